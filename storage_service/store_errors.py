@@ -1,0 +1,176 @@
+"""What can go wrong with the object store, in the words of this service.
+
+Adapters translate every driver error into this tree exactly once (``s3/errors.py``); nothing above them sees
+botocore, urllib3 or an HTTP status. ``str(error)`` is fit for users: it says what to do and holds no key,
+host, bucket or secret. The facts for the log stand in the attributes and in ``__cause__``.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class StoreError(Exception):
+    """Base of all object-store errors.
+
+    ``retryable``: the same call may succeed later without anybody changing anything.
+    ``outcome_unknown``: the request may have been applied although it failed (time-out, reset, 5xx); read the
+    state (HEAD) before compensating (rule R4). ``retry_after``: seconds, when the store said so.
+    """
+
+    retryable: ClassVar[bool] = False
+    advice: ClassVar[str] = "The object store failed."
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        operation: str = "",
+        outcome_unknown: bool = False,
+        retry_after: float | None = None,
+        http_status: int | None = None,
+        store_code: str | None = None,
+        store_request_id: str | None = None,
+    ) -> None:
+        super().__init__(message or self.advice)
+        self.operation = operation
+        self.outcome_unknown = outcome_unknown
+        self.retry_after = retry_after
+        self.http_status = http_status
+        self.store_code = store_code
+        self.store_request_id = store_request_id
+
+
+class ObjectNotFound(StoreError):
+    """No object (or no such version of it) under this key."""
+
+    advice = "The object does not exist in the object store."
+
+
+class UploadNotFound(StoreError):
+    """No such multipart upload: completed, aborted or expired. HEAD on the key tells which."""
+
+    advice = "The multipart upload no longer exists in the object store; start the upload again."
+
+
+class PreconditionFailed(StoreError):
+    """If-Match or If-None-Match did not hold."""
+
+    advice = "The object changed meanwhile or exists already; read it again before repeating the request."
+
+
+class ChecksumMismatch(StoreError):
+    """The bytes that arrived are not the bytes that the checksum describes; nothing was stored."""
+
+    advice = "The object store received other bytes than were sent (checksum mismatch); send them again."
+    retryable = True
+
+
+class RangeNotSatisfiable(StoreError):
+    """The range begins at or after the end of the object."""
+
+    advice = "The requested range lies outside of the object."
+
+
+class StoreThrottled(StoreError):
+    """503 SlowDown, 429: not applied, too many requests."""
+
+    advice = "The object store asks to slow down; try again in a moment."
+    retryable = True
+
+
+class StoreUnavailable(StoreError):
+    """5xx other than throttling, an answer that is not S3, or a body that broke off."""
+
+    advice = "The object store failed to answer properly; try again in a moment."
+    retryable = True
+
+
+class StoreUnreachable(StoreError):
+    """No connection: name, port, TLS or network."""
+
+    advice = (
+        "The object store cannot be reached; check that it runs and that its endpoint URL, port and TLS"
+        " settings (AWS_S3_ENDPOINT_URL, AWS_S3_USE_SSL, AWS_S3_VERIFY_SSL) are right."
+    )
+    retryable = True
+
+
+class StoreTimeout(StoreError):
+    """No answer within the time limits."""
+
+    advice = "The object store did not answer in time; try again in a moment."
+    retryable = True
+
+
+class AccessDenied(StoreError):
+    """The credentials are valid but may not do this, or the store does not accept them."""
+
+    advice = (
+        "The object store refused access; check the credentials (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY)"
+        " and that their policy allows this operation on the bucket."
+    )
+
+
+class NoCredentials(StoreError):
+    """No credentials configured, or they have expired and cannot be renewed."""
+
+    advice = (
+        "There are no valid credentials for the object store; set AWS_ACCESS_KEY_ID and"
+        " AWS_SECRET_ACCESS_KEY, or S3_USE_IAM_ROLE=true where a role is attached, and renew expired ones."
+    )
+
+
+class WrongRegion(StoreError):
+    """The bucket lives in another region than the one requests are signed for."""
+
+    advice = "The bucket is in another region; set AWS_REGION (S3_REGION) to the bucket's region."
+
+
+class BucketMissing(StoreError):
+    """The bucket does not exist."""
+
+    advice = "The bucket does not exist; create it or correct AWS_S3_BUCKET."
+
+
+class ClockSkewed(StoreError):
+    """This machine's clock and the store's differ by more than the store allows (15 min on AWS)."""
+
+    advice = "This machine's clock differs too much from the object store's; synchronise it (NTP)."
+
+
+class InvalidPart(StoreError):
+    """Complete named a part that is missing, too small, out of order or has another ETag."""
+
+    advice = "The object store does not accept the list of parts; the upload has to start again."
+
+
+class EntityTooLarge(StoreError):
+    """Larger than the store takes in one request or object."""
+
+    advice = "The object is larger than the object store accepts."
+
+
+class InvalidRequest(StoreError):
+    """The store finds the request malformed: a bug here, or a store that deviates from S3."""
+
+    advice = (
+        "The object store rejected the request as invalid; this store may lack something this setting needs."
+    )
+
+
+class NotSupportedByStore(StoreError):
+    """The store answers 501 or equal; ``option`` names the setting to turn off."""
+
+    advice = "The object store does not support this operation."
+
+    def __init__(self, option: str = "", **facts: object) -> None:
+        hint = f" Turn the setting {option} off or use another store." if option else ""
+        super().__init__(self.advice + hint, **facts)  # type: ignore[arg-type]
+        self.option = option
+
+
+class InsufficientStorage(StoreError):
+    """507, QuotaExceeded, disk full: the store has no room."""
+
+    advice = "The object store is full; free space or raise its quota."
