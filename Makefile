@@ -1,0 +1,76 @@
+# Everything runs from .venv, made by `make setup` with nothing but Python >= 3.11, make and git.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+STAMP  := $(VENV)/.setup
+PACKAGES := $(wildcard strongroom servicekit storage_service metadata_service gateway devstack benchmarks scripts tests)
+PYTEST_WORKERS ?= 2
+PYTEST_ARGS ?=
+
+.PHONY: help setup up test lint format types imports generate check-generated buf-lint buf-breaking check bench lock wheel clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+setup: $(STAMP)  ## make .venv from the hashed lock (again only when the lock changes)
+
+$(STAMP): requirements/dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python >= 3.11 is needed: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || \
+	  { echo "python -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
+	@echo "installing requirements/dev.txt into $(VENV) (first time: a minute or two)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+up: setup  ## start Postgres, S3 and the three services; Ctrl-C stops them
+	@exec $(PY) -m devstack up
+
+test: setup  ## run every test
+	@$(PY) -m pytest -q -n $(PYTEST_WORKERS) --dist loadscope $(PYTEST_ARGS)
+
+lint: setup  ## ruff: rules and formatting
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+
+format: setup  ## let ruff repair what it can
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+types: setup  ## mypy --strict over everything
+	@$(PY) -m mypy $(PACKAGES)
+
+imports: setup  ## the arrows between packages (import-linter)
+	@$(VENV)/bin/lint-imports --no-cache
+
+generate: setup  ## write the Python stubs of protos/
+	@$(PY) scripts/generate.py
+
+check-generated: setup  ## fail when the committed stubs are stale
+	@$(PY) scripts/generate.py --check
+
+buf-lint: setup  ## lint the protos
+	@$(VENV)/bin/buf lint
+
+buf-breaking: setup  ## compare the protos with the last release (see scripts/buf_breaking.py)
+	@$(PY) scripts/buf_breaking.py
+
+check: lint types check-generated buf-lint buf-breaking imports  ## everything but the tests
+
+bench: setup  ## measure; the table goes to benchmarks/README.md
+	@$(PY) -m benchmarks
+
+lock: setup  ## write requirements/*.txt again from pyproject.toml (UPGRADE=1 moves versions)
+	@$(PY) scripts/lock.py $(if $(UPGRADE),--upgrade)
+
+wheel: setup  ## build the wheel and sdist into dist/
+	@$(PY) -m build --no-isolation --outdir dist
+
+clean:  ## remove what can be made again (data in .strongroom stays)
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -1,0 +1,59 @@
+"""Write the hashed locks ``requirements/{server,embedded,dev}.txt`` from ``pyproject.toml``.
+
+Each lock is universal (every Python from 3.11 and every platform, by markers), carries the hashes of all files of
+a release, and names no index: where packages come from is the business of whoever installs.
+``--upgrade`` moves every version to the newest allowed one; without it, locked versions stay where possible.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+#: Extras of pyproject.toml that each lock holds. ``dev`` holds everything, so one install serves a checkout.
+LOCKS = {
+    "server": ("server",),
+    "embedded": ("server", "embedded"),
+    "dev": ("server", "embedded", "dev"),
+}
+PLACE = re.compile(r"(?:https?|file)://|--(?:extra-)?index-url|--find-links")
+
+
+def compile_lock(name: str, extras: tuple[str, ...], *, upgrade: bool) -> None:
+    """Compile one lock with uv, which reads no pip configuration."""
+    target = Path("requirements", f"{name}.txt")
+    # dev first: its versions constrain the smaller locks, so that all three agree.
+    constraint = [] if name == "dev" else ["--constraint", "requirements/dev.txt"]
+    command = [
+        *(sys.executable, "-m", "uv", "--no-config", "pip", "compile", "pyproject.toml", "--quiet"),
+        *("--universal", "--python-version", "3.11", "--generate-hashes"),
+        *("--custom-compile-command", "make lock", "--annotation-style", "line", "--output-file", str(target)),
+        *(f"--extra={extra}" for extra in extras),
+        *constraint,
+        *(["--upgrade"] if upgrade and name == "dev" else []),
+    ]
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("UV_INDEX", "PIP_"))}
+    subprocess.run(command, cwd=ROOT, check=True, env=environment)
+    if found := PLACE.search((ROOT / target).read_text("utf-8")):
+        raise SystemExit(f"{target} names where packages come from ({found[0]}): take it out of the configuration")
+
+
+def main() -> int:
+    """Write all locks."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--upgrade", action="store_true", help="move to the newest versions pyproject.toml allows")
+    options = parser.parse_args()
+    (ROOT / "requirements").mkdir(exist_ok=True)
+    for name in sorted(LOCKS, key=lambda lock: lock != "dev"):
+        compile_lock(name, LOCKS[name], upgrade=options.upgrade)
+        sys.stdout.write(f"requirements/{name}.txt\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
