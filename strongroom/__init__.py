@@ -1,0 +1,1 @@
+"""The public contract of Strongroom: generated stubs, client, errors and command line."""

@@ -1,0 +1,1 @@
+"""Generated package ``strongroom._vendor.buf.validate``: see the protos."""
