@@ -1,8 +1,8 @@
 """Refuse changes to ``protos/`` that break callers (buf's FILE rules).
 
-Compared with, in this order: ``--against REF``; the newest release tag (``v1.2.3``) HEAD descends from; the merge
-base of HEAD with ``origin/main`` or ``main``; HEAD's parent. With none of these (a first commit, a shallow clone) or
-when the base has no protos yet there is nothing to break, and the check says so and passes.
+Compared with, in this order: ``--against REF``; the newest release tag (``v1.2.3``) HEAD descends from; the
+merge base of HEAD with ``origin/main`` or ``main``; HEAD's parent. With none of these (a first commit, a
+shallow clone) or when the base has no protos yet there is nothing to break, and the check says so and passes.
 
 The base is taken out of git into a temporary folder, so that it works in any clone and never fetches.
 """
@@ -44,7 +44,9 @@ def extract(ref: str, target: Path) -> bool:
     """Put the protos of ``ref`` (with buf.yaml, when it has one) under ``target``; False when it has none."""
     if not git("ls-tree", "--name-only", ref, f"{MODULE}/"):
         return False
-    done = subprocess.run(["git", "archive", "--format=tar", ref, "protos"], cwd=ROOT, capture_output=True, check=True)
+    done = subprocess.run(
+        ["git", "archive", "--format=tar", ref, "protos"], cwd=ROOT, capture_output=True, check=True
+    )
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(target, filter="data")
     # The rules of today decide, also for a base from before buf.yaml.

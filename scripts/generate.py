@@ -1,9 +1,9 @@
 """Generate the typed Python stubs under ``strongroom/`` from the protos under ``protos/``.
 
 ``protos/strongroom/a/v1/b.proto`` becomes ``strongroom/a/v1/b_pb2.py`` (+ ``.pyi``) and, when it declares a
-service, ``b_pb2_grpc.py`` (+ ``.pyi``). ``buf/validate`` becomes ``strongroom/_vendor/buf/validate``, with every
-import rewritten, so that the wheel ships no top-level ``buf`` package. ``google.api`` and ``google.rpc`` come
-from googleapis-common-protos at run time and are not generated.
+service, ``b_pb2_grpc.py`` (+ ``.pyi``). ``buf/validate`` becomes ``strongroom/_vendor/buf/validate``, with
+every import rewritten, so that the wheel ships no top-level ``buf`` package. ``google.api`` and
+``google.rpc`` come from googleapis-common-protos at run time and are not generated.
 
 ``python scripts/generate.py`` writes; ``--check`` only compares and exits 1 with the list of stale files.
 """
@@ -94,7 +94,7 @@ def generate(protos: Path) -> dict[Path, str]:
         run_protoc(protos, [f"--python_out={out}", f"--mypy_out=quiet:{out}", *own, VENDOR_PROTO])
         services = files_with_services(protos, own, scratch)
         if services:
-            # Concrete: an RPC a servicer leaves out answers UNIMPLEMENTED at run time, the types say the same.
+            # Concrete: an RPC a servicer leaves out answers UNIMPLEMENTED at run time; types agree.
             mypy_grpc = f"--mypy_grpc_out=quiet,generate_concrete_servicer_stubs:{out}"
             run_protoc(protos, [f"--grpc_python_out={out}", mypy_grpc, *services])
         return collect(out)
@@ -113,7 +113,9 @@ def collect(out: Path) -> dict[Path, str]:
 
 def stale(files: dict[Path, str], root: Path) -> list[Path]:
     """Paths (relative to ``root``) that are missing, differ, or are generated modules no proto explains."""
-    present = {path.relative_to(root) for path in (root / PACKAGE).rglob("*_pb2*.py*") if path.suffix != ".pyc"}
+    present = {
+        path.relative_to(root) for path in (root / PACKAGE).rglob("*_pb2*.py*") if path.suffix != ".pyc"
+    }
     wrong = {path for path, text in files.items() if not same(root / path, text)}
     return sorted(wrong | (present - files.keys()))
 

@@ -1,7 +1,7 @@
 """Write the hashed locks ``requirements/{server,embedded,dev}.txt`` from ``pyproject.toml``.
 
-Each lock is universal (every Python from 3.11 and every platform, by markers), carries the hashes of all files of
-a release, and names no index: where packages come from is the business of whoever installs.
+Each lock is universal (every Python from 3.11 and every platform, by markers), carries the hashes of all
+files of a release, and names no index: where packages come from is the business of whoever installs.
 ``--upgrade`` moves every version to the newest allowed one; without it, locked versions stay where possible.
 """
 
@@ -32,21 +32,23 @@ def compile_lock(name: str, extras: tuple[str, ...], *, upgrade: bool) -> None:
     command = [
         *(sys.executable, "-m", "uv", "--no-config", "pip", "compile", "pyproject.toml", "--quiet"),
         *("--universal", "--python-version", "3.11", "--generate-hashes"),
-        *("--custom-compile-command", "make lock", "--annotation-style", "line", "--output-file", str(target)),
+        *("--custom-compile-command", "make lock", "--annotation-style", "line"),
+        *("--output-file", str(target)),
         *(f"--extra={extra}" for extra in extras),
         *constraint,
         *(["--upgrade"] if upgrade and name == "dev" else []),
     ]
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("UV_INDEX", "PIP_"))}
+    foreign = ("UV_INDEX", "PIP_")
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
     subprocess.run(command, cwd=ROOT, check=True, env=environment)
     if found := PLACE.search((ROOT / target).read_text("utf-8")):
-        raise SystemExit(f"{target} names where packages come from ({found[0]}): take it out of the configuration")
+        raise SystemExit(f"{target} says where packages come from ({found[0]}): take it out of uv's settings")
 
 
 def main() -> int:
     """Write all locks."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
-    parser.add_argument("--upgrade", action="store_true", help="move to the newest versions pyproject.toml allows")
+    parser.add_argument("--upgrade", action="store_true", help="move to the newest allowed versions")
     options = parser.parse_args()
     (ROOT / "requirements").mkdir(exist_ok=True)
     for name in sorted(LOCKS, key=lambda lock: lock != "dev"):

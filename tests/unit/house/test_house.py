@@ -1,0 +1,110 @@
+"""What every tracked file has to obey, whoever writes it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path, PurePosixPath
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+MAX_LINES = 400
+CODE = {
+    ".py",
+    ".pyi",
+    ".proto",
+    ".sh",
+    ".js",
+    ".mjs",
+    ".ts",
+    ".html",
+    ".css",
+    ".sql",
+    ".toml",
+    ".yaml",
+    ".yml",
+    ".mk",
+}
+VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "stuff"}
+#: Spelled in pieces: this file is tracked too.
+REGISTRIES = tuple(
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("pypi", "python", "org"),
+        ("npmjs", "org"),
+        ("npmjs", "com"),
+        ("yarnpkg", "com"),
+        ("proxy", "golang", "org"),
+    )
+)
+UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
+SKIPS = re.compile(r"pytest\.(?:skip|mark\.skip|mark\.skipif|importorskip)\b|@unittest\.skip")
+
+
+def tracked() -> list[PurePosixPath]:
+    """Files git tracks and the work tree still has, relative to the root."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    return [PurePosixPath(name) for name in listed.split("\0") if name and (ROOT / name).is_file()]
+
+
+def is_foreign(path: PurePosixPath) -> bool:
+    """Generated, vendored or locked: not written here."""
+    return (
+        re.search(r"_pb2(?:_grpc)?\.pyi?$", path.name) is not None
+        or path.parts[:2] in {("protos", "google"), ("protos", "buf")}
+        or path.parts[0] == "requirements"
+    )
+
+
+def written_code() -> list[PurePosixPath]:
+    """The code people of this project write."""
+    return [path for path in tracked() if path.suffix in CODE and not is_foreign(path)]
+
+
+def text_of(path: PurePosixPath) -> str:
+    return (ROOT / path).read_text("utf-8", errors="replace")
+
+
+def test_git_lists_this_repository() -> None:
+    assert PurePosixPath("pyproject.toml") in tracked()
+    assert any(path.suffix == ".proto" for path in tracked())
+
+
+def test_no_file_is_over_400_lines() -> None:
+    lengths = {str(path): len(text_of(path).splitlines()) for path in written_code()}
+    assert {path: lines for path, lines in lengths.items() if lines > MAX_LINES} == {}
+
+
+def test_no_module_or_folder_has_a_vague_name() -> None:
+    named = [path for path in written_code() if VAGUE & {part.split(".")[0].lower() for part in path.parts}]
+    assert named == []
+
+
+@pytest.mark.parametrize("host", REGISTRIES)
+def test_no_tracked_file_names_a_package_registry(host: str) -> None:
+    assert [str(path) for path in tracked() if host in text_of(path)] == []
+
+
+def test_nothing_is_marked_unfinished() -> None:
+    assert [str(path) for path in written_code() if UNFINISHED.search(text_of(path))] == []
+
+
+def test_no_test_is_skipped() -> None:
+    tests = [path for path in written_code() if path.parts[0] == "tests" and path.name != Path(__file__).name]
+    assert [str(path) for path in tests if SKIPS.search(text_of(path))] == []
+
+
+def test_changelog_has_an_unreleased_section() -> None:
+    headings = re.findall(r"^## \[(.+?)\]", text_of(PurePosixPath("CHANGELOG.md")), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+
+
+def test_ci_ends_with_the_tests() -> None:
+    script = ROOT / ".ci" / "run"
+    assert script.stat().st_mode & 0o111
+    assert script.read_text("utf-8").rstrip().endswith("step test")
