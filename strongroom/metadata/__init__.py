@@ -1,0 +1,1 @@
+"""Generated package ``strongroom.metadata``: see the protos."""

@@ -1,0 +1,1 @@
+"""Generated package ``strongroom.metadata.v1``: see the protos."""

@@ -1,0 +1,1 @@
+"""Generated package ``strongroom.storage``: see the protos."""

@@ -1,0 +1,1 @@
+"""Generated package ``strongroom.storage.v1``: see the protos."""

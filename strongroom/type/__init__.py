@@ -1,0 +1,1 @@
+"""Generated package ``strongroom.type``: see the protos."""

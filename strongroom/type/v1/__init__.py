@@ -1,0 +1,1 @@
+"""Generated package ``strongroom.type.v1``: see the protos."""
