@@ -1,0 +1,108 @@
+"""What a supervised process is: command line, environment, how to stop it, how to know that it is ready."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+_SHIM = str(Path(__file__).with_name("child.py"))
+
+
+@dataclass(frozen=True)
+class UnixUser:
+    """The account a command runs as when the supervisor is root."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True)
+class Command:
+    """One process to run; `first_env` is added to `env` for its first life only (failpoints: see docs/devstack.md)."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    cwd: Path
+    log: Path
+    first_env: Mapping[str, str] = field(default_factory=dict)
+    user: UnixUser | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    orphan_signal: signal.Signals = signal.SIGKILL
+    stop_seconds: float = 30.0
+
+
+class Probe(Protocol):
+    """Tells whether a process serves; returns quickly, and False rather than raising while it does not."""
+
+    def __call__(self) -> bool: ...
+
+
+class Hook(Protocol):
+    """Does something at one moment of a process's life; raises DevstackError when it cannot."""
+
+    def __call__(self) -> None: ...
+
+
+def nothing() -> None:
+    """The Hook of a process that needs none."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """A command with its readiness probe.
+
+    `where` is the address shown to people and `title` the first word of its line; `before_start` runs before each
+    start, `after_restart` when it is ready again after a crash.
+    """
+
+    command: Command
+    probe: Probe
+    where: str
+    before_start: Hook = nothing
+    after_restart: Hook = nothing
+    title: str = ""
+    ready_seconds: float = 120.0
+
+    @property
+    def name(self) -> str:
+        """Unique name of the process within the stack."""
+        return self.command.name
+
+
+def shim_argv(command: Command) -> list[str]:
+    """The command line that starts `command` through child.py."""
+    uid, gid = (command.user.uid, command.user.gid) if command.user else (-1, -1)
+    head = [str(os.getpid()), str(int(command.orphan_signal)), str(uid), str(gid), str(command.cwd)]
+    return [sys.executable, "-I", "-S", _SHIM, *head, *command.argv]
+
+
+def spawn(command: Command, *, first: bool = True) -> subprocess.Popen[bytes]:
+    """Start the command in a session of its own (a Ctrl-C reaches the supervisor only), output appended to its log."""
+    env = {**command.env, **(command.first_env if first else {})}
+    with command.log.open("ab") as log:
+        return subprocess.Popen(
+            shim_argv(command),
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+
+
+def log_tail(path: Path, lines: int = 12, limit: int = 16384) -> str:
+    """The last lines of a log file, indented, for an error message; at most `limit` bytes are read."""
+    if not path.exists():
+        return "    (no output)"
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - limit))
+        text = file.read().decode("utf-8", "replace")
+    kept = [line for line in text.splitlines() if line.strip()][-lines:]
+    return "\n".join(f"    {line}" for line in kept) or "    (no output)"

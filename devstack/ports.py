@@ -1,0 +1,90 @@
+"""TCP ports: free ones chosen once and kept, taken ones explained."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import random
+import socket
+from pathlib import Path
+
+from devstack.errors import PortTakenError
+from devstack.stackfile import write_private_json
+
+HOST = "127.0.0.1"
+# Below the range from which Linux and macOS take the local ports of outgoing connections: one of those could
+# occupy a chosen port at any moment.
+_CHOICE = range(20000, 32000)
+
+
+def is_free(port: int) -> bool:
+    """Whether a listener could bind the port on loopback now (connections in TIME_WAIT do not count)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def is_open(port: int) -> bool:
+    """Whether something accepts connections on the port."""
+    with contextlib.closing(socket.socket(socket.AF_INET, socket.SOCK_STREAM)) as probe:
+        probe.settimeout(1.0)
+        return probe.connect_ex((HOST, port)) == 0
+
+
+def require_free(port: int, owner: str, variable: str) -> None:
+    """Raise PortTakenError, naming the port, who holds it and the variable to set, unless the port is free."""
+    if not is_free(port):
+        raise PortTakenError(
+            f"port {port}, wanted for {owner}, is taken{holder_of(port)}: "
+            f"stop that process, or set {variable} to a free port"
+        )
+
+
+def holder_of(port: int) -> str:
+    """` by NAME (pid N)` where the listening process can be found (Linux, own processes or root), else an empty text."""
+    inodes = _listening_inodes(port)
+    for process in Path("/proc").glob("[0-9]*") if inodes else ():
+        with contextlib.suppress(OSError):  # it ended, or belongs to another user
+            for descriptor in (process / "fd").iterdir():
+                if descriptor.readlink().name in inodes:
+                    return f" by {(process / 'comm').read_text().strip()} (pid {process.name})"
+    return ""
+
+
+def _listening_inodes(port: int) -> set[str]:
+    inodes = set()
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        lines = table.read_text().splitlines()[1:] if table.exists() else []
+        for fields in map(str.split, lines):
+            if fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port:  # 0A: TCP_LISTEN
+                inodes.add(f"socket:[{fields[9]}]")
+    return inodes
+
+
+class KeptPorts:
+    """Ports by name, remembered in a JSON file; one that was taken meanwhile is replaced by another."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._kept: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
+
+    def get(self, name: str) -> int:
+        """The port of this name: the kept one when free, otherwise a new one (written down at once)."""
+        kept = self._kept.get(name)
+        if kept is None or not is_free(kept):
+            self.change(name)
+        return self._kept[name]
+
+    def change(self, name: str) -> None:
+        """Choose another free port for this name."""
+        for port in random.sample(_CHOICE, 200):
+            if port not in self._kept.values() and is_free(port):
+                self._kept[name] = port
+                write_private_json(self._path, self._kept)
+                return
+        raise PortTakenError(f"no free port between {_CHOICE.start} and {_CHOICE.stop} was found for {name}")

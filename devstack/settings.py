@@ -1,0 +1,86 @@
+"""The stack's settings, from environment variables; what it does not know goes on to the services untouched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.errors import SettingError
+
+DEFAULT_DATA_DIR = ".strongroom"
+_BUCKET_NAMES = ("AWS_S3_BUCKET", "AWS_S3_BUCKET_NAME", "S3_BUCKET_NAME")
+_REGION_NAMES = ("AWS_REGION", "S3_REGION")
+
+
+@dataclass(frozen=True)
+class ExternalS3:
+    """An S3 server that is not ours. Keys may be empty (an instance role, a profile)."""
+
+    endpoint: str
+    bucket: str
+    region: str
+    access_key: str
+    secret_key: str
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A port of 0 means: choose a free one and keep it."""
+
+    data_dir: Path
+    http_port: int
+    storage_port: int
+    metadata_port: int
+    database_url: str | None
+    s3: ExternalS3 | None
+    jwt_secret: str | None
+    internal_secret: str | None
+
+
+def from_environ(environ: Mapping[str, str], data_dir: Path | None = None) -> Settings:
+    """Read the settings; `data_dir` wins over STRONGROOM_DATA_DIR. Raises SettingError."""
+    return Settings(
+        data_dir=data_dir or Path(environ.get("STRONGROOM_DATA_DIR") or DEFAULT_DATA_DIR),
+        http_port=_port(environ, "STRONGROOM_HTTP_PORT", 8080),
+        storage_port=_port(environ, "STRONGROOM_STORAGE_PORT", 50051),
+        metadata_port=_port(environ, "STRONGROOM_METADATA_PORT", 50052),
+        database_url=environ.get("STRONGROOM_DATABASE_URL") or None,
+        s3=_external_s3(environ),
+        jwt_secret=environ.get("STRONGROOM_JWT_SECRET") or None,
+        internal_secret=environ.get("STRONGROOM_INTERNAL_SECRET") or None,
+    )
+
+
+def first_of(environ: Mapping[str, str], names: tuple[str, ...]) -> str:
+    """The first of these variables that is set, or an empty text."""
+    return next((environ[name] for name in names if environ.get(name)), "")
+
+
+def _port(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isdecimal() or int(text) > 65535:
+        raise SettingError(f"{name} is {text!r}: it must be a port number from 0 (choose one) to 65535")
+    return int(text)
+
+
+def _external_s3(environ: Mapping[str, str]) -> ExternalS3 | None:
+    endpoint, bucket = environ.get("AWS_S3_ENDPOINT_URL") or "", first_of(environ, _BUCKET_NAMES)
+    if not endpoint and not bucket:
+        return None
+    if not endpoint or not bucket:
+        given, missing = (
+            ("AWS_S3_ENDPOINT_URL", "AWS_S3_BUCKET") if endpoint else ("AWS_S3_BUCKET", "AWS_S3_ENDPOINT_URL")
+        )
+        raise SettingError(
+            f"{given} is set but {missing} is not: set both to use your own S3, neither for the embedded one"
+        )
+    if not endpoint.startswith(("http://", "https://")):
+        raise SettingError(f"AWS_S3_ENDPOINT_URL is {endpoint!r}: it must start with http:// or https://")
+    return ExternalS3(
+        endpoint=endpoint,
+        bucket=bucket,
+        region=first_of(environ, _REGION_NAMES) or "us-east-1",
+        access_key=environ.get("AWS_ACCESS_KEY_ID", ""),
+        secret_key=environ.get("AWS_SECRET_ACCESS_KEY", ""),
+    )

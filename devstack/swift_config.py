@@ -1,0 +1,137 @@
+"""Swift's configuration files, as text. Each setting that is not Swift's default is here for a reason."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+REGION = "us-east-1"
+_ACCOUNT, _USER = "strongroom", "dev"
+ACCESS_KEY = f"{_ACCOUNT}:{_USER}"
+
+# Order matters: s3api turns S3 requests into Swift's before tempauth answers for them; slo makes multipart uploads,
+# versioned_writes bucket versioning and symlink what versioning needs.
+_PIPELINE = (
+    "catch_errors gatekeeper healthcheck listing_formats bulk tempurl s3api tempauth copy slo dlo versioned_writes "
+    "symlink proxy-server"
+)
+_PLAIN_FILTERS = (
+    "catch_errors",
+    "gatekeeper",
+    "healthcheck",
+    "listing_formats",
+    "bulk",
+    "tempurl",
+    "copy",
+    "dlo",
+    "symlink",
+)
+
+
+@dataclass(frozen=True)
+class SwiftFolders:
+    """Where one Swift keeps its configuration, objects and caches."""
+
+    conf: Path
+    devices: Path
+    run: Path
+
+    def create(self) -> None:
+        """Make the folders; the one device is called d1."""
+        for folder in (self.conf, self.devices / "d1", self.run):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def section(name: str, settings: Mapping[str, object]) -> str:
+    """One section of an ini file."""
+    return f"[{name}]\n" + "".join(f"{key} = {value}\n" for key, value in settings.items())
+
+
+def cluster(suffix: str) -> str:
+    """swift.conf: the secret hash suffix is part of every path on disk, so it never changes."""
+    return section(
+        "swift-hash", {"swift_hash_path_suffix": suffix, "swift_hash_path_prefix": "strongroom"}
+    ) + section("storage-policy:0", {"name": "default", "default": "yes"})
+
+
+def storage_server(role: str, folders: SwiftFolders, port: int) -> str:
+    """The configuration of the object, container or account server."""
+    app: dict[str, object] = {"use": f"egg:swift#{role}", **_patience()}
+    if role == "object":
+        # A listing is right when PUT answers, also on a slow machine: wait for the container server, don't defer.
+        app |= {"mb_per_sync": 512, "keep_cache_size": 1048576, "container_update_timeout": 30}
+    parts = [
+        section("DEFAULT", _common(folders, port)),
+        section("pipeline:main", {"pipeline": f"healthcheck {role}-server"}),
+        section("filter:healthcheck", {"use": "egg:swift#healthcheck"}),
+        section(f"app:{role}-server", app),
+        *(section(f"{role}-{name}", {}) for name in ("auditor", "replicator")),
+    ]
+    if role == "object":
+        parts += [section("object-updater", {"concurrency": 1, **_patience()}), section("object-expirer", {})]
+    return "\n".join(parts)
+
+
+def proxy_server(folders: SwiftFolders, port: int, secret_key: str) -> str:
+    """The configuration of the S3 endpoint."""
+    app: dict[str, object] = {"use": "egg:swift#proxy", "account_autocreate": "true", **_patience()}
+    app |= {"object_chunk_size": 262144, "client_chunk_size": 262144}
+    # There is one server of each kind: shunning it for a minute after errors (a restart) would only stop everything.
+    app |= {"error_suppression_interval": 0.5, "error_suppression_limit": 1000000}
+    return "\n".join(
+        [
+            section("DEFAULT", {**_common(folders, port), "max_clients": 256}),
+            section("pipeline:main", {"pipeline": _PIPELINE}),
+            section("app:proxy-server", app),
+            section(
+                "filter:tempauth",
+                {"use": "egg:swift#tempauth", f"user_{_ACCOUNT}_{_USER}": f"{secret_key} .admin"},
+            ),
+            section("filter:s3api", _s3api()),
+            # Without this, deleting a multipart object leaves its segments to a daemon that does not run here.
+            section(
+                "filter:slo",
+                {"use": "egg:swift#slo", "max_manifest_segments": 10000, "allow_async_delete": "false"},
+            ),
+            section(
+                "filter:versioned_writes",
+                {"use": "egg:swift#versioned_writes", "allow_object_versioning": "true"},
+            ),
+            *(section(f"filter:{name}", {"use": f"egg:swift#{name}"}) for name in _PLAIN_FILTERS),
+        ]
+    )
+
+
+def _s3api() -> dict[str, object]:
+    return {
+        "use": "egg:swift#s3api",
+        "location": REGION,
+        "s3_acl": "false",
+        "check_bucket_owner": "false",
+        "dns_compliant_bucket_names": "true",
+        "allow_multipart_uploads": "true",
+        "max_upload_part_num": 10000,
+        "min_segment_size": 5242880,
+    }
+
+
+def _patience() -> dict[str, object]:
+    """Swift's own half second to connect and 3 s to answer become 503s on a busy laptop."""
+    return {"conn_timeout": 10, "node_timeout": 60}
+
+
+def _common(folders: SwiftFolders, port: int) -> dict[str, object]:
+    return {
+        "swift_dir": folders.conf,
+        "devices": folders.devices,
+        "mount_check": "false",
+        "bind_ip": "127.0.0.1",
+        "bind_port": port,
+        "user": getpass.getuser(),
+        "workers": 0,
+        "log_level": "ERROR",
+        "disable_fallocate": "true",
+        "recon_cache_path": folders.run,
+    }
