@@ -46,7 +46,7 @@ types: setup  ## mypy --strict over everything
 	@$(PY) -m mypy $(PACKAGES)
 
 imports: setup  ## the arrows between packages (import-linter)
-	@$(VENV)/bin/lint-imports --no-cache
+	@$(PY) scripts/check_imports.py
 
 generate: setup  ## write the Python stubs of protos/
 	@$(PY) scripts/generate.py
