@@ -1,4 +1,4 @@
-"""`python -m devstack up | down | status | infra`."""
+"""The development stack: `python -m devstack up | down | status | infra`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import os
 import sys
 from pathlib import Path
 
-from devstack import infra
+from devstack import infra, status, up
+from devstack.datadir import DataDir
 from devstack.errors import DevstackError, StopRequestedError
 from devstack.settings import from_environ
 
@@ -15,12 +16,17 @@ from devstack.settings import from_environ
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m devstack", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    servers = commands.add_parser("infra", help="bring up Postgres and S3 only")
-    servers.add_argument("--lifeline", action="store_true", help="stop when standard input ends")
-    for command in (servers,):
-        command.add_argument(
-            "--data-dir", type=Path, help="instead of STRONGROOM_DATA_DIR (default .strongroom)"
-        )
+    explained = {
+        "up": "bring everything up in the foreground; Ctrl-C stops it",
+        "down": "stop the stack that runs on this data directory",
+        "status": "say what runs; exit status 0 when all is healthy",
+        "infra": "bring up Postgres and S3 only (for tests)",
+    }
+    for name, text in explained.items():
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument("--data-dir", type=Path, help="instead of STRONGROOM_DATA_DIR (.strongroom)")
+        if name == "infra":
+            command.add_argument("--lifeline", action="store_true", help="stop when standard input ends")
     return parser
 
 
@@ -31,17 +37,29 @@ def report(title: str, text: str) -> None:
 
 
 def main() -> int:
-    """Exit status 0 after an orderly stop, 1 when the stack cannot start or go on, 130 when stopped before it was up."""
+    """0 after an orderly stop, 1 when the stack cannot start or is not up, 130 when stopped before it was up."""
     arguments = _parser().parse_args()
     try:
-        settings = from_environ(os.environ, arguments.data_dir)
-        infra.run(settings, report, lifeline=arguments.lifeline)
+        return _run(arguments)
     except StopRequestedError as stopped:
         report("devstack", str(stopped))
         return 130
     except DevstackError as error:
         report("devstack", str(error))
         return 1
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    settings = from_environ(os.environ, arguments.data_dir)
+    data = DataDir(settings.data_dir)
+    if arguments.command == "up":
+        up.run(settings, report)
+    elif arguments.command == "infra":
+        infra.run(settings, report, lifeline=arguments.lifeline)
+    elif arguments.command == "down":
+        status.down(data, report)
+    else:
+        return 0 if status.status(data, report) else 1
     return 0
 
 

@@ -64,10 +64,10 @@ def check_external(bucket: str, endpoint: str, environ: dict[str, str]) -> None:
 
 def _refusal(code: str, bucket: str, endpoint: str) -> str:
     if code in ("404", "NoSuchBucket"):
-        return f"the bucket {bucket} does not exist at {endpoint}: create it, or set AWS_S3_BUCKET to one that does"
+        return f"the bucket {bucket} does not exist at {endpoint}: create it, or set AWS_S3_BUCKET to another"
     if code in ("401", "403", "AccessDenied"):
         return (
-            f"{endpoint} denies access to the bucket {bucket}: check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, "
-            "AWS_REGION and the permissions of that key"
+            f"{endpoint} denies access to the bucket {bucket}: check AWS_ACCESS_KEY_ID, "
+            "AWS_SECRET_ACCESS_KEY, AWS_REGION and the permissions of that key"
         )
     return f"{endpoint} answered {code} when asked for the bucket {bucket}"

@@ -1,10 +1,11 @@
 """Runs one command as a child that cannot outlive its supervisor.
 
-Executed by path (`python -I -S child.py PARENT_PID DEATH_SIGNAL UID GID CWD COMMAND…`) instead of a `preexec_fn`:
-that would run Python between fork and exec of a process that may have gRPC's threads. UID -1 keeps the user.
+Executed by path (`python -I -S child.py PARENT_PID DEATH_SIGNAL UID GID CWD COMMAND…`) instead of a
+`preexec_fn`: that would run Python between fork and exec of a process that may have gRPC's threads. UID -1
+keeps the user.
 
-On Linux the kernel sends DEATH_SIGNAL when the supervisor dies, however it dies (PR_SET_PDEATHSIG, prctl(2)). Other
-systems have nothing like it; there the next `up` stops what was left (see leftovers.py).
+On Linux the kernel sends DEATH_SIGNAL when the supervisor dies, however it dies (PR_SET_PDEATHSIG, prctl(2)).
+Other systems have nothing like it; there the next `up` stops what was left (see leftovers.py).
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def main(argv: list[str]) -> None:
     if uid >= 0:
         _drop_privileges(uid, gid)
     _die_with_parent(parent, signal_number)  # after setuid, which clears the setting
-    os.execvp(argv[5], argv[5:])
+    os.execvp(argv[5], argv[5:])  # noqa: S606 - to become another program is its purpose
 
 
 if __name__ == "__main__":

@@ -24,7 +24,9 @@ class UnixUser:
 
 @dataclass(frozen=True)
 class Command:
-    """One process to run; `first_env` is added to `env` for its first life only (failpoints: see docs/devstack.md)."""
+    """One process to run; `first_env` is added to `env` for its first life only (failpoints: see
+    docs/devstack.md).
+    """
 
     name: str
     argv: tuple[str, ...]
@@ -58,8 +60,8 @@ def nothing() -> None:
 class Service:
     """A command with its readiness probe.
 
-    `where` is the address shown to people and `title` the first word of its line; `before_start` runs before each
-    start, `after_restart` when it is ready again after a crash.
+    `where` is the address shown to people and `title` the first word of its line; `before_start` runs before
+    each start, `after_restart` when it is ready again after a crash.
     """
 
     command: Command
@@ -84,7 +86,9 @@ def shim_argv(command: Command) -> list[str]:
 
 
 def spawn(command: Command, *, first: bool = True) -> subprocess.Popen[bytes]:
-    """Start the command in a session of its own (a Ctrl-C reaches the supervisor only), output appended to its log."""
+    """Start the command in a session of its own (a Ctrl-C reaches the supervisor only), output appended to
+    its log.
+    """
     env = {**command.env, **(command.first_env if first else {})}
     with command.log.open("ab") as log:
         return subprocess.Popen(

@@ -17,7 +17,9 @@ _LOG_LIMIT = 16 * 1024 * 1024
 
 
 class DataDir:
-    """Paths below STRONGROOM_DATA_DIR; created with mode 0711 so that an unprivileged Postgres can pass through."""
+    """Paths below STRONGROOM_DATA_DIR; created with mode 0711 so that an unprivileged Postgres can pass
+    through.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root.absolute()
@@ -57,8 +59,9 @@ class DataDir:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
+                holder = os.read(descriptor, 32).decode() or "unknown"
                 raise AlreadyRunningError(
-                    f"a stack is already running on {self.root} (pid {os.read(descriptor, 32).decode() or 'unknown'}): "
+                    f"a stack is already running on {self.root} (pid {holder}): "
                     f"use that one, stop it with `python -m devstack down`, or set STRONGROOM_DATA_DIR"
                 ) from None
             os.ftruncate(descriptor, 0)

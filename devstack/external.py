@@ -17,8 +17,8 @@ from devstack.stackfile import S3Entry
 class ExternalPostgres:
     """The server of STRONGROOM_DATABASE_URL.
 
-    With a superuser's or CREATEROLE URL the two roles are made there, with random passwords kept in the data directory. With a
-    plain owner's URL that one login serves for both, which `warning` says.
+    With a superuser's or CREATEROLE URL the two roles are made there, with random passwords kept in the data
+    directory. With a plain owner's URL that one login serves for both, which `warning` says.
     """
 
     def __init__(self, url: str, secrets: Secrets) -> None:
@@ -51,16 +51,19 @@ class ExternalPostgres:
             self._make_roles(connection)
         elif rights.bypass_rls:
             raise DevstackError(
-                f"the role {connection.info.user} of STRONGROOM_DATABASE_URL bypasses row-level security, so one user could "
-                "see another's files: give a superuser, a CREATEROLE role, or a plain owner of the database"
+                f"the role {connection.info.user} of STRONGROOM_DATABASE_URL bypasses row-level security, so "
+                "one user could see another's files: give a superuser, a CREATEROLE role, or a plain owner"
             )
-        elif not _may_create(connection):
+        elif not _may_create(connection, connection.info.user):
             raise DevstackError(
                 f"the role {connection.info.user} of STRONGROOM_DATABASE_URL may not create tables in "
                 f"{connection.info.dbname}: give the owner of the database, a CREATEROLE role or a superuser"
             )
         else:
-            self.warning = f"{connection.info.user} runs migrations and serves requests alike; give a CREATEROLE URL to have two roles"
+            self.warning = (
+                f"{connection.info.user} both runs migrations and serves requests: "
+                "give a CREATEROLE URL to have a role for each"
+            )
 
     def _make_roles(self, connection: psycopg.Connection) -> None:
         owner, application = (self._secrets.get(f"external_{name}") for name in ("owner", "app"))
@@ -68,6 +71,11 @@ class ExternalPostgres:
         roles.ensure_login(connection, roles.APPLICATION, application)
         roles.grant_creation(connection, roles.OWNER)
         roles.grant_connection(connection, roles.APPLICATION)
+        if not _may_create(connection, roles.OWNER):
+            raise DevstackError(
+                f"{connection.info.user} of STRONGROOM_DATABASE_URL may create roles but not let them "
+                f"create tables in {connection.info.dbname}: make it the owner of that database"
+            )
         self.owner_dsn = roles.with_login(self.superuser_dsn, roles.OWNER, owner)
         self.app_dsn = roles.with_login(self.superuser_dsn, roles.APPLICATION, application)
 
@@ -97,9 +105,11 @@ class ExternalStore:
         return S3Entry(s3.endpoint, s3.bucket, s3.access_key, s3.secret_key, s3.region, pids)
 
 
-def _may_create(connection: psycopg.Connection) -> bool:
+def _may_create(connection: psycopg.Connection, role: str) -> bool:
     row = connection.execute(
-        "SELECT has_database_privilege(current_database(), 'CREATE') AND has_schema_privilege('public', 'CREATE')"
+        "SELECT has_database_privilege(%(role)s, current_database(), 'CREATE')"
+        " AND has_schema_privilege(%(role)s, 'public', 'CREATE')",
+        {"role": role},
     ).fetchone()
     return row is not None and bool(row[0])
 

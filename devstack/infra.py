@@ -1,17 +1,18 @@
-"""Postgres and S3 alone, for tests: `with infra.start(path) as it: …`, or `python -m devstack infra --data-dir D`.
+"""Postgres and S3 alone, for tests: `with infra.start(path) as it: …`, or `python -m devstack infra
+--data-dir D`.
 
-They run below a supervisor process of their own, which stops when its starter closes it or dies, kill -9 included.
+They run below a supervisor process of their own, which stops when its starter closes it or dies, kill -9
+included.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from devstack.backends import Backends
 from devstack.datadir import DataDir, Secrets
@@ -71,7 +72,7 @@ class Infra:
             self._process.kill()
             self._process.wait()
 
-    def __enter__(self) -> Infra:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -96,8 +97,7 @@ def start(data_dir: Path) -> Infra:
             cwd=_CHECKOUT,
             start_new_session=True,
         )
-    with process.stdout or open(os.devnull, "rb") as stdout:
-        ready = stdout.readline()
+    ready = process.stdout.readline() if process.stdout else b""
     if ready.strip() != b"ready":
         process.wait()
         raise StartFailedError(f"the test servers did not start:\n{output.read_text()}")
@@ -116,7 +116,9 @@ def s3_environ(s3: S3Entry) -> dict[str, str]:
 
 
 def run(settings: Settings, report: Report, *, lifeline: bool) -> None:
-    """What `python -m devstack infra` does: bring up, print `ready`, watch until told to stop. Raises DevstackError."""
+    """What `python -m devstack infra` does: bring up, print `ready`, watch until told to stop. Raises
+    DevstackError.
+    """
     data = DataDir(settings.data_dir)
     data.create()
     with data.locked(), Interrupts(_LIFELINE if lifeline else None) as interrupts:

@@ -1,4 +1,4 @@
-"""Signals as something that can be waited for: Ctrl-C, SIGTERM, SIGHUP, a child's death, a closed lifeline."""
+"""Signals that can be waited for: Ctrl-C, SIGTERM, SIGHUP, a child's death, a closed lifeline."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import selectors
 import signal
 import time
 from types import FrameType
-from typing import Any
+from typing import Any, Self
 
 from devstack.errors import StopRequestedError
 
@@ -23,7 +23,7 @@ class Interrupts:
         self._previous: dict[int, Any] = {}
         self._selector = selectors.DefaultSelector()
 
-    def __enter__(self) -> Interrupts:
+    def __enter__(self) -> Self:
         self._read, self._write = os.pipe()
         os.set_blocking(self._read, False)
         os.set_blocking(self._write, False)
@@ -44,10 +44,10 @@ class Interrupts:
         os.close(self._read)
         os.close(self._write)
 
-    def _count(self, number: int, frame: FrameType | None) -> None:
+    def _count(self, _number: int, _frame: FrameType | None) -> None:
         self.stops += 1
 
-    def _noticed(self, number: int, frame: FrameType | None) -> None:
+    def _noticed(self, _number: int, _frame: FrameType | None) -> None:
         """SIGCHLD needs a handler for the wake-up descriptor to be written."""
 
     @property

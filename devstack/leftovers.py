@@ -1,6 +1,7 @@
 """Processes of an earlier supervisor that died without stopping them: recorded, recognised, stopped.
 
-A pid alone may have been given to a stranger since, so each is kept with its start time and trusted only with it.
+A pid alone may have been given to a stranger since, so each is kept with its start time and trusted only with
+it.
 """
 
 from __future__ import annotations
@@ -29,17 +30,11 @@ class Recorded:
 
 
 def start_mark(pid: int) -> str | None:
-    """A text that tells this process from any other that had or gets the pid; None when it is gone or a zombie."""
-    if sys.platform == "linux":
-        return _linux_start_mark(pid)
-    shown = subprocess.run(
-        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    fields = shown.stdout.strip()
-    return None if not fields or fields.startswith("Z") else fields.split(None, 1)[1]
-
-
-def _linux_start_mark(pid: int) -> str | None:
+    """A text that tells this process from any other that had or gets the pid; None when it is gone or a
+    zombie.
+    """
+    if sys.platform != "linux":
+        return _start_mark_by_ps(pid)
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
@@ -47,6 +42,14 @@ def _linux_start_mark(pid: int) -> str | None:
         return None
     fields = stat.rsplit(")", 1)[1].split()  # proc(5): state is field 3, start time field 22
     return None if fields[0] in "ZX" else f"{boot}/{fields[19]}"
+
+
+def _start_mark_by_ps(pid: int) -> str | None:
+    shown = subprocess.run(
+        ["ps", "-o", "stat=,lstart=", "-p", str(pid)], capture_output=True, text=True, check=False
+    )
+    fields = shown.stdout.strip()
+    return None if not fields or fields.startswith("Z") else fields.split(None, 1)[1]
 
 
 def record(path: Path, processes: Iterable[tuple[str, int, int]]) -> None:
@@ -64,7 +67,7 @@ def read(path: Path) -> list[Recorded]:
 
 
 def stop(path: Path, seconds: float = 20.0) -> list[str]:
-    """Stop what an earlier supervisor left, last started first; returns the names. SIGKILL after `seconds`."""
+    """Stop what an earlier supervisor left, last started first. Returns names. SIGKILL after `seconds`."""
     left = read(path)
     for row in reversed(left):
         _signal(row, row.stop_signal)

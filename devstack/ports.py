@@ -46,7 +46,7 @@ def require_free(port: int, owner: str, variable: str) -> None:
 
 
 def holder_of(port: int) -> str:
-    """` by NAME (pid N)` where the listening process can be found (Linux, own processes or root), else an empty text."""
+    """` by NAME (pid N)` where the listener can be found (Linux, own processes or root)."""
     inodes = _listening_inodes(port)
     for process in Path("/proc").glob("[0-9]*") if inodes else ():
         with contextlib.suppress(OSError):  # it ended, or belongs to another user

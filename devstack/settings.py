@@ -1,4 +1,4 @@
-"""The stack's settings, from environment variables; what it does not know goes on to the services untouched."""
+"""The stack's settings, from environment variables; what it does not know goes on to the services."""
 
 from __future__ import annotations
 

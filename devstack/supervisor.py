@@ -25,7 +25,9 @@ Report = Callable[[str, str], None]
 
 @dataclass
 class _Running:
-    """One supervised process: `due` is when it starts again after a crash, `ready` whether its probe has said yes."""
+    """One supervised process: `due` is when it starts again after a crash, `ready` whether its probe has said
+    yes.
+    """
 
     service: Service
     process: subprocess.Popen[bytes]
@@ -36,7 +38,9 @@ class _Running:
 
 
 class Supervisor:
-    """Keeps services running. `report(title, text)` prints a line; `changed()` is called whenever a pid changes."""
+    """Keeps services running. `report(title, text)` prints a line; `changed()` is called whenever a pid
+    changes.
+    """
 
     def __init__(self, interrupts: Interrupts, report: Report, children_file: Path) -> None:
         self._interrupts = interrupts
@@ -57,7 +61,9 @@ class Supervisor:
             self._record()
 
     def wait_ready(self, services: Sequence[Service]) -> None:
-        """Wait until every one is ready. Raises StartFailedError (with the end of its log), StopRequestedError."""
+        """Wait until every one is ready. Raises StartFailedError (with the end of its log),
+        StopRequestedError.
+        """
         for service in services:
             running = self._running[service.name]
             while not service.probe():
@@ -74,7 +80,9 @@ class Supervisor:
             running.ready = True
 
     def run_once(self, command: Command, seconds: float) -> None:
-        """Run a command to its end. Raises StartFailedError unless it exits with 0 in time, StopRequestedError."""
+        """Run a command to its end. Raises StartFailedError unless it exits with 0 in time,
+        StopRequestedError.
+        """
         process = spawn(command)
         deadline = time.monotonic() + seconds
         try:

@@ -1,27 +1,25 @@
 """Embedded S3: OpenStack Swift with its s3api, four small processes on loopback (Linux only).
 
-Swift because it is a real object store that installs from PyPI, checks signatures, and keeps objects and open multipart
-uploads through restarts and kill -9. The three inner servers ask for no credentials, as in every Swift installation;
-they listen on loopback only.
+Swift because it is a real object store that installs from PyPI, checks signatures, and keeps objects and open
+multipart uploads through restarts and kill -9. The three inner servers ask for no credentials, as in every
+Swift installation; they listen on loopback only.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import importlib.util
 import os
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 from devstack import bucket, ports, swift_config
-from devstack.command import Command, Probe, Service, log_tail, spawn
+from devstack.command import Command, Service, log_tail, spawn
 from devstack.datadir import DataDir, Secrets
 from devstack.errors import DevstackError
+from devstack.health import http_ok
 from devstack.stackfile import S3Entry
 from devstack.swift_rings import ROLES
 
@@ -90,7 +88,9 @@ class EmbeddedSwift:
         self._catch_up()
 
     def _catch_up(self) -> None:
-        """One pass of Swift's object updater, where listings missed changes while the container server was dead."""
+        """One pass of Swift's object updater, where listings missed changes while the container server was
+        dead.
+        """
         if any(self._folders.devices.glob("d1/async_pending*/*/*")):
             config = str(self._folders.conf / "object-server.conf")
             self._updater = spawn(self._command("updater", (config, "once")))
@@ -99,9 +99,9 @@ class EmbeddedSwift:
         config = str(self._folders.conf / f"{role}-server.conf")
         port = self._ports[role]
         command = self._command(role, (config, "-v"))
-        return Service(
-            command, _healthy(port), f"{ports.HOST}:{port}", after_restart=self._catch_up, title="s3"
-        )  # fmt: skip
+        place = f"{ports.HOST}:{port}"
+        probe = http_ok(f"http://{place}/healthcheck")
+        return Service(command, probe, place, after_restart=self._catch_up, title="s3")
 
     def _command(self, role: str, arguments: tuple[str, ...]) -> Command:
         name = f"swift-{role}"
@@ -135,16 +135,16 @@ def require_available() -> None:
     advice = "set AWS_S3_ENDPOINT_URL, AWS_S3_BUCKET and credentials to use an S3 server of your own"
     if sys.platform != "linux":
         raise DevstackError(
-            f"the embedded S3 (OpenStack Swift) runs on Linux only: on this system {advice}, or use docker-compose.yml"
+            f"the embedded S3 (OpenStack Swift) runs on Linux only: here {advice}, or use docker-compose.yml"
         )
     if importlib.util.find_spec("swift") is None:
-        raise DevstackError(
-            f"the embedded S3 is not installed: run `pip install 'strongroom[embedded]'` (or `make install`), or {advice}"
-        )
+        raise DevstackError(f"the embedded S3 is not installed: run `make setup`, or {advice}")
 
 
 def require_xattrs(folder: Path) -> None:
-    """Raise DevstackError unless files below `folder` can carry extended attributes, in which Swift keeps metadata."""
+    """Raise DevstackError unless files below `folder` can carry extended attributes, in which Swift keeps
+    metadata.
+    """
     probe = folder / ".xattr-probe"
     probe.touch()
     try:
@@ -158,15 +158,3 @@ def require_xattrs(folder: Path) -> None:
         ) from error
     finally:
         probe.unlink()
-
-
-def _healthy(port: int) -> Probe:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-
-    def probe() -> bool:
-        with contextlib.suppress(urllib.error.URLError, OSError):
-            with opener.open(f"http://{ports.HOST}:{port}/healthcheck", timeout=2) as answer:
-                return bool(answer.status == 200)
-        return False
-
-    return probe

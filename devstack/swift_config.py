@@ -11,11 +11,11 @@ REGION = "us-east-1"
 _ACCOUNT, _USER = "strongroom", "dev"
 ACCESS_KEY = f"{_ACCOUNT}:{_USER}"
 
-# Order matters: s3api turns S3 requests into Swift's before tempauth answers for them; slo makes multipart uploads,
-# versioned_writes bucket versioning and symlink what versioning needs.
+# Order matters: s3api turns S3 requests into Swift's before tempauth answers for them; slo makes multipart
+# uploads, versioned_writes bucket versioning, and symlink what versioning needs.
 _PIPELINE = (
-    "catch_errors gatekeeper healthcheck listing_formats bulk tempurl s3api tempauth copy slo dlo versioned_writes "
-    "symlink proxy-server"
+    "catch_errors gatekeeper healthcheck listing_formats bulk tempurl s3api tempauth copy slo dlo "
+    "versioned_writes symlink proxy-server"
 )
 _PLAIN_FILTERS = (
     "catch_errors",
@@ -60,7 +60,7 @@ def storage_server(role: str, folders: SwiftFolders, port: int) -> str:
     """The configuration of the object, container or account server."""
     app: dict[str, object] = {"use": f"egg:swift#{role}", **_patience()}
     if role == "object":
-        # A listing is right when PUT answers, also on a slow machine: wait for the container server, don't defer.
+        # A listing is right when PUT answers, on a slow machine too: wait for the container server.
         app |= {"mb_per_sync": 512, "keep_cache_size": 1048576, "container_update_timeout": 30}
     parts = [
         section("DEFAULT", _common(folders, port)),
@@ -78,7 +78,7 @@ def proxy_server(folders: SwiftFolders, port: int, secret_key: str) -> str:
     """The configuration of the S3 endpoint."""
     app: dict[str, object] = {"use": "egg:swift#proxy", "account_autocreate": "true", **_patience()}
     app |= {"object_chunk_size": 262144, "client_chunk_size": 262144}
-    # There is one server of each kind: shunning it for a minute after errors (a restart) would only stop everything.
+    # There is one server of each kind: shunning it for a minute after a restart stops everything.
     app |= {"error_suppression_interval": 0.5, "error_suppression_limit": 1000000}
     return "\n".join(
         [
@@ -90,7 +90,7 @@ def proxy_server(folders: SwiftFolders, port: int, secret_key: str) -> str:
                 {"use": "egg:swift#tempauth", f"user_{_ACCOUNT}_{_USER}": f"{secret_key} .admin"},
             ),
             section("filter:s3api", _s3api()),
-            # Without this, deleting a multipart object leaves its segments to a daemon that does not run here.
+            # Or deleting a multipart object leaves its segments to a daemon that does not run here.
             section(
                 "filter:slo",
                 {"use": "egg:swift#slo", "max_manifest_segments": 10000, "allow_async_delete": "false"},

@@ -1,7 +1,8 @@
-"""Writes Swift's three ring files: `python -m devstack.swift_rings FOLDER OBJECT_PORT CONTAINER_PORT ACCOUNT_PORT`.
+"""Writes Swift's three ring files: `python -m devstack.swift_rings FOLDER OBJECT_PORT CONTAINER_PORT
+ACCOUNT_PORT`.
 
-A process of its own because importing Swift takes most of a second and pulls in eventlet. One device holds every
-partition, so rings built again (for other ports) place the data exactly as before.
+A process of its own because importing Swift takes most of a second and pulls in eventlet. One device holds
+every partition, so rings built again (for other ports) place the data exactly as before.
 """
 
 from __future__ import annotations

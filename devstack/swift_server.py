@@ -1,4 +1,5 @@
-"""Runs one Swift server: `python -m devstack.swift_server ROLE CONFIG…`, ROLE one of proxy, object, container, account.
+"""Runs one Swift server: `python -m devstack.swift_server ROLE CONFIG…`, ROLE one of proxy, object,
+container, account.
 
 Swift's own console scripts do the same; where pip put them is not always known.
 """

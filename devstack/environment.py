@@ -1,0 +1,104 @@
+"""The environment of each service: what the caller set, plus what the stack decides, minus what it must not
+hold.
+
+The gateway gets neither database nor S3 credentials, storage_service no database, metadata_service no S3.
+What makes migrations (the owner's login) is known to `migrate` alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from devstack.infra import s3_environ
+from devstack.stackfile import S3Entry
+
+GATEWAY, STORAGE, METADATA, MIGRATE = "gateway", "storage", "metadata", "migrate"
+
+# Without these, glibc gives freed chunks back to the kernel and fetches them again: more than half of the
+# gateway's CPU time in a large upload.
+MALLOC = {
+    "MALLOC_TRIM_THRESHOLD_": "268435456",
+    "MALLOC_MMAP_THRESHOLD_": "33554432",
+    "MALLOC_TOP_PAD_": "16777216",
+}
+
+_FAILPOINTS = "STRONGROOM_FAILPOINTS"
+_S3_ALIASES = ("S3_REGION", "S3_BUCKET_NAME", "S3_USE_IAM_ROLE")
+_DATABASE_NAMES = ("STRONGROOM_DATABASE_URL", "STRONGROOM_MIGRATION_DATABASE_URL")
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """`host:port` of each service."""
+
+    gateway: str
+    storage: str
+    metadata: str
+
+
+@dataclass(frozen=True)
+class StackValues:
+    """What the services are told; `embedded_*`: whether the server is ours (and the caller's settings not for
+    it).
+    """
+
+    addresses: Addresses
+    owner_dsn: str
+    app_dsn: str
+    s3: S3Entry
+    jwt_secret: str
+    internal_secret: str
+    embedded_database: bool
+    embedded_s3: bool
+
+
+def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> dict[str, str]:
+    """The environment of one process (GATEWAY, STORAGE, METADATA or MIGRATE), failpoints aside."""
+    env = {key: value for key, value in caller.items() if not _withheld(key, name, values)}
+    env |= MALLOC | {"PYTHONUNBUFFERED": "1"} | _no_proxies(caller) | _places(values.addresses)
+    env["STRONGROOM_JWT_SECRET"] = values.jwt_secret
+    if name in (STORAGE, METADATA):
+        env["STRONGROOM_INTERNAL_SECRET"] = values.internal_secret
+    if name in (METADATA, MIGRATE):
+        env["STRONGROOM_DATABASE_URL"] = values.app_dsn
+    if name == MIGRATE:
+        env["STRONGROOM_MIGRATION_DATABASE_URL"] = values.owner_dsn
+    if name == STORAGE and values.embedded_s3:
+        env |= s3_environ(values.s3) | {"STRONGROOM_S3_SSE": "off"}  # Swift answers 501 to encryption headers
+    return env
+
+
+def failpoints(name: str, caller: Mapping[str, str]) -> dict[str, str]:
+    """STRONGROOM_FAILPOINTS of one process: its own variable (…_STORAGE, …), or the one for all."""
+    text = caller.get(f"{_FAILPOINTS}_{name.upper()}") or caller.get(_FAILPOINTS)
+    return {_FAILPOINTS: text} if text else {}
+
+
+def _withheld(key: str, name: str, values: StackValues) -> bool:
+    if key == _FAILPOINTS or key.startswith(f"{_FAILPOINTS}_") or key in _DATABASE_NAMES:
+        return True
+    if key == "STRONGROOM_INTERNAL_SECRET":
+        return True
+    if key.startswith("PG") and key.isupper():  # libpq's defaults: PGHOST, PGPASSWORD, PGSSLMODE…
+        return values.embedded_database or name not in (METADATA, MIGRATE)
+    if key.startswith(("AWS_", "STRONGROOM_S3_SSE")) or key in _S3_ALIASES:
+        return values.embedded_s3 or name != STORAGE
+    return False
+
+
+def _no_proxies(caller: Mapping[str, str]) -> dict[str, str]:
+    """Proxies, which gRPC and boto3 honour, must not stand between the processes of one machine."""
+    listed = caller.get("no_proxy") or caller.get("NO_PROXY")
+    text = ",".join(filter(None, (listed, "127.0.0.1", "localhost")))
+    return {"no_proxy": text, "NO_PROXY": text}
+
+
+def _places(addresses: Addresses) -> dict[str, str]:
+    return {
+        "STRONGROOM_HTTP_BIND": addresses.gateway,
+        "STRONGROOM_STORAGE_BIND": addresses.storage,
+        "STRONGROOM_METADATA_BIND": addresses.metadata,
+        "STRONGROOM_STORAGE_ADDRESS": addresses.storage,
+        "STRONGROOM_METADATA_ADDRESS": addresses.metadata,
+    }

@@ -1,0 +1,43 @@
+"""What `up` prints once all is healthy: a token, and a first upload to paste."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from devstack.token import development_token
+
+_EXTERNAL_KEYS = ("STRONGROOM_JWKS_URL", "STRONGROOM_JWT_PUBLIC_KEY")
+
+_TEXT = """
+Everything is up; {stack} says where. Ctrl-C stops it.
+
+A first upload, as the user `dev` (the token is good for 24 hours):
+
+  curl -f -H "Authorization: Bearer {token}" -F file=@README.md {url}/api/v1/s3/upload
+
+The newest file of that user, read back and compared:
+
+  {auth}; KEY=$(curl -fsS -H "$AUTH" {url}/api/v1/s3/files | {newest})
+  curl -fsS -H "$AUTH" "{url}/api/v1/s3/file/$KEY" | cmp - README.md && echo "the same, byte for byte"
+"""
+_NEWEST = (
+    "python3 -c 'import json, sys; "
+    'print(max(json.load(sys.stdin)["files"], key=lambda file: file["last_modified"])["key"])\''
+)
+
+
+def show(url: str, jwt_secret: str, stack: Path, caller: Mapping[str, str]) -> None:
+    """Print the tour on standard output."""
+    sys.stdout.write(text(url, jwt_secret, stack, caller))
+    sys.stdout.flush()
+
+
+def text(url: str, jwt_secret: str, stack: Path, caller: Mapping[str, str]) -> str:
+    """The tour as text; where tokens are checked with another issuer's keys, it makes none."""
+    if any(caller.get(name) for name in _EXTERNAL_KEYS):
+        return f"\nEverything is up at {url}; {stack} says where. Tokens come from your own issuer.\n"
+    token = development_token(jwt_secret)
+    auth = f'AUTH="Authorization: Bearer {token}"'
+    return _TEXT.format(url=url, stack=stack, token=token, auth=auth, newest=_NEWEST)

@@ -1,0 +1,162 @@
+"""`python -m devstack up`: backends, migration, three services; stack.json while they are healthy."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack import environment, health, leftovers, ports, tour
+from devstack.backends import Backends
+from devstack.command import Command, Probe, Service
+from devstack.datadir import DataDir, Secrets
+from devstack.environment import GATEWAY, METADATA, MIGRATE, STORAGE, Addresses, StackValues
+from devstack.interrupts import Interrupts
+from devstack.settings import Settings
+from devstack.stackfile import GatewayEntry, ServiceEntry, Stack
+from devstack.supervisor import Report, Supervisor
+
+_CHECKOUT = Path(__file__).resolve().parent.parent
+_MIGRATE_SECONDS = 600.0
+_DRAIN_SECONDS = 40.0
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The command line of each process; tests put stand-ins here."""
+
+    migrate: tuple[str, ...] = (sys.executable, "-m", "metadata_service", "migrate")
+    metadata: tuple[str, ...] = (sys.executable, "-m", "metadata_service", "serve")
+    storage: tuple[str, ...] = (sys.executable, "-m", "storage_service", "serve")
+    gateway: tuple[str, ...] = (sys.executable, "-m", "gateway", "serve")
+
+
+class StackRun:
+    """One life of the stack, from `run` to Ctrl-C."""
+
+    def __init__(
+        self, settings: Settings, caller: Mapping[str, str], report: Report, programs: Programs
+    ) -> None:
+        self._settings = settings
+        self._caller = caller
+        self._report = report
+        self._programs = programs
+        self._data = DataDir(settings.data_dir)
+
+    def run(self) -> None:
+        """Bring everything up, watch it, and stop it when told to. Raises DevstackError."""
+        self._data.create()
+        with self._data.locked(), Interrupts() as interrupts:
+            self._data.stack.unlink(missing_ok=True)
+            stopped = leftovers.stop(self._data.children)
+            if stopped:
+                self._report("devstack", f"stopped what an earlier start had left: {', '.join(stopped)}")
+            supervisor = Supervisor(interrupts, self._report, self._data.children)
+            try:
+                self._bring_up(supervisor)
+                supervisor.watch()
+                self._report("devstack", "stopping")
+            finally:
+                self._data.stack.unlink(missing_ok=True)
+                supervisor.stop_all()
+            self._report("devstack", f"stopped; the data stays in {self._data.root}")
+
+    def _bring_up(self, supervisor: Supervisor) -> None:
+        secrets = Secrets(self._data.root / "secrets.json")
+        addresses = self._addresses()
+        backends = Backends(self._data, self._settings, secrets)
+        backends.bring_up(supervisor, self._report)
+        values = self._values(addresses, backends, secrets)
+        self._migrate(supervisor, values)
+        services = self._services(values)
+        supervisor.start(services)
+        for service in services:
+            began = time.monotonic()
+            supervisor.wait_ready([service])
+            pid = supervisor.pid(service.name)
+            self._report(
+                service.title, f"ready  {service.where}  pid {pid}, {time.monotonic() - began:.1f} s"
+            )
+        supervisor.changed = lambda: self._stack(values, backends, supervisor).write(self._data.stack)
+        supervisor.changed()
+        tour.show(f"http://{addresses.gateway}", values.jwt_secret, self._data.stack, self._caller)
+
+    def _addresses(self) -> Addresses:
+        """The three addresses; raises PortTakenError before anything is started."""
+        kept = ports.KeptPorts(self._data.ports)
+        wanted = (
+            (GATEWAY, self._settings.http_port, "STRONGROOM_HTTP_PORT"),
+            (STORAGE, self._settings.storage_port, "STRONGROOM_STORAGE_PORT"),
+            (METADATA, self._settings.metadata_port, "STRONGROOM_METADATA_PORT"),
+        )
+        found = {}
+        for name, port, variable in wanted:
+            if port:
+                ports.require_free(port, name, variable)
+            found[name] = f"{ports.HOST}:{port or kept.get(name)}"
+        return Addresses(**found)
+
+    def _values(self, addresses: Addresses, backends: Backends, secrets: Secrets) -> StackValues:
+        return StackValues(
+            addresses=addresses,
+            owner_dsn=backends.database.owner_dsn,
+            app_dsn=backends.database.app_dsn,
+            s3=backends.store.entry([]),
+            jwt_secret=self._settings.jwt_secret or secrets.get("jwt_secret"),
+            internal_secret=self._settings.internal_secret or secrets.get("internal_secret"),
+            embedded_database=self._settings.database_url is None,
+            embedded_s3=self._settings.s3 is None,
+        )
+
+    def _migrate(self, supervisor: Supervisor, values: StackValues) -> None:
+        began = time.monotonic()
+        command = self._command(MIGRATE, self._programs.migrate, values)
+        supervisor.run_once(command, _MIGRATE_SECONDS)
+        self._report("migrate", f"done  {time.monotonic() - began:.1f} s")
+
+    def _services(self, values: StackValues) -> list[Service]:
+        at = values.addresses
+        rows: tuple[tuple[str, tuple[str, ...], str, Probe], ...] = (
+            (METADATA, self._programs.metadata, at.metadata, health.grpc_serving(at.metadata)),
+            (STORAGE, self._programs.storage, at.storage, health.grpc_serving(at.storage)),
+            (
+                GATEWAY,
+                self._programs.gateway,
+                f"http://{at.gateway}",
+                health.http_ok(f"http://{at.gateway}/readyz"),
+            ),
+        )
+        return [
+            Service(self._command(name, argv, values), probe, where, title=name)
+            for name, argv, where, probe in rows
+        ]
+
+    def _command(self, name: str, argv: tuple[str, ...], values: StackValues) -> Command:
+        return Command(
+            name=name,
+            argv=argv,
+            env=environment.for_service(name, self._caller, values),
+            first_env=environment.failpoints(name, self._caller),
+            cwd=_CHECKOUT,
+            log=self._data.log(name),
+            stop_seconds=_DRAIN_SECONDS,
+        )
+
+    def _stack(self, values: StackValues, backends: Backends, supervisor: Supervisor) -> Stack:
+        at = values.addresses
+        return Stack(
+            gateway=GatewayEntry(f"http://{at.gateway}", supervisor.pid(GATEWAY)),
+            storage=ServiceEntry(at.storage, supervisor.pid(STORAGE)),
+            metadata=ServiceEntry(at.metadata, supervisor.pid(METADATA)),
+            postgres=backends.postgres_entry(supervisor),
+            s3=backends.s3_entry(supervisor),
+            jwt_secret=values.jwt_secret,
+        )
+
+
+def run(settings: Settings, report: Report, programs: Programs | None = None) -> None:
+    """Bring the whole stack up in the foreground. Raises DevstackError."""
+    StackRun(settings, dict(os.environ), report, programs or Programs()).run()
