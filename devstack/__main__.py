@@ -37,7 +37,7 @@ def report(title: str, text: str) -> None:
 
 
 def main() -> int:
-    """0 after an orderly stop, 1 when the stack cannot start or is not up, 130 when stopped before it was up."""
+    """0 after an orderly stop, 1 when the stack cannot start or is not up, 130 when stopped too early."""
     arguments = _parser().parse_args()
     try:
         return _run(arguments)

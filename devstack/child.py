@@ -40,7 +40,7 @@ def main(argv: list[str]) -> None:
     if uid >= 0:
         _drop_privileges(uid, gid)
     _die_with_parent(parent, signal_number)  # after setuid, which clears the setting
-    os.execvp(argv[5], argv[5:])  # noqa: S606 - to become another program is its purpose
+    os.execvp(argv[5], argv[5:])
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ import grpc
 from devstack.command import Probe
 
 _TIMEOUT_SECONDS = 2.0
-# grpc.health.v1: the request for the whole server (service "") is an empty message, the answer SERVING is field
-# 1 with the value 1. With messages this small the generated code would be the larger dependency.
+# grpc.health.v1: the request for the whole server (service "") is an empty message; SERVING is field 1 with
+# the value 1. Messages this small are not worth the generated code.
 _WHOLE_SERVER = b""
 _SERVING = b"\x08\x01"
 

@@ -37,7 +37,7 @@ def is_open(port: int) -> bool:
 
 
 def require_free(port: int, owner: str, variable: str) -> None:
-    """Raise PortTakenError, naming the port, who holds it and the variable to set, unless the port is free."""
+    """Raise PortTakenError, naming port, holder and the variable to set, unless the port is free."""
     if not is_free(port):
         raise PortTakenError(
             f"port {port}, wanted for {owner}, is taken{holder_of(port)}: "
@@ -46,7 +46,7 @@ def require_free(port: int, owner: str, variable: str) -> None:
 
 
 def holder_of(port: int) -> str:
-    """` by NAME (pid N)` where the listener can be found (Linux, own processes or root)."""
+    """` by NAME (pid N)` when the listener can be found (Linux, own or as root)."""
     inodes = _listening_inodes(port)
     for process in Path("/proc").glob("[0-9]*") if inodes else ():
         with contextlib.suppress(OSError):  # it ended, or belongs to another user

@@ -29,7 +29,7 @@ def status(data: DataDir, report: Report) -> bool:
 
 
 def down(data: DataDir, report: Report) -> None:
-    """Stop the stack of this data directory and wait for it, or stop what a killed one left. Raises DevstackError."""
+    """Stop the stack of this data directory, or what a killed one left. Raises DevstackError after 180 s."""
     supervisor = data.supervisor_pid()
     if supervisor is None:
         left = leftovers.stop(data.children)
