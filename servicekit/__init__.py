@@ -1,0 +1,1 @@
+"""What every Strongroom process needs: settings, auth, server harness, interceptors, telemetry, failpoints."""

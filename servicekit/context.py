@@ -1,0 +1,120 @@
+"""What belongs to the request in progress: caller, request id, deadline, trace. Held in context variables.
+
+The interceptors (and the gateway's middleware, through ``bind``) set them; every task that a handler starts
+inherits them, so that calls to other services carry the caller's token, request id and deadline by themselves.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from servicekit.principal import Principal
+
+if TYPE_CHECKING:
+    from servicekit.tokens import InternalCredential
+
+AUTHORIZATION: Final = "authorization"
+INTERNAL: Final = "x-strongroom-internal"
+REQUEST_ID: Final = "x-request-id"
+TRACEPARENT: Final = "traceparent"
+
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(slots=True)
+class RequestContext:
+    """One request. ``deadline``: seconds of ``time.monotonic()``, None when the caller set none."""
+
+    request_id: str
+    method: str = ""
+    principal: Principal | None = None
+    deadline: float | None = None
+    traceparent: str = ""
+
+
+_current: ContextVar[RequestContext | None] = ContextVar("strongroom_request", default=None)
+
+
+def current() -> RequestContext | None:
+    """The request in progress; None outside of one (background work)."""
+    return _current.get()
+
+
+def set_current(request: RequestContext) -> None:
+    """Make ``request`` current for this task; for the interceptors, where each RPC has a task of its own."""
+    _current.set(request)
+
+
+@contextmanager
+def bind(request: RequestContext) -> Iterator[RequestContext]:
+    """Make ``request`` current inside the block; for the gateway's middleware and for background work."""
+    token = _current.set(request)
+    try:
+        yield request
+    finally:
+        _current.reset(token)
+
+
+def current_principal() -> Principal:
+    """The caller of the request in progress.
+
+    :raises LookupError: outside of a request, or in a method that needs no authentication.
+    """
+    request = _current.get()
+    if request is None or request.principal is None:
+        raise LookupError("no authenticated request is in progress")
+    return request.principal
+
+
+def current_request_id() -> str:
+    """The id of the request in progress; ``""`` outside of one."""
+    request = _current.get()
+    return request.request_id if request is not None else ""
+
+
+def remaining() -> float | None:
+    """Seconds until the caller's deadline (negative when past); None without one."""
+    request = _current.get()
+    if request is None or request.deadline is None:
+        return None
+    return request.deadline - time.monotonic()
+
+
+def clean_request_id(given: str | None) -> str:
+    """``given`` if it is ``[A-Za-z0-9._-]{1,128}``, else a new one (32 hex digits)."""
+    if given and _REQUEST_ID.fullmatch(given):
+        return given
+    return uuid.uuid4().hex
+
+
+def clean_traceparent(given: str | None) -> str:
+    """``given`` if it is a W3C traceparent, else ``""``."""
+    return given if given and _TRACEPARENT.fullmatch(given) else ""
+
+
+def outgoing_metadata(
+    principal: Principal | None, internal: InternalCredential | None = None
+) -> tuple[tuple[str, str], ...]:
+    """Metadata for a call to another service: bearer token, internal credential, request id, trace.
+
+    ``principal`` None: on nobody's behalf (later steps of an attempt, which may outlive the token).
+    """
+    pairs: list[tuple[str, str]] = []
+    if principal is not None and principal.token:
+        pairs.append((AUTHORIZATION, f"Bearer {principal.token}"))
+    if internal is not None:
+        pairs.append((INTERNAL, internal.mint()))
+    request = _current.get()
+    if request is not None:
+        pairs.append((REQUEST_ID, request.request_id))
+        if request.traceparent:
+            pairs.append((TRACEPARENT, request.traceparent))
+    return tuple(pairs)

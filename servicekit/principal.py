@@ -1,0 +1,40 @@
+"""Who calls, and for whom a request may act."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from strongroom.errors import TokenMissing, UserMismatch
+
+ANONYMOUS = "anonymous"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The authenticated caller of one request.
+
+    ``subject``: the token's ``sub``; ``"anonymous"`` without a token under ``STRONGROOM_AUTH=optional``; ``""``
+    when a Strongroom service calls on nobody's behalf (internal credential, no bearer token).
+    ``token``: the bearer token, to be handed on; never logged.
+    ``internal``: name of the calling service when it proved to be one.
+    """
+
+    subject: str
+    is_admin: bool = False
+    token: str | None = field(default=None, repr=False)
+    internal: str | None = None
+
+
+def effective_owner(principal: Principal, requested_user_id: str) -> str:
+    """The owner a request acts for: the caller, or for admins the user they name.
+
+    :raises UserMismatch: a user other than the caller was named and the caller is no admin.
+    :raises TokenMissing: nobody was named and the call is on nobody's behalf.
+    """
+    if requested_user_id and requested_user_id != principal.subject:
+        if not principal.is_admin:
+            raise UserMismatch("Only admins may name another user_id; leave it out to act for yourself.")
+        return requested_user_id
+    if not principal.subject:
+        raise TokenMissing("This call acts for a user: send the user's bearer token as authorization.")
+    return principal.subject

@@ -1,0 +1,228 @@
+"""Settings that every process has, read from the environment.
+
+Each service subclasses ``CommonSettings`` in its own ``config.py`` and loads it with ``load_settings``. Names are
+``STRONGROOM_`` plus the field in capitals; a field with other accepted names lists them with ``aliases``. An empty
+variable counts as unset. Secrets are ``SecretStr``: neither ``repr`` nor an error message shows them.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, NoReturn, Self, TypeVar
+
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX: Final = "STRONGROOM_"
+MIN_SECRET_BYTES: Final = 16
+
+
+class SettingError(ValueError):
+    """A setting is missing or wrong. ``str()`` is one line that names it as the operator writes it."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(f"{name}: {problem}")
+        self.name = name
+
+
+def aliases(*names: str) -> AliasChoices:
+    """The accepted variable names of a field, first the one to prefer in texts."""
+    return AliasChoices(*names)
+
+
+def _split(value: object) -> object:
+    """``"a, b"`` → ``("a", "b")``; anything else as it is."""
+    if isinstance(value, str):
+        return tuple(part for part in (piece.strip() for piece in value.split(",")) if part)
+    return value
+
+
+#: A comma-separated list.
+CommaList = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+
+
+class SettingsBase(BaseSettings):
+    """Prefix and rules that all settings share; frozen after loading."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+
+class CommonSettings(SettingsBase):
+    """Auth, TLS, logging, metrics and limits of one process.
+
+    Tokens are verified with exactly one of ``jwt_secret`` (HS256), ``jwt_public_key`` (PEM or the path of one) and
+    ``jwks_url``. ``jwt_max_lifetime_seconds`` caps exp - iat (exp - now without iat); 30 days, so that a leaked
+    token is not good for ever. ``internal_secret`` (at least 16 bytes) proves one service to another. A bind
+    address outside of loopback needs TLS or ``allow_plaintext``.
+    """
+
+    auth: Literal["required", "optional"] = "required"
+    jwt_secret: SecretStr | None = None
+    jwt_public_key: str | None = None
+    jwks_url: str | None = None
+    jwt_algorithms: CommaList = ()
+    jwt_audience: CommaList = ()
+    jwt_issuer: str | None = None
+    jwt_max_lifetime_seconds: int = Field(default=30 * 86400, ge=1)
+    jwt_leeway_seconds: int = Field(default=0, ge=0, le=600)
+    internal_secret: SecretStr | None = None
+
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    tls_ca: Path | None = None
+    tls_client_cert: Path | None = None
+    tls_client_key: Path | None = None
+    allow_plaintext: bool = False
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    debug: bool = Field(default=False, validation_alias=aliases("STRONGROOM_DEBUG", "DEBUG"))
+    metrics_bind: str | None = None
+    drain_seconds: float = Field(default=20.0, ge=0, le=3600)
+    max_concurrent_streams: int = Field(default=256, ge=1)
+    max_connection_age_seconds: float = Field(default=3600.0, gt=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _lower_case_words(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            for name in ("log_level", "auth"):
+                if isinstance(values.get(name), str):
+                    values[name] = values[name].lower()
+        return values
+
+    @model_validator(mode="after")
+    def _keys_are_consistent(self) -> Self:
+        check_keys(self)
+        return self
+
+    @property
+    def serves_tls(self) -> bool:
+        """Whether servers of this process use TLS."""
+        return self.tls_cert is not None
+
+
+def check_keys(settings: CommonSettings) -> None:
+    """The rules between settings of auth and TLS.
+
+    :raises SettingError: naming the setting to change.
+    """
+    sources = [n for n in ("jwt_secret", "jwt_public_key", "jwks_url") if getattr(settings, n)]
+    if len(sources) > 1:
+        others = " and ".join(env_name(name) for name in sources[1:])
+        raise SettingError(
+            env_name(sources[0]), f"set together with {others}; tokens have one source of keys"
+        )
+    if not sources and settings.auth == "required":
+        raise SettingError(
+            "STRONGROOM_JWT_SECRET",
+            "not set; set it, STRONGROOM_JWT_PUBLIC_KEY or STRONGROOM_JWKS_URL, so that tokens can be checked"
+            " (for development only: STRONGROOM_AUTH=optional)",
+        )
+    for name in ("jwt_secret", "internal_secret"):
+        secret: SecretStr | None = getattr(settings, name)
+        if secret is not None and len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            raise SettingError(
+                env_name(name), f"shorter than {MIN_SECRET_BYTES} bytes; use 32 random bytes or more"
+            )
+    if settings.jwt_secret is not None and "-----BEGIN" in settings.jwt_secret.get_secret_value():
+        raise SettingError(
+            "STRONGROOM_JWT_SECRET",
+            "holds a PEM key, which must never serve as a shared secret; set STRONGROOM_JWT_PUBLIC_KEY instead",
+        )
+    for one, other in (("tls_cert", "tls_key"), ("tls_client_cert", "tls_client_key")):
+        if (getattr(settings, one) is None) != (getattr(settings, other) is None):
+            missing = one if getattr(settings, one) is None else other
+            raise SettingError(
+                env_name(missing), f"not set, but {env_name(other if missing == one else one)} is"
+            )
+    if settings.tls_client_ca is not None and settings.tls_cert is None:
+        raise SettingError("STRONGROOM_TLS_CERT", "not set, but STRONGROOM_TLS_CLIENT_CA is")
+
+
+def env_name(field: str) -> str:
+    """The variable of a field without aliases."""
+    return PREFIX + field.upper()
+
+
+def require(settings: SettingsBase, *fields: str) -> None:
+    """Demand that optional ``fields`` are set, for a process that can't do without them.
+
+    :raises SettingError: naming the first that is not.
+    """
+    for field in fields:
+        if getattr(settings, field) is None:
+            raise SettingError(_names(type(settings), field)[0], "not set, but this process needs it")
+
+
+S = TypeVar("S", bound=SettingsBase)
+
+
+def read_settings(cls: type[S]) -> S:
+    """The settings of ``cls`` from the environment.
+
+    :raises SettingError: one line for all that is wrong, without any value.
+    """
+    try:
+        return cls()
+    except SettingError:
+        raise
+    except ValidationError as error:
+        raise _explained(cls, error) from None
+
+
+def load_settings(cls: type[S]) -> S:
+    """``read_settings``, for ``__main__``: a wrong setting prints one line that names it and exits 2."""
+    try:
+        return read_settings(cls)
+    except SettingError as error:
+        stop(error)
+
+
+def stop(error: SettingError) -> NoReturn:
+    """Print one line for a wrong setting and exit 2."""
+    sys.stderr.write(f"setting {error}\n")
+    raise SystemExit(2)
+
+
+def _explained(cls: type[SettingsBase], error: ValidationError) -> SettingError:
+    """The first problem as a SettingError; further ones join its line."""
+    found: list[tuple[str, str]] = []
+    for item in error.errors(include_url=False, include_input=False):
+        cause = item.get("ctx", {}).get("error")
+        if isinstance(cause, SettingError):
+            return cause
+        name = _written_name(cls, str(item["loc"][0]), os.environ) if item["loc"] else cls.__name__
+        problem = "not set, but this process needs it" if item["type"] == "missing" else item["msg"]
+        found.append((name, problem))
+    name, problem = found[0]
+    rest = "".join(f"; {name}: {problem}" for name, problem in found[1:])
+    return SettingError(name, problem + rest)
+
+
+def _names(cls: type[SettingsBase], field: str) -> Sequence[str]:
+    alias = cls.model_fields[field].validation_alias
+    if isinstance(alias, AliasChoices):
+        return [str(choice) for choice in alias.choices]
+    return [str(alias)] if alias else [env_name(field)]
+
+
+def _written_name(cls: type[SettingsBase], location: str, environ: Mapping[str, str]) -> str:
+    """The variable for an error location (a field or one of its aliases), spelled as in ``environ``."""
+    fields = [f for f in cls.model_fields if f == location or location in _names(cls, f)]
+    names = _names(cls, fields[0]) if fields else [location]
+    for name in names:
+        for written in environ:
+            if written.lower() == name.lower() and environ[written]:
+                return written
+    return names[0]
