@@ -1,0 +1,121 @@
+"""The cleaner: ends what dead attempts, deletions and replacements left behind.
+
+Stateless: the next step follows from the row, and a crash is a step not taken. Any number of replicas may run; a claim
+(``FOR UPDATE SKIP LOCKED`` and a raised epoch) gives each blob to one of them.
+
+    expired COMPLETING → roll forward (complete, HEAD, commit), or give up when its data is gone
+    ABORTING, DELETING → remove everything from S3, verify → GONE
+    GONE, after its grace → verify again (late requests) → purged
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import structlog
+
+from servicekit import failpoints
+from storage_service.completion import complete_multipart
+from storage_service.removal import RemovalStore, remove_blob
+from storage_service.reservations import CleanerWork, handle_of
+from storage_service.store_errors import StoreError
+from storage_service.translate import translated
+from strongroom.errors import ChecksumMismatch, StrongroomError, UploadLost
+from strongroom.metadata.v1 import blob_pb2
+
+log = structlog.get_logger(__name__)
+
+BEFORE_ROLL_FORWARD_COMMIT = failpoints.register("storage.cleaner.before_t4")
+BEFORE_GONE = failpoints.register("storage.cleaner.before_gone")
+BEFORE_PURGE = failpoints.register("storage.cleaner.before_purge")
+
+BATCH = 50
+PARALLEL = 4
+
+
+class CleanerStore(RemovalStore, Protocol):
+    """What cleaning needs of the object store."""
+
+
+class Cleaner:
+    """One background loop per process."""
+
+    def __init__(self, store: CleanerStore, work: CleanerWork, *, interval_seconds: float) -> None:
+        self._store = store
+        self._work = work
+        self._interval = interval_seconds
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look for work now: an attempt has just been given up."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled. A failing pass is logged and tried again after the interval."""
+        while True:
+            try:
+                busy = await self.run_once()
+            except StrongroomError as error:
+                log.warning("cleaner_pass_failed", reason=error.reason_name)
+                busy = False
+            if not busy:
+                await self._rest()
+
+    async def run_once(self) -> bool:
+        """One claim and its work. Returns whether it found a full batch, so that more is likely."""
+        claim = await self._work.claim_work(BATCH)
+        slots = asyncio.Semaphore(PARALLEL)
+        async with asyncio.TaskGroup() as group:
+            for blob in claim.blobs:
+                group.create_task(self._clean_one(slots, blob))
+        return len(claim.blobs) == BATCH
+
+    async def _rest(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), self._interval)
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    async def _clean_one(self, slots: asyncio.Semaphore, blob: blob_pb2.Blob) -> None:
+        async with slots:
+            try:
+                await self._next_step(blob)
+            except (StrongroomError, StoreError) as error:
+                log.warning(
+                    "cleaner_step_failed",
+                    blob_id=blob.id,
+                    state=blob_pb2.BlobState.Name(blob.state),
+                    error=type(error).__name__,
+                )
+                await self._release(blob)
+
+    async def _next_step(self, blob: blob_pb2.Blob) -> None:
+        if blob.state == blob_pb2.BLOB_STATE_COMPLETING:
+            await self._roll_forward(blob)
+            return
+        await remove_blob(self._store, blob)
+        await failpoints.hit(BEFORE_PURGE if blob.state == blob_pb2.BLOB_STATE_GONE else BEFORE_GONE)
+        await self._work.finish_removal(handle_of(blob), blob.state)
+
+    async def _roll_forward(self, blob: blob_pb2.Blob) -> None:
+        try:
+            with translated():
+                commit = await complete_multipart(
+                    self._store, blob, blob.parts, blob.size_bytes, blob.crc32c
+                )
+        except (UploadLost, ChecksumMismatch) as error:
+            log.warning("cleaner_gave_up_completion", blob_id=blob.id, reason=error.reason_name)
+            await self._work.abandon(handle_of(blob))
+            self.wake()
+            return
+        await failpoints.hit(BEFORE_ROLL_FORWARD_COMMIT)
+        await self._work.commit(commit)
+        log.info("cleaner_rolled_forward", blob_id=blob.id)
+
+    async def _release(self, blob: blob_pb2.Blob) -> None:
+        try:
+            await self._work.release_work(handle_of(blob))
+        except StrongroomError as error:
+            log.warning("cleaner_release_failed", blob_id=blob.id, reason=error.reason_name)

@@ -1,0 +1,91 @@
+"""Settings of storage_service. What it needs of S3 stands in ``servicekit.s3_settings``."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from servicekit.s3_settings import S3Settings
+from servicekit.settings import CommaList, CommonSettings, aliases
+from storage_service.limits import SizeRule
+from storage_service.objects import MAX_PUT_SIZE, MIB, MIN_PART_SIZE
+
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+_OPEN = "application/vnd.oasis.opendocument."
+DOCUMENT_TYPES = (
+    "application/pdf",
+    "application/msword",
+    "application/vnd.ms-excel",
+    "application/vnd.ms-powerpoint",
+    f"{_OFFICE}wordprocessingml.document",
+    f"{_OFFICE}spreadsheetml.sheet",
+    f"{_OFFICE}presentationml.presentation",
+    f"{_OPEN}text",
+    f"{_OPEN}spreadsheet",
+    f"{_OPEN}presentation",
+    "application/rtf",
+    "application/epub+zip",
+    "text/plain",
+    "text/markdown",
+    "text/csv",
+)
+
+
+class StorageSettings(CommonSettings, S3Settings):
+    """Everything storage_service can be told.
+
+    Memory of body bytes: ``upload_memory_bytes`` for the process, two parts of ``part_size_bytes`` for one upload, plus
+    up to 4 MiB of messages in decoding for each open stream. ``*_types`` are exact types or wildcards (``image/*``);
+    empty takes any.
+    """
+
+    storage_bind: str = "127.0.0.1:50051"
+    metadata_address: str = "127.0.0.1:50052"
+    public_base_url: str | None = None
+
+    part_size_bytes: int = Field(default=8 * MIB, ge=MIN_PART_SIZE, le=MAX_PUT_SIZE)
+    upload_memory_bytes: int = Field(default=256 * MIB, ge=2 * MIN_PART_SIZE)
+    upload_lease_seconds: float = Field(default=60.0, gt=0)
+    cleaner_interval_seconds: float = Field(default=5.0, gt=0)
+    cleaner_sweep_seconds: float = Field(default=600.0, gt=0)
+
+    max_file_bytes: int = Field(default=5 << 30, ge=1)
+    max_generation_bytes: int = Field(default=100 * MIB, ge=1)
+    max_event_media_bytes: int = Field(
+        default=10 * MIB, ge=1, validation_alias=aliases("STRONGROOM_MAX_EVENT_MEDIA_BYTES", "MAX_FILE_SIZE")
+    )
+    max_profile_picture_bytes: int = Field(default=5 * MIB, ge=1)
+    max_temp_bytes: int = Field(default=100 * MIB, ge=1)
+    max_project_bytes: int = Field(default=100 * MIB, ge=1)
+
+    upload_types: CommaList = ()
+    document_types: CommaList = DOCUMENT_TYPES
+    audio_types: CommaList = ("audio/*", "video/webm")
+    generation_types: CommaList = ("image/*", "video/*")
+    event_media_types: CommaList = ("image/*", "video/*", "audio/*", "application/pdf")
+    profile_picture_types: CommaList = ("image/*",)
+    temp_types: CommaList = ()
+
+    def size_rules(self) -> dict[str, SizeRule]:
+        """Size rules by the name of UploadTarget's field."""
+        return {
+            "file": SizeRule("files", self.max_file_bytes),
+            "generation": SizeRule("generations", self.max_generation_bytes),
+            "event_media": SizeRule("event media", self.max_event_media_bytes),
+            "profile_picture": SizeRule("profile pictures", self.max_profile_picture_bytes),
+            "temp": SizeRule("temporary files", self.max_temp_bytes),
+            "path": SizeRule("files", self.max_file_bytes),
+            "project_archive": SizeRule("project archives", self.max_project_bytes),
+        }
+
+    def allowed_types(self) -> dict[str, tuple[str, ...]]:
+        """Allow-lists by rule name (see ``content_types.rule_name``); names that take any type are absent."""
+        lists = {
+            "uploads": self.upload_types,
+            "documents": self.document_types,
+            "audio": self.audio_types,
+            "generation": self.generation_types,
+            "event_media": self.event_media_types,
+            "profile_picture": self.profile_picture_types,
+            "temp": self.temp_types,
+        }
+        return {name: patterns for name, patterns in lists.items() if patterns}

@@ -1,0 +1,66 @@
+"""Copies inside the object store: the bytes never pass through the service."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from storage_service.attempts import Attempts, fingerprint
+from storage_service.completion import verify_put
+from storage_service.files import FileName, FileReader
+from storage_service.limits import Limits
+from storage_service.objects import ObjectAttributes, ObjectRef
+from storage_service.objectstore import ObjectCopier, ObjectReader
+from strongroom.errors import SizeLimitExceeded
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest, ReserveRequest
+from strongroom.storage.v1.batch_pb2 import CopyFileRequest
+
+
+class CopyStore(ObjectCopier, ObjectReader, Protocol):
+    """What copying needs of the object store."""
+
+
+class Copier:
+    """The use case; one instance per process."""
+
+    def __init__(self, store: CopyStore, files: FileReader, attempts: Attempts, limits: Limits) -> None:
+        self._store = store
+        self._files = files
+        self._attempts = attempts
+        self._limits = limits
+
+    async def copy(self, request: CopyFileRequest) -> File:
+        """Raises FileNotFound (source), SizeLimitExceeded, and what Attempts.run raises."""
+        source = await self._files.get(FileName(file_id=request.source_file_id), request.spec.user_id)
+        outcome = await self._attempts.reserve(self._reserve_request(request, source))
+        if outcome.HasField("replay"):
+            return outcome.replay
+        blob = outcome.blob
+        return await self._attempts.run(blob, lambda: self._copy_object(blob, source))
+
+    def _reserve_request(self, request: CopyFileRequest, source: File) -> ReserveRequest:
+        rule = self._limits.for_target(request.spec.target)
+        if source.size_bytes > rule.max_bytes:
+            raise SizeLimitExceeded(
+                f"the file is larger than the limit of {rule.max_bytes} bytes for {rule.name}",
+                metadata={"limit": str(rule.max_bytes), "family": rule.name},
+            )
+        reserve = ReserveRequest(spec=request.spec, kind=blob_pb2.BLOB_KIND_COPY)
+        if request.spec.request_id:
+            reserve.fingerprint = fingerprint(request.spec, request.source_file_id)
+        reserve.spec.filename = request.spec.filename or source.filename
+        reserve.spec.content_type = source.content_type
+        reserve.spec.size_bytes = source.size_bytes
+        return reserve
+
+    async def _copy_object(self, blob: blob_pb2.Blob, source: File) -> CommitRequest:
+        attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
+        copied = await self._store.copy(
+            ObjectRef(source.key, source.version_id or None),
+            blob.key,
+            attrs,
+            size=source.size_bytes,
+            if_match=source.etag,
+        )
+        return await verify_put(self._store, blob, copied, source.size_bytes, source.crc32c)

@@ -1,0 +1,168 @@
+"""What an Upload stream must look like: the checks between gRPC messages and bytes.
+
+The end of a stream means nothing: grpc.aio also ends a handler's iterator cleanly when the client is cancelled or dies.
+Only ``finish_write`` says that the body is whole; without it ``chunks()`` raises UploadIncomplete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+
+import google_crc32c
+
+from strongroom.errors import (
+    ChecksumMismatch,
+    ChunkTooLarge,
+    InvalidField,
+    MalformedRequest,
+    OffsetOutOfRange,
+    SizeLimitExceeded,
+    SizeMismatch,
+    UploadIncomplete,
+)
+from strongroom.storage.v1.upload_pb2 import UploadRequest
+from strongroom.type.v1.checksums_pb2 import Checksums
+
+MAX_CHUNK = 2 << 20
+"""Most data one message may carry, in bytes (docs/grpc.md: larger ones cost more CPU and memory than they save)."""
+
+
+class BodyChecks:
+    """Size limit, declared size and whole-object checksums of one body, fed chunk by chunk."""
+
+    def __init__(self, *, limit: int, limit_name: str, declared: int | None, expected: Checksums) -> None:
+        self._limit = limit
+        self._limit_name = limit_name
+        self._declared = declared
+        self._expected = expected
+        self._md5 = hashlib.md5(usedforsecurity=False) if expected.md5 else None
+        self._sha256 = hashlib.sha256() if expected.sha256 else None
+        self.size = 0
+        self.crc32c = 0
+        self.finished = False
+        if declared is not None:
+            self._check_limit(declared)
+
+    @property
+    def size_hint(self) -> int | None:
+        """The size of the body as far as it is known: all of it has arrived, or it was declared."""
+        return self.size if self.finished else self._declared
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes. Raises SizeLimitExceeded, SizeMismatch."""
+        self.size += len(data)
+        self._check_limit(self.size)
+        if self._declared is not None and self.size > self._declared:
+            raise self._size_mismatch(f"more than {self._declared}")
+        self.crc32c = google_crc32c.extend(self.crc32c, data)
+        if self._md5:
+            self._md5.update(data)
+        if self._sha256:
+            self._sha256.update(data)
+
+    def finish(self, final: Checksums) -> None:
+        """The body is whole. Raises SizeMismatch, ChecksumMismatch, InvalidField.
+
+        MD5 and SHA-256 are computed only when the spec announced them: computing both always would cost more
+        than moving the bytes.
+        """
+        if self._declared is not None and self.size != self._declared:
+            raise self._size_mismatch(str(self.size))
+        for expected in (self._expected, final):
+            if expected.HasField("crc32c") and expected.crc32c != self.crc32c:
+                raise _mismatch("crc32c", f"{expected.crc32c:08x}", f"{self.crc32c:08x}")
+            self._compare("md5", expected.md5, self._md5.digest() if self._md5 else None)
+            self._compare("sha256", expected.sha256, self._sha256.digest() if self._sha256 else None)
+        self.finished = True
+
+    def _compare(self, name: str, expected: bytes, actual: bytes | None) -> None:
+        if not expected:
+            return
+        if actual is None:
+            raise InvalidField(
+                f"object_checksums.{name} was not announced: send it in spec.checksums, before the bytes",
+                field=f"object_checksums.{name}",
+            )
+        if expected != actual:
+            raise _mismatch(name, expected.hex(), actual.hex())
+
+    def _check_limit(self, size: int) -> None:
+        if size > self._limit:
+            raise SizeLimitExceeded(
+                f"the file is larger than the limit of {self._limit} bytes for {self._limit_name}",
+                metadata={"limit": str(self._limit), "family": self._limit_name},
+            )
+
+    def _size_mismatch(self, actual: str) -> SizeMismatch:
+        return SizeMismatch(
+            f"{self._declared} bytes were declared, {actual} arrived",
+            metadata={"expected": str(self._declared), "actual": actual},
+        )
+
+
+class UploadStream:
+    """The request stream of one Upload call: read ``first()``, then iterate ``chunks()`` once."""
+
+    def __init__(self, requests: AsyncIterator[UploadRequest]) -> None:
+        self._requests = requests
+        self._pending: UploadRequest | None = None
+
+    async def first(self) -> UploadRequest:
+        """The first message: it names what is being uploaded. Raises UploadIncomplete, MalformedRequest."""
+        async for request in self._requests:
+            if request.WhichOneof("first_message") is None:
+                raise MalformedRequest("the first message of Upload must carry spec or upload_id")
+            self._pending = request
+            return request
+        raise UploadIncomplete("the stream ended before its first message")
+
+    async def chunks(self, checks: BodyChecks) -> AsyncIterator[bytes]:
+        """The body, verified message by message; ends only after finish_write and all checks have passed."""
+        if self._pending is None:
+            raise RuntimeError("first() comes before chunks()")
+        request, self._pending = self._pending, None
+        while True:
+            data = _checked_data(request, checks.size)
+            checks.feed(data)
+            if request.finish_write:
+                checks.finish(request.object_checksums)  # before the last bytes go on: nobody need undo them
+            if data:
+                yield data
+            if request.finish_write:
+                return
+            request = await self._next(checks.size)
+
+    async def _next(self, received: int) -> UploadRequest:
+        async for request in self._requests:
+            if request.WhichOneof("first_message") is not None:
+                raise MalformedRequest("spec and upload_id belong to the first message only")
+            return request
+        raise UploadIncomplete(f"the stream ended after {received} bytes without finish_write; nothing was stored")
+
+
+def _checked_data(request: UploadRequest, received: int) -> bytes:
+    """Data of the message from ``received`` on; what lies below was sent before and is skipped."""
+    data = request.data
+    if len(data) > MAX_CHUNK:
+        raise ChunkTooLarge(
+            f"a message carries {len(data)} bytes of data; send at most {MAX_CHUNK}",
+            metadata={"limit": str(MAX_CHUNK)},
+        )
+    if request.HasField("crc32c") and google_crc32c.value(data) != request.crc32c:
+        raise _mismatch("crc32c", f"{request.crc32c:08x}", f"{google_crc32c.value(data):08x}")
+    if request.write_offset > received:
+        raise OffsetOutOfRange(
+            f"write_offset {request.write_offset} is past the {received} bytes received",
+            metadata={"persisted_size": str(received)},
+        )
+    if request.write_offset < received:
+        return data[received - request.write_offset :]
+    return data
+
+
+def _mismatch(algorithm: str, expected: str, actual: str) -> ChecksumMismatch:
+    return ChecksumMismatch(
+        f"{algorithm} is {actual}, but {expected} was sent",
+        metadata={"algorithm": algorithm, "expected": expected, "actual": actual},
+    )

@@ -1,0 +1,146 @@
+"""Sends an attempt's body to S3: one PutObject for what fits a part, else a multipart upload with parts in parallel.
+
+Memory: an upload holds at most ``PARTS_IN_MEMORY`` parts (one on its way while the next one fills, or two on their way), each
+reserved from the process-wide byte budget before its first byte is kept. While the budget is spent the stream is not read,
+so HTTP/2 flow control slows the client. What a process may hold is therefore
+
+    UPLOAD_MEMORY_BYTES + streams x (MAX_CHUNK + one gRPC message in decoding)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from servicekit import failpoints
+from storage_service.budget import ByteBudget
+from storage_service.objects import ObjectAttributes, PutResult
+from storage_service.objectstore import MultipartWriter, ObjectWriter
+from storage_service.parts import Part, PartAssembler
+from storage_service.reservations import Reservations, handle_of
+from strongroom.metadata.v1 import blob_pb2
+
+PARTS_IN_MEMORY = 2
+
+BEFORE_PUT = failpoints.register("storage.put.before")
+AFTER_PUT = failpoints.register("storage.put.after")
+BEFORE_CREATE = failpoints.register("storage.s1.before")
+AFTER_CREATE = failpoints.register("storage.s1.after")
+AFTER_PART = failpoints.register("storage.s2.part_applied")
+BETWEEN_PARTS = failpoints.register("storage.s2.between_parts")
+
+
+class BodyStore(ObjectWriter, MultipartWriter, Protocol):
+    """What sending a body needs of the object store."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBody:
+    """What is in S3 now: one object (``put``), or the parts of an open multipart upload."""
+
+    size: int
+    crc32c: int
+    put: PutResult | None
+    upload_id: str
+    parts: tuple[blob_pb2.Part, ...]
+
+
+class PartPipeline:
+    """One attempt's body on its way. Use ``send`` once."""
+
+    def __init__(
+        self, store: BodyStore, reservations: Reservations, budget: ByteBudget, blob: blob_pb2.Blob
+    ) -> None:
+        self._store = store
+        self._reservations = reservations
+        self._blob = blob
+        self._slots = _PartSlots(budget, blob.part_size_bytes)
+        self._attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
+        self._upload_id = ""
+        self._parts: dict[int, blob_pb2.Part] = {}
+
+    async def send(self, chunks: AsyncIterator[bytes], size_hint: int | None) -> StoredBody:
+        """Send the whole body. ``size_hint``: its size where known, so that small bodies reserve little memory.
+
+        On any error or cancellation nothing is undone here: the attempt's row knows what to remove.
+        """
+        assembler = PartAssembler(self._blob.part_size_bytes)
+        try:
+            async with asyncio.TaskGroup() as sending:
+                await self._slots.acquire(size_hint)
+                async for chunk in chunks:
+                    for part in assembler.feed(chunk):
+                        await self._start_part(sending, part)
+                        await self._slots.acquire(None)
+                last = assembler.finish()
+                if self._upload_id and last is not None:
+                    await self._start_part(sending, last)
+            if not self._upload_id:
+                return await self._put(last)
+        except BaseExceptionGroup as group:
+            raise _first_cause(group) from group
+        finally:
+            self._slots.release_all()
+        parts = tuple(self._parts[number] for number in sorted(self._parts))
+        return StoredBody(assembler.size, assembler.crc32c, None, self._upload_id, parts)
+
+    async def _put(self, body: Part | None) -> StoredBody:
+        await failpoints.hit(BEFORE_PUT)
+        size, crc32c, chunks = (body.size, body.crc32c, body.chunks) if body else (0, 0, ())
+        put = await self._store.put(self._blob.key, chunks, size=size, crc32c=crc32c, attrs=self._attrs)
+        await failpoints.hit(AFTER_PUT)
+        return StoredBody(size, crc32c, put, "", ())
+
+    async def _start_part(self, sending: asyncio.TaskGroup, part: Part) -> None:
+        if not self._upload_id:
+            await failpoints.hit(BEFORE_CREATE)
+            upload_id = await self._store.create(self._blob.key, self._attrs)
+            await failpoints.hit(AFTER_CREATE)
+            await self._reservations.record_multipart(handle_of(self._blob), upload_id)
+            self._upload_id = upload_id
+        sending.create_task(self._send_part(part))
+
+    async def _send_part(self, part: Part) -> None:
+        receipt = await self._store.upload_part(
+            self._blob.key, self._upload_id, part.number, part.chunks, size=part.size, crc32c=part.crc32c
+        )
+        await failpoints.hit(AFTER_PART)
+        self._parts[part.number] = blob_pb2.Part(
+            number=part.number, etag=receipt.etag, size_bytes=part.size, crc32c=part.crc32c
+        )
+        self._slots.release_part()
+        await failpoints.hit(BETWEEN_PARTS)
+
+
+class _PartSlots:
+    """An upload's reservations of the byte budget, at most PARTS_IN_MEMORY at once."""
+
+    def __init__(self, budget: ByteBudget, part_size: int) -> None:
+        self._budget = budget
+        self._part_size = part_size
+        self._parts = asyncio.Semaphore(PARTS_IN_MEMORY)
+        self._held: list[int] = []
+
+    async def acquire(self, size_hint: int | None) -> None:
+        await self._parts.acquire()
+        size = self._part_size if size_hint is None else min(self._part_size, size_hint)
+        await self._budget.acquire(size)
+        self._held.append(size)
+
+    def release_part(self) -> None:
+        self._budget.release(self._held.pop(0))
+        self._parts.release()
+
+    def release_all(self) -> None:
+        while self._held:
+            self._budget.release(self._held.pop())
+
+
+def _first_cause(group: BaseExceptionGroup) -> BaseException:
+    """The failure that made a task group end; the others are its echoes."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,120 @@
+"""Makes sure that nothing of a blob is left in S3: its multipart uploads and its object, whatever happened to it.
+
+Safe to repeat and to run beside a late request: every step looks first, and the tombstone (GONE) is looked at once more after
+its grace. Works on stores whose answers differ (Swift lists parts of a completed upload; Ceph says NoSuchKey).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from servicekit import failpoints
+from storage_service.completion import ATTEMPT_KEY
+from storage_service.objects import ObjectRef
+from storage_service.objectstore import (
+    MultipartWriter,
+    ObjectDeleter,
+    ObjectLister,
+    ObjectReader,
+    UploadLister,
+)
+from storage_service.store_errors import ObjectNotFound, StoreUnavailable, UploadNotFound
+from strongroom.metadata.v1 import blob_pb2
+
+BEFORE_DELETE = failpoints.register("storage.cleaner.before_delete")
+AFTER_DELETE = failpoints.register("storage.cleaner.after_delete")
+BEFORE_ABORT = failpoints.register("storage.cleaner.before_abort")
+
+ABORT_ROUNDS = 5
+"""A part in flight may land after an abort: so often abort and look are repeated in one visit."""
+
+
+class RemovalStore(MultipartWriter, UploadLister, ObjectReader, ObjectDeleter, ObjectLister, Protocol):
+    """What removing needs of the object store."""
+
+
+async def remove_blob(store: RemovalStore, blob: blob_pb2.Blob) -> None:
+    """Abort every multipart upload of the attempt, delete its object, and verify both. Raises StoreError."""
+    if blob.kind != blob_pb2.BLOB_KIND_COPY or blob.upload_id:
+        await _abort_uploads(store, blob)
+    await _delete_object(store, blob)
+
+
+async def abort_unrecorded_uploads(store: RemovalStore, blob: blob_pb2.Blob) -> int:
+    """Abort open uploads of this key that are not the recorded one: an SDK retry makes them. Returns how many."""
+    aborted = 0
+    for upload in await store.list_uploads(blob.key):
+        if upload.key == blob.key and upload.upload_id != blob.upload_id:
+            await _abort(store, upload.key, upload.upload_id)
+            aborted += 1
+    return aborted
+
+
+async def _abort_uploads(store: RemovalStore, blob: blob_pb2.Blob) -> None:
+    await failpoints.hit(BEFORE_ABORT)
+    if blob.upload_id:
+        await _abort(store, blob.key, blob.upload_id)
+    for _ in range(ABORT_ROUNDS):
+        open_uploads = [u for u in await store.list_uploads(blob.key) if u.key == blob.key]
+        if not open_uploads:
+            return
+        for upload in open_uploads:
+            await _abort(store, upload.key, upload.upload_id)
+    raise StoreUnavailable("multipart uploads of one key keep appearing", operation="AbortMultipartUpload")
+
+
+async def _abort(store: RemovalStore, key: str, upload_id: str) -> None:
+    try:
+        await store.abort(key, upload_id)
+    except UploadNotFound:
+        return
+
+
+async def _delete_object(store: RemovalStore, blob: blob_pb2.Blob) -> None:
+    await failpoints.hit(BEFORE_DELETE)
+    for ref in await _objects_of(store, blob):
+        await store.delete(ref)
+    await failpoints.hit(AFTER_DELETE)
+    left = await _objects_of(store, blob)
+    if left:
+        raise StoreUnavailable("a deleted object is still there", operation="DeleteObject")
+
+
+async def _objects_of(store: RemovalStore, blob: blob_pb2.Blob) -> list[ObjectRef]:
+    """The object versions that this attempt wrote. Keys are unique to an attempt except for replaceable places.
+
+    There (project files, paths) the attempt id in the object's metadata tells whose a version is.
+    """
+    if blob.version_id:
+        ref = ObjectRef(blob.key, blob.version_id)
+        return [ref] if await _exists(store, ref) else []
+    refs = [
+        version.ref if version.version_id != "null" else ObjectRef(blob.key)
+        async for page in store.list_versions(blob.key)
+        for version in page
+        if version.key == blob.key
+    ]
+    if not shares_key(blob):
+        return refs
+    return [ref for ref in refs if await _is_attempts(store, ref, blob.id)]
+
+
+def shares_key(blob: blob_pb2.Blob) -> bool:
+    """Whether other attempts write other versions of the same key."""
+    return blob.key.startswith(("paths/", "projects/"))
+
+
+async def _is_attempts(store: ObjectReader, ref: ObjectRef, attempt: str) -> bool:
+    try:
+        info = await store.head(ref)
+    except ObjectNotFound:
+        return False  # a delete marker, or gone meanwhile
+    return info.metadata.get(ATTEMPT_KEY) == attempt
+
+
+async def _exists(store: ObjectReader, ref: ObjectRef) -> bool:
+    try:
+        await store.head(ref)
+    except ObjectNotFound:
+        return False
+    return True

@@ -1,0 +1,131 @@
+"""One-shot uploads: a stream of chunks becomes a committed file, or nothing.
+
+    first bytes → content type, limits → T1 Reserve → bytes to S3 under a renewed lease → (T3, S3, S4) → T4 Commit → File
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from servicekit import failpoints
+from storage_service.attempts import Attempts, fingerprint
+from storage_service.budget import ByteBudget
+from storage_service.completion import CompletionStore, complete_multipart, verify_put
+from storage_service.content_types import ContentRules
+from storage_service.intake import BodyChecks, UploadStream
+from storage_service.limits import Limits
+from storage_service.part_pipeline import BodyStore, PartPipeline
+from storage_service.reservations import Reservations, handle_of
+from strongroom.errors import IdempotencyKeyReused
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.reservation_service_pb2 import (
+    BeginCompletionRequest,
+    CommitRequest,
+    ReserveRequest,
+)
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+
+BEFORE_T3 = failpoints.register("storage.t3.before")
+
+SNIFF_BYTES = 4096
+"""So many first bytes decide the content type."""
+
+
+class UploadStore(BodyStore, CompletionStore, Protocol):
+    """What uploading needs of the object store."""
+
+
+class Uploader:
+    """The use case; one instance per process."""
+
+    def __init__(
+        self,
+        store: UploadStore,
+        reservations: Reservations,
+        attempts: Attempts,
+        *,
+        budget: ByteBudget,
+        limits: Limits,
+        content: ContentRules,
+    ) -> None:
+        self._store = store
+        self._reservations = reservations
+        self._attempts = attempts
+        self._budget = budget
+        self._limits = limits
+        self._content = content
+
+    async def upload(self, spec: UploadSpec, stream: UploadStream) -> File:
+        """Store what ``stream`` brings as ``spec`` says. Raises StrongroomError; see Attempts.run."""
+        rule = self._limits.for_target(spec.target)
+        declared = spec.size_bytes if spec.HasField("size_bytes") else None
+        checks = BodyChecks(
+            limit=rule.max_bytes, limit_name=rule.name, declared=declared, expected=spec.checksums
+        )
+        body = stream.chunks(checks)
+        head = [chunk async for chunk in _until(body, SNIFF_BYTES)]
+        outcome = await self._attempts.reserve(
+            self._reserve_request(spec, b"".join(head)[:SNIFF_BYTES], declared)
+        )
+        if outcome.HasField("replay"):
+            return await _replay(outcome.replay, body, checks)
+        blob = outcome.blob
+        return await self._attempts.run(
+            blob, lambda: self._make_object(blob, _chain(head, body), checks.size_hint)
+        )
+
+    def _reserve_request(self, spec: UploadSpec, head: bytes, declared: int | None) -> ReserveRequest:
+        part_size = self._limits.part_size(declared)
+        multipart = declared is not None and declared >= part_size
+        request = ReserveRequest(
+            spec=spec,
+            kind=blob_pb2.BLOB_KIND_MULTIPART if multipart else blob_pb2.BLOB_KIND_SINGLE,
+            part_size_bytes=part_size,
+            fingerprint=fingerprint(spec) if spec.request_id else b"",
+        )
+        request.spec.content_type = self._content.decide(spec, head)
+        return request
+
+    async def _make_object(
+        self, blob: blob_pb2.Blob, chunks: AsyncIterator[bytes], size_hint: int | None
+    ) -> CommitRequest:
+        pipeline = PartPipeline(self._store, self._reservations, self._budget, blob)
+        stored = await pipeline.send(chunks, size_hint)
+        if stored.put is not None:
+            return await verify_put(self._store, blob, stored.put, stored.size, stored.crc32c)
+        blob.upload_id = stored.upload_id
+        await failpoints.hit(BEFORE_T3)
+        await self._reservations.begin_completion(
+            BeginCompletionRequest(
+                blob=handle_of(blob), parts=stored.parts, size_bytes=stored.size, crc32c=stored.crc32c
+            )
+        )
+        return await complete_multipart(self._store, blob, stored.parts, stored.size, stored.crc32c)
+
+
+async def _replay(file: File, body: AsyncIterator[bytes], checks: BodyChecks) -> File:
+    """An earlier request with this key has finished: the same bytes get its answer, others an error."""
+    async for _ in body:
+        pass  # the stream checks size and checksums itself when it ends
+    if (checks.size, checks.crc32c) != (file.size_bytes, file.crc32c):
+        raise IdempotencyKeyReused("this idempotency key was used before, for other content; use a new key")
+    return file
+
+
+async def _until(body: AsyncIterator[bytes], enough: int) -> AsyncIterator[bytes]:
+    """Chunks of ``body`` until they hold ``enough`` bytes."""
+    size = 0
+    async for chunk in body:
+        yield chunk
+        size += len(chunk)
+        if size >= enough:
+            return
+
+
+async def _chain(head: list[bytes], body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    while head:
+        yield head.pop(0)
+    async for chunk in body:
+        yield chunk
