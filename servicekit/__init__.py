@@ -1,1 +1,1 @@
-"""What every Strongroom process needs: settings, auth, server harness, interceptors, telemetry, failpoints."""
+"""What every process needs: settings, auth, server harness, interceptors, telemetry, failpoints."""

@@ -1,7 +1,8 @@
 """What belongs to the request in progress: caller, request id, deadline, trace. Held in context variables.
 
 The interceptors (and the gateway's middleware, through ``bind``) set them; every task that a handler starts
-inherits them, so that calls to other services carry the caller's token, request id and deadline by themselves.
+inherits them, so that calls to other services carry the caller's token, request id and deadline by
+themselves.
 """
 
 from __future__ import annotations

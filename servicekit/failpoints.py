@@ -1,9 +1,9 @@
 """Named places where a test can kill, stop, slow or fail a real process.
 
-``STRONGROOM_FAILPOINTS="storage.after_put=kill;metadata.before_commit=sleep(0.5)@2"``: ``name=action`` pairs,
-joined by ``;``. Actions: ``kill`` (SIGKILL to this process), ``stop`` (SIGSTOP), ``sleep(seconds)``,
-``error(REASON)`` (raises the StrongroomError of that ErrorReason), ``exit(code)``. With ``@n`` only the nth hit
-acts, otherwise each.
+``STRONGROOM_FAILPOINTS="storage.after_put=kill;metadata.before_commit=sleep(0.5)@2"``: ``name=action``
+pairs, joined by ``;``. Actions: ``kill`` (SIGKILL to this process), ``stop`` (SIGSTOP), ``sleep(seconds)``,
+``error(REASON)`` (raises the StrongroomError of that ErrorReason), ``exit(code)``. With ``@n`` only the nth
+hit acts, otherwise each.
 
 A module registers the names it has at import (``POINT = register("storage.after_put")``), so that a test can
 list them. With the variable unset a hit costs one comparison. The variable is read at the first hit and never

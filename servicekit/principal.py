@@ -13,10 +13,10 @@ ANONYMOUS = "anonymous"
 class Principal:
     """The authenticated caller of one request.
 
-    ``subject``: the token's ``sub``; ``"anonymous"`` without a token under ``STRONGROOM_AUTH=optional``; ``""``
-    when a Strongroom service calls on nobody's behalf (internal credential, no bearer token).
-    ``token``: the bearer token, to be handed on; never logged.
-    ``internal``: name of the calling service when it proved to be one.
+    ``subject``: the token's ``sub``; ``"anonymous"`` without a token under ``STRONGROOM_AUTH=optional``;
+    ``""`` when a Strongroom service calls on nobody's behalf (internal credential, no bearer token).
+    ``token``: the bearer token, to be handed on; never logged. ``internal``: name of the calling service
+    when it proved to be one.
     """
 
     subject: str

@@ -1,8 +1,9 @@
 """Settings that every process has, read from the environment.
 
-Each service subclasses ``CommonSettings`` in its own ``config.py`` and loads it with ``load_settings``. Names are
-``STRONGROOM_`` plus the field in capitals; a field with other accepted names lists them with ``aliases``. An empty
-variable counts as unset. Secrets are ``SecretStr``: neither ``repr`` nor an error message shows them.
+Each service subclasses ``CommonSettings`` in its own ``config.py`` and loads it with ``load_settings``.
+Names are ``STRONGROOM_`` plus the field in capitals; a field with other accepted names lists them with
+``aliases``. An empty variable counts as unset. Secrets are ``SecretStr``: neither ``repr`` nor an error
+message shows them.
 """
 
 from __future__ import annotations
@@ -60,10 +61,10 @@ class SettingsBase(BaseSettings):
 class CommonSettings(SettingsBase):
     """Auth, TLS, logging, metrics and limits of one process.
 
-    Tokens are verified with exactly one of ``jwt_secret`` (HS256), ``jwt_public_key`` (PEM or the path of one) and
-    ``jwks_url``. ``jwt_max_lifetime_seconds`` caps exp - iat (exp - now without iat); 30 days, so that a leaked
-    token is not good for ever. ``internal_secret`` (at least 16 bytes) proves one service to another. A bind
-    address outside of loopback needs TLS or ``allow_plaintext``.
+    Tokens are verified with exactly one of ``jwt_secret`` (HS256), ``jwt_public_key`` (PEM or the path of
+    one) and ``jwks_url``. ``jwt_max_lifetime_seconds`` caps exp - iat (exp - now without iat); 30 days, so
+    that a leaked token is not good for ever. ``internal_secret`` (at least 16 bytes) proves one service to
+    another. A bind address outside of loopback needs TLS or ``allow_plaintext``.
     """
 
     auth: Literal["required", "optional"] = "required"
@@ -138,7 +139,7 @@ def check_keys(settings: CommonSettings) -> None:
     if settings.jwt_secret is not None and "-----BEGIN" in settings.jwt_secret.get_secret_value():
         raise SettingError(
             "STRONGROOM_JWT_SECRET",
-            "holds a PEM key, which must never serve as a shared secret; set STRONGROOM_JWT_PUBLIC_KEY instead",
+            "holds a PEM key, never a shared secret; set STRONGROOM_JWT_PUBLIC_KEY instead",
         )
     for one, other in (("tls_cert", "tls_key"), ("tls_client_cert", "tls_client_key")):
         if (getattr(settings, one) is None) != (getattr(settings, other) is None):

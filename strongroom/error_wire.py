@@ -1,9 +1,9 @@
 """StrongroomError ⇄ ``google.rpc.Status``, the only two places where an error changes its form.
 
-Sizes: gRPC drops trailers at random once the metadata of an answer passes 8 KiB (a soft limit of C-core), and
-the status travels twice: as ``grpc-message`` (percent-encoded) and in ``grpc-status-details-bin`` (base64).
-So the message is cut at ``MAX_MESSAGE_BYTES`` as encoded and the whole Status at ``MAX_STATUS_BYTES``: at most
-7.5 KiB on the wire.
+Sizes: gRPC drops trailers at random once the metadata of an answer passes 8 KiB (a soft limit of C-core),
+and the status travels twice: as ``grpc-message`` (percent-encoded) and in ``grpc-status-details-bin``
+(base64). So the message is cut at ``MAX_MESSAGE_BYTES`` as encoded and the whole Status at
+``MAX_STATUS_BYTES``: at most 7.5 KiB on the wire.
 """
 
 from __future__ import annotations

@@ -1,0 +1,148 @@
+"""Bearer token → Principal.
+
+Verified tokens are remembered, so that the hot path is one hash and one look-up.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from servicekit.context import AUTHORIZATION, INTERNAL
+from servicekit.jwks import JwksKeys
+from servicekit.keys import KeySource, StaticKey, public_key, secret_key
+from servicekit.principal import ANONYMOUS, Principal, effective_owner
+from servicekit.settings import CommonSettings
+from servicekit.tokens import ClaimRules, InternalCredential, parse, refuse, verified_claims
+from strongroom.errors import TokenMissing
+
+__all__ = ["Authenticator", "InternalCredential", "Principal", "effective_owner"]
+
+CACHE_SIZE: Final = 4096
+#: A remembered token is verified again after this long, so that a withdrawn key stops working soon. Seconds.
+CACHE_SECONDS: Final = 300.0
+
+
+class Authenticator:
+    """Verifies bearer tokens and internal credentials by the settings. One per process."""
+
+    def __init__(
+        self,
+        keys: KeySource | None,
+        rules: ClaimRules,
+        *,
+        optional: bool,
+        internal: InternalCredential | None,
+    ) -> None:
+        self._keys = keys
+        self._rules = rules
+        self._optional = optional
+        self._internal = internal
+        self._known: dict[bytes, tuple[float, Principal]] = {}
+        self._known_internal: dict[bytes, tuple[float, str]] = {}
+
+    @classmethod
+    def from_settings(cls, settings: CommonSettings) -> Authenticator:
+        """Build from settings; says on stderr when callers may stay anonymous.
+
+        :raises SettingError: a key that can't be read.
+        """
+        optional = settings.auth == "optional"
+        if optional:
+            sys.stderr.write("STRONGROOM_AUTH=optional: calls without a token act as user 'anonymous'\n")
+        secret = settings.internal_secret
+        return cls(
+            _key_source(settings),
+            ClaimRules(
+                max_lifetime=settings.jwt_max_lifetime_seconds,
+                leeway=settings.jwt_leeway_seconds,
+                audience=settings.jwt_audience,
+                issuer=settings.jwt_issuer,
+            ),
+            optional=optional,
+            internal=InternalCredential(secret.get_secret_value()) if secret else None,
+        )
+
+    async def authenticate(self, headers: Mapping[str, str]) -> Principal:
+        """The caller, from metadata or HTTP headers with lower-case names; see ``verify``."""
+        return await self.verify(headers.get(AUTHORIZATION), headers.get(INTERNAL))
+
+    async def verify(self, authorization: str | None, internal: str | None = None) -> Principal:
+        """The caller, from the values of ``authorization`` and ``x-strongroom-internal``.
+
+        :raises TokenMissing: no token, and neither optional auth nor an internal credential.
+        :raises TokenInvalid, TokenExpired: a token that does not hold, also under optional auth.
+        :raises ServiceUnavailable: the issuer's keys can't be fetched.
+        """
+        service = self._verify_internal(internal) if internal else None
+        if authorization:
+            principal = await self._verify_bearer(authorization)
+            return replace(principal, internal=service) if service else principal
+        if self._optional:
+            return Principal(ANONYMOUS, internal=service)
+        if service:
+            return Principal("", internal=service)
+        raise TokenMissing("No token was sent; send the header 'authorization: Bearer <token>'.")
+
+    async def aclose(self) -> None:
+        """Give up connections to the issuer."""
+        if self._keys is not None:
+            await self._keys.aclose()
+
+    async def _verify_bearer(self, authorization: str) -> Principal:
+        scheme, _, token = authorization.partition(" ")
+        token = token.strip(" ")
+        if scheme.lower() != "bearer" or not token:
+            refuse("authorization must read 'Bearer <token>'")
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        known = self._known.get(digest)
+        if known is not None and known[0] > time.time():
+            return known[1]
+        unverified = parse(token)
+        key = await self._keys.find(unverified.algorithm, unverified.kid) if self._keys is not None else None
+        if key is None:
+            refuse("no known key fits its alg and kid", "kid" if unverified.kid else "alg")
+        claims = verified_claims(unverified, key, self._rules)
+        principal = Principal(claims["sub"], is_admin=_is_admin(claims), token=token)
+        self._remember(self._known, digest, claims["exp"] + self._rules.leeway, principal)
+        return principal
+
+    def _verify_internal(self, token: str) -> str:
+        if self._internal is None:
+            refuse("this process has no STRONGROOM_INTERNAL_SECRET to check an internal credential with")
+        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        known = self._known_internal.get(digest)
+        if known is not None and known[0] > time.time():
+            return known[1]
+        claims = self._internal.verified(token)
+        subject: str = claims["sub"]
+        self._remember(self._known_internal, digest, claims["exp"], subject)
+        return subject
+
+    @staticmethod
+    def _remember(known: dict[bytes, tuple[float, Any]], digest: bytes, exp: float, value: object) -> None:
+        """Keep a verified token until it expires; the oldest entry leaves when the table is full."""
+        known.pop(digest, None)
+        if len(known) >= CACHE_SIZE:
+            del known[next(iter(known))]
+        known[digest] = (min(exp, time.time() + CACHE_SECONDS), value)
+
+
+def _key_source(settings: CommonSettings) -> KeySource | None:
+    if settings.jwt_secret is not None:
+        return StaticKey(secret_key(settings))
+    if settings.jwt_public_key is not None:
+        return StaticKey(public_key(settings))
+    if settings.jwks_url is not None:
+        return JwksKeys.from_settings(settings)
+    return None
+
+
+def _is_admin(claims: Mapping[str, Any]) -> bool:
+    """The admin role: ``roles`` contains ``admin``, or ``role`` is ``admin``."""
+    roles = claims.get("roles")
+    return claims.get("role") == "admin" or (isinstance(roles, list) and "admin" in roles)

@@ -1,0 +1,124 @@
+"""Where verification keys come from: a shared secret, one public key, or (``jwks.py``) a key set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from cryptography.x509 import load_pem_x509_certificate
+
+from servicekit.settings import CommonSettings, SettingError
+from servicekit.tokens import VerificationKey
+
+MIN_RSA_BITS: Final = 2048
+HMAC: Final = frozenset({"HS256", "HS384", "HS512"})
+RSA: Final = frozenset({"RS256", "RS384", "RS512"})
+RSA_PSS: Final = frozenset({"PS256", "PS384", "PS512"})
+CURVES: Final = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
+ASYMMETRIC: Final = RSA | RSA_PSS | frozenset(CURVES.values()) | {"EdDSA"}
+#: Accepted unless STRONGROOM_JWT_ALGORITHMS says otherwise.
+DEFAULT_HMAC: Final = frozenset({"HS256"})
+DEFAULT_ASYMMETRIC: Final = frozenset({"RS256", "ES256", "EdDSA"})
+
+
+class KeySource(Protocol):
+    """Finds the key for a token."""
+
+    async def find(self, algorithm: str, kid: str | None) -> VerificationKey | None:
+        """The key that may verify ``algorithm``; ``kid`` only selects among the keys that are there.
+
+        :raises ServiceUnavailable: the keys can't be fetched.
+        """
+
+    async def aclose(self) -> None:
+        """Give up connections."""
+
+
+class StaticKey:
+    """One key, whatever the ``kid``."""
+
+    def __init__(self, key: VerificationKey) -> None:
+        self._key = key
+
+    async def find(self, algorithm: str, kid: str | None) -> VerificationKey | None:
+        """The key, if the algorithm is of its family."""
+        del kid  # one key: nothing to select
+        return self._key if algorithm in self._key.algorithms else None
+
+    async def aclose(self) -> None:
+        """Nothing to give up."""
+
+
+def allowed_algorithms(settings: CommonSettings) -> frozenset[str]:
+    """The algorithms that the settings accept.
+
+    :raises SettingError: an unknown one, or one that does not fit the kind of key.
+    """
+    fitting, default = (HMAC, DEFAULT_HMAC) if settings.jwt_secret else (ASYMMETRIC, DEFAULT_ASYMMETRIC)
+    chosen = frozenset(settings.jwt_algorithms)
+    wrong = sorted(chosen - fitting)
+    if wrong:
+        problem = (
+            f"{', '.join(wrong)} can't be verified with this kind of key; use {', '.join(sorted(fitting))}"
+        )
+        raise SettingError("STRONGROOM_JWT_ALGORITHMS", problem)
+    if chosen & RSA and chosen & RSA_PSS:
+        raise SettingError("STRONGROOM_JWT_ALGORITHMS", "RS* and PS* are two families; accept one of them")
+    return chosen or default
+
+
+def fitting_algorithms(key: object) -> frozenset[str]:
+    """The algorithms that a public key object can verify; empty for weak or unknown keys."""
+    if isinstance(key, rsa.RSAPublicKey):
+        return RSA | RSA_PSS if key.key_size >= MIN_RSA_BITS else frozenset()
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return frozenset({CURVES[key.curve.name]}) if key.curve.name in CURVES else frozenset()
+    if isinstance(key, ed25519.Ed25519PublicKey):
+        return frozenset({"EdDSA"})
+    return frozenset()
+
+
+def secret_key(settings: CommonSettings) -> VerificationKey:
+    """The shared secret of the settings as a key."""
+    assert settings.jwt_secret is not None  # noqa: S101 - the caller looked
+    return VerificationKey(settings.jwt_secret.get_secret_value().encode(), allowed_algorithms(settings))
+
+
+def public_key(settings: CommonSettings) -> VerificationKey:
+    """The PEM of the settings (given itself, or as a path) as a key.
+
+    :raises SettingError: unreadable, private, weak, or of a kind that no accepted algorithm uses.
+    """
+    name = "STRONGROOM_JWT_PUBLIC_KEY"
+    key = _load_pem(_pem_text(settings.jwt_public_key or "", name), name)
+    algorithms = fitting_algorithms(key) & allowed_algorithms(settings)
+    if not algorithms:
+        problem = (
+            f"the key fits no accepted algorithm; RSA needs {MIN_RSA_BITS} bits, EC P-256, P-384 or P-521"
+        )
+        raise SettingError(name, problem)
+    return VerificationKey(key, algorithms)
+
+
+def _pem_text(given: str, name: str) -> str:
+    if "-----BEGIN" in given:
+        return given.replace("\\n", "\n")
+    try:
+        return Path(given).read_text("utf-8")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise SettingError(name, f"neither a PEM key nor a readable file ({reason})") from None
+
+
+def _load_pem(text: str, name: str) -> Any:
+    if "PRIVATE KEY" in text:
+        raise SettingError(name, "holds a private key; give the services the public one only")
+    try:
+        if "BEGIN CERTIFICATE" in text:
+            return load_pem_x509_certificate(text.encode()).public_key()
+        return load_pem_public_key(text.encode())
+    except (ValueError, UnsupportedAlgorithm):
+        raise SettingError(name, "not a PEM public key that can be read") from None

@@ -1,0 +1,55 @@
+"""Addresses: ``host:port`` texts, and which hosts are this machine."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from servicekit.settings import CommonSettings, SettingError
+
+
+def split_address(text: str) -> tuple[str, int]:
+    """``host:port`` or ``[v6]:port`` → host (without brackets) and port.
+
+    :raises ValueError: anything else, or a port outside of 0…65535.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdecimal() or not port.isascii() or int(port) > 65535:
+        raise ValueError("write host:port")
+    if host.startswith("[") and host.endswith("]"):
+        return str(ipaddress.IPv6Address(host[1:-1])), int(port)
+    if not host or ":" in host:
+        raise ValueError("write host:port, an IPv6 host in brackets")
+    return host, int(port)
+
+
+def join_address(host: str, port: int) -> str:
+    """The text that ``split_address`` reads."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether ``host`` (name or address, without port) can only be this machine."""
+    if host.lower() == "localhost" or host.lower().endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_bind(settings: CommonSettings, name: str, bind: str) -> tuple[str, int]:
+    """Host and port to listen on; ``name`` is the setting that ``bind`` comes from.
+
+    :raises SettingError: no ``host:port``, or plaintext outside of loopback that nobody allowed.
+    """
+    try:
+        host, port = split_address(bind)
+    except ValueError as error:
+        raise SettingError(name, f"{bind!r} is no address to listen on; {error}") from None
+    if not (is_loopback(host) or settings.serves_tls or settings.allow_plaintext):
+        raise SettingError(
+            name,
+            f"{bind} would serve plaintext outside of this machine; set STRONGROOM_TLS_CERT and"
+            " STRONGROOM_TLS_KEY, or STRONGROOM_ALLOW_PLAINTEXT=true where something else encrypts",
+        )
+    return host, port

@@ -1,0 +1,249 @@
+"""JSON Web Tokens, read strictly: form first, then signature, then claims.
+
+PyJWT does the cryptography. The form is ours, because the usual libraries forgive what two parsers may read
+in two ways: duplicate JSON keys, padded or non-canonical base64url, ``NaN``, header parameters that point
+at other keys. Rules: RFC 7515, RFC 7519, RFC 8725 (best current practices).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import time
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn
+
+import jwt
+from jwt.algorithms import Algorithm, get_default_algorithms
+
+from strongroom.errors import TokenExpired, TokenInvalid
+
+MAX_TOKEN_BYTES: Final = 8192
+MAX_SUBJECT_BYTES: Final = 255
+MAX_NUMERIC_DATE: Final = 253402300799  # 9999-12-31T23:59:59Z
+#: How far an issuer's clock may run ahead of ours before a fresh token's ``iat`` is refused, seconds.
+IAT_SKEW_SECONDS: Final = 60
+#: Header parameters that name or carry another key, change how the payload is read, or demand extensions.
+REFUSED_HEADERS: Final = ("crit", "jku", "x5u", "jwk", "x5c", "b64", "zip")
+INTERNAL_AUDIENCE: Final = "strongroom-internal"
+INTERNAL_LIFETIME_SECONDS: Final = 60
+INTERNAL_LEEWAY_SECONDS: Final = 30
+
+ALGORITHMS: Final[Mapping[str, Algorithm]] = get_default_algorithms()
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationKey:
+    """A key and the algorithms, all of one family, that may be verified with it."""
+
+    key: Any
+    algorithms: frozenset[str]
+    kid: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UnverifiedToken:
+    """A token of the right form. Nothing in it is to be trusted before ``verified_claims``."""
+
+    algorithm: str
+    kid: str | None
+    signing_input: bytes
+    payload: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimRules:
+    """What claims must say. ``audience`` and ``issuer`` empty: any. Seconds."""
+
+    max_lifetime: int
+    leeway: int = 0
+    audience: Sequence[str] = ()
+    issuer: str | None = None
+
+
+def refuse(why: str, claim: str = "") -> NoReturn:
+    """Raise TokenInvalid; ``why`` completes "The token was refused: …" and holds nothing of the token."""
+    metadata = {"claim": claim} if claim else None
+    raise TokenInvalid(f"The token was refused: {why}.", metadata=metadata)
+
+
+def parse(token: str) -> UnverifiedToken:
+    """Split a compact JWS and check its header.
+
+    :raises TokenInvalid: too long, not three canonical base64url segments, a header that is no plain JSON
+    object, ``alg`` missing or ``none``, ``typ`` other than JWT or at+jwt, a refused header parameter.
+    """
+    if len(token) > MAX_TOKEN_BYTES:
+        refuse(f"it is longer than {MAX_TOKEN_BYTES} bytes")
+    segments = token.split(".")
+    if len(segments) != 3 or not token.isascii():
+        refuse("it is not a signed JWT (three base64url segments)")
+    header = _object(_decode(segments[0]), "header")
+    for name in REFUSED_HEADERS:
+        if name in header:
+            refuse(f"its header carries {name}, which is never followed", name)
+    algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or algorithm == "none":
+        refuse("its algorithm is missing or unknown", "alg")
+    if not isinstance(kind, str) or kind.lower() not in ("jwt", "at+jwt"):
+        refuse("its typ is neither JWT nor at+jwt", "typ")
+    if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= 255):
+        refuse("its kid is no string of 1 to 255 characters", "kid")
+    signing_input = token[: token.rindex(".")].encode()
+    return UnverifiedToken(algorithm, kid, signing_input, _decode(segments[1]), _decode(segments[2]))
+
+
+def verified_claims(token: UnverifiedToken, key: VerificationKey, rules: ClaimRules) -> dict[str, Any]:
+    """The claims, once signature and claims have been checked.
+
+    :raises TokenInvalid: wrong signature or algorithm, or a claim that breaks a rule.
+    :raises TokenExpired: ``exp`` has passed.
+    """
+    if token.algorithm not in key.algorithms:
+        refuse("its algorithm does not belong to the key", "alg")
+    if not _signature_holds(token, key):
+        refuse("its signature does not match")
+    claims = _object(token.payload, "claims")
+    _check_dates(claims, rules)
+    _check_subject(claims.get("sub"))
+    _check_parties(claims, rules)
+    return claims
+
+
+def _signature_holds(token: UnverifiedToken, key: VerificationKey) -> bool:
+    try:
+        return bool(ALGORITHMS[token.algorithm].verify(token.signing_input, key.key, token.signature))
+    except (ValueError, TypeError, jwt.exceptions.PyJWTError):  # malformed signature bytes
+        return False
+
+
+def _decode(segment: str) -> bytes:
+    """Canonical, unpadded base64url (RFC 7515 section 2)."""
+    try:
+        data = base64.b64decode(segment + "=" * (-len(segment) % 4), altchars=b"-_", validate=True)
+    except (ValueError, binascii.Error):
+        refuse("a segment is not base64url")
+    if base64.urlsafe_b64encode(data).rstrip(b"=").decode() != segment:
+        refuse("a segment is not canonical base64url")
+    return data
+
+
+def _object(data: bytes, what: str) -> dict[str, Any]:
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        refuse(f"its {what} is not a JSON object with unique keys")
+    if not isinstance(value, dict):
+        refuse(f"its {what} is not a JSON object with unique keys")
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("duplicate key")
+    return found
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _numeric_date(claims: Mapping[str, Any], name: str) -> int | None:
+    value = claims.get(name)
+    if name not in claims:
+        return None
+    if type(value) is not int or not 0 <= value <= MAX_NUMERIC_DATE:
+        refuse(f"its {name} is not an integer number of seconds", name)
+    return value
+
+
+def _check_dates(claims: Mapping[str, Any], rules: ClaimRules) -> None:
+    now = int(time.time())
+    exp, iat, nbf = (_numeric_date(claims, name) for name in ("exp", "iat", "nbf"))
+    if exp is None:
+        refuse("it has no exp", "exp")
+    if exp + rules.leeway <= now:
+        raise TokenExpired("The token has expired; get a new one.")
+    if nbf is not None and nbf > now + rules.leeway:
+        refuse("its nbf lies in the future", "nbf")
+    if iat is not None and iat > now + rules.leeway + IAT_SKEW_SECONDS:
+        refuse("its iat lies in the future", "iat")
+    if exp - min(now if iat is None else iat, now) > rules.max_lifetime + rules.leeway:
+        refuse(f"it lives for more than {rules.max_lifetime} seconds", "exp")
+
+
+def _check_subject(subject: object) -> None:
+    if not isinstance(subject, str) or not subject:
+        refuse("its sub is missing or no string", "sub")
+    if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in subject):
+        refuse("its sub holds control characters", "sub")
+    if len(subject.encode("utf-8")) > MAX_SUBJECT_BYTES:
+        refuse(f"its sub is longer than {MAX_SUBJECT_BYTES} bytes", "sub")
+
+
+def _check_parties(claims: Mapping[str, Any], rules: ClaimRules) -> None:
+    audience = claims.get("aud", [])
+    audiences = [audience] if isinstance(audience, str) else audience
+    if not isinstance(audiences, list) or not all(isinstance(one, str) for one in audiences):
+        refuse("its aud is neither a string nor a list of strings", "aud")
+    if rules.audience and not set(rules.audience) & set(audiences):
+        refuse("it was issued for another audience", "aud")
+    if INTERNAL_AUDIENCE in audiences and INTERNAL_AUDIENCE not in rules.audience:
+        refuse("it is an internal credential", "aud")
+    if rules.issuer is not None and claims.get("iss") != rules.issuer:
+        refuse("it comes from another issuer", "iss")
+
+
+class InternalCredential:
+    """Proof that a call comes from a Strongroom service: an HS256 token of 60 s."""
+
+    def __init__(self, secret: str, subject: str = "storage_service") -> None:
+        self._key = VerificationKey(secret.encode(), frozenset({"HS256"}))
+        self._subject = subject
+        self._rules = ClaimRules(
+            max_lifetime=INTERNAL_LIFETIME_SECONDS,
+            leeway=INTERNAL_LEEWAY_SECONDS,
+            audience=(INTERNAL_AUDIENCE,),
+        )
+        self._minted = ""
+        self._fresh_until = 0.0
+
+    def mint(self) -> str:
+        """A token for the next call; the same one is used for half of its life."""
+        now = time.time()
+        if now >= self._fresh_until:
+            self._minted = self._sign(int(now))
+            self._fresh_until = now + INTERNAL_LIFETIME_SECONDS / 2
+        return self._minted
+
+    def _sign(self, now: int) -> str:
+        claims = {
+            "aud": INTERNAL_AUDIENCE,
+            "sub": self._subject,
+            "iat": now,
+            "exp": now + INTERNAL_LIFETIME_SECONDS,
+        }
+        segments = [{"alg": "HS256", "typ": "JWT"}, claims]
+        text = b".".join(_encode(json.dumps(one, separators=(",", ":")).encode()) for one in segments)
+        return (text + b"." + _encode(ALGORITHMS["HS256"].sign(text, self._key.key))).decode()
+
+    def verify(self, token: str) -> str:
+        """The name of the calling service.
+
+        :raises TokenInvalid, TokenExpired: as for any token.
+        """
+        subject: str = self.verified(token)["sub"]
+        return subject
+
+    def verified(self, token: str) -> dict[str, Any]:
+        """All claims; raises like ``verify``."""
+        return verified_claims(parse(token), self._key, self._rules)
+
+
+def _encode(data: bytes) -> bytes:
+    return base64.urlsafe_b64encode(data).rstrip(b"=")
