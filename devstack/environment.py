@@ -23,6 +23,9 @@ MALLOC = {
     "MALLOC_TOP_PAD_": "16777216",
 }
 
+# With one of these set, tokens come from the caller's own issuer, and the services refuse a secret beside it.
+FOREIGN_KEYS = ("STRONGROOM_JWKS_URL", "STRONGROOM_JWT_PUBLIC_KEY")
+
 _FAILPOINTS = "STRONGROOM_FAILPOINTS"
 _S3_ALIASES = ("S3_REGION", "S3_BUCKET_NAME", "S3_USE_IAM_ROLE")
 _DATABASE_NAMES = ("STRONGROOM_DATABASE_URL", "STRONGROOM_MIGRATION_DATABASE_URL")
@@ -47,7 +50,7 @@ class StackValues:
     owner_dsn: str
     app_dsn: str
     s3: S3Entry
-    jwt_secret: str
+    jwt_secret: str | None
     internal_secret: str
     embedded_database: bool
     embedded_s3: bool
@@ -55,9 +58,10 @@ class StackValues:
 
 def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> dict[str, str]:
     """The environment of one process (GATEWAY, STORAGE, METADATA or MIGRATE), failpoints aside."""
-    env = {key: value for key, value in caller.items() if not _withheld(key, name, values)}
+    env = {key: value for key, value in caller.items() if not _withheld(key.upper(), name, values)}
     env |= MALLOC | {"PYTHONUNBUFFERED": "1"} | _no_proxies(caller) | _places(values.addresses)
-    env["STRONGROOM_JWT_SECRET"] = values.jwt_secret
+    if values.jwt_secret is not None:
+        env["STRONGROOM_JWT_SECRET"] = values.jwt_secret
     if name in (STORAGE, METADATA):
         env["STRONGROOM_INTERNAL_SECRET"] = values.internal_secret
     if name in (METADATA, MIGRATE):
@@ -80,7 +84,7 @@ def _withheld(key: str, name: str, values: StackValues) -> bool:
         return True
     if key == "STRONGROOM_INTERNAL_SECRET":
         return True
-    if key.startswith("PG") and key.isupper():  # libpq's defaults: PGHOST, PGPASSWORD, PGSSLMODE…
+    if key.startswith("PG"):  # libpq's defaults: PGHOST, PGPASSWORD, PGSSLMODE…
         return values.embedded_database or name not in (METADATA, MIGRATE)
     if key.startswith(("AWS_", "STRONGROOM_S3_SSE")) or key in _S3_ALIASES:
         return values.embedded_s3 or name != STORAGE

@@ -24,6 +24,7 @@ from devstack.stackfile import PostgresEntry, S3Entry, write_private_json
 from devstack.supervisor import Report, Supervisor
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
+_STOP_SECONDS = 120.0
 _LIFELINE = 0  # standard input: its end means that the starter is gone
 
 
@@ -64,13 +65,11 @@ class Infra:
 
     def close(self) -> None:
         """Stop both servers and wait until they are gone."""
-        if self._process.stdin is not None:
-            self._process.stdin.close()
         try:
-            self._process.wait(60)
+            self._process.communicate(timeout=_STOP_SECONDS)  # closes its standard input, the lifeline
         except subprocess.TimeoutExpired:
             self._process.kill()
-            self._process.wait()
+            self._process.communicate()
 
     def __enter__(self) -> Self:
         return self
@@ -99,7 +98,7 @@ def start(data_dir: Path) -> Infra:
         )
     ready = process.stdout.readline() if process.stdout else b""
     if ready.strip() != b"ready":
-        process.wait()
+        process.communicate()
         raise StartFailedError(f"the test servers did not start:\n{output.read_text()}")
     return Infra(data, process)
 

@@ -36,10 +36,12 @@ class Settings:
     s3: ExternalS3 | None
     jwt_secret: str | None
     internal_secret: str | None
+    drain_seconds: float
 
 
 def from_environ(environ: Mapping[str, str], data_dir: Path | None = None) -> Settings:
     """Read the settings; `data_dir` wins over STRONGROOM_DATA_DIR. Raises SettingError."""
+    _refuse_tls(environ)
     return Settings(
         data_dir=data_dir or Path(environ.get("STRONGROOM_DATA_DIR") or DEFAULT_DATA_DIR),
         http_port=_port(environ, "STRONGROOM_HTTP_PORT", 8080),
@@ -49,6 +51,7 @@ def from_environ(environ: Mapping[str, str], data_dir: Path | None = None) -> Se
         s3=_external_s3(environ),
         jwt_secret=environ.get("STRONGROOM_JWT_SECRET") or None,
         internal_secret=environ.get("STRONGROOM_INTERNAL_SECRET") or None,
+        drain_seconds=_seconds(environ, "STRONGROOM_DRAIN_SECONDS", 20.0),
     )
 
 
@@ -62,6 +65,26 @@ def _port(environ: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise SettingError(f"{name} is {text!r}: it must be a port number from 0 (choose one) to 65535")
     return int(text)
+
+
+def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name) or str(default)
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds <= 3600:
+        raise SettingError(f"{name} is {text!r}: it must be a number of seconds from 0 to 3600")
+    return seconds
+
+
+def _refuse_tls(environ: Mapping[str, str]) -> None:
+    for name in ("STRONGROOM_TLS_CERT", "STRONGROOM_TLS_CLIENT_CA"):
+        if environ.get(name):
+            raise SettingError(
+                f"{name} is set: the development stack speaks plain text on loopback, unset it "
+                "(docs/devstack.md says how to run the services with TLS)"
+            )
 
 
 def _external_s3(environ: Mapping[str, str]) -> ExternalS3 | None:

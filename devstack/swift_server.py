@@ -1,13 +1,14 @@
-"""Runs one Swift server: `python -m devstack.swift_server ROLE CONFIG…`, ROLE one of proxy, object,
-container, account.
+"""Runs one Swift program: `python -m devstack.swift_server ROLE CONFIG…`; ROLE is a server or the `updater`.
 
-Swift's own console scripts do the same; where pip put them is not always known.
+Swift's own console scripts do the same; where pip put them is not always known, and its daemons look
+for swift.conf in /etc only.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
+from pathlib import Path
 
 _MODULES = {
     "proxy": "swift.proxy.server",
@@ -21,6 +22,7 @@ _MODULES = {
 def main() -> None:
     """Hand the rest of the command line to Swift; does not return."""
     role = sys.argv.pop(1)
+    importlib.import_module("swift.common.utils").set_swift_dir(str(Path(sys.argv[1]).parent))
     importlib.import_module(_MODULES[role]).main()
 
 

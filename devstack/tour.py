@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.token import development_token
-
-_EXTERNAL_KEYS = ("STRONGROOM_JWKS_URL", "STRONGROOM_JWT_PUBLIC_KEY")
 
 _TEXT = """
 Everything is up; {stack} says where. Ctrl-C stops it.
@@ -28,15 +25,15 @@ _NEWEST = (
 )
 
 
-def show(url: str, jwt_secret: str, stack: Path, caller: Mapping[str, str]) -> None:
+def show(url: str, jwt_secret: str | None, stack: Path) -> None:
     """Print the tour on standard output."""
-    sys.stdout.write(text(url, jwt_secret, stack, caller))
+    sys.stdout.write(text(url, jwt_secret, stack))
     sys.stdout.flush()
 
 
-def text(url: str, jwt_secret: str, stack: Path, caller: Mapping[str, str]) -> str:
+def text(url: str, jwt_secret: str | None, stack: Path) -> str:
     """The tour as text; where tokens are checked with another issuer's keys, it makes none."""
-    if any(caller.get(name) for name in _EXTERNAL_KEYS):
+    if jwt_secret is None:
         return f"\nEverything is up at {url}; {stack} says where. Tokens come from your own issuer.\n"
     token = development_token(jwt_secret)
     auth = f'AUTH="Authorization: Bearer {token}"'

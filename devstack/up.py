@@ -21,7 +21,7 @@ from devstack.supervisor import Report, Supervisor
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _MIGRATE_SECONDS = 600.0
-_DRAIN_SECONDS = 40.0
+_GRACE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class StackRun:
             )
         supervisor.changed = lambda: self._stack(values, backends, supervisor).write(self._data.stack)
         supervisor.changed()
-        tour.show(f"http://{addresses.gateway}", values.jwt_secret, self._data.stack, self._caller)
+        tour.show(f"http://{addresses.gateway}", values.jwt_secret, self._data.stack)
 
     def _addresses(self) -> Addresses:
         """The three addresses; raises PortTakenError before anything is started."""
@@ -100,12 +100,13 @@ class StackRun:
         return Addresses(**found)
 
     def _values(self, addresses: Addresses, backends: Backends, secrets: Secrets) -> StackValues:
+        foreign_keys = any(self._caller.get(name) for name in environment.FOREIGN_KEYS)
         return StackValues(
             addresses=addresses,
             owner_dsn=backends.database.owner_dsn,
             app_dsn=backends.database.app_dsn,
             s3=backends.store.entry([]),
-            jwt_secret=self._settings.jwt_secret or secrets.get("jwt_secret"),
+            jwt_secret=None if foreign_keys else self._settings.jwt_secret or secrets.get("jwt_secret"),
             internal_secret=self._settings.internal_secret or secrets.get("internal_secret"),
             embedded_database=self._settings.database_url is None,
             embedded_s3=self._settings.s3 is None,
@@ -142,7 +143,7 @@ class StackRun:
             first_env=environment.failpoints(name, self._caller),
             cwd=_CHECKOUT,
             log=self._data.log(name),
-            stop_seconds=_DRAIN_SECONDS,
+            stop_seconds=self._settings.drain_seconds + _GRACE_SECONDS,
         )
 
     def _stack(self, values: StackValues, backends: Backends, supervisor: Supervisor) -> Stack:
@@ -153,7 +154,7 @@ class StackRun:
             metadata=ServiceEntry(at.metadata, supervisor.pid(METADATA)),
             postgres=backends.postgres_entry(supervisor),
             s3=backends.s3_entry(supervisor),
-            jwt_secret=values.jwt_secret,
+            jwt_secret=values.jwt_secret or "",
         )
 
 

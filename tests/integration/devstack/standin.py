@@ -37,7 +37,9 @@ def serve_http(address: str) -> ThreadingHTTPServer:
 
 
 def serve_grpc(address: str) -> grpc.Server:
-    check = grpc.unary_unary_rpc_method_handler(lambda _request, _context: SERVING)
+    check: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(
+        lambda _request, _context: SERVING
+    )
     server = grpc.server(ThreadPoolExecutor(2), options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("grpc.health.v1.Health", {"Check": check}),)
@@ -62,7 +64,7 @@ def main(role: str) -> int:
     if role == "migrate":
         return 0
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: behaviour == "deaf" or stop.set())
+    signal.signal(signal.SIGTERM, lambda *_: None if behaviour == "deaf" else stop.set())
     if role == "gateway":
         serving: object = serve_http(os.environ["STRONGROOM_HTTP_BIND"])
     else:

@@ -1,0 +1,41 @@
+"""Reading the stack's settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from devstack.errors import SettingError
+from devstack.settings import from_environ
+
+
+def test_defaults_are_the_documented_ones() -> None:
+    settings = from_environ({})
+    assert settings.data_dir == Path(".strongroom")
+    assert (settings.http_port, settings.storage_port, settings.metadata_port) == (8080, 50051, 50052)
+    assert (settings.database_url, settings.s3, settings.jwt_secret) == (None, None, None)
+
+
+def test_an_empty_variable_is_one_that_is_not_set() -> None:
+    empty = dict.fromkeys(
+        ("STRONGROOM_HTTP_PORT", "STRONGROOM_DATA_DIR", "STRONGROOM_DATABASE_URL", "AWS_S3_BUCKET"), ""
+    )
+    assert from_environ(empty) == from_environ({})
+
+
+@pytest.mark.parametrize("text", ["eighty", "-1", "65536", "8080 ", "²"])
+def test_a_port_that_is_none_names_its_variable(text: str) -> None:
+    with pytest.raises(SettingError, match="STRONGROOM_METADATA_PORT"):
+        from_environ({"STRONGROOM_METADATA_PORT": text})
+
+
+@pytest.mark.parametrize("name", ["AWS_S3_BUCKET", "AWS_S3_BUCKET_NAME", "S3_BUCKET_NAME"])
+def test_every_name_of_the_bucket_is_understood(name: str) -> None:
+    s3 = from_environ({"AWS_S3_ENDPOINT_URL": "https://s3.example", name: "b", "S3_REGION": "eu-west-1"}).s3
+    assert s3 is not None
+    assert (s3.bucket, s3.region, s3.access_key) == ("b", "eu-west-1", "")
+
+
+def test_the_data_directory_of_the_command_line_wins(tmp_path: Path) -> None:
+    assert from_environ({"STRONGROOM_DATA_DIR": "elsewhere"}, tmp_path).data_dir == tmp_path
