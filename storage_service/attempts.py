@@ -1,7 +1,9 @@
-"""One attempt to write one object: T1, the bytes, T4 — or giving up. The frame that every way of writing shares.
+"""One attempt to write one object: T1, the bytes, T4 — or giving up. The frame that every way of writing
+shares.
 
-Whatever fails before T4 gives the attempt up; the cleaner removes what it wrote. When the outcome of T4 is unknown
-nothing is compensated (rule R4): the row decides, and a repeat with the same request_id gets the answer.
+Whatever fails before T4 gives the attempt up; the cleaner removes what it wrote. When the outcome of T4 is
+unknown nothing is compensated (rule R4): the row decides, and a repeat with the same request_id gets the
+answer.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ class Attempts:
         self._giving_up: set[asyncio.Task[None]] = set()
 
     async def reserve(self, request: ReserveRequest) -> ReserveResponse:
-        """T1. Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, PreconditionFailed …"""
+        """T1. Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, PreconditionFailed."""
         await failpoints.hit(BEFORE_T1)
         response = await self._reservations.reserve(request)
         await failpoints.hit(AFTER_T1)
@@ -54,8 +56,8 @@ class Attempts:
     async def run(self, blob: blob_pb2.Blob, make_object: Callable[[], Awaitable[CommitRequest]]) -> File:
         """Make the object under a renewed lease and commit it.
 
-        Raises what ``make_object`` raises (StoreError translated); then nothing was stored. After ServiceUnavailable,
-        DatabaseUnavailable or DeadlineExceeded the file may be there after all.
+        Raises what ``make_object`` raises (StoreError translated); then nothing was stored. After
+        ServiceUnavailable, DatabaseUnavailable or DeadlineExceeded the file may be there after all.
         """
         try:
             async with LeaseKeeper(self._reservations, handle_of(blob), self._lease_seconds):

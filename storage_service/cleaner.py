@@ -1,7 +1,7 @@
 """The cleaner: ends what dead attempts, deletions and replacements left behind.
 
-Stateless: the next step follows from the row, and a crash is a step not taken. Any number of replicas may run; a claim
-(``FOR UPDATE SKIP LOCKED`` and a raised epoch) gives each blob to one of them.
+Stateless: the next step follows from the row, and a crash is a step not taken. Any number of replicas may
+run; a claim (``FOR UPDATE SKIP LOCKED`` and a raised epoch) gives each blob to one of them.
 
     expired COMPLETING → roll forward (complete, HEAD, commit), or give up when its data is gone
     ABORTING, DELETING → remove everything from S3, verify → GONE
@@ -102,9 +102,7 @@ class Cleaner:
     async def _roll_forward(self, blob: blob_pb2.Blob) -> None:
         try:
             with translated():
-                commit = await complete_multipart(
-                    self._store, blob, blob.parts, blob.size_bytes, blob.crc32c
-                )
+                commit = await complete_multipart(self._store, blob, blob.parts, blob.size_bytes, blob.crc32c)
         except (UploadLost, ChecksumMismatch) as error:
             log.warning("cleaner_gave_up_completion", blob_id=blob.id, reason=error.reason_name)
             await self._work.abandon(handle_of(blob))

@@ -1,4 +1,5 @@
-"""From "all bytes are in S3" to "committed": S3, S4 and T4. The upload path and the cleaner's roll-forward share it.
+"""From "all bytes are in S3" to "committed": S3, S4 and T4. The upload path and the cleaner's roll-forward
+share it.
 
 Rule R4: when the outcome of a call is unknown, the state is read; nothing is compensated on doubt.
 """
@@ -34,8 +35,8 @@ async def complete_multipart(
 ) -> CommitRequest:
     """S3 and S4: make the object and verify it. Returns what T4 needs.
 
-    Raises UploadLost when neither upload nor object exist any more, ObjectStoreUnavailable when the outcome stays
-    unknown, ChecksumMismatch when the object is not what was sent.
+    Raises UploadLost when neither upload nor object exist any more, ObjectStoreUnavailable when the outcome
+    stays unknown, ChecksumMismatch when the object is not what was sent.
     """
     receipts = [PartReceipt(p.number, p.etag, p.size_bytes, p.crc32c) for p in parts]
     await failpoints.hit(BEFORE_COMPLETE)
@@ -78,12 +79,16 @@ async def _head(store: ObjectReader, blob: blob_pb2.Blob, completed: CompleteRes
         return await store.head(ObjectRef(blob.key, completed.version_id if completed else None))
     except ObjectNotFound as error:
         if completed is not None:
-            raise ObjectStoreUnavailable("the object store does not show the object it has just made") from error
+            raise ObjectStoreUnavailable(
+                "the object store does not show the object it has just made"
+            ) from error
         raise UploadLost("the object store no longer has this upload; start it again") from error
 
 
 def _verify(blob: blob_pb2.Blob, info: ObjectInfo, size: int, crc32c: int) -> None:
-    """The object in S3 is this attempt's, as long as it should be, and as far as the store tells, the same bytes."""
+    """The object in S3 is this attempt's, as long as it should be, and as far as the store tells, the same
+    bytes.
+    """
     attempt = info.metadata.get(ATTEMPT_KEY)
     if info.size != size or (attempt is not None and attempt != blob.id):
         raise ChecksumMismatch(

@@ -33,9 +33,9 @@ DOCUMENT_TYPES = (
 class StorageSettings(CommonSettings, S3Settings):
     """Everything storage_service can be told.
 
-    Memory of body bytes: ``upload_memory_bytes`` for the process, two parts of ``part_size_bytes`` for one upload, plus
-    up to 4 MiB of messages in decoding for each open stream. ``*_types`` are exact types or wildcards (``image/*``);
-    empty takes any.
+    Memory of body bytes: ``upload_memory_bytes`` for the process, two parts of ``part_size_bytes`` for one
+    upload, plus up to 4 MiB of messages in decoding for each open stream. ``*_types`` are exact types or
+    wildcards (``image/*``); empty takes any.
     """
 
     storage_bind: str = "127.0.0.1:50051"

@@ -1,7 +1,8 @@
 """Which content type a file gets, and whether its family takes it.
 
-The first bytes are matched against signatures (puremagic). Types that can't be told apart by their beginning form a group
-(a .docx is a ZIP); a declared type is contradicted only when it has a signature and the bytes are of no type of its group.
+The first bytes are matched against signatures (puremagic). Types that can't be told apart by their
+beginning form a group (a .docx is a ZIP); a declared type is contradicted only when it has a signature and
+the bytes are of no type of its group.
 """
 
 from __future__ import annotations
@@ -102,7 +103,8 @@ _EXTRA_EXTENSIONS = {
 
 
 class ContentRules:
-    """``allowed`` maps a family's rule name (``documents``, ``generation`` …) to types or wildcards (``image/*``).
+    """``allowed`` maps a family's rule name (``documents``, ``generation`` …) to types or wildcards
+    (``image/*``).
 
     A name without an entry takes any type.
     """

@@ -44,8 +44,8 @@ class Downloader:
     def open(self, request: DownloadRequest) -> AbstractAsyncContextManager[OpenDownload]:
         """Find the file as the caller and open the range asked for.
 
-        Entering raises FileNotFound, VersionNotFound, RangeNotSatisfiable, PreconditionFailed (``if_etag_match``),
-        ObjectLost (the store no longer has a committed object).
+        Entering raises FileNotFound, VersionNotFound, RangeNotSatisfiable, PreconditionFailed
+        (``if_etag_match``), ObjectLost (the store no longer has a committed object).
         """
         return self._open(request)
 
@@ -74,11 +74,14 @@ class Downloader:
                 async with opening as stream:
                     yield stream
             except (ObjectNotFound, PreconditionFailed) as error:
-                raise ObjectLost("the stored object is missing or changed; the operator has been told") from error
+                raise ObjectLost(
+                    "the stored object is missing or changed; the operator has been told"
+                ) from error
 
 
 def resolve_range(offset: int, limit: int, size: int) -> Range:
-    """``read_offset``/``read_limit`` on an object of ``size`` bytes. A limit past the end is cut (RFC 9110 14.1.2).
+    """``read_offset``/``read_limit`` on an object of ``size`` bytes. A limit past the end is cut (RFC 9110
+    14.1.2).
 
     Raises RangeNotSatisfiable when no byte of the range exists, InvalidField for a suffix with a limit.
     """

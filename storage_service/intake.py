@@ -1,7 +1,8 @@
 """What an Upload stream must look like: the checks between gRPC messages and bytes.
 
-The end of a stream means nothing: grpc.aio also ends a handler's iterator cleanly when the client is cancelled or dies.
-Only ``finish_write`` says that the body is whole; without it ``chunks()`` raises UploadIncomplete.
+The end of a stream means nothing: grpc.aio also ends a handler's iterator cleanly when the client is
+cancelled or dies. Only ``finish_write`` says that the body is whole; without it ``chunks()`` raises
+UploadIncomplete.
 """
 
 from __future__ import annotations
@@ -9,8 +10,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 
-import google_crc32c
-
+from storage_service import checksums
+from storage_service.objects import Chunk
 from strongroom.errors import (
     ChecksumMismatch,
     ChunkTooLarge,
@@ -23,9 +24,12 @@ from strongroom.errors import (
 )
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from strongroom.type.v1.checksums_pb2 import Checksums
+from strongroom.wire import UploadChunk
 
 MAX_CHUNK = 2 << 20
-"""Most data one message may carry, in bytes (docs/grpc.md: larger ones cost more CPU and memory than they save)."""
+"""Most data one message may carry, in bytes (docs/grpc.md: larger ones cost more CPU and memory than they
+save).
+"""
 
 
 class BodyChecks:
@@ -49,13 +53,13 @@ class BodyChecks:
         """The size of the body as far as it is known: all of it has arrived, or it was declared."""
         return self.size if self.finished else self._declared
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: Chunk) -> None:
         """Take the next bytes. Raises SizeLimitExceeded, SizeMismatch."""
         self.size += len(data)
         self._check_limit(self.size)
         if self._declared is not None and self.size > self._declared:
             raise self._size_mismatch(f"more than {self._declared}")
-        self.crc32c = google_crc32c.extend(self.crc32c, data)
+        self.crc32c = checksums.extend(self.crc32c, data)
         if self._md5:
             self._md5.update(data)
         if self._sha256:
@@ -104,44 +108,51 @@ class BodyChecks:
 class UploadStream:
     """The request stream of one Upload call: read ``first()``, then iterate ``chunks()`` once."""
 
-    def __init__(self, requests: AsyncIterator[UploadRequest]) -> None:
+    def __init__(self, requests: AsyncIterator[UploadRequest | UploadChunk]) -> None:
         self._requests = requests
         self._pending: UploadRequest | None = None
 
     async def first(self) -> UploadRequest:
         """The first message: it names what is being uploaded. Raises UploadIncomplete, MalformedRequest."""
         async for request in self._requests:
-            if request.WhichOneof("first_message") is None:
+            if isinstance(request, UploadChunk) or request.WhichOneof("first_message") is None:
                 raise MalformedRequest("the first message of Upload must carry spec or upload_id")
             self._pending = request
             return request
         raise UploadIncomplete("the stream ended before its first message")
 
-    async def chunks(self, checks: BodyChecks) -> AsyncIterator[bytes]:
+    async def chunks(self, checks: BodyChecks) -> AsyncIterator[Chunk]:
         """The body, verified message by message; ends only after finish_write and all checks have passed."""
         if self._pending is None:
             raise RuntimeError("first() comes before chunks()")
-        request, self._pending = self._pending, None
+        request: UploadRequest | UploadChunk = self._pending
+        self._pending = None
         while True:
             data = _checked_data(request, checks.size)
             checks.feed(data)
             if request.finish_write:
-                checks.finish(request.object_checksums)  # before the last bytes go on: nobody need undo them
+                checks.finish(_final_checksums(request))  # before the last bytes go on: nobody need undo them
             if data:
                 yield data
             if request.finish_write:
                 return
             request = await self._next(checks.size)
 
-    async def _next(self, received: int) -> UploadRequest:
+    async def _next(self, received: int) -> UploadRequest | UploadChunk:
         async for request in self._requests:
-            if request.WhichOneof("first_message") is not None:
+            if isinstance(request, UploadRequest) and request.WhichOneof("first_message") is not None:
                 raise MalformedRequest("spec and upload_id belong to the first message only")
             return request
-        raise UploadIncomplete(f"the stream ended after {received} bytes without finish_write; nothing was stored")
+        raise UploadIncomplete(
+            f"the stream ended after {received} bytes without finish_write; nothing was stored"
+        )
 
 
-def _checked_data(request: UploadRequest, received: int) -> bytes:
+def _final_checksums(request: UploadRequest | UploadChunk) -> Checksums:
+    return request.object_checksums if isinstance(request, UploadRequest) else Checksums()
+
+
+def _checked_data(request: UploadRequest | UploadChunk, received: int) -> Chunk:
     """Data of the message from ``received`` on; what lies below was sent before and is skipped."""
     data = request.data
     if len(data) > MAX_CHUNK:
@@ -149,16 +160,21 @@ def _checked_data(request: UploadRequest, received: int) -> bytes:
             f"a message carries {len(data)} bytes of data; send at most {MAX_CHUNK}",
             metadata={"limit": str(MAX_CHUNK)},
         )
-    if request.HasField("crc32c") and google_crc32c.value(data) != request.crc32c:
-        raise _mismatch("crc32c", f"{request.crc32c:08x}", f"{google_crc32c.value(data):08x}")
+    expected = _chunk_crc32c(request)
+    if expected is not None and (actual := checksums.extend(0, data)) != expected:
+        raise _mismatch("crc32c", f"{expected:08x}", f"{actual:08x}")
     if request.write_offset > received:
         raise OffsetOutOfRange(
             f"write_offset {request.write_offset} is past the {received} bytes received",
             metadata={"persisted_size": str(received)},
         )
-    if request.write_offset < received:
-        return data[received - request.write_offset :]
-    return data
+    return data[received - request.write_offset :] if request.write_offset < received else data
+
+
+def _chunk_crc32c(request: UploadRequest | UploadChunk) -> int | None:
+    if isinstance(request, UploadChunk):
+        return request.crc32c
+    return request.crc32c if request.HasField("crc32c") else None
 
 
 def _mismatch(algorithm: str, expected: str, actual: str) -> ChecksumMismatch:

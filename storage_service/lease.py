@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
+from typing import Self
 
 import structlog
 
@@ -15,10 +16,11 @@ log = structlog.get_logger(__name__)
 
 
 class LeaseKeeper:
-    """``async with LeaseKeeper(…)``: renews every third of the lease; cancels the body when the attempt is lost.
+    """``async with LeaseKeeper(…)``: renews every third of the lease; cancels the body when the attempt is
+    lost.
 
-    A renewal that fails for another reason is tried again at the next turn: until the lease runs out nobody else may touch
-    the attempt, and afterwards the compare-and-set of the next transition fails.
+    A renewal that fails for another reason is tried again at the next turn: until the lease runs out nobody
+    else may touch the attempt, and afterwards the compare-and-set of the next transition fails.
     """
 
     def __init__(self, reservations: Reservations, blob: BlobHandle, lease_seconds: float) -> None:
@@ -29,7 +31,7 @@ class LeaseKeeper:
         self._holder: asyncio.Task[object] | None = None
         self._lost: UploadSuperseded | None = None
 
-    async def __aenter__(self) -> LeaseKeeper:
+    async def __aenter__(self) -> Self:
         self._holder = asyncio.current_task()
         self._renewer = asyncio.create_task(self._renew(), name=f"lease {self._blob.blob_id}")
         return self

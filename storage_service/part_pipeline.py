@@ -1,8 +1,10 @@
-"""Sends an attempt's body to S3: one PutObject for what fits a part, else a multipart upload with parts in parallel.
+"""Sends an attempt's body to S3: one PutObject for what fits a part, else a multipart upload with parts in
+parallel.
 
-Memory: an upload holds at most ``PARTS_IN_MEMORY`` parts (one on its way while the next one fills, or two on their way), each
-reserved from the process-wide byte budget before its first byte is kept. While the budget is spent the stream is not read,
-so HTTP/2 flow control slows the client. What a process may hold is therefore
+Memory: an upload holds at most ``PARTS_IN_MEMORY`` parts (one on its way while the next one fills, or two
+on their way), each reserved from the process-wide byte budget before its first byte is kept. While the
+budget is spent the stream is not read, so HTTP/2 flow control slows the client. What a process may hold is
+therefore
 
     UPLOAD_MEMORY_BYTES + streams x (MAX_CHUNK + one gRPC message in decoding)
 """
@@ -16,7 +18,7 @@ from typing import Protocol
 
 from servicekit import failpoints
 from storage_service.budget import ByteBudget
-from storage_service.objects import ObjectAttributes, PutResult
+from storage_service.objects import Chunk, ObjectAttributes, PutResult
 from storage_service.objectstore import MultipartWriter, ObjectWriter
 from storage_service.parts import Part, PartAssembler
 from storage_service.reservations import Reservations, handle_of
@@ -61,8 +63,9 @@ class PartPipeline:
         self._upload_id = ""
         self._parts: dict[int, blob_pb2.Part] = {}
 
-    async def send(self, chunks: AsyncIterator[bytes], size_hint: int | None) -> StoredBody:
-        """Send the whole body. ``size_hint``: its size where known, so that small bodies reserve little memory.
+    async def send(self, chunks: AsyncIterator[Chunk], size_hint: int | None) -> StoredBody:
+        """Send the whole body. ``size_hint``: its size where known, so that small bodies reserve little
+        memory.
 
         On any error or cancellation nothing is undone here: the attempt's row knows what to remove.
         """

@@ -1,7 +1,9 @@
-"""Makes sure that nothing of a blob is left in S3: its multipart uploads and its object, whatever happened to it.
+"""Makes sure that nothing of a blob is left in S3: its multipart uploads and its object, whatever happened
+to it.
 
-Safe to repeat and to run beside a late request: every step looks first, and the tombstone (GONE) is looked at once more after
-its grace. Works on stores whose answers differ (Swift lists parts of a completed upload; Ceph says NoSuchKey).
+Safe to repeat and to run beside a late request: every step looks first, and the tombstone (GONE) is looked
+at once more after its grace. Works on stores whose answers differ (Swift lists parts of a completed upload;
+Ceph says NoSuchKey).
 """
 
 from __future__ import annotations
@@ -41,7 +43,9 @@ async def remove_blob(store: RemovalStore, blob: blob_pb2.Blob) -> None:
 
 
 async def abort_unrecorded_uploads(store: RemovalStore, blob: blob_pb2.Blob) -> int:
-    """Abort open uploads of this key that are not the recorded one: an SDK retry makes them. Returns how many."""
+    """Abort open uploads of this key that are not the recorded one: an SDK retry makes them. Returns how
+    many.
+    """
     aborted = 0
     for upload in await store.list_uploads(blob.key):
         if upload.key == blob.key and upload.upload_id != blob.upload_id:
@@ -81,7 +85,8 @@ async def _delete_object(store: RemovalStore, blob: blob_pb2.Blob) -> None:
 
 
 async def _objects_of(store: RemovalStore, blob: blob_pb2.Blob) -> list[ObjectRef]:
-    """The object versions that this attempt wrote. Keys are unique to an attempt except for replaceable places.
+    """The object versions that this attempt wrote. Keys are unique to an attempt except for replaceable
+    places.
 
     There (project files, paths) the attempt id in the object's metadata tells whose a version is.
     """

@@ -1,14 +1,16 @@
-"""What the upload path needs of metadata_service, as a Protocol: the transactions T1–T4 and D1 (docs/consistency.md).
+"""What the upload path needs of metadata_service, as a Protocol: the transactions T1 to T4 and D1
+(docs/consistency.md).
 
-Shapes are the proto messages themselves: proto is the only shape between processes. Every method raises StrongroomError;
-``ServiceUnavailable``, ``DatabaseUnavailable`` and ``DeadlineExceeded`` leave the outcome unknown.
+Shapes are the proto messages themselves: proto is the only shape between processes. Every method raises
+StrongroomError; ``ServiceUnavailable``, ``DatabaseUnavailable`` and ``DeadlineExceeded`` leave the outcome
+unknown.
 """
 
 from __future__ import annotations
 
 from typing import Protocol
 
-from strongroom.metadata.v1.blob_pb2 import Blob
+from strongroom.metadata.v1.blob_pb2 import Blob, BlobState
 from strongroom.metadata.v1.reservation_service_pb2 import (
     BeginCompletionRequest,
     BlobHandle,
@@ -20,7 +22,6 @@ from strongroom.metadata.v1.reservation_service_pb2 import (
     ReserveRequest,
     ReserveResponse,
 )
-from strongroom.metadata.v1.blob_pb2 import BlobState
 
 
 class Reservations(Protocol):

@@ -36,7 +36,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
     def __init__(self, use_cases: UseCases) -> None:
         self._do = use_cases
 
-    async def Upload(  # noqa: N802 - gRPC's name
+    async def Upload(
         self,
         request_iterator: AsyncIterator[upload_pb2.UploadRequest],
         context: Context[upload_pb2.UploadRequest, upload_pb2.UploadResponse],
@@ -50,7 +50,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
             )
         return upload_pb2.UploadResponse(file=await self._do.uploader.upload(first.spec, stream))
 
-    async def Download(  # noqa: N802
+    async def Download(
         self,
         request: download_pb2.DownloadRequest,
         context: Context[download_pb2.DownloadRequest, download_pb2.DownloadResponse],
@@ -63,28 +63,28 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
                 async for chunk in opened.body:
                     yield download_pb2.DownloadResponse(data=chunk)
 
-    async def SignUrl(  # noqa: N802
+    async def SignUrl(
         self,
         request: download_pb2.SignUrlRequest,
         context: Context[download_pb2.SignUrlRequest, download_pb2.SignUrlResponse],
     ) -> download_pb2.SignUrlResponse:
         return await self._do.signer.sign(request)
 
-    async def CopyFile(  # noqa: N802
+    async def CopyFile(
         self,
         request: batch_pb2.CopyFileRequest,
         context: Context[batch_pb2.CopyFileRequest, batch_pb2.CopyFileResponse],
     ) -> batch_pb2.CopyFileResponse:
         return batch_pb2.CopyFileResponse(file=await self._do.copier.copy(request))
 
-    async def DeleteFile(  # noqa: N802
+    async def DeleteFile(
         self,
         request: batch_pb2.DeleteFileRequest,
         context: Context[batch_pb2.DeleteFileRequest, batch_pb2.DeleteFileResponse],
     ) -> batch_pb2.DeleteFileResponse:
         return batch_pb2.DeleteFileResponse(file=await self._do.deleter.delete(request))
 
-    async def BatchDelete(  # noqa: N802
+    async def BatchDelete(
         self,
         request: batch_pb2.BatchDeleteRequest,
         context: Context[batch_pb2.BatchDeleteRequest, batch_pb2.BatchDeleteResponse],

@@ -19,7 +19,9 @@ DEFAULT_SECONDS = 3600
 
 
 class Signer:
-    """The use case; ``public_base_url`` (a CDN in front of the bucket) makes URLs of public files permanent."""
+    """The use case; ``public_base_url`` (a CDN in front of the bucket) makes URLs of public files
+    permanent.
+    """
 
     def __init__(self, urls: UrlSigner, files: FileReader, *, public_base_url: str | None) -> None:
         self._urls = urls

@@ -12,7 +12,6 @@ RETRY_SECONDS = 2.0
 """What callers are told to wait when the store does not say."""
 
 
-
 @contextmanager
 def translated() -> Iterator[None]:
     """Inside, a StoreError that nobody has handled becomes the StrongroomError that callers see."""
@@ -22,7 +21,7 @@ def translated() -> Iterator[None]:
         raise to_strongroom(error) from error
 
 
-def to_strongroom(error: store.StoreError) -> errors.StrongroomError:
+def to_strongroom(error: store.StoreError) -> errors.StrongroomError:  # noqa: PLR0911 - a table in code
     """The message is the adapter's: it says what to do and names no host, key or secret."""
     message = str(error)
     match error:

@@ -1,6 +1,7 @@
 """One-shot uploads: a stream of chunks becomes a committed file, or nothing.
 
-    first bytes → content type, limits → T1 Reserve → bytes to S3 under a renewed lease → (T3, S3, S4) → T4 Commit → File
+first bytes → content type, limits → T1 Reserve → bytes to S3 under a renewed lease → (T3, S3, S4) → T4
+Commit → File
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from storage_service.completion import CompletionStore, complete_multipart, veri
 from storage_service.content_types import ContentRules
 from storage_service.intake import BodyChecks, UploadStream
 from storage_service.limits import Limits
+from storage_service.objects import Chunk
 from storage_service.part_pipeline import BodyStore, PartPipeline
 from storage_service.reservations import Reservations, handle_of
 from strongroom.errors import IdempotencyKeyReused
@@ -89,7 +91,7 @@ class Uploader:
         return request
 
     async def _make_object(
-        self, blob: blob_pb2.Blob, chunks: AsyncIterator[bytes], size_hint: int | None
+        self, blob: blob_pb2.Blob, chunks: AsyncIterator[Chunk], size_hint: int | None
     ) -> CommitRequest:
         pipeline = PartPipeline(self._store, self._reservations, self._budget, blob)
         stored = await pipeline.send(chunks, size_hint)
@@ -105,7 +107,7 @@ class Uploader:
         return await complete_multipart(self._store, blob, stored.parts, stored.size, stored.crc32c)
 
 
-async def _replay(file: File, body: AsyncIterator[bytes], checks: BodyChecks) -> File:
+async def _replay(file: File, body: AsyncIterator[Chunk], checks: BodyChecks) -> File:
     """An earlier request with this key has finished: the same bytes get its answer, others an error."""
     async for _ in body:
         pass  # the stream checks size and checksums itself when it ends
@@ -114,7 +116,7 @@ async def _replay(file: File, body: AsyncIterator[bytes], checks: BodyChecks) ->
     return file
 
 
-async def _until(body: AsyncIterator[bytes], enough: int) -> AsyncIterator[bytes]:
+async def _until(body: AsyncIterator[Chunk], enough: int) -> AsyncIterator[Chunk]:
     """Chunks of ``body`` until they hold ``enough`` bytes."""
     size = 0
     async for chunk in body:
@@ -124,7 +126,7 @@ async def _until(body: AsyncIterator[bytes], enough: int) -> AsyncIterator[bytes
             return
 
 
-async def _chain(head: list[bytes], body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _chain(head: list[Chunk], body: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
     while head:
         yield head.pop(0)
     async for chunk in body:
