@@ -75,7 +75,7 @@ class CleanerWork(Protocol):
         """COMPLETING → ABORTING when its data is gone."""
         ...
 
-    async def finish_removal(self, blob: BlobHandle, from_state: BlobState) -> None:
+    async def finish_removal(self, blob: BlobHandle, from_state: BlobState.ValueType) -> None:
         """Nothing of it is left in S3: → GONE, or, from GONE, purged."""
         ...
 

@@ -15,6 +15,7 @@ from storage_service.signing import Signer
 from storage_service.uploads import Uploader
 from strongroom.errors import Unimplemented
 from strongroom.storage.v1 import batch_pb2, download_pb2, storage_service_pb2_grpc, upload_pb2
+from strongroom.wire import DownloadChunk, UploadChunk
 
 Context = grpc.aio.ServicerContext
 
@@ -38,7 +39,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
 
     async def Upload(
         self,
-        request_iterator: AsyncIterator[upload_pb2.UploadRequest],
+        request_iterator: AsyncIterator[upload_pb2.UploadRequest | UploadChunk],
         context: Context[upload_pb2.UploadRequest, upload_pb2.UploadResponse],
     ) -> upload_pb2.UploadResponse:
         stream = UploadStream(request_iterator)
@@ -50,18 +51,18 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
             )
         return upload_pb2.UploadResponse(file=await self._do.uploader.upload(first.spec, stream))
 
-    async def Download(
+    async def Download(  # type: ignore[override]  # strongroom.wire sends chunks without making messages of them
         self,
         request: download_pb2.DownloadRequest,
         context: Context[download_pb2.DownloadRequest, download_pb2.DownloadResponse],
-    ) -> AsyncIterator[download_pb2.DownloadResponse]:
+    ) -> AsyncIterator[download_pb2.DownloadResponse | DownloadChunk]:
         async with self._do.downloader.open(request) as opened:
             yield download_pb2.DownloadResponse(
                 file=opened.file, read_offset=opened.range.offset, read_size=opened.range.size
             )
             if opened.body is not None:
                 async for chunk in opened.body:
-                    yield download_pb2.DownloadResponse(data=chunk)
+                    yield DownloadChunk(chunk)
 
     async def SignUrl(
         self,
