@@ -1,0 +1,79 @@
+"""Looks at the bucket: can it be used, and is it versioned."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from botocore.exceptions import ClientError
+
+from storage_service import store_errors as domain
+from storage_service.objects import BucketDiagnosis, BucketState, VersioningStatus
+from storage_service.s3.context import S3Context
+from storage_service.store_errors import NotSupportedByStore, StoreError
+
+_STATES: list[tuple[type[StoreError], BucketState]] = [
+    (domain.NoCredentials, BucketState.NO_CREDENTIALS),
+    (domain.WrongRegion, BucketState.WRONG_REGION),
+    (domain.BucketMissing, BucketState.BUCKET_MISSING),
+    (domain.AccessDenied, BucketState.DENIED),
+    (domain.ClockSkewed, BucketState.CLOCK_SKEWED),
+    (domain.StoreUnreachable, BucketState.UNREACHABLE),
+    (domain.StoreTimeout, BucketState.UNREACHABLE),
+]
+_MAX_SKEW_SECONDS = 14 * 60
+
+
+class S3BucketAdmin:
+    """BucketAdmin."""
+
+    def __init__(self, context: S3Context) -> None:
+        self._context = context
+
+    async def check(self) -> BucketDiagnosis:
+        """See BucketAdmin.check.
+
+        Lists one object, because the answer to HEAD has no body to tell the reason.
+        """
+        bucket = self._context.settings.bucket
+        try:
+            await self._context.control(
+                "ListObjectsV2", lambda s3: s3.list_objects_v2(Bucket=bucket, MaxKeys=1)
+            )
+        except StoreError as error:
+            return _diagnosis(error)
+        return BucketDiagnosis(BucketState.OK, "The bucket answers.", self._context.settings.region)
+
+    async def versioning_status(self) -> VersioningStatus:
+        """See BucketAdmin.versioning_status."""
+        bucket = self._context.settings.bucket
+        try:
+            reply = await self._context.control(
+                "GetBucketVersioning", lambda s3: s3.get_bucket_versioning(Bucket=bucket)
+            )
+        except NotSupportedByStore:
+            return VersioningStatus.UNSUPPORTED
+        states = {"Enabled": VersioningStatus.ENABLED, "Suspended": VersioningStatus.SUSPENDED}
+        return states.get(reply.get("Status", ""), VersioningStatus.OFF)
+
+
+def _diagnosis(error: StoreError) -> BucketDiagnosis:
+    headers = _headers_of(error)
+    state = next((state for kind, state in _STATES if isinstance(error, kind)), BucketState.UNAVAILABLE)
+    if state is BucketState.DENIED and _skew_seconds(headers.get("date", "")) > _MAX_SKEW_SECONDS:
+        return BucketDiagnosis(BucketState.CLOCK_SKEWED, domain.ClockSkewed.advice)
+    return BucketDiagnosis(state, str(error), headers.get("x-amz-bucket-region"))
+
+
+def _headers_of(error: StoreError) -> dict[str, str]:
+    cause = error.__cause__
+    if not isinstance(cause, ClientError):
+        return {}
+    return dict(cause.response.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
+
+
+def _skew_seconds(date: str) -> float:
+    try:
+        return abs((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds())
+    except (TypeError, ValueError):
+        return 0.0

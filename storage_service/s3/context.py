@@ -1,0 +1,84 @@
+"""What the parts of the adapter share, and the two ways in which they call the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from storage_service import store_errors as domain
+from storage_service.s3 import errors
+from storage_service.s3.credentials import CredentialSource
+from storage_service.s3.endpoint import Endpoint
+from storage_service.s3.light import Exchange, LightClient, LightRequest
+from storage_service.s3.offload import Offload
+from storage_service.s3.options import S3Options
+from storage_service.s3.retry import RetryPolicy
+from storage_service.s3.sigv4 import SigV4
+from storage_service.s3.wire import Head
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Context:
+    """Clients and settings of one bucket. ``on_mid_body`` is told in the middle of each body that is sent."""
+
+    settings: S3Options
+    client: S3Client
+    slow_client: S3Client
+    light: LightClient
+    offload: Offload
+    retry: RetryPolicy
+    credentials: CredentialSource
+    signer: SigV4
+    public_endpoint: Endpoint
+    on_mid_body: Callable[[str], None] | None = None
+
+    async def control(
+        self, operation: str, call: Callable[[S3Client], T], *, slow: bool = False, option: str = ""
+    ) -> T:
+        """A botocore call with retries. Raises StoreError."""
+        client = self.slow_client if slow else self.client
+        timeout = self.settings.slow_reply_timeout if slow else self.settings.reply_timeout
+
+        def blocking() -> T:
+            try:
+                return call(client)
+            except Exception as error:
+                raise errors.translate(error, operation, option=option) from error
+
+        async def attempt() -> T:
+            try:
+                return await self.offload.control(blocking, timeout)
+            except TimeoutError as error:
+                unknown = not operation.startswith(("List", "Head", "Get"))
+                raise domain.StoreTimeout(operation=operation, outcome_unknown=unknown) from error
+
+        return await self.retry.run(attempt)
+
+    async def send(self, operation: str, request: LightRequest, *, option: str = "") -> Head:
+        """A light request that carries bytes, with retries. Raises StoreError."""
+        return await self.retry.run(
+            lambda: self.offload.write(lambda exchange: self._call(operation, request, exchange, option))
+        )
+
+    async def fetch(self, operation: str, request: LightRequest) -> Head:
+        """A light request that only asks, with retries. Raises StoreError."""
+        return await self.retry.run(
+            lambda: self.offload.read(lambda exchange: self._call(operation, request, exchange, ""))
+        )
+
+    def _call(self, operation: str, request: LightRequest, exchange: Exchange, option: str) -> Head:
+        try:
+            return self.light.call(request, exchange)
+        except Exception as error:
+            raise errors.translate(error, operation, option=option) from error
+
+    def mid_body(self, name: str) -> Callable[[], None] | None:
+        """For LightRequest.mid_body: a call of the hook with the failpoint's name."""
+        hook = self.on_mid_body
+        return None if hook is None else lambda: hook(name)

@@ -1,0 +1,95 @@
+"""Listings: whole and in order, or an error."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from storage_service.objects import ListedObject, ListedVersion
+from storage_service.s3.attributes import bare_etag, utc
+from storage_service.s3.context import S3Context
+from storage_service.store_errors import StoreUnavailable
+
+
+class S3Lister:
+    """ObjectLister."""
+
+    def __init__(self, context: S3Context) -> None:
+        self._context = context
+
+    async def list_objects(self, prefix: str) -> AsyncIterator[Sequence[ListedObject]]:
+        """See ObjectLister.list_objects."""
+        last_key, token = "", ""
+        while True:
+            following = {"ContinuationToken": token} if token else {}
+            page = await self._context.control(
+                "ListObjectsV2",
+                lambda s3, at=following: s3.list_objects_v2(  # type: ignore[misc]
+                    Bucket=self._context.settings.bucket, Prefix=prefix, **at
+                ),
+            )
+            objects = [
+                ListedObject(
+                    found["Key"], found["Size"], bare_etag(found["ETag"]), utc(found["LastModified"])
+                )
+                for found in page.get("Contents", [])
+            ]
+            for found in objects:
+                last_key = _ascending(last_key, found.key, prefix, strictly=True)
+            yield objects
+            if not page.get("IsTruncated"):
+                return
+            token = _different(token, page.get("NextContinuationToken"))
+
+    async def list_versions(self, prefix: str) -> AsyncIterator[Sequence[ListedVersion]]:
+        """See ObjectLister.list_versions."""
+        last_key = ""
+        marker: tuple[str, str] = ("", "")
+        while True:
+            following: dict[str, Any] = {}
+            if marker[0]:
+                following["KeyMarker"] = marker[0]
+            if marker[1]:
+                following["VersionIdMarker"] = marker[1]
+            page = await self._context.control(
+                "ListObjectVersions",
+                lambda s3, at=following: s3.list_object_versions(  # type: ignore[misc]
+                    Bucket=self._context.settings.bucket, Prefix=prefix, **at
+                ),
+            )
+            versions = sorted(
+                [_version(found, marker=False) for found in page.get("Versions", [])]
+                + [_version(found, marker=True) for found in page.get("DeleteMarkers", [])],
+                key=lambda found: (found.key, not found.is_latest, -found.last_modified.timestamp()),
+            )
+            for found in versions:
+                last_key = _ascending(last_key, found.key, prefix, strictly=False)
+            yield versions
+            if not page.get("IsTruncated"):
+                return
+            marker = _different(marker, (page.get("NextKeyMarker", ""), page.get("NextVersionIdMarker", "")))
+
+
+def _version(found: Any, *, marker: bool) -> ListedVersion:
+    return ListedVersion(
+        key=found["Key"],
+        version_id=found["VersionId"],
+        is_latest=found["IsLatest"],
+        is_delete_marker=marker,
+        size=0 if marker else found["Size"],
+        etag="" if marker else bare_etag(found["ETag"]),
+        last_modified=utc(found["LastModified"]),
+    )
+
+
+def _ascending(last: str, key: str, prefix: str, *, strictly: bool) -> str:
+    """Keys come in UTF-8 order, which is the order of Python's strings; a repeated page breaks it."""
+    if not key.startswith(prefix) or key < last or (strictly and key == last):
+        raise StoreUnavailable("The object store's listing is out of order or repeats itself.")
+    return key
+
+
+def _different(current: Any, following: Any) -> Any:
+    if not following or following in {current, ("", "")}:
+        raise StoreUnavailable("The object store's listing is cut off without saying where it goes on.")
+    return following

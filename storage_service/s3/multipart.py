@@ -1,0 +1,232 @@
+"""Multipart uploads: UploadPart on the light path, the rest by botocore."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from storage_service import checksums
+from storage_service.objects import (
+    Chunk,
+    CompleteResult,
+    ListedUpload,
+    ObjectAttributes,
+    ObjectRef,
+    PartReceipt,
+)
+from storage_service.s3.attributes import bare_etag, object_parameters, special_option, utc
+from storage_service.s3.light import LightRequest
+from storage_service.s3.reader import version_query
+from storage_service.s3.writer import S3Writer, body_headers, echo_verifies
+from storage_service.store_errors import StoreError, StoreUnavailable, UploadNotFound
+
+
+class S3Multipart(S3Writer):
+    """MultipartWriter, UploadLister, PartCopier."""
+
+    async def create(self, key: str, attrs: ObjectAttributes) -> str:
+        """See MultipartWriter.create."""
+        settings = self._context.settings
+        parameters = object_parameters(attrs, settings)
+        if settings.checksum_mode in {"full_object", "composite"}:
+            parameters["ChecksumAlgorithm"] = "CRC32C"
+            parameters["ChecksumType"] = settings.checksum_mode.upper()
+        reply = await self._context.control(
+            "CreateMultipartUpload",
+            lambda s3: s3.create_multipart_upload(Bucket=settings.bucket, Key=key, **parameters),
+            option=special_option(settings),
+        )
+        return reply["UploadId"]
+
+    async def upload_part(
+        self, key: str, upload_id: str, number: int, chunks: Sequence[Chunk], *, size: int, crc32c: int
+    ) -> PartReceipt:
+        """See MultipartWriter.upload_part."""
+        context = self._context
+        if context.settings.content_md5:
+            headers = await context.offload.write(lambda _: body_headers(context, chunks, crc32c))
+        else:
+            headers = body_headers(context, chunks, crc32c)
+        request = LightRequest(
+            method="PUT",
+            key=key,
+            query={"partNumber": str(number), "uploadId": upload_id},
+            headers=headers,
+            chunks=chunks,
+            size=size,
+            mid_body=context.mid_body("s3.part.mid_body"),
+        )
+        head = await context.send("UploadPart", request, option="STRONGROOM_S3_MULTIPART_CHECKSUM")
+        echo_verifies(head, crc32c, "UploadPart")
+        etag = bare_etag(head.headers.get("etag"))
+        if not etag:
+            raise StoreUnavailable(
+                "The object store confirmed a part without its ETag.",
+                operation="UploadPart",
+                outcome_unknown=True,
+            )
+        return PartReceipt(number, etag, size, crc32c)
+
+    async def complete(
+        self,
+        key: str,
+        upload_id: str,
+        parts: Sequence[PartReceipt],
+        *,
+        crc32c: int | None = None,
+        if_none_match: bool = False,
+    ) -> CompleteResult:
+        """See MultipartWriter.complete."""
+        parameters = self._complete_parameters(parts, crc32c, if_none_match=if_none_match)
+        try:
+            reply = await self._context.control(
+                "CompleteMultipartUpload",
+                lambda s3: s3.complete_multipart_upload(
+                    Bucket=self._context.settings.bucket, Key=key, UploadId=upload_id, **parameters
+                ),
+                slow=True,
+                option="STRONGROOM_S3_CONDITIONAL_WRITES"
+                if if_none_match
+                else "STRONGROOM_S3_MULTIPART_CHECKSUM",
+            )
+        except StoreError as error:
+            await self._raise_if_gone(key, upload_id, error)
+            raise
+        verified = crc32c is not None and checksums.from_base64(reply.get("ChecksumCRC32C")) == crc32c
+        done = CompleteResult(bare_etag(reply.get("ETag")), reply.get("VersionId"), verified)
+        if done.etag:
+            return done
+        info = await self.head(ObjectRef(key, done.version_id))  # Ceph RGW 16 forgets it in its first answer
+        return CompleteResult(info.etag, info.version_id, verified)
+
+    async def abort(self, key: str, upload_id: str) -> None:
+        """See MultipartWriter.abort."""
+        bucket = self._context.settings.bucket
+        await self._context.control(
+            "AbortMultipartUpload",
+            lambda s3: s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id),
+        )
+
+    async def list_parts(self, key: str, upload_id: str) -> Sequence[PartReceipt]:
+        """See MultipartWriter.list_parts."""
+        parts: list[PartReceipt] = []
+        marker: dict[str, Any] = {}
+        while True:
+            page = await self._context.control(
+                "ListParts",
+                lambda s3, at=marker: s3.list_parts(  # type: ignore[misc]
+                    Bucket=self._context.settings.bucket, Key=key, UploadId=upload_id, **at
+                ),
+            )
+            for part in page.get("Parts", []):
+                crc = checksums.from_base64(part.get("ChecksumCRC32C"))
+                parts.append(PartReceipt(part["PartNumber"], bare_etag(part["ETag"]), part["Size"], crc))
+            if not page.get("IsTruncated"):
+                return parts
+            marker = _next_marker(marker, {"PartNumberMarker": page.get("NextPartNumberMarker")})
+
+    async def list_uploads(self, prefix: str) -> Sequence[ListedUpload]:
+        """See UploadLister.list_uploads."""
+        uploads: list[ListedUpload] = []
+        marker: dict[str, Any] = {}
+        while True:
+            page = await self._context.control(
+                "ListMultipartUploads",
+                lambda s3, at=marker: s3.list_multipart_uploads(  # type: ignore[misc]
+                    Bucket=self._context.settings.bucket, Prefix=prefix, **at
+                ),
+            )
+            uploads.extend(
+                ListedUpload(found["Key"], found["UploadId"], utc(found["Initiated"]))
+                for found in page.get("Uploads", [])
+                if found["Key"].startswith(prefix)
+            )
+            if not page.get("IsTruncated"):
+                return uploads
+            keys = {"KeyMarker": page.get("NextKeyMarker")}
+            marker = _next_marker(marker, keys | {"UploadIdMarker": page.get("NextUploadIdMarker")})
+
+    async def copy_part(
+        self,
+        source: ObjectRef,
+        key: str,
+        upload_id: str,
+        number: int,
+        *,
+        offset: int | None = None,
+        length: int | None = None,
+        if_match: str | None = None,
+    ) -> PartReceipt:
+        """See PartCopier.copy_part."""
+        extra: dict[str, Any] = {}
+        if offset is not None or length is not None:
+            if length is None:
+                raise ValueError("copying from an offset needs a length")
+            extra["CopySourceRange"] = f"bytes={offset or 0}-{(offset or 0) + length - 1}"
+        if if_match is not None:
+            extra["CopySourceIfMatch"] = f'"{if_match}"'
+        reply = await self._context.control(
+            "UploadPartCopy",
+            lambda s3: s3.upload_part_copy(
+                Bucket=self._context.settings.bucket,
+                Key=key,
+                UploadId=upload_id,
+                PartNumber=number,
+                CopySource=copy_source(self._context.settings.bucket, source),
+                **extra,
+            ),
+            slow=True,
+        )
+        result = reply["CopyPartResult"]
+        crc = checksums.from_base64(result.get("ChecksumCRC32C"))
+        return PartReceipt(number, bare_etag(result["ETag"]), -1 if length is None else length, crc)
+
+    def _complete_parameters(
+        self, parts: Sequence[PartReceipt], crc32c: int | None, *, if_none_match: bool
+    ) -> dict[str, Any]:
+        settings = self._context.settings
+        declared = settings.checksum_mode in {"full_object", "composite"}
+        listed: list[dict[str, Any]] = []
+        for part in parts:
+            entry: dict[str, Any] = {"PartNumber": part.number, "ETag": f'"{part.etag}"'}
+            if declared and part.crc32c is not None:
+                entry["ChecksumCRC32C"] = checksums.to_base64(part.crc32c)
+            listed.append(entry)
+        parameters: dict[str, Any] = {"MultipartUpload": {"Parts": listed}}
+        if settings.checksum_mode == "full_object" and crc32c is not None:
+            parameters["ChecksumCRC32C"] = checksums.to_base64(crc32c)
+            parameters["ChecksumType"] = "FULL_OBJECT"
+        if if_none_match and settings.conditional_writes:
+            parameters["IfNoneMatch"] = "*"
+        return parameters
+
+    async def _raise_if_gone(self, key: str, upload_id: str, error: StoreError) -> None:
+        """Ceph RGW answers Complete of an unknown upload with a 500: ask whether it is there at all."""
+        if error.http_status is None or error.http_status < 500:
+            return
+        try:
+            await self.list_parts(key, upload_id)
+        except UploadNotFound as gone:
+            gone.outcome_unknown = error.outcome_unknown
+            raise gone from error
+        except StoreError:
+            return  # the first error says more
+
+
+def copy_source(bucket: str, ref: ObjectRef) -> Any:
+    """CopySource of botocore."""
+    source = {"Bucket": bucket, "Key": ref.key}
+    if (version := version_query(ref).get("versionId")) is not None:
+        source["VersionId"] = version
+    return source
+
+
+def _next_marker(current: dict[str, Any], following: dict[str, Any]) -> dict[str, Any]:
+    """The marker of the next page.
+
+    Raises StoreUnavailable where a listing says that it goes on but not where.
+    """
+    marker = {name: value for name, value in following.items() if value not in {None, ""}}
+    if not marker or marker == current:
+        raise StoreUnavailable("The object store's listing is cut off without saying where it goes on.")
+    return marker

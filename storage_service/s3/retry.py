@@ -1,0 +1,50 @@
+"""Second tries, decided here and nowhere else (botocore's own are off)."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from storage_service.store_errors import StoreError
+
+T = TypeVar("T")
+
+BASE_DELAY = 0.1
+MAX_DELAY = 5.0
+
+
+class RetryPolicy:
+    """Repeats what failed with a ``retryable`` error, after an exponential delay with full jitter.
+
+    Every call of the adapter may be repeated: keys and parts are written with the same bytes, a second Create
+    leaves an upload that the cleaner aborts, and a second Complete or Abort finds its upload gone.
+    """
+
+    def __init__(
+        self, max_attempts: int, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    ) -> None:
+        self._max_attempts = max(1, max_attempts)
+        self._sleep = sleep
+
+    async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The result of the first attempt that succeeds, or the last error.
+
+        ``outcome_unknown`` of that error is true as soon as it was for any attempt.
+        """
+        unknown = False
+        for number in range(self._max_attempts):
+            try:
+                return await attempt()
+            except StoreError as error:
+                unknown = error.outcome_unknown = error.outcome_unknown or unknown
+                if not error.retryable or number + 1 == self._max_attempts:
+                    raise
+                delay = self._delay(number, error.retry_after)
+            await self._sleep(delay)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _delay(self, number: int, retry_after: float | None) -> float:
+        backoff = random.uniform(0, min(MAX_DELAY, BASE_DELAY * 4**number))
+        return max(backoff, min(retry_after or 0.0, MAX_DELAY))
