@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from servicekit.drain import Drain
 from servicekit.principal import Principal
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class RequestContext:
     principal: Principal | None = None
     deadline: float | None = None
     traceparent: str = ""
+    drain: Drain | None = None
 
 
 _current: ContextVar[RequestContext | None] = ContextVar("strongroom_request", default=None)

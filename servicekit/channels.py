@@ -1,0 +1,110 @@
+"""Calls to other services: one channel per service, caller, request id and deadline handed on, typed errors.
+
+Deadlines travel as gRPC deadlines less ``MARGIN_SECONDS`` per hop, so that the inner call gives up first
+and the outer one can still say why. Every call has one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final, TypeVar
+
+import grpc
+from grpc import aio
+
+from servicekit.context import current, outgoing_metadata, remaining
+from servicekit.options import Option, client_options
+from servicekit.principal import Principal
+from servicekit.settings import CommonSettings
+from servicekit.tls import channel_credentials
+from servicekit.tokens import InternalCredential
+from strongroom.errors import DeadlineExceeded, from_rpc_error
+
+MARGIN_SECONDS: Final = 0.25
+DEFAULT_SECONDS: Final = 30.0
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Pairs = Sequence[tuple[str, str]]
+
+
+def make_channel(address: str, settings: CommonSettings, options: Sequence[Option] = ()) -> aio.Channel:
+    """A channel to ``address`` (``host:port`` or ``dns:///name:port``); TLS by settings.
+
+    The caller closes it.
+    """
+    credentials = channel_credentials(settings)
+    arguments = client_options(options)
+    if credentials is None:
+        return aio.insecure_channel(address, options=arguments)
+    return aio.secure_channel(address, credentials, options=arguments)
+
+
+def deadline(timeout: float | None = None) -> float:
+    """Seconds to allow an outgoing call: ``timeout`` (default 30 s), but no more than the caller has left.
+
+    :raises DeadlineExceeded: nothing is left.
+    """
+    wanted = DEFAULT_SECONDS if timeout is None else timeout
+    left = remaining()
+    if left is None:
+        return wanted
+    if left <= MARGIN_SECONDS:
+        raise DeadlineExceeded("The caller's deadline leaves no time for this call.")
+    return min(wanted, left - MARGIN_SECONDS)
+
+
+def metadata_for_call(internal: InternalCredential | None = None, *, as_caller: bool = True) -> Pairs:
+    """Metadata of an outgoing call: the caller's token (unless not ``as_caller``), request id, trace."""
+    request = current()
+    principal: Principal | None = request.principal if request is not None and as_caller else None
+    return outgoing_metadata(principal, internal)
+
+
+async def call(
+    method: aio.UnaryUnaryMultiCallable[Request, Response],
+    request: Request,
+    *,
+    timeout: float | None = None,
+    internal: InternalCredential | None = None,
+    as_caller: bool = True,
+    wait_for_ready: bool | None = None,
+) -> Response:
+    """One unary call on behalf of the request in progress; ``method`` is a stub's attribute.
+
+    :raises StrongroomError: whatever the service answered, as its class
+        (``strongroom.errors.from_rpc_error``).
+    """
+    try:
+        return await method(
+            request,
+            timeout=deadline(timeout),
+            metadata=metadata_for_call(internal, as_caller=as_caller),
+            wait_for_ready=wait_for_ready,
+        )
+    except grpc.RpcError as error:
+        raise from_rpc_error(error) from error
+
+
+async def call_stream(
+    method: aio.UnaryStreamMultiCallable[Request, Response],
+    request: Request,
+    *,
+    timeout: float | None = None,
+    internal: InternalCredential | None = None,
+    as_caller: bool = True,
+) -> AsyncIterator[Response]:
+    """The responses of a server stream; leaving the loop early (``aclose``) cancels the call.
+
+    :raises StrongroomError: as ``call``, possibly after some responses.
+    """
+    running: aio.UnaryStreamCall[Any, Response] = method(
+        request, timeout=deadline(timeout), metadata=metadata_for_call(internal, as_caller=as_caller)
+    )
+    try:
+        async for response in running:
+            yield response
+    except grpc.RpcError as error:
+        raise from_rpc_error(error) from error
+    finally:
+        running.cancel()

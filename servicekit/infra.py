@@ -1,0 +1,50 @@
+"""The services that every gRPC process offers beside its own: health, reflection (v1, v1alpha), channelz."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import grpc
+from grpc import aio
+from grpc_channelz.v1 import channelz, channelz_pb2  # type: ignore[import-untyped]  # no types published
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_reflection.v1alpha import reflection, reflection_pb2  # type: ignore[import-untyped]
+
+REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
+
+
+class Infra:
+    """Health per service and for the whole (``""``), reflection, and channelz where only we see it."""
+
+    def __init__(self, *, channelz: bool) -> None:
+        self._health = health.aio.HealthServicer()
+        self._channelz = channelz
+
+    async def register(self, server: aio.Server, services: Sequence[str]) -> None:
+        """Add the services to ``server`` and set everything to SERVING."""
+        names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME, REFLECTION_V1]
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        if self._channelz:
+            channelz.add_channelz_servicer(server)
+            names.append(channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name)
+        _add_reflection(server, names)
+        for name in ("", *services):
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    async def not_serving(self) -> None:
+        """Tell everybody who asks or watches that the process is leaving; for good."""
+        await self._health.enter_graceful_shutdown()
+
+
+def _add_reflection(server: aio.Server, names: Sequence[str]) -> None:
+    """One servicer under both names: grpcio-reflection knows v1alpha only, and v1 has the same messages."""
+    servicer = reflection.aio.ReflectionServicer(names)
+    handler = grpc.stream_stream_rpc_method_handler(
+        servicer.ServerReflectionInfo,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=reflection_pb2.ServerReflectionResponse.SerializeToString,
+    )
+    for service in (REFLECTION_V1, reflection.SERVICE_NAME):
+        methods = {"ServerReflectionInfo": handler}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, methods),))

@@ -1,0 +1,24 @@
+"""What happens around every RPC, in one fixed order: request id, telemetry, auth, validation, errors.
+
+``build_interceptors`` gives the list for ``grpc.aio.server``. See ``pipeline.py`` for the order and why the
+stages share one interceptor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from servicekit.auth import Authenticator
+from servicekit.drain import Drain
+from servicekit.interceptors.authn import AuthPolicy
+from servicekit.interceptors.pipeline import Pipeline
+from servicekit.telemetry import Metrics
+
+__all__ = ["AuthPolicy", "Pipeline", "build_interceptors"]
+
+
+def build_interceptors(
+    *, authenticator: Authenticator, metrics: Metrics, policy: AuthPolicy, drain: Drain
+) -> Sequence[Pipeline]:
+    """The interceptors of a server: one, with all stages."""
+    return (Pipeline(authenticator=authenticator, metrics=metrics, policy=policy, drain=drain),)

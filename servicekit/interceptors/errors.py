@@ -1,0 +1,55 @@
+"""Innermost stage: whatever a handler raises becomes a StrongroomError, here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import grpc
+import structlog
+from grpc_status import rpc_status  # type: ignore[import-untyped]  # published without types
+
+from servicekit.context import REQUEST_ID
+from servicekit.interceptors.method import ServicerContext
+from strongroom.errors import Internal, StrongroomError, Unimplemented, from_rpc_error, to_status_proto
+
+log = structlog.get_logger(__name__)
+
+
+def translate(error: Exception, context: ServicerContext, method: str, request_id: str) -> StrongroomError:
+    """The error to report for ``error``.
+
+    A StrongroomError stays what it is, also as the cause of an exception group (a TaskGroup of parts). A
+    failed call to another service becomes its typed error. A servicer's missing method is UNIMPLEMENTED.
+    Everything else is a bug: the caller learns the request id only, the log gets the stack.
+    """
+    if isinstance(error, StrongroomError):
+        return error
+    if isinstance(error, grpc.RpcError):
+        return from_rpc_error(error)
+    if isinstance(error, NotImplementedError) and context.code() in _UNIMPLEMENTED:
+        return Unimplemented(f"{method.lstrip('/')} is not in this release.", metadata={"feature": method})
+    if isinstance(error, ExceptionGroup):
+        leaves = tuple(_leaves(error))
+        known = [leaf for leaf in leaves if isinstance(leaf, StrongroomError)]
+        if len(known) == len(leaves):
+            return known[0]
+    log.error("unexpected error", exc_info=error)
+    return Internal(f"internal error; quote request id {request_id}")
+
+
+_UNIMPLEMENTED = (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNIMPLEMENTED.value[0])
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+async def abort(context: ServicerContext, error: StrongroomError, request_id: str) -> None:
+    """End the RPC with the status of ``error``; raises grpc's AbortError, as ``context.abort`` does."""
+    status = rpc_status.to_status(to_status_proto(error))
+    trailers = (*status.trailing_metadata, (REQUEST_ID, request_id))
+    await context.abort(status.code, status.details, trailing_metadata=trailers)

@@ -1,0 +1,49 @@
+"""What is known about an RPC method before it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import grpc
+from grpc import aio
+from grpc_interceptor.server import parse_method_name
+
+ServicerContext: TypeAlias = "aio.ServicerContext[Any, Any]"
+Behavior: TypeAlias = Callable[[Any, ServicerContext], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """``path`` is ``/package.Service/Name``.
+
+    ``kind`` as Prometheus names it (``unary``, ``bidi_stream``, …).
+    """
+
+    path: str
+    service: str
+    name: str
+    kind: str
+
+    @classmethod
+    def of(cls, path: str, handler: grpc.RpcMethodHandler[Any, Any]) -> Method:
+        """Describe the method that ``handler`` serves at ``path``."""
+        parsed = parse_method_name(path)
+        kinds = {
+            (False, False): "unary",
+            (True, False): "client_stream",
+            (False, True): "server_stream",
+            (True, True): "bidi_stream",
+        }
+        kind = kinds[bool(handler.request_streaming), bool(handler.response_streaming)]
+        return cls(path, parsed.fully_qualified_service, parsed.method, kind)
+
+
+def behavior_of(handler: grpc.RpcMethodHandler[Any, Any]) -> Behavior:
+    """The servicer's own function, whichever of the four kinds it is."""
+    found: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    if found is None:
+        raise TypeError("a method handler without a function")
+    behavior: Behavior = found
+    return behavior

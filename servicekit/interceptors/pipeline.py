@@ -1,0 +1,195 @@
+"""All stages in one interceptor.
+
+Order, outside in: request id → telemetry → auth → validation → errors → servicer. The errors stage turns
+whatever was raised by any of them into a status exactly once; telemetry, around it, counts and logs the
+final code.
+
+One interceptor instead of five, with a handler built once per method: grpc.aio asks every interceptor again
+for each RPC, and classes that wrap handlers put a generator around every message. Here streams reach the
+servicer untouched (validation sits in the deserializer), and a response stream is written by this
+coroutine, just as gRPC itself would. Figures: docs/decisions/0002-interceptors.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+from typing import Any, TypeAlias
+
+import grpc
+import structlog
+from grpc import aio
+
+from servicekit.auth import Authenticator
+from servicekit.drain import Drain
+from servicekit.interceptors.authn import AuthPolicy, authenticate
+from servicekit.interceptors.errors import abort, translate
+from servicekit.interceptors.method import Behavior, Method, ServicerContext, behavior_of
+from servicekit.interceptors.request_id import begin
+from servicekit.interceptors.validation import request_parser
+from servicekit.telemetry import MethodMetrics, Metrics
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+Runner: TypeAlias = Callable[[Any, ServicerContext], Awaitable[Any]]
+
+log = structlog.get_logger("rpc")
+
+
+class Pipeline(aio.ServerInterceptor):
+    """Request id, telemetry, auth, validation and errors around every RPC of a server."""
+
+    def __init__(
+        self, *, authenticator: Authenticator, metrics: Metrics, policy: AuthPolicy, drain: Drain
+    ) -> None:
+        self._authenticator = authenticator
+        self._metrics = metrics
+        self._policy = policy
+        self._drain = drain
+        self._handlers: dict[str, Handler] = {}
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler | None]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> Handler | None:
+        """The wrapped handler of a method, built at its first call. Unknown methods are left to gRPC."""
+        path = handler_call_details.method
+        handler = self._handlers.get(path)
+        if handler is None:
+            plain = await continuation(handler_call_details)
+            if plain is None:
+                return None
+            handler = self._handlers[path] = self._build(path, plain)
+        return handler
+
+    def _build(self, path: str, plain: Handler) -> Handler:
+        method = Method.of(path, plain)
+        metrics = self._metrics.method(method)
+        parse = counted_parser(request_parser(plain.request_deserializer), metrics)
+        serialize = counted_serializer(plain.response_serializer, metrics)
+        body = _body(plain, parse, serialize)
+        runner = self._around(method, metrics, body)
+        # A unary request arrives as bytes and is parsed inside the pipeline, where errors are translated; a
+        # response that is not streamed leaves it as bytes.
+        request_deserializer = parse if plain.request_streaming else None
+        response_serializer = serialize if plain.response_streaming else None
+        factory = {
+            (False, False): grpc.unary_unary_rpc_method_handler,
+            (False, True): grpc.unary_stream_rpc_method_handler,
+            (True, False): grpc.stream_unary_rpc_method_handler,
+            (True, True): grpc.stream_stream_rpc_method_handler,
+        }[bool(plain.request_streaming), bool(plain.response_streaming)]
+        return factory(runner, request_deserializer, response_serializer)
+
+    def _around(self, method: Method, metrics: MethodMetrics, body: Runner) -> Runner:
+        """Everything but the servicer itself, for all four kinds of RPC."""
+        is_open = self._policy.is_open(method.service)
+        is_internal = self._policy.is_internal(method.service)
+        authenticator, drain = self._authenticator, self._drain
+
+        async def run(request: Any, context: ServicerContext) -> Any:
+            started = time.monotonic()
+            code = grpc.StatusCode.OK
+            info, credentials = begin(method.path, context)
+            info.drain = drain
+            metrics.in_flight.inc()
+            drain.entered(is_open)
+            try:
+                if not is_open:
+                    await authenticate(authenticator, credentials, info, internal=is_internal)
+                return await body(request, context)
+            except asyncio.CancelledError:
+                code = grpc.StatusCode.CANCELLED
+                raise
+            except aio.AbortError:
+                code = _code_of(context)
+                raise
+            except Exception as error:  # noqa: BLE001 - the one place where everything is translated
+                reported = translate(error, context, method.path, info.request_id)
+                code = reported.code
+                await abort(context, reported, info.request_id)
+            finally:
+                seconds = time.monotonic() - started
+                drain.left(is_open)
+                metrics.in_flight.dec()
+                metrics.ended(code, seconds)
+                _log(code, seconds, quiet=is_open)
+
+        return run
+
+
+def _code_of(context: ServicerContext) -> grpc.StatusCode:
+    """The status of an aborted RPC; cygrpc hands back the number."""
+    found: Any = context.code()
+    return found if isinstance(found, grpc.StatusCode) else _BY_NUMBER.get(found, grpc.StatusCode.UNKNOWN)
+
+
+_BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
+
+
+def _body(plain: Handler, parse: Callable[[Any], Any], serialize: Callable[[Any], bytes]) -> Runner:
+    """The servicer's function as a coroutine: unary sides as bytes, stream sides through the context."""
+    behavior = behavior_of(plain)
+    if plain.response_streaming:
+        return _stream_body(behavior, None if plain.request_streaming else parse)
+    if plain.request_streaming:
+
+        async def stream_unary(requests: Any, context: ServicerContext) -> bytes:
+            return serialize(await behavior(requests, context))
+
+        return stream_unary
+
+    async def unary_unary(raw: bytes, context: ServicerContext) -> bytes:
+        return serialize(await behavior(parse(raw), context))
+
+    return unary_unary
+
+
+def _stream_body(behavior: Behavior, parse: Callable[[Any], Any] | None) -> Runner:
+    async def respond(request: Any, context: ServicerContext) -> None:
+        produced = behavior(parse(request) if parse else request, context)
+        if not hasattr(produced, "__aiter__"):
+            await produced  # a servicer that writes to the context itself
+            return
+        async with aclosing(produced):
+            async for response in produced:
+                await context.write(response)
+
+    return respond
+
+
+def counted_parser(parse: Callable[[bytes], Any], metrics: MethodMetrics) -> Callable[[bytes], Any]:
+    """``parse`` that counts bytes."""
+    count = metrics.received.inc
+
+    def parse_and_count(raw: bytes) -> Any:
+        count(len(raw))
+        return parse(raw)
+
+    return parse_and_count
+
+
+def counted_serializer(
+    serialize: Callable[[Any], bytes] | None, metrics: MethodMetrics
+) -> Callable[[Any], bytes]:
+    """``serialize`` that counts bytes."""
+    count = metrics.sent.inc
+    plain = serialize or (lambda message: message)
+
+    def serialize_and_count(message: Any) -> bytes:
+        raw = plain(message)
+        count(len(raw))
+        return raw
+
+    return serialize_and_count
+
+
+def _log(code: grpc.StatusCode, seconds: float, *, quiet: bool) -> None:
+    """One line per RPC: failures that are ours as errors, open services (probes) at debug."""
+    method = log.debug if quiet else log.error if code in _OURS else log.info
+    method("rpc", code=code.name, ms=round(seconds * 1000, 2))
+
+
+_OURS = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS})

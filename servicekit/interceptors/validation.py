@@ -1,0 +1,70 @@
+"""Fourth stage: the rules that stand in the protos (protovalidate), checked on every request message.
+
+Unary requests are parsed and checked before the servicer sees them; messages of request streams inside
+their deserializer, so that no Python generator stands between gRPC and the servicer. The check costs 2 µs
+whatever the size of ``bytes`` fields. What a method's own deserializer makes of pure data chunks
+(``strongroom.wire``) is no protobuf message and passes by: its servicer checks offset, size and checksum
+anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import protovalidate
+from google.protobuf.message import DecodeError, Message
+
+from strongroom.errors import InvalidField, MalformedRequest, Violation
+
+MAX_VIOLATIONS: Final = 20
+
+
+def check(message: Message) -> None:
+    """Hold ``message`` against the rules of its proto.
+
+    :raises InvalidField: with the broken rules as violations; ``field`` and ``rule`` are those of the first.
+    """
+    found = protovalidate.collect_violations(message)
+    if not found:
+        return
+    violations = [_violation(one.proto) for one in found[:MAX_VIOLATIONS]]
+    first = violations[0]
+    raise InvalidField(
+        f"{first.field}: {first.message}" if first.field else first.message,
+        field=first.field,
+        rule=first.rule,
+        violations=violations,
+    )
+
+
+def _violation(proto: Any) -> Violation:
+    """A violation as ours; the path as in JSON (``spec.tags[2]``)."""
+    path = ""
+    for element in proto.field.elements if proto.field else ():
+        path += ("." if path else "") + element.field_name
+        subscript = element.subscript
+        if subscript is not None:
+            path += f"[{subscript.value}]"
+    return Violation(path, proto.rule_id, proto.message)
+
+
+def request_parser(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+    """Bytes → checked request message.
+
+    The function returned raises MalformedRequest for bytes that are no such message, InvalidField as
+    ``check``.
+    """
+    if deserialize is None:
+        return lambda raw: raw
+
+    def parse(raw: bytes) -> Any:
+        try:
+            message = deserialize(raw)
+        except DecodeError:
+            raise MalformedRequest("The request is not a message of this method's type.") from None
+        if isinstance(message, Message):
+            check(message)
+        return message
+
+    return parse

@@ -1,0 +1,63 @@
+"""A tiny HTTP endpoint for Prometheus, for processes that serve no HTTP otherwise.
+
+It answers ``GET /metrics`` and nothing else, one request per connection, with limits on size and time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Final
+
+from servicekit.net import join_address, split_address
+from servicekit.settings import SettingError
+from servicekit.telemetry import CONTENT_TYPE, Metrics
+
+SECONDS: Final = 5.0
+MAX_HEAD_BYTES: Final = 8192
+
+
+@contextlib.asynccontextmanager
+async def serve_metrics(bind: str, metrics: Metrics) -> AsyncIterator[str]:
+    """Serve ``metrics`` at ``bind`` (``host:port``); yields the real address.
+
+    :raises SettingError: no address, or it is taken.
+    """
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(
+            OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
+        ):
+            async with asyncio.timeout(SECONDS):
+                head = await reader.readuntil(b"\r\n\r\n")
+                writer.write(_reply(head.split(b"\r\n", 1)[0], metrics))
+                await writer.drain()
+        writer.close()
+
+    try:
+        host, port = split_address(bind)
+        server = await asyncio.start_server(answer, host, port, limit=MAX_HEAD_BYTES)
+    except (ValueError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise SettingError("STRONGROOM_METRICS_BIND", f"can't listen on {bind!r}: {reason}") from None
+    async with server:
+        yield join_address(host, server.sockets[0].getsockname()[1])
+
+
+def _reply(request_line: bytes, metrics: Metrics) -> bytes:
+    method, _, rest = request_line.partition(b" ")
+    path = rest.partition(b" ")[0].partition(b"?")[0]
+    if path != b"/metrics":
+        return _response("404 Not Found", b"metrics are at /metrics\n")
+    if method not in (b"GET", b"HEAD"):
+        return _response("405 Method Not Allowed", b"GET only\n", "Allow: GET, HEAD\r\n")
+    return _response("200 OK", metrics.render(), body=method == b"GET")
+
+
+def _response(status: str, content: bytes, headers: str = "", *, body: bool = True) -> bytes:
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: {CONTENT_TYPE}\r\nContent-Length: {len(content)}\r\n"
+        f"{headers}Connection: close\r\n\r\n"
+    )
+    return head.encode() + (content if body else b"")

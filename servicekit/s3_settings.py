@@ -1,0 +1,137 @@
+"""How storage_service reaches S3: the usual AWS names, and those that the applications use today."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, model_validator
+
+from servicekit.settings import SettingError, SettingsBase, aliases
+
+SseMode = Literal["off", "AES256", "aws:kms"]
+StorageClass = Literal[
+    "STANDARD",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER_IR",
+    "REDUCED_REDUNDANCY",
+    "EXPRESS_ONEZONE",
+]
+
+
+class S3Settings(SettingsBase):
+    """Credentials, bucket and dialect of the object store.
+
+    Credentials: access key and secret key together, or ``use_iam_role`` (instance, container or web
+    identity, found by botocore), never both. Without ``endpoint_url`` it is AWS. ``use_ssl`` decides the
+    scheme of an endpoint without one; ``verify_ssl`` off accepts any certificate (development).
+    ``sign_payload`` hashes every body (0.5 CPU s/GiB): ``auto`` does so only over plain http.
+    ``public_endpoint_url``: the name by which clients reach S3 in signed URLs; ``public_base_url``: a CDN
+    in front of public files.
+    """
+
+    aws_access_key_id: SecretStr | None = Field(
+        default=None, validation_alias=aliases("AWS_ACCESS_KEY_ID", "STRONGROOM_S3_ACCESS_KEY_ID")
+    )
+    aws_secret_access_key: SecretStr | None = Field(
+        default=None, validation_alias=aliases("AWS_SECRET_ACCESS_KEY", "STRONGROOM_S3_SECRET_ACCESS_KEY")
+    )
+    aws_session_token: SecretStr | None = Field(
+        default=None, validation_alias=aliases("AWS_SESSION_TOKEN", "STRONGROOM_S3_SESSION_TOKEN")
+    )
+    s3_region: str = Field(
+        default="us-east-1",
+        validation_alias=aliases("AWS_REGION", "S3_REGION", "AWS_DEFAULT_REGION", "STRONGROOM_S3_REGION"),
+    )
+    s3_bucket: str = Field(
+        min_length=3,
+        max_length=63,
+        pattern=r"^[a-z0-9][a-z0-9.-]*[a-z0-9]$",
+        validation_alias=aliases(
+            "AWS_S3_BUCKET", "AWS_S3_BUCKET_NAME", "S3_BUCKET_NAME", "STRONGROOM_S3_BUCKET"
+        ),
+    )
+    s3_endpoint_url: str | None = Field(
+        default=None, validation_alias=aliases("AWS_S3_ENDPOINT_URL", "STRONGROOM_S3_ENDPOINT_URL")
+    )
+    s3_use_ssl: bool = Field(
+        default=True, validation_alias=aliases("AWS_S3_USE_SSL", "STRONGROOM_S3_USE_SSL")
+    )
+    s3_verify_ssl: bool = Field(
+        default=True, validation_alias=aliases("AWS_S3_VERIFY_SSL", "STRONGROOM_S3_VERIFY_SSL")
+    )
+    s3_use_iam_role: bool = Field(
+        default=False, validation_alias=aliases("S3_USE_IAM_ROLE", "STRONGROOM_S3_USE_IAM_ROLE")
+    )
+    s3_sse: SseMode = "off"
+    s3_kms_key_id: str | None = None
+    s3_storage_class: StorageClass | None = None
+    s3_addressing_style: Literal["auto", "path", "virtual"] = "auto"
+    s3_sign_payload: Literal["auto", "always", "never"] = "auto"
+    s3_public_endpoint_url: str | None = None
+    public_base_url: str | None = None
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        self._check_credentials()
+        for name, url in (
+            ("AWS_S3_ENDPOINT_URL", self.endpoint_url),
+            ("STRONGROOM_S3_PUBLIC_ENDPOINT_URL", self.s3_public_endpoint_url),
+            ("STRONGROOM_PUBLIC_BASE_URL", self.public_base_url),
+        ):
+            if url is not None:
+                _check_url(name, url)
+        if self.s3_kms_key_id is not None and self.s3_sse != "aws:kms":
+            raise SettingError("STRONGROOM_S3_SSE", "must be aws:kms when STRONGROOM_S3_KMS_KEY_ID is set")
+        return self
+
+    def _check_credentials(self) -> None:
+        pair = {
+            "AWS_ACCESS_KEY_ID": self.aws_access_key_id,
+            "AWS_SECRET_ACCESS_KEY": self.aws_secret_access_key,
+        }
+        missing = [name for name, value in pair.items() if value is None]
+        if self.s3_use_iam_role:
+            if len(missing) < len(pair):
+                raise SettingError(
+                    "S3_USE_IAM_ROLE", "true, but access keys are set too; unset one of the two"
+                )
+        elif missing:
+            raise SettingError(
+                missing[0],
+                "not set; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or S3_USE_IAM_ROLE=true where this"
+                " machine has a role",
+            )
+
+    @property
+    def endpoint_url(self) -> str | None:
+        """The endpoint with its scheme; None for AWS."""
+        url = self.s3_endpoint_url
+        if url is None or "://" in url:
+            return url
+        return f"{'https' if self.s3_use_ssl else 'http'}://{url}"
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether requests to S3 are encrypted on the wire."""
+        url = self.endpoint_url
+        return self.s3_use_ssl if url is None else url.startswith("https://")
+
+    @property
+    def signs_payload(self) -> bool:
+        """Whether bodies are hashed for the signature: over plain http nothing else protects them."""
+        return self.s3_sign_payload == "always" or (self.s3_sign_payload == "auto" and not self.uses_tls)
+
+
+def _check_url(name: str, url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:  # a port that is no number
+        raise SettingError(name, "not a URL like https://host or http://host:port") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise SettingError(name, "not a URL like https://host or http://host:port")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise SettingError(name, "must hold neither credentials nor a query")

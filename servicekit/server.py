@@ -1,0 +1,196 @@
+"""The harness of a gRPC process: bind, limits, health, reflection, signals, drain.
+
+A service's ``bootstrap`` builds a ``ServerSpec`` and hands it to ``run_server``; tests use
+``serve_in_process``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from grpc import aio
+
+from servicekit import failpoints
+from servicekit.auth import Authenticator
+from servicekit.drain import Drain
+from servicekit.infra import Infra
+from servicekit.interceptors import AuthPolicy, build_interceptors
+from servicekit.metrics_http import serve_metrics
+from servicekit.net import check_bind, is_loopback, join_address
+from servicekit.options import server_options
+from servicekit.settings import CommonSettings, SettingError
+from servicekit.telemetry import Metrics, configure_logging, default_metrics
+from servicekit.tls import server_credentials
+
+#: How long health watchers have to hear NOT_SERVING before their streams are cut, seconds.
+CUT_AFTER: Final = 0.2
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class ServerSpec:
+    """One gRPC process.
+
+    ``name``: as in logs and on the ready line (``metadata_service``). ``bind``: ``host:port``, port 0 for
+    any; ``bind_setting``: the variable it comes from, for messages. ``add_services`` registers servicers
+    and returns the full names of their services, for health and reflection; it is called inside
+    ``lifespan``. ``internal_services``: prefixes of full service names that demand the internal credential.
+    ``options``: channel arguments that override the harness's own.
+    """
+
+    name: str
+    bind: str
+    add_services: Callable[[aio.Server], Sequence[str]]
+    bind_setting: str = "the bind address"
+    internal_services: Sequence[str] = ()
+    options: Sequence[tuple[str, int | str]] = field(default=())
+
+
+class PortTaken(Exception):
+    """The address can't be bound; ``str()`` is one line that says what to do."""
+
+
+class RunningServer:
+    """A started server: ``address`` is ``host:port`` with the real port."""
+
+    def __init__(self, settings: CommonSettings, spec: ServerSpec, metrics: Metrics) -> None:
+        host, port = check_bind(settings, spec.bind_setting, spec.bind)
+        self.spec = spec
+        self.drain = Drain()
+        self.authenticator = Authenticator.from_settings(settings)
+        policy = AuthPolicy(internal=tuple(spec.internal_services))
+        self._server = aio.server(
+            interceptors=build_interceptors(
+                authenticator=self.authenticator, metrics=metrics, policy=policy, drain=self.drain
+            ),
+            options=server_options(settings, spec.options),
+        )
+        self._infra = Infra(channelz=settings.debug or is_loopback(host))
+        self.address = join_address(host, self._bind(settings, host, port))
+
+    def _bind(self, settings: CommonSettings, host: str, port: int) -> int:
+        address = join_address(host, port)
+        credentials = server_credentials(settings)
+        try:
+            if credentials is None:
+                bound = self._server.add_insecure_port(address)
+            else:
+                bound = self._server.add_secure_port(address, credentials)
+        except RuntimeError:
+            bound = 0
+        if not bound:
+            raise PortTaken(
+                f"{self.spec.name}: can't listen on {address}; another process has the port, or it is"
+                f" no address of this machine. Stop it or change {self.spec.bind_setting}."
+            )
+        return bound
+
+    async def start(self) -> None:
+        """Register services and accept calls."""
+        names = self.spec.add_services(self._server)
+        await self._infra.register(self._server, names)
+        await self._server.start()
+
+    async def stop(self, grace: float) -> None:
+        """Say NOT_SERVING, refuse new calls, give those in progress ``grace`` seconds, then cut them."""
+        self.drain.begun.set()
+        await self._infra.not_serving()
+        stopping = asyncio.ensure_future(self._server.stop(grace))
+        await asyncio.sleep(min(CUT_AFTER, grace))
+        cutter = asyncio.create_task(self._cut_when_idle())
+        await stopping
+        cutter.cancel()
+        await self.authenticator.aclose()
+
+    async def _cut_when_idle(self) -> None:
+        await self.drain.idle()
+        self.drain.cut()
+
+
+@contextlib.asynccontextmanager
+async def serve_in_process(
+    spec: ServerSpec,
+    settings: CommonSettings,
+    lifespan: AbstractAsyncContextManager[object] | None = None,
+    metrics: Metrics | None = None,
+) -> AsyncIterator[str]:
+    """A real server inside the test's loop; yields its address. Bind to ``127.0.0.1:0``."""
+    async with lifespan or nullcontext():
+        server = RunningServer(settings, spec, metrics or Metrics())
+        await server.start()
+        try:
+            yield server.address
+        finally:
+            await server.stop(grace=1.0)
+
+
+async def run_server(
+    settings: CommonSettings, spec: ServerSpec, lifespan: AbstractAsyncContextManager[object] | None = None
+) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code.
+
+    Prints ``<name> listening on host:port`` once it accepts calls. The address is bound before ``lifespan``
+    is entered (so that a taken port costs nothing) and ``lifespan`` is left after the drain. 1: the address
+    is taken.
+
+    :raises SettingError: a setting is wrong; ``run`` turns it into one line and exit 2.
+    """
+    configure_logging(spec.name, settings.log_level)
+    failpoints.check()
+    try:
+        server = RunningServer(settings, spec, default_metrics())
+    except PortTaken as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    async with contextlib.AsyncExitStack() as stack:
+        if settings.metrics_bind:
+            metrics = serve_metrics(settings.metrics_bind, default_metrics())
+            sys.stderr.write(
+                f"{spec.name} metrics on http://{await stack.enter_async_context(metrics)}/metrics\n"
+            )
+        await stack.enter_async_context(lifespan or nullcontext())
+        asked = stop_signals()
+        await server.start()
+        sys.stdout.write(f"{spec.name} listening on {server.address}\n")
+        sys.stdout.flush()
+        await asked.wait()
+        log.info("draining", grace=settings.drain_seconds)
+        await server.stop(settings.drain_seconds)
+    return 0
+
+
+def stop_signals() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    return asked
+
+
+def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
+    """Run ``main`` on uvloop where it is installed; wrong settings become one line and exit code 2."""
+    try:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
+            return runner.run(main())
+    except SettingError as error:
+        sys.stderr.write(f"setting {error}\n")
+        return 2
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's, or None for asyncio's own."""
+    try:
+        import uvloop  # noqa: PLC0415 - optional: not made for Windows
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
