@@ -9,7 +9,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from servicekit.settings import SettingError, SettingsBase, aliases
 
-SseMode = Literal["off", "AES256", "aws:kms"]
+SseMode = Literal["auto", "off", "AES256", "aws:kms"]
 StorageClass = Literal[
     "STANDARD",
     "STANDARD_IA",
@@ -28,6 +28,7 @@ class S3Settings(SettingsBase):
     identity, found by botocore), never both. Without ``endpoint_url`` it is AWS. ``use_ssl`` decides the
     scheme of an endpoint without one; ``verify_ssl`` off accepts any certificate (development).
     ``sign_payload`` hashes every body (0.5 CPU s/GiB): ``auto`` does so only over plain http.
+    ``sse`` auto: AES256 on AWS, off on other stores, which often answer 501 to it.
     ``public_endpoint_url``: the name by which clients reach S3 in signed URLs; ``public_base_url``: a CDN
     in front of public files.
     """
@@ -65,7 +66,7 @@ class S3Settings(SettingsBase):
     s3_use_iam_role: bool = Field(
         default=False, validation_alias=aliases("S3_USE_IAM_ROLE", "STRONGROOM_S3_USE_IAM_ROLE")
     )
-    s3_sse: SseMode = "off"
+    s3_sse: SseMode = "auto"
     s3_kms_key_id: str | None = None
     s3_storage_class: StorageClass | None = None
     s3_addressing_style: Literal["auto", "path", "virtual"] = "auto"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from servicekit.s3_settings import S3Settings
 from servicekit.settings import CommaList, CommonSettings, aliases
@@ -40,7 +40,6 @@ class StorageSettings(CommonSettings, S3Settings):
 
     storage_bind: str = "127.0.0.1:50051"
     metadata_address: str = "127.0.0.1:50052"
-    public_base_url: str | None = None
 
     part_size_bytes: int = Field(default=8 * MIB, ge=MIN_PART_SIZE, le=MAX_PUT_SIZE)
     upload_memory_bytes: int = Field(default=256 * MIB, ge=2 * MIN_PART_SIZE)
@@ -89,3 +88,8 @@ class StorageSettings(CommonSettings, S3Settings):
             "temp": self.temp_types,
         }
         return {name: patterns for name, patterns in lists.items() if patterns}
+
+
+def reveal(secret: SecretStr | None) -> str | None:
+    """The text of a secret setting, for the client that needs it."""
+    return secret.get_secret_value() if secret is not None else None

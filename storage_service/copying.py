@@ -6,6 +6,7 @@ from typing import Protocol
 
 from storage_service.attempts import Attempts, fingerprint
 from storage_service.completion import verify_put
+from storage_service.content_types import ContentRules
 from storage_service.files import FileName, FileReader
 from storage_service.limits import Limits
 from storage_service.objects import ObjectAttributes, ObjectRef
@@ -24,14 +25,19 @@ class CopyStore(ObjectCopier, ObjectReader, Protocol):
 class Copier:
     """The use case; one instance per process."""
 
-    def __init__(self, store: CopyStore, files: FileReader, attempts: Attempts, limits: Limits) -> None:
+    def __init__(
+        self, store: CopyStore, files: FileReader, attempts: Attempts, limits: Limits, content: ContentRules
+    ) -> None:
         self._store = store
         self._files = files
         self._attempts = attempts
         self._limits = limits
+        self._content = content
 
     async def copy(self, request: CopyFileRequest) -> File:
-        """Raises FileNotFound (source), SizeLimitExceeded, and what Attempts.run raises."""
+        """Raises FileNotFound (source), SizeLimitExceeded, ContentTypeNotAllowed, and what Attempts.run
+        raises.
+        """
         source = await self._files.get(FileName(file_id=request.source_file_id), request.spec.user_id)
         outcome = await self._attempts.reserve(self._reserve_request(request, source))
         if outcome.HasField("replay"):
@@ -46,6 +52,7 @@ class Copier:
                 f"the file is larger than the limit of {rule.max_bytes} bytes for {rule.name}",
                 metadata={"limit": str(rule.max_bytes), "family": rule.name},
             )
+        self._content.check(request.spec.target, source.content_type)
         reserve = ReserveRequest(spec=request.spec, kind=blob_pb2.BLOB_KIND_COPY)
         if request.spec.request_id:
             reserve.fingerprint = fingerprint(request.spec, request.source_file_id)

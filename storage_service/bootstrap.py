@@ -1,0 +1,140 @@
+"""The composition root: the only module that constructs clients and adapters."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+
+from grpc import aio
+
+from servicekit import failpoints
+from servicekit.channels import make_channel
+from servicekit.server import ServerSpec
+from servicekit.settings import require
+from servicekit.tokens import InternalCredential
+from storage_service.attempts import Attempts
+from storage_service.budget import ByteBudget
+from storage_service.cleaner import Cleaner
+from storage_service.config import StorageSettings, reveal
+from storage_service.content_types import ContentRules
+from storage_service.copying import Copier
+from storage_service.deleting import Deleter
+from storage_service.downloads import Downloader
+from storage_service.limits import Limits
+from storage_service.metadata_client import MetadataClient
+from storage_service.objectstore import ObjectStore
+from storage_service.s3.options import S3Options
+from storage_service.s3.store import open_s3_store
+from storage_service.servicer import StorageServicer, UseCases
+from storage_service.signing import Signer
+from storage_service.uploads import Uploader
+from storage_service.wire_handlers import add_storage_service
+
+
+class StorageApp:
+    """One storage_service: what it is made of, from ``open`` to ``aclose``."""
+
+    def __init__(self, settings: StorageSettings, store: ObjectStore) -> None:
+        require(settings, "internal_secret")
+        self._settings = settings
+        self._store = store
+        self._channel = make_channel(settings.metadata_address, settings)
+        metadata = MetadataClient(self._channel, _internal_credential(settings))
+        self.cleaner = Cleaner(store, metadata, interval_seconds=settings.cleaner_interval_seconds)
+        self._attempts = Attempts(
+            metadata, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self.cleaner.wake
+        )
+        self.servicer = StorageServicer(self._use_cases(metadata))
+
+    def _use_cases(self, metadata: MetadataClient) -> UseCases:
+        settings = self._settings
+        limits = Limits(settings.size_rules(), min_part_bytes=settings.part_size_bytes)
+        content = ContentRules(settings.allowed_types())
+        uploader = Uploader(
+            self._store,
+            metadata,
+            self._attempts,
+            budget=ByteBudget(settings.upload_memory_bytes),
+            limits=limits,
+            content=content,
+        )
+        return UseCases(
+            uploader=uploader,
+            downloader=Downloader(self._store, metadata),
+            signer=Signer(self._store, metadata, public_base_url=settings.public_base_url),
+            copier=Copier(self._store, metadata, self._attempts, limits, content),
+            deleter=Deleter(metadata),
+        )
+
+    async def aclose(self) -> None:
+        """Let attempts be given up, then close channel and store."""
+        await self._attempts.aclose()
+        await self._channel.close()
+        await self._store.aclose()
+
+
+class Process:
+    """The app inside a server: ``lifespan`` opens and closes it, ``add_services`` registers it."""
+
+    def __init__(self, settings: StorageSettings) -> None:
+        self._settings = settings
+        self._app: StorageApp | None = None
+
+    def spec(self) -> ServerSpec:
+        """For ``servicekit.server.run_server``."""
+        return ServerSpec(
+            name="storage_service",
+            bind=self._settings.storage_bind,
+            bind_setting="STRONGROOM_STORAGE_BIND",
+            add_services=self._add_services,
+        )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        """The app and its cleaner, as long as the server runs."""
+        store = open_s3_store(s3_options(self._settings), on_mid_body=failpoints.hit_sync)
+        self._app = app = StorageApp(self._settings, store)
+        cleaner = asyncio.create_task(app.cleaner.run(), name="cleaner")
+        try:
+            yield
+        finally:
+            cleaner.cancel()
+            await asyncio.gather(cleaner, return_exceptions=True)
+            await app.aclose()
+
+    def _add_services(self, server: aio.Server) -> Sequence[str]:
+        if self._app is None:
+            raise RuntimeError("the server registers services inside its lifespan")
+        return add_storage_service(server, self._app.servicer)
+
+
+def s3_options(settings: StorageSettings) -> S3Options:
+    """Settings → what the adapter has to be told."""
+    options = S3Options(
+        bucket=settings.s3_bucket,
+        region=settings.s3_region,
+        endpoint_url=settings.endpoint_url,
+        public_endpoint_url=settings.s3_public_endpoint_url,
+        access_key_id=reveal(settings.aws_access_key_id),
+        secret_access_key=reveal(settings.aws_secret_access_key),
+        session_token=reveal(settings.aws_session_token),
+        use_iam_role=settings.s3_use_iam_role,
+        use_ssl=settings.s3_use_ssl,
+        verify_ssl=settings.s3_verify_ssl,
+        addressing_style=settings.s3_addressing_style,
+        sign_payload=settings.s3_sign_payload,
+        kms_key_id=settings.s3_kms_key_id,
+        storage_class=settings.s3_storage_class,
+    )
+    if settings.s3_sse == "auto":  # AWS encrypts; other stores often answer 501
+        return replace(options, encryption="AES256" if options.on_aws else "off")
+    return replace(options, encryption=settings.s3_sse)
+
+
+def _internal_credential(settings: StorageSettings) -> InternalCredential:
+    secret = reveal(settings.internal_secret)
+    if secret is None:
+        raise RuntimeError("require() has checked that it is set")
+    return InternalCredential(secret, "storage_service")
