@@ -1,0 +1,76 @@
+"""``python -m benchmarks [--quick] [--case NAME …]``: measure, print, and write the table into README.md."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks import report
+from benchmarks.cases import CASES
+from benchmarks.workbench import QUICK, Scale, Workbench
+
+_HERE = Path(__file__).parent
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument(
+        "--case", action="append", choices=sorted(CASES), help="only this one; may be repeated"
+    )
+    parser.add_argument("--quick", action="store_true", help="small sizes, one round: does it run at all?")
+    parser.add_argument("--rounds", type=int, help="instead of 5")
+    parser.add_argument("--folder", type=Path, help="for data and logs; default: a temporary one, removed")
+    parser.add_argument(
+        "--results", type=Path, help="JSON; default benchmarks/results.json, none when --quick"
+    )
+    return parser
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def measure(scale: Scale, names: list[str], folder: Path) -> dict[str, report.Result]:
+    """Run these cases on one workbench."""
+    bench = Workbench(scale, folder, _say)
+    found = {}
+    try:
+        for name in names:
+            began = time.monotonic()
+            found[name] = dataclasses.replace(
+                CASES[name](bench), when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+            )
+            _say(f"{name}: {time.monotonic() - began:.0f} s\n{report.case_table(found[name])}\n")
+    finally:
+        bench.close()
+    return found
+
+
+def main() -> None:
+    """Measure and report."""
+    arguments = _parser().parse_args()
+    scale = QUICK if arguments.quick else Scale()
+    if arguments.rounds:
+        scale = dataclasses.replace(scale, rounds=arguments.rounds)
+    with tempfile.TemporaryDirectory(prefix="strongroom-bench-") as temporary:
+        folder = arguments.folder or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)  # Postgres runs as another user when we are root
+        found = measure(scale, arguments.case or list(CASES), folder)
+    path = arguments.results or (None if arguments.quick else _HERE / "results.json")
+    if path is not None:
+        merged = report.load(path) | found
+        found = {name: merged[name] for name in CASES if name in merged}
+        report.save(path, found)
+    if not arguments.quick:
+        report.write_into(_HERE / "README.md", report.markdown(found))
+    print(report.markdown(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+"""The cases by name. Each is a function of the workbench that answers with a Result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.cases import listing, memory, mixed, small, transfers
+from benchmarks.report import Result
+from benchmarks.workbench import Workbench
+
+CASES: dict[str, Callable[[Workbench], Result]] = {
+    "upload": transfers.upload,
+    "download": transfers.download,
+    "small": small.run,
+    "list": listing.run,
+    "memory": memory.run,
+    "mixed": mixed.run,
+}

@@ -1,0 +1,65 @@
+"""Peak resident memory of gateway and storage_service, by body size and by number of uploads at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from benchmarks.payload import GIB
+from benchmarks.report import Result
+from benchmarks.samples import Row, interleaved
+from benchmarks.targets import Check, check
+from benchmarks.workbench import Workbench
+
+
+def _name(size: int, count: int = 1) -> str:
+    text = f"{size // GIB} GiB" if size >= GIB else f"{size >> 20} MiB"
+    return text if count == 1 else f"{count} times {text} at once"
+
+
+def _uploads(bench: Workbench, size: int, count: int) -> Callable[[], None]:
+    def run() -> None:
+        with ThreadPoolExecutor(count) as pool:
+            list(pool.map(bench.upload_http, [size] * count))
+
+    return run
+
+
+def _rows(bench: Workbench) -> dict[str, Row]:
+    """Sizes in rising order on services that have just started, then the uploads at once."""
+    scale = bench.scale
+    works = [(size, 1) for size in scale.memory] + [(scale.body, scale.several)]
+
+    def sample(size: int, count: int) -> Row:
+        action = _uploads(bench, size, count)
+        taken = interleaved(
+            {_name(size, count): lambda: bench.through_gateway(size * count / GIB, action)}, scale.rounds
+        )
+        return taken[_name(size, count)]
+
+    return {_name(size, count): sample(size, count) for size, count in works}
+
+
+def _checks(bench: Workbench, rows: dict[str, Row]) -> list[Check]:
+    scale = bench.scale
+    smallest, largest = rows[_name(min(scale.memory))], rows[_name(max(scale.memory))]
+    one, several = rows[_name(scale.body)], rows[_name(scale.body, scale.several)]
+    growth = largest.peak["gateway"] - smallest.peak["gateway"]
+    return [
+        check("gateway peak memory", max(rows[_name(size)].peak["gateway"] for size in scale.memory)),
+        check("gateway memory growth, smallest to largest body", growth),
+        check("storage_service peak memory, one upload of 1 GiB", one.peak["storage"]),
+        check("storage_service peak memory, eight uploads of 1 GiB", several.peak["storage"]),
+    ]
+
+
+def run(bench: Workbench) -> Result:
+    """Peaks (VmHWM, forgotten before each upload)."""
+    bench.fresh_stack()
+    rows = _rows(bench)
+    result = Result("memory", "Peak memory", "GiB", list(rows.values()))
+    result.checks = _checks(bench, rows)
+    result.notes = [
+        "The services are started anew before this case, and sizes rise: no peak is left from a larger body."
+    ]
+    return result

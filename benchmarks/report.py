@@ -1,0 +1,113 @@
+"""Results as JSON and as Markdown tables."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from benchmarks.samples import Row
+from benchmarks.targets import TARGETS, Check, Target
+
+BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
+
+
+@dataclass
+class Result:
+    """What a case has found. `unit`: of a row's amount (GiB, request); `notes`: what a reader has to know."""
+
+    case: str
+    title: str
+    unit: str
+    rows: list[Row] = field(default_factory=list)
+    checks: list[Check] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    when: str = ""
+
+
+def to_json(result: Result) -> dict[str, Any]:
+    """As written to results.json."""
+    return asdict(result)
+
+
+def from_json(told: Mapping[str, Any]) -> Result:
+    """The inverse of `to_json`; a target that has changed since is taken as it is now."""
+    checks = [
+        Check(TARGETS.get(item["target"]["figure"], Target(**item["target"])), item["value"])
+        for item in told["checks"]
+    ]
+    rows = [Row(**row) for row in told["rows"]]
+    return Result(**{**told, "rows": rows, "checks": checks})
+
+
+def load(path: Path) -> dict[str, Result]:
+    """Earlier results by case; none when the file does not exist."""
+    if not path.exists():
+        return {}
+    return {name: from_json(told) for name, told in json.loads(path.read_text()).items()}
+
+
+def save(path: Path, results: Mapping[str, Result]) -> None:
+    """Write results.json."""
+    told = {name: to_json(result) for name, result in results.items()}
+    path.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n")
+
+
+def targets_table(results: Iterable[Result]) -> str:
+    """The promises and what became of them."""
+    lines = ["| figure | must | goal | measured | |", "|---|---|---|---|---|"]
+    for item in (check for result in results for check in result.checks):
+        target, sign = item.target, "≥" if item.target.at_least else "≤"
+        unit = f" {target.unit}" if target.unit else ""
+        lines.append(
+            f"| {target.figure} | {sign} {target.must:g}{unit} | {sign} {target.goal:g}{unit} "
+            f"| {item.value:.3g}{unit} | {item.verdict} |"
+        )
+    return "\n".join(lines)
+
+
+def _rate(row: Row, unit: str) -> str:
+    return f"{row.rate * 1024:,.0f} MiB/s" if unit == "GiB" else f"{row.rate:,.1f}/s"
+
+
+def _named(figures: Mapping[str, float], form: str) -> str:
+    return ", ".join(f"{name} {value:{form}}" for name, value in figures.items())
+
+
+def case_table(result: Result) -> str:
+    """A case's rows: rate, CPU by process, peaks."""
+    per = "s/GiB" if result.unit == "GiB" else f"ms/{result.unit}"
+    scale = 1 if result.unit == "GiB" else 1000
+    lines = [
+        f"| | rate | CPU {per}: sum | by process | p50 ms | peak MiB |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in result.rows:
+        cpu = {name: seconds * scale for name, seconds in row.cpu.items()}
+        latency = f"{row.latency:.2f}" if row.latency else ""
+        lines.append(
+            f"| {row.subject} | {_rate(row, result.unit)} | {sum(cpu.values()):.2f} | {_named(cpu, '.2f')} "
+            f"| {latency} | {_named(row.peak, '.0f')} |"
+        )
+    return "\n".join(lines)
+
+
+def markdown(results: Mapping[str, Result]) -> str:
+    """All of it: first the promises, then each case."""
+    blocks = ["### Targets", targets_table(results.values())]
+    for result in results.values():
+        rounds = min((row.rounds for row in result.rows), default=0)
+        blocks += [f"### {result.title}", f"Case `{result.case}`, {result.when}, medians of {rounds}."]
+        blocks += [case_table(result), *result.notes]
+    return "\n\n".join(blocks) + "\n"
+
+
+def write_into(readme: Path, text: str) -> None:
+    """Replace what stands between the two marks of the README. Raises ValueError when they are missing."""
+    before, begin, rest = readme.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"{readme} has no {BEGIN} … {END}")
+    readme.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")

@@ -1,0 +1,105 @@
+"""The system under test: ``python -m devstack up`` with its bytes going to the sink."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jwt
+
+from benchmarks.sinkserver import Sink
+from benchmarks.yardstick import BUCKET
+
+_START_SECONDS = 180.0
+_STOP_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The running system, as stack.json tells it."""
+
+    url: str
+    storage_address: str
+    metadata_address: str
+    dsn: str
+    jwt_secret: str
+    pids: dict[str, int]
+
+    @classmethod
+    def read(cls, path: Path) -> Stack:
+        """From stack.json."""
+        told: dict[str, Any] = json.loads(path.read_text())
+        return cls(
+            url=told["gateway"]["url"],
+            storage_address=told["storage"]["address"],
+            metadata_address=told["metadata"]["address"],
+            dsn=told["postgres"]["dsn"],
+            jwt_secret=told["jwt_secret"],
+            pids={name: told[name]["pid"] for name in ("gateway", "storage", "metadata", "postgres")},
+        )
+
+    def token(self, user: str) -> str:
+        """A token for `user`, good for a day."""
+        return token(self.jwt_secret, user)
+
+
+def token(secret: str, user: str) -> str:
+    """An HS256 token for `user`, good for a day."""
+    now = int(time.time())
+    claims = {"sub": user, "iat": now, "exp": now + 86400}
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def _environment(folder: Path, sink: Sink) -> dict[str, str]:
+    """Of the stack: the caller's, the sink as S3, any free ports."""
+    return os.environ | {
+        "STRONGROOM_DATA_DIR": str(folder / "data"),
+        "STRONGROOM_HTTP_PORT": "0",
+        "STRONGROOM_STORAGE_PORT": "0",
+        "STRONGROOM_METADATA_PORT": "0",
+        "AWS_S3_ENDPOINT_URL": sink.endpoint,
+        "AWS_S3_BUCKET": BUCKET,
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+        "AWS_REGION": "us-east-1",
+    }
+
+
+def _wait_until_up(process: subprocess.Popen[bytes], told: Path, log: Path) -> Stack:
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if told.exists():
+            return Stack.read(told)
+        time.sleep(0.1)
+    raise RuntimeError(f"the stack does not start:\n{log.read_text()[-3000:]}")
+
+
+@contextmanager
+def running(folder: Path, sink: Sink) -> Iterator[Stack]:
+    """The stack on free ports, with data below `folder` (what is there is kept), stopped at the end."""
+    log = folder / "stack.log"
+    command = [sys.executable, "-m", "devstack", "up"]
+    root = Path(__file__).parent.parent
+    with (
+        log.open("ab") as output,
+        subprocess.Popen(
+            command, cwd=root, env=_environment(folder, sink), stdout=output, stderr=output
+        ) as process,
+    ):
+        try:
+            yield _wait_until_up(process, folder / "data" / "stack.json", log)
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(_STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()

@@ -1,0 +1,159 @@
+"""What every case works with: sizes, the sink, the system under test, the naive app."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+from benchmarks import grpc_load, http_load, processes, sinkserver, stack
+from benchmarks.naive import server as naive_server
+from benchmarks.payload import GIB, MIB
+from benchmarks.samples import Sample
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is done. `memory` are body sizes; `list_rows` are row counts, small and large."""
+
+    rounds: int = 5
+    body: int = GIB
+    warm_up: int = 64 * MIB
+    memory: tuple[int, ...] = (MIB, 64 * MIB, GIB, 4 * GIB)
+    several: int = 8
+    loop_seconds: float = 5.0
+    list_rows: tuple[int, int] = (1_000, 1_000_000)
+
+
+QUICK = Scale(
+    rounds=1,
+    body=16 * MIB,
+    warm_up=MIB,
+    memory=(MIB, 16 * MIB),
+    several=2,
+    loop_seconds=0.5,
+    list_rows=(60, 600),
+)
+
+
+class Workbench:
+    """Starts what a case asks for, once, and stops all of it at the end."""
+
+    def __init__(self, scale: Scale, folder: Path, say: Callable[[str], None]) -> None:
+        self.scale = scale
+        self.folder = folder
+        self.say = say
+        self._things = ExitStack()
+        self._stack_things = ExitStack()
+        self._sink: sinkserver.Sink | None = None
+        self._stack: stack.Stack | None = None
+        self._naive: naive_server.Naive | None = None
+        self.user = f"bench-{uuid.uuid4().hex[:8]}"
+
+    @property
+    def sink(self) -> sinkserver.Sink:
+        """The S3 endpoint of everybody."""
+        if self._sink is None:
+            self._sink = self._things.enter_context(sinkserver.running())
+        return self._sink
+
+    @property
+    def stack(self) -> stack.Stack:
+        """The system under test."""
+        if self._stack is None:
+            self._stack = self._stack_things.enter_context(stack.running(self.folder, self.sink))
+        return self._stack
+
+    @property
+    def naive(self) -> naive_server.Naive:
+        """The usual app, on the stack's Postgres."""
+        if self._naive is None:
+            told = self.stack
+            self._naive = self._stack_things.enter_context(
+                naive_server.running(told.dsn, self.sink.endpoint, told.jwt_secret, self.folder)
+            )
+        return self._naive
+
+    @property
+    def token(self) -> str:
+        """A token that the stack and the naive app both take."""
+        return self.stack.token(self.user)
+
+    def fresh_stack(self) -> None:
+        """Stop the services; they start anew (on the same data) when next asked for."""
+        self._stack_things.close()
+        self._stack = self._naive = None
+
+    def close(self) -> None:
+        """Stop everything."""
+        self._stack_things.close()
+        self._things.close()
+
+    def through_gateway(self, amount: float, action: Callable[[], object]) -> Sample:
+        """Watch the stack's processes during `action`, which comes in by HTTP."""
+        names = ("gateway", "storage", "metadata", "postgres")
+        return self._measure({name: self.stack.pids[name] for name in names}, amount, action)
+
+    def through_grpc(self, amount: float, action: Callable[[], object]) -> Sample:
+        """Watch the stack's processes but the gateway."""
+        names = ("storage", "metadata", "postgres")
+        return self._measure({name: self.stack.pids[name] for name in names}, amount, action)
+
+    def through_naive(self, amount: float, action: Callable[[], object]) -> Sample:
+        """Watch the naive app and its database."""
+        return self._measure(
+            {"naive": self.naive.pid, "postgres": self.stack.pids["postgres"]}, amount, action
+        )
+
+    @staticmethod
+    def _measure(pids: Mapping[str, int], amount: float, action: Callable[[], object]) -> Sample:
+        with processes.watched(pids) as usage:
+            began = perf_counter()
+            done = action()
+            seconds = perf_counter() - began
+        usage.peak.pop("postgres", None)  # its processes share memory: their sum means nothing
+        if isinstance(done, http_load.Timings):
+            return Sample(
+                seconds=done.seconds,
+                amount=len(done.latencies),
+                cpu=usage.cpu,
+                peak=usage.peak,
+                latency=done.p50,
+            )
+        return Sample(seconds=seconds, amount=amount, cpu=usage.cpu, peak=usage.peak)
+
+    @contextmanager
+    def grpc(self) -> Iterator[grpc_load.Storage]:
+        """A client of storage_service."""
+        client = grpc_load.Storage(self.stack.storage_address, self.token)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def upload_http(self, size: int) -> str:
+        """Upload through the gateway; the key."""
+        return str(http_load.upload(f"{self.stack.url}/api/v1/s3/upload", self.token, size)["key"])
+
+    def upload_naive(self, size: int) -> str:
+        """Upload to the naive app; the key."""
+        return str(http_load.upload(f"{self.naive.url}/files", self.token, size)["key"])
+
+    def file_url(self, key: str) -> str:
+        """Where the gateway serves a file."""
+        return f"{self.stack.url}/api/v1/s3/file/{key}"
+
+    def repeat(self, url: str, request: bytes, success: int, clients: int) -> Callable[[], http_load.Timings]:
+        """A closed loop of this scale's length."""
+        return partial(
+            http_load.closed_loop,
+            url,
+            request,
+            success=success,
+            clients=clients,
+            seconds=self.scale.loop_seconds,
+        )
