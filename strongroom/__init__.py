@@ -1,1 +1,77 @@
-"""The public contract of Strongroom: generated stubs, client, errors and command line."""
+"""The public contract of Strongroom: generated stubs, client, errors and command line.
+
+``from strongroom import Client`` and the names below come from ``strongroom.client``; they are loaded when
+they are first asked for, so that a server that needs the stubs only does not load the client.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from strongroom.client import (
+        AsyncClient,
+        AtPath,
+        Audio,
+        Checksums,
+        Client,
+        ConfigurationError,
+        Documents,
+        Downloaded,
+        EventMedia,
+        Family,
+        FilePage,
+        Generation,
+        ProfilePicture,
+        RetryPolicy,
+        SignedUrl,
+        StoredFile,
+        Temp,
+        Tls,
+        Uploads,
+        Usage,
+        Visibility,
+    )
+    from strongroom.errors import StrongroomError
+
+__all__ = [
+    "AsyncClient",
+    "AtPath",
+    "Audio",
+    "Checksums",
+    "Client",
+    "ConfigurationError",
+    "Documents",
+    "Downloaded",
+    "EventMedia",
+    "Family",
+    "FilePage",
+    "Generation",
+    "ProfilePicture",
+    "RetryPolicy",
+    "SignedUrl",
+    "StoredFile",
+    "StrongroomError",
+    "Temp",
+    "Tls",
+    "Uploads",
+    "Usage",
+    "Visibility",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name == "StrongroomError":
+        from strongroom.errors import StrongroomError  # noqa: PLC0415 - loaded when asked for
+
+        return StrongroomError
+    from strongroom import client  # noqa: PLC0415 - loaded when asked for
+
+    return getattr(client, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,99 @@
+"""gRPC channels to the services."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib import metadata as packages
+from pathlib import Path
+
+import grpc
+
+from strongroom.client.settings import ClientSettings, ConfigurationError, Tls, is_loopback
+
+MIB = 1024 * 1024
+#: A message of Download carries 1 MiB of data; lists of 1,000 files stay below 4 MiB.
+MAX_MESSAGE_BYTES = 8 * MIB
+#: A dead peer is noticed after time + timeout, even in the middle of a silent call.
+KEEPALIVE_TIME_MS = 60_000
+KEEPALIVE_TIMEOUT_MS = 20_000
+
+#: Unary calls that change nothing: gRPC itself tries them again (https://grpc.io/docs/guides/retry/).
+IDEMPOTENT = {
+    "strongroom.metadata.v1.FileService": ("GetFile", "ListFiles"),
+    "strongroom.metadata.v1.UsageService": ("GetUsage",),
+    "strongroom.storage.v1.StorageService": ("SignUrl", "GetUpload"),
+}
+
+
+def service_config() -> str:
+    """Round robin over all addresses of a name, and retries of what is idempotent, as JSON.
+
+    https://github.com/grpc/grpc-proto/blob/master/grpc/service_config/service_config.proto
+    """
+    names = [
+        {"service": service, "method": method} for service, all_ in IDEMPOTENT.items() for method in all_
+    ]
+    retry = {
+        "maxAttempts": 4,
+        "initialBackoff": "0.1s",
+        "maxBackoff": "2s",
+        "backoffMultiplier": 3,
+        "retryableStatusCodes": ["UNAVAILABLE"],
+    }
+    config = {
+        "loadBalancingConfig": [{"round_robin": {}}],
+        "methodConfig": [{"name": names, "retryPolicy": retry}],
+    }
+    return json.dumps(config)
+
+
+def channel_options() -> list[tuple[str, int | str]]:
+    """Options of every channel of the client."""
+    return [
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
+        ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        ("grpc.keepalive_permit_without_calls", 0),
+        ("grpc.enable_retries", 1),
+        ("grpc.service_config", service_config()),
+        ("grpc.primary_user_agent", f"strongroom-python/{_version()}"),
+    ]
+
+
+def _version() -> str:
+    try:
+        return packages.version("strongroom")
+    except packages.PackageNotFoundError:  # a checkout that is only on the path
+        return "unreleased"
+
+
+def make_channel(address: str, settings: ClientSettings) -> grpc.aio.Channel:
+    """A channel to one service; needs the running event loop.
+
+    :raises ConfigurationError: when a PEM file can't be read.
+    """
+    if uses_tls(address, settings):
+        tls = settings.tls if isinstance(settings.tls, Tls) else Tls()
+        credentials = grpc.ssl_channel_credentials(_pem(tls.ca), _pem(tls.key), _pem(tls.certificate))
+        return grpc.aio.secure_channel(address, credentials, options=channel_options())
+    return grpc.aio.insecure_channel(address, options=channel_options())
+
+
+def uses_tls(address: str, settings: ClientSettings) -> bool:
+    """Whether a channel to ``address`` is encrypted: a token never travels in the clear unless that was
+    asked for.
+    """
+    return not is_loopback(address) if settings.tls is None else bool(settings.tls)
+
+
+def _pem(source: bytes | str | os.PathLike[str] | None) -> bytes | None:
+    if source is None or isinstance(source, bytes):
+        return source
+    try:
+        return Path(source).read_bytes()
+    except OSError as error:
+        raise ConfigurationError(
+            f"the PEM file {os.fspath(source)!r} can't be read: {error.strerror}"
+        ) from error

@@ -1,0 +1,123 @@
+"""One client's channels and the way every call goes: token, request id, deadline, typed errors."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, TypeVar
+from uuid import uuid4
+
+import grpc
+
+from strongroom import errors
+from strongroom.client.channels import make_channel
+from strongroom.client.retries import Attempts, Deadline
+from strongroom.client.settings import ClientSettings
+from strongroom.client.tokens import Tokens
+from strongroom.metadata.v1 import file_service_pb2_grpc, usage_service_pb2_grpc
+from strongroom.storage.v1 import storage_service_pb2_grpc
+
+if TYPE_CHECKING:
+    from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceAsyncStub
+    from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceAsyncStub
+    from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Metadata = tuple[tuple[str, str], ...]
+
+
+class Connection:
+    """Channels to storage_service and metadata_service, opened at the first call.
+
+    Belongs to the event loop of its first call; safe for any number of tasks of that loop.
+    """
+
+    def __init__(self, settings: ClientSettings) -> None:
+        self.settings = settings
+        self.tokens = Tokens(settings.token)
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    @property
+    def storage(self) -> StorageServiceAsyncStub:
+        """Bytes."""
+        return storage_service_pb2_grpc.StorageServiceStub(self.channel(self.settings.storage_address))
+
+    @property
+    def files(self) -> FileServiceAsyncStub:
+        """Queries over files."""
+        return file_service_pb2_grpc.FileServiceStub(self.channel(self.settings.metadata_address))
+
+    @property
+    def usages(self) -> UsageServiceAsyncStub:
+        """Usage and limits."""
+        return usage_service_pb2_grpc.UsageServiceStub(self.channel(self.settings.metadata_address))
+
+    def channel(self, address: str) -> grpc.aio.Channel:
+        """The channel to an address.
+
+        :raises RuntimeError: after close, or in another event loop than before.
+        """
+        if self._closed:
+            raise RuntimeError("this client is closed; make a new one")
+        loop = asyncio.get_running_loop()
+        if self._loop is not None and self._loop is not loop:
+            raise RuntimeError(
+                "an AsyncClient belongs to the event loop of its first call; "
+                "make one per loop, or use strongroom.Client, which any thread may call"
+            )
+        self._loop = loop
+        if address not in self._channels:
+            self._channels[address] = make_channel(address, self.settings)
+        return self._channels[address]
+
+    async def metadata(self) -> Metadata:
+        """Metadata of one call: a fresh request id, and the token when there is one."""
+        request_id = ("x-request-id", str(uuid4()))
+        token = await self.tokens.current()
+        return (request_id,) if token is None else (request_id, ("authorization", f"Bearer {token}"))
+
+    def attempts(self, deadline: Deadline, *, safe: bool = True) -> Attempts:
+        """The retries of one operation; with ``safe`` False only a refused token is tried again."""
+        return Attempts(self.settings.retry, self.tokens, deadline, safe=safe)
+
+    async def unary(
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        *,
+        timeout: float | None = None,
+        safe: bool = False,
+    ) -> Response:
+        """Call ``method`` within ``timeout`` seconds (None: the client's default).
+
+        ``safe``: repeat it after a failure; only for requests that carry a request_id.
+
+        :raises StrongroomError: typed by the reason the service gave.
+        """
+        deadline = Deadline(self.settings.timeout if timeout is None else timeout)
+        attempts = self.attempts(deadline, safe=safe)
+        while True:
+            metadata = await self.metadata()
+            try:
+                return await method(request, metadata=metadata, timeout=deadline.remaining())
+            except grpc.aio.AioRpcError as error:
+                await attempts.pause(typed(error, metadata))
+
+    async def close(self) -> None:
+        """Close the channels; calls under way are cancelled. May be called again."""
+        self._closed = True
+        channels, self._channels = list(self._channels.values()), {}
+        for channel in channels:
+            await channel.close()
+
+
+def typed(error: grpc.aio.AioRpcError, metadata: Metadata) -> errors.StrongroomError:
+    """The typed error of a failed call; its traceback shows the request id, which is in the services'
+    logs.
+    """
+    found = errors.from_rpc_error(error)
+    found.__cause__ = error
+    found.add_note(f"request id: {dict(metadata)['x-request-id']}")
+    return found

@@ -1,0 +1,238 @@
+"""The calls about files that move no bytes; part of ``AsyncClient``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from datetime import timedelta
+from typing import Literal
+from uuid import uuid4
+
+from strongroom import errors
+from strongroom.client.connection import Connection
+from strongroom.client.files import (
+    Family,
+    FileName,
+    FilePage,
+    SignedUrl,
+    StoredFile,
+    Usage,
+    Visibility,
+    id_or_key,
+    name_file,
+)
+from strongroom.client.targets import Target, Uploads
+from strongroom.metadata.v1 import file_pb2, file_service_pb2, target_pb2, usage_service_pb2
+from strongroom.storage.v1 import batch_pb2, download_pb2
+
+#: The service lowers what is larger.
+PAGE_SIZE = 1000
+
+
+class FileCalls:
+    """Queries, edits, deletion, copies and signed URLs, for the caller or the user it acts for."""
+
+    def __init__(self, connection: Connection, user_id: str = "") -> None:
+        self._connection = connection
+        self._user_id = user_id
+
+    async def get(
+        self, file: FileName, *, show_deleted: bool = False, timeout: float | None = None
+    ) -> StoredFile:
+        """One file.
+
+        :raises FileNotFound: also when it is somebody else's.
+        """
+        request = file_service_pb2.GetFileRequest(user_id=self._user_id, show_deleted=show_deleted)
+        name_file(request, file)
+        response = await self._connection.unary(self._connection.files.GetFile, request, timeout=timeout)
+        return StoredFile.from_proto(response.file)
+
+    async def exists(self, file: FileName, *, timeout: float | None = None) -> bool:
+        """Whether ``get`` would find it."""
+        try:
+            await self.get(file, timeout=timeout)
+        except errors.FileNotFound:
+            return False
+        return True
+
+    async def list_page(
+        self,
+        prefix: str = "",
+        *,
+        family: Family | None = None,
+        show_deleted: bool = False,
+        page_size: int = 100,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> FilePage:
+        """One page of the caller's files whose key begins with ``prefix``, in key order; at most 1,000."""
+        request = file_service_pb2.ListFilesRequest(
+            prefix=prefix,
+            page_size=page_size,
+            page_token=page_token,
+            family=family.to_proto() if family else file_pb2.FILE_FAMILY_UNSPECIFIED,
+            show_deleted=show_deleted,
+            user_id=self._user_id,
+        )
+        response = await self._connection.unary(self._connection.files.ListFiles, request, timeout=timeout)
+        return FilePage(tuple(map(StoredFile.from_proto, response.files)), response.next_page_token)
+
+    async def list_pages(
+        self,
+        prefix: str = "",
+        *,
+        family: Family | None = None,
+        show_deleted: bool = False,
+        page_size: int = PAGE_SIZE,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> AsyncGenerator[FilePage]:
+        """``list_page`` from ``page_token`` to the end; ``timeout`` is each page's."""
+        more = True
+        while more:
+            page = await self.list_page(
+                prefix,
+                family=family,
+                show_deleted=show_deleted,
+                page_size=page_size,
+                page_token=page_token,
+                timeout=timeout,
+            )
+            yield page
+            page_token = page.next_page_token
+            more = bool(page_token)
+
+    async def list(
+        self, prefix: str = "", *, family: Family | None = None, show_deleted: bool = False
+    ) -> AsyncGenerator[StoredFile]:
+        """All of the caller's files whose key begins with ``prefix``, in key order, fetched page by page."""
+        async for page in self.list_pages(prefix, family=family, show_deleted=show_deleted):
+            for file in page.files:
+                yield file
+
+    async def update(
+        self,
+        file: FileName,
+        *,
+        filename: str | None = None,
+        visibility: Visibility | None = None,
+        metadata: Mapping[str, str] | None = None,
+        if_generation_match: int | None = None,
+        timeout: float | None = None,
+    ) -> StoredFile:
+        """Change what is given; ``metadata`` replaces the user metadata as a whole. Raises the generation.
+
+        :raises PreconditionFailed: when the file is not at ``if_generation_match``.
+        """
+        request = file_service_pb2.UpdateFileRequest(
+            file_id=await self._id_of(file),
+            filename=filename,
+            visibility=visibility.to_proto() if visibility else None,
+            metadata=metadata,
+            replace_metadata=metadata is not None,
+            if_generation_match=if_generation_match,
+            user_id=self._user_id,
+        )
+        response = await self._connection.unary(self._connection.files.UpdateFile, request, timeout=timeout)
+        return StoredFile.from_proto(response.file)
+
+    async def delete(
+        self,
+        file: FileName,
+        *,
+        soft: bool = False,
+        if_generation_match: int | None = None,
+        timeout: float | None = None,
+    ) -> StoredFile:
+        """Delete ``file`` and answer it as it was. ``soft``: ``undelete`` brings it back until ``purge_at``.
+
+        Not repeated by itself: after a lost answer, ``FileNotFound`` from another call means that it was
+        done.
+
+        :raises FileNotFound: also when it was deleted before.
+        """
+        request = batch_pb2.DeleteFileRequest(
+            soft=soft, user_id=self._user_id, if_generation_match=if_generation_match
+        )
+        name_file(request, file)
+        response = await self._connection.unary(self._connection.storage.DeleteFile, request, timeout=timeout)
+        return StoredFile.from_proto(response.file)
+
+    async def undelete(self, file: FileName, *, timeout: float | None = None) -> StoredFile:
+        """Bring a soft-deleted file back.
+
+        :raises FileNotFound: when it is not there, or its ``purge_at`` has passed.
+        """
+        request = file_service_pb2.UndeleteFileRequest(
+            file_id=await self._id_of(file, show_deleted=True), user_id=self._user_id
+        )
+        response = await self._connection.unary(self._connection.files.UndeleteFile, request, timeout=timeout)
+        return StoredFile.from_proto(response.file)
+
+    async def copy(
+        self,
+        file: FileName,
+        target: Target | None = None,
+        *,
+        filename: str = "",
+        content_type: str = "",
+        metadata: Mapping[str, str] | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> StoredFile:
+        """Copy ``file`` inside the store. Empty ``filename`` and ``content_type``: those of the source."""
+        spec = self._spec(target, filename, content_type, metadata)
+        spec.request_id = request_id or str(uuid4())
+        request = batch_pb2.CopyFileRequest(source_file_id=await self._id_of(file), spec=spec)
+        method = self._connection.storage.CopyFile
+        response = await self._connection.unary(method, request, timeout=timeout, safe=True)
+        return StoredFile.from_proto(response.file)
+
+    async def sign_url(
+        self,
+        file: FileName,
+        *,
+        expires_in: timedelta | int | None = None,
+        method: Literal["GET", "HEAD"] = "GET",
+        disposition: Literal["inline", "attachment"] | None = None,
+        timeout: float | None = None,
+    ) -> SignedUrl:
+        """A URL that reads ``file`` without a token.
+
+        :param expires_in: 1 s to 7 days, in seconds or as a timedelta; default one hour.
+        :param disposition: how a browser treats it; default: inline for safe types, else attachment.
+        """
+        seconds = int(expires_in.total_seconds()) if isinstance(expires_in, timedelta) else expires_in
+        request = download_pb2.SignUrlRequest(
+            expires_in_seconds=seconds or 0,
+            method=download_pb2.SignedMethod.Value(f"SIGNED_METHOD_{method}"),
+            disposition=download_pb2.Disposition.Value(
+                f"DISPOSITION_{(disposition or 'unspecified').upper()}"
+            ),
+            user_id=self._user_id,
+        )
+        name_file(request, file)
+        response = await self._connection.unary(self._connection.storage.SignUrl, request, timeout=timeout)
+        return SignedUrl.from_proto(response)
+
+    async def usage(self, *, timeout: float | None = None) -> Usage:
+        """What the caller has stored, and may store."""
+        request = usage_service_pb2.GetUsageRequest(user_id=self._user_id)
+        response = await self._connection.unary(self._connection.usages.GetUsage, request, timeout=timeout)
+        return Usage.from_proto(response.usage)
+
+    def _spec(
+        self, target: Target | None, filename: str, content_type: str, metadata: Mapping[str, str] | None
+    ) -> target_pb2.UploadSpec:
+        return target_pb2.UploadSpec(
+            target=(target or Uploads()).to_proto(),
+            filename=filename,
+            content_type=content_type,
+            metadata=metadata,
+            user_id=self._user_id,
+        )
+
+    async def _id_of(self, file: FileName, *, show_deleted: bool = False) -> str:
+        """The id; asked for when only the key is known."""
+        file_id, _ = id_or_key(file)
+        return file_id or (await self.get(file, show_deleted=show_deleted)).id

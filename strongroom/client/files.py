@@ -1,0 +1,242 @@
+"""What the client answers: plain frozen values, with ``datetime`` for times and enums for kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Protocol
+from uuid import UUID
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from strongroom.metadata.v1 import file_pb2, usage_service_pb2
+from strongroom.storage.v1 import download_pb2
+
+
+class Family(StrEnum):
+    """Which of the product's families a file belongs to."""
+
+    FILE = "file"
+    GENERATION = "generation"
+    EVENT_MEDIA = "event-media"
+    PROFILE_PICTURE = "profile-picture"
+    TEMP = "temp"
+    PATH = "path"
+    #: A family that this release of the client does not know.
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def from_proto(cls, value: int) -> Family:
+        """The family of a ``FileFamily`` number."""
+        known = file_pb2.FileFamily.values()
+        name = file_pb2.FileFamily.Name(value) if value in known else ""  # type: ignore[arg-type]
+        text = name.removeprefix("FILE_FAMILY_").lower().replace("_", "-")
+        return cls(text) if text in {member.value for member in cls} else cls.UNKNOWN
+
+    def to_proto(self) -> file_pb2.FileFamily.ValueType:
+        """The ``FileFamily`` number.
+
+        :raises ValueError: for UNKNOWN.
+        """
+        return file_pb2.FileFamily.Value("FILE_FAMILY_" + self.name)
+
+
+class Visibility(StrEnum):
+    """Who may read a file through its permanent URL."""
+
+    PRIVATE = "private"
+    PUBLIC = "public"
+
+    def to_proto(self) -> file_pb2.Visibility.ValueType:
+        """The ``Visibility`` number."""
+        return file_pb2.Visibility.Value("VISIBILITY_" + self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationInfo:
+    """What a generation has beyond a file. ``settings_json`` is byte for byte as given; empty: none."""
+
+    type: str
+    prompt: str
+    settings_json: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventMediaInfo:
+    """What event media has beyond a file."""
+
+    event_id: str
+    title: str
+    description: str
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A stored file: visible, durable, never changed in place. ``size`` in bytes; times are aware, in UTC.
+
+    ``etag`` (without quotes) changes with the content, ``generation`` (from 1) with content or metadata;
+    ``crc32c`` is the CRC-32C of the content as an unsigned number. ``expires_at`` is set for temporary files,
+    ``deleted_at`` and ``purge_at`` for soft-deleted ones.
+    """
+
+    id: str
+    owner_id: str
+    family: Family
+    key: str
+    filename: str
+    content_type: str
+    size: int
+    etag: str
+    generation: int
+    version_id: str
+    crc32c: int
+    metadata: Mapping[str, str]
+    visibility: Visibility
+    created_at: datetime | None
+    updated_at: datetime | None
+    expires_at: datetime | None = None
+    deleted_at: datetime | None = None
+    purge_at: datetime | None = None
+    generation_info: GenerationInfo | None = None
+    event_media: EventMediaInfo | None = None
+
+    @classmethod
+    def from_proto(cls, file: file_pb2.File) -> StoredFile:
+        """The value for a ``strongroom.metadata.v1.File``."""
+        public = file.visibility == file_pb2.VISIBILITY_PUBLIC
+        return cls(
+            id=file.id,
+            owner_id=file.owner_id,
+            family=Family.from_proto(file.family),
+            key=file.key,
+            filename=file.filename,
+            content_type=file.content_type,
+            size=file.size_bytes,
+            etag=file.etag,
+            generation=file.generation,
+            version_id=file.version_id,
+            crc32c=file.crc32c,
+            metadata=MappingProxyType(dict(file.metadata)),
+            visibility=Visibility.PUBLIC if public else Visibility.PRIVATE,
+            created_at=_time(file.create_time),
+            updated_at=_time(file.update_time),
+            expires_at=_time(file.expire_time),
+            deleted_at=_time(file.delete_time),
+            purge_at=_time(file.purge_time),
+            generation_info=_generation_info(file),
+            event_media=_event_media(file),
+        )
+
+
+def _time(stamp: Timestamp) -> datetime | None:
+    """An unset timestamp reads as 1970-01-01T00:00:00Z, which no file of ours can have."""
+    return stamp.ToDatetime(tzinfo=UTC) if stamp.seconds or stamp.nanos else None
+
+
+def _generation_info(file: file_pb2.File) -> GenerationInfo | None:
+    if not file.HasField("generation_details"):
+        return None
+    details = file.generation_details
+    name = file_pb2.GenerationType.Name(details.type)
+    kind = name.removeprefix("GENERATION_TYPE_").lower().replace("_", "-")
+    return GenerationInfo(kind, details.prompt, details.settings_json)
+
+
+def _event_media(file: file_pb2.File) -> EventMediaInfo | None:
+    if not file.HasField("event_media_details"):
+        return None
+    details = file.event_media_details
+    return EventMediaInfo(details.event_id, details.title, details.description, tuple(details.tags))
+
+
+@dataclass(frozen=True, slots=True)
+class FilePage:
+    """One page of a list, in key order. ``next_page_token`` is empty on the last one."""
+
+    files: tuple[StoredFile, ...]
+    next_page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class SignedUrl:
+    """A URL that needs no token. ``expires_at`` None: it never ends (a public file)."""
+
+    url: str
+    expires_at: datetime | None
+    file: StoredFile
+
+    @classmethod
+    def from_proto(cls, response: download_pb2.SignUrlResponse) -> SignedUrl:
+        """The value for a ``SignUrlResponse``."""
+        return cls(response.url, _time(response.expire_time), StoredFile.from_proto(response.file))
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a user has stored and may store; limits are None where there is none."""
+
+    owner_id: str
+    used_bytes: int
+    reserved_bytes: int
+    file_count: int
+    limit_bytes: int | None
+    limit_files: int | None
+
+    @classmethod
+    def from_proto(cls, usage: usage_service_pb2.Usage) -> Usage:
+        """The value for a ``strongroom.metadata.v1.Usage``."""
+        return cls(
+            usage.owner_id,
+            usage.used_bytes,
+            usage.reserved_bytes,
+            usage.file_count,
+            usage.limit_bytes if usage.HasField("limit_bytes") else None,
+            usage.limit_files if usage.HasField("limit_files") else None,
+        )
+
+
+#: How a call names a file: what an earlier call answered, its id, or its key.
+FileName = StoredFile | UUID | str
+
+
+def id_or_key(name: FileName) -> tuple[str, str]:
+    """``(file_id, key)`` of a name, one of them empty. Text that is a UUID is an id: a key always holds a
+    slash.
+
+    :raises ValueError: for empty text.
+    """
+    if isinstance(name, StoredFile):
+        return name.id, ""
+    if isinstance(name, UUID):
+        return str(name), ""
+    if not name:
+        raise ValueError("a file is named by its id or its key; both were empty")
+    if "/" in name:
+        return "", name
+    try:
+        return str(UUID(name)), ""
+    except ValueError:
+        return "", name
+
+
+class _NamesFile(Protocol):
+    """A request that names a file."""
+
+    file_id: str
+    key: str
+
+
+def name_file(request: _NamesFile, name: FileName) -> None:
+    """Set the request's ``file_id`` or ``key``.
+
+    :raises ValueError: for empty text.
+    """
+    file_id, key = id_or_key(name)
+    if file_id:
+        request.file_id = file_id
+    else:
+        request.key = key

@@ -1,0 +1,96 @@
+"""An event loop in a background thread, for callers that have none."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncGenerator, Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+R = TypeVar("R")
+
+#: How long an interrupted caller waits for its call to clean up after itself.
+CLEAN_UP_SECONDS = 5.0
+
+
+class LoopThread:
+    """Runs coroutines for any number of threads."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._leftovers: set[asyncio.Task[None]] = set()
+        self._thread = threading.Thread(target=self._run, name="strongroom-client", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._loop.run_forever()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether ``stop`` was called."""
+        return self._loop.is_closed()
+
+    def run(self, work: Coroutine[Any, Any, R]) -> R:
+        """The result of ``work``. When the waiting thread is interrupted (Ctrl-C), ``work`` is cancelled
+        first.
+
+        :raises RuntimeError: after ``stop``; or from the loop's own thread (a progress callback, say), which
+            would wait for itself.
+        """
+        if threading.current_thread() is self._thread or self.stopped:
+            work.close()
+            closed = "this client is closed; make a new one"
+            own = "a strongroom.Client can't be called from its own callbacks"
+            raise RuntimeError(closed if self.stopped else own)
+        ended = threading.Event()
+        future: Future[R] = asyncio.run_coroutine_threadsafe(_signalling(work, ended), self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            ended.wait(CLEAN_UP_SECONDS)
+            raise
+
+    def close_generator(self, generator: AsyncGenerator[Any, None]) -> None:
+        """Close it, whoever gives it up: the garbage collector does so in any thread, the loop's own
+        included.
+        """
+        if self.stopped:
+            return
+        if threading.current_thread() is self._thread:
+            self._leftovers.add(closing := self._loop.create_task(_closing(generator)))
+            closing.add_done_callback(self._leftovers.discard)
+            return
+        self.run(_closing(generator))
+
+    def stop(self) -> None:
+        """Cancel what still runs, and end the thread. May be called again."""
+        if self.stopped:
+            return
+        asyncio.run_coroutine_threadsafe(_end_all(), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+
+async def _signalling(work: Coroutine[Any, Any, R], ended: threading.Event) -> R:
+    try:
+        return await work
+    finally:
+        ended.set()
+
+
+async def _closing(generator: AsyncGenerator[Any, None]) -> None:
+    await generator.aclose()
+
+
+async def _end_all() -> None:
+    """Tasks, then async generators that were left in the middle, then the executor's threads."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
+    await asyncio.get_running_loop().shutdown_default_executor()

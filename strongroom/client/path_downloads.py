@@ -1,0 +1,173 @@
+"""Downloads to a path: atomic, resumed from what an earlier attempt left, verified as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from strongroom import errors
+from strongroom.client.connection import Connection
+from strongroom.client.downloads import Download, damaged
+from strongroom.client.filenames import local_name
+from strongroom.client.files import StoredFile
+from strongroom.client.partials import PartialFile, remove_leftovers
+from strongroom.client.retries import Deadline
+from strongroom.client.uploads import Progress
+from strongroom.storage.v1 import download_pb2
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Blocks that are written to disk together: fewer changes of thread.
+WRITE_TOGETHER = 4
+#: How often a download begins anew because the content was replaced under it, or a partial file was damaged.
+MAX_RESTARTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Downloaded:
+    """Where a download went, and what it was."""
+
+    path: Path
+    file: StoredFile
+
+
+class PathDownload:
+    """One download to a path. With ``resume`` a failure leaves what came, for a later attempt to go on
+    from.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        request: download_pb2.DownloadRequest,
+        *,
+        resume: bool,
+        on_progress: Progress | None,
+        timeout: float | None,
+    ) -> None:
+        self._connection = connection
+        self._request = request
+        self._resume = resume
+        self._on_progress = on_progress
+        self._deadline = Deadline(timeout)
+
+    async def to(self, destination: Path) -> Downloaded:
+        """Download, verify, put in place.
+
+        A folder gets a file named as the stored one (made safe). A link is followed. A device or pipe is
+        written to.
+
+        :raises StrongroomError: typed by the reason.
+        :raises OSError: when the path can't be written.
+        """
+        if await in_worker(destination.is_dir):
+            described = await self._download().describe()
+            destination /= local_name(described)
+        real = await in_worker(destination.resolve)
+        if await in_worker(_is_special, real):
+            return Downloaded(destination, await self._into(real))
+        for _ in range(MAX_RESTARTS):
+            try:
+                return Downloaded(destination, await self._once(real))
+            except _Restart:
+                continue
+        raise errors.PreconditionFailed(
+            f"the file was replaced {MAX_RESTARTS} times while it was downloaded; try again when it rests"
+        )
+
+    def _download(self, *, offset: int = 0, etag: str = "") -> Download:
+        request = download_pb2.DownloadRequest()
+        request.CopyFrom(self._request)
+        request.read_offset = offset
+        request.if_etag_match = etag
+        return Download(self._connection, request, self._deadline.remaining())
+
+    async def _into(self, device: Path) -> StoredFile:
+        """Write to what can't be replaced; nothing to resume there."""
+        download = self._download()
+        with await in_worker(device.open, "wb") as file:
+            async with aclosing(download.blocks()) as blocks:
+                async for block in blocks:
+                    await in_worker(file.write, block)
+        return download.file
+
+    async def _once(self, destination: Path) -> StoredFile:
+        """One go at the content that is current now.
+
+        :raises _Restart: when it was replaced meanwhile, or what an earlier attempt left turns out to be
+            damaged.
+        """
+        file = await self._download().describe()
+        version = self._request.version_id
+        current = version in {"", file.version_id}
+        identity = "|".join((file.id, file.etag if current else "", version))
+        partial = await in_worker(PartialFile.open, destination, identity)
+        if not self._resume or not current or partial.size > file.size:
+            partial.restart()
+        resumed = partial.size
+        try:
+            await self._fill(partial, file, current=current)
+            _verify(partial, file if current else None)
+            await in_worker(partial.finish)
+        except (errors.ChecksumMismatch, errors.PreconditionFailed) as error:
+            partial.leave(keep=False)
+            if resumed or isinstance(error, errors.PreconditionFailed):
+                raise _Restart from error
+            raise
+        except BaseException:
+            partial.leave(keep=self._resume)
+            raise
+        await in_worker(remove_leftovers, destination)
+        return file
+
+    async def _fill(self, partial: PartialFile, file: StoredFile, *, current: bool) -> None:
+        """Append what is missing; the ETag makes sure that it belongs to what is there (a version id does,
+        too).
+        """
+        if current and partial.size == file.size:
+            return
+        total = file.size if current else None
+        download = self._download(offset=partial.size, etag=file.etag if current else "")
+        together: list[bytes] = []
+        async with aclosing(download.blocks()) as blocks:
+            async for block in blocks:
+                together.append(block)
+                if len(together) == WRITE_TOGETHER:
+                    await in_worker(partial.write, together)
+                    together = []
+                    self._report(partial.size, total)
+        await in_worker(partial.write, together)
+        self._report(partial.size, total)
+
+    def _report(self, done: int, total: int | None) -> None:
+        if self._on_progress is not None:
+            self._on_progress(done, total)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether it is there and can't be replaced: a device, a pipe."""
+    return path.exists() and not path.is_file()
+
+
+def _verify(partial: PartialFile, file: StoredFile | None) -> None:
+    if file is not None and partial.crc32c != file.crc32c:
+        raise damaged(file, partial.crc32c)
+
+
+class _Restart(Exception):
+    """Begin anew, with the content as it is now."""
+
+
+async def in_worker(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Run what blocks on the disk in a thread, and never leave it running: the file may be closed next."""
+    task = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task})
+        raise

@@ -1,0 +1,171 @@
+"""Where the services are: from arguments, the environment, or a running development stack, in this order."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from strongroom.client.retries import RetryPolicy
+from strongroom.client.tokens import Token
+
+DEFAULT_STORAGE_ADDRESS = "127.0.0.1:50051"
+DEFAULT_METADATA_ADDRESS = "127.0.0.1:50052"
+DEFAULT_GATEWAY_URL = "http://127.0.0.1:8080"
+TRUE = {"1", "true", "yes", "on"}
+
+
+class ConfigurationError(ValueError):
+    """A setting of the client is missing or wrong; the message names it and says how to mend it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """TLS towards the services; each field is PEM as bytes, or the path of a PEM file.
+
+    ``ca``: whom to trust (None: the roots that come with gRPC). ``certificate`` and ``key``: who we are, for
+    mTLS.
+    """
+
+    ca: bytes | str | os.PathLike[str] | None = None
+    certificate: bytes | str | os.PathLike[str] | None = None
+    key: bytes | str | os.PathLike[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What ``{data dir}/stack.json`` of a running development stack (``make up``) says."""
+
+    path: Path
+    gateway_url: str
+    storage_address: str
+    metadata_address: str
+    jwt_secret: str = field(repr=False)
+    postgres_dsn: str = field(default="", repr=False)
+    s3: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+def stack_path(environ: Mapping[str, str]) -> Path:
+    """Where a development stack leaves its addresses: ``{STRONGROOM_DATA_DIR:-.strongroom}/stack.json``."""
+    return Path(environ.get("STRONGROOM_DATA_DIR") or ".strongroom") / "stack.json"
+
+
+def read_stack(environ: Mapping[str, str]) -> Stack | None:
+    """The running development stack; None when there is none (no file, or its processes are gone).
+
+    :raises ConfigurationError: when the file can't be read or has another shape.
+    """
+    path = stack_path(environ)
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ConfigurationError(f"{path} can't be read: {error.strerror or error}") from error
+    try:
+        found = json.loads(text)
+        stack = Stack(
+            path=path,
+            gateway_url=str(found["gateway"]["url"]),
+            storage_address=str(found["storage"]["address"]),
+            metadata_address=str(found["metadata"]["address"]),
+            jwt_secret=str(found["jwt_secret"]),
+            postgres_dsn=str(found.get("postgres", {}).get("dsn", "")),
+            s3=dict(found.get("s3", {})),
+        )
+        pid = int(found["storage"]["pid"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ConfigurationError(f"{path} is not a stack.json; remove it or run `make up` again") from error
+    return stack if _runs(pid) else None
+
+
+def _runs(pid: int) -> bool:
+    """Whether the process exists. A stack that was killed leaves its stack.json behind."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class ClientSettings:
+    """Everything a client needs to know. ``tls`` None: plaintext to loopback, TLS to anywhere else; False:
+    plaintext.
+    """
+
+    storage_address: str
+    metadata_address: str
+    token: Token | None = field(default=None, repr=False)
+    tls: Tls | bool | None = None
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    timeout: float = 30.0
+
+    @classmethod
+    def resolve(
+        cls,
+        storage_address: str | None = None,
+        metadata_address: str | None = None,
+        *,
+        token: Token | None = None,
+        tls: Tls | bool | None = None,
+        retry: RetryPolicy | None = None,
+        timeout: float | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> ClientSettings:
+        """What is given, else what the environment says, else the running development stack, else the default
+        ports.
+
+        ``STRONGROOM_STORAGE_ADDRESS``, ``STRONGROOM_METADATA_ADDRESS``, ``STRONGROOM_TOKEN``,
+        ``STRONGROOM_TLS_CA``, ``STRONGROOM_TLS_CLIENT_CERT``, ``STRONGROOM_TLS_CLIENT_KEY``,
+        ``STRONGROOM_ALLOW_PLAINTEXT``. The development stack gives addresses only, never a token: see
+        ``development_settings``.
+
+        :raises ConfigurationError: when stack.json is needed and can't be read.
+        """
+        env = os.environ if environ is None else environ
+        storage = storage_address or env.get("STRONGROOM_STORAGE_ADDRESS")
+        metadata = metadata_address or env.get("STRONGROOM_METADATA_ADDRESS")
+        stack = None if storage and metadata else read_stack(env)
+        return cls(
+            storage or (stack.storage_address if stack else DEFAULT_STORAGE_ADDRESS),
+            metadata or (stack.metadata_address if stack else DEFAULT_METADATA_ADDRESS),
+            token=token or env.get("STRONGROOM_TOKEN") or None,
+            tls=tls_from(env) if tls is None else tls,
+            retry=retry or RetryPolicy(),
+            timeout=30.0 if timeout is None else timeout,
+        )
+
+
+def tls_from(environ: Mapping[str, str]) -> Tls | bool | None:
+    """The TLS settings of the environment; None when it has none."""
+    ca, certificate, key = (
+        environ.get(f"STRONGROOM_TLS_{name}") or None for name in ("CA", "CLIENT_CERT", "CLIENT_KEY")
+    )
+    if ca or certificate or key:
+        return Tls(ca, certificate, key)
+    plaintext = environ.get("STRONGROOM_ALLOW_PLAINTEXT", "").strip().lower() in TRUE
+    return False if plaintext else None
+
+
+def is_loopback(address: str) -> bool:
+    """Whether a gRPC target stays on this machine: ``unix:…``, localhost or a loopback IP, with or without a
+    scheme.
+    """
+    if address.startswith(("unix:", "unix-abstract:")):
+        return True
+    host = address.rsplit("/", 1)[-1]
+    host = host.removeprefix("ipv4:").removeprefix("ipv6:").removeprefix("dns:")
+    host = host[1:].split("]")[0] if host.startswith("[") else host.rsplit(":", 1)[0]
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,88 @@
+"""The bearer token: fixed, or asked of a function and kept until it is about to run out."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+
+import jwt
+
+from strongroom import errors
+
+TokenFunction = Callable[[], str | Awaitable[str]]
+Token = str | TokenFunction
+
+#: A token is renewed this many seconds before its ``exp``, so that it does not run out on the way.
+RENEW_BEFORE_SECONDS = 30.0
+
+
+class Tokens:
+    """Answers the token for the next call; safe to share between tasks of one event loop."""
+
+    def __init__(self, token: Token | None) -> None:
+        self._function: TokenFunction | None = token if callable(token) else None
+        self._current = token if isinstance(token, str) else None
+        self._renew_at = float("inf")
+        self._asking = asyncio.Lock()
+
+    async def current(self) -> str | None:
+        """The token to send; None: send none. What the function raises is raised here."""
+        if self._function is None:
+            return self._current
+        async with self._asking:
+            if self._current is None or time.time() >= self._renew_at:
+                self._current = await _ask(self._function)
+                self._renew_at = _expiry(self._current) - RENEW_BEFORE_SECONDS
+            return self._current
+
+    def renew_after(self, error: errors.StrongroomError) -> bool:
+        """Whether a new token may help against ``error``; then the next ``current()`` asks for one."""
+        if self._function is None or not isinstance(error, errors.TokenExpired | errors.TokenInvalid):
+            return False
+        self._current = None
+        return True
+
+
+async def _ask(function: TokenFunction) -> str:
+    """A plain function may block (a file, an HTTP call): it runs in a thread."""
+    if inspect.iscoroutinefunction(function):
+        token: str = await function()
+        return token
+    answer: str | Awaitable[str] = await asyncio.to_thread(function)
+    return answer if isinstance(answer, str) else await answer
+
+
+def _expiry(token: str) -> float:
+    """``exp`` of a JWT, unverified: only the service can verify it. Infinite when there is none to be
+    read.
+    """
+    try:
+        exp = jwt.decode(token, options={"verify_signature": False}).get("exp")
+    except jwt.InvalidTokenError:
+        return float("inf")
+    return float(exp) if isinstance(exp, int | float) else float("inf")
+
+
+def development_token(
+    secret: str,
+    sub: str,
+    *,
+    ttl_seconds: int = 3600,
+    role: str | None = None,
+    audience: str | None = None,
+    issuer: str | None = None,
+) -> str:
+    """An HS256 token for development: claims ``sub``, ``iat``, ``exp`` and, when given, ``role``, ``aud``,
+    ``iss``.
+
+    :raises ValueError: for an empty secret or sub, or a ttl under one second.
+    """
+    if not secret or not sub or ttl_seconds < 1:
+        raise ValueError("a token needs a secret, a sub and a ttl of at least one second")
+    now = int(time.time())
+    claims: dict[str, str | int] = {"sub": sub, "iat": now, "exp": now + ttl_seconds}
+    optional = {"role": role, "aud": audience, "iss": issuer}
+    claims.update({name: value for name, value in optional.items() if value})
+    return jwt.encode(claims, secret, algorithm="HS256")

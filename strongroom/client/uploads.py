@@ -1,0 +1,214 @@
+"""One upload: a source sent as a stream of 1 MiB messages, again where that is safe."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import google_crc32c
+import grpc
+
+from strongroom import errors
+from strongroom.client.connection import Connection, typed
+from strongroom.client.files import StoredFile
+from strongroom.client.reading import with_last
+from strongroom.client.retries import Deadline
+from strongroom.client.sources import Source
+from strongroom.metadata.v1 import file_pb2, target_pb2
+from strongroom.storage.v1 import upload_pb2
+
+if TYPE_CHECKING:
+    UploadCall = grpc.aio.StreamUnaryCall[upload_pb2.UploadRequest, upload_pb2.UploadResponse]
+
+#: Called with the bytes done so far and their total, where it is known. A retry begins at 0 again.
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Checksums:
+    """Checksums of the whole content that the caller knows. Each one given is verified before the file is
+    visible.
+
+    CRC-32C is computed and verified in any case. ``md5`` and ``sha256``: digests as bytes or hex text.
+    """
+
+    crc32c: int | None = None
+    md5: bytes | str | None = None
+    sha256: bytes | str | None = None
+
+    def fill(self, spec: target_pb2.UploadSpec) -> None:
+        """Put them into a spec.
+
+        :raises ValueError: for hex text that is none.
+        """
+        if self.crc32c is not None:
+            spec.checksums.crc32c = self.crc32c
+        if self.md5 is not None:
+            spec.checksums.md5 = _digest(self.md5)
+        if self.sha256 is not None:
+            spec.checksums.sha256 = _digest(self.sha256)
+
+
+def _digest(value: bytes | str) -> bytes:
+    return bytes.fromhex(value) if isinstance(value, str) else value
+
+
+class SourceFailed(Exception):
+    """Carries what the source (or the progress callback) raised past the retries, to be raised as it is."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
+class Upload:
+    """One upload with all its attempts. ``spec.request_id`` makes them one request for the service
+    (AIP-155).
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        spec: target_pb2.UploadSpec,
+        source: Source,
+        on_progress: Progress | None,
+        timeout: float | None,
+    ) -> None:
+        self._connection = connection
+        self._spec = spec
+        self._source = source
+        self._on_progress = on_progress
+        self._deadline = Deadline(timeout)
+        self._total = spec.size_bytes if spec.HasField("size_bytes") else None
+        self._reading_began = False
+        self._reported: int | None = None
+
+    async def run(self) -> StoredFile:
+        """Upload, and answer the committed file.
+
+        :raises StrongroomError: typed by the reason; what the source raises is raised as it is.
+        """
+        attempts = self._connection.attempts(self._deadline)
+        while True:
+            try:
+                file = await self._attempt()
+                self._report(file.size_bytes)
+                return StoredFile.from_proto(file)
+            except errors.StrongroomError as error:
+                self._refuse_second_reading(error)
+                await attempts.pause(error)
+            except SourceFailed as failed:
+                raise failed.cause  # noqa: B904 - the cause has its own traceback; ours would only hide it
+
+    def _refuse_second_reading(self, error: errors.StrongroomError) -> None:
+        if self._source.repeatable or not self._reading_began:
+            return
+        error.add_note(
+            "not tried again: bytes of the source were already read and it can't be read a second time; "
+            "upload a path, bytes, a seekable file, or a function that opens the source"
+        )
+        raise error
+
+    async def _attempt(self) -> file_pb2.File:
+        """One call. The sender and the reply run side by side: a refusal is seen while the source is still
+        slow.
+        """
+        metadata = await self._connection.metadata()
+        call = self._connection.storage.Upload(metadata=metadata, timeout=self._deadline.remaining())
+        sender = asyncio.create_task(self._send(call))
+        reply = asyncio.create_task(_reply(call))
+        try:
+            await asyncio.wait({sender, reply}, return_when=asyncio.FIRST_COMPLETED)
+            if not reply.done():
+                await sender
+            return (await reply).file
+        except grpc.aio.AioRpcError as error:
+            raise typed(error, metadata) from error
+        finally:
+            call.cancel()
+            await _stop(sender, reply)
+
+    async def _send(self, call: UploadCall) -> None:
+        """Write every message; returns early when the call has ended, whose reply then says why.
+
+        :raises SourceFailed: when reading or reporting progress raised.
+        """
+        if not await _connected(call):
+            return  # nothing was read: even a source that can be read only once may be tried again
+        try:
+            async with aclosing(self._messages()) as messages:
+                async for message in messages:
+                    if not await _write(call, message):
+                        return
+                    self._report(message.write_offset + len(message.data))
+        except Exception as error:
+            raise SourceFailed(error) from error
+        await call.done_writing()
+
+    async def _messages(self) -> AsyncGenerator[upload_pb2.UploadRequest]:
+        """The messages of one attempt: spec on the first, size and checksum of the whole on the last."""
+        whole = offset = 0
+        self._reading_began = True
+        async with aclosing(with_last(self._source.blocks())) as blocks:
+            async for block, last in blocks:
+                part = google_crc32c.value(block)
+                whole = google_crc32c.extend(whole, block) if offset else part
+                message = upload_pb2.UploadRequest(write_offset=offset, data=block, crc32c=part)
+                if offset == 0:
+                    message.spec.CopyFrom(self._spec)
+                offset += len(block)
+                self._check_size(offset, last)
+                if last:
+                    message.finish_write = True
+                    message.object_checksums.crc32c = whole
+                yield message
+
+    def _check_size(self, read: int, last: bool) -> None:
+        """A source that is not as long as was said is never finished, whatever the service would make of
+        it.
+        """
+        if self._total is None or read == self._total or (read < self._total and not last):
+            return
+        found = f"only {read}" if last else f"at least {read}"
+        raise errors.SizeMismatch(
+            f"the source was to give {self._total} bytes, but gives {found}; "
+            "was it changed while it was read?",
+            metadata={"expected": str(self._total), "actual": str(read)},
+        )
+
+    def _report(self, sent: int) -> None:
+        if self._on_progress is not None and sent != self._reported:
+            self._reported = sent
+            self._on_progress(sent, self._total)
+
+
+async def _reply(call: UploadCall) -> upload_pb2.UploadResponse:
+    return await call
+
+
+async def _connected(call: UploadCall) -> bool:
+    """Whether the call reached a server; False: it is over."""
+    try:
+        await call.wait_for_connection()
+    except grpc.aio.AioRpcError:
+        return False
+    return not call.done()
+
+
+async def _write(call: UploadCall, message: upload_pb2.UploadRequest) -> bool:
+    """Whether the message was written; False: the call is over."""
+    try:
+        await call.write(message)
+    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
+        return False
+    return not call.done()
+
+
+async def _stop(*tasks: asyncio.Task[object]) -> None:
+    """Cancel and await: nothing of an attempt outlives it, a source's own clean-up included."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
