@@ -1,0 +1,75 @@
+"""The steps that docker-compose.yml runs once, run by hand against real servers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from devstack import bucket, infra, roles
+from devstack.postgres_files import find_programs
+
+DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[infra.Infra]:
+    with infra.start(tmp_path_factory.mktemp("servers")) as running:
+        yield running
+
+
+def init_bucket(environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    argv = [sys.executable, str(DEPLOY / "init_bucket.py")]
+    return subprocess.run(argv, env=os.environ | environ, capture_output=True, text=True, check=False)
+
+
+def test_the_bucket_is_made_with_versioning_and_left_alone_the_second_time(servers: infra.Infra) -> None:
+    for _ in range(2):
+        done = init_bucket(servers.storage_environ() | {"AWS_S3_BUCKET": "by-compose"})
+        assert (done.returncode, done.stdout) == (0, "the bucket by-compose is ready\n")
+    status = bucket.client(servers.s3).get_bucket_versioning(Bucket="by-compose")["Status"]
+    assert status == "Enabled"
+
+
+def test_a_wrong_key_fails_with_one_line(servers: infra.Infra) -> None:
+    done = init_bucket(servers.storage_environ() | {"AWS_SECRET_ACCESS_KEY": "wrong"})
+    assert done.returncode == 1
+    assert done.stderr.startswith("the bucket could not be made: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_roles_are_those_of_make_up(servers: infra.Infra) -> None:
+    superuser_dsn = servers.postgres_superuser_dsn.rpartition("/")[0] + "/postgres"
+    with psycopg.connect(superuser_dsn, autocommit=True) as admin:
+        admin.execute("ALTER DATABASE strongroom RENAME TO ours")
+        admin.execute("ALTER ROLE strongroom_owner RENAME TO ours_owner")
+        admin.execute("ALTER ROLE strongroom_app RENAME TO ours_app")
+    owner_password, app_password = 'owner\'s \\ "password"', "$app"
+    server = urlsplit(superuser_dsn)
+    env = {
+        "PATH": f"{find_programs()}:{os.environ['PATH']}",
+        "PGHOST": str(server.hostname),
+        "PGPORT": str(server.port),
+        "PGPASSWORD": str(server.password),
+        "POSTGRES_USER": "postgres",
+        "STRONGROOM_OWNER_PASSWORD": owner_password,
+        "STRONGROOM_APP_PASSWORD": app_password,
+    }
+    subprocess.run([str(DEPLOY / "init-roles.sh")], env=env, check=True)
+    database = servers.postgres_superuser_dsn
+    with psycopg.connect(roles.with_login(database, roles.OWNER, owner_password)) as owner:
+        owner.execute("CREATE EXTENSION pg_trgm")
+        owner.execute("CREATE TABLE owned (id int)")
+    with psycopg.connect(roles.with_login(database, roles.APPLICATION, app_password)) as application:
+        rights = application.execute(
+            "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"
+        ).fetchone()
+        assert rights == (False, False)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            application.execute("SELECT * FROM owned")
