@@ -22,6 +22,10 @@ from storage_service.content_types import ContentRules
 from storage_service.copying import Copier
 from storage_service.deleting import Deleter
 from storage_service.downloads import Downloader
+from storage_service.importing.addresses import SystemResolver
+from storage_service.importing.importer import BatchImporter, Importer, ImportLimits
+from storage_service.importing.source import SourceClient, Timeouts
+from storage_service.importing.urls import UrlRules
 from storage_service.limits import Limits
 from storage_service.metadata_client import MetadataClient
 from storage_service.objectstore import ObjectStore
@@ -46,6 +50,7 @@ class StorageApp:
         self._attempts = Attempts(
             metadata, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self.cleaner.wake
         )
+        self._sources = SourceClient(url_rules(settings), SystemResolver(), source_timeouts(settings))
         self.servicer = StorageServicer(self._use_cases(metadata))
 
     def _use_cases(self, metadata: MetadataClient) -> UseCases:
@@ -60,17 +65,21 @@ class StorageApp:
             limits=limits,
             content=content,
         )
+        importer = Importer(uploader, self._sources, import_limits(settings))
         return UseCases(
             uploader=uploader,
             downloader=Downloader(self._store, metadata),
             signer=Signer(self._store, metadata, public_base_url=settings.public_base_url),
             copier=Copier(self._store, metadata, self._attempts, limits, content),
             deleter=Deleter(metadata),
+            importer=importer,
+            batch_importer=BatchImporter(importer, settings.import_parallel),
         )
 
     async def aclose(self) -> None:
         """Let attempts be given up, then close channel and store."""
         await self._attempts.aclose()
+        await self._sources.aclose()
         await self._channel.close()
         await self._store.aclose()
 
@@ -131,6 +140,24 @@ def s3_options(settings: StorageSettings) -> S3Options:
     if settings.s3_sse == "auto":  # AWS encrypts; other stores often answer 501
         return replace(options, encryption="AES256" if options.on_aws else "off")
     return replace(options, encryption=settings.s3_sse)
+
+
+def url_rules(settings: StorageSettings) -> UrlRules:
+    """What import URLs may look like."""
+    ports = frozenset(int(port) for port in settings.import_ports)
+    return UrlRules(ports, frozenset(settings.import_allow_hosts))
+
+
+def source_timeouts(settings: StorageSettings) -> Timeouts:
+    """Time limits of one connection to a source."""
+    return Timeouts(settings.import_connect_seconds, settings.import_idle_seconds)
+
+
+def import_limits(settings: StorageSettings) -> ImportLimits:
+    """Limits of one import with all its tries."""
+    return ImportLimits(
+        settings.import_timeout_seconds, settings.import_min_bytes_per_second, settings.import_tries
+    )
 
 
 def _internal_credential(settings: StorageSettings) -> InternalCredential:

@@ -64,6 +64,15 @@ class StorageSettings(CommonSettings, S3Settings):
     profile_picture_types: CommaList = ("image/*",)
     temp_types: CommaList = ()
 
+    import_ports: CommaList = ("80", "443")
+    import_allow_hosts: CommaList = ()
+    import_timeout_seconds: float = Field(default=120.0, gt=0)
+    import_connect_seconds: float = Field(default=10.0, gt=0)
+    import_idle_seconds: float = Field(default=30.0, gt=0)
+    import_min_bytes_per_second: float = Field(default=1024.0, ge=0)
+    import_tries: int = Field(default=3, ge=1, le=10)
+    import_parallel: int = Field(default=8, ge=1)
+
     def size_rules(self) -> dict[str, SizeRule]:
         """Size rules by the name of UploadTarget's field."""
         return {

@@ -159,6 +159,12 @@ def normalise(content_type: str) -> str:
     return _ALIASES.get(bare, bare) or GENERIC
 
 
+def hint(content_type: str) -> str:
+    """A type that somebody else claims, as far as it helps: types with a signature are left to the bytes."""
+    claimed = normalise(content_type)
+    return "" if claimed in _SIGNED or claimed == GENERIC else claimed
+
+
 def detect(head: bytes) -> frozenset[str]:
     """Every type that a file beginning with ``head`` may be; empty when no signature matches."""
     for signature, offset, types in _GROUPS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -10,14 +11,19 @@ import grpc
 from storage_service.copying import Copier
 from storage_service.deleting import Deleter
 from storage_service.downloads import Downloader
+from storage_service.importing.importer import BatchImporter, Importer, Progress
 from storage_service.intake import UploadStream
 from storage_service.signing import Signer
 from storage_service.uploads import Uploader
-from strongroom.errors import Unimplemented
-from strongroom.storage.v1 import batch_pb2, download_pb2, storage_service_pb2_grpc, upload_pb2
+from strongroom.errors import StrongroomError, Unimplemented, to_status_proto
+from strongroom.storage.v1 import batch_pb2, direct_pb2, download_pb2, storage_service_pb2_grpc, upload_pb2
 from strongroom.wire import DownloadChunk, UploadChunk
 
 Context = grpc.aio.ServicerContext
+
+
+PROGRESS_SECONDS = 0.5
+"""How often an import tells how far it has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,8 @@ class UseCases:
     signer: Signer
     copier: Copier
     deleter: Deleter
+    importer: Importer
+    batch_importer: BatchImporter
 
 
 class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
@@ -91,3 +99,38 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         context: Context[batch_pb2.BatchDeleteRequest, batch_pb2.BatchDeleteResponse],
     ) -> batch_pb2.BatchDeleteResponse:
         return batch_pb2.BatchDeleteResponse(results=await self._do.deleter.delete_many(request))
+
+    async def ImportFromUrl(
+        self,
+        request: direct_pb2.ImportFromUrlRequest,
+        context: Context[direct_pb2.ImportFromUrlRequest, direct_pb2.ImportFromUrlResponse],
+    ) -> AsyncIterator[direct_pb2.ImportFromUrlResponse]:
+        progress = Progress()
+        running = asyncio.create_task(self._do.importer.run(request.url, request.spec, progress))
+        try:
+            while not (await asyncio.wait({running}, timeout=PROGRESS_SECONDS))[0]:
+                yield direct_pb2.ImportFromUrlResponse(
+                    progress=direct_pb2.ImportProgress(
+                        received_bytes=progress.received,
+                        total_bytes=progress.total,
+                        attempt=progress.attempt,
+                    )
+                )
+            yield direct_pb2.ImportFromUrlResponse(file=await running)
+        finally:
+            running.cancel()
+
+    async def BatchImport(
+        self,
+        request: batch_pb2.BatchImportRequest,
+        context: Context[batch_pb2.BatchImportRequest, batch_pb2.BatchImportResponse],
+    ) -> batch_pb2.BatchImportResponse:
+        results = await self._do.batch_importer.run([(item.url, item.spec) for item in request.items])
+        return batch_pb2.BatchImportResponse(
+            results=[
+                batch_pb2.BatchImportResult(error=to_status_proto(result))
+                if isinstance(result, StrongroomError)
+                else batch_pb2.BatchImportResult(file=result)
+                for result in results
+            ]
+        )

@@ -14,7 +14,7 @@ from storage_service.attempts import Attempts, fingerprint
 from storage_service.budget import ByteBudget
 from storage_service.completion import CompletionStore, complete_multipart, verify_put
 from storage_service.content_types import ContentRules
-from storage_service.intake import BodyChecks, UploadStream
+from storage_service.intake import BodyChecks
 from storage_service.limits import Limits
 from storage_service.objects import Chunk
 from storage_service.part_pipeline import BodyStore, PartPipeline
@@ -39,6 +39,14 @@ class UploadStore(BodyStore, CompletionStore, Protocol):
     """What uploading needs of the object store."""
 
 
+class Body(Protocol):
+    """Where bytes come from: a gRPC stream, a URL."""
+
+    def chunks(self, checks: BodyChecks) -> AsyncIterator[Chunk]:
+        """The bytes, each fed to ``checks`` first; ends only once ``checks.finish`` has passed."""
+        ...
+
+
 class Uploader:
     """The use case; one instance per process."""
 
@@ -59,18 +67,22 @@ class Uploader:
         self._limits = limits
         self._content = content
 
-    async def upload(self, spec: UploadSpec, stream: UploadStream) -> File:
-        """Store what ``stream`` brings as ``spec`` says. Raises StrongroomError; see Attempts.run."""
+    async def upload(self, spec: UploadSpec, source: Body, *, same_request: bytes | None = None) -> File:
+        """Store what ``source`` brings as ``spec`` says. Raises StrongroomError; see Attempts.run.
+
+        ``same_request``: the request's fingerprint, where the spec alone does not make it.
+        """
         rule = self._limits.for_target(spec.target)
         declared = spec.size_bytes if spec.HasField("size_bytes") else None
         checks = BodyChecks(
             limit=rule.max_bytes, limit_name=rule.name, declared=declared, expected=spec.checksums
         )
-        body = stream.chunks(checks)
+        body = source.chunks(checks)
         head = [chunk async for chunk in _until(body, SNIFF_BYTES)]
-        outcome = await self._attempts.reserve(
-            self._reserve_request(spec, b"".join(head)[:SNIFF_BYTES], declared)
-        )
+        request = self._reserve_request(spec, b"".join(head)[:SNIFF_BYTES], declared)
+        if spec.request_id:
+            request.fingerprint = same_request or fingerprint(spec)
+        outcome = await self._attempts.reserve(request)
         if outcome.HasField("replay"):
             return await _replay(outcome.replay, body, checks)
         blob = outcome.blob
@@ -85,7 +97,6 @@ class Uploader:
             spec=spec,
             kind=blob_pb2.BLOB_KIND_MULTIPART if multipart else blob_pb2.BLOB_KIND_SINGLE,
             part_size_bytes=part_size,
-            fingerprint=fingerprint(spec) if spec.request_id else b"",
         )
         request.spec.content_type = self._content.decide(spec, head)
         return request

@@ -1,0 +1,159 @@
+"""Import from a URL: the source's bytes go straight into the upload engine, never whole into memory or onto
+disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import httpx
+
+from storage_service.attempts import fingerprint
+from storage_service.content_types import hint
+from storage_service.importing.source import SourceClient, TransientFailure
+from storage_service.intake import BodyChecks
+from storage_service.objects import Chunk
+from storage_service.uploads import Uploader
+from strongroom.errors import DeadlineExceeded, RequestInProgress, SourceUrlFailed, StrongroomError
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+from strongroom.type.v1.checksums_pb2 import Checksums
+
+READ_SIZE = 256 * 1024
+RATE_GRACE_SECONDS = 10.0
+"""A source may be slow to begin; afterwards its average rate counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportLimits:
+    """``total_seconds`` for all tries together; ``min_rate`` in bytes per second on average; ``tries`` in
+    all.
+    """
+
+    total_seconds: float
+    min_rate: float
+    tries: int
+    first_pause: float = 0.5
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an import has come. ``total``: Content-Length, where the source told one."""
+
+    received: int = 0
+    total: int | None = None
+    attempt: int = 1
+
+
+class Importer:
+    """The use case; one instance per process."""
+
+    def __init__(self, uploader: Uploader, sources: SourceClient, limits: ImportLimits) -> None:
+        self._uploader = uploader
+        self._sources = sources
+        self._limits = limits
+
+    async def run(self, url: str, spec: UploadSpec, progress: Progress) -> File:
+        """Pull ``url`` into a file as ``spec`` says; ``progress`` is kept up to date.
+
+        Raises SourceUrlRefused, SourceUrlFailed, DeadlineExceeded, and what Uploader.upload raises.
+        """
+        same_request = fingerprint(spec, url)
+        try:
+            async with asyncio.timeout(self._limits.total_seconds):
+                return await self._tries(url, spec, same_request, progress)
+        except TimeoutError as error:
+            raise DeadlineExceeded(
+                f"the import took longer than {self._limits.total_seconds:g} s; nothing was stored"
+            ) from error
+
+    async def _tries(self, url: str, spec: UploadSpec, same_request: bytes, progress: Progress) -> File:
+        for attempt in range(1, self._limits.tries + 1):
+            progress.attempt, progress.received, progress.total = attempt, 0, None
+            try:
+                return await self._once(url, spec, same_request, progress)
+            except TransientFailure as failure:
+                if attempt == self._limits.tries:
+                    raise failure.error from failure
+            except RequestInProgress:
+                if attempt == 1:  # somebody else's; later it is our own last try, still being given up
+                    raise
+            pause = self._limits.first_pause * 2 ** (attempt - 1)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+        raise SourceUrlFailed("the source URL could not be read")
+
+    async def _once(self, url: str, spec: UploadSpec, same_request: bytes, progress: Progress) -> File:
+        async with self._sources.open(url) as response:
+            described = _describe(spec, url, response)
+            if described.HasField("size_bytes"):
+                progress.total = described.size_bytes
+            body = _SourceBody(response, progress, self._limits.min_rate)
+            return await self._uploader.upload(described, body, same_request=same_request)
+
+
+class _SourceBody:
+    """A response's body as the upload engine wants it."""
+
+    def __init__(self, response: httpx.Response, progress: Progress, min_rate: float) -> None:
+        self._response = response
+        self._progress = progress
+        self._min_rate = min_rate
+
+    async def chunks(self, checks: BodyChecks) -> AsyncIterator[Chunk]:
+        """See uploads.Body. A body that breaks off is a failure worth another try."""
+        began = time.monotonic()
+        try:
+            async for chunk in self._response.aiter_raw(READ_SIZE):
+                checks.feed(chunk)
+                self._progress.received = checks.size
+                self._check_rate(checks.size, time.monotonic() - began)
+                yield chunk
+        except httpx.TransportError as error:
+            raise TransientFailure(SourceUrlFailed("the source URL broke off in the middle")) from error
+        checks.finish(Checksums())
+
+    def _check_rate(self, size: int, seconds: float) -> None:
+        if seconds > RATE_GRACE_SECONDS and size < self._min_rate * seconds:
+            raise SourceUrlFailed("the source URL sends too slowly", metadata={"status": "200"})
+
+
+def _describe(spec: UploadSpec, url: str, response: httpx.Response) -> UploadSpec:
+    """The spec completed by what the source says: name, size, and a type that the bytes can't tell."""
+    described = UploadSpec()
+    described.CopyFrom(spec)
+    length = response.headers.get("content-length", "")
+    if length.isdecimal() and len(length) < 16 and not spec.HasField("size_bytes"):
+        described.size_bytes = int(length)
+    described.filename = spec.filename or _filename(url)
+    described.content_type = spec.content_type or hint(response.headers.get("content-type", ""))
+    return described
+
+
+def _filename(url: str) -> str:
+    """The last path segment, unquoted, without what a file name can't hold."""
+    name = unquote(httpx.URL(url).path.rpartition("/")[2])
+    return "".join(char for char in name if char.isprintable() and char not in "/\\")[:200]
+
+
+class BatchImporter:
+    """Several imports side by side, at most ``parallel`` in the whole process."""
+
+    def __init__(self, importer: Importer, parallel: int) -> None:
+        self._importer = importer
+        self._slots = asyncio.Semaphore(parallel)
+
+    async def run(self, items: Sequence[tuple[str, UploadSpec]]) -> list[File | StrongroomError]:
+        """One result per item, in the order given; one failure spoils no other."""
+        return await asyncio.gather(*(self._one(url, spec) for url, spec in items))
+
+    async def _one(self, url: str, spec: UploadSpec) -> File | StrongroomError:
+        async with self._slots:
+            try:
+                return await self._importer.run(url, spec, Progress())
+            except StrongroomError as error:
+                return error
