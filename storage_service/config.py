@@ -64,7 +64,7 @@ class StorageSettings(CommonSettings, S3Settings):
     profile_picture_types: CommaList = ("image/*",)
     temp_types: CommaList = ()
 
-    import_ports: CommaList = ("80", "443")
+    import_ports: CommaList = ("80", "443", "8080", "8443")
     import_allow_hosts: CommaList = ()
     import_timeout_seconds: float = Field(default=120.0, gt=0)
     import_connect_seconds: float = Field(default=10.0, gt=0)

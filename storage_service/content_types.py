@@ -41,51 +41,114 @@ _ALIASES = {
 }
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPEN = "application/vnd.oasis.opendocument."
-_GROUPS: tuple[tuple[bytes, int, frozenset[str]], ...] = (
+_GROUPS: tuple[tuple[bytes, int, tuple[str, ...]], ...] = (
     (
         b"PK",
         0,
-        frozenset(
-            {
-                "application/zip",
-                "application/epub+zip",
-                "application/java-archive",
-                f"{_OFFICE}wordprocessingml.document",
-                f"{_OFFICE}spreadsheetml.sheet",
-                f"{_OFFICE}presentationml.presentation",
-                f"{_OPEN}text",
-                f"{_OPEN}spreadsheet",
-                f"{_OPEN}presentation",
-            }
+        (
+            "application/zip",
+            "application/epub+zip",
+            "application/java-archive",
+            f"{_OFFICE}wordprocessingml.document",
+            f"{_OFFICE}spreadsheetml.sheet",
+            f"{_OFFICE}presentationml.presentation",
+            f"{_OPEN}text",
+            f"{_OPEN}spreadsheet",
+            f"{_OPEN}presentation",
         ),
     ),
     (
         b"\xd0\xcf\x11\xe0",
         0,
-        frozenset({"application/msword", "application/vnd.ms-excel", "application/vnd.ms-powerpoint"}),
+        (
+            "application/msword",
+            "application/vnd.ms-excel",
+            "application/vnd.ms-powerpoint",
+        ),
     ),
-    (b"ftypheic", 4, frozenset({"image/heic", "image/heif"})),
-    (b"ftypmif1", 4, frozenset({"image/heic", "image/heif", "image/avif"})),
-    (b"ftypavif", 4, frozenset({"image/avif"})),
-    (b"ftyp", 4, frozenset({"video/mp4", "audio/mp4", "video/quicktime", "video/3gpp", "audio/3gpp"})),
-    (b"\x1aE\xdf\xa3", 0, frozenset({"video/webm", "audio/webm", "video/x-matroska", "audio/x-matroska"})),
-    (b"OggS", 0, frozenset({"audio/ogg", "video/ogg", "audio/opus"})),
-    (b"ID3", 0, frozenset({"audio/mpeg", "audio/aac", "audio/flac"})),
-    (b"{\\rtf", 0, frozenset({"application/rtf"})),
-    (b"%PDF-", 0, frozenset({"application/pdf"})),
-    (b"\x89PNG\r\n\x1a\n", 0, frozenset({"image/png", "image/apng"})),
-    (b"\xff\xd8\xff", 0, frozenset({"image/jpeg"})),
-    (b"GIF8", 0, frozenset({"image/gif"})),
-    (b"WEBP", 8, frozenset({"image/webp"})),
-    (b"WAVE", 8, frozenset({"audio/wav"})),
-    (b"AVI ", 8, frozenset({"video/x-msvideo"})),
-    (b"fLaC", 0, frozenset({"audio/flac"})),
-    (b"BM", 0, frozenset({"image/bmp"})),
-    (b"II*\0", 0, frozenset({"image/tiff"})),
-    (b"MM\0*", 0, frozenset({"image/tiff"})),
-    (b"\x1f\x8b", 0, frozenset({"application/gzip"})),
+    (
+        b"ftypheic",
+        4,
+        (
+            "image/heic",
+            "image/heif",
+        ),
+    ),
+    (
+        b"ftypmif1",
+        4,
+        (
+            "image/heic",
+            "image/heif",
+            "image/avif",
+        ),
+    ),
+    (b"ftypavif", 4, ("image/avif",)),
+    (
+        b"ftyp",
+        4,
+        (
+            "video/mp4",
+            "audio/mp4",
+            "video/quicktime",
+            "video/3gpp",
+            "audio/3gpp",
+        ),
+    ),
+    (
+        b"\x1aE\xdf\xa3",
+        0,
+        (
+            "video/webm",
+            "audio/webm",
+            "video/x-matroska",
+            "audio/x-matroska",
+        ),
+    ),
+    (
+        b"OggS",
+        0,
+        (
+            "audio/ogg",
+            "video/ogg",
+            "audio/opus",
+        ),
+    ),
+    (
+        b"ID3",
+        0,
+        (
+            "audio/mpeg",
+            "audio/aac",
+            "audio/flac",
+        ),
+    ),
+    (b"{\\rtf", 0, ("application/rtf",)),
+    (b"%PDF-", 0, ("application/pdf",)),
+    (
+        b"\x89PNG\r\n\x1a\n",
+        0,
+        (
+            "image/png",
+            "image/apng",
+        ),
+    ),
+    (b"\xff\xd8\xff", 0, ("image/jpeg",)),
+    (b"GIF8", 0, ("image/gif",)),
+    (b"WEBP", 8, ("image/webp",)),
+    (b"WAVE", 8, ("audio/wav",)),
+    (b"AVI ", 8, ("video/x-msvideo",)),
+    (b"fLaC", 0, ("audio/flac",)),
+    (b"BM", 0, ("image/bmp",)),
+    (b"II*\0", 0, ("image/tiff",)),
+    (b"MM\0*", 0, ("image/tiff",)),
+    (b"\x1f\x8b", 0, ("application/gzip",)),
 )
-_SIGNED = frozenset().union(*(types for _, _, types in _GROUPS)) - {"audio/mpeg", "audio/aac", "image/apng"}
+_SIGNED = frozenset(kind for _, _, types in _GROUPS for kind in types) - {
+    "audio/mpeg",
+    "audio/aac",
+    "image/apng",
+}
 """Types whose files always begin with one of the signatures above (raw MPEG and AAC frames need not)."""
 _SURE = 0.3
 """puremagic's confidence is a tenth per matching byte; two bytes are too few to accuse anybody."""
@@ -99,6 +162,12 @@ _EXTRA_EXTENSIONS = {
     ".avif": "image/avif",
     ".m4a": "audio/mp4",
     ".mkv": "video/x-matroska",
+    ".docx": f"{_OFFICE}wordprocessingml.document",
+    ".xlsx": f"{_OFFICE}spreadsheetml.sheet",
+    ".pptx": f"{_OFFICE}presentationml.presentation",
+    ".odt": f"{_OPEN}text",
+    ".ods": f"{_OPEN}spreadsheet",
+    ".odp": f"{_OPEN}presentation",
 }
 
 
@@ -119,7 +188,7 @@ class ContentRules:
             return declared  # nothing to compare with, and nothing to refuse
         detected = detect(head)
         if declared in _SIGNED and head and declared not in detected:
-            shown = min(detected, default="unknown")
+            shown = detected[0] if detected else "unknown"
             raise ContentTypeMismatch(
                 f"the file was declared as {declared}, but its bytes are not (they look like: {shown})",
                 metadata={"declared": declared, "detected": shown},
@@ -127,7 +196,7 @@ class ContentRules:
         chosen = declared if declared != GENERIC else _choose(spec.filename, head, detected)
         self.check(spec.target, chosen)
         if detected and chosen not in detected and not _is_text(head):
-            self.check(spec.target, min(detected))  # bytes of another kind under a harmless name
+            self.check(spec.target, detected[0])  # bytes of another kind under a harmless name
         return chosen
 
     def check(self, target: UploadTarget, content_type: str) -> None:
@@ -165,23 +234,24 @@ def hint(content_type: str) -> str:
     return "" if claimed in _SIGNED or claimed == GENERIC else claimed
 
 
-def detect(head: bytes) -> frozenset[str]:
-    """Every type that a file beginning with ``head`` may be; empty when no signature matches."""
+def detect(head: bytes) -> tuple[str, ...]:
+    """Every type that a file beginning with ``head`` may be, likeliest first; empty when no signature matches."""
     for signature, offset, types in _GROUPS:
         if head[offset : offset + len(signature)] == signature:
             return types
     try:
         matches = puremagic.magic_string(head)
     except (puremagic.PureError, ValueError):  # ValueError: an empty input
-        return frozenset()
-    return frozenset(normalise(m.mime_type) for m in matches if m.confidence >= _SURE and m.mime_type)
+        return ()
+    sure = [normalise(m.mime_type) for m in matches if m.confidence >= _SURE and m.mime_type]
+    return tuple(dict.fromkeys(sure))
 
 
-def _choose(filename: str, head: bytes, detected: frozenset[str]) -> str:
+def _choose(filename: str, head: bytes, detected: tuple[str, ...]) -> str:
     """Nothing useful was declared: the name decides among what the bytes allow."""
     by_name = _by_extension(filename)
     if detected:
-        return by_name if by_name in detected else min(detected)
+        return by_name if by_name in detected else detected[0]
     if by_name != GENERIC and by_name not in _SIGNED:
         return by_name
     return "text/plain" if head and _is_text(head) else GENERIC

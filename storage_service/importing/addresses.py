@@ -17,7 +17,10 @@ from strongroom.errors import SourceUrlFailed, SourceUrlRefused
 Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
-_V4_COMPATIBLE = ipaddress.IPv6Network("::/96")
+# Special-purpose blocks (IANA) that older Pythons' is_global lets through.
+_SPECIAL_V4 = (ipaddress.IPv4Network("192.0.0.0/24"), ipaddress.IPv4Network("192.88.99.0/24"))
+_SPECIAL_V6 = (ipaddress.IPv6Network("3fff::/20"),)
+_GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
 
 
 class Resolver(Protocol):
@@ -52,13 +55,14 @@ def check_addresses(addresses: Sequence[Address]) -> None:
 
 def is_public(address: Address) -> bool:
     """Global unicast, through every wrapping of IPv4 in IPv6."""
+    if isinstance(address, ipaddress.IPv4Address):
+        special = any(address in network for network in _SPECIAL_V4)
+        return address.is_global and not address.is_multicast and not address.is_reserved and not special
     inner = embedded_ipv4(address)
-    if inner is not None and not is_public(inner):
-        return False
-    if isinstance(address, ipaddress.IPv6Address) and (address.scope_id or address in _V4_COMPATIBLE):
-        return False
-    odd = address.is_multicast or address.is_reserved or address.is_unspecified
-    return (address.is_global or inner is not None) and not (odd and inner is None)
+    if inner is not None:
+        return is_public(inner)
+    special = any(address in network for network in _SPECIAL_V6)
+    return address in _GLOBAL_V6 and address.is_global and not address.scope_id and not special
 
 
 def embedded_ipv4(address: Address) -> ipaddress.IPv4Address | None:

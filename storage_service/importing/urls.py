@@ -38,7 +38,7 @@ class UrlRules:
 
     def check(self, text: str) -> Source:
         """Raises SourceUrlRefused with the rule that is broken."""
-        if len(text) > MAX_URL or not all("!" <= char <= "~" and char not in '\\<>"^`{|}' for char in text):
+        if len(text) > MAX_URL or any(char <= " " or char in '\\<>"^`{|}\x7f' for char in text):
             raise _refused("characters", "is too long or holds characters that must be percent-encoded")
         try:
             url = httpx.URL(text)
@@ -49,7 +49,7 @@ class UrlRules:
         authority = _AUTHORITY.match(text)
         if authority is None or "@" in authority["authority"] or url.userinfo:
             raise _refused("credentials", "must not hold a user name or password")
-        host = url.host
+        host = url.raw_host.decode("ascii")  # IDNA: what the resolver is asked, not what people read
         if not _HOST.fullmatch(f"[{host}]" if ":" in host else host):
             raise _refused("host", "has no valid host name")
         port = url.port or DEFAULT_PORTS[url.scheme]

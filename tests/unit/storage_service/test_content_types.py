@@ -76,4 +76,4 @@ def test_wildcards() -> None:
 
 
 def test_detection_of_nothing() -> None:
-    assert detect(b"") == frozenset()
+    assert detect(b"") == ()
