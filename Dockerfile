@@ -16,8 +16,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     MALLOC_TRIM_THRESHOLD_=268435456 \
     MALLOC_MMAP_THRESHOLD_=33554432 \
     MALLOC_TOP_PAD_=16777216
-RUN groupadd --system --gid 10001 strongroom \
- && useradd --system --uid 10001 --gid strongroom --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin strongroom
+RUN groupadd --gid 10001 strongroom \
+ && useradd --uid 10001 --gid strongroom --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin strongroom
 WORKDIR /app
 COPY --from=packages /opt/venv /opt/venv
 COPY deploy/healthcheck.py deploy/healthcheck.py

@@ -1,4 +1,4 @@
-"""The images' health check: `healthcheck.py grpc://HOST:PORT | http://HOST:PORT/PATH`. Exit status 0 is healthy.
+"""The images' health check: `healthcheck.py grpc://HOST:PORT | http://HOST:PORT/PATH`. Exits 0 if healthy.
 
 With STRONGROOM_TLS_CA set (and STRONGROOM_TLS_CLIENT_CERT, STRONGROOM_TLS_CLIENT_KEY where the server asks
 for one) the gRPC question is asked over TLS; the server's certificate must then cover the host asked.
@@ -38,7 +38,7 @@ def grpc_healthy(address: str) -> bool:
         try:
             return bool(check(b"", timeout=_SECONDS) == _SERVING)
         except grpc.RpcError as error:
-            sys.stderr.write(f"{error}\n")
+            sys.stderr.write(f"{str(error).splitlines()[1].strip()}\n")
             return False
 
 

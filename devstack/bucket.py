@@ -9,6 +9,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from devstack.errors import DevstackError
+from devstack.settings import ExternalS3
 from devstack.stackfile import S3Entry
 
 
@@ -44,22 +45,22 @@ def ensure(entry: S3Entry) -> None:
         ) from error
 
 
-def check_external(bucket: str, endpoint: str, environ: dict[str, str]) -> None:
+def check_external(s3: ExternalS3) -> None:
     """Raise DevstackError, saying what to mend, unless the bucket of an external store answers."""
     session = boto3.session.Session(
-        aws_access_key_id=environ.get("AWS_ACCESS_KEY_ID"),
-        aws_secret_access_key=environ.get("AWS_SECRET_ACCESS_KEY"),
-        aws_session_token=environ.get("AWS_SESSION_TOKEN"),
-        region_name=environ.get("AWS_REGION") or environ.get("S3_REGION") or "us-east-1",
+        aws_access_key_id=s3.access_key or None,
+        aws_secret_access_key=s3.secret_key or None,
+        aws_session_token=s3.session_token or None,
+        region_name=s3.region,
     )
     config = Config(connect_timeout=5, read_timeout=15, retries={"total_max_attempts": 2, "mode": "standard"})
-    verify = environ.get("AWS_S3_VERIFY_SSL", "true").lower() not in ("0", "false", "no", "off")
     try:
-        session.client("s3", endpoint_url=endpoint, config=config, verify=verify).head_bucket(Bucket=bucket)
+        store = session.client("s3", endpoint_url=s3.endpoint, config=config, verify=s3.verify_ssl)
+        store.head_bucket(Bucket=s3.bucket)
     except ClientError as error:
-        raise DevstackError(_refusal(str(error.response["Error"]["Code"]), bucket, endpoint)) from error
+        raise DevstackError(_refusal(str(error.response["Error"]["Code"]), s3.bucket, s3.endpoint)) from error
     except BotoCoreError as error:
-        raise DevstackError(f"the S3 server {endpoint} cannot be used: {error}") from error
+        raise DevstackError(f"the S3 server {s3.endpoint} cannot be used: {error}") from error
 
 
 def _refusal(code: str, bucket: str, endpoint: str) -> str:

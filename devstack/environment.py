@@ -27,7 +27,13 @@ MALLOC = {
 FOREIGN_KEYS = ("STRONGROOM_JWKS_URL", "STRONGROOM_JWT_PUBLIC_KEY")
 
 _FAILPOINTS = "STRONGROOM_FAILPOINTS"
-_S3_ALIASES = ("S3_REGION", "S3_BUCKET_NAME", "S3_USE_IAM_ROLE")
+_S3_PREFIXES = ("AWS_", "S3_", "STRONGROOM_S3_")
+# These describe clients and this machine more than the store, so they hold for the embedded one too.
+_S3_OF_ANY_STORE = (
+    "STRONGROOM_S3_SIGN_PAYLOAD",
+    "STRONGROOM_S3_THREADS",
+    "STRONGROOM_S3_PUBLIC_ENDPOINT_URL",
+)
 _DATABASE_NAMES = ("STRONGROOM_DATABASE_URL", "STRONGROOM_MIGRATION_DATABASE_URL")
 
 
@@ -86,8 +92,8 @@ def _withheld(key: str, name: str, values: StackValues) -> bool:
         return True
     if key.startswith("PG"):  # libpq's defaults: PGHOST, PGPASSWORD, PGSSLMODE…
         return values.embedded_database or name not in (METADATA, MIGRATE)
-    if key.startswith(("AWS_", "STRONGROOM_S3_SSE")) or key in _S3_ALIASES:
-        return values.embedded_s3 or name != STORAGE
+    if key.startswith(_S3_PREFIXES):
+        return name != STORAGE or (values.embedded_s3 and key not in _S3_OF_ANY_STORE)
     return False
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import psycopg
 
 from devstack import bucket, roles
@@ -97,7 +95,7 @@ class ExternalStore:
 
     def prepare(self) -> None:
         """See that the bucket answers. Raises DevstackError with what to do."""
-        bucket.check_external(self._settings.bucket, self._settings.endpoint, dict(os.environ))
+        bucket.check_external(self._settings)
 
     def entry(self, pids: list[int]) -> S3Entry:
         """The `s3` part of stack.json."""

@@ -9,8 +9,15 @@ from pathlib import Path
 from devstack.errors import SettingError
 
 DEFAULT_DATA_DIR = ".strongroom"
-_BUCKET_NAMES = ("AWS_S3_BUCKET", "AWS_S3_BUCKET_NAME", "S3_BUCKET_NAME")
-_REGION_NAMES = ("AWS_REGION", "S3_REGION")
+# The names that storage_service takes for the same things, preferred ones first.
+_ENDPOINT_NAMES = ("AWS_S3_ENDPOINT_URL", "STRONGROOM_S3_ENDPOINT_URL")
+_BUCKET_NAMES = ("AWS_S3_BUCKET", "AWS_S3_BUCKET_NAME", "S3_BUCKET_NAME", "STRONGROOM_S3_BUCKET")
+_REGION_NAMES = ("AWS_REGION", "S3_REGION", "AWS_DEFAULT_REGION", "STRONGROOM_S3_REGION")
+_ACCESS_KEY_NAMES = ("AWS_ACCESS_KEY_ID", "STRONGROOM_S3_ACCESS_KEY_ID")
+_SECRET_KEY_NAMES = ("AWS_SECRET_ACCESS_KEY", "STRONGROOM_S3_SECRET_ACCESS_KEY")
+_USE_SSL_NAMES = ("AWS_S3_USE_SSL", "STRONGROOM_S3_USE_SSL")
+_VERIFY_SSL_NAMES = ("AWS_S3_VERIFY_SSL", "STRONGROOM_S3_VERIFY_SSL")
+_NO = ("0", "f", "false", "n", "no", "off")
 
 
 @dataclass(frozen=True)
@@ -22,6 +29,8 @@ class ExternalS3:
     region: str
     access_key: str
     secret_key: str
+    session_token: str
+    verify_ssl: bool
 
 
 @dataclass(frozen=True)
@@ -79,7 +88,7 @@ def _seconds(environ: Mapping[str, str], name: str, default: float) -> float:
 
 
 def _refuse_tls(environ: Mapping[str, str]) -> None:
-    for name in ("STRONGROOM_TLS_CERT", "STRONGROOM_TLS_CLIENT_CA"):
+    for name in ("STRONGROOM_TLS_CERT", "STRONGROOM_TLS_CLIENT_CA", "STRONGROOM_HTTP_TLS_CERT"):
         if environ.get(name):
             raise SettingError(
                 f"{name} is set: the development stack speaks plain text on loopback, unset it "
@@ -88,7 +97,7 @@ def _refuse_tls(environ: Mapping[str, str]) -> None:
 
 
 def _external_s3(environ: Mapping[str, str]) -> ExternalS3 | None:
-    endpoint, bucket = environ.get("AWS_S3_ENDPOINT_URL") or "", first_of(environ, _BUCKET_NAMES)
+    endpoint, bucket = first_of(environ, _ENDPOINT_NAMES), first_of(environ, _BUCKET_NAMES)
     if not endpoint and not bucket:
         return None
     if not endpoint or not bucket:
@@ -98,12 +107,15 @@ def _external_s3(environ: Mapping[str, str]) -> ExternalS3 | None:
         raise SettingError(
             f"{given} is set but {missing} is not: set both to use your own S3, neither for the embedded one"
         )
-    if not endpoint.startswith(("http://", "https://")):
-        raise SettingError(f"AWS_S3_ENDPOINT_URL is {endpoint!r}: it must start with http:// or https://")
+    if "://" not in endpoint:
+        plain = first_of(environ, _USE_SSL_NAMES).lower() in _NO
+        endpoint = f"{'http' if plain else 'https'}://{endpoint}"
     return ExternalS3(
         endpoint=endpoint,
         bucket=bucket,
         region=first_of(environ, _REGION_NAMES) or "us-east-1",
-        access_key=environ.get("AWS_ACCESS_KEY_ID", ""),
-        secret_key=environ.get("AWS_SECRET_ACCESS_KEY", ""),
+        access_key=first_of(environ, _ACCESS_KEY_NAMES),
+        secret_key=first_of(environ, _SECRET_KEY_NAMES),
+        session_token=environ.get("AWS_SESSION_TOKEN", ""),
+        verify_ssl=first_of(environ, _VERIFY_SSL_NAMES).lower() not in _NO,
     )

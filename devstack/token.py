@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 
 import jwt
 
 _LIFETIME_SECONDS = 24 * 3600
 
 
-def development_token(secret: str, subject: str = "dev") -> str:
-    """A JWT (HS256; `sub`, `iat`, `exp`) that is good for 24 hours."""
+def development_token(secret: str, environ: Mapping[str, str], subject: str = "dev") -> str:
+    """A JWT (HS256) good for 24 hours; it has `aud` and `iss` where the services ask for them."""
     now = int(time.time())
-    return jwt.encode({"sub": subject, "iat": now, "exp": now + _LIFETIME_SECONDS}, secret, algorithm="HS256")
+    lifetime = min(_LIFETIME_SECONDS, _longest(environ))
+    claims: dict[str, object] = {"sub": subject, "iat": now, "exp": now + lifetime}
+    if audience := environ.get("STRONGROOM_JWT_AUDIENCE"):
+        claims["aud"] = audience.partition(",")[0].strip()
+    if issuer := environ.get("STRONGROOM_JWT_ISSUER"):
+        claims["iss"] = issuer
+    return jwt.encode(claims, secret, algorithm="HS256")
+
+
+def _longest(environ: Mapping[str, str]) -> int:
+    text = environ.get("STRONGROOM_JWT_MAX_LIFETIME_SECONDS") or ""
+    return int(text) if text.isdecimal() else _LIFETIME_SECONDS

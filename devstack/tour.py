@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.token import development_token
@@ -25,16 +26,16 @@ _NEWEST = (
 )
 
 
-def show(url: str, jwt_secret: str | None, stack: Path) -> None:
+def show(url: str, jwt_secret: str | None, stack: Path, environ: Mapping[str, str]) -> None:
     """Print the tour on standard output."""
-    sys.stdout.write(text(url, jwt_secret, stack))
+    sys.stdout.write(text(url, jwt_secret, stack, environ))
     sys.stdout.flush()
 
 
-def text(url: str, jwt_secret: str | None, stack: Path) -> str:
+def text(url: str, jwt_secret: str | None, stack: Path, environ: Mapping[str, str]) -> str:
     """The tour as text; where tokens are checked with another issuer's keys, it makes none."""
     if jwt_secret is None:
         return f"\nEverything is up at {url}; {stack} says where. Tokens come from your own issuer.\n"
-    token = development_token(jwt_secret)
+    token = development_token(jwt_secret, environ)
     auth = f'AUTH="Authorization: Bearer {token}"'
     return _TEXT.format(url=url, stack=stack, token=token, auth=auth, newest=_NEWEST)

@@ -82,7 +82,7 @@ class StackRun:
             )
         supervisor.changed = lambda: self._stack(values, backends, supervisor).write(self._data.stack)
         supervisor.changed()
-        tour.show(f"http://{addresses.gateway}", values.jwt_secret, self._data.stack)
+        tour.show(f"http://{addresses.gateway}", values.jwt_secret, self._data.stack, self._caller)
 
     def _addresses(self) -> Addresses:
         """The three addresses; raises PortTakenError before anything is started."""

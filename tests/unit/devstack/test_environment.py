@@ -55,6 +55,16 @@ def test_an_external_store_keeps_the_callers_settings_for_storage_only() -> None
     assert not caller.keys() & for_service(METADATA, caller, external).keys()
 
 
+def test_the_embedded_store_keeps_what_holds_for_any() -> None:
+    caller = {
+        "STRONGROOM_S3_SIGN_PAYLOAD": "never",
+        "STRONGROOM_S3_KMS_KEY_ID": "k",
+        "STRONGROOM_S3_BUCKET": "b",
+    }
+    kept = caller.items() & for_service(STORAGE, caller, VALUES).items()
+    assert kept == {("STRONGROOM_S3_SIGN_PAYLOAD", "never")}
+
+
 def test_an_external_database_keeps_the_callers_libpq_settings() -> None:
     external = dataclasses.replace(VALUES, embedded_database=False)
     caller = {"PGSSLROOTCERT": "/ca.pem"}

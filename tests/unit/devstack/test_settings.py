@@ -30,11 +30,28 @@ def test_a_port_that_is_none_names_its_variable(text: str) -> None:
         from_environ({"STRONGROOM_METADATA_PORT": text})
 
 
-@pytest.mark.parametrize("name", ["AWS_S3_BUCKET", "AWS_S3_BUCKET_NAME", "S3_BUCKET_NAME"])
+@pytest.mark.parametrize(
+    "name", ["AWS_S3_BUCKET", "AWS_S3_BUCKET_NAME", "S3_BUCKET_NAME", "STRONGROOM_S3_BUCKET"]
+)
 def test_every_name_of_the_bucket_is_understood(name: str) -> None:
     s3 = from_environ({"AWS_S3_ENDPOINT_URL": "https://s3.example", name: "b", "S3_REGION": "eu-west-1"}).s3
     assert s3 is not None
     assert (s3.bucket, s3.region, s3.access_key) == ("b", "eu-west-1", "")
+
+
+@pytest.mark.parametrize(("use_ssl", "scheme"), [("", "https"), ("true", "https"), ("False", "http")])
+def test_an_endpoint_without_a_scheme_gets_that_of_use_ssl(use_ssl: str, scheme: str) -> None:
+    s3 = from_environ(
+        {"AWS_S3_ENDPOINT_URL": "store:9000", "AWS_S3_BUCKET": "b", "AWS_S3_USE_SSL": use_ssl}
+    ).s3
+    assert s3 is not None
+    assert s3.endpoint == f"{scheme}://store:9000"
+
+
+@pytest.mark.parametrize("name", ["STRONGROOM_TLS_CERT", "STRONGROOM_HTTP_TLS_CERT"])
+def test_tls_is_refused_by_name(name: str) -> None:
+    with pytest.raises(SettingError, match=f"{name} is set"):
+        from_environ({name: "cert.pem"})
 
 
 def test_the_data_directory_of_the_command_line_wins(tmp_path: Path) -> None:
