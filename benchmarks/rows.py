@@ -13,22 +13,27 @@ _SILENT = "set session_replication_role = replica"
 
 _COPY_FILES = """
 with template as (select * from files where key = %(key)s),
+     ids as materialized (
+         select n, gen_random_uuid() as file_id, gen_random_uuid() as blob_id
+         from generate_series(1, %(count)s) as n
+     ),
      copies as (
-         select n, gen_random_uuid() as file_id, gen_random_uuid() as blob_id,
-                'uploads/' || template.owner_id || '/' || lpad(to_hex(n), 8, '0') || '-copy.bin' as new_key
-         from template, generate_series(1, %(count)s) as n
+         select ids.*, 'uploads/' || template.owner_id || '/' || file_id || '.bin' as new_key
+         from template, ids
      ),
      copied_blobs as (
          insert into blobs
-         select (jsonb_populate_record(blobs, jsonb_build_object(
-                    'id', copies.blob_id, 'file_id', copies.file_id, 'key', new_key))).*
-         from copies, template join blobs on blobs.id = template.blob_id
+         select made.*
+         from copies, template join blobs on blobs.id = template.blob_id,
+              lateral jsonb_populate_record(blobs, jsonb_build_object(
+                  'id', copies.blob_id, 'file_id', copies.file_id, 'key', new_key)) as made
      )
 insert into files
-select (jsonb_populate_record(files, jsonb_build_object(
-            'id', file_id, 'blob_id', copies.blob_id, 'key', new_key,
-            'created_at', files.created_at - n * interval '1 second'))).*
-from copies, template join files on files.id = template.id
+select made.*
+from copies, template join files on files.id = template.id,
+     lateral jsonb_populate_record(files, jsonb_build_object(
+         'id', file_id, 'blob_id', copies.blob_id, 'key', new_key,
+         'created_at', files.created_at - n * interval '1 second')) as made
 """
 
 _COPY_USAGE = """

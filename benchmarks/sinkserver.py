@@ -63,7 +63,7 @@ def binary(folder: Path | None = None) -> Path:
 
 @contextmanager
 def running(port: int = 0, folder: Path | None = None) -> Iterator[Sink]:
-    """A sink on `port` (0: any free one), stopped at the end; `folder`: for the binary, instead of the cache."""
+    """A sink on `port` (0: any free one), stopped at the end; its binary in `folder` or the cache."""
     with subprocess.Popen([binary(folder), str(port)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
