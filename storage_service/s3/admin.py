@@ -10,7 +10,8 @@ from botocore.exceptions import ClientError
 from storage_service import store_errors as domain
 from storage_service.objects import BucketDiagnosis, BucketState, VersioningStatus
 from storage_service.s3.context import S3Context
-from storage_service.store_errors import NotSupportedByStore, StoreError
+from storage_service.s3.light import LightRequest
+from storage_service.store_errors import AccessDenied, NotSupportedByStore, ObjectNotFound, StoreError
 
 _STATES: list[tuple[type[StoreError], BucketState]] = [
     (domain.NoCredentials, BucketState.NO_CREDENTIALS),
@@ -22,6 +23,8 @@ _STATES: list[tuple[type[StoreError], BucketState]] = [
     (domain.StoreTimeout, BucketState.UNREACHABLE),
 ]
 _MAX_SKEW_SECONDS = 14 * 60
+_PROBE_KEY = "strongroom-check"
+_OK = BucketDiagnosis(BucketState.OK, "The bucket answers.")
 
 
 class S3BucketAdmin:
@@ -33,7 +36,8 @@ class S3BucketAdmin:
     async def check(self) -> BucketDiagnosis:
         """See BucketAdmin.check.
 
-        Lists one object, because the answer to HEAD has no body to tell the reason.
+        It lists, and it gets what is not there: answers to HEAD have no body that tells the reason, and
+        botocore finds its own way out of a wrong region, which the light path must not need.
         """
         bucket = self._context.settings.bucket
         try:
@@ -42,7 +46,13 @@ class S3BucketAdmin:
             )
         except StoreError as error:
             return _diagnosis(error)
-        return BucketDiagnosis(BucketState.OK, "The bucket answers.", self._context.settings.region)
+        try:
+            await self._context.fetch("GetObject", LightRequest(method="GET", key=_PROBE_KEY))
+        except (ObjectNotFound, AccessDenied):
+            return _OK  # nothing there, or (it may list the bucket) under a key that its policy leaves out
+        except StoreError as error:
+            return _diagnosis(error)
+        return _OK
 
     async def versioning_status(self) -> VersioningStatus:
         """See BucketAdmin.versioning_status."""

@@ -64,7 +64,7 @@ def encoded_metadata(attrs: ObjectAttributes) -> dict[str, str]:
 def special_option(settings: S3Options, *, if_none_match: bool = False) -> str:
     """The setting to name when a store answers that it does not know something in the request."""
     if settings.encryption != "off":
-        return "STRONGROOM_S3_ENCRYPTION"
+        return "STRONGROOM_S3_SSE"
     if settings.storage_class:
         return "STRONGROOM_S3_STORAGE_CLASS"
     if if_none_match:

@@ -47,6 +47,7 @@ class S3Context:
 
         def blocking() -> T:
             try:
+                self.credentials.current()  # without any, botocore fails in its own ways
                 return call(client)
             except Exception as error:
                 raise errors.translate(error, operation, option=option) from error

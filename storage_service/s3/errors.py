@@ -18,6 +18,7 @@ from storage_service.s3 import wire
 from storage_service.store_errors import StoreError
 
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9_.:-]{1,100})\s*</Code>")
+_REGION = re.compile(rb"<Region>\s*([a-z0-9-]{3,32})\s*</Region>")
 
 _BY_CODE: dict[str, type[StoreError]] = {
     "NoSuchKey": domain.ObjectNotFound,
@@ -106,6 +107,12 @@ class ReplyError(Exception):
         match = _CODE.search(self.body)
         return match[1].decode("ascii") if match else None
 
+    @property
+    def region(self) -> str | None:
+        """The bucket's region, which S3 tells whoever signed for another one."""
+        match = _REGION.search(self.body)
+        return match[1].decode("ascii") if match else self.headers.get("x-amz-bucket-region")
+
 
 @dataclass(frozen=True, slots=True)
 class _Facts:
@@ -114,6 +121,7 @@ class _Facts:
     status: int
     code: str | None
     headers: Mapping[str, str]
+    region: str | None = None
 
 
 def translate(error: Exception, operation: str, *, option: str = "") -> StoreError:
@@ -125,7 +133,7 @@ def translate(error: Exception, operation: str, *, option: str = "") -> StoreErr
     if isinstance(error, StoreError):
         return error
     if isinstance(error, ReplyError):
-        return _from_answer(_Facts(error.status, error.code, error.headers), operation, option)
+        return _from_answer(_Facts(error.status, error.code, error.headers, error.region), operation, option)
     if isinstance(error, boto.ClientError):
         return _from_answer(_client_error_facts(error), operation, option)
     if isinstance(error, wire.WireError):
@@ -140,7 +148,9 @@ def _client_error_facts(error: boto.ClientError) -> _Facts:
     code = error.response.get("Error", {}).get("Code")
     status = int(meta.get("HTTPStatusCode", 0))
     # HEAD has no body: botocore then gives the status as the code
-    return _Facts(status, None if code in {None, "", str(status)} else str(code), meta.get("HTTPHeaders", {}))
+    headers = meta.get("HTTPHeaders", {})
+    named = None if code in {None, "", str(status)} else str(code)
+    return _Facts(status, named, headers, headers.get("x-amz-bucket-region"))
 
 
 def _from_answer(facts: _Facts, operation: str, option: str) -> StoreError:
@@ -186,9 +196,8 @@ def _message(facts: _Facts) -> str | None:
         return f"The object store does not know these credentials; check {keys}."
     if code == "ExpiredToken":
         return "The credentials for the object store have expired; renew them."
-    region = facts.headers.get("x-amz-bucket-region", "")
-    if _BY_CODE.get(code) is domain.WrongRegion and re.fullmatch(r"[a-z0-9-]{3,32}", region):
-        return f"The bucket is in region {region}; set AWS_REGION (S3_REGION) to it."
+    if facts.region and (_BY_CODE.get(code) is domain.WrongRegion or facts.status == 301):
+        return f"The bucket is in region {facts.region}; set AWS_REGION (S3_REGION) to it."
     return None
 
 

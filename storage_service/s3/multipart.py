@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from servicekit import failpoints
 from storage_service import checksums
 from storage_service.objects import (
     Chunk,
@@ -19,6 +20,9 @@ from storage_service.s3.light import LightRequest
 from storage_service.s3.reader import version_query
 from storage_service.s3.writer import S3Writer, body_headers, echo_verifies
 from storage_service.store_errors import StoreError, StoreUnavailable, UploadNotFound
+
+
+MID_BODY = failpoints.register("s3.part.mid_body")
 
 
 class S3Multipart(S3Writer):
@@ -54,7 +58,7 @@ class S3Multipart(S3Writer):
             headers=headers,
             chunks=chunks,
             size=size,
-            mid_body=context.mid_body("s3.part.mid_body"),
+            mid_body=context.mid_body(MID_BODY),
         )
         head = await context.send("UploadPart", request, option="STRONGROOM_S3_MULTIPART_CHECKSUM")
         echo_verifies(head, crc32c, "UploadPart")

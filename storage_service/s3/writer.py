@@ -7,6 +7,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
+from servicekit import failpoints
 from storage_service import checksums
 from storage_service.objects import MAX_PUT_SIZE, Chunk, ObjectAttributes, ObjectRef, PutResult
 from storage_service.s3.attributes import bare_etag, encoded_metadata, object_headers, special_option
@@ -15,6 +16,8 @@ from storage_service.s3.light import Exchange, LightRequest
 from storage_service.s3.reader import S3Reader
 from storage_service.s3.wire import Head
 from storage_service.store_errors import ChecksumMismatch, EntityTooLarge, PreconditionFailed
+
+MID_BODY = failpoints.register("s3.put.mid_body")
 
 _MD5_ETAG = re.compile(r"[0-9a-f]{32}")
 
@@ -67,7 +70,7 @@ class S3Writer(S3Reader):
             headers=headers,
             chunks=chunks,
             size=size,
-            mid_body=context.mid_body("s3.put.mid_body"),
+            mid_body=context.mid_body(MID_BODY),
         )
         option = special_option(context.settings, if_none_match=conditional)
         try:

@@ -1,0 +1,38 @@
+"""The object stores under contract, and what each of them can prove."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from storage_service.objects import MIB
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A store and its capabilities: a test runs on those that have what it needs, the others are not listed.
+
+    ``has``: checksums (verifies CRC-32C), signatures (checks SigV4, expiry included), http (signed URLs can
+    be tried), forms (takes browser forms), conditions (If-None-Match), copy_conditions (If-Match on the
+    source of a copy), ends_uploads (a part for an aborted upload is refused as such), upload_times (tells
+    when an upload began).
+    """
+
+    name: str
+    has: frozenset[str]
+
+
+_S3 = frozenset({"checksums", "conditions", "copy_conditions", "ends_uploads", "upload_times"})
+BACKENDS = (
+    Backend("memory", _S3),
+    Backend("swift", _S3 | {"signatures", "http"}),
+    # moto takes wrong checksums and any signature, copies whatever the conditions say, answers a part for an
+    # aborted upload with a 500 and says that every upload began in 2010
+    Backend("moto", frozenset({"conditions", "http", "forms"})),
+)
+ALL = [backend.name for backend in BACKENDS]
+PART = 5 * MIB
+
+
+def having(*capabilities: str) -> list[str]:
+    """Names of the backends with all of these; for parametrising ``backend``."""
+    return [backend.name for backend in BACKENDS if backend.has.issuperset(capabilities)]
