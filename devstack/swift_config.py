@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from devstack.account import user_name
 
 REGION = "us-east-1"
 _ACCOUNT, _USER = "strongroom", "dev"
@@ -129,7 +130,7 @@ def _common(folders: SwiftFolders, port: int) -> dict[str, object]:
         "mount_check": "false",
         "bind_ip": "127.0.0.1",
         "bind_port": port,
-        "user": getpass.getuser(),
+        "user": user_name(),
         "workers": 0,
         "log_level": "ERROR",
         "disable_fallocate": "true",

@@ -61,7 +61,11 @@ class RunningStack:
 
         def stack() -> dict[str, Any] | None:
             assert self.process.poll() is None, f"the stack ended:\n{self.output}"
-            return self.stack() if (self.data_dir / "stack.json").exists() else None
+            try:
+                # What a killed supervisor left stays until the next one has begun.
+                return self.stack() if all(alive(pid) for pid in self.pids()) else None
+            except FileNotFoundError:
+                return None
 
         found: dict[str, Any] = until("stack.json is written", stack)
         return found

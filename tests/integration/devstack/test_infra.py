@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -171,6 +173,21 @@ def test_a_long_path_with_odd_characters_is_no_obstacle(tmp_path: Path) -> None:
     with infra.start(folder) as running:
         put_and_insert(running, "odd")
         assert_kept(running, "odd")
+
+
+def test_a_moved_directory_with_other_ports_keeps_its_data(tmp_path: Path) -> None:
+    with infra.start(tmp_path / "here") as first:
+        put_and_insert(first, "moved")
+    (tmp_path / "here").rename(tmp_path / "there")
+    kept = json.loads((tmp_path / "there" / "ports.json").read_text())
+    with contextlib.ExitStack() as taken:
+        for port in kept.values():
+            taken.enter_context(socket.create_server(("127.0.0.1", port)))
+        with infra.start(tmp_path / "there") as second:
+            assert_kept(second, "moved")
+            assert not set(kept.values()) & set(
+                json.loads((tmp_path / "there" / "ports.json").read_text()).values()
+            )
 
 
 def test_two_run_side_by_side(servers: infra.Infra, tmp_path: Path) -> None:

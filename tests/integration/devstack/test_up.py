@@ -117,6 +117,18 @@ def test_nothing_outlives_a_killed_supervisor_and_the_next_start_works(start_sta
     assert again["jwt_secret"] == before["jwt_secret"]
 
 
+def test_everything_may_be_killed_at_once(start_stack: StartStack) -> None:
+    running = start_stack()
+    before = running.wait_up()
+    for pid in (running.process.pid, *running.pids()):
+        os.kill(pid, signal.SIGKILL)
+    running.process.wait()
+    again = start_stack().wait_up()
+    with psycopg.connect(again["postgres"]["dsn"]) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert again["s3"]["endpoint"] == before["s3"]["endpoint"]
+
+
 def test_a_second_start_on_the_same_data_says_who_runs(start_stack: StartStack) -> None:
     first = start_stack()
     first.wait_up()
@@ -175,8 +187,8 @@ def test_down_and_status_speak_of_the_stack_of_that_directory(start_stack: Start
         return subprocess.run(argv, cwd=CHECKOUT, capture_output=True, text=True, check=False, timeout=120)
 
     up = devstack("status")
-    assert (up.returncode, f"running  pid {running.process.pid}" in up.stderr) == (0, True)
+    assert (up.returncode, f"running  pid {running.process.pid}" in up.stdout) == (0, True)
     assert devstack("down").returncode == 0
     assert running.process.wait(10) == 0
     gone = devstack("status")
-    assert (gone.returncode, "nothing runs" in gone.stderr) == (1, True)
+    assert (gone.returncode, "nothing runs" in gone.stdout) == (1, True)
