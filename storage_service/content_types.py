@@ -235,7 +235,7 @@ def hint(content_type: str) -> str:
 
 
 def detect(head: bytes) -> tuple[str, ...]:
-    """Every type that a file beginning with ``head`` may be, likeliest first; empty when no signature matches."""
+    """Every type that a file beginning with ``head`` may be, likeliest first; empty: no signature matches."""
     for signature, offset, types in _GROUPS:
         if head[offset : offset + len(signature)] == signature:
             return types

@@ -19,7 +19,9 @@ RULES = ContentRules({"documents": DOCUMENT_TYPES, "audio": ("audio/*",)})
 
 
 def _spec(
-    content_type: str = "", filename: str = "x", folder: int = target_pb2.FILE_FOLDER_UPLOADS
+    content_type: str = "",
+    filename: str = "x",
+    folder: target_pb2.FileFolder.ValueType = target_pb2.FILE_FOLDER_UPLOADS,
 ) -> UploadSpec:
     target = UploadTarget(file=FileTarget(folder=folder, class_id="7" if folder == 3 else ""))
     return UploadSpec(target=target, content_type=content_type, filename=filename)
