@@ -1,0 +1,82 @@
+"""The steps of an attempt between Reserve and Commit: T2, lease, T3, and giving up."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from metadata_service import blobs, quota
+from metadata_service.blob_rows import Handle, pack_parts
+from metadata_service.config import Limits, Timing
+from metadata_service.database import Database, Transaction, user
+from servicekit import failpoints
+from strongroom.errors import SizeMismatch
+from strongroom.metadata.v1.reservation_service_pb2 import BeginCompletionRequest
+
+BEFORE_T2: Final = failpoints.register("metadata.t2.before_commit")
+AFTER_T2: Final = failpoints.register("metadata.t2.after_commit")
+BEFORE_T3: Final = failpoints.register("metadata.t3.before_commit")
+AFTER_T3: Final = failpoints.register("metadata.t3.after_commit")
+BEFORE_ABANDON: Final = failpoints.register("metadata.abandon.before_commit")
+AFTER_ABANDON: Final = failpoints.register("metadata.abandon.after_commit")
+
+
+class Attempts:
+    """Moves attempts on. Every method may be repeated after a lost reply, and raises UploadSuperseded when the attempt
+    belongs to somebody else by now.
+    """
+
+    def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:
+        self._database = database
+        self._timing = timing
+        self._limits = limits
+
+    async def record_multipart(self, handle: Handle, upload_id: str) -> None:
+        """T2: keep the id of the multipart upload, so that it can be aborted."""
+
+        async def work(tx: Transaction) -> None:
+            await blobs.record_multipart(tx, handle, upload_id, self._timing.lease)
+            await failpoints.hit(BEFORE_T2)
+
+        await self._as_owner(handle, work)
+        await failpoints.hit(AFTER_T2)
+
+    async def renew_lease(self, handle: Handle) -> float:
+        """The attempt is alive; answers how many seconds it may be silent from now."""
+        await self._as_owner(handle, lambda tx: blobs.renew(tx, handle, self._timing.lease))
+        return self._timing.lease
+
+    async def begin_completion(self, handle: Handle, request: BeginCompletionRequest) -> None:
+        """T3: all parts are in S3. Also raises SizeMismatch, QuotaExceeded."""
+        size = sum(part.size_bytes for part in request.parts)
+        if request.parts and size != request.size_bytes:
+            raise SizeMismatch(
+                f"The parts hold {size} bytes, the request says {request.size_bytes}.",
+                metadata={"expected": str(request.size_bytes), "actual": str(size)},
+            )
+        parts = pack_parts(list(request.parts))
+
+        async def work(tx: Transaction) -> None:
+            begun = await blobs.begin_completion(
+                tx, handle, parts=parts, size=request.size_bytes, crc32c=request.crc32c, lease=self._timing.lease
+            )
+            if begun is not None:  # the final size is known only now
+                rows = await tx.fetch(*quota.read_limits(handle.owner_id))
+                await quota.ensure_room(tx, handle.owner_id, quota.limits(rows, self._limits))
+            await failpoints.hit(BEFORE_T3)
+
+        await self._as_owner(handle, work)
+        await failpoints.hit(AFTER_T3)
+
+    async def abandon(self, handle: Handle) -> None:
+        """Give the attempt up; the cleaner removes what it wrote, the reservation is free at once."""
+
+        async def work(tx: Transaction) -> None:
+            await blobs.abandon(tx, handle)
+            await failpoints.hit(BEFORE_ABANDON)
+
+        await self._as_owner(handle, work)
+        await failpoints.hit(AFTER_ABANDON)
+
+    async def _as_owner(self, handle: Handle, work: Callable[[Transaction], Awaitable[None]]) -> None:
+        await self._database.transact(user(handle.owner_id), work)

@@ -1,0 +1,138 @@
+"""What the cleaner asks for: claims on blobs that need work, what became of them, and housekeeping on the way.
+
+Stateless: what is to be done follows from the rows. A claim raises the epoch and moves the row out of sight for the
+length of a lease, so two cleaners never hold one row; a cleaner that dies just lets its claims run out.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from metadata_service import blobs, idempotency, outbox
+from metadata_service.blob_rows import COLUMNS, BlobRow, Handle
+from metadata_service.config import Timing
+from metadata_service.database import SYSTEM, Database, Transaction, user
+from metadata_service.deleting import remove
+from metadata_service.file_rows import COLUMNS as FILE_COLUMNS
+from metadata_service.file_rows import to_file
+from servicekit import failpoints
+
+BEFORE_EXPIRE: Final = failpoints.register("metadata.expire.before_commit")
+AFTER_EXPIRE: Final = failpoints.register("metadata.expire.after_commit")
+BEFORE_FINISH: Final = failpoints.register("metadata.finish_removal.before_commit")
+AFTER_FINISH: Final = failpoints.register("metadata.finish_removal.after_commit")
+
+DEFAULT_BATCH: Final = 50
+LARGEST_BATCH: Final = 500
+HOUSEKEEPING_BATCH: Final = 200
+
+# The candidates are chosen in a CTE of their own: SKIP LOCKED and LIMIT inside a join could be evaluated twice.
+_EXPIRE: Final = """
+WITH silent AS MATERIALIZED (
+    SELECT owner_id, id FROM blobs WHERE state = 1 AND lease_expires_at <= now() LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE blobs SET state = 5, epoch = epoch + 1, not_before = now(), lease_expires_at = NULL, attempts = 0,
+    state_changed_at = now()
+FROM silent WHERE blobs.owner_id = silent.owner_id AND blobs.id = silent.id
+"""
+_CLAIM_COMPLETING: Final = f"""
+WITH silent AS MATERIALIZED (
+    SELECT owner_id, id FROM blobs WHERE state = 2 AND lease_expires_at <= now() LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
+    lease_expires_at = now() + make_interval(secs => %(lease)s)
+FROM silent WHERE blobs.owner_id = silent.owner_id AND blobs.id = silent.id
+RETURNING {COLUMNS}
+"""
+_CLAIM_DUE: Final = f"""
+WITH due AS MATERIALIZED (
+    SELECT owner_id, id FROM blobs WHERE state IN (4, 5, 6) AND not_before <= now() ORDER BY not_before LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1, not_before = now() + make_interval(secs => %(lease)s)
+FROM due WHERE blobs.owner_id = due.owner_id AND blobs.id = due.id
+RETURNING {COLUMNS}
+"""
+_ENDED_FILES: Final = f"""
+SELECT {FILE_COLUMNS}, files.blob_id FROM files
+WHERE files.expires_at <= now() OR files.purge_at <= now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+"""
+_KNOWN_KEYS: Final = "SELECT DISTINCT key FROM blobs WHERE key = ANY(%s) AND state <> 6"
+
+
+class Cleaning:
+    """Hands out and takes back cleaning work, over all owners."""
+
+    def __init__(self, database: Database, timing: Timing) -> None:
+        self._database = database
+        self._timing = timing
+
+    async def claim(self, limit: int) -> tuple[list[BlobRow], int]:
+        """At most `limit` blobs (0: 50, at most 500), each at the epoch of this claim; and how many other rows moved."""
+        wanted = min(limit or DEFAULT_BATCH, LARGEST_BATCH)
+        housekept = await self._expire(wanted) + await self._end_files() + await self._forget()
+        return await self._database.transact(SYSTEM, lambda tx: self._claim(tx, wanted)), housekept
+
+    async def finish_removal(self, handle: Handle, from_state: int) -> None:
+        """Nothing of the blob is left in S3: a tombstone, or from GONE nothing. Raises UploadSuperseded."""
+
+        async def work(tx: Transaction) -> None:
+            await blobs.finish_removal(tx, handle, from_state, self._timing.tombstone_grace)
+            await failpoints.hit(BEFORE_FINISH)
+
+        await self._database.transact(user(handle.owner_id), work)
+        await failpoints.hit(AFTER_FINISH)
+
+    async def release(self, handle: Handle) -> None:
+        """The work failed: try again after a pause that grows. Raises UploadSuperseded."""
+        timing = self._timing
+        await self._database.transact(
+            user(handle.owner_id), lambda tx: blobs.release(tx, handle, timing.retry, timing.retry_max)
+        )
+
+    async def known_keys(self, keys: list[str]) -> list[str]:
+        """Of these S3 keys, those that some blob (not a tombstone) has."""
+        rows = await self._database.read(SYSTEM, _KNOWN_KEYS, (keys,))
+        return [row[0] for row in rows]
+
+    async def _claim(self, tx: Transaction, limit: int) -> list[BlobRow]:
+        params = {"lease": self._timing.lease, "limit": limit}
+        rows = await tx.fetch(_CLAIM_COMPLETING, params)
+        rows += await tx.fetch(_CLAIM_DUE, params | {"limit": limit - len(rows)})
+        return [BlobRow(*row) for row in rows]
+
+    async def _expire(self, limit: int) -> int:
+        """PENDING attempts that fell silent → ABORTING, in a transaction of its own: the zombie is shut out first."""
+
+        async def work(tx: Transaction) -> int:
+            expired = await tx.execute(_EXPIRE, {"limit": limit})
+            if expired:
+                await failpoints.hit(BEFORE_EXPIRE)
+            return expired
+
+        expired = await self._database.transact(SYSTEM, work)
+        if expired:
+            await failpoints.hit(AFTER_EXPIRE)
+        return expired
+
+    async def _end_files(self) -> int:
+        """D1 for temporary files past their time and soft-deleted ones past their purge time."""
+
+        async def work(tx: Transaction) -> int:
+            rows = await tx.fetch(_ENDED_FILES, {"limit": HOUSEKEEPING_BATCH})
+            for row in rows:
+                await remove(tx, to_file(row[:-1]), row[-1], self._timing.read_grace)
+            return len(rows)
+
+        return await self._database.transact(SYSTEM, work)
+
+    async def _forget(self) -> int:
+        """Answers and events past their time."""
+
+        async def work(tx: Transaction) -> int:
+            answers = await idempotency.forget(tx, HOUSEKEEPING_BATCH)
+            return answers + await outbox.forget(tx, self._timing.events, HOUSEKEEPING_BATCH)
+
+        return await self._database.transact(SYSTEM, work)

@@ -1,0 +1,201 @@
+"""T4, Commit: one transaction makes an attempt's object visible, and decides between attempts of one request (rule R6)."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID, uuid4
+
+from metadata_service import blobs, idempotency, outbox, quota, slots
+from metadata_service.blob_rows import BlobRow, Handle
+from metadata_service.config import Limits, Timing
+from metadata_service.database import Database, Statement, Transaction, user
+from metadata_service.driver_errors import UniqueConflict
+from metadata_service.families import Placed, insert_details
+from metadata_service.new_files import build_file, committed_file, insert_file
+from metadata_service.preconditions import check_generation
+from servicekit import failpoints
+from strongroom.errors import (
+    ChecksumMismatch,
+    DatabaseUnavailable,
+    FileCountExceeded,
+    InvalidField,
+    PreconditionFailed,
+    QuotaExceeded,
+    SizeMismatch,
+    StrongroomError,
+    UploadSuperseded,
+)
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest, CommitResponse
+
+BEFORE_COMMIT: Final = failpoints.register("metadata.t4.before_commit")
+AFTER_COMMIT: Final = failpoints.register("metadata.t4.after_commit")
+
+_SLOT_TRIES: Final = 5
+#: What no repetition will cure: the attempt is given up in the same breath, or the cleaner would try it for ever.
+_FINAL: Final = (PreconditionFailed, QuotaExceeded, FileCountExceeded, SizeMismatch)
+
+
+class _Lost(Exception):
+    """Another attempt of the same request has answered with `file`."""
+
+    def __init__(self, file: File) -> None:
+        super().__init__()
+        self.file = file
+
+
+@dataclass(frozen=True, slots=True)
+class _Committed:
+    """What the compare-and-set answered."""
+
+    blob: BlobRow
+    placed: Placed
+    at: datetime
+    allowed: Limits
+
+
+class Committing:
+    """Ends attempts well."""
+
+    def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:
+        self._database = database
+        self._timing = timing
+        self._limits = limits
+
+    async def commit(self, request: CommitRequest) -> CommitResponse:
+        """The file: this attempt's, also when asked again, or that of the attempt that won.
+
+        Raises UploadSuperseded; PreconditionFailed, QuotaExceeded, FileCountExceeded and SizeMismatch after giving
+        the attempt up.
+        """
+        handle = Handle.of(request.blob)
+        try:
+            response = await self._commit(handle, request)
+        except _Lost as lost:
+            await self._give_up(handle)
+            response = CommitResponse(file=lost.file, lost_to_other_attempt=True)
+        except _FINAL:
+            await self._give_up(handle)
+            raise
+        await failpoints.hit(AFTER_COMMIT)
+        return response
+
+    async def _commit(self, handle: Handle, request: CommitRequest) -> CommitResponse:
+        """Again when two first uploads to one slot meet: the later one then finds the file and replaces it."""
+        for _ in range(_SLOT_TRIES):
+            try:
+                return await self._database.transact(
+                    user(handle.owner_id), lambda tx: self._in_transaction(tx, handle, request)
+                )
+            except UniqueConflict as conflict:
+                if conflict.constraint != "files_slot":
+                    raise
+        raise DatabaseUnavailable("Too many uploads to one place at once; try again.", retry_after=1.0)
+
+    async def _in_transaction(self, tx: Transaction, handle: Handle, request: CommitRequest) -> CommitResponse:
+        file_id = uuid4()
+        done = await self._compare_and_set(tx, handle, request, file_id)
+        if done is None:
+            return await _explain(tx, handle, request)
+        _check_declared(done.placed, request)
+        file, statements = await self._new_file(tx, done, file_id)
+        counts = await tx.batch(statements)
+        if done.blob.request_id and not counts[0]:
+            other = await idempotency.winner(tx, done.blob)
+            if other is not None:
+                raise _Lost(other)
+        if request.size_bytes > done.blob.reserved_bytes or (file.generation == 1 and not done.blob.reserved_files):
+            await quota.ensure_room(tx, handle.owner_id, done.allowed)
+        await failpoints.hit(BEFORE_COMMIT)
+        return CommitResponse(file=file)
+
+    async def _compare_and_set(
+        self, tx: Transaction, handle: Handle, request: CommitRequest, file_id: UUID
+    ) -> _Committed | None:
+        statement = blobs.commit(
+            handle,
+            size=request.size_bytes,
+            crc32c=request.crc32c,
+            etag=request.etag,
+            version_id=request.version_id,
+            file_id=file_id,
+        )
+        rows, limits = await tx.fetch_batch([statement, quota.read_limits(handle.owner_id)])
+        if not rows:
+            return None
+        blob = BlobRow(*rows[0][:-1])
+        placed = Placed(blob.upload_spec(), handle.owner_id)
+        return _Committed(blob, placed, rows[0][-1], quota.limits(limits, self._limits))
+
+    async def _new_file(
+        self, tx: Transaction, done: _Committed, file_id: UUID
+    ) -> tuple[File, list[Statement]]:
+        """The file, and the statements that make it visible; the answer to the request id comes first."""
+        current = await slots.lock(tx, done.blob.owner_id, done.placed.slot)
+        if done.placed.spec.HasField("if_generation_match"):
+            check_generation(done.placed.spec.if_generation_match, current.generation if current else 0)
+        file = build_file(done.blob, done.placed, done.at, file_id)
+        statements: list[Statement] = []
+        if current is None:
+            statements.append(insert_file(file, done.blob, done.placed, done.at))
+            statements += insert_details(file)
+        else:
+            slots.take_over(file, current)
+            statements += [
+                slots.replace(file, done.blob),
+                blobs.delete(file.owner_id, current.blob_id, self._timing.read_grace),
+                blobs.set_file(done.blob, current.file_id, file.generation),
+            ]
+        statements.append(outbox.file_ready(file))
+        size, count = (file.size_bytes - current.size_bytes, 0) if current else (file.size_bytes, 1)
+        statements.append(quota.count(file.owner_id, size, count))
+        if done.blob.request_id:
+            statements.insert(0, idempotency.answer(done.blob, file, self._timing.idempotency))
+        return file, statements
+
+    async def _give_up(self, handle: Handle) -> None:
+        with contextlib.suppress(UploadSuperseded):  # then somebody else has it, and ends it
+            await self._database.transact(user(handle.owner_id), lambda tx: blobs.abandon(tx, handle))
+
+
+def _check_declared(placed: Placed, request: CommitRequest) -> None:
+    """Storage has compared what came with what was declared; this guards the promise once more."""
+    spec = placed.spec
+    if spec.HasField("size_bytes") and spec.size_bytes != request.size_bytes:
+        raise SizeMismatch(
+            f"{spec.size_bytes} bytes were declared and {request.size_bytes} stored.",
+            metadata={"expected": str(spec.size_bytes), "actual": str(request.size_bytes)},
+        )
+
+
+async def _explain(tx: Transaction, handle: Handle, request: CommitRequest) -> CommitResponse:
+    """Why the compare-and-set found nothing: asked again, lost to another attempt, or an error."""
+    found = await blobs.read(tx, handle)
+    if found is None:
+        raise blobs.superseded()
+    ours = found.epoch == handle.epoch
+    if ours and found.file_id is not None:
+        return CommitResponse(file=await committed_file(tx, found))
+    other = await idempotency.winner(tx, found)
+    if other is not None and found.state in {blobs.ABORTING, blobs.GONE}:
+        return CommitResponse(file=other, lost_to_other_attempt=True)
+    raise _misfit(found, request) if ours else blobs.superseded()
+
+
+def _misfit(found: BlobRow, request: CommitRequest) -> StrongroomError:
+    """The attempt is the caller's own, but not in a state that this commit fits."""
+    if found.state == blobs.PENDING:
+        return InvalidField("A multipart upload begins its completion first (T3).", field="blob", rule="state")
+    if found.state == blobs.COMPLETING:
+        return ChecksumMismatch(
+            "The object is not what its completion announced.",
+            metadata={
+                "algorithm": "crc32c",
+                "expected": f"{found.crc32c:08x} ({found.size_bytes} bytes)",
+                "actual": f"{request.crc32c:08x} ({request.size_bytes} bytes)",
+            },
+        )
+    return blobs.superseded()

@@ -1,0 +1,147 @@
+"""Settings of metadata_service, read from the environment (`STRONGROOM_` plus the field in capitals)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from pydantic import Field, SecretStr, model_validator
+
+from servicekit.settings import CommonSettings, SettingError, SettingsBase
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long things last, in seconds; always counted on the database's clock.
+
+    `lease`: how long a silent attempt, or a cleaner's claim, lives. `read_grace`: between a deletion and the removal
+    of the object, so that downloads in flight end. `tombstone_grace`: longer than the longest S3 request in flight
+    (rule R5). `retry`: pause before a failed cleaning step is tried again, doubled each time up to `retry_max`.
+    """
+
+    lease: float = 60.0
+    read_grace: float = 300.0
+    tombstone_grace: float = 3600.0
+    idempotency: float = 24 * 3600.0
+    soft_delete: float = 7 * 86400.0
+    events: float = 24 * 3600.0
+    retry: float = 30.0
+    retry_max: float = 3600.0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Quota of an owner for whom none was set; None: no limit."""
+
+    bytes: int | None = None
+    files: int | None = None
+
+
+@dataclass(frozen=True)
+class PoolOptions:
+    """Connections of one process and how long each may wait; seconds.
+
+    `statement`, `lock` and `idle` become Postgres' statement_timeout, lock_timeout and
+    idle_in_transaction_session_timeout.
+    """
+
+    min_size: int = 2
+    max_size: int = 16
+    wait: float = 5.0
+    connect: float = 5.0
+    statement: float = 15.0
+    lock: float = 5.0
+    idle: float = 20.0
+
+
+class MetadataSettings(CommonSettings):
+    """`database_url` is the service's own login, neither superuser nor owner of the tables nor BYPASSRLS;
+    `migration_database_url` (default: the same) owns the tables and runs `migrate`.
+
+    `database_pool_max` connections at most are open per process; Postgres' max_connections must cover all replicas.
+    """
+
+    metadata_bind: str = "127.0.0.1:50052"
+    database_url: SecretStr
+    migration_database_url: SecretStr | None = None
+    database_pool_min: int = Field(default=2, ge=0)
+    database_pool_max: int = Field(default=16, ge=1, le=1000)
+    database_pool_wait_seconds: float = Field(default=5.0, gt=0)
+    database_connect_seconds: float = Field(default=5.0, gt=0)
+    database_statement_seconds: float = Field(default=15.0, gt=0)
+    database_lock_seconds: float = Field(default=5.0, gt=0)
+
+    upload_lease_seconds: float = Field(default=60.0, ge=0.5)
+    read_grace_seconds: float = Field(default=300.0, ge=0)
+    tombstone_grace_seconds: float = Field(default=3600.0, ge=0)
+    idempotency_hours: float = Field(default=24.0, gt=0)
+    soft_delete_seconds: float = Field(default=7 * 86400.0, ge=0)
+    event_retention_hours: float = Field(default=24.0, gt=0)
+    cleaner_retry_seconds: float = Field(default=30.0, ge=0)
+
+    quota_bytes: int | None = Field(default=None, ge=0)
+    quota_files: int | None = Field(default=None, ge=0)
+
+    @model_validator(mode="after")
+    def _pool_is_consistent(self) -> Self:
+        if self.database_pool_min > self.database_pool_max:
+            raise SettingError("STRONGROOM_DATABASE_POOL_MIN", "is larger than STRONGROOM_DATABASE_POOL_MAX")
+        return self
+
+    @property
+    def timing(self) -> Timing:
+        """The durations that the write protocol uses."""
+        return Timing(
+            lease=self.upload_lease_seconds,
+            read_grace=self.read_grace_seconds,
+            tombstone_grace=self.tombstone_grace_seconds,
+            idempotency=self.idempotency_hours * 3600,
+            soft_delete=self.soft_delete_seconds,
+            events=self.event_retention_hours * 3600,
+            retry=self.cleaner_retry_seconds,
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """The default quota."""
+        return Limits(self.quota_bytes, self.quota_files)
+
+    @property
+    def pool(self) -> PoolOptions:
+        """Size and time limits of the connection pool."""
+        return PoolOptions(
+            min_size=self.database_pool_min,
+            max_size=self.database_pool_max,
+            wait=self.database_pool_wait_seconds,
+            connect=self.database_connect_seconds,
+            statement=self.database_statement_seconds,
+            lock=self.database_lock_seconds,
+            idle=self.database_statement_seconds + 5,
+        )
+
+
+class MigrationSettings(SettingsBase):
+    """What `migrate` needs. `database_url` names the role that gets the rights; `migration_database_url` (default: the
+    same) is the login that owns the tables.
+    """
+
+    database_url: SecretStr
+    migration_database_url: SecretStr | None = None
+
+    @property
+    def owner_url(self) -> str:
+        """Where the migrations run."""
+        return (self.migration_database_url or self.database_url).get_secret_value()
+
+    @property
+    def service_login(self) -> tuple[str, str]:
+        """Name and password (`""` where there is none) of the service's role. Raises SettingError."""
+        try:
+            parts = conninfo_to_dict(self.database_url.get_secret_value())
+        except psycopg.ProgrammingError:
+            raise SettingError("STRONGROOM_DATABASE_URL", "is not a Postgres connection string") from None
+        if not parts.get("user"):
+            raise SettingError("STRONGROOM_DATABASE_URL", "names no user; write postgresql://USER:PASSWORD@HOST/NAME")
+        return str(parts["user"]), str(parts.get("password") or "")

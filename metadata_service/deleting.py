@@ -1,0 +1,135 @@
+"""D1: a file becomes invisible at once and for good; its object goes after the read grace (rule R5).
+
+Also the soft way: the file can be brought back until its purge time, its object stays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from metadata_service import blobs, outbox, quota
+from metadata_service.config import Limits, Timing
+from metadata_service.database import Database, Transaction, user
+from metadata_service.driver_errors import UniqueConflict
+from metadata_service.file_rows import COLUMNS, VISIBLE, mark_deleted, to_file
+from metadata_service.preconditions import check_generation
+from servicekit import failpoints
+from strongroom.errors import AlreadyExists, FileNotFound
+from strongroom.metadata.v1.file_pb2 import File
+
+BEFORE_COMMIT: Final = failpoints.register("metadata.d1.before_commit")
+AFTER_COMMIT: Final = failpoints.register("metadata.d1.after_commit")
+
+_LOCK_BY_ID: Final = f"""
+SELECT {COLUMNS}, files.blob_id FROM files
+WHERE owner_id = %(owner)s AND id = %(id)s AND {VISIBLE} FOR UPDATE
+"""
+_LOCK_BY_KEY: Final = f"""
+SELECT {COLUMNS}, files.blob_id FROM files
+WHERE owner_id = %(owner)s AND key = %(key)s AND {VISIBLE} FOR UPDATE
+"""
+_REMOVE: Final = "DELETE FROM files WHERE owner_id = %s AND id = %s"
+_HIDE: Final = """
+UPDATE files SET deleted_at = now(), purge_at = now() + make_interval(secs => %(window)s)
+WHERE owner_id = %(owner)s AND id = %(id)s RETURNING deleted_at, purge_at
+"""
+_RESTORE: Final = f"""
+UPDATE files SET deleted_at = NULL, purge_at = NULL
+WHERE owner_id = %(owner)s AND id = %(id)s AND deleted_at IS NOT NULL AND purge_at > now()
+RETURNING {COLUMNS}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """Which file to delete, by id or key, and on what condition. `family` 0: any."""
+
+    owner_id: str
+    file_id: UUID | None = None
+    key: str = ""
+    family: int = 0
+    if_generation_match: int | None = None
+    soft: bool = False
+
+
+class Deleting:
+    """Deletes and restores files."""
+
+    def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:
+        self._database = database
+        self._timing = timing
+        self._limits = limits
+
+    async def delete(self, wanted: Deletion) -> File:
+        """The file as it was. Raises FileNotFound (also the second time), PreconditionFailed."""
+        file = await self._database.transact(user(wanted.owner_id), lambda tx: self._in_transaction(tx, wanted))
+        await failpoints.hit(AFTER_COMMIT)
+        return file
+
+    async def undelete(self, owner_id: str, file_id: UUID) -> File:
+        """A soft-deleted file, visible again.
+
+        Raises FileNotFound (never there, or past its purge time), AlreadyExists (its place is taken by now),
+        QuotaExceeded, FileCountExceeded.
+        """
+        try:
+            return await self._database.transact(user(owner_id), lambda tx: self._restore(tx, owner_id, file_id))
+        except UniqueConflict as conflict:
+            raise AlreadyExists("Another file has taken this one's place; delete or move that one first.") from conflict
+
+    async def _in_transaction(self, tx: Transaction, wanted: Deletion) -> File:
+        file, blob_id = await _lock(tx, wanted)
+        if wanted.if_generation_match is not None:
+            check_generation(wanted.if_generation_match, file.generation)
+        if wanted.soft:
+            row = await tx.fetch_one(
+                _HIDE, {"owner": file.owner_id, "id": UUID(file.id), "window": self._timing.soft_delete}
+            )
+            if row:
+                mark_deleted(file, *row)
+            await tx.batch([outbox.file_deleted(file), quota.count(file.owner_id, -file.size_bytes, -1)])
+        else:
+            await remove(tx, file, blob_id, self._timing.read_grace)
+        await failpoints.hit(BEFORE_COMMIT)
+        return file
+
+    async def _restore(self, tx: Transaction, owner_id: str, file_id: UUID) -> File:
+        row = await tx.fetch_one(_RESTORE, {"owner": owner_id, "id": file_id})
+        if row is None:
+            raise not_found()
+        file = to_file(row)
+        limits = quota.read_limits(owner_id)
+        counted = [outbox.file_ready(file), quota.count(owner_id, file.size_bytes, 1)]
+        await tx.batch(counted)
+        await quota.ensure_room(tx, owner_id, quota.limits(await tx.fetch(*limits), self._limits))
+        return file
+
+
+async def remove(tx: Transaction, file: File, blob_id: UUID, grace: float) -> None:
+    """The row goes (its details with it), its blob → DELETING; the file is locked by the caller.
+
+    A soft-deleted file was counted out and told of when it was hidden.
+    """
+    statements = [(_REMOVE, (file.owner_id, UUID(file.id))), blobs.delete(file.owner_id, blob_id, grace)]
+    if not file.HasField("delete_time"):
+        statements += [outbox.file_deleted(file), quota.count(file.owner_id, -file.size_bytes, -1)]
+    await tx.batch(statements)
+
+
+def not_found() -> FileNotFound:
+    """No such file for this caller: whether it is somebody else's is not revealed."""
+    return FileNotFound("There is no such file, or it is not yours.")
+
+
+async def _lock(tx: Transaction, wanted: Deletion) -> tuple[File, UUID]:
+    """The file, locked; a replacement that is being committed is waited for."""
+    query = _LOCK_BY_KEY if wanted.file_id is None else _LOCK_BY_ID
+    row = await tx.fetch_one(query, {"owner": wanted.owner_id, "id": wanted.file_id, "key": wanted.key})
+    if row is None:
+        raise not_found()
+    file = to_file(row[:-1])
+    if wanted.family and file.family != wanted.family:
+        raise not_found()
+    return file, row[-1]

@@ -1,0 +1,65 @@
+"""The one place where psycopg's errors become Strongroom's."""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import errors as pg
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+from strongroom.errors import DatabaseUnavailable, InvalidField
+
+#: The transaction was undone and may simply be run again (Postgres, "Serialization Failure Handling").
+REPEATABLE = (pg.SerializationFailure, pg.DeadlockDetected)
+
+#: Faults of the moment: the server restarts, fails over, is full, or a time limit has passed.
+_UNAVAILABLE = (
+    PoolTimeout,
+    TooManyRequests,
+    pg.OperatorIntervention,  # class 57: shutdown, crash, cannot connect now, statement timeout
+    pg.InsufficientResources,  # class 53: too many connections, disk full, out of memory
+    pg.LockNotAvailable,
+    pg.ReadOnlySqlTransaction,  # a standby took the connection during a failover
+    pg.IdleInTransactionSessionTimeout,
+    pg.SystemError,  # class 58: I/O errors of the server
+    psycopg.OperationalError,  # everything about the connection itself
+    *REPEATABLE,
+)
+RETRY_AFTER_SECONDS = 1.0
+
+
+class UniqueConflict(Exception):
+    """A row with this unique key is there already. Never leaves the service: whoever inserts decides what it means."""
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(constraint)
+        self.constraint = constraint
+
+
+def translated(error: psycopg.Error) -> Exception:
+    """What to raise instead: DatabaseUnavailable, InvalidField, UniqueConflict; a bug stays what it is."""
+    if isinstance(error, pg.UniqueViolation):
+        return UniqueConflict(error.diag.constraint_name or "")
+    if isinstance(error, _UNAVAILABLE):
+        return DatabaseUnavailable(
+            "The database does not answer at the moment; try again.", retry_after=RETRY_AFTER_SECONDS
+        )
+    if _is_unstorable_text(error):
+        return InvalidField(
+            "A text holds a NUL character, which cannot be stored; remove it.", field="text", rule="string.no_nul"
+        )
+    return error
+
+
+def connection_is_lost(error: psycopg.Error) -> bool:
+    """Whether the connection, not the statement, has failed: another connection may do."""
+    if isinstance(error, pg.AdminShutdown | pg.CrashShutdown | pg.CannotConnectNow | pg.IdleInTransactionSessionTimeout):
+        return True
+    return isinstance(error, psycopg.OperationalError) and error.sqlstate is None and not isinstance(
+        error, PoolTimeout | TooManyRequests
+    )
+
+
+def _is_unstorable_text(error: psycopg.Error) -> bool:
+    if isinstance(error, pg.UntranslatableCharacter | pg.CharacterNotInRepertoire):
+        return True
+    return isinstance(error, psycopg.DataError) and error.sqlstate is None and "NUL" in str(error)

@@ -1,0 +1,87 @@
+"""Changes of what a file is called and who may read it; its content never changes in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from metadata_service import outbox
+from metadata_service.database import Database, Transaction, user
+from metadata_service.deleting import not_found
+from metadata_service.families import PROMISED
+from metadata_service.file_rows import COLUMNS, VISIBLE, to_file
+from metadata_service.filenames import clean_filename
+from metadata_service.preconditions import check_generation
+from strongroom.errors import InvalidField
+from strongroom.metadata.v1.file_pb2 import File
+
+_LOCK: Final = f"SELECT {COLUMNS} FROM files WHERE owner_id = %s AND id = %s AND {VISIBLE} FOR UPDATE"
+_UPDATE: Final = f"""
+UPDATE files SET filename = %(filename)s, visibility = %(visibility)s, metadata = %(metadata)s,
+    generation = generation + 1, updated_at = now()
+WHERE owner_id = %(owner)s AND id = %(id)s RETURNING {COLUMNS}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """What is to change; None: stays as it is. `metadata` is all of the user's metadata from then on."""
+
+    owner_id: str
+    file_id: UUID
+    filename: str | None = None
+    visibility: int | None = None
+    metadata: Mapping[str, str] | None = None
+    if_generation_match: int | None = None
+
+
+class Editing:
+    """Edits files."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def update(self, edit: Edit) -> File:
+        """The file after the change, one generation on. Raises FileNotFound, PreconditionFailed, InvalidField."""
+        filename = None if edit.filename is None else _required(clean_filename(edit.filename))
+
+        async def work(tx: Transaction) -> File:
+            row = await tx.fetch_one(_LOCK, (edit.owner_id, edit.file_id))
+            if row is None:
+                raise not_found()
+            file = to_file(row)
+            if edit.if_generation_match is not None:
+                check_generation(edit.if_generation_match, file.generation)
+            changed = await tx.fetch(
+                _UPDATE,
+                {
+                    "owner": edit.owner_id,
+                    "id": edit.file_id,
+                    "filename": filename or file.filename,
+                    "visibility": edit.visibility or file.visibility,
+                    "metadata": Jsonb(_merged(file, edit.metadata)),
+                },
+            )
+            file = to_file(changed[0])
+            await tx.batch([outbox.file_updated(file)])
+            return file
+
+        return await self._database.transact(user(edit.owner_id), work)
+
+
+def _merged(file: File, wanted: Mapping[str, str] | None) -> dict[str, str]:
+    """The user's part is replaced, what the family promises stays."""
+    if wanted is None:
+        return dict(file.metadata)
+    promised = {name: text for name, text in file.metadata.items() if name in PROMISED}
+    return dict(wanted) | promised
+
+
+def _required(filename: str) -> str:
+    if not filename:
+        raise InvalidField("The file name is empty without its folders.", field="filename", rule="not_empty")
+    return filename

@@ -1,0 +1,123 @@
+"""What differs between the families of files: slot, promised metadata, lifetime, detail rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from metadata_service.database import Statement
+from metadata_service.layouts import Attempt
+from strongroom.metadata.v1 import file_pb2
+from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
+
+ATTEMPT_KEY: Final = "strongroom-attempt"
+TIMESTAMP_KEY: Final = "upload_timestamp"
+#: Metadata that the families promise (rest.md B); user metadata never covers it, an edit never removes it.
+PROMISED: Final = frozenset({"user_id", "original_filename", "content_type", TIMESTAMP_KEY, "class_id"})
+DEFAULT_TTL_SECONDS: Final = 24 * 3600.0
+PROFILE_SLOT: Final = "profile"
+
+FAMILIES: Final[dict[str, file_pb2.FileFamily]] = {
+    "file": file_pb2.FILE_FAMILY_FILE,
+    "generation": file_pb2.FILE_FAMILY_GENERATION,
+    "event_media": file_pb2.FILE_FAMILY_EVENT_MEDIA,
+    "profile_picture": file_pb2.FILE_FAMILY_PROFILE_PICTURE,
+    "temp": file_pb2.FILE_FAMILY_TEMP,
+    "path": file_pb2.FILE_FAMILY_PATH,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A normal spec together with the place it goes to."""
+
+    spec: UploadSpec
+    owner_id: str
+
+    @property
+    def family(self) -> file_pb2.FileFamily:
+        """The family's number."""
+        return FAMILIES[self.spec.target.WhichOneof("target") or ""]
+
+    @property
+    def slot(self) -> str | None:
+        """The replaceable place, unique per owner; None where each upload is a file of its own."""
+        return slot_of(self.spec.target)
+
+    @property
+    def lifetime(self) -> float | None:
+        """Seconds after which a temporary file goes away; None: it stays."""
+        if self.spec.target.WhichOneof("target") != "temp":
+            return None
+        ttl = self.spec.target.temp.ttl
+        return ttl.seconds + ttl.nanos / 1e9 if self.spec.target.temp.HasField("ttl") else DEFAULT_TTL_SECONDS
+
+
+def slot_of(target: UploadTarget) -> str | None:
+    """`profile`, `path:…`, or None."""
+    match target.WhichOneof("target"):
+        case "profile_picture":
+            return PROFILE_SLOT
+        case "path":
+            return f"path:{target.path.path}"
+        case _:
+            return None
+
+
+def object_metadata(spec: UploadSpec, attempt: Attempt) -> dict[str, str]:
+    """What S3 keeps with the object; `upload_timestamp` is added by the database, on its clock."""
+    known = {
+        ATTEMPT_KEY: str(attempt.id),
+        "user_id": attempt.owner_id,
+        "original_filename": spec.filename,
+        "content_type": spec.content_type,
+    }
+    if spec.target.file.class_id:
+        known["class_id"] = spec.target.file.class_id
+    return known
+
+
+def file_metadata(spec: UploadSpec, stored: dict[str, str]) -> dict[str, str]:
+    """What the file shows: the user's metadata, and over it what the family promises."""
+    return dict(spec.metadata) | {name: text for name, text in stored.items() if name in PROMISED}
+
+
+def with_details(file: file_pb2.File, target: UploadTarget) -> file_pb2.File:
+    """Fill in what the family has beyond a file."""
+    match target.WhichOneof("target"):
+        case "generation":
+            wanted = target.generation
+            file.generation_details.type = wanted.type
+            file.generation_details.prompt = wanted.prompt
+            file.generation_details.settings_json = wanted.settings_json
+        case "event_media":
+            media = target.event_media
+            file.event_media_details.event_id = media.event_id
+            file.event_media_details.title = media.title
+            file.event_media_details.description = media.description
+            file.event_media_details.tags.extend(media.tags)
+    return file
+
+
+_INSERT_GENERATION: Final = """
+INSERT INTO generations (owner_id, file_id, type, prompt, settings_json) VALUES (%s, %s, %s, %s, %s)
+"""
+_INSERT_EVENT_MEDIA: Final = """
+INSERT INTO event_media (owner_id, file_id, event_id, title, description, tags) VALUES (%s, %s, %s, %s, %s, %s)
+"""
+
+
+def insert_details(file: file_pb2.File) -> list[Statement]:
+    """The statements that store a new file's detail rows."""
+    match file.family:
+        case file_pb2.FILE_FAMILY_GENERATION:
+            generation = file.generation_details
+            values = (generation.type, generation.prompt, generation.settings_json)
+            return [(_INSERT_GENERATION, (file.owner_id, UUID(file.id), *values))]
+        case file_pb2.FILE_FAMILY_EVENT_MEDIA:
+            media = file.event_media_details
+            texts = (UUID(media.event_id), media.title, media.description, list(media.tags))
+            return [(_INSERT_EVENT_MEDIA, (file.owner_id, UUID(file.id), *texts))]
+        case _:
+            return []

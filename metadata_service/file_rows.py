@@ -1,0 +1,89 @@
+"""Rows of `files` with their details, as they are read, and as protobuf."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from metadata_service.database import Row
+from metadata_service.timestamps import to_proto
+from strongroom.metadata.v1.file_pb2 import (
+    FILE_FAMILY_EVENT_MEDIA,
+    FILE_FAMILY_GENERATION,
+    EventMediaDetails,
+    File,
+    GenerationDetails,
+)
+
+#: What `to_file` takes, in its order. The details are looked up only for rows of their family.
+COLUMNS: Final = """
+files.id::text, files.owner_id, files.family, files.key, files.filename, files.content_type, files.size_bytes,
+files.etag, files.generation, files.version_id, files.crc32c, files.metadata, files.visibility, files.created_at,
+files.updated_at, files.expires_at, files.deleted_at, files.purge_at,
+CASE files.family
+WHEN 2 THEN (
+    SELECT json_build_array(generations.type, generations.prompt, generations.settings_json)
+    FROM generations WHERE generations.owner_id = files.owner_id AND generations.file_id = files.id)
+WHEN 3 THEN (
+    SELECT json_build_array(event_media.event_id, event_media.title, event_media.description, event_media.tags)
+    FROM event_media WHERE event_media.owner_id = files.owner_id AND event_media.file_id = files.id)
+END
+"""
+COLUMN_COUNT: Final = 19
+#: Files that a caller may see: neither soft-deleted nor past their time.
+VISIBLE: Final = "files.deleted_at IS NULL AND (files.expires_at IS NULL OR files.expires_at > now())"
+
+
+def to_file(row: Row) -> File:
+    """One row of COLUMNS."""
+    (
+        file_id, owner_id, family, key, filename, content_type, size, etag, generation, version_id, crc32c,
+        metadata, visibility, created, updated, expires, deleted, purge, details,
+    ) = row  # fmt: skip
+    file = File(
+        id=file_id,
+        owner_id=owner_id,
+        family=family,
+        key=key,
+        filename=filename,
+        content_type=content_type,
+        size_bytes=size,
+        etag=etag,
+        generation=generation,
+        version_id=version_id,
+        crc32c=crc32c,
+        metadata=metadata,
+        visibility=visibility,
+        create_time=to_proto(created),
+        update_time=to_proto(updated),
+    )
+    if expires is not None:
+        file.expire_time.CopyFrom(to_proto(expires))
+    if deleted is not None:
+        mark_deleted(file, deleted, purge)
+    if details is not None:
+        _add_details(file, details)
+    return file
+
+
+def mark_deleted(file: File, deleted: datetime, purge: datetime) -> None:
+    """Show when a file was soft-deleted and until when it can be restored."""
+    file.delete_time.CopyFrom(to_proto(deleted))
+    file.purge_time.CopyFrom(to_proto(purge))
+
+
+def file_uuid(file: File) -> UUID:
+    """The id as the database takes it."""
+    return UUID(file.id)
+
+
+def _add_details(file: File, details: list[object]) -> None:
+    if file.family == FILE_FAMILY_GENERATION:
+        kind, prompt, settings = details
+        file.generation_details.CopyFrom(GenerationDetails(type=kind, prompt=prompt, settings_json=settings))  # type: ignore[arg-type]
+    elif file.family == FILE_FAMILY_EVENT_MEDIA:
+        event_id, title, description, tags = details
+        file.event_media_details.CopyFrom(
+            EventMediaDetails(event_id=event_id, title=title, description=description, tags=tags)  # type: ignore[arg-type]
+        )

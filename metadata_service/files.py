@@ -1,0 +1,124 @@
+"""Queries over an owner's files. Each is one round trip: the scope and the statement travel together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from metadata_service.database import Database, user
+from metadata_service.deleting import not_found
+from metadata_service.file_rows import COLUMNS, VISIBLE, to_file
+from metadata_service.paging import PageTokens, page_size
+from strongroom.errors import InvalidPageToken
+from strongroom.metadata.v1.file_pb2 import File
+
+DEFAULT_PAGE: Final = 100
+LARGEST_PAGE: Final = 1000
+#: A page ends early when its files are larger than this: replies stay below gRPC's 4 MiB.
+LARGEST_PAGE_BYTES: Final = 3 << 20
+
+#: With show_deleted also what can still be restored.
+_NOT_PURGED: Final = (
+    "(files.expires_at IS NULL OR files.expires_at > now()) AND (files.purge_at IS NULL OR files.purge_at > now())"
+)
+_SELECT: Final = f"SELECT {COLUMNS} FROM files WHERE files.owner_id = %(owner)s"
+_BY_ID: Final = f"{_SELECT} AND files.id = %(id)s"
+_BY_KEY: Final = f"{_SELECT} AND files.key = %(key)s"
+_LIVE_FIRST: Final = "ORDER BY files.deleted_at DESC NULLS FIRST LIMIT 1"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which files to list: keys that begin with `prefix`; `family` 0 means all."""
+
+    owner_id: str
+    prefix: str = ""
+    family: int = 0
+    show_deleted: bool = False
+
+    def identity(self) -> list[object]:
+        """What a page token is bound to."""
+        return ["ListFiles", self.owner_id, self.prefix, self.family, self.show_deleted]
+
+
+class FileQueries:
+    """Reads files."""
+
+    def __init__(self, database: Database, tokens: PageTokens) -> None:
+        self._database = database
+        self._tokens = tokens
+
+    async def by_id(self, owner_id: str, file_id: UUID, *, show_deleted: bool = False) -> File:
+        """Raises FileNotFound."""
+        condition = _NOT_PURGED if show_deleted else VISIBLE
+        return await self._one(owner_id, f"{_BY_ID} AND {condition}", {"owner": owner_id, "id": file_id})
+
+    async def by_key(self, owner_id: str, key: str, *, show_deleted: bool = False) -> File:
+        """The live file with this key, else (with show_deleted) the one deleted last. Raises FileNotFound."""
+        condition = f"{_NOT_PURGED} {_LIVE_FIRST}" if show_deleted else VISIBLE
+        return await self._one(owner_id, f"{_BY_KEY} AND {condition}", {"owner": owner_id, "key": key})
+
+    async def page(self, listing: Listing, size: int, token: str) -> tuple[list[File], str]:
+        """One page in byte order of the keys, and the token of the next one (`""`: there is none).
+
+        `size` 0 means 100, over 1,000 is lowered. Raises InvalidPageToken.
+        """
+        limit = page_size(size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
+        query, params = self._listing(listing, token)
+        params["limit"] = limit + 1
+        rows = await self._database.read(user(listing.owner_id), query, params)
+        files: list[File] = []
+        total = 0
+        for row in rows[:limit]:
+            file = to_file(row)
+            total += file.ByteSize()
+            if files and total > LARGEST_PAGE_BYTES:
+                break
+            files.append(file)
+        if len(files) == len(rows):
+            return files, ""
+        return files, self._tokens.seal(listing.identity(), [files[-1].key, files[-1].id])
+
+    def _listing(self, listing: Listing, token: str) -> tuple[str, dict[str, object]]:
+        conditions = [_NOT_PURGED if listing.show_deleted else VISIBLE]
+        params: dict[str, object] = {"owner": listing.owner_id}
+        if token:
+            conditions.append("(files.key, files.id) > (%(after_key)s, %(after_id)s)")
+            params["after_key"], params["after_id"] = self._position(listing, token)
+        elif listing.prefix:
+            conditions.append("files.key >= %(prefix)s")
+            params["prefix"] = listing.prefix
+        if until := after_prefix(listing.prefix):
+            conditions.append("files.key < %(until)s")
+            params["until"] = until
+        if listing.family:
+            conditions.append("files.family = %(family)s")
+            params["family"] = listing.family
+        where = " AND ".join(conditions)
+        return f"{_SELECT} AND {where} ORDER BY files.key, files.id LIMIT %(limit)s", params
+
+    def _position(self, listing: Listing, token: str) -> tuple[str, UUID]:
+        position = self._tokens.open(listing.identity(), token)
+        if len(position) != 2:
+            raise InvalidPageToken("This page token belongs to another query; start from the first page.")
+        return position[0], UUID(position[1])
+
+    async def _one(self, owner_id: str, query: str, params: dict[str, object]) -> File:
+        rows = await self._database.read(user(owner_id), query, params)
+        if not rows:
+            raise not_found()
+        return to_file(rows[0])
+
+
+def after_prefix(prefix: str) -> str:
+    """The smallest text greater than every text with this prefix, in byte order; `""` when there is none.
+
+    UTF-8 keeps the order of code points; the surrogates between U+D7FF and U+E000 are no text.
+    """
+    for end in range(len(prefix), 0, -1):
+        last = ord(prefix[end - 1])
+        if last == 0x10FFFF:
+            continue
+        return prefix[: end - 1] + chr(0xE000 if last == 0xD7FF else last + 1)
+    return ""

@@ -1,0 +1,126 @@
+"""`python -m metadata_service migrate`: brings the schema to this release's revision and grants the service its rights.
+
+May run at any time and several at once: an advisory lock lets one work and the others find nothing to do. DDL gives up
+after a few seconds of waiting for a table, so that a migration never holds up the traffic behind it.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from psycopg import sql
+from sqlalchemy import Connection, create_engine, pool
+
+from metadata_service.config import MigrationSettings
+from metadata_service.tables import metadata
+from servicekit.settings import SettingError
+
+_LOCK: Final = 0x5374726F6E67  # "Strong"
+_WAIT_FOR_OTHERS: Final = "10min"
+_WAIT_FOR_TABLES: Final = "5s"
+_RIGHTS: Final = "SELECT, INSERT, UPDATE, DELETE"
+
+
+class MigrationFailed(Exception):
+    """`str()` is one line that says what to do."""
+
+
+def migrate(settings: MigrationSettings) -> str:
+    """Upgrade to the newest revision and grant; answers one line for people. Raises MigrationFailed, SettingError."""
+    engine = create_engine("postgresql+psycopg://", creator=lambda: _connect(settings.owner_url), poolclass=pool.NullPool)
+    try:
+        with engine.connect() as connection:
+            _prepare(connection)
+            before = _revision(connection)
+            command.upgrade(alembic_config(connection), "head")
+            after = _revision(connection)
+            grant(connection, settings)
+            connection.commit()
+    except psycopg.errors.LockNotAvailable as error:
+        raise MigrationFailed("a table stayed busy; the migration changed nothing, run it again") from error
+    except Exception as error:
+        if isinstance(error.__cause__, psycopg.Error):
+            raise MigrationFailed(f"the migration failed: {_one_line(error.__cause__)}") from error
+        raise
+    return f"schema at revision {after}" + ("" if before == after else f" (was {before or 'empty'})")
+
+
+def alembic_config(connection: Connection) -> Config:
+    """Alembic's configuration, for revisions run on `connection`."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def grant(connection: Connection, settings: MigrationSettings) -> None:
+    """Give the service's role what it needs and no more: no TRUNCATE (row-level security does not bind it), no DDL.
+
+    Raises SettingError when there is no such role and this one may not make it.
+    """
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError("migrations run on psycopg")
+    role, password = settings.service_login
+    if role == driver.info.user:
+        sys.stderr.write(f"warning: {role} owns the tables it serves; give the service a role of its own\n")
+        return
+    _ensure_role(driver, role, password)
+    name = sql.Identifier(role)
+    driver.execute(sql.SQL("GRANT USAGE ON SCHEMA public TO {}").format(name))
+    for table in metadata.sorted_tables:
+        target = sql.Identifier("public", table.name)
+        driver.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(target, name))
+        driver.execute(sql.SQL(f"GRANT {_RIGHTS} ON {{}} TO {{}}").format(target, name))
+    driver.execute(sql.SQL("GRANT SELECT ON public.alembic_version TO {}").format(name))
+
+
+def _connect(url: str) -> psycopg.Connection:
+    try:
+        return psycopg.connect(url, application_name="strongroom-migrate", connect_timeout=10)
+    except psycopg.OperationalError as error:
+        raise MigrationFailed(f"the database can't be reached: {_one_line(error)}") from error
+
+
+def _prepare(connection: Connection) -> None:
+    """Wait for other migrations to end; then act for the system, and never wait long for a table."""
+    connection.exec_driver_sql(f"SET lock_timeout = '{_WAIT_FOR_OTHERS}'")
+    connection.exec_driver_sql(f"SELECT pg_advisory_lock({_LOCK})")
+    connection.exec_driver_sql(f"SET lock_timeout = '{_WAIT_FOR_TABLES}'")
+    connection.exec_driver_sql("SET app.scope = 'system'")
+    connection.commit()
+
+
+def _revision(connection: Connection) -> str | None:
+    revision = MigrationContext.configure(connection).get_current_revision()
+    connection.commit()
+    return revision
+
+
+def _ensure_role(driver: psycopg.Connection, role: str, password: str) -> None:
+    if driver.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,)).fetchone():
+        return
+    may = driver.execute(
+        "SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user"
+    ).fetchone()
+    if not may or not may[0]:
+        raise SettingError(
+            "STRONGROOM_DATABASE_URL",
+            f"there is no role {role}, and {driver.info.user} may not create it; let an administrator run"
+            f" CREATE ROLE {role} LOGIN NOSUPERUSER NOBYPASSRLS PASSWORD '…'",
+        )
+    rights = sql.SQL("LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE")
+    secret = sql.SQL(" PASSWORD {}").format(sql.Literal(password)) if password else sql.SQL("")
+    driver.execute(sql.SQL("CREATE ROLE {} {}{}").format(sql.Identifier(role), rights, secret))
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())
+

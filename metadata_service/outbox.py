@@ -1,0 +1,60 @@
+"""Events, written in the transaction that they tell of: whoever reads them later misses none and hears of no undone one.
+
+No NOTIFY here: it takes a lock over the whole database until the commit is on disk. Whoever waits for events is woken
+outside of the transaction.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from psycopg.types.json import Jsonb
+
+from metadata_service.database import Statement, Transaction
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.notification_service_pb2 import (
+    EVENT_TYPE_FILE_DELETED,
+    EVENT_TYPE_FILE_READY,
+    EVENT_TYPE_FILE_UPDATED,
+    EventType,
+)
+
+_APPEND: Final = "INSERT INTO events (owner_id, type, subject_id, payload) VALUES (%s, %s, %s, %s)"
+_FORGET: Final = """
+DELETE FROM events USING (
+    SELECT owner_id, xid, id FROM events WHERE created_at <= now() - make_interval(secs => %(keep)s) LIMIT %(limit)s
+) AS old
+WHERE events.owner_id = old.owner_id AND events.xid = old.xid AND events.id = old.id
+"""
+
+
+def file_ready(file: File) -> Statement:
+    """The file became visible, or its content was replaced."""
+    return _about(file, EVENT_TYPE_FILE_READY)
+
+
+def file_updated(file: File) -> Statement:
+    """Name, visibility or metadata changed."""
+    return _about(file, EVENT_TYPE_FILE_UPDATED)
+
+
+def file_deleted(file: File) -> Statement:
+    """The file is no longer visible."""
+    return _about(file, EVENT_TYPE_FILE_DELETED)
+
+
+async def forget(tx: Transaction, keep: float, limit: int) -> int:
+    """Remove events older than `keep` seconds."""
+    return await tx.execute(_FORGET, {"keep": keep, "limit": limit})
+
+
+def _about(file: File, event: EventType) -> Statement:
+    payload = {
+        "family": file.family,
+        "key": file.key,
+        "filename": file.filename,
+        "content_type": file.content_type,
+        "size_bytes": file.size_bytes,
+        "generation": file.generation,
+    }
+    return _APPEND, (file.owner_id, int(event), file.id, Jsonb(payload))

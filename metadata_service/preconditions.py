@@ -1,0 +1,38 @@
+"""if_generation_match (AIP-154): 0 means that the target may not exist yet."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from metadata_service.database import Transaction
+from strongroom.errors import PreconditionFailed
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+
+_GENERATION: Final = "SELECT generation FROM files WHERE owner_id = %s AND slot = %s AND deleted_at IS NULL"
+
+
+def check_generation(wanted: int, actual: int) -> None:
+    """Raises PreconditionFailed {actual} unless the target is at the generation that the caller has seen."""
+    if wanted == actual:
+        return
+    if wanted == 0:
+        text = "The file exists already, and the request may only create it."
+    elif actual == 0:
+        text = "There is no such file, and the request may only replace one."
+    else:
+        text = f"The file is at generation {actual} and not at {wanted}; read it again."
+    raise PreconditionFailed(text, metadata={"actual": str(actual)})
+
+
+async def check_slot(tx: Transaction, owner_id: str, slot: str | None, spec: UploadSpec) -> int:
+    """The generation of the file that an upload would replace, 0 for none; an early look, repeated in T4.
+
+    Raises PreconditionFailed.
+    """
+    row = None
+    if slot is not None:
+        row = await tx.fetch_one(_GENERATION, (owner_id, slot))
+    actual = int(row[0]) if row else 0
+    if spec.HasField("if_generation_match"):
+        check_generation(spec.if_generation_match, actual)
+    return actual

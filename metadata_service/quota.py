@@ -1,0 +1,106 @@
+"""Limits and counts of an owner.
+
+`used` is counted on `usage` in stripes, one per connection as far as possible, so that parallel uploads of one owner
+do not wait for each other's commit; only the sum over the stripes means something. `reserved` is not counted at all
+but summed up from the blobs that are PENDING or COMPLETING: whatever ends an attempt gives its reservation back.
+
+An owner with a limit is exact: whoever needs more room takes the owner's advisory lock before it sums up, after every
+other lock of its transaction, and holds it until the commit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from metadata_service.config import Limits
+from metadata_service.database import Row, Statement, Transaction
+from strongroom.errors import FileCountExceeded, QuotaExceeded
+
+STRIPES: Final = 16
+_LOCK_SEED: Final = 0x5372  # keeps these locks apart from others in the database
+
+_COUNT: Final = f"""
+INSERT INTO usage (owner_id, stripe, used_bytes, file_count)
+VALUES (%(owner)s, pg_backend_pid() %% {STRIPES}, %(bytes)s, %(files)s)
+ON CONFLICT (owner_id, stripe) DO UPDATE SET
+    used_bytes = usage.used_bytes + excluded.used_bytes, file_count = usage.file_count + excluded.file_count
+"""
+
+_LOCK: Final = f"SELECT pg_advisory_xact_lock(hashtextextended(%(owner)s, {_LOCK_SEED}))"
+
+_LIMITS: Final = "SELECT limit_bytes, limit_files FROM quotas WHERE owner_id = %(owner)s"
+
+_SUMS: Final = """
+SELECT used.bytes, used.files, reserved.bytes, reserved.files
+FROM (
+    SELECT coalesce(sum(used_bytes), 0)::bigint AS bytes, coalesce(sum(file_count), 0)::bigint AS files
+    FROM usage WHERE owner_id = %(owner)s
+) AS used, (
+    SELECT coalesce(sum(reserved_bytes), 0)::bigint AS bytes, coalesce(sum(reserved_files), 0)::bigint AS files
+    FROM blobs WHERE owner_id = %(owner)s AND state IN (1, 2)
+) AS reserved
+"""
+
+_SET: Final = """
+INSERT INTO quotas (owner_id, limit_bytes, limit_files) VALUES (%(owner)s, %(bytes)s, %(files)s)
+ON CONFLICT (owner_id) DO UPDATE SET limit_bytes = excluded.limit_bytes, limit_files = excluded.limit_files
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """Bytes and files of one owner: visible, and held by attempts under way."""
+
+    used_bytes: int
+    used_files: int
+    reserved_bytes: int
+    reserved_files: int
+
+
+def count(owner_id: str, size: int, files: int) -> Statement:
+    """Add to the owner's use (negative: take away). The last statement of its transaction, because it locks a stripe."""
+    return _COUNT, {"owner": owner_id, "bytes": size, "files": files}
+
+
+def read_limits(owner_id: str) -> Statement:
+    """The statement for `limits`; goes out together with another one."""
+    return _LIMITS, {"owner": owner_id}
+
+
+def limits(rows: list[Row], default: Limits) -> Limits:
+    """The owner's limits from the rows of `read_limits`; `default` for whom none were set."""
+    return Limits(*rows[0]) if rows else default
+
+
+async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits) -> None:
+    """Refuse when what the owner uses and has reserved, this transaction's own rows included, passes a limit.
+
+    To be called after the rows are written. Raises QuotaExceeded, FileCountExceeded {limit, used}.
+    """
+    if allowed.bytes is None and allowed.files is None:
+        return
+    await tx.fetch(_LOCK, {"owner": owner_id})
+    sums = await totals(tx, owner_id)  # its snapshot is newer than the lock: it sees what the others committed
+    size, files = sums.used_bytes + sums.reserved_bytes, sums.used_files + sums.reserved_files
+    if allowed.bytes is not None and size > allowed.bytes:
+        raise QuotaExceeded(
+            f"Your storage quota is {allowed.bytes} bytes, and with this file it would be {size}; delete something first.",
+            metadata={"limit": str(allowed.bytes), "used": str(sums.used_bytes)},
+        )
+    if allowed.files is not None and files > allowed.files:
+        raise FileCountExceeded(
+            f"You may store {allowed.files} files, and with this one it would be {files}; delete something first.",
+            metadata={"limit": str(allowed.files), "used": str(sums.used_files)},
+        )
+
+
+async def totals(tx: Transaction, owner_id: str) -> Totals:
+    """The owner's sums, in one snapshot."""
+    rows = await tx.fetch(_SUMS, {"owner": owner_id})
+    return Totals(*rows[0])
+
+
+async def set_limits(tx: Transaction, owner_id: str, wanted: Limits) -> None:
+    """Set both limits; None means none, whatever the default is."""
+    await tx.execute(_SET, {"owner": owner_id, "bytes": wanted.bytes, "files": wanted.files})

@@ -1,0 +1,158 @@
+"""T1, Reserve: one transaction makes the intent known before any byte goes to S3 (rule R1)."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID, uuid4
+
+from psycopg.types.json import Jsonb
+
+from metadata_service import blobs, idempotency, layouts, quota
+from metadata_service.blob_rows import COLUMNS, BlobRow
+from metadata_service.config import Limits, Timing
+from metadata_service.database import Database, Row, Transaction, user
+from metadata_service.driver_errors import UniqueConflict
+from metadata_service.families import TIMESTAMP_KEY, object_metadata, slot_of
+from metadata_service.filenames import extension_of
+from metadata_service.preconditions import check_slot
+from metadata_service.specs import normal_spec
+from servicekit import failpoints
+from strongroom.errors import DatabaseUnavailable, InvalidField
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.reservation_service_pb2 import ReserveRequest, ReserveResponse
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+
+BEFORE_COMMIT: Final = failpoints.register("metadata.t1.before_commit")
+AFTER_COMMIT: Final = failpoints.register("metadata.t1.after_commit")
+
+_KEY_TRIES: Final = 16
+_MICROSECOND: Final = timedelta(microseconds=1)
+_ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+_INSERT: Final = f"""
+INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, part_size, content_type, spec, object_metadata,
+    request_id, reserved_bytes, reserved_files, lease_expires_at)
+SELECT %(owner)s, %(id)s, 1, 1, %(kind)s, %(key)s, %(key_shared)s, %(part_size)s, %(content_type)s, %(spec)s,
+    %(object_metadata)s || jsonb_build_object(
+        '{TIMESTAMP_KEY}', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')),
+    %(request_id)s, %(reserved_bytes)s, %(reserved_files)s, now() + make_interval(secs => %(lease)s)
+"""
+_RETURNING: Final = f" RETURNING {COLUMNS}"
+_INSERT_FREE: Final = _INSERT + _RETURNING
+_INSERT_CLAIMED: Final = idempotency.CLAIM + _INSERT + " FROM claim" + _RETURNING
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """One Reserve, checked: the attempt it would start."""
+
+    owner_id: str
+    blob_id: UUID
+    spec: UploadSpec
+    request: ReserveRequest
+
+    def claim(self, keep: float) -> idempotency.Claim:
+        """Its claim to the request id."""
+        return idempotency.Claim(
+            self.owner_id, self.spec.request_id, self.request.fingerprint, self.blob_id, keep
+        )
+
+
+class Reserving:
+    """Starts attempts."""
+
+    def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:
+        self._database = database
+        self._timing = timing
+        self._limits = limits
+
+    async def reserve(self, owner_id: str, request: ReserveRequest) -> ReserveResponse:
+        """A PENDING blob with its key, epoch 1 and a lease, or the stored answer of an earlier request with this id.
+
+        Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, FileCountExceeded, PreconditionFailed, InvalidField,
+        PathInvalid, Unimplemented.
+        """
+        if request.kind == blob_pb2.BLOB_KIND_UNSPECIFIED:
+            raise InvalidField("kind says how the bytes will go to S3; set it.", field="kind", rule="required")
+        spec = normal_spec(request.spec, owner_id)
+        response = await self._with_a_key_of_its_own(_Wish(owner_id, uuid4(), spec, request))
+        await failpoints.hit(AFTER_COMMIT)
+        return response
+
+    async def _with_a_key_of_its_own(self, wish: _Wish) -> ReserveResponse:
+        """Keys of some families hold the time: when two attempts meet in one microsecond, the later one moves on."""
+        later = 0
+        for tried in range(_KEY_TRIES):
+            try:
+                return await self._database.transact(
+                    user(wish.owner_id), lambda tx, later=later: self._in_transaction(tx, wish, later)
+                )
+            except UniqueConflict as conflict:
+                if conflict.constraint != "blobs_exclusive_key":
+                    raise
+                later += random.randint(1, 2**tried)
+        raise DatabaseUnavailable("No free key was found for this upload; try again.", retry_after=1.0)
+
+    async def _in_transaction(self, tx: Transaction, wish: _Wish, later: int) -> ReserveResponse:
+        existing = 0
+        slot = slot_of(wish.spec.target)
+        if slot is not None or wish.spec.HasField("if_generation_match"):
+            existing = await check_slot(tx, wish.owner_id, slot, wish.spec)
+        params = await self._row(tx, wish, later)
+        params["reserved_files"] = 0 if existing else 1
+        inserted, allowed = await self._insert(tx, wish, params)
+        if not inserted:
+            stored = await idempotency.decide(tx, wish.claim(self._timing.idempotency))
+            if stored is not None:
+                return ReserveResponse(replay=stored)
+            inserted = await tx.fetch(_INSERT_FREE, params)
+        await quota.ensure_room(tx, wish.owner_id, allowed)
+        await failpoints.hit(BEFORE_COMMIT)
+        return ReserveResponse(blob=BlobRow(*inserted[0]).to_proto())
+
+    async def _insert(
+        self, tx: Transaction, wish: _Wish, params: dict[str, object]
+    ) -> tuple[list[Row], Limits]:
+        """The new row, or none when the request id is taken; and the owner's limits: one round trip."""
+        statement = _INSERT_FREE
+        if wish.spec.request_id:
+            statement = _INSERT_CLAIMED
+            params.update(wish.claim(self._timing.idempotency).params())
+        inserted, limits = await tx.fetch_batch([(statement, params), quota.read_limits(wish.owner_id)])
+        return inserted, quota.limits(limits, self._limits)
+
+    async def _row(self, tx: Transaction, wish: _Wish, later: int) -> dict[str, object]:
+        """The new blob's columns. The name of a file without one is the last segment of its key."""
+        spec = UploadSpec()
+        spec.CopyFrom(wish.spec)
+        at = await _moment(tx) + later * _MICROSECOND if layouts.holds_time(spec.target) else _ANY_TIME
+        extension = extension_of(spec.filename, spec.content_type)
+        attempt = layouts.Attempt(wish.owner_id, wish.blob_id, at, extension)
+        key = layouts.object_key(spec.target, attempt)
+        spec.filename = spec.filename or key.text.rpartition("/")[2]
+        return {
+            "owner": wish.owner_id,
+            "id": wish.blob_id,
+            "kind": wish.request.kind,
+            "key": key.text,
+            "key_shared": key.shared,
+            "part_size": wish.request.part_size_bytes,
+            "content_type": spec.content_type,
+            "spec": spec.SerializeToString(),
+            "object_metadata": Jsonb(object_metadata(spec, attempt)),
+            "request_id": spec.request_id,
+            "reserved_bytes": spec.size_bytes if spec.HasField("size_bytes") else 0,
+            "lease": self._timing.lease,
+        }
+
+
+async def _moment(tx: Transaction) -> datetime:
+    """Now, in UTC, by the database's clock: processes may disagree on the time."""
+    row = await tx.fetch_one("SELECT now()")
+    if row is None:
+        raise AssertionError("a SELECT without FROM answers one row")
+    moment: datetime = row[0]
+    return moment.astimezone(UTC)

@@ -1,0 +1,1 @@
+"""One small module per gRPC service: requests in, use case, responses out."""

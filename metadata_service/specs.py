@@ -1,0 +1,95 @@
+"""An UploadSpec as it is stored with its blob: checked and brought to one form, so that T4 needs no second look."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+from uuid import UUID
+
+from google.protobuf.message import Message
+
+from metadata_service.filenames import clean_filename
+from metadata_service.object_paths import normal_path
+from strongroom.errors import InvalidField
+from strongroom.metadata.v1 import file_pb2
+from strongroom.metadata.v1.target_pb2 import FILE_FOLDER_UPLOADS, EventMediaTarget, GenerationTarget, UploadSpec
+
+_PRINTABLE: Final = re.compile(r"[\x20-\x7e]*\Z")
+DEFAULT_TYPE: Final = "application/octet-stream"
+
+
+def normal_spec(given: UploadSpec, owner_id: str) -> UploadSpec:
+    """A copy with owner, clean file name, NFC path, canonical ids, tags without repeats, and no open default.
+
+    The file name stays empty when nothing usable was given: it is then made from the key.
+    Raises InvalidField and PathInvalid.
+    """
+    _refuse_nul(given, "spec")
+    spec = UploadSpec()
+    spec.CopyFrom(given)
+    spec.user_id = owner_id
+    spec.filename = clean_filename(given.filename)
+    spec.content_type = _media_type(given.content_type)
+    if spec.visibility == file_pb2.VISIBILITY_UNSPECIFIED:
+        spec.visibility = file_pb2.VISIBILITY_PRIVATE
+    target = spec.target
+    match target.WhichOneof("target"):
+        case "file" if not target.file.folder:
+            target.file.folder = FILE_FOLDER_UPLOADS
+        case "generation":
+            _check_settings(target.generation)
+        case "event_media":
+            _canonical_media(target.event_media)
+        case "path":
+            target.path.path = normal_path(target.path.path)
+    return spec
+
+
+def _media_type(given: str) -> str:
+    if not _PRINTABLE.match(given):
+        raise InvalidField("The content type holds characters that are not ASCII.", field="content_type", rule="ascii")
+    return given or DEFAULT_TYPE
+
+
+def _canonical_media(target: EventMediaTarget) -> None:
+    target.event_id = str(UUID(target.event_id))
+    unique = list(dict.fromkeys(target.tags))
+    del target.tags[:]
+    target.tags.extend(unique)
+
+
+def _check_settings(target: GenerationTarget) -> None:
+    """Settings are kept as text, but must be JSON (RFC 8259: no NaN) for those who read them."""
+    if not target.settings_json:
+        return
+    try:
+        json.loads(target.settings_json, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidField("The settings are not JSON.", field="settings_json", rule="json") from error
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _refuse_nul(message: Message, path: str) -> None:
+    """Postgres stores every character but NUL: refuse it before any byte is uploaded, and say where it is."""
+    for descriptor, value in message.ListFields():
+        where = f"{path}.{descriptor.name}"
+        for item in _texts(value):
+            if isinstance(item, Message):
+                _refuse_nul(item, where)
+            elif "\0" in item:
+                raise InvalidField(f"{where} holds a NUL character; remove it.", field=where, rule="string.no_nul")
+
+
+def _texts(value: object) -> list[Message | str]:
+    """The messages and texts inside one field's value."""
+    if isinstance(value, Message | str):
+        return [value]
+    if isinstance(value, bytes | int | float):
+        return []
+    if hasattr(value, "items"):
+        return [text for pair in value.items() for text in pair if isinstance(text, Message | str)]
+    return [item for item in value if isinstance(item, Message | str)] if hasattr(value, "__iter__") else []

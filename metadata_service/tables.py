@@ -1,0 +1,203 @@
+"""The schema: what Alembic compares the migrations with, and where the meaning of each column stands.
+
+Queries are plain SQL beside the code that runs them (psycopg, no ORM). Primary keys begin with `owner_id`: every
+unique key and foreign key carries the owner, so that no row can refer to another owner's. The one exception is
+`blobs_exclusive_key`, unique over all owners, because S3 keys are; callers cannot choose such a key.
+
+Row-level security (FORCEd, the same policy on each table) is written in the migrations.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+from sqlalchemy.types import UserDefinedType
+
+metadata = sa.MetaData()
+
+#: Byte order, whatever the database's locale: the order of S3 keys and of pages.
+BYTE_ORDER = sa.Text(collation="C")
+MOMENT = sa.DateTime(timezone=True)
+NOW = sa.text("now()")
+
+
+class Xid8(UserDefinedType[str]):
+    """Postgres' 64-bit transaction id."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """The type's name in DDL."""
+        return "xid8"
+
+
+blobs = sa.Table(
+    "blobs",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("id", pg.UUID(), nullable=False, doc="one attempt to write one S3 object"),
+    sa.Column("state", sa.SmallInteger(), nullable=False, doc="metadata.v1.BlobState"),
+    sa.Column("epoch", sa.BigInteger(), nullable=False, doc="raised when the attempt changes hands"),
+    sa.Column("kind", sa.SmallInteger(), nullable=False, doc="metadata.v1.BlobKind"),
+    sa.Column("key", BYTE_ORDER, nullable=False, doc="S3 key"),
+    sa.Column("key_shared", sa.Boolean(), nullable=False, doc="identity is (key, version id), rule R0"),
+    sa.Column("version_id", sa.Text(), nullable=False, server_default=""),
+    sa.Column("upload_id", sa.Text(), nullable=False, server_default="", doc="S3 multipart upload"),
+    sa.Column("part_size", sa.BigInteger(), nullable=False, server_default="0"),
+    sa.Column("size_bytes", sa.BigInteger(), doc="known from COMPLETING on"),
+    sa.Column("crc32c", sa.BigInteger(), doc="known from COMPLETING on"),
+    sa.Column("etag", sa.Text(), nullable=False, server_default=""),
+    sa.Column("parts", sa.LargeBinary(), nullable=False, server_default=sa.text("''::bytea"), doc="Blob.parts"),
+    sa.Column("content_type", sa.Text(), nullable=False),
+    sa.Column("spec", sa.LargeBinary(), nullable=False, doc="metadata.v1.UploadSpec"),
+    sa.Column("object_metadata", pg.JSONB(), nullable=False, doc="S3 object metadata"),
+    sa.Column("request_id", sa.Text(), nullable=False, server_default="", doc="idempotency key"),
+    sa.Column("reserved_bytes", sa.BigInteger(), nullable=False, doc="counts while PENDING or COMPLETING"),
+    sa.Column("reserved_files", sa.SmallInteger(), nullable=False, doc="0 when it replaces a file"),
+    sa.Column("lease_expires_at", MOMENT, doc="PENDING, COMPLETING: until when it may stay silent"),
+    sa.Column("not_before", MOMENT, doc="DELETING, ABORTING, GONE: when the cleaner may act"),
+    sa.Column("attempts", sa.Integer(), nullable=False, server_default="0", doc="claims in this state"),
+    sa.Column("file_id", pg.UUID(), doc="what it was committed as"),
+    sa.Column("file_generation", sa.BigInteger(), doc="what it was committed as"),
+    sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
+    sa.Column("state_changed_at", MOMENT, nullable=False, server_default=NOW),
+    sa.PrimaryKeyConstraint("owner_id", "id", name="blobs_pkey"),
+    sa.CheckConstraint("state BETWEEN 1 AND 6 AND epoch >= 1 AND kind BETWEEN 1 AND 3", name="blobs_numbers"),
+    sa.CheckConstraint("state NOT IN (1, 2) OR lease_expires_at IS NOT NULL", name="blobs_lease"),
+    sa.CheckConstraint("state NOT IN (4, 5, 6) OR not_before IS NOT NULL", name="blobs_not_before"),
+    sa.CheckConstraint(
+        "state NOT IN (2, 3) OR (size_bytes >= 0 AND crc32c BETWEEN 0 AND 4294967295)", name="blobs_content"
+    ),
+    sa.Index("blobs_exclusive_key", "key", unique=True, postgresql_where=sa.text("NOT key_shared")),
+    sa.Index("blobs_shared_key", "key", postgresql_where=sa.text("key_shared")),
+    sa.Index("blobs_open", "owner_id", "lease_expires_at", postgresql_where=sa.text("state IN (1, 2)")),
+    sa.Index("blobs_due", "not_before", postgresql_where=sa.text("state IN (4, 5, 6)")),
+)
+
+files = sa.Table(
+    "files",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("id", pg.UUID(), nullable=False, doc="stays when the content is replaced"),
+    sa.Column("family", sa.SmallInteger(), nullable=False, doc="metadata.v1.FileFamily"),
+    sa.Column("key", BYTE_ORDER, nullable=False, doc="S3 key of the current content"),
+    sa.Column("slot", BYTE_ORDER, doc="the replaceable place: `profile`, `path:…`"),
+    sa.Column("blob_id", pg.UUID(), nullable=False),
+    sa.Column("filename", sa.Text(), nullable=False),
+    sa.Column("content_type", sa.Text(), nullable=False),
+    sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+    sa.Column("etag", sa.Text(), nullable=False),
+    sa.Column("generation", sa.BigInteger(), nullable=False),
+    sa.Column("version_id", sa.Text(), nullable=False, server_default=""),
+    sa.Column("crc32c", sa.BigInteger(), nullable=False),
+    sa.Column("metadata", pg.JSONB(), nullable=False),
+    sa.Column("visibility", sa.SmallInteger(), nullable=False, doc="metadata.v1.Visibility"),
+    sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
+    sa.Column("updated_at", MOMENT, nullable=False, server_default=NOW),
+    sa.Column("expires_at", MOMENT, doc="temporary files: gone from then on"),
+    sa.Column("deleted_at", MOMENT, doc="soft-deleted"),
+    sa.Column("purge_at", MOMENT, doc="soft-deleted: until when it can be restored"),
+    sa.PrimaryKeyConstraint("owner_id", "id", name="files_pkey"),
+    # No action on delete (rule R7): a blob that a file still shows cannot be purged.
+    sa.ForeignKeyConstraint(["owner_id", "blob_id"], ["blobs.owner_id", "blobs.id"], name="files_blob"),
+    sa.CheckConstraint("(deleted_at IS NULL) = (purge_at IS NULL)", name="files_soft_delete"),
+    sa.CheckConstraint("generation >= 1 AND family BETWEEN 1 AND 6 AND size_bytes >= 0", name="files_numbers"),
+    sa.Index(
+        "files_slot",
+        "owner_id",
+        "slot",
+        unique=True,
+        postgresql_where=sa.text("slot IS NOT NULL AND deleted_at IS NULL"),
+    ),
+    sa.Index("files_by_key", "owner_id", "key", "id"),
+    sa.Index("files_by_family_key", "owner_id", "family", "key", "id"),
+    sa.Index("files_by_family", "owner_id", "family", "created_at", "id"),
+    sa.Index("files_by_blob", "owner_id", "blob_id"),
+    sa.Index("files_expiring", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")),
+    sa.Index("files_purging", "purge_at", postgresql_where=sa.text("purge_at IS NOT NULL")),
+)
+
+generations = sa.Table(
+    "generations",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("file_id", pg.UUID(), nullable=False),
+    sa.Column("type", sa.SmallInteger(), nullable=False, doc="metadata.v1.GenerationType"),
+    sa.Column("prompt", sa.Text(), nullable=False),
+    sa.Column("settings_json", sa.Text(), nullable=False, doc="byte for byte as given"),
+    sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
+    sa.PrimaryKeyConstraint("owner_id", "file_id", name="generations_pkey"),
+    sa.ForeignKeyConstraint(
+        ["owner_id", "file_id"], ["files.owner_id", "files.id"], name="generations_file", ondelete="CASCADE"
+    ),
+    sa.Index("generations_by_type", "owner_id", "type", "created_at", "file_id"),
+)
+
+event_media = sa.Table(
+    "event_media",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("file_id", pg.UUID(), nullable=False),
+    sa.Column("event_id", pg.UUID(), nullable=False),
+    sa.Column("title", sa.Text(), nullable=False),
+    sa.Column("description", sa.Text(), nullable=False),
+    sa.Column("tags", pg.ARRAY(sa.Text()), nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
+    sa.PrimaryKeyConstraint("owner_id", "file_id", name="event_media_pkey"),
+    sa.ForeignKeyConstraint(
+        ["owner_id", "file_id"], ["files.owner_id", "files.id"], name="event_media_file", ondelete="CASCADE"
+    ),
+    sa.Index("event_media_by_event", "owner_id", "event_id", "created_at", "file_id"),
+    sa.Index("event_media_by_tag", "tags", postgresql_using="gin"),
+)
+
+idempotency_keys = sa.Table(
+    "idempotency_keys",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("request_id", BYTE_ORDER, nullable=False),
+    sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+    sa.Column("blob_id", pg.UUID(), nullable=False, doc="the attempt that holds or has won the key"),
+    sa.Column("size_bytes", sa.BigInteger(), doc="of the winner"),
+    sa.Column("crc32c", sa.BigInteger(), doc="of the winner"),
+    sa.Column("reply", sa.LargeBinary(), doc="the winner's answer; outlives its file (rule R6)"),
+    sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
+    sa.Column("expires_at", MOMENT, nullable=False),
+    sa.PrimaryKeyConstraint("owner_id", "request_id", name="idempotency_keys_pkey"),
+    sa.Index("idempotency_keys_expiring", "expires_at"),
+)
+
+usage = sa.Table(
+    "usage",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("stripe", sa.SmallInteger(), nullable=False, doc="parallel uploads count on different rows"),
+    sa.Column("used_bytes", sa.BigInteger(), nullable=False, doc="only the sum over the stripes means something"),
+    sa.Column("file_count", sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint("owner_id", "stripe", name="usage_pkey"),
+    postgresql_with={"fillfactor": "50"},  # updates stay on their page (HOT)
+)
+
+quotas = sa.Table(
+    "quotas",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("limit_bytes", sa.BigInteger(), doc="null: none"),
+    sa.Column("limit_files", sa.BigInteger(), doc="null: none"),
+    sa.PrimaryKeyConstraint("owner_id", name="quotas_pkey"),
+)
+
+events = sa.Table(
+    "events",
+    metadata,
+    sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+    sa.Column("xid", Xid8(), nullable=False, server_default=sa.text("pg_current_xact_id()")),
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("type", sa.SmallInteger(), nullable=False, doc="metadata.v1.EventType"),
+    sa.Column("subject_id", sa.Text(), nullable=False),
+    sa.Column("payload", pg.JSONB(), nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
+    # In this order an owner's events are read: (xid, id) below the snapshot's xmin, so that nothing is missed.
+    sa.PrimaryKeyConstraint("owner_id", "xid", "id", name="events_pkey"),
+    sa.Index("events_by_age", "created_at"),
+)

@@ -1,0 +1,41 @@
+"""What an owner has stored and may store."""
+
+from __future__ import annotations
+
+from metadata_service import quota
+from metadata_service.config import Limits
+from metadata_service.database import Database, Transaction, user
+from strongroom.metadata.v1.usage_service_pb2 import Usage
+
+
+class UsageQueries:
+    """Reads usage, sets limits."""
+
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self._database = database
+        self._limits = limits
+
+    async def usage(self, owner_id: str) -> Usage:
+        """Zeros for an owner who has stored nothing yet."""
+        return await self._database.transact(user(owner_id), lambda tx: self._usage(tx, owner_id))
+
+    async def set_limits(self, owner_id: str, wanted: Limits) -> Usage:
+        """Set both limits (None: none, whatever the default is). What is stored already stays, even over the limit."""
+
+        async def work(tx: Transaction) -> Usage:
+            await quota.set_limits(tx, owner_id, wanted)
+            return await self._usage(tx, owner_id)
+
+        return await self._database.transact(user(owner_id), work)
+
+    async def _usage(self, tx: Transaction, owner_id: str) -> Usage:
+        limits = quota.limits(await tx.fetch(*quota.read_limits(owner_id)), self._limits)
+        sums = await quota.totals(tx, owner_id)
+        return Usage(
+            owner_id=owner_id,
+            used_bytes=sums.used_bytes,
+            reserved_bytes=sums.reserved_bytes,
+            file_count=sums.used_files,
+            limit_bytes=limits.bytes,
+            limit_files=limits.files,
+        )
