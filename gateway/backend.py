@@ -1,0 +1,118 @@
+"""The gateway's side of gRPC: calls made as the caller, within a deadline, given up when the client goes
+away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from grpc import aio
+
+from gateway.call import Call, gone
+from gateway.problems import ClientGone
+from servicekit.context import outgoing_metadata
+from strongroom.errors import Cancelled, ServiceUnavailable, StrongroomError, from_rpc_error
+from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceStub
+from strongroom.storage.v1 import storage_service_pb2
+from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
+from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
+from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
+from strongroom.wire import DownloadChunk, UploadChunk, decode_download, encode_upload
+
+if TYPE_CHECKING:  # these exist in the stubs only
+    from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceAsyncStub
+    from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+UploadMessage = UploadRequest | UploadChunk
+UploadCall = aio.StreamUnaryCall[UploadMessage, UploadResponse]
+DownloadMessage = DownloadResponse | DownloadChunk
+DownloadCall = aio.UnaryStreamCall[DownloadRequest, DownloadMessage]
+
+_STORAGE: Final = "/" + storage_service_pb2.DESCRIPTOR.services_by_name["StorageService"].full_name
+
+
+class Backend:
+    """One service behind the gateway. ``seconds``: deadline of a unary call."""
+
+    def __init__(self, name: str, channel: aio.Channel, *, seconds: float) -> None:
+        self.name = name
+        self.channel = channel
+        self.seconds = seconds
+
+    async def unary(
+        self,
+        call: Call,
+        method: aio.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+    ) -> Response:
+        """Make a unary call as the caller of ``call``, whose body (if any) must have been read.
+
+        :raises StrongroomError: what the service answered. :raises ClientGone: the client left; the call is
+            cancelled.
+        """
+        rpc: Any = method(request, timeout=self.seconds, metadata=outgoing_metadata(call.principal))
+        watch = asyncio.ensure_future(gone(call.receive))
+        watch.add_done_callback(lambda _: rpc.cancel())
+        try:
+            response: Response = await rpc
+        except aio.AioRpcError as error:
+            raise self.error(error) from None
+        except asyncio.CancelledError:
+            if watch.done() and not watch.cancelled():
+                raise ClientGone from None
+            raise
+        finally:
+            watch.cancel()
+        return response
+
+    def error(self, error: aio.AioRpcError) -> StrongroomError:
+        """The typed exception for a failed call. A call that the service gave up itself (it stops) may be
+        repeated.
+        """
+        found = from_rpc_error(error)
+        if isinstance(found, Cancelled):
+            found = ServiceUnavailable(f"{self.name} is stopping; try again.", retry_after=1.0)
+        if isinstance(found, ServiceUnavailable):
+            found.metadata.setdefault("service", self.name)
+        return found
+
+
+class Storage(Backend):
+    """storage_service. ``transfer_seconds``: deadline of a stream of bytes."""
+
+    def __init__(self, channel: aio.Channel, *, seconds: float, transfer_seconds: float) -> None:
+        super().__init__("storage_service", channel, seconds=seconds)
+        self._transfer_seconds = transfer_seconds
+        self.stub: StorageServiceAsyncStub = StorageServiceStub(channel)
+        self._upload: aio.StreamUnaryMultiCallable[UploadMessage, UploadResponse] = channel.stream_unary(
+            f"{_STORAGE}/Upload",
+            request_serializer=encode_upload,
+            response_deserializer=UploadResponse.FromString,
+        )
+        self._download: aio.UnaryStreamMultiCallable[DownloadRequest, DownloadMessage] = channel.unary_stream(
+            f"{_STORAGE}/Download",
+            request_serializer=DownloadRequest.SerializeToString,
+            response_deserializer=decode_download,
+        )
+
+    def upload(self, call: Call) -> UploadCall:
+        """Begin ``Upload``; chunks go out without protobuf's copies (``strongroom.wire``)."""
+        return self._upload(timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal))
+
+    def download(self, call: Call, request: DownloadRequest) -> DownloadCall:
+        """Begin ``Download``; messages with nothing but data arrive as ``DownloadChunk``."""
+        return self._download(
+            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal)
+        )
+
+
+class Metadata(Backend):
+    """metadata_service."""
+
+    def __init__(self, channel: aio.Channel, *, seconds: float) -> None:
+        super().__init__("metadata_service", channel, seconds=seconds)
+        self.files: FileServiceAsyncStub = FileServiceStub(channel)

@@ -1,0 +1,41 @@
+"""Builds the gateway from its settings; the only place that constructs clients."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from gateway.backend import Metadata, Storage
+from gateway.config import GatewaySettings
+from gateway.metrics import Metrics
+from gateway.readiness import Readiness, checks
+from gateway.services import Services
+from gateway.uploads import HoldBudget
+from servicekit.auth import Authenticator
+from servicekit.channels import make_channel
+
+
+@contextlib.asynccontextmanager
+async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
+    """Clients of both services, open inside the block. Nothing is connected until it is used.
+
+    :raises SettingError: a key or certificate can't be read.
+    """
+    authenticator = Authenticator.from_settings(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(authenticator.aclose)
+        storage_channel = await stack.enter_async_context(make_channel(settings.storage_address, settings))
+        metadata_channel = await stack.enter_async_context(make_channel(settings.metadata_address, settings))
+        storage = Storage(
+            storage_channel, seconds=settings.rpc_seconds, transfer_seconds=settings.transfer_seconds
+        )
+        metadata = Metadata(metadata_channel, seconds=settings.rpc_seconds)
+        yield Services(
+            settings=settings,
+            authenticator=authenticator,
+            storage=storage,
+            metadata=metadata,
+            readiness=Readiness(checks(storage, metadata), seconds=settings.readiness_seconds),
+            metrics=Metrics(),
+            hold_budget=HoldBudget(settings.hold_memory_bytes),
+        )

@@ -1,0 +1,68 @@
+"""Settings of the gateway. Names are ``STRONGROOM_`` plus the field in capitals; see
+``servicekit.settings``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from servicekit.settings import CommaList, CommonSettings, SettingError
+
+MIB = 1024 * 1024
+
+
+class GatewaySettings(CommonSettings):
+    """What the gateway needs beside the common settings.
+
+    Memory, whatever the size of bodies: about 70 MiB, plus ``hold_memory_bytes``, plus up to 5 MiB per upload
+    and 3 MiB per download in progress.
+
+    ``http_bind``: ``host:port`` to listen on; TLS with ``http_tls_cert`` and ``http_tls_key``, otherwise a
+    proxy should do it. ``storage_address``, ``metadata_address``: the services (``host:port`` or
+    ``dns:///name:port``). ``cors_origins``: origins whose pages may call the API, or ``*``. ``rpc_seconds``:
+    deadline of calls that move no bytes; ``transfer_seconds``: of those that do. ``max_connections``: more
+    are answered 503. ``header_seconds``: for a request's headers to arrive. ``body_idle_seconds``: a body
+    that brings nothing for so long is cut off. ``min_body_rate``: bytes per second a body must bring over
+    each ``body_rate_window`` (seconds in which the gateway was ready to read). ``send_idle_seconds``: a
+    client that takes nothing of an answer for so long is cut off. ``keep_alive_seconds``: between requests.
+    """
+
+    http_bind: str = "127.0.0.1:8080"
+    http_tls_cert: Path | None = None
+    http_tls_key: Path | None = None
+    storage_address: str = "127.0.0.1:50051"
+    metadata_address: str = "127.0.0.1:50052"
+    cors_origins: CommaList = ()
+
+    rpc_seconds: float = Field(default=30.0, gt=0)
+    transfer_seconds: float = Field(default=86_400.0, gt=0)
+    readiness_seconds: float = Field(default=2.0, gt=0)
+    hold_memory_bytes: int = Field(default=16 * MIB, ge=0)
+
+    max_connections: int = Field(default=2000, ge=1)
+    header_seconds: float = Field(default=10.0, gt=0)
+    max_header_bytes: int = Field(default=64 * 1024, ge=4096)
+    keep_alive_seconds: float = Field(default=30.0, gt=0)
+    body_idle_seconds: float = Field(default=30.0, gt=0)
+    body_rate_window: float = Field(default=30.0, gt=0)
+    min_body_rate: int = Field(default=1024, ge=0)
+    send_idle_seconds: float = Field(default=120.0, gt=0)
+    drain_body_bytes: int = Field(default=32 * MIB, ge=0)
+    drain_body_seconds: float = Field(default=10.0, ge=0)
+
+    @model_validator(mode="after")
+    def _tls_pair_is_complete(self) -> Self:
+        if (self.http_tls_cert is None) != (self.http_tls_key is None):
+            missing = "CERT" if self.http_tls_cert is None else "KEY"
+            raise SettingError(f"STRONGROOM_HTTP_TLS_{missing}", "not set, but its counterpart is")
+        return self
+
+    @property
+    def corp(self) -> str:
+        """Cross-Origin-Resource-Policy of file bytes: other origins may embed them where CORS
+        lets some in.
+        """
+        return "cross-origin" if self.cors_origins else "same-origin"

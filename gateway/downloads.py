@@ -1,0 +1,230 @@
+"""A file's bytes as an answer: ranges, conditions, and chunks passed straight from gRPC to the connection."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+from grpc import aio
+from starlette.types import Receive, Scope, Send
+
+from gateway.backend import DownloadCall, DownloadMessage, Storage
+from gateway.call import Call, gone
+from gateway.conditional import CONDITIONS, Outcome, Validators, evaluate, range_applies
+from gateway.headers import content_headers
+from gateway.problems import ClientGone
+from gateway.ranges import ByteRange, content_range, parse_range
+from gateway.reply import Header, Reply, header
+from strongroom.errors import FileNotFound, Internal, PreconditionFailed, StrongroomError
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.file_service_pb2 import GetFileRequest
+from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
+
+#: The bytes belong to one user, and a stored copy is asked about before it is used again.
+CACHE_CONTROL: Final = "private, no-cache"
+
+
+class Truncated(Exception):
+    """The bytes ended early after the answer had begun: the connection must be closed, not the answer
+    finished.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which file an answer is about, and how. ``attachment``: even types that are safe inline."""
+
+    request: DownloadRequest
+    attachment: bool = False
+
+
+async def file_reply(call: Call, wanted: Wanted) -> Reply:
+    """The answer to GET or HEAD of a file's bytes.
+
+    Plain and ranged GETs cost one call to storage_service. Conditions and HEAD ask metadata_service first;
+    the download is then tied to the entity tag that was judged.
+
+    :raises StrongroomError: not found, range not satisfiable, precondition failed, … :raises ClientGone: the
+        client left.
+    """
+    head = call.scope["method"] == "HEAD"
+    byte_range = None if head else parse_range(call.header("range"))
+    if not head and not any(call.header(name) is not None for name in CONDITIONS):
+        return await _stream(call, wanted, byte_range)
+    file = await _look_up(call, wanted.request)
+    validators = validators_of(file)
+    outcome = evaluate(call.header, validators)
+    if outcome is Outcome.FAILED:
+        raise PreconditionFailed(
+            "The file is not the one that If-Match or If-Unmodified-Since names.",
+            metadata={"actual": file.etag},
+        )
+    if outcome is Outcome.NOT_MODIFIED:
+        return Reply(304, b"", _validator_headers(file))
+    if head:
+        return _HeadReply(200, _headers(call, wanted, file), file.size_bytes)
+    if byte_range is not None and not range_applies(call.header("if-range"), validators):
+        byte_range = None
+    wanted.request.if_etag_match = file.etag
+    return await _stream(call, wanted, byte_range)
+
+
+def validators_of(file: File) -> Validators:
+    """Entity tag and date of a file, for conditions."""
+    return Validators(file.etag, datetime.fromtimestamp(_modified(file).seconds, UTC))
+
+
+def _modified(file: File) -> Timestamp:
+    return file.update_time if file.HasField("update_time") else file.create_time
+
+
+async def _look_up(call: Call, wanted: DownloadRequest) -> File:
+    """The file that a download is about. A family other than the one asked for does not exist
+    for this route.
+    """
+    request = GetFileRequest(user_id=wanted.user_id)
+    if wanted.WhichOneof("name") == "key":
+        request.key = wanted.key
+    else:
+        request.file_id = wanted.file_id
+    metadata = call.services.metadata
+    file = (await metadata.unary(call, metadata.files.GetFile, request)).file
+    if wanted.family and file.family != wanted.family:
+        raise file_not_found()
+    return file
+
+
+def file_not_found() -> StrongroomError:
+    """The error for a file that is not there, or not for this caller."""
+    return FileNotFound("There is no such file.")
+
+
+async def _stream(call: Call, wanted: Wanted, byte_range: ByteRange | None) -> Reply:
+    if byte_range is not None:
+        wanted.request.read_offset = byte_range.offset
+        wanted.request.read_limit = byte_range.limit
+    storage = call.services.storage
+    stream = _Stream(call, storage, storage.download(call, wanted.request))
+    first = await stream.first()
+    file = first.file
+    headers = _headers(call, wanted, file)
+    headers.append(header("content-length", first.read_size))
+    status = 200
+    if byte_range is not None and file.size_bytes:
+        status = 206
+        headers.append(
+            header("content-range", content_range(first.read_offset, first.read_size, file.size_bytes))
+        )
+    return _StreamReply(status, headers, stream, first.read_size)
+
+
+def _headers(call: Call, wanted: Wanted, file: File) -> list[Header]:
+    settings = call.services.settings
+    return [
+        *_validator_headers(file),
+        header("accept-ranges", "bytes"),
+        *content_headers(file.content_type, file.filename, corp=settings.corp, attachment=wanted.attachment),
+    ]
+
+
+def _validator_headers(file: File) -> list[Header]:
+    validators = validators_of(file)
+    found = [
+        header("last-modified", validators.modified_header),
+        header("cache-control", CACHE_CONTROL),
+        header("vary", "Authorization"),
+    ]
+    if validators.etag_header:
+        found.append(header("etag", validators.etag_header))
+    return found
+
+
+class _HeadReply(Reply):
+    """GET's headers without its bytes."""
+
+    def __init__(self, status: int, headers: list[Header], size: int) -> None:
+        super().__init__(status, b"", [*headers, header("content-length", size)])
+
+    async def send_to(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - a Reply's signature
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class _Stream:
+    """A running Download, cancelled as soon as the client goes away."""
+
+    def __init__(self, call: Call, storage: Storage, rpc: DownloadCall) -> None:
+        self._storage = storage
+        self._rpc: Any = rpc
+        self._watch = asyncio.ensure_future(gone(call.receive))
+        self._watch.add_done_callback(lambda _: rpc.cancel())
+
+    async def first(self) -> DownloadResponse:
+        """The message that says what follows."""
+        try:
+            message = await self.read()
+        except BaseException:
+            self.close()
+            raise
+        if not isinstance(message, DownloadResponse):
+            self.close()
+            raise Internal("storage_service sent bytes before saying of which file.")
+        return message
+
+    async def read(self) -> DownloadMessage | None:
+        """The next message; None at the end.
+
+        :raises StrongroomError: storage_service failed. :raises ClientGone: the client left.
+        """
+        try:
+            message = await self._rpc.read()
+        except aio.AioRpcError as error:
+            raise self._storage.error(error) from None
+        except asyncio.CancelledError:
+            if self._watch.done() and not self._watch.cancelled():
+                raise ClientGone from None
+            raise
+        found: DownloadMessage | None = None if message is aio.EOF else message
+        return found
+
+    def close(self) -> None:
+        """End the call and the watch; after the last message both are over already."""
+        self._watch.cancel()
+        self._rpc.cancel()
+
+
+class _StreamReply(Reply):
+    """Bytes from a running Download, one message in memory at a time: ``send`` waits while the client reads
+    slowly.
+    """
+
+    def __init__(self, status: int, headers: list[Header], stream: _Stream, size: int) -> None:
+        super().__init__(status, b"", headers)
+        self._stream = stream
+        self._size = size
+
+    async def send_to(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - a Reply's signature
+        try:
+            await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+            await self._send_body(send)
+        finally:
+            self._stream.close()
+
+    async def _send_body(self, send: Send) -> None:
+        missing = self._size
+        while missing:
+            try:
+                message = await self._stream.read()
+            except StrongroomError as error:
+                raise Truncated(f"{missing} bytes before the end: {error.reason_name}") from error
+            if message is None:
+                raise Truncated(f"{missing} bytes before the end: the stream ended")
+            data = message.data
+            if len(data) > missing:
+                raise Truncated("more bytes than announced")
+            missing -= len(data)
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})

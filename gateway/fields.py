@@ -1,0 +1,62 @@
+"""Parameters and form fields: text in, checked values out. A broken one is named (422)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+from gateway.call import Call
+from strongroom.errors import InvalidField
+
+Choice = TypeVar("Choice")
+
+_INTEGER: Final = re.compile(r"-?[0-9]+")
+#: More digits than any of our numbers has; the value is then only known to be large.
+_MAX_DIGITS: Final = 18
+
+
+def integer(call: Call, name: str, *, default: int, minimum: int, maximum: int, clamp: bool = False) -> int:
+    """A whole number of the query. ``clamp``: over ``maximum`` is lowered to it (AIP-158) instead of refused.
+
+    :raises InvalidField: not a number, below ``minimum``, or above ``maximum``.
+    """
+    text = call.query(name)
+    if text is None:
+        return default
+    if not _INTEGER.fullmatch(text):
+        raise InvalidField(f"{name} must be a whole number.", field=name, rule="integer")
+    value = int(text) if len(text) <= _MAX_DIGITS else (-1 if text[0] == "-" else maximum + 1)
+    if value < minimum:
+        raise InvalidField(f"{name} must be at least {minimum}.", field=name, rule="gte")
+    if value > maximum:
+        if clamp:
+            return maximum
+        raise InvalidField(f"{name} must be at most {maximum}.", field=name, rule="lte")
+    return value
+
+
+def choice(
+    fields: Mapping[str, str], name: str, choices: Mapping[str, Choice], *, default: str | None = None
+) -> Choice:
+    """One of several words.
+
+    :raises InvalidField: missing without a ``default``, or none of them.
+    """
+    text = fields.get(name, default)
+    if text is None:
+        raise InvalidField(f"{name} is required.", field=name, rule="required")
+    if text not in choices:
+        raise InvalidField(f"{name} must be one of: {', '.join(choices)}.", field=name, rule="in")
+    return choices[text]
+
+
+def page_token(call: Call, name: str) -> str:
+    """The page to go on from: the family's own parameter ``name``, or ``page_token``.
+
+    :raises InvalidField: both were sent and differ.
+    """
+    own, general = call.query(name) or "", call.query("page_token") or ""
+    if own and general and own != general:
+        raise InvalidField(f"{name} and page_token differ; send one of them.", field=name, rule="conflict")
+    return own or general

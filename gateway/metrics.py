@@ -1,0 +1,55 @@
+"""Prometheus metrics of the gateway. Routes are labelled by template, never by path."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+
+class Metrics:
+    """The registry of one gateway, and what is counted for each request."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self.registry)
+        labels = ("method", "route")
+        self.requests = Counter(
+            "http_requests",
+            "Requests answered, by status (499: the client left).",
+            (*labels, "status"),
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "http_request_seconds",
+            "Seconds from headers to the end of the answer.",
+            labels,
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.in_flight = Gauge("http_requests_in_flight", "Requests in progress.", registry=self.registry)
+        self.received = Counter("http_received_bytes", "Bytes of request bodies.", registry=self.registry)
+        self.sent = Counter("http_sent_bytes", "Bytes of answer bodies.", registry=self.registry)
+        self.connections = Gauge("http_connections", "Open connections.", registry=self.registry)
+        self.cut_off = Counter(
+            "http_connections_cut",
+            "Connections closed for being slow or too many, by reason.",
+            ("reason",),
+            registry=self.registry,
+        )
+
+    def ended(self, method: str, route: str, status: int, seconds: float) -> None:
+        """One request ended."""
+        self.requests.labels(method, route, str(status)).inc()
+        self.seconds.labels(method, route).observe(seconds)
+
+    def render(self) -> bytes:
+        """All metrics in Prometheus' text format (``CONTENT_TYPE``)."""
+        return generate_latest(self.registry)

@@ -1,0 +1,1 @@
+"""What happens around every request; pure ASGI, one concern per file. ``gateway.app`` sets the order."""

@@ -1,0 +1,14 @@
+"""The routes, one module per family. A new family adds its module here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gateway.routes import docs, files, system
+from gateway.routing import Operation
+
+
+def all_operations() -> Iterator[Operation]:
+    """Every operation, in the order in which templates are tried."""
+    for family in (files, system, docs):
+        yield from family.routes

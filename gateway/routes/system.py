@@ -1,0 +1,37 @@
+"""What runs the gateway rather than stores files: health, readiness, metrics. No token is asked for."""
+
+from __future__ import annotations
+
+from gateway.call import Call
+from gateway.metrics import CONTENT_TYPE
+from gateway.problems import problem_body, problem_reply
+from gateway.readiness import OK
+from gateway.reply import Reply, header, json_reply
+from gateway.routing import Routes
+from strongroom.errors import ServiceUnavailable
+
+routes = Routes("system", public=True)
+
+
+@routes.add("GET", "/healthz")
+async def healthz(call: Call) -> Reply:  # noqa: ARG001 - a handler's signature
+    """The process is alive; says nothing about what is behind it."""
+    return json_reply({"status": "ok"})
+
+
+@routes.add("GET", "/readyz")
+async def readyz(call: Call) -> Reply:
+    """Both services, Postgres and S3 answer, each named."""
+    checks = await call.services.readiness.look()
+    failed = [f"{name}: {state}" for name, state in checks.items() if state != OK]
+    if not failed:
+        return json_reply({"status": "ready", "checks": checks})
+    error = ServiceUnavailable(f"Not ready: {'; '.join(failed)}.")
+    body = problem_body(error, call.request_id) | {"checks": checks}
+    return problem_reply(error, body)
+
+
+@routes.add("GET", "/metrics")
+async def metrics(call: Call) -> Reply:
+    """Prometheus' text format."""
+    return Reply(200, call.services.metrics.render(), [header("content-type", CONTENT_TYPE)])

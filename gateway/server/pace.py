@@ -1,0 +1,62 @@
+"""When a client counts as too slow. Only time in which the gateway was ready for it counts."""
+
+from __future__ import annotations
+
+from gateway.server.limits import ConnectionLimits
+
+
+class BodyPace:
+    """Watches one connection's bodies: silence, and the mean rate over windows."""
+
+    __slots__ = ("_limits", "_owner", "_progress_at", "_received", "_window_at", "_window_received")
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self._limits = limits
+        self._owner: object = None
+        self._received = self._window_received = 0
+        self._progress_at = self._window_at = 0.0
+
+    def paused(self, received: int, now: float) -> None:
+        """The gateway itself was not reading: start over."""
+        self._received = self._window_received = received
+        self._progress_at = self._window_at = now
+
+    def too_slow(self, owner: object, received: int, now: float) -> bool:
+        """Whether the body of ``owner`` (the request) brings too little. ``received``: bytes so far; ``now``:
+        seconds.
+        """
+        if owner is not self._owner:
+            self._owner = owner
+            self.paused(received, now)
+            return False
+        if received != self._received:
+            self._received, self._progress_at = received, now
+        elif now - self._progress_at > self._limits.body_idle_seconds:
+            return True
+        elapsed = now - self._window_at
+        if elapsed < self._limits.body_rate_window:
+            return False
+        slow = received - self._window_received < self._limits.min_body_rate * elapsed
+        self._window_at, self._window_received = now, received
+        return slow
+
+
+class SendPace:
+    """Watches one connection's answers: whether the client takes anything at all."""
+
+    __slots__ = ("_limits", "_owner", "_since", "_waiting")
+
+    def __init__(self, limits: ConnectionLimits) -> None:
+        self._limits = limits
+        self._owner: object = None
+        self._waiting = 0
+        self._since = 0.0
+
+    def stuck(self, owner: object, waiting: int, now: float) -> bool:
+        """Whether the ``waiting`` bytes of ``owner``'s answer (0: none) have not become fewer
+        for too long.
+        """
+        if owner is not self._owner or not waiting or waiting != self._waiting:
+            self._owner, self._waiting, self._since = owner, waiting, now
+            return False
+        return now - self._since > self._limits.send_idle_seconds

@@ -1,0 +1,124 @@
+"""Runs the application under uvicorn until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+
+from starlette.types import ASGIApp
+from uvicorn import Config, Server
+
+from gateway.config import GatewaySettings
+from gateway.metrics import Metrics
+from gateway.server.limits import ConnectionLimits
+from gateway.server.protocol import GuardedProtocol
+from servicekit.net import is_loopback, join_address, split_address
+from servicekit.settings import SettingError
+
+BACKLOG = 2048
+
+
+class PortTaken(Exception):
+    """The address can't be bound; ``str()`` is one line that says what to do."""
+
+
+class GatewayServer(Server):
+    """uvicorn's server, with its own signals and a look at every connection once a second."""
+
+    def __init__(self, config: Config, metrics: Metrics) -> None:
+        super().__init__(config)
+        self._metrics = metrics
+
+    async def on_tick(self, counter: int) -> bool:
+        """Uvicorn's clock, ten times a second."""
+        if counter % 10 == 0:
+            now = time.monotonic()
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, GuardedProtocol):
+                    connection.overdue(now)
+        return await super().on_tick(counter)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """SIGTERM and SIGINT begin the drain; unlike uvicorn's, the process then ends with its exit code."""
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGTERM, signal.SIGINT)
+        for number in numbers:
+            loop.add_signal_handler(number, self.stop)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+    def stop(self) -> None:
+        """Stop accepting; requests in progress get the drain time."""
+        self.should_exit = True
+
+
+def bind(settings: GatewaySettings) -> socket.socket:
+    """A listening socket at ``http_bind``.
+
+    :raises SettingError: no address. :raises PortTaken: it is taken, or not of this machine.
+    """
+    try:
+        host, port = split_address(settings.http_bind)
+    except ValueError as error:
+        raise SettingError("STRONGROOM_HTTP_BIND", f"{settings.http_bind!r} is no address; {error}") from None
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise SettingError(
+            "STRONGROOM_HTTP_BIND", f"{host} is no address of this machine ({error})"
+        ) from None
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError:
+        listener.close()
+        raise PortTaken(
+            f"gateway: can't listen on {settings.http_bind}; another process has the port, or it is no"
+            " address of this machine. Stop it or change STRONGROOM_HTTP_BIND."
+        ) from None
+    if not is_loopback(host) and settings.http_tls_cert is None:
+        sys.stderr.write(
+            f"gateway: {settings.http_bind} serves plain HTTP; put a proxy with TLS in front of it\n"
+        )
+    return listener
+
+
+def make_server(app: ASGIApp, settings: GatewaySettings, metrics: Metrics) -> GatewayServer:
+    """A server for ``app``; ``serve(sockets=[listener])`` runs it until ``stop`` or a signal."""
+    config = Config(
+        app,
+        http=GuardedProtocol.with_limits(ConnectionLimits.from_settings(settings), metrics),
+        ws="none",
+        lifespan="on",
+        interface="asgi3",
+        loop="none",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=int(max(1, settings.keep_alive_seconds)),
+        timeout_graceful_shutdown=int(max(1, settings.drain_seconds)),
+        ssl_certfile=settings.http_tls_cert,
+        ssl_keyfile=str(settings.http_tls_key) if settings.http_tls_key else None,
+    )
+    return GatewayServer(config, metrics)
+
+
+def address_of(listener: socket.socket) -> str:
+    """``host:port`` with the real port."""
+    host, port = listener.getsockname()[:2]
+    return join_address(host, port)

@@ -1,0 +1,25 @@
+"""What handlers work with; made once by ``gateway.bootstrap`` and reached through ``Call.services``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.backend import Metadata, Storage
+from gateway.config import GatewaySettings
+from gateway.metrics import Metrics
+from gateway.readiness import Readiness
+from gateway.uploads import HoldBudget
+from servicekit.auth import Authenticator
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Clients of the services behind, the authenticator, and process-wide budgets."""
+
+    settings: GatewaySettings
+    authenticator: Authenticator
+    storage: Storage
+    metadata: Metadata
+    readiness: Readiness
+    metrics: Metrics
+    hold_budget: HoldBudget

@@ -1,0 +1,187 @@
+"""StorageService and FileService over a MemoryStore, with handles for what tests want to go wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from strongroom.errors import (
+    MalformedRequest,
+    PreconditionFailed,
+    RangeNotSatisfiable,
+    SizeLimitExceeded,
+    StrongroomError,
+    UploadIncomplete,
+)
+from strongroom.metadata.v1.file_service_pb2 import (
+    GetFileRequest,
+    GetFileResponse,
+    ListFilesRequest,
+    ListFilesResponse,
+)
+from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceServicer
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+from strongroom.storage.v1.batch_pb2 import DeleteFileRequest, DeleteFileResponse
+from strongroom.storage.v1.download_pb2 import (
+    DownloadRequest,
+    DownloadResponse,
+    SignUrlRequest,
+    SignUrlResponse,
+)
+from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceServicer
+from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
+from tests.integration.gateway.fakes.store import MemoryStore, verify_checksums
+
+CHUNK = 1024 * 1024
+
+
+@dataclass
+class Faults:
+    """What is to go wrong, and what was seen.
+
+    ``gate``: while cleared, nothing is read or sent. ``fail_after``: raise ``error`` once so many bytes have passed.
+    ``open_streams``, ``ended_early``: uploads and downloads running, and given up by their caller. ``chunks``: sizes of
+    the data of each Upload message. ``received``: bytes of uploads so far.
+    """
+
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    error: StrongroomError | None = None
+    fail_after: int = 0
+    open_streams: int = 0
+    ended_early: int = 0
+    received: int = 0
+    chunks: list[int] = field(default_factory=list)
+    specs: list[UploadSpec] = field(default_factory=list)
+    deadlines: list[float | None] = field(default_factory=list)
+    delay: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.gate.set()
+
+    async def pass_bytes(self, total: int) -> None:
+        """Wait at the gate; fail where told to."""
+        await self.gate.wait()
+        if self.error is not None and total >= self.fail_after:
+            raise self.error
+
+
+class FakeStorage(StorageServiceServicer):
+    """storage_service. Keeps whole bodies: tests send small ones, or count only (``keep`` False)."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+        self.faults = Faults()
+        self.keep = True
+
+    async def Upload(self, request_iterator: AsyncIterator[UploadRequest], context: Any) -> UploadResponse:
+        self.faults.open_streams += 1
+        self.faults.deadlines.append(context.time_remaining())
+        try:
+            return await self._upload(request_iterator)
+        except (asyncio.CancelledError, UploadIncomplete):
+            self.faults.ended_early += 1
+            raise
+        finally:
+            self.faults.open_streams -= 1
+
+    async def _upload(self, requests: AsyncIterator[UploadRequest]) -> UploadResponse:
+        data, size = bytearray(), 0
+        spec: UploadSpec | None = None
+        await self.faults.pass_bytes(0)
+        async for message in requests:
+            if spec is None:
+                if message.WhichOneof("first_message") != "spec":
+                    raise MalformedRequest("The first message must carry spec.")
+                spec = message.spec
+                self.faults.specs.append(spec)
+            if message.write_offset != size:
+                raise MalformedRequest(f"Offset {message.write_offset}, expected {size}.")
+            size += len(message.data)
+            self.faults.received += len(message.data)
+            self.faults.chunks.append(len(message.data))
+            if size > self.store.limit:
+                raise SizeLimitExceeded(
+                    f"Files take at most {self.store.limit} bytes.",
+                    metadata={"limit": str(self.store.limit), "family": "file"},
+                )
+            if self.keep:
+                data += message.data
+            await self.faults.pass_bytes(size)
+            if message.finish_write:
+                verify_checksums(message.object_checksums, bytes(data))
+                return UploadResponse(file=self.store.commit(spec, bytes(data)))
+        raise UploadIncomplete("The stream ended without finish_write.")
+
+    async def Download(self, request: DownloadRequest, context: Any) -> AsyncIterator[DownloadResponse]:
+        self.faults.open_streams += 1
+        try:
+            async for message in self._download(request):
+                yield message
+        except (asyncio.CancelledError, GeneratorExit):
+            self.faults.ended_early += 1
+            raise
+        finally:
+            self.faults.open_streams -= 1
+
+    async def _download(self, request: DownloadRequest) -> AsyncIterator[DownloadResponse]:
+        file, data = self.store.find(request.key or request.file_id, request.user_id)
+        if request.if_etag_match and request.if_etag_match != file.etag:
+            raise PreconditionFailed("The content has changed.", metadata={"actual": file.etag})
+        size = len(data)
+        start = max(0, size + request.read_offset) if request.read_offset < 0 else request.read_offset
+        if start >= size and (request.read_offset or request.read_limit):
+            raise RangeNotSatisfiable(f"The file has {size} bytes.", metadata={"size": str(size)})
+        end = min(size, start + request.read_limit) if request.read_limit else size
+        yield DownloadResponse(file=file, read_offset=start, read_size=end - start)
+        for offset in range(start, end, CHUNK):
+            await self.faults.pass_bytes(offset - start)
+            yield DownloadResponse(data=data[offset : min(end, offset + CHUNK)])
+
+    async def SignUrl(self, request: SignUrlRequest, context: Any) -> SignUrlResponse:
+        await self.faults.gate.wait()
+        file, _ = self.store.find(request.key or request.file_id, request.user_id)
+        seconds = request.expires_in_seconds or 3600
+        expires = Timestamp()
+        expires.GetCurrentTime()
+        expires.seconds += seconds
+        return SignUrlResponse(
+            url=f"https://store.test/{file.key}?X-Amz-Signature=0",
+            expire_time=expires,
+            expires_in_seconds=seconds,
+            file=file,
+        )
+
+    async def DeleteFile(self, request: DeleteFileRequest, context: Any) -> DeleteFileResponse:
+        generation = request.if_generation_match if request.HasField("if_generation_match") else None
+        name = request.key or request.file_id
+        return DeleteFileResponse(file=self.store.delete(name, request.user_id, generation))
+
+
+class FakeFiles(FileServiceServicer):
+    """FileService of metadata_service."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.store = store
+        self.faults = Faults()
+
+    async def GetFile(self, request: GetFileRequest, context: Any) -> GetFileResponse:
+        await self.faults.pass_bytes(0)
+        return GetFileResponse(file=self.store.find(request.key or request.file_id, request.user_id)[0])
+
+    async def ListFiles(self, request: ListFilesRequest, context: Any) -> ListFilesResponse:
+        self.faults.open_streams += 1
+        self.faults.deadlines.append(context.time_remaining())
+        try:
+            await self.faults.pass_bytes(0)
+        except asyncio.CancelledError:
+            self.faults.ended_early += 1
+            raise
+        finally:
+            self.faults.open_streams -= 1
+        size = min(request.page_size or 100, 1000)
+        files, token = self.store.page(request.prefix, size, request.page_token, request.user_id)
+        return ListFilesResponse(files=files, next_page_token=token)
