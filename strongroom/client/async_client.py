@@ -55,6 +55,13 @@ class AsyncClient(FileCalls):
         )
         super().__init__(Connection(settings))
 
+    @classmethod
+    def with_settings(cls, settings: ClientSettings) -> Self:
+        """A client of settings that are complete: nothing is looked up."""
+        client = cls.__new__(cls)
+        FileCalls.__init__(client, Connection(settings))
+        return client
+
     @property
     def settings(self) -> ClientSettings:
         """What the arguments and the environment came to."""
@@ -163,7 +170,7 @@ class AsyncClient(FileCalls):
         version_id: str = "",
         timeout: float | None = None,
     ) -> AsyncGenerator[bytes]:
-        """The bytes of ``file`` as they come, up to 1 MiB each; a stream that breaks is taken up where it broke.
+        """The bytes of ``file`` as they come, up to 1 MiB each; a stream that breaks is taken up again.
 
         :param offset: first byte; negative: the last ``-offset`` bytes.
         :param length: how many at the most; None: to the end.
@@ -172,7 +179,9 @@ class AsyncClient(FileCalls):
             what was stored.
         """
         if offset < 0 and length is not None:
-            raise ValueError("a negative offset asks for the last bytes of the file; it goes without a length")
+            raise ValueError(
+                "a negative offset asks for the last bytes of the file; it goes without a length"
+            )
         if length == 0:
             return
         request = self._download_request(file, version_id)

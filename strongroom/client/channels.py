@@ -56,13 +56,17 @@ def channel_options() -> list[tuple[str, int | str]]:
         ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ("grpc.keepalive_permit_without_calls", 0),
+        # A restarted service is found again within seconds, not after minutes of back-off.
+        ("grpc.initial_reconnect_backoff_ms", 200),
+        ("grpc.max_reconnect_backoff_ms", 2000),
         ("grpc.enable_retries", 1),
         ("grpc.service_config", service_config()),
-        ("grpc.primary_user_agent", f"strongroom-python/{_version()}"),
+        ("grpc.primary_user_agent", f"strongroom-python/{release()}"),
     ]
 
 
-def _version() -> str:
+def release() -> str:
+    """The release of the client that is installed."""
     try:
         return packages.version("strongroom")
     except packages.PackageNotFoundError:  # a checkout that is only on the path

@@ -15,6 +15,9 @@ from strongroom.client.settings import ClientSettings
 from strongroom.client.tokens import Tokens
 from strongroom.metadata.v1 import file_service_pb2_grpc, usage_service_pb2_grpc
 from strongroom.storage.v1 import storage_service_pb2_grpc
+from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
+from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
+from strongroom.wire import DownloadChunk, UploadChunk, decode_download, encode_upload
 
 if TYPE_CHECKING:
     from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceAsyncStub
@@ -41,8 +44,28 @@ class Connection:
 
     @property
     def storage(self) -> StorageServiceAsyncStub:
-        """Bytes."""
+        """Everything else that storage_service does."""
         return storage_service_pb2_grpc.StorageServiceStub(self.channel(self.settings.storage_address))
+
+    @property
+    def upload(self) -> grpc.aio.StreamUnaryMultiCallable[UploadRequest | UploadChunk, UploadResponse]:
+        """``StorageService.Upload`` with data messages that skip protobuf's copies."""
+        return self.channel(self.settings.storage_address).stream_unary(
+            "/strongroom.storage.v1.StorageService/Upload",
+            request_serializer=encode_upload,
+            response_deserializer=UploadResponse.FromString,
+        )
+
+    @property
+    def download(
+        self,
+    ) -> grpc.aio.UnaryStreamMultiCallable[DownloadRequest, DownloadResponse | DownloadChunk]:
+        """``StorageService.Download`` with data messages that skip protobuf's copies."""
+        return self.channel(self.settings.storage_address).unary_stream(
+            "/strongroom.storage.v1.StorageService/Download",
+            request_serializer=DownloadRequest.SerializeToString,
+            response_deserializer=decode_download,
+        )
 
     @property
     def files(self) -> FileServiceAsyncStub:

@@ -14,9 +14,12 @@ from strongroom.client.connection import Connection, typed
 from strongroom.client.files import StoredFile
 from strongroom.client.retries import Deadline
 from strongroom.storage.v1 import download_pb2
+from strongroom.wire import DownloadChunk
 
 if TYPE_CHECKING:
-    DownloadCall = grpc.aio.UnaryStreamCall[download_pb2.DownloadRequest, download_pb2.DownloadResponse]
+    DownloadCall = grpc.aio.UnaryStreamCall[
+        download_pb2.DownloadRequest, download_pb2.DownloadResponse | DownloadChunk
+    ]
 
 
 class Download:
@@ -98,15 +101,15 @@ class Download:
 
     async def _attempt(self) -> AsyncGenerator[bytes]:
         metadata = await self._connection.metadata()
-        call: DownloadCall = self._connection.storage.Download(
+        call: DownloadCall = self._connection.download(
             self._next_request(), metadata=metadata, timeout=self._deadline.remaining()
         )
         try:
             async for message in call:
-                if self.header is None:
+                if self.header is None and isinstance(message, download_pb2.DownloadResponse):
                     self.header = message
                 if message.data:
-                    yield message.data
+                    yield bytes(message.data)
         except grpc.aio.AioRpcError as error:
             raise typed(error, metadata) from error
         finally:

@@ -19,9 +19,12 @@ from strongroom.client.retries import Deadline
 from strongroom.client.sources import Source
 from strongroom.metadata.v1 import file_pb2, target_pb2
 from strongroom.storage.v1 import upload_pb2
+from strongroom.wire import UploadChunk
+
+Message = upload_pb2.UploadRequest | UploadChunk
 
 if TYPE_CHECKING:
-    UploadCall = grpc.aio.StreamUnaryCall[upload_pb2.UploadRequest, upload_pb2.UploadResponse]
+    UploadCall = grpc.aio.StreamUnaryCall[Message, upload_pb2.UploadResponse]
 
 #: Called with the bytes done so far and their total, where it is known. A retry begins at 0 again.
 Progress = Callable[[int, int | None], None]
@@ -117,7 +120,7 @@ class Upload:
         slow.
         """
         metadata = await self._connection.metadata()
-        call = self._connection.storage.Upload(metadata=metadata, timeout=self._deadline.remaining())
+        call = self._connection.upload(metadata=metadata, timeout=self._deadline.remaining())
         sender = asyncio.create_task(self._send(call))
         reply = asyncio.create_task(_reply(call))
         try:
@@ -148,7 +151,7 @@ class Upload:
             raise SourceFailed(error) from error
         await call.done_writing()
 
-    async def _messages(self) -> AsyncGenerator[upload_pb2.UploadRequest]:
+    async def _messages(self) -> AsyncGenerator[Message]:
         """The messages of one attempt: spec on the first, size and checksum of the whole on the last."""
         whole = offset = 0
         self._reading_began = True
@@ -156,15 +159,22 @@ class Upload:
             async for block, last in blocks:
                 part = google_crc32c.value(block)
                 whole = google_crc32c.extend(whole, block) if offset else part
-                message = upload_pb2.UploadRequest(write_offset=offset, data=block, crc32c=part)
-                if offset == 0:
-                    message.spec.CopyFrom(self._spec)
+                self._check_size(offset + len(block), last)
+                if offset == 0 or last:
+                    yield self._edge(offset, block, part, whole if last else None)
+                else:
+                    yield UploadChunk(offset, (block,), part)
                 offset += len(block)
-                self._check_size(offset, last)
-                if last:
-                    message.finish_write = True
-                    message.object_checksums.crc32c = whole
-                yield message
+
+    def _edge(self, offset: int, block: bytes, part: int, whole: int | None) -> upload_pb2.UploadRequest:
+        """The first message, the last one (``whole`` given), or both in one."""
+        message = upload_pb2.UploadRequest(write_offset=offset, data=block, crc32c=part)
+        if offset == 0:
+            message.spec.CopyFrom(self._spec)
+        if whole is not None:
+            message.finish_write = True
+            message.object_checksums.crc32c = whole
+        return message
 
     def _check_size(self, read: int, last: bool) -> None:
         """A source that is not as long as was said is never finished, whatever the service would make of
@@ -198,7 +208,7 @@ async def _connected(call: UploadCall) -> bool:
     return not call.done()
 
 
-async def _write(call: UploadCall, message: upload_pb2.UploadRequest) -> bool:
+async def _write(call: UploadCall, message: Message) -> bool:
     """Whether the message was written; False: the call is over."""
     try:
         await call.write(message)

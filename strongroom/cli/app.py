@@ -1,0 +1,52 @@
+"""The commands, put together."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from strongroom.cli import get, ls, put, rm, stat, token, url, usage
+from strongroom.cli.commands import command
+from strongroom.cli.doctor import doctor
+from strongroom.client.channels import release
+
+app = typer.Typer(
+    name="strongroom",
+    help="Files in Strongroom: put, get, list, remove, share.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"strongroom {release()}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the release.")
+    ] = False,
+) -> None:
+    """Files in Strongroom: put, get, list, remove, share.
+
+    Addresses and the token come from options, the environment (STRONGROOM_STORAGE_ADDRESS,
+    STRONGROOM_METADATA_ADDRESS, STRONGROOM_TOKEN) or the development stack that `make up` runs here.
+    """
+
+
+command(app, "put")(put.put)
+command(app, "get")(get.get)
+command(app, "ls")(ls.ls)
+command(app, "stat")(stat.stat)
+command(app, "rm")(rm.rm)
+command(app, "undelete")(rm.undelete)
+command(app, "url")(url.url)
+command(app, "usage")(usage.usage)
+command(app, "token", connects=False)(token.token)
+command(app, "doctor")(doctor)

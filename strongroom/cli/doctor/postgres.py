@@ -1,0 +1,109 @@
+"""Postgres itself, with the URL that metadata_service would read from this environment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from strongroom.cli.doctor.findings import Finding, fail, ok, warn
+from strongroom.cli.doctor.optional import load
+
+MIGRATE = "python -m metadata_service migrate (with STRONGROOM_MIGRATION_DATABASE_URL)"
+_REVISION = re.compile(r"^(revision|down_revision)\b[^=]*=\s*(?:[\"']([^\"']+)[\"']|None)", re.MULTILINE)
+
+
+def look_at_postgres(environ: Mapping[str, str]) -> list[Finding]:
+    """Reachable, role, migrations. Nothing when STRONGROOM_DATABASE_URL is not set here. Blocks."""
+    url = environ.get("STRONGROOM_DATABASE_URL")
+    if not url:
+        return []
+    psycopg = load("psycopg")
+    if psycopg is None:
+        hint = "pip install psycopg[binary], to look at the database directly"
+        return [warn("Postgres itself", "psycopg is not installed here", hint)]
+    try:
+        with psycopg.connect(_plain(url), connect_timeout=5, autocommit=True) as connection:
+            return _examine(connection, psycopg.Error)
+    except psycopg.Error as error:
+        mend = "is STRONGROOM_DATABASE_URL right, and does the server let this machine in (pg_hba.conf)?"
+        return [fail("Postgres", _first_line(error), mend)]
+
+
+def _plain(url: str) -> str:
+    """A URL for libpq: SQLAlchemy's may name a driver (``postgresql+psycopg://``)."""
+    return re.sub(r"^postgres(?:ql)?\+\w+://", "postgresql://", url)
+
+
+def _examine(connection: Any, expected: type[Exception]) -> list[Finding]:
+    info = connection.info
+    version = f"{info.server_version // 10000}.{info.server_version % 10000}"
+    findings = [ok("Postgres", f"{version} at {info.host}:{info.port}, database {info.dbname}")]
+    if connection.execute("SELECT pg_is_in_recovery()").fetchone()[0]:
+        mend = "set STRONGROOM_DATABASE_URL to the primary"
+        findings.append(fail("Postgres role", "this is a read-only replica", mend))
+    findings.append(_role(connection))
+    findings.append(_migrations(connection, expected))
+    return findings
+
+
+def _role(connection: Any) -> Finding:
+    name, is_super, bypasses = connection.execute(
+        "SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user"
+    ).fetchone()
+    owns = connection.execute(
+        "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tableowner = current_user"
+    ).fetchone()[0]
+    mend = (
+        "give metadata_service a role of its own: CREATE ROLE … LOGIN NOSUPERUSER "
+        "NOBYPASSRLS, not the tables' owner"
+    )
+    if is_super or bypasses:
+        which = "a superuser" if is_super else "BYPASSRLS"
+        return fail("Postgres role", f"{name} is {which}: row-level security does not hold it back", mend)
+    if owns:
+        return fail(
+            "Postgres role", f"{name} owns {owns} tables; their owner can switch the policies off", mend
+        )
+    return ok("Postgres role", f"{name}, held by row-level security")
+
+
+def _migrations(connection: Any, expected: type[Exception]) -> Finding:
+    check = "Postgres migrations"
+    if connection.execute("SELECT to_regclass('public.alembic_version')").fetchone()[0] is None:
+        return fail(check, "none has run", MIGRATE)
+    try:
+        rows = connection.execute("SELECT version_num FROM public.alembic_version").fetchall()
+    except expected as error:
+        return warn(
+            check, f"can't be read: {_first_line(error)}", "GRANT SELECT ON alembic_version TO the role"
+        )
+    applied, heads = {row[0] for row in rows}, known_heads()
+    shown = ", ".join(sorted(applied)) or "none"
+    if not heads:
+        return ok(check, f"at {shown} (the newest is not known here: metadata_service is not installed)")
+    if applied == heads:
+        return ok(check, f"at head, {shown}")
+    return fail(check, f"at {shown}; the newest is {', '.join(sorted(heads))}", MIGRATE)
+
+
+def known_heads() -> set[str]:
+    """Heads of the migrations of this checkout, read as text: nothing of a server is imported. Empty: none
+    here.
+    """
+    spec = find_spec("metadata_service")
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    revisions: set[str] = set()
+    followed: set[str] = set()
+    for place in places:
+        for path in Path(place, "migrations", "versions").glob("*.py"):
+            found = dict(_REVISION.findall(path.read_text("utf-8")))
+            revisions.add(found.get("revision", ""))
+            followed.add(found.get("down_revision", ""))
+    return revisions - followed - {""}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

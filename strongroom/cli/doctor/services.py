@@ -1,0 +1,127 @@
+"""Both services, and what they say about S3 and Postgres behind them."""
+
+from __future__ import annotations
+
+import time
+from uuid import uuid4
+
+import grpc
+
+from strongroom import errors
+from strongroom.cli.doctor.findings import Finding, fail, ok, warn
+from strongroom.client.async_client import AsyncClient
+from strongroom.client.channels import make_channel
+from strongroom.client.settings import ClientSettings
+
+SERVING, NOT_SERVING = 1, 2
+TIMEOUT_SECONDS = 5.0
+
+S3_MEND = (
+    "look at AWS_S3_ENDPOINT_URL, AWS_S3_BUCKET, the region and the credentials of "
+    "storage_service; its log says which; "
+    "with those set here and boto3 installed, the doctor looks itself"
+)
+POSTGRES_MEND = (
+    "look at STRONGROOM_DATABASE_URL of metadata_service and at the server it names; "
+    "its log says more; with that set "
+    "here and psycopg installed, the doctor looks itself"
+)
+
+
+async def look_at_services(settings: ClientSettings) -> list[Finding]:
+    """Health of the processes, of what is behind them, and whether they take our token."""
+    findings: list[Finding] = []
+    for name, address, behind, backing, mend in (
+        ("storage_service", settings.storage_address, "S3", "strongroom.s3", S3_MEND),
+        ("metadata_service", settings.metadata_address, "Postgres", "strongroom.postgres", POSTGRES_MEND),
+    ):
+        channel = make_channel(address, settings)
+        try:
+            process = await _process(channel, name, address)
+            findings.append(process)
+            if process.mend == "":
+                findings.append(await _backing(channel, f"{behind}, says {name}", backing, mend))
+        finally:
+            await channel.close()
+    if all(not finding.mend for finding in findings):
+        findings += await _signed_in(settings)
+    return findings
+
+
+async def _process(channel: grpc.aio.Channel, name: str, address: str) -> Finding:
+    started = time.monotonic()
+    try:
+        status = await check_health(channel, "")
+    except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.UNIMPLEMENTED:
+            return warn(
+                name, f"something answers at {address}, but has no health service", "is it Strongroom?"
+            )
+        return fail(
+            name,
+            f"does not answer at {address}: {error.details()}",
+            f"start it (`make up`, or `python -m {name} serve`), or correct STRONGROOM_"
+            f"{name.split('_', maxsplit=1)[0].upper()}_ADDRESS; TLS must be on at both ends or at none",
+        )
+    took = (time.monotonic() - started) * 1000
+    if status != SERVING:
+        return fail(
+            name, f"answers at {address}, but is not serving", "it is starting or stopping; look at its log"
+        )
+    return ok(name, f"serving at {address}, {took:.0f} ms")
+
+
+async def _backing(channel: grpc.aio.Channel, check: str, service: str, mend: str) -> Finding:
+    try:
+        status = await check_health(channel, service)
+    except grpc.aio.AioRpcError as error:
+        if error.code() is grpc.StatusCode.NOT_FOUND:
+            return warn(check, "the service does not report it", "is it an older release? update it")
+        return fail(check, error.details() or "no answer", mend)
+    return ok(check, "reachable") if status == SERVING else fail(check, "not reachable", mend)
+
+
+async def check_health(channel: grpc.aio.Channel, service: str) -> int:
+    """``ServingStatus`` of ``service`` by grpc.health.v1: 1 serving, 2 not.
+
+    The two messages have one field each and are written by hand: grpcio-health-checking is not a dependency.
+
+    :raises grpc.aio.AioRpcError: when there is no answer.
+    """
+    check: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+        "/grpc.health.v1.Health/Check",
+        request_serializer=lambda name: b"\x0a" + bytes([len(name)]) + name if name else b"",
+        response_deserializer=bytes,
+    )
+    answer = await check(service.encode(), timeout=TIMEOUT_SECONDS)
+    return answer[1] if len(answer) == 2 and answer[0] == 0x08 else 0
+
+
+async def _signed_in(settings: ClientSettings) -> list[Finding]:
+    """One harmless call to each service with our token."""
+    async with AsyncClient.with_settings(settings) as client:
+        try:
+            usage = await client.usage(timeout=TIMEOUT_SECONDS)
+        except errors.StrongroomError as error:
+            return [_refused("signed-in call to metadata_service", error)]
+        found = [ok("signed-in call to metadata_service", f"as {usage.owner_id}: {usage.file_count} files")]
+        try:
+            await client.read(uuid4(), timeout=TIMEOUT_SECONDS)
+        except errors.FileNotFound:
+            found.append(ok("signed-in call to storage_service", "answers, and reaches metadata_service"))
+        except errors.StrongroomError as error:
+            found.append(_refused("signed-in call to storage_service", error))
+        else:
+            found.append(
+                fail("signed-in call to storage_service", "a file nobody has was found", "report this")
+            )
+        return found
+
+
+def _refused(check: str, error: errors.StrongroomError) -> Finding:
+    if isinstance(error, errors.TokenMissing | errors.TokenInvalid | errors.TokenExpired):
+        mend = "get a token that this installation accepts; in development: strongroom token --sub NAME"
+    else:
+        mend = "look at the service's log"
+        mend += "".join(f" ({note})" for note in getattr(error, "__notes__", []))
+    return fail(check, error.message, mend)

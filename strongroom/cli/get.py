@@ -1,0 +1,77 @@
+"""``strongroom get``: a file to the disk or to standard output."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import aclosing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strongroom.cli import shown
+from strongroom.cli.output import file_document
+from strongroom.cli.problems import UsageProblem
+from strongroom.cli.progress import bars_for
+from strongroom.cli.session import Session
+from strongroom.client.async_client import AsyncClient
+from strongroom.client.filenames import local_name
+
+STDOUT = "-"
+
+
+async def get(
+    session: Session,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="Key or id.")],
+    destination: Annotated[
+        str,
+        typer.Argument(
+            metavar="DESTINATION",
+            help="File, folder, or - for standard output. Default: here, under its own name.",
+        ),
+    ] = ".",
+    *,
+    force: Annotated[bool, typer.Option("--force", help="In a folder: replace a file of that name.")] = False,
+    resume: Annotated[bool, typer.Option(help="Go on from what an earlier attempt left.")] = True,
+    offset: Annotated[
+        int, typer.Option(help="First byte; negative: the last bytes. To standard output.")
+    ] = 0,
+    length: Annotated[int | None, typer.Option(min=0, help="How many bytes at the most.")] = None,
+    version: Annotated[str, typer.Option("--version-id", help="Only this version of the content.")] = "",
+) -> None:
+    """Fetch a file. Prints where it went; a broken download goes on where it broke."""
+    async with session.client() as client:
+        if destination == STDOUT:
+            await _to_stdout(client, file, offset, length, version)
+            return
+        if offset or length is not None:
+            raise UsageProblem(
+                "--offset and --length go with standard output: strongroom get FILE - --offset …"
+            )
+        path = await _place(client, file, Path(destination), force=force)
+        with bars_for(session.output) as bars, bars.transfer(path.name) as report:
+            done = await client.download(file, path, version_id=version, resume=resume, on_progress=report)
+    text = shown.name(str(done.path))
+    session.output.result(text, {"path": str(done.path), **file_document(done.file)})
+
+
+async def _to_stdout(client: AsyncClient, file: str, offset: int, length: int | None, version: str) -> None:
+    out = sys.stdout.buffer
+    blocks = client.stream(file, offset=offset, length=length, version_id=version)
+    async with aclosing(blocks):
+        async for block in blocks:
+            out.write(block)
+    out.flush()
+
+
+async def _place(client: AsyncClient, file: str, destination: Path, *, force: bool) -> Path:
+    """Where it goes. A name that somebody else chose replaces nothing unless that was asked for.
+
+    :raises FileExistsError: when it would.
+    """
+    if not destination.is_dir():  # noqa: ASYNC240 - one look at a local path
+        return destination
+    path = destination / local_name(await client.get(file))
+    if path.exists() and not force:
+        raise FileExistsError(17, "is already there; add --force, or name the destination", str(path))
+    return path

@@ -1,0 +1,131 @@
+"""Failures as one line, a hint and an exit code."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from enum import IntEnum
+
+import grpc
+
+from strongroom import errors
+from strongroom.client.settings import ConfigurationError
+
+
+class ExitCode(IntEnum):
+    """What the process answers; part of the contract (docs/cli.md)."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    NOT_ALLOWED = 4
+    REFUSED = 5
+    CONFLICT = 6
+    UNAVAILABLE = 7
+    DAMAGED = 8
+    LOCAL_FILE = 9
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+
+
+class UsageProblem(Exception):
+    """The command was called in a way that can't work; the message says what to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One failure: ``code`` for programs (an ErrorReason or a word of ours), the rest for people."""
+
+    code: str
+    message: str
+    hint: str
+    exit_code: ExitCode
+
+    def as_dict(self) -> dict[str, str]:
+        """For ``--json``."""
+        return {"code": self.code, "message": self.message, "hint": self.hint}
+
+
+_EXIT_CODES = {
+    grpc.StatusCode.NOT_FOUND: ExitCode.NOT_FOUND,
+    grpc.StatusCode.UNAUTHENTICATED: ExitCode.NOT_ALLOWED,
+    grpc.StatusCode.PERMISSION_DENIED: ExitCode.NOT_ALLOWED,
+    grpc.StatusCode.INVALID_ARGUMENT: ExitCode.REFUSED,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: ExitCode.REFUSED,
+    grpc.StatusCode.OUT_OF_RANGE: ExitCode.REFUSED,
+    grpc.StatusCode.ALREADY_EXISTS: ExitCode.CONFLICT,
+    grpc.StatusCode.ABORTED: ExitCode.CONFLICT,
+    grpc.StatusCode.FAILED_PRECONDITION: ExitCode.CONFLICT,
+    grpc.StatusCode.UNAVAILABLE: ExitCode.UNAVAILABLE,
+    grpc.StatusCode.DEADLINE_EXCEEDED: ExitCode.UNAVAILABLE,
+    grpc.StatusCode.DATA_LOSS: ExitCode.DAMAGED,
+}
+#: Set-up of the service, not something the request conflicts with.
+_SERVICE_SETUP = (
+    errors.ObjectStoreDenied,
+    errors.ObjectStoreNoCredentials,
+    errors.ObjectStoreWrongRegion,
+    errors.BucketMissing,
+    errors.BucketNotVersioned,
+)
+
+_HINTS: dict[type[errors.StrongroomError], str] = {
+    errors.TokenMissing: "give --token or set STRONGROOM_TOKEN; in development: strongroom token --sub NAME",
+    errors.TokenInvalid: "is the token from this installation? in development: strongroom token --sub NAME",
+    errors.TokenExpired: "get a new token; in development: strongroom token --sub NAME",
+    errors.FileNotFound: "`strongroom ls` lists what you have; other users' files are not shown",
+    errors.ContentTypeMismatch: "leave --type out to let the service detect it",
+    errors.QuotaExceeded: "`strongroom usage` shows the limits; `strongroom rm` makes room",
+    errors.FileCountExceeded: "`strongroom usage` shows the limits; `strongroom rm` makes room",
+    errors.PreconditionFailed: "somebody changed the file; look at it again with `strongroom stat`",
+    errors.RateLimited: "wait a little and try again",
+    errors.UserMismatch: "--for-user needs a token with the admin role",
+}
+
+
+def explain(error: BaseException) -> Problem:
+    """The problem for an exception; for one that nobody expected, too."""
+    match error:
+        case errors.StrongroomError():
+            return _strongroom(error)
+        case OSError():
+            exists = isinstance(error, FileExistsError)
+            code = ExitCode.CONFLICT if exists else ExitCode.LOCAL_FILE
+            return Problem("LOCAL_FILE", _os_error(error), "", code)
+        case KeyboardInterrupt() | asyncio.CancelledError():
+            return Problem("INTERRUPTED", "interrupted", "", ExitCode.INTERRUPTED)
+        case UsageProblem() | ValueError():
+            word = "CONFIGURATION" if isinstance(error, ConfigurationError) else "USAGE"
+            return Problem(word, str(error), "", ExitCode.USAGE)
+    message = f"{type(error).__name__}: {error}"
+    return Problem("BUG", message, "this is a bug; run with --debug for the stack", ExitCode.FAILED)
+
+
+def _strongroom(error: errors.StrongroomError) -> Problem:
+    exit_code = _EXIT_CODES.get(error.code, ExitCode.FAILED)
+    if isinstance(error, _SERVICE_SETUP):
+        exit_code = ExitCode.UNAVAILABLE
+    hint = _HINTS.get(type(error), "")
+    if isinstance(error, errors.ServiceUnavailable):
+        hint = "are the services running, and the addresses right? `strongroom doctor` looks"
+    elif exit_code is ExitCode.UNAVAILABLE:
+        hint = hint or "`strongroom doctor` shows what is wrong"
+    message = error.message
+    if error.transport_details:
+        message = f"{message} ({error.transport_details})"
+    if error.retry_after is not None:
+        hint = f"try again in {max(1, round(error.retry_after))} s" + (f"; {hint}" if hint else "")
+    notes = [note for note in getattr(error, "__notes__", []) if _wanted(note, error)]
+    return Problem(error.reason_name, message, "; ".join(filter(None, [*notes, hint])), exit_code)
+
+
+def _wanted(note: str, error: errors.StrongroomError) -> bool:
+    """The request id only helps where the answer is in the services' logs."""
+    return isinstance(error, errors.Internal) or not note.startswith("request id")
+
+
+def _os_error(error: OSError) -> str:
+    if error.filename is None:
+        return error.strerror or str(error)
+    return f"{error.filename}: {error.strerror}"

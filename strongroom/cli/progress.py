@@ -1,0 +1,64 @@
+"""Progress bars on stderr, when somebody is there to watch them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from strongroom.cli import shown
+from strongroom.cli.output import Output
+from strongroom.client.uploads import Progress as Report
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+class Bars:
+    """One bar per transfer under way; none when ``progress`` is None."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self._progress = progress
+
+    @contextmanager
+    def transfer(self, name: str) -> Iterator[Report]:
+        """A bar for one transfer; what is yielded takes bytes done and the total. It goes away at the end."""
+        bars = self._progress
+        if bars is None:
+            yield _nobody_looks
+            return
+        task = bars.add_task(shown.line(name), total=None)
+        try:
+            yield lambda done, total: bars.update(task, completed=done, total=total)
+        finally:
+            bars.remove_task(task)
+
+
+def _nobody_looks(_done: int, _total: int | None) -> None:
+    """No bars."""
+
+
+@contextmanager
+def bars_for(output: Output) -> Iterator[Bars]:
+    """Bars for one command."""
+    if not output.shows_progress:
+        yield Bars(None)
+        return
+    with _rich_progress() as progress:
+        yield Bars(progress)
+
+
+def _rich_progress() -> Progress:
+    """Loaded only when it is looked at: rich takes a tenth of a second."""
+    from rich import progress  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}", markup=False),
+        progress.BarColumn(),
+        progress.DownloadColumn(binary_units=True),
+        progress.TransferSpeedColumn(),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -1,0 +1,197 @@
+"""``strongroom put``: files, folders, standard input."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from strongroom.cli.output import file_document
+from strongroom.cli.problems import ExitCode, UsageProblem
+from strongroom.cli.progress import Bars, bars_for
+from strongroom.cli.session import Session, Tally
+from strongroom.cli.shown import duration
+from strongroom.cli.walking import Item, items_of
+from strongroom.client.async_client import AsyncClient
+from strongroom.client.files import StoredFile, Visibility
+from strongroom.client.sources import UploadSource
+from strongroom.client.targets import AtPath, Audio, Documents, Target, Temp, Uploads
+
+
+class Folder(StrEnum):
+    """The folders of plain files."""
+
+    UPLOADS = "uploads"
+    DOCUMENTS = "documents"
+    AUDIO = "audio"
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What the options say about every file of one call."""
+
+    target: Target
+    path: str | None
+    name: str | None
+    content_type: str
+    metadata: dict[str, str]
+    visibility: Visibility | None
+    request_id: str | None
+
+    def target_of(self, item: Item, *, several: bool) -> Target:
+        """Where one file goes: with ``--path``, a path that ends in ``/`` (or stands for several) is a
+        folder.
+        """
+        if self.path is None:
+            return self.target
+        if several or self.path.endswith("/"):
+            return AtPath(f"{self.path.rstrip('/')}/{self.name or item.relative}")
+        return AtPath(self.path)
+
+
+async def put(
+    session: Session,
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="SOURCE", help="Files, folders with -r, or - for standard input."),
+    ],
+    *,
+    recursive: Annotated[bool, typer.Option("--recursive", "-r", help="Folders with all they hold.")] = False,
+    folder: Annotated[Folder, typer.Option("--folder", "-f", help="Where plain files go.")] = Folder.UPLOADS,
+    class_id: Annotated[str | None, typer.Option(help="The class of a recording (--folder audio).")] = None,
+    path: Annotated[
+        str | None, typer.Option(help="Keep it at this path, replacing what is there; ends in /: a folder.")
+    ] = None,
+    temp: Annotated[
+        str | None, typer.Option(metavar="SPAN", help="Goes away by itself after this long, such as 24h.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="File name; default: the file's own.")] = None,
+    content_type: Annotated[str, typer.Option("--type", help="Media type; default: detected.")] = "",
+    metadata: Annotated[
+        list[str] | None, typer.Option("--meta", metavar="KEY=VALUE", help="User metadata; may be repeated.")
+    ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Anybody may read it through its permanent URL.")
+    ] = False,
+    request_id: Annotated[
+        str | None, typer.Option(help="Idempotency key: repeating the command stores nothing twice.")
+    ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Uploads side by side.")] = 4,
+) -> ExitCode:
+    """Store files. Prints the key of each."""
+    if (name or request_id) and (len(sources) > 1 or recursive):
+        raise UsageProblem("--name and --request-id are for a single file")
+    details = Details(
+        _target(folder, class_id, path, temp),
+        path,
+        name,
+        content_type,
+        _pairs(metadata or ()),
+        Visibility.PUBLIC if public else None,
+        request_id,
+    )
+    tally = Tally(session)
+    items = items_of(sources, recursive=recursive, on_error=tally.failed)
+    several = len(sources) > 1 or recursive
+    async with session.client() as client:
+        with bars_for(session.output) as bars:
+            upload = _Uploader(session, client, details, bars, tally, several=several)
+            await upload.all(items, jobs)
+    return tally.exit_code
+
+
+class _Uploader:
+    """Uploads items side by side; one failure spoils no other. Results come out in the order of the items."""
+
+    def __init__(
+        self,
+        session: Session,
+        client: AsyncClient,
+        details: Details,
+        bars: Bars,
+        tally: Tally,
+        *,
+        several: bool,
+    ) -> None:
+        self._session = session
+        self._client = client
+        self._details = details
+        self._bars = bars
+        self._tally = tally
+        self._several = several
+        self._done: dict[int, tuple[Item, StoredFile] | None] = {}
+        self._printed = 0
+
+    async def all(self, items: Sequence[Item], jobs: int) -> None:
+        """Upload them, ``jobs`` at a time."""
+        waiting = iter(enumerate(items))
+
+        async def work() -> None:
+            for index, item in waiting:
+                self._done[index] = await self._one(item)
+                self._print()
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(jobs, len(items))):
+                    group.create_task(work())
+        except BaseExceptionGroup as group:  # each task fails of the same: nobody reads our output, say
+            raise group.exceptions[0] from None
+
+    async def _one(self, item: Item) -> tuple[Item, StoredFile] | None:
+        """The file; None when it failed, which is reported at once."""
+        details = self._details
+        source: UploadSource = sys.stdin.buffer if item.path is None else item.path
+        try:
+            with self._bars.transfer(item.shown) as report:
+                file = await self._client.upload(
+                    source,
+                    details.target_of(item, several=self._several),
+                    filename=details.name or ("" if item.path is None else None),
+                    content_type=details.content_type,
+                    metadata=details.metadata,
+                    visibility=details.visibility,
+                    request_id=details.request_id,
+                    on_progress=report,
+                )
+        except Exception as error:  # noqa: BLE001 - reported; the others go on
+            self._tally.failed(error, item.shown)
+            return None
+        return item, file
+
+    def _print(self) -> None:
+        while self._printed in self._done:
+            result = self._done.pop(self._printed)
+            self._printed += 1
+            if result is not None:
+                item, file = result
+                self._session.output.result(file.key, {"source": item.shown, **file_document(file)})
+
+
+def _target(folder: Folder, class_id: str | None, path: str | None, temp: str | None) -> Target:
+    chosen = [
+        option for option, given in (("--path", path), ("--temp", temp), ("--class-id", class_id)) if given
+    ]
+    if len(chosen) > 1 or (chosen and chosen != ["--class-id"] and folder is not Folder.UPLOADS):
+        raise UsageProblem("choose one of --folder, --path and --temp; --class-id belongs to --folder audio")
+    if path is not None:
+        return AtPath(path)
+    if temp is not None:
+        return Temp(duration(temp))
+    if (class_id is not None) != (folder is Folder.AUDIO):
+        raise UsageProblem("--folder audio needs --class-id, and only that folder has it")
+    if class_id is not None:
+        return Audio(class_id)
+    return Documents() if folder is Folder.DOCUMENTS else Uploads()
+
+
+def _pairs(given: Sequence[str]) -> dict[str, str]:
+    pairs = dict(text.partition("=")[::2] for text in given if "=" in text)
+    if len(pairs) != len(given):
+        raise UsageProblem("--meta takes KEY=VALUE, each key once")
+    return pairs

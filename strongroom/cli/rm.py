@@ -1,0 +1,53 @@
+"""``strongroom rm`` and ``strongroom undelete``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from strongroom import errors
+from strongroom.cli import shown
+from strongroom.cli.output import file_document
+from strongroom.cli.problems import ExitCode
+from strongroom.cli.session import Session, Tally
+
+Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Keys or ids.")]
+
+
+async def rm(
+    session: Session,
+    files: Files,
+    soft: Annotated[
+        bool, typer.Option("--soft", help="Keep it for `strongroom undelete`, for a while.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="What is not there is no failure.")] = False,
+) -> ExitCode:
+    """Delete files. Prints the key of each; what can't be deleted spoils no other."""
+    tally = Tally(session)
+    async with session.client() as client:
+        for name in files:
+            try:
+                file = await client.delete(name, soft=soft)
+            except errors.FileNotFound as error:
+                if not force:
+                    tally.failed(error, name)
+            except errors.StrongroomError as error:
+                tally.failed(error, name)
+            else:
+                session.output.result(shown.name(file.key), file_document(file))
+    return tally.exit_code
+
+
+async def undelete(session: Session, files: Files) -> ExitCode:
+    """Bring soft-deleted files back. Prints the key of each."""
+    tally = Tally(session)
+    async with session.client() as client:
+        for name in files:
+            try:
+                file = await client.undelete(name)
+            except errors.StrongroomError as error:
+                tally.failed(error, name)
+            else:
+                session.output.result(shown.name(file.key), file_document(file))
+    return tally.exit_code

@@ -1,0 +1,76 @@
+"""One run of one command: its connection, its output, and how it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import traceback
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from strongroom.cli.output import Output
+from strongroom.cli.problems import ExitCode, explain
+from strongroom.cli.settings import ConnectionOptions, client_settings
+from strongroom.client.async_client import AsyncClient
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What every command gets."""
+
+    options: ConnectionOptions
+    output: Output
+    for_user: str = ""
+    debug: bool = False
+
+    @asynccontextmanager
+    async def client(self) -> AsyncGenerator[AsyncClient]:
+        """A client that is closed at the end.
+
+        :raises ConfigurationError: when the settings can't work.
+        """
+        async with AsyncClient.with_settings(client_settings(self.options)) as client:
+            yield client.acting_for(self.for_user) if self.for_user else client
+
+    def report(self, error: BaseException, subject: str = "") -> ExitCode:
+        """Print a failure; the exit code it stands for."""
+        if self.debug:
+            traceback.print_exception(error)
+        problem = explain(error)
+        if isinstance(error, OSError) and str(error.filename or "") == subject:
+            subject = ""  # the message begins with it
+        self.output.problem(problem, subject)
+        return problem.exit_code
+
+
+def run(session: Session, command: Callable[[], Awaitable[ExitCode | None]]) -> ExitCode:
+    """Run a command to its end; every failure becomes a line and an exit code."""
+
+    async def to_the_end() -> ExitCode:
+        return await command() or ExitCode.OK
+
+    try:
+        code = asyncio.run(to_the_end())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read our output has gone (`| head`): nothing to say. The null device keeps the exit flush quiet.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.BROKEN_PIPE
+    except (Exception, KeyboardInterrupt, asyncio.CancelledError) as error:  # noqa: BLE001 - the outermost place
+        return session.report(error)
+    return code
+
+
+class Tally:
+    """The outcome of a command over several files: the first failure decides the exit code."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.exit_code = ExitCode.OK
+
+    def failed(self, error: Exception, subject: str) -> None:
+        """Report one failure and go on."""
+        code = self._session.report(error, subject)
+        self.exit_code = self.exit_code or code

@@ -1,0 +1,53 @@
+"""Where a command connects to, and as whom: options, then the environment, then a running development
+stack.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from strongroom.client.settings import ClientSettings, Stack, read_stack
+from strongroom.client.tokens import Token, development_token
+
+#: Whose files a development stack shows when nobody says otherwise.
+DEFAULT_DEVELOPMENT_USER = "dev"
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionOptions:
+    """The options that every connecting command has."""
+
+    storage_address: str | None = None
+    metadata_address: str | None = None
+    token: str | None = None
+    as_user: str | None = None
+
+
+def client_settings(options: ConnectionOptions, environ: Mapping[str, str] | None = None) -> ClientSettings:
+    """Complete settings of the client.
+
+    Without a token, one is made for development: for ``--as`` (or ``STRONGROOM_USER``, or ``dev``) with the
+    secret of the running development stack, or for ``--as`` with ``STRONGROOM_JWT_SECRET``.
+
+    :raises ConfigurationError: when stack.json can't be read.
+    """
+    env = os.environ if environ is None else environ
+    settings = ClientSettings.resolve(
+        options.storage_address, options.metadata_address, token=options.token, environ=env
+    )
+    asked = options.as_user or (None if settings.token else env.get("STRONGROOM_USER"))
+    if settings.token is not None and not options.as_user:
+        return settings
+    return replace(settings, token=_development(asked, read_stack(env), env) or settings.token)
+
+
+def _development(user: str | None, stack: Stack | None, environ: Mapping[str, str]) -> Token | None:
+    secret = environ.get("STRONGROOM_JWT_SECRET") if user else None
+    secret = secret or (stack.jwt_secret if stack else None)
+    if not secret:
+        return None
+    sub = user or DEFAULT_DEVELOPMENT_USER
+    audience, issuer = environ.get("STRONGROOM_JWT_AUDIENCE"), environ.get("STRONGROOM_JWT_ISSUER")
+    return lambda: development_token(secret, sub, ttl_seconds=900, audience=audience, issuer=issuer)

@@ -1,0 +1,67 @@
+"""Values as a terminal shows them: safe to look at, and names safe to paste back into a shell."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import unicodedata
+from datetime import datetime, timedelta
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
+
+
+def name(text: str) -> str:
+    """``text`` as one word of a POSIX shell (bash and zsh for names with control characters).
+
+    Nothing in it can move the cursor, ring the bell or turn the reading direction round.
+    """
+    if text and all(_is_visible(char) for char in text):
+        return shlex.quote(text)
+    if not text:
+        return "''"
+    return "$'" + "".join(map(_escaped, text)) + "'"
+
+
+def line(text: str) -> str:
+    """``text`` on one line for people: what can't be seen becomes an escape."""
+    return "".join(char if _is_visible(char) else _escaped(char) for char in text)
+
+
+def _is_visible(char: str) -> bool:
+    return char == " " or unicodedata.category(char) not in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}
+
+
+def _escaped(char: str) -> str:
+    if char in "\\'":
+        return "\\" + char
+    if _is_visible(char):
+        return char
+    return "".join(f"\\x{byte:02x}" for byte in char.encode("utf-8", "surrogateescape"))
+
+
+def size(count: int) -> str:
+    """Bytes for people: ``1.5 MiB``."""
+    value = float(count)
+    for unit in _UNITS:
+        if value < 1024 or unit == _UNITS[-1]:
+            return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
+        value /= 1024
+    raise AssertionError("the last unit takes everything")
+
+
+def time(moment: datetime | None) -> str:
+    """A time in the local zone, to the minute; ``-`` for none."""
+    return "-" if moment is None else moment.astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def duration(text: str) -> timedelta:
+    """``90``, ``90s``, ``15m``, ``1h``, ``1h30m``, ``7d`` as a time span.
+
+    :raises ValueError: for anything else, or nothing.
+    """
+    found = _DURATION.fullmatch(text.strip().lower())
+    if found is None or not any(found.groups()):
+        raise ValueError(f"{text!r} is not a time span; write 90s, 15m, 1h30m or 7d")
+    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)

@@ -1,0 +1,65 @@
+"""The files that command-line arguments stand for."""
+
+from __future__ import annotations
+
+import os
+import stat
+import unicodedata
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+STDIN = "-"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing to upload. ``path`` None: standard input. ``relative``: its path below the folder that was
+    named (or just its name), with ``/``, in NFC, as targets at a path want it.
+    """
+
+    path: Path | None
+    relative: str
+    shown: str
+
+
+def items_of(
+    sources: Sequence[str], *, recursive: bool, on_error: Callable[[Exception, str], None]
+) -> list[Item]:
+    """Everything to upload, folders in the order of names. What can't be read is told to ``on_error`` and
+    left out.
+
+    Links to folders below a folder are not followed: they may lead in circles.
+    """
+    found: list[Item] = []
+    for source in sources:
+        if source == STDIN:
+            found.append(Item(None, "stdin", STDIN))
+            continue
+        path = Path(source)
+        try:
+            is_folder = stat.S_ISDIR(path.stat().st_mode)
+        except OSError as error:
+            on_error(error, source)
+            continue
+        if not is_folder:
+            found.append(Item(path, _relative(Path(path.name)), source))
+        elif recursive:
+            found += _below(path, on_error)
+        else:
+            on_error(IsADirectoryError(21, "is a folder; add -r to upload what it holds"), source)
+    return found
+
+
+def _below(root: Path, on_error: Callable[[Exception, str], None]) -> Iterator[Item]:
+    for folder, folders, names in os.walk(root, onerror=lambda error: on_error(error, str(error.filename))):
+        folders.sort()
+        for name in sorted(names):
+            path = Path(folder, name)
+            if path.is_file():
+                yield Item(path, _relative(path.relative_to(root)), str(path))
+
+
+def _relative(path: Path) -> str:
+    text = os.fsencode(path.as_posix()).decode("utf-8", "replace")
+    return unicodedata.normalize("NFC", text)
