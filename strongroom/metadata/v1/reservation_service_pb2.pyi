@@ -62,12 +62,17 @@ class ReserveRequest(_message.Message):
     KIND_FIELD_NUMBER: _builtins.int
     PART_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
+    SUPERSEDES_BLOB_ID_FIELD_NUMBER: _builtins.int
     kind: _blob_pb2.BlobKind.ValueType
     """How the bytes will go to S3."""
     part_size_bytes: _builtins.int
     """Part size in bytes for multipart."""
     fingerprint: _builtins.bytes
     """SHA-256 over everything that makes the request the same request, except its bytes. For request_id."""
+    supersedes_blob_id: _builtins.str
+    """The caller's own live attempt under the same request_id that this one replaces (its target was a guess): the
+    idempotency row moves here with the new fingerprint. The old attempt stays PENDING until it is abandoned.
+    """
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """What is to be stored. content_type is already the detected one."""
@@ -79,10 +84,11 @@ class ReserveRequest(_message.Message):
         kind: _blob_pb2.BlobKind.ValueType = ...,
         part_size_bytes: _builtins.int = ...,
         fingerprint: _builtins.bytes = ...,
+        supersedes_blob_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingerprint", b"fingerprint", "kind", b"kind", "part_size_bytes", b"part_size_bytes", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fingerprint", b"fingerprint", "kind", b"kind", "part_size_bytes", b"part_size_bytes", "spec", b"spec", "supersedes_blob_id", b"supersedes_blob_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -587,8 +593,8 @@ class ReleaseWorkResponse(_message.Message):
 Global___ReleaseWorkResponse: _TypeAlias = ReleaseWorkResponse  # noqa: Y015
 
 @_typing.final
-class FilterKnownKeysRequest(_message.Message):
-    """Request of FilterKnownKeys."""
+class FilterSettledKeysRequest(_message.Message):
+    """Request of FilterSettledKeys."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -608,18 +614,18 @@ class FilterKnownKeysRequest(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___FilterKnownKeysRequest: _TypeAlias = FilterKnownKeysRequest  # noqa: Y015
+Global___FilterSettledKeysRequest: _TypeAlias = FilterSettledKeysRequest  # noqa: Y015
 
 @_typing.final
-class FilterKnownKeysResponse(_message.Message):
-    """Response of FilterKnownKeys."""
+class FilterSettledKeysResponse(_message.Message):
+    """Response of FilterSettledKeys."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     KEYS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Those with a live row."""
+        """Those with a row and without a writer."""
 
     def __init__(
         self,
@@ -632,4 +638,4 @@ class FilterKnownKeysResponse(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___FilterKnownKeysResponse: _TypeAlias = FilterKnownKeysResponse  # noqa: Y015
+Global___FilterSettledKeysResponse: _TypeAlias = FilterSettledKeysResponse  # noqa: Y015

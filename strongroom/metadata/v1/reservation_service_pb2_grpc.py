@@ -87,10 +87,10 @@ class ReservationServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReleaseWorkRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReleaseWorkResponse.FromString,
                 _registered_method=True)
-        self.FilterKnownKeys = channel.unary_unary(
-                '/strongroom.metadata.v1.ReservationService/FilterKnownKeys',
-                request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterKnownKeysRequest.SerializeToString,
-                response_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterKnownKeysResponse.FromString,
+        self.FilterSettledKeys = channel.unary_unary(
+                '/strongroom.metadata.v1.ReservationService/FilterSettledKeys',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysResponse.FromString,
                 _registered_method=True)
 
 
@@ -175,8 +175,9 @@ class ReservationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
-    def FilterKnownKeys(self, request, context):
-        """Of the keys given, those that a live (not GONE) blob row has. For sweeps of unrecorded multipart uploads.
+    def FilterSettledKeys(self, request, context):
+        """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
+        multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -235,10 +236,10 @@ def add_ReservationServiceServicer_to_server(servicer, server):
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReleaseWorkRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReleaseWorkResponse.SerializeToString,
             ),
-            'FilterKnownKeys': grpc.unary_unary_rpc_method_handler(
-                    servicer.FilterKnownKeys,
-                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterKnownKeysRequest.FromString,
-                    response_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterKnownKeysResponse.SerializeToString,
+            'FilterSettledKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.FilterSettledKeys,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -525,7 +526,7 @@ class ReservationService:
             _registered_method=True)
 
     @staticmethod
-    def FilterKnownKeys(request,
+    def FilterSettledKeys(request,
             target,
             options=(),
             channel_credentials=None,
@@ -538,9 +539,9 @@ class ReservationService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/strongroom.metadata.v1.ReservationService/FilterKnownKeys',
-            strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterKnownKeysRequest.SerializeToString,
-            strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterKnownKeysResponse.FromString,
+            '/strongroom.metadata.v1.ReservationService/FilterSettledKeys',
+            strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,8 +64,10 @@ class ReservationServiceStub:
     """Reports that nothing of a blob is left in S3: ABORTING or DELETING → GONE; GONE → purged (row removed)."""
     ReleaseWork: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ReleaseWorkRequest, _reservation_service_pb2.ReleaseWorkResponse]
     """Gives a claim back early after a failure, to be tried again after a pause."""
-    FilterKnownKeys: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.FilterKnownKeysRequest, _reservation_service_pb2.FilterKnownKeysResponse]
-    """Of the keys given, those that a live (not GONE) blob row has. For sweeps of unrecorded multipart uploads."""
+    FilterSettledKeys: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.FilterSettledKeysRequest, _reservation_service_pb2.FilterSettledKeysResponse]
+    """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
+    multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
+    """
 
 @_typing.type_check_only
 class ReservationServiceAsyncStub(ReservationServiceStub):
@@ -103,8 +105,10 @@ class ReservationServiceAsyncStub(ReservationServiceStub):
     """Reports that nothing of a blob is left in S3: ABORTING or DELETING → GONE; GONE → purged (row removed)."""
     ReleaseWork: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ReleaseWorkRequest, _reservation_service_pb2.ReleaseWorkResponse]  # type: ignore[assignment]
     """Gives a claim back early after a failure, to be tried again after a pause."""
-    FilterKnownKeys: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.FilterKnownKeysRequest, _reservation_service_pb2.FilterKnownKeysResponse]  # type: ignore[assignment]
-    """Of the keys given, those that a live (not GONE) blob row has. For sweeps of unrecorded multipart uploads."""
+    FilterSettledKeys: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.FilterSettledKeysRequest, _reservation_service_pb2.FilterSettledKeysResponse]  # type: ignore[assignment]
+    """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
+    multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
+    """
 
 class ReservationServiceServicer:
     """The transactions of the write protocol (docs/consistency.md). Internal: only storage_service may call it, with the
@@ -190,11 +194,13 @@ class ReservationServiceServicer:
     ) -> _typing.Union[_reservation_service_pb2.ReleaseWorkResponse, _abc.Awaitable[_reservation_service_pb2.ReleaseWorkResponse]]:
         """Gives a claim back early after a failure, to be tried again after a pause."""
 
-    def FilterKnownKeys(
+    def FilterSettledKeys(
         self,
-        request: _reservation_service_pb2.FilterKnownKeysRequest,
+        request: _reservation_service_pb2.FilterSettledKeysRequest,
         context: _ServicerContext,
-    ) -> _typing.Union[_reservation_service_pb2.FilterKnownKeysResponse, _abc.Awaitable[_reservation_service_pb2.FilterKnownKeysResponse]]:
-        """Of the keys given, those that a live (not GONE) blob row has. For sweeps of unrecorded multipart uploads."""
+    ) -> _typing.Union[_reservation_service_pb2.FilterSettledKeysResponse, _abc.Awaitable[_reservation_service_pb2.FilterSettledKeysResponse]]:
+        """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
+        multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
+        """
 
 def add_ReservationServiceServicer_to_server(servicer: ReservationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

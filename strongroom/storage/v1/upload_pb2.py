@@ -29,7 +29,7 @@ from strongroom.metadata.v1 import target_pb2 as strongroom_dot_metadata_dot_v1_
 from strongroom.type.v1 import checksums_pb2 as strongroom_dot_type_dot_v1_dot_checksums__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/storage/v1/upload.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/file.proto\x1a#strongroom/metadata/v1/target.proto\x1a\"strongroom/type/v1/checksums.proto\"\x8f\x02\n\rUploadRequest\x12\x32\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecH\x00\x12\x1d\n\tupload_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01H\x00\x12\x1d\n\x0cwrite_offset\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x13\n\x06\x63rc32c\x18\x05 \x01(\x07H\x01\x88\x01\x01\x12\x14\n\x0c\x66inish_write\x18\x06 \x01(\x08\x12\x37\n\x10object_checksums\x18\x07 \x01(\x0b\x32\x1d.strongroom.type.v1.ChecksumsB\x0f\n\rfirst_messageB\t\n\x07_crc32c\"b\n\x0eUploadResponse\x12,\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.FileH\x00\x12\x18\n\x0epersisted_size\x18\x02 \x01(\x03H\x00\x42\x08\n\x06result\"\xbb\x02\n\rUploadSession\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x30\n\x04spec\x18\x02 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpec\x12\x16\n\x0epersisted_size\x18\x03 \x01(\x03\x12\x17\n\nsize_bytes\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x17\n\x0fpart_size_bytes\x18\x05 \x01(\x03\x12*\n\x04\x66ile\x18\x06 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\r\n\x0b_size_bytes\"O\n\x13\x43reateUploadRequest\x12\x38\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\"M\n\x14\x43reateUploadResponse\x12\x35\n\x07session\x18\x01 \x01(\x0b\x32$.strongroom.storage.v1.UploadSession\"1\n\x10GetUploadRequest\x12\x1d\n\tupload_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\"J\n\x11GetUploadResponse\x12\x35\n\x07session\x18\x01 \x01(\x0b\x32$.strongroom.storage.v1.UploadSession\"4\n\x13\x43\x61ncelUploadRequest\x12\x1d\n\tupload_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\"\x16\n\x14\x43\x61ncelUploadResponse\"v\n\x19\x43oncatenateUploadsRequest\x12\x38\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\nupload_ids\x18\x02 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"H\n\x1a\x43oncatenateUploadsResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.Fileb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/storage/v1/upload.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/file.proto\x1a#strongroom/metadata/v1/target.proto\x1a\"strongroom/type/v1/checksums.proto\"\xab\x02\n\rUploadRequest\x12\x32\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecH\x00\x12\x1d\n\tupload_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01H\x00\x12\x1d\n\x0cwrite_offset\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x13\n\x06\x63rc32c\x18\x05 \x01(\x07H\x01\x88\x01\x01\x12\x14\n\x0c\x66inish_write\x18\x06 \x01(\x08\x12\x37\n\x10object_checksums\x18\x07 \x01(\x0b\x32\x1d.strongroom.type.v1.Checksums\x12\x1a\n\x12provisional_target\x18\x08 \x01(\x08\x42\x0f\n\rfirst_messageB\t\n\x07_crc32c\"b\n\x0eUploadResponse\x12,\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.FileH\x00\x12\x18\n\x0epersisted_size\x18\x02 \x01(\x03H\x00\x42\x08\n\x06result\"\xbb\x02\n\rUploadSession\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x30\n\x04spec\x18\x02 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpec\x12\x16\n\x0epersisted_size\x18\x03 \x01(\x03\x12\x17\n\nsize_bytes\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x17\n\x0fpart_size_bytes\x18\x05 \x01(\x03\x12*\n\x04\x66ile\x18\x06 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\r\n\x0b_size_bytes\"O\n\x13\x43reateUploadRequest\x12\x38\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\"M\n\x14\x43reateUploadResponse\x12\x35\n\x07session\x18\x01 \x01(\x0b\x32$.strongroom.storage.v1.UploadSession\"1\n\x10GetUploadRequest\x12\x1d\n\tupload_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\"J\n\x11GetUploadResponse\x12\x35\n\x07session\x18\x01 \x01(\x0b\x32$.strongroom.storage.v1.UploadSession\"4\n\x13\x43\x61ncelUploadRequest\x12\x1d\n\tupload_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\"\x16\n\x14\x43\x61ncelUploadResponse\"v\n\x19\x43oncatenateUploadsRequest\x12\x38\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\nupload_ids\x18\x02 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\"H\n\x1a\x43oncatenateUploadsResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.Fileb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,25 +51,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONCATENATEUPLOADSREQUEST'].fields_by_name['upload_ids']._loaded_options = None
   _globals['_CONCATENATEUPLOADSREQUEST'].fields_by_name['upload_ids']._serialized_options = b'\272H\010\222\001\005\010\001\020\350\007'
   _globals['_UPLOADREQUEST']._serialized_start=232
-  _globals['_UPLOADREQUEST']._serialized_end=503
-  _globals['_UPLOADRESPONSE']._serialized_start=505
-  _globals['_UPLOADRESPONSE']._serialized_end=603
-  _globals['_UPLOADSESSION']._serialized_start=606
-  _globals['_UPLOADSESSION']._serialized_end=921
-  _globals['_CREATEUPLOADREQUEST']._serialized_start=923
-  _globals['_CREATEUPLOADREQUEST']._serialized_end=1002
-  _globals['_CREATEUPLOADRESPONSE']._serialized_start=1004
-  _globals['_CREATEUPLOADRESPONSE']._serialized_end=1081
-  _globals['_GETUPLOADREQUEST']._serialized_start=1083
-  _globals['_GETUPLOADREQUEST']._serialized_end=1132
-  _globals['_GETUPLOADRESPONSE']._serialized_start=1134
-  _globals['_GETUPLOADRESPONSE']._serialized_end=1208
-  _globals['_CANCELUPLOADREQUEST']._serialized_start=1210
-  _globals['_CANCELUPLOADREQUEST']._serialized_end=1262
-  _globals['_CANCELUPLOADRESPONSE']._serialized_start=1264
-  _globals['_CANCELUPLOADRESPONSE']._serialized_end=1286
-  _globals['_CONCATENATEUPLOADSREQUEST']._serialized_start=1288
-  _globals['_CONCATENATEUPLOADSREQUEST']._serialized_end=1406
-  _globals['_CONCATENATEUPLOADSRESPONSE']._serialized_start=1408
-  _globals['_CONCATENATEUPLOADSRESPONSE']._serialized_end=1480
+  _globals['_UPLOADREQUEST']._serialized_end=531
+  _globals['_UPLOADRESPONSE']._serialized_start=533
+  _globals['_UPLOADRESPONSE']._serialized_end=631
+  _globals['_UPLOADSESSION']._serialized_start=634
+  _globals['_UPLOADSESSION']._serialized_end=949
+  _globals['_CREATEUPLOADREQUEST']._serialized_start=951
+  _globals['_CREATEUPLOADREQUEST']._serialized_end=1030
+  _globals['_CREATEUPLOADRESPONSE']._serialized_start=1032
+  _globals['_CREATEUPLOADRESPONSE']._serialized_end=1109
+  _globals['_GETUPLOADREQUEST']._serialized_start=1111
+  _globals['_GETUPLOADREQUEST']._serialized_end=1160
+  _globals['_GETUPLOADRESPONSE']._serialized_start=1162
+  _globals['_GETUPLOADRESPONSE']._serialized_end=1236
+  _globals['_CANCELUPLOADREQUEST']._serialized_start=1238
+  _globals['_CANCELUPLOADREQUEST']._serialized_end=1290
+  _globals['_CANCELUPLOADRESPONSE']._serialized_start=1292
+  _globals['_CANCELUPLOADRESPONSE']._serialized_end=1314
+  _globals['_CONCATENATEUPLOADSREQUEST']._serialized_start=1316
+  _globals['_CONCATENATEUPLOADSREQUEST']._serialized_end=1434
+  _globals['_CONCATENATEUPLOADSRESPONSE']._serialized_start=1436
+  _globals['_CONCATENATEUPLOADSRESPONSE']._serialized_end=1508
 # @@protoc_insertion_point(module_scope)

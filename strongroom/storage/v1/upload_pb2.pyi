@@ -35,6 +35,7 @@ class UploadRequest(_message.Message):
     CRC32C_FIELD_NUMBER: _builtins.int
     FINISH_WRITE_FIELD_NUMBER: _builtins.int
     OBJECT_CHECKSUMS_FIELD_NUMBER: _builtins.int
+    PROVISIONAL_TARGET_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """Go on with a session of CreateUpload."""
     write_offset: _builtins.int
@@ -45,6 +46,11 @@ class UploadRequest(_message.Message):
     """CRC-32C of `data`; a mismatch refuses the chunk (CHECKSUM_MISMATCH)."""
     finish_write: _builtins.bool
     """This is the last message: write_offset + len(data) is the size of the object. Without it nothing is ever committed."""
+    provisional_target: _builtins.bool
+    """On the first message, with spec: the target is a guess. The message with finish_write may carry spec once more, and
+    then that one counts. For forms whose fields may follow the file; a file larger than a part is copied inside S3
+    when the guess was wrong.
+    """
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """A new file in one shot."""
@@ -63,10 +69,11 @@ class UploadRequest(_message.Message):
         crc32c: _builtins.int | None = ...,
         finish_write: _builtins.bool = ...,
         object_checksums: _checksums_pb2.Checksums | None = ...,
+        provisional_target: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "first_message", b"first_message", "object_checksums", b"object_checksums", "spec", b"spec", "upload_id", b"upload_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "data", b"data", "finish_write", b"finish_write", "first_message", b"first_message", "object_checksums", b"object_checksums", "spec", b"spec", "upload_id", b"upload_id", "write_offset", b"write_offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "data", b"data", "finish_write", b"finish_write", "first_message", b"first_message", "object_checksums", b"object_checksums", "provisional_target", b"provisional_target", "spec", b"spec", "upload_id", b"upload_id", "write_offset", b"write_offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__crc32c: _TypeAlias = _typing.Literal["crc32c"]  # noqa: Y015
     _WhichOneofArgType__crc32c: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c"]  # noqa: Y015
