@@ -43,7 +43,13 @@ class Copier:
         if outcome.HasField("replay"):
             return outcome.replay
         blob = outcome.blob
-        return await self._attempts.run(blob, lambda: self._copy_object(blob, source))
+        ref = ObjectRef(source.key, source.version_id or None)
+        return await self._attempts.run(
+            blob,
+            lambda: copy_object(
+                self._store, ref, blob, etag=source.etag, size=source.size_bytes, crc32c=source.crc32c
+            ),
+        )
 
     def _reserve_request(self, request: CopyFileRequest, source: File) -> ReserveRequest:
         rule = self._limits.for_target(request.spec.target)
@@ -61,13 +67,11 @@ class Copier:
         reserve.spec.size_bytes = source.size_bytes
         return reserve
 
-    async def _copy_object(self, blob: blob_pb2.Blob, source: File) -> CommitRequest:
-        attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
-        copied = await self._store.copy(
-            ObjectRef(source.key, source.version_id or None),
-            blob.key,
-            attrs,
-            size=source.size_bytes,
-            if_match=source.etag,
-        )
-        return await verify_put(self._store, blob, copied, source.size_bytes, source.crc32c)
+
+async def copy_object(
+    store: CopyStore, source: ObjectRef, blob: blob_pb2.Blob, *, etag: str, size: int, crc32c: int
+) -> CommitRequest:
+    """Copy ``source`` (which must still have ``etag``) to the blob's key. Returns what T4 needs."""
+    attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
+    copied = await store.copy(source, blob.key, attrs, size=size, if_match=etag)
+    return await verify_put(store, blob, copied, size, crc32c)

@@ -22,6 +22,7 @@ from strongroom.errors import (
     SizeMismatch,
     UploadIncomplete,
 )
+from strongroom.metadata.v1.target_pb2 import UploadSpec
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from strongroom.type.v1.checksums_pb2 import Checksums
 from strongroom.wire import UploadChunk
@@ -47,6 +48,11 @@ class BodyChecks:
         self.finished = False
         if declared is not None:
             self._check_limit(declared)
+
+    def hold_to(self, limit: int, limit_name: str) -> None:
+        """Another limit counts from now on (the target has been corrected). Raises SizeLimitExceeded."""
+        self._limit, self._limit_name = limit, limit_name
+        self._check_limit(self.size)
 
     @property
     def size_hint(self) -> int | None:
@@ -106,11 +112,16 @@ class BodyChecks:
 
 
 class UploadStream:
-    """The request stream of one Upload call: read ``first()``, then iterate ``chunks()`` once."""
+    """The request stream of one Upload call: read ``first()``, then iterate ``chunks()`` once.
+
+    ``spec`` is what has been said so far; a provisional target may be corrected by the last message.
+    """
 
     def __init__(self, requests: AsyncIterator[UploadRequest | UploadChunk]) -> None:
         self._requests = requests
         self._pending: UploadRequest | None = None
+        self._provisional = False
+        self.spec = UploadSpec()
 
     async def first(self) -> UploadRequest:
         """The first message: it names what is being uploaded. Raises UploadIncomplete, MalformedRequest."""
@@ -118,8 +129,15 @@ class UploadStream:
             if isinstance(request, UploadChunk) or request.WhichOneof("first_message") is None:
                 raise MalformedRequest("the first message of Upload must carry spec or upload_id")
             self._pending = request
+            self._provisional = request.provisional_target
+            self.spec = request.spec
             return request
         raise UploadIncomplete("the stream ended before its first message")
+
+    @property
+    def provisional(self) -> bool:
+        """The target in ``spec`` may still change."""
+        return self._provisional
 
     async def chunks(self, checks: BodyChecks) -> AsyncIterator[Chunk]:
         """The body, verified message by message; ends only after finish_write and all checks have passed."""
@@ -131,6 +149,7 @@ class UploadStream:
             data = _checked_data(request, checks.size)
             checks.feed(data)
             if request.finish_write:
+                self._provisional = False
                 checks.finish(_final_checksums(request))  # before the last bytes go on: nobody need undo them
             if data:
                 yield data
@@ -141,7 +160,9 @@ class UploadStream:
     async def _next(self, received: int) -> UploadRequest | UploadChunk:
         async for request in self._requests:
             if isinstance(request, UploadRequest) and request.WhichOneof("first_message") is not None:
-                raise MalformedRequest("spec and upload_id belong to the first message only")
+                if not (self._provisional and request.finish_write and request.HasField("spec")):
+                    raise MalformedRequest("spec and upload_id belong to the first message only")
+                self.spec = request.spec
             return request
         raise UploadIncomplete(
             f"the stream ended after {received} bytes without finish_write; nothing was stored"

@@ -90,10 +90,10 @@ class MetadataClient:
         """See CleanerWork.release_work."""
         await self._step(self._reservations.ReleaseWork, messages.ReleaseWorkRequest(blob=blob))
 
-    async def filter_known_keys(self, keys: list[str]) -> set[str]:
-        """See CleanerWork.filter_known_keys."""
-        request = messages.FilterKnownKeysRequest(keys=keys)
-        return set((await self._step(self._reservations.FilterKnownKeys, request)).keys)
+    async def filter_settled_keys(self, keys: list[str]) -> set[str]:
+        """See CleanerWork.filter_settled_keys."""
+        request = messages.FilterSettledKeysRequest(keys=keys)
+        return set((await self._step(self._reservations.FilterSettledKeys, request)).keys)
 
     async def _step(
         self, method: aio.UnaryUnaryMultiCallable[Request, Response], request: Request

@@ -83,8 +83,8 @@ class CleanerWork(Protocol):
         """Give the claim back after a failure."""
         ...
 
-    async def filter_known_keys(self, keys: list[str]) -> set[str]:
-        """Of ``keys`` (at most 1,000), those that a live blob row has."""
+    async def filter_settled_keys(self, keys: list[str]) -> set[str]:
+        """Of ``keys`` (at most 1,000), those with a row and without a writer."""
         ...
 
 

@@ -57,7 +57,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
                 "resumable uploads come in a later release; send spec instead of upload_id",
                 metadata={"feature": "resumable uploads"},
             )
-        return upload_pb2.UploadResponse(file=await self._do.uploader.upload(first.spec, stream))
+        return upload_pb2.UploadResponse(file=await self._do.uploader.upload(stream))
 
     async def Download(  # type: ignore[override]  # strongroom.wire sends chunks without making messages of them
         self,

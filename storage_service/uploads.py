@@ -7,14 +7,17 @@ Commit → File
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Protocol
 
 from servicekit import failpoints
 from storage_service.attempts import Attempts, fingerprint
 from storage_service.budget import ByteBudget
-from storage_service.completion import CompletionStore, complete_multipart, verify_put
+from storage_service.completion import complete_multipart, verify_put
 from storage_service.content_types import ContentRules
 from storage_service.intake import BodyChecks
+from storage_service.late_targets import Moved, MoveStore, TargetMover
 from storage_service.limits import Limits
 from storage_service.objects import Chunk
 from storage_service.part_pipeline import BodyStore, PartPipeline
@@ -35,12 +38,22 @@ SNIFF_BYTES = 4096
 """So many first bytes decide the content type."""
 
 
-class UploadStore(BodyStore, CompletionStore, Protocol):
+class UploadStore(BodyStore, MoveStore, Protocol):
     """What uploading needs of the object store."""
 
 
-class Body(Protocol):
+class Source(Protocol):
     """Where bytes come from: a gRPC stream, a URL."""
+
+    @property
+    def spec(self) -> UploadSpec:
+        """What is to be stored, as far as it is known."""
+        ...
+
+    @property
+    def provisional(self) -> bool:
+        """The target in ``spec`` may still change before the bytes end."""
+        ...
 
     def chunks(self, checks: BodyChecks) -> AsyncIterator[Chunk]:
         """The bytes, each fed to ``checks`` first; ends only once ``checks.finish`` has passed."""
@@ -66,49 +79,92 @@ class Uploader:
         self._budget = budget
         self._limits = limits
         self._content = content
+        self._mover = TargetMover(store, attempts)
 
-    async def upload(self, spec: UploadSpec, source: Body, *, same_request: bytes | None = None) -> File:
-        """Store what ``source`` brings as ``spec`` says. Raises StrongroomError; see Attempts.run.
+    async def upload(self, source: Source, *, same_request: bytes | None = None) -> File:
+        """Store what ``source`` brings. Raises StrongroomError; see Attempts.run.
 
         ``same_request``: the request's fingerprint, where the spec alone does not make it.
         """
-        rule = self._limits.for_target(spec.target)
-        declared = spec.size_bytes if spec.HasField("size_bytes") else None
-        checks = BodyChecks(
-            limit=rule.max_bytes, limit_name=rule.name, declared=declared, expected=spec.checksums
-        )
+        checks = self._checks(source.spec)
         body = source.chunks(checks)
-        head = [chunk async for chunk in _until(body, SNIFF_BYTES)]
-        request = self._reserve_request(spec, b"".join(head)[:SNIFF_BYTES], declared)
-        if spec.request_id:
-            request.fingerprint = same_request or fingerprint(spec)
-        outcome = await self._attempts.reserve(request)
-        if outcome.HasField("replay"):
-            return await _replay(outcome.replay, body, checks)
-        blob = outcome.blob
-        return await self._attempts.run(
-            blob, lambda: self._make_object(blob, _chain(head, body), checks.size_hint)
-        )
+        async with self._first_bytes(source, checks, body) as head:
+            checks.hold_to(*self._limit(source.spec))
+            guess = UploadSpec()
+            guess.CopyFrom(source.spec)
+            sniffed = b"".join(head)[:SNIFF_BYTES]
+            outcome = await self._attempts.reserve(
+                self._reserve_request(guess, sniffed, checks, same_request)
+            )
+            if outcome.HasField("replay"):
+                return await _replay(outcome.replay, body, checks)
+            blob = outcome.blob
+            upload = _Upload(blob, source, guess, sniffed, checks)
+            try:
+                return await self._attempts.run(
+                    blob, lambda: self._make_object(upload, _chain(head, body), same_request)
+                )
+            except Moved as moved:
+                return moved.file
 
-    def _reserve_request(self, spec: UploadSpec, head: bytes, declared: int | None) -> ReserveRequest:
-        part_size = self._limits.part_size(declared)
-        multipart = declared is not None and declared >= part_size
+    @asynccontextmanager
+    async def _first_bytes(
+        self, source: Source, checks: BodyChecks, body: AsyncIterator[Chunk]
+    ) -> AsyncIterator[list[Chunk]]:
+        """As many first bytes as are needed before T1: some to detect the type, a part while the target is
+        a guess.
+        """
+        if not source.provisional:
+            yield [chunk async for chunk in _until(body, SNIFF_BYTES)]
+            return
+        part = self._limits.part_size(checks.size_hint)
+        await self._budget.acquire(part)
+        held = part
+        try:
+            head = [chunk async for chunk in _until(body, part)]
+            self._budget.release(held)
+            held = 0
+            yield head
+        finally:
+            self._budget.release(held)
+
+    def _checks(self, spec: UploadSpec) -> BodyChecks:
+        limit, name = self._limit(spec)
+        declared = spec.size_bytes if spec.HasField("size_bytes") else None
+        return BodyChecks(limit=limit, limit_name=name, declared=declared, expected=spec.checksums)
+
+    def _limit(self, spec: UploadSpec) -> tuple[int, str]:
+        rule = self._limits.for_target(spec.target)
+        return rule.max_bytes, rule.name
+
+    def _reserve_request(
+        self, spec: UploadSpec, head: bytes, checks: BodyChecks, same_request: bytes | None
+    ) -> ReserveRequest:
+        part_size = self._limits.part_size(checks.size_hint)
+        multipart = (checks.size_hint or 0) >= part_size
         request = ReserveRequest(
             spec=spec,
             kind=blob_pb2.BLOB_KIND_MULTIPART if multipart else blob_pb2.BLOB_KIND_SINGLE,
             part_size_bytes=part_size,
         )
+        if spec.request_id:
+            request.fingerprint = same_request or fingerprint(spec)
         request.spec.content_type = self._content.decide(spec, head)
         return request
 
     async def _make_object(
-        self, blob: blob_pb2.Blob, chunks: AsyncIterator[Chunk], size_hint: int | None
+        self, upload: _Upload, chunks: AsyncIterator[Chunk], same_request: bytes | None
     ) -> CommitRequest:
+        blob = upload.blob
         pipeline = PartPipeline(self._store, self._reservations, self._budget, blob)
-        stored = await pipeline.send(chunks, size_hint)
+        stored = await pipeline.send(chunks, upload.checks.size_hint)
         if stored.put is not None:
             return await verify_put(self._store, blob, stored.put, stored.size, stored.crc32c)
         blob.upload_id = stored.upload_id
+        if upload.source.spec.target != upload.guess.target:
+            upload.checks.hold_to(*self._limit(upload.source.spec))
+            corrected = self._reserve_request(upload.source.spec, upload.sniffed, upload.checks, same_request)
+            raise Moved(await self._mover.move(blob, stored, corrected))
         await failpoints.hit(BEFORE_T3)
         await self._reservations.begin_completion(
             BeginCompletionRequest(
@@ -116,6 +172,17 @@ class Uploader:
             )
         )
         return await complete_multipart(self._store, blob, stored.parts, stored.size, stored.crc32c)
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    """One upload under way: ``guess`` is the spec that its attempt was reserved with."""
+
+    blob: blob_pb2.Blob
+    source: Source
+    guess: UploadSpec
+    sniffed: bytes
+    checks: BodyChecks
 
 
 async def _replay(file: File, body: AsyncIterator[Chunk], checks: BodyChecks) -> File:

@@ -92,20 +92,25 @@ class Importer:
             described = _describe(spec, url, response)
             if described.HasField("size_bytes"):
                 progress.total = described.size_bytes
-            body = _SourceBody(response, progress, self._limits.min_rate)
-            return await self._uploader.upload(described, body, same_request=same_request)
+            body = _SourceBody(described, response, progress, self._limits.min_rate)
+            return await self._uploader.upload(body, same_request=same_request)
 
 
 class _SourceBody:
     """A response's body as the upload engine wants it."""
 
-    def __init__(self, response: httpx.Response, progress: Progress, min_rate: float) -> None:
+    provisional = False
+
+    def __init__(
+        self, spec: UploadSpec, response: httpx.Response, progress: Progress, min_rate: float
+    ) -> None:
+        self.spec = spec
         self._response = response
         self._progress = progress
         self._min_rate = min_rate
 
     async def chunks(self, checks: BodyChecks) -> AsyncIterator[Chunk]:
-        """See uploads.Body. A body that breaks off is a failure worth another try."""
+        """See uploads.Source. A body that breaks off is a failure worth another try."""
         began = time.monotonic()
         try:
             async for chunk in self._response.aiter_raw(READ_SIZE):

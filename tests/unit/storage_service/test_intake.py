@@ -145,3 +145,22 @@ async def test_a_digest_that_was_not_announced_is_refused_with_advice() -> None:
     )
     with pytest.raises(errors.InvalidField, match=r"spec\.checksums"):
         await _read(_checks(), last)
+
+
+async def test_a_provisional_target_may_be_corrected_by_the_last_message() -> None:
+    corrected = UploadSpec(target=UploadTarget(file=FileTarget(folder=2)))
+    stream = UploadStream(
+        _stream(
+            UploadRequest(spec=SPEC, data=b"ab", provisional_target=True),
+            UploadRequest(spec=corrected, write_offset=2, data=b"c", finish_write=True),
+        )
+    )
+    await stream.first()
+    assert stream.provisional
+    body = b"".join([bytes(chunk) async for chunk in stream.chunks(_checks())])
+    assert (body, stream.spec, stream.provisional) == (b"abc", corrected, False)
+
+
+async def test_a_correction_before_the_last_message_is_refused() -> None:
+    with pytest.raises(errors.MalformedRequest):
+        await _read(_checks(), UploadRequest(spec=SPEC, provisional_target=True), UploadRequest(spec=SPEC))
