@@ -22,6 +22,8 @@ from strongroom.errors import TokenMissing
 
 __all__ = ["Authenticator", "InternalCredential", "Principal", "effective_owner"]
 
+#: HS256 wants a key as long as its hash (RFC 7518 section 3.2).
+ADVISED_SECRET_BYTES: Final = 32
 CACHE_SIZE: Final = 4096
 #: A remembered token is verified again after this long, so that a withdrawn key stops working soon. Seconds.
 CACHE_SECONDS: Final = 300.0
@@ -54,6 +56,13 @@ class Authenticator:
         optional = settings.auth == "optional"
         if optional:
             sys.stderr.write("STRONGROOM_AUTH=optional: calls without a token act as user 'anonymous'\n")
+        if (
+            settings.jwt_secret
+            and len(settings.jwt_secret.get_secret_value().encode()) < ADVISED_SECRET_BYTES
+        ):
+            sys.stderr.write(
+                f"STRONGROOM_JWT_SECRET: use {ADVISED_SECRET_BYTES} bytes or more (RFC 7518 3.2)\n"
+            )
         secret = settings.internal_secret
         return cls(
             _key_source(settings),

@@ -7,6 +7,7 @@ themselves.
 
 from __future__ import annotations
 
+import asyncio
 import re
 import time
 import uuid
@@ -81,6 +82,15 @@ def current_request_id() -> str:
     """The id of the request in progress; ``""`` outside of one."""
     request = _current.get()
     return request.request_id if request is not None else ""
+
+
+def draining() -> asyncio.Event:
+    """Set once this process begins to leave: an endless stream waits for it, and ends.
+
+    Outside of RPCs, an event that is never set.
+    """
+    request = _current.get()
+    return request.drain.begun if request is not None and request.drain is not None else asyncio.Event()
 
 
 def remaining() -> float | None:

@@ -2,20 +2,22 @@
 
 User text is a JSON string like any other and cannot forge a line. Request id and user come from the request
 in progress. Nobody logs tokens, keys or URLs with signatures; ``Principal`` and settings hide theirs in
-``repr``.
+``repr``, and every line is searched for credentials that some driver put into its exception.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from collections.abc import MutableMapping
+from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
 import structlog
 
-from servicekit.context import current
+from servicekit.context import RequestContext, current
 
 LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -25,51 +27,123 @@ LEVELS: Final = {
 }
 Level = Literal["debug", "info", "warning", "error"]
 
+#: JSON on one line; what JSON does not know is written as ``repr``, and all but ASCII as escapes.
+encode: Final = json.JSONEncoder(separators=(",", ":"), default=repr).encode
+
+_SECRETS: Final = (
+    (re.compile(r"(\w+://)[^/\s:@\"]*:[^/\s@\"]*@"), r"\1***@"),
+    (re.compile(r"(?i)\b(bearer +)[\w.~+/=-]+"), r"\1***"),
+    (re.compile(r"(?i)\b((?:password|passwd|secret|signature) ?= ?)[^\s&,;'\"\\]+"), r"\1***"),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), "***"),
+)
+
+
+def redact(text: str) -> str:
+    """``text`` without passwords in URLs, bearer tokens, JWTs and ``password=…`` pairs."""
+    for pattern, replacement in _SECRETS:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+class Sink:
+    """Writes the lines of one process; as structlog's innermost logger it has a method per level."""
+
+    def __init__(self, service: str = "", level: Level = "info", stream: TextIO | None = None) -> None:
+        self.service = service
+        self.level = LEVELS[level]
+        self._stream = stream
+
+    def write(self, line: str) -> None:
+        """Write one line. A reader of stderr that went away must not fail requests: then lines are lost."""
+        stream = self._stream or sys.stderr
+        try:
+            stream.write(line + "\n")
+            stream.flush()
+        except (OSError, ValueError):
+            self._stream = None
+
+    msg = debug = info = warning = error = critical = write
+
+    def rpc(self, request: RequestContext, code: str, seconds: float, level: Level) -> None:
+        """The line of one finished RPC, without structlog's machinery: there is one for each."""
+        if LEVELS[level] < self.level:
+            return
+        line: dict[str, object] = {
+            "ts": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "level": level,
+            "event": "rpc",
+            "service": self.service,
+            "request_id": request.request_id,
+            "method": request.method,
+            "code": code,
+            "ms": round(seconds * 1000, 2),
+        }
+        if request.principal is not None:
+            line["user"] = request.principal.subject
+            if request.principal.internal is not None:
+                line["caller"] = request.principal.internal
+        self.write(encode(line))
+
+
+_current_sink: Final = [Sink()]
+
+
+def sink() -> Sink:
+    """Where the lines of this process go."""
+    return _current_sink[0]
+
 
 def configure_logging(service: str, level: Level = "info", stream: TextIO | None = None) -> None:
-    """Send structlog and the standard library's logging (grpc, httpx) to ``stream`` as JSON lines."""
-    output = stream or sys.stderr
-
-    def add_request(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        event["service"] = service
-        request = current()
-        if request is not None:
-            event.setdefault("request_id", request.request_id)
-            if request.method:
-                event.setdefault("method", request.method)
-            if request.principal is not None:
-                event.setdefault("user", request.principal.subject)
-        return event
-
+    """Send structlog and the standard library's logging to ``stream`` (stderr) as JSON lines."""
+    target = _current_sink[0] = Sink(service, level, stream)
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
-        add_request,
+        _add_request,
     ]
+    rendering: list[Any] = [structlog.processors.format_exc_info, _render]
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, structlog.processors.JSONRenderer(dumps)],
+        processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(output),
+        logger_factory=lambda *_: target,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(output)
+    handler = _StandardHandler(target)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
-                structlog.processors.JSONRenderer(dumps),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(LEVELS[level], logging.INFO))
-    # httpx logs every URL at INFO; ours may hold what does not belong in a log.
+    # httpx logs every URL at INFO; URLs may hold what does not belong in a log.
     logging.getLogger("httpx").setLevel(logging.WARNING)
 
 
-def dumps(value: object, **_: object) -> str:
-    """JSON on one line; what JSON does not know is written as ``repr``; lone surrogates stay escapes."""
-    return json.dumps(value, default=repr, separators=(",", ":"))
+class _StandardHandler(logging.Handler):
+    """Hands records of the standard library's logging to the sink."""
+
+    def __init__(self, target: Sink) -> None:
+        super().__init__()
+        self._target = target
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._target.write(self.format(record))
+
+
+def _add_request(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event["service"] = sink().service
+    request = current()
+    if request is not None:
+        event.setdefault("request_id", request.request_id)
+        if request.method:
+            event.setdefault("method", request.method)
+        if request.principal is not None:
+            event.setdefault("user", request.principal.subject)
+    return event
+
+
+def _render(_: object, __: str, event: MutableMapping[str, Any]) -> str:
+    return redact(encode(event))

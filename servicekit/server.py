@@ -29,6 +29,7 @@ from servicekit.options import server_options
 from servicekit.settings import CommonSettings, SettingError
 from servicekit.telemetry import Metrics, configure_logging, default_metrics
 from servicekit.tls import server_credentials
+from servicekit.tracing import Tracing, tracing_from_environ
 
 #: How long health watchers have to hear NOT_SERVING before their streams are cut, seconds.
 CUT_AFTER: Final = 0.2
@@ -62,7 +63,9 @@ class PortTaken(Exception):
 class RunningServer:
     """A started server: ``address`` is ``host:port`` with the real port."""
 
-    def __init__(self, settings: CommonSettings, spec: ServerSpec, metrics: Metrics) -> None:
+    def __init__(
+        self, settings: CommonSettings, spec: ServerSpec, metrics: Metrics, tracing: Tracing | None = None
+    ) -> None:
         host, port = check_bind(settings, spec.bind_setting, spec.bind)
         self.spec = spec
         self.drain = Drain()
@@ -70,7 +73,11 @@ class RunningServer:
         policy = AuthPolicy(internal=tuple(spec.internal_services))
         self._server = aio.server(
             interceptors=build_interceptors(
-                authenticator=self.authenticator, metrics=metrics, policy=policy, drain=self.drain
+                authenticator=self.authenticator,
+                metrics=metrics,
+                policy=policy,
+                drain=self.drain,
+                tracing=tracing,
             ),
             options=server_options(settings, spec.options),
         )
@@ -146,8 +153,9 @@ async def run_server(
     """
     configure_logging(spec.name, settings.log_level)
     failpoints.check()
+    tracing = tracing_from_environ(spec.name)
     try:
-        server = RunningServer(settings, spec, default_metrics())
+        server = RunningServer(settings, spec, default_metrics(), tracing)
     except PortTaken as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -165,6 +173,8 @@ async def run_server(
         await asked.wait()
         log.info("draining", grace=settings.drain_seconds)
         await server.stop(settings.drain_seconds)
+    if tracing is not None:
+        tracing.shutdown()
     return 0
 
 

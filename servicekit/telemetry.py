@@ -3,27 +3,112 @@
 Names follow go-grpc-prometheus, so that the usual dashboards work: ``grpc_server_handled_total``,
 ``grpc_server_handling_seconds``; besides ``grpc_server_in_flight``, ``grpc_server_received_bytes_total`` and
 ``grpc_server_sent_bytes_total`` (message bytes, without framing).
+
+RPCs are counted in plain attributes by the one thread that runs the event loop, and turned into metrics when
+somebody asks: prometheus_client's own counters take a lock at each step, several times per RPC and message.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 import grpc
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
+from prometheus_client.registry import Collector
 
 from servicekit.interceptors.method import Method
 from servicekit.logs import configure_logging
 
-__all__ = ["MethodMetrics", "Metrics", "configure_logging", "default_metrics", "render_metrics"]
+__all__ = ["MethodStats", "Metrics", "configure_logging", "default_metrics", "render_metrics"]
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
-SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+#: Upper bounds of the duration histogram, seconds.
+SECONDS: Final = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+)
 _LABELS: Final = ("grpc_type", "grpc_service", "grpc_method")
+
+
+@dataclass(slots=True)
+class MethodStats:
+    """What has happened to one RPC method so far. Bytes are those of messages."""
+
+    method: Method
+    in_flight: int = 0
+    received_bytes: int = 0
+    sent_bytes: int = 0
+    seconds: float = 0.0
+    handled: dict[grpc.StatusCode, int] = field(default_factory=dict)
+    buckets: list[int] = field(default_factory=lambda: [0] * (len(SECONDS) + 1))
+
+    def ended(self, code: grpc.StatusCode, seconds: float) -> None:
+        """One RPC ended with ``code`` after ``seconds``."""
+        self.handled[code] = self.handled.get(code, 0) + 1
+        self.buckets[bisect_left(SECONDS, seconds)] += 1
+        self.seconds += seconds
+
+    @property
+    def labels(self) -> tuple[str, str, str]:
+        """Values of the common labels."""
+        return self.method.kind, self.method.service, self.method.name
+
+    def cumulative(self) -> Iterator[tuple[str, float]]:
+        """The histogram as Prometheus wants it: bound and count up to it."""
+        count = 0
+        for bound, hits in zip((*map(str, SECONDS), "+Inf"), self.buckets, strict=True):
+            count += hits
+            yield bound, float(count)
+
+
+class RpcCollector(Collector):
+    """The statistics of all methods as Prometheus metrics."""
+
+    def __init__(self) -> None:
+        self.methods: list[MethodStats] = []
+
+    def collect(self) -> Iterable[Metric]:
+        """One family per figure, one sample per method."""
+        handled = CounterMetricFamily(
+            "grpc_server_handled", "RPCs ended, by status.", labels=(*_LABELS, "grpc_code")
+        )
+        seconds = HistogramMetricFamily(
+            "grpc_server_handling_seconds", "Seconds from start to end.", labels=_LABELS
+        )
+        in_flight = GaugeMetricFamily("grpc_server_in_flight", "RPCs in progress.", labels=_LABELS)
+        received = CounterMetricFamily(
+            "grpc_server_received_bytes", "Bytes of request messages.", labels=_LABELS
+        )
+        sent = CounterMetricFamily("grpc_server_sent_bytes", "Bytes of response messages.", labels=_LABELS)
+        for stats in self.methods:
+            for code, count in stats.handled.items():
+                handled.add_metric((*stats.labels, code.name), count)
+            seconds.add_metric(stats.labels, list(stats.cumulative()), stats.seconds)
+            in_flight.add_metric(stats.labels, stats.in_flight)
+            received.add_metric(stats.labels, stats.received_bytes)
+            sent.add_metric(stats.labels, stats.sent_bytes)
+        return handled, seconds, in_flight, received, sent
 
 
 class Metrics:
@@ -33,59 +118,18 @@ class Metrics:
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
-        self.handled = Counter(
-            "grpc_server_handled", "RPCs ended, by status.", (*_LABELS, "grpc_code"), registry=self.registry
-        )
-        self.seconds = Histogram(
-            "grpc_server_handling_seconds",
-            "Seconds from start to end.",
-            _LABELS,
-            buckets=SECONDS,
-            registry=self.registry,
-        )
-        self.in_flight = Gauge("grpc_server_in_flight", "RPCs in progress.", _LABELS, registry=self.registry)
-        self.received = Counter(
-            "grpc_server_received_bytes", "Bytes of request messages.", _LABELS, registry=self.registry
-        )
-        self.sent = Counter(
-            "grpc_server_sent_bytes", "Bytes of response messages.", _LABELS, registry=self.registry
-        )
+        self._rpcs = RpcCollector()
+        self.registry.register(self._rpcs)
 
-    def method(self, method: Method) -> MethodMetrics:
-        """The children of all metrics for one RPC method, looked up once."""
-        labels = (method.kind, method.service, method.name)
-        return MethodMetrics(self, labels)
+    def method(self, method: Method) -> MethodStats:
+        """The statistics of one RPC method; called once per method."""
+        stats = MethodStats(method)
+        self._rpcs.methods.append(stats)
+        return stats
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format (``CONTENT_TYPE``)."""
         return generate_latest(self.registry)
-
-
-@dataclass(slots=True)
-class MethodMetrics:
-    """Counts the RPCs of one method."""
-
-    metrics: Metrics
-    labels: tuple[str, str, str]
-    in_flight: Gauge = field(init=False)
-    received: Counter = field(init=False)
-    sent: Counter = field(init=False)
-    _seconds: Histogram = field(init=False)
-    _handled: dict[grpc.StatusCode, Counter] = field(init=False, default_factory=dict)
-
-    def __post_init__(self) -> None:
-        self.in_flight = self.metrics.in_flight.labels(*self.labels)
-        self.received = self.metrics.received.labels(*self.labels)
-        self.sent = self.metrics.sent.labels(*self.labels)
-        self._seconds = self.metrics.seconds.labels(*self.labels)
-
-    def ended(self, code: grpc.StatusCode, seconds: float) -> None:
-        """One RPC ended with ``code`` after ``seconds``."""
-        counter = self._handled.get(code)
-        if counter is None:
-            counter = self._handled[code] = self.metrics.handled.labels(*self.labels, code.name)
-        counter.inc()
-        self._seconds.observe(seconds)
 
 
 _default: list[Metrics] = []

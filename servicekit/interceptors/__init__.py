@@ -7,6 +7,7 @@ stages share one interceptor.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from servicekit.auth import Authenticator
 from servicekit.drain import Drain
@@ -14,11 +15,22 @@ from servicekit.interceptors.authn import AuthPolicy
 from servicekit.interceptors.pipeline import Pipeline
 from servicekit.telemetry import Metrics
 
+if TYPE_CHECKING:
+    from servicekit.tracing import Tracing
+
 __all__ = ["AuthPolicy", "Pipeline", "build_interceptors"]
 
 
 def build_interceptors(
-    *, authenticator: Authenticator, metrics: Metrics, policy: AuthPolicy, drain: Drain
+    *,
+    authenticator: Authenticator,
+    metrics: Metrics,
+    policy: AuthPolicy,
+    drain: Drain,
+    tracing: Tracing | None = None,
 ) -> Sequence[Pipeline]:
     """The interceptors of a server: one, with all stages."""
-    return (Pipeline(authenticator=authenticator, metrics=metrics, policy=policy, drain=drain),)
+    pipeline = Pipeline(
+        authenticator=authenticator, metrics=metrics, policy=policy, drain=drain, tracing=tracing
+    )
+    return (pipeline,)

@@ -16,10 +16,9 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
-import structlog
 from grpc import aio
 
 from servicekit.auth import Authenticator
@@ -29,24 +28,33 @@ from servicekit.interceptors.errors import abort, translate
 from servicekit.interceptors.method import Behavior, Method, ServicerContext, behavior_of
 from servicekit.interceptors.request_id import begin
 from servicekit.interceptors.validation import request_parser
-from servicekit.telemetry import MethodMetrics, Metrics
+from servicekit.logs import Level, sink
+from servicekit.telemetry import MethodStats, Metrics
+
+if TYPE_CHECKING:
+    from servicekit.tracing import Tracing  # OpenTelemetry is loaded only where it is used
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Runner: TypeAlias = Callable[[Any, ServicerContext], Awaitable[Any]]
-
-log = structlog.get_logger("rpc")
 
 
 class Pipeline(aio.ServerInterceptor):
     """Request id, telemetry, auth, validation and errors around every RPC of a server."""
 
     def __init__(
-        self, *, authenticator: Authenticator, metrics: Metrics, policy: AuthPolicy, drain: Drain
+        self,
+        *,
+        authenticator: Authenticator,
+        metrics: Metrics,
+        policy: AuthPolicy,
+        drain: Drain,
+        tracing: Tracing | None = None,
     ) -> None:
         self._authenticator = authenticator
         self._metrics = metrics
         self._policy = policy
         self._drain = drain
+        self._tracing = tracing
         self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -66,11 +74,13 @@ class Pipeline(aio.ServerInterceptor):
 
     def _build(self, path: str, plain: Handler) -> Handler:
         method = Method.of(path, plain)
-        metrics = self._metrics.method(method)
-        parse = counted_parser(request_parser(plain.request_deserializer), metrics)
-        serialize = counted_serializer(plain.response_serializer, metrics)
+        stats = self._metrics.method(method)
+        parse = counted_parser(
+            request_parser(plain.request_deserializer, streaming=plain.request_streaming), stats
+        )
+        serialize = counted_serializer(plain.response_serializer, stats)
         body = _body(plain, parse, serialize)
-        runner = self._around(method, metrics, body)
+        runner = self._around(method, stats, body)
         # A unary request arrives as bytes and is parsed inside the pipeline, where errors are translated; a
         # response that is not streamed leaves it as bytes.
         request_deserializer = parse if plain.request_streaming else None
@@ -83,19 +93,20 @@ class Pipeline(aio.ServerInterceptor):
         }[bool(plain.request_streaming), bool(plain.response_streaming)]
         return factory(runner, request_deserializer, response_serializer)
 
-    def _around(self, method: Method, metrics: MethodMetrics, body: Runner) -> Runner:
+    def _around(self, method: Method, stats: MethodStats, body: Runner) -> Runner:
         """Everything but the servicer itself, for all four kinds of RPC."""
         is_open = self._policy.is_open(method.service)
         is_internal = self._policy.is_internal(method.service)
-        authenticator, drain = self._authenticator, self._drain
+        authenticator, drain, tracing = self._authenticator, self._drain, self._tracing
 
         async def run(request: Any, context: ServicerContext) -> Any:
             started = time.monotonic()
             code = grpc.StatusCode.OK
             info, credentials = begin(method.path, context)
             info.drain = drain
-            metrics.in_flight.inc()
+            stats.in_flight += 1
             drain.entered(is_open)
+            span = tracing.begin(info) if tracing is not None and not is_open else None
             try:
                 if not is_open:
                     await authenticate(authenticator, credentials, info, internal=is_internal)
@@ -113,9 +124,11 @@ class Pipeline(aio.ServerInterceptor):
             finally:
                 seconds = time.monotonic() - started
                 drain.left(is_open)
-                metrics.in_flight.dec()
-                metrics.ended(code, seconds)
-                _log(code, seconds, quiet=is_open)
+                stats.in_flight -= 1
+                stats.ended(code, seconds)
+                if tracing is not None and span is not None:
+                    tracing.end(span, code)
+                sink().rpc(info, code.name, seconds, _level(code, quiet=is_open))
 
         return run
 
@@ -160,36 +173,35 @@ def _stream_body(behavior: Behavior, parse: Callable[[Any], Any] | None) -> Runn
     return respond
 
 
-def counted_parser(parse: Callable[[bytes], Any], metrics: MethodMetrics) -> Callable[[bytes], Any]:
+def counted_parser(parse: Callable[[bytes], Any], stats: MethodStats) -> Callable[[bytes], Any]:
     """``parse`` that counts bytes."""
-    count = metrics.received.inc
 
     def parse_and_count(raw: bytes) -> Any:
-        count(len(raw))
+        stats.received_bytes += len(raw)
         return parse(raw)
 
     return parse_and_count
 
 
 def counted_serializer(
-    serialize: Callable[[Any], bytes] | None, metrics: MethodMetrics
+    serialize: Callable[[Any], bytes] | None, stats: MethodStats
 ) -> Callable[[Any], bytes]:
     """``serialize`` that counts bytes."""
-    count = metrics.sent.inc
     plain = serialize or (lambda message: message)
 
     def serialize_and_count(message: Any) -> bytes:
         raw = plain(message)
-        count(len(raw))
+        stats.sent_bytes += len(raw)
         return raw
 
     return serialize_and_count
 
 
-def _log(code: grpc.StatusCode, seconds: float, *, quiet: bool) -> None:
-    """One line per RPC: failures that are ours as errors, open services (probes) at debug."""
-    method = log.debug if quiet else log.error if code in _OURS else log.info
-    method("rpc", code=code.name, ms=round(seconds * 1000, 2))
+def _level(code: grpc.StatusCode, *, quiet: bool) -> Level:
+    """Failures of ours are errors; probes of open services are only interesting at debug."""
+    if code in _OURS:
+        return "error"
+    return "debug" if quiet else "info"
 
 
 _OURS = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS})

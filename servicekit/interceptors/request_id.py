@@ -38,7 +38,7 @@ class Credentials:
 
 
 def begin(method: str, context: ServicerContext) -> tuple[RequestContext, Credentials]:
-    """Read the metadata once, make the request current, and answer with its id as a trailer."""
+    """Read the metadata once and make the request current."""
     request_id = traceparent = None
     credentials = Credentials()
     for key, value in context.invocation_metadata() or ():
@@ -61,7 +61,7 @@ def begin(method: str, context: ServicerContext) -> tuple[RequestContext, Creden
         traceparent=clean_traceparent(traceparent),
     )
     set_current(request)
-    context.set_trailing_metadata(((REQUEST_ID, request.request_id),))
+
     return request, credentials
 
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 import protovalidate
 from google.protobuf.message import DecodeError, Message
 
+from servicekit.interceptors.data_messages import glance_for
 from strongroom.errors import InvalidField, MalformedRequest, Violation
 
 MAX_VIOLATIONS: Final = 20
@@ -49,7 +50,9 @@ def _violation(proto: Any) -> Violation:
     return Violation(path, proto.rule_id, proto.message)
 
 
-def request_parser(deserialize: Callable[[bytes], Any] | None) -> Callable[[bytes], Any]:
+def request_parser(
+    deserialize: Callable[[bytes], Any] | None, *, streaming: bool = False
+) -> Callable[[bytes], Any]:
     """Bytes → checked request message.
 
     The function returned raises MalformedRequest for bytes that are no such message, InvalidField as
@@ -57,13 +60,17 @@ def request_parser(deserialize: Callable[[bytes], Any] | None) -> Callable[[byte
     """
     if deserialize is None:
         return lambda raw: raw
+    kind = getattr(deserialize, "__self__", None)
+    is_plain = (
+        glance_for(kind) if streaming and isinstance(kind, type) and issubclass(kind, Message) else None
+    )
 
     def parse(raw: bytes) -> Any:
         try:
             message = deserialize(raw)
         except DecodeError:
             raise MalformedRequest("The request is not a message of this method's type.") from None
-        if isinstance(message, Message):
+        if isinstance(message, Message) and not (is_plain is not None and is_plain(message)):
             check(message)
         return message
 
