@@ -66,7 +66,7 @@ def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> di
     """The environment of one process (GATEWAY, STORAGE, METADATA or MIGRATE), failpoints aside."""
     env = {key: value for key, value in caller.items() if not _withheld(key.upper(), name, values)}
     env |= MALLOC | {"PYTHONUNBUFFERED": "1"} | _no_proxies(caller) | _places(values.addresses)
-    if values.jwt_secret is not None:
+    if values.jwt_secret is not None and name != MIGRATE:
         env["STRONGROOM_JWT_SECRET"] = values.jwt_secret
     if name in (STORAGE, METADATA):
         env["STRONGROOM_INTERNAL_SECRET"] = values.internal_secret
@@ -88,7 +88,7 @@ def failpoints(name: str, caller: Mapping[str, str]) -> dict[str, str]:
 def _withheld(key: str, name: str, values: StackValues) -> bool:
     if key == _FAILPOINTS or key.startswith(f"{_FAILPOINTS}_") or key in _DATABASE_NAMES:
         return True
-    if key == "STRONGROOM_INTERNAL_SECRET":
+    if key in ("STRONGROOM_INTERNAL_SECRET", "STRONGROOM_JWT_SECRET"):
         return True
     if key.startswith("PG"):  # libpq's defaults: PGHOST, PGPASSWORD, PGSSLMODE…
         return values.embedded_database or name not in (METADATA, MIGRATE)

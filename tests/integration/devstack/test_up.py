@@ -44,7 +44,7 @@ def test_each_process_gets_what_it_needs_and_no_more(start_stack: StartStack) ->
         name: {role for role, values in env.items() if name in values}
         for name in (
             "STRONGROOM_DATABASE_URL", "STRONGROOM_MIGRATION_DATABASE_URL", "AWS_SECRET_ACCESS_KEY",
-            "STRONGROOM_INTERNAL_SECRET", "AWS_SESSION_TOKEN",
+            "STRONGROOM_INTERNAL_SECRET", "STRONGROOM_JWT_SECRET", "AWS_SESSION_TOKEN",
         )
     }  # fmt: skip
     assert holders == {
@@ -52,12 +52,13 @@ def test_each_process_gets_what_it_needs_and_no_more(start_stack: StartStack) ->
         "STRONGROOM_MIGRATION_DATABASE_URL": {"migrate"},
         "AWS_SECRET_ACCESS_KEY": {"storage"},
         "STRONGROOM_INTERNAL_SECRET": {"metadata", "storage"},
+        "STRONGROOM_JWT_SECRET": {"metadata", "storage", "gateway"},
         "AWS_SESSION_TOKEN": set(),
     }
     for values in env.values():
         assert values["STRONGROOM_UPLOAD_LEASE_SECONDS"] == "7"
-        assert values["STRONGROOM_JWT_SECRET"] == stack["jwt_secret"]
         assert values["MALLOC_TRIM_THRESHOLD_"] == "268435456"
+    assert env["gateway"]["STRONGROOM_JWT_SECRET"] == stack["jwt_secret"]
     assert env["storage"]["STRONGROOM_S3_SSE"] == "off"
     assert env["storage"]["AWS_S3_ENDPOINT_URL"] == stack["s3"]["endpoint"]
     assert env["storage"]["STRONGROOM_METADATA_ADDRESS"] == stack["metadata"]["address"]

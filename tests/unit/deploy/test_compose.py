@@ -72,6 +72,7 @@ def test_each_holds_only_its_own_secrets(services: dict[str, dict[str, Any]]) ->
     assert holders("STRONGROOM_MIGRATION_DATABASE_URL") == {"migrate"}
     assert holders("AWS_SECRET_ACCESS_KEY") == {"storage", "bucket"}
     assert holders("STRONGROOM_INTERNAL_SECRET") == {"metadata", "storage"}
+    assert holders("STRONGROOM_JWT_SECRET") == {"metadata", "storage", "gateway"}
 
 
 def test_addresses_lead_to_services_and_their_ports(services: dict[str, dict[str, Any]]) -> None:

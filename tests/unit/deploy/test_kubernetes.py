@@ -46,7 +46,7 @@ def test_each_holds_only_its_own_secrets() -> None:
     shared = {"configMapRef/strongroom", "secretRef/strongroom-tokens"}
     internal = {"secretRef/strongroom-internal"}
     assert sources_of("gateway") == shared
-    assert sources_of("migrate") == shared | {"secretRef/strongroom-migration"}
+    assert sources_of("migrate") == {"secretRef/strongroom-migration"}
     assert sources_of("metadata") == shared | internal | {"secretRef/strongroom-database"}
     assert sources_of("storage") == shared | internal | {
         "configMapRef/strongroom-store", "secretRef/strongroom-store",
