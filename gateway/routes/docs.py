@@ -80,7 +80,7 @@ async def asset(call: Call) -> Reply:
 
 @cache
 def _document() -> bytes:
-    from gateway.openapi import build_document  # noqa: PLC0415 - FastAPI and the models cost 10 MiB; few ask
+    from gateway.openapi import build_document  # noqa: PLC0415 - models cost memory, and few ask
     from gateway.routes import all_operations  # noqa: PLC0415 - that module imports this one
 
     return json.dumps(build_document(list(all_operations())), ensure_ascii=False).encode()

@@ -1,0 +1,129 @@
+"""What the schemas modules describe operations with, and the parts they share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+Schema = Mapping[str, Any]
+
+#: Errors that every operation with a token may answer.
+ALWAYS: Final = (
+    "MALFORMED_REQUEST",
+    "TOKEN_MISSING",
+    "TOKEN_INVALID",
+    "TOKEN_EXPIRED",
+    "USER_MISMATCH",
+    "INVALID_FIELD",
+    "RATE_LIMITED",
+    "INTERNAL",
+    "SERVICE_UNAVAILABLE",
+    "DATABASE_UNAVAILABLE",
+    "DEADLINE_EXCEEDED",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """One good answer. ``content``: media type → model, or a schema; ``headers``: those worth knowing."""
+
+    text: str
+    content: Mapping[str, type[BaseModel] | Schema] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Doc:
+    """One operation. ``errors``: reasons beyond ``ALWAYS``. ``parameters``, ``body``: OpenAPI objects."""
+
+    summary: str
+    success: Mapping[int, Success]
+    description: str = ""
+    errors: tuple[str, ...] = ()
+    parameters: tuple[Schema, ...] = ()
+    body: Schema | None = None
+
+
+def query(name: str, text: str, schema: Schema, example: Any = None) -> Schema:
+    """A query parameter that may be left out."""
+    return _parameter("query", name, text, schema, example)
+
+
+def request_header(name: str, text: str, example: str | None = None) -> Schema:
+    """A request header that may be left out."""
+    return _parameter("header", name, text, {"type": "string"}, example)
+
+
+def in_path(name: str, text: str, schema: Schema, example: Any = None) -> Schema:
+    """A path parameter."""
+    return {**_parameter("path", name, text, schema, example), "required": True}
+
+
+def form(
+    properties: Mapping[str, Schema], *, required: tuple[str, ...], example: Mapping[str, Any]
+) -> Schema:
+    """A multipart/form-data body."""
+    schema = {"type": "object", "properties": dict(properties), "required": list(required)}
+    return {
+        "required": True,
+        "description": "Parts may come in any order; fields before the file let large files stream.",
+        "content": {"multipart/form-data": {"schema": schema, "example": dict(example)}},
+    }
+
+
+def _parameter(where: str, name: str, text: str, schema: Schema, example: Any) -> Schema:
+    found: dict[str, Any] = {"name": name, "in": where, "description": text, "schema": schema}
+    if example is not None:
+        found["example"] = example
+    return found
+
+
+BINARY: Final[Schema] = {"type": "string", "contentMediaType": "application/octet-stream"}
+
+USER_ID: Final = query(
+    "user_id",
+    "Act for this user. Only tokens with the admin role may name another user than their own `sub`.",
+    {"type": "string", "maxLength": 255},
+)
+IDEMPOTENCY_KEY: Final = request_header(
+    "Idempotency-Key",
+    "1 to 255 visible ASCII characters. The same key with the same request gets the first answer again for 24"
+    " hours and stores nothing twice; with another request it is 422; while the first one runs, 409.",
+    "0b7c2d1e-7f0f-4a8e-9a43-3f7f0f1f9b11",
+)
+CHECKSUM_HEADERS: Final = (
+    request_header(
+        "Content-MD5", "Base64 of the MD5 of the file's bytes; verified before the file is visible."
+    ),
+    request_header(
+        "Repr-Digest",
+        "Checksum of the file's bytes (RFC 9530): sha-256, md5 or crc32c; verified before the file is"
+        " visible. The older form `Digest: SHA-256=…` is taken as well.",
+        "sha-256=:uU0nuZNNPgilLlLX2n2r+sSE7+N6U4DukIj3rOLvzek=:",
+    ),
+    request_header(
+        "x-amz-checksum-crc32c", "Base64 of the CRC-32C of the file's bytes, big-endian; verified likewise."
+    ),
+    request_header(
+        "Content-Digest", "Checksum of the whole request body (RFC 9530): sha-256, sha-512 or md5."
+    ),
+)
+RANGE_HEADERS: Final = (
+    request_header("Range", "One range of bytes; several are answered with the whole file.", "bytes=0-1023"),
+    request_header("If-Range", "Send the range only if the file still has this entity tag or date."),
+    request_header("If-None-Match", "304 if the file has one of these entity tags."),
+    request_header("If-Modified-Since", "304 if the file has not changed since."),
+    request_header("If-Match", "412 unless the file has one of these entity tags."),
+    request_header("If-Unmodified-Since", "412 if the file has changed since."),
+)
+FILE_HEADERS: Final[Mapping[str, str]] = {
+    "ETag": "Strong entity tag of the content.",
+    "Last-Modified": "When content or metadata last changed.",
+    "Accept-Ranges": "Always `bytes`.",
+    "Content-Disposition": "`inline` for types that a browser can't run, else `attachment`; original name.",
+    "Content-Security-Policy": "`sandbox`, on anything that a browser could run.",
+    "Cross-Origin-Resource-Policy": "`same-origin`, or `cross-origin` where CORS lets other origins in.",
+}

@@ -1,0 +1,50 @@
+"""Health, readiness, metrics."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from gateway.schemas.operation import Doc, Success
+from gateway.schemas.problem import Problem
+
+TITLE = "System"
+TEXT = "What runs the gateway. No token is asked for."
+
+
+class Health(BaseModel):
+    """The process is alive."""
+
+    status: Literal["ok"]
+
+
+class Ready(BaseModel):
+    """Everything behind the gateway answers."""
+
+    status: Literal["ready"]
+    checks: dict[str, str] = Field(
+        description="storage, metadata, postgres and s3: `ok`, or why not.",
+        examples=[{"storage": "ok", "metadata": "ok", "postgres": "ok", "s3": "ok"}],
+    )
+
+
+class NotReady(Problem):
+    """A problem that names each check."""
+
+    checks: dict[str, str] = Field(description="storage, metadata, postgres and s3: `ok`, or why not.")
+
+
+DOCS = {
+    "healthz": Doc("Is the process alive?", {200: Success("Alive", {"application/json": Health})}),
+    "readyz": Doc(
+        "Is everything reachable?",
+        {
+            200: Success("Ready", {"application/json": Ready}),
+            503: Success("Not ready", {"application/problem+json": NotReady}),
+        },
+    ),
+    "metrics": Doc(
+        "Prometheus metrics", {200: Success("Text format 0.0.4", {"text/plain": {"type": "string"}})}
+    ),
+}
