@@ -22,7 +22,8 @@ AFTER_ABANDON: Final = failpoints.register("metadata.abandon.after_commit")
 
 
 class Attempts:
-    """Moves attempts on. Every method may be repeated after a lost reply, and raises UploadSuperseded when the attempt
+    """Moves attempts on. Every method may be repeated after a lost reply, and raises UploadSuperseded when
+    the attempt
     belongs to somebody else by now.
     """
 
@@ -58,7 +59,12 @@ class Attempts:
 
         async def work(tx: Transaction) -> None:
             begun = await blobs.begin_completion(
-                tx, handle, parts=parts, size=request.size_bytes, crc32c=request.crc32c, lease=self._timing.lease
+                tx,
+                handle,
+                parts=parts,
+                size=request.size_bytes,
+                crc32c=request.crc32c,
+                lease=self._timing.lease,
             )
             if begun is not None:  # the final size is known only now
                 rows = await tx.fetch(*quota.read_limits(handle.owner_id))

@@ -3,7 +3,8 @@
     PENDING → COMPLETING → COMMITTED → DELETING → GONE → purged
     PENDING, COMPLETING → ABORTING → GONE → purged
 
-A function that finds nothing to change reads the row: if this very attempt has made the step before (its reply was
+A function that finds nothing to change reads the row: if this very attempt has made the step before (its
+reply was
 lost), that is a success; otherwise UploadSuperseded, and nothing was changed. All clocks are the database's.
 """
 
@@ -30,7 +31,8 @@ _HELD: Final = "owner_id = %(owner)s AND id = %(id)s AND epoch = %(epoch)s"
 _READ: Final = f"SELECT {COLUMNS} FROM blobs WHERE owner_id = %(owner)s AND id = %(id)s"
 
 _RECORD_MULTIPART: Final = f"""
-UPDATE blobs SET upload_id = %(upload_id)s, kind = 2, lease_expires_at = now() + make_interval(secs => %(lease)s)
+UPDATE blobs SET upload_id = %(upload_id)s, kind = 2, lease_expires_at = now() + make_interval(secs =>
+    %(lease)s)
 WHERE {_HELD} AND state = 1 AND kind IN (1, 2) AND upload_id IN ('', %(upload_id)s)
 """
 
@@ -47,14 +49,18 @@ RETURNING {COLUMNS}
 """
 
 _COMMIT: Final = f"""
-UPDATE blobs SET state = 3, size_bytes = %(size)s, crc32c = %(crc32c)s, etag = %(etag)s, version_id = %(version_id)s,
-    file_id = %(file_id)s, file_generation = 1, lease_expires_at = NULL, attempts = 0, state_changed_at = now()
-WHERE {_HELD} AND (state = 1 AND kind IN (1, 3) OR state = 2 AND size_bytes = %(size)s AND crc32c = %(crc32c)s)
+UPDATE blobs SET state = 3, size_bytes = %(size)s, crc32c = %(crc32c)s, etag = %(etag)s, version_id =
+    %(version_id)s,
+    file_id = %(file_id)s, file_generation = 1, lease_expires_at = NULL, attempts = 0, state_changed_at =
+    now()
+WHERE {_HELD} AND (state = 1 AND kind IN (1, 3) OR state = 2 AND size_bytes = %(size)s AND crc32c =
+    %(crc32c)s)
 RETURNING {COLUMNS}, now()
 """
 
 _ABANDON: Final = f"""
-UPDATE blobs SET state = 5, not_before = now(), lease_expires_at = NULL, attempts = 0, state_changed_at = now()
+UPDATE blobs SET state = 5, not_before = now(), lease_expires_at = NULL, attempts = 0, state_changed_at =
+    now()
 WHERE {_HELD} AND state IN (1, 2)
 """
 
@@ -90,7 +96,8 @@ WHERE {_HELD} AND state IN (2, 4, 5, 6)
 """
 
 _SET_FILE: Final = """
-UPDATE blobs SET file_id = %(file_id)s, file_generation = %(generation)s WHERE owner_id = %(owner)s AND id = %(id)s
+UPDATE blobs SET file_id = %(file_id)s, file_generation = %(generation)s WHERE owner_id = %(owner)s AND id =
+    %(id)s
 """
 
 
@@ -108,7 +115,8 @@ async def read(tx: Transaction, handle: Handle) -> BlobRow | None:
 
 
 async def record_multipart(tx: Transaction, handle: Handle, upload_id: str, lease: float) -> None:
-    """T2: the S3 upload id of a PENDING blob, which is multipart from now on (a body of unknown size may turn out
+    """T2: the S3 upload id of a PENDING blob, which is multipart from now on (a body of unknown size may turn
+    out
     larger than a part); also renews the lease. Raises UploadSuperseded.
     """
     if await tx.execute(_RECORD_MULTIPART, handle.params(upload_id=upload_id, lease=lease)):
@@ -144,7 +152,8 @@ async def begin_completion(
 
 
 def commit(handle: Handle, *, size: int, crc32c: int, etag: str, version_id: str, file_id: UUID) -> Statement:
-    """The blob's part of T4: → COMMITTED; answers the row and the moment, nothing when the compare-and-set failed.
+    """The blob's part of T4: → COMMITTED; answers the row and the moment, nothing when the compare-and-set
+    failed.
 
     From PENDING for single puts and copies, from COMPLETING (with the size and checksum of T3) otherwise.
     """
@@ -153,7 +162,9 @@ def commit(handle: Handle, *, size: int, crc32c: int, etag: str, version_id: str
 
 
 async def abandon(tx: Transaction, handle: Handle) -> None:
-    """PENDING or COMPLETING → ABORTING, at once due for the cleaner. Raises UploadSuperseded, also when committed."""
+    """PENDING or COMPLETING → ABORTING, at once due for the cleaner. Raises UploadSuperseded, also when
+    committed.
+    """
     if await tx.execute(_ABANDON, handle.params()):
         return
     found = await _held(tx, handle)
@@ -172,12 +183,16 @@ def set_file(blob: BlobRow, file_id: UUID, generation: int) -> Statement:
 
 
 def delete(owner_id: str, blob_id: UUID, grace: float) -> Statement:
-    """D1, and what a replacement does to the old content: COMMITTED → DELETING; the object stays for `grace` seconds."""
+    """D1, and what a replacement does to the old content: COMMITTED → DELETING; the object stays for `grace`
+    seconds.
+    """
     return _DELETE, {"owner": owner_id, "id": blob_id, "grace": grace}
 
 
 async def finish_removal(tx: Transaction, handle: Handle, from_state: int, grace: float) -> None:
-    """D3: ABORTING or DELETING → GONE for `grace` seconds, or from GONE: the row goes. Raises UploadSuperseded."""
+    """D3: ABORTING or DELETING → GONE for `grace` seconds, or from GONE: the row goes. Raises
+    UploadSuperseded.
+    """
     if from_state == GONE:
         if await tx.execute(_PURGE, handle.params()) or await read(tx, handle) is None:
             return

@@ -1,6 +1,8 @@
-"""What the cleaner asks for: claims on blobs that need work, what became of them, and housekeeping on the way.
+"""What the cleaner asks for: claims on blobs that need work, what became of them, and housekeeping on the
+way.
 
-Stateless: what is to be done follows from the rows. A claim raises the epoch and moves the row out of sight for the
+Stateless: what is to be done follows from the rows. A claim raises the epoch and moves the row out of sight
+for the
 length of a lease, so two cleaners never hold one row; a cleaner that dies just lets its claims run out.
 """
 
@@ -26,7 +28,8 @@ DEFAULT_BATCH: Final = 50
 LARGEST_BATCH: Final = 500
 HOUSEKEEPING_BATCH: Final = 200
 
-# The candidates are chosen in a CTE of their own: SKIP LOCKED and LIMIT inside a join could be evaluated twice.
+# The candidates are chosen in a CTE of their own: SKIP LOCKED and LIMIT inside a join could be evaluated
+# twice.
 _EXPIRE: Final = """
 WITH silent AS MATERIALIZED (
     SELECT owner_id, id FROM blobs WHERE state = 1 AND lease_expires_at <= now() LIMIT %(limit)s
@@ -48,10 +51,12 @@ RETURNING {COLUMNS}
 """
 _CLAIM_DUE: Final = f"""
 WITH due AS MATERIALIZED (
-    SELECT owner_id, id FROM blobs WHERE state IN (4, 5, 6) AND not_before <= now() ORDER BY not_before LIMIT %(limit)s
+    SELECT owner_id, id FROM blobs WHERE state IN (4, 5, 6) AND not_before <= now() ORDER BY not_before LIMIT
+    %(limit)s
     FOR UPDATE SKIP LOCKED
 )
-UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1, not_before = now() + make_interval(secs => %(lease)s)
+UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1, not_before = now() + make_interval(secs =>
+    %(lease)s)
 FROM due WHERE blobs.owner_id = due.owner_id AND blobs.id = due.id
 RETURNING {COLUMNS}
 """
@@ -59,7 +64,9 @@ _ENDED_FILES: Final = f"""
 SELECT {FILE_COLUMNS}, files.blob_id FROM files
 WHERE files.expires_at <= now() OR files.purge_at <= now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
-_KNOWN_KEYS: Final = "SELECT DISTINCT key FROM blobs WHERE key = ANY(%s) AND state <> 6"
+_SETTLED_KEYS: Final = """
+SELECT key FROM blobs WHERE key = ANY(%s) GROUP BY key HAVING bool_and(state NOT IN (1, 2))
+"""
 
 
 class Cleaning:
@@ -70,7 +77,9 @@ class Cleaning:
         self._timing = timing
 
     async def claim(self, limit: int) -> tuple[list[BlobRow], int]:
-        """At most `limit` blobs (0: 50, at most 500), each at the epoch of this claim; and how many other rows moved."""
+        """At most `limit` blobs (0: 50, at most 500), each at the epoch of this claim; and how many other
+        rows moved.
+        """
         wanted = min(limit or DEFAULT_BATCH, LARGEST_BATCH)
         housekept = await self._expire(wanted) + await self._end_files() + await self._forget()
         return await self._database.transact(SYSTEM, lambda tx: self._claim(tx, wanted)), housekept
@@ -92,9 +101,9 @@ class Cleaning:
             user(handle.owner_id), lambda tx: blobs.release(tx, handle, timing.retry, timing.retry_max)
         )
 
-    async def known_keys(self, keys: list[str]) -> list[str]:
-        """Of these S3 keys, those that some blob (not a tombstone) has."""
-        rows = await self._database.read(SYSTEM, _KNOWN_KEYS, (keys,))
+    async def settled_keys(self, keys: list[str]) -> list[str]:
+        """Of these S3 keys, those that some blob has, but none that may still write (PENDING, COMPLETING)."""
+        rows = await self._database.read(SYSTEM, _SETTLED_KEYS, (keys,))
         return [row[0] for row in rows]
 
     async def _claim(self, tx: Transaction, limit: int) -> list[BlobRow]:
@@ -104,7 +113,9 @@ class Cleaning:
         return [BlobRow(*row) for row in rows]
 
     async def _expire(self, limit: int) -> int:
-        """PENDING attempts that fell silent → ABORTING, in a transaction of its own: the zombie is shut out first."""
+        """PENDING attempts that fell silent → ABORTING, in a transaction of its own: the zombie is shut out
+        first.
+        """
 
         async def work(tx: Transaction) -> int:
             expired = await tx.execute(_EXPIRE, {"limit": limit})

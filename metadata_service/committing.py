@@ -1,4 +1,6 @@
-"""T4, Commit: one transaction makes an attempt's object visible, and decides between attempts of one request (rule R6)."""
+"""T4, Commit: one transaction makes an attempt's object visible, and decides between attempts of one request
+(rule R6).
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,8 @@ BEFORE_COMMIT: Final = failpoints.register("metadata.t4.before_commit")
 AFTER_COMMIT: Final = failpoints.register("metadata.t4.after_commit")
 
 _SLOT_TRIES: Final = 5
-#: What no repetition will cure: the attempt is given up in the same breath, or the cleaner would try it for ever.
+#: What no repetition will cure: the attempt is given up in the same breath, or the cleaner would try it for
+#: ever.
 _FINAL: Final = (PreconditionFailed, QuotaExceeded, FileCountExceeded, SizeMismatch)
 
 
@@ -68,7 +71,8 @@ class Committing:
     async def commit(self, request: CommitRequest) -> CommitResponse:
         """The file: this attempt's, also when asked again, or that of the attempt that won.
 
-        Raises UploadSuperseded; PreconditionFailed, QuotaExceeded, FileCountExceeded and SizeMismatch after giving
+        Raises UploadSuperseded; PreconditionFailed, QuotaExceeded, FileCountExceeded and SizeMismatch after
+        giving
         the attempt up.
         """
         handle = Handle.of(request.blob)
@@ -84,7 +88,7 @@ class Committing:
         return response
 
     async def _commit(self, handle: Handle, request: CommitRequest) -> CommitResponse:
-        """Again when two first uploads to one slot meet: the later one then finds the file and replaces it."""
+        """Again when two first uploads to one slot meet: the later one finds the file and replaces it."""
         for _ in range(_SLOT_TRIES):
             try:
                 return await self._database.transact(
@@ -95,7 +99,9 @@ class Committing:
                     raise
         raise DatabaseUnavailable("Too many uploads to one place at once; try again.", retry_after=1.0)
 
-    async def _in_transaction(self, tx: Transaction, handle: Handle, request: CommitRequest) -> CommitResponse:
+    async def _in_transaction(
+        self, tx: Transaction, handle: Handle, request: CommitRequest
+    ) -> CommitResponse:
         file_id = uuid4()
         done = await self._compare_and_set(tx, handle, request, file_id)
         if done is None:
@@ -107,7 +113,9 @@ class Committing:
             other = await idempotency.winner(tx, done.blob)
             if other is not None:
                 raise _Lost(other)
-        if request.size_bytes > done.blob.reserved_bytes or (file.generation == 1 and not done.blob.reserved_files):
+        if request.size_bytes > done.blob.reserved_bytes or (
+            file.generation == 1 and not done.blob.reserved_files
+        ):
             await quota.ensure_room(tx, handle.owner_id, done.allowed)
         await failpoints.hit(BEFORE_COMMIT)
         return CommitResponse(file=file)
@@ -188,7 +196,9 @@ async def _explain(tx: Transaction, handle: Handle, request: CommitRequest) -> C
 def _misfit(found: BlobRow, request: CommitRequest) -> StrongroomError:
     """The attempt is the caller's own, but not in a state that this commit fits."""
     if found.state == blobs.PENDING:
-        return InvalidField("A multipart upload begins its completion first (T3).", field="blob", rule="state")
+        return InvalidField(
+            "A multipart upload begins its completion first (T3).", field="blob", rule="state"
+        )
     if found.state == blobs.COMPLETING:
         return ChecksumMismatch(
             "The object is not what its completion announced.",

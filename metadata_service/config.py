@@ -16,9 +16,12 @@ from servicekit.settings import CommonSettings, SettingError, SettingsBase
 class Timing:
     """How long things last, in seconds; always counted on the database's clock.
 
-    `lease`: how long a silent attempt, or a cleaner's claim, lives. `read_grace`: between a deletion and the removal
-    of the object, so that downloads in flight end. `tombstone_grace`: longer than the longest S3 request in flight
-    (rule R5). `retry`: pause before a failed cleaning step is tried again, doubled each time up to `retry_max`.
+    `lease`: how long a silent attempt, or a cleaner's claim, lives. `read_grace`: between a deletion and the
+    removal
+    of the object, so that downloads in flight end. `tombstone_grace`: longer than the longest S3 request in
+    flight
+    (rule R5). `retry`: pause before a failed cleaning step is tried again, doubled each time up to
+    `retry_max`.
     """
 
     lease: float = 60.0
@@ -60,7 +63,8 @@ class MetadataSettings(CommonSettings):
     """`database_url` is the service's own login, neither superuser nor owner of the tables nor BYPASSRLS;
     `migration_database_url` (default: the same) owns the tables and runs `migrate`.
 
-    `database_pool_max` connections at most are open per process; Postgres' max_connections must cover all replicas.
+    `database_pool_max` connections at most are open per process; Postgres' max_connections must cover all
+    replicas.
     """
 
     metadata_bind: str = "127.0.0.1:50052"
@@ -123,7 +127,8 @@ class MetadataSettings(CommonSettings):
 
 
 class MigrationSettings(SettingsBase):
-    """What `migrate` needs. `database_url` names the role that gets the rights; `migration_database_url` (default: the
+    """What `migrate` needs. `database_url` names the role that gets the rights; `migration_database_url`
+    (default: the
     same) is the login that owns the tables.
     """
 
@@ -143,5 +148,7 @@ class MigrationSettings(SettingsBase):
         except psycopg.ProgrammingError:
             raise SettingError("STRONGROOM_DATABASE_URL", "is not a Postgres connection string") from None
         if not parts.get("user"):
-            raise SettingError("STRONGROOM_DATABASE_URL", "names no user; write postgresql://USER:PASSWORD@HOST/NAME")
+            raise SettingError(
+                "STRONGROOM_DATABASE_URL", "names no user; write postgresql://USER:PASSWORD@HOST/NAME"
+            )
         return str(parts["user"]), str(parts.get("password") or "")

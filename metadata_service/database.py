@@ -1,10 +1,13 @@
 """Transactions: a pool of psycopg connections, each transaction bound to one user or to the system.
 
-A transaction begins by setting `app.uid` (the user) or `app.scope` (`system`) for itself only; row-level security
+A transaction begins by setting `app.uid` (the user) or `app.scope` (`system`) for itself only; row-level
+security
 shows it nothing else. Both are set each time, so nothing is left of whoever used the connection before.
 
-`BEGIN`, the setting and the first statement travel together, so a transaction of one statement costs two round
-trips, and a read one. Work is given as a function because a transaction may have to be run again: after 40001 and
+`BEGIN`, the setting and the first statement travel together, so a transaction of one statement costs two
+round
+trips, and a read one. Work is given as a function because a transaction may have to be run again: after 40001
+and
 40P01 always, after a lost connection unless COMMIT was on its way (then nobody knows, rule R4).
 """
 
@@ -94,7 +97,10 @@ class Transaction:
 
     async def rollback(self) -> None:
         """ROLLBACK, if anything was begun."""
-        if self._connection.info.transaction_status not in {TransactionStatus.IDLE, TransactionStatus.UNKNOWN}:
+        if self._connection.info.transaction_status not in {
+            TransactionStatus.IDLE,
+            TransactionStatus.UNKNOWN,
+        }:
             await self._connection.execute("ROLLBACK")
 
     async def _send(self, statements: Sequence[Statement]) -> list[AsyncCursor[Row]]:
@@ -119,15 +125,19 @@ class Database:
         self._pool = pool
 
     async def transact(self, scope: Scope, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run `work` in one transaction and commit it. `work` may run more than once and must only touch the transaction.
+        """Run `work` in one transaction and commit it. `work` may run more than once and must only touch the
+        transaction.
 
-        Raises what `work` raises (then nothing happened), UniqueConflict, InvalidField (text that can't be stored),
+        Raises what `work` raises (then nothing happened), UniqueConflict, InvalidField (text that can't be
+        stored),
         DatabaseUnavailable (when COMMIT was on its way the outcome is unknown).
         """
         return await self._repeated(lambda: self._attempt(scope, work))
 
     async def read(self, scope: Scope, query: str, params: Params = ()) -> list[Row]:
-        """All rows of one query, in one round trip and a transaction of its own. Raises DatabaseUnavailable, InvalidField."""
+        """All rows of one query, in one round trip and a transaction of its own. Raises DatabaseUnavailable,
+        InvalidField.
+        """
         return await self._repeated(lambda: self._read(scope, query, params))
 
     async def _attempt(self, scope: Scope, work: Callable[[Transaction], Awaitable[T]]) -> T:
@@ -136,7 +146,9 @@ class Database:
             try:
                 result = await work(transaction)
             except Exception:
-                with contextlib.suppress(psycopg.OperationalError):  # without a connection the server undoes it
+                with contextlib.suppress(
+                    psycopg.OperationalError
+                ):  # without a connection the server undoes it
                     await transaction.rollback()
                 raise
             try:
@@ -145,14 +157,15 @@ class Database:
                 if isinstance(error, REPEATABLE):
                     raise
                 raise DatabaseUnavailable(
-                    "The database went away while the change was being committed; whether it was is not known. Ask again.",
+                    "The database went away while the change was being committed; ask again whether it was.",
                     retry_after=RETRY_AFTER_SECONDS,
                 ) from error
             return result
 
     async def _read(self, scope: Scope, query: str, params: Params) -> list[Row]:
         async with _Borrowed(self._pool) as connection:
-            # Statements up to one Sync form one transaction ("Pipeline Mode"), so the setting ends with the query.
+            # Statements up to one Sync form one transaction ("Pipeline Mode"), so the setting ends with the
+            # query.
             cursor = connection.cursor(binary=True)
             async with connection.pipeline():
                 await connection.execute(_SET_SCOPE, (scope.uid, scope.scope))
@@ -184,7 +197,7 @@ def _raise_translated(error: psycopg.Error) -> NoReturn:
 
 
 class _Borrowed:
-    """A connection of the pool; one that is not idle at the end (cancelled, broken) is closed, not handed on."""
+    """A connection of the pool; one that is not idle at the end (cancelled, broken) is closed."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool

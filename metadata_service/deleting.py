@@ -64,7 +64,9 @@ class Deleting:
 
     async def delete(self, wanted: Deletion) -> File:
         """The file as it was. Raises FileNotFound (also the second time), PreconditionFailed."""
-        file = await self._database.transact(user(wanted.owner_id), lambda tx: self._in_transaction(tx, wanted))
+        file = await self._database.transact(
+            user(wanted.owner_id), lambda tx: self._in_transaction(tx, wanted)
+        )
         await failpoints.hit(AFTER_COMMIT)
         return file
 
@@ -75,9 +77,13 @@ class Deleting:
         QuotaExceeded, FileCountExceeded.
         """
         try:
-            return await self._database.transact(user(owner_id), lambda tx: self._restore(tx, owner_id, file_id))
+            return await self._database.transact(
+                user(owner_id), lambda tx: self._restore(tx, owner_id, file_id)
+            )
         except UniqueConflict as conflict:
-            raise AlreadyExists("Another file has taken this one's place; delete or move that one first.") from conflict
+            raise AlreadyExists(
+                "Another file has taken this one's place; delete or move that one first."
+            ) from conflict
 
     async def _in_transaction(self, tx: Transaction, wanted: Deletion) -> File:
         file, blob_id = await _lock(tx, wanted)

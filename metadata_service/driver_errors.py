@@ -28,7 +28,9 @@ RETRY_AFTER_SECONDS = 1.0
 
 
 class UniqueConflict(Exception):
-    """A row with this unique key is there already. Never leaves the service: whoever inserts decides what it means."""
+    """A row with this unique key is there already. Never leaves the service: whoever inserts decides what it
+    means.
+    """
 
     def __init__(self, constraint: str) -> None:
         super().__init__(constraint)
@@ -45,17 +47,23 @@ def translated(error: psycopg.Error) -> Exception:
         )
     if _is_unstorable_text(error):
         return InvalidField(
-            "A text holds a NUL character, which cannot be stored; remove it.", field="text", rule="string.no_nul"
+            "A text holds a NUL character, which cannot be stored; remove it.",
+            field="text",
+            rule="string.no_nul",
         )
     return error
 
 
 def connection_is_lost(error: psycopg.Error) -> bool:
     """Whether the connection, not the statement, has failed: another connection may do."""
-    if isinstance(error, pg.AdminShutdown | pg.CrashShutdown | pg.CannotConnectNow | pg.IdleInTransactionSessionTimeout):
+    if isinstance(
+        error, pg.AdminShutdown | pg.CrashShutdown | pg.CannotConnectNow | pg.IdleInTransactionSessionTimeout
+    ):
         return True
-    return isinstance(error, psycopg.OperationalError) and error.sqlstate is None and not isinstance(
-        error, PoolTimeout | TooManyRequests
+    return (
+        isinstance(error, psycopg.OperationalError)
+        and error.sqlstate is None
+        and not isinstance(error, PoolTimeout | TooManyRequests)
     )
 
 

@@ -46,7 +46,9 @@ class Editing:
         self._database = database
 
     async def update(self, edit: Edit) -> File:
-        """The file after the change, one generation on. Raises FileNotFound, PreconditionFailed, InvalidField."""
+        """The file after the change, one generation on. Raises FileNotFound, PreconditionFailed,
+        InvalidField.
+        """
         filename = None if edit.filename is None else _required(clean_filename(edit.filename))
 
         async def work(tx: Transaction) -> File:

@@ -18,7 +18,7 @@ PROMISED: Final = frozenset({"user_id", "original_filename", "content_type", TIM
 DEFAULT_TTL_SECONDS: Final = 24 * 3600.0
 PROFILE_SLOT: Final = "profile"
 
-FAMILIES: Final[dict[str, file_pb2.FileFamily]] = {
+FAMILIES: Final[dict[str, file_pb2.FileFamily.ValueType]] = {
     "file": file_pb2.FILE_FAMILY_FILE,
     "generation": file_pb2.FILE_FAMILY_GENERATION,
     "event_media": file_pb2.FILE_FAMILY_EVENT_MEDIA,
@@ -36,7 +36,7 @@ class Placed:
     owner_id: str
 
     @property
-    def family(self) -> file_pb2.FileFamily:
+    def family(self) -> file_pb2.FileFamily.ValueType:
         """The family's number."""
         return FAMILIES[self.spec.target.WhichOneof("target") or ""]
 
@@ -104,7 +104,8 @@ _INSERT_GENERATION: Final = """
 INSERT INTO generations (owner_id, file_id, type, prompt, settings_json) VALUES (%s, %s, %s, %s, %s)
 """
 _INSERT_EVENT_MEDIA: Final = """
-INSERT INTO event_media (owner_id, file_id, event_id, title, description, tags) VALUES (%s, %s, %s, %s, %s, %s)
+INSERT INTO event_media (owner_id, file_id, event_id, title, description, tags) VALUES (%s, %s, %s, %s, %s,
+    %s)
 """
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from metadata_service.database import Row
@@ -19,14 +19,16 @@ from strongroom.metadata.v1.file_pb2 import (
 #: What `to_file` takes, in its order. The details are looked up only for rows of their family.
 COLUMNS: Final = """
 files.id::text, files.owner_id, files.family, files.key, files.filename, files.content_type, files.size_bytes,
-files.etag, files.generation, files.version_id, files.crc32c, files.metadata, files.visibility, files.created_at,
+files.etag, files.generation, files.version_id, files.crc32c, files.metadata, files.visibility,
+    files.created_at,
 files.updated_at, files.expires_at, files.deleted_at, files.purge_at,
 CASE files.family
 WHEN 2 THEN (
     SELECT json_build_array(generations.type, generations.prompt, generations.settings_json)
     FROM generations WHERE generations.owner_id = files.owner_id AND generations.file_id = files.id)
 WHEN 3 THEN (
-    SELECT json_build_array(event_media.event_id, event_media.title, event_media.description, event_media.tags)
+    SELECT json_build_array(event_media.event_id, event_media.title, event_media.description,
+    event_media.tags)
     FROM event_media WHERE event_media.owner_id = files.owner_id AND event_media.file_id = files.id)
 END
 """
@@ -78,12 +80,12 @@ def file_uuid(file: File) -> UUID:
     return UUID(file.id)
 
 
-def _add_details(file: File, details: list[object]) -> None:
+def _add_details(file: File, details: list[Any]) -> None:
     if file.family == FILE_FAMILY_GENERATION:
         kind, prompt, settings = details
-        file.generation_details.CopyFrom(GenerationDetails(type=kind, prompt=prompt, settings_json=settings))  # type: ignore[arg-type]
+        generation = GenerationDetails(type=kind, prompt=prompt, settings_json=settings)
+        file.generation_details.CopyFrom(generation)
     elif file.family == FILE_FAMILY_EVENT_MEDIA:
         event_id, title, description, tags = details
-        file.event_media_details.CopyFrom(
-            EventMediaDetails(event_id=event_id, title=title, description=description, tags=tags)  # type: ignore[arg-type]
-        )
+        media = EventMediaDetails(event_id=event_id, title=title, description=description, tags=tags)
+        file.event_media_details.CopyFrom(media)

@@ -62,7 +62,7 @@ _BY_TYPE: Final = {
 
 
 def clean_filename(given: str) -> str:
-    """The name without folders (`/` or `\\`), otherwise as given; `""` when nothing usable is left.
+    """The name without folders (slash or backslash), otherwise as given; `""` when nothing usable is left.
 
     Raises InvalidField for more than 255 bytes of UTF-8 and for NUL.
     """
@@ -70,7 +70,9 @@ def clean_filename(given: str) -> str:
     if name in {"", ".", ".."}:
         return ""
     if "\0" in name:
-        raise InvalidField("The file name holds a NUL character; remove it.", field="filename", rule="string.no_nul")
+        raise InvalidField(
+            "The file name holds a NUL character; remove it.", field="filename", rule="string.no_nul"
+        )
     if len(name.encode()) > MAX_BYTES:
         raise InvalidField(
             f"The file name is longer than {MAX_BYTES} bytes of UTF-8; shorten it.",

@@ -19,9 +19,8 @@ LARGEST_PAGE: Final = 1000
 LARGEST_PAGE_BYTES: Final = 3 << 20
 
 #: With show_deleted also what can still be restored.
-_NOT_PURGED: Final = (
-    "(files.expires_at IS NULL OR files.expires_at > now()) AND (files.purge_at IS NULL OR files.purge_at > now())"
-)
+_NOT_PURGED: Final = """(files.expires_at IS NULL OR files.expires_at > now())
+AND (files.purge_at IS NULL OR files.purge_at > now())"""
 _SELECT: Final = f"SELECT {COLUMNS} FROM files WHERE files.owner_id = %(owner)s"
 _BY_ID: Final = f"{_SELECT} AND files.id = %(id)s"
 _BY_KEY: Final = f"{_SELECT} AND files.key = %(key)s"

@@ -1,6 +1,8 @@
-"""One answer per request id (AIP-155): the row (owner, request id) names the attempt that holds the key, later its answer.
+"""One answer per request id (AIP-155): the row (owner, request id) names the attempt that holds the key,
+later its answer.
 
-Kept for 24 h (a setting) from the answer on, even when the file is deleted meanwhile (rule R6); after that the id is
+Kept for 24 h (a setting) from the answer on, even when the file is deleted meanwhile (rule R6); after that
+the id is
 free and a request with it is a new one. While an attempt is alive its row is never forgotten.
 """
 
@@ -31,8 +33,9 @@ WITH claim AS (
 """
 
 _LOOK: Final = """
-SELECT keys.fingerprint, keys.blob_id, keys.reply, keys.expires_at <= now(),
-    CASE WHEN attempt.state IN (1, 2) AND attempt.lease_expires_at > now() THEN attempt.lease_expires_at - now() END
+SELECT ARRAY[keys.fingerprint, keys.guess_fingerprint], keys.blob_id, keys.reply, keys.expires_at <= now(),
+    CASE WHEN attempt.state IN (1, 2) AND attempt.lease_expires_at > now() THEN attempt.lease_expires_at -
+    now() END
 FROM idempotency_keys AS keys
 LEFT JOIN blobs AS attempt ON attempt.owner_id = keys.owner_id AND attempt.id = keys.blob_id
 WHERE keys.owner_id = %(owner)s AND keys.request_id = %(request_id)s
@@ -44,11 +47,18 @@ WHERE owner_id = %(owner)s AND id = %(previous)s FOR UPDATE
 """
 
 _TAKE_OVER: Final = """
-UPDATE idempotency_keys SET blob_id = %(id)s, fingerprint = %(fingerprint)s, size_bytes = NULL, crc32c = NULL, reply = NULL,
+UPDATE idempotency_keys SET blob_id = %(id)s, fingerprint = %(fingerprint)s, guess_fingerprint = NULL,
+    size_bytes = NULL, crc32c = NULL, reply = NULL,
     created_at = CASE WHEN expires_at <= now() THEN now() ELSE created_at END,
     expires_at = now() + make_interval(secs => %(keep)s)
 WHERE owner_id = %(owner)s AND request_id = %(request_id)s AND blob_id = %(previous)s
     AND (reply IS NULL OR expires_at <= now())
+"""
+
+_MOVE: Final = """
+UPDATE idempotency_keys SET blob_id = %(id)s, fingerprint = %(fingerprint)s,
+    guess_fingerprint = coalesce(guess_fingerprint, fingerprint)
+WHERE owner_id = %(owner)s AND request_id = %(request_id)s AND blob_id = %(previous)s AND reply IS NULL
 """
 
 _ANSWER: Final = """
@@ -67,7 +77,8 @@ _FORGET: Final = """
 DELETE FROM idempotency_keys AS keys USING (
     SELECT due.owner_id, due.request_id FROM idempotency_keys AS due
     LEFT JOIN blobs AS attempt ON attempt.owner_id = due.owner_id AND attempt.id = due.blob_id
-    WHERE due.expires_at <= now() AND (due.reply IS NOT NULL OR attempt.state IS NULL OR attempt.state NOT IN (1, 2))
+    WHERE due.expires_at <= now() AND (due.reply IS NOT NULL OR attempt.state IS NULL OR attempt.state NOT IN
+    (1, 2))
     LIMIT %(limit)s
 ) AS old
 WHERE keys.owner_id = old.owner_id AND keys.request_id = old.request_id AND keys.expires_at <= now()
@@ -97,9 +108,12 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class _Holder:
-    """Who has the key now. `lease`: how long its attempt still lives, None when it is dead or done."""
+    """Who has the key now. `lease`: how long its attempt still lives, None when it is dead or done.
 
-    fingerprint: bytes
+    A request that began with a guessed target has two fingerprints: its repeat begins with the first.
+    """
+
+    fingerprints: list[bytes | None]
     blob_id: UUID
     reply: bytes | None
     expired: bool
@@ -107,7 +121,8 @@ class _Holder:
 
 
 async def decide(tx: Transaction, claim: Claim) -> File | None:
-    """What becomes of a request whose key is taken: the stored answer, or None once this claim has taken the key over.
+    """What becomes of a request whose key is taken: the stored answer, or None once this claim has taken the
+    key over.
 
     Raises RequestInProgress (with retry_after) and IdempotencyKeyReused.
     """
@@ -116,8 +131,9 @@ async def decide(tx: Transaction, claim: Claim) -> File | None:
         raise _in_progress(None)
     holder = _Holder(*row)
     if holder.expired and holder.lease is None:
-        return await _take_over(tx, claim, holder)
-    if holder.fingerprint != claim.fingerprint:
+        await _take_over(tx, claim, holder)
+        return None
+    if claim.fingerprint not in holder.fingerprints:
         raise IdempotencyKeyReused(
             "This idempotency key was used for another request in the last 24 hours; use a new one."
         )
@@ -125,17 +141,26 @@ async def decide(tx: Transaction, claim: Claim) -> File | None:
         return File.FromString(holder.reply)
     if holder.lease is not None:
         raise _in_progress(holder.lease)
-    return await _take_over(tx, claim, holder)
+    await _take_over(tx, claim, holder)
+    return None
 
 
 async def _take_over(tx: Transaction, claim: Claim, holder: _Holder) -> None:
-    """The holder's attempt is dead: shut it out, then take its place. The blob is locked first, as T4 does."""
+    """The holder's attempt is dead: shut it out, then take its place. Locks blob before key, as T4 does."""
     params = {**claim.params(), "previous": holder.blob_id}
     locked = await tx.fetch_one(_LOCK_ATTEMPT, params)
     revived = locked is not None and locked[0]
     if revived or not await tx.execute(_TAKE_OVER, params):
         raise _in_progress(None)  # its writer or another request was quicker
     await blobs.expire(tx, claim.owner_id, holder.blob_id)
+
+
+async def move(tx: Transaction, claim: Claim, previous: UUID) -> bool:
+    """Hand the key from the caller's own live attempt `previous`, whose target was a guess, to this claim.
+
+    False when `previous` does not hold the key (any more). The old attempt stays until it is abandoned.
+    """
+    return bool(await tx.execute(_MOVE, {**claim.params(), "previous": previous}))
 
 
 def answer(blob: BlobRow, file: File, keep: float) -> Statement:

@@ -1,7 +1,9 @@
 """Every S3 key is made here (rest.md; architecture.md, "Keys").
 
-User text inside a key keeps `A–Z a–z 0–9 - _ . ~ @ +`; every other UTF-8 byte becomes `=XX` (upper-case hex), so
-that a key means the same plain and percent-encoded, and two texts never give one segment. A segment of dots only
+User text inside a key keeps `A-Z a-z 0-9 - _ . ~ @ +`; every other UTF-8 byte becomes `=XX` (upper-case hex),
+so
+that a key means the same plain and percent-encoded, and two texts never give one segment. A segment of dots
+only
 escapes its first dot. Paths of the caller's choice stay as they are: `object_paths` has their rules.
 """
 
@@ -29,7 +31,11 @@ MAX_KEY_BYTES: Final = 1024
 #: First segments that belong to a family; generations begin with the user's id, which may not look like one.
 ROOTS: Final = frozenset({"uploads", "documents", "audio", "events", "users", "temp", "projects", "paths"})
 
-_FOLDERS: Final = {FILE_FOLDER_UPLOADS: "uploads", FILE_FOLDER_DOCUMENTS: "documents", FILE_FOLDER_AUDIO: "audio"}
+_FOLDERS: Final = {
+    FILE_FOLDER_UPLOADS: "uploads",
+    FILE_FOLDER_DOCUMENTS: "documents",
+    FILE_FOLDER_AUDIO: "audio",
+}
 GENERATION_TYPES: Final = {
     file_pb2.GENERATION_TYPE_TEXT_TO_IMAGE: "text-to-image",
     file_pb2.GENERATION_TYPE_TEXT_TO_VIDEO: "text-to-video",
@@ -60,8 +66,10 @@ class ObjectKey:
 def segment(text: str, field: str = "user_id") -> str:
     """One key segment from user text. Raises InvalidField naming `field` when it is empty."""
     if not text:
-        raise InvalidField(f"{field} becomes part of the S3 key; it may not be empty.", field=field, rule="not_empty")
-    escaped = _UNSAFE.sub(lambda found: b"=%02X" % found[0], text.encode()).decode("ascii")
+        raise InvalidField(
+            f"{field} becomes part of the S3 key; it may not be empty.", field=field, rule="not_empty"
+        )
+    escaped = _UNSAFE.sub(lambda found: b"=" + found[0].hex().upper().encode(), text.encode()).decode("ascii")
     return "=2E" + escaped[1:] if escaped.strip(".") == "" else escaped
 
 
@@ -87,7 +95,7 @@ def path_key(owner_id: str, path: str) -> str:
 
 def project_file_key(owner_id: str, slug: str, path: str) -> str:
     """`projects/{user_id}/{slug}/{path}`. Raises PathInvalid."""
-    return _with_path(f"projects/{segment(owner_id)}/{segment(slug, "slug")}/", path)
+    return _with_path(f"projects/{segment(owner_id)}/{segment(slug, 'slug')}/", path)
 
 
 def _with_path(prefix: str, path: str) -> str:

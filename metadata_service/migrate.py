@@ -1,6 +1,8 @@
-"""`python -m metadata_service migrate`: brings the schema to this release's revision and grants the service its rights.
+"""`python -m metadata_service migrate`: brings the schema to this release's revision and grants the service
+its rights.
 
-May run at any time and several at once: an advisory lock lets one work and the others find nothing to do. DDL gives up
+May run at any time and several at once: an advisory lock lets one work and the others find nothing to do. DDL
+gives up
 after a few seconds of waiting for a table, so that a migration never holds up the traffic behind it.
 """
 
@@ -32,8 +34,12 @@ class MigrationFailed(Exception):
 
 
 def migrate(settings: MigrationSettings) -> str:
-    """Upgrade to the newest revision and grant; answers one line for people. Raises MigrationFailed, SettingError."""
-    engine = create_engine("postgresql+psycopg://", creator=lambda: _connect(settings.owner_url), poolclass=pool.NullPool)
+    """Upgrade to the newest revision and grant; answers one line for people. Raises MigrationFailed,
+    SettingError.
+    """
+    engine = create_engine(
+        "postgresql+psycopg://", creator=lambda: _connect(settings.owner_url), poolclass=pool.NullPool
+    )
     try:
         with engine.connect() as connection:
             _prepare(connection)
@@ -61,7 +67,8 @@ def alembic_config(connection: Connection) -> Config:
 
 
 def grant(connection: Connection, settings: MigrationSettings) -> None:
-    """Give the service's role what it needs and no more: no TRUNCATE (row-level security does not bind it), no DDL.
+    """Give the service's role what it needs and no more: no TRUNCATE (row-level security does not bind it),
+    no DDL.
 
     Raises SettingError when there is no such role and this one may not make it.
     """
@@ -123,4 +130,3 @@ def _ensure_role(driver: psycopg.Connection, role: str, password: str) -> None:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
-

@@ -6,18 +6,21 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
+
 from metadata_service.blob_rows import BlobRow
 from metadata_service.database import Statement, Transaction
 from metadata_service.families import Placed, file_metadata, with_details
 from metadata_service.file_rows import COLUMNS, to_file
-from psycopg.types.json import Jsonb
 from metadata_service.timestamps import to_proto
 from strongroom.metadata.v1.file_pb2 import File
 
 _INSERT: Final = """
-INSERT INTO files (owner_id, id, family, key, slot, blob_id, filename, content_type, size_bytes, etag, generation,
+INSERT INTO files (owner_id, id, family, key, slot, blob_id, filename, content_type, size_bytes, etag,
+    generation,
     version_id, crc32c, metadata, visibility, expires_at)
-VALUES (%(owner)s, %(file_id)s, %(family)s, %(key)s, %(slot)s, %(blob_id)s, %(filename)s, %(content_type)s, %(size)s,
+VALUES (%(owner)s, %(file_id)s, %(family)s, %(key)s, %(slot)s, %(blob_id)s, %(filename)s, %(content_type)s,
+    %(size)s,
     %(etag)s, 1, %(version_id)s, %(crc32c)s, %(metadata)s, %(visibility)s,
     %(expires_at)s)
 """
@@ -80,7 +83,8 @@ def _expires(placed: Placed, at: datetime) -> datetime | None:
 
 
 async def committed_file(tx: Transaction, blob: BlobRow) -> File:
-    """What a repeated commit answers: the stored answer, else the file, else (it was replaced or deleted meanwhile) the
+    """What a repeated commit answers: the stored answer, else the file, else (it was replaced or deleted
+    meanwhile) the
     file as this attempt made it.
     """
     if blob.request_id:

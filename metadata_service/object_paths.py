@@ -1,6 +1,8 @@
-"""Paths of the caller's choice (files at a path, files of a project): the one user text inside an S3 key as it is.
+"""Paths of the caller's choice (files at a path, files of a project): the one user text inside an S3 key as
+it is.
 
-Rules: relative, `/` between segments, no `.`, `..` or empty segment, NFC, at most 1,024 bytes (rest.md D). Characters
+Rules: relative, `/` between segments, no `.`, `..` or empty segment, NFC, at most 1,024 bytes (rest.md D).
+Characters
 that a listing in XML cannot carry, or that some system takes for a separator, are refused.
 """
 
@@ -24,10 +26,14 @@ def normal_path(given: str) -> str:
     if len(path.encode()) > MAX_BYTES:
         raise _invalid(given, "max_bytes", f"The path is longer than {MAX_BYTES} bytes of UTF-8; shorten it.")
     if _REFUSED.search(path):
-        raise _invalid(given, "characters", "The path holds a control character or a backslash; use `/` and plain text.")
+        raise _invalid(
+            given, "characters", "The path holds a control character or a backslash; use `/` and plain text."
+        )
     segments = path.split("/")
     if "" in segments:
-        raise _invalid(given, "empty_segment", "The path begins or ends with `/` or holds `//`; make it relative.")
+        raise _invalid(
+            given, "empty_segment", "The path begins or ends with `/` or holds `//`; make it relative."
+        )
     if {".", ".."} & set(segments):
         raise _invalid(given, "dot_segment", "The path holds a `.` or `..` segment; write it out.")
     return path
@@ -35,7 +41,9 @@ def normal_path(given: str) -> str:
 
 def key_too_long(path: str, limit: int) -> PathInvalid:
     """The path is fine by itself, but not with what stands before it in the S3 key."""
-    return _invalid(path, "max_key_bytes", f"With its prefix the path is longer than {limit} bytes; shorten it.")
+    return _invalid(
+        path, "max_key_bytes", f"With its prefix the path is longer than {limit} bytes; shorten it."
+    )
 
 
 def _invalid(path: str, rule: str, message: str) -> PathInvalid:

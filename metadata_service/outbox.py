@@ -1,6 +1,8 @@
-"""Events, written in the transaction that they tell of: whoever reads them later misses none and hears of no undone one.
+"""Events, written in the transaction that they tell of: whoever reads them later misses none and hears of no
+undone one.
 
-No NOTIFY here: it takes a lock over the whole database until the commit is on disk. Whoever waits for events is woken
+No NOTIFY here: it takes a lock over the whole database until the commit is on disk. Whoever waits for events
+is woken
 outside of the transaction.
 """
 
@@ -22,7 +24,8 @@ from strongroom.metadata.v1.notification_service_pb2 import (
 _APPEND: Final = "INSERT INTO events (owner_id, type, subject_id, payload) VALUES (%s, %s, %s, %s)"
 _FORGET: Final = """
 DELETE FROM events USING (
-    SELECT owner_id, xid, id FROM events WHERE created_at <= now() - make_interval(secs => %(keep)s) LIMIT %(limit)s
+    SELECT owner_id, xid, id FROM events WHERE created_at <= now() - make_interval(secs => %(keep)s) LIMIT
+    %(limit)s
 ) AS old
 WHERE events.owner_id = old.owner_id AND events.xid = old.xid AND events.id = old.id
 """
@@ -48,7 +51,7 @@ async def forget(tx: Transaction, keep: float, limit: int) -> int:
     return await tx.execute(_FORGET, {"keep": keep, "limit": limit})
 
 
-def _about(file: File, event: EventType) -> Statement:
+def _about(file: File, event: EventType.ValueType) -> Statement:
     payload = {
         "family": file.family,
         "key": file.key,
@@ -57,4 +60,4 @@ def _about(file: File, event: EventType) -> Statement:
         "size_bytes": file.size_bytes,
         "generation": file.generation,
     }
-    return _APPEND, (file.owner_id, int(event), file.id, Jsonb(payload))
+    return _APPEND, (file.owner_id, event, file.id, Jsonb(payload))

@@ -1,6 +1,8 @@
-"""Page tokens (AIP-158): the position after the last row of a page, signed, and bound to the query it belongs to.
+"""Page tokens (AIP-158): the position after the last row of a page, signed, and bound to the query it belongs
+to.
 
-The position is a key (keyset), so pages stay stable while rows come and go. A token carries 128 bits of HMAC-SHA256
+The position is a key (keyset), so pages stay stable while rows come and go. A token carries 128 bits of
+HMAC-SHA256
 over the query and the position; one of another query, owner or deployment is refused like a forged one.
 """
 
@@ -56,5 +58,5 @@ class PageTokens:
 
 def _invalid() -> InvalidPageToken:
     return InvalidPageToken(
-        "This page token is not one of ours, or belongs to another query; leave it out to start from the first page."
+        "This page token is not one of ours, or belongs to another query; start from the first page."
     )

@@ -15,14 +15,18 @@ Connection: TypeAlias = AsyncConnection[Row]
 
 
 def make_pool(url: str, options: PoolOptions) -> Pool:
-    """A closed pool; `async with` opens it. Connections are in autocommit mode: `Database` sends BEGIN itself."""
+    """A closed pool; `async with` opens it. Connections are in autocommit mode: `Database` sends BEGIN
+    itself.
+    """
 
     async def configure(connection: Connection) -> None:
-        # Numbers always travel as bigint: the driver would else choose by size, and prepare a statement for each mix.
+        # Numbers always travel as bigint: the driver would else choose by size, and prepare a statement for
+        # each mix.
         connection.adapters.register_dumper(int, Int8BinaryDumper)
         await connection.execute(
             "SELECT set_config('TimeZone', 'UTC', false), set_config('statement_timeout', %s, false),"
-            " set_config('lock_timeout', %s, false), set_config('idle_in_transaction_session_timeout', %s, false)",
+            " set_config('lock_timeout', %s, false),"
+            " set_config('idle_in_transaction_session_timeout', %s, false)",
             (_milliseconds(options.statement), _milliseconds(options.lock), _milliseconds(options.idle)),
         )
 

@@ -1,10 +1,14 @@
 """Limits and counts of an owner.
 
-`used` is counted on `usage` in stripes, one per connection as far as possible, so that parallel uploads of one owner
-do not wait for each other's commit; only the sum over the stripes means something. `reserved` is not counted at all
-but summed up from the blobs that are PENDING or COMPLETING: whatever ends an attempt gives its reservation back.
+`used` is counted on `usage` in stripes, one per connection as far as possible, so that parallel uploads of
+one owner
+do not wait for each other's commit; only the sum over the stripes means something. `reserved` is not counted
+at all
+but summed up from the blobs that are PENDING or COMPLETING: whatever ends an attempt gives its reservation
+back.
 
-An owner with a limit is exact: whoever needs more room takes the owner's advisory lock before it sums up, after every
+An owner with a limit is exact: whoever needs more room takes the owner's advisory lock before it sums up,
+after every
 other lock of its transaction, and holds it until the commit.
 """
 
@@ -37,7 +41,8 @@ FROM (
     SELECT coalesce(sum(used_bytes), 0)::bigint AS bytes, coalesce(sum(file_count), 0)::bigint AS files
     FROM usage WHERE owner_id = %(owner)s
 ) AS used, (
-    SELECT coalesce(sum(reserved_bytes), 0)::bigint AS bytes, coalesce(sum(reserved_files), 0)::bigint AS files
+    SELECT coalesce(sum(reserved_bytes), 0)::bigint AS bytes, coalesce(sum(reserved_files), 0)::bigint AS
+    files
     FROM blobs WHERE owner_id = %(owner)s AND state IN (1, 2)
 ) AS reserved
 """
@@ -59,7 +64,9 @@ class Totals:
 
 
 def count(owner_id: str, size: int, files: int) -> Statement:
-    """Add to the owner's use (negative: take away). The last statement of its transaction, because it locks a stripe."""
+    """Add to the owner's use (negative: take away). The last statement of its transaction, because it locks a
+    stripe.
+    """
     return _COUNT, {"owner": owner_id, "bytes": size, "files": files}
 
 
@@ -81,16 +88,18 @@ async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits) -> None:
     if allowed.bytes is None and allowed.files is None:
         return
     await tx.fetch(_LOCK, {"owner": owner_id})
-    sums = await totals(tx, owner_id)  # its snapshot is newer than the lock: it sees what the others committed
+    sums = await totals(
+        tx, owner_id
+    )  # its snapshot is newer than the lock: it sees what the others committed
     size, files = sums.used_bytes + sums.reserved_bytes, sums.used_files + sums.reserved_files
     if allowed.bytes is not None and size > allowed.bytes:
         raise QuotaExceeded(
-            f"Your storage quota is {allowed.bytes} bytes, and with this file it would be {size}; delete something first.",
+            f"Your quota is {allowed.bytes} bytes, and this file would make it {size}; delete something.",
             metadata={"limit": str(allowed.bytes), "used": str(sums.used_bytes)},
         )
     if allowed.files is not None and files > allowed.files:
         raise FileCountExceeded(
-            f"You may store {allowed.files} files, and with this one it would be {files}; delete something first.",
+            f"You may store {allowed.files} files, and this would be number {files}; delete something first.",
             metadata={"limit": str(allowed.files), "used": str(sums.used_files)},
         )
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final
 from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 
-from metadata_service import blobs, idempotency, layouts, quota
+from metadata_service import idempotency, layouts, quota
 from metadata_service.blob_rows import COLUMNS, BlobRow
 from metadata_service.config import Limits, Timing
 from metadata_service.database import Database, Row, Transaction, user
@@ -22,6 +23,7 @@ from metadata_service.specs import normal_spec
 from servicekit import failpoints
 from strongroom.errors import DatabaseUnavailable, InvalidField
 from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import ReserveRequest, ReserveResponse
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 
@@ -33,7 +35,8 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 _ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _INSERT: Final = f"""
-INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, part_size, content_type, spec, object_metadata,
+INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, part_size, content_type, spec,
+    object_metadata,
     request_id, reserved_bytes, reserved_files, lease_expires_at)
 SELECT %(owner)s, %(id)s, 1, 1, %(kind)s, %(key)s, %(key_shared)s, %(part_size)s, %(content_type)s, %(spec)s,
     %(object_metadata)s || jsonb_build_object(
@@ -70,25 +73,31 @@ class Reserving:
         self._limits = limits
 
     async def reserve(self, owner_id: str, request: ReserveRequest) -> ReserveResponse:
-        """A PENDING blob with its key, epoch 1 and a lease, or the stored answer of an earlier request with this id.
+        """A PENDING blob with its key, epoch 1 and a lease, or the stored answer of an earlier request with
+        this id.
 
-        Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, FileCountExceeded, PreconditionFailed, InvalidField,
+        Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, FileCountExceeded, PreconditionFailed,
+        InvalidField,
         PathInvalid, Unimplemented.
         """
         if request.kind == blob_pb2.BLOB_KIND_UNSPECIFIED:
-            raise InvalidField("kind says how the bytes will go to S3; set it.", field="kind", rule="required")
+            raise InvalidField(
+                "kind says how the bytes will go to S3; set it.", field="kind", rule="required"
+            )
         spec = normal_spec(request.spec, owner_id)
         response = await self._with_a_key_of_its_own(_Wish(owner_id, uuid4(), spec, request))
         await failpoints.hit(AFTER_COMMIT)
         return response
 
     async def _with_a_key_of_its_own(self, wish: _Wish) -> ReserveResponse:
-        """Keys of some families hold the time: when two attempts meet in one microsecond, the later one moves on."""
+        """Keys of some families hold the time: when two attempts meet in one microsecond, the later one moves
+        on.
+        """
         later = 0
         for tried in range(_KEY_TRIES):
             try:
                 return await self._database.transact(
-                    user(wish.owner_id), lambda tx, later=later: self._in_transaction(tx, wish, later)
+                    user(wish.owner_id), partial(self._in_transaction, wish, later)
                 )
             except UniqueConflict as conflict:
                 if conflict.constraint != "blobs_exclusive_key":
@@ -96,7 +105,7 @@ class Reserving:
                 later += random.randint(1, 2**tried)
         raise DatabaseUnavailable("No free key was found for this upload; try again.", retry_after=1.0)
 
-    async def _in_transaction(self, tx: Transaction, wish: _Wish, later: int) -> ReserveResponse:
+    async def _in_transaction(self, wish: _Wish, later: int, tx: Transaction) -> ReserveResponse:
         existing = 0
         slot = slot_of(wish.spec.target)
         if slot is not None or wish.spec.HasField("if_generation_match"):
@@ -105,7 +114,7 @@ class Reserving:
         params["reserved_files"] = 0 if existing else 1
         inserted, allowed = await self._insert(tx, wish, params)
         if not inserted:
-            stored = await idempotency.decide(tx, wish.claim(self._timing.idempotency))
+            stored = await self._claim(tx, wish)
             if stored is not None:
                 return ReserveResponse(replay=stored)
             inserted = await tx.fetch(_INSERT_FREE, params)
@@ -123,6 +132,13 @@ class Reserving:
             params.update(wish.claim(self._timing.idempotency).params())
         inserted, limits = await tx.fetch_batch([(statement, params), quota.read_limits(wish.owner_id)])
         return inserted, quota.limits(limits, self._limits)
+
+    async def _claim(self, tx: Transaction, wish: _Wish) -> File | None:
+        """The request id is taken: by the attempt that this one supersedes, or whoever `decide` finds."""
+        claim, previous = wish.claim(self._timing.idempotency), wish.request.supersedes_blob_id
+        if previous and await idempotency.move(tx, claim, UUID(previous)):
+            return None
+        return await idempotency.decide(tx, claim)
 
     async def _row(self, tx: Transaction, wish: _Wish, later: int) -> dict[str, object]:
         """The new blob's columns. The name of a file without one is the last segment of its key."""

@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from psycopg.types.json import Jsonb
+
 from metadata_service.blob_rows import BlobRow
 from metadata_service.database import Statement, Transaction
-from psycopg.types.json import Jsonb
 from metadata_service.timestamps import to_proto
 from strongroom.metadata.v1.file_pb2 import File
 
@@ -18,7 +19,8 @@ SELECT id, blob_id, generation, size_bytes, created_at FROM files
 WHERE owner_id = %s AND slot = %s AND deleted_at IS NULL FOR UPDATE
 """
 _REPLACE: Final = """
-UPDATE files SET key = %(key)s, blob_id = %(blob_id)s, filename = %(filename)s, content_type = %(content_type)s,
+UPDATE files SET key = %(key)s, blob_id = %(blob_id)s, filename = %(filename)s, content_type =
+    %(content_type)s,
     size_bytes = %(size)s, etag = %(etag)s, generation = %(generation)s, version_id = %(version_id)s,
     crc32c = %(crc32c)s, metadata = %(metadata)s, visibility = %(visibility)s, updated_at = now()
 WHERE owner_id = %(owner)s AND id = %(file_id)s

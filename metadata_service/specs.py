@@ -1,4 +1,6 @@
-"""An UploadSpec as it is stored with its blob: checked and brought to one form, so that T4 needs no second look."""
+"""An UploadSpec as it is stored with its blob: checked and brought to one form, so that T4 needs no second
+look.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,12 @@ from metadata_service.filenames import clean_filename
 from metadata_service.object_paths import normal_path
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import file_pb2
-from strongroom.metadata.v1.target_pb2 import FILE_FOLDER_UPLOADS, EventMediaTarget, GenerationTarget, UploadSpec
+from strongroom.metadata.v1.target_pb2 import (
+    FILE_FOLDER_UPLOADS,
+    EventMediaTarget,
+    GenerationTarget,
+    UploadSpec,
+)
 
 _PRINTABLE: Final = re.compile(r"[\x20-\x7e]*\Z")
 DEFAULT_TYPE: Final = "application/octet-stream"
@@ -48,7 +55,9 @@ def normal_spec(given: UploadSpec, owner_id: str) -> UploadSpec:
 
 def _media_type(given: str) -> str:
     if not _PRINTABLE.match(given):
-        raise InvalidField("The content type holds characters that are not ASCII.", field="content_type", rule="ascii")
+        raise InvalidField(
+            "The content type holds characters that are not ASCII.", field="content_type", rule="ascii"
+        )
     return given or DEFAULT_TYPE
 
 
@@ -81,7 +90,9 @@ def _refuse_nul(message: Message, path: str) -> None:
             if isinstance(item, Message):
                 _refuse_nul(item, where)
             elif "\0" in item:
-                raise InvalidField(f"{where} holds a NUL character; remove it.", field=where, rule="string.no_nul")
+                raise InvalidField(
+                    f"{where} holds a NUL character; remove it.", field=where, rule="string.no_nul"
+                )
 
 
 def _texts(value: object) -> list[Message | str]:

@@ -1,7 +1,9 @@
 """The schema: what Alembic compares the migrations with, and where the meaning of each column stands.
 
-Queries are plain SQL beside the code that runs them (psycopg, no ORM). Primary keys begin with `owner_id`: every
-unique key and foreign key carries the owner, so that no row can refer to another owner's. The one exception is
+Queries are plain SQL beside the code that runs them (psycopg, no ORM). Primary keys begin with `owner_id`:
+every
+unique key and foreign key carries the owner, so that no row can refer to another owner's. The one exception
+is
 `blobs_exclusive_key`, unique over all owners, because S3 keys are; callers cannot choose such a key.
 
 Row-level security (FORCEd, the same policy on each table) is written in the migrations.
@@ -47,7 +49,9 @@ blobs = sa.Table(
     sa.Column("size_bytes", sa.BigInteger(), doc="known from COMPLETING on"),
     sa.Column("crc32c", sa.BigInteger(), doc="known from COMPLETING on"),
     sa.Column("etag", sa.Text(), nullable=False, server_default=""),
-    sa.Column("parts", sa.LargeBinary(), nullable=False, server_default=sa.text("''::bytea"), doc="Blob.parts"),
+    sa.Column(
+        "parts", sa.LargeBinary(), nullable=False, server_default=sa.text("''::bytea"), doc="Blob.parts"
+    ),
     sa.Column("content_type", sa.Text(), nullable=False),
     sa.Column("spec", sa.LargeBinary(), nullable=False, doc="metadata.v1.UploadSpec"),
     sa.Column("object_metadata", pg.JSONB(), nullable=False, doc="S3 object metadata"),
@@ -101,7 +105,9 @@ files = sa.Table(
     # No action on delete (rule R7): a blob that a file still shows cannot be purged.
     sa.ForeignKeyConstraint(["owner_id", "blob_id"], ["blobs.owner_id", "blobs.id"], name="files_blob"),
     sa.CheckConstraint("(deleted_at IS NULL) = (purge_at IS NULL)", name="files_soft_delete"),
-    sa.CheckConstraint("generation >= 1 AND family BETWEEN 1 AND 6 AND size_bytes >= 0", name="files_numbers"),
+    sa.CheckConstraint(
+        "generation >= 1 AND family BETWEEN 1 AND 6 AND size_bytes >= 0", name="files_numbers"
+    ),
     sa.Index(
         "files_slot",
         "owner_id",
@@ -157,6 +163,7 @@ idempotency_keys = sa.Table(
     sa.Column("owner_id", BYTE_ORDER, nullable=False),
     sa.Column("request_id", BYTE_ORDER, nullable=False),
     sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+    sa.Column("guess_fingerprint", sa.LargeBinary(), doc="of the request while its target was a guess"),
     sa.Column("blob_id", pg.UUID(), nullable=False, doc="the attempt that holds or has won the key"),
     sa.Column("size_bytes", sa.BigInteger(), doc="of the winner"),
     sa.Column("crc32c", sa.BigInteger(), doc="of the winner"),
@@ -172,7 +179,9 @@ usage = sa.Table(
     metadata,
     sa.Column("owner_id", BYTE_ORDER, nullable=False),
     sa.Column("stripe", sa.SmallInteger(), nullable=False, doc="parallel uploads count on different rows"),
-    sa.Column("used_bytes", sa.BigInteger(), nullable=False, doc="only the sum over the stripes means something"),
+    sa.Column(
+        "used_bytes", sa.BigInteger(), nullable=False, doc="only the sum over the stripes means something"
+    ),
     sa.Column("file_count", sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint("owner_id", "stripe", name="usage_pkey"),
     postgresql_with={"fillfactor": "50"},  # updates stay on their page (HOT)
@@ -197,7 +206,8 @@ events = sa.Table(
     sa.Column("subject_id", sa.Text(), nullable=False),
     sa.Column("payload", pg.JSONB(), nullable=False),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
-    # In this order an owner's events are read: (xid, id) below the snapshot's xmin, so that nothing is missed.
+    # In this order an owner's events are read: (xid, id) below the snapshot's xmin, so that nothing is
+    # missed.
     sa.PrimaryKeyConstraint("owner_id", "xid", "id", name="events_pkey"),
     sa.Index("events_by_age", "created_at"),
 )

@@ -20,7 +20,9 @@ class UsageQueries:
         return await self._database.transact(user(owner_id), lambda tx: self._usage(tx, owner_id))
 
     async def set_limits(self, owner_id: str, wanted: Limits) -> Usage:
-        """Set both limits (None: none, whatever the default is). What is stored already stays, even over the limit."""
+        """Set both limits (None: none, whatever the default is). What is stored already stays, even over the
+        limit.
+        """
 
         async def work(tx: Transaction) -> Usage:
             await quota.set_limits(tx, owner_id, wanted)

@@ -2,5 +2,19 @@
 
 from __future__ import annotations
 
-#: Every revision, oldest first; the last one is what this release needs (a test compares them with the scripts).
+#: Every revision, oldest first; the last one is what this release needs (a test compares them with the
+#: scripts).
 REVISIONS = ("0001",)
+
+#: Every table of ours, all of them under row-level security (a test compares them with the schema).
+TABLES = (
+    "alembic_version",
+    "blobs",
+    "event_media",
+    "events",
+    "files",
+    "generations",
+    "idempotency_keys",
+    "quotas",
+    "usage",
+)

@@ -47,7 +47,8 @@ CREATE TABLE blobs (
     CONSTRAINT blobs_numbers CHECK (state BETWEEN 1 AND 6 AND epoch >= 1 AND kind BETWEEN 1 AND 3),
     CONSTRAINT blobs_lease CHECK (state NOT IN (1, 2) OR lease_expires_at IS NOT NULL),
     CONSTRAINT blobs_not_before CHECK (state NOT IN (4, 5, 6) OR not_before IS NOT NULL),
-    CONSTRAINT blobs_content CHECK (state NOT IN (2, 3) OR (size_bytes >= 0 AND crc32c BETWEEN 0 AND 4294967295))
+    CONSTRAINT blobs_content CHECK (state NOT IN (2, 3) OR (size_bytes >= 0 AND crc32c BETWEEN 0 AND
+    4294967295))
 )
 """
 FILES = """
@@ -87,7 +88,8 @@ CREATE TABLE generations (
     settings_json text NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT generations_pkey PRIMARY KEY (owner_id, file_id),
-    CONSTRAINT generations_file FOREIGN KEY (owner_id, file_id) REFERENCES files (owner_id, id) ON DELETE CASCADE
+    CONSTRAINT generations_file FOREIGN KEY (owner_id, file_id) REFERENCES files (owner_id, id) ON DELETE
+    CASCADE
 )
 """
 EVENT_MEDIA = """
@@ -100,7 +102,8 @@ CREATE TABLE event_media (
     tags text[] NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT event_media_pkey PRIMARY KEY (owner_id, file_id),
-    CONSTRAINT event_media_file FOREIGN KEY (owner_id, file_id) REFERENCES files (owner_id, id) ON DELETE CASCADE
+    CONSTRAINT event_media_file FOREIGN KEY (owner_id, file_id) REFERENCES files (owner_id, id) ON DELETE
+    CASCADE
 )
 """
 IDEMPOTENCY_KEYS = """
@@ -108,6 +111,7 @@ CREATE TABLE idempotency_keys (
     owner_id text COLLATE "C" NOT NULL,
     request_id text COLLATE "C" NOT NULL,
     fingerprint bytea NOT NULL,
+    guess_fingerprint bytea,
     blob_id uuid NOT NULL,
     size_bytes bigint,
     crc32c bigint,

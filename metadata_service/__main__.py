@@ -1,0 +1,55 @@
+"""`python -m metadata_service serve | migrate`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from metadata_service.config import MetadataSettings, MigrationSettings
+from servicekit.server import run, run_server
+from servicekit.settings import SettingError, load_settings, stop
+
+
+def serve() -> int:
+    """Serve until told to stop. 0: drained; 1: address taken or database not ready; 2: a wrong setting."""
+    from metadata_service.bootstrap import Application  # noqa: PLC0415 - migrate needs none of it
+    from metadata_service.startup import NotReady  # noqa: PLC0415
+
+    settings = load_settings(MetadataSettings)
+
+    async def main() -> int:
+        application = Application(settings)
+        return await run_server(settings, application.spec, application.lifespan())
+
+    try:
+        return run(main)
+    except NotReady as error:
+        sys.stderr.write(f"metadata_service: {error}\n")
+        return 1
+
+
+def migrate() -> int:
+    """Bring the schema up to date. 0: it is; 1: it could not be done; 2: a wrong setting."""
+    from metadata_service import migrate as migrations  # noqa: PLC0415 - Alembic is not needed to serve
+
+    settings = load_settings(MigrationSettings)
+    try:
+        sys.stdout.write(f"{migrations.migrate(settings)}\n")
+    except SettingError as error:
+        stop(error)
+    except migrations.MigrationFailed as error:
+        sys.stderr.write(f"metadata_service migrate: {error}\n")
+        return 1
+    return 0
+
+
+def main() -> int:
+    """Parse the one word and do it."""
+    parser = argparse.ArgumentParser(prog="python -m metadata_service", description=__doc__)
+    parser.add_argument("command", choices=("serve", "migrate"))
+    chosen = parser.parse_args().command
+    return serve() if chosen == "serve" else migrate()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

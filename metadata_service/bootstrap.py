@@ -1,0 +1,97 @@
+"""The composition root: the only place that constructs the pool, the use cases and the servicers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+from grpc import aio
+
+from metadata_service import startup
+from metadata_service.attempts import Attempts
+from metadata_service.cleaning import Cleaning
+from metadata_service.committing import Committing
+from metadata_service.config import MetadataSettings
+from metadata_service.database import Database, Pool
+from metadata_service.deleting import Deleting
+from metadata_service.editing import Editing
+from metadata_service.files import FileQueries
+from metadata_service.paging import PageTokens
+from metadata_service.pool import make_pool
+from metadata_service.reserving import Reserving
+from metadata_service.servicers.file_service import FileServicer
+from metadata_service.servicers.later import add_later_services
+from metadata_service.servicers.reservation_service import ReservationServicer
+from metadata_service.servicers.usage_service import UsageServicer
+from metadata_service.usage import UsageQueries
+from servicekit.server import ServerSpec
+from servicekit.settings import require
+from strongroom.metadata.v1 import file_service_pb2, reservation_service_pb2, usage_service_pb2
+from strongroom.metadata.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
+from strongroom.metadata.v1.reservation_service_pb2_grpc import add_ReservationServiceServicer_to_server
+from strongroom.metadata.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
+
+#: Only other services of Strongroom may call these.
+INTERNAL: Final = tuple(
+    f"strongroom.metadata.v1.{name}"
+    for name in ("ReservationService", "UploadSessionService", "ProjectSaveService")
+)
+
+
+class Application:
+    """One metadata_service: `spec` to serve, `lifespan` around it."""
+
+    def __init__(self, settings: MetadataSettings) -> None:
+        require(settings, "internal_secret")
+        self._settings = settings
+        self._pool: Pool = make_pool(settings.database_url.get_secret_value(), settings.pool)
+        self._database = Database(self._pool)
+        self.spec = ServerSpec(
+            name="metadata_service",
+            bind=settings.metadata_bind,
+            bind_setting="STRONGROOM_METADATA_BIND",
+            add_services=self._add_services,
+            internal_services=INTERNAL,
+        )
+
+    @asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        """The pool, open and checked. Raises NotReady, SettingError."""
+        await startup.open_pool(self._pool)
+        try:
+            await startup.check(self._database)
+            yield
+        finally:
+            await self._pool.close()
+
+    def _add_services(self, server: aio.Server) -> Sequence[str]:
+        database, timing, limits = self._database, self._settings.timing, self._settings.limits
+        deleting = Deleting(database, timing, limits)
+        add_FileServiceServicer_to_server(
+            FileServicer(FileQueries(database, self._page_tokens()), Editing(database), deleting), server
+        )
+        add_UsageServiceServicer_to_server(UsageServicer(UsageQueries(database, limits)), server)
+        add_ReservationServiceServicer_to_server(
+            ReservationServicer(
+                Reserving(database, timing, limits),
+                Attempts(database, timing, limits),
+                Committing(database, timing, limits),
+                deleting,
+                Cleaning(database, timing),
+            ),
+            server,
+        )
+        ours = (
+            (file_service_pb2, "FileService"),
+            (usage_service_pb2, "UsageService"),
+            (reservation_service_pb2, "ReservationService"),
+        )
+        return [
+            *(module.DESCRIPTOR.services_by_name[name].full_name for module, name in ours),
+            *add_later_services(server),
+        ]
+
+    def _page_tokens(self) -> PageTokens:
+        secret = self._settings.internal_secret
+        return PageTokens(secret.get_secret_value().encode() if secret is not None else b"")

@@ -1,0 +1,60 @@
+"""metadata.v1.FileService."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+from uuid import UUID
+
+from grpc.aio import ServicerContext
+
+from metadata_service.deleting import Deleting
+from metadata_service.editing import Edit, Editing
+from metadata_service.files import FileQueries, Listing
+from servicekit.context import current_principal
+from servicekit.principal import effective_owner
+from strongroom.metadata.v1 import file_service_pb2 as pb
+from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceServicer
+
+Context: TypeAlias = "ServicerContext[object, object]"
+
+
+class FileServicer(FileServiceServicer):
+    """Converts requests and responses."""
+
+    def __init__(self, queries: FileQueries, editing: Editing, deleting: Deleting) -> None:
+        self._queries = queries
+        self._editing = editing
+        self._deleting = deleting
+
+    async def GetFile(self, request: pb.GetFileRequest, context: Context) -> pb.GetFileResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        if request.WhichOneof("name") == "key":
+            file = await self._queries.by_key(owner, request.key, show_deleted=request.show_deleted)
+        else:
+            file = await self._queries.by_id(owner, UUID(request.file_id), show_deleted=request.show_deleted)
+        return pb.GetFileResponse(file=file)
+
+    async def ListFiles(self, request: pb.ListFilesRequest, context: Context) -> pb.ListFilesResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        listing = Listing(owner, request.prefix, request.family, request.show_deleted)
+        files, token = await self._queries.page(listing, request.page_size, request.page_token)
+        return pb.ListFilesResponse(files=files, next_page_token=token)
+
+    async def UpdateFile(self, request: pb.UpdateFileRequest, context: Context) -> pb.UpdateFileResponse:
+        edit = Edit(
+            owner_id=effective_owner(current_principal(), request.user_id),
+            file_id=UUID(request.file_id),
+            filename=request.filename if request.HasField("filename") else None,
+            visibility=request.visibility if request.HasField("visibility") else None,
+            metadata=request.metadata if request.replace_metadata else None,
+            if_generation_match=request.if_generation_match
+            if request.HasField("if_generation_match")
+            else None,
+        )
+        return pb.UpdateFileResponse(file=await self._editing.update(edit))
+
+    async def UndeleteFile(
+        self, request: pb.UndeleteFileRequest, context: Context
+    ) -> pb.UndeleteFileResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        return pb.UndeleteFileResponse(file=await self._deleting.undelete(owner, UUID(request.file_id)))

@@ -1,0 +1,104 @@
+"""metadata.v1.ReservationService; internal: the harness lets nobody in without the internal credential."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+from uuid import UUID
+
+from google.protobuf.duration_pb2 import Duration
+from grpc.aio import ServicerContext
+
+from metadata_service.attempts import Attempts
+from metadata_service.blob_rows import Handle
+from metadata_service.cleaning import Cleaning
+from metadata_service.committing import Committing
+from metadata_service.deleting import Deleting, Deletion
+from metadata_service.reserving import Reserving
+from servicekit.context import current_principal
+from servicekit.principal import effective_owner
+from strongroom.metadata.v1 import reservation_service_pb2 as pb
+from strongroom.metadata.v1.reservation_service_pb2_grpc import ReservationServiceServicer
+
+Context: TypeAlias = "ServicerContext[object, object]"
+
+
+class ReservationServicer(ReservationServiceServicer):
+    """Converts requests and responses. Reserve and DeleteFile act for the token's user, the rest for the
+    attempt's owner.
+    """
+
+    def __init__(
+        self,
+        reserving: Reserving,
+        attempts: Attempts,
+        committing: Committing,
+        deleting: Deleting,
+        cleaning: Cleaning,
+    ) -> None:
+        self._reserving = reserving
+        self._attempts = attempts
+        self._committing = committing
+        self._deleting = deleting
+        self._cleaning = cleaning
+
+    async def Reserve(self, request: pb.ReserveRequest, context: Context) -> pb.ReserveResponse:
+        owner = effective_owner(current_principal(), request.spec.user_id)
+        return await self._reserving.reserve(owner, request)
+
+    async def RecordMultipart(
+        self, request: pb.RecordMultipartRequest, context: Context
+    ) -> pb.RecordMultipartResponse:
+        await self._attempts.record_multipart(Handle.of(request.blob), request.upload_id)
+        return pb.RecordMultipartResponse()
+
+    async def RenewLease(self, request: pb.RenewLeaseRequest, context: Context) -> pb.RenewLeaseResponse:
+        seconds = await self._attempts.renew_lease(Handle.of(request.blob))
+        lease = Duration()
+        lease.FromMicroseconds(round(seconds * 1_000_000))
+        return pb.RenewLeaseResponse(lease=lease)
+
+    async def BeginCompletion(
+        self, request: pb.BeginCompletionRequest, context: Context
+    ) -> pb.BeginCompletionResponse:
+        await self._attempts.begin_completion(Handle.of(request.blob), request)
+        return pb.BeginCompletionResponse()
+
+    async def Commit(self, request: pb.CommitRequest, context: Context) -> pb.CommitResponse:
+        return await self._committing.commit(request)
+
+    async def Abandon(self, request: pb.AbandonRequest, context: Context) -> pb.AbandonResponse:
+        await self._attempts.abandon(Handle.of(request.blob))
+        return pb.AbandonResponse()
+
+    async def DeleteFile(self, request: pb.DeleteFileRequest, context: Context) -> pb.DeleteFileResponse:
+        by_id = request.WhichOneof("name") == "file_id"
+        wanted = Deletion(
+            owner_id=effective_owner(current_principal(), request.user_id),
+            file_id=UUID(request.file_id) if by_id else None,
+            key=request.key,
+            family=request.family,
+            if_generation_match=request.if_generation_match
+            if request.HasField("if_generation_match")
+            else None,
+            soft=request.soft,
+        )
+        return pb.DeleteFileResponse(file=await self._deleting.delete(wanted))
+
+    async def ClaimWork(self, request: pb.ClaimWorkRequest, context: Context) -> pb.ClaimWorkResponse:
+        claimed, housekept = await self._cleaning.claim(request.limit)
+        return pb.ClaimWorkResponse(blobs=[blob.to_proto() for blob in claimed], housekeeping=housekept)
+
+    async def FinishRemoval(
+        self, request: pb.FinishRemovalRequest, context: Context
+    ) -> pb.FinishRemovalResponse:
+        await self._cleaning.finish_removal(Handle.of(request.blob), request.from_state)
+        return pb.FinishRemovalResponse()
+
+    async def ReleaseWork(self, request: pb.ReleaseWorkRequest, context: Context) -> pb.ReleaseWorkResponse:
+        await self._cleaning.release(Handle.of(request.blob))
+        return pb.ReleaseWorkResponse()
+
+    async def FilterSettledKeys(
+        self, request: pb.FilterSettledKeysRequest, context: Context
+    ) -> pb.FilterSettledKeysResponse:
+        return pb.FilterSettledKeysResponse(keys=await self._cleaning.settled_keys(list(request.keys)))

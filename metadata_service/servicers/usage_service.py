@@ -1,0 +1,37 @@
+"""metadata.v1.UsageService."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from grpc.aio import ServicerContext
+
+from metadata_service.config import Limits
+from metadata_service.usage import UsageQueries
+from servicekit.context import current_principal
+from servicekit.principal import effective_owner
+from strongroom.errors import PermissionDenied
+from strongroom.metadata.v1 import usage_service_pb2 as pb
+from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceServicer
+
+Context: TypeAlias = "ServicerContext[object, object]"
+
+
+class UsageServicer(UsageServiceServicer):
+    """Converts requests and responses."""
+
+    def __init__(self, usage: UsageQueries) -> None:
+        self._usage = usage
+
+    async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        return pb.GetUsageResponse(usage=await self._usage.usage(owner))
+
+    async def SetQuota(self, request: pb.SetQuotaRequest, context: Context) -> pb.SetQuotaResponse:
+        if not current_principal().is_admin:
+            raise PermissionDenied("Only admins may set quotas.")
+        wanted = Limits(
+            bytes=request.limit_bytes if request.HasField("limit_bytes") else None,
+            files=request.limit_files if request.HasField("limit_files") else None,
+        )
+        return pb.SetQuotaResponse(usage=await self._usage.set_limits(request.user_id, wanted))
