@@ -1,0 +1,264 @@
+"""Three real service processes on a database and a bucket of their own, with a fault proxy before each
+server.
+
+Failpoints are read once per process, so arming one means starting that process anew; ``run`` starts exactly
+those that are dead or armed otherwise. No supervisor restarts anything behind a test's back.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import psutil
+import psycopg
+from psycopg import sql
+
+from devstack import bucket, environment, health
+from devstack.command import Command, Probe, log_tail, spawn
+from devstack.environment import GATEWAY, METADATA, STORAGE, Addresses, StackValues
+from devstack.infra import Infra
+from devstack.ports import HOST, KeptPorts
+from devstack.stackfile import S3Entry
+from tests.faults.checker import Checker
+from tests.faults.s3_proxy import S3Proxy
+from tests.faults.tcp_proxy import PostgresProxy
+from tests.stack import CHECKOUT, FAST_DRAIN, clean_environ, until, user_token
+
+Service = Literal["gateway", "storage", "metadata"]
+SERVICES: Final[tuple[Service, ...]] = ("metadata", "storage", "gateway")
+_JWT_SECRET: Final = "fault-tests-jwt-secret-0123456789abcdef"
+_SMALL_PARTS: Final = {"STRONGROOM_PART_SIZE_BYTES": str(5 << 20)}  # the least that S3 allows
+_INTERNAL_SECRET: Final = "fault-tests-internal-secret-0123456789"
+_MODULES: Final = {METADATA: "metadata_service", STORAGE: "storage_service", GATEWAY: "gateway"}
+
+
+@dataclass
+class _Process:
+    """One service and the failpoints it was started with."""
+
+    process: subprocess.Popen[bytes]
+    failpoints: str
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+
+class Cell:
+    """``run()`` starts the services; ``stop()`` ends everything."""
+
+    def __init__(self, infra: Infra, name: str, folder: Path, env: Mapping[str, str] | None = None) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._infra = infra
+        self._ports = KeptPorts(folder / "ports.json")
+        self._env: dict[str, str] = {**clean_environ(), **FAST_DRAIN, **_SMALL_PARTS, **(env or {})}
+        _make_database(infra.postgres_superuser_dsn, name)
+        self._store = replace(infra.s3, bucket=name)
+        bucket.ensure(self._store)
+        self.checker = Checker(_at(infra.postgres_superuser_dsn, name), self._store)
+        self.s3 = S3Proxy(infra.s3.endpoint)
+        where = urlsplit(infra.app_dsn)
+        self.postgres = PostgresProxy(HOST, where.port or 0)
+        self._values = self._stack_values(name)
+        self._running: dict[str, _Process] = {}
+
+    @property
+    def url(self) -> str:
+        """`http://host:port` of the gateway."""
+        return f"http://{self._values.addresses.gateway}"
+
+    @property
+    def storage_address(self) -> str:
+        """`host:port` of storage_service."""
+        return self._values.addresses.storage
+
+    @property
+    def store(self) -> S3Entry:
+        """The bucket at its real endpoint."""
+        return self._store
+
+    def token(self, sub: str) -> str:
+        """A token for ``sub``."""
+        return user_token(_JWT_SECRET, sub)
+
+    def run(self, **failpoints: str) -> None:
+        """Let the services run with exactly these failpoints: ``run(storage="storage.t1.after=kill")``."""
+        if self.start(**failpoints):
+            self._wait_ready()
+
+    def start(self, **failpoints: str) -> bool:
+        """``run`` without waiting, for processes that may die before they are ready; whether anything was
+        started.
+        """
+        started = [name for name in SERVICES if self._start(name, failpoints.get(name, ""))]
+        return bool(started)
+
+    def wait_killed(self, service: Service) -> None:
+        """Until SIGKILL has ended the process."""
+        process = self._running[service].process
+        until(f"{service} dies", lambda: process.poll() is not None)
+        assert process.returncode == -signal.SIGKILL, self._told(service, f"ended with {process.returncode}")
+
+    def kill(self, service: Service) -> None:
+        """SIGKILL now."""
+        _end(self._running[service].process)
+
+    def is_alive(self, service: Service) -> bool:
+        """Whether the process runs (or is stopped)."""
+        return self._running[service].alive
+
+    def wait_stopped(self, service: Service) -> None:
+        """Until SIGSTOP has frozen the process."""
+        process = psutil.Process(self._running[service].process.pid)
+        until(f"{service} is frozen", lambda: process.status() == psutil.STATUS_STOPPED)
+
+    def send(self, service: Service, number: signal.Signals) -> None:
+        """Signal a process."""
+        os.kill(self._running[service].process.pid, number)
+
+    def kill_postgres(self) -> None:
+        """SIGQUIT to the postmaster ("immediate shutdown"): nothing is written, recovery follows. It is
+        restarted.
+        """
+        os.kill(self._infra.state().postgres.pid, signal.SIGQUIT)
+
+    @contextmanager
+    def second_storage(self, failpoints: str = "") -> Iterator[None]:
+        """Another storage_service beside the first one, that nobody calls: its cleaner works on the same
+        rows.
+        """
+        name = "storage-2"
+        address = f"{HOST}:{self._ports.get(name)}"
+        values = replace(self._values, addresses=replace(self._values.addresses, storage=address))
+        process = self._spawn(name, STORAGE, values, failpoints)
+        self._running[name] = _Process(process, failpoints)
+        try:
+            until(f"{name} serves", lambda: self._serves(name, health.grpc_serving(address)))
+            yield
+        finally:
+            _end(self._running.pop(name).process)
+
+    def stop(self) -> None:
+        """End the services and the proxies; the servers stay."""
+        for running in self._running.values():
+            _end(running.process)
+        self.s3.close()
+        self.postgres.close()
+
+    def log(self, service: str, lines: int = 40) -> str:
+        """The end of a service's log."""
+        return log_tail(self._folder / f"{service}.log", lines)
+
+    def _start(self, name: Service, failpoints: str) -> bool:
+        running = self._running.get(name)
+        if running is not None and running.alive and running.failpoints == failpoints:
+            return False
+        if running is not None:
+            _end(running.process)
+        self._running[name] = _Process(self._spawn(name, name, self._values, failpoints), failpoints)
+        return True
+
+    def _spawn(self, name: str, role: str, values: StackValues, failpoints: str) -> subprocess.Popen[bytes]:
+        env = environment.for_service(role, self._env, values)
+        armed = {"STRONGROOM_FAILPOINTS": failpoints} if failpoints else {}
+        argv = (sys.executable, "-m", _MODULES[role], "serve")
+        return spawn(Command(name, argv, env | armed, CHECKOUT, self._folder / f"{name}.log"))
+
+    def _wait_ready(self) -> None:
+        """Until each service serves and each of the connections between them has been found again."""
+        at = self._values.addresses
+        probes = (
+            (METADATA, health.grpc_serving(at.metadata)),
+            (STORAGE, health.grpc_serving(at.storage)),
+            (GATEWAY, health.http_ok(f"{self.url}/readyz")),
+        )
+        for name, probe in probes:
+            until(f"{name} serves", lambda name=name, probe=probe: self._serves(name, probe))  # type: ignore[misc]
+        with httpx.Client(
+            headers={"authorization": f"Bearer {self.token('probe')}"}, trust_env=False
+        ) as client:
+            # gateway → storage_service → metadata_service → Postgres: an unknown file is found to be unknown
+            until(
+                "a call goes all the way",
+                lambda: _status(client, f"{self.url}/api/v1/s3/file/none/url") == 404,
+            )
+
+    def _serves(self, name: str, probe: Probe) -> bool:
+        assert self._running[name].alive, self._told(name, "ended at its start")
+        return probe()
+
+    def _told(self, name: str, what: str) -> str:
+        return f"{name} {what}; its log ends with:\n{self.log(name)}"
+
+    def _stack_values(self, database: str) -> StackValues:
+        where = {name: f"{HOST}:{self._ports.get(name)}" for name in SERVICES}
+        return StackValues(
+            addresses=Addresses(**where),
+            owner_dsn=_at(self._infra.owner_dsn, database),
+            app_dsn=_at(self._infra.app_dsn, database, self.postgres.port),
+            s3=replace(self._store, endpoint=self.s3.endpoint),
+            jwt_secret=_JWT_SECRET,
+            internal_secret=_INTERNAL_SECRET,
+            embedded_database=True,
+            embedded_s3=True,
+        )
+
+
+def migrate(infra: Infra, folder: Path) -> None:
+    """Bring the database of the servers up to date; ``Cell`` copies it."""
+    env = clean_environ() | {
+        "STRONGROOM_DATABASE_URL": infra.app_dsn,
+        "STRONGROOM_MIGRATION_DATABASE_URL": infra.owner_dsn,
+        "STRONGROOM_JWT_SECRET": _JWT_SECRET,
+        "STRONGROOM_INTERNAL_SECRET": _INTERNAL_SECRET,
+    }
+    argv = [sys.executable, "-m", "metadata_service", "migrate"]
+    done = subprocess.run(argv, env=env, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _make_database(superuser_dsn: str, name: str) -> None:
+    """A copy of the migrated database, under another name."""
+    template = urlsplit(superuser_dsn).path.lstrip("/")
+    with psycopg.connect(_at(superuser_dsn, "postgres"), autocommit=True) as connection:
+        owner = connection.execute(
+            "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", (template,)
+        ).fetchone()
+        assert owner is not None, f"there is no database {template}"
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
+                *map(sql.Identifier, (name, template, owner[0]))
+            )
+        )
+
+
+def _at(dsn: str, database: str, port: int | None = None) -> str:
+    """The same login on another database, and through another port."""
+    parts = urlsplit(dsn)
+    login = parts.netloc.rpartition("@")[0]
+    host = f"{parts.hostname}:{port or parts.port}"
+    return urlunsplit(parts._replace(netloc=f"{login}@{host}", path=f"/{database}"))
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL: also ends what SIGSTOP has frozen, and is one crash more that must do no harm."""
+    process.kill()
+    process.wait()
+
+
+def _status(client: httpx.Client, url: str) -> int:
+    try:
+        return client.get(url, timeout=10).status_code
+    except httpx.HTTPError:
+        return 0

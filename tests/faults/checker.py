@@ -1,0 +1,226 @@
+"""The independent checker: looks at Postgres, at S3 and at the client's log, and at nothing else.
+
+It shares no code with the services: statements are written here, object keys and states are read as they are.
+Call ``wait_drained`` first; then ``problems`` lists every broken promise in words, and an empty list is the
+proof.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+import boto3
+import psycopg
+from botocore.config import Config
+from psycopg.rows import namedtuple_row
+
+from devstack.stackfile import S3Entry
+from tests.stack import until
+
+COMMITTED: Final = 3
+Expected = Literal["hidden", "visible", "either"]
+
+
+@dataclass
+class Upload:
+    """What a client knows of one upload: ``request_id`` is its idempotency key.
+
+    ``acked`` is the S3 key that the service has answered with, empty as long as it has not acknowledged.
+    """
+
+    owner: str
+    request_id: str
+    body: bytes
+    acked: str = ""
+    deleted: bool = False
+    replies: list[int] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A visible file with its blob, as Postgres has them."""
+
+    id: str
+    key: str
+    version_id: str
+    size_bytes: int
+
+
+class Checker:
+    """Reads one database (as superuser) and one bucket."""
+
+    def __init__(self, dsn: str, s3: S3Entry) -> None:
+        self._dsn = dsn
+        self._bucket = s3.bucket
+        self._s3: Any = boto3.session.Session(
+            aws_access_key_id=s3.access_key, aws_secret_access_key=s3.secret_key, region_name=s3.region
+        ).client(
+            "s3",
+            endpoint_url=s3.endpoint,
+            config=Config(
+                s3={"addressing_style": "path"},
+                proxies={},
+                retries={"total_max_attempts": 3, "mode": "standard"},
+            ),
+        )
+
+    def query(self, sql: str, *values: object) -> list[Any]:
+        """Rows of one statement. The caller's waiting survives a Postgres that restarts: see
+        ``wait_drained``.
+        """
+        with psycopg.connect(self._dsn, autocommit=True, row_factory=namedtuple_row) as connection:
+            return connection.execute(sql.encode(), values).fetchall()
+
+    def wait_drained(self, seconds: float = 60.0) -> None:
+        """Until no attempt is under way, being removed or remembered as a tombstone, for any owner."""
+        until("every attempt has ended", self.is_drained, seconds, pause=0.1)
+
+    def wait_no_open_uploads(self, seconds: float = 60.0) -> None:
+        """Until the sweep has found uploads that no row knows of."""
+        until("no multipart upload is open", lambda: not self.open_uploads(), seconds, pause=0.2)
+
+    def is_drained(self) -> bool:
+        """Whether every blob row is COMMITTED."""
+        try:
+            return not self.unsettled()
+        except psycopg.OperationalError:
+            return False  # Postgres restarts
+
+    def unsettled(self, owner: str | None = None) -> list[Any]:
+        """Blob rows that are not COMMITTED: PENDING, COMPLETING, DELETING, ABORTING, GONE."""
+        return self.query(
+            "SELECT owner_id, id, state, key FROM blobs"
+            " WHERE state <> 3 AND owner_id = coalesce(%s, owner_id)",
+            owner,
+        )
+
+    def files(self, owner: str, request_id: str) -> list[StoredFile]:
+        """The visible files that this request has made."""
+        rows = self.query(
+            "SELECT f.id, f.key, f.version_id, f.size_bytes FROM files f JOIN blobs b"
+            " ON (b.owner_id, b.id) = (f.owner_id, f.blob_id)"
+            " WHERE f.owner_id = %s AND b.request_id = %s AND f.deleted_at IS NULL",
+            owner,
+            request_id,
+        )
+        return [StoredFile(str(row.id), row.key, row.version_id, row.size_bytes) for row in rows]
+
+    def problems(self, *log: Upload) -> list[str]:
+        """What is wrong: leaks anywhere, rows that contradict each other, and broken promises to these
+        clients.
+        """
+        return [
+            *self._leaked_uploads(),
+            *self._objects_against_rows(),
+            *self._rows_against_rows(),
+            *self._wrong_usage(),
+            *(problem for upload in log for problem in self._broken_promises(upload)),
+        ]
+
+    def must_hold(self, upload: Upload, expected: Expected) -> list[str]:
+        """``problems``, and whether the file is (in)visible as the crash point demands."""
+        found = len(self.files(upload.owner, upload.request_id))
+        wrong = {"hidden": found != 0, "visible": found != 1, "either": found > 1}[expected]
+        extra = [f"{upload.request_id}: {found} visible files, must be {expected}"] if wrong else []
+        return [*extra, *self.problems(upload)]
+
+    def content(self, key: str, version_id: str) -> bytes | None:
+        """The bytes of an object, or None where it does not exist."""
+        version = {"VersionId": version_id} if version_id else {}
+        try:
+            reply = self._s3.get_object(Bucket=self._bucket, Key=key, **version)
+        except self._s3.exceptions.NoSuchKey:
+            return None
+        body: bytes = reply["Body"].read()
+        return body
+
+    def open_uploads(self) -> list[tuple[str, str]]:
+        """Key and id of every open multipart upload in the bucket."""
+        pages = self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket)
+        return [(found["Key"], found["UploadId"]) for page in pages for found in page.get("Uploads", [])]
+
+    def versions(self) -> list[tuple[str, str, str]]:
+        """Every object version and delete marker in the bucket: key, version id, ``object`` or ``marker``."""
+        found = []
+        for page in self._s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket):
+            found += [(item["Key"], item["VersionId"], "object") for item in page.get("Versions", [])]
+            found += [(item["Key"], item["VersionId"], "marker") for item in page.get("DeleteMarkers", [])]
+        return found
+
+    def _leaked_uploads(self) -> list[str]:
+        return [f"open multipart upload {upload_id} of {key}" for key, upload_id in self.open_uploads()]
+
+    def _objects_against_rows(self) -> list[str]:
+        """Each object version belongs to one COMMITTED blob, each COMMITTED blob has its object."""
+        rows = self.query("SELECT key, version_id FROM blobs WHERE state = %s", COMMITTED)
+        wanted = {(row.key, row.version_id or "null") for row in rows}
+        there = {(key, version) for key, version, kind in self.versions() if kind == "object"}
+        markers = [key for key, _, kind in self.versions() if kind == "marker"]
+        return [
+            *(f"object without a row: {key} version {version}" for key, version in sorted(there - wanted)),
+            *(f"row without its object: {key} version {version}" for key, version in sorted(wanted - there)),
+            *(f"delete marker left: {key}" for key in markers),
+        ]
+
+    def _rows_against_rows(self) -> list[str]:
+        """Files and COMMITTED blobs name each other; nothing else is left."""
+        orphans = self.query(
+            "SELECT b.key, b.state FROM blobs b"
+            " LEFT JOIN files f ON (f.owner_id, f.blob_id) = (b.owner_id, b.id)"
+            " WHERE f.id IS NULL OR b.state <> 3 OR b.file_id IS DISTINCT FROM f.id OR b.key <> f.key"
+            " OR b.version_id <> f.version_id OR b.size_bytes <> f.size_bytes OR b.crc32c <> f.crc32c"
+        )
+        held = self.query(
+            "SELECT i.owner_id, i.request_id FROM idempotency_keys i JOIN blobs b"
+            " ON (b.owner_id, b.id) = (i.owner_id, i.blob_id) WHERE i.reply IS NULL"
+        )
+        return [
+            *(f"blob in state {row.state} that no file matches: {row.key}" for row in orphans),
+            *(f"committed, but its answer is not kept: {row.owner_id}/{row.request_id}" for row in held),
+        ]
+
+    def _wrong_usage(self) -> list[str]:
+        rows = self.query(
+            "SELECT o.owner_id, coalesce(f.bytes, 0) AS bytes, coalesce(f.count, 0) AS count,"
+            " coalesce(u.bytes, 0) AS used, coalesce(u.count, 0) AS counted"
+            " FROM (SELECT owner_id FROM usage UNION SELECT owner_id FROM files) o"
+            " LEFT JOIN"
+            " (SELECT owner_id, sum(size_bytes) AS bytes, count(*) AS count FROM files GROUP BY 1) f"
+            " USING (owner_id)"
+            " LEFT JOIN"
+            " (SELECT owner_id, sum(used_bytes) AS bytes, sum(file_count) AS count FROM usage GROUP BY 1) u"
+            " USING (owner_id)"
+            " WHERE (coalesce(f.bytes, 0), coalesce(f.count, 0))"
+            " <> (coalesce(u.bytes, 0), coalesce(u.count, 0))"
+        )
+        reserved = self.query("SELECT owner_id, reserved_bytes FROM blobs WHERE state IN (1, 2)")
+        return [
+            *(
+                f"usage of {row.owner_id}: {row.used} B in {row.counted}, files: {row.bytes} B in {row.count}"
+                for row in rows
+            ),
+            *(f"{row.reserved_bytes} B still reserved for {row.owner_id}" for row in reserved),
+        ]
+
+    def _broken_promises(self, upload: Upload) -> list[str]:
+        """What was acknowledged is visible once, under the answered key; what is visible is whole."""
+        files = self.files(upload.owner, upload.request_id)
+        name = f"{upload.owner}/{upload.request_id}"
+        if upload.deleted:
+            return [f"{name}: deleted, yet visible as {file.key}" for file in files]
+        problems = [f"{name}: visible {len(files)} times"] if len(files) > 1 else []
+        if upload.acked and [file.key for file in files] != [upload.acked]:
+            problems.append(
+                f"{name}: acknowledged as {upload.acked}, visible: {[file.key for file in files]}"
+            )
+        for file in files:
+            content = self.content(file.key, file.version_id)
+            if content is None or (len(content), _digest(content)) != (file.size_bytes, _digest(upload.body)):
+                problems.append(f"{name}: {file.key} does not hold the bytes that were sent")
+        return problems
+
+
+def _digest(body: bytes) -> str:
+    return hashlib.sha256(body).hexdigest()

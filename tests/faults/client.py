@@ -1,0 +1,105 @@
+"""Clients of a cell that write down what they were told, for the checker to compare with what is stored."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import quote
+
+import httpx
+
+from tests.faults.cell import Cell
+from tests.faults.checker import Upload
+from tests.stack import PATIENCE, until
+
+PART: Final = 5 << 20
+"""STRONGROOM_PART_SIZE_BYTES of every cell: the smallest that S3 allows."""
+SMALL: Final = 20_011
+LARGE: Final = PART + 300_007
+"""Two parts, the last one short."""
+
+
+def new_upload(owner: str, size: int = SMALL) -> Upload:
+    """An upload of random bytes with an idempotency key; one per owner is enough for most tests."""
+    return Upload(owner, f"request-of-{owner}", random.Random(owner).randbytes(size))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back: the HTTP status (0: the connection broke), the key if there is one, the headers."""
+
+    status: int
+    key: str = ""
+    headers: httpx.Headers | None = None
+
+
+def put(cell: Cell, upload: Upload) -> Answer:
+    """Send the file through the gateway once, and log the answer in ``upload``."""
+    with _http(cell, upload.owner) as client:
+        try:
+            reply = client.post(
+                "/api/v1/s3/upload",
+                headers={"idempotency-key": upload.request_id},
+                data={"folder": "uploads"},
+                files={"file": ("file.bin", upload.body, "application/octet-stream")},
+            )
+        except httpx.TransportError:
+            upload.replies.append(0)
+            return Answer(0)
+    upload.replies.append(reply.status_code)
+    if reply.status_code != 201:
+        return Answer(reply.status_code, headers=reply.headers)
+    upload.acked = reply.json()["key"]
+    return Answer(201, upload.acked, reply.headers)
+
+
+def repeat_until_stored(cell: Cell, upload: Upload) -> str:
+    """Do as a client is told: repeat while the answer says to come again (409, 503). Returns the key."""
+
+    def attempt() -> str:
+        answer = put(cell, upload)
+        assert answer.status in (0, 201, 409, 503, 504), f"the repetition was answered {answer.status}"
+        return answer.key
+
+    return until(f"the repetition of {upload.request_id} succeeds", attempt, pause=0.3)
+
+
+def delete(cell: Cell, owner: str, key: str) -> int:
+    """Delete a file through the gateway; the status, or 0 where the connection broke."""
+    with _http(cell, owner) as client:
+        try:
+            return client.delete(f"/api/v1/s3/file/{quote(key)}").status_code
+        except httpx.TransportError:
+            return 0
+
+
+def read(cell: Cell, owner: str, key: str) -> tuple[int, bytes]:
+    """Download a file through the gateway."""
+    with _http(cell, owner) as client:
+        reply = client.get(f"/api/v1/s3/file/{quote(key)}")
+        return reply.status_code, reply.content
+
+
+@contextmanager
+def putting(cell: Cell, upload: Upload) -> Iterator[threading.Thread]:
+    """``put`` in the background; leaving the block waits for its end."""
+    thread = threading.Thread(target=put, args=(cell, upload), name=f"client of {upload.owner}")
+    thread.start()
+    try:
+        yield thread
+    finally:
+        thread.join(PATIENCE)
+        assert not thread.is_alive(), "the client is still waiting for its answer"
+
+
+def _http(cell: Cell, owner: str) -> httpx.Client:
+    return httpx.Client(
+        base_url=cell.url,
+        headers={"authorization": f"Bearer {cell.token(owner)}"},
+        timeout=PATIENCE,
+        trust_env=False,
+    )

@@ -1,0 +1,40 @@
+"""Servers once per pytest process, a cell (database, bucket, three services) once per module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from devstack import infra
+from tests.faults.cell import Cell, migrate
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[infra.Infra]:
+    """Postgres and S3, with a migrated database for cells to copy."""
+    folder = tmp_path_factory.mktemp("servers")
+    with infra.start(folder) as running:
+        migrate(running, folder)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def cell(
+    servers: infra.Infra, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[Cell]:
+    """The services of this module; its ``CELL_ENV`` adds to their environment."""
+    name = request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
+    running = Cell(servers, name, tmp_path_factory.mktemp(name), getattr(request.module, "CELL_ENV", None))
+    yield running
+    running.stop()
+
+
+@pytest.fixture(autouse=True)
+def _nothing_armed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """No rule of a proxy outlives its test."""
+    yield
+    if "cell" in request.fixturenames:
+        running: Cell = request.getfixturevalue("cell")
+        running.s3.disarm()
+        running.postgres.disarm()

@@ -1,0 +1,206 @@
+"""An S3 proxy that breaks requests by rule.
+
+It stands between storage_service and the store. Requests pass untouched, Host header included:
+storage_service signs for the proxy's address, and the store verifies the signature with the Host header that
+it gets.
+
+``rule = proxy.arm("CompleteMultipartUpload", drop_reply, key="uploads/ada/")``: the first request of this
+operation whose path holds ``key`` meets the fault; the others pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Self
+from urllib.parse import urlsplit
+
+from tests.faults.background import BackgroundLoop
+from tests.faults.s3_wire import Reply, Request, copy_exactly, copy_to_end, read_head, read_reply
+from tests.stack import until
+
+_BUFFER = 1 << 20
+
+
+@dataclass(eq=False)
+class Rule:
+    """One armed fault. ``nth`` counts matching requests from 1; None means each of them.
+
+    ``reached`` is set when the fault has done its work, or holds what it holds. ``statuses``: what the store
+    has answered to requests that were held.
+    """
+
+    operation: str
+    fault: Fault
+    key: str
+    nth: int | None
+    hits: int = 0
+    reached: threading.Event = field(default_factory=threading.Event)
+    statuses: list[int] = field(default_factory=list)
+    _released: threading.Event = field(default_factory=threading.Event)
+
+    def takes(self, request: Request) -> bool:
+        """Whether this request meets the fault; counts it."""
+        if request.operation != self.operation or self.key not in request.path:
+            return False
+        self.hits += 1
+        return self.nth is None or self.nth == self.hits
+
+    def release(self) -> None:
+        """Let go of what the fault holds back."""
+        self._released.set()
+
+    async def released(self) -> None:
+        """Until ``release``."""
+        while not self._released.is_set():  # noqa: ASYNC110 - set by another thread
+            await asyncio.sleep(0.01)
+
+    def wait_reached(self) -> None:
+        """Until a request has met the fault."""
+        until(f"{self.operation} of {self.key!r} meets its fault", self.reached.is_set)
+
+    def wait_applied(self) -> int:
+        """Until the store has answered what was held back; the last status."""
+        return until("the late request is applied", lambda: self.statuses)[-1]
+
+
+class Exchange:
+    """One request and the two connections it travels on."""
+
+    def __init__(
+        self, request: Request, client: tuple[asyncio.StreamReader, asyncio.StreamWriter], upstream: str
+    ) -> None:
+        self.request = request
+        self._reader, self._writer = client
+        self._upstream = upstream
+        self.keeps_client = True
+
+    async def read_body(self) -> bytes:
+        """All of the request's body."""
+        return await self._reader.readexactly(self.request.length)
+
+    async def relay(self) -> None:
+        """Pass the request on and the answer back, without holding either."""
+        reader, writer = await self.connect()
+        try:
+            writer.write(self.request.head.with_headers(connection="close", expect="").encode())
+            await copy_exactly(self._reader, writer, self.request.length)
+            await self._relay_reply(reader)
+        finally:
+            writer.close()
+
+    async def apply(self, body: bytes) -> Reply:
+        """Send the request with this body to the store; returns its answer."""
+        reader, writer = await self.connect()
+        try:
+            writer.write(self.request.head.with_headers(connection="close", expect="").encode() + body)
+            return await read_reply(reader, self.request.method)
+        finally:
+            writer.close()
+
+    async def answer(self, reply: Reply) -> None:
+        """Send a reply to the client."""
+        self.write(reply.encode(to_head=self.request.method == "HEAD"))
+        await self._writer.drain()
+
+    def write(self, data: bytes) -> None:
+        """Send bytes to the client as they are."""
+        self._writer.write(data)
+
+    def hang_up(self) -> None:
+        """Reset the client's connection."""
+        self.keeps_client = False
+        self._writer.transport.abort()
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A new connection to the store."""
+        host, _, port = self._upstream.rpartition(":")
+        return await asyncio.open_connection(host, int(port), limit=_BUFFER)
+
+    async def _relay_reply(self, reader: asyncio.StreamReader) -> None:
+        head = await read_head(reader)
+        if head is None:
+            self.hang_up()
+            return
+        sized = self.request.method == "HEAD" or bool(
+            head.get("content-length") or head.get("transfer-encoding")
+        )
+        if sized or head.line.split(" ", 2)[1] in {"204", "304"}:
+            head = head.with_headers(connection="")
+        else:
+            self.keeps_client = False  # only the end of the connection tells the end of the body
+        self.write(head.encode())
+        await copy_to_end(reader, self._writer)
+        await self._writer.drain()
+
+
+Fault = Callable[[Exchange, Rule], Awaitable[None]]
+
+
+class S3Proxy:
+    """``with S3Proxy(endpoint) as proxy:`` — ``proxy.endpoint`` goes into AWS_S3_ENDPOINT_URL."""
+
+    def __init__(self, endpoint: str) -> None:
+        self._upstream = urlsplit(endpoint).netloc
+        self._loop = BackgroundLoop("s3-proxy")
+        self._rules: list[Rule] = []
+        self.seen: list[tuple[str, str]] = []
+        self._server = self._loop.run(asyncio.start_server(self._serve, "127.0.0.1", 0, limit=_BUFFER))
+        port: int = self._server.sockets[0].getsockname()[1]
+        self.endpoint = f"http://127.0.0.1:{port}"
+
+    def arm(self, operation: str, fault: Fault, *, key: str = "", nth: int | None = 1) -> Rule:
+        """Let the ``nth`` request of this operation with ``key`` in its path meet the fault."""
+        rule = Rule(operation, fault, key, nth)
+        self._rules.append(rule)
+        return rule
+
+    def disarm(self) -> None:
+        """Let everything pass, and let go of what is held back."""
+        for rule in self._rules:
+            rule.release()
+        self._rules = []
+
+    def operations(self, key: str) -> list[str]:
+        """Operations so far on paths that hold ``key``, in order."""
+        return [operation for operation, path in self.seen if key in path]
+
+    def close(self) -> None:
+        """Stop listening and drop every connection."""
+        self.disarm()
+        self._server.get_loop().call_soon_threadsafe(self._server.close)
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await read_head(reader):
+                exchange = Exchange(Request(head), (reader, writer), self._upstream)
+                if head.get("expect"):
+                    writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                await self._handle(exchange)
+                if not exchange.keeps_client:
+                    break
+        except (ConnectionError, asyncio.IncompleteReadError):
+            writer.transport.abort()  # one side is gone: the other side sees the same
+        except asyncio.CancelledError:
+            return  # the proxy closes; asyncio of Python 3.11 reports a cancelled handler as an error
+        finally:
+            writer.close()
+
+    async def _handle(self, exchange: Exchange) -> None:
+        request = exchange.request
+        self.seen.append((request.operation, request.path))
+        for rule in tuple(self._rules):
+            if rule.takes(request):
+                await rule.fault(exchange, rule)
+                rule.reached.set()
+                return
+        await exchange.relay()

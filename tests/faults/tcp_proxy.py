@@ -1,0 +1,230 @@
+"""A TCP proxy in front of Postgres that breaks connections around COMMIT.
+
+It reads the frontend messages (PostgreSQL manual, "Message Formats") as far as needed to know which
+statements a transaction has run and when its COMMIT goes out; everything else passes untouched. Connections
+must be plain text: the proxy answers requests for encryption with a no.
+
+``rule = proxy.arm("INSERT INTO files", at="after")``: the first COMMIT of a transaction that ran a statement
+with this text is applied, and its answer never arrives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Self
+
+from tests.faults.background import BackgroundLoop
+from tests.stack import until
+
+Moment = Literal["before", "mid", "race", "after", "slow"]
+_READ = 1 << 18
+_ENCRYPTION_REQUESTS = (80877103, 80877104)  # SSLRequest, GSSENCRequest
+
+
+@dataclass(eq=False)
+class CommitRule:
+    """One armed fault: ``before`` the COMMIT reaches the server, in the ``mid``dle of it, or ``after`` its
+    answer.
+
+    ``race`` sends it and does not wait: whether it is applied is open. ``slow`` delays it by ``seconds`` and
+    lets it pass. ``then`` is called, in a thread, at that moment.
+    """
+
+    sql: str
+    at: Moment
+    seconds: float = 0.0
+    then: Callable[[], None] | None = None
+    reached: threading.Event = field(default_factory=threading.Event)
+
+    def wait_reached(self) -> None:
+        """Until a transaction has met the fault."""
+        until(f"the COMMIT after {self.sql!r} meets its fault", self.reached.is_set)
+
+
+class Statements:
+    """What one connection's current transaction has run, by its frontend messages."""
+
+    def __init__(self) -> None:
+        self._prepared: dict[bytes, bytes] = {}
+        self._text = b""
+
+    def see(self, kind: bytes, payload: bytes) -> bool:
+        """Take a message in; whether it executes COMMIT."""
+        statement = b""
+        if kind == b"Q":
+            statement = payload.rstrip(b"\0")
+        elif kind == b"P":
+            name, query, _ = payload.split(b"\0", 2)
+            self._prepared[name] = query
+        elif kind == b"B":
+            statement = self._prepared.get(payload.split(b"\0", 2)[1], b"")
+        if statement.strip().upper() == b"BEGIN":
+            self._text = b""
+        self._text += statement + b"\n"
+        return statement.strip().upper() == b"COMMIT"
+
+    def ran(self, sql: str) -> bool:
+        """Whether a statement of this transaction holds this text."""
+        return sql.encode() in self._text
+
+
+class PostgresProxy:
+    """``with PostgresProxy(host, port) as proxy:`` — ``proxy.port`` goes into the DSN."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._upstream = (host, port)
+        self._loop = BackgroundLoop("postgres-proxy")
+        self._rules: list[CommitRule] = []
+        self._open: set[asyncio.StreamWriter] = set()
+        self._refusing = False
+        self._server = self._loop.run(asyncio.start_server(self._serve, "127.0.0.1", 0))
+        self.port: int = self._server.sockets[0].getsockname()[1]
+
+    def arm(
+        self, sql: str, *, at: Moment, seconds: float = 0.0, then: Callable[[], None] | None = None
+    ) -> CommitRule:
+        """Let the next COMMIT of a transaction that ran ``sql`` meet a fault."""
+        rule = CommitRule(sql, at, seconds, then)
+        self._rules.append(rule)
+        return rule
+
+    def disarm(self) -> None:
+        """Let everything pass."""
+        self._rules = []
+        self._refusing = False
+
+    def refuse(self) -> None:
+        """Drop every connection, and refuse new ones until ``disarm``."""
+        self._refusing = True
+
+        async def drop_all() -> None:
+            for writer in self._open:
+                writer.transport.abort()
+
+        self._loop.run(drop_all())
+
+    def close(self) -> None:
+        """Stop listening and drop every connection."""
+        self._server.get_loop().call_soon_threadsafe(self._server.close)
+        self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._refusing:
+            writer.transport.abort()
+            return
+        try:
+            up_reader, up_writer = await asyncio.open_connection(*self._upstream)
+        except OSError:
+            writer.transport.abort()
+            return
+        session = _Session(self, (reader, writer), (up_reader, up_writer))
+        self._open |= {writer, up_writer}
+        try:
+            await session.run()
+        except asyncio.CancelledError:
+            return  # the proxy closes; asyncio of Python 3.11 reports a cancelled handler as an error
+        finally:
+            self._open -= {writer, up_writer}
+
+    def take(self, statements: Statements) -> CommitRule | None:
+        """The rule that a COMMIT of this transaction meets; each is met once."""
+        for rule in self._rules:
+            if statements.ran(rule.sql):
+                self._rules.remove(rule)
+                return rule
+        return None
+
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+class _Session:
+    """One client connection and its connection to the server."""
+
+    def __init__(self, proxy: PostgresProxy, client: Streams, server: Streams) -> None:
+        self._proxy = proxy
+        self._from_client, self._to_client = client
+        self._from_server, self._to_server = server
+        self._swallow = False
+        self._answered = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until either side ends."""
+        tasks = [asyncio.create_task(self._upward()), asyncio.create_task(self._downward())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            self._to_client.transport.abort()
+            self._to_server.transport.abort()
+
+    async def _downward(self) -> None:
+        while piece := await self._from_server.read(_READ):
+            if self._swallow:
+                self._answered.set()
+                return
+            self._to_client.write(piece)
+            await self._to_client.drain()
+
+    async def _upward(self) -> None:
+        await self._start_up()
+        statements = Statements()
+        while True:
+            header = await self._from_client.readexactly(5)
+            payload = await self._from_client.readexactly(int.from_bytes(header[1:], "big") - 4)
+            if statements.see(header[:1], payload) and (rule := self._proxy.take(statements)):
+                await self._fail(rule, header + payload)
+                if rule.at != "slow":
+                    return
+                continue
+            self._to_server.write(header + payload)
+            await self._to_server.drain()
+
+    async def _start_up(self) -> None:
+        """Messages before the first typed one: refuse encryption, pass the StartupMessage."""
+        while True:
+            size = await self._from_client.readexactly(4)
+            body = await self._from_client.readexactly(int.from_bytes(size, "big") - 4)
+            if int.from_bytes(body[:4], "big") in _ENCRYPTION_REQUESTS:
+                self._to_client.write(b"N")
+                continue
+            self._to_server.write(size + body)
+            return
+
+    async def _fail(self, rule: CommitRule, commit: bytes) -> None:
+        """Do to this COMMIT what the rule says; returning from _upward then drops both connections."""
+        rule.reached.set()
+        if rule.at == "mid":
+            self._to_server.write(commit[: len(commit) // 2])
+            await self._to_server.drain()
+        elif rule.at in ("after", "race"):
+            await self._send_whole(commit)
+            if rule.at == "after":
+                await self._answered.wait()
+        elif rule.at == "slow":
+            await asyncio.sleep(rule.seconds)
+            self._to_server.write(commit)
+        if rule.then is not None:
+            await asyncio.to_thread(rule.then)
+
+    async def _send_whole(self, commit: bytes) -> None:
+        """Let the server commit, and keep its answer.
+
+        With the extended protocol the COMMIT is executed only at the Execute and Sync that follow this Bind.
+        """
+        self._swallow = True
+        self._to_server.write(commit)
+        if commit[:1] == b"B":
+            self._to_server.write(b"E\0\0\0\x09\0\0\0\0\0" + b"S\0\0\0\x04")
+        await self._to_server.drain()

@@ -1,0 +1,110 @@
+"""The cleaner is killed at each of its steps, or S3 answers it late or never (points A, D03 to D06)."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.cell import Cell
+from tests.faults.checker import Upload
+from tests.faults.client import LARGE, SMALL, delete, new_upload
+from tests.faults.points import CLEANS, LATE, Clean, Late
+from tests.faults.rpc import file_spec, send, send_and_cancel, send_until_stored
+from tests.faults.s3_faults import delay, hold
+from tests.stack import until
+
+GONE = 6
+LEASE_SECONDS = 1.0
+CELL_ENV = {
+    "STRONGROOM_UPLOAD_LEASE_SECONDS": str(LEASE_SECONDS),
+    "STRONGROOM_READ_GRACE_SECONDS": "0.5",
+    "STRONGROOM_TOMBSTONE_GRACE_SECONDS": "1",
+    "STRONGROOM_CLEANER_INTERVAL_SECONDS": "0.2",
+}
+
+
+@pytest.mark.parametrize("case", CLEANS, ids=str)
+def test_the_cleaner_is_killed(cell: Cell, case: Clean) -> None:
+    armed = {case.service: f"{case.failpoint}=kill"}
+    upload = new_upload(str(case), LARGE)
+    if case.left == "given up":
+        cell.run(**armed)
+        _give_up(cell, upload)
+    else:
+        cell.run()
+        _leave(cell, case.left, upload)
+        cell.start(**armed)
+    cell.wait_killed(case.service)
+    cell.run()
+    _ends_as_it_must(cell, upload, visible=case.left == "completing")
+
+
+@pytest.mark.parametrize("case", LATE, ids=str)
+def test_a_request_is_late_or_lost(cell: Cell, case: Late) -> None:
+    cell.run()
+    upload = new_upload(str(case), SMALL if case.operation == "PutObject" else LARGE)
+    spec = file_spec(upload.request_id)
+    if case.left == "deleted":
+        send(cell, upload, spec)
+    rule = cell.s3.arm(case.operation, case.fault, key=f"/{upload.owner}/")
+    if case.left == "deleted":
+        _delete(cell, upload)
+    elif case.fault is hold:
+        send_and_cancel(cell, upload, spec, rule.wait_reached)
+        until(
+            "the attempt is a tombstone",
+            lambda: [row.state for row in cell.checker.unsettled(upload.owner)] == [GONE],
+        )
+        rule.release()
+        rule.wait_applied()
+    else:
+        _give_up(cell, upload)
+    rule.wait_reached()
+    _ends_as_it_must(cell, upload, visible=False)
+
+
+def test_two_cleaners_on_one_row(cell: Cell) -> None:
+    """The first one's Complete takes longer than its claim: the second one finishes the row meanwhile."""
+    upload = new_upload("two-cleaners", LARGE)
+    cell.run()
+    _leave(cell, "completing", upload, at="storage.s3.before_complete")
+    rule = cell.s3.arm("CompleteMultipartUpload", delay(3 * LEASE_SECONDS), key=f"/{upload.owner}/")
+    cell.run()
+    with cell.second_storage():
+        rule.wait_reached()
+        _ends_as_it_must(cell, upload, visible=True)
+
+
+def _ends_as_it_must(cell: Cell, upload: Upload, *, visible: bool) -> None:
+    """Drained, without a trace or visible; then the same request stores the file, unless it was deleted."""
+    cell.checker.wait_drained()
+    assert cell.checker.must_hold(upload, "visible" if visible else "hidden") == []
+    if upload.deleted:
+        assert delete(cell, upload.owner, upload.acked) == 404
+        return
+    spec = file_spec(upload.request_id)
+    assert send_until_stored(cell, upload, spec) == send(cell, upload, spec)
+    cell.checker.wait_drained()
+    assert cell.checker.must_hold(upload, "visible") == []
+
+
+def _give_up(cell: Cell, upload: Upload) -> None:
+    """A client that cancels after its first part."""
+    rule = cell.s3.arm("UploadPart", hold, key=f"/{upload.owner}/", nth=2)
+    send_and_cancel(cell, upload, file_spec(upload.request_id), rule.wait_reached)
+    rule.release()
+
+
+def _leave(cell: Cell, what: str, upload: Upload, at: str = "storage.t4.before") -> None:
+    """Leave behind what the cleaner is to find."""
+    if what == "deleted":
+        send(cell, upload, file_spec(upload.request_id))
+        _delete(cell, upload)
+        return
+    cell.run(storage=f"{'storage.s2.part_applied' if what == 'expired' else at}=kill")
+    send(cell, upload, file_spec(upload.request_id))
+    cell.wait_killed("storage")
+
+
+def _delete(cell: Cell, upload: Upload) -> None:
+    assert delete(cell, upload.owner, upload.acked) in (200, 204)
+    upload.deleted = True

@@ -1,0 +1,112 @@
+"""Clients that are cancelled, die or run out of time in the middle of an upload: never a file, never a
+leftover.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+
+import grpc
+import pytest
+
+from tests.faults.cell import Cell
+from tests.faults.client import PART
+from tests.faults.cutting import Door, cut_form, cut_stream
+from tests.stack import CHECKOUT
+
+TRIES = 200
+AT_ONCE = 16
+STREAMS_PER_CLIENT = 20
+LIFE_SECONDS = 120.0
+
+
+def _cut_point(number: int) -> int:
+    """Mostly in the first MiB; every tenth one after a part or two; sometimes at the end of a part."""
+    rng = random.Random(number)
+    if number % 50 == 9:
+        return PART * rng.choice((1, 2))
+    if number % 10 == 9:
+        return rng.randrange(PART, 2 * PART + PART // 2)
+    return rng.choice((0, 1, rng.randrange(1 << 12), rng.randrange(1 << 20)))
+
+
+async def _storm(one: Callable[[int], Awaitable[object]]) -> list[object]:
+    """``one(n)`` for each n below TRIES, a few at a time."""
+    slots = asyncio.Semaphore(AT_ONCE)
+
+    async def bounded(number: int) -> object:
+        async with slots:
+            return await one(number)
+
+    return await asyncio.gather(*(bounded(number) for number in range(TRIES)))
+
+
+def _nothing_is_left(cell: Cell) -> None:
+    """No file of anybody, no attempt, no object, no multipart upload, once everything has drained."""
+    assert cell.checker.query("SELECT owner_id, key FROM files") == []
+    cell.checker.wait_drained()
+    assert cell.checker.query("SELECT owner_id, key FROM files") == []
+    assert cell.checker.query("SELECT owner_id, key FROM blobs") == []
+    assert cell.checker.problems() == []
+
+
+async def test_cancelled_streams(cell: Cell) -> None:
+    cell.run()
+
+    async def one(number: int) -> grpc.StatusCode:
+        return await cut_stream(
+            cell.storage_address, cell.token(f"rc-{number}"), f"r-{number}", _cut_point(number)
+        )
+
+    codes = await _storm(one)
+    assert grpc.StatusCode.OK not in codes
+    await asyncio.to_thread(_nothing_is_left, cell)
+
+
+async def test_streams_out_of_time(cell: Cell) -> None:
+    cell.run()
+
+    async def one(number: int) -> grpc.StatusCode:
+        seconds = random.Random(number).uniform(0.02, 0.8)
+        token = cell.token(f"rd-{number}")
+        return await cut_stream(cell.storage_address, token, f"r-{number}", 1 << 30, seconds=seconds)
+
+    assert set(await _storm(one)) == {grpc.StatusCode.DEADLINE_EXCEEDED}
+    await asyncio.to_thread(_nothing_is_left, cell)
+
+
+async def test_cut_forms(cell: Cell) -> None:
+    cell.run()
+    address = cell.url.removeprefix("http://")
+
+    async def one(number: int) -> None:
+        whole = number % 4 == 0  # every byte of the file, but not the end of the form
+        await cut_form(address, cell.token(f"hc-{number}"), f"r-{number}", _cut_point(number), whole=whole)
+
+    await _storm(one)
+    await asyncio.to_thread(_nothing_is_left, cell)
+
+
+@pytest.mark.parametrize("door", ["grpc", "http"])
+def test_killed_clients(cell: Cell, door: Door) -> None:
+    cell.run()
+    address = cell.storage_address if door == "grpc" else cell.url.removeprefix("http://")
+    for client in range(TRIES // STREAMS_PER_CLIENT):
+        tokens = [cell.token(f"{door}-{client}-{number}") for number in range(STREAMS_PER_CLIENT)]
+        _run_and_kill(door, address, tokens, seconds=random.Random(client).uniform(0.1, 0.9))
+    _nothing_is_left(cell)
+
+
+def _run_and_kill(door: Door, address: str, tokens: list[str], seconds: float) -> None:
+    argv = [sys.executable, "-m", "tests.faults.cutting", door, address, str(LIFE_SECONDS), *tokens]
+    with subprocess.Popen(argv, cwd=CHECKOUT, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"streaming\n"
+        time.sleep(seconds)
+        assert process.poll() is None, "the client ended by itself"
+        process.kill()

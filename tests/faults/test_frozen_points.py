@@ -1,0 +1,47 @@
+"""A storage_service that is frozen for longer than its lease, and wakes up as a zombie (points Z)."""
+
+from __future__ import annotations
+
+import signal
+
+import pytest
+
+from tests.faults.cell import Cell
+from tests.faults.client import LARGE, SMALL, new_upload, put, putting, repeat_until_stored
+from tests.faults.points import FREEZES, Freeze
+from tests.stack import until
+
+GONE = 6
+CELL_ENV = {
+    "STRONGROOM_UPLOAD_LEASE_SECONDS": "1",
+    "STRONGROOM_TOMBSTONE_GRACE_SECONDS": "1.5",
+    "STRONGROOM_CLEANER_INTERVAL_SECONDS": "0.2",
+}
+
+
+@pytest.mark.parametrize("case", FREEZES, ids=str)
+def test_a_zombie_changes_nothing(cell: Cell, case: Freeze) -> None:
+    upload = new_upload(str(case), LARGE if case.large else SMALL)
+    cell.run(storage=f"{case.failpoint}=stop@1")
+    with cell.second_storage():
+        with putting(cell, upload):
+            cell.wait_stopped("storage")
+            if case.until == "purged":
+                cell.checker.wait_drained()
+            else:
+                until("the attempt is a tombstone", lambda: _is_tombstone(cell, upload.owner))
+            before = cell.checker.files(upload.owner, upload.request_id)
+            cell.send("storage", signal.SIGCONT)
+        cell.checker.wait_drained()
+    assert cell.checker.files(upload.owner, upload.request_id) == before
+    assert cell.checker.must_hold(upload, "visible" if before else "hidden") == []
+
+    key = repeat_until_stored(cell, upload)
+    assert [file.key for file in before] in ([], [key])
+    assert put(cell, upload).key == key
+    cell.checker.wait_drained()
+    assert cell.checker.must_hold(upload, "visible") == []
+
+
+def _is_tombstone(cell: Cell, owner: str) -> bool:
+    return [row.state for row in cell.checker.unsettled(owner)] == [GONE]

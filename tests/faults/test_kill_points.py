@@ -1,0 +1,56 @@
+"""SIGKILL of each process at each step of an upload (points U and P of the crash point table).
+
+First every point is reached, one after the other, each by a client of its own; what the dead left behind is
+cleaned up by whoever runs next, in the middle of further kills. Then, once everything has drained, each
+client's promise is checked, and its repetition with the same idempotency key.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.faults.cell import Cell
+from tests.faults.checker import Upload
+from tests.faults.client import LARGE, SMALL, new_upload, put, repeat_until_stored
+from tests.faults.points import KILLS, Kill
+from tests.stack import until
+
+_log: dict[Kill, Upload] = {}
+
+
+@pytest.mark.parametrize("kill", KILLS, ids=str)
+def test_the_process_dies_at_the_point(cell: Cell, kill: Kill) -> None:
+    _finish_completions(cell)
+    upload = new_upload(f"user-{KILLS.index(kill)}", LARGE if kill.large else SMALL)
+    cell.run(**{kill.service: f"{kill.failpoint}=kill"})
+    put(cell, upload)
+    cell.wait_killed(kill.service)
+    _log[kill] = upload
+
+
+@pytest.mark.parametrize("kill", KILLS, ids=str)
+def test_the_promise_holds_after_the_drain(cell: Cell, kill: Kill) -> None:
+    upload = _log[kill]
+    cell.run()
+    cell.checker.wait_drained()
+    assert cell.checker.must_hold(upload, kill.holds) == []
+
+    before = [file.key for file in cell.checker.files(upload.owner, upload.request_id)]
+    key = repeat_until_stored(cell, upload)
+    assert before in ([], [key])
+    assert put(cell, upload).key == key
+    cell.checker.wait_drained()
+    assert cell.checker.must_hold(upload, "visible") == []
+
+
+def _finish_completions(cell: Cell) -> None:
+    """A completion that an earlier kill has cut short would be rolled forward by the cleaner of the next
+    process, which would then die at a point that belongs to an upload.
+    """
+
+    def completing() -> bool:
+        return any(row.state == 2 for row in cell.checker.unsettled())
+
+    if completing():
+        cell.run()
+        until("interrupted completions are rolled forward", lambda: not completing())

@@ -1,0 +1,174 @@
+"""A whole real stack for tests: `python -m devstack up` in a process of its own, on free ports.
+
+``with start_stack(tmp_path / "data") as stack: stack.http("ada").get("/api/v1/s3/files")``. The supervisor
+restarts what crashes, and stack.json tells the pids of the moment, so ``kill`` and the waits below are all a
+test needs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final, Literal, Self, TypeVar
+
+import grpc
+import httpx
+import jwt
+
+CHECKOUT: Final = Path(__file__).resolve().parents[1]
+PATIENCE: Final = 120.0
+
+FAST_DRAIN: Final[Mapping[str, str]] = {
+    "STRONGROOM_UPLOAD_LEASE_SECONDS": "2",
+    "STRONGROOM_READ_GRACE_SECONDS": "1",
+    "STRONGROOM_TOMBSTONE_GRACE_SECONDS": "2",
+    "STRONGROOM_CLEANER_INTERVAL_SECONDS": "0.3",
+    "STRONGROOM_CLEANER_RETRY_SECONDS": "0.5",
+    "STRONGROOM_CLEANER_SWEEP_SECONDS": "1",
+}
+"""Leases and graces with which everything that a dead process left behind is gone within seconds."""
+
+Service = Literal["gateway", "storage", "metadata"]
+T = TypeVar("T")
+
+
+def until(what: str, holds: Callable[[], T], seconds: float = PATIENCE, pause: float = 0.05) -> T:
+    """Wait until ``holds()`` is true and return its value; fails with ``what`` after ``seconds``."""
+    deadline = time.monotonic() + seconds
+    while not (value := holds()):
+        assert time.monotonic() < deadline, f"still not so after {seconds:.0f} s: {what}"
+        time.sleep(pause)
+    return value
+
+
+def clean_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The caller's environment without anything that would configure the system under test."""
+    return {
+        key: value for key, value in environ.items() if not key.startswith(("AWS_", "S3_", "STRONGROOM_"))
+    }
+
+
+def user_token(secret: str, sub: str, **claims: object) -> str:
+    """An HS256 token for ``sub``, good for an hour; ``claims`` add to or replace its claims."""
+    now = int(time.time())
+    return jwt.encode({"sub": sub, "iat": now, "exp": now + 3600, **claims}, secret, algorithm="HS256")
+
+
+class RunningStack:
+    """One `up`. What it prints is in ``output``, the logs of the processes in ``data_dir / "log"``."""
+
+    def __init__(self, data_dir: Path, env: Mapping[str, str] | None = None) -> None:
+        self.data_dir = data_dir
+        data_dir.mkdir(parents=True, exist_ok=True)
+        self._printed = data_dir / "printed.txt"
+        ports = {f"STRONGROOM_{name}_PORT": "0" for name in ("HTTP", "STORAGE", "METADATA")}
+        environ = clean_environ() | ports | {"STRONGROOM_DATA_DIR": str(data_dir)} | dict(env or {})
+        with self._printed.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "devstack", "up"],
+                env=environ, cwd=CHECKOUT, stdout=output, stderr=output,
+                stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+
+    @property
+    def output(self) -> str:
+        """What `up` has printed so far."""
+        return self._printed.read_text()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """stack.json of this moment."""
+        content: dict[str, Any] = json.loads((self.data_dir / "stack.json").read_text())
+        return content
+
+    @property
+    def url(self) -> str:
+        """`http://host:port` of the gateway."""
+        return str(self.state["gateway"]["url"])
+
+    def pid(self, service: Service) -> int:
+        """The process of this moment."""
+        return int(self.state[service]["pid"])
+
+    def wait_up(self) -> None:
+        """Until stack.json is written and the gateway reaches everything behind it."""
+
+        def written() -> bool:
+            assert self._process.poll() is None, f"the stack ended:\n{self.output}"
+            return (self.data_dir / "stack.json").exists()
+
+        until("stack.json is written", written)
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Until /readyz says that both services, Postgres and S3 are reachable."""
+        until(f"{self.url}/readyz answers 200", lambda: answers(f"{self.url}/readyz"))
+
+    def token(self, sub: str, **claims: object) -> str:
+        """A token of this stack."""
+        return user_token(self.state["jwt_secret"], sub, **claims)
+
+    def http(self, sub: str, **claims: object) -> httpx.Client:
+        """A client of the gateway that is signed in as ``sub``; the caller closes it."""
+        return httpx.Client(
+            base_url=self.url,
+            headers={"authorization": f"Bearer {self.token(sub, **claims)}"},
+            timeout=PATIENCE,
+            trust_env=False,
+        )
+
+    def channel(self, service: Literal["storage", "metadata"]) -> grpc.Channel:
+        """A channel to one of the gRPC services; the caller closes it."""
+        return grpc.insecure_channel(self.state[service]["address"], options=[("grpc.enable_http_proxy", 0)])
+
+    def kill(self, service: Service, number: signal.Signals = signal.SIGKILL) -> int:
+        """Signal a service, wait until the supervisor has another one ready, and return its pid."""
+        before = self.pid(service)
+        os.kill(before, number)
+        pid = until(f"{service} runs again", lambda: self._other_pid(service, before))
+        self.wait_ready()
+        return pid
+
+    def _other_pid(self, service: Service, before: int) -> int:
+        return pid if (pid := self.pid(service)) != before else 0
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """Signal the supervisor, wait, and return its exit status."""
+        if self._process.poll() is None:
+            self._process.send_signal(number)
+        return self._process.wait(PATIENCE)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def start_stack(data_dir: Path, env: Mapping[str, str] | None = None) -> RunningStack:
+    """Bring a stack up with `env` on top of ``FAST_DRAIN``; data that is in ``data_dir`` is used again."""
+    stack = RunningStack(data_dir, {**FAST_DRAIN, **(env or {})})
+    try:
+        stack.wait_up()
+    except BaseException:
+        stack.stop()
+        raise
+    return stack
+
+
+def answers(url: str) -> bool:
+    """Whether a GET is answered with 200."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=10) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
