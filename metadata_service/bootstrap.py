@@ -13,7 +13,7 @@ from metadata_service.attempts import Attempts
 from metadata_service.cleaning import Cleaning
 from metadata_service.committing import Committing
 from metadata_service.config import MetadataSettings
-from metadata_service.database import Database, Pool
+from metadata_service.database import SYSTEM, Database, Pool
 from metadata_service.deleting import Deleting
 from metadata_service.editing import Editing
 from metadata_service.files import FileQueries
@@ -53,6 +53,7 @@ class Application:
             bind_setting="STRONGROOM_METADATA_BIND",
             add_services=self._add_services,
             internal_services=INTERNAL,
+            probes={"strongroom.postgres": self._postgres_answers},
         )
 
     @asynccontextmanager
@@ -64,6 +65,9 @@ class Application:
             yield
         finally:
             await self._pool.close()
+
+    async def _postgres_answers(self) -> bool:
+        return bool(await self._database.read(SYSTEM, "SELECT 1"))
 
     def _add_services(self, server: aio.Server) -> Sequence[str]:
         database, timing, limits = self._database, self._settings.timing, self._settings.limits

@@ -47,7 +47,7 @@ def migrate(settings: MigrationSettings) -> str:
             command.upgrade(alembic_config(connection), "head")
             after = _revision(connection)
             grant(connection, settings)
-            connection.commit()
+            connection.connection.commit()  # the grants went past SQLAlchemy, which knows of no transaction
     except psycopg.errors.LockNotAvailable as error:
         raise MigrationFailed("a table stayed busy; the migration changed nothing, run it again") from error
     except Exception as error:

@@ -32,6 +32,11 @@ class Infra:
         for name in ("", *services):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
+    async def report(self, name: str, serving: bool) -> None:
+        """Set the health of a dependency."""
+        status = health_pb2.HealthCheckResponse
+        await self._health.set(name, status.SERVING if serving else status.NOT_SERVING)
+
     async def not_serving(self) -> None:
         """Tell everybody who asks or watches that the process is leaving; for good."""
         await self._health.enter_graceful_shutdown()

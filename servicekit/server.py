@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -26,6 +26,7 @@ from servicekit.interceptors import AuthPolicy, build_interceptors
 from servicekit.metrics_http import serve_metrics
 from servicekit.net import check_bind, is_loopback, join_address
 from servicekit.options import server_options
+from servicekit.probes import Probe, Probes
 from servicekit.settings import CommonSettings, SettingError
 from servicekit.telemetry import Metrics, configure_logging, default_metrics
 from servicekit.tls import server_credentials
@@ -45,7 +46,8 @@ class ServerSpec:
     any; ``bind_setting``: the variable it comes from, for messages. ``add_services`` registers servicers
     and returns the full names of their services, for health and reflection; it is called inside
     ``lifespan``. ``internal_services``: prefixes of full service names that demand the internal credential.
-    ``options``: channel arguments that override the harness's own.
+    ``options``: channel arguments that override the harness's own. ``probes``: dependencies by the health
+    name under which they are reported.
     """
 
     name: str
@@ -54,6 +56,7 @@ class ServerSpec:
     bind_setting: str = "the bind address"
     internal_services: Sequence[str] = ()
     options: Sequence[tuple[str, int | str]] = field(default=())
+    probes: Mapping[str, Probe] = field(default_factory=dict)
 
 
 class PortTaken(Exception):
@@ -82,6 +85,7 @@ class RunningServer:
             options=server_options(settings, spec.options),
         )
         self._infra = Infra(channelz=settings.debug or is_loopback(host))
+        self._probes = Probes(spec.probes, self._infra.report)
         self.address = join_address(host, self._bind(settings, host, port))
 
     def _bind(self, settings: CommonSettings, host: str, port: int) -> int:
@@ -105,11 +109,13 @@ class RunningServer:
         """Register services and accept calls."""
         names = self.spec.add_services(self._server)
         await self._infra.register(self._server, names)
+        await self._probes.start()
         await self._server.start()
 
     async def stop(self, grace: float) -> None:
         """Say NOT_SERVING, refuse new calls, give those in progress ``grace`` seconds, then cut them."""
         self.drain.begun.set()
+        await self._probes.aclose()
         await self._infra.not_serving()
         stopping = asyncio.ensure_future(self._server.stop(grace))
         await asyncio.sleep(min(CUT_AFTER, grace))

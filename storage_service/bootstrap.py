@@ -43,7 +43,7 @@ class StorageApp:
     def __init__(self, settings: StorageSettings, store: ObjectStore) -> None:
         require(settings, "internal_secret")
         self._settings = settings
-        self._store = store
+        self.store = store
         self._channel = make_channel(settings.metadata_address, settings)
         metadata = MetadataClient(self._channel, _internal_credential(settings))
         self.cleaner = Cleaner(store, metadata, interval_seconds=settings.cleaner_interval_seconds)
@@ -58,7 +58,7 @@ class StorageApp:
         limits = Limits(settings.size_rules(), min_part_bytes=settings.part_size_bytes)
         content = ContentRules(settings.allowed_types())
         uploader = Uploader(
-            self._store,
+            self.store,
             metadata,
             self._attempts,
             budget=ByteBudget(settings.upload_memory_bytes),
@@ -68,9 +68,9 @@ class StorageApp:
         importer = Importer(uploader, self._sources, import_limits(settings))
         return UseCases(
             uploader=uploader,
-            downloader=Downloader(self._store, metadata),
-            signer=Signer(self._store, metadata, public_base_url=settings.public_base_url),
-            copier=Copier(self._store, metadata, self._attempts, limits, content),
+            downloader=Downloader(self.store, metadata),
+            signer=Signer(self.store, metadata, public_base_url=settings.public_base_url),
+            copier=Copier(self.store, metadata, self._attempts, limits, content),
             deleter=Deleter(metadata),
             importer=importer,
             batch_importer=BatchImporter(importer, settings.import_parallel),
@@ -81,7 +81,7 @@ class StorageApp:
         await self._attempts.aclose()
         await self._sources.aclose()
         await self._channel.close()
-        await self._store.aclose()
+        await self.store.aclose()
 
 
 class Process:
@@ -98,6 +98,7 @@ class Process:
             bind=self._settings.storage_bind,
             bind_setting="STRONGROOM_STORAGE_BIND",
             add_services=self._add_services,
+            probes={"strongroom.s3": self._s3_answers},
         )
 
     @contextlib.asynccontextmanager
@@ -112,6 +113,9 @@ class Process:
             cleaner.cancel()
             await asyncio.gather(cleaner, return_exceptions=True)
             await app.aclose()
+
+    async def _s3_answers(self) -> bool:
+        return self._app is not None and (await self._app.store.check()).ok
 
     def _add_services(self, server: aio.Server) -> Sequence[str]:
         if self._app is None:

@@ -1,0 +1,58 @@
+"""Health of what a process depends on (Postgres, S3), under a health name of its own.
+
+The process stays SERVING while a dependency is down: it answers with clear errors and recovers by itself. Whoever
+wants to know asks for ``strongroom.postgres`` or ``strongroom.s3``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import structlog
+
+Probe = Callable[[], Awaitable[bool]]
+
+EVERY_SECONDS: Final = 3.0
+AT_MOST_SECONDS: Final = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class Probes:
+    """Runs ``probes`` (health name → coroutine function) until ``aclose`` and reports each answer."""
+
+    def __init__(
+        self, probes: Mapping[str, Probe], report: Callable[[str, bool], Awaitable[None]]
+    ) -> None:
+        self._probes = probes
+        self._report = report
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Ask each dependency once, then keep asking."""
+        await asyncio.gather(*(self._ask(name, probe) for name, probe in self._probes.items()))
+        self._tasks = [
+            asyncio.create_task(self._watch(name, probe), name=f"probe {name}")
+            for name, probe in self._probes.items()
+        ]
+
+    async def aclose(self) -> None:
+        """Stop asking."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _watch(self, name: str, probe: Probe) -> None:
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            await self._ask(name, probe)
+
+    async def _ask(self, name: str, probe: Probe) -> None:
+        try:
+            healthy = await asyncio.wait_for(probe(), AT_MOST_SECONDS)
+        except Exception as error:  # noqa: BLE001 - whatever it was, the dependency did not answer
+            log.warning("probe_failed", dependency=name, error=type(error).__name__)
+            healthy = False
+        await self._report(name, healthy)
