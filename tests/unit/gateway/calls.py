@@ -1,0 +1,37 @@
+"""A Call without a server, for what only reads the request."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from gateway.call import Call
+from gateway.services import Services
+from servicekit.principal import Principal
+
+
+def make_call(
+    query: str = "",
+    headers: dict[str, str] | None = None,
+    messages: list[dict[str, Any]] | None = None,
+    principal: Principal | None = None,
+) -> Call:
+    """A call of alice; ``messages`` are what ``receive`` answers, then the client leaves."""
+    waiting = list(messages or [])
+
+    async def receive() -> dict[str, Any]:
+        return waiting.pop(0) if waiting else {"type": "http.disconnect"}
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "query_string": query.encode(),
+        "headers": [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()],
+    }
+    return Call(
+        cast("Services", None),
+        scope,
+        receive,
+        path={},
+        principal=principal or Principal("alice"),
+        request_id="test",
+    )
