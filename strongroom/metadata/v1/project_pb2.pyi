@@ -156,6 +156,7 @@ class ProjectFile(_message.Message):
     CRC32C_FIELD_NUMBER: _builtins.int
     CONTENT_TYPE_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Path inside the project."""
     key: _builtins.str
@@ -170,6 +171,8 @@ class ProjectFile(_message.Message):
     """Media type, by name and content."""
     etag: _builtins.str
     """Entity tag of the content, without quotes."""
+    sha256: _builtins.bytes
+    """SHA-256 of the content, 32 bytes: with the size it tells which files a save need not send."""
     def __init__(
         self,
         *,
@@ -180,10 +183,11 @@ class ProjectFile(_message.Message):
         crc32c: _builtins.int = ...,
         content_type: _builtins.str = ...,
         etag: _builtins.str = ...,
+        sha256: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "crc32c", b"crc32c", "etag", b"etag", "key", b"key", "path", b"path", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "crc32c", b"crc32c", "etag", b"etag", "key", b"key", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -5,8 +5,10 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from strongroom.metadata.v1 import blob_pb2 as _blob_pb2
 from strongroom.metadata.v1 import project_pb2 as _project_pb2
 import builtins as _builtins
@@ -20,6 +22,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _KeyOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _KeyOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_KeyOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    KEY_OUTCOME_UNSPECIFIED: _KeyOutcome.ValueType  # 0
+    """Not set: refused."""
+    KEY_OUTCOME_RIGHT: _KeyOutcome.ValueType  # 1
+    """The current object is the wanted one, and nothing had to be done: done, once the tombstone grace is over."""
+    KEY_OUTCOME_MENDED: _KeyOutcome.ValueType  # 2
+    """It is right now, by this caller's doing; looked at again after the tombstone grace."""
+    KEY_OUTCOME_LATER: _KeyOutcome.ValueType  # 3
+    """It could not be brought in order yet; tried again after a pause that grows."""
+
+class KeyOutcome(_KeyOutcome, metaclass=_KeyOutcomeEnumTypeWrapper):
+    """How a key was found and left."""
+
+KEY_OUTCOME_UNSPECIFIED: KeyOutcome.ValueType  # 0
+"""Not set: refused."""
+KEY_OUTCOME_RIGHT: KeyOutcome.ValueType  # 1
+"""The current object is the wanted one, and nothing had to be done: done, once the tombstone grace is over."""
+KEY_OUTCOME_MENDED: KeyOutcome.ValueType  # 2
+"""It is right now, by this caller's doing; looked at again after the tombstone grace."""
+KEY_OUTCOME_LATER: KeyOutcome.ValueType  # 3
+"""It could not be brought in order yet; tried again after a pause that grows."""
+Global___KeyOutcome: _TypeAlias = KeyOutcome  # noqa: Y015
+
 @_typing.final
 class BeginSaveRequest(_message.Message):
     """Request of BeginSave. The caller's token decides the owner."""
@@ -32,6 +62,7 @@ class BeginSaveRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    MUST_EXIST_FIELD_NUMBER: _builtins.int
     slug: _builtins.str
     """The project's slug."""
     name: _builtins.str
@@ -44,6 +75,8 @@ class BeginSaveRequest(_message.Message):
     """SHA-256 of what makes the request the same request."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
+    must_exist: _builtins.bool
+    """Only a project that has a version: NOT_FOUND (PROJECT_NOT_FOUND). For roll-backs."""
     def __init__(
         self,
         *,
@@ -53,10 +86,11 @@ class BeginSaveRequest(_message.Message):
         request_id: _builtins.str = ...,
         fingerprint: _builtins.bytes = ...,
         user_id: _builtins.str = ...,
+        must_exist: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "fingerprint", b"fingerprint", "name", b"name", "request_id", b"request_id", "slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "fingerprint", b"fingerprint", "must_exist", b"must_exist", "name", b"name", "request_id", b"request_id", "slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
     _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
@@ -111,22 +145,30 @@ class FileReservation(_message.Message):
     PATH_FIELD_NUMBER: _builtins.int
     CONTENT_TYPE_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    MUST_BE_UNCHANGED_FIELD_NUMBER: _builtins.int
     path: _builtins.str
-    """Path inside the project."""
+    """Path inside the project; brought to NFC."""
     content_type: _builtins.str
     """Media type."""
     size_bytes: _builtins.int
     """Bytes."""
+    sha256: _builtins.bytes
+    """SHA-256 of the content. A file with the size and the SHA-256 that the newest version has at this path is unchanged."""
+    must_be_unchanged: _builtins.bool
+    """The content is not at hand: FAILED_PRECONDITION (PRECONDITION_FAILED) unless the file is unchanged."""
     def __init__(
         self,
         *,
         path: _builtins.str = ...,
         content_type: _builtins.str = ...,
         size_bytes: _builtins.int = ...,
+        sha256: _builtins.bytes = ...,
+        must_be_unchanged: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "path", b"path", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "must_be_unchanged", b"must_be_unchanged", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -141,10 +183,13 @@ class ReserveFilesRequest(_message.Message):
     SAVE_ID_FIELD_NUMBER: _builtins.int
     OWNER_ID_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
     save_id: _builtins.str
     """The save."""
     owner_id: _builtins.str
     """`sub` of the owner."""
+    kind: _blob_pb2.BlobKind.ValueType
+    """How the bytes will go to S3: one PutObject (default) or a server-side copy."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___FileReservation]:
         """The next files, at most 500."""
@@ -155,10 +200,11 @@ class ReserveFilesRequest(_message.Message):
         save_id: _builtins.str = ...,
         owner_id: _builtins.str = ...,
         files: _abc.Iterable[Global___FileReservation] | None = ...,
+        kind: _blob_pb2.BlobKind.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "owner_id", b"owner_id", "save_id", b"save_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "kind", b"kind", "owner_id", b"owner_id", "save_id", b"save_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -173,7 +219,7 @@ class ReserveFilesResponse(_message.Message):
     BLOBS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def blobs(self) -> _containers.RepeatedCompositeFieldContainer[_blob_pb2.Blob]:
-        """One blob per file, in the order given."""
+        """One blob per file, in the order given. Without an id: the file is unchanged, nothing is to be written."""
 
     def __init__(
         self,
@@ -190,7 +236,7 @@ Global___ReserveFilesResponse: _TypeAlias = ReserveFilesResponse  # noqa: Y015
 
 @_typing.final
 class ManifestEntry(_message.Message):
-    """One line of the new version's manifest."""
+    """One file that this save has written."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -199,14 +245,14 @@ class ManifestEntry(_message.Message):
     EPOCH_FIELD_NUMBER: _builtins.int
     FILE_FIELD_NUMBER: _builtins.int
     path: _builtins.str
-    """Path inside the project."""
+    """Path inside the project; not needed, the blob tells."""
     blob_id: _builtins.str
-    """Blob that this save wrote. Empty: the file is the base version's."""
+    """Blob that this save wrote."""
     epoch: _builtins.int
     """Epoch of that blob."""
     @_builtins.property
     def file(self) -> _project_pb2.ProjectFile:
-        """Content, as verified."""
+        """Content, as verified: version_id, size_bytes, crc32c and etag."""
 
     def __init__(
         self,
@@ -225,6 +271,105 @@ class ManifestEntry(_message.Message):
 Global___ManifestEntry: _TypeAlias = ManifestEntry  # noqa: Y015
 
 @_typing.final
+class RecordFilesRequest(_message.Message):
+    """Request of RecordFiles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAVE_ID_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    save_id: _builtins.str
+    """The save."""
+    owner_id: _builtins.str
+    """`sub` of the owner."""
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___ManifestEntry]:
+        """What has been written, at most 500."""
+
+    def __init__(
+        self,
+        *,
+        save_id: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
+        entries: _abc.Iterable[Global___ManifestEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "owner_id", b"owner_id", "save_id", b"save_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordFilesRequest: _TypeAlias = RecordFilesRequest  # noqa: Y015
+
+@_typing.final
+class RecordFilesResponse(_message.Message):
+    """Response of RecordFiles."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordFilesResponse: _TypeAlias = RecordFilesResponse  # noqa: Y015
+
+@_typing.final
+class RenewSaveRequest(_message.Message):
+    """Request of RenewSave."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SAVE_ID_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    save_id: _builtins.str
+    """The save."""
+    owner_id: _builtins.str
+    """`sub` of the owner."""
+    def __init__(
+        self,
+        *,
+        save_id: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["owner_id", b"owner_id", "save_id", b"save_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewSaveRequest: _TypeAlias = RenewSaveRequest  # noqa: Y015
+
+@_typing.final
+class RenewSaveResponse(_message.Message):
+    """Response of RenewSave."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lease(self) -> _duration_pb2.Duration:
+        """How long the lease lasts from now."""
+
+    def __init__(
+        self,
+        *,
+        lease: _duration_pb2.Duration | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease", b"lease"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewSaveResponse: _TypeAlias = RenewSaveResponse  # noqa: Y015
+
+@_typing.final
 class CommitSaveRequest(_message.Message):
     """Request of CommitSave."""
 
@@ -237,6 +382,8 @@ class CommitSaveRequest(_message.Message):
     HAS_FRONTEND_FIELD_NUMBER: _builtins.int
     HAS_BACKEND_FIELD_NUMBER: _builtins.int
     ROLLED_BACK_TO_FIELD_NUMBER: _builtins.int
+    FILE_COUNT_FIELD_NUMBER: _builtins.int
+    CONTENT_SHA256_FIELD_NUMBER: _builtins.int
     save_id: _builtins.str
     """The save."""
     owner_id: _builtins.str
@@ -246,10 +393,14 @@ class CommitSaveRequest(_message.Message):
     has_backend: _builtins.bool
     """See Project.has_backend."""
     rolled_back_to: _builtins.int
-    """Set when this is a roll-back: the version restored."""
+    """Set when this is a roll-back: the version restored, whose technologies and flags the new one takes over."""
+    file_count: _builtins.int
+    """How many files the new version must have; guards against a save that lost some on its way."""
+    content_sha256: _builtins.bytes
+    """SHA-256 that tells a repeat of the same request from another one with the same request_id."""
     @_builtins.property
     def entries(self) -> _containers.RepeatedCompositeFieldContainer[Global___ManifestEntry]:
-        """The whole manifest."""
+        """What has been written and was not told by RecordFiles. The manifest is every file that was reserved."""
 
     @_builtins.property
     def tech_stack(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
@@ -265,10 +416,12 @@ class CommitSaveRequest(_message.Message):
         has_frontend: _builtins.bool = ...,
         has_backend: _builtins.bool = ...,
         rolled_back_to: _builtins.int = ...,
+        file_count: _builtins.int = ...,
+        content_sha256: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "has_backend", b"has_backend", "has_frontend", b"has_frontend", "owner_id", b"owner_id", "rolled_back_to", b"rolled_back_to", "save_id", b"save_id", "tech_stack", b"tech_stack"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_sha256", b"content_sha256", "entries", b"entries", "file_count", b"file_count", "has_backend", b"has_backend", "has_frontend", b"has_frontend", "owner_id", b"owner_id", "rolled_back_to", b"rolled_back_to", "save_id", b"save_id", "tech_stack", b"tech_stack"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -282,6 +435,9 @@ class CommitSaveResponse(_message.Message):
 
     PROJECT_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    CONTENT_SHA256_FIELD_NUMBER: _builtins.int
+    content_sha256: _builtins.bytes
+    """The request's content_sha256."""
     @_builtins.property
     def project(self) -> _project_pb2.Project:
         """The project at its new version."""
@@ -295,10 +451,11 @@ class CommitSaveResponse(_message.Message):
         *,
         project: _project_pb2.Project | None = ...,
         version: _project_pb2.ProjectVersion | None = ...,
+        content_sha256: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["project", b"project", "version", b"version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["project", b"project", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_sha256", b"content_sha256", "project", b"project", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -396,3 +553,182 @@ class RemoveProjectResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RemoveProjectResponse: _TypeAlias = RemoveProjectResponse  # noqa: Y015
+
+@_typing.final
+class ProjectKey(_message.Message):
+    """An S3 key of a project whose current object has to be looked at."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    WANTED_VERSION_ID_FIELD_NUMBER: _builtins.int
+    WANTED_BLOB_ID_FIELD_NUMBER: _builtins.int
+    HAS_VERSIONS_FIELD_NUMBER: _builtins.int
+    IS_BUSY_FIELD_NUMBER: _builtins.int
+    owner_id: _builtins.str
+    """`sub` of the owner."""
+    key: _builtins.str
+    """S3 key."""
+    epoch: _builtins.int
+    """The epoch of this claim."""
+    wanted_version_id: _builtins.str
+    """S3 version id that has to be the current one. Empty: no object may be current."""
+    wanted_blob_id: _builtins.str
+    """UUID of its blob."""
+    has_versions: _builtins.bool
+    """Versions of this key are part of some version of a project: below a delete marker they stay."""
+    is_busy: _builtins.bool
+    """Attempts of this key are being written or removed: what is seen now will change."""
+    def __init__(
+        self,
+        *,
+        owner_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        wanted_version_id: _builtins.str = ...,
+        wanted_blob_id: _builtins.str = ...,
+        has_versions: _builtins.bool = ...,
+        is_busy: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "has_versions", b"has_versions", "is_busy", b"is_busy", "key", b"key", "owner_id", b"owner_id", "wanted_blob_id", b"wanted_blob_id", "wanted_version_id", b"wanted_version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ProjectKey: _TypeAlias = ProjectKey  # noqa: Y015
+
+@_typing.final
+class ClaimKeysRequest(_message.Message):
+    """Request of ClaimKeys."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LIMIT_FIELD_NUMBER: _builtins.int
+    SLUG_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    limit: _builtins.int
+    """How many at the most: 0 means 50; over 500 is lowered to 500."""
+    slug: _builtins.str
+    """Only keys of this project, right after a save. Empty: any that are due."""
+    owner_id: _builtins.str
+    """`sub` of the project's owner; with slug."""
+    def __init__(
+        self,
+        *,
+        limit: _builtins.int = ...,
+        slug: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "owner_id", b"owner_id", "slug", b"slug"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClaimKeysRequest: _TypeAlias = ClaimKeysRequest  # noqa: Y015
+
+@_typing.final
+class ClaimKeysResponse(_message.Message):
+    """Response of ClaimKeys."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEYS_FIELD_NUMBER: _builtins.int
+    SAVES_GIVEN_UP_FIELD_NUMBER: _builtins.int
+    saves_given_up: _builtins.int
+    """Saves that were given up because they fell silent."""
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedCompositeFieldContainer[Global___ProjectKey]:
+        """Keys, each leased to this caller."""
+
+    def __init__(
+        self,
+        *,
+        keys: _abc.Iterable[Global___ProjectKey] | None = ...,
+        saves_given_up: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keys", b"keys", "saves_given_up", b"saves_given_up"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ClaimKeysResponse: _TypeAlias = ClaimKeysResponse  # noqa: Y015
+
+@_typing.final
+class KeyReport(_message.Message):
+    """What became of one key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    EPOCH_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    owner_id: _builtins.str
+    """`sub` of the owner."""
+    key: _builtins.str
+    """S3 key."""
+    epoch: _builtins.int
+    """The epoch of the claim."""
+    outcome: Global___KeyOutcome.ValueType
+    """How it was found and left."""
+    def __init__(
+        self,
+        *,
+        owner_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        epoch: _builtins.int = ...,
+        outcome: Global___KeyOutcome.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "key", b"key", "outcome", b"outcome", "owner_id", b"owner_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___KeyReport: _TypeAlias = KeyReport  # noqa: Y015
+
+@_typing.final
+class ReportKeysRequest(_message.Message):
+    """Request of ReportKeys."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REPORTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reports(self) -> _containers.RepeatedCompositeFieldContainer[Global___KeyReport]:
+        """At most 500."""
+
+    def __init__(
+        self,
+        *,
+        reports: _abc.Iterable[Global___KeyReport] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reports", b"reports"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportKeysRequest: _TypeAlias = ReportKeysRequest  # noqa: Y015
+
+@_typing.final
+class ReportKeysResponse(_message.Message):
+    """Response of ReportKeys."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportKeysResponse: _TypeAlias = ReportKeysResponse  # noqa: Y015

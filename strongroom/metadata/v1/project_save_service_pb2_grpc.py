@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class ProjectSaveServiceStub:
-    """The transactions of project saves: one commit of many blobs. Internal: only storage_service may call it.
+    """The transactions of project saves: one commit of many blobs (docs/projects.md). Internal: only storage_service may
+    call it. A save whose lease has run out, or whose project was deleted, is over: ABORTED (UPLOAD_SUPERSEDED).
     """
 
     def __init__(self, channel):
@@ -45,6 +46,16 @@ class ProjectSaveServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ReserveFilesRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ReserveFilesResponse.FromString,
                 _registered_method=True)
+        self.RecordFiles = channel.unary_unary(
+                '/strongroom.metadata.v1.ProjectSaveService/RecordFiles',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RecordFilesRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RecordFilesResponse.FromString,
+                _registered_method=True)
+        self.RenewSave = channel.unary_unary(
+                '/strongroom.metadata.v1.ProjectSaveService/RenewSave',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RenewSaveRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RenewSaveResponse.FromString,
+                _registered_method=True)
         self.CommitSave = channel.unary_unary(
                 '/strongroom.metadata.v1.ProjectSaveService/CommitSave',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.CommitSaveRequest.SerializeToString,
@@ -60,22 +71,51 @@ class ProjectSaveServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RemoveProjectRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RemoveProjectResponse.FromString,
                 _registered_method=True)
+        self.ClaimKeys = channel.unary_unary(
+                '/strongroom.metadata.v1.ProjectSaveService/ClaimKeys',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ClaimKeysRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ClaimKeysResponse.FromString,
+                _registered_method=True)
+        self.ReportKeys = channel.unary_unary(
+                '/strongroom.metadata.v1.ProjectSaveService/ReportKeys',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ReportKeysRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ReportKeysResponse.FromString,
+                _registered_method=True)
 
 
 class ProjectSaveServiceServicer:
-    """The transactions of project saves: one commit of many blobs. Internal: only storage_service may call it.
+    """The transactions of project saves: one commit of many blobs (docs/projects.md). Internal: only storage_service may
+    call it. A save whose lease has run out, or whose project was deleted, is over: ABORTED (UPLOAD_SUPERSEDED).
     """
 
     def BeginSave(self, request, context):
-        """Begins a save: the project row (made if needed), one save under way per project, the files of the newest version
-        to compare with. ABORTED (VERSION_CONFLICT, REQUEST_IN_PROGRESS), RESOURCE_EXHAUSTED (QUOTA_EXCEEDED).
+        """Begins a save: the project row (made if needed), one save under way per project.
+        ABORTED (VERSION_CONFLICT, REQUEST_IN_PROGRESS), INVALID_ARGUMENT (IDEMPOTENCY_KEY_REUSED),
+        NOT_FOUND (PROJECT_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ReserveFiles(self, request, context):
-        """T1 for a batch of the save's files: PENDING blobs with keys `projects/{user_id}/{slug}/{path}`.
+        """T1 for a batch of the save's files: each is unchanged, or gets a PENDING blob with the key
+        `projects/{user_id}/{slug}/{path}`. INVALID_ARGUMENT (PATH_INVALID), FAILED_PRECONDITION (PRECONDITION_FAILED),
+        RESOURCE_EXHAUSTED (QUOTA_EXCEEDED, FILE_COUNT_EXCEEDED).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordFiles(self, request, context):
+        """Keeps what has been written so far; a repeat changes nothing. A large save tells its files in batches, because the
+        whole manifest may not fit one message.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewSave(self, request, context):
+        """Extends the lease of a save.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -96,7 +136,22 @@ class ProjectSaveServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveProject(self, request, context):
-        """D1 for a whole project: invisible, every version's blobs to DELETING.
+        """D1 for a whole project: invisible, every version's blobs to DELETING. A save under way is given up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ClaimKeys(self, request, context):
+        """Hands out keys whose current object may not be what the newest version says, each leased to one cleaner; gives up
+        saves that fell silent before.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportKeys(self, request, context):
+        """Reports how keys were found and left. A key at another epoch than the claim's is passed over.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -115,6 +170,16 @@ def add_ProjectSaveServiceServicer_to_server(servicer, server):
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ReserveFilesRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ReserveFilesResponse.SerializeToString,
             ),
+            'RecordFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordFiles,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RecordFilesRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RecordFilesResponse.SerializeToString,
+            ),
+            'RenewSave': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewSave,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RenewSaveRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RenewSaveResponse.SerializeToString,
+            ),
             'CommitSave': grpc.unary_unary_rpc_method_handler(
                     servicer.CommitSave,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.CommitSaveRequest.FromString,
@@ -130,6 +195,16 @@ def add_ProjectSaveServiceServicer_to_server(servicer, server):
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RemoveProjectRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RemoveProjectResponse.SerializeToString,
             ),
+            'ClaimKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ClaimKeys,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ClaimKeysRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ClaimKeysResponse.SerializeToString,
+            ),
+            'ReportKeys': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportKeys,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ReportKeysRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ReportKeysResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'strongroom.metadata.v1.ProjectSaveService', rpc_method_handlers)
@@ -139,7 +214,8 @@ def add_ProjectSaveServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ProjectSaveService:
-    """The transactions of project saves: one commit of many blobs. Internal: only storage_service may call it.
+    """The transactions of project saves: one commit of many blobs (docs/projects.md). Internal: only storage_service may
+    call it. A save whose lease has run out, or whose project was deleted, is over: ABORTED (UPLOAD_SUPERSEDED).
     """
 
     @staticmethod
@@ -186,6 +262,60 @@ class ProjectSaveService:
             '/strongroom.metadata.v1.ProjectSaveService/ReserveFiles',
             strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ReserveFilesRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ReserveFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.ProjectSaveService/RecordFiles',
+            strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RecordFilesRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RecordFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewSave(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.ProjectSaveService/RenewSave',
+            strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RenewSaveRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RenewSaveResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -267,6 +397,60 @@ class ProjectSaveService:
             '/strongroom.metadata.v1.ProjectSaveService/RemoveProject',
             strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RemoveProjectRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.RemoveProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ClaimKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.ProjectSaveService/ClaimKeys',
+            strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ClaimKeysRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ClaimKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportKeys(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.ProjectSaveService/ReportKeys',
+            strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ReportKeysRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_project__save__service__pb2.ReportKeysResponse.FromString,
             options,
             channel_credentials,
             insecure,

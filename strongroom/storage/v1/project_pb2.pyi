@@ -73,11 +73,13 @@ class SaveProjectFile(_message.Message):
     size_bytes: _builtins.int
     """Size in bytes."""
     crc32c: _builtins.int
-    """CRC-32C of the content. A file that the newest version already has with this size and SHA-256 is not sent again."""
+    """CRC-32C of the content; verified."""
     sha256: _builtins.bytes
-    """SHA-256 of the content, 32 bytes; lets an unchanged file go unsent."""
+    """SHA-256 of the content, 32 bytes; verified. Needed for unchanged."""
     unchanged: _builtins.bool
-    """No data follows: the content is that of the newest version. FAILED_PRECONDITION when it isn't."""
+    """No data follows: the newest version has this size and SHA-256 at this path (ListProjectFiles tells both).
+    FAILED_PRECONDITION (PRECONDITION_FAILED) when it hasn't.
+    """
     def __init__(
         self,
         *,
