@@ -16,6 +16,7 @@ class Drain:
         self.begun = asyncio.Event()
         self.cuttable: set[asyncio.Task[object]] = set()
         self.active = 0
+        self.is_cut = False
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -42,6 +43,7 @@ class Drain:
 
     def cut(self) -> None:
         """Cancel health watches and reflection streams."""
+        self.is_cut = True
         for task in tuple(self.cuttable):
             task.cancel()
 

@@ -1,7 +1,7 @@
 """Health of what a process depends on (Postgres, S3), under a health name of its own.
 
-The process stays SERVING while a dependency is down: it answers with clear errors and recovers by itself. Whoever
-wants to know asks for ``strongroom.postgres`` or ``strongroom.s3``.
+The process stays SERVING while a dependency is down: it answers with clear errors and recovers by itself.
+Whoever wants to know asks for ``strongroom.postgres`` or ``strongroom.s3``.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ log = structlog.get_logger(__name__)
 class Probes:
     """Runs ``probes`` (health name → coroutine function) until ``aclose`` and reports each answer."""
 
-    def __init__(
-        self, probes: Mapping[str, Probe], report: Callable[[str, bool], Awaitable[None]]
-    ) -> None:
+    def __init__(self, probes: Mapping[str, Probe], report: Callable[[str, bool], Awaitable[None]]) -> None:
         self._probes = probes
         self._report = report
         self._tasks: list[asyncio.Task[None]] = []

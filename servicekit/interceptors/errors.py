@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 
 import grpc
 import structlog
 from grpc_status import rpc_status  # type: ignore[import-untyped]  # published without types
 
-from servicekit.context import REQUEST_ID
+from servicekit.context import REQUEST_ID, RequestContext
 from servicekit.interceptors.method import ServicerContext
-from strongroom.errors import Internal, StrongroomError, Unimplemented, from_rpc_error, to_status_proto
+from strongroom.errors import (
+    Internal,
+    ServiceUnavailable,
+    StrongroomError,
+    Unimplemented,
+    from_rpc_error,
+    to_status_proto,
+)
 
 log = structlog.get_logger(__name__)
 
 
-def translate(error: Exception, context: ServicerContext, method: str, request_id: str) -> StrongroomError:
+def translate(error: Exception, context: ServicerContext, request: RequestContext) -> StrongroomError:
     """The error to report for ``error``.
 
     A StrongroomError stays what it is, also as the cause of an exception group (a TaskGroup of parts). A
@@ -27,14 +35,34 @@ def translate(error: Exception, context: ServicerContext, method: str, request_i
     if isinstance(error, grpc.RpcError):
         return from_rpc_error(error)
     if isinstance(error, NotImplementedError) and context.code() in _UNIMPLEMENTED:
+        method = request.method
         return Unimplemented(f"{method.lstrip('/')} is not in this release.", metadata={"feature": method})
     if isinstance(error, ExceptionGroup):
         leaves = tuple(_leaves(error))
         known = [leaf for leaf in leaves if isinstance(leaf, StrongroomError)]
         if len(known) == len(leaves):
             return known[0]
+    return _unexpected(error, request)
+
+
+def _unexpected(error: BaseException, request: RequestContext) -> Internal:
     log.error("unexpected error", exc_info=error)
-    return Internal(f"internal error; quote request id {request_id}")
+    return Internal(f"internal error; quote request id {request.request_id}")
+
+
+def explain_cancellation(
+    error: asyncio.CancelledError, request: RequestContext, *, cut: bool
+) -> StrongroomError | None:
+    """What to tell the caller of an RPC that ends with CancelledError; None: nothing, it was they who left.
+
+    grpc.aio sends no status in this case, so that an RPC would hang until its deadline if it was not the
+    caller who cancelled it: because the process leaves (``cut``), or because the servicer let the
+    cancellation of some future of its own escape.
+    """
+    if cut:
+        return ServiceUnavailable("The server is shutting down; connect again.")
+    task = asyncio.current_task()
+    return _unexpected(error, request) if task is not None and not task.cancelling() else None
 
 
 _UNIMPLEMENTED = (grpc.StatusCode.UNIMPLEMENTED, grpc.StatusCode.UNIMPLEMENTED.value[0])

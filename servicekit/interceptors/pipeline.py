@@ -24,7 +24,7 @@ from grpc import aio
 from servicekit.auth import Authenticator
 from servicekit.drain import Drain
 from servicekit.interceptors.authn import AuthPolicy, authenticate
-from servicekit.interceptors.errors import abort, translate
+from servicekit.interceptors.errors import abort, explain_cancellation, translate
 from servicekit.interceptors.method import Behavior, Method, ServicerContext, behavior_of
 from servicekit.interceptors.request_id import begin
 from servicekit.interceptors.validation import request_parser
@@ -111,14 +111,18 @@ class Pipeline(aio.ServerInterceptor):
                 if not is_open:
                     await authenticate(authenticator, credentials, info, internal=is_internal)
                 return await body(request, context)
-            except asyncio.CancelledError:
-                code = grpc.StatusCode.CANCELLED
-                raise
+            except asyncio.CancelledError as error:
+                reported = explain_cancellation(error, info, cut=is_open and drain.is_cut)
+                if reported is None:
+                    code = grpc.StatusCode.CANCELLED
+                    raise
+                code = reported.code
+                await abort(context, reported, info.request_id)
             except aio.AbortError:
                 code = _code_of(context)
                 raise
             except Exception as error:  # noqa: BLE001 - the one place where everything is translated
-                reported = translate(error, context, method.path, info.request_id)
+                reported = translate(error, context, info)
                 code = reported.code
                 await abort(context, reported, info.request_id)
             finally:

@@ -1,0 +1,153 @@
+"""Who may call what, over real gRPC."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import grpc
+import pytest
+
+from servicekit.context import current_principal, current_request_id
+from servicekit.principal import Principal, effective_owner
+from servicekit.tokens import InternalCredential
+from strongroom.errors import PermissionDenied, TokenExpired, TokenInvalid, TokenMissing, from_rpc_error
+from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
+from tests.integration.servicekit.conftest import Serving
+from tests.integration.servicekit.echo import (
+    INTERNAL_SECRET,
+    INTERNAL_SERVICE,
+    Echo,
+    bearer,
+    everything,
+    failure,
+    token,
+)
+
+ONE = GetUploadRequest(upload_id="u")
+
+
+class Recorder(Echo):
+    """Remembers the principal and request id each call was made with."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[Principal, str]] = []
+        super().__init__(self._unary, self._client_stream, self._server_stream, self._bidi)
+
+    def _note(self) -> None:
+        self.seen.append((current_principal(), current_request_id()))
+
+    async def _unary(self, request: Any, context: Any) -> UploadResponse:
+        self._note()
+        return UploadResponse()
+
+    async def _client_stream(self, requests: Any, context: Any) -> UploadResponse:
+        self._note()
+        return UploadResponse(persisted_size=len([message async for message in requests]))
+
+    async def _server_stream(self, request: Any, context: Any) -> Any:
+        self._note()
+        yield UploadResponse()
+
+    async def _bidi(self, requests: Any, context: Any) -> Any:
+        self._note()
+        async for _ in requests:
+            yield UploadResponse()
+
+
+async def test_all_kinds_see_the_principal(serving: Serving) -> None:
+    echo = Recorder()
+    async with serving(echo) as stub:
+        chunk = [UploadRequest(data=b"x")]
+        await stub.unary(ONE, metadata=bearer())
+        await stub.client_stream(iter(chunk), metadata=bearer())
+        await everything(stub.server_stream(ONE, metadata=bearer()))
+        await everything(stub.bidi(iter(chunk), metadata=bearer()))
+    assert [(who.subject, request_id) for who, request_id in echo.seen] == [("alice", "req-1")] * 4
+    assert echo.seen[0][0].token == token()
+
+
+async def test_no_call_reaches_the_servicer_without_a_token(serving: Serving) -> None:
+    echo = Recorder()
+    async with serving(echo) as stub:
+        chunk = [UploadRequest(data=b"x")]
+        for call in (
+            stub.unary(ONE),
+            stub.client_stream(iter(chunk)),
+            everything(stub.server_stream(ONE)),
+            everything(stub.bidi(iter(chunk))),
+        ):
+            failed = await failure(call)
+            assert failed.code() is grpc.StatusCode.UNAUTHENTICATED
+            assert type(from_rpc_error(failed)) is TokenMissing
+    assert echo.seen == []
+
+
+@pytest.mark.parametrize(
+    ("metadata", "error"),
+    [
+        ((("authorization", "Basic YWxpY2U6eA=="),), TokenInvalid),
+        ((("authorization", "Bearer "),), TokenInvalid),
+        ((("authorization", "Bearer nonsense"),), TokenInvalid),
+        (bearer(exp=1), TokenExpired),
+        ((*bearer("alice"), *bearer("bob")), TokenInvalid),
+        ((*bearer(), ("x-strongroom-internal", "nonsense")), TokenInvalid),
+    ],
+)
+async def test_bad_credentials(
+    serving: Serving, metadata: tuple[tuple[str, str], ...], error: type[Exception]
+) -> None:
+    echo = Recorder()
+    async with serving(echo) as stub:
+        assert type(from_rpc_error(await failure(stub.unary(ONE, metadata=metadata)))) is error
+    assert echo.seen == []
+
+
+async def test_a_refused_token_is_not_repeated_to_the_caller(serving: Serving) -> None:
+    wrong = token()[:-4] + "AAAA"
+    async with serving(Echo()) as stub:
+        failed = await failure(stub.unary(ONE, metadata=(("authorization", f"Bearer {wrong}"),)))
+    assert wrong.split(".")[1] not in f"{failed.details()} {failed.trailing_metadata()}"
+
+
+async def test_optional_auth_calls_anonymous_but_still_refuses_bad_tokens(serving: Serving) -> None:
+    echo = Recorder()
+    async with serving(echo, auth="optional") as stub:
+        await stub.unary(ONE)
+        await stub.unary(ONE, metadata=bearer())
+        failed = await failure(stub.unary(ONE, metadata=bearer(exp=1)))
+    assert [who.subject for who, _ in echo.seen] == ["anonymous", "alice"]
+    assert type(from_rpc_error(failed)) is TokenExpired
+
+
+async def test_internal_services_want_the_internal_credential(serving: Serving) -> None:
+    echo = Recorder()
+    internal = (("x-strongroom-internal", InternalCredential(INTERNAL_SECRET).mint()),)
+    async with serving(echo, service=INTERNAL_SERVICE) as stub:
+        for metadata in (bearer(), bearer(roles=["admin"])):
+            refused = await failure(stub.unary(ONE, metadata=metadata))
+            assert type(from_rpc_error(refused)) is PermissionDenied
+        await stub.unary(ONE, metadata=internal)
+        await stub.unary(ONE, metadata=(*bearer(), *internal))
+    assert [(who.subject, who.internal) for who, _ in echo.seen] == [
+        ("", "storage_service"),
+        ("alice", "storage_service"),
+    ]
+    with pytest.raises(TokenMissing):
+        effective_owner(echo.seen[0][0], "")
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 129, "a/b", "é"])
+async def test_unfit_request_ids_are_replaced(serving: Serving, given: str) -> None:
+    echo = Recorder()
+    metadata = (bearer()[0], ("x-request-id", given)) if given.isascii() else (bearer()[0],)
+    async with serving(echo) as stub:
+        await stub.unary(ONE, metadata=metadata)
+    (_, request_id) = echo.seen[0]
+    assert request_id != given
+    assert len(request_id) == 32
+
+
+async def test_errors_carry_the_request_id(serving: Serving) -> None:
+    async with serving(Echo()) as stub:
+        failed = await failure(stub.unary(ONE, metadata=(("x-request-id", "abc.DEF-1_2"),)))
+    assert ("x-request-id", "abc.DEF-1_2") in [tuple(pair) for pair in failed.trailing_metadata()]

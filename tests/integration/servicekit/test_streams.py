@@ -1,0 +1,170 @@
+"""Cancellation, client death and back-pressure look to a servicer just as without the pipeline."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import grpc
+import pytest
+from grpc import aio
+
+from servicekit.server import serve_in_process
+from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
+from tests.integration.servicekit.conftest import Serving
+from tests.integration.servicekit.echo import Echo, EchoStub, bearer, everything, failure, settings
+
+ONE = GetUploadRequest(upload_id="u")
+
+
+class Watched:
+    """Records how a handler ended."""
+
+    def __init__(self) -> None:
+        self.started = asyncio.Event()
+        self.ended = asyncio.Event()
+        self.how = ""
+
+    async def unary(self, request: Any, context: Any) -> UploadResponse:
+        self.started.set()
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            self.how = "cancelled"
+            raise
+        finally:
+            self.ended.set()
+        return UploadResponse()
+
+    async def endless(self, request: Any, context: Any) -> Any:
+        try:
+            while True:
+                yield UploadResponse()
+                self.started.set()
+                await asyncio.sleep(0.005)
+        finally:
+            self.how = "closed"
+            self.ended.set()
+
+    async def read_all(self, requests: Any, context: Any) -> UploadResponse:
+        size = 0
+        try:
+            async for message in requests:
+                size += len(message.data)
+                self.started.set()
+            self.how = "clean end"
+        except asyncio.CancelledError:
+            self.how = "cancelled"
+            raise
+        finally:
+            self.ended.set()
+        return UploadResponse(persisted_size=size)
+
+
+async def test_a_cancelled_call_cancels_its_handler(serving: Serving) -> None:
+    watched = Watched()
+    async with serving(Echo(unary=watched.unary)) as stub:
+        call = stub.unary(ONE, metadata=bearer())
+        waiting = asyncio.ensure_future(failure(call))
+        await watched.started.wait()
+        call.cancel()
+        await asyncio.wait_for(watched.ended.wait(), 10)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert watched.how == "cancelled"
+
+
+async def test_a_deadline_cancels_its_handler(serving: Serving) -> None:
+    watched = Watched()
+    async with serving(Echo(unary=watched.unary)) as stub:
+        failed = await failure(stub.unary(ONE, metadata=bearer(), timeout=0.3))
+        assert failed.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        await asyncio.wait_for(watched.ended.wait(), 10)
+    assert watched.how == "cancelled"
+
+
+async def test_a_cancelled_response_stream_closes_its_generator(serving: Serving) -> None:
+    watched = Watched()
+    async with serving(Echo(server_stream=watched.endless)) as stub:
+        call = stub.server_stream(ONE, metadata=bearer())
+        async for _ in call:
+            break
+        await watched.started.wait()
+        call.cancel()
+        await asyncio.wait_for(watched.ended.wait(), 10)
+    assert watched.how == "closed"
+
+
+async def how_it_ends(add: Any, options: Any) -> str:
+    """How a servicer sees a client that dies in the middle of its request stream."""
+    watched = Watched()
+    echo = Echo(client_stream=watched.read_all)
+    async with add(echo) as address:
+        channel = aio.insecure_channel(address)
+
+        async def chunks() -> Any:
+            yield UploadRequest(data=b"x")
+            await asyncio.sleep(60)
+
+        call = EchoStub(channel).client_stream(chunks(), metadata=bearer())
+        await watched.started.wait()
+        call.cancel()
+        await channel.close()
+        await asyncio.wait_for(watched.ended.wait(), 10)
+    return watched.how
+
+
+async def test_client_death_looks_as_it_does_without_the_pipeline() -> None:
+    from contextlib import asynccontextmanager
+
+    @asynccontextmanager
+    async def bare(echo: Echo) -> Any:
+        server = aio.server()
+        port = server.add_insecure_port("127.0.0.1:0")
+        echo.add(server)
+        await server.start()
+        yield f"127.0.0.1:{port}"
+        await server.stop(None)
+
+    def ours(echo: Echo) -> Any:
+        return serve_in_process(echo.spec(), settings())
+
+    assert await how_it_ends(ours, None) == await how_it_ends(bare, None)
+
+
+async def test_a_cancellation_that_nobody_asked_for_is_a_bug_and_no_hanging_call(serving: Serving) -> None:
+    async def handler(request: Any, context: Any) -> UploadResponse:
+        orphan = asyncio.get_running_loop().create_future()
+        orphan.cancel()
+        await orphan
+        return UploadResponse()
+
+    async with serving(Echo(unary=handler)) as stub:
+        failed = await failure(stub.unary(ONE, metadata=bearer(), timeout=20))
+    assert failed.details() == "internal error; quote request id req-1"
+
+
+async def test_messages_above_four_mebibytes_are_refused(serving: Serving) -> None:
+    async with serving(Echo()) as stub:
+        size = 4 * 1024 * 1024
+        failed = await failure(stub.client_stream(iter([UploadRequest(data=bytes(size))]), metadata=bearer()))
+        fits = await stub.client_stream(iter([UploadRequest(data=bytes(size - 100))]), metadata=bearer())
+    assert failed.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert fits.persisted_size == size - 100
+
+
+async def test_order_and_content_of_long_streams(serving: Serving) -> None:
+    async with serving(Echo()) as stub:
+        chunks = [UploadRequest(write_offset=n, data=bytes(n)) for n in range(300)]
+        got = await everything(stub.bidi(iter(chunks), metadata=bearer()))
+    assert [response.persisted_size for response in got] == list(range(300))
+
+
+async def test_a_servicer_may_read_and_write_through_the_context(serving: Serving) -> None:
+    async def handler(requests: Any, context: Any) -> None:
+        while (message := await context.read()) is not aio.EOF:
+            await context.write(UploadResponse(persisted_size=len(message.data)))
+
+    async with serving(Echo(bidi=handler)) as stub:
+        got = await everything(stub.bidi(iter([UploadRequest(data=b"abc")]), metadata=bearer()))
+    assert [response.persisted_size for response in got] == [3]
