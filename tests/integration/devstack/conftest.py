@@ -8,18 +8,18 @@ from pathlib import Path
 import pytest
 
 from devstack import infra
-from tests.integration.devstack.running import RunningStack
+from tests.integration.devstack.running import STANDINS, RunningStack
 
 StartStack = Callable[..., RunningStack]
 
 
 @pytest.fixture
 def start_stack(tmp_path: Path) -> Iterator[StartStack]:
-    """`start_stack(**environ)`: another life of the stack in this test's folder."""
+    """`start_stack(*command, **environ)`: another life of the stack in this test's folder."""
     started: list[RunningStack] = []
 
-    def start(**environ: str) -> RunningStack:
-        started.append(RunningStack(tmp_path, **environ))
+    def start(*command: str, **environ: str) -> RunningStack:
+        started.append(RunningStack(tmp_path, command or STANDINS, **environ))
         return started[-1]
 
     yield start

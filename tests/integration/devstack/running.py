@@ -15,7 +15,8 @@ from typing import Any
 from devstack.leftovers import start_mark
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-RUNNER = Path(__file__).with_name("run_with_standins.py")
+STANDINS = (str(Path(__file__).with_name("run_with_standins.py")),)
+REAL = ("-m", "devstack", "up")
 PATIENCE = 90.0
 
 
@@ -33,9 +34,12 @@ def alive(pid: int) -> bool:
 
 
 class RunningStack:
-    """One `up` in a process of its own; what it prints is in `output`."""
+    """One `up` in a process of its own; what it prints is in `output`.
 
-    def __init__(self, folder: Path, **environ: str) -> None:
+    `command` is the stack of stand-ins, or `REAL` for the one that `make up` runs.
+    """
+
+    def __init__(self, folder: Path, command: tuple[str, ...] = STANDINS, **environ: str) -> None:
         self.data_dir = folder / "data"
         self.notes = folder / "notes"
         self.notes.mkdir(exist_ok=True)
@@ -48,7 +52,7 @@ class RunningStack:
         env = caller | ports | places | {"PYTHONPATH": str(CHECKOUT)} | environ
         with self.printed.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, str(RUNNER)], env=env, cwd=CHECKOUT, stdout=output, stderr=output,
+                [sys.executable, *command], env=env, cwd=CHECKOUT, stdout=output, stderr=output,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
 
