@@ -24,12 +24,13 @@ import psycopg
 from psycopg import sql
 
 from devstack import bucket, environment, health
-from devstack.command import Command, Probe, log_tail, spawn
+from devstack.command import Probe, log_tail
 from devstack.environment import GATEWAY, METADATA, STORAGE, Addresses, StackValues
 from devstack.infra import Infra
 from devstack.ports import HOST, KeptPorts
 from devstack.stackfile import S3Entry
 from tests.faults.checker import Checker
+from tests.faults.forkserver import Child, ForkServer
 from tests.faults.s3_proxy import S3Proxy
 from tests.faults.tcp_proxy import PostgresProxy
 from tests.stack import CHECKOUT, FAST_DRAIN, clean_environ, until, user_token
@@ -46,18 +47,21 @@ _MODULES: Final = {METADATA: "metadata_service", STORAGE: "storage_service", GAT
 class _Process:
     """One service and the failpoints it was started with."""
 
-    process: subprocess.Popen[bytes]
+    process: Child
     failpoints: str
 
     @property
     def alive(self) -> bool:
-        return self.process.poll() is None
+        return self.process.code is None
 
 
 class Cell:
     """``run()`` starts the services; ``stop()`` ends everything."""
 
-    def __init__(self, infra: Infra, name: str, folder: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, infra: Infra, forks: ForkServer, name: str, folder: Path, env: Mapping[str, str] | None = None
+    ) -> None:
+        self._forks = forks
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self._infra = infra
@@ -107,12 +111,12 @@ class Cell:
     def wait_killed(self, service: Service) -> None:
         """Until SIGKILL has ended the process."""
         process = self._running[service].process
-        until(f"{service} dies", lambda: process.poll() is not None)
-        assert process.returncode == -signal.SIGKILL, self._told(service, f"ended with {process.returncode}")
+        until(f"{service} dies", lambda: process.code is not None)
+        assert process.code == -signal.SIGKILL, self._told(service, f"ended with {process.code}")
 
     def kill(self, service: Service) -> None:
         """SIGKILL now."""
-        _end(self._running[service].process)
+        self._running[service].process.end()
 
     def is_alive(self, service: Service) -> bool:
         """Whether the process runs (or is stopped)."""
@@ -147,12 +151,12 @@ class Cell:
             until(f"{name} serves", lambda: self._serves(name, health.grpc_serving(address)))
             yield
         finally:
-            _end(self._running.pop(name).process)
+            self._running.pop(name).process.end()
 
     def stop(self) -> None:
         """End the services and the proxies; the servers stay."""
         for running in self._running.values():
-            _end(running.process)
+            running.process.end()
         self.s3.close()
         self.postgres.close()
 
@@ -165,15 +169,14 @@ class Cell:
         if running is not None and running.alive and running.failpoints == failpoints:
             return False
         if running is not None:
-            _end(running.process)
+            running.process.end()
         self._running[name] = _Process(self._spawn(name, name, self._values, failpoints), failpoints)
         return True
 
-    def _spawn(self, name: str, role: str, values: StackValues, failpoints: str) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str, role: str, values: StackValues, failpoints: str) -> Child:
         env = environment.for_service(role, self._env, values)
         armed = {"STRONGROOM_FAILPOINTS": failpoints} if failpoints else {}
-        argv = (sys.executable, "-m", _MODULES[role], "serve")
-        return spawn(Command(name, argv, env | armed, CHECKOUT, self._folder / f"{name}.log"))
+        return self._forks.start(_MODULES[role], env | armed, self._folder / f"{name}.log")
 
     def _wait_ready(self) -> None:
         """Until each service serves and each of the connections between them has been found again."""
@@ -249,12 +252,6 @@ def _at(dsn: str, database: str, port: int | None = None) -> str:
     login = parts.netloc.rpartition("@")[0]
     host = f"{parts.hostname}:{port or parts.port}"
     return urlunsplit(parts._replace(netloc=f"{login}@{host}", path=f"/{database}"))
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """SIGKILL: also ends what SIGSTOP has frozen, and is one crash more that must do no harm."""
-    process.kill()
-    process.wait()
 
 
 def _status(client: httpx.Client, url: str) -> int:

@@ -8,6 +8,7 @@ import pytest
 
 from devstack import infra
 from tests.faults.cell import Cell, migrate
+from tests.faults.forkserver import ForkServer
 
 
 @pytest.fixture(scope="session")
@@ -19,13 +20,25 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[infra.Infra]:
         yield running
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[ForkServer]:
+    """Starts the services of all cells."""
+    server = ForkServer()
+    yield server
+    server.close()
+
+
 @pytest.fixture(scope="module")
 def cell(
-    servers: infra.Infra, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+    servers: infra.Infra,
+    forks: ForkServer,
+    tmp_path_factory: pytest.TempPathFactory,
+    request: pytest.FixtureRequest,
 ) -> Iterator[Cell]:
     """The services of this module; its ``CELL_ENV`` adds to their environment."""
     name = request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
-    running = Cell(servers, name, tmp_path_factory.mktemp(name), getattr(request.module, "CELL_ENV", None))
+    env = getattr(request.module, "CELL_ENV", None)
+    running = Cell(servers, forks, name, tmp_path_factory.mktemp(name), env)
     yield running
     running.stop()
 

@@ -51,7 +51,9 @@ def _open_upload(cell: Cell, upload: Upload) -> None:
 
 def _no_open_upload(cell: Cell, upload: Upload) -> None:
     for key, upload_id in cell.checker.open_uploads():
-        bucket.client(cell.store).abort_multipart_upload(Bucket=cell.store.bucket, Key=key, UploadId=upload_id)
+        bucket.client(cell.store).abort_multipart_upload(
+            Bucket=cell.store.bucket, Key=key, UploadId=upload_id
+        )
 
 
 def _marker(cell: Cell, upload: Upload) -> None:
@@ -69,7 +71,10 @@ def _other_body(cell: Cell, upload: Upload) -> None:
 
 
 def _other_key(cell: Cell, upload: Upload) -> None:
-    upload.acked, upload.body = upload.acked.removesuffix("~") + "~" * (not upload.acked.endswith("~")), upload.body
+    upload.acked, upload.body = (
+        upload.acked.removesuffix("~") + "~" * (not upload.acked.endswith("~")),
+        upload.body,
+    )
 
 
 _STATE = "UPDATE blobs SET state = {}, not_before = now() + interval '1 hour' WHERE owner_id = %s"
