@@ -16,19 +16,32 @@ from metadata_service.config import MetadataSettings
 from metadata_service.database import SYSTEM, Database, Pool
 from metadata_service.deleting import Deleting
 from metadata_service.editing import Editing
+from metadata_service.event_media import EventMedia
 from metadata_service.files import FileQueries
+from metadata_service.generations import GenerationQueries
+from metadata_service.newest_first import NewestFirst
 from metadata_service.paging import PageTokens
 from metadata_service.pool import make_pool
 from metadata_service.reserving import Reserving
+from metadata_service.servicers.event_media_service import EventMediaServicer
 from metadata_service.servicers.file_service import FileServicer
+from metadata_service.servicers.generation_service import GenerationServicer
 from metadata_service.servicers.later import add_later_services
 from metadata_service.servicers.reservation_service import ReservationServicer
 from metadata_service.servicers.usage_service import UsageServicer
 from metadata_service.usage import UsageQueries
 from servicekit.server import ServerSpec
 from servicekit.settings import require
-from strongroom.metadata.v1 import file_service_pb2, reservation_service_pb2, usage_service_pb2
+from strongroom.metadata.v1 import (
+    event_media_service_pb2,
+    file_service_pb2,
+    generation_service_pb2,
+    reservation_service_pb2,
+    usage_service_pb2,
+)
+from strongroom.metadata.v1.event_media_service_pb2_grpc import add_EventMediaServiceServicer_to_server
 from strongroom.metadata.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
+from strongroom.metadata.v1.generation_service_pb2_grpc import add_GenerationServiceServicer_to_server
 from strongroom.metadata.v1.reservation_service_pb2_grpc import add_ReservationServiceServicer_to_server
 from strongroom.metadata.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
 
@@ -72,9 +85,14 @@ class Application:
     def _add_services(self, server: aio.Server) -> Sequence[str]:
         database, timing, limits = self._database, self._settings.timing, self._settings.limits
         deleting = Deleting(database, timing, limits)
-        add_FileServiceServicer_to_server(
-            FileServicer(FileQueries(database, self._page_tokens()), Editing(database), deleting), server
+        tokens = self._page_tokens()
+        files, pages = FileQueries(database, tokens), NewestFirst(database, tokens)
+        add_FileServiceServicer_to_server(FileServicer(files, Editing(database), deleting), server)
+        add_GenerationServiceServicer_to_server(
+            GenerationServicer(GenerationQueries(database, files, pages), self._settings.price_per_gb_month),
+            server,
         )
+        add_EventMediaServiceServicer_to_server(EventMediaServicer(EventMedia(database, pages)), server)
         add_UsageServiceServicer_to_server(UsageServicer(UsageQueries(database, limits)), server)
         add_ReservationServiceServicer_to_server(
             ReservationServicer(
@@ -88,6 +106,8 @@ class Application:
         )
         ours = (
             (file_service_pb2, "FileService"),
+            (generation_service_pb2, "GenerationService"),
+            (event_media_service_pb2, "EventMediaService"),
             (usage_service_pb2, "UsageService"),
             (reservation_service_pb2, "ReservationService"),
         )

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
 
-from metadata_service import blobs, idempotency, outbox, quota, slots
+from metadata_service import blobs, idempotency, outbox, quota, slots, tallies
 from metadata_service.blob_rows import BlobRow, Handle
 from metadata_service.config import Limits, Timing
 from metadata_service.database import Database, Statement, Transaction, user
@@ -149,7 +149,7 @@ class Committing:
         statements: list[Statement] = []
         if current is None:
             statements.append(insert_file(file, done.blob, done.placed, done.at))
-            statements += insert_details(file)
+            statements += [*insert_details(file), *tallies.became_visible(file)]
         else:
             slots.take_over(file, current)
             statements += [

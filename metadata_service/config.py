@@ -87,6 +87,7 @@ class MetadataSettings(CommonSettings):
 
     quota_bytes: int | None = Field(default=None, ge=0)
     quota_files: int | None = Field(default=None, ge=0)
+    price_per_gb_month: float = Field(default=0.023, ge=0)
 
     @model_validator(mode="after")
     def _pool_is_consistent(self) -> Self:

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from metadata_service import blobs, outbox, quota
+from metadata_service import blobs, outbox, quota, tallies
 from metadata_service.config import Limits, Timing
-from metadata_service.database import Database, Transaction, user
+from metadata_service.database import Database, Statement, Transaction, user
 from metadata_service.driver_errors import UniqueConflict
 from metadata_service.file_rows import COLUMNS, VISIBLE, mark_deleted, to_file
 from metadata_service.preconditions import check_generation
@@ -95,7 +95,7 @@ class Deleting:
             )
             if row:
                 mark_deleted(file, *row)
-            await tx.batch([outbox.file_deleted(file), quota.count(file.owner_id, -file.size_bytes, -1)])
+            await tx.batch(_counted_out(file))
         else:
             await remove(tx, file, blob_id, self._timing.read_grace)
         await failpoints.hit(BEFORE_COMMIT)
@@ -108,7 +108,7 @@ class Deleting:
         file = to_file(row)
         limits = quota.read_limits(owner_id)
         counted = [outbox.file_ready(file), quota.count(owner_id, file.size_bytes, 1)]
-        await tx.batch(counted)
+        await tx.batch([*counted, *tallies.became_visible(file)])
         await quota.ensure_room(tx, owner_id, quota.limits(await tx.fetch(*limits), self._limits))
         return file
 
@@ -120,8 +120,14 @@ async def remove(tx: Transaction, file: File, blob_id: UUID, grace: float) -> No
     """
     statements = [(_REMOVE, (file.owner_id, UUID(file.id))), blobs.delete(file.owner_id, blob_id, grace)]
     if not file.HasField("delete_time"):
-        statements += [outbox.file_deleted(file), quota.count(file.owner_id, -file.size_bytes, -1)]
+        statements += _counted_out(file)
     await tx.batch(statements)
+
+
+def _counted_out(file: File) -> list[Statement]:
+    """What goes with a file that is no longer visible."""
+    counted = [outbox.file_deleted(file), quota.count(file.owner_id, -file.size_bytes, -1)]
+    return [*counted, *tallies.became_invisible(file)]
 
 
 def not_found() -> FileNotFound:

@@ -137,6 +137,20 @@ generations = sa.Table(
         ["owner_id", "file_id"], ["files.owner_id", "files.id"], name="generations_file", ondelete="CASCADE"
     ),
     sa.Index("generations_by_type", "owner_id", "type", "created_at", "file_id"),
+    sa.Index("generations_newest", "owner_id", "created_at", "file_id"),
+)
+
+generation_tallies = sa.Table(
+    "generation_tallies",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("type", sa.SmallInteger(), nullable=False, doc="metadata.v1.GenerationType"),
+    sa.Column("day", sa.Date(), nullable=False, doc="of the commit, UTC"),
+    sa.Column("stripe", sa.SmallInteger(), nullable=False, doc="as in usage: only sums mean something"),
+    sa.Column("count", sa.BigInteger(), nullable=False),
+    sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+    sa.PrimaryKeyConstraint("owner_id", "type", "day", "stripe", name="generation_tallies_pkey"),
+    postgresql_with={"fillfactor": "50"},
 )
 
 event_media = sa.Table(

@@ -1,7 +1,7 @@
 """The in-memory twin of the S3 adapter: same Protocols, same errors, same contract tests.
 
-It behaves like a versioned (or, by choice, unversioned) S3 bucket that verifies checksums; nothing survives the
-process.
+It behaves like a versioned (or, by choice, unversioned) S3 bucket that verifies checksums; nothing survives
+the process.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 #: Every revision, oldest first; the last one is what this release needs (a test compares them with the
 #: scripts).
-REVISIONS = ("0001",)
+REVISIONS = ("0001", "0002", "0003")
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).
 TABLES = (
@@ -13,6 +13,7 @@ TABLES = (
     "event_media",
     "events",
     "files",
+    "generation_tallies",
     "generations",
     "idempotency_keys",
     "quotas",

@@ -12,8 +12,6 @@ from grpc import aio
 
 from strongroom.errors import Unimplemented
 from strongroom.metadata.v1 import (
-    event_media_service_pb2,
-    generation_service_pb2,
     notification_service_pb2,
     project_save_service_pb2,
     project_service_pb2,
@@ -22,8 +20,6 @@ from strongroom.metadata.v1 import (
 
 #: Descriptor of the file, service, what it offers.
 LATER: Final[tuple[tuple[Any, str, str], ...]] = (
-    (generation_service_pb2.DESCRIPTOR, "GenerationService", "lists and statistics of generations"),
-    (event_media_service_pb2.DESCRIPTOR, "EventMediaService", "lists and edits of event media"),
     (project_service_pb2.DESCRIPTOR, "ProjectService", "projects"),
     (project_save_service_pb2.DESCRIPTOR, "ProjectSaveService", "saving projects"),
     (notification_service_pb2.DESCRIPTOR, "NotificationService", "notifications"),

@@ -1,0 +1,139 @@
+"""Queries over and edits of event media, and the profile picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from metadata_service import outbox
+from metadata_service.database import Database, Transaction, user
+from metadata_service.deleting import not_found
+from metadata_service.families import PROFILE_SLOT
+from metadata_service.file_rows import COLUMNS, VISIBLE, to_file
+from metadata_service.newest_first import Detail, NewestFirst, PageRequest
+from metadata_service.preconditions import check_generation
+from strongroom.errors import InvalidField
+from strongroom.metadata.v1.file_pb2 import File
+
+DEFAULT_PAGE: Final = 100
+LARGEST_PAGE: Final = 100
+
+_ONE: Final = f"""
+SELECT {COLUMNS} FROM event_media AS detail
+JOIN files ON files.owner_id = detail.owner_id AND files.id = detail.file_id
+WHERE detail.owner_id = %(owner)s AND detail.file_id = %(id)s AND detail.event_id = %(event)s AND {VISIBLE}
+"""
+_PROFILE: Final = f"SELECT {COLUMNS} FROM files WHERE owner_id = %(owner)s AND slot = %(slot)s AND {VISIBLE}"
+_EDIT: Final = """
+UPDATE event_media SET title = %(title)s, description = %(description)s, tags = %(tags)s
+WHERE owner_id = %(owner)s AND file_id = %(id)s
+"""
+_TOUCH: Final = """
+UPDATE files SET generation = generation + 1, updated_at = now() WHERE owner_id = %(owner)s AND id = %(id)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class MediaFilter:
+    """``content_type``: exact, or a wildcard (``image/*``); empty texts mean all."""
+
+    owner_id: str
+    event_id: UUID
+    content_type: str = ""
+    tag: str = ""
+
+    def detail(self) -> Detail:
+        """As conditions of a page."""
+        conditions = ["detail.event_id = %(event)s"]
+        params: dict[str, object] = {"event": self.event_id}
+        if self.content_type.endswith("/*"):
+            conditions.append("starts_with(files.content_type, %(content_type)s)")
+            params["content_type"] = self.content_type[:-1].lower()
+        elif self.content_type:
+            conditions.append("files.content_type = %(content_type)s")
+            params["content_type"] = self.content_type.lower()
+        if self.tag:
+            conditions.append("detail.tags @> ARRAY[%(tag)s::text]")
+            params["tag"] = self.tag
+        return Detail("event_media", self.owner_id, tuple(conditions), params)
+
+
+@dataclass(frozen=True, slots=True)
+class MediaEdit:
+    """What is to change; None: stays as it is."""
+
+    owner_id: str
+    event_id: UUID
+    file_id: UUID
+    title: str | None = None
+    description: str | None = None
+    tags: Sequence[str] | None = None
+    if_generation_match: int | None = None
+
+
+class EventMedia:
+    """Reads and edits event media."""
+
+    def __init__(self, database: Database, pages: NewestFirst) -> None:
+        self._database = database
+        self._pages = pages
+
+    async def by_id(self, owner_id: str, event_id: UUID, file_id: UUID) -> File:
+        """Raises FileNotFound, also for a medium of another event."""
+        params = {"owner": owner_id, "event": event_id, "id": file_id}
+        rows = await self._database.read(user(owner_id), _ONE, params)
+        if not rows:
+            raise not_found()
+        return to_file(rows[0])
+
+    async def profile_picture(self, owner_id: str) -> File:
+        """Raises FileNotFound when there is none."""
+        rows = await self._database.read(user(owner_id), _PROFILE, {"owner": owner_id, "slot": PROFILE_SLOT})
+        if not rows:
+            raise not_found()
+        return to_file(rows[0])
+
+    async def page(self, wanted: MediaFilter, request: PageRequest) -> tuple[list[File], int, str]:
+        """Page, exact total of all that match, token of the next page."""
+        detail = wanted.detail()
+        files, token = await self._pages.page(detail, request)
+        query = f"""
+            SELECT count(*) FROM event_media AS detail
+            JOIN files ON files.owner_id = detail.owner_id AND files.id = detail.file_id
+            WHERE detail.owner_id = %(owner)s AND {VISIBLE} AND {" AND ".join(detail.conditions)}"""
+        params = {**detail.params, "owner": wanted.owner_id}
+        rows = await self._database.read(user(wanted.owner_id), query, params)
+        return files, rows[0][0], token
+
+    async def update(self, edit: MediaEdit) -> File:
+        """The file after the edit, one generation on. Raises FileNotFound, PreconditionFailed."""
+
+        async def work(tx: Transaction) -> File:
+            params: dict[str, object] = {"owner": edit.owner_id, "event": edit.event_id, "id": edit.file_id}
+            row = await tx.fetch_one(f"{_ONE} FOR UPDATE OF files", params)
+            if row is None:
+                raise not_found()
+            file = to_file(row)
+            if edit.if_generation_match is not None:
+                check_generation(edit.if_generation_match, file.generation)
+            await tx.batch([(_EDIT, {**params, **_edited(file, edit)}), (_TOUCH, params)])
+            changed = await tx.fetch(_ONE, params)
+            file = to_file(changed[0])
+            await tx.batch([outbox.file_updated(file)])
+            return file
+
+        return await self._database.transact(user(edit.owner_id), work)
+
+
+def _edited(file: File, edit: MediaEdit) -> dict[str, object]:
+    details = file.event_media_details
+    tags = list(details.tags) if edit.tags is None else list(edit.tags)
+    if len(set(tags)) != len(tags):
+        raise InvalidField("a tag stands twice in the list", field="tags", rule="unique")
+    return {
+        "title": details.title if edit.title is None else edit.title,
+        "description": details.description if edit.description is None else edit.description,
+        "tags": tags,
+    }

@@ -1,0 +1,80 @@
+"""Pages of detail rows, newest first: keyset by (created_at, file_id), or, the slow way, by skipping rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from metadata_service.database import Database, Row, user
+from metadata_service.file_rows import COLUMNS, VISIBLE, to_file
+from metadata_service.paging import PageTokens
+from strongroom.errors import InvalidField, InvalidPageToken
+from strongroom.metadata.v1.file_pb2 import File
+
+_ORDER: Final = "ORDER BY detail.created_at DESC, detail.file_id DESC"
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """Which rows of a detail table: ``conditions`` on ``detail`` (the table) and ``files``, with
+    ``params``.
+    """
+
+    table: str
+    owner_id: str
+    conditions: tuple[str, ...] = ()
+    params: dict[str, object] = field(default_factory=dict)
+
+    def identity(self) -> list[object]:
+        """What a page token is bound to."""
+        return [
+            self.table,
+            self.owner_id,
+            *(f"{name}={value}" for name, value in sorted(self.params.items())),
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """``skip`` rows or ``token``, not both; ``size`` rows at the most."""
+
+    size: int
+    token: str = ""
+    skip: int = 0
+
+
+class NewestFirst:
+    """Reads pages of files through their detail table, whose index has the page's order."""
+
+    def __init__(self, database: Database, tokens: PageTokens) -> None:
+        self._database = database
+        self._tokens = tokens
+
+    async def page(self, detail: Detail, request: PageRequest) -> tuple[list[File], str]:
+        """The page and the token of the next one (``""``: none). Raises InvalidPageToken, InvalidField."""
+        conditions = [f"detail.owner_id = %(owner)s AND {VISIBLE}", *detail.conditions]
+        params = {**detail.params, "owner": detail.owner_id, "limit": request.size + 1, "skip": request.skip}
+        if request.token:
+            if request.skip:
+                raise InvalidField("send a page token or a number of rows to skip, not both", field="skip")
+            conditions.append("(detail.created_at, detail.file_id) < (%(before)s, %(before_id)s)")
+            params["before"], params["before_id"] = self._position(detail, request.token)
+        query = f"""
+            SELECT {COLUMNS}, detail.created_at, detail.file_id FROM {detail.table} AS detail
+            JOIN files ON files.owner_id = detail.owner_id AND files.id = detail.file_id
+            WHERE {" AND ".join(conditions)} {_ORDER} LIMIT %(limit)s OFFSET %(skip)s"""
+        rows = await self._database.read(user(detail.owner_id), query, params)
+        shown = rows[: request.size]
+        files = [to_file(row[:-2]) for row in shown]
+        return files, self._token(detail, shown[-1]) if len(rows) > len(shown) else ""
+
+    def _token(self, detail: Detail, last: Row) -> str:
+        return self._tokens.seal(detail.identity(), [last[-2].isoformat(), str(last[-1])])
+
+    def _position(self, detail: Detail, token: str) -> tuple[datetime, UUID]:
+        position = self._tokens.open(detail.identity(), token)
+        if len(position) != 2:
+            raise InvalidPageToken("This page token belongs to another query; start from the first page.")
+        return datetime.fromisoformat(position[0]), UUID(position[1])

@@ -1,0 +1,50 @@
+"""Running counts of generations by type and day: exact totals and statistics without reading a million rows.
+
+Kept in the transactions that make files visible or invisible. Striped like ``usage``: parallel commits of
+one owner add to different rows, and only sums mean something.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Final
+
+from metadata_service.database import Statement
+from metadata_service.quota import STRIPES
+from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_GENERATION, File
+
+_ADD: Final = f"""
+INSERT INTO generation_tallies (owner_id, type, day, stripe, count, size_bytes)
+VALUES (%(owner)s, %(type)s, (%(created)s AT TIME ZONE 'UTC')::date, pg_backend_pid() %% {STRIPES}, %(count)s,
+    %(size)s)
+ON CONFLICT (owner_id, type, day, stripe) DO UPDATE
+SET count = generation_tallies.count + EXCLUDED.count,
+    size_bytes = generation_tallies.size_bytes + EXCLUDED.size_bytes
+"""
+
+
+def became_visible(file: File) -> list[Statement]:
+    """The statements that count a file in; none for families that are not counted."""
+    return _add(file, 1)
+
+
+def became_invisible(file: File) -> list[Statement]:
+    """The statements that count a file out."""
+    return _add(file, -1)
+
+
+def _add(file: File, sign: int) -> list[Statement]:
+    if file.family != FILE_FAMILY_GENERATION:
+        return []
+    return [
+        (
+            _ADD,
+            {
+                "owner": file.owner_id,
+                "type": file.generation_details.type,
+                "created": file.create_time.ToDatetime(tzinfo=UTC),
+                "count": sign,
+                "size": sign * file.size_bytes,
+            },
+        )
+    ]
