@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
+import sys
 from collections.abc import Sequence
 from typing import Final
 
@@ -28,6 +31,7 @@ class Infra:
         if self._channelz:
             channelz.add_channelz_servicer(server)
             names.append(channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name)
+        _load_descriptors(services)
         _add_reflection(server, names)
         for name in ("", *services):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
@@ -40,6 +44,17 @@ class Infra:
     async def not_serving(self) -> None:
         """Tell everybody who asks or watches that the process is leaving; for good."""
         await self._health.enter_graceful_shutdown()
+
+
+def _load_descriptors(services: Sequence[str]) -> None:
+    """Import the files that declare ``services``; generated servicers only import those of their messages.
+
+    Proto packages are Python packages here, and that of a servicer is loaded already.
+    """
+    for name in sorted({service.rpartition(".")[0] for service in services} & sys.modules.keys()):
+        for module in pkgutil.iter_modules(sys.modules[name].__path__):
+            if module.name.endswith("_pb2"):
+                importlib.import_module(f"{name}.{module.name}")
 
 
 def _add_reflection(server: aio.Server, names: Sequence[str]) -> None:

@@ -58,12 +58,13 @@ async def test_all_kinds_see_the_principal(serving: Serving) -> None:
     echo = Recorder()
     async with serving(echo) as stub:
         chunk = [UploadRequest(data=b"x")]
-        await stub.unary(ONE, metadata=bearer())
+        sent = bearer()
+        await stub.unary(ONE, metadata=sent)
         await stub.client_stream(iter(chunk), metadata=bearer())
         await everything(stub.server_stream(ONE, metadata=bearer()))
         await everything(stub.bidi(iter(chunk), metadata=bearer()))
     assert [(who.subject, request_id) for who, request_id in echo.seen] == [("alice", "req-1")] * 4
-    assert echo.seen[0][0].token == token()
+    assert f"Bearer {echo.seen[0][0].token}" == sent[0][1]
 
 
 async def test_no_call_reaches_the_servicer_without_a_token(serving: Serving) -> None:

@@ -1,0 +1,137 @@
+"""Health, reflection and channelz, as tools see them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from grpc import aio
+from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc  # type: ignore[import-untyped]
+from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
+from grpc_reflection.v1alpha import reflection_pb2  # type: ignore[import-untyped]
+
+from servicekit.server import ServerSpec, serve_in_process
+from strongroom.storage.v1 import storage_service_pb2_grpc
+from tests.integration.servicekit.echo import settings
+
+STORAGE = "strongroom.storage.v1.StorageService"
+
+
+def add_storage(server: aio.Server) -> Sequence[str]:
+    storage_service_pb2_grpc.add_StorageServiceServicer_to_server(
+        storage_service_pb2_grpc.StorageServiceServicer(), server
+    )
+    return [STORAGE]
+
+
+def spec(bind: str = "127.0.0.1:0") -> ServerSpec:
+    return ServerSpec("storage_service", bind, add_storage)
+
+
+async def buf(*arguments: str) -> tuple[int, str, str]:
+    found = shutil.which("buf", path=str(Path(sys.executable).parent))
+    assert found, "buf comes with the dev requirements"
+    process = await asyncio.create_subprocess_exec(
+        found, "curl", "--protocol", "grpc", "--http2-prior-knowledge", *arguments,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    out, err = await asyncio.wait_for(process.communicate(), 60)
+    return process.returncode or 0, out.decode(), err.decode()
+
+
+async def test_buf_curl_checks_health_through_reflection() -> None:
+    async with serve_in_process(spec(), settings()) as address:
+        code, out, err = await buf("--reflect", f"http://{address}/grpc.health.v1.Health/Check")
+        assert (code, err) == (0, "")
+        assert json.loads(out) == {"status": "SERVING"}
+        named = '{"service": "strongroom.storage.v1.StorageService"}'
+        code, out, _ = await buf("-d", named, f"http://{address}/grpc.health.v1.Health/Check")
+        assert (code, json.loads(out)) == (0, {"status": "SERVING"})
+
+
+@pytest.mark.parametrize("version", ["grpc-v1", "grpc-v1alpha"])
+async def test_both_reflection_versions_describe_our_services(version: str) -> None:
+    async with serve_in_process(spec(), settings()) as address:
+        url = f"http://{address}"
+        code, out, err = await buf("--reflect-protocol", version, "--list-services", url)
+        assert code == 0, err
+        assert set(out.split()) >= {STORAGE, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"}
+        method = f"{url}/{STORAGE}/GetUpload"
+        code, out, err = await buf("--reflect-protocol", version, "-d", '{"uploadId": "u"}', method)
+        assert code != 0
+        assert "TOKEN_MISSING" in err or "No token was sent" in err
+
+
+async def list_services(address: str, version: str) -> list[str]:
+    async with aio.insecure_channel(address) as channel:
+        call = channel.stream_stream(
+            f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+            request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
+        )(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
+        return [one.name async for answer in call for one in answer.list_services_response.service]
+
+
+async def test_reflection_lists_the_same_in_both_versions() -> None:
+    async with serve_in_process(spec(), settings()) as address:
+        assert await list_services(address, "v1") == await list_services(address, "v1alpha")
+        assert STORAGE in await list_services(address, "v1")
+
+
+async def test_health_knows_each_service_and_no_others() -> None:
+    async with (
+        serve_in_process(spec(), settings()) as address,
+        aio.insecure_channel(address) as channel,
+    ):
+        stub = health_pb2_grpc.HealthStub(channel)
+        for name in ("", STORAGE):
+            answer = await stub.Check(health_pb2.HealthCheckRequest(service=name))
+            assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        with pytest.raises(aio.AioRpcError, match="NOT_FOUND"):
+            await stub.Check(health_pb2.HealthCheckRequest(service="strongroom.other.v1.Service"))
+
+
+async def test_health_reports_dependencies_by_name() -> None:
+    async def down() -> bool:
+        return False
+
+    async def broken() -> bool:
+        raise OSError("no route")
+
+    async def up() -> bool:
+        return True
+
+    probes = {"test.up": up, "test.down": down, "test.broken": broken}
+    watched = ServerSpec("storage_service", "127.0.0.1:0", add_storage, probes=probes)
+    async with (
+        serve_in_process(watched, settings()) as address,
+        aio.insecure_channel(address) as channel,
+    ):
+        stub = health_pb2_grpc.HealthStub(channel)
+        answers = [await stub.Check(health_pb2.HealthCheckRequest(service=name)) for name in ("", *probes)]
+    states = health_pb2.HealthCheckResponse
+    assert [answer.status for answer in answers] == [
+        states.SERVING, states.SERVING, states.NOT_SERVING, states.NOT_SERVING,
+    ]  # fmt: skip
+
+
+async def servers_by_channelz(address: str) -> int:
+    async with aio.insecure_channel(address) as channel:
+        stub = channelz_pb2_grpc.ChannelzStub(channel)
+        return len((await stub.GetServers(channelz_pb2.GetServersRequest())).server)
+
+
+async def test_channelz_on_loopback_only_or_for_debugging() -> None:
+    async with serve_in_process(spec(), settings()) as address:
+        assert await servers_by_channelz(address) >= 1
+    everywhere = spec("0.0.0.0:0")
+    async with serve_in_process(everywhere, settings(allow_plaintext=True)) as address:
+        with pytest.raises(aio.AioRpcError, match="UNIMPLEMENTED"):
+            await servers_by_channelz(address.replace("0.0.0.0", "127.0.0.1"))
+    async with serve_in_process(everywhere, settings(allow_plaintext=True, debug=True)) as address:
+        assert await servers_by_channelz(address.replace("0.0.0.0", "127.0.0.1")) >= 1
