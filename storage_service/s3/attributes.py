@@ -20,12 +20,16 @@ _ETAG_PARTS = re.compile(r"-(\d{1,5})$")
 
 
 def object_headers(attrs: ObjectAttributes, settings: S3Options) -> dict[str, str]:
-    """Headers of a request that makes an object. Raises InvalidRequest for metadata that S3 cannot hold."""
-    headers = {"content-type": attrs.content_type}
-    if attrs.content_disposition:
-        headers["content-disposition"] = attrs.content_disposition
-    if attrs.cache_control:
-        headers["cache-control"] = attrs.cache_control
+    """Headers of a request that makes an object. Raises InvalidRequest for what S3 cannot hold."""
+    headers = {
+        "content-type": attrs.content_type,
+        "content-disposition": attrs.content_disposition or "",
+        "cache-control": attrs.cache_control or "",
+    }
+    for name, text in headers.items():
+        if not (text.isascii() and text.isprintable()):
+            raise InvalidRequest(f"The object's {name} holds characters that HTTP headers cannot carry.")
+    headers = {name: text for name, text in headers.items() if text}
     if settings.encryption != "off":
         headers["x-amz-server-side-encryption"] = settings.encryption
         if settings.encryption == "aws:kms" and settings.kms_key_id:
@@ -37,20 +41,23 @@ def object_headers(attrs: ObjectAttributes, settings: S3Options) -> dict[str, st
     return headers
 
 
+_PARAMETERS = {
+    "content-type": "ContentType",
+    "content-disposition": "ContentDisposition",
+    "cache-control": "CacheControl",
+    "x-amz-server-side-encryption": "ServerSideEncryption",
+    "x-amz-server-side-encryption-aws-kms-key-id": "SSEKMSKeyId",
+    "x-amz-storage-class": "StorageClass",
+}
+
+
 def object_parameters(attrs: ObjectAttributes, settings: S3Options) -> dict[str, Any]:
-    """The same as ``object_headers``, as botocore parameters."""
-    parameters: dict[str, Any] = {"ContentType": attrs.content_type, "Metadata": encoded_metadata(attrs)}
-    if attrs.content_disposition:
-        parameters["ContentDisposition"] = attrs.content_disposition
-    if attrs.cache_control:
-        parameters["CacheControl"] = attrs.cache_control
-    if settings.encryption != "off":
-        parameters["ServerSideEncryption"] = settings.encryption
-        if settings.encryption == "aws:kms" and settings.kms_key_id:
-            parameters["SSEKMSKeyId"] = settings.kms_key_id
-    if settings.storage_class:
-        parameters["StorageClass"] = settings.storage_class
-    return parameters
+    """The same as ``object_headers``, as botocore parameters. Raises InvalidRequest."""
+    headers = object_headers(attrs, settings)
+    named: dict[str, Any] = {
+        parameter: headers[header] for header, parameter in _PARAMETERS.items() if header in headers
+    }
+    return {**named, "Metadata": encoded_metadata(attrs)}
 
 
 def encoded_metadata(attrs: ObjectAttributes) -> dict[str, str]:

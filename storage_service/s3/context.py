@@ -13,6 +13,7 @@ from storage_service.s3.endpoint import Endpoint
 from storage_service.s3.light import Exchange, LightClient, LightRequest
 from storage_service.s3.offload import Offload
 from storage_service.s3.options import S3Options
+from storage_service.s3.replies import require
 from storage_service.s3.retry import RetryPolicy
 from storage_service.s3.sigv4 import SigV4
 from storage_service.s3.wire import Head
@@ -39,16 +40,26 @@ class S3Context:
     on_mid_body: Callable[[str], None] | None = None
 
     async def control(
-        self, operation: str, call: Callable[[S3Client], T], *, slow: bool = False, option: str = ""
+        self,
+        operation: str,
+        call: Callable[[S3Client], T],
+        *,
+        slow: bool = False,
+        option: str = "",
+        needs: str = "",
     ) -> T:
-        """A botocore call with retries. Raises StoreError."""
+        """A botocore call with retries; ``needs`` is a member that its reply must have. Raises StoreError."""
+        changes = errors.may_change(operation)
         client = self.slow_client if slow else self.client
         timeout = self.settings.slow_reply_timeout if slow else self.settings.reply_timeout
 
         def blocking() -> T:
             try:
                 self.credentials.current()  # without any, botocore fails in its own ways
-                return call(client)
+                reply = call(client)
+                if needs:
+                    require(reply, needs, operation, outcome_unknown=changes)
+                return reply
             except Exception as error:
                 raise errors.translate(error, operation, option=option) from error
 
@@ -56,8 +67,7 @@ class S3Context:
             try:
                 return await self.offload.control(blocking, timeout)
             except TimeoutError as error:
-                unknown = not operation.startswith(("List", "Head", "Get"))
-                raise domain.StoreTimeout(operation=operation, outcome_unknown=unknown) from error
+                raise domain.StoreTimeout(operation=operation, outcome_unknown=changes) from error
 
         return await self.retry.run(attempt)
 

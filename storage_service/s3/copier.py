@@ -47,8 +47,9 @@ class S3Copier(S3Multipart):
             ),
             slow=True,
             option=special_option(settings),
+            needs="CopyObjectResult",
         )
-        etag = bare_etag(reply.get("CopyObjectResult", {}).get("ETag"))
+        etag = bare_etag(reply["CopyObjectResult"].get("ETag"))
         return PutResult(etag, reply.get("VersionId"), crc32c_verified=False)
 
     async def _copy_in_parts(

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from storage_service.objects import MAX_DELETE_BATCH, DeleteResult, ObjectRef
 from storage_service.s3 import errors
 from storage_service.s3.context import S3Context
-from storage_service.store_errors import ObjectNotFound, StoreError
+from storage_service.store_errors import ObjectNotFound, StoreError, StoreUnavailable
 
 
 class S3Deleter:
@@ -43,20 +43,29 @@ class S3Deleter:
         reply = await self._context.control(
             "DeleteObjects",
             lambda s3: s3.delete_objects(
-                Bucket=self._context.settings.bucket, Delete={"Objects": objects, "Quiet": True}
+                Bucket=self._context.settings.bucket, Delete={"Objects": objects, "Quiet": False}
             ),
         )
-        failed = {}
+        failed: dict[ObjectRef, StoreError] = {}
+        answered = {_entry_ref(found) for found in (*reply.get("Deleted", []), *reply.get("Errors", []))}
         for found in reply.get("Errors", []):
             error = _entry_error(found)
             if not isinstance(error, ObjectNotFound):
                 failed[_reported(found, refs)] = error
+        for ref in refs:
+            # stores differ in whether they repeat the version id; silence about an object is no success
+            if ref not in answered and ObjectRef(ref.key) not in answered:
+                failed[ref] = StoreUnavailable(operation="DeleteObjects", outcome_unknown=True)
         return failed
 
 
+def _entry_ref(found: Any) -> ObjectRef:
+    return ObjectRef(found.get("Key", ""), found.get("VersionId") or None)
+
+
 def _reported(found: Any, refs: Sequence[ObjectRef]) -> ObjectRef:
-    """The asked-for object that an entry is about; stores differ in whether they repeat the version id."""
-    exact = ObjectRef(found.get("Key", ""), found.get("VersionId"))
+    """The asked-for object that an entry is about."""
+    exact = _entry_ref(found)
     if exact in refs:
         return exact
     return next((ref for ref in refs if ref.key == exact.key), exact)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
 
 from storage_service import store_errors as domain
 from storage_service.s3 import wire
@@ -43,6 +44,10 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "RequestLimitExceeded": domain.StoreThrottled,
     "TooManyRequests": domain.StoreThrottled,
     "RequestTimeout": domain.StoreTimeout,
+    "AccessDenied": domain.AccessDenied,
+    "AllAccessDisabled": domain.AccessDenied,
+    "InvalidAccessKeyId": domain.AccessDenied,
+    "SignatureDoesNotMatch": domain.AccessDenied,
     "RequestTimeTooSkewed": domain.ClockSkewed,
     "ExpiredToken": domain.NoCredentials,
     "ExpiredTokenException": domain.NoCredentials,
@@ -88,7 +93,6 @@ _UPLOAD_OPERATIONS = {
     "AbortMultipartUpload",
     "ListParts",
 }
-_CHANGES_NOTHING = {"GetObject", "HeadObject", "GetBucketVersioning"}
 _NEVER_APPLIED = {"SlowDown", "SlowDownRead", "SlowDownWrite", "RequestTimeout", "IncompleteBody"}
 
 
@@ -138,8 +142,9 @@ def translate(error: Exception, operation: str, *, option: str = "") -> StoreErr
         return _from_answer(_client_error_facts(error), operation, option)
     if isinstance(error, wire.WireError):
         return _from_wire(error, operation)
-    if isinstance(error, boto.BotoCoreError):
-        return _from_botocore(error, operation)
+    for classes, kind, applied in _BOTOCORE:
+        if isinstance(error, classes):
+            return kind(operation=operation, outcome_unknown=applied and may_change(operation))
     raise error
 
 
@@ -202,7 +207,7 @@ def _message(facts: _Facts) -> str | None:
 
 
 def _outcome_unknown(facts: _Facts, operation: str) -> bool:
-    if _reads(operation) or facts.code in _NEVER_APPLIED:
+    if not may_change(operation) or facts.code in _NEVER_APPLIED or facts.status in {501, 507}:
         return False
     return facts.status >= 500 or facts.status in {200, 408, 409}
 
@@ -218,7 +223,7 @@ def _from_wire(error: wire.WireError, operation: str) -> StoreError:
         kind = domain.StoreUnreachable
     elif isinstance(error, wire.TimedOut):
         kind = domain.StoreTimeout
-    return kind(operation=operation, outcome_unknown=error.sent and not _reads(operation))
+    return kind(operation=operation, outcome_unknown=error.sent and may_change(operation))
 
 
 _BOTOCORE: list[tuple[tuple[type[Exception], ...], type[StoreError], bool]] = [
@@ -229,20 +234,11 @@ _BOTOCORE: list[tuple[tuple[type[Exception], ...], type[StoreError], bool]] = [
     ((boto.ReadTimeoutError,), domain.StoreTimeout, True),
     ((boto.EndpointConnectionError, boto.SSLError), domain.StoreUnreachable, False),
     # closed connections, and replies that are cut or altered
-    ((boto.HTTPClientError, boto.ChecksumError, boto.IncompleteReadError), domain.StoreUnavailable, True),
+    ((boto.HTTPClientError, boto.IncompleteReadError, ResponseParserError), domain.StoreUnavailable, True),
     ((boto.BotoCoreError,), domain.InvalidRequest, False),
 ]
 
 
-def _from_botocore(error: boto.BotoCoreError, operation: str) -> StoreError:
-    # botocore.parsers.ResponseParserError is a plain BotoCoreError: a reply cut in the middle of its XML
-    if type(error).__name__ == "ResponseParserError":
-        return domain.StoreUnavailable(operation=operation, outcome_unknown=not _reads(operation))
-    for classes, kind, applied in _BOTOCORE:
-        if isinstance(error, classes):
-            return kind(operation=operation, outcome_unknown=applied and not _reads(operation))
-    raise error
-
-
-def _reads(operation: str) -> bool:
-    return operation in _CHANGES_NOTHING or operation.startswith("List")
+def may_change(operation: str) -> bool:
+    """Whether an operation, when its outcome is unknown, may have changed something."""
+    return not operation.startswith(("Get", "Head", "List"))

@@ -8,6 +8,7 @@ from typing import Any
 from storage_service.objects import ListedObject, ListedVersion
 from storage_service.s3.attributes import bare_etag, utc
 from storage_service.s3.context import S3Context
+from storage_service.s3.replies import next_page
 from storage_service.store_errors import StoreUnavailable
 
 
@@ -19,14 +20,15 @@ class S3Lister:
 
     async def list_objects(self, prefix: str) -> AsyncIterator[Sequence[ListedObject]]:
         """See ObjectLister.list_objects."""
-        last_key, token = "", ""
+        last_key = ""
+        following: dict[str, Any] = {}
         while True:
-            following = {"ContinuationToken": token} if token else {}
             page = await self._context.control(
                 "ListObjectsV2",
                 lambda s3, at=following: s3.list_objects_v2(  # type: ignore[misc]
                     Bucket=self._context.settings.bucket, Prefix=prefix, **at
                 ),
+                needs="IsTruncated",
             )
             objects = [
                 ListedObject(
@@ -36,26 +38,22 @@ class S3Lister:
             ]
             for found in objects:
                 last_key = _ascending(last_key, found.key, prefix, strictly=True)
+            following = next_page(page, following, {"NextContinuationToken": "ContinuationToken"})
             yield objects
-            if not page.get("IsTruncated"):
+            if not following:
                 return
-            token = _different(token, page.get("NextContinuationToken"))
 
     async def list_versions(self, prefix: str) -> AsyncIterator[Sequence[ListedVersion]]:
         """See ObjectLister.list_versions."""
         last_key = ""
-        marker: tuple[str, str] = ("", "")
+        following: dict[str, Any] = {}
         while True:
-            following: dict[str, Any] = {}
-            if marker[0]:
-                following["KeyMarker"] = marker[0]
-            if marker[1]:
-                following["VersionIdMarker"] = marker[1]
             page = await self._context.control(
                 "ListObjectVersions",
                 lambda s3, at=following: s3.list_object_versions(  # type: ignore[misc]
                     Bucket=self._context.settings.bucket, Prefix=prefix, **at
                 ),
+                needs="IsTruncated",
             )
             versions = sorted(
                 [_version(found, marker=False) for found in page.get("Versions", [])]
@@ -64,10 +62,12 @@ class S3Lister:
             )
             for found in versions:
                 last_key = _ascending(last_key, found.key, prefix, strictly=False)
+            following = next_page(
+                page, following, {"NextKeyMarker": "KeyMarker", "NextVersionIdMarker": "VersionIdMarker"}
+            )
             yield versions
-            if not page.get("IsTruncated"):
+            if not following:
                 return
-            marker = _different(marker, (page.get("NextKeyMarker", ""), page.get("NextVersionIdMarker", "")))
 
 
 def _version(found: Any, *, marker: bool) -> ListedVersion:
@@ -87,9 +87,3 @@ def _ascending(last: str, key: str, prefix: str, *, strictly: bool) -> str:
     if not key.startswith(prefix) or key < last or (strictly and key == last):
         raise StoreUnavailable("The object store's listing is out of order or repeats itself.")
     return key
-
-
-def _different(current: Any, following: Any) -> Any:
-    if not following or following in {current, ("", "")}:
-        raise StoreUnavailable("The object store's listing is cut off without saying where it goes on.")
-    return following

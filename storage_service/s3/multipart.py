@@ -18,9 +18,9 @@ from storage_service.objects import (
 from storage_service.s3.attributes import bare_etag, object_parameters, special_option, utc
 from storage_service.s3.light import LightRequest
 from storage_service.s3.reader import version_query
+from storage_service.s3.replies import next_page
 from storage_service.s3.writer import S3Writer, body_headers, echo_verifies
-from storage_service.store_errors import StoreError, StoreUnavailable, UploadNotFound
-
+from storage_service.store_errors import ObjectNotFound, StoreError, StoreUnavailable, UploadNotFound
 
 MID_BODY = failpoints.register("s3.part.mid_body")
 
@@ -39,6 +39,7 @@ class S3Multipart(S3Writer):
             "CreateMultipartUpload",
             lambda s3: s3.create_multipart_upload(Bucket=settings.bucket, Key=key, **parameters),
             option=special_option(settings),
+            needs="UploadId",
         )
         return reply["UploadId"]
 
@@ -100,7 +101,10 @@ class S3Multipart(S3Writer):
         done = CompleteResult(bare_etag(reply.get("ETag")), reply.get("VersionId"), verified)
         if done.etag:
             return done
-        info = await self.head(ObjectRef(key, done.version_id))  # Ceph RGW 16 forgets it in its first answer
+        try:
+            info = await self.head(ObjectRef(key, done.version_id))  # Ceph RGW 16 forgets it at first
+        except ObjectNotFound as error:  # then the answer was no answer
+            raise StoreUnavailable(operation="CompleteMultipartUpload", outcome_unknown=True) from error
         return CompleteResult(info.etag, info.version_id, verified)
 
     async def abort(self, key: str, upload_id: str) -> None:
@@ -121,13 +125,14 @@ class S3Multipart(S3Writer):
                 lambda s3, at=marker: s3.list_parts(  # type: ignore[misc]
                     Bucket=self._context.settings.bucket, Key=key, UploadId=upload_id, **at
                 ),
+                needs="IsTruncated",
             )
             for part in page.get("Parts", []):
                 crc = checksums.from_base64(part.get("ChecksumCRC32C"))
                 parts.append(PartReceipt(part["PartNumber"], bare_etag(part["ETag"]), part["Size"], crc))
-            if not page.get("IsTruncated"):
+            marker = next_page(page, marker, {"NextPartNumberMarker": "PartNumberMarker"})
+            if not marker:
                 return parts
-            marker = _next_marker(marker, {"PartNumberMarker": page.get("NextPartNumberMarker")})
 
     async def list_uploads(self, prefix: str) -> Sequence[ListedUpload]:
         """See UploadLister.list_uploads."""
@@ -139,16 +144,18 @@ class S3Multipart(S3Writer):
                 lambda s3, at=marker: s3.list_multipart_uploads(  # type: ignore[misc]
                     Bucket=self._context.settings.bucket, Prefix=prefix, **at
                 ),
+                needs="IsTruncated",
             )
             uploads.extend(
                 ListedUpload(found["Key"], found["UploadId"], utc(found["Initiated"]))
                 for found in page.get("Uploads", [])
                 if found["Key"].startswith(prefix)
             )
-            if not page.get("IsTruncated"):
+            marker = next_page(
+                page, marker, {"NextKeyMarker": "KeyMarker", "NextUploadIdMarker": "UploadIdMarker"}
+            )
+            if not marker:
                 return uploads
-            keys = {"KeyMarker": page.get("NextKeyMarker")}
-            marker = _next_marker(marker, keys | {"UploadIdMarker": page.get("NextUploadIdMarker")})
 
     async def copy_part(
         self,
@@ -180,10 +187,12 @@ class S3Multipart(S3Writer):
                 **extra,
             ),
             slow=True,
+            needs="CopyPartResult",
         )
         result = reply["CopyPartResult"]
+        etag = bare_etag(result.get("ETag"))
         crc = checksums.from_base64(result.get("ChecksumCRC32C"))
-        return PartReceipt(number, bare_etag(result["ETag"]), -1 if length is None else length, crc)
+        return PartReceipt(number, etag, -1 if length is None else length, crc)
 
     def _complete_parameters(
         self, parts: Sequence[PartReceipt], crc32c: int | None, *, if_none_match: bool
@@ -223,14 +232,3 @@ def copy_source(bucket: str, ref: ObjectRef) -> Any:
     if (version := version_query(ref).get("versionId")) is not None:
         source["VersionId"] = version
     return source
-
-
-def _next_marker(current: dict[str, Any], following: dict[str, Any]) -> dict[str, Any]:
-    """The marker of the next page.
-
-    Raises StoreUnavailable where a listing says that it goes on but not where.
-    """
-    marker = {name: value for name, value in following.items() if value not in {None, ""}}
-    if not marker or marker == current:
-        raise StoreUnavailable("The object store's listing is cut off without saying where it goes on.")
-    return marker

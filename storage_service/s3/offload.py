@@ -39,12 +39,14 @@ class Offload:
         Its thread then ends on its own time.
         """
         future = asyncio.wrap_future(self._controls.submit(call))
+        future.add_done_callback(_retrieve)
         async with asyncio.timeout(timeout):
             return await asyncio.shield(future)
 
     async def close(self) -> None:
-        """Wait for running calls, then let the threads go."""
-        for pool in (self._writes, self._reads, self._controls):
+        """Wait for bodies on their way, then let the threads go; a control call may outlive its deadline."""
+        self._controls.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._writes, self._reads):
             await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 
     async def _abortable(
@@ -52,6 +54,7 @@ class Offload:
     ) -> T:
         submitted: Future[T] = pool.submit(call, exchange)
         future = asyncio.wrap_future(submitted)
+        future.add_done_callback(_retrieve)
         try:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
@@ -60,3 +63,9 @@ class Offload:
                 # the caller gives its byte budget back next: that must not happen before the bytes are free
                 await asyncio.wait({future}, timeout=_ABORT_GRACE)
             raise
+
+
+def _retrieve(future: asyncio.Future[T]) -> None:
+    """Nobody may wait any more: its error must neither be logged nor kept, with the bytes in its frames."""
+    if not future.cancelled():
+        future.exception()
