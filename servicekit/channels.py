@@ -6,7 +6,7 @@ and the outer one can still say why. Every call has one.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Any, Final, TypeVar
 
 import grpc
@@ -93,7 +93,7 @@ async def call_stream(
     timeout: float | None = None,
     internal: InternalCredential | None = None,
     as_caller: bool = True,
-) -> AsyncIterator[Response]:
+) -> AsyncGenerator[Response, None]:
     """The responses of a server stream; leaving the loop early (``aclose``) cancels the call.
 
     :raises StrongroomError: as ``call``, possibly after some responses.

@@ -9,10 +9,12 @@ and the status travels twice: as ``grpc-message`` (percent-encoded) and in ``grp
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from urllib.parse import quote
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
 from strongroom.error_base import PREFIX, REASONS, StrongroomError, Violation
@@ -149,29 +151,54 @@ def from_rpc_error(error: grpc.RpcError) -> StrongroomError:
     gRPC said stands in ``transport_details``. A reason this release does not know keeps its message.
     """
     code, details = _code_and_details(error)
-    status = _rich_status(error)
-    info = error_details_pb2.ErrorInfo()
-    retry_after: float | None = None
-    violations: list[Violation] = []
-    for detail in status.details if status else ():
-        name = detail.TypeName()
-        if name == "google.rpc.RetryInfo":
-            delay = error_details_pb2.RetryInfo.FromString(detail.value).retry_delay
-            retry_after = delay.seconds + delay.nanos / 1e9
-        elif name == "google.rpc.BadRequest":
-            found = error_details_pb2.BadRequest.FromString(detail.value).field_violations
-            violations = [Violation(one.field, one.reason, one.description) for one in found]
-        elif name == "google.rpc.ErrorInfo":
-            info.ParseFromString(detail.value)
+    found = _Found.of(error)
     name, message = _BY_CODE.get(code, _INTERNAL)
-    if info.domain == DOMAIN:
-        name = info.reason if info.reason in _KNOWN else name
+    if found.ours:
+        name = found.reason if found.reason in _KNOWN else name
         message = details
     kind = REASONS[ErrorReason.Value(PREFIX + name)]
-    result = kind(message, metadata=info.metadata, retry_after=retry_after, violations=violations)
-    if info.domain != DOMAIN:
+    result = kind(
+        message, metadata=found.metadata, retry_after=found.retry_after, violations=found.violations
+    )
+    if not found.ours:
         result.transport_details = details
     return result
+
+
+@dataclass
+class _Found:
+    """What the details of a Status say."""
+
+    ours: bool = False
+    reason: str = ""
+    metadata: dict[str, str] = field(default_factory=dict)
+    retry_after: float | None = None
+    violations: list[Violation] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, error: grpc.RpcError) -> _Found:
+        """Nothing at all when there are no details, or unreadable ones: then the code must do."""
+        found = cls()
+        try:
+            status = status_pb2.Status.FromString(_details_bytes(error))
+            for detail in status.details:
+                found.add(detail.TypeName(), detail.value)
+        except DecodeError:
+            return cls()
+        return found
+
+    def add(self, name: str, value: bytes) -> None:
+        if name == "google.rpc.RetryInfo":
+            delay = error_details_pb2.RetryInfo.FromString(value).retry_delay
+            self.retry_after = delay.seconds + delay.nanos / 1e9
+        elif name == "google.rpc.BadRequest":
+            fields = error_details_pb2.BadRequest.FromString(value).field_violations
+            self.violations = [Violation(one.field, one.reason, one.description) for one in fields]
+        elif name == "google.rpc.ErrorInfo":
+            info = error_details_pb2.ErrorInfo.FromString(value)
+            self.ours = info.domain == DOMAIN
+            self.reason = info.reason
+            self.metadata = dict(info.metadata)
 
 
 def _code_and_details(error: grpc.RpcError) -> tuple[grpc.StatusCode, str]:
@@ -180,14 +207,10 @@ def _code_and_details(error: grpc.RpcError) -> tuple[grpc.StatusCode, str]:
     return grpc.StatusCode.UNKNOWN, str(error)
 
 
-def _rich_status(error: grpc.RpcError) -> status_pb2.Status | None:
-    """The Status in the trailers; None when there is none or it can't be read (then the code must do)."""
-    if not isinstance(error, grpc.Call | grpc.aio.AioRpcError):
-        return None
-    for key, value in error.trailing_metadata() or ():
-        if key == DETAILS_KEY and isinstance(value, bytes):
-            try:
-                return status_pb2.Status.FromString(value)
-            except ValueError:  # DecodeError: a proxy mangled it
-                return None
-    return None
+def _details_bytes(error: grpc.RpcError) -> bytes:
+    """The serialized Status in the trailers; empty when there is none."""
+    if isinstance(error, grpc.Call | grpc.aio.AioRpcError):
+        for key, value in error.trailing_metadata() or ():
+            if key == DETAILS_KEY and isinstance(value, bytes):
+                return value
+    return b""

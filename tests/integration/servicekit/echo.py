@@ -13,6 +13,7 @@ from grpc import aio
 
 from servicekit.server import ServerSpec
 from servicekit.settings import CommonSettings
+from strongroom.errors import StrongroomError
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
 
 SERVICE = "strongroom.test.v1.EchoService"
@@ -52,7 +53,7 @@ class Echo:
     def add(self, server: aio.Server) -> Sequence[str]:
         out = UploadResponse.SerializeToString
         one, many = GetUploadRequest.FromString, UploadRequest.FromString
-        methods = {
+        methods: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
             "Unary": grpc.unary_unary_rpc_method_handler(self.unary, one, out),
             "ClientStream": grpc.stream_unary_rpc_method_handler(self.client_stream, many, out),
             "ServerStream": grpc.unary_stream_rpc_method_handler(self.server_stream, one, out),
@@ -113,6 +114,17 @@ async def failure(call: Awaitable[Any]) -> aio.AioRpcError:
     except aio.AioRpcError as error:
         return error
     raise AssertionError(f"the call succeeded: {result}")
+
+
+async def until_failure(responses: Any) -> tuple[list[int], Exception]:
+    """What a stream delivers before it fails, and its error."""
+    got: list[int] = []
+    try:
+        async for response in responses:
+            got.append(response.persisted_size)  # noqa: PERF401 - what came before the error is wanted
+    except (aio.AioRpcError, StrongroomError) as error:
+        return got, error
+    raise AssertionError(f"the stream ended well: {got}")
 
 
 async def everything(responses: Any) -> list[UploadResponse]:

@@ -1,4 +1,4 @@
-"""A gRPC process for the tests: ``python server_process.py``, settings from the environment, ``Echo`` inside."""
+"""A gRPC process for the tests, with ``Echo`` inside and settings from the environment."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from strongroom.errors import (
 )
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
 from tests.integration.servicekit.conftest import Serving
-from tests.integration.servicekit.echo import Echo, EchoStub, bearer, everything, failure
+from tests.integration.servicekit.echo import Echo, EchoStub, bearer, everything, failure, until_failure
 
 DSN = "postgresql://strongroom:hunter2@db.internal/strongroom"
 ONE = GetUploadRequest(upload_id="u")
@@ -44,15 +44,6 @@ def streaming(error: BaseException, after: int) -> Any:
         raise error
 
     return handler
-
-
-async def until_failure(responses: Any) -> tuple[list[int], aio.AioRpcError]:
-    """What a stream delivers before it fails, and its error."""
-    got: list[int] = []
-    with pytest.raises(aio.AioRpcError) as caught:
-        async for response in responses:
-            got.append(response.persisted_size)
-    return got, caught.value
 
 
 async def calls(stub: EchoStub) -> list[aio.AioRpcError]:
@@ -120,6 +111,7 @@ async def test_errors_after_messages_still_map(serving: Serving) -> None:
     async with serving(failing_with(FileNotFound("It went away."), after=2)) as stub:
         got, failed = await until_failure(stub.server_stream(ONE, metadata=bearer()))
     assert got == [0, 1]
+    assert isinstance(failed, aio.AioRpcError)
     assert type(from_rpc_error(failed)) is FileNotFound
 
 
@@ -131,6 +123,7 @@ async def test_a_servicer_that_writes_to_the_context_itself(serving: Serving) ->
     async with serving(Echo(server_stream=handler)) as stub:
         got, failed = await until_failure(stub.server_stream(ONE, metadata=bearer()))
     assert got == [7]
+    assert isinstance(failed, aio.AioRpcError)
     assert type(from_rpc_error(failed)) is FileNotFound
 
 

@@ -81,10 +81,9 @@ def test_a_taken_port_is_one_line_and_exit_1() -> None:
         done = finished(STRONGROOM_ECHO_BIND=address)
     assert done.returncode == 1
     lines = [line for line in done.stderr.splitlines() if "listen" in line]
-    assert lines == [
-        f"echo: can't listen on {address}; another process has the port, or it is no address of this machine."
-        " Stop it or change STRONGROOM_ECHO_BIND."
-    ]
+    (line,) = lines
+    assert line.startswith(f"echo: can't listen on {address}; another process has the port")
+    assert line.endswith("Stop it or change STRONGROOM_ECHO_BIND.")
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
 
