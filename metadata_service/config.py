@@ -46,8 +46,8 @@ class Limits:
 class PoolOptions:
     """Connections of one process and how long each may wait; seconds.
 
-    `statement`, `lock` and `idle` become Postgres' statement_timeout, lock_timeout and
-    idle_in_transaction_session_timeout.
+    `statement` and `lock` become Postgres' statement_timeout and lock_timeout; `transaction` is how long a
+    transaction may last in all, so that a frozen process does not hold its locks for ever.
     """
 
     min_size: int = 2
@@ -56,7 +56,7 @@ class PoolOptions:
     connect: float = 5.0
     statement: float = 15.0
     lock: float = 5.0
-    idle: float = 20.0
+    transaction: float = 20.0
 
 
 class MetadataSettings(CommonSettings):
@@ -123,7 +123,7 @@ class MetadataSettings(CommonSettings):
             connect=self.database_connect_seconds,
             statement=self.database_statement_seconds,
             lock=self.database_lock_seconds,
-            idle=self.database_statement_seconds + 5,
+            transaction=self.database_statement_seconds + 5,
         )
 
 

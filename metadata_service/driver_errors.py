@@ -20,11 +20,21 @@ _UNAVAILABLE = (
     pg.LockNotAvailable,
     pg.ReadOnlySqlTransaction,  # a standby took the connection during a failover
     pg.IdleInTransactionSessionTimeout,
+    pg.TransactionTimeout,
     pg.SystemError,  # class 58: I/O errors of the server
     psycopg.OperationalError,  # everything about the connection itself
     *REPEATABLE,
 )
 RETRY_AFTER_SECONDS = 1.0
+
+#: The server says that it ends the connection, and with it what was not committed.
+_ENDED = (
+    pg.AdminShutdown,
+    pg.CrashShutdown,
+    pg.CannotConnectNow,
+    pg.IdleInTransactionSessionTimeout,
+    pg.TransactionTimeout,
+)
 
 
 class UniqueConflict(Exception):
@@ -56,15 +66,11 @@ def translated(error: psycopg.Error) -> Exception:
 
 def connection_is_lost(error: psycopg.Error) -> bool:
     """Whether the connection, not the statement, has failed: another connection may do."""
-    if isinstance(
-        error, pg.AdminShutdown | pg.CrashShutdown | pg.CannotConnectNow | pg.IdleInTransactionSessionTimeout
-    ):
+    if isinstance(error, _ENDED):
         return True
-    return (
-        isinstance(error, psycopg.OperationalError)
-        and error.sqlstate is None
-        and not isinstance(error, PoolTimeout | TooManyRequests)
-    )
+    if isinstance(error, PoolTimeout | TooManyRequests):
+        return False
+    return isinstance(error, psycopg.OperationalError) and error.sqlstate is None
 
 
 def _is_unstorable_text(error: psycopg.Error) -> bool:

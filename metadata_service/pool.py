@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from psycopg import AsyncConnection
 from psycopg.types.numeric import Int8BinaryDumper
@@ -10,6 +10,13 @@ from psycopg_pool import AsyncConnectionPool
 
 from metadata_service.config import PoolOptions
 from metadata_service.database import Pool, Row
+
+#: A server before Postgres 17 has only the second one, which does not see what was sent as a pipeline.
+_TRANSACTION_TIMEOUTS: Final = ("transaction_timeout", "idle_in_transaction_session_timeout")
+_CONFIGURE: Final = """
+SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)
+WHERE current_setting(name, true) IS NOT NULL
+"""
 
 Connection: TypeAlias = AsyncConnection[Row]
 
@@ -23,12 +30,10 @@ def make_pool(url: str, options: PoolOptions) -> Pool:
         # Numbers always travel as bigint: the driver would else choose by size, and prepare a statement for
         # each mix.
         connection.adapters.register_dumper(int, Int8BinaryDumper)
-        await connection.execute(
-            "SELECT set_config('TimeZone', 'UTC', false), set_config('statement_timeout', %s, false),"
-            " set_config('lock_timeout', %s, false),"
-            " set_config('idle_in_transaction_session_timeout', %s, false)",
-            (_milliseconds(options.statement), _milliseconds(options.lock), _milliseconds(options.idle)),
-        )
+        names = ("TimeZone", "statement_timeout", "lock_timeout", *_TRANSACTION_TIMEOUTS)
+        whole = _milliseconds(options.transaction)
+        values = ("UTC", _milliseconds(options.statement), _milliseconds(options.lock), whole, whole)
+        await connection.execute(_CONFIGURE, (list(names), list(values)))
 
     return AsyncConnectionPool(
         url,

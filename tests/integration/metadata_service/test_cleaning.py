@@ -1,0 +1,204 @@
+"""Claims, removals and housekeeping over all owners."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from metadata_service.blob_rows import BlobRow, Handle
+from strongroom.errors import FileNotFound, UploadSuperseded
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+from tests.integration.metadata_service.world import World, handle, path_spec, plain_spec
+
+PENDING, COMPLETING, COMMITTED, DELETING, ABORTING, GONE = range(1, 7)
+
+
+def held(row: BlobRow) -> Handle:
+    return Handle(row.owner_id, row.id, row.epoch)
+
+
+def all_due(world: World) -> None:
+    """Let every pause, grace and claim be over."""
+    world.logins.change("UPDATE blobs SET not_before = now() - interval '1 s' WHERE not_before IS NOT NULL")
+
+
+async def claimed(world: World, limit: int = 0) -> list[BlobRow]:
+    return (await world.cleaning.claim(limit))[0]
+
+
+async def test_nothing_to_do(own_world: World, owner: str) -> None:
+    await own_world.attempt(owner)
+    await own_world.upload(owner)
+    assert await own_world.cleaning.claim(0) == ([], 0)
+
+
+async def test_a_silent_attempt_is_expired_and_handed_out(own_world: World, owner: str) -> None:
+    blob = await own_world.attempt(owner, plain_spec(size_bytes=10))
+    own_world.run_out(blob)
+    rows, housekept = await own_world.cleaning.claim(0)
+    assert housekept == 1
+    assert [(str(row.id), row.state, row.epoch) for row in rows] == [(blob.id, ABORTING, 3)]
+    assert (await own_world.usage.usage(owner)).reserved_bytes == 0
+    for late in (own_world.attempts.renew_lease(handle(blob)), own_world.attempts.abandon(handle(blob))):
+        with pytest.raises(UploadSuperseded):
+            await late
+    with pytest.raises(UploadSuperseded):
+        await own_world.commit(blob)
+    assert await claimed(own_world) == []
+
+
+async def test_a_removal_leaves_a_tombstone_and_then_nothing(own_world: World, owner: str) -> None:
+    blob = await own_world.attempt(owner)
+    await own_world.attempts.abandon(handle(blob))
+    (row,) = await claimed(own_world)
+    for _ in range(2):
+        await own_world.cleaning.finish_removal(held(row), ABORTING)
+    assert own_world.state(blob) == GONE
+    assert await claimed(own_world) == []
+    all_due(own_world)
+    (row,) = await claimed(own_world)
+    assert row.state == GONE
+    for _ in range(2):
+        await own_world.cleaning.finish_removal(held(row), GONE)
+    assert own_world.state(blob) is None
+
+
+async def test_a_deleted_file_goes_after_the_read_grace(own_world: World, owner: str) -> None:
+    blob = await own_world.attempt(owner, path_spec())
+    file = (await own_world.commit(blob, version_id="v1")).file
+    await own_world.delete(owner, file)
+    assert await claimed(own_world) == []
+    all_due(own_world)
+    (row,) = await claimed(own_world)
+    assert (row.state, row.key, row.version_id) == (DELETING, file.key, "v1")
+    await own_world.cleaning.finish_removal(held(row), DELETING)
+    assert own_world.state(blob) == GONE
+
+
+async def test_two_cleaners_never_hold_one_row(own_world: World, owner: str) -> None:
+    for _ in range(40):
+        await own_world.attempts.abandon(handle(await own_world.attempt(owner)))
+    batches = await asyncio.gather(*(claimed(own_world, 10) for _ in range(8)))
+    ids = [row.id for batch in batches for row in batch]
+    assert len(ids) == len(set(ids)) == 40
+
+
+async def test_a_claim_that_ran_out_passes_to_another_cleaner(own_world: World, owner: str) -> None:
+    await own_world.attempts.abandon(handle(await own_world.attempt(owner)))
+    (first,) = await claimed(own_world)
+    all_due(own_world)
+    (second,) = await claimed(own_world)
+    assert second.epoch == first.epoch + 1
+    with pytest.raises(UploadSuperseded):
+        await own_world.cleaning.finish_removal(held(first), ABORTING)
+    await own_world.cleaning.finish_removal(held(second), ABORTING)
+
+
+async def test_an_expired_completion_is_rolled_forward(own_world: World, owner: str) -> None:
+    blob = await own_world.completing(owner, plain_spec("r1"))
+    own_world.run_out(blob)
+    (row,) = await claimed(own_world)
+    assert (row.state, row.epoch) == (COMPLETING, blob.epoch + 1)
+    with pytest.raises(UploadSuperseded):  # the zombie
+        await own_world.commit(blob)
+    file = (await own_world.commit(row.to_proto())).file
+    assert (await own_world.reserve(owner, plain_spec("r1"))).replay == file
+    assert await claimed(own_world) == []
+
+
+async def test_a_completion_without_its_data_is_given_up(own_world: World, owner: str) -> None:
+    blob = await own_world.completing(owner)
+    own_world.run_out(blob)
+    (row,) = await claimed(own_world)
+    await own_world.attempts.abandon(held(row))
+    (row,) = await claimed(own_world)
+    assert row.state == ABORTING
+
+
+async def test_a_failure_waits_longer_each_time(own_world: World, owner: str) -> None:
+    world = own_world.but(retry=10.0, retry_max=35.0)
+    await world.attempts.abandon(handle(await world.attempt(owner)))
+    pauses = []
+    for _ in range(4):
+        all_due(world)
+        (row,) = await claimed(world)
+        await world.cleaning.release(held(row))
+        ((pause,),) = world.logins.rows("SELECT extract(epoch FROM not_before - now()) FROM blobs")
+        pauses.append(round(float(pause), -1) if float(pause) < 34 else 35)
+    assert pauses == [10, 20, 35, 35]
+    with pytest.raises(UploadSuperseded):
+        await world.cleaning.release(Handle(row.owner_id, row.id, row.epoch - 1))
+
+
+async def test_a_released_completion_is_handed_out_again(own_world: World, owner: str) -> None:
+    world = own_world.but(retry=0.0)
+    blob = await world.completing(owner)
+    world.run_out(blob)
+    (row,) = await claimed(world)
+    await world.cleaning.release(held(row))
+    (again,) = await claimed(world)
+    assert (again.id, again.epoch) == (row.id, row.epoch + 1)
+
+
+async def test_the_batch_is_limited(own_world: World, owner: str) -> None:
+    for _ in range(7):
+        await own_world.attempts.abandon(handle(await own_world.attempt(owner)))
+    assert [len(await claimed(own_world, 3)) for _ in range(4)] == [3, 3, 1, 0]
+
+
+async def test_temporary_files_end_by_themselves(own_world: World, owner: str) -> None:
+    spec = UploadSpec(filename="a.txt", content_type="text/plain")
+    spec.target.temp.SetInParent()
+    blob = await own_world.attempt(owner, spec)
+    file = (await own_world.commit(blob)).file
+    own_world.logins.change("UPDATE files SET expires_at = now()")
+    with pytest.raises(FileNotFound):  # at once, whether or not a cleaner was there
+        await own_world.queries.by_key(owner, file.key)
+    assert (await own_world.cleaning.claim(0))[1] == 1
+    assert own_world.state(blob) == DELETING
+    assert (await own_world.usage.usage(owner)).file_count == 0
+    events = own_world.logins.rows("SELECT type FROM events ORDER BY xid, id")
+    assert events == [(2,), (3,)]
+
+
+async def test_soft_deleted_files_end_after_their_window(own_world: World, owner: str) -> None:
+    blob = await own_world.attempt(owner)
+    await own_world.delete(owner, (await own_world.commit(blob)).file, soft=True)
+    assert (await own_world.cleaning.claim(0))[1] == 0
+    own_world.logins.change("UPDATE files SET purge_at = now()")
+    assert (await own_world.cleaning.claim(0))[1] == 1
+    assert own_world.state(blob) == DELETING
+    usage = await own_world.usage.usage(owner)
+    assert (usage.used_bytes, usage.file_count) == (0, 0)  # it was counted out when it was hidden
+
+
+async def test_old_events_are_forgotten(own_world: World, owner: str) -> None:
+    await own_world.upload(owner)
+    own_world.logins.change("UPDATE events SET created_at = now() - interval '25 h'")
+    await own_world.upload(owner)
+    assert (await own_world.cleaning.claim(0))[1] == 1
+    assert own_world.logins.rows("SELECT count(*) FROM events") == [(1,)]
+
+
+async def test_settled_keys_have_a_row_and_no_writer(own_world: World, owner: str) -> None:
+    writing = await own_world.attempt(owner)
+    completing = await own_world.completing(owner)
+    done = await own_world.upload(owner)
+    given_up = await own_world.attempt(owner)
+    await own_world.attempts.abandon(handle(given_up))
+    await own_world.upload(owner, path_spec("busy"))
+    busy = await own_world.attempt(owner, path_spec("busy"))
+    keys = [writing.key, completing.key, done.key, given_up.key, busy.key, "uploads/unknown"]
+    assert set(await own_world.cleaning.settled_keys(keys)) == {done.key, given_up.key}
+
+
+async def test_a_blob_that_a_file_shows_cannot_be_purged(own_world: World, owner: str) -> None:
+    import psycopg
+
+    blob = await own_world.attempt(owner)
+    await own_world.commit(blob)
+    with pytest.raises(psycopg.errors.ForeignKeyViolation):
+        own_world.logins.change("DELETE FROM blobs WHERE id = %s", blob.id)
+    assert blob_pb2.BlobState.Name(own_world.state(blob) or 0) == "BLOB_STATE_COMMITTED"

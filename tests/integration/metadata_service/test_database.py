@@ -1,0 +1,223 @@
+"""Transactions under faults: what is run again, what is not, and what comes out."""
+
+from __future__ import annotations
+
+import asyncio
+
+import psycopg
+import pytest
+
+from metadata_service.database import Transaction, user
+from metadata_service.driver_errors import UniqueConflict
+from strongroom.errors import DatabaseUnavailable, FileNotFound, InvalidField
+from tests.databases import Logins
+from tests.integration.metadata_service.world import World, handle, make_world
+
+PUT = "INSERT INTO quotas (owner_id, limit_files) VALUES (%s, %s)"
+GET = "SELECT limit_files FROM quotas WHERE owner_id = %s"
+
+
+async def kill(world: World, tx: Transaction) -> None:
+    """End the transaction's connection from outside."""
+    row = await tx.fetch_one("SELECT pg_backend_pid()")
+    assert row is not None
+    await asyncio.to_thread(world.logins.rows, "SELECT pg_terminate_backend(%s, 5000)", row[0])
+
+
+async def test_connections_that_died_in_the_pool_are_not_noticed(module_database: Logins, owner: str) -> None:
+    async with make_world(module_database, min_size=4, max_size=4) as world:
+        await asyncio.gather(*(world.database.read(user(owner), "SELECT pg_sleep(0.05)") for _ in range(8)))
+        world.logins.rows(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND application_name = 'strongroom-metadata'"
+        )
+        file = await world.upload(owner)
+        assert await world.queries.by_key(owner, file.key) == file
+
+
+async def test_a_connection_lost_before_the_commit_is_tried_again(world: World, owner: str) -> None:
+    runs = []
+
+    async def work(tx: Transaction) -> None:
+        runs.append(1)
+        await tx.execute(PUT, (owner, 1))
+        if len(runs) == 1:
+            await kill(world, tx)
+            await tx.fetch("SELECT 1")
+
+    await world.database.transact(user(owner), work)
+    assert len(runs) == 2
+    assert await world.database.read(user(owner), GET, (owner,)) == [(1,)]
+
+
+async def test_a_connection_lost_at_the_commit_is_in_doubt_and_said_so(world: World, owner: str) -> None:
+    runs = []
+
+    async def work(tx: Transaction) -> None:
+        runs.append(1)
+        await tx.execute(PUT, (owner, 1))
+        await kill(world, tx)
+
+    with pytest.raises(DatabaseUnavailable, match="ask again"):
+        await world.database.transact(user(owner), work)
+    assert len(runs) == 1
+
+
+async def test_serialization_failures_are_run_again(world: World, owner: str) -> None:
+    runs = []
+
+    async def work(tx: Transaction) -> int:
+        runs.append(1)
+        await tx.execute(PUT, (owner, len(runs)))
+        if len(runs) < 4:
+            raise psycopg.errors.SerializationFailure
+        return len(runs)
+
+    assert await world.database.transact(user(owner), work) == 4
+    assert await world.database.read(user(owner), GET, (owner,)) == [(4,)]
+
+
+async def test_they_are_not_run_for_ever(world: World, owner: str) -> None:
+    async def work(tx: Transaction) -> None:
+        raise psycopg.errors.DeadlockDetected
+
+    with pytest.raises(DatabaseUnavailable) as caught:
+        await world.database.transact(user(owner), work)
+    assert caught.value.retry_after
+
+
+async def test_a_real_deadlock_ends_well(world: World, owner: str) -> None:
+    names = (f"{owner}-a", f"{owner}-b")
+    for name in names:
+        world.logins.change("INSERT INTO quotas (owner_id, limit_files) VALUES (%s, 0)", name)
+    both = asyncio.Barrier(2)
+
+    async def work(first: str, second: str, runs: list[int], tx: Transaction) -> None:
+        runs.append(1)
+        raise_one = "UPDATE quotas SET limit_files = limit_files + 1 WHERE owner_id = %s"
+        await tx.execute(raise_one, (first,))
+        if len(runs) == 1:
+            await both.wait()
+        await tx.execute(raise_one, (second,))
+
+    from functools import partial
+
+    from metadata_service.database import SYSTEM
+
+    await asyncio.gather(
+        world.database.transact(SYSTEM, partial(work, *names, [])),
+        world.database.transact(SYSTEM, partial(work, *reversed(names), [])),
+    )
+    assert world.logins.rows("SELECT limit_files FROM quotas WHERE owner_id = ANY(%s)", list(names)) == [
+        (2,),
+        (2,),
+    ]
+
+
+async def test_waiting_for_a_lock_ends(module_database: Logins, owner: str) -> None:
+    async with make_world(module_database, lock=0.3) as world:
+        blob = await world.attempt(owner)
+        with psycopg.connect(world.logins.superuser) as other:
+            other.execute("SELECT 1 FROM blobs WHERE id = %s FOR UPDATE", (blob.id,))
+            with pytest.raises(DatabaseUnavailable):
+                await world.attempts.renew_lease(handle(blob))
+        assert await world.attempts.renew_lease(handle(blob)) == world.timing.lease
+
+
+async def test_a_statement_that_takes_too_long_ends(module_database: Logins, owner: str) -> None:
+    async with make_world(module_database, statement=0.3) as world:
+        with pytest.raises(DatabaseUnavailable):
+            await world.database.read(user(owner), "SELECT pg_sleep(20)")
+        assert await world.database.read(user(owner), "SELECT 1") == [(1,)]
+
+
+async def test_a_frozen_transaction_is_ended_by_the_server(module_database: Logins, owner: str) -> None:
+    async with make_world(module_database, transaction=0.3) as world:
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(PUT, (owner, 1))
+            await asyncio.sleep(1.0)  # as a frozen process would
+
+        with pytest.raises(DatabaseUnavailable):
+            await world.database.transact(user(owner), work)
+        assert await world.database.read(user(owner), GET, (owner,)) == []
+
+
+async def test_more_work_than_connections_waits_and_then_says_so(module_database: Logins, owner: str) -> None:
+    async with make_world(module_database, min_size=1, max_size=1, wait=0.3) as world:
+        slow = asyncio.create_task(world.database.read(user(owner), "SELECT 1 FROM pg_sleep(1.5)"))
+        await asyncio.sleep(0.1)
+        with pytest.raises(DatabaseUnavailable):
+            await world.database.read(user(owner), "SELECT 1")
+        assert await slow == [(1,)]
+
+
+async def test_a_cancelled_caller_leaves_nothing_behind(module_database: Logins, owner: str) -> None:
+    async with make_world(module_database, min_size=1, max_size=1) as world:
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(PUT, (owner, 1))
+            await tx.fetch("SELECT pg_sleep(20)")
+
+        task = asyncio.create_task(world.database.transact(user(owner), work))
+        await asyncio.sleep(0.3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await world.database.read(user(owner), GET, (owner,)) == []
+
+
+async def test_what_work_raises_undoes_it(world: World, owner: str) -> None:
+    async def work(tx: Transaction) -> None:
+        await tx.execute(PUT, (owner, 1))
+        raise FileNotFound("no")
+
+    with pytest.raises(FileNotFound):
+        await world.database.transact(user(owner), work)
+    assert await world.database.read(user(owner), GET, (owner,)) == []
+
+
+async def test_a_failed_transaction_is_never_taken_for_committed(world: World, owner: str) -> None:
+    async def work(tx: Transaction) -> None:
+        await tx.execute(PUT, (owner, 1))
+        with pytest.raises(psycopg.errors.UndefinedTable):
+            await tx.fetch("SELECT * FROM no_such_table")
+
+    with pytest.raises(psycopg.InternalError, match="rolled back"):
+        await world.database.transact(user(owner), work)
+
+
+async def test_unique_conflicts_are_named_also_inside_a_batch(world: World, owner: str) -> None:
+    async def work(tx: Transaction) -> None:
+        await tx.batch([(PUT, (owner, 1)), (PUT, (owner, 2)), ("SELECT 1", ())])
+
+    with pytest.raises(UniqueConflict) as caught:
+        await world.database.transact(user(owner), work)
+    assert caught.value.constraint == "quotas_pkey"
+    assert await world.database.read(user(owner), GET, (owner,)) == []
+
+
+async def test_text_that_cannot_be_stored_is_the_callers_fault(world: World, owner: str) -> None:
+    with pytest.raises(InvalidField):
+        await world.database.read(user(owner), "SELECT %s::text", ("a\0b",))
+    with pytest.raises(InvalidField):
+        await world.database.read(user(owner), "SELECT %s::jsonb", (r'{"a": "\u0000"}',))
+
+
+async def test_a_server_that_is_not_there(unused_tcp_port: int, module_database: Logins, owner: str) -> None:
+    from metadata_service.config import PoolOptions
+    from metadata_service.database import Database
+    from metadata_service.pool import make_pool
+
+    pool = make_pool(f"postgresql://a@127.0.0.1:{unused_tcp_port}/a", PoolOptions(wait=0.5, min_size=1))
+    await pool.open()
+    try:
+        with pytest.raises(DatabaseUnavailable):
+            await Database(pool).read(user(owner), "SELECT 1")
+    finally:
+        await pool.close()
+
+
+async def test_an_empty_owner_is_nobody() -> None:
+    with pytest.raises(ValueError, match="owner"):
+        user("")
