@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -48,6 +49,7 @@ class ScriptedServer:
     requests: list[Request] = field(default_factory=list)
     connections: int = 0
     early: bool = False
+    tls: ssl.SSLContext | None = None
     port: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -55,7 +57,7 @@ class ScriptedServer:
         """Settings that lead here, with short times."""
         base: dict[str, object] = {
             "bucket": "bucket",
-            "endpoint_url": f"http://127.0.0.1:{self.port}",
+            "endpoint_url": f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}",
             "access_key_id": "key",
             "secret_access_key": "very-secret",
             "connect_timeout": 2.0,
@@ -89,14 +91,17 @@ class ScriptedServer:
             threading.Thread(target=self._serve, args=(sock, self.connections), daemon=True).start()
 
     def _serve(self, sock: socket.socket, number: int) -> None:
-        with sock, contextlib.suppress(HangUp, OSError):
+        with contextlib.suppress(HangUp, OSError), self._secured(sock) as peer:
             while True:
-                request = read_request(sock, whole=not self.early)
+                request = read_request(peer, whole=not self.early)
                 request.connection = number
                 with self._lock:
                     self.requests.append(request)
                     step = self.steps.pop(0) if self.steps else answer(500, b"<Error/>")
-                step(sock, request)
+                step(peer, request)
+
+    def _secured(self, sock: socket.socket) -> socket.socket:
+        return sock if self.tls is None else self.tls.wrap_socket(sock, server_side=True)
 
 
 def read_request(sock: socket.socket, *, whole: bool) -> Request:

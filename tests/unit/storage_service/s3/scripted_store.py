@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -24,10 +25,14 @@ async def put_body(store: S3ObjectStore, *, if_none_match: bool = False) -> PutR
 
 @asynccontextmanager
 async def scripted(
-    *steps: Step, early: bool = False, on_mid_body: Callable[[str], None] | None = None, **options: object
+    *steps: Step,
+    early: bool = False,
+    tls: ssl.SSLContext | None = None,
+    on_mid_body: Callable[[str], None] | None = None,
+    **options: object,
 ) -> AsyncIterator[tuple[S3ObjectStore, ScriptedServer]]:
     """A store whose server follows the steps."""
-    with ScriptedServer(list(steps), early=early).running() as server:
+    with ScriptedServer(list(steps), early=early, tls=tls).running() as server:
         store = open_s3_store(server.options(**options), on_mid_body=on_mid_body)
         try:
             yield store, server
