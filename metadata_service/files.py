@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -24,6 +25,7 @@ AND (files.purge_at IS NULL OR files.purge_at > now())"""
 _SELECT: Final = f"SELECT {COLUMNS} FROM files WHERE files.owner_id = %(owner)s"
 _BY_ID: Final = f"{_SELECT} AND files.id = %(id)s"
 _BY_KEY: Final = f"{_SELECT} AND files.key = %(key)s"
+_BY_IDS: Final = f"{_SELECT} AND files.id = ANY(%(ids)s) AND {VISIBLE}"
 _LIVE_FIRST: Final = "ORDER BY files.deleted_at DESC NULLS FIRST LIMIT 1"
 
 
@@ -52,6 +54,12 @@ class FileQueries:
         """Raises FileNotFound."""
         condition = _NOT_PURGED if show_deleted else VISIBLE
         return await self._one(owner_id, f"{_BY_ID} AND {condition}", {"owner": owner_id, "id": file_id})
+
+    async def by_ids(self, owner_id: str, file_ids: Sequence[UUID]) -> list[File]:
+        """Those of them that the owner has, in the order asked for."""
+        rows = await self._database.read(user(owner_id), _BY_IDS, {"owner": owner_id, "ids": list(file_ids)})
+        found = {row[0]: to_file(row) for row in rows}
+        return [found[str(file_id)] for file_id in file_ids if str(file_id) in found]
 
     async def by_key(self, owner_id: str, key: str, *, show_deleted: bool = False) -> File:
         """The live file with this key, else (with show_deleted) the one deleted last. Raises FileNotFound."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -22,6 +23,10 @@ class FileReader(Protocol):
 
     async def get(self, name: FileName, user_id: str) -> File:
         """Raises FileNotFound (also for what belongs to somebody else)."""
+        ...
+
+    async def get_many(self, file_ids: Sequence[str], user_id: str) -> Sequence[File]:
+        """Those of them that the caller has."""
         ...
 
 

@@ -6,7 +6,7 @@ epoch and owner and carry the internal credential alone, so that an upload may o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -19,7 +19,7 @@ from storage_service.files import FileName
 from strongroom.metadata.v1 import reservation_service_pb2 as messages
 from strongroom.metadata.v1.blob_pb2 import BlobState
 from strongroom.metadata.v1.file_pb2 import File
-from strongroom.metadata.v1.file_service_pb2 import GetFileRequest
+from strongroom.metadata.v1.file_service_pb2 import BatchGetFilesRequest, GetFileRequest
 from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceStub
 from strongroom.metadata.v1.reservation_service_pb2_grpc import ReservationServiceStub
 
@@ -46,6 +46,11 @@ class MetadataClient:
         else:
             request.key = name.key
         return (await call(self._files.GetFile, request)).file
+
+    async def get_many(self, file_ids: Sequence[str], user_id: str) -> Sequence[File]:
+        """See FileReader.get_many."""
+        request = BatchGetFilesRequest(file_ids=file_ids, user_id=user_id)
+        return (await call(self._files.BatchGetFiles, request)).files
 
     async def reserve(self, request: messages.ReserveRequest) -> messages.ReserveResponse:
         """See Reservations.reserve."""

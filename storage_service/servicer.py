@@ -79,6 +79,13 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
     ) -> download_pb2.SignUrlResponse:
         return await self._do.signer.sign(request)
 
+    async def BatchSignUrls(
+        self,
+        request: batch_pb2.BatchSignUrlsRequest,
+        context: Context[batch_pb2.BatchSignUrlsRequest, batch_pb2.BatchSignUrlsResponse],
+    ) -> batch_pb2.BatchSignUrlsResponse:
+        return batch_pb2.BatchSignUrlsResponse(urls=await self._do.signer.sign_many(request))
+
     async def CopyFile(
         self,
         request: batch_pb2.CopyFileRequest,

@@ -13,6 +13,7 @@ from storage_service.translate import translated
 from strongroom.errors import FileNotFound
 from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, File
 from strongroom.storage.v1 import download_pb2
+from strongroom.storage.v1.batch_pb2 import BatchSignUrlsRequest
 from strongroom.storage.v1.download_pb2 import SignUrlRequest, SignUrlResponse
 
 DEFAULT_SECONDS = 3600
@@ -33,6 +34,15 @@ class Signer:
         file = await self._files.get(name_of(request), request.user_id)
         if request.family and file.family != request.family:
             raise FileNotFound("no such file")
+        return await self._sign(file, request)
+
+    async def sign_many(self, request: BatchSignUrlsRequest) -> dict[str, str]:
+        """URL by file id, for those files that the caller has."""
+        files = await self._files.get_many(request.file_ids, request.user_id)
+        wanted = SignUrlRequest(expires_in_seconds=request.expires_in_seconds)
+        return {file.id: (await self._sign(file, wanted)).url for file in files}
+
+    async def _sign(self, file: File, request: SignUrlRequest) -> SignUrlResponse:
         if self._public_base and file.visibility == VISIBILITY_PUBLIC:
             return SignUrlResponse(url=f"{self._public_base}/{quote(file.key)}", file=file)
         seconds = request.expires_in_seconds or DEFAULT_SECONDS

@@ -34,6 +34,13 @@ class FileServicer(FileServiceServicer):
             file = await self._queries.by_id(owner, UUID(request.file_id), show_deleted=request.show_deleted)
         return pb.GetFileResponse(file=file)
 
+    async def BatchGetFiles(
+        self, request: pb.BatchGetFilesRequest, context: Context
+    ) -> pb.BatchGetFilesResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        files = await self._queries.by_ids(owner, [UUID(text) for text in request.file_ids])
+        return pb.BatchGetFilesResponse(files=files)
+
     async def ListFiles(self, request: pb.ListFilesRequest, context: Context) -> pb.ListFilesResponse:
         owner = effective_owner(current_principal(), request.user_id)
         listing = Listing(owner, request.prefix, request.family, request.show_deleted)

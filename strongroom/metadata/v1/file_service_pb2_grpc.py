@@ -41,6 +41,11 @@ class FileServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.GetFileRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.GetFileResponse.FromString,
                 _registered_method=True)
+        self.BatchGetFiles = channel.unary_unary(
+                '/strongroom.metadata.v1.FileService/BatchGetFiles',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.BatchGetFilesRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.BatchGetFilesResponse.FromString,
+                _registered_method=True)
         self.ListFiles = channel.unary_unary(
                 '/strongroom.metadata.v1.FileService/ListFiles',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListFilesRequest.SerializeToString,
@@ -65,6 +70,14 @@ class FileServiceServicer:
 
     def GetFile(self, request, context):
         """One file, by id or by key. NOT_FOUND (FILE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetFiles(self, request, context):
+        """Up to 1,000 files by id, in one query. Ids that are not the caller's are left out, order is kept (AIP-231, but
+        without failing as a whole).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -99,6 +112,11 @@ def add_FileServiceServicer_to_server(servicer, server):
                     servicer.GetFile,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.GetFileRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.GetFileResponse.SerializeToString,
+            ),
+            'BatchGetFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetFiles,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.BatchGetFilesRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.BatchGetFilesResponse.SerializeToString,
             ),
             'ListFiles': grpc.unary_unary_rpc_method_handler(
                     servicer.ListFiles,
@@ -145,6 +163,33 @@ class FileService:
             '/strongroom.metadata.v1.FileService/GetFile',
             strongroom_dot_metadata_dot_v1_dot_file__service__pb2.GetFileRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_file__service__pb2.GetFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.FileService/BatchGetFiles',
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.BatchGetFilesRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.BatchGetFilesResponse.FromString,
             options,
             channel_credentials,
             insecure,

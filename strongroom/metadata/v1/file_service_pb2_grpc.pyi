@@ -37,6 +37,10 @@ class FileServiceStub:
     def __new__(cls, channel: _aio.Channel) -> FileServiceAsyncStub: ...
     GetFile: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.GetFileRequest, _file_service_pb2.GetFileResponse]
     """One file, by id or by key. NOT_FOUND (FILE_NOT_FOUND)."""
+    BatchGetFiles: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.BatchGetFilesRequest, _file_service_pb2.BatchGetFilesResponse]
+    """Up to 1,000 files by id, in one query. Ids that are not the caller's are left out, order is kept (AIP-231, but
+    without failing as a whole).
+    """
     ListFiles: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.ListFilesRequest, _file_service_pb2.ListFilesResponse]
     """A page of the caller's files in key order (byte order). The page token is keyset: stable while files are added."""
     UpdateFile: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.UpdateFileRequest, _file_service_pb2.UpdateFileResponse]
@@ -55,6 +59,10 @@ class FileServiceAsyncStub(FileServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetFile: _aio.UnaryUnaryMultiCallable[_file_service_pb2.GetFileRequest, _file_service_pb2.GetFileResponse]  # type: ignore[assignment]
     """One file, by id or by key. NOT_FOUND (FILE_NOT_FOUND)."""
+    BatchGetFiles: _aio.UnaryUnaryMultiCallable[_file_service_pb2.BatchGetFilesRequest, _file_service_pb2.BatchGetFilesResponse]  # type: ignore[assignment]
+    """Up to 1,000 files by id, in one query. Ids that are not the caller's are left out, order is kept (AIP-231, but
+    without failing as a whole).
+    """
     ListFiles: _aio.UnaryUnaryMultiCallable[_file_service_pb2.ListFilesRequest, _file_service_pb2.ListFilesResponse]  # type: ignore[assignment]
     """A page of the caller's files in key order (byte order). The page token is keyset: stable while files are added."""
     UpdateFile: _aio.UnaryUnaryMultiCallable[_file_service_pb2.UpdateFileRequest, _file_service_pb2.UpdateFileResponse]  # type: ignore[assignment]
@@ -75,6 +83,15 @@ class FileServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.GetFileResponse, _abc.Awaitable[_file_service_pb2.GetFileResponse]]:
         """One file, by id or by key. NOT_FOUND (FILE_NOT_FOUND)."""
+
+    def BatchGetFiles(
+        self,
+        request: _file_service_pb2.BatchGetFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_file_service_pb2.BatchGetFilesResponse, _abc.Awaitable[_file_service_pb2.BatchGetFilesResponse]]:
+        """Up to 1,000 files by id, in one query. Ids that are not the caller's are left out, order is kept (AIP-231, but
+        without failing as a whole).
+        """
 
     def ListFiles(
         self,

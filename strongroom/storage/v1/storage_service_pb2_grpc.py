@@ -80,6 +80,11 @@ class StorageServiceStub:
                 request_serializer=strongroom_dot_storage_dot_v1_dot_download__pb2.SignUrlRequest.SerializeToString,
                 response_deserializer=strongroom_dot_storage_dot_v1_dot_download__pb2.SignUrlResponse.FromString,
                 _registered_method=True)
+        self.BatchSignUrls = channel.unary_unary(
+                '/strongroom.storage.v1.StorageService/BatchSignUrls',
+                request_serializer=strongroom_dot_storage_dot_v1_dot_batch__pb2.BatchSignUrlsRequest.SerializeToString,
+                response_deserializer=strongroom_dot_storage_dot_v1_dot_batch__pb2.BatchSignUrlsResponse.FromString,
+                _registered_method=True)
         self.SignUpload = channel.unary_unary(
                 '/strongroom.storage.v1.StorageService/SignUpload',
                 request_serializer=strongroom_dot_storage_dot_v1_dot_direct__pb2.SignUploadRequest.SerializeToString,
@@ -199,6 +204,13 @@ class StorageServiceServicer:
 
     def SignUrl(self, request, context):
         """A URL for reading a file straight from S3 (or its permanent public URL).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchSignUrls(self, request, context):
+        """URLs for reading up to 1,000 files, as SignUrl makes them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -326,6 +338,11 @@ def add_StorageServiceServicer_to_server(servicer, server):
                     servicer.SignUrl,
                     request_deserializer=strongroom_dot_storage_dot_v1_dot_download__pb2.SignUrlRequest.FromString,
                     response_serializer=strongroom_dot_storage_dot_v1_dot_download__pb2.SignUrlResponse.SerializeToString,
+            ),
+            'BatchSignUrls': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchSignUrls,
+                    request_deserializer=strongroom_dot_storage_dot_v1_dot_batch__pb2.BatchSignUrlsRequest.FromString,
+                    response_serializer=strongroom_dot_storage_dot_v1_dot_batch__pb2.BatchSignUrlsResponse.SerializeToString,
             ),
             'SignUpload': grpc.unary_unary_rpc_method_handler(
                     servicer.SignUpload,
@@ -601,6 +618,33 @@ class StorageService:
             '/strongroom.storage.v1.StorageService/SignUrl',
             strongroom_dot_storage_dot_v1_dot_download__pb2.SignUrlRequest.SerializeToString,
             strongroom_dot_storage_dot_v1_dot_download__pb2.SignUrlResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchSignUrls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.storage.v1.StorageService/BatchSignUrls',
+            strongroom_dot_storage_dot_v1_dot_batch__pb2.BatchSignUrlsRequest.SerializeToString,
+            strongroom_dot_storage_dot_v1_dot_batch__pb2.BatchSignUrlsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -64,6 +64,8 @@ class StorageServiceStub:
     """Streams a ZIP of a project version or of all files below a key prefix, never held whole."""
     SignUrl: _grpc.UnaryUnaryMultiCallable[_download_pb2.SignUrlRequest, _download_pb2.SignUrlResponse]
     """A URL for reading a file straight from S3 (or its permanent public URL)."""
+    BatchSignUrls: _grpc.UnaryUnaryMultiCallable[_batch_pb2.BatchSignUrlsRequest, _batch_pb2.BatchSignUrlsResponse]
+    """URLs for reading up to 1,000 files, as SignUrl makes them."""
     SignUpload: _grpc.UnaryUnaryMultiCallable[_direct_pb2.SignUploadRequest, _direct_pb2.SignUploadResponse]
     """Begins a direct-to-S3 upload, or signs more parts of one."""
     CompleteUpload: _grpc.UnaryUnaryMultiCallable[_direct_pb2.CompleteUploadRequest, _direct_pb2.CompleteUploadResponse]
@@ -124,6 +126,8 @@ class StorageServiceAsyncStub(StorageServiceStub):
     """Streams a ZIP of a project version or of all files below a key prefix, never held whole."""
     SignUrl: _aio.UnaryUnaryMultiCallable[_download_pb2.SignUrlRequest, _download_pb2.SignUrlResponse]  # type: ignore[assignment]
     """A URL for reading a file straight from S3 (or its permanent public URL)."""
+    BatchSignUrls: _aio.UnaryUnaryMultiCallable[_batch_pb2.BatchSignUrlsRequest, _batch_pb2.BatchSignUrlsResponse]  # type: ignore[assignment]
+    """URLs for reading up to 1,000 files, as SignUrl makes them."""
     SignUpload: _aio.UnaryUnaryMultiCallable[_direct_pb2.SignUploadRequest, _direct_pb2.SignUploadResponse]  # type: ignore[assignment]
     """Begins a direct-to-S3 upload, or signs more parts of one."""
     CompleteUpload: _aio.UnaryUnaryMultiCallable[_direct_pb2.CompleteUploadRequest, _direct_pb2.CompleteUploadResponse]  # type: ignore[assignment]
@@ -221,6 +225,13 @@ class StorageServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_download_pb2.SignUrlResponse, _abc.Awaitable[_download_pb2.SignUrlResponse]]:
         """A URL for reading a file straight from S3 (or its permanent public URL)."""
+
+    def BatchSignUrls(
+        self,
+        request: _batch_pb2.BatchSignUrlsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_batch_pb2.BatchSignUrlsResponse, _abc.Awaitable[_batch_pb2.BatchSignUrlsResponse]]:
+        """URLs for reading up to 1,000 files, as SignUrl makes them."""
 
     def SignUpload(
         self,
