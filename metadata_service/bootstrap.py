@@ -22,6 +22,7 @@ from metadata_service.generations import GenerationQueries
 from metadata_service.newest_first import NewestFirst
 from metadata_service.paging import PageTokens
 from metadata_service.pool import make_pool
+from metadata_service.projects.services import add_project_services
 from metadata_service.reserving import Reserving
 from metadata_service.servicers.event_media_service import EventMediaServicer
 from metadata_service.servicers.file_service import FileServicer
@@ -113,6 +114,7 @@ class Application:
         )
         return [
             *(module.DESCRIPTOR.services_by_name[name].full_name for module, name in ours),
+            *add_project_services(server, database, timing, limits, self._page_tokens()),
             *add_later_services(server),
         ]
 

@@ -16,6 +16,12 @@ TABLES = (
     "generation_tallies",
     "generations",
     "idempotency_keys",
+    "project_files",
+    "project_keys",
+    "project_save_files",
+    "project_saves",
+    "project_versions",
+    "projects",
     "quotas",
     "usage",
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from metadata_service.tables import metadata
+from metadata_service.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

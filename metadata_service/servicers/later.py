@@ -13,15 +13,11 @@ from grpc import aio
 from strongroom.errors import Unimplemented
 from strongroom.metadata.v1 import (
     notification_service_pb2,
-    project_save_service_pb2,
-    project_service_pb2,
     upload_session_service_pb2,
 )
 
 #: Descriptor of the file, service, what it offers.
 LATER: Final[tuple[tuple[Any, str, str], ...]] = (
-    (project_service_pb2.DESCRIPTOR, "ProjectService", "projects"),
-    (project_save_service_pb2.DESCRIPTOR, "ProjectSaveService", "saving projects"),
     (notification_service_pb2.DESCRIPTOR, "NotificationService", "notifications"),
     (upload_session_service_pb2.DESCRIPTOR, "UploadSessionService", "resumable uploads"),
 )

@@ -1,0 +1,134 @@
+"""BeginSave: the project's row, and one save under way per project."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid4
+
+from metadata_service.config import Timing
+from metadata_service.database import Database, Transaction, user
+from metadata_service.projects.giving_up import give_up
+from metadata_service.projects.requests import Claim, claim, in_progress
+from metadata_service.projects.rows import project_not_found
+from servicekit import failpoints
+from strongroom.errors import InvalidField, VersionConflict
+from strongroom.metadata.v1.project_save_service_pb2 import BeginSaveRequest, BeginSaveResponse
+
+BEFORE_COMMIT: Final = failpoints.register("metadata.project.begin.before_commit")
+AFTER_COMMIT: Final = failpoints.register("metadata.project.begin.after_commit")
+
+_SLUG: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,127}\Z")
+_MAKE: Final = """
+INSERT INTO projects (owner_id, id, slug, name) VALUES (%(owner)s, %(project)s, %(slug)s, %(name)s)
+ON CONFLICT (owner_id, slug) DO NOTHING
+"""
+_LOCK: Final = "SELECT id, version FROM projects WHERE owner_id = %(owner)s AND slug = %(slug)s FOR UPDATE"
+_UNDER_WAY: Final = """
+SELECT id, lease_expires_at > now() FROM project_saves
+WHERE owner_id = %(owner)s AND project_id = %(project)s FOR UPDATE
+"""
+_BEGIN: Final = """
+INSERT INTO project_saves (owner_id, id, project_id, name, base_version, request_id, lease_expires_at)
+VALUES (%(owner)s, %(save)s, %(project)s, %(name)s, %(version)s, %(request_id)s,
+    now() + make_interval(secs => %(lease)s))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Base:
+    """The project that a save builds on, its row locked. `version` 0: none yet."""
+
+    project_id: UUID
+    version: int
+
+
+class Beginning:
+    """Starts saves."""
+
+    def __init__(self, database: Database, timing: Timing) -> None:
+        self._database = database
+        self._timing = timing
+
+    async def begin(self, owner_id: str, request: BeginSaveRequest) -> BeginSaveResponse:
+        """A new save with a lease, or the answer of an earlier one with this request id.
+
+        Raises RequestInProgress (with retry_after), VersionConflict {expected, actual}, IdempotencyKeyReused,
+        ProjectNotFound (must_exist), InvalidField.
+        """
+        if not _SLUG.match(request.slug):
+            raise InvalidField(
+                "A slug is 1 to 128 of a-z, 0-9, _ and -, and begins with a letter or digit.",
+                field="slug",
+                rule="pattern",
+            )
+        if "\0" in request.name:
+            raise InvalidField(
+                "The name holds a NUL character; remove it.", field="name", rule="string.no_nul"
+            )
+        save_id = uuid4()
+        response = await self._database.transact(
+            user(owner_id), lambda tx: self._in_transaction(tx, owner_id, save_id, request)
+        )
+        await failpoints.hit(AFTER_COMMIT)
+        return response
+
+    async def _in_transaction(
+        self, tx: Transaction, owner_id: str, save_id: UUID, request: BeginSaveRequest
+    ) -> BeginSaveResponse:
+        keep = self._timing.idempotency
+        wanted = Claim(owner_id, request.request_id, request.fingerprint, save_id, keep)
+        earlier = await claim(tx, wanted)
+        if earlier is not None:
+            return BeginSaveResponse(replay=earlier, owner_id=owner_id)
+        base = await self._lock_project(tx, owner_id, request)
+        if request.must_exist and not base.version:
+            raise project_not_found()
+        if request.HasField("expected_version"):
+            check_version(request.expected_version, base.version)
+        await tx.execute(
+            _BEGIN,
+            {
+                "owner": owner_id,
+                "save": save_id,
+                "project": base.project_id,
+                "name": request.name,
+                "version": base.version,
+                "request_id": request.request_id,
+                "lease": self._timing.lease,
+            },
+        )
+        await failpoints.hit(BEFORE_COMMIT)
+        return BeginSaveResponse(save_id=str(save_id), owner_id=owner_id, base_version=base.version)
+
+    async def _lock_project(self, tx: Transaction, owner_id: str, request: BeginSaveRequest) -> _Base:
+        """The project's row, made if needed, with no save under way. Raises RequestInProgress."""
+        params: dict[str, object] = {"owner": owner_id, "slug": request.slug}
+        for _ in range(2):
+            await tx.execute(_MAKE, params | {"project": uuid4(), "name": request.name or request.slug})
+            row = await tx.fetch_one(_LOCK, params)
+            if row is None:  # deleted between the two statements
+                raise in_progress()
+            base = _Base(*row)
+            under_way = await tx.fetch_one(_UNDER_WAY, params | {"project": base.project_id})
+            if under_way is None:
+                return base
+            save_id, alive = under_way
+            if alive:
+                raise in_progress()
+            await give_up(tx, owner_id, request.slug, base.project_id, save_id)  # its row may go with it
+        raise in_progress()
+
+
+def check_version(expected: int, actual: int) -> None:
+    """Raises VersionConflict unless the project is at the version that the caller has seen."""
+    if expected == actual:
+        return
+    if expected == 0:
+        text = f"The project exists already, at version {actual}; read it before you save over it."
+    elif actual == 0:
+        text = "There is no such project any more, and the save expects one."
+    else:
+        text = f"The project is at version {actual} and not at {expected}; read it again."
+    raise VersionConflict(text, metadata={"expected": str(expected), "actual": str(actual)})

@@ -1,0 +1,235 @@
+"""CommitSave, T4 of a project: the new version, its files, COMMITTED blobs, answer, event and usage, or
+nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from metadata_service import quota
+from metadata_service.config import Timing
+from metadata_service.database import Database, Transaction, user
+from metadata_service.projects import events, requests, touching
+from metadata_service.projects.rows import (
+    PROJECT_COLUMNS,
+    VERSION_COLUMNS,
+    save_is_over,
+    to_project,
+    to_version,
+)
+from metadata_service.projects.writing import record
+from servicekit import failpoints
+from strongroom.errors import InvalidField, VersionNotFound
+from strongroom.metadata.v1.project_save_service_pb2 import CommitSaveRequest, CommitSaveResponse
+
+BEFORE_COMMIT: Final = failpoints.register("metadata.project.commit.before_commit")
+AFTER_COMMIT: Final = failpoints.register("metadata.project.commit.after_commit")
+
+_LOCK: Final = """
+SELECT projects.id, projects.slug, saves.base_version, saves.request_id FROM projects
+JOIN project_saves AS saves ON saves.owner_id = projects.owner_id AND saves.project_id = projects.id
+WHERE saves.owner_id = %(owner)s AND saves.id = %(save)s FOR UPDATE
+"""
+_COUNT: Final = """
+WITH newest AS (
+    SELECT path FROM project_files
+    WHERE owner_id = %(owner)s AND project_id = %(project)s AND until_version IS NULL
+)
+SELECT count(*) FILTER (WHERE staged.path IS NOT NULL),
+    count(*) FILTER (WHERE staged.blob_id IS NOT NULL),
+    count(*) FILTER (WHERE staged.path IS NOT NULL
+        AND CASE WHEN staged.blob_id IS NULL THEN newest.path IS NULL ELSE staged.version_id IS NULL END),
+    count(*) FILTER (WHERE staged.blob_id IS NOT NULL AND newest.path IS NULL),
+    count(*) FILTER (WHERE staged.blob_id IS NOT NULL AND newest.path IS NOT NULL),
+    count(*) FILTER (WHERE staged.path IS NULL),
+    coalesce(sum(staged.size_bytes), 0)::bigint,
+    coalesce(sum(staged.size_bytes) FILTER (WHERE staged.blob_id IS NOT NULL), 0)::bigint
+FROM (SELECT * FROM project_save_files WHERE owner_id = %(owner)s AND save_id = %(save)s) AS staged
+FULL JOIN newest ON newest.path = staged.path
+"""
+_BLOBS: Final = """
+UPDATE blobs SET state = 3, size_bytes = staged.size_bytes, crc32c = staged.crc32c, etag = staged.etag,
+    version_id = staged.version_id, lease_expires_at = NULL, attempts = 0, state_changed_at = now()
+FROM project_save_files AS staged
+WHERE staged.owner_id = %(owner)s AND staged.save_id = %(save)s
+    AND blobs.owner_id = staged.owner_id AND blobs.id = staged.blob_id AND blobs.state = 1 AND blobs.epoch = 1
+"""
+_CLOSE: Final = """
+UPDATE project_files AS files SET until_version = %(version)s
+WHERE files.owner_id = %(owner)s AND files.project_id = %(project)s AND files.until_version IS NULL AND NOT
+EXISTS (
+    SELECT FROM project_save_files AS staged WHERE staged.owner_id = files.owner_id
+        AND staged.save_id = %(save)s AND staged.path = files.path AND staged.blob_id IS NULL)
+"""
+_OPEN: Final = """
+INSERT INTO project_files (owner_id, project_id, path, from_version, blob_id, version_id, etag, crc32c,
+size_bytes,
+    sha256, content_type)
+SELECT owner_id, %(project)s, path, %(version)s, blob_id, version_id, etag, crc32c, size_bytes, sha256,
+content_type
+FROM project_save_files WHERE owner_id = %(owner)s AND save_id = %(save)s AND blob_id IS NOT NULL
+"""
+_TRAITS: Final = """
+SELECT has_frontend, has_backend, tech_stack FROM project_versions
+WHERE owner_id = %(owner)s AND project_id = %(project)s AND version = %(restored)s
+"""
+_VERSION: Final = f"""
+INSERT INTO project_versions AS versions (owner_id, project_id, version, save_id, file_count, size_bytes,
+has_frontend,
+    has_backend, tech_stack, added, changed, removed, rolled_back_to, content_sha256)
+VALUES (%(owner)s, %(project)s, %(version)s, %(save)s, %(count)s, %(size)s, %(frontend)s, %(backend)s,
+%(stack)s,
+    %(added)s, %(changed)s, %(removed)s, %(restored)s, %(content)s)
+RETURNING {VERSION_COLUMNS}
+"""
+_PROJECT: Final = f"""
+UPDATE projects SET version = %(version)s, file_count = %(count)s, size_bytes = %(size)s, has_frontend =
+%(frontend)s,
+    has_backend = %(backend)s, tech_stack = %(stack)s, updated_at = now(),
+    created_at = CASE WHEN version = 0 THEN now() ELSE created_at END,
+    name = coalesce(nullif((SELECT saves.name FROM project_saves AS saves
+        WHERE saves.owner_id = %(owner)s AND saves.id = %(save)s), ''), projects.name)
+WHERE owner_id = %(owner)s AND id = %(project)s RETURNING {PROJECT_COLUMNS}
+"""
+_END: Final = "DELETE FROM project_saves WHERE owner_id = %(owner)s AND id = %(save)s"
+_DONE: Final = f"""
+SELECT {PROJECT_COLUMNS}, versions.has_frontend, versions.has_backend, versions.tech_stack,
+versions.content_sha256,
+    {VERSION_COLUMNS}
+FROM project_versions AS versions JOIN projects
+    ON projects.owner_id = versions.owner_id AND projects.id = versions.project_id
+WHERE versions.owner_id = %(owner)s AND versions.save_id = %(save)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Counts:
+    """What the new version has, and how it differs from the one before."""
+
+    files: int
+    written: int
+    unwritten: int
+    added: int
+    changed: int
+    removed: int
+    size: int
+    written_size: int
+
+
+class CommittingSaves:
+    """Ends saves well."""
+
+    def __init__(self, database: Database, timing: Timing) -> None:
+        self._database = database
+        self._timing = timing
+
+    async def commit(self, request: CommitSaveRequest) -> CommitSaveResponse:
+        """The project at its new version; a repeat answers the same.
+
+        Raises UploadSuperseded (given up, or the project was deleted), VersionNotFound (of a roll-back),
+        InvalidField
+        (files that were reserved have not been told).
+        """
+        response = await self._database.transact(
+            user(request.owner_id), lambda tx: self._in_transaction(tx, request)
+        )
+        await failpoints.hit(AFTER_COMMIT)
+        return response
+
+    async def _in_transaction(self, tx: Transaction, request: CommitSaveRequest) -> CommitSaveResponse:
+        owner_id, save_id = request.owner_id, UUID(request.save_id)
+        params: dict[str, object] = {"owner": owner_id, "save": save_id}
+        row = await tx.fetch_one(_LOCK, params)
+        if row is None:
+            return await _made_before(tx, params)
+        project_id, slug, base, request_id = row
+        params |= {"project": project_id, "version": base + 1}
+        await record(tx, owner_id, save_id, list(request.entries))
+        counts = await _counts(tx, params, request.file_count)
+        params |= await _traits(tx, params, request)
+        params |= {
+            "count": counts.files,
+            "size": counts.size,
+            "added": counts.added,
+            "changed": counts.changed,
+            "removed": counts.removed,
+            "content": request.content_sha256,
+        }
+        await _move_files(tx, owner_id, slug, params, counts)
+        versions, projects = await tx.fetch_batch([(_VERSION, params), (_PROJECT, params)])
+        response = CommitSaveResponse(
+            project=to_project(projects[0]),
+            version=to_version(versions[0]),
+            content_sha256=request.content_sha256,
+        )
+        statements = [(_END, params), events.project_saved(response.project)]
+        if request_id:
+            keep = self._timing.idempotency
+            statements.append(requests.answer(owner_id, request_id, save_id, response, keep))
+        statements.append(quota.count(owner_id, counts.written_size, counts.written))
+        await tx.batch(statements)
+        await failpoints.hit(BEFORE_COMMIT)
+        return response
+
+
+async def _move_files(
+    tx: Transaction, owner_id: str, slug: str, params: dict[str, object], counts: _Counts
+) -> None:
+    """The files of the new version, from what was staged; and a look at the keys that it changes."""
+    project_id, save_id = params["project"], params["save"]
+    if not isinstance(project_id, UUID) or not isinstance(save_id, UUID):
+        raise TypeError("ids are UUIDs")
+    if await tx.execute(_BLOBS, params) != counts.written:
+        raise save_is_over()
+    await tx.batch(
+        [*touching.committed(owner_id, slug, project_id, save_id), (_CLOSE, params), (_OPEN, params)]
+    )
+
+
+async def _counts(tx: Transaction, params: dict[str, object], expected: int) -> _Counts:
+    counts = _Counts(*(await tx.fetch(_COUNT, params))[0])
+    if counts.unwritten or counts.files != expected:
+        raise InvalidField(
+            f"{expected} files were to be saved; {counts.files} are reserved, {counts.unwritten} unwritten.",
+            field="file_count",
+            rule="complete",
+        )
+    return counts
+
+
+async def _traits(
+    tx: Transaction, params: dict[str, object], request: CommitSaveRequest
+) -> dict[str, object]:
+    """Technologies and flags: as told, or those of the version that is restored."""
+    restored = request.rolled_back_to
+    frontend, backend, stack = request.has_frontend, request.has_backend, list(request.tech_stack)
+    if restored:
+        row = await tx.fetch_one(_TRAITS, params | {"restored": restored})
+        if row is None:
+            raise VersionNotFound(f"The project has no version {restored}.")
+        frontend, backend, stack = row
+    return {"restored": restored, "frontend": frontend, "backend": backend, "stack": stack}
+
+
+async def _made_before(tx: Transaction, params: dict[str, object]) -> CommitSaveResponse:
+    """The save has ended: its version, if it made one. Raises UploadSuperseded."""
+    row = await tx.fetch_one(_DONE, params)
+    if row is None:
+        raise save_is_over()
+    project, (frontend, backend, stack, content), version = (
+        to_project(row[:12]),
+        row[12:16],
+        to_version(row[16:]),
+    )
+    project.version, project.file_count, project.size_bytes = (
+        version.version,
+        version.file_count,
+        version.size_bytes,
+    )
+    project.has_frontend, project.has_backend = frontend, backend
+    del project.tech_stack[:]
+    project.tech_stack.extend(stack)
+    project.update_time.CopyFrom(version.create_time)
+    return CommitSaveResponse(project=project, version=version, content_sha256=content)

@@ -1,0 +1,88 @@
+"""Saves that end without a version: given up by their writer, fallen silent, or overtaken by the project's
+deletion.
+
+Their blobs go to ABORTING at a new epoch, so that a writer who comes back is shut out; the cleaner removes
+what was
+written by version id, and S3 makes the version before the current one again.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from metadata_service.database import SYSTEM, Database, Transaction, user
+from metadata_service.projects import touching
+from servicekit import failpoints
+
+BEFORE_ABANDON: Final = failpoints.register("metadata.project.abandon.before_commit")
+AFTER_ABANDON: Final = failpoints.register("metadata.project.abandon.after_commit")
+
+_BATCH: Final = 20
+
+_LOCK: Final = """
+SELECT projects.id, projects.slug FROM projects JOIN project_saves AS saves
+    ON saves.owner_id = projects.owner_id AND saves.project_id = projects.id
+WHERE saves.owner_id = %(owner)s AND saves.id = %(save)s AND (NOT %(silent)s OR saves.lease_expires_at <=
+now())
+FOR UPDATE
+"""
+_SILENT: Final = "SELECT owner_id, id FROM project_saves WHERE lease_expires_at <= now() LIMIT %s"
+_ABORT: Final = """
+UPDATE blobs SET state = 5, epoch = blobs.epoch + 1, not_before = now(), lease_expires_at = NULL, attempts =
+0,
+    state_changed_at = now()
+FROM project_save_files AS staged
+WHERE staged.owner_id = %(owner)s AND staged.save_id = %(save)s
+    AND blobs.owner_id = staged.owner_id AND blobs.id = staged.blob_id AND blobs.state = 1
+"""
+_END: Final = "DELETE FROM project_saves WHERE owner_id = %(owner)s AND id = %(save)s"
+_FORGET_UNSAVED: Final = (
+    "DELETE FROM projects WHERE owner_id = %(owner)s AND id = %(project)s AND version = 0"
+)
+
+
+async def abandon(database: Database, owner_id: str, save_id: UUID) -> None:
+    """End a save without a version; nothing happens when it has ended already."""
+
+    async def work(tx: Transaction) -> None:
+        await _give_up_one(tx, owner_id, save_id, only_silent=False)
+        await failpoints.hit(BEFORE_ABANDON)
+
+    await database.transact(user(owner_id), work)
+    await failpoints.hit(AFTER_ABANDON)
+
+
+async def expire(database: Database) -> int:
+    """Give up saves whose lease has run out; answers how many."""
+    silent = await database.read(SYSTEM, _SILENT, (_BATCH,))
+    ended = 0
+    for owner_id, save_id in silent:
+
+        async def work(tx: Transaction, owner_id: str = owner_id, save_id: UUID = save_id) -> bool:
+            return await _give_up_one(tx, owner_id, save_id, only_silent=True)
+
+        ended += await database.transact(user(owner_id), work)
+    return ended
+
+
+async def give_up(tx: Transaction, owner_id: str, slug: str, project_id: UUID, save_id: UUID) -> None:
+    """Inside a transaction that has locked the project and the save."""
+    params: dict[str, object] = {"owner": owner_id, "save": save_id, "project": project_id}
+    await tx.batch(
+        [
+            (_ABORT, params),
+            touching.written(owner_id, slug, save_id),
+            (_END, params),
+            (_FORGET_UNSAVED, params),
+        ]
+    )
+
+
+async def _give_up_one(tx: Transaction, owner_id: str, save_id: UUID, *, only_silent: bool) -> bool:
+    row = await tx.fetch_one(_LOCK, {"owner": owner_id, "save": save_id, "silent": only_silent})
+    if row is None:
+        return False
+    project_id, slug = row
+    await give_up(tx, owner_id, slug, project_id, save_id)
+    return True

@@ -1,0 +1,189 @@
+"""Queries over an owner's projects. Each is one round trip, but for the exact total of a list."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from metadata_service.database import Database, Row, user
+from metadata_service.object_paths import normal_path
+from metadata_service.paging import PageTokens, page_size
+from metadata_service.projects.rows import (
+    FILE_COLUMNS,
+    PROJECT_COLUMNS,
+    VERSION_COLUMNS,
+    key_prefix,
+    project_not_found,
+    to_file,
+    to_project,
+    to_version,
+)
+from strongroom.errors import FileNotFound, InvalidPageToken, VersionNotFound
+from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
+
+PROJECTS_PAGE: Final = (20, 100)
+VERSIONS_PAGE: Final = (100, 1000)
+FILES_PAGE: Final = (5000, 5000)
+#: A page ends early when it is larger than this: replies stay below gRPC's 4 MiB.
+LARGEST_PAGE_BYTES: Final = 3 << 20
+
+_PROJECT: Final = f"""
+SELECT {PROJECT_COLUMNS} FROM projects WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0
+"""
+_PROJECTS: Final = f"""
+SELECT {PROJECT_COLUMNS}, projects.id, (SELECT count(*) FROM projects WHERE owner_id = %(owner)s AND version
+> 0)
+FROM projects
+WHERE owner_id = %(owner)s AND version > 0 AND (%(at)s::timestamptz IS NULL OR (updated_at, id) < (%(at)s,
+%(id)s))
+ORDER BY updated_at DESC, id DESC LIMIT %(limit)s
+"""
+_TOTAL: Final = "SELECT count(*) FROM projects WHERE owner_id = %(owner)s AND version > 0"
+_VERSIONS: Final = f"""
+SELECT {VERSION_COLUMNS} FROM projects
+LEFT JOIN project_versions AS versions ON versions.owner_id = projects.owner_id
+    AND versions.project_id = projects.id AND (%(before)s::bigint IS NULL OR versions.version < %(before)s)
+WHERE projects.owner_id = %(owner)s AND projects.slug = %(slug)s AND projects.version > 0
+ORDER BY versions.version DESC LIMIT %(limit)s
+"""
+#: The version asked for (0: the newest) and whether there is one; then its files, if any.
+_AT_VERSION: Final = """
+FROM (
+    SELECT owner_id, id, version AS newest, CASE WHEN %(version)s = 0 THEN version ELSE %(version)s END AS
+    version
+    FROM projects WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0
+) AS asked
+LEFT JOIN project_files AS files ON files.owner_id = asked.owner_id AND files.project_id = asked.id
+    AND asked.version <= asked.newest
+    AND files.from_version <= asked.version AND (files.until_version IS NULL OR files.until_version >
+    asked.version)
+"""
+_FILES: Final = f"""
+SELECT asked.newest, asked.version, {FILE_COLUMNS} {_AT_VERSION} AND files.path > %(after)s
+ORDER BY files.path LIMIT %(limit)s
+"""
+_FILE: Final = f"SELECT asked.newest, asked.version, {FILE_COLUMNS} {_AT_VERSION} AND files.path = %(path)s"
+
+
+class ProjectQueries:
+    """Reads projects."""
+
+    def __init__(self, database: Database, tokens: PageTokens) -> None:
+        self._database = database
+        self._tokens = tokens
+
+    async def project(self, owner_id: str, slug: str) -> Project:
+        """Raises ProjectNotFound."""
+        rows = await self._database.read(user(owner_id), _PROJECT, {"owner": owner_id, "slug": slug})
+        if not rows:
+            raise project_not_found()
+        return to_project(rows[0])
+
+    async def projects(self, owner_id: str, size: int, token: str) -> tuple[list[Project], int, str]:
+        """One page, newest change first; how many there are in all; the next page's token (`""`: none).
+
+        `size` 0 means 20, over 100 is lowered. Raises InvalidPageToken.
+        """
+        query = ["ListProjects", owner_id]
+        at, after = self._position(query, token, 2) if token else (None, None)
+        limit = page_size(size, default=PROJECTS_PAGE[0], largest=PROJECTS_PAGE[1])
+        params = {
+            "owner": owner_id,
+            "at": datetime.fromisoformat(at) if at else None,
+            "id": UUID(after) if after else None,
+            "limit": limit + 1,
+        }
+        rows = await self._database.read(user(owner_id), _PROJECTS, params)
+        page = rows[:limit]
+        total = rows[0][-1] if rows else await self._total(owner_id)
+        following = ""
+        if len(rows) > limit:
+            following = self._tokens.seal(query, [page[-1][11].isoformat(), str(page[-1][12])])
+        return [to_project(row[:12]) for row in page], total, following
+
+    async def versions(
+        self, owner_id: str, slug: str, size: int, token: str
+    ) -> tuple[list[ProjectVersion], str]:
+        """One page, newest first, and the next one's token. `size` 0 means 100, over 1,000 is lowered.
+
+        Raises ProjectNotFound, InvalidPageToken.
+        """
+        query = ["ListProjectVersions", owner_id, slug]
+        before = int(self._position(query, token, 1)[0]) if token else None
+        limit = page_size(size, default=VERSIONS_PAGE[0], largest=VERSIONS_PAGE[1])
+        params = {"owner": owner_id, "slug": slug, "before": before, "limit": limit + 1}
+        rows = await self._database.read(user(owner_id), _VERSIONS, params)
+        if not rows:
+            raise project_not_found()
+        page = [to_version(row) for row in rows[:limit] if row[0] is not None]
+        following = self._tokens.seal(query, [str(page[-1].version)]) if len(rows) > limit else ""
+        return page, following
+
+    async def files(
+        self, owner_id: str, slug: str, version: int, size: int, token: str
+    ) -> tuple[list[ProjectFile], int, str]:
+        """One page in path order, the version listed (0 asks for the newest), and the next page's token.
+
+        A token goes on with the version of its first page. Raises ProjectNotFound, VersionNotFound,
+        InvalidPageToken.
+        """
+        query = ["ListProjectFiles", owner_id, slug, version]
+        after = ""
+        if token:
+            listed, after = self._position(query, token, 2)
+            version = int(listed)
+        limit = page_size(size, default=FILES_PAGE[0], largest=FILES_PAGE[1])
+        params = {"owner": owner_id, "slug": slug, "version": version, "after": after, "limit": limit + 1}
+        rows = await self._database.read(user(owner_id), _FILES, params)
+        listed_version = _version_of(rows, version)
+        found = [row for row in rows if row[2] is not None]
+        files = _fitting(owner_id, slug, found[:limit])
+        if len(files) == len(found):
+            return files, listed_version, ""
+        return files, listed_version, self._tokens.seal(query, [str(listed_version), files[-1].path])
+
+    async def file(self, owner_id: str, slug: str, version: int, path: str) -> tuple[ProjectFile, int]:
+        """One file and the version it was read from. Raises ProjectNotFound, VersionNotFound, FileNotFound,
+        PathInvalid.
+        """
+        params = {"owner": owner_id, "slug": slug, "version": version, "path": normal_path(path)}
+        rows = await self._database.read(user(owner_id), _FILE, params)
+        found_version = _version_of(rows, version)
+        if rows[0][2] is None:
+            raise FileNotFound("This version of the project has no such file.")
+        return to_file(key_prefix(owner_id, slug), rows[0][2:]), found_version
+
+    async def _total(self, owner_id: str) -> int:
+        return int((await self._database.read(user(owner_id), _TOTAL, {"owner": owner_id}))[0][0])
+
+    def _position(self, query: Sequence[object], token: str, parts: int) -> list[str]:
+        position = self._tokens.open(query, token)
+        if len(position) != parts:
+            raise InvalidPageToken("This page token belongs to another query; start from the first page.")
+        return position
+
+
+def _version_of(rows: list[Row], asked: int) -> int:
+    """The version that rows of `_AT_VERSION` are of. Raises ProjectNotFound, VersionNotFound."""
+    if not rows:
+        raise project_not_found()
+    newest, version = rows[0][:2]
+    if version > newest:
+        raise VersionNotFound(f"The project has no version {asked}; the newest is {newest}.")
+    return int(version)
+
+
+def _fitting(owner_id: str, slug: str, rows: list[Row]) -> list[ProjectFile]:
+    """As many as one reply holds, at least one."""
+    prefix = key_prefix(owner_id, slug)
+    files: list[ProjectFile] = []
+    total = 0
+    for row in rows:
+        file = to_file(prefix, row[2:])
+        total += file.ByteSize() + 8
+        if files and total > LARGEST_PAGE_BYTES:
+            break
+        files.append(file)
+    return files

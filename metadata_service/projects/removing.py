@@ -1,0 +1,74 @@
+"""RemoveProject, D1 of a project: invisible at once, every version's blobs to DELETING, its markers to be
+removed.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from metadata_service import quota
+from metadata_service.config import Timing
+from metadata_service.database import Database, Transaction, user
+from metadata_service.projects import events, touching
+from metadata_service.projects.giving_up import give_up
+from metadata_service.projects.rows import PROJECT_COLUMNS, project_not_found, to_project
+from servicekit import failpoints
+from strongroom.metadata.v1.project_pb2 import Project
+
+BEFORE_COMMIT: Final = failpoints.register("metadata.project.remove.before_commit")
+AFTER_COMMIT: Final = failpoints.register("metadata.project.remove.after_commit")
+
+_LOCK: Final = f"""
+SELECT {PROJECT_COLUMNS}, projects.id FROM projects
+WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0 FOR UPDATE
+"""
+_SAVE: Final = (
+    "SELECT id FROM project_saves WHERE owner_id = %(owner)s AND project_id = %(project)s FOR UPDATE"
+)
+_BLOBS: Final = """
+UPDATE blobs SET state = 4, not_before = now() + make_interval(secs => %(grace)s), attempts = 0,
+    state_changed_at = now()
+FROM project_files AS files
+WHERE files.owner_id = %(owner)s AND files.project_id = %(project)s
+    AND blobs.owner_id = files.owner_id AND blobs.id = files.blob_id AND blobs.state = 3
+RETURNING blobs.size_bytes
+"""
+_SUMS: Final = f"WITH gone AS ({_BLOBS}) SELECT coalesce(sum(size_bytes), 0)::bigint, count(*) FROM gone"
+_REMOVE: Final = "DELETE FROM projects WHERE owner_id = %(owner)s AND id = %(project)s"
+
+
+class Removing:
+    """Deletes projects."""
+
+    def __init__(self, database: Database, timing: Timing) -> None:
+        self._database = database
+        self._timing = timing
+
+    async def remove(self, owner_id: str, slug: str) -> Project:
+        """The project as it was. Raises ProjectNotFound (also the second time)."""
+        project = await self._database.transact(
+            user(owner_id), lambda tx: self._in_transaction(tx, owner_id, slug)
+        )
+        await failpoints.hit(AFTER_COMMIT)
+        return project
+
+    async def _in_transaction(self, tx: Transaction, owner_id: str, slug: str) -> Project:
+        row = await tx.fetch_one(_LOCK, {"owner": owner_id, "slug": slug})
+        if row is None:
+            raise project_not_found()
+        project, project_id = to_project(row[:-1]), row[-1]
+        params = {"owner": owner_id, "project": project_id, "grace": self._timing.read_grace}
+        save = await tx.fetch_one(_SAVE, params)
+        if save is not None:
+            await give_up(tx, owner_id, slug, project_id, save[0])
+        size, count = (await tx.fetch(_SUMS, params))[0]
+        await tx.batch(
+            [
+                *touching.removed(owner_id, slug, project_id, self._timing.read_grace),
+                (_REMOVE, params),
+                events.project_deleted(project),
+                quota.count(owner_id, -size, -count),
+            ]
+        )
+        await failpoints.hit(BEFORE_COMMIT)
+        return project

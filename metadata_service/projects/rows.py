@@ -1,0 +1,94 @@
+"""Rows of projects, versions and their files, as protobuf."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from metadata_service.database import Row
+from metadata_service.layouts import project_file_key
+from metadata_service.timestamps import to_proto
+from strongroom.errors import ProjectNotFound, UploadSuperseded
+from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
+
+#: What `to_project` takes, in its order.
+PROJECT_COLUMNS: Final = """
+projects.id::text, projects.owner_id, projects.slug, projects.name, projects.version, projects.file_count,
+projects.size_bytes, projects.has_frontend, projects.has_backend, projects.tech_stack, projects.created_at,
+projects.updated_at
+"""
+#: What `to_version` takes, in its order.
+VERSION_COLUMNS: Final = """
+versions.version, versions.created_at, versions.file_count, versions.size_bytes, versions.added,
+versions.changed,
+versions.removed, versions.rolled_back_to
+"""
+#: What `to_file` takes, in its order.
+FILE_COLUMNS: Final = """
+files.path, files.version_id, files.size_bytes, files.crc32c, files.content_type, files.etag, files.sha256
+"""
+
+
+def to_project(row: Row) -> Project:
+    """One row of PROJECT_COLUMNS."""
+    (project_id, owner_id, slug, name, version, count, size, frontend, backend, stack, created, updated) = row
+    return Project(
+        id=project_id,
+        owner_id=owner_id,
+        slug=slug,
+        name=name,
+        version=version,
+        file_count=count,
+        size_bytes=size,
+        has_frontend=frontend,
+        has_backend=backend,
+        tech_stack=stack,
+        create_time=to_proto(created),
+        update_time=to_proto(updated),
+    )
+
+
+def to_version(row: Row) -> ProjectVersion:
+    """One row of VERSION_COLUMNS."""
+    version, created, count, size, added, changed, removed, rolled_back_to = row
+    return ProjectVersion(
+        version=version,
+        create_time=to_proto(created),
+        file_count=count,
+        size_bytes=size,
+        added=added,
+        changed=changed,
+        removed=removed,
+        rolled_back_to=rolled_back_to,
+    )
+
+
+def key_prefix(owner_id: str, slug: str) -> str:
+    """`projects/{user_id}/{slug}/`: with a path behind it, the file's S3 key."""
+    return project_file_key(owner_id, slug, "-")[:-1]
+
+
+def to_file(prefix: str, row: Row) -> ProjectFile:
+    """One row of FILE_COLUMNS; `prefix` is the project's `key_prefix`."""
+    path, version_id, size, crc32c, content_type, etag, sha256 = row
+    return ProjectFile(
+        path=path,
+        key=prefix + path,
+        version_id=version_id,
+        size_bytes=size,
+        crc32c=crc32c,
+        content_type=content_type,
+        etag=etag,
+        sha256=sha256,
+    )
+
+
+def project_not_found() -> ProjectNotFound:
+    """No such project for this caller: whether it is somebody else's is not revealed."""
+    return ProjectNotFound("There is no such project, or it is not yours.")
+
+
+def save_is_over() -> UploadSuperseded:
+    """The save has ended: given up, or its project was deleted."""
+    return UploadSuperseded(
+        "This save is over: it was silent for too long, or its project was deleted; send it again."
+    )

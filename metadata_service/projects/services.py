@@ -1,0 +1,42 @@
+"""What `bootstrap` adds for projects: the use cases and their two servicers."""
+
+from __future__ import annotations
+
+from grpc import aio
+
+from metadata_service.config import Limits, Timing
+from metadata_service.database import Database
+from metadata_service.paging import PageTokens
+from metadata_service.projects.beginning import Beginning
+from metadata_service.projects.committing import CommittingSaves
+from metadata_service.projects.keys import ProjectKeys
+from metadata_service.projects.queries import ProjectQueries
+from metadata_service.projects.removing import Removing
+from metadata_service.projects.writing import Writing
+from metadata_service.servicers.project_save_service import ProjectSaveServicer
+from metadata_service.servicers.project_service import ProjectServicer
+from strongroom.metadata.v1 import project_save_service_pb2, project_service_pb2
+from strongroom.metadata.v1.project_save_service_pb2_grpc import add_ProjectSaveServiceServicer_to_server
+from strongroom.metadata.v1.project_service_pb2_grpc import add_ProjectServiceServicer_to_server
+
+
+def add_project_services(
+    server: aio.Server, database: Database, timing: Timing, limits: Limits, tokens: PageTokens
+) -> list[str]:
+    """Register ProjectService and ProjectSaveService; answers their full names."""
+    add_ProjectServiceServicer_to_server(ProjectServicer(ProjectQueries(database, tokens)), server)
+    add_ProjectSaveServiceServicer_to_server(
+        ProjectSaveServicer(
+            database=database,
+            beginning=Beginning(database, timing),
+            writing=Writing(database, timing, limits),
+            committing=CommittingSaves(database, timing),
+            removing=Removing(database, timing),
+            keys=ProjectKeys(database, timing),
+        ),
+        server,
+    )
+    return [
+        project_service_pb2.DESCRIPTOR.services_by_name["ProjectService"].full_name,
+        project_save_service_pb2.DESCRIPTOR.services_by_name["ProjectSaveService"].full_name,
+    ]

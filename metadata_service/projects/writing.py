@@ -1,0 +1,225 @@
+"""ReserveFiles, RecordFiles, RenewSave: what a save does between its beginning and its commit.
+
+A reserved file is either unchanged (the newest version has the same size and SHA-256 at its path, so its
+blob serves
+the new version too) or a PENDING blob, made before any byte goes to S3 (rule R1). Such blobs have no lease
+of their
+own: they live as long as the lease of their save.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID, uuid4
+
+from metadata_service import quota
+from metadata_service.config import Limits, Timing
+from metadata_service.database import Database, Row, Transaction, user
+from metadata_service.driver_errors import UniqueConflict
+from metadata_service.families import ATTEMPT_KEY
+from metadata_service.layouts import project_file_key
+from metadata_service.object_paths import normal_path
+from metadata_service.projects.rows import save_is_over
+from servicekit import failpoints
+from strongroom.errors import InvalidField, PathInvalid, PreconditionFailed
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1 import project_save_service_pb2 as pb
+
+BEFORE_RESERVE: Final = failpoints.register("metadata.project.reserve.before_commit")
+AFTER_RESERVE: Final = failpoints.register("metadata.project.reserve.after_commit")
+BEFORE_RECORD: Final = failpoints.register("metadata.project.record.before_commit")
+AFTER_RECORD: Final = failpoints.register("metadata.project.record.after_commit")
+
+_RENEW: Final = """
+UPDATE project_saves AS saves SET lease_expires_at = now() + make_interval(secs => %(lease)s)
+FROM projects
+WHERE saves.owner_id = %(owner)s AND saves.id = %(save)s
+    AND projects.owner_id = saves.owner_id AND projects.id = saves.project_id
+RETURNING projects.id, projects.slug
+"""
+_RESERVE: Final = f"""
+WITH given AS (
+    SELECT * FROM unnest(%(paths)s::text[], %(keys)s::text[], %(ids)s::uuid[], %(sizes)s::bigint[],
+        %(hashes)s::bytea[], %(types)s::text[]) WITH ORDINALITY
+        AS given (path, key, id, size_bytes, sha256, content_type, number)
+), judged AS (
+    SELECT given.*, newest.path IS NOT NULL AS unchanged FROM given
+    LEFT JOIN project_files AS newest ON newest.owner_id = %(owner)s AND newest.project_id = %(project)s
+        AND newest.path = given.path AND newest.until_version IS NULL
+        AND newest.size_bytes = given.size_bytes AND newest.sha256 = given.sha256
+), made AS (
+    INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, content_type, spec, object_metadata,
+        reserved_bytes, reserved_files, lease_expires_at)
+    SELECT %(owner)s, id, 1, 1, %(kind)s, key, true, content_type, ''::bytea,
+        jsonb_build_object('{ATTEMPT_KEY}', id::text, 'user_id', %(owner)s::text), size_bytes, 1,
+        now() + interval '100 years'
+    FROM judged WHERE NOT unchanged
+), staged AS (
+    INSERT INTO project_save_files (owner_id, save_id, path, blob_id, size_bytes, sha256, content_type)
+    SELECT %(owner)s, %(save)s, path, CASE WHEN unchanged THEN NULL ELSE id END, size_bytes, sha256,
+    content_type
+    FROM judged
+)
+SELECT unchanged FROM judged ORDER BY number
+"""
+_RECORD: Final = """
+UPDATE project_save_files AS staged
+SET version_id = given.version_id, etag = given.etag, crc32c = given.crc32c
+FROM unnest(%(ids)s::uuid[], %(versions)s::text[], %(etags)s::text[], %(crcs)s::bigint[], %(sizes)s::bigint[])
+    AS given (id, version_id, etag, crc32c, size_bytes)
+WHERE staged.owner_id = %(owner)s AND staged.save_id = %(save)s AND staged.blob_id = given.id
+    AND staged.size_bytes = given.size_bytes
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """One file that a save wants to have, with the blob it would get."""
+
+    asked: pb.FileReservation
+    path: str
+    key: str
+    blob_id: UUID
+
+
+class Writing:
+    """Moves saves on."""
+
+    def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:
+        self._database = database
+        self._timing = timing
+        self._limits = limits
+
+    async def reserve(self, request: pb.ReserveFilesRequest) -> list[blob_pb2.Blob]:
+        """One blob per file, in the order given; without id where the file is unchanged.
+
+        Raises PathInvalid {path, rule} (also for a path given twice), PreconditionFailed (a file that must be
+        unchanged is not), QuotaExceeded, FileCountExceeded, UploadSuperseded.
+        """
+        try:
+            blobs = await self._database.transact(
+                user(request.owner_id), lambda tx: self._reserve(tx, request)
+            )
+        except UniqueConflict as conflict:
+            if conflict.constraint != "project_save_files_pkey":
+                raise
+            raise PathInvalid(
+                "A path comes twice in this save; each file once.",
+                metadata={"path": "", "rule": "duplicate_path"},
+            ) from conflict
+        await failpoints.hit(AFTER_RESERVE)
+        return blobs
+
+    async def record(self, request: pb.RecordFilesRequest) -> None:
+        """Keep what was written. A repeat changes nothing. Raises UploadSuperseded, InvalidField."""
+
+        async def work(tx: Transaction) -> None:
+            save_id = UUID(request.save_id)
+            await renew(tx, request.owner_id, save_id, self._timing.lease)
+            await record(tx, request.owner_id, save_id, list(request.entries))
+            await failpoints.hit(BEFORE_RECORD)
+
+        await self._database.transact(user(request.owner_id), work)
+        await failpoints.hit(AFTER_RECORD)
+
+    async def renew(self, owner_id: str, save_id: UUID) -> float:
+        """The save is alive; answers how many seconds it may be silent from now. Raises UploadSuperseded."""
+        lease = self._timing.lease
+        await self._database.transact(user(owner_id), lambda tx: renew(tx, owner_id, save_id, lease))
+        return lease
+
+    async def _reserve(self, tx: Transaction, request: pb.ReserveFilesRequest) -> list[blob_pb2.Blob]:
+        owner_id, save_id = request.owner_id, UUID(request.save_id)
+        project_id, slug = await renew(tx, owner_id, save_id, self._timing.lease)
+        wishes = _wishes(owner_id, slug, request)
+        kind = request.kind or blob_pb2.BLOB_KIND_SINGLE
+        judged = await tx.fetch(
+            _RESERVE,
+            {
+                "owner": owner_id,
+                "save": save_id,
+                "project": project_id,
+                "kind": kind,
+                "paths": [wish.path for wish in wishes],
+                "keys": [wish.key for wish in wishes],
+                "ids": [wish.blob_id for wish in wishes],
+                "sizes": [wish.asked.size_bytes for wish in wishes],
+                "hashes": [wish.asked.sha256 for wish in wishes],
+                "types": [wish.asked.content_type for wish in wishes],
+            },
+        )
+        blobs = [
+            _answer(owner_id, wish, kind, unchanged=unchanged)
+            for wish, (unchanged,) in zip(wishes, judged, strict=True)
+        ]
+        if any(blob.id for blob in blobs):
+            allowed = quota.limits(await tx.fetch(*quota.read_limits(owner_id)), self._limits)
+            await quota.ensure_room(tx, owner_id, allowed)
+        await failpoints.hit(BEFORE_RESERVE)
+        return blobs
+
+
+async def renew(tx: Transaction, owner_id: str, save_id: UUID, lease: float) -> Row:
+    """The save's project (id, slug); the save is locked and lives on. Raises UploadSuperseded."""
+    row = await tx.fetch_one(_RENEW, {"owner": owner_id, "save": save_id, "lease": lease})
+    if row is None:
+        raise save_is_over()
+    return row
+
+
+async def record(tx: Transaction, owner_id: str, save_id: UUID, entries: list[pb.ManifestEntry]) -> None:
+    """Keep version id, entity tag and checksum of written files; the save is locked. Raises InvalidField."""
+    if not entries:
+        return
+    for entry in entries:
+        if not entry.file.version_id:
+            raise InvalidField(
+                "A project's object needs a version id.", field="entries.file.version_id", rule="required"
+            )
+    changed = await tx.execute(
+        _RECORD,
+        {
+            "owner": owner_id,
+            "save": save_id,
+            "ids": [UUID(entry.blob_id) for entry in entries],
+            "versions": [entry.file.version_id for entry in entries],
+            "etags": [entry.file.etag for entry in entries],
+            "crcs": [entry.file.crc32c for entry in entries],
+            "sizes": [entry.file.size_bytes for entry in entries],
+        },
+    )
+    if changed != len(entries):
+        raise InvalidField(
+            f"{len(entries)} files were told, {changed} of them belong to this save with this size.",
+            field="entries",
+            rule="known",
+        )
+
+
+def _wishes(owner_id: str, slug: str, request: pb.ReserveFilesRequest) -> list[_Wish]:
+    wishes = []
+    for asked in request.files:
+        path = normal_path(asked.path)
+        wishes.append(_Wish(asked, path, project_file_key(owner_id, slug, path), uuid4()))
+    return wishes
+
+
+def _answer(owner_id: str, wish: _Wish, kind: int, *, unchanged: bool) -> blob_pb2.Blob:
+    if unchanged:
+        return blob_pb2.Blob()
+    if wish.asked.must_be_unchanged:
+        shown = ascii(wish.path)[1:-1][:200]
+        raise PreconditionFailed(
+            f"The newest version has other content at {shown}; send the file.", metadata={"actual": shown}
+        )
+    return blob_pb2.Blob(
+        id=str(wish.blob_id),
+        owner_id=owner_id,
+        state=blob_pb2.BLOB_STATE_PENDING,
+        epoch=1,
+        kind=blob_pb2.BlobKind.ValueType(kind),
+        key=wish.key,
+        content_type=wish.asked.content_type,
+        object_metadata={ATTEMPT_KEY: str(wish.blob_id), "user_id": owner_id},
+    )

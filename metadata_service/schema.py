@@ -1,0 +1,8 @@
+"""The whole schema: the tables of all modules, for Alembic and for the grants."""
+
+from __future__ import annotations
+
+from metadata_service import tables_projects
+from metadata_service.tables import metadata
+
+__all__ = ["metadata", "tables_projects"]

@@ -1,0 +1,87 @@
+"""metadata.v1.ProjectSaveService; internal: the harness lets nobody in without the internal credential."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+from uuid import UUID
+
+from google.protobuf.duration_pb2 import Duration
+from grpc.aio import ServicerContext
+
+from metadata_service.database import Database
+from metadata_service.projects.beginning import Beginning
+from metadata_service.projects.committing import CommittingSaves
+from metadata_service.projects.giving_up import abandon
+from metadata_service.projects.keys import ProjectKeys
+from metadata_service.projects.removing import Removing
+from metadata_service.projects.writing import Writing
+from servicekit.context import current_principal
+from servicekit.principal import effective_owner
+from strongroom.metadata.v1 import project_save_service_pb2 as pb
+from strongroom.metadata.v1.project_save_service_pb2_grpc import ProjectSaveServiceServicer
+
+Context: TypeAlias = "ServicerContext[object, object]"
+
+
+class ProjectSaveServicer(ProjectSaveServiceServicer):
+    """Converts requests and responses. BeginSave and RemoveProject act for the token's user, the rest for
+    the save's
+    owner.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        beginning: Beginning,
+        writing: Writing,
+        committing: CommittingSaves,
+        removing: Removing,
+        keys: ProjectKeys,
+    ) -> None:
+        self._database = database
+        self._beginning = beginning
+        self._writing = writing
+        self._committing = committing
+        self._removing = removing
+        self._keys = keys
+
+    async def BeginSave(self, request: pb.BeginSaveRequest, context: Context) -> pb.BeginSaveResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        return await self._beginning.begin(owner, request)
+
+    async def ReserveFiles(
+        self, request: pb.ReserveFilesRequest, context: Context
+    ) -> pb.ReserveFilesResponse:
+        return pb.ReserveFilesResponse(blobs=await self._writing.reserve(request))
+
+    async def RecordFiles(self, request: pb.RecordFilesRequest, context: Context) -> pb.RecordFilesResponse:
+        await self._writing.record(request)
+        return pb.RecordFilesResponse()
+
+    async def RenewSave(self, request: pb.RenewSaveRequest, context: Context) -> pb.RenewSaveResponse:
+        seconds = await self._writing.renew(request.owner_id, UUID(request.save_id))
+        lease = Duration()
+        lease.FromMicroseconds(round(seconds * 1_000_000))
+        return pb.RenewSaveResponse(lease=lease)
+
+    async def CommitSave(self, request: pb.CommitSaveRequest, context: Context) -> pb.CommitSaveResponse:
+        return await self._committing.commit(request)
+
+    async def AbandonSave(self, request: pb.AbandonSaveRequest, context: Context) -> pb.AbandonSaveResponse:
+        await abandon(self._database, request.owner_id, UUID(request.save_id))
+        return pb.AbandonSaveResponse()
+
+    async def RemoveProject(
+        self, request: pb.RemoveProjectRequest, context: Context
+    ) -> pb.RemoveProjectResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        return pb.RemoveProjectResponse(project=await self._removing.remove(owner, request.slug))
+
+    async def ClaimKeys(self, request: pb.ClaimKeysRequest, context: Context) -> pb.ClaimKeysResponse:
+        keys, given_up = await self._keys.claim(request.limit, request.owner_id, request.slug)
+        return pb.ClaimKeysResponse(keys=keys, saves_given_up=given_up)
+
+    async def ReportKeys(self, request: pb.ReportKeysRequest, context: Context) -> pb.ReportKeysResponse:
+        await self._keys.report(list(request.reports))
+        return pb.ReportKeysResponse()

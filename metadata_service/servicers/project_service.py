@@ -1,0 +1,58 @@
+"""metadata.v1.ProjectService."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from grpc.aio import ServicerContext
+
+from metadata_service.projects.queries import ProjectQueries
+from servicekit.context import current_principal
+from servicekit.principal import effective_owner
+from strongroom.metadata.v1 import project_service_pb2 as pb
+from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceServicer
+
+Context: TypeAlias = "ServicerContext[object, object]"
+
+
+class ProjectServicer(ProjectServiceServicer):
+    """Converts requests and responses."""
+
+    def __init__(self, queries: ProjectQueries) -> None:
+        self._queries = queries
+
+    async def GetProject(self, request: pb.GetProjectRequest, context: Context) -> pb.GetProjectResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        return pb.GetProjectResponse(project=await self._queries.project(owner, request.slug))
+
+    async def ListProjects(
+        self, request: pb.ListProjectsRequest, context: Context
+    ) -> pb.ListProjectsResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        projects, total, token = await self._queries.projects(owner, request.page_size, request.page_token)
+        return pb.ListProjectsResponse(projects=projects, total_size=total, next_page_token=token)
+
+    async def ListProjectVersions(
+        self, request: pb.ListProjectVersionsRequest, context: Context
+    ) -> pb.ListProjectVersionsResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        versions, token = await self._queries.versions(
+            owner, request.slug, request.page_size, request.page_token
+        )
+        return pb.ListProjectVersionsResponse(versions=versions, next_page_token=token)
+
+    async def ListProjectFiles(
+        self, request: pb.ListProjectFilesRequest, context: Context
+    ) -> pb.ListProjectFilesResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        files, version, token = await self._queries.files(
+            owner, request.slug, request.version, request.page_size, request.page_token
+        )
+        return pb.ListProjectFilesResponse(files=files, version=version, next_page_token=token)
+
+    async def GetProjectFile(
+        self, request: pb.GetProjectFileRequest, context: Context
+    ) -> pb.GetProjectFileResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        file, version = await self._queries.file(owner, request.slug, request.version, request.path)
+        return pb.GetProjectFileResponse(file=file, version=version)

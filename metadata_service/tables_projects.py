@@ -1,0 +1,169 @@
+"""The schema of projects. See `tables` for the rules that hold for every table.
+
+A row of `project_files` is one content of one path and holds for the versions [from_version,
+until_version): what a
+save leaves as it is costs nothing, and each blob belongs to exactly one row.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from metadata_service.tables import BYTE_ORDER, MOMENT, NOW, metadata
+
+_NEWEST = sa.text("until_version IS NULL")
+
+
+def _content() -> list[sa.Column[object]]:
+    """What is known of one file's content."""
+    return [
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("content_type", sa.Text(), nullable=False),
+    ]
+
+
+def _traits() -> list[sa.Column[object]]:
+    """What is known of one version as a whole."""
+    return [
+        sa.Column("file_count", sa.BigInteger(), nullable=False, server_default="0"),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=False, server_default="0"),
+        sa.Column("has_frontend", sa.Boolean(), nullable=False, server_default=sa.text("false")),
+        sa.Column("has_backend", sa.Boolean(), nullable=False, server_default=sa.text("false")),
+        sa.Column("tech_stack", pg.ARRAY(sa.Text()), nullable=False, server_default=sa.text("'{}'::text[]")),
+    ]
+
+
+def _project_key(name: str, *, cascade: bool = True) -> sa.ForeignKeyConstraint:
+    return sa.ForeignKeyConstraint(
+        ["owner_id", "project_id"],
+        ["projects.owner_id", "projects.id"],
+        name=name,
+        ondelete="CASCADE" if cascade else None,
+    )
+
+
+projects = sa.Table(
+    "projects",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("id", pg.UUID(), nullable=False),
+    sa.Column("slug", BYTE_ORDER, nullable=False, comment="part of the S3 keys"),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column(
+        "version", sa.BigInteger(), nullable=False, server_default="0", comment="0: not saved yet, not shown"
+    ),
+    *_traits(),
+    sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
+    sa.Column("updated_at", MOMENT, nullable=False, server_default=NOW),
+    sa.PrimaryKeyConstraint("owner_id", "id", name="projects_pkey"),
+    sa.UniqueConstraint("owner_id", "slug", name="projects_slug"),
+    sa.Index("projects_by_change", "owner_id", "updated_at", "id", postgresql_where=sa.text("version > 0")),
+)
+
+project_versions = sa.Table(
+    "project_versions",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("project_id", pg.UUID(), nullable=False),
+    sa.Column("version", sa.BigInteger(), nullable=False),
+    sa.Column("save_id", pg.UUID(), nullable=False, comment="tells a repeated CommitSave what it made"),
+    *_traits(),
+    sa.Column("added", sa.BigInteger(), nullable=False),
+    sa.Column("changed", sa.BigInteger(), nullable=False),
+    sa.Column("removed", sa.BigInteger(), nullable=False),
+    sa.Column("rolled_back_to", sa.BigInteger(), nullable=False, comment="0: not a roll-back"),
+    sa.Column("content_sha256", sa.LargeBinary(), nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
+    sa.PrimaryKeyConstraint("owner_id", "project_id", "version", name="project_versions_pkey"),
+    sa.UniqueConstraint("owner_id", "save_id", name="project_versions_save"),
+    _project_key("project_versions_project"),
+)
+
+project_files = sa.Table(
+    "project_files",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("project_id", pg.UUID(), nullable=False),
+    sa.Column("path", BYTE_ORDER, nullable=False),
+    sa.Column("from_version", sa.BigInteger(), nullable=False, comment="the first version that has it"),
+    sa.Column("until_version", sa.BigInteger(), comment="the first version that has it no longer"),
+    sa.Column("blob_id", pg.UUID(), nullable=False),
+    sa.Column("version_id", sa.Text(), nullable=False, comment="S3 version id"),
+    sa.Column("etag", sa.Text(), nullable=False),
+    sa.Column("crc32c", sa.BigInteger(), nullable=False),
+    *_content(),
+    sa.PrimaryKeyConstraint("owner_id", "project_id", "path", "from_version", name="project_files_pkey"),
+    _project_key("project_files_project"),
+    # No action on delete (rule R7): a blob that a version still shows cannot be purged.
+    sa.ForeignKeyConstraint(
+        ["owner_id", "blob_id"], ["blobs.owner_id", "blobs.id"], name="project_files_blob"
+    ),
+    sa.CheckConstraint("until_version > from_version", name="project_files_versions"),
+    sa.Index("project_files_newest", "owner_id", "project_id", "path", unique=True, postgresql_where=_NEWEST),
+    sa.Index("project_files_by_blob", "owner_id", "blob_id", unique=True),
+)
+
+project_saves = sa.Table(
+    "project_saves",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("id", pg.UUID(), nullable=False, comment="a save under way; the row goes when it ends"),
+    sa.Column("project_id", pg.UUID(), nullable=False),
+    sa.Column("name", sa.Text(), nullable=False),
+    sa.Column("base_version", sa.BigInteger(), nullable=False),
+    sa.Column("request_id", sa.Text(), nullable=False),
+    sa.Column("lease_expires_at", MOMENT, nullable=False),
+    sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
+    sa.PrimaryKeyConstraint("owner_id", "id", name="project_saves_pkey"),
+    sa.UniqueConstraint("owner_id", "project_id", name="project_saves_one"),
+    _project_key("project_saves_project", cascade=False),  # it has to be given up first: its blobs hang on it
+    sa.Index("project_saves_expiring", "lease_expires_at"),
+)
+
+project_save_files = sa.Table(
+    "project_save_files",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("save_id", pg.UUID(), nullable=False),
+    sa.Column("path", BYTE_ORDER, nullable=False),
+    sa.Column("blob_id", pg.UUID(), comment="null: unchanged, nothing is written"),
+    *_content(),
+    sa.Column("version_id", sa.Text(), comment="null: not written yet"),
+    sa.Column("etag", sa.Text()),
+    sa.Column("crc32c", sa.BigInteger()),
+    sa.PrimaryKeyConstraint("owner_id", "save_id", "path", name="project_save_files_pkey"),
+    sa.ForeignKeyConstraint(
+        ["owner_id", "save_id"],
+        ["project_saves.owner_id", "project_saves.id"],
+        name="project_save_files_save",
+        ondelete="CASCADE",
+    ),
+    sa.ForeignKeyConstraint(
+        ["owner_id", "blob_id"], ["blobs.owner_id", "blobs.id"], name="project_save_files_blob"
+    ),
+    sa.Index("project_save_files_by_blob", "owner_id", "blob_id", unique=True),
+)
+
+project_keys = sa.Table(
+    "project_keys",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("key", BYTE_ORDER, nullable=False, comment="S3 key whose current object has to be looked at"),
+    sa.Column("slug", BYTE_ORDER, nullable=False),
+    sa.Column("path", BYTE_ORDER, nullable=False),
+    sa.Column(
+        "epoch",
+        sa.BigInteger(),
+        nullable=False,
+        server_default="1",
+        comment="raised by each claim and change",
+    ),
+    sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
+    sa.Column("touched_at", MOMENT, nullable=False, server_default=NOW, comment="last reason to look"),
+    sa.Column("not_before", MOMENT, nullable=False, comment="when the cleaner may look"),
+    sa.PrimaryKeyConstraint("owner_id", "key", name="project_keys_pkey"),
+    sa.Index("project_keys_due", "not_before"),
+    sa.Index("project_keys_by_project", "owner_id", "slug"),
+)
