@@ -46,6 +46,17 @@ class Probe(Protocol):
     def __call__(self) -> bool: ...
 
 
+class Explain(Protocol):
+    """Says in a few words why a process that runs is not ready; may be empty."""
+
+    def __call__(self) -> str: ...
+
+
+def no_words() -> str:
+    """The Explain of a process about which nothing more is known."""
+    return ""
+
+
 class Hook(Protocol):
     """Does something at one moment of a process's life; raises DevstackError when it cannot."""
 
@@ -61,7 +72,7 @@ class Service:
     """A command with its readiness probe.
 
     `where` is the address shown to people and `title` the first word of its line; `before_start` runs before
-    each start, `after_restart` when it is ready again after a crash.
+    each start, `after_restart` when it is ready again after a crash. `explain` is asked when it never is.
     """
 
     command: Command
@@ -69,6 +80,7 @@ class Service:
     where: str
     before_start: Hook = nothing
     after_restart: Hook = nothing
+    explain: Explain = no_words
     title: str = ""
     ready_seconds: float = 120.0
 

@@ -27,6 +27,7 @@ MALLOC = {
 FOREIGN_KEYS = ("STRONGROOM_JWKS_URL", "STRONGROOM_JWT_PUBLIC_KEY")
 
 _FAILPOINTS = "STRONGROOM_FAILPOINTS"
+_METRICS = "STRONGROOM_METRICS_BIND"
 _S3_PREFIXES = ("AWS_", "S3_", "STRONGROOM_S3_")
 # These describe clients and this machine more than the store, so they hold for the embedded one too.
 _S3_OF_ANY_STORE = (
@@ -68,6 +69,8 @@ def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> di
     env |= MALLOC | {"PYTHONUNBUFFERED": "1"} | _no_proxies(caller) | _places(values.addresses)
     if values.jwt_secret is not None and name != MIGRATE:
         env["STRONGROOM_JWT_SECRET"] = values.jwt_secret
+    if metrics := caller.get(f"{_METRICS}_{name.upper()}"):
+        env[_METRICS] = metrics
     if name in (STORAGE, METADATA):
         env["STRONGROOM_INTERNAL_SECRET"] = values.internal_secret
     if name in (METADATA, MIGRATE):
@@ -86,7 +89,7 @@ def failpoints(name: str, caller: Mapping[str, str]) -> dict[str, str]:
 
 
 def _withheld(key: str, name: str, values: StackValues) -> bool:
-    if key == _FAILPOINTS or key.startswith(f"{_FAILPOINTS}_") or key in _DATABASE_NAMES:
+    if key.startswith((_FAILPOINTS, _METRICS)) or key in _DATABASE_NAMES:
         return True
     if key in ("STRONGROOM_INTERNAL_SECRET", "STRONGROOM_JWT_SECRET"):
         return True

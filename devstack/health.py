@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import urllib.error
 import urllib.request
 
 import grpc
 
-from devstack.command import Probe
+from devstack.command import Explain, Probe
 
 _TIMEOUT_SECONDS = 2.0
 # grpc.health.v1: the request for the whole server (service "") is an empty message; SERVING is field 1 with
@@ -32,16 +33,36 @@ def grpc_serving(address: str) -> Probe:
 
 def http_ok(url: str) -> Probe:
     """Expects 200 from a GET; goes through no proxy."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     def probe() -> bool:
-        try:
-            with opener.open(url, timeout=_TIMEOUT_SECONDS) as answer:
-                return bool(answer.status == 200)
-        except OSError:  # URLError and HTTPError are OSErrors
-            return False
+        return _get(url)[0] == 200
 
     return probe
+
+
+def http_answer(url: str) -> Explain:
+    """The beginning of what a GET is answered with, as one line."""
+
+    def explain() -> str:
+        status, text = _get(url)
+        return (
+            f"{url} answers {status} {' '.join(text.split())[:500]}" if status else f"{url} does not answer"
+        )
+
+    return explain
+
+
+def _get(url: str) -> tuple[int, str]:
+    """Status (0: no answer) and body."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=_TIMEOUT_SECONDS) as answer:
+            return answer.status, answer.read(4096).decode("utf-8", "replace")
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read(4096).decode("utf-8", "replace")
+    except OSError:  # URLError is one
+        return 0, ""
 
 
 def _unchanged(message: bytes) -> bytes:

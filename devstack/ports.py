@@ -49,11 +49,19 @@ def holder_of(port: int) -> str:
     """` by NAME (pid N)` when the listener can be found (Linux, own or as root)."""
     inodes = _listening_inodes(port)
     for process in Path("/proc").glob("[0-9]*") if inodes else ():
-        with contextlib.suppress(OSError):  # it ended, or belongs to another user
-            for descriptor in (process / "fd").iterdir():
-                if descriptor.readlink().name in inodes:
-                    return f" by {(process / 'comm').read_text().strip()} (pid {process.name})"
+        if _open_files(process) & inodes:
+            with contextlib.suppress(OSError):  # it ended meanwhile
+                return f" by {(process / 'comm').read_text().strip()} (pid {process.name})"
     return ""
+
+
+def _open_files(process: Path) -> set[str]:
+    found: set[str] = set()
+    with contextlib.suppress(OSError):  # it ended, or belongs to another user
+        for descriptor in (process / "fd").iterdir():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                found.add(descriptor.readlink().name)
+    return found
 
 
 def _listening_inodes(port: int) -> set[str]:

@@ -51,6 +51,11 @@ class Settings:
 def from_environ(environ: Mapping[str, str], data_dir: Path | None = None) -> Settings:
     """Read the settings; `data_dir` wins over STRONGROOM_DATA_DIR. Raises SettingError."""
     _refuse_tls(environ)
+    if environ.get("STRONGROOM_METRICS_BIND"):
+        raise SettingError(
+            "STRONGROOM_METRICS_BIND is set, but three processes can't share one address: "
+            "set STRONGROOM_METRICS_BIND_STORAGE, _METADATA and _GATEWAY instead"
+        )
     return Settings(
         data_dir=data_dir or Path(environ.get("STRONGROOM_DATA_DIR") or DEFAULT_DATA_DIR),
         http_port=_port(environ, "STRONGROOM_HTTP_PORT", 8080),

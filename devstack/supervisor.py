@@ -73,9 +73,8 @@ class Supervisor:
                         _failure(service.command, f"ended at once ({describe_exit(code)})")
                     )
                 if time.monotonic() - running.began > service.ready_seconds:
-                    raise StartFailedError(
-                        _failure(service.command, f"was not ready after {service.ready_seconds:.0f} s")
-                    )
+                    late = f"was not ready after {service.ready_seconds:.0f} s"
+                    raise StartFailedError(_failure(service.command, f"{late} {service.explain()}".rstrip()))
                 self._interrupts.wait(_TICK_SECONDS)
             running.ready = True
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from devstack import environment, health, leftovers, ports, tour
 from devstack.backends import Backends
-from devstack.command import Command, Probe, Service
+from devstack.command import Command, Service
 from devstack.datadir import DataDir, Secrets
 from devstack.environment import GATEWAY, METADATA, MIGRATE, STORAGE, Addresses, StackValues
 from devstack.interrupts import Interrupts
@@ -120,19 +120,15 @@ class StackRun:
 
     def _services(self, values: StackValues) -> list[Service]:
         at = values.addresses
-        rows: tuple[tuple[str, tuple[str, ...], str, Probe], ...] = (
-            (METADATA, self._programs.metadata, at.metadata, health.grpc_serving(at.metadata)),
-            (STORAGE, self._programs.storage, at.storage, health.grpc_serving(at.storage)),
-            (
-                GATEWAY,
-                self._programs.gateway,
-                f"http://{at.gateway}",
-                health.http_ok(f"http://{at.gateway}/readyz"),
-            ),
-        )
+        url = f"http://{at.gateway}"
+        metadata = self._command(METADATA, self._programs.metadata, values)
+        storage = self._command(STORAGE, self._programs.storage, values)
+        gateway = self._command(GATEWAY, self._programs.gateway, values)
+        explain = health.http_answer(f"{url}/readyz")
         return [
-            Service(self._command(name, argv, values), probe, where, title=name)
-            for name, argv, where, probe in rows
+            Service(metadata, health.grpc_serving(at.metadata), at.metadata, title=METADATA),
+            Service(storage, health.grpc_serving(at.storage), at.storage, title=STORAGE),
+            Service(gateway, health.http_ok(f"{url}/readyz"), url, explain=explain, title=GATEWAY),
         ]
 
     def _command(self, name: str, argv: tuple[str, ...], values: StackValues) -> Command:

@@ -80,6 +80,12 @@ def test_failpoints_go_to_the_process_they_name() -> None:
     assert not [name for name in for_service(STORAGE, caller, VALUES) if "FAILPOINTS" in name]
 
 
+def test_each_process_has_a_metrics_address_of_its_own() -> None:
+    caller = {"STRONGROOM_METRICS_BIND_STORAGE": "127.0.0.1:9101"}
+    assert for_service(STORAGE, caller, VALUES)["STRONGROOM_METRICS_BIND"] == "127.0.0.1:9101"
+    assert "STRONGROOM_METRICS_BIND" not in for_service(METADATA, caller, VALUES)
+
+
 def test_no_proxy_stands_between_local_processes() -> None:
     env = for_service(STORAGE, {"NO_PROXY": "intra.example", "http_proxy": "http://proxy"}, VALUES)
     assert env["no_proxy"] == env["NO_PROXY"] == "intra.example,127.0.0.1,localhost"

@@ -48,8 +48,10 @@ def test_an_endpoint_without_a_scheme_gets_that_of_use_ssl(use_ssl: str, scheme:
     assert s3.endpoint == f"{scheme}://store:9000"
 
 
-@pytest.mark.parametrize("name", ["STRONGROOM_TLS_CERT", "STRONGROOM_HTTP_TLS_CERT"])
-def test_tls_is_refused_by_name(name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["STRONGROOM_TLS_CERT", "STRONGROOM_HTTP_TLS_CERT", "STRONGROOM_METRICS_BIND"]
+)
+def test_what_a_stack_on_one_machine_cannot_do_is_refused_by_name(name: str) -> None:
     with pytest.raises(SettingError, match=f"{name} is set"):
         from_environ({name: "cert.pem"})
 

@@ -111,9 +111,9 @@ def test_a_child_that_ends_before_it_is_ready_fails_the_start_with_its_words(sta
 
 def test_a_child_that_is_never_ready_fails_the_start(stage: Stage) -> None:
     command = stage.command("import time; time.sleep(600)")
-    service = Service(command, lambda: False, "here", ready_seconds=0.3)
+    service = Service(command, lambda: False, "here", explain=lambda: "it says 503", ready_seconds=0.3)
     stage.supervisor.start([service])
-    with pytest.raises(StartFailedError, match="was not ready after"):
+    with pytest.raises(StartFailedError, match="was not ready after 0 s it says 503"):
         stage.supervisor.wait_ready([service])
 
 
