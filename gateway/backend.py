@@ -4,24 +4,27 @@ away.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from grpc import aio
 
-from gateway.call import Call, gone
-from gateway.problems import ClientGone
+from gateway.call import Call
 from servicekit.context import outgoing_metadata
 from strongroom.errors import Cancelled, ServiceUnavailable, StrongroomError, from_rpc_error
+from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceStub
 from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceStub
+from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceStub
 from strongroom.storage.v1 import storage_service_pb2
+from strongroom.storage.v1.direct_pb2 import ImportFromUrlRequest, ImportFromUrlResponse
 from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
 from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from strongroom.wire import DownloadChunk, UploadChunk, decode_download, encode_upload
 
 if TYPE_CHECKING:  # these exist in the stubs only
+    from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceAsyncStub
     from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceAsyncStub
+    from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceAsyncStub
     from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
 
 Request = TypeVar("Request")
@@ -48,25 +51,22 @@ class Backend:
         call: Call,
         method: aio.UnaryUnaryMultiCallable[Request, Response],
         request: Request,
+        *,
+        seconds: float | None = None,
     ) -> Response:
-        """Make a unary call as the caller of ``call``, whose body (if any) must have been read.
+        """Make a unary call as the caller of ``call``.
 
         :raises StrongroomError: what the service answered. :raises ClientGone: the client left; the call is
             cancelled.
         """
-        rpc: Any = method(request, timeout=self.seconds, metadata=outgoing_metadata(call.principal))
-        watch = asyncio.ensure_future(gone(call.receive))
-        watch.add_done_callback(lambda _: rpc.cancel())
+        rpc: Any = method(
+            request, timeout=seconds or self.seconds, metadata=outgoing_metadata(call.principal)
+        )
         try:
-            response: Response = await rpc
+            with call.client.cancels(rpc):
+                response: Response = await rpc
         except aio.AioRpcError as error:
             raise self.error(error) from None
-        except asyncio.CancelledError:
-            if watch.done() and not watch.cancelled():
-                raise ClientGone from None
-            raise
-        finally:
-            watch.cancel()
         return response
 
     def error(self, error: aio.AioRpcError) -> StrongroomError:
@@ -103,6 +103,20 @@ class Storage(Backend):
         """Begin ``Upload``; chunks go out without protobuf's copies (``strongroom.wire``)."""
         return self._upload(timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal))
 
+    async def transfer(
+        self, call: Call, method: aio.UnaryUnaryMultiCallable[Request, Response], request: Request
+    ) -> Response:
+        """A unary call that moves bytes, with the deadline of a stream."""
+        return await self.unary(call, method, request, seconds=self._transfer_seconds)
+
+    def import_from_url(
+        self, call: Call, request: ImportFromUrlRequest
+    ) -> aio.UnaryStreamCall[ImportFromUrlRequest, ImportFromUrlResponse]:
+        """Begin ``ImportFromUrl``."""
+        return self.stub.ImportFromUrl(
+            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal)
+        )
+
     def download(self, call: Call, request: DownloadRequest) -> DownloadCall:
         """Begin ``Download``; messages with nothing but data arrive as ``DownloadChunk``."""
         return self._download(
@@ -116,3 +130,5 @@ class Metadata(Backend):
     def __init__(self, channel: aio.Channel, *, seconds: float) -> None:
         super().__init__("metadata_service", channel, seconds=seconds)
         self.files: FileServiceAsyncStub = FileServiceStub(channel)
+        self.generations: GenerationServiceAsyncStub = GenerationServiceStub(channel)
+        self.event_media: EventMediaServiceAsyncStub = EventMediaServiceStub(channel)

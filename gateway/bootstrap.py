@@ -10,7 +10,6 @@ from gateway.config import GatewaySettings
 from gateway.metrics import Metrics
 from gateway.readiness import Readiness, checks
 from gateway.services import Services
-from gateway.uploads import HoldBudget
 from servicekit.auth import Authenticator
 from servicekit.channels import make_channel
 
@@ -37,5 +36,4 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
             metadata=metadata,
             readiness=Readiness(checks(storage, metadata), seconds=settings.readiness_seconds),
             metrics=Metrics(),
-            hold_budget=HoldBudget(settings.hold_memory_bytes),
         )

@@ -8,6 +8,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
 
+from gateway.client import CLIENT, Client
 from servicekit.principal import Principal, effective_owner
 from strongroom.errors import MalformedRequest
 
@@ -21,11 +22,21 @@ MAX_QUERY_FIELDS = 100
 class Call:
     """A request, and what is needed to answer it. Made by the dispatcher, one per request.
 
-    ``path``: decoded path parameters. ``principal``: the caller. ``receive``: the ASGI channel the body comes
-    from.
+    ``path``: decoded path parameters. ``principal``: the caller. ``client``: the other end of the connection.
+    ``receive``: the ASGI channel the body comes from.
     """
 
-    __slots__ = ("_headers", "_query", "path", "principal", "receive", "request_id", "scope", "services")
+    __slots__ = (
+        "_headers",
+        "_query",
+        "client",
+        "path",
+        "principal",
+        "receive",
+        "request_id",
+        "scope",
+        "services",
+    )
 
     def __init__(
         self,
@@ -40,6 +51,7 @@ class Call:
         self.services = services
         self.scope = scope
         self.receive = receive
+        self.client: Client = scope.get(CLIENT) or Client()
         self.path = path
         self.principal = principal
         self.request_id = request_id
@@ -74,12 +86,6 @@ class Call:
         requested = (named if named is not None else self.query("user_id")) or ""
         owner = effective_owner(self.principal, requested)
         return "" if owner == self.principal.subject else owner
-
-
-async def gone(receive: Receive) -> None:
-    """Returns when the client has closed the connection; body messages on the way are dropped."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 def header_map(scope: Scope) -> dict[str, str]:

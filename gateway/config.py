@@ -17,8 +17,8 @@ MIB = 1024 * 1024
 class GatewaySettings(CommonSettings):
     """What the gateway needs beside the common settings.
 
-    Memory, whatever the size of bodies: about 70 MiB, plus ``hold_memory_bytes``, plus up to 5 MiB per upload
-    and 3 MiB per download in progress.
+    Memory, whatever the size of bodies: about 70 MiB, plus up to 5 MiB per upload and 3 MiB per download in
+    progress.
 
     ``http_bind``: ``host:port`` to listen on; TLS with ``http_tls_cert`` and ``http_tls_key``, otherwise a
     proxy should do it. ``storage_address``, ``metadata_address``: the services (``host:port`` or
@@ -40,7 +40,6 @@ class GatewaySettings(CommonSettings):
     rpc_seconds: float = Field(default=30.0, gt=0)
     transfer_seconds: float = Field(default=86_400.0, gt=0)
     readiness_seconds: float = Field(default=2.0, gt=0)
-    hold_memory_bytes: int = Field(default=16 * MIB, ge=0)
 
     max_connections: int = Field(default=2000, ge=1)
     header_seconds: float = Field(default=10.0, gt=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -12,10 +11,9 @@ from grpc import aio
 from starlette.types import Receive, Scope, Send
 
 from gateway.backend import DownloadCall, DownloadMessage, Storage
-from gateway.call import Call, gone
+from gateway.call import Call
 from gateway.conditional import CONDITIONS, Outcome, Validators, evaluate, range_applies
 from gateway.headers import content_headers
-from gateway.problems import ClientGone
 from gateway.ranges import ByteRange, content_range, parse_range
 from gateway.reply import Header, Reply, header
 from strongroom.errors import FileNotFound, Internal, PreconditionFailed, StrongroomError
@@ -157,10 +155,9 @@ class _Stream:
     """A running Download, cancelled as soon as the client goes away."""
 
     def __init__(self, call: Call, storage: Storage, rpc: DownloadCall) -> None:
+        self._client = call.client
         self._storage = storage
         self._rpc: Any = rpc
-        self._watch = asyncio.ensure_future(gone(call.receive))
-        self._watch.add_done_callback(lambda _: rpc.cancel())
 
     async def first(self) -> DownloadResponse:
         """The message that says what follows."""
@@ -180,19 +177,15 @@ class _Stream:
         :raises StrongroomError: storage_service failed. :raises ClientGone: the client left.
         """
         try:
-            message = await self._rpc.read()
+            with self._client.cancels(self._rpc):
+                message = await self._rpc.read()
         except aio.AioRpcError as error:
             raise self._storage.error(error) from None
-        except asyncio.CancelledError:
-            if self._watch.done() and not self._watch.cancelled():
-                raise ClientGone from None
-            raise
         found: DownloadMessage | None = None if message is aio.EOF else message
         return found
 
     def close(self) -> None:
-        """End the call and the watch; after the last message both are over already."""
-        self._watch.cancel()
+        """End the call; after the last message it is over already."""
         self._rpc.cancel()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from importlib import import_module
@@ -54,7 +54,10 @@ def build_document(operations: Iterable[Operation]) -> dict[str, Any]:
         "info": {"title": "Strongroom", "version": _version(), "description": _INTRODUCTION},
         "tags": [_tag(_schemas(family)) for family in families],
         "paths": dict(paths),
-        "components": {"schemas": _models(map(doc_of, shown)), "securitySchemes": _SECURITY},
+        "components": {
+            "schemas": _models([doc_of(operation) for operation in shown]),
+            "securitySchemes": _SECURITY,
+        },
     }
 
 
@@ -79,7 +82,10 @@ def _operation(operation: Operation, doc: Doc) -> dict[str, Any]:
         found["description"] = doc.description
     if doc.parameters:
         found["parameters"] = list(doc.parameters)
-    if doc.body is not None:
+    if isinstance(doc.body, type):
+        content = {"application/json": {"schema": _schema(doc.body)}}
+        found["requestBody"] = {"required": True, "content": content}
+    elif doc.body is not None:
         found["requestBody"] = doc.body
     return found
 
@@ -116,13 +122,15 @@ def _errors(operation: Operation, doc: Doc) -> Iterator[tuple[int, dict[str, Any
         )
 
 
-def _models(docs: Iterable[Doc]) -> Mapping[str, Any]:
+def _models(docs: Sequence[Doc]) -> Mapping[str, Any]:
     """The schemas of all models that answers and bodies refer to."""
     shapes = [shape for doc in docs for success in doc.success.values() for shape in success.content.values()]
     models: dict[type[BaseModel], None] = {Problem: None}
     models |= {shape: None for shape in shapes if isinstance(shape, type)}
+    bodies = {doc.body: None for doc in docs if isinstance(doc.body, type)}
     _, definitions = models_json_schema(
-        [(model, "serialization") for model in models], ref_template=_REFERENCE
+        [*((model, "serialization") for model in models), *((body, "validation") for body in bodies)],
+        ref_template=_REFERENCE,
     )
     found: Mapping[str, Any] = definitions["$defs"]
     return found

@@ -8,7 +8,6 @@ from gateway.backend import Metadata, Storage
 from gateway.config import GatewaySettings
 from gateway.metrics import Metrics
 from gateway.readiness import Readiness
-from gateway.uploads import HoldBudget
 from servicekit.auth import Authenticator
 
 
@@ -22,4 +21,3 @@ class Services:
     metadata: Metadata
     readiness: Readiness
     metrics: Metrics
-    hold_budget: HoldBudget

@@ -5,37 +5,38 @@ complete length, Content-Digest); anything else cancels the call, and storage_se
 call is cancelled at once when the client goes away, and the client is answered at once when storage_service
 refuses.
 
-``Upload`` wants to know first what is stored, and a form may name it last. Files below 1 MiB are one message,
-so every order works. For larger ones the bytes wait until the fields settle the target, up to ``HOLD_BYTES``
-each and the process's budget; beyond that the target so far is taken, and a later field that changes it is
-refused: nothing is stored then.
+``Upload`` wants to know first what is stored, and a form may name it last. Where a field that is still to
+come could change the target, the first message carries a guess (``provisional_target``) and the last one the
+truth. Files below 1 MiB are one message, with nothing to guess.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Final, NoReturn, Protocol
+from typing import Final, Protocol
 
 from grpc import aio
 
 from gateway.backend import Storage, UploadCall
-from gateway.call import Call, gone
+from gateway.call import Call
 from gateway.digests import ContentDigest, file_checksums
 from gateway.idempotency import idempotency_key
 from gateway.multipart import FormReader, boundary_of
 from gateway.problems import ClientGone
 from servicekit import failpoints
-from strongroom.errors import InvalidField, MalformedRequest, Overloaded, UnsupportedMediaType
+from strongroom.errors import InvalidField, MalformedRequest, UnsupportedMediaType
 from strongroom.metadata.v1.file_pb2 import File
-from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
+from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from strongroom.wire import Buffer, UploadChunk
 
 #: Bytes of data per message (grpc.md: 1 MiB is best on both sides).
 CHUNK_BYTES: Final = 1024 * 1024
-#: How much of one file may wait for fields that come after it.
-HOLD_BYTES: Final = 8 * 1024 * 1024
+#: Bytes that have waited so long for more go out as they are, so that slow uploads begin early too. Seconds.
+FLUSH_SECONDS: Final = 0.05
+#: The guess where nothing is known yet: takes any type and the largest files.
+GUESS: Final = UploadTarget(file=FileTarget())
 
 HEADERS_READ: Final = failpoints.register("gateway.upload.headers_read")
 BEFORE_FINISH: Final = failpoints.register("gateway.upload.before_finish")
@@ -54,24 +55,6 @@ class Form(Protocol):
         """Whether no further field can change ``target`` (it may still refuse one)."""
 
 
-class HoldBudget:
-    """Bytes that may wait for late fields, in all uploads of the process together."""
-
-    def __init__(self, limit: int) -> None:
-        self._free = limit
-
-    def take(self, size: int) -> bool:
-        """Reserve ``size`` bytes; False when they are not there."""
-        if size > self._free:
-            return False
-        self._free -= size
-        return True
-
-    def give_back(self, size: int) -> None:
-        """Return what ``take`` reserved."""
-        self._free += size
-
-
 async def receive_upload(call: Call, form: Form) -> File:
     """Read the request's form and store its file; answers once it is committed.
 
@@ -82,10 +65,7 @@ async def receive_upload(call: Call, form: Form) -> File:
         raise UnsupportedMediaType("Content-Encoding is not taken here; send the form as it is.")
     upload = _FormUpload(call, form)
     await failpoints.hit(HEADERS_READ)
-    try:
-        return await upload.run(call.services.storage)
-    finally:
-        upload.close()
+    return await upload.run(call.services.storage)
 
 
 class _Batch:
@@ -129,34 +109,24 @@ class _FormUpload:
         self._digest = ContentDigest.parse(call.header("content-digest"))
         self._checksums = file_checksums(call.header)
         self._request_id = idempotency_key(call)
-        self._budget = call.services.hold_budget
         self._batch = _Batch()
-        self._held = 0
-        self._starved = False
         self._more = True
-        self._spec: UploadSpec | None = None
+        self._spec = UploadSpec()
+        self._provisional = False
         self._offset = 0
-        length = call.header("content-length")
-        self._hopeless = length is not None and length.isdecimal() and int(length) > HOLD_BYTES + CHUNK_BYTES
         call.user_id()  # a foreign user_id is refused before a byte is read
-
-    def close(self) -> None:
-        """Give the budget back: what waited is on its way, or dropped."""
-        self._budget.give_back(self._held)
-        self._held = 0
 
     async def run(self, storage: Storage) -> File:
         """Gather the first message, then stream; the answer is the committed file."""
-        while self._more and not self._may_start():
-            await self._read_or_complete()
-        if self._more:
-            self._spec = self._early_spec()
-        self.close()
+        while self._more and self._batch.size < CHUNK_BYTES and await self._read():
+            pass
+        self._spec = self._early_spec() if self._more else self._final_spec()
         rpc = storage.upload(self._call)
         pump = asyncio.ensure_future(self._pump(rpc))
         pump.add_done_callback(lambda task: _settle(task, rpc))
         try:
-            return (await rpc).file
+            with self._call.client.cancels(rpc):
+                return (await rpc).file
         except aio.AioRpcError as error:
             raise storage.error(error) from None
         except asyncio.CancelledError:
@@ -168,27 +138,32 @@ class _FormUpload:
             pump.cancel()
 
     async def _pump(self, rpc: UploadCall) -> None:
-        """Send all there is, then watch the client until the answer comes (this task is cancelled then)."""
+        """Send all there is; finish only what has ended validly."""
+        streaming = self._more
         while self._more:
-            if self._batch.size >= CHUNK_BYTES:
+            if self._batch.size >= CHUNK_BYTES or not await self._read():
                 await self._send(rpc)
-            else:
-                await self._read_or_complete()
         while self._batch.size > CHUNK_BYTES:
             await self._send(rpc)
+        if streaming:
+            self._correct_spec()
         await failpoints.hit(BEFORE_FINISH)
         await self._send(rpc, finish=True)
         await rpc.done_writing()
-        await gone(self._call.receive)
-        raise ClientGone
 
-    async def _read_or_complete(self) -> None:
-        await self._read()
-        if not self._more:
-            self._complete()
+    async def _read(self) -> bool:
+        """Take one message of the body; False when none came in time although there is something to send."""
+        if not self._batch.size:
+            await self._take()
+            return True
+        try:
+            async with asyncio.timeout(FLUSH_SECONDS):
+                await self._take()
+        except TimeoutError:
+            return False
+        return True
 
-    async def _read(self) -> None:
-        """Take one message of the body."""
+    async def _take(self) -> None:
         message = await self._call.receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
@@ -207,83 +182,61 @@ class _FormUpload:
         """Send the next chunk; waits while storage_service does not take more."""
         size = min(CHUNK_BYTES, self._batch.size)
         pieces = self._batch.cut(size)
-        if self._offset == 0:
-            first = UploadRequest(spec=self._spec, data=b"".join(pieces), finish_write=finish)
-            await rpc.write(first)
+        message: UploadRequest | UploadChunk
+        if self._offset == 0 or (finish and self._provisional):
+            message = UploadRequest(
+                spec=self._spec,
+                write_offset=self._offset,
+                data=b"".join(pieces),
+                finish_write=finish,
+                provisional_target=self._provisional and not finish,
+            )
         else:
-            await rpc.write(UploadChunk(self._offset, pieces, finish_write=finish))
+            message = UploadChunk(self._offset, pieces, finish_write=finish)
+        await rpc.write(message)
         self._offset += size
 
-    def _may_start(self) -> bool:
-        """Whether there is a full message, and either the target is settled or waiting for more fields has to
-        end.
-        """
-        if self._batch.size < CHUNK_BYTES:
-            return False
-        return self._form.settled(self._reader.fields) or not self._hold()
+    def _early_spec(self) -> UploadSpec:
+        """What is stored, by the fields so far; the target is a guess unless they settle it."""
+        fields = self._reader.fields
+        self._provisional = not self._form.settled(fields)
+        try:
+            target = self._form.target(fields)
+        except InvalidField:
+            if not self._provisional:
+                raise
+            target = GUESS
+        return self._make_spec(target)
 
-    def _hold(self) -> bool:
-        """Try to keep the bytes so far until the fields are known."""
-        if self._hopeless or self._batch.size > HOLD_BYTES:
-            return False
-        if not self._budget.take(self._batch.size - self._held):
-            self._starved = True
-            return False
-        self._held = self._batch.size
-        return True
-
-    def _complete(self) -> None:
-        """The body has ended: everything about it must hold now, and agree with what was sent already."""
-        file = self._reader.finish()
+    def _final_spec(self) -> UploadSpec:
+        """What is stored, by all fields, once the body has ended and everything about it holds."""
+        self._reader.finish()
         if self._digest is not None:
             self._digest.verify()
-        spec = self._make_spec()
-        if self._spec is None:
-            if file.size < CHUNK_BYTES:
-                spec.size_bytes = file.size
-            self._spec = spec
-        elif spec != self._spec:
-            self._refuse_late_fields()
+        return self._make_spec(self._form.target(self._reader.fields))
 
-    def _early_spec(self) -> UploadSpec:
-        """The spec by the fields before the file."""
-        try:
-            return self._make_spec()
-        except InvalidField:
-            if self._form.settled(self._reader.fields):
-                raise
-            self._refuse_late_fields()
-
-    def _refuse_late_fields(self) -> NoReturn:
-        if self._starved:
-            raise Overloaded(
-                "Too many forms with the file before its fields at once; try again.", retry_after=2.0
+    def _correct_spec(self) -> None:
+        """The last message carries the truth where the first one had a guess."""
+        spec = self._final_spec()
+        if not self._provisional and spec != self._spec:
+            raise MalformedRequest(
+                "A field after the file changes what came before it; send it before the file."
             )
-        raise MalformedRequest(
-            f"In forms over {HOLD_BYTES // CHUNK_BYTES} MiB send the fields before the file;"
-            " nothing was stored."
-        )
+        self._spec = spec
 
-    def _make_spec(self) -> UploadSpec:
-        """What is stored, by the fields that have arrived.
-
-        :raises InvalidField, UserMismatch: a field is refused.
-        """
-        fields, file = self._reader.fields, self._reader.file
+    def _make_spec(self, target: UploadTarget) -> UploadSpec:
+        file = self._reader.file
         return UploadSpec(
-            target=self._form.target(fields),
+            target=target,
             filename=file.filename if file else "",
             content_type=file.content_type if file else "",
             checksums=self._checksums if self._checksums.ByteSize() else None,
             request_id=self._request_id,
-            user_id=self._call.user_id(fields.get("user_id")),
+            user_id=self._call.user_id(self._reader.fields.get("user_id")),
         )
 
 
 def _settle(pump: asyncio.Task[None], rpc: UploadCall) -> None:
-    """However the pump ended, the call ends with it; its exception is kept for ``run`` and never logged
-    twice.
-    """
-    if not pump.cancelled():
-        pump.exception()
-    rpc.cancel()
+    """A pump that failed takes the call with it; its exception is kept for ``run``."""
+    if pump.cancelled() or pump.exception() is not None:
+        rpc.cancel()

@@ -37,14 +37,17 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Doc:
-    """One operation. ``errors``: reasons beyond ``ALWAYS``. ``parameters``, ``body``: OpenAPI objects."""
+    """One operation. ``errors``: reasons beyond ``ALWAYS``. ``parameters``: OpenAPI objects.
+
+    ``body``: a JSON body's model, or an OpenAPI object.
+    """
 
     summary: str
     success: Mapping[int, Success]
     description: str = ""
     errors: tuple[str, ...] = ()
     parameters: tuple[Schema, ...] = ()
-    body: Schema | None = None
+    body: type[BaseModel] | Schema | None = None
 
 
 def query(name: str, text: str, schema: Schema, example: Any = None) -> Schema:

@@ -13,15 +13,19 @@ from starlette.types import Message
 from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+from gateway.client import Client
+
 #: Reading from the socket stops while more than this waits for the application.
 HIGH_WATER_BYTES: Final = 512 * 1024
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class RequestBody:
-    """The body of one request, and its ASGI ``receive``. ``received``: bytes so far."""
+    """The body of one request, and its ASGI ``receive``. ``received``: bytes so far; ``client``: who sends
+    it.
+    """
 
-    __slots__ = ("_cycle", "_ended", "_flow", "_pieces", "_waiting", "received")
+    __slots__ = ("_cycle", "_ended", "_flow", "_pieces", "_waiting", "client", "received")
 
     def __init__(self, cycle: RequestResponseCycle, flow: FlowControl) -> None:
         self._cycle = cycle
@@ -30,6 +34,7 @@ class RequestBody:
         self._waiting = 0
         self._ended = False
         self.received = 0
+        self.client = Client()
 
     def add(self, piece: bytes) -> None:
         """The next bytes from the socket."""

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from gateway.client import CLIENT
 from gateway.metrics import Metrics
 from gateway.problems import raw_problem
 from gateway.server.body import RequestBody
@@ -47,6 +48,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._head_since: float | None = None
         self._head_bytes = 0
         self._body: RequestBody | None = None
+        self._running: RequestBody | None = None
         self._body_length: int | None = None
         self._body_pace = BodyPace(self.limits)
         self._send_pace = SendPace(self.limits)
@@ -65,6 +67,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Forget the connection; a request in progress sees ``http.disconnect``."""
         self.metrics.connections.dec()
         super().connection_lost(exc)
+        self._tell_left()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; what it has of an unfinished head counts against the limit."""
@@ -115,6 +118,7 @@ class GuardedProtocol(HttpToolsProtocol):
         body = self._body if self._body is not None and cycle is self.cycle else RequestBody(cycle, self.flow)
         if cycle is self.cycle:
             self._body = body
+        self._running = body
         super()._start_asgi_task(cycle, _with_body(app, body))
 
     def on_body(self, body: bytes) -> None:
@@ -156,6 +160,10 @@ class GuardedProtocol(HttpToolsProtocol):
             self.metrics.cut_off.labels("send").inc()
             self.transport.abort()
 
+    def _tell_left(self) -> None:
+        if self._running is not None:
+            self._running.client.leave()
+
     @property
     def _exchange(self) -> RequestResponseCycle | None:
         """The latest request; None before the first one (uvicorn's annotation leaves that out)."""
@@ -192,6 +200,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
+            self._tell_left()
         if begun:
             self.transport.abort()
             return
@@ -201,6 +210,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
 def _with_body(app: Any, body: RequestBody) -> Any:
     async def run(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001 - replaced by the body's
+        scope[CLIENT] = body.client
         await app(scope, body.receive, send)
 
     return run
