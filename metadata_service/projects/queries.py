@@ -38,7 +38,7 @@ SELECT {PROJECT_COLUMNS}, projects.id, (SELECT count(*) FROM projects WHERE owne
 FROM projects
 WHERE owner_id = %(owner)s AND version > 0 AND (%(at)s::timestamptz IS NULL OR (updated_at, id) < (%(at)s,
 %(id)s))
-ORDER BY updated_at DESC, id DESC LIMIT %(limit)s
+ORDER BY projects.updated_at DESC, projects.id DESC LIMIT %(limit)s
 """
 _TOTAL: Final = "SELECT count(*) FROM projects WHERE owner_id = %(owner)s AND version > 0"
 _VERSIONS: Final = f"""
