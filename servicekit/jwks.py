@@ -136,7 +136,7 @@ class JwksKeys:
     async def _fetch(self) -> None:
         try:
             entries = _entries(await self._read())
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, ValueError, RecursionError) as error:
             log.warning("jwks fetch failed", error=type(error).__name__, detail=str(error)[:200])
             return
         self._keys = tuple(_usable(entries, self._allowed))
@@ -160,11 +160,11 @@ def _usable(entries: Iterable[Any], allowed: frozenset[str]) -> Iterable[Verific
             continue
         try:
             key = jwt.PyJWK(entry).key
-        except jwt.exceptions.PyJWTError:
-            continue
+        except (jwt.exceptions.PyJWTError, ValueError, TypeError, AttributeError, LookupError):
+            continue  # PyJWT lets some malformed numbers through to where they hurt
         algorithms = fitting_algorithms(key) & allowed
         if "alg" in entry:
-            algorithms &= {entry["alg"]}
+            algorithms = frozenset(name for name in algorithms if name == entry["alg"])
         kid = entry.get("kid")
         if algorithms and (kid is None or isinstance(kid, str)):
             yield VerificationKey(key, algorithms, kid)

@@ -18,11 +18,23 @@ KEEPALIVE_MS: Final = 60_000
 KEEPALIVE_TIMEOUT_MS: Final = 20_000
 MIN_PING_INTERVAL_MS: Final = 10_000
 
-#: Prefixes of method names that only read, so that gRPC itself may send them again.
-_SERVICES_RETRIED: Final = (
-    "strongroom.metadata.v1.FileService",
-    "strongroom.metadata.v1.UsageService",
-)
+#: Unary methods that only read: gRPC itself sends them again when a server went away. What writes is
+#: repeated by whoever knows its request_id, and never by the channel.
+READS: Final = {
+    "strongroom.metadata.v1.FileService": ("GetFile", "BatchGetFiles", "ListFiles"),
+    "strongroom.metadata.v1.GenerationService": ("GetGeneration", "ListGenerations", "GetGenerationStats"),
+    "strongroom.metadata.v1.EventMediaService": ("GetEventMedia", "ListEventMedia", "GetProfilePicture"),
+    "strongroom.metadata.v1.ProjectService": (
+        "GetProject",
+        "ListProjects",
+        "ListProjectVersions",
+        "ListProjectFiles",
+        "GetProjectFile",
+    ),
+    "strongroom.metadata.v1.UsageService": ("GetUsage",),
+    "strongroom.metadata.v1.UploadSessionService": ("GetSession",),
+    "strongroom.storage.v1.StorageService": ("SignUrl",),
+}
 
 
 def server_options(settings: CommonSettings, extra: Sequence[Option] = ()) -> list[Option]:
@@ -73,9 +85,11 @@ def client_options(extra: Sequence[Option] = ()) -> list[Option]:
 
 SERVICE_CONFIG: Final = {
     "loadBalancingConfig": [{"round_robin": {}}],
+    # When more than half of the calls fail, repeating them only adds to the load.
+    "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.5},
     "methodConfig": [
         {
-            "name": [{"service": name} for name in _SERVICES_RETRIED],
+            "name": [{"service": name, "method": method} for name, some in READS.items() for method in some],
             "retryPolicy": {
                 "maxAttempts": 4,
                 "initialBackoff": "0.1s",

@@ -1,0 +1,173 @@
+"""Tokens to principals: who is admin, what is remembered and for how long."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from servicekit import auth, tokens
+from servicekit.auth import Authenticator, InternalCredential
+from servicekit.principal import Principal, effective_owner
+from servicekit.settings import CommonSettings
+from strongroom.errors import TokenExpired, TokenInvalid, TokenMissing, UserMismatch
+from tests.unit.servicekit.forge import SECRET, token
+
+INTERNAL = "another secret of thirty-two bytes"
+
+
+def authenticator(**changes: Any) -> Authenticator:
+    given = {"jwt_secret": SECRET, "internal_secret": INTERNAL, **changes}
+    return Authenticator.from_settings(CommonSettings(**given))
+
+
+async def test_headers() -> None:
+    who = await authenticator().authenticate({"authorization": f"Bearer {token()}", "host": "x"})
+    assert (who.subject, who.is_admin, who.internal) == ("alice", False, None)
+
+
+@pytest.mark.parametrize("prefix", ["Bearer ", "bearer ", "BEARER ", "Bearer   "])
+async def test_the_scheme_is_case_insensitive(prefix: str) -> None:
+    text = token()
+    assert (await authenticator().verify(prefix + text)).token == text
+
+
+@pytest.mark.parametrize(
+    "value", ["Bearer", "Bearer ", "Basic abc", "Token x", "x", "Bearer\tx", "Bearer a b"]
+)
+async def test_other_values_are_refused(value: str) -> None:
+    with pytest.raises(TokenInvalid):
+        await authenticator().verify(value)
+
+
+@pytest.mark.parametrize("missing", [None, ""])
+async def test_no_token(missing: str | None) -> None:
+    with pytest.raises(TokenMissing):
+        await authenticator().verify(missing)
+    assert await authenticator(auth="optional").verify(missing) == Principal("anonymous")
+
+
+def test_optional_auth_is_announced(capsys: pytest.CaptureFixture[str]) -> None:
+    authenticator(auth="optional")
+    assert "anonymous" in capsys.readouterr().err
+
+
+def test_short_secrets_are_warned_about(capsys: pytest.CaptureFixture[str]) -> None:
+    authenticator()
+    assert capsys.readouterr().err == ""
+    authenticator(jwt_secret="twenty bytes, no more")
+    assert "STRONGROOM_JWT_SECRET" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("claims", "is_admin"),
+    [
+        ({"roles": ["user", "admin"]}, True),
+        ({"role": "admin"}, True),
+        ({"roles": ["administrator"]}, False),
+        ({"roles": "admin"}, False),
+        ({"roles": {"admin": True}}, False),
+        ({"role": ["admin"]}, False),
+        ({"role": "Admin"}, False),
+        ({"scope": "admin"}, False),
+        ({}, False),
+    ],
+)
+async def test_the_admin_role(claims: dict[str, Any], is_admin: bool) -> None:
+    who = await authenticator().verify(f"Bearer {token(**claims)}")
+    assert who.is_admin is is_admin
+
+
+async def test_internal_credentials() -> None:
+    minted = InternalCredential(INTERNAL).mint()
+    known = authenticator()
+    for _ in range(2):  # the second time from memory
+        assert await known.verify(None, minted) == Principal("", internal="storage_service")
+    both = await known.verify(f"Bearer {token()}", minted)
+    assert (both.subject, both.internal) == ("alice", "storage_service")
+    with pytest.raises(TokenInvalid):
+        await known.verify(f"Bearer {token()}", minted + "x")
+    with pytest.raises(TokenInvalid, match="STRONGROOM_INTERNAL_SECRET"):
+        await authenticator(internal_secret=None).verify(None, minted)
+
+
+async def test_an_expired_user_token_is_refused_also_with_a_credential() -> None:
+    minted = InternalCredential(INTERNAL).mint()
+    with pytest.raises(TokenExpired):
+        await authenticator().verify(f"Bearer {token(exp=1, iat=None)}", minted)
+
+
+class Counter:
+    """Counts how often signatures are checked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.times = 0
+        real = tokens.verified_claims
+
+        def counted(*arguments: Any) -> Any:
+            self.times += 1
+            return real(*arguments)
+
+        monkeypatch.setattr(auth, "verified_claims", counted)
+
+
+class Clock:
+    """``time.time`` with an offset."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        real = time.time
+        self.offset = 0.0
+        monkeypatch.setattr(time, "time", lambda: real() + self.offset)
+
+
+async def test_a_token_is_verified_once_and_again_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    counter, clock, known = Counter(monkeypatch), Clock(monkeypatch), authenticator()
+    header = f"Bearer {token(exp=int(time.time()) + 3000)}"
+    for _ in range(5):
+        await known.verify(header)
+    assert counter.times == 1
+    clock.offset = auth.CACHE_SECONDS + 1
+    await known.verify(header)
+    assert counter.times == 2
+
+
+async def test_a_remembered_token_still_expires(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, known = Clock(monkeypatch), authenticator()
+    header = f"Bearer {token(exp=int(time.time()) + 100)}"
+    await known.verify(header)
+    clock.offset = 101
+    with pytest.raises(TokenExpired):
+        await known.verify(header)
+
+
+async def test_memory_is_bounded_and_refused_tokens_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(auth, "CACHE_SIZE", 10)
+    known = authenticator()
+    for number in range(50):
+        await known.verify(f"Bearer {token(n=number)}")
+        with pytest.raises(TokenInvalid):
+            await known.verify(f"Bearer {token(sub='', n=number)}")
+    assert len(known._known) == 10
+
+
+async def test_without_any_key_no_token_is_good() -> None:
+    with pytest.raises(TokenInvalid):
+        await authenticator(jwt_secret=None, auth="optional").verify(f"Bearer {token()}")
+
+
+def test_principals_hide_their_token() -> None:
+    assert "eyJ" not in repr(Principal("alice", token="eyJabc"))
+
+
+def test_owners() -> None:
+    alice, admin = Principal("alice"), Principal("root", is_admin=True)
+    assert effective_owner(alice, "") == effective_owner(alice, "alice") == "alice"
+    assert effective_owner(admin, "bob") == "bob"
+    assert effective_owner(admin, "") == "root"
+    with pytest.raises(UserMismatch):
+        effective_owner(alice, "bob")
+    with pytest.raises(UserMismatch):
+        effective_owner(Principal("", internal="storage_service"), "bob")
+    with pytest.raises(TokenMissing):
+        effective_owner(Principal("", internal="storage_service"), "")

@@ -1,0 +1,127 @@
+"""Lines are JSON whatever goes into them, and credentials do not get out."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servicekit import logs
+from servicekit.context import RequestContext, bind
+from servicekit.logs import configure_logging, redact, sink
+from servicekit.principal import Principal
+from tests.unit.servicekit.forge import token
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """Where the lines of a test go; logging is as before afterwards."""
+    root = logging.getLogger()
+    handlers, level, before = root.handlers[:], root.level, sink()
+    target = io.StringIO()
+    configure_logging("echo", "info", target)
+    yield target
+    root.handlers[:], logs._current_sink[0] = handlers, before
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def lines(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_what_a_line_says(stream: io.StringIO) -> None:
+    request = RequestContext("req-1", method="/a.B/C", principal=Principal("alice", token=token()))
+    with bind(request):
+        structlog.get_logger().info("stored", size=5)
+    structlog.get_logger().warning("alone")
+    first, second = lines(stream)
+    assert first.pop("ts").endswith("Z")
+    assert first == {
+        "event": "stored", "size": 5, "level": "info", "service": "echo",
+        "request_id": "req-1", "method": "/a.B/C", "user": "alice",
+    }  # fmt: skip
+    assert (second["event"], second["level"]) == ("alone", "warning")
+    assert "request_id" not in second
+
+
+def test_levels(stream: io.StringIO) -> None:
+    structlog.get_logger().debug("quiet")
+    sink().rpc(RequestContext("r"), "OK", 0.1, "debug")
+    assert lines(stream) == []
+
+
+def test_rpc_lines(stream: io.StringIO) -> None:
+    who = Principal("alice", internal="storage_service")
+    sink().rpc(RequestContext("r", method="/a.B/C", principal=who), "NOT_FOUND", 0.01234, "info")
+    (line,) = lines(stream)
+    assert line.pop("ts")
+    assert line == {
+        "level": "info", "event": "rpc", "service": "echo", "request_id": "r", "method": "/a.B/C",
+        "code": "NOT_FOUND", "ms": 12.34, "user": "alice", "caller": "storage_service",
+    }  # fmt: skip
+
+
+@given(st.text())
+def test_user_text_cannot_forge_a_line(text: str) -> None:
+    target = io.StringIO()
+    before = sink()
+    try:
+        logs._current_sink[0] = logs.Sink("echo", "info", target)
+        sink().rpc(RequestContext("r", principal=Principal(text)), "OK", 0.0, "info")
+        sink().write(logs._render(None, "", {"event": "x", "name": text}))
+    finally:
+        logs._current_sink[0] = before
+    got = target.getvalue()
+    assert got.isascii()
+    assert len(got.splitlines()) == 2
+    assert json.loads(got.splitlines()[0])["user"] == text
+
+
+def test_standard_logging_comes_out_alike(stream: io.StringIO) -> None:
+    with bind(RequestContext("req-1")):
+        logging.getLogger("grpc._server").error("it %s", "broke")
+    logging.getLogger("httpx").info("HTTP Request: GET https://id.example/?token=x")
+    (line,) = lines(stream)
+    assert (line["event"], line["level"], line["request_id"]) == ("it broke", "error", "req-1")
+
+
+def test_stacks_are_there_and_their_credentials_are_not(stream: io.StringIO) -> None:
+    error = ConnectionError(f"postgresql://strongroom:hunter2@db/x with Bearer {token()}")
+    structlog.get_logger().error("failed", exc_info=error)
+    logging.getLogger("lib").error("failed", exc_info=error)
+    for line in lines(stream):
+        assert "ConnectionError: postgresql://***@db/x" in line["exception"]
+    assert "hunter2" not in stream.getvalue()
+    assert "eyJ" not in stream.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("postgres://u:p%40ss@h:5432/d", "postgres://***@h:5432/d"),
+        ("https://h/path?X-Amz-Signature=abc&x=1", "https://h/path?X-Amz-Signature=***&x=1"),
+        ("host=h password=hunter2 user=u", "host=h password=*** user=u"),
+        ("authorization: Bearer abc.def", "authorization: Bearer ***"),
+        ("token eyJhbGciOiJI.eyJzdWIi.c2ln end", "token *** end"),
+        ("http://h:80/a@b", "http://h:80/a@b"),
+        ("nothing here", "nothing here"),
+    ],
+)
+def test_redaction(text: str, expected: str) -> None:
+    assert redact(text) == expected
+
+
+def test_a_reader_that_went_away_fails_no_request() -> None:
+    closed = io.StringIO()
+    closed.close()
+    gone = logs.Sink("echo", "info", closed)
+    gone.rpc(RequestContext("r"), "OK", 0.0, "info")
+    assert gone._stream is None

@@ -1,0 +1,129 @@
+"""Rules of the protos, and which messages may pass at a glance."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import protovalidate
+import pytest
+from google.protobuf.message import Message
+from hypothesis import given
+from hypothesis import strategies as st
+
+import strongroom.metadata.v1
+import strongroom.storage.v1
+from servicekit.interceptors.data_messages import glance_for
+from servicekit.interceptors.validation import MAX_VIOLATIONS, check, request_parser
+from strongroom.errors import InvalidField, MalformedRequest
+from strongroom.storage.v1.batch_pb2 import BatchDeleteRequest, BatchImportRequest
+from strongroom.storage.v1.upload_pb2 import ConcatenateUploadsRequest, GetUploadRequest, UploadRequest
+
+
+def violations(message: Message) -> InvalidField:
+    with pytest.raises(InvalidField) as caught:
+        check(message)
+    return caught.value
+
+
+def test_paths_name_repeated_fields_by_index() -> None:
+    request = BatchImportRequest()
+    for _ in range(2):
+        request.items.add()
+    found = violations(request)
+    paths = [violation.field for violation in found.violations]
+    assert "items[1].url" in paths
+    assert found.field == found.violations[0].field == "items[0].url"
+    assert found.message.startswith("items[0].url: ")
+
+
+def test_violations_are_bounded() -> None:
+    assert len(violations(BatchDeleteRequest(file_ids=["x"] * 900)).violations) == MAX_VIOLATIONS
+
+
+def test_values_are_not_repeated() -> None:
+    evil = "<script>\r\n" * 20
+    assert "script" not in violations(BatchDeleteRequest(file_ids=[evil])).message
+
+
+def test_parser() -> None:
+    parse = request_parser(GetUploadRequest.FromString)
+    assert parse(GetUploadRequest(upload_id="u").SerializeToString()).upload_id == "u"
+    with pytest.raises(InvalidField):
+        parse(b"")
+    with pytest.raises(MalformedRequest):
+        parse(b"\xff\xff")
+    assert request_parser(None)(b"raw") == b"raw"
+
+
+def test_what_a_custom_deserializer_makes_passes_unless_it_is_a_message() -> None:
+    parse = request_parser(lambda raw: memoryview(raw), streaming=True)
+    assert parse(b"x") == b"x"
+    mixed = request_parser(lambda raw: UploadRequest.FromString(raw), streaming=True)
+    with pytest.raises(InvalidField):
+        mixed(UploadRequest(write_offset=-1).SerializeToString())
+
+
+def test_data_chunks_pass_at_a_glance() -> None:
+    is_plain = glance_for(UploadRequest)
+    assert is_plain is not None
+    assert is_plain(UploadRequest(data=b"x" * 100, write_offset=5, crc32c=7, finish_write=True))
+    assert is_plain(UploadRequest())
+    assert not is_plain(UploadRequest(write_offset=-1, data=b"x"))
+    assert not is_plain(UploadRequest(upload_id=""))
+    assert not is_plain(UploadRequest(upload_id="x" * 300))
+    for name in ("spec", "object_checksums"):
+        message = UploadRequest()
+        getattr(message, name).SetInParent()
+        assert not is_plain(message)
+
+
+def test_messages_whose_empty_form_is_invalid_get_no_glance() -> None:
+    assert glance_for(GetUploadRequest) is None
+    assert glance_for(ConcatenateUploadsRequest) is None
+
+
+def requests() -> list[type[Message]]:
+    """All request messages of the contract."""
+    found: list[type[Message]] = []
+    for package in (strongroom.storage.v1, strongroom.metadata.v1):
+        for module in pkgutil.iter_modules(package.__path__):
+            if module.name.endswith("_pb2"):
+                loaded = importlib.import_module(f"{package.__name__}.{module.name}")
+                names = loaded.DESCRIPTOR.message_types_by_name
+                found += [getattr(loaded, name) for name in names if name.endswith("Request")]
+    return found
+
+
+@given(st.data())
+def test_a_glance_never_lets_an_invalid_message_pass(data: st.DataObject) -> None:
+    kind = data.draw(st.sampled_from(requests()))
+    is_plain = glance_for(kind)
+    message = kind()
+    for field in kind.DESCRIPTOR.fields:
+        if data.draw(st.booleans()):
+            _fill(message, field, data)
+    if is_plain is not None and is_plain(message):
+        assert protovalidate.collect_violations(message) == []
+
+
+def _fill(message: Message, field: object, data: st.DataObject) -> None:
+    """Give ``field`` some value, often one that breaks a rule."""
+    name = str(getattr(field, "name", ""))
+    values: dict[int, st.SearchStrategy[object]] = {
+        1: st.integers(-5, 5), 2: st.integers(-5, 5), 3: st.integers(0, 5), 4: st.integers(0, 5),
+        5: st.floats(-5, 5), 6: st.floats(-5, 5), 7: st.booleans(), 8: st.integers(0, 3),
+    }  # fmt: skip
+    cpp_type = int(getattr(field, "cpp_type", 0))
+    repeated, nested = bool(getattr(field, "is_repeated", False)), getattr(field, "message_type", None)
+    if nested is not None:
+        if not repeated:
+            getattr(message, name).SetInParent()
+        return
+    text: st.SearchStrategy[object] = st.text(max_size=5) | st.just("x" * 400)
+    is_bytes = int(getattr(field, "type", 0)) == 12
+    value = data.draw(st.binary(max_size=5) if is_bytes else values.get(cpp_type, text))
+    if repeated:
+        getattr(message, name).append(value)
+    else:
+        setattr(message, name, value)
