@@ -28,21 +28,26 @@ from metadata_service.servicers.event_media_service import EventMediaServicer
 from metadata_service.servicers.file_service import FileServicer
 from metadata_service.servicers.generation_service import GenerationServicer
 from metadata_service.servicers.later import add_later_services
+from metadata_service.servicers.notification_service import NotificationServicer
 from metadata_service.servicers.reservation_service import ReservationServicer
 from metadata_service.servicers.usage_service import UsageServicer
 from metadata_service.usage import UsageQueries
+from metadata_service.waking import Waking, connect
+from metadata_service.watching import Watching
 from servicekit.server import ServerSpec
 from servicekit.settings import require
 from strongroom.metadata.v1 import (
     event_media_service_pb2,
     file_service_pb2,
     generation_service_pb2,
+    notification_service_pb2,
     reservation_service_pb2,
     usage_service_pb2,
 )
 from strongroom.metadata.v1.event_media_service_pb2_grpc import add_EventMediaServiceServicer_to_server
 from strongroom.metadata.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
 from strongroom.metadata.v1.generation_service_pb2_grpc import add_GenerationServiceServicer_to_server
+from strongroom.metadata.v1.notification_service_pb2_grpc import add_NotificationServiceServicer_to_server
 from strongroom.metadata.v1.reservation_service_pb2_grpc import add_ReservationServiceServicer_to_server
 from strongroom.metadata.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
 
@@ -60,7 +65,8 @@ class Application:
         require(settings, "internal_secret")
         self._settings = settings
         self._pool: Pool = make_pool(settings.database_url.get_secret_value(), settings.pool)
-        self._database = Database(self._pool)
+        self._waking = Waking(lambda: connect(settings.database_url.get_secret_value()))
+        self._database = Database(self._pool, committed=self._waking.committed)
         self.spec = ServerSpec(
             name="metadata_service",
             bind=settings.metadata_bind,
@@ -76,7 +82,8 @@ class Application:
         await startup.open_pool(self._pool)
         try:
             await startup.check(self._database)
-            yield
+            async with self._waking.running():
+                yield
         finally:
             await self._pool.close()
 
@@ -94,6 +101,8 @@ class Application:
             server,
         )
         add_EventMediaServiceServicer_to_server(EventMediaServicer(EventMedia(database, pages)), server)
+        watching = Watching(database, self._settings.timing.events)
+        add_NotificationServiceServicer_to_server(NotificationServicer(watching, self._waking), server)
         add_UsageServiceServicer_to_server(UsageServicer(UsageQueries(database, limits)), server)
         add_ReservationServiceServicer_to_server(
             ReservationServicer(
@@ -109,6 +118,7 @@ class Application:
             (file_service_pb2, "FileService"),
             (generation_service_pb2, "GenerationService"),
             (event_media_service_pb2, "EventMediaService"),
+            (notification_service_pb2, "NotificationService"),
             (usage_service_pb2, "UsageService"),
             (reservation_service_pb2, "ReservationService"),
         )

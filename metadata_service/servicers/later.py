@@ -12,13 +12,11 @@ from grpc import aio
 
 from strongroom.errors import Unimplemented
 from strongroom.metadata.v1 import (
-    notification_service_pb2,
     upload_session_service_pb2,
 )
 
 #: Descriptor of the file, service, what it offers.
 LATER: Final[tuple[tuple[Any, str, str], ...]] = (
-    (notification_service_pb2.DESCRIPTOR, "NotificationService", "notifications"),
     (upload_session_service_pb2.DESCRIPTOR, "UploadSessionService", "resumable uploads"),
 )
 

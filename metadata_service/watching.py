@@ -1,0 +1,93 @@
+"""An owner's events in the order of their commit, from any position on, without missing one.
+
+Events are read in (xid, id) order below the snapshot's xmin: whatever has a lower transaction id than any
+transaction that is still running can no longer change, so the position never passes an event that commits
+later.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from metadata_service.database import Database, user
+from metadata_service.timestamps import to_proto
+from strongroom.errors import InvalidField, OffsetOutOfRange
+from strongroom.metadata.v1.notification_service_pb2 import Event
+
+BATCH: Final = 100
+_NOW: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
+_READ: Final = """
+SELECT xid::text, id, type, subject_id, payload, created_at FROM events
+WHERE owner_id = %(owner)s AND (xid, id) > (%(xid)s::text::xid8, %(id)s::bigint)
+    AND xid < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY xid, id LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """After one event: its transaction, its id, and when it was written."""
+
+    xid: int
+    id: int
+    at: datetime
+
+    def token(self) -> str:
+        """As callers keep it: ``{xid}-{id}-{epoch seconds}``."""
+        return f"{self.xid}-{self.id}-{int(self.at.timestamp())}"
+
+
+class Watching:
+    """Reads events; ``retention`` is how many seconds they are kept."""
+
+    def __init__(self, database: Database, retention: float) -> None:
+        self._database = database
+        self._retention = timedelta(seconds=retention)
+
+    async def start(self, owner_id: str, resume_token: str) -> Position:
+        """Where to begin: behind the token's event, or now.
+
+        Raises InvalidField for a token that is none, OffsetOutOfRange when events after it are forgotten by
+        now.
+        """
+        if not resume_token:
+            rows = await self._database.read(user(owner_id), _NOW)
+            return Position(int(rows[0][0]), 0, datetime.now(UTC))
+        position = _parse(resume_token)
+        if datetime.now(UTC) - position.at > self._retention:
+            raise OffsetOutOfRange(
+                "events after this resume_token are no longer kept; read the lists and begin anew"
+            )
+        return position
+
+    async def after(self, owner_id: str, position: Position) -> tuple[list[Event], Position]:
+        """The next events, at most 100, and the position behind them."""
+        params = {"owner": owner_id, "xid": str(position.xid), "id": position.id, "limit": BATCH}
+        events = []
+        for xid, number, kind, subject, payload, at in await self._database.read(
+            user(owner_id), _READ, params
+        ):
+            position = Position(int(xid), number, at)
+            events.append(
+                Event(
+                    id=position.token(),
+                    type=kind,
+                    subject_id=subject,
+                    payload_json=json.dumps(payload, ensure_ascii=False, separators=(",", ":")),
+                    create_time=to_proto(at),
+                )
+            )
+        return events, position
+
+
+def _parse(token: str) -> Position:
+    parts = token.split("-")
+    if len(parts) != 3 or not all(part.isdecimal() and len(part) < 20 for part in parts):
+        raise InvalidField("resume_token is not the id of an event", field="resume_token", rule="form")
+    xid, number, seconds = map(int, parts)
+    if seconds > 253402300799:
+        raise InvalidField("resume_token is not the id of an event", field="resume_token", rule="form")
+    return Position(xid, number, datetime.fromtimestamp(seconds, UTC))
