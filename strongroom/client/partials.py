@@ -49,10 +49,8 @@ class PartialFile:
         :raises OSError: when the folder can't be written to.
         """
         path = destination.with_name(f"{_stem(destination)}{_digest(identity)}{SUFFIX}")
-        file = _open_locked(path)
-        if file is None:
+        while (file := _open_locked(path)) is None:
             path = destination.with_name(f"{_stem(destination)}{secrets.token_hex(8)}{SUFFIX}")
-            file = path.open("x+b")
         partial = cls(path, file, destination)
         try:
             partial._measure()
@@ -126,7 +124,7 @@ def _digest(identity: str) -> str:
 def _open_locked(path: Path) -> IO[bytes] | None:
     """The file, created if need be and locked; None when somebody else has it or has just moved it away."""
     if not HAS_LOCKS:
-        return None
+        return None if path.exists() else path.open("x+b")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     file = os.fdopen(descriptor, "r+b")
     try:

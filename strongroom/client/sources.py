@@ -48,7 +48,8 @@ class Source:
     """Blocks of at most 1 MiB. ``size`` in bytes where known; ``filename`` where there is one.
 
     ``repeatable``: every ``blocks()`` begins at the first byte again. Otherwise only the first call does.
-    ``owned``: we opened what is read, so we close it; what a caller hands over open stays open.
+    ``owned``: we opened the file that is read, so we close it; a file that a caller hands over stays open.
+    Generators are closed in any case: nobody can tell where they stand.
     """
 
     size: int | None = None
@@ -159,7 +160,7 @@ class AsyncIterableSource(Source):
             async for block in cut_async(self._pieces):
                 yield block
         finally:
-            if self.owned and isinstance(self._pieces, AsyncGenerator):
+            if isinstance(self._pieces, AsyncGenerator):
                 await self._pieces.aclose()
 
 
@@ -180,7 +181,7 @@ class IterableSource(Source):
         try:
             yield from cut(self._pieces)
         finally:
-            if self.owned and isinstance(self._pieces, Generator):
+            if isinstance(self._pieces, Generator):
                 self._pieces.close()
 
 

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from uuid import UUID
 
 from google.protobuf.duration_pb2 import Duration
@@ -65,10 +65,9 @@ class Generation:
 
         :raises ValueError: for a type that is none of the four.
         """
-        name = "GENERATION_TYPE_" + self.type.replace("-", "_").upper()
-        if name not in set(file_pb2.GenerationType.keys()):
+        if self.type not in get_args(GenerationKind):
             raise ValueError(f"{self.type!r} is not a generation type, such as 'text-to-image'")
-        kind = file_pb2.GenerationType.Value(name)
+        kind = file_pb2.GenerationType.Value("GENERATION_TYPE_" + self.type.replace("-", "_").upper())
         text = self.settings if isinstance(self.settings, str) else json.dumps(self.settings)
         made = target_pb2.GenerationTarget(type=kind, prompt=self.prompt, settings_json=text)
         return target_pb2.UploadTarget(generation=made)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 import google_crc32c
@@ -18,8 +19,9 @@ from strongroom.client.reading import with_last
 from strongroom.client.retries import Deadline
 from strongroom.client.sources import Source
 from strongroom.metadata.v1 import file_pb2, target_pb2
+from strongroom.sending import STATUS_SECONDS, half_close, send
 from strongroom.storage.v1 import upload_pb2
-from strongroom.wire import UploadChunk
+from strongroom.wire import UploadChunk, encode_upload
 
 Message = upload_pb2.UploadRequest | UploadChunk
 
@@ -57,6 +59,11 @@ class Checksums:
 
 def _digest(value: bytes | str) -> bytes:
     return bytes.fromhex(value) if isinstance(value, str) else value
+
+
+class _Sent(Enum):
+    ALL = auto()
+    CUT_SHORT = auto()
 
 
 class SourceFailed(Exception):
@@ -125,8 +132,9 @@ class Upload:
         reply = asyncio.create_task(_reply(call))
         try:
             await asyncio.wait({sender, reply}, return_when=asyncio.FIRST_COMPLETED)
-            if not reply.done():
-                await sender
+            if not reply.done() and await sender is _Sent.CUT_SHORT:
+                await asyncio.wait({reply}, timeout=STATUS_SECONDS)
+                _check_answered(reply)
             return (await reply).file
         except grpc.aio.AioRpcError as error:
             raise typed(error, metadata) from error
@@ -134,22 +142,23 @@ class Upload:
             call.cancel()
             await _stop(sender, reply)
 
-    async def _send(self, call: UploadCall) -> None:
-        """Write every message; returns early when the call has ended, whose reply then says why.
+    async def _send(self, call: UploadCall) -> _Sent:
+        """Write every message; stops when the call has ended, whose reply then says why.
 
         :raises SourceFailed: when reading or reporting progress raised.
         """
         if not await _connected(call):
-            return  # nothing was read: even a source that can be read only once may be tried again
+            return _Sent.CUT_SHORT  # nothing was read: even a source of one reading may be tried again
         try:
             async with aclosing(self._messages()) as messages:
                 async for message in messages:
-                    if not await _write(call, message):
-                        return
+                    if not await send(call, encode_upload(message)):
+                        return _Sent.CUT_SHORT
                     self._report(message.write_offset + len(message.data))
         except Exception as error:
             raise SourceFailed(error) from error
-        await call.done_writing()
+        await half_close(call)
+        return _Sent.ALL
 
     async def _messages(self) -> AsyncGenerator[Message]:
         """The messages of one attempt: spec on the first, size and checksum of the whole on the last."""
@@ -208,13 +217,9 @@ async def _connected(call: UploadCall) -> bool:
     return not call.done()
 
 
-async def _write(call: UploadCall, message: Message) -> bool:
-    """Whether the message was written; False: the call is over."""
-    try:
-        await call.write(message)
-    except (grpc.aio.AioRpcError, asyncio.InvalidStateError):
-        return False
-    return not call.done()
+def _check_answered(reply: asyncio.Task[upload_pb2.UploadResponse]) -> None:
+    if not reply.done():
+        raise errors.ServiceUnavailable("the connection broke while the file was sent, and nothing said why")
 
 
 async def _stop(*tasks: asyncio.Task[object]) -> None:

@@ -1,0 +1,1 @@
+"""Strongroom in memory: real gRPC servers, real rules, faults on demand."""
