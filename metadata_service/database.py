@@ -16,25 +16,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn, TypeAlias, TypeVar
+from typing import Final, NoReturn, TypeAlias, TypeVar
 
 import psycopg
-from psycopg import AsyncConnection, AsyncCursor
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 
 from metadata_service.driver_errors import REPEATABLE, RETRY_AFTER_SECONDS, connection_is_lost, translated
+from metadata_service.exchange import ExchangeConnection, Params, Result, Row, Statement
 from strongroom.errors import DatabaseUnavailable
 
-Row: TypeAlias = tuple[Any, ...]
-Params: TypeAlias = Mapping[str, object] | Sequence[object]
-Statement: TypeAlias = tuple[str, Params]
-Pool: TypeAlias = AsyncConnectionPool[AsyncConnection[Row]]
+__all__ = ["SYSTEM", "Database", "Params", "Pool", "Row", "Scope", "Statement", "Transaction", "user"]
+
+Pool: TypeAlias = AsyncConnectionPool[ExchangeConnection]
 T = TypeVar("T")
 
 TRIES: Final = 6
+_BEGIN: Final[Statement] = ("BEGIN", ())
+_COMMIT: Final[Statement] = ("COMMIT", ())
+_ROLLBACK: Final[Statement] = ("ROLLBACK", ())
 _SET_SCOPE: Final = "SELECT set_config('app.uid', %s, true), set_config('app.scope', %s, true)"
 
 
@@ -44,6 +46,10 @@ class Scope:
 
     uid: str
     scope: str = ""
+
+    def statement(self) -> Statement:
+        """Sets both for the transaction in progress."""
+        return _SET_SCOPE, (self.uid, self.scope)
 
 
 SYSTEM: Final = Scope("", "system")
@@ -59,40 +65,38 @@ def user(owner_id: str) -> Scope:
 class Transaction:
     """One open transaction. Errors come out as psycopg's; `Database` translates them."""
 
-    def __init__(self, connection: AsyncConnection[Row], scope: Scope) -> None:
+    def __init__(self, connection: ExchangeConnection, scope: Scope) -> None:
         self._connection = connection
         self._scope = scope
         self._begun = False
 
     async def fetch(self, query: str, params: Params = ()) -> list[Row]:
         """All rows of one statement."""
-        (cursor,) = await self._send([(query, params)])
-        return await cursor.fetchall()
+        return (await self._send([(query, params)]))[0].rows
 
     async def fetch_one(self, query: str, params: Params = ()) -> Row | None:
         """The first row of one statement."""
-        (cursor,) = await self._send([(query, params)])
-        return await cursor.fetchone()
+        rows = await self.fetch(query, params)
+        return rows[0] if rows else None
 
     async def execute(self, query: str, params: Params = ()) -> int:
         """How many rows one statement changed."""
-        (cursor,) = await self._send([(query, params)])
-        return cursor.rowcount
+        return (await self._send([(query, params)]))[0].count
 
     async def batch(self, statements: Sequence[Statement]) -> list[int]:
         """How many rows each statement changed; all go out in one round trip."""
-        return [cursor.rowcount for cursor in await self._send(statements)]
+        return [result.count for result in await self._send(statements)]
 
     async def fetch_batch(self, statements: Sequence[Statement]) -> list[list[Row]]:
         """All rows of each statement; all go out in one round trip."""
-        return [await cursor.fetchall() for cursor in await self._send(statements)]
+        return [result.rows for result in await self._send(statements)]
 
     async def commit(self) -> None:
         """COMMIT. A server that answers ROLLBACK (the transaction had failed) is an error here."""
         if not self._begun:
             return
-        cursor = await self._connection.execute("COMMIT")
-        if cursor.statusmessage != "COMMIT":
+        (result,) = await self._connection.exchange([_COMMIT])
+        if result.tag != "COMMIT":
             raise psycopg.InternalError("the server rolled back instead of committing")
 
     async def rollback(self) -> None:
@@ -101,28 +105,22 @@ class Transaction:
             TransactionStatus.IDLE,
             TransactionStatus.UNKNOWN,
         }:
-            await self._connection.execute("ROLLBACK")
+            await self._connection.exchange([_ROLLBACK])
 
-    async def _send(self, statements: Sequence[Statement]) -> list[AsyncCursor[Row]]:
-        cursors = [self._connection.cursor(binary=True) for _ in statements]
-        if self._begun and len(statements) == 1:
-            await cursors[0].execute(*statements[0])
-            return cursors
-        async with self._connection.pipeline():
-            if not self._begun:
-                await self._connection.execute("BEGIN")
-                await self._connection.execute(_SET_SCOPE, (self._scope.uid, self._scope.scope))
-            for cursor, (query, params) in zip(cursors, statements, strict=True):
-                await cursor.execute(query, params)
+    async def _send(self, statements: Sequence[Statement]) -> list[Result]:
+        if self._begun:
+            return await self._connection.exchange(statements)
+        results = await self._connection.exchange([_BEGIN, self._scope.statement(), *statements])
         self._begun = True
-        return cursors
+        return results[2:]
 
 
 class Database:
-    """Runs transactions on a pool that `bootstrap` opened."""
+    """Runs transactions on a pool that `bootstrap` opened; `committed` is told whose has just committed."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, committed: Callable[[str], None] | None = None) -> None:
         self._pool = pool
+        self._committed = committed
 
     async def transact(self, scope: Scope, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Run `work` in one transaction and commit it. `work` may run more than once and must only touch the
@@ -132,7 +130,10 @@ class Database:
         stored),
         DatabaseUnavailable (when COMMIT was on its way the outcome is unknown).
         """
-        return await self._repeated(lambda: self._attempt(scope, work))
+        result = await self._repeated(lambda: self._attempt(scope, work))
+        if self._committed is not None and scope.uid:
+            self._committed(scope.uid)
+        return result
 
     async def read(self, scope: Scope, query: str, params: Params = ()) -> list[Row]:
         """All rows of one query, in one round trip and a transaction of its own. Raises DatabaseUnavailable,
@@ -164,13 +165,8 @@ class Database:
 
     async def _read(self, scope: Scope, query: str, params: Params) -> list[Row]:
         async with _Borrowed(self._pool) as connection:
-            # Statements up to one Sync form one transaction ("Pipeline Mode"), so the setting ends with the
-            # query.
-            cursor = connection.cursor(binary=True)
-            async with connection.pipeline():
-                await connection.execute(_SET_SCOPE, (scope.uid, scope.scope))
-                await cursor.execute(query, params)
-            return await cursor.fetchall()
+            # One exchange is one transaction, so the setting ends with the query.
+            return (await connection.exchange([scope.statement(), (query, params)]))[1].rows
 
     async def _repeated(self, attempt: Callable[[], Awaitable[T]]) -> T:
         lost = 0
@@ -202,7 +198,7 @@ class _Borrowed:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
-    async def __aenter__(self) -> AsyncConnection[Row]:
+    async def __aenter__(self) -> ExchangeConnection:
         self._connection = await self._pool.getconn()
         return self._connection
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final
 
-from psycopg import AsyncConnection
 from psycopg.types.numeric import Int8BinaryDumper
 from psycopg_pool import AsyncConnectionPool
 
 from metadata_service.config import PoolOptions
-from metadata_service.database import Pool, Row
+from metadata_service.database import Pool
+from metadata_service.exchange import ExchangeConnection
 
 #: A server before Postgres 17 has only the second one, which does not see what was sent as a pipeline.
 _TRANSACTION_TIMEOUTS: Final = ("transaction_timeout", "idle_in_transaction_session_timeout")
@@ -18,15 +18,13 @@ SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS wan
 WHERE current_setting(name, true) IS NOT NULL
 """
 
-Connection: TypeAlias = AsyncConnection[Row]
-
 
 def make_pool(url: str, options: PoolOptions) -> Pool:
     """A closed pool; `async with` opens it. Connections are in autocommit mode: `Database` sends BEGIN
     itself.
     """
 
-    async def configure(connection: Connection) -> None:
+    async def configure(connection: ExchangeConnection) -> None:
         # Numbers always travel as bigint: the driver would else choose by size, and prepare a statement for
         # each mix.
         connection.adapters.register_dumper(int, Int8BinaryDumper)
@@ -37,9 +35,10 @@ def make_pool(url: str, options: PoolOptions) -> Pool:
 
     return AsyncConnectionPool(
         url,
+        connection_class=ExchangeConnection,
         kwargs={
             "autocommit": True,
-            "prepare_threshold": 0,
+            "prepare_threshold": None,  # ExchangeConnection prepares by itself
             "connect_timeout": max(2, round(options.connect)),
             "application_name": "strongroom-metadata",
         },
