@@ -6,11 +6,12 @@ Verified tokens are remembered, so that the hot path is one hash and one look-up
 from __future__ import annotations
 
 import hashlib
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
+
+import structlog
 
 from servicekit.context import AUTHORIZATION, INTERNAL
 from servicekit.jwks import JwksKeys
@@ -19,6 +20,8 @@ from servicekit.principal import ANONYMOUS, Principal, effective_owner
 from servicekit.settings import CommonSettings
 from servicekit.tokens import ClaimRules, InternalCredential, parse, refuse, verified_claims
 from strongroom.errors import TokenMissing
+
+log = structlog.get_logger(__name__)
 
 __all__ = ["Authenticator", "InternalCredential", "Principal", "effective_owner"]
 
@@ -49,19 +52,17 @@ class Authenticator:
 
     @classmethod
     def from_settings(cls, settings: CommonSettings) -> Authenticator:
-        """Build from settings; says on stderr when callers may stay anonymous.
+        """Build from settings; warns when callers may stay anonymous.
 
         :raises SettingError: a key that can't be read.
         """
         optional = settings.auth == "optional"
         if optional:
-            sys.stderr.write("STRONGROOM_AUTH=optional: calls without a token act as user 'anonymous'\n")
-        if (
-            settings.jwt_secret
-            and len(settings.jwt_secret.get_secret_value().encode()) < ADVISED_SECRET_BYTES
-        ):
-            sys.stderr.write(
-                f"STRONGROOM_JWT_SECRET: use {ADVISED_SECRET_BYTES} bytes or more (RFC 7518 3.2)\n"
+            log.warning("STRONGROOM_AUTH=optional: calls without a token act as user 'anonymous'")
+        key = settings.jwt_secret
+        if key is not None and len(key.get_secret_value().encode()) < ADVISED_SECRET_BYTES:
+            log.warning(
+                "STRONGROOM_JWT_SECRET is short; RFC 7518 3.2 wants it longer", bytes=ADVISED_SECRET_BYTES
             )
         secret = settings.internal_secret
         return cls(

@@ -22,6 +22,8 @@ from strongroom.errors import DeadlineExceeded, from_rpc_error
 
 MARGIN_SECONDS: Final = 0.25
 DEFAULT_SECONDS: Final = 30.0
+#: A stream of 5 GiB over a bad line takes hours; this only ends what everybody has forgotten.
+STREAM_SECONDS: Final = 24 * 3600.0
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -96,10 +98,13 @@ async def call_stream(
 ) -> AsyncGenerator[Response, None]:
     """The responses of a server stream; leaving the loop early (``aclose``) cancels the call.
 
+    ``timeout``: seconds for the whole stream, a day unless given, and never past the caller's deadline.
+
     :raises StrongroomError: as ``call``, possibly after some responses.
     """
+    seconds = deadline(STREAM_SECONDS if timeout is None else timeout)
     running: aio.UnaryStreamCall[Any, Response] = method(
-        request, timeout=deadline(timeout), metadata=metadata_for_call(internal, as_caller=as_caller)
+        request, timeout=seconds, metadata=metadata_for_call(internal, as_caller=as_caller)
     )
     try:
         async for response in running:

@@ -16,6 +16,7 @@ MAX_RECEIVE_BYTES: Final = 4 * 1024 * 1024
 MAX_METADATA_BYTES: Final = 16 * 1024
 KEEPALIVE_MS: Final = 60_000
 KEEPALIVE_TIMEOUT_MS: Final = 20_000
+HANDSHAKE_TIMEOUT_MS: Final = 20_000
 MIN_PING_INTERVAL_MS: Final = 10_000
 
 #: Unary methods that only read: gRPC itself sends them again when a server went away. What writes is
@@ -43,6 +44,8 @@ def server_options(settings: CommonSettings, extra: Sequence[Option] = ()) -> li
     options: dict[str, int | str] = {
         # A second process on the same port must fail, not share it.
         "grpc.so_reuseport": 0,
+        # Somebody who connects and says nothing is let go.
+        "grpc.server_handshake_timeout_ms": HANDSHAKE_TIMEOUT_MS,
         "grpc.max_concurrent_streams": settings.max_concurrent_streams,
         "grpc.max_receive_message_length": MAX_RECEIVE_BYTES,
         "grpc.max_send_message_length": MAX_RECEIVE_BYTES,

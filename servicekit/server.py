@@ -31,6 +31,7 @@ from servicekit.settings import CommonSettings, SettingError
 from servicekit.telemetry import Metrics, configure_logging, default_metrics
 from servicekit.tls import server_credentials
 from servicekit.tracing import Tracing, tracing_from_environ
+from strongroom.errors import StrongroomError
 
 #: How long health watchers have to hear NOT_SERVING before their streams are cut, seconds.
 CUT_AFTER: Final = 0.2
@@ -83,6 +84,7 @@ class RunningServer:
                 tracing=tracing,
             ),
             options=server_options(settings, spec.options),
+            maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
         )
         self._infra = Infra(channelz=settings.debug or is_loopback(host))
         self._probes = Probes(spec.probes, self._infra.report)
@@ -168,9 +170,7 @@ async def run_server(
     async with contextlib.AsyncExitStack() as stack:
         if settings.metrics_bind:
             metrics = serve_metrics(settings.metrics_bind, default_metrics())
-            sys.stderr.write(
-                f"{spec.name} metrics on http://{await stack.enter_async_context(metrics)}/metrics\n"
-            )
+            log.info("metrics", url=f"http://{await stack.enter_async_context(metrics)}/metrics")
         await stack.enter_async_context(lifespan or nullcontext())
         asked = stop_signals()
         await server.start()
@@ -194,13 +194,23 @@ def stop_signals() -> asyncio.Event:
 
 
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
-    """Run ``main`` on uvloop where it is installed; wrong settings become one line and exit code 2."""
+    """Run ``main`` on uvloop where it is installed; the process's exit code is returned.
+
+    A wrong setting is one line and 2. A StrongroomError at the start (no database, no bucket) is one line and
+    1; anything else is a bug: its stack goes to the log, without credentials, and 1.
+    """
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(main())
     except SettingError as error:
         sys.stderr.write(f"setting {error}\n")
         return 2
+    except StrongroomError as error:
+        log.error("the process can't go on", reason=error.reason_name, message=error.message)
+        return 1
+    except Exception:
+        log.exception("the process failed")
+        return 1
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -64,7 +64,9 @@ class CommonSettings(SettingsBase):
     Tokens are verified with exactly one of ``jwt_secret`` (HS256), ``jwt_public_key`` (PEM or the path of
     one) and ``jwks_url``. ``jwt_max_lifetime_seconds`` caps exp - iat (exp - now without iat); 30 days, so
     that a leaked token is not good for ever. ``internal_secret`` (at least 16 bytes) proves one service to
-    another. A bind address outside of loopback needs TLS or ``allow_plaintext``.
+    another. A bind address outside of loopback needs TLS or ``allow_plaintext``. ``max_concurrent_streams``
+    holds per connection, ``max_concurrent_rpcs`` for the process; above it calls are refused with
+    RESOURCE_EXHAUSTED. ``metrics_bind`` may be any address: metrics name methods, not users.
     """
 
     auth: Literal["required", "optional"] = "required"
@@ -91,6 +93,7 @@ class CommonSettings(SettingsBase):
     metrics_bind: str | None = None
     drain_seconds: float = Field(default=20.0, ge=0, le=3600)
     max_concurrent_streams: int = Field(default=256, ge=1)
+    max_concurrent_rpcs: int = Field(default=4096, ge=1)
     max_connection_age_seconds: float = Field(default=3600.0, gt=0)
 
     @model_validator(mode="before")

@@ -12,6 +12,7 @@ from typing import Any
 from servicekit import context, failpoints
 from servicekit.server import run, run_server
 from servicekit.settings import CommonSettings, load_settings
+from strongroom.errors import DatabaseUnavailable
 from strongroom.storage.v1.upload_pb2 import UploadResponse
 from tests.integration.servicekit.echo import Echo
 
@@ -30,6 +31,10 @@ async def unary(request: Any, _: Any) -> UploadResponse:
 
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
+    if os.environ.get("FAIL_AT_START") == "DATABASE_UNAVAILABLE":
+        raise DatabaseUnavailable("Postgres does not answer.")
+    if "FAIL_AT_START" in os.environ:
+        raise RuntimeError("postgresql://strongroom:hunter2@db")
     sys.stdout.write("lifespan entered\n")
     yield
     sys.stdout.write("lifespan left\n")

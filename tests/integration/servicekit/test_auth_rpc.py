@@ -103,6 +103,18 @@ async def test_bad_credentials(
     assert echo.seen == []
 
 
+async def test_long_tokens_reach_the_rule_for_them(serving: Serving) -> None:
+    echo = Recorder()
+    async with serving(echo) as stub:
+        await stub.unary(ONE, metadata=bearer(pad="x" * 5900))
+        too_long = await failure(stub.unary(ONE, metadata=bearer(pad="x" * 6500)))
+        absurd = await failure(stub.unary(ONE, metadata=bearer(pad="x" * 60_000)))
+    assert type(from_rpc_error(too_long)) is TokenInvalid
+    assert "8192" in (too_long.details() or "")
+    assert absurd.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert len(echo.seen) == 1
+
+
 async def test_a_refused_token_is_not_repeated_to_the_caller(serving: Serving) -> None:
     wrong = token()[:-4] + "AAAA"
     async with serving(Echo()) as stub:

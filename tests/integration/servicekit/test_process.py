@@ -96,9 +96,6 @@ def test_a_port_of_a_running_server_is_taken_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("STRONGROOM_DRAIN_SECONDS", "soon"),
-        ("STRONGROOM_AUTH", "maybe"),
-        ("STRONGROOM_JWT_SECRET", ""),
         ("STRONGROOM_JWT_SECRET", "short"),
         ("DEBUG", "perhaps"),
         ("STRONGROOM_ECHO_BIND", "0.0.0.0:0"),
@@ -131,7 +128,8 @@ async def test_metrics_over_http(tmp_path: Path) -> None:
     with ServerProcess(log, STRONGROOM_METRICS_BIND="127.0.0.1:0") as server:
         async with client(server.address) as (stub, _):
             await stub.unary(GetUploadRequest(upload_id="u"), metadata=bearer())
-        url = next(line.split()[-1] for line in log.read_text().splitlines() if "metrics on" in line)
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
+        (url,) = [line["url"] for line in lines if line["event"] == "metrics"]
         text = await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=30).read().decode())
     expected = 'grpc_service="strongroom.test.v1.EchoService",grpc_type="unary"} 1.0'
     handled = [line for line in text.splitlines() if line.startswith("grpc_server_handled_total")]
@@ -172,3 +170,20 @@ async def test_a_failpoint_of_another_process_is_only_a_warning(tmp_path: Path) 
         async with client(server.address) as (stub, _):
             await stub.unary(GetUploadRequest(upload_id="u"), metadata=bearer())
     assert "no failpoint 'storage.after_put' in this process" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("fails_with", "said"),
+    [
+        ("DATABASE_UNAVAILABLE", ("the process can't go on", "DATABASE_UNAVAILABLE")),
+        ("bug", ("the process failed", "postgresql://***@db")),
+    ],
+)
+def test_a_start_that_fails_is_one_line_and_exit_1(fails_with: str, said: tuple[str, str]) -> None:
+    done = finished(FAIL_AT_START=fails_with)
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert json.loads(line)["event"] == said[0]
+    assert said[1] in line
+    assert "hunter2" not in line
+    assert "listening" not in done.stdout

@@ -10,6 +10,7 @@ import pytest
 from grpc import aio
 
 from servicekit.server import serve_in_process
+from strongroom.errors import Overloaded, from_rpc_error
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
 from tests.integration.servicekit.conftest import Serving
 from tests.integration.servicekit.echo import Echo, EchoStub, bearer, everything, failure, settings
@@ -151,6 +152,28 @@ async def test_messages_above_four_mebibytes_are_refused(serving: Serving) -> No
         fits = await stub.client_stream(iter([UploadRequest(data=bytes(size - 100))]), metadata=bearer())
     assert failed.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert fits.persisted_size == size - 100
+
+
+async def test_a_small_message_that_unpacks_to_a_large_one_is_refused(serving: Serving) -> None:
+    async with serving(Echo()) as stub:
+        bomb = UploadRequest(data=bytes(64 * 1024 * 1024))
+        call = stub.client_stream(iter([bomb]), metadata=bearer(), compression=grpc.Compression.Gzip)
+        failed = await failure(call)
+    assert failed.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+async def test_calls_above_the_limit_of_the_process_are_refused_at_once(serving: Serving) -> None:
+    watched = Watched()
+    async with serving(Echo(unary=watched.unary), max_concurrent_rpcs=1) as stub:
+        first = stub.unary(ONE, metadata=bearer())
+        waiting = asyncio.ensure_future(failure(first))
+        await watched.started.wait()
+        refused = await failure(stub.unary(ONE, metadata=bearer(), timeout=20))
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert refused.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert type(from_rpc_error(refused)) is Overloaded
 
 
 async def test_order_and_content_of_long_streams(serving: Serving) -> None:

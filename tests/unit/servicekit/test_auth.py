@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from servicekit import auth, tokens
 from servicekit.auth import Authenticator, InternalCredential
@@ -48,16 +49,18 @@ async def test_no_token(missing: str | None) -> None:
     assert await authenticator(auth="optional").verify(missing) == Principal("anonymous")
 
 
-def test_optional_auth_is_announced(capsys: pytest.CaptureFixture[str]) -> None:
-    authenticator(auth="optional")
-    assert "anonymous" in capsys.readouterr().err
+def test_optional_auth_is_announced() -> None:
+    with capture_logs() as lines:
+        authenticator(auth="optional")
+    assert [(line["log_level"], "anonymous" in line["event"]) for line in lines] == [("warning", True)]
 
 
-def test_short_secrets_are_warned_about(capsys: pytest.CaptureFixture[str]) -> None:
-    authenticator()
-    assert capsys.readouterr().err == ""
-    authenticator(jwt_secret="twenty bytes, no more")
-    assert "STRONGROOM_JWT_SECRET" in capsys.readouterr().err
+def test_short_secrets_are_warned_about() -> None:
+    with capture_logs() as lines:
+        authenticator()
+        assert lines == []
+        authenticator(jwt_secret="twenty bytes, no more")
+    assert ["STRONGROOM_JWT_SECRET" in line["event"] for line in lines] == [True]
 
 
 @pytest.mark.parametrize(
