@@ -2,7 +2,7 @@
 
 Sockets are the standard library's, replies are parsed by httptools (llhttp); what is here is only the loop
 between them. Measured on one core, CPU of a 64 KiB PUT to a local sink, signing included: urllib3 PoolManager
-242 µs, urllib3's connection alone 174, http.client 126, this 47. It also keeps two promises that those
+242 µs, urllib3's connection alone 174, http.client 126, this 62. It also keeps two promises that those
 cannot: a deadline for the whole head of a reply, however slowly it drips in, and an ``abort`` from another
 thread, after which a cancelled upload keeps neither its bytes nor its thread.
 """
