@@ -25,7 +25,12 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "devstack": ("server", "embedded"),
 }
 #: Parts of a declared package that other distributions own: ours by agreement, not by accident.
-COMES_WITH = {"botocore": "boto3", "mypy_boto3_s3": "boto3", "starlette": "fastapi", "pydantic_core": "pydantic"}
+COMES_WITH = {
+    "botocore": "boto3",
+    "mypy_boto3_s3": "boto3",
+    "starlette": "fastapi",
+    "pydantic_core": "pydantic",
+}
 
 
 def declared(extras: tuple[str, ...]) -> set[str]:
