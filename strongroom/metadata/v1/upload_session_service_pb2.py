@@ -30,7 +30,7 @@ from strongroom.metadata.v1 import reservation_service_pb2 as strongroom_dot_met
 from strongroom.metadata.v1 import target_pb2 as strongroom_dot_metadata_dot_v1_dot_target__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3strongroom/metadata/v1/upload_session_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/blob.proto\x1a!strongroom/metadata/v1/file.proto\x1a\x30strongroom/metadata/v1/reservation_service.proto\x1a#strongroom/metadata/v1/target.proto\"J\n\x07Segment\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06\x63rc32c\x18\x04 \x01(\x07\"\x93\x03\n\x07Session\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x31\n\x04kind\x18\x02 \x01(\x0e\x32#.strongroom.metadata.v1.SessionKind\x12*\n\x04\x62lob\x18\x03 \x01(\x0b\x32\x1c.strongroom.metadata.v1.Blob\x12\x16\n\x0epersisted_size\x18\x04 \x01(\x03\x12\x15\n\rprefix_crc32c\x18\x05 \x01(\x07\x12\x17\n\nsize_bytes\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x31\n\x08segments\x18\x07 \x03(\x0b\x32\x1f.strongroom.metadata.v1.Segment\x12*\n\x04\x66ile\x18\x08 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.TimestampB\r\n\x0b_size_bytes\"\x8a\x02\n\x12OpenSessionRequest\x12\x38\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\x12;\n\x04kind\x18\x02 \x01(\x0e\x32#.strongroom.metadata.v1.SessionKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\tblob_kind\x18\x03 \x01(\x0e\x32 .strongroom.metadata.v1.BlobKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12 \n\x0fpart_size_bytes\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1c\n\x0b\x66ingerprint\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \"G\n\x13OpenSessionResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Session\"0\n\x11GetSessionRequest\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"F\n\x12GetSessionResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Session\"3\n\x14\x41\x63quireWriterRequest\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"I\n\x15\x41\x63quireWriterResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Session\"\xa6\x02\n\x15RecordProgressRequest\x12\x38\n\x04\x62lob\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.BlobHandleB\x06\xbaH\x03\xc8\x01\x01\x12%\n\x13multipart_upload_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x36\n\x05parts\x18\x03 \x03(\x0b\x32\x1c.strongroom.metadata.v1.PartB\t\xbaH\x06\x92\x01\x03\x10\x90N\x12<\n\x08segments\x18\x04 \x03(\x0b\x32\x1f.strongroom.metadata.v1.SegmentB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x1f\n\x0epersisted_size\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x15\n\rprefix_crc32c\x18\x06 \x01(\x07\"0\n\x16RecordProgressResponse\x12\x16\n\x0epersisted_size\x18\x01 \x01(\x03\"P\n\x14\x44\x65\x63lareLengthRequest\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x1b\n\nsize_bytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"I\n\x15\x44\x65\x63lareLengthResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Session\">\n\x11\x45ndSessionRequest\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x0c\n\x04lost\x18\x02 \x01(\x08\"\x14\n\x12\x45ndSessionResponse*{\n\x0bSessionKind\x12\x1c\n\x18SESSION_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17SESSION_KIND_SEQUENTIAL\x10\x01\x12\x17\n\x13SESSION_KIND_DIRECT\x10\x02\x12\x18\n\x14SESSION_KIND_PARTIAL\x10\x03\x32\x95\x05\n\x14UploadSessionService\x12\x66\n\x0bOpenSession\x12*.strongroom.metadata.v1.OpenSessionRequest\x1a+.strongroom.metadata.v1.OpenSessionResponse\x12\x63\n\nGetSession\x12).strongroom.metadata.v1.GetSessionRequest\x1a*.strongroom.metadata.v1.GetSessionResponse\x12l\n\rAcquireWriter\x12,.strongroom.metadata.v1.AcquireWriterRequest\x1a-.strongroom.metadata.v1.AcquireWriterResponse\x12o\n\x0eRecordProgress\x12-.strongroom.metadata.v1.RecordProgressRequest\x1a..strongroom.metadata.v1.RecordProgressResponse\x12l\n\rDeclareLength\x12,.strongroom.metadata.v1.DeclareLengthRequest\x1a-.strongroom.metadata.v1.DeclareLengthResponse\x12\x63\n\nEndSession\x12).strongroom.metadata.v1.EndSessionRequest\x1a*.strongroom.metadata.v1.EndSessionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n3strongroom/metadata/v1/upload_session_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/blob.proto\x1a!strongroom/metadata/v1/file.proto\x1a\x30strongroom/metadata/v1/reservation_service.proto\x1a#strongroom/metadata/v1/target.proto\"J\n\x07Segment\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x0e\n\x06offset\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x0e\n\x06\x63rc32c\x18\x04 \x01(\x07\"\xb9\x03\n\x07Session\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x31\n\x04kind\x18\x02 \x01(\x0e\x32#.strongroom.metadata.v1.SessionKind\x12*\n\x04\x62lob\x18\x03 \x01(\x0b\x32\x1c.strongroom.metadata.v1.Blob\x12\x16\n\x0epersisted_size\x18\x04 \x01(\x03\x12\x15\n\rprefix_crc32c\x18\x05 \x01(\x07\x12\x17\n\nsize_bytes\x18\x06 \x01(\x03H\x00\x88\x01\x01\x12\x31\n\x08segments\x18\x07 \x03(\x0b\x32\x1f.strongroom.metadata.v1.Segment\x12*\n\x04\x66ile\x18\x08 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\x12/\n\x0b\x65xpire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08\x66inished\x18\x0b \x01(\x08\x12\x12\n\nannotation\x18\x0c \x01(\x0c\x42\r\n\x0b_size_bytes\"\xa9\x02\n\x12OpenSessionRequest\x12\x38\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\x12;\n\x04kind\x18\x02 \x01(\x0e\x32#.strongroom.metadata.v1.SessionKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12=\n\tblob_kind\x18\x03 \x01(\x0e\x32 .strongroom.metadata.v1.BlobKindB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12 \n\x0fpart_size_bytes\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1c\n\x0b\x66ingerprint\x18\x05 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x1d\n\nannotation\x18\x06 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\"G\n\x13OpenSessionResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Session\"0\n\x11GetSessionRequest\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"F\n\x12GetSessionResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Session\"3\n\x14\x41\x63quireWriterRequest\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"I\n\x15\x41\x63quireWriterResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Session\"\xf7\x02\n\x15RecordProgressRequest\x12\x38\n\x04\x62lob\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.BlobHandleB\x06\xbaH\x03\xc8\x01\x01\x12%\n\x13multipart_upload_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x36\n\x05parts\x18\x03 \x03(\x0b\x32\x1c.strongroom.metadata.v1.PartB\t\xbaH\x06\x92\x01\x03\x10\x90N\x12<\n\x08segments\x18\x04 \x03(\x0b\x32\x1f.strongroom.metadata.v1.SegmentB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x1f\n\x0epersisted_size\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x15\n\rprefix_crc32c\x18\x06 \x01(\x07\x12 \n\nsize_bytes\x18\x07 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12\x1e\n\x0c\x63ontent_type\x18\x08 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\r\n\x0b_size_bytes\"a\n\x16RecordProgressResponse\x12\x16\n\x0epersisted_size\x18\x01 \x01(\x03\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x14\x44\x65\x63lareLengthRequest\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x1b\n\nsize_bytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"I\n\x15\x44\x65\x63lareLengthResponse\x12\x30\n\x07session\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Session\"p\n\x11\x45ndSessionRequest\x12\x1b\n\tupload_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x0c\n\x04lost\x18\x02 \x01(\x08\x12\x30\n\x04\x62lob\x18\x03 \x01(\x0b\x32\".strongroom.metadata.v1.BlobHandle\"\x14\n\x12\x45ndSessionResponse*\x9a\x01\n\x0bSessionKind\x12\x1c\n\x18SESSION_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17SESSION_KIND_SEQUENTIAL\x10\x01\x12\x17\n\x13SESSION_KIND_DIRECT\x10\x02\x12\x18\n\x14SESSION_KIND_PARTIAL\x10\x03\x12\x1d\n\x19SESSION_KIND_CONCATENATED\x10\x04\x32\x95\x05\n\x14UploadSessionService\x12\x66\n\x0bOpenSession\x12*.strongroom.metadata.v1.OpenSessionRequest\x1a+.strongroom.metadata.v1.OpenSessionResponse\x12\x63\n\nGetSession\x12).strongroom.metadata.v1.GetSessionRequest\x1a*.strongroom.metadata.v1.GetSessionResponse\x12l\n\rAcquireWriter\x12,.strongroom.metadata.v1.AcquireWriterRequest\x1a-.strongroom.metadata.v1.AcquireWriterResponse\x12o\n\x0eRecordProgress\x12-.strongroom.metadata.v1.RecordProgressRequest\x1a..strongroom.metadata.v1.RecordProgressResponse\x12l\n\rDeclareLength\x12,.strongroom.metadata.v1.DeclareLengthRequest\x1a-.strongroom.metadata.v1.DeclareLengthResponse\x12\x63\n\nEndSession\x12).strongroom.metadata.v1.EndSessionRequest\x1a*.strongroom.metadata.v1.EndSessionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,6 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_OPENSESSIONREQUEST'].fields_by_name['part_size_bytes']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_OPENSESSIONREQUEST'].fields_by_name['fingerprint']._loaded_options = None
   _globals['_OPENSESSIONREQUEST'].fields_by_name['fingerprint']._serialized_options = b'\272H\004z\002\030 '
+  _globals['_OPENSESSIONREQUEST'].fields_by_name['annotation']._loaded_options = None
+  _globals['_OPENSESSIONREQUEST'].fields_by_name['annotation']._serialized_options = b'\272H\006z\004\030\200\200\004'
   _globals['_GETSESSIONREQUEST'].fields_by_name['upload_id']._loaded_options = None
   _globals['_GETSESSIONREQUEST'].fields_by_name['upload_id']._serialized_options = b'\272H\005r\003(\377\001'
   _globals['_ACQUIREWRITERREQUEST'].fields_by_name['upload_id']._loaded_options = None
@@ -61,42 +63,46 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECORDPROGRESSREQUEST'].fields_by_name['segments']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_RECORDPROGRESSREQUEST'].fields_by_name['persisted_size']._loaded_options = None
   _globals['_RECORDPROGRESSREQUEST'].fields_by_name['persisted_size']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_RECORDPROGRESSREQUEST'].fields_by_name['size_bytes']._loaded_options = None
+  _globals['_RECORDPROGRESSREQUEST'].fields_by_name['size_bytes']._serialized_options = b'\272H\004\"\002(\000'
+  _globals['_RECORDPROGRESSREQUEST'].fields_by_name['content_type']._loaded_options = None
+  _globals['_RECORDPROGRESSREQUEST'].fields_by_name['content_type']._serialized_options = b'\272H\005r\003(\377\001'
   _globals['_DECLARELENGTHREQUEST'].fields_by_name['upload_id']._loaded_options = None
   _globals['_DECLARELENGTHREQUEST'].fields_by_name['upload_id']._serialized_options = b'\272H\005r\003(\377\001'
   _globals['_DECLARELENGTHREQUEST'].fields_by_name['size_bytes']._loaded_options = None
   _globals['_DECLARELENGTHREQUEST'].fields_by_name['size_bytes']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_ENDSESSIONREQUEST'].fields_by_name['upload_id']._loaded_options = None
   _globals['_ENDSESSIONREQUEST'].fields_by_name['upload_id']._serialized_options = b'\272H\005r\003(\377\001'
-  _globals['_SESSIONKIND']._serialized_start=1962
-  _globals['_SESSIONKIND']._serialized_end=2085
+  _globals['_SESSIONKIND']._serialized_start=2212
+  _globals['_SESSIONKIND']._serialized_end=2366
   _globals['_SEGMENT']._serialized_start=298
   _globals['_SEGMENT']._serialized_end=372
   _globals['_SESSION']._serialized_start=375
-  _globals['_SESSION']._serialized_end=778
-  _globals['_OPENSESSIONREQUEST']._serialized_start=781
-  _globals['_OPENSESSIONREQUEST']._serialized_end=1047
-  _globals['_OPENSESSIONRESPONSE']._serialized_start=1049
-  _globals['_OPENSESSIONRESPONSE']._serialized_end=1120
-  _globals['_GETSESSIONREQUEST']._serialized_start=1122
-  _globals['_GETSESSIONREQUEST']._serialized_end=1170
-  _globals['_GETSESSIONRESPONSE']._serialized_start=1172
-  _globals['_GETSESSIONRESPONSE']._serialized_end=1242
-  _globals['_ACQUIREWRITERREQUEST']._serialized_start=1244
-  _globals['_ACQUIREWRITERREQUEST']._serialized_end=1295
-  _globals['_ACQUIREWRITERRESPONSE']._serialized_start=1297
-  _globals['_ACQUIREWRITERRESPONSE']._serialized_end=1370
-  _globals['_RECORDPROGRESSREQUEST']._serialized_start=1373
-  _globals['_RECORDPROGRESSREQUEST']._serialized_end=1667
-  _globals['_RECORDPROGRESSRESPONSE']._serialized_start=1669
-  _globals['_RECORDPROGRESSRESPONSE']._serialized_end=1717
-  _globals['_DECLARELENGTHREQUEST']._serialized_start=1719
-  _globals['_DECLARELENGTHREQUEST']._serialized_end=1799
-  _globals['_DECLARELENGTHRESPONSE']._serialized_start=1801
-  _globals['_DECLARELENGTHRESPONSE']._serialized_end=1874
-  _globals['_ENDSESSIONREQUEST']._serialized_start=1876
-  _globals['_ENDSESSIONREQUEST']._serialized_end=1938
-  _globals['_ENDSESSIONRESPONSE']._serialized_start=1940
-  _globals['_ENDSESSIONRESPONSE']._serialized_end=1960
-  _globals['_UPLOADSESSIONSERVICE']._serialized_start=2088
-  _globals['_UPLOADSESSIONSERVICE']._serialized_end=2749
+  _globals['_SESSION']._serialized_end=816
+  _globals['_OPENSESSIONREQUEST']._serialized_start=819
+  _globals['_OPENSESSIONREQUEST']._serialized_end=1116
+  _globals['_OPENSESSIONRESPONSE']._serialized_start=1118
+  _globals['_OPENSESSIONRESPONSE']._serialized_end=1189
+  _globals['_GETSESSIONREQUEST']._serialized_start=1191
+  _globals['_GETSESSIONREQUEST']._serialized_end=1239
+  _globals['_GETSESSIONRESPONSE']._serialized_start=1241
+  _globals['_GETSESSIONRESPONSE']._serialized_end=1311
+  _globals['_ACQUIREWRITERREQUEST']._serialized_start=1313
+  _globals['_ACQUIREWRITERREQUEST']._serialized_end=1364
+  _globals['_ACQUIREWRITERRESPONSE']._serialized_start=1366
+  _globals['_ACQUIREWRITERRESPONSE']._serialized_end=1439
+  _globals['_RECORDPROGRESSREQUEST']._serialized_start=1442
+  _globals['_RECORDPROGRESSREQUEST']._serialized_end=1817
+  _globals['_RECORDPROGRESSRESPONSE']._serialized_start=1819
+  _globals['_RECORDPROGRESSRESPONSE']._serialized_end=1916
+  _globals['_DECLARELENGTHREQUEST']._serialized_start=1918
+  _globals['_DECLARELENGTHREQUEST']._serialized_end=1998
+  _globals['_DECLARELENGTHRESPONSE']._serialized_start=2000
+  _globals['_DECLARELENGTHRESPONSE']._serialized_end=2073
+  _globals['_ENDSESSIONREQUEST']._serialized_start=2075
+  _globals['_ENDSESSIONREQUEST']._serialized_end=2187
+  _globals['_ENDSESSIONRESPONSE']._serialized_start=2189
+  _globals['_ENDSESSIONRESPONSE']._serialized_end=2209
+  _globals['_UPLOADSESSIONSERVICE']._serialized_start=2369
+  _globals['_UPLOADSESSIONSERVICE']._serialized_end=3030
 # @@protoc_insertion_point(module_scope)

@@ -38,6 +38,8 @@ class _SessionKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SessionKi
     """Straight to S3 by presigned parts."""
     SESSION_KIND_PARTIAL: _SessionKind.ValueType  # 3
     """A tus partial upload: finished, but never a file of its own."""
+    SESSION_KIND_CONCATENATED: _SessionKind.ValueType  # 4
+    """Made of partial uploads."""
 
 class SessionKind(_SessionKind, metaclass=_SessionKindEnumTypeWrapper):
     """How a session's bytes arrive."""
@@ -50,6 +52,8 @@ SESSION_KIND_DIRECT: SessionKind.ValueType  # 2
 """Straight to S3 by presigned parts."""
 SESSION_KIND_PARTIAL: SessionKind.ValueType  # 3
 """A tus partial upload: finished, but never a file of its own."""
+SESSION_KIND_CONCATENATED: SessionKind.ValueType  # 4
+"""Made of partial uploads."""
 Global___SessionKind: _TypeAlias = SessionKind  # noqa: Y015
 
 @_typing.final
@@ -102,6 +106,8 @@ class Session(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    ANNOTATION_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """Unguessable name of the session."""
     kind: Global___SessionKind.ValueType
@@ -112,6 +118,10 @@ class Session(_message.Message):
     """CRC-32C of the contiguous prefix."""
     size_bytes: _builtins.int
     """Size of the object, once known."""
+    finished: _builtins.bool
+    """All bytes are stored for good."""
+    annotation: _builtins.bytes
+    """Opaque, for the caller's own use."""
     @_builtins.property
     def blob(self) -> _blob_pb2.Blob:
         """The blob it writes."""
@@ -145,10 +155,12 @@ class Session(_message.Message):
         file: _file_pb2.File | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        finished: _builtins.bool = ...,
+        annotation: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "blob", b"blob", "create_time", b"create_time", "expire_time", b"expire_time", "file", b"file", "size_bytes", b"size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "blob", b"blob", "create_time", b"create_time", "expire_time", b"expire_time", "file", b"file", "kind", b"kind", "persisted_size", b"persisted_size", "prefix_crc32c", b"prefix_crc32c", "segments", b"segments", "size_bytes", b"size_bytes", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "annotation", b"annotation", "blob", b"blob", "create_time", b"create_time", "expire_time", b"expire_time", "file", b"file", "finished", b"finished", "kind", b"kind", "persisted_size", b"persisted_size", "prefix_crc32c", b"prefix_crc32c", "segments", b"segments", "size_bytes", b"size_bytes", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
     _WhichOneofArgType__size_bytes: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
@@ -167,6 +179,7 @@ class OpenSessionRequest(_message.Message):
     BLOB_KIND_FIELD_NUMBER: _builtins.int
     PART_SIZE_BYTES_FIELD_NUMBER: _builtins.int
     FINGERPRINT_FIELD_NUMBER: _builtins.int
+    ANNOTATION_FIELD_NUMBER: _builtins.int
     kind: Global___SessionKind.ValueType
     """How the bytes will arrive."""
     blob_kind: _blob_pb2.BlobKind.ValueType
@@ -175,6 +188,8 @@ class OpenSessionRequest(_message.Message):
     """Part size in bytes, fixed for the session's life."""
     fingerprint: _builtins.bytes
     """SHA-256 of what makes the request the same request. For request_id."""
+    annotation: _builtins.bytes
+    """Kept with the session."""
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """What is to be stored."""
@@ -187,10 +202,11 @@ class OpenSessionRequest(_message.Message):
         blob_kind: _blob_pb2.BlobKind.ValueType = ...,
         part_size_bytes: _builtins.int = ...,
         fingerprint: _builtins.bytes = ...,
+        annotation: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_kind", b"blob_kind", "fingerprint", b"fingerprint", "kind", b"kind", "part_size_bytes", b"part_size_bytes", "spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotation", b"annotation", "blob_kind", b"blob_kind", "fingerprint", b"fingerprint", "kind", b"kind", "part_size_bytes", b"part_size_bytes", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -324,12 +340,18 @@ class RecordProgressRequest(_message.Message):
     SEGMENTS_FIELD_NUMBER: _builtins.int
     PERSISTED_SIZE_FIELD_NUMBER: _builtins.int
     PREFIX_CRC32C_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPE_FIELD_NUMBER: _builtins.int
     multipart_upload_id: _builtins.str
     """S3 upload id, on the first call after CreateMultipartUpload."""
     persisted_size: _builtins.int
     """New contiguous prefix in bytes; never less than before."""
     prefix_crc32c: _builtins.int
     """CRC-32C of the new prefix."""
+    size_bytes: _builtins.int
+    """The object ends here: its size, for a session whose length was deferred."""
+    content_type: _builtins.str
+    """The content type as the first bytes show it. Empty: as it was."""
     @_builtins.property
     def blob(self) -> _reservation_service_pb2.BlobHandle:
         """The attempt at the writer's epoch."""
@@ -351,12 +373,16 @@ class RecordProgressRequest(_message.Message):
         segments: _abc.Iterable[Global___Segment] | None = ...,
         persisted_size: _builtins.int = ...,
         prefix_crc32c: _builtins.int = ...,
+        size_bytes: _builtins.int | None = ...,
+        content_type: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "blob", b"blob", "size_bytes", b"size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "multipart_upload_id", b"multipart_upload_id", "parts", b"parts", "persisted_size", b"persisted_size", "prefix_crc32c", b"prefix_crc32c", "segments", b"segments"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "blob", b"blob", "content_type", b"content_type", "multipart_upload_id", b"multipart_upload_id", "parts", b"parts", "persisted_size", b"persisted_size", "prefix_crc32c", b"prefix_crc32c", "segments", b"segments", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
+    _WhichOneofArgType__size_bytes: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__size_bytes) -> _WhichOneofReturnType__size_bytes | None: ...
 
 Global___RecordProgressRequest: _TypeAlias = RecordProgressRequest  # noqa: Y015
 
@@ -367,16 +393,22 @@ class RecordProgressResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     PERSISTED_SIZE_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     persisted_size: _builtins.int
     """The prefix now committed."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When the session is removed if it lies still."""
+
     def __init__(
         self,
         *,
         persisted_size: _builtins.int = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["persisted_size", b"persisted_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "persisted_size", b"persisted_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -440,19 +472,25 @@ class EndSessionRequest(_message.Message):
 
     UPLOAD_ID_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
+    BLOB_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """The session."""
     lost: _builtins.bool
     """The store has lost the parts: later queries answer DATA_LOSS (UPLOAD_LOST)."""
+    @_builtins.property
+    def blob(self) -> _reservation_service_pb2.BlobHandle:
+        """Only while the caller is its writer; then it acts for the blob's owner instead of the token's user."""
+
     def __init__(
         self,
         *,
         upload_id: _builtins.str = ...,
         lost: _builtins.bool = ...,
+        blob: _reservation_service_pb2.BlobHandle | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["lost", b"lost", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "lost", b"lost", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -109,7 +109,7 @@ class UploadSessionServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EndSession(self, request, context):
-        """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING.
+        """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING, unless it is a file by now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -46,7 +46,7 @@ class UploadSessionServiceStub:
     DeclareLength: _grpc.UnaryUnaryMultiCallable[_upload_session_service_pb2.DeclareLengthRequest, _upload_session_service_pb2.DeclareLengthResponse]
     """Declares the length of a session that was begun without one."""
     EndSession: _grpc.UnaryUnaryMultiCallable[_upload_session_service_pb2.EndSessionRequest, _upload_session_service_pb2.EndSessionResponse]
-    """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING."""
+    """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING, unless it is a file by now."""
 
 @_typing.type_check_only
 class UploadSessionServiceAsyncStub(UploadSessionServiceStub):
@@ -66,7 +66,7 @@ class UploadSessionServiceAsyncStub(UploadSessionServiceStub):
     DeclareLength: _aio.UnaryUnaryMultiCallable[_upload_session_service_pb2.DeclareLengthRequest, _upload_session_service_pb2.DeclareLengthResponse]  # type: ignore[assignment]
     """Declares the length of a session that was begun without one."""
     EndSession: _aio.UnaryUnaryMultiCallable[_upload_session_service_pb2.EndSessionRequest, _upload_session_service_pb2.EndSessionResponse]  # type: ignore[assignment]
-    """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING."""
+    """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING, unless it is a file by now."""
 
 class UploadSessionServiceServicer:
     """State of resumable and direct uploads. Internal: only storage_service may call it. A session wraps one blob; its
@@ -113,6 +113,6 @@ class UploadSessionServiceServicer:
         request: _upload_session_service_pb2.EndSessionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_upload_session_service_pb2.EndSessionResponse, _abc.Awaitable[_upload_session_service_pb2.EndSessionResponse]]:
-        """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING."""
+        """Ends a session: cancelled by its owner, or lost. Its blob goes to ABORTING, unless it is a file by now."""
 
 def add_UploadSessionServiceServicer_to_server(servicer: UploadSessionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -28,7 +28,7 @@ from strongroom.metadata.v1 import file_pb2 as strongroom_dot_metadata_dot_v1_do
 from strongroom.metadata.v1 import target_pb2 as strongroom_dot_metadata_dot_v1_dot_target__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/storage/v1/direct.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/file.proto\x1a#strongroom/metadata/v1/target.proto\"\xc3\x01\n\nSignedPart\x12\x13\n\x0bpart_number\x18\x01 \x01(\x05\x12\x0b\n\x03url\x18\x02 \x01(\t\x12?\n\x07headers\x18\x03 \x03(\x0b\x32..strongroom.storage.v1.SignedPart.HeadersEntry\x12\x0e\n\x06offset\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xdd\x01\n\x11SignUploadRequest\x12\x32\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecH\x00\x12\x1d\n\tupload_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01H\x00\x12\x1e\n\nfirst_part\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00\x12\x1b\n\npart_count\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\x12\x65xpires_in_seconds\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\xf5$(\x00\x42\x0f\n\x06upload\x12\x05\xbaH\x02\x08\x01\"\xcc\x02\n\x12SignUploadResponse\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x17\n\x0fpart_size_bytes\x18\x02 \x01(\x03\x12\x12\n\npart_total\x18\x03 \x01(\x05\x12\x30\n\x05parts\x18\x04 \x03(\x0b\x32!.strongroom.storage.v1.SignedPart\x12N\n\x0bpost_fields\x18\x05 \x03(\x0b\x32\x39.strongroom.storage.v1.SignUploadResponse.PostFieldsEntry\x12\x10\n\x08post_url\x18\x06 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x31\n\x0fPostFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"H\n\rCompletedPart\x12\x1f\n\x0bpart_number\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x01\x12\x16\n\x04\x65tag\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"v\n\x15\x43ompleteUploadRequest\x12\x1d\n\tupload_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12>\n\x05parts\x18\x02 \x03(\x0b\x32$.strongroom.storage.v1.CompletedPartB\t\xbaH\x06\x92\x01\x03\x10\x90N\"D\n\x16\x43ompleteUploadResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"i\n\x14ImportFromUrlRequest\x12\x17\n\x03url\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80@\x12\x38\n\x04spec\x18\x02 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\"\x8a\x01\n\x15ImportFromUrlResponse\x12\x39\n\x08progress\x18\x01 \x01(\x0b\x32%.strongroom.storage.v1.ImportProgressH\x00\x12,\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.strongroom.metadata.v1.FileH\x00\x42\x08\n\x06update\"c\n\x0eImportProgress\x12\x16\n\x0ereceived_bytes\x18\x01 \x01(\x03\x12\x18\n\x0btotal_bytes\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x42\x0e\n\x0c_total_bytesb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/storage/v1/direct.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/file.proto\x1a#strongroom/metadata/v1/target.proto\"\xc3\x01\n\nSignedPart\x12\x13\n\x0bpart_number\x18\x01 \x01(\x05\x12\x0b\n\x03url\x18\x02 \x01(\t\x12?\n\x07headers\x18\x03 \x03(\x0b\x32..strongroom.storage.v1.SignedPart.HeadersEntry\x12\x0e\n\x06offset\x18\x04 \x01(\x03\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x1a.\n\x0cHeadersEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xea\x02\n\x11SignUploadRequest\x12\x32\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecH\x00\x12\x1d\n\tupload_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01H\x00\x12\x1e\n\nfirst_part\x18\x03 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x00\x12\x1b\n\npart_count\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\'\n\x12\x65xpires_in_seconds\x18\x05 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\xf5$(\x00\x12X\n\x0bpart_crc32c\x18\x06 \x03(\x0b\x32\x38.strongroom.storage.v1.SignUploadRequest.PartCrc32cEntryB\t\xbaH\x06\x9a\x01\x03\x10\xe8\x07\x1a\x31\n\x0fPartCrc32cEntry\x12\x0b\n\x03key\x18\x01 \x01(\x05\x12\r\n\x05value\x18\x02 \x01(\x07:\x02\x38\x01\x42\x0f\n\x06upload\x12\x05\xbaH\x02\x08\x01\"\xcc\x02\n\x12SignUploadResponse\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x17\n\x0fpart_size_bytes\x18\x02 \x01(\x03\x12\x12\n\npart_total\x18\x03 \x01(\x05\x12\x30\n\x05parts\x18\x04 \x03(\x0b\x32!.strongroom.storage.v1.SignedPart\x12N\n\x0bpost_fields\x18\x05 \x03(\x0b\x32\x39.strongroom.storage.v1.SignUploadResponse.PostFieldsEntry\x12\x10\n\x08post_url\x18\x06 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a\x31\n\x0fPostFieldsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"H\n\rCompletedPart\x12\x1f\n\x0bpart_number\x18\x01 \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\x90N(\x01\x12\x16\n\x04\x65tag\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"v\n\x15\x43ompleteUploadRequest\x12\x1d\n\tupload_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12>\n\x05parts\x18\x02 \x03(\x0b\x32$.strongroom.storage.v1.CompletedPartB\t\xbaH\x06\x92\x01\x03\x10\x90N\"D\n\x16\x43ompleteUploadResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"i\n\x14ImportFromUrlRequest\x12\x17\n\x03url\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80@\x12\x38\n\x04spec\x18\x02 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\"\x8a\x01\n\x15ImportFromUrlResponse\x12\x39\n\x08progress\x18\x01 \x01(\x0b\x32%.strongroom.storage.v1.ImportProgressH\x00\x12,\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.strongroom.metadata.v1.FileH\x00\x42\x08\n\x06update\"c\n\x0eImportProgress\x12\x16\n\x0ereceived_bytes\x18\x01 \x01(\x03\x12\x18\n\x0btotal_bytes\x18\x02 \x01(\x03H\x00\x88\x01\x01\x12\x0f\n\x07\x61ttempt\x18\x03 \x01(\x05\x42\x0e\n\x0c_total_bytesb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SIGNEDPART_HEADERSENTRY']._loaded_options = None
   _globals['_SIGNEDPART_HEADERSENTRY']._serialized_options = b'8\001'
+  _globals['_SIGNUPLOADREQUEST_PARTCRC32CENTRY']._loaded_options = None
+  _globals['_SIGNUPLOADREQUEST_PARTCRC32CENTRY']._serialized_options = b'8\001'
   _globals['_SIGNUPLOADREQUEST'].oneofs_by_name['upload']._loaded_options = None
   _globals['_SIGNUPLOADREQUEST'].oneofs_by_name['upload']._serialized_options = b'\272H\002\010\001'
   _globals['_SIGNUPLOADREQUEST'].fields_by_name['upload_id']._loaded_options = None
@@ -47,6 +49,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNUPLOADREQUEST'].fields_by_name['part_count']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_SIGNUPLOADREQUEST'].fields_by_name['expires_in_seconds']._loaded_options = None
   _globals['_SIGNUPLOADREQUEST'].fields_by_name['expires_in_seconds']._serialized_options = b'\272H\010\032\006\030\200\365$(\000'
+  _globals['_SIGNUPLOADREQUEST'].fields_by_name['part_crc32c']._loaded_options = None
+  _globals['_SIGNUPLOADREQUEST'].fields_by_name['part_crc32c']._serialized_options = b'\272H\006\232\001\003\020\350\007'
   _globals['_SIGNUPLOADRESPONSE_POSTFIELDSENTRY']._loaded_options = None
   _globals['_SIGNUPLOADRESPONSE_POSTFIELDSENTRY']._serialized_options = b'8\001'
   _globals['_COMPLETEDPART'].fields_by_name['part_number']._loaded_options = None
@@ -66,21 +70,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNEDPART_HEADERSENTRY']._serialized_start=345
   _globals['_SIGNEDPART_HEADERSENTRY']._serialized_end=391
   _globals['_SIGNUPLOADREQUEST']._serialized_start=394
-  _globals['_SIGNUPLOADREQUEST']._serialized_end=615
-  _globals['_SIGNUPLOADRESPONSE']._serialized_start=618
-  _globals['_SIGNUPLOADRESPONSE']._serialized_end=950
-  _globals['_SIGNUPLOADRESPONSE_POSTFIELDSENTRY']._serialized_start=901
-  _globals['_SIGNUPLOADRESPONSE_POSTFIELDSENTRY']._serialized_end=950
-  _globals['_COMPLETEDPART']._serialized_start=952
-  _globals['_COMPLETEDPART']._serialized_end=1024
-  _globals['_COMPLETEUPLOADREQUEST']._serialized_start=1026
-  _globals['_COMPLETEUPLOADREQUEST']._serialized_end=1144
-  _globals['_COMPLETEUPLOADRESPONSE']._serialized_start=1146
-  _globals['_COMPLETEUPLOADRESPONSE']._serialized_end=1214
-  _globals['_IMPORTFROMURLREQUEST']._serialized_start=1216
-  _globals['_IMPORTFROMURLREQUEST']._serialized_end=1321
-  _globals['_IMPORTFROMURLRESPONSE']._serialized_start=1324
-  _globals['_IMPORTFROMURLRESPONSE']._serialized_end=1462
-  _globals['_IMPORTPROGRESS']._serialized_start=1464
-  _globals['_IMPORTPROGRESS']._serialized_end=1563
+  _globals['_SIGNUPLOADREQUEST']._serialized_end=756
+  _globals['_SIGNUPLOADREQUEST_PARTCRC32CENTRY']._serialized_start=690
+  _globals['_SIGNUPLOADREQUEST_PARTCRC32CENTRY']._serialized_end=739
+  _globals['_SIGNUPLOADRESPONSE']._serialized_start=759
+  _globals['_SIGNUPLOADRESPONSE']._serialized_end=1091
+  _globals['_SIGNUPLOADRESPONSE_POSTFIELDSENTRY']._serialized_start=1042
+  _globals['_SIGNUPLOADRESPONSE_POSTFIELDSENTRY']._serialized_end=1091
+  _globals['_COMPLETEDPART']._serialized_start=1093
+  _globals['_COMPLETEDPART']._serialized_end=1165
+  _globals['_COMPLETEUPLOADREQUEST']._serialized_start=1167
+  _globals['_COMPLETEUPLOADREQUEST']._serialized_end=1285
+  _globals['_COMPLETEUPLOADRESPONSE']._serialized_start=1287
+  _globals['_COMPLETEUPLOADRESPONSE']._serialized_end=1355
+  _globals['_IMPORTFROMURLREQUEST']._serialized_start=1357
+  _globals['_IMPORTFROMURLREQUEST']._serialized_end=1462
+  _globals['_IMPORTFROMURLRESPONSE']._serialized_start=1465
+  _globals['_IMPORTFROMURLRESPONSE']._serialized_end=1603
+  _globals['_IMPORTPROGRESS']._serialized_start=1605
+  _globals['_IMPORTPROGRESS']._serialized_end=1704
 # @@protoc_insertion_point(module_scope)

@@ -87,11 +87,32 @@ class SignUploadRequest(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class PartCrc32cEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     SPEC_FIELD_NUMBER: _builtins.int
     UPLOAD_ID_FIELD_NUMBER: _builtins.int
     FIRST_PART_FIELD_NUMBER: _builtins.int
     PART_COUNT_FIELD_NUMBER: _builtins.int
     EXPIRES_IN_SECONDS_FIELD_NUMBER: _builtins.int
+    PART_CRC32C_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """Go on: a running direct upload."""
     first_part: _builtins.int
@@ -104,6 +125,10 @@ class SignUploadRequest(_message.Message):
     def spec(self) -> _target_pb2.UploadSpec:
         """Begin: what is to be stored; size_bytes is required."""
 
+    @_builtins.property
+    def part_crc32c(self) -> _containers.ScalarMap[_builtins.int, _builtins.int]:
+        """CRC-32C of parts by their number: the URL of such a part takes only these bytes."""
+
     def __init__(
         self,
         *,
@@ -112,10 +137,11 @@ class SignUploadRequest(_message.Message):
         first_part: _builtins.int = ...,
         part_count: _builtins.int = ...,
         expires_in_seconds: _builtins.int = ...,
+        part_crc32c: _abc.Mapping[_builtins.int, _builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec", "upload", b"upload", "upload_id", b"upload_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_in_seconds", b"expires_in_seconds", "first_part", b"first_part", "part_count", b"part_count", "spec", b"spec", "upload", b"upload", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_in_seconds", b"expires_in_seconds", "first_part", b"first_part", "part_count", b"part_count", "part_crc32c", b"part_crc32c", "spec", b"spec", "upload", b"upload", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_upload: _TypeAlias = _typing.Literal["spec", "upload_id"]  # noqa: Y015
     _WhichOneofArgType_upload: _TypeAlias = _typing.Literal["upload", b"upload"]  # noqa: Y015

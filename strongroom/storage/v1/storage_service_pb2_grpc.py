@@ -55,6 +55,11 @@ class StorageServiceStub:
                 request_serializer=strongroom_dot_storage_dot_v1_dot_upload__pb2.GetUploadRequest.SerializeToString,
                 response_deserializer=strongroom_dot_storage_dot_v1_dot_upload__pb2.GetUploadResponse.FromString,
                 _registered_method=True)
+        self.DeclareUploadLength = channel.unary_unary(
+                '/strongroom.storage.v1.StorageService/DeclareUploadLength',
+                request_serializer=strongroom_dot_storage_dot_v1_dot_upload__pb2.DeclareUploadLengthRequest.SerializeToString,
+                response_deserializer=strongroom_dot_storage_dot_v1_dot_upload__pb2.DeclareUploadLengthResponse.FromString,
+                _registered_method=True)
         self.CancelUpload = channel.unary_unary(
                 '/strongroom.storage.v1.StorageService/CancelUpload',
                 request_serializer=strongroom_dot_storage_dot_v1_dot_upload__pb2.CancelUploadRequest.SerializeToString,
@@ -173,15 +178,26 @@ class StorageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeclareUploadLength(self, request, context):
+        """Says how long an upload with deferred length is; finishes it when all of it is there.
+        INVALID_ARGUMENT (SIZE_MISMATCH): another length was said before, or more is persisted already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelUpload(self, request, context):
-        """Gives a resumable or direct upload up and removes what it wrote.
+        """Gives a resumable or direct upload up and removes what it wrote; deletes the file of a finished one.
+        The second time NOT_FOUND (UPLOAD_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ConcatenateUploads(self, request, context):
-        """Joins finished partial uploads into one file, by server-side copy where sizes allow.
+        """Joins finished partial uploads into one file, by server-side copy where sizes allow. The pieces stay until they
+        expire. NOT_FOUND (UPLOAD_NOT_FOUND), INVALID_ARGUMENT (UPLOAD_INCOMPLETE: a piece is unfinished; INVALID_FIELD: not
+        a partial upload; SIZE_MISMATCH).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -313,6 +329,11 @@ def add_StorageServiceServicer_to_server(servicer, server):
                     servicer.GetUpload,
                     request_deserializer=strongroom_dot_storage_dot_v1_dot_upload__pb2.GetUploadRequest.FromString,
                     response_serializer=strongroom_dot_storage_dot_v1_dot_upload__pb2.GetUploadResponse.SerializeToString,
+            ),
+            'DeclareUploadLength': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeclareUploadLength,
+                    request_deserializer=strongroom_dot_storage_dot_v1_dot_upload__pb2.DeclareUploadLengthRequest.FromString,
+                    response_serializer=strongroom_dot_storage_dot_v1_dot_upload__pb2.DeclareUploadLengthResponse.SerializeToString,
             ),
             'CancelUpload': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelUpload,
@@ -483,6 +504,33 @@ class StorageService:
             '/strongroom.storage.v1.StorageService/GetUpload',
             strongroom_dot_storage_dot_v1_dot_upload__pb2.GetUploadRequest.SerializeToString,
             strongroom_dot_storage_dot_v1_dot_upload__pb2.GetUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeclareUploadLength(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.storage.v1.StorageService/DeclareUploadLength',
+            strongroom_dot_storage_dot_v1_dot_upload__pb2.DeclareUploadLengthRequest.SerializeToString,
+            strongroom_dot_storage_dot_v1_dot_upload__pb2.DeclareUploadLengthResponse.FromString,
             options,
             channel_credentials,
             insecure,

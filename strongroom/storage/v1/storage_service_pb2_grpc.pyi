@@ -52,10 +52,19 @@ class StorageServiceStub:
     """Where a resumable upload stands; drives a completion that was cut short on.
     NOT_FOUND (UPLOAD_NOT_FOUND), FAILED_PRECONDITION (UPLOAD_EXPIRED), DATA_LOSS (UPLOAD_LOST).
     """
+    DeclareUploadLength: _grpc.UnaryUnaryMultiCallable[_upload_pb2.DeclareUploadLengthRequest, _upload_pb2.DeclareUploadLengthResponse]
+    """Says how long an upload with deferred length is; finishes it when all of it is there.
+    INVALID_ARGUMENT (SIZE_MISMATCH): another length was said before, or more is persisted already.
+    """
     CancelUpload: _grpc.UnaryUnaryMultiCallable[_upload_pb2.CancelUploadRequest, _upload_pb2.CancelUploadResponse]
-    """Gives a resumable or direct upload up and removes what it wrote."""
+    """Gives a resumable or direct upload up and removes what it wrote; deletes the file of a finished one.
+    The second time NOT_FOUND (UPLOAD_NOT_FOUND).
+    """
     ConcatenateUploads: _grpc.UnaryUnaryMultiCallable[_upload_pb2.ConcatenateUploadsRequest, _upload_pb2.ConcatenateUploadsResponse]
-    """Joins finished partial uploads into one file, by server-side copy where sizes allow."""
+    """Joins finished partial uploads into one file, by server-side copy where sizes allow. The pieces stay until they
+    expire. NOT_FOUND (UPLOAD_NOT_FOUND), INVALID_ARGUMENT (UPLOAD_INCOMPLETE: a piece is unfinished; INVALID_FIELD: not
+    a partial upload; SIZE_MISMATCH).
+    """
     Download: _grpc.UnaryStreamMultiCallable[_download_pb2.DownloadRequest, _download_pb2.DownloadResponse]
     """Streams a file, or a range of it: first its metadata, then its bytes.
     NOT_FOUND (FILE_NOT_FOUND, VERSION_NOT_FOUND), OUT_OF_RANGE (RANGE_NOT_SATISFIABLE).
@@ -114,10 +123,19 @@ class StorageServiceAsyncStub(StorageServiceStub):
     """Where a resumable upload stands; drives a completion that was cut short on.
     NOT_FOUND (UPLOAD_NOT_FOUND), FAILED_PRECONDITION (UPLOAD_EXPIRED), DATA_LOSS (UPLOAD_LOST).
     """
+    DeclareUploadLength: _aio.UnaryUnaryMultiCallable[_upload_pb2.DeclareUploadLengthRequest, _upload_pb2.DeclareUploadLengthResponse]  # type: ignore[assignment]
+    """Says how long an upload with deferred length is; finishes it when all of it is there.
+    INVALID_ARGUMENT (SIZE_MISMATCH): another length was said before, or more is persisted already.
+    """
     CancelUpload: _aio.UnaryUnaryMultiCallable[_upload_pb2.CancelUploadRequest, _upload_pb2.CancelUploadResponse]  # type: ignore[assignment]
-    """Gives a resumable or direct upload up and removes what it wrote."""
+    """Gives a resumable or direct upload up and removes what it wrote; deletes the file of a finished one.
+    The second time NOT_FOUND (UPLOAD_NOT_FOUND).
+    """
     ConcatenateUploads: _aio.UnaryUnaryMultiCallable[_upload_pb2.ConcatenateUploadsRequest, _upload_pb2.ConcatenateUploadsResponse]  # type: ignore[assignment]
-    """Joins finished partial uploads into one file, by server-side copy where sizes allow."""
+    """Joins finished partial uploads into one file, by server-side copy where sizes allow. The pieces stay until they
+    expire. NOT_FOUND (UPLOAD_NOT_FOUND), INVALID_ARGUMENT (UPLOAD_INCOMPLETE: a piece is unfinished; INVALID_FIELD: not
+    a partial upload; SIZE_MISMATCH).
+    """
     Download: _aio.UnaryStreamMultiCallable[_download_pb2.DownloadRequest, _download_pb2.DownloadResponse]  # type: ignore[assignment]
     """Streams a file, or a range of it: first its metadata, then its bytes.
     NOT_FOUND (FILE_NOT_FOUND, VERSION_NOT_FOUND), OUT_OF_RANGE (RANGE_NOT_SATISFIABLE).
@@ -189,19 +207,33 @@ class StorageServiceServicer:
         NOT_FOUND (UPLOAD_NOT_FOUND), FAILED_PRECONDITION (UPLOAD_EXPIRED), DATA_LOSS (UPLOAD_LOST).
         """
 
+    def DeclareUploadLength(
+        self,
+        request: _upload_pb2.DeclareUploadLengthRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_upload_pb2.DeclareUploadLengthResponse, _abc.Awaitable[_upload_pb2.DeclareUploadLengthResponse]]:
+        """Says how long an upload with deferred length is; finishes it when all of it is there.
+        INVALID_ARGUMENT (SIZE_MISMATCH): another length was said before, or more is persisted already.
+        """
+
     def CancelUpload(
         self,
         request: _upload_pb2.CancelUploadRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_upload_pb2.CancelUploadResponse, _abc.Awaitable[_upload_pb2.CancelUploadResponse]]:
-        """Gives a resumable or direct upload up and removes what it wrote."""
+        """Gives a resumable or direct upload up and removes what it wrote; deletes the file of a finished one.
+        The second time NOT_FOUND (UPLOAD_NOT_FOUND).
+        """
 
     def ConcatenateUploads(
         self,
         request: _upload_pb2.ConcatenateUploadsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_upload_pb2.ConcatenateUploadsResponse, _abc.Awaitable[_upload_pb2.ConcatenateUploadsResponse]]:
-        """Joins finished partial uploads into one file, by server-side copy where sizes allow."""
+        """Joins finished partial uploads into one file, by server-side copy where sizes allow. The pieces stay until they
+        expire. NOT_FOUND (UPLOAD_NOT_FOUND), INVALID_ARGUMENT (UPLOAD_INCOMPLETE: a piece is unfinished; INVALID_FIELD: not
+        a partial upload; SIZE_MISMATCH).
+        """
 
     def Download(
         self,

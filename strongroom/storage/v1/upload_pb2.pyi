@@ -36,6 +36,8 @@ class UploadRequest(_message.Message):
     FINISH_WRITE_FIELD_NUMBER: _builtins.int
     OBJECT_CHECKSUMS_FIELD_NUMBER: _builtins.int
     PROVISIONAL_TARGET_FIELD_NUMBER: _builtins.int
+    WRITE_CHECKSUMS_FIELD_NUMBER: _builtins.int
+    EXACT_OFFSET_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """Go on with a session of CreateUpload."""
     write_offset: _builtins.int
@@ -51,6 +53,10 @@ class UploadRequest(_message.Message):
     then that one counts. For forms whose fields may follow the file; a file larger than a part is copied inside S3
     when the guess was wrong.
     """
+    exact_offset: _builtins.bool
+    """On the first message, with upload_id: write_offset must be exactly persisted_size, else OFFSET_OUT_OF_RANGE
+    (data below persisted_size is not skipped but refused). For tus, where a wrong Upload-Offset is a conflict.
+    """
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """A new file in one shot."""
@@ -58,6 +64,13 @@ class UploadRequest(_message.Message):
     @_builtins.property
     def object_checksums(self) -> _checksums_pb2.Checksums:
         """With finish_write: checksums of the whole object, verified before anything becomes visible."""
+
+    @_builtins.property
+    def write_checksums(self) -> _checksums_pb2.Checksums:
+        """On the first message, with upload_id: checksums of all the data of this stream together. Nothing of the stream
+        counts before its end, and then only when they match; otherwise CHECKSUM_MISMATCH, and persisted_size stays. The
+        end of the stream is enough here: only whole data matches.
+        """
 
     def __init__(
         self,
@@ -70,10 +83,12 @@ class UploadRequest(_message.Message):
         finish_write: _builtins.bool = ...,
         object_checksums: _checksums_pb2.Checksums | None = ...,
         provisional_target: _builtins.bool = ...,
+        write_checksums: _checksums_pb2.Checksums | None = ...,
+        exact_offset: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "first_message", b"first_message", "object_checksums", b"object_checksums", "spec", b"spec", "upload_id", b"upload_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "first_message", b"first_message", "object_checksums", b"object_checksums", "spec", b"spec", "upload_id", b"upload_id", "write_checksums", b"write_checksums"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "data", b"data", "finish_write", b"finish_write", "first_message", b"first_message", "object_checksums", b"object_checksums", "provisional_target", b"provisional_target", "spec", b"spec", "upload_id", b"upload_id", "write_offset", b"write_offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "data", b"data", "exact_offset", b"exact_offset", "finish_write", b"finish_write", "first_message", b"first_message", "object_checksums", b"object_checksums", "provisional_target", b"provisional_target", "spec", b"spec", "upload_id", b"upload_id", "write_checksums", b"write_checksums", "write_offset", b"write_offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__crc32c: _TypeAlias = _typing.Literal["crc32c"]  # noqa: Y015
     _WhichOneofArgType__crc32c: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c"]  # noqa: Y015
@@ -94,21 +109,27 @@ class UploadResponse(_message.Message):
 
     FILE_FIELD_NUMBER: _builtins.int
     PERSISTED_SIZE_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     persisted_size: _builtins.int
     """Session without finish_write: bytes that survive anything; go on from here."""
     @_builtins.property
     def file(self) -> _file_pb2.File:
         """The committed, visible file."""
 
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Sessions: when the upload is removed if it lies still from now on."""
+
     def __init__(
         self,
         *,
         file: _file_pb2.File | None = ...,
         persisted_size: _builtins.int = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "persisted_size", b"persisted_size", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "file", b"file", "persisted_size", b"persisted_size", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "persisted_size", b"persisted_size", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "file", b"file", "persisted_size", b"persisted_size", "result", b"result"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["file", "persisted_size"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
@@ -130,6 +151,9 @@ class UploadSession(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    PARTIAL_FIELD_NUMBER: _builtins.int
+    FINISHED_FIELD_NUMBER: _builtins.int
+    ANNOTATION_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """Unguessable; whoever resumes needs it and must be its owner."""
     persisted_size: _builtins.int
@@ -138,6 +162,12 @@ class UploadSession(_message.Message):
     """Size of the object, once known."""
     part_size_bytes: _builtins.int
     """Size of every part but the last."""
+    partial: _builtins.bool
+    """A partial upload: never a file of its own, only a piece for ConcatenateUploads."""
+    finished: _builtins.bool
+    """All bytes are stored for good: `file` is set, or it is a partial upload that can be concatenated."""
+    annotation: _builtins.bytes
+    """What CreateUpload or ConcatenateUploads was told to keep with it, as it was."""
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """What is being stored."""
@@ -165,10 +195,13 @@ class UploadSession(_message.Message):
         file: _file_pb2.File | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        partial: _builtins.bool = ...,
+        finished: _builtins.bool = ...,
+        annotation: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "create_time", b"create_time", "expire_time", b"expire_time", "file", b"file", "size_bytes", b"size_bytes", "spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "create_time", b"create_time", "expire_time", b"expire_time", "file", b"file", "part_size_bytes", b"part_size_bytes", "persisted_size", b"persisted_size", "size_bytes", b"size_bytes", "spec", b"spec", "upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "annotation", b"annotation", "create_time", b"create_time", "expire_time", b"expire_time", "file", b"file", "finished", b"finished", "part_size_bytes", b"part_size_bytes", "partial", b"partial", "persisted_size", b"persisted_size", "size_bytes", b"size_bytes", "spec", b"spec", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
     _WhichOneofArgType__size_bytes: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
@@ -183,18 +216,29 @@ class CreateUploadRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SPEC_FIELD_NUMBER: _builtins.int
+    PARTIAL_FIELD_NUMBER: _builtins.int
+    ANNOTATION_FIELD_NUMBER: _builtins.int
+    partial: _builtins.bool
+    """A partial upload: finished, it becomes no file but a piece for ConcatenateUploads, and is removed when it expires."""
+    annotation: _builtins.bytes
+    """Kept with the session and shown by GetUpload; means nothing here. For a door's own headers."""
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
-        """What is to be stored. Its request_id makes the call idempotent."""
+        """What is to be stored. Its request_id makes the call idempotent. Without size_bytes the length is deferred: said
+        later by finish_write or by DeclareUploadLength. With size_bytes the upload finishes by itself once its last byte
+        is persisted (and at once when it is 0), with or without finish_write.
+        """
 
     def __init__(
         self,
         *,
         spec: _target_pb2.UploadSpec | None = ...,
+        partial: _builtins.bool = ...,
+        annotation: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotation", b"annotation", "partial", b"partial", "spec", b"spec"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -231,16 +275,22 @@ class GetUploadRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     UPLOAD_ID_FIELD_NUMBER: _builtins.int
+    PREEMPT_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """The session."""
+    preempt: _builtins.bool
+    """End a writer that may still be at work first (UPLOAD_SUPERSEDED for it), so that what it has received counts and
+    the answer is where to go on from. For clients that come back before their dead connection is noticed.
+    """
     def __init__(
         self,
         *,
         upload_id: _builtins.str = ...,
+        preempt: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["upload_id", b"upload_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["preempt", b"preempt", "upload_id", b"upload_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -269,6 +319,56 @@ class GetUploadResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetUploadResponse: _TypeAlias = GetUploadResponse  # noqa: Y015
+
+@_typing.final
+class DeclareUploadLengthRequest(_message.Message):
+    """Request of DeclareUploadLength."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UPLOAD_ID_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    upload_id: _builtins.str
+    """The session."""
+    size_bytes: _builtins.int
+    """Size of the object in bytes; it can't change afterwards (a repeat with the same one is fine)."""
+    def __init__(
+        self,
+        *,
+        upload_id: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["size_bytes", b"size_bytes", "upload_id", b"upload_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclareUploadLengthRequest: _TypeAlias = DeclareUploadLengthRequest  # noqa: Y015
+
+@_typing.final
+class DeclareUploadLengthResponse(_message.Message):
+    """Response of DeclareUploadLength."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SESSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def session(self) -> Global___UploadSession:
+        """The session; finished when that many bytes were persisted already."""
+
+    def __init__(
+        self,
+        *,
+        session: Global___UploadSession | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["session", b"session"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DeclareUploadLengthResponse: _TypeAlias = DeclareUploadLengthResponse  # noqa: Y015
 
 @_typing.final
 class CancelUploadRequest(_message.Message):
@@ -317,6 +417,9 @@ class ConcatenateUploadsRequest(_message.Message):
 
     SPEC_FIELD_NUMBER: _builtins.int
     UPLOAD_IDS_FIELD_NUMBER: _builtins.int
+    ANNOTATION_FIELD_NUMBER: _builtins.int
+    annotation: _builtins.bytes
+    """Kept with the new session, as in CreateUpload."""
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """What is to be stored; size_bytes is the sum."""
@@ -330,10 +433,11 @@ class ConcatenateUploadsRequest(_message.Message):
         *,
         spec: _target_pb2.UploadSpec | None = ...,
         upload_ids: _abc.Iterable[_builtins.str] | None = ...,
+        annotation: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec", "upload_ids", b"upload_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["annotation", b"annotation", "spec", b"spec", "upload_ids", b"upload_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -346,18 +450,24 @@ class ConcatenateUploadsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FILE_FIELD_NUMBER: _builtins.int
+    SESSION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def file(self) -> _file_pb2.File:
         """The file."""
+
+    @_builtins.property
+    def session(self) -> Global___UploadSession:
+        """A finished session of its own: GetUpload and CancelUpload (which deletes the file) take its upload_id."""
 
     def __init__(
         self,
         *,
         file: _file_pb2.File | None = ...,
+        session: Global___UploadSession | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "session", b"session"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "session", b"session"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from strongroom._vendor.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/type/v1/checksums.proto\x12\x12strongroom.type.v1\x1a\x1b\x62uf/validate/validate.proto\"`\n\tChecksums\x12\x13\n\x06\x63rc32c\x18\x01 \x01(\x07H\x00\x88\x01\x01\x12\x17\n\x03md5\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x02h\x10\xd8\x01\x01\x12\x1a\n\x06sha256\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x02h \xd8\x01\x01\x42\t\n\x07_crc32cb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/type/v1/checksums.proto\x12\x12strongroom.type.v1\x1a\x1b\x62uf/validate/validate.proto\"z\n\tChecksums\x12\x13\n\x06\x63rc32c\x18\x01 \x01(\x07H\x00\x88\x01\x01\x12\x17\n\x03md5\x18\x02 \x01(\x0c\x42\n\xbaH\x07z\x02h\x10\xd8\x01\x01\x12\x1a\n\x06sha256\x18\x03 \x01(\x0c\x42\n\xbaH\x07z\x02h \xd8\x01\x01\x12\x18\n\x04sha1\x18\x04 \x01(\x0c\x42\n\xbaH\x07z\x02h\x14\xd8\x01\x01\x42\t\n\x07_crc32cb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKSUMS'].fields_by_name['md5']._serialized_options = b'\272H\007z\002h\020\330\001\001'
   _globals['_CHECKSUMS'].fields_by_name['sha256']._loaded_options = None
   _globals['_CHECKSUMS'].fields_by_name['sha256']._serialized_options = b'\272H\007z\002h \330\001\001'
+  _globals['_CHECKSUMS'].fields_by_name['sha1']._loaded_options = None
+  _globals['_CHECKSUMS'].fields_by_name['sha1']._serialized_options = b'\272H\007z\002h\024\330\001\001'
   _globals['_CHECKSUMS']._serialized_start=87
-  _globals['_CHECKSUMS']._serialized_end=183
+  _globals['_CHECKSUMS']._serialized_end=209
 # @@protoc_insertion_point(module_scope)

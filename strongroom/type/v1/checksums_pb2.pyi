@@ -25,22 +25,26 @@ class Checksums(_message.Message):
     CRC32C_FIELD_NUMBER: _builtins.int
     MD5_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    SHA1_FIELD_NUMBER: _builtins.int
     crc32c: _builtins.int
     """CRC-32C (Castagnoli, RFC 3720 B.4) of all bytes, as an unsigned number."""
     md5: _builtins.bytes
     """MD5 (RFC 1321), 16 bytes. Verified when sent; never computed otherwise."""
     sha256: _builtins.bytes
     """SHA-256 (FIPS 180-4), 32 bytes. Verified when sent; never computed otherwise."""
+    sha1: _builtins.bytes
+    """SHA-1 (FIPS 180-4), 20 bytes: for clients that can do no better (tus). Verified when sent; never computed otherwise."""
     def __init__(
         self,
         *,
         crc32c: _builtins.int | None = ...,
         md5: _builtins.bytes = ...,
         sha256: _builtins.bytes = ...,
+        sha1: _builtins.bytes = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "md5", b"md5", "sha256", b"sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "md5", b"md5", "sha1", b"sha1", "sha256", b"sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__crc32c: _TypeAlias = _typing.Literal["crc32c"]  # noqa: Y015
     _WhichOneofArgType__crc32c: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c"]  # noqa: Y015
