@@ -27,7 +27,9 @@ EXTRAS: dict[str, tuple[str, ...]] = {
 #: Parts of a declared package that other distributions own: ours by agreement, not by accident.
 COMES_WITH = {
     "botocore": "boto3",
+    "cryptography": "jwt",
     "mypy_boto3_s3": "boto3",
+    "psycopg_pool": "psycopg",
     "starlette": "fastapi",
     "pydantic_core": "pydantic",
 }
