@@ -92,21 +92,27 @@ def test_urls_that_pass() -> None:
     assert not RULES.check("http://localhost:8080/").exempt
 
 
-def _corpus(name: str) -> list[dict[str, Any]]:
+OWN_BLOCKED = ({"url": "http://2130706433/"}, {"url": "http://0177.1/"}, {"url": "http://[::ffff:7f00:1]/"})
+OWN_ALLOWED = (
+    {"url": "http://93.184.215.14/"},
+    {"url": "https://bücher.example/", "resolve": ["93.184.215.14"]},
+)
+
+
+def _cases(name: str, own: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
     folder = os.environ.get("SSRF_CORPUS")
-    if not folder:
-        return []
-    return [json.loads(line) for line in (Path(folder) / name).read_text().splitlines()]
+    lines = (Path(folder) / name).read_text().splitlines() if folder else []
+    return [*own, *map(json.loads, lines)]
 
 
-@pytest.mark.parametrize("case", _corpus("urls_must_block.jsonl"), ids=lambda case: case["url"])
-async def test_corpus_must_block(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("case", _cases("urls_must_block.jsonl", OWN_BLOCKED), ids=lambda case: case["url"])
+async def test_must_block(case: dict[str, Any]) -> None:
     with pytest.raises(StrongroomError):
         await _reach(case)
 
 
-@pytest.mark.parametrize("case", _corpus("urls_must_allow.jsonl"), ids=lambda case: case["url"])
-async def test_corpus_must_allow(case: dict[str, Any]) -> None:
+@pytest.mark.parametrize("case", _cases("urls_must_allow.jsonl", OWN_ALLOWED), ids=lambda case: case["url"])
+async def test_must_allow(case: dict[str, Any]) -> None:
     assert await _reach(case)
 
 
