@@ -108,23 +108,18 @@ class Checker:
         return [StoredFile(str(row.id), row.key, row.version_id, row.size_bytes) for row in rows]
 
     def problems(self, *log: Upload) -> list[str]:
-        """What is wrong: leaks anywhere, rows that contradict each other, and broken promises to these
-        clients.
-        """
+        """What is wrong: leaks anywhere, rows that contradict each other, broken promises to these clients."""
         return [
-            *self._leaked_uploads(),
-            *self._objects_against_rows(),
-            *self._rows_against_rows(),
-            *self._wrong_usage(),
+            *self._damage(None),
             *(problem for upload in log for problem in self._broken_promises(upload)),
         ]
 
     def must_hold(self, upload: Upload, expected: Expected) -> list[str]:
-        """``problems``, and whether the file is (in)visible as the crash point demands."""
+        """``problems`` of this owner, and whether the file is (in)visible as the crash point demands."""
         found = len(self.files(upload.owner, upload.request_id))
         wrong = {"hidden": found != 0, "visible": found != 1, "either": found > 1}[expected]
         extra = [f"{upload.request_id}: {found} visible files, must be {expected}"] if wrong else []
-        return [*extra, *self.problems(upload)]
+        return [*extra, *self._damage(upload.owner), *self._broken_promises(upload)]
 
     def content(self, key: str, version_id: str) -> bytes | None:
         """The bytes of an object, or None where it does not exist."""
@@ -149,39 +144,54 @@ class Checker:
             found += [(item["Key"], item["VersionId"], "marker") for item in page.get("DeleteMarkers", [])]
         return found
 
-    def _leaked_uploads(self) -> list[str]:
-        return [f"open multipart upload {upload_id} of {key}" for key, upload_id in self.open_uploads()]
+    def _damage(self, owner: str | None) -> list[str]:
+        """Leaks and contradictions; only those of ``owner``, if given (its keys name it)."""
+        return [
+            *self._leaked_uploads(f"/{owner}/" if owner else ""),
+            *self._objects_against_rows(f"/{owner}/" if owner else ""),
+            *self._rows_against_rows(owner),
+            *self._wrong_usage(owner),
+        ]
 
-    def _objects_against_rows(self) -> list[str]:
+    def _leaked_uploads(self, part: str) -> list[str]:
+        return [
+            f"open multipart upload {number} of {key}" for key, number in self.open_uploads() if part in key
+        ]
+
+    def _objects_against_rows(self, part: str) -> list[str]:
         """Each object version belongs to one COMMITTED blob, each COMMITTED blob has its object."""
         rows = self.query("SELECT key, version_id FROM blobs WHERE state = %s", COMMITTED)
-        wanted = {(row.key, row.version_id or "null") for row in rows}
-        there = {(key, version) for key, version, kind in self.versions() if kind == "object"}
-        markers = [key for key, _, kind in self.versions() if kind == "marker"]
+        wanted = {(row.key, row.version_id or "null") for row in rows if part in row.key}
+        found = [version for version in self.versions() if part in version[0]]
+        there = {(key, version) for key, version, kind in found if kind == "object"}
+        markers = [key for key, _, kind in found if kind == "marker"]
         return [
             *(f"object without a row: {key} version {version}" for key, version in sorted(there - wanted)),
             *(f"row without its object: {key} version {version}" for key, version in sorted(wanted - there)),
             *(f"delete marker left: {key}" for key in markers),
         ]
 
-    def _rows_against_rows(self) -> list[str]:
+    def _rows_against_rows(self, owner: str | None) -> list[str]:
         """Files and COMMITTED blobs name each other; nothing else is left."""
         orphans = self.query(
             "SELECT b.key, b.state FROM blobs b"
             " LEFT JOIN files f ON (f.owner_id, f.blob_id) = (b.owner_id, b.id)"
-            " WHERE f.id IS NULL OR b.state <> 3 OR b.file_id IS DISTINCT FROM f.id OR b.key <> f.key"
-            " OR b.version_id <> f.version_id OR b.size_bytes <> f.size_bytes OR b.crc32c <> f.crc32c"
+            " WHERE b.owner_id = coalesce(%s, b.owner_id) AND (f.id IS NULL OR b.state <> 3 OR b.file_id IS DISTINCT FROM f.id OR b.key <> f.key"
+            " OR b.version_id <> f.version_id OR b.size_bytes <> f.size_bytes OR b.crc32c <> f.crc32c)",
+            owner,
         )
         held = self.query(
             "SELECT i.owner_id, i.request_id FROM idempotency_keys i JOIN blobs b"
             " ON (b.owner_id, b.id) = (i.owner_id, i.blob_id) WHERE i.reply IS NULL"
+            " AND b.owner_id = coalesce(%s, b.owner_id)",
+            owner,
         )
         return [
             *(f"blob in state {row.state} that no file matches: {row.key}" for row in orphans),
             *(f"committed, but its answer is not kept: {row.owner_id}/{row.request_id}" for row in held),
         ]
 
-    def _wrong_usage(self) -> list[str]:
+    def _wrong_usage(self, owner: str | None) -> list[str]:
         rows = self.query(
             "SELECT o.owner_id, coalesce(f.bytes, 0) AS bytes, coalesce(f.count, 0) AS count,"
             " coalesce(u.bytes, 0) AS used, coalesce(u.count, 0) AS counted"
@@ -193,9 +203,13 @@ class Checker:
             " (SELECT owner_id, sum(used_bytes) AS bytes, sum(file_count) AS count FROM usage GROUP BY 1) u"
             " USING (owner_id)"
             " WHERE (coalesce(f.bytes, 0), coalesce(f.count, 0))"
-            " <> (coalesce(u.bytes, 0), coalesce(u.count, 0))"
+            " <> (coalesce(u.bytes, 0), coalesce(u.count, 0)) AND o.owner_id = coalesce(%s, o.owner_id)",
+            owner,
         )
-        reserved = self.query("SELECT owner_id, reserved_bytes FROM blobs WHERE state IN (1, 2)")
+        reserved = self.query(
+            "SELECT owner_id, reserved_bytes FROM blobs WHERE state IN (1, 2) AND owner_id = coalesce(%s, owner_id)",
+            owner,
+        )
         return [
             *(
                 f"usage of {row.owner_id}: {row.used} B in {row.counted}, files: {row.bytes} B in {row.count}"

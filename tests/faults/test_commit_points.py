@@ -82,3 +82,9 @@ def test_without_postgres_nothing_is_promised_and_nothing_is_lost(cell: Cell) ->
     assert read(cell, upload.owner, key) == (200, upload.body)
     until("everything has drained", cell.checker.is_drained)
     assert cell.checker.must_hold(upload, "visible") == []
+
+
+def test_nothing_is_left_of_anybody(cell: Cell) -> None:
+    cell.run()
+    cell.checker.wait_drained()
+    assert cell.checker.problems(*_log.values()) == []

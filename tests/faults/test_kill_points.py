@@ -54,3 +54,9 @@ def _finish_completions(cell: Cell) -> None:
     if completing():
         cell.run()
         until("interrupted completions are rolled forward", lambda: not completing())
+
+
+def test_nothing_is_left_of_anybody(cell: Cell) -> None:
+    cell.run()
+    cell.checker.wait_drained()
+    assert cell.checker.problems(*_log.values()) == []

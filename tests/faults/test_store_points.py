@@ -61,3 +61,9 @@ def _let_go(cell: Cell, case: Break, rule: Rule, owner: str) -> None:
         rule.release()
         if case.fault.__name__ == "apply_late":
             rule.wait_applied()
+
+
+def test_nothing_is_left_of_anybody(cell: Cell) -> None:
+    cell.run()
+    cell.checker.wait_drained()
+    assert cell.checker.problems(*_log.values()) == []
