@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,10 +21,28 @@ class Output:
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json
         self.quiet = quiet
+        self._held: list[str] | None = None
 
     def result(self, text: str, document: Mapping[str, Any]) -> None:
         """One result: ``text`` for people and pipes, ``document`` with ``--json``."""
-        sys.stdout.write((json.dumps(document, ensure_ascii=True) if self.as_json else text) + "\n")
+        line = (json.dumps(document, ensure_ascii=True) if self.as_json else text) + "\n"
+        if self._held is None:
+            sys.stdout.write(line)
+        else:
+            self._held.append(line)
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep results back until the end, where they would be written into bars on the same terminal."""
+        if not sys.stdout.isatty():
+            yield
+            return
+        self._held = []
+        try:
+            yield
+        finally:
+            lines, self._held = self._held, None
+            sys.stdout.writelines(lines)
 
     def note(self, text: str) -> None:
         """Something that is good to know; not with ``--quiet`` or ``--json``."""

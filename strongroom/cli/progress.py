@@ -44,7 +44,7 @@ def bars_for(output: Output) -> Iterator[Bars]:
     if not output.shows_progress:
         yield Bars(None)
         return
-    with _rich_progress() as progress:
+    with output.held(), _rich_progress() as progress:
         yield Bars(progress)
 
 
@@ -61,4 +61,5 @@ def _rich_progress() -> Progress:
         progress.TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        redirect_stdout=False,
     )

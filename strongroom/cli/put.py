@@ -11,11 +11,11 @@ from typing import Annotated
 
 import typer
 
+from strongroom.cli import shown
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import Bars, bars_for
 from strongroom.cli.session import Session, Tally
-from strongroom.cli.shown import duration
 from strongroom.cli.walking import Item, items_of
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile, Visibility
@@ -146,7 +146,7 @@ class _Uploader:
     async def _one(self, item: Item) -> tuple[Item, StoredFile] | None:
         """The file; None when it failed, which is reported at once."""
         details = self._details
-        source: UploadSource = sys.stdin.buffer if item.path is None else item.path
+        source: UploadSource = _stdin() if item.path is None else item.path
         try:
             with self._bars.transfer(item.shown) as report:
                 file = await self._client.upload(
@@ -170,7 +170,15 @@ class _Uploader:
             self._printed += 1
             if result is not None:
                 item, file = result
-                self._session.output.result(file.key, {"source": item.shown, **file_document(file)})
+                self._session.output.result(
+                    shown.name(file.key), {"source": item.shown, **file_document(file)}
+                )
+
+
+def _stdin() -> UploadSource:
+    """Unbuffered: a thread that waits inside a buffered reader would abort the interpreter when it exits."""
+    buffered = sys.stdin.buffer
+    return getattr(buffered, "raw", buffered)
 
 
 def _target(folder: Folder, class_id: str | None, path: str | None, temp: str | None) -> Target:
@@ -182,7 +190,7 @@ def _target(folder: Folder, class_id: str | None, path: str | None, temp: str | 
     if path is not None:
         return AtPath(path)
     if temp is not None:
-        return Temp(duration(temp))
+        return Temp(shown.duration(temp))
     if (class_id is not None) != (folder is Folder.AUDIO):
         raise UsageProblem("--folder audio needs --class-id, and only that folder has it")
     if class_id is not None:

@@ -124,11 +124,23 @@ class _Bucket:
                 "S3 bucket", str(error), "is AWS_S3_ENDPOINT_URL right, and can this machine reach it?"
             )
         region = response["ResponseMetadata"].get("HTTPHeaders", {}).get("x-amz-bucket-region")
-        code = str(response["Error"].get("Code", ""))
         if region and region != self.client.meta.region_name:
             return fail("S3 bucket", f"{self.name} is in {region}", f"set AWS_REGION={region}")
-        detail = f"{self.name}: {response['Error'].get('Message') or code}"
+        reason = self._reason(response["Error"])
+        code = str(reason.get("Code", ""))
+        detail = f"{self.name}: {reason.get('Message') or code}"
         return fail("S3 bucket", detail, MENDS.get(code, "look at the S3 server's log"))
+
+    def _reason(self, error: dict[str, str]) -> dict[str, str]:
+        """An answer to HEAD has no body, so a 403 does not say why; a GET does."""
+        if error.get("Code") != "403":
+            return error
+        try:
+            self.client.list_objects_v2(Bucket=self.name, MaxKeys=1)
+        except self.expected as refused:
+            why: dict[str, str] = getattr(refused, "response", {}).get("Error", error)
+            return why
+        return error
 
     def _versioning(self) -> Finding:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -127,7 +128,8 @@ class State:
 def _place(
     owner: str, spec: target_pb2.UploadSpec, file_id: str
 ) -> tuple[file_pb2.FileFamily.ValueType, str]:
-    extension = spec.filename.rpartition(".")[2] if "." in spec.filename else "bin"
+    found = re.search(r"\.([a-z0-9]{1,10})$", spec.filename)
+    extension = found[1] if found else "bin"
     match spec.target.WhichOneof("target"):
         case "path":
             return file_pb2.FILE_FAMILY_PATH, f"paths/{owner}/{spec.target.path.path}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,21 +11,7 @@ import pytest
 
 from strongroom.client.channels import channel_options, service_config, uses_tls
 from strongroom.client.settings import ClientSettings, ConfigurationError, Tls, is_loopback, read_stack
-
-
-def write_stack(folder: Path, *, pid: int | None = None) -> dict[str, str]:
-    """A stack.json as `make up` leaves it, and the environment that points at it."""
-    pid = os.getpid() if pid is None else pid
-    stack = {
-        "gateway": {"url": "http://127.0.0.1:1", "pid": pid},
-        "storage": {"address": "127.0.0.1:2", "pid": pid},
-        "metadata": {"address": "127.0.0.1:3", "pid": pid},
-        "postgres": {"dsn": "postgresql://x", "pid": pid},
-        "s3": {"endpoint": "http://127.0.0.1:4", "bucket": "b"},
-        "jwt_secret": "s" * 40,
-    }
-    (folder / "stack.json").write_text(json.dumps(stack))
-    return {"STRONGROOM_DATA_DIR": str(folder)}
+from tests.unit.strongroom.client.stack_file import write_stack
 
 
 def dead_pid() -> int:

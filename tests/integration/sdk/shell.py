@@ -1,0 +1,46 @@
+"""Runs the command line in this process, with an environment of its own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from typer.testing import CliRunner
+
+from strongroom.cli.app import app
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command printed, and how it ended."""
+
+    exit_code: int
+    out: str
+    err: str
+    raw: bytes
+
+    @property
+    def lines(self) -> list[str]:
+        """Of standard output."""
+        return self.out.splitlines()
+
+    @property
+    def documents(self) -> list[Any]:
+        """Of ``--json``."""
+        return [json.loads(line) for line in self.lines]
+
+
+@dataclass(frozen=True)
+class Shell:
+    """``environ``: what every command sees besides PATH and the like."""
+
+    environ: Mapping[str, str]
+
+    def __call__(self, *arguments: str, stdin: bytes | None = None, **environ: str) -> Outcome:
+        """Run one command; ``environ`` is added for it."""
+        done = CliRunner().invoke(
+            app, list(arguments), input=stdin, env={**self.environ, **environ}, catch_exceptions=False
+        )
+        return Outcome(done.exit_code, done.stdout, done.stderr, done.stdout_bytes)

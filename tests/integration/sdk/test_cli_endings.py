@@ -1,0 +1,185 @@
+"""Exit codes, hints, bars, pipes and interrupts."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from strongroom import errors
+from tests.integration.sdk.fakes.server import Fakes
+from tests.integration.sdk.fakes.state import Fault, State, token
+from tests.integration.sdk.shell import Shell
+
+MIB = 1024 * 1024
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.mark.parametrize(
+    ("error", "exit_code"),
+    [
+        (errors.FileNotFound("There is no such file."), 3),
+        (errors.TokenExpired("The token has expired."), 4),
+        (errors.PermissionDenied("You may not."), 4),
+        (errors.QuotaExceeded("Your quota is used up."), 5),
+        (errors.ContentTypeMismatch("These are not PNG bytes."), 5),
+        (errors.InvalidField("path is too long", field="path"), 5),
+        (errors.PreconditionFailed("Another generation."), 6),
+        (errors.AlreadyExists("The name is taken."), 6),
+        (errors.BucketMissing("The bucket does not exist."), 7),
+        (errors.ChecksumMismatch("The bytes are damaged."), 8),
+        (errors.Internal("The service failed."), 1),
+    ],
+    ids=lambda value: getattr(value, "reason_name", value),
+)
+def test_every_kind_of_failure_has_its_exit_code(
+    error: errors.StrongroomError, exit_code: int, shell: Shell, state: State
+) -> None:
+    state.upload_faults = [Fault(error)] * 2
+    done = shell("put", "-", stdin=b"x")
+    assert done.exit_code == exit_code
+    assert done.out == ""
+    first, *hints = done.err.splitlines()
+    assert first == f"strongroom: -: {error.message}"
+    assert all(hint.startswith("  hint: ") for hint in hints)
+    done = shell("put", "-", "--json", stdin=b"x")
+    told = json.loads(done.err)["error"]
+    assert (told["code"], told["message"], told["subject"]) == (error.reason_name, error.message, "-")
+
+
+def test_services_that_do_not_run_are_told_with_their_address(unset: dict[str, str]) -> None:
+    done = Shell(unset)("usage", "--metadata-address", "127.0.0.1:1", "--token", "t")
+    assert done.exit_code == 7
+    assert "127.0.0.1:1" in done.err
+    assert "strongroom doctor" in done.err
+
+
+def test_without_a_token_the_hint_says_where_to_get_one(shell: Shell) -> None:
+    done = Shell({**shell.environ, "STRONGROOM_TOKEN": ""})("usage")
+    assert done.exit_code == 4
+    assert "strongroom token --sub NAME" in done.err
+
+
+def test_a_bug_is_told_in_one_line_and_with_its_stack_on_demand(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("unexpected")
+
+    monkeypatch.setattr("strongroom.client.file_calls.FileCalls.usage", fail)
+    done = shell("usage")
+    assert done.exit_code == 1
+    assert "Traceback" not in done.err
+    assert "ZeroDivisionError: unexpected" in done.err
+    assert "Traceback" in shell("usage", "--debug").err
+
+
+def environment(fakes: Fakes, unset: dict[str, str]) -> dict[str, str]:
+    return {
+        **os.environ,
+        **unset,
+        "STRONGROOM_STORAGE_ADDRESS": fakes.storage_address,
+        "STRONGROOM_METADATA_ADDRESS": fakes.metadata_address,
+        "STRONGROOM_TOKEN": token(),
+        "PYTHONWARNINGS": "error",
+        "TERM": "xterm",
+    }
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "strongroom.cli", *arguments]
+
+
+def wait_for_upload(state: State) -> None:
+    deadline = time.monotonic() + 60
+    while "Upload" not in state.calls and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert "Upload" in state.calls
+
+
+def test_an_interrupt_ends_a_put_of_an_open_pipe_and_stores_nothing(
+    fakes: Fakes, unset: dict[str, str]
+) -> None:
+    with subprocess.Popen(
+        command("put", "-"),
+        cwd=ROOT,
+        env=environment(fakes, unset),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdin is not None
+        process.stdin.write(b"x" * 3 * MIB)
+        process.stdin.flush()
+        wait_for_upload(fakes.state)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert (process.stdout.read(), process.stderr.read()) == (b"", b"strongroom: interrupted\n")
+    assert fakes.state.stored == {}
+
+
+def test_a_reader_that_goes_away_is_no_failure_worth_words(
+    fakes: Fakes, unset: dict[str, str], shell: Shell
+) -> None:
+    shell("put", "-", "--path", "a", stdin=bytes(4 * MIB))
+    with subprocess.Popen(
+        command("get", "paths/alice/a", "-"),
+        cwd=ROOT,
+        env=environment(fakes, unset),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.read(10) == bytes(10)
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 141
+
+
+def on_a_terminal(fakes: Fakes, unset: dict[str, str], *arguments: str) -> tuple[bytes, bytes]:
+    """Standard output, and what a terminal at standard error shows."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command(*arguments),
+        cwd=ROOT,
+        env=environment(fakes, unset),
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = bytearray()
+        while piece := _read(ours):
+            shown += piece
+        os.close(ours)
+        assert process.stdout is not None
+        out = process.stdout.read()
+        assert process.wait(60) == 0
+    return out, bytes(shown)
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 4096)
+    except OSError:  # Linux answers EIO once the other end is closed
+        return b""
+
+
+def test_bars_are_shown_on_a_terminal_only(fakes: Fakes, unset: dict[str, str], tmp_path: Path) -> None:
+    path = tmp_path / "holiday [red].bin"
+    path.write_bytes(bytes(20 * MIB))
+    out, shown = on_a_terminal(fakes, unset, "put", str(path))
+    assert out.startswith(b"uploads/alice/")
+    assert "━".encode() in shown
+    assert b"[red]" in shown
+    out, shown = on_a_terminal(fakes, unset, "put", "-q", str(path))
+    assert (out.startswith(b"uploads/alice/"), shown) == (True, b"")
