@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from grpc import aio
 
 from gateway.call import Call
+from gateway.upload_call import Message, UploadCall
 from servicekit.context import outgoing_metadata
 from strongroom.errors import Cancelled, ServiceUnavailable, StrongroomError, from_rpc_error
 from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceStub
@@ -18,8 +19,8 @@ from strongroom.storage.v1 import storage_service_pb2
 from strongroom.storage.v1.direct_pb2 import ImportFromUrlRequest, ImportFromUrlResponse
 from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
 from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
-from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
-from strongroom.wire import DownloadChunk, UploadChunk, decode_download, encode_upload
+from strongroom.storage.v1.upload_pb2 import UploadResponse
+from strongroom.wire import DownloadChunk, decode_download, encode_upload
 
 if TYPE_CHECKING:  # these exist in the stubs only
     from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceAsyncStub
@@ -30,8 +31,6 @@ if TYPE_CHECKING:  # these exist in the stubs only
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
-UploadMessage = UploadRequest | UploadChunk
-UploadCall = aio.StreamUnaryCall[UploadMessage, UploadResponse]
 DownloadMessage = DownloadResponse | DownloadChunk
 DownloadCall = aio.UnaryStreamCall[DownloadRequest, DownloadMessage]
 
@@ -88,7 +87,7 @@ class Storage(Backend):
         super().__init__("storage_service", channel, seconds=seconds)
         self._transfer_seconds = transfer_seconds
         self.stub: StorageServiceAsyncStub = StorageServiceStub(channel)
-        self._upload: aio.StreamUnaryMultiCallable[UploadMessage, UploadResponse] = channel.stream_unary(
+        self._upload: aio.StreamUnaryMultiCallable[Message, UploadResponse] = channel.stream_unary(
             f"{_STORAGE}/Upload",
             request_serializer=encode_upload,
             response_deserializer=UploadResponse.FromString,
@@ -101,7 +100,8 @@ class Storage(Backend):
 
     def upload(self, call: Call) -> UploadCall:
         """Begin ``Upload``; chunks go out without protobuf's copies (``strongroom.wire``)."""
-        return self._upload(timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal))
+        metadata = outgoing_metadata(call.principal)
+        return UploadCall(self._upload(timeout=self._transfer_seconds, metadata=metadata), self.error)
 
     async def transfer(
         self, call: Call, method: aio.UnaryUnaryMultiCallable[Request, Response], request: Request

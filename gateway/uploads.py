@@ -16,16 +16,15 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from grpc import aio
-
-from gateway.backend import Storage, UploadCall
+from gateway.backend import Storage
 from gateway.call import Call
 from gateway.digests import ContentDigest, file_checksums
 from gateway.idempotency import idempotency_key
 from gateway.multipart import FormReader, boundary_of
 from gateway.problems import ClientGone
+from gateway.upload_call import CallOver, UploadCall
 from servicekit import failpoints
-from strongroom.errors import InvalidField, MalformedRequest, UnsupportedMediaType
+from strongroom.errors import InvalidField, MalformedRequest, ServiceUnavailable, UnsupportedMediaType
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1.upload_pb2 import UploadRequest
@@ -126,11 +125,11 @@ class _FormUpload:
         pump.add_done_callback(lambda task: _settle(task, rpc))
         try:
             with self._call.client.cancels(rpc):
-                return (await rpc).file
-        except aio.AioRpcError as error:
-            raise storage.error(error) from None
+                return (await rpc.response()).file
         except asyncio.CancelledError:
             reason = pump.exception() if pump.done() and not pump.cancelled() else None
+            if isinstance(reason, CallOver):
+                raise ServiceUnavailable(f"{storage.name} gave the upload up; send it again.") from None
             if reason is not None:
                 raise reason from None
             raise
@@ -238,5 +237,5 @@ class _FormUpload:
 
 def _settle(pump: asyncio.Task[None], rpc: UploadCall) -> None:
     """A pump that failed takes the call with it; its exception is kept for ``run``."""
-    if pump.cancelled() or pump.exception() is not None:
+    if pump.cancelled() or not isinstance(pump.exception(), CallOver | None):
         rpc.cancel()

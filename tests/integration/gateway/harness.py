@@ -89,7 +89,8 @@ def form(
     """A form body with fields before and after the file, and the header that goes with it."""
     parts = [_field(name, value) for name, value in (before or {}).items()]
     if content is not None:
-        head = f'Content-Disposition: form-data; name="file"; filename="{filename}"\r\nContent-Type: {content_type}'
+        name = f'form-data; name="file"; filename="{filename}"'
+        head = f"Content-Disposition: {name}\r\nContent-Type: {content_type}"
         parts.append(f"--{BOUNDARY}\r\n{head}\r\n\r\n".encode() + content + b"\r\n")
     parts += [_field(name, value) for name, value in (after or {}).items()]
     body = b"".join(parts) + (f"--{BOUNDARY}--\r\n".encode() if final else b"")

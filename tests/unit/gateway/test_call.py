@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.call import gone
 from gateway.idempotency import idempotency_key
 from servicekit.principal import Principal
 from strongroom.errors import InvalidField, MalformedRequest, UserMismatch
@@ -39,12 +38,6 @@ def test_user_id() -> None:
     admin = Principal("root", is_admin=True)
     assert make_call("user_id=bob", principal=admin).user_id() == "bob"
     assert make_call("user_id=bob", principal=admin).user_id("carol") == "carol"
-
-
-async def test_gone_passes_over_the_body() -> None:
-    call = make_call(messages=[{"type": "http.request", "body": b"x", "more_body": False}])
-    await gone(call.receive)
-    assert (await call.receive())["type"] == "http.disconnect"
 
 
 def test_idempotency_keys() -> None:

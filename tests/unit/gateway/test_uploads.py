@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.routes.files import FileForm
-from gateway.uploads import HoldBudget, _Batch
+from gateway.uploads import _Batch
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1.target_pb2 import FILE_FOLDER_AUDIO, FILE_FOLDER_DOCUMENTS, FILE_FOLDER_UPLOADS
 
@@ -31,14 +31,6 @@ def test_cutting_copies_nothing() -> None:
     (first,) = batch.cut(2)
     assert isinstance(first, memoryview)
     assert first.obj == b"abcdef"
-
-
-def test_budget() -> None:
-    budget = HoldBudget(10)
-    assert budget.take(6)
-    assert not budget.take(5)
-    budget.give_back(6)
-    assert budget.take(10)
 
 
 @pytest.mark.parametrize(

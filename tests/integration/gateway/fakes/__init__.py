@@ -1,2 +1,3 @@
-"""The two services behind the gateway, in memory: real gRPC servers with the real interceptors and no rules left out
-that a caller can see. ``contract/`` checks them against the real services."""
+"""The two services behind the gateway, in memory: real gRPC servers with the real interceptors and no rules
+left out that a caller can see. ``contract/`` checks them against the real services.
+"""

@@ -43,9 +43,9 @@ CHUNK = 1024 * 1024
 class Faults:
     """What is to go wrong, and what was seen.
 
-    ``gate``: while cleared, nothing is read or sent. ``fail_after``: raise ``error`` once so many bytes have passed.
-    ``open_streams``, ``ended_early``: uploads and downloads running, and given up by their caller. ``chunks``: sizes of
-    the data of each Upload message. ``received``: bytes of uploads so far.
+    ``gate``: while cleared, nothing is read or sent. ``fail_after``: raise ``error`` once so many bytes have
+    passed. ``open_streams``, ``ended_early``: uploads and downloads running, and given up by their caller.
+    ``chunks``: sizes of the data of each Upload message. ``received``: bytes of uploads so far.
     """
 
     gate: asyncio.Event = field(default_factory=asyncio.Event)
@@ -55,9 +55,8 @@ class Faults:
     ended_early: int = 0
     received: int = 0
     chunks: list[int] = field(default_factory=list)
-    specs: list[UploadSpec] = field(default_factory=list)
+    provisional: list[bool] = field(default_factory=list)
     deadlines: list[float | None] = field(default_factory=list)
-    delay: float = 0.0
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -76,6 +75,7 @@ class FakeStorage(StorageServiceServicer):
         self.store = store
         self.faults = Faults()
         self.keep = True
+        self.sign_error: StrongroomError | None = None
 
     async def Upload(self, request_iterator: AsyncIterator[UploadRequest], context: Any) -> UploadResponse:
         self.faults.open_streams += 1
@@ -91,13 +91,18 @@ class FakeStorage(StorageServiceServicer):
     async def _upload(self, requests: AsyncIterator[UploadRequest]) -> UploadResponse:
         data, size = bytearray(), 0
         spec: UploadSpec | None = None
+        provisional = False
         await self.faults.pass_bytes(0)
         async for message in requests:
             if spec is None:
                 if message.WhichOneof("first_message") != "spec":
                     raise MalformedRequest("The first message must carry spec.")
+                spec, provisional = message.spec, message.provisional_target
+                self.faults.provisional.append(provisional)
+            elif message.HasField("spec"):
+                if not (provisional and message.finish_write):
+                    raise MalformedRequest("Another spec only with finish_write, after a provisional one.")
                 spec = message.spec
-                self.faults.specs.append(spec)
             if message.write_offset != size:
                 raise MalformedRequest(f"Offset {message.write_offset}, expected {size}.")
             size += len(message.data)
@@ -143,6 +148,8 @@ class FakeStorage(StorageServiceServicer):
 
     async def SignUrl(self, request: SignUrlRequest, context: Any) -> SignUrlResponse:
         await self.faults.gate.wait()
+        if self.sign_error is not None:
+            raise self.sign_error
         file, _ = self.store.find(request.key or request.file_id, request.user_id)
         seconds = request.expires_in_seconds or 3600
         expires = Timestamp()

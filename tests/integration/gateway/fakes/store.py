@@ -38,7 +38,9 @@ class MemoryStore:
     answers: dict[tuple[str, str], tuple[bytes, File]] = field(default_factory=dict)
 
     def commit(self, spec: UploadSpec, data: bytes) -> File:
-        """Check what the spec promises and make the file visible; a repeat of a request gets its first answer."""
+        """Check what the spec promises and make the file visible; a repeat of a request gets its first
+        answer.
+        """
         owner = effective_owner(current_principal(), spec.user_id)
         verify(spec, data)
         request = (owner, spec.request_id)
@@ -75,7 +77,11 @@ class MemoryStore:
         owner = effective_owner(current_principal(), user_id)
         after = _after(token, prefix)
         found = sorted(
-            (file for file, _ in self.files.values() if file.owner_id == owner and file.key.startswith(prefix)),
+            (
+                file
+                for file, _ in self.files.values()
+                if file.owner_id == owner and file.key.startswith(prefix)
+            ),
             key=lambda file: file.key.encode(),
         )
         rest = [file for file in found if file.key.encode() > after.encode()]

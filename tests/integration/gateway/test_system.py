@@ -1,0 +1,162 @@
+"""Health, readiness, metrics, documents, request ids, CORS, methods."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from openapi_spec_validator import validate
+
+from tests.integration.gateway.fakes.servers import NOT_SERVING
+from tests.integration.gateway.harness import Running, bearer, run_gateway
+
+
+async def test_healthz_knows_nothing_of_what_is_behind(gateway: Running) -> None:
+    assert gateway.backends.storage_server is not None
+    await gateway.backends.storage_server.stop(0)
+    gateway.client.headers.pop("authorization")
+    response = await gateway.client.get("/healthz")
+    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+
+
+async def test_readyz_names_each(gateway: Running) -> None:
+    gateway.client.headers.pop("authorization")
+    response = await gateway.client.get("/readyz")
+    names = ("storage", "metadata", "postgres", "s3")
+    assert response.json() == {"status": "ready", "checks": dict.fromkeys(names, "ok")}
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "service"),
+    [
+        ("storage", "storage", ""),
+        ("metadata", "metadata", ""),
+        ("postgres", "metadata", "strongroom.postgres"),
+        ("s3", "storage", "strongroom.s3"),
+    ],
+)
+async def test_readyz_when_one_is_not(gateway: Running, name: str, side: str, service: str) -> None:
+    await getattr(gateway.backends, f"{side}_health").set(service, NOT_SERVING)
+    response = await gateway.client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["code"] == "SERVICE_UNAVAILABLE"
+    assert "retry-after" in response.headers
+    assert [key for key, value in response.json()["checks"].items() if value != "ok"] == [name]
+    assert name in response.json()["detail"]
+
+
+async def test_readyz_and_files_while_a_service_is_gone(gateway: Running) -> None:
+    assert gateway.backends.storage_server is not None
+    await gateway.backends.storage_server.stop(0)
+    response = await gateway.client.get("/readyz")
+    failed = {key for key, value in response.json()["checks"].items() if value != "ok"}
+    assert (response.status_code, failed) == (503, {"storage", "s3"})
+    response = await gateway.client.get("/api/v1/s3/file/uploads/alice/x")
+    assert (response.status_code, response.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert response.json()["metadata"] == {"service": "storage_service"}
+    assert "127.0.0.1" not in response.text
+
+
+async def test_metrics(gateway: Running) -> None:
+    await gateway.client.get("/api/v1/s3/files")
+    await gateway.client.get("/nowhere")
+    text = (await gateway.client.get("/metrics")).text
+    assert 'http_requests_total{method="GET",route="/api/v1/s3/files",status="200"} 1.0' in text
+    assert 'http_requests_total{method="GET",route="(none)",status="404"} 1.0' in text
+    assert "http_request_seconds_bucket" in text
+    assert "process_resident_memory_bytes" in text
+
+
+async def test_openapi_and_docs_come_from_here(gateway: Running) -> None:
+    gateway.client.headers.pop("authorization")
+    document = (await gateway.client.get("/openapi.json")).json()
+    validate(document)
+    page = await gateway.client.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    links = re.findall(r'(?:src|href)="(?!data:)([^"]+)"', page.text)
+    assert len(links) == 3
+    for link in links:
+        asset = await gateway.client.get(f"/{link}")
+        assert asset.status_code == 200
+        assert asset.headers["content-type"].startswith(("text/javascript", "text/css"))
+    assert (await gateway.client.get("/docs/other.js")).status_code == 404
+    assert "://" not in page.text
+
+
+async def test_request_ids(gateway: Running) -> None:
+    for given in ("abc-123", "A.b_9"):
+        response = await gateway.client.get("/healthz", headers={"X-Request-Id": given})
+        assert response.headers["x-request-id"] == given
+    for bad in ("", "a b", "x" * 200, "<script>", "a\tb"):
+        made = (await gateway.client.get("/nowhere", headers={"X-Request-Id": bad})).headers["x-request-id"]
+        assert re.fullmatch(r"[0-9a-f]{32}", made)
+    problem = await gateway.client.get("/nowhere", headers={"X-Request-Id": "seen"})
+    assert problem.json()["request_id"] == "seen"
+
+
+async def test_deadlines_and_ids_travel_on(gateway: Running) -> None:
+    await gateway.client.get("/api/v1/s3/files")
+    (left,) = gateway.backends.files.faults.deadlines
+    assert left is not None
+    assert 0 < left <= 30
+
+
+async def test_a_service_that_does_not_answer_in_time() -> None:
+    async with run_gateway(rpc_seconds=0.2) as gateway:
+        gateway.backends.files.faults.gate.clear()
+        response = await gateway.client.get("/api/v1/s3/files")
+        assert (response.status_code, response.json()["code"]) == (504, "DEADLINE_EXCEEDED")
+
+
+async def test_unknown_routes_and_methods(gateway: Running) -> None:
+    response = await gateway.client.get("/api/v1/s3/nothing")
+    assert (response.status_code, response.json()["code"]) == (404, "NOT_FOUND")
+    response = await gateway.client.put("/api/v1/s3/files")
+    assert (response.status_code, response.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
+    assert response.headers["allow"] == "GET, HEAD, OPTIONS"
+    response = await gateway.client.options("/api/v1/s3/files")
+    assert (response.status_code, response.headers["allow"]) == (204, "GET, HEAD, OPTIONS")
+
+
+async def test_head_on_json(gateway: Running) -> None:
+    response = await gateway.client.head("/healthz")
+    assert (response.status_code, response.headers["content-length"], response.content) == (200, "15", b"")
+
+
+async def test_cors() -> None:
+    async with run_gateway(cors_origins=("https://app.test",)) as gateway:
+        preflight = await gateway.client.options(
+            "/api/v1/s3/upload",
+            headers={
+                "Origin": "https://app.test",
+                "Access-Control-Request-Method": "POST",
+                "Access-Control-Request-Headers": "authorization, idempotency-key, content-type",
+            },
+        )
+        assert preflight.status_code == 200
+        assert preflight.headers["access-control-allow-origin"] == "https://app.test"
+        assert "POST" in preflight.headers["access-control-allow-methods"]
+        allowed = preflight.headers["access-control-allow-headers"].lower()
+        assert {"authorization", "idempotency-key"} <= {name.strip() for name in allowed.split(",")}
+        problem = await gateway.client.get("/nowhere", headers={"Origin": "https://app.test"})
+        assert problem.headers["access-control-allow-origin"] == "https://app.test"
+        assert "etag" in problem.headers["access-control-expose-headers"].lower()
+        other = await gateway.client.get("/healthz", headers={"Origin": "https://evil.test"})
+        assert "access-control-allow-origin" not in other.headers
+
+
+async def test_no_cors_unless_set(gateway: Running) -> None:
+    response = await gateway.client.get("/healthz", headers={"Origin": "https://app.test"})
+    assert "access-control-allow-origin" not in response.headers
+
+
+async def test_a_bug_is_a_problem_without_details(gateway: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("postgresql://user:password@db/strongroom")
+
+    monkeypatch.setattr(gateway.services.metadata, "unary", broken)
+    response = await gateway.client.get("/api/v1/s3/files", headers=bearer())
+    assert (response.status_code, response.json()["code"]) == (500, "INTERNAL")
+    assert "password" not in response.text
+    assert response.json()["request_id"] == response.headers["x-request-id"]
