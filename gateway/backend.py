@@ -15,6 +15,8 @@ from strongroom.errors import Cancelled, ServiceUnavailable, StrongroomError, fr
 from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceStub
 from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceStub
 from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceStub
+from strongroom.metadata.v1.notification_service_pb2 import WatchRequest, WatchResponse
+from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceStub
 from strongroom.storage.v1 import storage_service_pb2
 from strongroom.storage.v1.direct_pb2 import ImportFromUrlRequest, ImportFromUrlResponse
 from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
@@ -26,6 +28,7 @@ if TYPE_CHECKING:  # these exist in the stubs only
     from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceAsyncStub
     from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceAsyncStub
     from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceAsyncStub
+    from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
     from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
 
 Request = TypeVar("Request")
@@ -132,3 +135,8 @@ class Metadata(Backend):
         self.files: FileServiceAsyncStub = FileServiceStub(channel)
         self.generations: GenerationServiceAsyncStub = GenerationServiceStub(channel)
         self.event_media: EventMediaServiceAsyncStub = EventMediaServiceStub(channel)
+        self._notifications: NotificationServiceAsyncStub = NotificationServiceStub(channel)
+
+    def watch(self, call: Call, request: WatchRequest) -> aio.UnaryStreamCall[WatchRequest, WatchResponse]:
+        """Begin ``Watch``: it has no deadline, for it ends with its reader."""
+        return self._notifications.Watch(request, metadata=outgoing_metadata(call.principal))

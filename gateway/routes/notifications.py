@@ -1,0 +1,65 @@
+"""Notifications: server-sent events, per user, resumable by the last event's id."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from starlette.types import Receive, Scope, Send
+
+from gateway.call import Call
+from gateway.notifications import Watch, show
+from gateway.reply import Reply
+from gateway.routing import Routes
+
+PATH: Final = "/api/notifications"
+RETRY_MS: Final = 2000
+
+routes = Routes("notifications")
+
+
+@routes.add("GET", PATH)
+async def stream_notifications(call: Call) -> Reply:
+    """The caller's events as ``text/event-stream`` (WHATWG HTML section 9.2)."""
+    token = call.header("last-event-id") or call.query("last_event_id") or ""
+    return _EventStream(await Watch.begin(call, token))
+
+
+class _EventStream(Reply):
+    """One event per message, a comment as heartbeat; ends only with the client or the service."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__(
+            200,
+            b"",
+            [
+                (b"content-type", b"text/event-stream"),
+                (b"cache-control", b"no-store"),
+                (b"x-accel-buffering", b"no"),  # nginx: pass events on at once
+            ],
+        )
+        self._watch = watch
+
+    async def send_to(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until either side ends."""
+        if scope["method"] == "HEAD":
+            self._watch.close()
+            await super().send_to(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await _send(send, f"retry: {RETRY_MS}\n\n")
+        try:
+            async for response in self._watch:
+                if not response.HasField("event"):
+                    await _send(send, ":\n\n")
+                    continue
+                event = show(response.event)
+                text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+                await _send(send, f"id: {event['id']}\nevent: {event['type']}\ndata: {text}\n\n")
+        finally:
+            self._watch.close()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _send(send: Send, text: str) -> None:
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
