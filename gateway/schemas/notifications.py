@@ -34,7 +34,7 @@ DOCS = {
         "Events as they happen",
         {200: Success("A stream that does not end by itself", {"text/event-stream": Notification})},
         description=(
-            "Each message has `id`, `event` (the type) and `data` (the event as JSON). A reader that is too slow"
+            "Each message has `id`, `event` (the type) and `data` (the event as JSON). A reader too slow"
             " is dropped and goes on by its last id."
         ),
         errors=("OFFSET_OUT_OF_RANGE",),
