@@ -54,16 +54,16 @@ class ScriptedServer:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def options(self, **changes: object) -> S3Options:
-        """Settings that lead here, with short times."""
+        """Settings that lead here."""
         base: dict[str, object] = {
             "bucket": "bucket",
             "endpoint_url": f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}",
             "access_key_id": "key",
             "secret_access_key": "very-secret",
-            "connect_timeout": 2.0,
-            "read_timeout": 1.0,
-            "reply_timeout": 1.0,
-            "slow_reply_timeout": 2.0,
+            "connect_timeout": 20.0,
+            "read_timeout": 30.0,
+            "reply_timeout": 30.0,
+            "slow_reply_timeout": 30.0,
             "max_attempts": 3,
         }
         return S3Options(**{**base, **changes})  # type: ignore[arg-type]

@@ -63,8 +63,6 @@ async def test_what_a_part_looks_like() -> None:
         failure(400, "BadDigest"),
         failure(400, "RequestTimeout"),
         reset(),
-        hang(3),
-        drip(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0.2),
         raw(b"HTTP/1.1 200 OK\r\nContent-Le", then_close=True),
         raw(b"220 mail.example ESMTP\r\n", then_close=True),
         raw(b"HTTP/1.1 100 Continue\r\n\r\n", then_close=True),
@@ -83,8 +81,6 @@ async def test_what_may_pass_is_tried_again_with_the_same_bytes(first: Step) -> 
         (failure(503, "SlowDown"), errors.StoreThrottled, False),
         (failure(400, "BadDigest"), errors.ChecksumMismatch, False),
         (reset(), errors.StoreUnavailable, True),
-        (hang(3), errors.StoreTimeout, True),
-        (drip(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0.2), errors.StoreTimeout, True),
     ],
 )
 async def test_what_does_not_pass(step: Step, kind: type[StoreError], unknown: bool) -> None:
@@ -93,6 +89,16 @@ async def test_what_does_not_pass(step: Step, kind: type[StoreError], unknown: b
             await send_part(store)
     assert (caught.value.outcome_unknown, caught.value.operation) == (unknown, "UploadPart")
     assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("step", [hang(12), drip(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0.5)])
+async def test_replies_have_a_deadline_however_slowly_they_drip(step: Step) -> None:
+    async with scripted(step, put_ok("e1"), reply_timeout=4.0) as (store, _):
+        assert (await put_body(store)).etag == "e1"
+    async with scripted(step, reply_timeout=2.0, max_attempts=1) as (store, _):
+        with pytest.raises(errors.StoreTimeout) as caught:
+            await send_part(store)
+    assert caught.value.outcome_unknown
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from tests.unit.storage_service.s3.scripted_server import (
     answer,
     drip,
     failure,
-    hang,
     head_of,
     object_head,
     raw,
@@ -41,7 +40,6 @@ async def complete(store: S3ObjectStore) -> CompleteResult:
         failure(500, "InternalError"),
         failure(503, "SlowDown"),
         reset(),
-        hang(3),
         raw(b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n<InitiateMultipartUp", then_close=True),
         answer(200, b"<InitiateMultipartUploadResult><UploadId>u1</Up"),
         answer(503, b"<html>gateway</html>"),
@@ -54,8 +52,8 @@ async def test_what_may_pass_is_tried_again(first: Step) -> None:
 
 
 async def test_a_dripping_answer_has_a_deadline() -> None:
-    slow = drip(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0.08)
-    async with scripted(slow, max_attempts=1) as (store, _):
+    slow = drip(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0.2)
+    async with scripted(slow, max_attempts=1, reply_timeout=2.0) as (store, _):
         with pytest.raises(errors.StoreTimeout) as caught:
             await store.abort("key", "u1")
     assert caught.value.outcome_unknown

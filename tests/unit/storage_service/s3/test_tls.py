@@ -89,7 +89,7 @@ async def test_an_unknown_certificate_is_refused_unless_told(certificate: Certif
 async def test_clear_text_where_tls_is_expected(certificate: Certificate) -> None:
     async with scripted(put_ok("e1"), max_attempts=1) as (_, server):
         url = f"https://127.0.0.1:{server.port}"
-        async with scripted(endpoint_url=url, max_attempts=1) as (store, _):
+        async with scripted(endpoint_url=url, max_attempts=1, connect_timeout=2.0) as (store, _):
             with pytest.raises((errors.StoreUnreachable, errors.StoreTimeout)):
                 await put_body(store)
 
