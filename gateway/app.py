@@ -28,6 +28,7 @@ from gateway.reply import Reply, header
 from gateway.routes import all_operations
 from gateway.routing import RouteTable
 from gateway.services import Services
+from gateway.websocket import WebSockets
 from servicekit.context import current
 
 #: Answer headers that pages of other origins may read.
@@ -61,20 +62,21 @@ def build_app(services: Services) -> ASGIApp:
     app = SecurityHeaders(app)
     app = EarlyReplies(app, limit=settings.drain_body_bytes, seconds=settings.drain_body_seconds)
     app = AccessLog(app, services.metrics)
-    return HttpOnly(RequestIds(app))
+    return Entrance(RequestIds(app), RequestIds(WebSockets(services)))
 
 
-class HttpOnly:
+class Entrance:
     """Answers the server's lifespan messages (there is nothing to start) and hands requests on."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, sockets: ASGIApp) -> None:
         self._app = app
+        self._sockets = sockets
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await self._app(scope, receive, send)
         elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008})
+            await self._sockets(scope, receive, send)
         else:
             while (message := await receive())["type"] != "lifespan.shutdown":
                 await send({"type": f"{message['type']}.complete"})

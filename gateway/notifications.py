@@ -6,6 +6,7 @@ that takes too long is dropped, and goes on from its last event id.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any, Final, Self
@@ -31,7 +32,9 @@ class Watch:
     def __init__(self, call: Call, rpc: aio.UnaryStreamCall[WatchRequest, WatchResponse]) -> None:
         self._call = call
         self._rpc: Any = rpc
-        call.client.add(rpc.cancel)
+        self._cancel = rpc.cancel
+        self._closed = False
+        call.client.add(self._cancel)
 
     @classmethod
     async def begin(cls, call: Call, resume_token: str) -> Self:
@@ -60,13 +63,18 @@ class Watch:
         try:
             while (message := await self._rpc.read()) is not aio.EOF:
                 yield message
+        except asyncio.CancelledError:
+            if not self._closed:
+                raise
         except aio.AioRpcError as error:
             found: StrongroomError = self._call.services.metadata.error(error)
             log.info("watch ended", code=found.reason_name)
 
     def close(self) -> None:
-        """End the stream."""
-        self._call.client.remove(self._rpc.cancel)
+        """End the stream; once or more often."""
+        if not self._closed:
+            self._closed = True
+            self._call.client.remove(self._cancel)
         self._rpc.cancel()
 
 

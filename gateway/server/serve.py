@@ -102,7 +102,10 @@ def make_server(app: ASGIApp, settings: GatewaySettings, metrics: Metrics) -> Ga
     config = Config(
         app,
         http=GuardedProtocol.with_limits(ConnectionLimits.from_settings(settings), metrics),
-        ws="none",
+        ws="websockets-sansio",
+        ws_max_size=64 * 1024,  # clients have nothing to say here
+        ws_ping_interval=20.0,
+        ws_ping_timeout=20.0,
         lifespan="on",
         interface="asgi3",
         loop="none",

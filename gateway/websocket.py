@@ -1,0 +1,113 @@
+"""``/api/notifications/ws``: a user's events as JSON messages of a WebSocket (RFC 6455).
+
+The token comes as ``Authorization``, or, from pages (which can't set headers), as the subprotocol
+``bearer.<token>`` beside the subprotocol ``strongroom``. Refusals are problems before the handshake; later
+ends are close codes:
+
+    1000  the client closed    1012  the service restarts: connect again    1013  the reader is too slow:
+    connect again
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Final
+
+import structlog
+from starlette.types import Message, Receive, Scope, Send
+
+from gateway.call import Call
+from gateway.notifications import Watch, show
+from gateway.problems import problem_for, problem_for_bug
+from gateway.reply import Reply
+from gateway.services import Services
+from servicekit.context import current
+from strongroom.errors import NotFound, StrongroomError
+
+PATH: Final = "/api/notifications/ws"
+PROTOCOL: Final = "strongroom"
+SLOW_SECONDS: Final = 30.0
+RESTARTING: Final = 1012
+TOO_SLOW: Final = 1013
+_TOKEN_PREFIX: Final = "bearer."  # noqa: S105 - a prefix, no secret
+
+log = structlog.get_logger("gateway.websocket")
+
+
+class WebSockets:
+    """The WebSocket side of the application: one path."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # websocket.connect
+        context = current()
+        request_id = context.request_id if context is not None else ""
+        try:
+            watch = await self._begin(scope, receive, request_id)
+        except StrongroomError as error:
+            await _refuse(send, problem_for(error, request_id))
+            return
+        except Exception:
+            log.exception("unexpected error")
+            await _refuse(send, problem_for_bug(request_id))
+            raise
+        protocol = PROTOCOL if PROTOCOL in scope.get("subprotocols", ()) else None
+        await send({"type": "websocket.accept", "subprotocol": protocol})
+        await _serve(watch, receive, send)
+
+    async def _begin(self, scope: Scope, receive: Receive, request_id: str) -> Watch:
+        if scope["path"] != PATH:
+            raise NotFound(f"There is no such WebSocket; notifications are at {PATH}.")
+        principal = await self._services.authenticator.verify(_authorization(scope))
+        call = Call(self._services, scope, receive, path={}, principal=principal, request_id=request_id)
+        return await Watch.begin(call, call.query("last_event_id") or "")
+
+
+async def _serve(watch: Watch, receive: Receive, send: Send) -> None:
+    """Send events until the client leaves or takes too long."""
+    leaving = asyncio.ensure_future(_until_left(receive))
+    leaving.add_done_callback(lambda _: watch.close())
+    code = RESTARTING
+    try:
+        async for response in watch:
+            if response.HasField("event"):
+                text = json.dumps(show(response.event), ensure_ascii=False, separators=(",", ":"))
+                message: Message = {"type": "websocket.send", "text": text}
+                await asyncio.wait_for(send(message), SLOW_SECONDS)
+    except TimeoutError:
+        code = TOO_SLOW
+    except asyncio.CancelledError:
+        if not leaving.done():
+            raise
+    finally:
+        gone = leaving.done()
+        leaving.cancel()
+        watch.close()
+    if not gone:
+        await send({"type": "websocket.close", "code": code})
+
+
+async def _until_left(receive: Receive) -> None:
+    """Whatever the client says is dropped: it has nothing to say here."""
+    while (await receive())["type"] != "websocket.disconnect":
+        pass
+
+
+def _authorization(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"authorization":
+            return str(value.decode("latin-1"))
+    for protocol in scope.get("subprotocols", ()):
+        if protocol.startswith(_TOKEN_PREFIX):
+            return f"Bearer {protocol.removeprefix(_TOKEN_PREFIX)}"
+    return None
+
+
+async def _refuse(send: Send, reply: Reply) -> None:
+    """Answer the handshake with a problem (ASGI extension ``websocket.http.response``)."""
+    headers = [*reply.headers, (b"content-length", b"%d" % len(reply.body))]
+    await send({"type": "websocket.http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": reply.body, "more_body": False})
