@@ -89,6 +89,11 @@ def hit_sync(name: str) -> None:
         _act(rule)
 
 
+def armed() -> bool:
+    """Whether any point is set, for callers whose way to a point costs something itself."""
+    return bool(_load())
+
+
 def check() -> None:
     """Read the variable now, so that a wrong one stops the start: one line, exit 2.
 
