@@ -64,7 +64,7 @@ class Watch:
             while (message := await self._rpc.read()) is not aio.EOF:
                 yield message
         except asyncio.CancelledError:
-            if not self._closed:
+            if not self._closed and not self._call.client.gone:
                 raise
         except aio.AioRpcError as error:
             found: StrongroomError = self._call.services.metadata.error(error)

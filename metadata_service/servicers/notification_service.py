@@ -9,7 +9,7 @@ from grpc.aio import ServicerContext
 
 from metadata_service.waking import Waking
 from metadata_service.watching import Watching
-from servicekit.context import current_principal
+from servicekit.context import current_principal, draining
 from servicekit.principal import effective_owner
 from strongroom.errors import RateLimited
 from strongroom.metadata.v1 import notification_service_pb2 as pb
@@ -35,7 +35,7 @@ class NotificationServicer(NotificationServiceServicer):
         silent = 0.0
         with self._waking.waiting(owner) as woken:
             await _send(context, pb.WatchResponse())
-            while True:
+            while not draining():
                 woken.clear()
                 events, position = await self._watching.after(owner, position)
                 for event in events:
