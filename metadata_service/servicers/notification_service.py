@@ -32,10 +32,10 @@ class NotificationServicer(NotificationServiceServicer):
     async def Watch(self, request: pb.WatchRequest, context: Context) -> None:  # type: ignore[override]
         owner = effective_owner(current_principal(), request.user_id)
         position = await self._watching.start(owner, request.resume_token)
-        silent = 0.0
+        silent, leaving = 0.0, draining()
         with self._waking.waiting(owner) as woken:
             await _send(context, pb.WatchResponse())
-            while not draining():
+            while not leaving.is_set():
                 woken.clear()
                 events, position = await self._watching.after(owner, position)
                 for event in events:
