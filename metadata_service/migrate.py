@@ -48,12 +48,13 @@ def migrate(settings: MigrationSettings) -> str:
             after = _revision(connection)
             grant(connection, settings)
             connection.connection.commit()  # the grants went past SQLAlchemy, which knows of no transaction
-    except psycopg.errors.LockNotAvailable as error:
-        raise MigrationFailed("a table stayed busy; the migration changed nothing, run it again") from error
-    except Exception as error:
-        if isinstance(error.__cause__, psycopg.Error):
-            raise MigrationFailed(f"the migration failed: {_one_line(error.__cause__)}") from error
+    except (MigrationFailed, SettingError):
         raise
+    except Exception as error:
+        cause = error if isinstance(error, psycopg.Error) else error.__cause__
+        if not isinstance(cause, psycopg.Error):
+            raise
+        raise MigrationFailed(_explain(cause)) from error
     return f"schema at revision {after}" + ("" if before == after else f" (was {before or 'empty'})")
 
 
@@ -126,6 +127,12 @@ def _ensure_role(driver: psycopg.Connection, role: str, password: str) -> None:
     rights = sql.SQL("LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE")
     secret = sql.SQL(" PASSWORD {}").format(sql.Literal(password)) if password else sql.SQL("")
     driver.execute(sql.SQL("CREATE ROLE {} {}{}").format(sql.Identifier(role), rights, secret))
+
+
+def _explain(error: psycopg.Error) -> str:
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        return "a table stayed busy, and what was to be changed there was not; run it again"
+    return f"the migration failed: {_one_line(error)}"
 
 
 def _one_line(error: Exception) -> str:

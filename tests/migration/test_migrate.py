@@ -1,0 +1,205 @@
+"""`migrate`: repeated, at once with others, with little rights, and when it cannot."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from alembic import command
+from pydantic import SecretStr
+
+from metadata_service import migrate as module
+from metadata_service.config import MigrationSettings
+from metadata_service.migrate import MigrationFailed, alembic_config, migrate
+from metadata_service.migrations import REVISIONS
+from servicekit.settings import SettingError
+from tests.databases import Logins
+from tests.migration.test_schema import connect
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+HEAD = REVISIONS[-1]
+
+
+@pytest.fixture
+def fresh(empty_database: Logins) -> Iterator[Logins]:
+    made = empty_database.create(f"fresh_{uuid.uuid4().hex}")
+    yield made
+    made.drop()
+
+
+def as_user(url: str, user: str, password: str = "secret") -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.netloc.rpartition('@')[2]}"))
+
+
+@pytest.fixture
+def role(fresh: Logins) -> Iterator[str]:
+    """A name for a role that does not exist yet; dropped afterwards."""
+    name = f"role_{uuid.uuid4().hex}"
+    yield name
+    if fresh.rows("SELECT 1 FROM pg_roles WHERE rolname = %s", name):
+        fresh.change(f"DROP OWNED BY {name} CASCADE")
+        fresh.change(f"DROP ROLE {name}")
+
+
+def test_from_nothing_and_again(fresh: Logins) -> None:
+    assert migrate(fresh.migration_settings()) == f"schema at revision {HEAD} (was empty)"
+    assert migrate(fresh.migration_settings()) == f"schema at revision {HEAD}"
+
+
+def test_four_at_once(fresh: Logins) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        said = list(pool.map(lambda _: migrate(fresh.migration_settings()), range(4)))
+    assert sorted(said) == [f"schema at revision {HEAD}"] * 3 + [f"schema at revision {HEAD} (was empty)"]
+
+
+def test_down_and_up_again(fresh: Logins) -> None:
+    migrate(fresh.migration_settings())
+    with connect(fresh.owner) as connection:
+        connection.exec_driver_sql("SET app.scope = 'system'")
+        connection.commit()
+        command.downgrade(alembic_config(connection), "base")
+        connection.commit()
+    left = fresh.rows(
+        "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+    )
+    assert left == [("alembic_version",)]
+    assert migrate(fresh.migration_settings()) == f"schema at revision {HEAD} (was empty)"
+
+
+def test_one_login_for_both_works_and_is_warned_about(
+    fresh: Logins, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = MigrationSettings(database_url=SecretStr(fresh.owner), migration_database_url=None)
+    assert HEAD in migrate(settings)
+    assert "a role of its own" in capsys.readouterr().err
+    with psycopg.connect(fresh.owner) as connection:
+        assert connection.execute("SELECT count(*) FROM files").fetchone() == (0,)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
+            connection.execute("INSERT INTO quotas (owner_id) VALUES ('ada')")
+
+
+def test_a_role_that_is_missing_is_asked_for(fresh: Logins, role: str) -> None:
+    settings = MigrationSettings(
+        database_url=SecretStr(as_user(fresh.app, role)), migration_database_url=SecretStr(fresh.owner)
+    )
+    with pytest.raises(SettingError, match=f"CREATE ROLE {role} LOGIN"):
+        migrate(settings)
+
+
+def test_a_role_that_is_missing_is_made_by_those_who_may(fresh: Logins, role: str) -> None:
+    app = as_user(fresh.app, role, "pass'word")
+    settings = MigrationSettings(
+        database_url=SecretStr(app), migration_database_url=SecretStr(fresh.superuser)
+    )
+    migrate(settings)
+    ((superuser, bypass),) = fresh.rows(
+        "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = %s", role
+    )
+    assert (superuser, bypass) == (False, False)
+    with psycopg.connect(app) as connection:
+        assert connection.execute("SELECT count(*) FROM files").fetchone() == (0,)
+
+
+def test_too_many_rights_are_taken_back(fresh: Logins) -> None:
+    migrate(fresh.migration_settings())
+    with psycopg.connect(fresh.owner) as connection:
+        connection.execute("GRANT ALL ON files TO strongroom_app")
+    migrate(fresh.migration_settings())
+    held = fresh.rows(
+        "SELECT privilege_type FROM information_schema.role_table_grants"
+        " WHERE grantee = 'strongroom_app' AND table_name = 'files' ORDER BY 1"
+    )
+    assert held == [("DELETE",), ("INSERT",), ("SELECT",), ("UPDATE",)]
+
+
+def test_a_busy_table_is_not_waited_for_long(fresh: Logins, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_WAIT_FOR_TABLES", "300ms")
+    migrate(fresh.migration_settings())
+    with connect(fresh.owner) as connection:
+        connection.exec_driver_sql("SET app.scope = 'system'")
+        connection.commit()
+        command.downgrade(alembic_config(connection), "base")
+        connection.commit()
+    with psycopg.connect(fresh.superuser) as other:
+        other.execute("LOCK TABLE alembic_version IN SHARE MODE")
+        with pytest.raises(MigrationFailed, match="busy"):
+            migrate(fresh.migration_settings())
+    assert HEAD in migrate(fresh.migration_settings())
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """`python -m metadata_service …` with nothing of ours in the environment but `environment`."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("STRONGROOM_")}
+    return subprocess.run(
+        [sys.executable, "-m", "metadata_service", *arguments],
+        cwd=CHECKOUT, env=clean | environment, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+def test_the_command(fresh: Logins) -> None:
+    done = run("migrate", STRONGROOM_DATABASE_URL=fresh.app, STRONGROOM_MIGRATION_DATABASE_URL=fresh.owner)
+    assert (done.returncode, done.stdout) == (0, f"schema at revision {HEAD} (was empty)\n")
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "says"),
+    [
+        ("", 2, "STRONGROOM_DATABASE_URL"),
+        ("postgresql://nobody:hidden-word@127.0.0.1:1/none", 1, "can't be reached"),
+    ],
+)
+def test_the_command_fails_in_one_line(url: str, status: int, says: str) -> None:
+    done = run("migrate", STRONGROOM_DATABASE_URL=url)
+    assert done.returncode == status
+    assert says in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "hidden-word" not in done.stderr
+
+
+def serve(url: str) -> subprocess.CompletedProcess[str]:
+    return run(
+        "serve",
+        STRONGROOM_DATABASE_URL=url,
+        STRONGROOM_JWT_SECRET="j" * 32,
+        STRONGROOM_INTERNAL_SECRET="i" * 32,
+        STRONGROOM_METADATA_BIND="127.0.0.1:0",
+    )
+
+
+def test_serve_wants_the_schema(fresh: Logins) -> None:
+    done = serve(fresh.app)
+    assert done.returncode == 1
+    assert "run `python -m metadata_service migrate`" in done.stderr
+
+
+def test_serve_wants_this_release_of_it(fresh: Logins) -> None:
+    migrate(fresh.migration_settings())
+    fresh.change("UPDATE alembic_version SET version_num = '0001'")
+    done = serve(fresh.app)
+    assert done.returncode == 1
+    assert f"is at revision 0001, this release needs {HEAD}" in done.stderr
+
+
+def test_serve_refuses_a_superuser(fresh: Logins) -> None:
+    migrate(fresh.migration_settings())
+    done = serve(fresh.superuser)
+    assert done.returncode == 2
+    assert "STRONGROOM_DATABASE_URL" in done.stderr
+    assert "superuser" in done.stderr
+
+
+def test_serve_wants_row_security_on_every_table(fresh: Logins) -> None:
+    migrate(fresh.migration_settings())
+    fresh.change("ALTER TABLE files NO FORCE ROW LEVEL SECURITY")
+    done = serve(fresh.app)
+    assert done.returncode == 1
+    assert "row-level security is not forced on files" in done.stderr
