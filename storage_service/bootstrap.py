@@ -14,6 +14,7 @@ from servicekit.channels import make_channel
 from servicekit.server import ServerSpec
 from servicekit.settings import require
 from servicekit.tokens import InternalCredential
+from storage_service.archives.client import FileListClient
 from storage_service.attempts import Attempts
 from storage_service.budget import ByteBudget
 from storage_service.cleaner import Cleaner
@@ -29,6 +30,10 @@ from storage_service.importing.urls import UrlRules
 from storage_service.limits import Limits
 from storage_service.metadata_client import MetadataClient
 from storage_service.objectstore import ObjectStore
+from storage_service.projects.assembly import ProjectParts, Projects
+from storage_service.projects.client import ProjectMetadataClient
+from storage_service.projects.limits import ProjectLimits
+from storage_service.projects.settling import KeySettler
 from storage_service.s3.options import S3Options
 from storage_service.s3.store import open_s3_store
 from storage_service.servicer import StorageServicer, UseCases
@@ -46,39 +51,68 @@ class StorageApp:
         self.store = store
         self._channel = make_channel(settings.metadata_address, settings)
         metadata = MetadataClient(self._channel, _internal_credential(settings))
-        self.cleaner = Cleaner(store, metadata, interval_seconds=settings.cleaner_interval_seconds)
+        projects = ProjectMetadataClient(self._channel, _internal_credential(settings))
+        settler = KeySettler(store, projects)
+        self.cleaner = Cleaner(
+            store, metadata, interval_seconds=settings.cleaner_interval_seconds, chores=(settler,)
+        )
         self._attempts = Attempts(
             metadata, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self.cleaner.wake
         )
         self._sources = SourceClient(url_rules(settings), SystemResolver(), source_timeouts(settings))
+        self._content = ContentRules(settings.allowed_types())
+        self._budget = ByteBudget(settings.upload_memory_bytes)
+        self._projects = Projects(self._project_parts(metadata, projects, settler))
         self.servicer = StorageServicer(self._use_cases(metadata))
 
     def _use_cases(self, metadata: MetadataClient) -> UseCases:
         settings = self._settings
         limits = Limits(settings.size_rules(), min_part_bytes=settings.part_size_bytes)
-        content = ContentRules(settings.allowed_types())
         uploader = Uploader(
             self.store,
             metadata,
             self._attempts,
-            budget=ByteBudget(settings.upload_memory_bytes),
+            budget=self._budget,
             limits=limits,
-            content=content,
+            content=self._content,
         )
         importer = Importer(uploader, self._sources, import_limits(settings))
         return UseCases(
             uploader=uploader,
             downloader=Downloader(self.store, metadata),
             signer=Signer(self.store, metadata, public_base_url=settings.public_base_url),
-            copier=Copier(self.store, metadata, self._attempts, limits, content),
+            copier=Copier(self.store, metadata, self._attempts, limits, self._content),
             deleter=Deleter(metadata),
             importer=importer,
             batch_importer=BatchImporter(importer, settings.import_parallel),
+            projects=self._projects.use_cases,
+        )
+
+    def _project_parts(
+        self, metadata: MetadataClient, projects: ProjectMetadataClient, settler: KeySettler
+    ) -> ProjectParts:
+        settings = self._settings
+        return ProjectParts(
+            store=self.store,
+            metadata=projects,
+            files=FileListClient(self._channel),
+            reservations=metadata,
+            settler=settler,
+            budget=self._budget,
+            archive_memory=ByteBudget(settings.archive_memory_bytes),
+            limits=ProjectLimits(
+                settings.max_project_file_bytes, settings.max_project_bytes, settings.max_project_files
+            ),
+            content=self._content,
+            part_size=settings.part_size_bytes,
+            lease_seconds=settings.upload_lease_seconds,
+            wake_cleaner=self.cleaner.wake,
         )
 
     async def aclose(self) -> None:
         """Let attempts be given up, then close channel and store."""
         await self._attempts.aclose()
+        await self._projects.aclose()
         await self._sources.aclose()
         await self._channel.close()
         await self.store.aclose()

@@ -11,6 +11,7 @@ run; a claim (``FOR UPDATE SKIP LOCKED`` and a raised epoch) gives each blob to 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
@@ -38,13 +39,29 @@ class CleanerStore(RemovalStore, Protocol):
     """What cleaning needs of the object store."""
 
 
+class Chore(Protocol):
+    """Something else that is to be looked at on every pass."""
+
+    async def run_once(self) -> bool:
+        """Returns whether more is likely. Raises StrongroomError."""
+        ...
+
+
 class Cleaner:
     """One background loop per process."""
 
-    def __init__(self, store: CleanerStore, work: CleanerWork, *, interval_seconds: float) -> None:
+    def __init__(
+        self,
+        store: CleanerStore,
+        work: CleanerWork,
+        *,
+        interval_seconds: float,
+        chores: Sequence[Chore] = (),
+    ) -> None:
         self._store = store
         self._work = work
         self._interval = interval_seconds
+        self._chores = chores
         self._wake = asyncio.Event()
 
     def wake(self) -> None:
@@ -69,7 +86,8 @@ class Cleaner:
         async with asyncio.TaskGroup() as group:
             for blob in claim.blobs:
                 group.create_task(self._clean_one(slots, blob))
-        return len(claim.blobs) == BATCH
+        more = [await chore.run_once() for chore in self._chores]
+        return len(claim.blobs) == BATCH or any(more)
 
     async def _rest(self) -> None:
         try:

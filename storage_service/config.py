@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from typing import Self
+
+from pydantic import Field, SecretStr, model_validator
 
 from servicekit.s3_settings import S3Settings
-from servicekit.settings import CommaList, CommonSettings, aliases
+from servicekit.settings import CommaList, CommonSettings, SettingError, aliases
 from storage_service.limits import SizeRule
 from storage_service.objects import MAX_PUT_SIZE, MIB, MIN_PART_SIZE
 
@@ -34,8 +36,10 @@ class StorageSettings(CommonSettings, S3Settings):
     """Everything storage_service can be told.
 
     Memory of body bytes: ``upload_memory_bytes`` for the process, two parts of ``part_size_bytes`` for one
-    upload, plus up to 4 MiB of messages in decoding for each open stream. ``*_types`` are exact types or
-    wildcards (``image/*``); empty takes any.
+    upload, 32 MiB for one project's save, plus up to 4 MiB of messages in decoding for each open stream.
+    ``archive_memory_bytes`` is for ZIPs: 4 MiB and a largest project file while one is read, up to 8 MiB
+    fetched ahead while one is written (and beside it up to 11 MiB for each ZIP on its way out). ``*_types``
+    are exact types or wildcards (``image/*``); empty takes any.
     """
 
     storage_bind: str = "127.0.0.1:50051"
@@ -43,6 +47,7 @@ class StorageSettings(CommonSettings, S3Settings):
 
     part_size_bytes: int = Field(default=8 * MIB, ge=MIN_PART_SIZE, le=MAX_PUT_SIZE)
     upload_memory_bytes: int = Field(default=256 * MIB, ge=2 * MIN_PART_SIZE)
+    archive_memory_bytes: int = Field(default=128 * MIB, ge=1)
     upload_lease_seconds: float = Field(default=60.0, gt=0)
     cleaner_interval_seconds: float = Field(default=5.0, gt=0)
     cleaner_sweep_seconds: float = Field(default=600.0, gt=0)
@@ -54,7 +59,9 @@ class StorageSettings(CommonSettings, S3Settings):
     )
     max_profile_picture_bytes: int = Field(default=5 * MIB, ge=1)
     max_temp_bytes: int = Field(default=100 * MIB, ge=1)
+    max_project_file_bytes: int = Field(default=10 * MIB, ge=1)
     max_project_bytes: int = Field(default=100 * MIB, ge=1)
+    max_project_files: int = Field(default=5000, ge=1)
 
     upload_types: CommaList = ()
     document_types: CommaList = DOCUMENT_TYPES
@@ -84,6 +91,18 @@ class StorageSettings(CommonSettings, S3Settings):
             "path": SizeRule("files", self.max_file_bytes),
             "project_archive": SizeRule("project archives", self.max_project_bytes),
         }
+
+    @model_validator(mode="after")
+    def _projects_fit_into_memory(self) -> Self:
+        if self.max_project_file_bytes > self.upload_memory_bytes:
+            raise SettingError(
+                "STRONGROOM_MAX_PROJECT_FILE_BYTES", "is larger than STRONGROOM_UPLOAD_MEMORY_BYTES"
+            )
+        if self.max_project_file_bytes + 4 * MIB > self.archive_memory_bytes:
+            raise SettingError(
+                "STRONGROOM_ARCHIVE_MEMORY_BYTES", "holds no 4 MiB beside STRONGROOM_MAX_PROJECT_FILE_BYTES"
+            )
+        return self
 
     def allowed_types(self) -> dict[str, tuple[str, ...]]:
         """Allow-lists by rule name (see ``content_types.rule_name``); names that take any type are absent."""

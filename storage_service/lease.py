@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 import structlog
 
-from storage_service.reservations import Reservations
 from strongroom.errors import StrongroomError, UploadSuperseded
 from strongroom.metadata.v1.reservation_service_pb2 import BlobHandle
 
 log = structlog.get_logger(__name__)
+
+
+class Leases(Protocol):
+    """Whoever grants the lease; `Reservations` is one."""
+
+    async def renew_lease(self, blob: BlobHandle) -> float:
+        """Returns the lease in seconds from now. Raises UploadSuperseded."""
+        ...
 
 
 class LeaseKeeper:
@@ -23,8 +30,8 @@ class LeaseKeeper:
     else may touch the attempt, and afterwards the compare-and-set of the next transition fails.
     """
 
-    def __init__(self, reservations: Reservations, blob: BlobHandle, lease_seconds: float) -> None:
-        self._reservations = reservations
+    def __init__(self, leases: Leases, blob: BlobHandle, lease_seconds: float) -> None:
+        self._leases = leases
         self._blob = blob
         self._interval = max(lease_seconds / 3, 0.05)
         self._renewer: asyncio.Task[None] | None = None
@@ -51,7 +58,7 @@ class LeaseKeeper:
         while True:
             await asyncio.sleep(self._interval)
             try:
-                lease = await self._reservations.renew_lease(self._blob)
+                lease = await self._leases.renew_lease(self._blob)
             except UploadSuperseded as lost:
                 self._lost = lost
                 if self._holder is not None:

@@ -13,10 +13,11 @@ from storage_service.deleting import Deleter
 from storage_service.downloads import Downloader
 from storage_service.importing.importer import BatchImporter, Importer, Progress
 from storage_service.intake import UploadStream
+from storage_service.projects.servicer import ProjectMethods, ProjectUseCases
 from storage_service.signing import Signer
 from storage_service.uploads import Uploader
 from strongroom.errors import StrongroomError, Unimplemented, to_status_proto
-from strongroom.storage.v1 import batch_pb2, direct_pb2, download_pb2, storage_service_pb2_grpc, upload_pb2
+from strongroom.storage.v1 import batch_pb2, direct_pb2, download_pb2, upload_pb2
 from strongroom.wire import DownloadChunk, UploadChunk
 
 Context = grpc.aio.ServicerContext
@@ -37,12 +38,14 @@ class UseCases:
     deleter: Deleter
     importer: Importer
     batch_importer: BatchImporter
+    projects: ProjectUseCases
 
 
-class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
+class StorageServicer(ProjectMethods):
     """See strongroom/storage/v1/storage_service.proto for what each call promises."""
 
     def __init__(self, use_cases: UseCases) -> None:
+        super().__init__(use_cases.projects)
         self._do = use_cases
 
     async def Upload(
@@ -64,6 +67,10 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: download_pb2.DownloadRequest,
         context: Context[download_pb2.DownloadRequest, download_pb2.DownloadResponse],
     ) -> AsyncIterator[download_pb2.DownloadResponse | DownloadChunk]:
+        if request.WhichOneof("name") == "project_file":
+            async for message in self._download_project_file(request):
+                yield message
+            return
         async with self._do.downloader.open(request) as opened:
             yield download_pb2.DownloadResponse(
                 file=opened.file, read_offset=opened.range.offset, read_size=opened.range.size

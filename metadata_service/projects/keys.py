@@ -40,8 +40,10 @@ WITH due AS MATERIALIZED (
 )
 SELECT claimed.owner_id, claimed.key, claimed.epoch, files.version_id, files.blob_id::text,
     EXISTS (SELECT FROM blobs WHERE blobs.key = claimed.key AND blobs.key_shared AND blobs.state = 3),
-    EXISTS (SELECT FROM blobs WHERE blobs.key = claimed.key AND blobs.key_shared AND blobs.state IN (1, 2,
-    4, 5))
+    EXISTS (SELECT FROM blobs
+        WHERE blobs.key = claimed.key AND blobs.key_shared AND blobs.state IN (1, 2, 4, 5)),
+    ARRAY(SELECT blobs.id::text FROM blobs
+        WHERE blobs.key = claimed.key AND blobs.key_shared AND blobs.state IN (1, 2, 5))
 FROM claimed
 LEFT JOIN projects ON projects.owner_id = claimed.owner_id AND projects.slug = claimed.slug
 LEFT JOIN project_files AS files ON files.owner_id = projects.owner_id AND files.project_id = projects.id
@@ -55,8 +57,8 @@ _KEEP: Final = f"""
 UPDATE project_keys SET attempts = 0, not_before = touched_at + make_interval(secs => %(grace)s) WHERE {_HELD}
 """
 _MENDED: Final = f"""
-UPDATE project_keys SET attempts = 0, touched_at = now(), not_before = now() + make_interval(secs =>
-%(grace)s)
+UPDATE project_keys SET attempts = 0, touched_at = now(),
+    not_before = now() + make_interval(secs => %(grace)s)
 WHERE {_HELD}
 """
 _LATER: Final = f"""
@@ -108,8 +110,9 @@ class ProjectKeys:
                 wanted_blob_id=blob_id or "",
                 has_versions=has_versions,
                 is_busy=is_busy,
+                busy_blob_ids=busy,
             )
-            for owner, key, epoch, version_id, blob_id, has_versions, is_busy in rows
+            for owner, key, epoch, version_id, blob_id, has_versions, is_busy, busy in rows
         ]
 
     def _statements(self, report: pb.KeyReport) -> list[Statement]:

@@ -69,6 +69,7 @@ CREATE TABLE project_files (
     size_bytes bigint NOT NULL,
     sha256 bytea NOT NULL,
     content_type text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT project_files_pkey PRIMARY KEY (owner_id, project_id, path, from_version),
     CONSTRAINT project_files_project FOREIGN KEY (owner_id, project_id)
         REFERENCES projects (owner_id, id) ON DELETE CASCADE,

@@ -157,6 +157,7 @@ class ProjectFile(_message.Message):
     CONTENT_TYPE_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Path inside the project."""
     key: _builtins.str
@@ -173,6 +174,10 @@ class ProjectFile(_message.Message):
     """Entity tag of the content, without quotes."""
     sha256: _builtins.bytes
     """SHA-256 of the content, 32 bytes: with the size it tells which files a save need not send."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When this content was saved; versions that left it unchanged do not count."""
+
     def __init__(
         self,
         *,
@@ -184,10 +189,11 @@ class ProjectFile(_message.Message):
         content_type: _builtins.str = ...,
         etag: _builtins.str = ...,
         sha256: _builtins.bytes = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "crc32c", b"crc32c", "etag", b"etag", "key", b"key", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "etag", b"etag", "key", b"key", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -567,6 +567,7 @@ class ProjectKey(_message.Message):
     WANTED_BLOB_ID_FIELD_NUMBER: _builtins.int
     HAS_VERSIONS_FIELD_NUMBER: _builtins.int
     IS_BUSY_FIELD_NUMBER: _builtins.int
+    BUSY_BLOB_IDS_FIELD_NUMBER: _builtins.int
     owner_id: _builtins.str
     """`sub` of the owner."""
     key: _builtins.str
@@ -580,7 +581,11 @@ class ProjectKey(_message.Message):
     has_versions: _builtins.bool
     """Versions of this key are part of some version of a project: below a delete marker they stay."""
     is_busy: _builtins.bool
-    """Attempts of this key are being written or removed: what is seen now will change."""
+    """Objects of this key are being written or removed: what is seen now will change."""
+    @_builtins.property
+    def busy_blob_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """UUIDs of the blobs that are being written, or removed because their save was given up."""
+
     def __init__(
         self,
         *,
@@ -591,10 +596,11 @@ class ProjectKey(_message.Message):
         wanted_blob_id: _builtins.str = ...,
         has_versions: _builtins.bool = ...,
         is_busy: _builtins.bool = ...,
+        busy_blob_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["epoch", b"epoch", "has_versions", b"has_versions", "is_busy", b"is_busy", "key", b"key", "owner_id", b"owner_id", "wanted_blob_id", b"wanted_blob_id", "wanted_version_id", b"wanted_version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["busy_blob_ids", b"busy_blob_ids", "epoch", b"epoch", "has_versions", b"has_versions", "is_busy", b"is_busy", "key", b"key", "owner_id", b"owner_id", "wanted_blob_id", b"wanted_blob_id", "wanted_version_id", b"wanted_version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,1 @@
+"""ZIP files, written and read as streams: neither direction ever holds an archive."""

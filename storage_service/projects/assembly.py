@@ -1,0 +1,88 @@
+"""Puts the use cases of projects together from what ``bootstrap`` has constructed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from storage_service.archives.downloads import ArchiveDownloader, FileLister
+from storage_service.archives.sources import ArchiveSource
+from storage_service.archives.spool import Spool
+from storage_service.budget import ByteBudget
+from storage_service.content_types import ContentRules
+from storage_service.objectstore import ObjectStore
+from storage_service.projects.archive_saving import ArchiveSaver
+from storage_service.projects.client import ProjectMetadataClient
+from storage_service.projects.downloads import ProjectDownloader
+from storage_service.projects.limits import ProjectLimits
+from storage_service.projects.removing import ProjectDeleter
+from storage_service.projects.rolling_back import ProjectRollback
+from storage_service.projects.runner import SaveRunner
+from storage_service.projects.saving import ContentsSaver, ProjectSaver
+from storage_service.projects.servicer import ProjectUseCases
+from storage_service.projects.settling import KeySettler
+from storage_service.projects.versioning import VersioningGate
+from storage_service.reservations import Reservations
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectParts:
+    """Clients and settings. ``budget``: bodies on their way in; ``archive_memory``: readers and writers of
+    ZIPs.
+    """
+
+    store: ObjectStore
+    metadata: ProjectMetadataClient
+    files: FileLister
+    reservations: Reservations
+    settler: KeySettler
+    budget: ByteBudget
+    archive_memory: ByteBudget
+    limits: ProjectLimits
+    content: ContentRules
+    part_size: int
+    lease_seconds: float
+    wake_cleaner: Callable[[], None]
+
+
+class Projects:
+    """The use cases, from construction to ``aclose``."""
+
+    def __init__(self, parts: ProjectParts) -> None:
+        self._runner = SaveRunner(
+            parts.metadata,
+            VersioningGate(parts.store),
+            parts.settler,
+            lease_seconds=parts.lease_seconds,
+            wake_cleaner=parts.wake_cleaner,
+        )
+        self._spool = Spool(
+            parts.store,
+            parts.reservations,
+            budget=parts.budget,
+            part_size=parts.part_size,
+            lease_seconds=parts.lease_seconds,
+            wake_cleaner=parts.wake_cleaner,
+        )
+        contents = ContentsSaver(
+            parts.store,
+            parts.metadata,
+            parts.metadata,
+            budget=parts.budget,
+            limits=parts.limits,
+            content=parts.content,
+        )
+        source = ArchiveSource(parts.store, parts.archive_memory)
+        self.use_cases = ProjectUseCases(
+            saver=ProjectSaver(contents, self._runner),
+            archive_saver=ArchiveSaver(contents, self._runner, self._spool, parts.archive_memory),
+            rollback=ProjectRollback(contents, self._runner, parts.metadata),
+            deleter=ProjectDeleter(parts.metadata),
+            downloader=ProjectDownloader(parts.store, parts.metadata),
+            archives=ArchiveDownloader(source, parts.files, parts.metadata),
+        )
+
+    async def aclose(self) -> None:
+        """Wait for saves and archives that are being given up."""
+        await asyncio.gather(self._runner.aclose(), self._spool.aclose())

@@ -1,0 +1,71 @@
+"""Reading one file of a project, whole or a range, of any version."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from storage_service.downloads import Range, resolve_range
+from storage_service.objects import ObjectRef
+from storage_service.objectstore import ObjectReader
+from storage_service.projects.metadata import ProjectReader
+from storage_service.store_errors import ObjectNotFound
+from storage_service.store_errors import PreconditionFailed as StoreChanged
+from storage_service.translate import translated
+from strongroom.errors import ObjectLost, PreconditionFailed, VersionNotFound
+from strongroom.metadata.v1.project_pb2 import ProjectFile
+from strongroom.storage.v1.download_pb2 import DownloadRequest
+
+
+@dataclass(frozen=True, slots=True)
+class OpenProjectFile:
+    """What is read, and its bytes (none when only metadata was asked for)."""
+
+    file: ProjectFile
+    range: Range
+    body: AsyncIterator[bytes] | None
+
+
+class ProjectDownloader:
+    """The use case; one instance per process."""
+
+    def __init__(self, store: ObjectReader, reader: ProjectReader) -> None:
+        self._store = store
+        self._reader = reader
+
+    @asynccontextmanager
+    async def open(self, request: DownloadRequest) -> AsyncIterator[OpenProjectFile]:
+        """Find ``request.project_file`` as the caller and open the range asked for.
+
+        Entering raises ProjectNotFound, VersionNotFound, FileNotFound, RangeNotSatisfiable,
+        PreconditionFailed
+        (``if_etag_match``), ObjectLost.
+        """
+        name = request.project_file
+        file = await self._reader.project_file(name.slug, name.version, name.path, request.user_id)
+        if request.version_id and request.version_id != file.version_id:
+            raise VersionNotFound("this version of the project has another version of the file")
+        if request.if_etag_match and request.if_etag_match != file.etag:
+            raise PreconditionFailed("the content has changed", metadata={"actual": file.etag})
+        wanted = resolve_range(request.read_offset, request.read_limit, file.size_bytes)
+        if request.metadata_only or wanted.size == 0:
+            yield OpenProjectFile(file, wanted, None)
+            return
+        async with open_version(self._store, file, wanted) as body:
+            yield OpenProjectFile(file, wanted, body)
+
+
+@asynccontextmanager
+async def open_version(
+    store: ObjectReader, file: ProjectFile, wanted: Range
+) -> AsyncIterator[AsyncIterator[bytes]]:
+    """The bytes of exactly this content. Raises ObjectLost, and what the store raises."""
+    ref = ObjectRef(file.key, file.version_id)
+    with translated():
+        try:
+            opening = store.open(ref, offset=wanted.offset, length=wanted.size, if_match=file.etag)
+            async with opening as stream:
+                yield aiter(stream)
+        except (ObjectNotFound, StoreChanged) as error:
+            raise ObjectLost("the stored object is missing or changed; tell the operator") from error

@@ -1,0 +1,85 @@
+"""Media types of a project's files: by extension where a browser has to run them, else by content."""
+
+from __future__ import annotations
+
+from storage_service.content_types import GENERIC, ContentRules
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+
+_BY_EXTENSION = {
+    "css": "text/css",
+    "csv": "text/csv",
+    "htm": "text/html",
+    "html": "text/html",
+    "ico": "image/vnd.microsoft.icon",
+    "js": "text/javascript",
+    "json": "application/json",
+    "jsx": "text/plain",
+    "map": "application/json",
+    "md": "text/markdown",
+    "mjs": "text/javascript",
+    "otf": "font/otf",
+    "py": "text/x-python",
+    "scss": "text/plain",
+    "svelte": "text/plain",
+    "svg": "image/svg+xml",
+    "toml": "application/toml",
+    "ts": "text/plain",
+    "tsx": "text/plain",
+    "ttf": "font/ttf",
+    "txt": "text/plain",
+    "vue": "text/plain",
+    "wasm": "application/wasm",
+    "webmanifest": "application/manifest+json",
+    "woff": "font/woff",
+    "woff2": "font/woff2",
+    "xml": "application/xml",
+    "yaml": "application/yaml",
+    "yml": "application/yaml",
+}
+"""Fixed here: `mimetypes` differs between machines, and takes .ts for a video."""
+
+_COMPRESSED = frozenset(
+    {
+        "application/epub+zip",
+        "application/gzip",
+        "application/java-archive",
+        "application/pdf",
+        "application/x-7z-compressed",
+        "application/x-bzip2",
+        "application/x-xz",
+        "application/zip",
+        "application/zstd",
+        "font/woff",
+        "font/woff2",
+    }
+)
+_PLAIN_MEDIA = frozenset(
+    {"audio/wav", "image/bmp", "image/svg+xml", "image/tiff", "image/vnd.microsoft.icon"}
+)
+_MEDIA = (
+    "audio/",
+    "image/",
+    "video/",
+    "application/vnd.openxmlformats",
+    "application/vnd.oasis.opendocument",
+)
+
+
+def content_type_of(rules: ContentRules, path: str, head: bytes) -> str:
+    """The type to store for the file at ``path`` that begins with ``head``."""
+    name = path.rpartition("/")[2]
+    known = _BY_EXTENSION.get(name.rpartition(".")[2].lower()) if "." in name else None
+    if known is not None:
+        return known
+    if not head:
+        return GENERIC
+    spec = UploadSpec(filename=name)
+    spec.target.project_archive.SetInParent()  # a family that takes any type
+    return rules.decide(spec, head)
+
+
+def is_compressed(content_type: str) -> bool:
+    """Whether compressing such a file once more is in vain."""
+    if content_type in _PLAIN_MEDIA:
+        return False
+    return content_type in _COMPRESSED or content_type.startswith(_MEDIA)

@@ -1,0 +1,170 @@
+"""Which technologies a project is made with, from the names of its files and from what its manifests ask for.
+
+``TECHNOLOGIES`` is the whole knowledge: to know one more, add a line. What a project says is shown to
+people and
+decides nothing; a manifest that cannot be read is passed over.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+MAX_MANIFEST_BYTES = 256 * 1024
+MAX_MANIFESTS = 50
+"""So many manifests are read; a monorepo has them by the dozen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Technology:
+    """``npm``, ``pip``: packages that mean it, as patterns. ``files``: patterns of file names in lower
+    case.
+    """
+
+    name: str
+    npm: tuple[str, ...] = ()
+    pip: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    frontend: bool = False
+    backend: bool = False
+
+
+TECHNOLOGIES = (
+    Technology("React", npm=("react", "react-dom"), files=("*.jsx", "*.tsx"), frontend=True),
+    Technology("Vue", npm=("vue",), files=("*.vue",), frontend=True),
+    Technology("Svelte", npm=("svelte", "@sveltejs/*"), files=("*.svelte",), frontend=True),
+    Technology("Next.js", npm=("next",), files=("next.config.*",), frontend=True),
+    Technology("Vite", npm=("vite",), files=("vite.config.*",), frontend=True),
+    Technology("TailwindCSS", npm=("tailwindcss", "@tailwindcss/*"), files=("tailwind.config.*",)),
+    Technology("TypeScript", npm=("typescript",), files=("*.ts", "*.tsx", "tsconfig.json")),
+    Technology("FastAPI", pip=("fastapi",), backend=True),
+    Technology("Flask", pip=("flask",), backend=True),
+    Technology("Django", pip=("django",), backend=True),
+    Technology("Express", npm=("express",), backend=True),
+    Technology("Python", files=("*.py", "requirements*.txt", "pyproject.toml", "pipfile")),
+    Technology("Node.js", files=("package.json",)),
+    Technology("Docker", files=("dockerfile", "dockerfile.*", "*.dockerfile", "*compose.y*ml")),
+)
+_NOT_THEIRS = frozenset({"node_modules", "site-packages", "venv", ".venv", ".git", "__pycache__", "vendor"})
+"""Folders that hold other people's projects."""
+_REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
+
+
+class TechStack:
+    """What is known so far of one project; feed it every path, and the manifests among them."""
+
+    def __init__(self) -> None:
+        self._found: set[str] = set()
+        self._has_page = False
+        self._manifests = 0
+
+    def see(self, path: str) -> bool:
+        """A file exists. Returns whether its content is wanted: see ``read``."""
+        *folders, name = path.split("/")
+        if _NOT_THEIRS.intersection(folders):
+            return False
+        name = name.lower()
+        self._has_page = self._has_page or name in {"index.html", "index.htm"}
+        self._found.update(tech.name for tech in TECHNOLOGIES if _matches(name, tech.files))
+        if _reader_of(name) is None or self._manifests >= MAX_MANIFESTS:
+            return False
+        self._manifests += 1
+        return True
+
+    def read(self, path: str, content: bytes) -> None:
+        """The content of a manifest; more than MAX_MANIFEST_BYTES of it says nothing."""
+        reader = _reader_of(path.rpartition("/")[2].lower())
+        if reader is None or len(content) > MAX_MANIFEST_BYTES:
+            return
+        ecosystem, read = reader
+        try:
+            packages = set(read(content.decode("utf-8-sig")))
+        except (ValueError, RecursionError):  # not UTF-8, JSON or TOML
+            return
+        for tech in TECHNOLOGIES:
+            patterns = tech.npm if ecosystem == "npm" else tech.pip
+            if any(_matches(package, patterns) for package in packages):
+                self._found.add(tech.name)
+
+    @property
+    def names(self) -> list[str]:
+        """In the order of the table."""
+        return [tech.name for tech in TECHNOLOGIES if tech.name in self._found]
+
+    @property
+    def has_frontend(self) -> bool:
+        """A page, or a framework that makes them."""
+        return self._has_page or any(tech.frontend and tech.name in self._found for tech in TECHNOLOGIES)
+
+    @property
+    def has_backend(self) -> bool:
+        """A framework for servers."""
+        return any(tech.backend and tech.name in self._found for tech in TECHNOLOGIES)
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _reader_of(name: str) -> tuple[str, Any] | None:
+    if name == "package.json":
+        return "npm", _package_json
+    if name in {"pyproject.toml", "pipfile"}:
+        return "pip", _toml
+    if fnmatchcase(name, "requirements*.txt"):
+        return "pip", _requirements
+    return None
+
+
+def _package_json(text: str) -> Iterator[str]:
+    manifest = json.loads(text)
+    for group in ("dependencies", "devDependencies", "peerDependencies", "optionalDependencies"):
+        yield from _keys(_at(manifest, group))
+
+
+def _requirements(text: str) -> Iterator[str]:
+    """PEP 508, one a line; options and URLs are not names."""
+    for line in text.splitlines():
+        if found := _REQUIREMENT.match(line):
+            yield _normal(found[1])
+
+
+def _toml(text: str) -> Iterator[str]:
+    """PEP 621, PEP 735, Poetry and Pipenv."""
+    manifest = tomllib.loads(text)
+    lists = [_at(manifest, "project", "dependencies")]
+    lists += _values(_at(manifest, "project", "optional-dependencies"))
+    lists += _values(_at(manifest, "dependency-groups"))
+    for listed in lists:
+        for requirement in listed if isinstance(listed, list) else ():
+            if isinstance(requirement, str):
+                yield from _requirements(requirement)
+    poetry = [_at(manifest, "tool", "poetry", "dependencies"), _at(manifest, "packages")]
+    poetry += [_at(group, "dependencies") for group in _values(_at(manifest, "tool", "poetry", "group"))]
+    for table in poetry:
+        yield from map(_normal, _keys(table))
+
+
+def _at(value: Any, *names: str) -> Any:
+    """A value deep inside tables; None where there is none."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+def _keys(value: Any) -> list[str]:
+    return [key for key in value if isinstance(key, str)] if isinstance(value, dict) else []
+
+
+def _values(value: Any) -> list[Any]:
+    return list(value.values()) if isinstance(value, dict) else []
+
+
+def _normal(name: str) -> str:
+    """PEP 503."""
+    return re.sub(r"[-_.]+", "-", name).lower()

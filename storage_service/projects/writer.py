@@ -1,0 +1,249 @@
+"""Sends a save's files to S3: reserved in batches, written side by side, told in batches.
+
+Memory: a file's bytes are reserved from the save's own budget and from the process-wide one before the
+first of them
+is kept, and given back once S3 has them. While there is no room the stream is not read, so HTTP/2 flow
+control slows
+the client; whatever is held is under way by then, so there is nothing to wait for in a circle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Protocol, Self
+
+from servicekit import failpoints
+from storage_service.budget import ByteBudget
+from storage_service.completion import verify_put
+from storage_service.objects import Chunk, ObjectAttributes, ObjectRef, PutResult
+from storage_service.objectstore import ObjectCopier, ObjectReader, ObjectWriter
+from storage_service.projects.metadata import ProjectSaves
+from storage_service.projects.runner import OpenSave
+from storage_service.projects.versioning import not_versioned
+from strongroom.metadata.v1 import project_save_service_pb2 as pb
+from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_COPY, BLOB_KIND_SINGLE, Blob
+from strongroom.metadata.v1.project_pb2 import ProjectFile
+
+BEFORE_RESERVE = failpoints.register("storage.project.reserve.before")
+AFTER_RESERVE = failpoints.register("storage.project.reserve.after")
+BEFORE_PUT = failpoints.register("storage.project.put.before")
+AFTER_PUT = failpoints.register("storage.project.put.after")
+BEFORE_RECORD = failpoints.register("storage.project.record.before")
+AFTER_RECORD = failpoints.register("storage.project.record.after")
+
+BATCH_FILES = 200
+BATCH_BYTES = 8 << 20
+SAVE_MEMORY = 32 << 20
+"""Bytes of bodies that one save may hold, or one largest file if that is more."""
+PARALLEL = 8
+"""Requests to S3 at once, for each save."""
+BATCHES_AT_ONCE = 2
+RECORDED_AT_ONCE = 200
+
+
+class ProjectStore(ObjectWriter, ObjectReader, ObjectCopier, Protocol):
+    """What writing a project needs of the object store."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewFile:
+    """One file of the new version. Its content is ``chunks``, a copy of ``source``, or (neither) must be
+    unchanged.
+    """
+
+    path: str
+    content_type: str
+    size: int
+    sha256: bytes
+    crc32c: int = 0
+    chunks: Sequence[Chunk] | None = None
+    source: ProjectFile | None = None
+
+    def reservation(self) -> pb.FileReservation:
+        """As metadata_service is asked for it."""
+        return pb.FileReservation(
+            path=self.path,
+            content_type=self.content_type,
+            size_bytes=self.size,
+            sha256=self.sha256,
+            must_be_unchanged=self.chunks is None and self.source is None,
+        )
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Files that wait for their reservation."""
+
+    files: list[NewFile] = field(default_factory=list)
+    size: int = 0
+
+
+class FileWriter:
+    """``async with FileWriter(…) as writer``: ``room``, then ``add``, file by file; leaving waits for S3.
+
+    ``rest`` is then what CommitSave still has to be told. Entering and leaving are one task's business.
+    """
+
+    def __init__(
+        self, store: ProjectStore, saves: ProjectSaves, save: OpenSave, shared: ByteBudget, *, largest: int
+    ) -> None:
+        self._store = store
+        self._saves = saves
+        self._save = save
+        self._shared = shared
+        self._own = ByteBudget(max(SAVE_MEMORY, largest))
+        self._held = 0
+        self._batch = _Batch()
+        self._tasks = asyncio.TaskGroup()
+        self._batches = asyncio.Semaphore(BATCHES_AT_ONCE)
+        self._slots = asyncio.Semaphore(PARALLEL)
+        self._written: list[pb.ManifestEntry] = []
+        self.count = 0
+
+    @property
+    def rest(self) -> list[pb.ManifestEntry]:
+        """Written files that metadata_service has not been told of."""
+        return self._written
+
+    async def room(self, size: int) -> None:
+        """Reserve memory for a body of ``size`` bytes that ``add`` will bring."""
+        if not self._try_room(size):
+            await self._flush()
+            await self._own.acquire(size)
+            try:
+                await self._shared.acquire(size)
+            except BaseException:
+                self._own.release(size)
+                raise
+        self._held += size
+
+    async def add(self, file: NewFile) -> None:
+        """The next file; its bytes are held from ``room`` on. Raises what earlier ones failed with."""
+        self.count += 1
+        self._batch.files.append(file)
+        self._batch.size += file.size if file.chunks is not None else 0
+        if len(self._batch.files) >= BATCH_FILES or self._batch.size >= BATCH_BYTES:
+            await self._flush()
+
+    async def __aenter__(self) -> Self:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if error is None:
+                error = await self._last_flush()
+                kind, trace = type(error) if error else None, error.__traceback__ if error else None
+            await self._tasks.__aexit__(kind, error, trace)
+        except BaseExceptionGroup as group:
+            raise _first_cause(group) from group
+        finally:
+            self._own.release(self._held)
+            self._shared.release(self._held)
+            self._held = 0
+
+    async def _last_flush(self) -> BaseException | None:
+        try:
+            await self._flush()
+        except BaseException as error:  # noqa: BLE001 - the task group decides what becomes of it
+            return error
+        return None
+
+    def _try_room(self, size: int) -> bool:
+        if not self._own.try_acquire(size):
+            return False
+        if self._shared.try_acquire(size):
+            return True
+        self._own.release(size)
+        return False
+
+    async def _flush(self) -> None:
+        batch, self._batch = self._batch, _Batch()
+        if batch.files:
+            await self._batches.acquire()
+            await asyncio.sleep(0)  # where a task has failed, the group cancels us here and takes no more
+            self._tasks.create_task(self._send(batch.files))
+
+    async def _send(self, files: list[NewFile]) -> None:
+        try:
+            kind = BLOB_KIND_COPY if files[0].source is not None else BLOB_KIND_SINGLE
+            await failpoints.hit(BEFORE_RESERVE)
+            blobs = await self._saves.reserve(
+                self._save.owner_id, self._save.save_id, [file.reservation() for file in files], kind
+            )
+            await failpoints.hit(AFTER_RESERVE)
+        finally:
+            self._batches.release()
+        pairs = deque(zip(files, blobs, strict=True))
+        files.clear()  # from here on a file is kept only by what works on it
+        async with asyncio.TaskGroup() as writing:
+            while pairs:
+                file, blob = pairs.popleft()
+                if blob.id:
+                    await self._slots.acquire()
+                    await asyncio.sleep(0)
+                    writing.create_task(self._write(file, blob))
+                else:
+                    self._release(file)
+                del file
+
+    async def _write(self, file: NewFile, blob: Blob) -> None:
+        try:
+            put = await self._make_object(file, blob)
+            self._release(file)
+            if not put.version_id or put.version_id == "null":
+                raise not_versioned()
+            done = await verify_put(self._store, blob, put, file.size, file.crc32c)
+        finally:
+            self._slots.release()
+        self._written.append(
+            pb.ManifestEntry(
+                blob_id=blob.id,
+                epoch=blob.epoch,
+                file=ProjectFile(
+                    version_id=done.version_id, size_bytes=file.size, crc32c=file.crc32c, etag=done.etag
+                ),
+            )
+        )
+        if len(self._written) >= RECORDED_AT_ONCE:
+            await self._record()
+
+    async def _make_object(self, file: NewFile, blob: Blob) -> PutResult:
+        attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
+        await failpoints.hit(BEFORE_PUT)
+        if file.source is not None:
+            source = ObjectRef(file.source.key, file.source.version_id)
+            put = await self._store.copy(source, blob.key, attrs, size=file.size, if_match=file.source.etag)
+        else:
+            put = await self._store.put(
+                blob.key, file.chunks or (), size=file.size, crc32c=file.crc32c, attrs=attrs
+            )
+        await failpoints.hit(AFTER_PUT)
+        return put
+
+    async def _record(self) -> None:
+        entries, self._written = self._written, []
+        await failpoints.hit(BEFORE_RECORD)
+        await self._saves.record(self._save.owner_id, self._save.save_id, entries)
+        await failpoints.hit(AFTER_RECORD)
+
+    def _release(self, file: NewFile) -> None:
+        if file.chunks is None:
+            return
+        self._held -= file.size
+        self._own.release(file.size)
+        self._shared.release(file.size)
+
+
+def _first_cause(group: BaseExceptionGroup) -> BaseException:
+    """The failure that made a task group end; the others are its echoes."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
