@@ -17,9 +17,16 @@ from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceStub
 from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceStub
 from strongroom.metadata.v1.notification_service_pb2 import WatchRequest, WatchResponse
 from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceStub
+from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceStub
 from strongroom.storage.v1 import storage_service_pb2
 from strongroom.storage.v1.direct_pb2 import ImportFromUrlRequest, ImportFromUrlResponse
-from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
+from strongroom.storage.v1.download_pb2 import (
+    DownloadArchiveRequest,
+    DownloadArchiveResponse,
+    DownloadRequest,
+    DownloadResponse,
+)
+from strongroom.storage.v1.project_pb2 import SaveProjectArchiveResponse, SaveProjectResponse
 from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
 from strongroom.storage.v1.upload_pb2 import UploadResponse
 from strongroom.wire import DownloadChunk, decode_download, encode_upload
@@ -29,6 +36,7 @@ if TYPE_CHECKING:  # these exist in the stubs only
     from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceAsyncStub
     from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceAsyncStub
     from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
+    from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
     from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
 
 Request = TypeVar("Request")
@@ -100,11 +108,39 @@ class Storage(Backend):
             request_serializer=DownloadRequest.SerializeToString,
             response_deserializer=decode_download,
         )
+        self._save_project: aio.StreamUnaryMultiCallable[bytes, SaveProjectResponse] = channel.stream_unary(
+            f"{_STORAGE}/SaveProject",
+            request_serializer=bytes,
+            response_deserializer=SaveProjectResponse.FromString,
+        )
+        self._save_archive: aio.StreamUnaryMultiCallable[bytes, SaveProjectArchiveResponse] = (
+            channel.stream_unary(
+                f"{_STORAGE}/SaveProjectArchive",
+                request_serializer=bytes,
+                response_deserializer=SaveProjectArchiveResponse.FromString,
+            )
+        )
 
     def upload(self, call: Call) -> UploadCall:
         """Begin ``Upload``; chunks go out without protobuf's copies (``strongroom.wire``)."""
         metadata = outgoing_metadata(call.principal)
         return UploadCall(self._upload(timeout=self._transfer_seconds, metadata=metadata), self.error)
+
+    def save_project(self, call: Call) -> aio.StreamUnaryCall[bytes, SaveProjectResponse]:
+        """Begin ``SaveProject``; messages are written as bytes (``strongroom.sending``)."""
+        return self._save_project(timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal))
+
+    def save_project_archive(self, call: Call) -> aio.StreamUnaryCall[bytes, SaveProjectArchiveResponse]:
+        """Begin ``SaveProjectArchive``; messages are written as bytes."""
+        return self._save_archive(timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal))
+
+    def download_archive(
+        self, call: Call, request: DownloadArchiveRequest
+    ) -> aio.UnaryStreamCall[DownloadArchiveRequest, DownloadArchiveResponse]:
+        """Begin ``DownloadArchive``."""
+        return self.stub.DownloadArchive(
+            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal)
+        )
 
     async def transfer(
         self, call: Call, method: aio.UnaryUnaryMultiCallable[Request, Response], request: Request
@@ -135,6 +171,7 @@ class Metadata(Backend):
         self.files: FileServiceAsyncStub = FileServiceStub(channel)
         self.generations: GenerationServiceAsyncStub = GenerationServiceStub(channel)
         self.event_media: EventMediaServiceAsyncStub = EventMediaServiceStub(channel)
+        self.projects: ProjectServiceAsyncStub = ProjectServiceStub(channel)
         self._notifications: NotificationServiceAsyncStub = NotificationServiceStub(channel)
 
     def watch(self, call: Call, request: WatchRequest) -> aio.UnaryStreamCall[WatchRequest, WatchResponse]:

@@ -13,12 +13,14 @@ from starlette.types import Receive, Scope, Send
 from gateway.backend import DownloadCall, DownloadMessage, Storage
 from gateway.call import Call
 from gateway.conditional import CONDITIONS, Outcome, Validators, evaluate, range_applies
-from gateway.headers import content_headers
+from gateway.headers import content_headers, preview_headers
 from gateway.ranges import ByteRange, content_range, parse_range
 from gateway.reply import Header, Reply, header
 from strongroom.errors import FileNotFound, Internal, PreconditionFailed, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.file_service_pb2 import GetFileRequest
+from strongroom.metadata.v1.project_pb2 import ProjectFile
+from strongroom.metadata.v1.project_service_pb2 import GetProjectFileRequest
 from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
 
 #: The bytes belong to one user, and a stored copy is asked about before it is used again.
@@ -33,10 +35,14 @@ class Truncated(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which file an answer is about, and how. ``attachment``: even types that are safe inline."""
+    """Which file an answer is about, and how.
+
+    ``attachment``: even types that are safe inline. ``preview``: inline whatever it is, in a sandbox.
+    """
 
     request: DownloadRequest
     attachment: bool = False
+    preview: bool = False
 
 
 async def file_reply(call: Call, wanted: Wanted) -> Reply:
@@ -83,16 +89,37 @@ async def _look_up(call: Call, wanted: DownloadRequest) -> File:
     """The file that a download is about. A family other than the one asked for does not exist
     for this route.
     """
-    request = GetFileRequest(user_id=wanted.user_id)
-    if wanted.WhichOneof("name") == "key":
-        request.key = wanted.key
-    else:
-        request.file_id = wanted.file_id
     metadata = call.services.metadata
+    request = GetFileRequest(user_id=wanted.user_id)
+    match wanted.WhichOneof("name"):
+        case "project_file":
+            name = wanted.project_file
+            in_project = GetProjectFileRequest(
+                slug=name.slug, version=name.version, path=name.path, user_id=wanted.user_id
+            )
+            found = await metadata.unary(call, metadata.projects.GetProjectFile, in_project)
+            return as_file(found.file)
+        case "key":
+            request.key = wanted.key
+        case _:
+            request.file_id = wanted.file_id
     file = (await metadata.unary(call, metadata.files.GetFile, request)).file
     if wanted.family and file.family != wanted.family:
         raise file_not_found()
     return file
+
+
+def as_file(found: ProjectFile) -> File:
+    """A project's file as other files are answered: named by the last part of its path."""
+    return File(
+        key=found.key,
+        filename=found.path.rpartition("/")[2],
+        content_type=found.content_type,
+        size_bytes=found.size_bytes,
+        etag=found.etag,
+        version_id=found.version_id,
+        update_time=found.create_time,
+    )
 
 
 def file_not_found() -> StrongroomError:
@@ -107,7 +134,7 @@ async def _stream(call: Call, wanted: Wanted, byte_range: ByteRange | None) -> R
     storage = call.services.storage
     stream = _Stream(call, storage, storage.download(call, wanted.request))
     first = await stream.first()
-    file = first.file
+    file = first.file if first.HasField("file") else as_file(first.project_file)
     headers = _headers(call, wanted, file)
     headers.append(header("content-length", first.read_size))
     status = 200
@@ -120,12 +147,14 @@ async def _stream(call: Call, wanted: Wanted, byte_range: ByteRange | None) -> R
 
 
 def _headers(call: Call, wanted: Wanted, file: File) -> list[Header]:
-    settings = call.services.settings
-    return [
-        *_validator_headers(file),
-        header("accept-ranges", "bytes"),
-        *content_headers(file.content_type, file.filename, corp=settings.corp, attachment=wanted.attachment),
-    ]
+    corp = call.services.settings.corp
+    if wanted.preview:
+        about_content = preview_headers(file.content_type, corp=corp)
+    else:
+        about_content = content_headers(
+            file.content_type, file.filename, corp=corp, attachment=wanted.attachment
+        )
+    return [*_validator_headers(file), header("accept-ranges", "bytes"), *about_content]
 
 
 def _validator_headers(file: File) -> list[Header]:

@@ -43,6 +43,13 @@ INERT_TYPES: Final = frozenset(
     }
 )
 SANDBOX: Final = "sandbox; default-src 'none'; frame-ancestors 'none'"
+# : A project's front end runs its scripts in an origin of its own, which has no cookies, storage or parent,
+# and can
+#: send nothing anywhere.
+PREVIEW_SANDBOX: Final = (
+    "sandbox allow-scripts; default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'none';"
+    " form-action 'none'; base-uri 'none'"
+)
 OCTET_STREAM: Final = "application/octet-stream"
 _WORD: Final = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _MEDIA_TYPE: Final = re.compile(
@@ -98,6 +105,17 @@ def content_headers(content_type: str, filename: str, *, corp: str, attachment: 
     if not inert:
         found.append(header("content-security-policy", SANDBOX))
     return found
+
+
+def preview_headers(content_type: str, *, corp: str) -> list[Header]:
+    """Type and browser policy of a file of a project's front end, shown in a frame."""
+    return [
+        header("content-type", media_type(content_type)),
+        header("content-disposition", "inline"),
+        header("cross-origin-resource-policy", corp),
+        header("content-security-policy", PREVIEW_SANDBOX),
+        header("referrer-policy", "no-referrer"),
+    ]
 
 
 def _clean(filename: str) -> str:

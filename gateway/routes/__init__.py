@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gateway.routes import docs, event_media, files, generations, notifications, system
+from gateway.routes import docs, event_media, files, generations, notifications, projects, system
 from gateway.routing import Operation
 
 
 def all_operations() -> Iterator[Operation]:
     """Every operation, in the order in which templates are tried."""
-    for family in (files, generations, event_media, notifications, system, docs):
+    for family in (files, generations, event_media, projects, notifications, system, docs):
         yield from family.routes

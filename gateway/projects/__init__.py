@@ -1,0 +1,1 @@
+"""Projects over HTTP: JSON trees and ZIPs in and out, streamed."""
