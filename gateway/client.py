@@ -24,12 +24,15 @@ class Cancellable(Protocol):
 
 
 class Client:
-    """One per request. ``gone``: it has left, or was cut off."""
+    """One per request. ``gone``: it has left, or was cut off. ``waiting``: bytes of the body that nobody has
+    taken yet.
+    """
 
-    __slots__ = ("_callbacks", "gone")
+    __slots__ = ("_callbacks", "gone", "waiting")
 
     def __init__(self) -> None:
         self.gone = False
+        self.waiting = 0
         self._callbacks: list[Callable[[], Any]] = []
 
     def leave(self) -> None:

@@ -152,7 +152,7 @@ class _FormUpload:
 
     async def _read(self) -> bool:
         """Take one message of the body; False when none came in time although there is something to send."""
-        if not self._batch.size:
+        if self._call.client.waiting or not self._batch.size:
             await self._take()
             return True
         try:

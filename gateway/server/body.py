@@ -25,13 +25,12 @@ class RequestBody:
     it.
     """
 
-    __slots__ = ("_cycle", "_ended", "_flow", "_pieces", "_waiting", "client", "received")
+    __slots__ = ("_cycle", "_ended", "_flow", "_pieces", "client", "received")
 
     def __init__(self, cycle: RequestResponseCycle, flow: FlowControl) -> None:
         self._cycle = cycle
         self._flow = flow
         self._pieces: deque[bytes] = deque()
-        self._waiting = 0
         self._ended = False
         self.received = 0
         self.client = Client()
@@ -39,9 +38,9 @@ class RequestBody:
     def add(self, piece: bytes) -> None:
         """The next bytes from the socket."""
         self._pieces.append(piece)
-        self._waiting += len(piece)
+        self.client.waiting += len(piece)
         self.received += len(piece)
-        if self._waiting > HIGH_WATER_BYTES:
+        if self.client.waiting > HIGH_WATER_BYTES:
             self._flow.pause_reading()
         self._cycle.message_event.set()
 
@@ -62,8 +61,8 @@ class RequestBody:
 
     def _piece(self) -> Message:
         piece = self._pieces.popleft()
-        self._waiting -= len(piece)
-        if self._waiting <= HIGH_WATER_BYTES // 2:
+        self.client.waiting -= len(piece)
+        if self.client.waiting <= HIGH_WATER_BYTES // 2:
             self._flow.resume_reading()
         more = bool(self._pieces) or self._cycle.more_body
         self._ended = not more

@@ -1,0 +1,49 @@
+"""The command line: ``serve``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import uvloop
+
+from gateway.app import build_app
+from gateway.bootstrap import open_services
+from gateway.config import GatewaySettings
+from gateway.server.serve import PortTaken, address_of, bind, make_server
+from servicekit import failpoints
+from servicekit.logs import configure_logging
+from servicekit.settings import SettingError, load_settings, stop
+
+USAGE = "usage: python -m gateway serve\n"
+
+
+async def serve(settings: GatewaySettings) -> int:
+    """Serve until SIGTERM or SIGINT; answers the exit code. Says ``gateway listening on host:port`` once it
+    does.
+    """
+    listener = bind(settings)
+    async with open_services(settings) as services:
+        server = make_server(build_app(services), settings, services.metrics)
+        sys.stdout.write(f"gateway listening on {address_of(listener)}\n")
+        sys.stdout.flush()
+        await server.serve(sockets=[listener])
+    return 0
+
+
+def main(arguments: list[str]) -> int:
+    """Run the command line; answers the exit code."""
+    if arguments != ["serve"]:
+        sys.stderr.write(USAGE)
+        return 2
+    settings = load_settings(GatewaySettings)
+    configure_logging("gateway", settings.log_level)
+    failpoints.check()
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(serve(settings))
+    except PortTaken as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    except SettingError as error:
+        stop(error)
