@@ -13,6 +13,8 @@ from urllib.parse import unquote
 
 import httpx
 
+from servicekit.context import current_principal
+from servicekit.principal import effective_owner
 from storage_service.attempts import fingerprint
 from storage_service.content_types import hint
 from storage_service.importing.source import SourceClient, TransientFailure
@@ -61,8 +63,10 @@ class Importer:
     async def run(self, url: str, spec: UploadSpec, progress: Progress) -> File:
         """Pull ``url`` into a file as ``spec`` says; ``progress`` is kept up to date.
 
-        Raises SourceUrlRefused, SourceUrlFailed, DeadlineExceeded, and what Uploader.upload raises.
+        Raises UserMismatch, SourceUrlRefused, SourceUrlFailed, DeadlineExceeded, and what Uploader.upload
+        raises.
         """
+        effective_owner(current_principal(), spec.user_id)  # before anything is fetched for them
         same_request = fingerprint(spec, url)
         try:
             async with asyncio.timeout(self._limits.total_seconds):

@@ -1,0 +1,92 @@
+"""What one user has, made when it is first asked for."""
+
+from __future__ import annotations
+
+import uuid
+from functools import cached_property
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from tests.e2e import samples
+
+
+class Belongings:
+    """A user with a file, a generation, a medium and a picture; each is what the gateway answered."""
+
+    def __init__(self, name: str, http: httpx.Client) -> None:
+        self.name = name
+        self.http = http
+        self.event_id = str(uuid.uuid4())
+
+    @cached_property
+    def file(self) -> dict[str, Any]:
+        """Family B."""
+        return self._stored("/api/v1/s3/upload", data={"folder": "uploads"})
+
+    @cached_property
+    def generation(self) -> dict[str, Any]:
+        """Family A."""
+        body = self._stored("/api/generations/upload", data={"type": "text-to-image", "prompt": self.name})
+        found: dict[str, Any] = body["generation"]
+        return found
+
+    @cached_property
+    def medium(self) -> dict[str, Any]:
+        """Family C."""
+        return self._stored(f"/api/v1/events/{self.event_id}/media", data={"title": self.name, "tags": "x"})
+
+    @cached_property
+    def picture(self) -> dict[str, Any]:
+        """The profile picture."""
+        reply = self.http.put("/api/v1/users/me/profile-picture", files=upload())
+        assert reply.status_code == 200, reply.text
+        found: dict[str, Any] = reply.json()
+        return found
+
+    @property
+    def quoted_key(self) -> str:
+        """The file's key as one path segment."""
+        return quote(self.file["key"], safe="")
+
+    def secrets(self) -> set[str]:
+        """Texts that nobody else may ever be told."""
+        made = [self.file, self.generation, self.medium, self.picture]
+        found = {item.get("key") or item["s3_key"] for item in made}
+        return found | {item["id"] for item in made if "id" in item}
+
+    def everything(self) -> dict[str, Any]:
+        """All of it as it is now, URLs (which are signed anew each time) aside."""
+        paths = {
+            "files": "/api/v1/s3/files",
+            "generations": "/api/generations",
+            "stats": "/api/generations/stats",
+            "media": f"/api/v1/events/{self.event_id}/media",
+            "file": f"/api/v1/s3/file/{self.quoted_key}/metadata",
+        }
+        found = {
+            name: without_urls(self.http.get(path).raise_for_status().json()) for name, path in paths.items()
+        }
+        found["bytes"] = self.http.get(f"/api/v1/s3/file/{self.quoted_key}").raise_for_status().content
+        found["picture"] = self.http.get("/api/v1/users/me/profile-picture").raise_for_status().content
+        return found
+
+    def _stored(self, path: str, data: dict[str, str]) -> dict[str, Any]:
+        reply = self.http.post(path, data=data, files=upload())
+        assert reply.status_code == 201, reply.text
+        found: dict[str, Any] = reply.json()
+        return found
+
+
+def upload(body: bytes | None = None, name: str = "cat.png", kind: str = "image/png") -> dict[str, Any]:
+    """httpx's ``files`` of a form with one file."""
+    return {"file": (name, samples.png() if body is None else body, kind)}
+
+
+def without_urls(value: Any) -> Any:
+    """JSON without the members that hold signed URLs."""
+    if isinstance(value, dict):
+        urls = ("url", "s3_url", "file_url")
+        return {name: without_urls(item) for name, item in value.items() if name not in urls}
+    return [without_urls(item) for item in value] if isinstance(value, list) else value

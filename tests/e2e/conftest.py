@@ -1,0 +1,64 @@
+"""One whole stack per pytest process, and an origin that it may import from."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+
+from devstack.stackfile import S3Entry
+from tests.faults.checker import Checker
+from tests.integration.importing.origin import Origin, running_origin
+from tests.stack import RunningStack, start_stack
+
+Login = Callable[..., httpx.Client]
+
+
+@pytest.fixture(scope="session")
+def origin() -> Iterator[Origin]:
+    """Where generations come from."""
+    with running_origin() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """Everything runs; users are told apart by name only, so take new ones (``somebody``)."""
+    env = {"STRONGROOM_IMPORT_ALLOW_HOSTS": origin.authority, "MAX_FILE_SIZE": str(1 << 20)}
+    with start_stack(tmp_path_factory.mktemp("e2e") / "data", env) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def checker(stack: RunningStack) -> Checker:
+    """Looks into Postgres and S3."""
+    state = stack.state
+    return Checker(state["postgres"]["dsn"], S3Entry(**state["s3"]))
+
+
+@pytest.fixture(scope="session")
+def login(stack: RunningStack) -> Iterator[Login]:
+    """Clients of the gateway: ``login("ada")``, ``login("root", roles=["admin"])``; closed at the end."""
+    made: list[httpx.Client] = []
+
+    def make(sub: str, **claims: object) -> httpx.Client:
+        made.append(stack.http(sub, **claims))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def user() -> str:
+    """A user nobody else is."""
+    return f"user-{uuid.uuid4()}"
+
+
+@pytest.fixture
+def http(login: Login, user: str) -> httpx.Client:
+    """Signed in as ``user``."""
+    return login(user)

@@ -1,0 +1,99 @@
+"""How each operation of the gateway is called on somebody's belongings, and what a stranger gets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from tests.e2e.belongings import Belongings, upload
+
+Stranger = Literal["missing", "nothing", "own", "public"]
+"""What somebody else gets who makes the same call with their own token. ``missing``: 404; ``nothing``: a good
+answer that tells nothing; ``own``: a resource of their own; ``public``: no token is asked for.
+"""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One operation. ``path``: filled in with the owner's belongings; ``more``: of httpx's ``request``."""
+
+    stranger: Stranger
+    path: Callable[[Belongings], str]
+    more: Callable[[Belongings], Mapping[str, Any]] = lambda _: {}
+    status: int = 200
+    stream: bool = False
+
+
+def _at(path: str) -> Callable[[Belongings], str]:
+    return lambda _: path
+
+
+def _key(suffix: str = "") -> Callable[[Belongings], str]:
+    return lambda owner: f"/api/v1/s3/file/{owner.quoted_key}{suffix}"
+
+
+def _generation(suffix: str = "") -> Callable[[Belongings], str]:
+    return lambda owner: f"/api/generations/{owner.generation['id']}{suffix}"
+
+
+def _media(owner: Belongings) -> str:
+    return f"/api/v1/events/{owner.event_id}/media"
+
+
+def _medium(suffix: str = "") -> Callable[[Belongings], str]:
+    return lambda owner: f"/api/v1/events/{owner.event_id}/media/{owner.medium['id']}{suffix}"
+
+
+def _picture(owner: Belongings) -> str:
+    assert owner.picture
+    return "/api/v1/users/me/profile-picture"
+
+
+def _form(**fields: str) -> Callable[[Belongings], Mapping[str, Any]]:
+    return lambda _: {"files": upload(), "data": fields}
+
+
+IMPORT: Final = {"url": "http://127.0.0.1:1/", "type": "text-to-image"}
+WAYS: Final[Mapping[str, Way]] = {
+    "POST /api/v1/s3/upload": Way("own", _at("/api/v1/s3/upload"), _form(folder="uploads"), 201),
+    "GET /api/v1/s3/files": Way("nothing", _at("/api/v1/s3/files")),
+    "GET /api/v1/s3/file/{key:path}/url": Way("missing", _key("/url")),
+    "GET /api/v1/s3/file/{key:path}/metadata": Way("missing", _key("/metadata")),
+    "GET /api/v1/s3/file/{key:path}/exists": Way("nothing", _key("/exists")),
+    "GET /api/v1/s3/file/{key:path}": Way("missing", _key()),
+    "DELETE /api/v1/s3/file/{key:path}": Way("missing", _key()),
+    "POST /api/generations": Way("own", _at("/api/generations"), lambda _: {"json": IMPORT}, 422),
+    "POST /api/generations/upload": Way(
+        "own", _at("/api/generations/upload"), _form(type="text-to-image"), 201
+    ),
+    "POST /api/generations/batch": Way(
+        "own", _at("/api/generations/batch"), lambda _: {"json": {"items": [IMPORT]}}
+    ),
+    "GET /api/generations": Way("nothing", _at("/api/generations")),
+    "GET /api/generations/stats": Way("nothing", _at("/api/generations/stats")),
+    "GET /api/generations/{id}": Way("missing", _generation()),
+    "GET /api/generations/{id}/signed-url": Way("missing", _generation("/signed-url")),
+    "GET /api/generations/{id}/content": Way("missing", _generation("/content")),
+    "DELETE /api/generations/{id}": Way("missing", _generation()),
+    "POST /api/v1/events/{event_id}/media": Way("own", _media, _form(title="mine"), 201),
+    "GET /api/v1/events/{event_id}/media": Way("nothing", _media),
+    "GET /api/v1/events/{event_id}/media/{media_id}": Way("missing", _medium()),
+    "PATCH /api/v1/events/{event_id}/media/{media_id}": Way(
+        "missing", _medium(), lambda _: {"json": {"title": "edited", "tags": ["theirs"]}}
+    ),
+    "GET /api/v1/events/{event_id}/media/{media_id}/download": Way("missing", _medium("/download")),
+    "GET /api/v1/events/{event_id}/media/{media_id}/stream": Way("missing", _medium("/stream")),
+    "DELETE /api/v1/events/{event_id}/media/{media_id}": Way("missing", _medium(), status=204),
+    "PUT /api/v1/users/me/profile-picture": Way("own", _picture, _form()),
+    "GET /api/v1/users/me/profile-picture": Way("missing", _picture),
+    "DELETE /api/v1/users/me/profile-picture": Way("missing", _picture, status=204),
+    "POST /api/v1/temp": Way("own", _at("/api/v1/temp"), _form(ttl_seconds="60"), 201),
+    "GET /api/notifications": Way("nothing", _at("/api/notifications"), stream=True),
+    "GET /healthz": Way("public", _at("/healthz")),
+    "GET /readyz": Way("public", _at("/readyz")),
+    "GET /metrics": Way("public", _at("/metrics")),
+    "GET /openapi.json": Way("public", _at("/openapi.json")),
+    "GET /docs": Way("public", _at("/docs")),
+    "GET /docs/{name}": Way("public", _at("/docs/swagger-ui.css")),
+}

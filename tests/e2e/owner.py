@@ -1,0 +1,106 @@
+"""What one user of the gRPC services has, made when it is first asked for."""
+
+from __future__ import annotations
+
+import uuid
+from functools import cached_property
+from typing import Final
+
+import grpc
+import psycopg
+
+from strongroom.metadata.v1.file_pb2 import GENERATION_TYPE_TEXT_TO_IMAGE, File
+from strongroom.metadata.v1.target_pb2 import (
+    EventMediaTarget,
+    GenerationTarget,
+    PathTarget,
+    ProfilePictureTarget,
+    UploadSpec,
+    UploadTarget,
+)
+from strongroom.storage.v1.batch_pb2 import DeleteFileRequest
+from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
+from strongroom.storage.v1.upload_pb2 import CreateUploadRequest, UploadRequest
+from tests.e2e import samples
+from tests.stack import PATIENCE
+
+_PROJECT: Final = """
+INSERT INTO projects (owner_id, id, slug, name, version) VALUES (%(owner)s, %(id)s, %(slug)s, 'Project', 1)
+"""
+_VERSION: Final = """
+INSERT INTO project_versions
+(owner_id, project_id, version, save_id, added, changed, removed, rolled_back_to, content_sha256)
+VALUES (%(owner)s, %(id)s, 1, %(id)s, 0, 0, 0, 0, '')
+"""
+
+
+class Owner:
+    """A user with everything that an RPC may name."""
+
+    def __init__(self, name: str, channel: grpc.Channel, token: str, dsn: str) -> None:
+        self.name = name
+        self.token = token
+        self.event_id = str(uuid.uuid4())
+        self._storage = StorageServiceStub(channel)
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._dsn = dsn
+
+    @cached_property
+    def at_path(self) -> File:
+        """A file at a path."""
+        return self._stored(UploadTarget(path=PathTarget(path=f"{self.name}/a.png")))
+
+    @cached_property
+    def soft_deleted(self) -> File:
+        """A file that can be restored."""
+        file = self._stored(UploadTarget(path=PathTarget(path=f"{self.name}/deleted.png")))
+        request = DeleteFileRequest(file_id=file.id, soft=True)
+        return self._storage.DeleteFile(request, timeout=PATIENCE, metadata=self._metadata).file
+
+    @cached_property
+    def generation(self) -> File:
+        """A generation."""
+        target = GenerationTarget(type=GENERATION_TYPE_TEXT_TO_IMAGE, prompt=self.name)
+        return self._stored(UploadTarget(generation=target))
+
+    @cached_property
+    def medium(self) -> File:
+        """A medium of ``event_id``."""
+        return self._stored(UploadTarget(event_media=EventMediaTarget(event_id=self.event_id)))
+
+    @cached_property
+    def picture(self) -> File:
+        """The profile picture."""
+        return self._stored(UploadTarget(profile_picture=ProfilePictureTarget()))
+
+    @cached_property
+    def upload_id(self) -> str:
+        """A resumable upload; a name that nothing has, as long as there are none."""
+        request = CreateUploadRequest(spec=UploadSpec(filename="a.bin"))
+        request.spec.target.file.SetInParent()
+        try:
+            reply = self._storage.CreateUpload(request, timeout=PATIENCE, metadata=self._metadata)
+        except grpc.RpcError as error:
+            assert error.code() is grpc.StatusCode.UNIMPLEMENTED, error
+            return str(uuid.uuid4())
+        return reply.session.upload_id
+
+    @cached_property
+    def project(self) -> str:
+        """The slug of a project without files."""
+        slug = f"project-{uuid.uuid4().hex}"
+        values = {"owner": self.name, "id": uuid.uuid4(), "slug": slug}
+        with psycopg.connect(self._dsn, autocommit=True) as connection:
+            connection.execute(_PROJECT, values)
+            connection.execute(_VERSION, values)
+        return slug
+
+    def secrets(self) -> set[str]:
+        """Texts that nobody else may ever be told."""
+        files = (self.at_path, self.soft_deleted, self.generation, self.medium, self.picture)
+        return {text for file in files for text in (file.id, file.key)} | {self.project}
+
+    def _stored(self, target: UploadTarget) -> File:
+        spec = UploadSpec(target=target, filename="cat.png", content_type="image/png")
+        messages = [UploadRequest(spec=spec, data=samples.png(), finish_write=True)]
+        return self._storage.Upload(iter(messages), timeout=PATIENCE, metadata=self._metadata).file

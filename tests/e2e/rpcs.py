@@ -1,0 +1,213 @@
+"""How each RPC is called on somebody's belongings, and what a stranger gets."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import grpc
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+import strongroom.metadata.v1 as metadata_v1
+import strongroom.storage.v1 as storage_v1
+from strongroom.metadata.v1 import event_media_service_pb2 as media
+from strongroom.metadata.v1 import file_service_pb2 as files
+from strongroom.metadata.v1 import generation_service_pb2 as generations
+from strongroom.metadata.v1 import notification_service_pb2 as notifications
+from strongroom.metadata.v1 import project_service_pb2 as projects
+from strongroom.metadata.v1 import usage_service_pb2 as usage
+from strongroom.metadata.v1.target_pb2 import FileTarget, PathTarget, UploadSpec, UploadTarget
+from strongroom.storage.v1 import batch_pb2, direct_pb2, download_pb2, project_pb2, upload_pb2
+from tests.e2e import samples
+from tests.e2e.owner import Owner
+
+Stranger = Literal["missing", "nothing", "own", "denied"]
+"""``missing``: NOT_FOUND (or, of a later release, UNIMPLEMENTED); ``nothing``: a good answer that tells
+nothing; ``own``: something of the caller's own; ``denied``: PERMISSION_DENIED.
+"""
+INTERNAL: Final = ("ReservationService", "UploadSessionService", "ProjectSaveService")
+
+
+@dataclass(frozen=True)
+class Way:
+    """One RPC. ``request``: the messages of a good call on the owner's belongings."""
+
+    stranger: Stranger
+    request: Callable[[Owner], Message | list[Message]]
+
+
+def all_methods() -> Iterator[MethodDescriptor]:
+    """Every RPC of storage.v1 and metadata.v1."""
+    for package in (storage_v1, metadata_v1):
+        for module in pkgutil.iter_modules(package.__path__):
+            if module.name.endswith("_pb2"):
+                file = importlib.import_module(f"{package.__name__}.{module.name}").DESCRIPTOR
+                for service in file.services_by_name.values():
+                    yield from service.methods
+
+
+def name_of(method: MethodDescriptor) -> str:
+    """`Service/Method`."""
+    return f"{method.containing_service.name}/{method.name}"
+
+
+def call(
+    channel: grpc.Channel, method: MethodDescriptor, messages: list[Message], token: str
+) -> list[Message]:
+    """What the RPC answers; of an endless stream nothing more than that it has begun.
+
+    Raises grpc.RpcError.
+    """
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    codec = (
+        GetMessageClass(method.input_type).SerializeToString,
+        GetMessageClass(method.output_type).FromString,
+    )
+    metadata = (("authorization", f"Bearer {token}"),) if token else ()
+    options: dict[str, Any] = {"timeout": 30, "metadata": metadata}
+    request: Any = iter(messages) if method.client_streaming else messages[0]
+    if method.client_streaming:
+        return [channel.stream_unary(path, *codec)(request, **options)]
+    if not method.server_streaming:
+        return [channel.unary_unary(path, *codec)(request, **options)]
+    replies = channel.unary_stream(path, *codec)(request, **options)
+    if method.name == "Watch":
+        first = next(replies)
+        replies.cancel()
+        return [first]
+    return list(replies)
+
+
+def name_user(message: Message, user_id: str) -> bool:
+    """Set each ``user_id`` in ``message`` and its spec or items; whether there was one."""
+    named = False
+    if "user_id" in message.DESCRIPTOR.fields_by_name:
+        message.user_id = user_id  # type: ignore[attr-defined]
+        named = True
+    for name in ("spec", "items"):
+        if name not in message.DESCRIPTOR.fields_by_name:
+            continue
+        inner = getattr(message, name)
+        if name == "spec" and not message.HasField("spec"):
+            continue
+        for item in inner if name == "items" else [inner]:
+            named = name_user(item, user_id) or named
+    return named
+
+
+def _spec() -> UploadSpec:
+    return UploadSpec(target=UploadTarget(file=FileTarget()), filename="cat.png", content_type="image/png")
+
+
+def _upload(_: Owner) -> list[Message]:
+    return [upload_pb2.UploadRequest(spec=_spec(), data=samples.png(), finish_write=True)]
+
+
+def _import(_: Owner) -> direct_pb2.ImportFromUrlRequest:
+    return direct_pb2.ImportFromUrlRequest(url="http://127.0.0.1:1/", spec=_spec())
+
+
+def _copy(owner: Owner) -> Message:
+    spec = UploadSpec(target=UploadTarget(path=PathTarget(path=f"copy-{uuid.uuid4()}.png")))
+    return batch_pb2.CopyFileRequest(source_file_id=owner.at_path.id, spec=spec)
+
+
+def _project(kind: Callable[..., Message], **more: Any) -> Callable[[Owner], Message]:
+    return lambda owner: kind(slug=owner.project, **more)
+
+
+def _save(kind: Callable[..., Message]) -> Callable[[Owner], list[Message]]:
+    """A save under a slug of its own: what a stranger saves is the stranger's."""
+    return lambda _: [
+        kind(spec=project_pb2.SaveProjectSpec(name="mine", slug=f"s-{uuid.uuid4().hex}")),
+        kind(finish_write=True),
+    ]
+
+
+WAYS: Final[Mapping[str, Way]] = {
+    "StorageService/Upload": Way("own", _upload),
+    "StorageService/CreateUpload": Way("own", lambda _: upload_pb2.CreateUploadRequest(spec=_spec())),
+    "StorageService/GetUpload": Way("missing", lambda o: upload_pb2.GetUploadRequest(upload_id=o.upload_id)),
+    "StorageService/DeclareUploadLength": Way(
+        "missing", lambda o: upload_pb2.DeclareUploadLengthRequest(upload_id=o.upload_id, size_bytes=9)
+    ),
+    "StorageService/CancelUpload": Way(
+        "missing", lambda o: upload_pb2.CancelUploadRequest(upload_id=o.upload_id)
+    ),
+    "StorageService/ConcatenateUploads": Way(
+        "missing", lambda o: upload_pb2.ConcatenateUploadsRequest(spec=_spec(), upload_ids=[o.upload_id])
+    ),
+    "StorageService/Download": Way("missing", lambda o: download_pb2.DownloadRequest(file_id=o.at_path.id)),
+    "StorageService/DownloadArchive": Way(
+        "missing",
+        lambda o: download_pb2.DownloadArchiveRequest(
+            project=download_pb2.ProjectVersionName(slug=o.project)
+        ),
+    ),
+    "StorageService/SignUrl": Way("missing", lambda o: download_pb2.SignUrlRequest(key=o.at_path.key)),
+    "StorageService/BatchSignUrls": Way(
+        "nothing", lambda o: batch_pb2.BatchSignUrlsRequest(file_ids=[o.at_path.id])
+    ),
+    "StorageService/SignUpload": Way(
+        "missing", lambda o: direct_pb2.SignUploadRequest(upload_id=o.upload_id)
+    ),
+    "StorageService/CompleteUpload": Way(
+        "missing", lambda o: direct_pb2.CompleteUploadRequest(upload_id=o.upload_id)
+    ),
+    "StorageService/ImportFromUrl": Way("own", _import),
+    "StorageService/BatchImport": Way("own", lambda o: batch_pb2.BatchImportRequest(items=[_import(o)])),
+    "StorageService/CopyFile": Way("missing", _copy),
+    "StorageService/DeleteFile": Way("missing", lambda o: batch_pb2.DeleteFileRequest(file_id=o.at_path.id)),
+    "StorageService/BatchDelete": Way(
+        "nothing", lambda o: batch_pb2.BatchDeleteRequest(file_ids=[o.at_path.id])
+    ),
+    "StorageService/SaveProject": Way("own", _save(project_pb2.SaveProjectRequest)),
+    "StorageService/SaveProjectArchive": Way("own", _save(project_pb2.SaveProjectArchiveRequest)),
+    "StorageService/RollbackProject": Way("missing", _project(project_pb2.RollbackProjectRequest, version=1)),
+    "StorageService/DeleteProject": Way("missing", _project(project_pb2.DeleteProjectRequest)),
+    "FileService/GetFile": Way("missing", lambda o: files.GetFileRequest(key=o.at_path.key)),
+    "FileService/BatchGetFiles": Way(
+        "nothing", lambda o: files.BatchGetFilesRequest(file_ids=[o.at_path.id])
+    ),
+    "FileService/ListFiles": Way("nothing", lambda _: files.ListFilesRequest(show_deleted=True)),
+    "FileService/UpdateFile": Way(
+        "missing", lambda o: files.UpdateFileRequest(file_id=o.at_path.id, filename="stolen.png")
+    ),
+    "FileService/UndeleteFile": Way(
+        "missing", lambda o: files.UndeleteFileRequest(file_id=o.soft_deleted.id)
+    ),
+    "GenerationService/GetGeneration": Way(
+        "missing", lambda o: generations.GetGenerationRequest(file_id=o.generation.id)
+    ),
+    "GenerationService/ListGenerations": Way("nothing", lambda _: generations.ListGenerationsRequest()),
+    "GenerationService/GetGenerationStats": Way("nothing", lambda _: generations.GetGenerationStatsRequest()),
+    "EventMediaService/GetEventMedia": Way(
+        "missing",
+        lambda o: media.GetEventMediaRequest(event_id=o.event_id, file_id=o.medium.id),
+    ),
+    "EventMediaService/ListEventMedia": Way(
+        "nothing", lambda o: media.ListEventMediaRequest(event_id=o.event_id)
+    ),
+    "EventMediaService/UpdateEventMedia": Way(
+        "missing",
+        lambda o: media.UpdateEventMediaRequest(event_id=o.event_id, file_id=o.medium.id, title="stolen"),
+    ),
+    "EventMediaService/GetProfilePicture": Way(
+        "missing",
+        lambda o: media.GetProfilePictureRequest() if o.picture else media.GetProfilePictureRequest(),
+    ),
+    "NotificationService/Watch": Way("nothing", lambda _: notifications.WatchRequest()),
+    "ProjectService/GetProject": Way("missing", _project(projects.GetProjectRequest)),
+    "ProjectService/ListProjects": Way("nothing", lambda _: projects.ListProjectsRequest()),
+    "ProjectService/ListProjectVersions": Way("missing", _project(projects.ListProjectVersionsRequest)),
+    "ProjectService/ListProjectFiles": Way("missing", _project(projects.ListProjectFilesRequest)),
+    "ProjectService/GetProjectFile": Way("missing", _project(projects.GetProjectFileRequest, path="a.txt")),
+    "UsageService/GetUsage": Way("nothing", lambda _: usage.GetUsageRequest()),
+    "UsageService/SetQuota": Way("denied", lambda o: usage.SetQuotaRequest(user_id=o.name, limit_bytes=1)),
+}

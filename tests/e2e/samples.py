@@ -1,0 +1,35 @@
+"""Small files of real kinds, made here."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Final
+
+
+def png(seed: int = 0, side: int = 8) -> bytes:
+    """A square picture of one colour."""
+    colour = bytes([seed % 256, seed // 256 % 256, 128])
+    rows = zlib.compress((b"\0" + colour * side) * side)
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", header) + _chunk(b"IDAT", rows) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def wav(seconds: float = 1.0, rate: int = 8000) -> bytes:
+    """Silence."""
+    data = bytes([128]) * int(seconds * rate)
+    form = struct.pack("<HHIIHH", 1, 1, rate, rate, 1, 8)
+    body = b"WAVEfmt " + struct.pack("<I", len(form)) + form + b"data" + struct.pack("<I", len(data)) + data
+    return b"RIFF" + struct.pack("<I", len(body)) + body
+
+
+JPEG: Final = (
+    b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00" + bytes(200) + b"\xff\xd9"
+)
+MP4: Final = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2" + bytes(2000)
+PDF: Final = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
+ZIP: Final = b"PK\x05\x06" + bytes(18)

@@ -1,0 +1,173 @@
+"""Two users and every RPC: nothing foreign is read, listed, signed, copied, deleted or edited."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import grpc
+import pytest
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from strongroom.errors import StrongroomError, UserMismatch, from_rpc_error
+from strongroom.metadata.v1 import file_service_pb2, file_service_pb2_grpc
+from tests.e2e.owner import Owner
+from tests.e2e.rpcs import INTERNAL, WAYS, all_methods, call, name_of, name_user
+from tests.stack import RunningStack
+
+METHODS: Final = {name_of(method): method for method in all_methods()}
+FOR_USERS: Final = sorted(name for name in METHODS if not name.startswith(INTERNAL))
+FOR_SERVICES: Final = sorted(name for name in METHODS if name.startswith(INTERNAL))
+NO_USER: Final = {
+    "CreateUpload", "GetUpload", "DeclareUploadLength", "CancelUpload", "ConcatenateUploads", "SignUpload",
+    "CompleteUpload", "SaveProject", "SaveProjectArchive",
+}  # fmt: skip
+"""Of a later release: USER_MISMATCH comes with them."""
+
+Call = Callable[[str, list[Message], str], list[Message]]
+
+
+@pytest.fixture(scope="module")
+def channels(stack: RunningStack) -> Iterator[dict[str, grpc.Channel]]:
+    with stack.channel("storage") as storage, stack.channel("metadata") as metadata:
+        yield {"storage": storage, "metadata": metadata}
+
+
+@pytest.fixture(scope="module")
+def ask(channels: dict[str, grpc.Channel]) -> Call:
+    """Call an RPC by its name with a token."""
+
+    def ask(name: str, messages: list[Message], token: str) -> list[Message]:
+        kind = "storage" if name.startswith("StorageService/") else "metadata"
+        return call(channels[kind], METHODS[name], messages, token)
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def new_owner(stack: RunningStack, channels: dict[str, grpc.Channel]) -> Callable[[str], Owner]:
+    dsn = stack.state["postgres"]["dsn"]
+    return lambda name: Owner(name, channels["storage"], stack.token(name), dsn)
+
+
+@pytest.fixture(scope="module")
+def alice(new_owner: Callable[[str], Owner]) -> Owner:
+    owner = new_owner(f"alice-{uuid.uuid4()}")
+    assert len(owner.secrets()) == 11
+    return owner
+
+
+@pytest.fixture(scope="module")
+def bob(stack: RunningStack) -> str:
+    """The token of somebody who has nothing."""
+    return stack.token(f"bob-{uuid.uuid4()}")
+
+
+def _messages(name: str, owner: Owner) -> list[Message]:
+    made = WAYS[name].request(owner)
+    return made if isinstance(made, list) else [made]
+
+
+def _empty(method: MethodDescriptor) -> list[Message]:
+    return [GetMessageClass(method.input_type)()]
+
+
+def _refusal(ask: Call, name: str, messages: list[Message], token: str) -> StrongroomError:
+    with pytest.raises(grpc.RpcError) as refused:
+        ask(name, messages, token)
+    return from_rpc_error(refused.value)
+
+
+def test_every_rpc_has_an_entry() -> None:
+    assert set(WAYS) == set(FOR_USERS)
+
+
+@pytest.mark.parametrize("name", FOR_USERS)
+def test_what_a_stranger_gets(ask: Call, alice: Owner, bob: str, name: str) -> None:
+    way, messages = WAYS[name], _messages(name, alice)
+    if way.stranger == "missing":
+        error = _refusal(ask, name, messages, bob)
+        assert error.code in (grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNIMPLEMENTED), error
+    elif way.stranger == "denied":
+        assert _refusal(ask, name, messages, bob).code is grpc.StatusCode.PERMISSION_DENIED
+    else:
+        _tells_nothing(ask, name, messages, bob, alice.secrets())
+    _alice_has_everything(ask, alice)
+
+
+def _tells_nothing(ask: Call, name: str, messages: list[Message], token: str, secrets: set[str]) -> None:
+    try:
+        told = "".join(map(str, ask(name, messages, token)))
+    except grpc.RpcError as error:
+        assert from_rpc_error(error).code is not grpc.StatusCode.INTERNAL, error
+        told = str(error)
+    assert not [text for text in secrets if text in told]
+
+
+def _alice_has_everything(ask: Call, alice: Owner) -> None:
+    files = [alice.at_path, alice.generation, alice.medium, alice.picture]
+    request = file_service_pb2.BatchGetFilesRequest(file_ids=[file.id for file in files])
+    (found,) = ask("FileService/BatchGetFiles", [request], alice.token)
+    assert list(found.files) == files  # type: ignore[attr-defined]
+    deleted = file_service_pb2.GetFileRequest(file_id=alice.soft_deleted.id, show_deleted=True)
+    (one,) = ask("FileService/GetFile", [deleted], alice.token)
+    assert one.file.HasField("delete_time")  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", FOR_USERS)
+def test_without_a_token(ask: Call, alice: Owner, name: str) -> None:
+    assert _refusal(ask, name, _messages(name, alice), "").code is grpc.StatusCode.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize("name", FOR_USERS)
+def test_another_user_id(ask: Call, alice: Owner, bob: str, name: str) -> None:
+    messages = _messages(name, alice)
+    if not name_user(messages[0], alice.name):
+        assert name.rpartition("/")[2] in NO_USER
+        return
+    if name in ("StorageService/BatchImport", "StorageService/BatchDelete"):  # each item on its own
+        (reply,) = ask(name, messages, bob)
+        assert "USER_MISMATCH" in str(reply)
+        return
+    error = _refusal(ask, name, messages, bob)
+    if name.rpartition("/")[2] in NO_USER and error.code is grpc.StatusCode.UNIMPLEMENTED:
+        return
+    expected: Any = StrongroomError if name == "UsageService/SetQuota" else UserMismatch
+    assert isinstance(error, expected), error
+    assert error.code is grpc.StatusCode.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize("name", FOR_USERS)
+def test_an_admin_may(ask: Call, stack: RunningStack, new_owner: Callable[[str], Owner], name: str) -> None:
+    """Each with belongings of their own, because some calls take them away."""
+    owner = new_owner(f"carol-{uuid.uuid4()}")
+    messages = _messages(name, owner)
+    name_user(messages[0], owner.name)
+    admin = stack.token("root", roles=["admin"])
+    try:
+        ask(name, messages, admin)
+    except grpc.RpcError as error:
+        # Projects without files, imports from nowhere, uploads without parts: refused for what they are.
+        code = from_rpc_error(error).code
+        assert code not in (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.INTERNAL), error
+        assert name.rpartition("/")[2] in {*NO_USER, *REFUSED_OTHERWISE}, error
+
+
+REFUSED_OTHERWISE: Final = {
+    "ImportFromUrl", "GetProjectFile", "DownloadArchive", "RollbackProject", "DeleteProject",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FOR_SERVICES)
+def test_internal_services_refuse_users(ask: Call, stack: RunningStack, name: str) -> None:
+    for token in (stack.token("bob"), stack.token("root", roles=["admin"])):
+        error = _refusal(ask, name, _empty(METHODS[name]), token)
+        assert error.code is grpc.StatusCode.PERMISSION_DENIED
+
+
+def test_the_services_are_those_of_the_contract() -> None:
+    assert file_service_pb2_grpc.FileServiceStub is not None
+    assert {name.partition("/")[0] for name in METHODS} >= {"StorageService", "FileService", *INTERNAL}
