@@ -14,8 +14,8 @@ from gateway.services import Services
 from servicekit.auth import Authenticator
 from servicekit.channels import make_channel
 
-#: Without the bandwidth probe, windows stay as large as the message being read: a third of a download's memory, and
-#: less CPU (benchmarks/README.md).
+#: Without the bandwidth probe, windows stay as large as the message being read: a third of a download's
+#: memory, and less CPU (benchmarks/README.md).
 CHANNEL_OPTIONS: Final = (("grpc.http2.bdp_probe", 0),)
 
 
