@@ -149,7 +149,7 @@ async def _stream(call: Call, wanted: Wanted, byte_range: ByteRange | None) -> R
 def _headers(call: Call, wanted: Wanted, file: File) -> list[Header]:
     corp = call.services.settings.corp
     if wanted.preview:
-        about_content = preview_headers(file.content_type, corp=corp)
+        about_content = preview_headers(file.content_type)
     else:
         about_content = content_headers(
             file.content_type, file.filename, corp=corp, attachment=wanted.attachment

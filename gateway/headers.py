@@ -107,14 +107,16 @@ def content_headers(content_type: str, filename: str, *, corp: str, attachment: 
     return found
 
 
-def preview_headers(content_type: str, *, corp: str) -> list[Header]:
-    """Type and browser policy of a file of a project's front end, shown in a frame."""
+def preview_headers(content_type: str) -> list[Header]:
+    """Type and browser policy of a file of a project's front end, shown in a frame.
+
+    To a sandboxed page its own files are cross-origin, so the resource policy has to let them in.
+    """
     return [
         header("content-type", media_type(content_type)),
         header("content-disposition", "inline"),
-        header("cross-origin-resource-policy", corp),
+        header("cross-origin-resource-policy", "cross-origin"),
         header("content-security-policy", PREVIEW_SANDBOX),
-        header("referrer-policy", "no-referrer"),
     ]
 
 
