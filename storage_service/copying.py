@@ -10,7 +10,8 @@ from storage_service.content_types import ContentRules
 from storage_service.files import FileName, FileReader
 from storage_service.limits import Limits
 from storage_service.objects import ObjectAttributes, ObjectRef
-from storage_service.objectstore import ObjectCopier, ObjectReader
+from storage_service.objectstore import ObjectCopier
+from storage_service.removal import VersionStore, remove_repeated_versions
 from strongroom.errors import SizeLimitExceeded
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -18,7 +19,7 @@ from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest, Reserv
 from strongroom.storage.v1.batch_pb2 import CopyFileRequest
 
 
-class CopyStore(ObjectCopier, ObjectReader, Protocol):
+class CopyStore(ObjectCopier, VersionStore, Protocol):
     """What copying needs of the object store."""
 
 
@@ -74,4 +75,6 @@ async def copy_object(
     """Copy ``source`` (which must still have ``etag``) to the blob's key. Returns what T4 needs."""
     attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
     copied = await store.copy(source, blob.key, attrs, size=size, if_match=etag)
+    if copied.repeated:
+        await remove_repeated_versions(store, blob, copied)
     return await verify_put(store, blob, copied, size, crc32c)

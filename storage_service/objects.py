@@ -51,12 +51,14 @@ class ObjectAttributes:
 class PutResult:
     """``crc32c_verified``: the reply itself proves the stored content, so HEAD can be left out.
 
-    ``etag`` may be empty on stores that do not say it; HEAD is right then.
+    ``etag`` may be empty on stores that do not say it; HEAD is right then. ``repeated``: an earlier try may
+    have been applied too, which leaves a version of its own in a bucket with versioning.
     """
 
     etag: str
     version_id: str | None
     crc32c_verified: bool
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from servicekit import failpoints
 from storage_service.completion import ATTEMPT_KEY
-from storage_service.objects import ObjectRef
+from storage_service.objects import ObjectRef, PutResult
 from storage_service.objectstore import (
     MultipartWriter,
     ObjectDeleter,
@@ -35,6 +35,10 @@ class RemovalStore(MultipartWriter, UploadLister, ObjectReader, ObjectDeleter, O
     """What removing needs of the object store."""
 
 
+class VersionStore(ObjectReader, ObjectDeleter, ObjectLister, Protocol):
+    """What removing single versions needs of the object store."""
+
+
 async def remove_blob(store: RemovalStore, blob: blob_pb2.Blob) -> None:
     """Abort every multipart upload of the attempt, delete its object, and verify both. Raises StoreError."""
     if blob.kind != blob_pb2.BLOB_KIND_COPY or blob.upload_id:
@@ -52,6 +56,19 @@ async def abort_unrecorded_uploads(store: RemovalStore, blob: blob_pb2.Blob) -> 
             await _abort(store, upload.key, upload.upload_id)
             aborted += 1
     return aborted
+
+
+async def remove_repeated_versions(store: VersionStore, blob: blob_pb2.Blob, put: PutResult) -> None:
+    """Delete what earlier tries of this attempt's PUT or copy have left beside the version that is to be
+    committed.
+
+    Before T4, so that a crash leaves it to the abort. If-None-Match would not do: Swift writes a version
+    before it refuses. Raises StoreError.
+    """
+    keep = put.version_id or (await store.head(ObjectRef(blob.key))).version_id
+    for ref in await _objects_of(store, blob):
+        if ref.version_id != keep:
+            await store.delete(ref)
 
 
 async def _abort_uploads(store: RemovalStore, blob: blob_pb2.Blob) -> None:
@@ -84,13 +101,15 @@ async def _delete_object(store: RemovalStore, blob: blob_pb2.Blob) -> None:
         raise StoreUnavailable("a deleted object is still there", operation="DeleteObject")
 
 
-async def _objects_of(store: RemovalStore, blob: blob_pb2.Blob) -> list[ObjectRef]:
+async def _objects_of(store: VersionStore, blob: blob_pb2.Blob) -> list[ObjectRef]:
     """The object versions that this attempt wrote. Keys are unique to an attempt except for replaceable
     places.
 
-    There (project files, paths) the attempt id in the object's metadata tells whose a version is.
+    There (project files, paths) the attempt id in the object's metadata tells whose a version is, or its
+    version id once it was committed. Elsewhere every version goes: a PUT that arrives late may have made
+    another one.
     """
-    if blob.version_id:
+    if blob.version_id and shares_key(blob):
         ref = ObjectRef(blob.key, blob.version_id)
         return [ref] if await _exists(store, ref) else []
     refs = [

@@ -21,6 +21,7 @@ from storage_service.late_targets import Moved, MoveStore, TargetMover
 from storage_service.limits import Limits
 from storage_service.objects import Chunk
 from storage_service.part_pipeline import BodyStore, PartPipeline
+from storage_service.removal import VersionStore, remove_repeated_versions
 from storage_service.reservations import Reservations, handle_of
 from strongroom.errors import IdempotencyKeyReused
 from strongroom.metadata.v1 import blob_pb2
@@ -38,7 +39,7 @@ SNIFF_BYTES = 4096
 """So many first bytes decide the content type."""
 
 
-class UploadStore(BodyStore, MoveStore, Protocol):
+class UploadStore(BodyStore, MoveStore, VersionStore, Protocol):
     """What uploading needs of the object store."""
 
 
@@ -159,6 +160,8 @@ class Uploader:
         pipeline = PartPipeline(self._store, self._reservations, self._budget, blob)
         stored = await pipeline.send(chunks, upload.checks.size_hint)
         if stored.put is not None:
+            if stored.put.repeated:
+                await remove_repeated_versions(self._store, blob, stored.put)
             return await verify_put(self._store, blob, stored.put, stored.size, stored.crc32c)
         blob.upload_id = stored.upload_id
         if upload.source.spec.target != upload.guess.target:

@@ -14,7 +14,7 @@ from storage_service.s3.light import Exchange, LightClient, LightRequest
 from storage_service.s3.offload import Offload
 from storage_service.s3.options import S3Options
 from storage_service.s3.replies import require
-from storage_service.s3.retry import RetryPolicy
+from storage_service.s3.retry import Doubtful, RetryPolicy
 from storage_service.s3.sigv4 import SigV4
 from storage_service.s3.wire import Head
 
@@ -47,6 +47,7 @@ class S3Context:
         slow: bool = False,
         option: str = "",
         needs: str = "",
+        doubtful: Doubtful | None = None,
     ) -> T:
         """A botocore call with retries; ``needs`` is a member that its reply must have. Raises StoreError."""
         changes = errors.may_change(operation)
@@ -69,12 +70,15 @@ class S3Context:
             except TimeoutError as error:
                 raise domain.StoreTimeout(operation=operation, outcome_unknown=changes) from error
 
-        return await self.retry.run(attempt)
+        return await self.retry.run(attempt, doubtful)
 
-    async def send(self, operation: str, request: LightRequest, *, option: str = "") -> Head:
+    async def send(
+        self, operation: str, request: LightRequest, *, option: str = "", doubtful: Doubtful | None = None
+    ) -> Head:
         """A light request that carries bytes, with retries. Raises StoreError."""
         return await self.retry.run(
-            lambda: self.offload.write(lambda exchange: self._call(operation, request, exchange, option))
+            lambda: self.offload.write(lambda exchange: self._call(operation, request, exchange, option)),
+            doubtful,
         )
 
     async def fetch(self, operation: str, request: LightRequest) -> Head:

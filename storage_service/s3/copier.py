@@ -18,6 +18,7 @@ from storage_service.objects import (
 )
 from storage_service.s3.attributes import bare_etag, object_parameters, special_option
 from storage_service.s3.multipart import S3Multipart, copy_source
+from storage_service.s3.retry import Doubtful
 from storage_service.store_errors import EntityTooLarge, StoreError
 
 _PARALLEL_COPIES = 4
@@ -36,6 +37,7 @@ class S3Copier(S3Multipart):
         extra: dict[str, Any] = object_parameters(attrs, settings)
         if if_match is not None:
             extra["CopySourceIfMatch"] = f'"{if_match}"'
+        doubtful = Doubtful()
         reply = await self._context.control(
             "CopyObject",
             lambda s3: s3.copy_object(
@@ -48,9 +50,11 @@ class S3Copier(S3Multipart):
             slow=True,
             option=special_option(settings),
             needs="CopyObjectResult",
+            doubtful=doubtful,
         )
         etag = bare_etag(reply["CopyObjectResult"].get("ETag"))
-        return PutResult(etag, reply.get("VersionId"), crc32c_verified=False)
+        version_id = reply.get("VersionId")
+        return PutResult(etag, version_id, crc32c_verified=False, repeated=doubtful.is_so)
 
     async def _copy_in_parts(
         self, source: ObjectRef, key: str, attrs: ObjectAttributes, *, size: int, if_match: str | None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from storage_service.store_errors import StoreError
@@ -13,6 +14,13 @@ T = TypeVar("T")
 
 BASE_DELAY = 0.1
 MAX_DELAY = 5.0
+
+
+@dataclass(slots=True)
+class Doubtful:
+    """Whether a try that failed may have been applied: then a success may be the second one."""
+
+    is_so: bool = False
 
 
 class RetryPolicy:
@@ -28,10 +36,11 @@ class RetryPolicy:
         self._max_attempts = max(1, max_attempts)
         self._sleep = sleep
 
-    async def run(self, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, attempt: Callable[[], Awaitable[T]], doubtful: Doubtful | None = None) -> T:
         """The result of the first attempt that succeeds, or the last error.
 
-        ``outcome_unknown`` of that error is true as soon as it was for any attempt.
+        ``outcome_unknown`` of that error is true as soon as it was for any attempt; ``doubtful`` is told so
+        too.
         """
         unknown = False
         for number in range(self._max_attempts):
@@ -39,6 +48,8 @@ class RetryPolicy:
                 return await attempt()
             except StoreError as error:
                 unknown = error.outcome_unknown = error.outcome_unknown or unknown
+                if unknown and doubtful is not None:
+                    doubtful.is_so = True
                 if not error.retryable or number + 1 == self._max_attempts:
                     raise
                 delay = self._delay(number, error.retry_after)

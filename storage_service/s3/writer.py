@@ -14,6 +14,7 @@ from storage_service.s3.attributes import bare_etag, encoded_metadata, object_he
 from storage_service.s3.context import S3Context
 from storage_service.s3.light import Exchange, LightRequest
 from storage_service.s3.reader import S3Reader
+from storage_service.s3.retry import Doubtful
 from storage_service.s3.wire import Head
 from storage_service.store_errors import ChecksumMismatch, EntityTooLarge, PreconditionFailed
 
@@ -73,15 +74,16 @@ class S3Writer(S3Reader):
             mid_body=context.mid_body(MID_BODY),
         )
         option = special_option(context.settings, if_none_match=conditional)
+        doubtful = Doubtful()
         try:
-            head = await context.send("PutObject", request, option=option)
+            head = await context.send("PutObject", request, option=option, doubtful=doubtful)
         except PreconditionFailed as error:
             if error.outcome_unknown and (own := await self._own_lost_put(key, size, crc32c, attrs)):
                 return own
             raise
         etag = bare_etag(head.headers.get("etag"))
         verified = echo_verifies(head, crc32c, "PutObject") or await self._etag_verifies(etag, chunks)
-        return PutResult(etag, head.headers.get("x-amz-version-id"), verified)
+        return PutResult(etag, head.headers.get("x-amz-version-id"), verified, repeated=doubtful.is_so)
 
     async def _etag_verifies(self, etag: str, chunks: Sequence[Chunk]) -> bool:
         """Stores that echo no checksum (Swift, Ceph) prove the content by an ETag that is its MD5."""
@@ -104,7 +106,7 @@ class S3Writer(S3Reader):
         same = encoded_metadata(ObjectAttributes(metadata=kept)) == encoded_metadata(mine)
         if not same or info.size != size or info.crc32c not in {None, crc32c}:
             return None
-        return PutResult(info.etag, info.version_id, info.crc32c is not None)
+        return PutResult(info.etag, info.version_id, info.crc32c is not None, repeated=True)
 
 
 def _md5(chunks: Sequence[Chunk]) -> bytes:
