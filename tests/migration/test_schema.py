@@ -24,7 +24,10 @@ CATALOGUE = {
         identity_generation
         FROM information_schema.columns WHERE table_schema = 'public' AND table_name <> 'alembic_version'
     """,
-    "indexes": "SELECT tablename, indexdef FROM pg_indexes WHERE schemaname = 'public' AND tablename <> 'alembic_version'",
+    "indexes": """
+        SELECT tablename, indexdef FROM pg_indexes
+        WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+    """,
     "constraints": """
         SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
         WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
@@ -101,14 +104,11 @@ def test_the_list_of_tables_is_complete() -> None:
 
 
 def test_text_that_is_compared_byte_by_byte(module_database: Logins) -> None:
+    names = ["owner_id", "key", "slot", "request_id"]
     collations = module_database.rows(
-        "SELECT DISTINCT column_name, collation_name FROM information_schema.columns WHERE table_schema = 'public'"
-        " AND column_name IN ('owner_id', 'key', 'slot', 'request_id') AND table_name IN"
-        " ('blobs', 'files', 'idempotency_keys')"
+        "SELECT DISTINCT column_name, collation_name FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND column_name = ANY(%s)"
+        " AND table_name IN ('blobs', 'files', 'idempotency_keys')",
+        names,
     )
-    assert {name for name, collation in collations if collation == "C"} == {
-        "owner_id",
-        "key",
-        "slot",
-        "request_id",
-    }
+    assert {name for name, collation in collations if collation == "C"} == set(names)

@@ -8,7 +8,6 @@ import pytest
 
 from metadata_service.blob_rows import BlobRow, Handle
 from strongroom.errors import FileNotFound, UploadSuperseded
-from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 from tests.integration.metadata_service.world import World, handle, path_spec, plain_spec
 
@@ -120,7 +119,8 @@ async def test_a_completion_without_its_data_is_given_up(own_world: World, owner
 async def test_a_failure_waits_longer_each_time(own_world: World, owner: str) -> None:
     world = own_world.but(retry=10.0, retry_max=35.0)
     await world.attempts.abandon(handle(await world.attempt(owner)))
-    pauses = []
+    pauses: list[float] = []
+    row = (await claimed(world))[0]
     for _ in range(4):
         all_due(world)
         (row,) = await claimed(world)
@@ -201,4 +201,4 @@ async def test_a_blob_that_a_file_shows_cannot_be_purged(own_world: World, owner
     await own_world.commit(blob)
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
         own_world.logins.change("DELETE FROM blobs WHERE id = %s", blob.id)
-    assert blob_pb2.BlobState.Name(own_world.state(blob) or 0) == "BLOB_STATE_COMMITTED"
+    assert own_world.state(blob) == COMMITTED

@@ -105,8 +105,8 @@ async def test_a_real_deadlock_ends_well(world: World, owner: str) -> None:
     from metadata_service.database import SYSTEM
 
     await asyncio.gather(
-        world.database.transact(SYSTEM, partial(work, *names, [])),
-        world.database.transact(SYSTEM, partial(work, *reversed(names), [])),
+        world.database.transact(SYSTEM, partial(work, names[0], names[1], [])),
+        world.database.transact(SYSTEM, partial(work, names[1], names[0], [])),
     )
     assert world.logins.rows("SELECT limit_files FROM quotas WHERE owner_id = ANY(%s)", list(names)) == [
         (2,),
@@ -221,3 +221,10 @@ async def test_a_server_that_is_not_there(unused_tcp_port: int, module_database:
 async def test_an_empty_owner_is_nobody() -> None:
     with pytest.raises(ValueError, match="owner"):
         user("")
+
+
+async def test_lists_of_numbers_of_any_size_follow_one_another(database: Database) -> None:
+    query = "SELECT unnest(%(numbers)s::bigint[])"
+    for numbers in ([1, 2], [241294382], [1, 2**40], [3]):
+        rows = await database.read(user("alice"), query, {"numbers": numbers})
+        assert [row[0] for row in rows] == numbers

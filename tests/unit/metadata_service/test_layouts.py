@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID
 
 import pytest
@@ -124,11 +126,7 @@ def test_no_text_leaves_its_segment(text: str) -> None:
 def test_two_users_never_share_a_prefix(one: str, other: str) -> None:
     roots = []
     for owner in (one, other):
-        keys = [
-            object_key(target(family), attempt(owner)).text
-            for family in ("file", "profile_picture", "path")
-            if family != "path"
-        ]
+        keys = [object_key(target(family), attempt(owner)).text for family in ("file", "profile_picture")]
         keys.append(path_key(owner, "x"))
         keys.append(project_file_key(owner, "s", "x"))
         keys.append(object_key(target("generation", type=1), attempt(owner)).text)
@@ -148,16 +146,12 @@ def test_a_user_named_like_a_family_stays_out_of_it(root: str) -> None:
 
 @given(TEXT)
 def test_paths_stay_below_their_owner(path: str) -> None:
-    for make in (lambda: path_key("ada", path), lambda: project_file_key("ada", "site", path)):
-        try:
-            key = make()
-        except PathInvalid as error:
-            assert error.metadata["rule"]
-        else:
-            parts = key.split("/")
+    for make in (partial(path_key, "ada"), partial(project_file_key, "ada", "site")):
+        with contextlib.suppress(PathInvalid):
+            parts = make(path).split("/")
             assert parts[1] == "ada"
             assert not {"", ".", ".."} & set(parts)
-            assert len(key.encode()) <= MAX_KEY_BYTES
+            assert len("/".join(parts).encode()) <= MAX_KEY_BYTES
 
 
 def test_prefix_and_path_together_fit_into_a_key() -> None:

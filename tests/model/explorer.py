@@ -1,0 +1,136 @@
+"""Walks through every reachable state of the model, breadth first, and looks for what may never be."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+
+from tests.model.cleaner import cleaner_moves
+from tests.model.state import Delete, Request, Row, Rules, State, Step, start
+from tests.model.writer import Move, accidents, client_moves, executed, writer_moves
+
+UNFINISHED = {Row.PENDING, Row.COMPLETING, Row.ABORTING, Row.DELETING, Row.GONE}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`wrong` is empty when the protocol holds; else `trace` is the shortest way there."""
+
+    states: int
+    wrong: str = ""
+    trace: tuple[str, ...] = ()
+
+
+@cache
+def explore(attempts: int, rules: Rules) -> Verdict:
+    """Check every state that `attempts` attempts of one request can reach."""
+    first = start(attempts)
+    came_from: dict[State, Move | None] = {first: None}
+    waiting = deque([first])
+    while waiting:
+        state = waiting.popleft()
+        wrong = violation(state) or after_drain(state, rules)
+        if wrong:
+            return Verdict(len(came_from), wrong, _trace(came_from, state))
+        for label, following in moves(state, rules):
+            if following not in came_from:
+                came_from[following] = (label, state)
+                waiting.append(following)
+    return Verdict(len(came_from))
+
+
+def moves(state: State, rules: Rules) -> Iterator[Move]:
+    """Everything that may happen next."""
+    yield from client_moves(state, rules)
+    for place in range(len(state.blobs)):
+        yield from accidents(state, place, rules)
+        yield from writer_moves(state, place, rules)
+        yield from cleaner_moves(state, place, rules)
+
+
+def violation(state: State) -> str:
+    """What may never be, not for a moment; empty when all is well."""
+    visible = [blob for blob in state.blobs if blob.row is Row.COMMITTED]
+    if len(visible) > 1:
+        return "two visible files for one request"
+    if state.acknowledged and state.delete is Delete.NOT_ASKED and not visible:
+        return "an acknowledged upload has no visible file"
+    if any(not blob.object for blob in visible):
+        return "a visible file has no object"
+    if state.delete is not Delete.NOT_ASKED and visible:
+        return "a deleted file is visible again"
+    return ""
+
+
+def after_drain(state: State, rules: Rules) -> str:
+    """What is left when the faults stop: every process is dead, every lease over, the cleaner works to its
+    end.
+
+    Each late request is lost or runs, before the cleaner's first pass or after it.
+    """
+    late = sorted(state.wire)
+    for arrives in product((False, True), repeat=len(late)):
+        landing = [request for request, lands in zip(late, arrives, strict=True) if lands]
+        for before in (True, False):
+            wrong = _drain(_silenced(state), landing, rules, before=before)
+            if wrong:
+                return wrong
+    return ""
+
+
+def _silenced(state: State) -> State:
+    blobs = tuple(
+        blob.but(lease=False, step=Step.IDLE if blob.step is Step.IDLE else Step.DEAD) for blob in state.blobs
+    )
+    return state.but(blobs=blobs)
+
+
+def _drain(state: State, landing: list[tuple[int, Request]], rules: Rules, *, before: bool) -> str:
+    arrived = _land(state, landing)
+    if before:
+        state, wrong = _clean(arrived, rules)
+    else:
+        state, wrong = _clean(state, rules)
+        if not wrong:
+            state, wrong = _clean(_land(state, landing), rules)
+    return wrong or _leftovers(state)
+
+
+def _land(state: State, landing: list[tuple[int, Request]]) -> State:
+    for place, request in landing:
+        state = state.with_blob(place, executed(state.blobs[place], request))
+    return state.but(wire=frozenset())
+
+
+def _clean(state: State, rules: Rules) -> tuple[State, str]:
+    while True:
+        step = next(
+            (move for place in range(len(state.blobs)) for move in cleaner_moves(state, place, rules)), None
+        )
+        if step is None:
+            return state, ""
+        state = step[1]
+        if wrong := violation(state):
+            return state, f"while draining: {wrong}"
+
+
+def _leftovers(state: State) -> str:
+    for blob in state.blobs:
+        if blob.upload or blob.spare_upload:
+            return "a multipart upload is left"
+        if blob.object and blob.row is not Row.COMMITTED:
+            return "an object is left"
+        if blob.row in UNFINISHED:
+            return f"a row stays {blob.row.value}"
+    return ""
+
+
+def _trace(came_from: dict[State, Move | None], state: State) -> tuple[str, ...]:
+    steps: list[str] = []
+    while (move := came_from[state]) is not None:
+        steps.append(move[0])
+        state = move[1]
+    return tuple(reversed(steps))
