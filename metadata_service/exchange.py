@@ -129,8 +129,10 @@ class ExchangeConnection(AsyncConnection[Row]):
     def _call(self, statement: _Compiled, params: Params) -> _Call:
         if not params:
             return _Call((statement.text, ()))
-        adapter = self._adaptation()
         given = statement.values(params)
+        # The driver keeps the element type of the first list it meets, which would then be every list's.
+        has_list = any(isinstance(value, list) for value in given)
+        adapter: Adapter = Transformer(self) if has_list else self._adaptation()
         values = adapter.dump_sequence(given, [PyFormat.AUTO] * len(given))
         return _Call((statement.text, tuple(adapter.types or ())), values, adapter.formats or ())
 

@@ -223,8 +223,8 @@ async def test_an_empty_owner_is_nobody() -> None:
         user("")
 
 
-async def test_lists_of_numbers_of_any_size_follow_one_another(database: Database) -> None:
+async def test_lists_of_numbers_of_any_size_follow_one_another(world: World) -> None:
     query = "SELECT unnest(%(numbers)s::bigint[])"
     for numbers in ([1, 2], [241294382], [1, 2**40], [3]):
-        rows = await database.read(user("alice"), query, {"numbers": numbers})
+        rows = await world.database.read(user("alice"), query, {"numbers": numbers})
         assert [row[0] for row in rows] == numbers
