@@ -28,7 +28,7 @@ from strongroom.storage.v1.download_pb2 import (
 )
 from strongroom.storage.v1.project_pb2 import SaveProjectArchiveResponse, SaveProjectResponse
 from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
-from strongroom.storage.v1.upload_pb2 import UploadResponse
+from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from strongroom.wire import DownloadChunk, decode_download, encode_upload
 
 if TYPE_CHECKING:  # these exist in the stubs only
@@ -103,6 +103,13 @@ class Storage(Backend):
             request_serializer=encode_upload,
             response_deserializer=UploadResponse.FromString,
         )
+        # On the wire, a stream of one message is a unary call; made as one it costs a third (one batch of
+        # operations instead of five).
+        self._upload_whole: aio.UnaryUnaryMultiCallable[UploadRequest, UploadResponse] = channel.unary_unary(
+            f"{_STORAGE}/Upload",
+            request_serializer=UploadRequest.SerializeToString,
+            response_deserializer=UploadResponse.FromString,
+        )
         self._download: aio.UnaryStreamMultiCallable[DownloadRequest, DownloadMessage] = channel.unary_stream(
             f"{_STORAGE}/Download",
             request_serializer=DownloadRequest.SerializeToString,
@@ -125,6 +132,13 @@ class Storage(Backend):
         """Begin ``Upload``; chunks go out without protobuf's copies (``strongroom.wire``)."""
         metadata = outgoing_metadata(call.principal)
         return UploadCall(self._upload(timeout=self._transfer_seconds, metadata=metadata), self.error)
+
+    async def upload_whole(self, call: Call, message: UploadRequest) -> UploadResponse:
+        """``Upload`` of what fits one message, spec and finish_write included.
+
+        :raises StrongroomError: it was refused. :raises ClientGone: the client left; nothing is committed.
+        """
+        return await self.transfer(call, self._upload_whole, message)
 
     def save_project(self, call: Call) -> aio.StreamUnaryCall[bytes, SaveProjectResponse]:
         """Begin ``SaveProject``; messages are written as bytes (``strongroom.sending``)."""

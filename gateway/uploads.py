@@ -120,6 +120,12 @@ class _FormUpload:
         while self._more and self._batch.size < CHUNK_BYTES and await self._read():
             pass
         self._spec = self._early_spec() if self._more else self._final_spec()
+        if not self._more and self._batch.size <= CHUNK_BYTES:
+            await failpoints.hit(BEFORE_FINISH)
+            return (await storage.upload_whole(self._call, self._first_message(finish=True))).file
+        return await self._stream(storage)
+
+    async def _stream(self, storage: Storage) -> File:
         rpc = storage.upload(self._call)
         pump = asyncio.ensure_future(self._pump(rpc))
         pump.add_done_callback(lambda task: _settle(task, rpc))
@@ -179,21 +185,29 @@ class _FormUpload:
 
     async def _send(self, rpc: UploadCall, *, finish: bool = False) -> None:
         """Send the next chunk; waits while storage_service does not take more."""
-        size = min(CHUNK_BYTES, self._batch.size)
-        pieces = self._batch.cut(size)
-        message: UploadRequest | UploadChunk
-        if self._offset == 0 or (finish and self._provisional):
-            message = UploadRequest(
-                spec=self._spec,
-                write_offset=self._offset,
-                data=b"".join(pieces),
-                finish_write=finish,
-                provisional_target=self._provisional and not finish,
-            )
+        offset = self._offset
+        if offset == 0:
+            await rpc.write(self._first_message(finish=finish))
+            return
+        pieces = self._next_chunk()
+        if finish and self._provisional:
+            data = b"".join(pieces)
+            await rpc.write(UploadRequest(spec=self._spec, write_offset=offset, data=data, finish_write=True))
         else:
-            message = UploadChunk(self._offset, pieces, finish_write=finish)
-        await rpc.write(message)
+            await rpc.write(UploadChunk(offset, pieces, finish_write=finish))
+
+    def _first_message(self, *, finish: bool) -> UploadRequest:
+        return UploadRequest(
+            spec=self._spec,
+            data=b"".join(self._next_chunk()),
+            finish_write=finish,
+            provisional_target=self._provisional,
+        )
+
+    def _next_chunk(self) -> list[Buffer]:
+        size = min(CHUNK_BYTES, self._batch.size)
         self._offset += size
+        return self._batch.cut(size)
 
     def _early_spec(self) -> UploadSpec:
         """What is stored, by the fields so far; the target is a guess unless they settle it."""
