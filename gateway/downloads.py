@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -14,6 +16,7 @@ from gateway.backend import DownloadCall, DownloadMessage, Storage
 from gateway.call import Call
 from gateway.conditional import CONDITIONS, Outcome, Validators, evaluate, range_applies
 from gateway.headers import content_headers, preview_headers
+from gateway.problems import ClientGone
 from gateway.ranges import ByteRange, content_range, parse_range
 from gateway.reply import Header, Reply, header
 from strongroom.errors import FileNotFound, Internal, PreconditionFailed, StrongroomError
@@ -25,6 +28,8 @@ from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
 
 #: The bytes belong to one user, and a stored copy is asked about before it is used again.
 CACHE_CONTROL: Final = "private, no-cache"
+#: How long storage_service may take to end a call after its last byte. Seconds.
+END_SECONDS: Final = 5.0
 
 
 class Truncated(Exception):
@@ -213,8 +218,14 @@ class _Stream:
         found: DownloadMessage | None = None if message is aio.EOF else message
         return found
 
+    async def finish(self) -> None:
+        """All bytes have come: let the call end by itself, so that nobody counts it as cancelled."""
+        with contextlib.suppress(StrongroomError, ClientGone, TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                await self.read()
+
     def close(self) -> None:
-        """End the call; after the last message it is over already."""
+        """End the call; does nothing to one that is over."""
         self._rpc.cancel()
 
 
@@ -231,22 +242,25 @@ class _StreamReply(Reply):
     async def send_to(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - a Reply's signature
         try:
             await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-            await self._send_body(send)
+            missing = self._size
+            while missing:
+                missing -= await self._pass_on(missing, send)
+            if not self._size:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await self._stream.finish()
         finally:
             self._stream.close()
 
-    async def _send_body(self, send: Send) -> None:
-        missing = self._size
-        while missing:
-            try:
-                message = await self._stream.read()
-            except StrongroomError as error:
-                raise Truncated(f"{missing} bytes before the end: {error.reason_name}") from error
-            if message is None:
-                raise Truncated(f"{missing} bytes before the end: the stream ended")
-            data = message.data
-            if len(data) > missing:
-                raise Truncated("more bytes than announced")
-            missing -= len(data)
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+    async def _pass_on(self, missing: int, send: Send) -> int:
+        """Send the next message on; answers its size."""
+        try:
+            message = await self._stream.read()
+        except StrongroomError as error:
+            raise Truncated(f"{missing} bytes before the end: {error.reason_name}") from error
+        if message is None:
+            raise Truncated(f"{missing} bytes before the end: the stream ended")
+        size = len(message.data)
+        if size > missing:
+            raise Truncated("more bytes than announced")
+        await send({"type": "http.response.body", "body": message.data, "more_body": size < missing})
+        return size
