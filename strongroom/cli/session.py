@@ -8,12 +8,13 @@ import sys
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from strongroom.cli.output import Output
 from strongroom.cli.problems import ExitCode, explain
 from strongroom.cli.settings import ConnectionOptions, client_settings
 from strongroom.client.async_client import AsyncClient
+from strongroom.errors import StrongroomError
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,13 @@ class Session:
 
         :raises ConfigurationError: when the settings can't work.
         """
-        async with AsyncClient.with_settings(client_settings(self.options)) as client:
+        settings = client_settings(self.options)
+        settings = replace(settings, retry=replace(settings.retry, on_retry=self._tell_retry))
+        async with AsyncClient.with_settings(settings) as client:
             yield client.acting_for(self.for_user) if self.for_user else client
+
+    def _tell_retry(self, error: StrongroomError, delay: float) -> None:
+        self.output.note(f"{error.message.rstrip('.')}; trying again in {delay:.1f} s")
 
     def report(self, error: BaseException, subject: str = "") -> ExitCode:
         """Print a failure; the exit code it stands for."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import grpc
@@ -26,13 +27,16 @@ class RetryPolicy:
     ``attempts`` counts tries that failed without progress (the first included); waiting for an earlier
     attempt of the same request to end does not count, but ends with ``max_wait`` too. The pause doubles from
     ``initial_backoff`` to ``max_backoff``, with jitter; a RetryInfo of the service is never undercut.
-    ``max_wait`` bounds the sum of all pauses since the last progress. ``attempts=1`` turns retries off.
+    ``max_wait`` bounds the sum of all pauses since the last progress. ``attempts=1`` turns retries off. The
+    defaults outlast the restart of a service (half a minute) and a lease of 60 s. ``on_retry`` is told the
+    error and the pause before each further attempt.
     """
 
-    attempts: int = 6
+    attempts: int = 10
     initial_backoff: float = 0.2
     max_backoff: float = 10.0
     max_wait: float = 120.0
+    on_retry: Callable[[errors.StrongroomError, float], None] | None = None
 
 
 class Deadline:
@@ -92,6 +96,8 @@ class Attempts:
         if self._waited + delay > self._policy.max_wait:
             raise error
         self._waited += delay
+        if self._policy.on_retry is not None:
+            self._policy.on_retry(error, delay)
         await asyncio.sleep(delay)
 
     def _delay(self, retry_after: float | None) -> float:

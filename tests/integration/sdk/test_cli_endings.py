@@ -61,6 +61,14 @@ def test_services_that_do_not_run_are_told_with_their_address(unset: dict[str, s
     assert "strongroom doctor" in done.err
 
 
+def test_attempts_are_told_while_they_go_on(shell: Shell, state: State) -> None:
+    state.upload_faults = [Fault(errors.Overloaded("Too much to do.", retry_after=0.01)), None] * 2
+    done = shell("put", "-", stdin=b"x")
+    assert (done.exit_code, len(done.lines)) == (0, 1)
+    assert done.err.startswith("Too much to do; trying again in 0.")
+    assert shell("put", "-", "-q", stdin=b"x").err == ""
+
+
 def test_without_a_token_the_hint_says_where_to_get_one(shell: Shell) -> None:
     done = Shell({**shell.environ, "STRONGROOM_TOKEN": ""})("usage")
     assert done.exit_code == 4

@@ -71,6 +71,21 @@ async def test_waiting_for_an_earlier_attempt_does_not_use_up_tries(pauses: list
     assert len(pauses) == 11
 
 
+async def test_whoever_wants_to_know_is_told(pauses: list[float]) -> None:
+    told: list[tuple[errors.StrongroomError, float]] = []
+    trying = attempts(RetryPolicy(attempts=2, on_retry=lambda error, delay: told.append((error, delay))))
+    gone = errors.ServiceUnavailable("gone")
+    await trying.pause(gone)
+    assert told == [(gone, pauses[0])]
+
+
+async def test_the_defaults_outlast_a_restart_of_a_service(pauses: list[float]) -> None:
+    trying = attempts()
+    for _ in range(RetryPolicy().attempts - 1):
+        await trying.pause(errors.ServiceUnavailable("gone"))
+    assert sum(pauses) > 20
+
+
 async def test_progress_begins_the_count_again(pauses: list[float]) -> None:
     trying = attempts(RetryPolicy(attempts=2))
     for _ in range(5):
