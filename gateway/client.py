@@ -25,13 +25,15 @@ class Cancellable(Protocol):
 
 class Client:
     """One per request. ``gone``: it has left, or was cut off. ``waiting``: bytes of the body that nobody has
-    taken yet.
+    taken yet. ``lingers``: set by a handler that wants every byte that came, also of a body that stays
+    incomplete; the connection then hands them out although the client has left.
     """
 
-    __slots__ = ("_callbacks", "gone", "waiting")
+    __slots__ = ("_callbacks", "gone", "lingers", "waiting")
 
     def __init__(self) -> None:
         self.gone = False
+        self.lingers = False
         self.waiting = 0
         self._callbacks: list[Callable[[], Any]] = []
 

@@ -5,16 +5,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, IPvAnyNetwork, model_validator
+from pydantic_settings import NoDecode
 
+from servicekit.limit_settings import LimitSettings
 from servicekit.settings import CommaList, CommonSettings, SettingError
 
 MIB = 1024 * 1024
 
 
-class GatewaySettings(CommonSettings):
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+#: Addresses and networks in CIDR notation, comma-separated.
+NetworkList = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_split)]
+
+
+class GatewaySettings(LimitSettings, CommonSettings):
     """What the gateway needs beside the common settings.
 
     Memory, whatever the size of bodies: about 70 MiB, plus up to 5 MiB per upload and 3 MiB per download in
@@ -28,6 +38,8 @@ class GatewaySettings(CommonSettings):
     that brings nothing for so long is cut off. ``min_body_rate``: bytes per second a body must bring over
     each ``body_rate_window`` (seconds in which the gateway was ready to read). ``send_idle_seconds``: a
     client that takes nothing of an answer for so long is cut off. ``keep_alive_seconds``: between requests.
+    ``trusted_proxies``: whose ``X-Forwarded-*`` are believed (addresses and networks). The size limits are
+    only told to tus clients here; storage_service applies them.
     """
 
     http_bind: str = "127.0.0.1:8080"
@@ -36,6 +48,7 @@ class GatewaySettings(CommonSettings):
     storage_address: str = "127.0.0.1:50051"
     metadata_address: str = "127.0.0.1:50052"
     cors_origins: CommaList = ()
+    trusted_proxies: NetworkList = ()
 
     rpc_seconds: float = Field(default=30.0, gt=0)
     transfer_seconds: float = Field(default=86_400.0, gt=0)

@@ -131,12 +131,14 @@ class RouteTable:
         return operation, {name: _decoded(name, value) for name, value in values.items()}
 
     def allow(self, raw_path: str) -> str | None:
-        """The methods a path takes, for OPTIONS; None when there is no such path."""
+        """The methods a path takes, for OPTIONS; None when there is no such path, or it has an OPTIONS of its
+        own.
+        """
         try:
             path, _ = self._find_path(raw_path)
         except NotFound:
             return None
-        return path.allow()
+        return None if "OPTIONS" in path.methods else path.allow()
 
     def _find_path(self, raw_path: str) -> tuple[_Path, Mapping[str, str]]:
         fixed = self._fixed.get(raw_path)

@@ -48,7 +48,7 @@ class RequestBody:
         """The next message: a piece of the body, or that the client has left (or has been answered)."""
         cycle = self._cycle
         self._ask_to_continue()
-        while not (cycle.disconnected or cycle.response_complete):
+        while not (self._over() or cycle.response_complete):
             if self._pieces:
                 return self._piece()
             if not cycle.more_body and not self._ended:
@@ -58,6 +58,10 @@ class RequestBody:
             self._flow.resume_reading()
             await cycle.message_event.wait()
         return {"type": "http.disconnect"}
+
+    def _over(self) -> bool:
+        """Whether the client has left and nothing that it sent is still wanted."""
+        return self._cycle.disconnected and not (self.client.lingers and self._pieces)
 
     def _piece(self) -> Message:
         piece = self._pieces.popleft()

@@ -149,10 +149,18 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.flow.read_paused:
             missing = None if self._body_length is None else self._body_length - received
             self._body_pace.paused(received, now)
-            if has_left(self.transport, missing):
+            if not self._lingers() and has_left(self.transport, missing):
                 self.transport.abort()
-        elif self._body_pace.too_slow(self.cycle, received, now):
+        elif not self._body_pace.too_slow(self.cycle, received, now):
+            return
+        elif self._lingers():  # what came is kept; a 4xx would make tus clients forget the upload
+            self.metrics.cut_off.labels("body").inc()
+            self.transport.abort()
+        else:
             self._cut("body", 408, "DEADLINE_EXCEEDED", "The request's body came too slowly; send it again.")
+
+    def _lingers(self) -> bool:
+        return self._running is not None and self._running.client.lingers
 
     def _check_send(self, now: float) -> None:
         waiting = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
