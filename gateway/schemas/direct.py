@@ -49,8 +49,9 @@ class DirectBody(BaseModel):
     )
 
     target: dict[str, Any] = Field(
-        description="`family` (files, generations, event_media, profile_picture, temp, path) and the fields
-        of its form."
+        description=(
+            "`family` (files, generations, event_media, profile_picture, temp, path) and the fields of its form."
+        )
     )
     filename: Annotated[str, Field(max_length=1024)] = ""
     content_type: Annotated[str, Field(max_length=255)] = ""
