@@ -14,7 +14,6 @@ from typing import Any, Final
 import structlog
 
 from servicekit.context import AUTHORIZATION, INTERNAL
-from servicekit.jwks import JwksKeys
 from servicekit.keys import KeySource, StaticKey, public_key, secret_key
 from servicekit.principal import ANONYMOUS, Principal, effective_owner
 from servicekit.settings import CommonSettings
@@ -148,6 +147,8 @@ def _key_source(settings: CommonSettings) -> KeySource | None:
     if settings.jwt_public_key is not None:
         return StaticKey(public_key(settings))
     if settings.jwks_url is not None:
+        from servicekit.jwks import JwksKeys  # noqa: PLC0415 - httpx takes 4 MiB that few processes need
+
         return JwksKeys.from_settings(settings)
     return None
 

@@ -5,11 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
-from cryptography.x509 import load_pem_x509_certificate
-
 from servicekit.settings import CommonSettings, SettingError
 from servicekit.tokens import VerificationKey
 
@@ -72,6 +67,8 @@ def allowed_algorithms(settings: CommonSettings) -> frozenset[str]:
 
 def fitting_algorithms(key: object) -> frozenset[str]:
     """The algorithms that a public key object can verify; empty for weak or unknown keys."""
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: PLC0415 - see signatures.py
+
     if isinstance(key, rsa.RSAPublicKey):
         return RSA | RSA_PSS if key.key_size >= MIN_RSA_BITS else frozenset()
     if isinstance(key, ec.EllipticCurvePublicKey):
@@ -116,6 +113,10 @@ def _pem_text(given: str, name: str) -> str:
 def _load_pem(text: str, name: str) -> Any:
     if "PRIVATE KEY" in text:
         raise SettingError(name, "holds a private key; give the services the public one only")
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - see signatures.py
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415 - same
+    from cryptography.x509 import load_pem_x509_certificate  # noqa: PLC0415 - same
+
     try:
         if "BEGIN CERTIFICATE" in text:
             return load_pem_x509_certificate(text.encode()).public_key()

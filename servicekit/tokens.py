@@ -1,8 +1,8 @@
 """JSON Web Tokens, read strictly: form first, then signature, then claims.
 
-PyJWT does the cryptography. The form is ours, because the usual libraries forgive what two parsers may read
-in two ways: duplicate JSON keys, padded or non-canonical base64url, ``NaN``, header parameters that point
-at other keys. Rules: RFC 7515, RFC 7519, RFC 8725 (best current practices).
+``signatures`` does the cryptography. The form is ours, because the usual libraries forgive what two parsers
+may read in two ways: duplicate JSON keys, padded or non-canonical base64url, ``NaN``, header parameters that
+point at other keys. Rules: RFC 7515, RFC 7519, RFC 8725 (best current practices).
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-import jwt
-from jwt.algorithms import Algorithm, get_default_algorithms
-
+from servicekit import signatures
 from strongroom.errors import TokenExpired, TokenInvalid
 
 MAX_TOKEN_BYTES: Final = 8192
@@ -31,8 +29,6 @@ REFUSED_HEADERS: Final = ("crit", "jku", "x5u", "jwk", "x5c", "b64", "zip")
 INTERNAL_AUDIENCE: Final = "strongroom-internal"
 INTERNAL_LIFETIME_SECONDS: Final = 60
 INTERNAL_LEEWAY_SECONDS: Final = 30
-
-ALGORITHMS: Final[Mapping[str, Algorithm]] = get_default_algorithms()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +83,7 @@ def parse(token: str) -> UnverifiedToken:
         if name in header:
             refuse(f"its header carries {name}, which is never followed", name)
     algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
-    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS or algorithm == "none":
+    if not isinstance(algorithm, str) or not signatures.is_known(algorithm):
         refuse("its algorithm is missing or unknown", "alg")
     if not isinstance(kind, str) or kind.lower() not in ("jwt", "at+jwt"):
         refuse("its typ is neither JWT nor at+jwt", "typ")
@@ -105,20 +101,13 @@ def verified_claims(token: UnverifiedToken, key: VerificationKey, rules: ClaimRu
     """
     if token.algorithm not in key.algorithms:
         refuse("its algorithm does not belong to the key", "alg")
-    if not _signature_holds(token, key):
+    if not signatures.holds(token.algorithm, token.signing_input, key.key, token.signature):
         refuse("its signature does not match")
     claims = _object(token.payload, "claims")
     _check_dates(claims, rules)
     _check_subject(claims.get("sub"))
     _check_parties(claims, rules)
     return claims
-
-
-def _signature_holds(token: UnverifiedToken, key: VerificationKey) -> bool:
-    try:
-        return bool(ALGORITHMS[token.algorithm].verify(token.signing_input, key.key, token.signature))
-    except (ValueError, TypeError, jwt.exceptions.PyJWTError):  # malformed signature bytes
-        return False
 
 
 def _decode(segment: str) -> bytes:
@@ -230,7 +219,7 @@ class InternalCredential:
         }
         segments = [{"alg": "HS256", "typ": "JWT"}, claims]
         text = b".".join(_encode(json.dumps(one, separators=(",", ":")).encode()) for one in segments)
-        return (text + b"." + _encode(ALGORITHMS["HS256"].sign(text, self._key.key))).decode()
+        return (text + b"." + _encode(signatures.sign("HS256", text, self._key.key))).decode()
 
     def verify(self, token: str) -> str:
         """The name of the calling service.
