@@ -18,7 +18,7 @@ import structlog
 
 from servicekit import failpoints
 from storage_service.completion import complete_multipart
-from storage_service.removal import RemovalStore, remove_blob
+from storage_service.removal import RemovalStore, abort_unrecorded_uploads, remove_blob
 from storage_service.reservations import CleanerWork, handle_of
 from storage_service.store_errors import StoreError
 from storage_service.translate import translated
@@ -121,6 +121,7 @@ class Cleaner:
         try:
             with translated():
                 commit = await complete_multipart(self._store, blob, blob.parts, blob.size_bytes, blob.crc32c)
+                await abort_unrecorded_uploads(self._store, blob)
         except (UploadLost, ChecksumMismatch) as error:
             log.warning("cleaner_gave_up_completion", blob_id=blob.id, reason=error.reason_name)
             await self._work.abandon(handle_of(blob))

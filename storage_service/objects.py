@@ -47,6 +47,13 @@ class ObjectAttributes:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Doubtful:
+    """Filled in by a call: a try that failed may have been applied, so a success may be the second one."""
+
+    is_so: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class PutResult:
     """``crc32c_verified``: the reply itself proves the stored content, so HEAD can be left out.

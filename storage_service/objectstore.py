@@ -19,6 +19,7 @@ from storage_service.objects import (
     Chunk,
     CompleteResult,
     DeleteResult,
+    Doubtful,
     ListedObject,
     ListedUpload,
     ListedVersion,
@@ -59,10 +60,9 @@ class ObjectWriter(Protocol):
 class MultipartWriter(Protocol):
     """Stores a body part by part (S3 multipart upload)."""
 
-    async def create(self, key: str, attrs: ObjectAttributes) -> str:
-        """Begin; returns the upload id. A retried create may leave a second open upload of this key.
-
-        See list_uploads.
+    async def create(self, key: str, attrs: ObjectAttributes, *, doubtful: Doubtful | None = None) -> str:
+        """Begin; returns the upload id. A retried create may leave a second open upload of this key, and says
+        so in ``doubtful``; see list_uploads.
         """
         ...
 

@@ -18,7 +18,7 @@ from typing import Protocol
 
 from servicekit import failpoints
 from storage_service.budget import ByteBudget
-from storage_service.objects import Chunk, ObjectAttributes, PutResult
+from storage_service.objects import Chunk, Doubtful, ObjectAttributes, PutResult
 from storage_service.objectstore import MultipartWriter, ObjectWriter
 from storage_service.parts import Part, PartAssembler
 from storage_service.reservations import Reservations, handle_of
@@ -47,6 +47,8 @@ class StoredBody:
     put: PutResult | None
     upload_id: str
     parts: tuple[blob_pb2.Part, ...]
+    created_twice: bool = False
+    """A second multipart upload of the key may be open."""
 
 
 class PartPipeline:
@@ -61,6 +63,7 @@ class PartPipeline:
         self._slots = _PartSlots(budget, blob.part_size_bytes)
         self._attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
         self._upload_id = ""
+        self._creating = Doubtful()
         self._parts: dict[int, blob_pb2.Part] = {}
 
     async def send(self, chunks: AsyncIterator[Chunk], size_hint: int | None) -> StoredBody:
@@ -87,7 +90,9 @@ class PartPipeline:
         finally:
             self._slots.release_all()
         parts = tuple(self._parts[number] for number in sorted(self._parts))
-        return StoredBody(assembler.size, assembler.crc32c, None, self._upload_id, parts)
+        return StoredBody(
+            assembler.size, assembler.crc32c, None, self._upload_id, parts, created_twice=self._creating.is_so
+        )
 
     async def _put(self, body: Part | None) -> StoredBody:
         await failpoints.hit(BEFORE_PUT)
@@ -99,7 +104,7 @@ class PartPipeline:
     async def _start_part(self, sending: asyncio.TaskGroup, part: Part) -> None:
         if not self._upload_id:
             await failpoints.hit(BEFORE_CREATE)
-            upload_id = await self._store.create(self._blob.key, self._attrs)
+            upload_id = await self._store.create(self._blob.key, self._attrs, doubtful=self._creating)
             await failpoints.hit(AFTER_CREATE)
             await self._reservations.record_multipart(handle_of(self._blob), upload_id)
             self._upload_id = upload_id

@@ -31,12 +31,16 @@ ABORT_ROUNDS = 5
 """A part in flight may land after an abort: so often abort and look are repeated in one visit."""
 
 
-class RemovalStore(MultipartWriter, UploadLister, ObjectReader, ObjectDeleter, ObjectLister, Protocol):
-    """What removing needs of the object store."""
+class OpenUploadStore(MultipartWriter, UploadLister, Protocol):
+    """What aborting uploads needs of the object store."""
 
 
 class VersionStore(ObjectReader, ObjectDeleter, ObjectLister, Protocol):
     """What removing single versions needs of the object store."""
+
+
+class RemovalStore(OpenUploadStore, VersionStore, Protocol):
+    """What removing needs of the object store."""
 
 
 async def remove_blob(store: RemovalStore, blob: blob_pb2.Blob) -> None:
@@ -46,16 +50,18 @@ async def remove_blob(store: RemovalStore, blob: blob_pb2.Blob) -> None:
     await _delete_object(store, blob)
 
 
-async def abort_unrecorded_uploads(store: RemovalStore, blob: blob_pb2.Blob) -> int:
-    """Abort open uploads of this key that are not the recorded one: an SDK retry makes them. Returns how
-    many.
+async def abort_unrecorded_uploads(store: OpenUploadStore, blob: blob_pb2.Blob) -> None:
+    """Abort open uploads of this key that are not the recorded one: a repeated create makes them. Before T4,
+    so that a crash leaves them to the abort or the roll-forward. Where attempts share a key nobody can
+    tell whose they are.
+
+    Never the recorded one, even when its object is there: Swift deletes the parts of a completed upload, too.
     """
-    aborted = 0
+    if shares_key(blob):
+        return
     for upload in await store.list_uploads(blob.key):
         if upload.key == blob.key and upload.upload_id != blob.upload_id:
             await _abort(store, upload.key, upload.upload_id)
-            aborted += 1
-    return aborted
 
 
 async def remove_repeated_versions(store: VersionStore, blob: blob_pb2.Blob, put: PutResult) -> None:
@@ -71,7 +77,7 @@ async def remove_repeated_versions(store: VersionStore, blob: blob_pb2.Blob, put
             await store.delete(ref)
 
 
-async def _abort_uploads(store: RemovalStore, blob: blob_pb2.Blob) -> None:
+async def _abort_uploads(store: OpenUploadStore, blob: blob_pb2.Blob) -> None:
     await failpoints.hit(BEFORE_ABORT)
     if blob.upload_id:
         await _abort(store, blob.key, blob.upload_id)
@@ -84,7 +90,7 @@ async def _abort_uploads(store: RemovalStore, blob: blob_pb2.Blob) -> None:
     raise StoreUnavailable("multipart uploads of one key keep appearing", operation="AbortMultipartUpload")
 
 
-async def _abort(store: RemovalStore, key: str, upload_id: str) -> None:
+async def _abort(store: OpenUploadStore, key: str, upload_id: str) -> None:
     try:
         await store.abort(key, upload_id)
     except UploadNotFound:

@@ -21,7 +21,12 @@ from storage_service.late_targets import Moved, MoveStore, TargetMover
 from storage_service.limits import Limits
 from storage_service.objects import Chunk
 from storage_service.part_pipeline import BodyStore, PartPipeline
-from storage_service.removal import VersionStore, remove_repeated_versions
+from storage_service.removal import (
+    OpenUploadStore,
+    VersionStore,
+    abort_unrecorded_uploads,
+    remove_repeated_versions,
+)
 from storage_service.reservations import Reservations, handle_of
 from strongroom.errors import IdempotencyKeyReused
 from strongroom.metadata.v1 import blob_pb2
@@ -39,7 +44,7 @@ SNIFF_BYTES = 4096
 """So many first bytes decide the content type."""
 
 
-class UploadStore(BodyStore, MoveStore, VersionStore, Protocol):
+class UploadStore(BodyStore, MoveStore, OpenUploadStore, VersionStore, Protocol):
     """What uploading needs of the object store."""
 
 
@@ -168,6 +173,8 @@ class Uploader:
             upload.checks.hold_to(*self._limit(upload.source.spec))
             corrected = self._reserve_request(upload.source.spec, upload.sniffed, upload.checks, same_request)
             raise Moved(await self._mover.move(blob, stored, corrected))
+        if stored.created_twice:
+            await abort_unrecorded_uploads(self._store, blob)
         await failpoints.hit(BEFORE_T3)
         await self._reservations.begin_completion(
             BeginCompletionRequest(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from storage_service import store_errors as domain
+from storage_service.objects import Doubtful
 from storage_service.s3 import errors
 from storage_service.s3.credentials import CredentialSource
 from storage_service.s3.endpoint import Endpoint
@@ -14,7 +15,7 @@ from storage_service.s3.light import Exchange, LightClient, LightRequest
 from storage_service.s3.offload import Offload
 from storage_service.s3.options import S3Options
 from storage_service.s3.replies import require
-from storage_service.s3.retry import Doubtful, RetryPolicy
+from storage_service.s3.retry import RetryPolicy
 from storage_service.s3.sigv4 import SigV4
 from storage_service.s3.wire import Head
 

@@ -11,6 +11,7 @@ from typing import Any
 from storage_service.objects import (
     MAX_PART_SIZE,
     MAX_PARTS,
+    Doubtful,
     ObjectAttributes,
     ObjectRef,
     PartReceipt,
@@ -18,7 +19,6 @@ from storage_service.objects import (
 )
 from storage_service.s3.attributes import bare_etag, object_parameters, special_option
 from storage_service.s3.multipart import S3Multipart, copy_source
-from storage_service.s3.retry import Doubtful
 from storage_service.store_errors import EntityTooLarge, StoreError
 
 _PARALLEL_COPIES = 4

@@ -10,6 +10,7 @@ from storage_service import checksums
 from storage_service.objects import (
     Chunk,
     CompleteResult,
+    Doubtful,
     ListedUpload,
     ObjectAttributes,
     ObjectRef,
@@ -28,7 +29,7 @@ MID_BODY = failpoints.register("s3.part.mid_body")
 class S3Multipart(S3Writer):
     """MultipartWriter, UploadLister, PartCopier."""
 
-    async def create(self, key: str, attrs: ObjectAttributes) -> str:
+    async def create(self, key: str, attrs: ObjectAttributes, *, doubtful: Doubtful | None = None) -> str:
         """See MultipartWriter.create."""
         settings = self._context.settings
         parameters = object_parameters(attrs, settings)
@@ -39,6 +40,7 @@ class S3Multipart(S3Writer):
             "CreateMultipartUpload",
             lambda s3: s3.create_multipart_upload(Bucket=settings.bucket, Key=key, **parameters),
             option=special_option(settings),
+            doubtful=doubtful,
             needs="UploadId",
         )
         return reply["UploadId"]

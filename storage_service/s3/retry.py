@@ -5,22 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import TypeVar
 
+from storage_service.objects import Doubtful
 from storage_service.store_errors import StoreError
 
 T = TypeVar("T")
 
 BASE_DELAY = 0.1
 MAX_DELAY = 5.0
-
-
-@dataclass(slots=True)
-class Doubtful:
-    """Whether a try that failed may have been applied: then a success may be the second one."""
-
-    is_so: bool = False
 
 
 class RetryPolicy:

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 
 from servicekit import failpoints
 from storage_service import checksums
-from storage_service.objects import MAX_PUT_SIZE, Chunk, ObjectAttributes, ObjectRef, PutResult
+from storage_service.objects import MAX_PUT_SIZE, Chunk, Doubtful, ObjectAttributes, ObjectRef, PutResult
 from storage_service.s3.attributes import bare_etag, encoded_metadata, object_headers, special_option
 from storage_service.s3.context import S3Context
 from storage_service.s3.light import Exchange, LightRequest
 from storage_service.s3.reader import S3Reader
-from storage_service.s3.retry import Doubtful
 from storage_service.s3.wire import Head
 from storage_service.store_errors import ChecksumMismatch, EntityTooLarge, PreconditionFailed
 
