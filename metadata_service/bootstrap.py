@@ -27,10 +27,10 @@ from metadata_service.reserving import Reserving
 from metadata_service.servicers.event_media_service import EventMediaServicer
 from metadata_service.servicers.file_service import FileServicer
 from metadata_service.servicers.generation_service import GenerationServicer
-from metadata_service.servicers.later import add_later_services
 from metadata_service.servicers.notification_service import NotificationServicer
 from metadata_service.servicers.reservation_service import ReservationServicer
 from metadata_service.servicers.usage_service import UsageServicer
+from metadata_service.sessions.services import add_session_services
 from metadata_service.usage import UsageQueries
 from metadata_service.waking import Waking, connect
 from metadata_service.watching import Watching
@@ -125,7 +125,7 @@ class Application:
         return [
             *(module.DESCRIPTOR.services_by_name[name].full_name for module, name in ours),
             *add_project_services(server, database, timing, limits, self._page_tokens()),
-            *add_later_services(server),
+            *add_session_services(server, database, timing, limits),
         ]
 
     def _page_tokens(self) -> PageTokens:

@@ -17,6 +17,7 @@ from metadata_service.database import SYSTEM, Database, Transaction, user
 from metadata_service.deleting import remove
 from metadata_service.file_rows import COLUMNS as FILE_COLUMNS
 from metadata_service.file_rows import to_file
+from metadata_service.sessions import housekeeping
 from servicekit import failpoints
 
 BEFORE_EXPIRE: Final = failpoints.register("metadata.expire.before_commit")
@@ -82,6 +83,7 @@ class Cleaning:
         """
         wanted = min(limit or DEFAULT_BATCH, LARGEST_BATCH)
         housekept = await self._expire(wanted) + await self._end_files() + await self._forget()
+        housekept += await housekeeping.run(self._database, self._timing)
         return await self._database.transact(SYSTEM, lambda tx: self._claim(tx, wanted)), housekept
 
     async def finish_removal(self, handle: Handle, from_state: int) -> None:

@@ -16,8 +16,10 @@ from metadata_service.config import Limits, Timing
 from metadata_service.database import Database, Statement, Transaction, user
 from metadata_service.driver_errors import UniqueConflict
 from metadata_service.families import Placed, insert_details
+from metadata_service.layouts import PARTIALS
 from metadata_service.new_files import build_file, committed_file, insert_file
 from metadata_service.preconditions import check_generation
+from metadata_service.sessions.ending import keep_partial
 from servicekit import failpoints
 from strongroom.errors import (
     ChecksumMismatch,
@@ -107,6 +109,9 @@ class Committing:
         if done is None:
             return await _explain(tx, handle, request)
         _check_declared(done.placed, request)
+        if done.blob.key.startswith(PARTIALS):
+            await keep_partial(tx, done.blob, self._timing, done.allowed)
+            return CommitResponse()
         file, statements = await self._new_file(tx, done, file_id)
         counts = await tx.batch(statements)
         if done.blob.request_id and not counts[0]:

@@ -20,8 +20,8 @@ class Timing:
     removal
     of the object, so that downloads in flight end. `tombstone_grace`: longer than the longest S3 request in
     flight
-    (rule R5). `retry`: pause before a failed cleaning step is tried again, doubled each time up to
-    `retry_max`.
+    (rule R5). `session`: how long a resumable upload may lie still.
+    `retry`: pause before a failed cleaning step is tried again, doubled each time up to `retry_max`.
     """
 
     lease: float = 60.0
@@ -30,6 +30,7 @@ class Timing:
     idempotency: float = 24 * 3600.0
     soft_delete: float = 7 * 86400.0
     events: float = 24 * 3600.0
+    session: float = 24 * 3600.0
     retry: float = 30.0
     retry_max: float = 3600.0
 
@@ -78,6 +79,7 @@ class MetadataSettings(CommonSettings):
     database_lock_seconds: float = Field(default=5.0, gt=0)
 
     upload_lease_seconds: float = Field(default=60.0, ge=0.5)
+    upload_expiry_seconds: float = Field(default=86400.0, ge=1)
     read_grace_seconds: float = Field(default=300.0, ge=0)
     tombstone_grace_seconds: float = Field(default=3600.0, ge=0)
     idempotency_hours: float = Field(default=24.0, gt=0)
@@ -105,6 +107,7 @@ class MetadataSettings(CommonSettings):
             idempotency=self.idempotency_hours * 3600,
             soft_delete=self.soft_delete_seconds,
             events=self.event_retention_hours * 3600,
+            session=self.upload_expiry_seconds,
             retry=self.cleaner_retry_seconds,
         )
 

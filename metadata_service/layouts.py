@@ -29,7 +29,22 @@ from strongroom.metadata.v1.target_pb2 import (
 #: S3 "Object key naming guidelines": bytes of UTF-8.
 MAX_KEY_BYTES: Final = 1024
 #: First segments that belong to a family; generations begin with the user's id, which may not look like one.
-ROOTS: Final = frozenset({"uploads", "documents", "audio", "events", "users", "temp", "projects", "paths"})
+ROOTS: Final = frozenset(
+    {
+        "uploads",
+        "documents",
+        "audio",
+        "events",
+        "users",
+        "temp",
+        "projects",
+        "paths",
+        "partials",
+        "segments",
+    }
+)
+PARTIALS: Final = "partials/"
+SEGMENTS: Final = "segments/"
 
 _FOLDERS: Final = {
     FILE_FOLDER_UPLOADS: "uploads",
@@ -86,6 +101,11 @@ def object_key(target: UploadTarget, attempt: Attempt) -> ObjectKey:
 def holds_time(target: UploadTarget) -> bool:
     """Whether the key holds date or time, so that `Attempt.at` has to be the database's."""
     return target.WhichOneof("target") in {"generation", "event_media", "profile_picture", "temp"}
+
+
+def partial_key(attempt: Attempt) -> ObjectKey:
+    """Where a partial upload's bytes wait to be concatenated: `partials/{uuid}`."""
+    return ObjectKey(f"{PARTIALS}{attempt.id}")
 
 
 def path_key(owner_id: str, path: str) -> str:

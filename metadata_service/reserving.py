@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -49,6 +50,18 @@ _INSERT_CLAIMED: Final = idempotency.CLAIM + _INSERT + " FROM claim" + _RETURNIN
 
 
 @dataclass(frozen=True, slots=True)
+class Session:
+    """What a resumable upload adds to T1: its lease in seconds, and its own row in the same transaction.
+
+    `partial`: it becomes no file, so its object has a place of its own.
+    """
+
+    lease: float
+    partial: bool
+    insert: Callable[[Transaction, BlobRow], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
 class _Wish:
     """One Reserve, checked: the attempt it would start."""
 
@@ -56,6 +69,7 @@ class _Wish:
     blob_id: UUID
     spec: UploadSpec
     request: ReserveRequest
+    session: Session | None
 
     def claim(self, keep: float) -> idempotency.Claim:
         """Its claim to the request id."""
@@ -72,7 +86,9 @@ class Reserving:
         self._timing = timing
         self._limits = limits
 
-    async def reserve(self, owner_id: str, request: ReserveRequest) -> ReserveResponse:
+    async def reserve(
+        self, owner_id: str, request: ReserveRequest, session: Session | None = None
+    ) -> ReserveResponse:
         """A PENDING blob with its key, epoch 1 and a lease, or the stored answer of an earlier request with
         this id.
 
@@ -85,7 +101,7 @@ class Reserving:
                 "kind says how the bytes will go to S3; set it.", field="kind", rule="required"
             )
         spec = normal_spec(request.spec, owner_id)
-        response = await self._with_a_key_of_its_own(_Wish(owner_id, uuid4(), spec, request))
+        response = await self._with_a_key_of_its_own(_Wish(owner_id, uuid4(), spec, request, session))
         await failpoints.hit(AFTER_COMMIT)
         return response
 
@@ -111,7 +127,7 @@ class Reserving:
         if slot is not None or wish.spec.HasField("if_generation_match"):
             existing = await check_slot(tx, wish.owner_id, slot, wish.spec)
         params = await self._row(tx, wish, later)
-        params["reserved_files"] = 0 if existing else 1
+        params["reserved_files"] = 0 if existing or _is_partial(wish) else 1
         inserted, allowed = await self._insert(tx, wish, params)
         if not inserted:
             stored = await self._claim(tx, wish)
@@ -119,8 +135,11 @@ class Reserving:
                 return ReserveResponse(replay=stored)
             inserted = await tx.fetch(_INSERT_FREE, params)
         await quota.ensure_room(tx, wish.owner_id, allowed)
+        blob = BlobRow(*inserted[0])
+        if wish.session is not None:
+            await wish.session.insert(tx, blob)
         await failpoints.hit(BEFORE_COMMIT)
-        return ReserveResponse(blob=BlobRow(*inserted[0]).to_proto())
+        return ReserveResponse(blob=blob.to_proto())
 
     async def _insert(
         self, tx: Transaction, wish: _Wish, params: dict[str, object]
@@ -148,6 +167,8 @@ class Reserving:
         extension = extension_of(spec.filename, spec.content_type)
         attempt = layouts.Attempt(wish.owner_id, wish.blob_id, at, extension)
         key = layouts.object_key(spec.target, attempt)
+        if _is_partial(wish):
+            key = layouts.partial_key(attempt)
         spec.filename = spec.filename or key.text.rpartition("/")[2]
         return {
             "owner": wish.owner_id,
@@ -161,8 +182,12 @@ class Reserving:
             "object_metadata": Jsonb(object_metadata(spec, attempt)),
             "request_id": spec.request_id,
             "reserved_bytes": spec.size_bytes if spec.HasField("size_bytes") else 0,
-            "lease": self._timing.lease,
+            "lease": wish.session.lease if wish.session is not None else self._timing.lease,
         }
+
+
+def _is_partial(wish: _Wish) -> bool:
+    return wish.session is not None and wish.session.partial
 
 
 async def _moment(tx: Transaction) -> datetime:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from metadata_service import tables_projects
+from metadata_service import tables_projects, tables_sessions
 from metadata_service.tables import metadata
 
-__all__ = ["metadata", "tables_projects"]
+__all__ = ["metadata", "tables_projects", "tables_sessions"]

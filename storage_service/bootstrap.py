@@ -37,6 +37,8 @@ from storage_service.projects.settling import KeySettler
 from storage_service.s3.options import S3Options
 from storage_service.s3.store import open_s3_store
 from storage_service.servicer import StorageServicer, UseCases
+from storage_service.sessions.assembly import SessionParts, SessionUseCases
+from storage_service.sessions.client import SessionClient
 from storage_service.signing import Signer
 from storage_service.uploads import Uploader
 from storage_service.wire_handlers import add_storage_service
@@ -63,11 +65,12 @@ class StorageApp:
         self._content = ContentRules(settings.allowed_types())
         self._budget = ByteBudget(settings.upload_memory_bytes)
         self._projects = Projects(self._project_parts(metadata, projects, settler))
+        self._limits = Limits(settings.size_rules(), min_part_bytes=settings.part_size_bytes)
+        self._sessions = SessionUseCases(self._session_parts(metadata))
         self.servicer = StorageServicer(self._use_cases(metadata))
 
     def _use_cases(self, metadata: MetadataClient) -> UseCases:
-        settings = self._settings
-        limits = Limits(settings.size_rules(), min_part_bytes=settings.part_size_bytes)
+        settings, limits = self._settings, self._limits
         uploader = Uploader(
             self.store,
             metadata,
@@ -79,6 +82,7 @@ class StorageApp:
         importer = Importer(uploader, self._sources, import_limits(settings))
         return UseCases(
             uploader=uploader,
+            sessions=self._sessions,
             downloader=Downloader(self.store, metadata),
             signer=Signer(self.store, metadata, public_base_url=settings.public_base_url),
             copier=Copier(self.store, metadata, self._attempts, limits, self._content),
@@ -86,6 +90,18 @@ class StorageApp:
             importer=importer,
             batch_importer=BatchImporter(importer, settings.import_parallel),
             projects=self._projects.use_cases,
+        )
+
+    def _session_parts(self, metadata: MetadataClient) -> SessionParts:
+        return SessionParts(
+            store=self.store,
+            state=SessionClient(self._channel, _internal_credential(self._settings)),
+            metadata=metadata,
+            budget=self._budget,
+            limits=self._limits,
+            content=self._content,
+            lease_seconds=self._settings.upload_lease_seconds,
+            wake_cleaner=self.cleaner.wake,
         )
 
     def _project_parts(
@@ -111,6 +127,7 @@ class StorageApp:
 
     async def aclose(self) -> None:
         """Let attempts be given up, then close channel and store."""
+        await self._sessions.aclose()
         await self._attempts.aclose()
         await self._projects.aclose()
         await self._sources.aclose()

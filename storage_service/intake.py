@@ -42,6 +42,7 @@ class BodyChecks:
         self._declared = declared
         self._expected = expected
         self._md5 = hashlib.md5(usedforsecurity=False) if expected.md5 else None
+        self._sha1 = hashlib.sha1(usedforsecurity=False) if expected.sha1 else None
         self._sha256 = hashlib.sha256() if expected.sha256 else None
         self.size = 0
         self.crc32c = 0
@@ -68,6 +69,8 @@ class BodyChecks:
         self.crc32c = checksums.extend(self.crc32c, data)
         if self._md5:
             self._md5.update(data)
+        if self._sha1:
+            self._sha1.update(data)
         if self._sha256:
             self._sha256.update(data)
 
@@ -81,8 +84,9 @@ class BodyChecks:
             raise self._size_mismatch(str(self.size))
         for expected in (self._expected, final):
             if expected.HasField("crc32c") and expected.crc32c != self.crc32c:
-                raise _mismatch("crc32c", f"{expected.crc32c:08x}", f"{self.crc32c:08x}")
+                raise mismatch("crc32c", f"{expected.crc32c:08x}", f"{self.crc32c:08x}")
             self._compare("md5", expected.md5, self._md5.digest() if self._md5 else None)
+            self._compare("sha1", expected.sha1, self._sha1.digest() if self._sha1 else None)
             self._compare("sha256", expected.sha256, self._sha256.digest() if self._sha256 else None)
         self.finished = True
 
@@ -95,7 +99,7 @@ class BodyChecks:
                 field=f"object_checksums.{name}",
             )
         if expected != actual:
-            raise _mismatch(name, expected.hex(), actual.hex())
+            raise mismatch(name, expected.hex(), actual.hex())
 
     def _check_limit(self, size: int) -> None:
         if size > self._limit:
@@ -133,6 +137,11 @@ class UploadStream:
             self.spec = request.spec
             return request
         raise UploadIncomplete("the stream ended before its first message")
+
+    @property
+    def rest(self) -> AsyncIterator[UploadRequest | UploadChunk]:
+        """The messages that have not been read, for who checks them in a way of their own."""
+        return self._requests
 
     @property
     def provisional(self) -> bool:
@@ -173,8 +182,10 @@ def _final_checksums(request: UploadRequest | UploadChunk) -> Checksums:
     return request.object_checksums if isinstance(request, UploadRequest) else Checksums()
 
 
-def _checked_data(request: UploadRequest | UploadChunk, received: int) -> Chunk:
-    """Data of the message from ``received`` on; what lies below was sent before and is skipped."""
+def check_chunk(request: UploadRequest | UploadChunk) -> None:
+    """One message's data: not too much, and what its own checksum says. Raises ChunkTooLarge,
+    ChecksumMismatch.
+    """
     data = request.data
     if len(data) > MAX_CHUNK:
         raise ChunkTooLarge(
@@ -183,12 +194,18 @@ def _checked_data(request: UploadRequest | UploadChunk, received: int) -> Chunk:
         )
     expected = _chunk_crc32c(request)
     if expected is not None and (actual := checksums.extend(0, data)) != expected:
-        raise _mismatch("crc32c", f"{expected:08x}", f"{actual:08x}")
+        raise mismatch("crc32c", f"{expected:08x}", f"{actual:08x}")
+
+
+def _checked_data(request: UploadRequest | UploadChunk, received: int) -> Chunk:
+    """Data of the message from ``received`` on; what lies below was sent before and is skipped."""
+    check_chunk(request)
     if request.write_offset > received:
         raise OffsetOutOfRange(
             f"write_offset {request.write_offset} is past the {received} bytes received",
             metadata={"persisted_size": str(received)},
         )
+    data = request.data
     return data[received - request.write_offset :] if request.write_offset < received else data
 
 
@@ -198,7 +215,8 @@ def _chunk_crc32c(request: UploadRequest | UploadChunk) -> int | None:
     return request.crc32c if request.HasField("crc32c") else None
 
 
-def _mismatch(algorithm: str, expected: str, actual: str) -> ChecksumMismatch:
+def mismatch(algorithm: str, expected: str, actual: str) -> ChecksumMismatch:
+    """The error for bytes that are not those a checksum describes; values as hexadecimal text."""
     return ChecksumMismatch(
         f"{algorithm} is {actual}, but {expected} was sent",
         metadata={"algorithm": algorithm, "expected": expected, "actual": actual},

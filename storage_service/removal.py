@@ -20,6 +20,8 @@ from storage_service.objectstore import (
     ObjectReader,
     UploadLister,
 )
+from storage_service.sessions.segments import PREFIX as SEGMENTS
+from storage_service.sessions.segments import remove_segments
 from storage_service.store_errors import ObjectNotFound, StoreUnavailable, UploadNotFound
 from strongroom.metadata.v1 import blob_pb2
 
@@ -44,7 +46,15 @@ class RemovalStore(OpenUploadStore, VersionStore, Protocol):
 
 
 async def remove_blob(store: RemovalStore, blob: blob_pb2.Blob) -> None:
-    """Abort every multipart upload of the attempt, delete its object, and verify both. Raises StoreError."""
+    """Abort every multipart upload of the attempt, delete its object, and verify both. Raises StoreError.
+
+    A blob whose key is a prefix of segments stands for all of them.
+    """
+    if blob.key.startswith(SEGMENTS):
+        await failpoints.hit(BEFORE_DELETE)
+        await remove_segments(store, blob.key)
+        await failpoints.hit(AFTER_DELETE)
+        return
     if blob.kind != blob_pb2.BLOB_KIND_COPY or blob.upload_id:
         await _abort_uploads(store, blob)
     await _delete_object(store, blob)

@@ -14,9 +14,11 @@ from storage_service.downloads import Downloader
 from storage_service.importing.importer import BatchImporter, Importer, Progress
 from storage_service.intake import UploadStream
 from storage_service.projects.servicer import ProjectMethods, ProjectUseCases
+from storage_service.sessions.assembly import SessionUseCases
+from storage_service.sessions.servicer import SessionMethods
 from storage_service.signing import Signer
 from storage_service.uploads import Uploader
-from strongroom.errors import StrongroomError, Unimplemented, to_status_proto
+from strongroom.errors import StrongroomError, to_status_proto
 from strongroom.storage.v1 import batch_pb2, direct_pb2, download_pb2, upload_pb2
 from strongroom.wire import DownloadChunk, UploadChunk
 
@@ -39,13 +41,15 @@ class UseCases:
     importer: Importer
     batch_importer: BatchImporter
     projects: ProjectUseCases
+    sessions: SessionUseCases
 
 
-class StorageServicer(ProjectMethods):
+class StorageServicer(SessionMethods, ProjectMethods):
     """See strongroom/storage/v1/storage_service.proto for what each call promises."""
 
     def __init__(self, use_cases: UseCases) -> None:
         super().__init__(use_cases.projects)
+        self._sessions = use_cases.sessions
         self._do = use_cases
 
     async def Upload(
@@ -56,10 +60,7 @@ class StorageServicer(ProjectMethods):
         stream = UploadStream(request_iterator)
         first = await stream.first()
         if first.WhichOneof("first_message") == "upload_id":
-            raise Unimplemented(
-                "resumable uploads come in a later release; send spec instead of upload_id",
-                metadata={"feature": "resumable uploads"},
-            )
+            return await self._sessions.sessions.upload(first, stream.rest)
         return upload_pb2.UploadResponse(file=await self._do.uploader.upload(stream))
 
     async def Download(  # type: ignore[override]  # strongroom.wire sends chunks without making messages of them

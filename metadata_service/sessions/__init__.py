@@ -1,0 +1,1 @@
+"""Resumable and direct uploads: sessions, each around one blob."""

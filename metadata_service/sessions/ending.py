@@ -1,0 +1,113 @@
+"""Ends of sessions: given up by the owner or lost by the store; and partial uploads, which end without a
+file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from metadata_service import blobs, quota
+from metadata_service.blob_rows import BlobRow, Handle
+from metadata_service.config import Limits, Timing
+from metadata_service.database import Database, Transaction, user
+from metadata_service.sessions import rows
+from servicekit import failpoints
+
+BEFORE_END: Final = failpoints.register("metadata.session.end.before_commit")
+AFTER_END: Final = failpoints.register("metadata.session.end.after_commit")
+
+_GIVE_UP: Final = """
+UPDATE blobs SET state = 5, epoch = epoch + 1, not_before = now(), lease_expires_at = NULL, attempts = 0,
+    state_changed_at = now()
+WHERE owner_id = %(owner)s AND id = %(blob_id)s AND state IN (1, 2)
+"""
+_END: Final = (
+    "UPDATE upload_sessions SET ended = %(ended)s WHERE owner_id = %(owner)s AND blob_id = %(blob_id)s"
+)
+
+#: Of a partial upload that is finished: COMPLETING until it expires, an hour longer than the session
+#: itself, so that
+#: nobody rolls it forward before housekeeping has given it up.
+_KEEP: Final = """
+UPDATE blobs SET state = 2, file_id = NULL, file_generation = NULL, reserved_bytes = size_bytes,
+    lease_expires_at = now() + make_interval(secs => %(session)s, hours => 1)
+WHERE owner_id = %(owner)s AND id = %(blob_id)s
+"""
+_FINISH: Final = """
+UPDATE upload_sessions SET finished_at = coalesce(finished_at, now()), size_bytes = %(size)s, persisted_size
+    = %(size)s,
+    prefix_crc32c = %(crc32c)s, expires_at = now() + make_interval(secs => %(session)s)
+WHERE owner_id = %(owner)s AND blob_id = %(blob_id)s
+"""
+
+
+class Ending:
+    """Ends sessions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def cancel(self, owner_id: str, upload_id: str) -> None:
+        """By its owner: what was written goes; a file that it has become stays (storage_service deletes it
+        first).
+
+        Raises UploadNotFound (also the second time), UploadExpired, UploadLost.
+        """
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(rows.LOCK_BLOB, {"owner": owner_id, "upload_id": upload_id})
+            row = await rows.read(tx, owner_id, upload_id)
+            row.living_blob()
+            await _end(tx, row, rows.CANCELLED)
+
+        await self._run(owner_id, work)
+
+    async def lose(self, handle: Handle) -> None:
+        """By its writer: the parts are gone. Raises UploadSuperseded when it is no longer the writer."""
+
+        async def work(tx: Transaction) -> None:
+            blob = await blobs.read(tx, handle)
+            found = await tx.fetch_one(rows.BY_BLOB, {"owner": handle.owner_id, "blob_id": handle.blob_id})
+            if found is None or blob is None:
+                raise blobs.superseded()
+            row = rows.SessionRow.of(found)
+            if row.ended == rows.LOST:
+                return
+            locked = await tx.execute(
+                _GIVE_UP + " AND epoch = %(epoch)s", handle.params(blob_id=handle.blob_id)
+            )
+            if not locked:
+                raise blobs.superseded()
+            await _end(tx, row, rows.LOST)
+
+        await self._run(handle.owner_id, work)
+
+    async def _run(self, owner_id: str, work: Callable[[Transaction], Awaitable[None]]) -> None:
+        async def ending(tx: Transaction) -> None:
+            await work(tx)
+            await failpoints.hit(BEFORE_END)
+
+        await self._database.transact(user(owner_id), ending)
+        await failpoints.hit(AFTER_END)
+
+
+async def keep_partial(tx: Transaction, blob: BlobRow, timing: Timing, limits: Limits) -> None:
+    """T4 of a partial upload, in place of a file: its object stays until the session expires. Raises
+    QuotaExceeded.
+    """
+    values = {
+        "owner": blob.owner_id,
+        "blob_id": blob.id,
+        "size": blob.size_bytes,
+        "crc32c": blob.crc32c,
+        "session": timing.session,
+    }
+    await tx.batch([(_KEEP, values), (_FINISH, values)])
+    if (blob.size_bytes or 0) > blob.reserved_bytes:
+        await quota.ensure_room(tx, blob.owner_id, limits)
+
+
+async def _end(tx: Transaction, row: rows.SessionRow, ended: int) -> None:
+    values = {"owner": row.owner_id, "blob_id": row.blob_id, "ended": ended}
+    await tx.batch([(_GIVE_UP, values), (_END, values)])

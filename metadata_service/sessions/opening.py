@@ -1,0 +1,124 @@
+"""Begins sessions: T1 with a row of its own, and a lease as long as the session may lie still."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final
+
+from metadata_service.blob_rows import BlobRow
+from metadata_service.config import Timing
+from metadata_service.database import Database, Transaction, user
+from metadata_service.reserving import Reserving
+from metadata_service.reserving import Session as ReservedSession
+from metadata_service.sessions import rows
+from servicekit import failpoints
+from strongroom.errors import IdempotencyKeyReused, InvalidField, RequestInProgress, StrongroomError
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.reservation_service_pb2 import ReserveRequest
+from strongroom.metadata.v1.upload_session_service_pb2 import (
+    SESSION_KIND_PARTIAL,
+    SESSION_KIND_UNSPECIFIED,
+    OpenSessionRequest,
+    Session,
+)
+
+AFTER_OPEN: Final = failpoints.register("metadata.session.opened")
+
+_ID_BYTES: Final = 24  # 192 bits: nobody guesses one
+_INSERT: Final = """
+INSERT INTO upload_sessions (owner_id, upload_id, blob_id, kind, request_id, fingerprint, size_bytes,
+    annotation,
+    expires_at)
+VALUES (%(owner)s, %(upload_id)s, %(blob_id)s, %(kind)s, %(request_id)s, %(fingerprint)s, %(size)s,
+    %(annotation)s,
+    %(expires_at)s)
+"""
+
+
+class Opening:
+    """Opens sessions."""
+
+    def __init__(self, database: Database, timing: Timing, reserving: Reserving) -> None:
+        self._database = database
+        self._timing = timing
+        self._reserving = reserving
+
+    async def open(self, owner_id: str, request: OpenSessionRequest) -> Session:
+        """A new session, or that of an earlier request with the same request id.
+
+        Raises what Reserving.reserve raises.
+        """
+        if request.kind == SESSION_KIND_UNSPECIFIED:
+            raise InvalidField("kind says how the bytes will arrive; set it.", field="kind", rule="required")
+        if request.spec.request_id and (known := await self._earlier(owner_id, request)) is not None:
+            return known
+        upload_id = secrets.token_urlsafe(_ID_BYTES)
+        try:
+            response = await self._reserving.reserve(
+                owner_id, self._reserve_request(request), self._plan(upload_id, request)
+            )
+        except RequestInProgress:
+            known = await self._earlier(owner_id, request)  # the same request, at the same moment
+            if known is None:
+                raise
+            return known
+        await failpoints.hit(AFTER_OPEN)
+        if response.HasField("replay"):
+            return _finished(response.replay)
+        return await self._database.transact(user(owner_id), lambda tx: _shown(tx, owner_id, upload_id))
+
+    def _plan(self, upload_id: str, request: OpenSessionRequest) -> ReservedSession:
+        async def insert(tx: Transaction, blob: BlobRow) -> None:
+            spec = request.spec
+            values = {
+                "owner": blob.owner_id,
+                "upload_id": upload_id,
+                "blob_id": blob.id,
+                "kind": request.kind,
+                "request_id": spec.request_id,
+                "fingerprint": request.fingerprint,
+                "size": spec.size_bytes if spec.HasField("size_bytes") else None,
+                "annotation": request.annotation,
+                "expires_at": blob.lease_expires_at,
+            }
+            await tx.execute(_INSERT, values)
+
+        return ReservedSession(self._timing.session, request.kind == SESSION_KIND_PARTIAL, insert)
+
+    def _reserve_request(self, request: OpenSessionRequest) -> ReserveRequest:
+        return ReserveRequest(
+            spec=request.spec,
+            kind=request.blob_kind,
+            part_size_bytes=request.part_size_bytes,
+            fingerprint=request.fingerprint,
+        )
+
+    async def _earlier(self, owner_id: str, request: OpenSessionRequest) -> Session | None:
+        """The living session of the same request. Raises IdempotencyKeyReused."""
+
+        async def work(tx: Transaction) -> Session | None:
+            values = {"owner": owner_id, "request_id": request.spec.request_id}
+            found = await tx.fetch_one(rows.BY_REQUEST, values)
+            if found is None:
+                return None
+            row = rows.SessionRow.of(found)
+            try:
+                session = await rows.show(tx, row)
+            except StrongroomError:  # it is over: T1 decides whether the request id is free again
+                return None
+            if row.fingerprint != request.fingerprint:
+                raise IdempotencyKeyReused(
+                    "This idempotency key was used for another request in the last 24 hours; use a new one."
+                )
+            return session
+
+        return await self._database.transact(user(owner_id), work)
+
+
+async def _shown(tx: Transaction, owner_id: str, upload_id: str) -> Session:
+    return await rows.show(tx, await rows.read(tx, owner_id, upload_id))
+
+
+def _finished(file: File) -> Session:
+    """An earlier request has finished and its session is forgotten (rule R6: its answer is not)."""
+    return Session(finished=True, file=file, persisted_size=file.size_bytes, size_bytes=file.size_bytes)

@@ -1,0 +1,78 @@
+"""Reads sessions, and gives the writer's place to the newest writer."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from metadata_service import blobs
+from metadata_service.config import Timing
+from metadata_service.database import SYSTEM, Database, Transaction, user
+from metadata_service.sessions import rows
+from servicekit import failpoints
+from servicekit.principal import Principal, effective_owner
+from strongroom.metadata.v1.upload_session_service_pb2 import Session
+
+BEFORE_ACQUIRE: Final = failpoints.register("metadata.session.acquire.before_commit")
+AFTER_ACQUIRE: Final = failpoints.register("metadata.session.acquire.after_commit")
+
+_OWNER: Final = "SELECT owner_id FROM upload_sessions WHERE upload_id = %s"
+_TAKE: Final = """
+UPDATE blobs SET epoch = epoch + 1, lease_expires_at = now() + make_interval(secs =>
+    CASE WHEN state = 1 THEN %(session)s ELSE %(lease)s END)
+WHERE owner_id = %(owner)s AND id = %(blob_id)s AND state IN (1, 2)
+"""
+_TOUCH: Final = """
+UPDATE upload_sessions SET expires_at = now() + make_interval(secs => %(session)s)
+WHERE owner_id = %(owner)s AND blob_id = %(blob_id)s
+"""
+
+
+class Reading:
+    """Looks sessions up by their names."""
+
+    def __init__(self, database: Database, timing: Timing) -> None:
+        self._database = database
+        self._timing = timing
+
+    async def owner_of(self, principal: Principal, upload_id: str) -> str:
+        """Whose session the caller means: the caller's own, for admins anybody's."""
+        if principal.is_admin:
+            found = await self._database.read(SYSTEM, _OWNER, (upload_id,))
+            if found:
+                return str(found[0][0])
+        return effective_owner(principal, "")
+
+    async def get(self, owner_id: str, upload_id: str) -> Session:
+        """The session, without its parts. Raises UploadNotFound, UploadExpired, UploadLost."""
+
+        async def work(tx: Transaction) -> Session:
+            return await rows.show(tx, await rows.read(tx, owner_id, upload_id))
+
+        return await self._database.transact(user(owner_id), work)
+
+    async def acquire(self, owner_id: str, upload_id: str) -> Session:
+        """The session with its parts, at a new epoch; a finished one as it is.
+
+        Raises UploadNotFound, UploadExpired, UploadLost.
+        """
+
+        async def work(tx: Transaction) -> Session:
+            await tx.execute(rows.LOCK_BLOB, {"owner": owner_id, "upload_id": upload_id})
+            row = await rows.read(tx, owner_id, upload_id)
+            blob = row.living_blob()
+            if blob.state in {blobs.PENDING, blobs.COMPLETING} and not row.is_finished_partial:
+                values = {
+                    "owner": owner_id,
+                    "blob_id": row.blob_id,
+                    "session": self._timing.session,
+                    "lease": self._timing.lease,
+                }
+                await tx.batch([(_TAKE, values), (_TOUCH, values)])
+                row = await rows.read(tx, owner_id, upload_id)
+            shown = await rows.show(tx, row, with_parts=True)
+            await failpoints.hit(BEFORE_ACQUIRE)
+            return shown
+
+        session = await self._database.transact(user(owner_id), work)
+        await failpoints.hit(AFTER_ACQUIRE)
+        return session

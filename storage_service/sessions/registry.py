@@ -1,0 +1,111 @@
+"""Who writes which session in this process: the newest request wins at once.
+
+Between processes the epoch alone decides: an older writer's next commit fails. Here the older one is
+stopped first, and what it has received is persisted before the newer one begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_SECONDS = 5.0
+"""How long a newcomer waits for the older writer's last bytes; then the epoch shuts that one out."""
+
+
+@dataclass(slots=True)
+class Entry:
+    """One writer: the task that reads its stream, and what follows when the reading has ended."""
+
+    reader: asyncio.Task[Any]
+    preempted: bool = False
+    reading: bool = True
+    finishing: bool = False
+    closed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def preempt(self) -> None:
+        """Stop reading; what was received is still persisted."""
+        if self.reading and not self.preempted:
+            self.preempted = True
+            self.reader.cancel()
+
+
+class Registry:
+    """Writers by upload_id; one instance per process."""
+
+    def __init__(self) -> None:
+        self._writers: dict[str, Entry] = {}
+        self._turns: dict[str, list[asyncio.Event]] = {}
+        self._background: set[asyncio.Task[Any]] = set()
+
+    def finishing(self, upload_id: str) -> bool:
+        """Whether it is being finished here, or a writer's last bytes are being persisted."""
+        entry = self._writers.get(upload_id)
+        return entry is not None and entry.finishing
+
+    @asynccontextmanager
+    async def turn(self, upload_id: str) -> AsyncIterator[None]:
+        """Newcomers one after another, each with the older writer stopped and persisted."""
+        queue = self._turns.setdefault(upload_id, [])
+        mine = asyncio.Event()
+        before = queue[-1] if queue else None
+        queue.append(mine)
+        try:
+            if before is not None:
+                await before.wait()
+            await self.stop_writer(upload_id)
+            yield
+        finally:
+            mine.set()
+            queue.remove(mine)
+            if not queue:
+                self._turns.pop(upload_id, None)
+
+    async def stop_writer(self, upload_id: str) -> None:
+        """Stop the writer at work, if there is one, and wait until what it has received is persisted."""
+        entry = self._writers.get(upload_id)
+        if entry is None:
+            return
+        entry.preempt()
+        try:
+            await asyncio.wait_for(entry.closed.wait(), PATIENCE_SECONDS)
+        except TimeoutError:
+            log.warning("writer_slow_to_stop")
+
+    def enter(self, upload_id: str) -> Entry:
+        """The current task is the session's writer from now on."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("writers run in tasks")
+        entry = Entry(task)
+        self._writers[upload_id] = entry
+        return entry
+
+    def leave(self, upload_id: str, entry: Entry) -> None:
+        """Everything of this writer is done."""
+        entry.closed.set()
+        if self._writers.get(upload_id) is entry:
+            del self._writers[upload_id]
+
+    def in_background(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """A task that goes on when whoever waits for it is cancelled."""
+        task = asyncio.create_task(work, name=name)
+        self._background.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def aclose(self) -> None:
+        """Wait for what goes on in the background."""
+        await asyncio.gather(*self._background, return_exceptions=True)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.info("session_work_failed", task=task.get_name(), error=type(task.exception()).__name__)

@@ -1,0 +1,148 @@
+"""One Upload stream of a session: the checks between gRPC messages and the writer.
+
+The end of the stream ends the write, not the upload: what has arrived by then is kept. Each chunk is
+checked before any of it counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from storage_service import checksums
+from storage_service.intake import check_chunk, mismatch
+from storage_service.limits import SizeRule
+from storage_service.objects import Chunk
+from storage_service.sessions.hashing import Hashes, check_crc32c
+from strongroom.errors import MalformedRequest, OffsetOutOfRange, SizeLimitExceeded, SizeMismatch
+from strongroom.metadata.v1.upload_session_service_pb2 import Session
+from strongroom.storage.v1.upload_pb2 import UploadRequest
+from strongroom.type.v1.checksums_pb2 import Checksums
+from strongroom.wire import UploadChunk
+
+Message = UploadRequest | UploadChunk
+
+
+class Target(Protocol):
+    """What a stream writes to."""
+
+    @property
+    def received(self) -> int:
+        """Bytes so far."""
+        ...
+
+    @property
+    def crc32c(self) -> int:
+        """Of the bytes so far."""
+        ...
+
+    async def write(self, chunk: Chunk) -> None:
+        """Take the bytes at ``received``."""
+        ...
+
+
+class SessionStream:
+    """The messages after (and with) ``first``. ``run`` once; afterwards ``final`` and ``finished`` tell its
+    end.
+    """
+
+    def __init__(
+        self,
+        first: UploadRequest,
+        messages: AsyncIterator[Message],
+        session: Session,
+        rule: SizeRule,
+        hashes: Hashes | None,
+    ) -> None:
+        self._first = first
+        self._messages = messages
+        self._session = session
+        self._rule = rule
+        self._hashes = hashes
+        self._write_hashes = Hashes(first.write_checksums) if self.all_or_nothing else None
+        self.finished = False
+        self.final = Checksums()
+
+    @property
+    def all_or_nothing(self) -> bool:
+        """The client has sent checksums of this very write."""
+        return self._first.HasField("write_checksums")
+
+    @property
+    def hashes(self) -> Hashes | None:
+        """Those of the whole upload, as far as this stream has come."""
+        return self._hashes
+
+    async def run(self, target: Target) -> None:
+        """Write the stream's data to ``target``, until its end or finish_write.
+
+        Raises OffsetOutOfRange, ChecksumMismatch, ChunkTooLarge, SizeMismatch, SizeLimitExceeded,
+        MalformedRequest, and what the target raises.
+        """
+        if self._first.exact_offset and self._first.write_offset != target.received:
+            raise _out_of_range(self._first.write_offset, target.received)
+        message: Message | None = self._first
+        while message is not None:
+            await self._take(message, target)
+            if self.finished:
+                break
+            message = await self._next()
+        if self._write_hashes is not None:
+            check_crc32c(self._first.write_checksums, self._write_hashes.crc32c)
+            self._write_hashes.check(self._first.write_checksums)
+
+    async def _next(self) -> Message | None:
+        async for message in self._messages:
+            if isinstance(message, UploadRequest) and message.WhichOneof("first_message") is not None:
+                raise MalformedRequest("spec and upload_id belong to the first message only")
+            return message
+        return None
+
+    async def _take(self, message: Message, target: Target) -> None:
+        check_chunk(message)
+        if message.write_offset > target.received:
+            raise _out_of_range(message.write_offset, target.received)
+        data = message.data
+        skipped = target.received - message.write_offset
+        if data and skipped:
+            data = memoryview(data)[skipped:]
+        self._check_size(target.received + len(data), exactly=message.finish_write)
+        if message.finish_write:
+            self._check_end(message, target, data)
+        if len(data):
+            if self._hashes is not None:
+                self._hashes.feed(data)
+            if self._write_hashes is not None:
+                self._write_hashes.feed(data, crc32c=True)
+            await target.write(data)
+        self.finished = message.finish_write
+
+    def _check_size(self, size: int, *, exactly: bool) -> None:
+        """Nothing past the length or the limit is taken."""
+        known = self._session.size_bytes if self._session.HasField("size_bytes") else None
+        if known is not None and (size > known or (exactly and size != known)):
+            raise SizeMismatch(
+                f"the upload has {known} bytes; with these it would end at {size}",
+                metadata={"expected": str(known), "actual": str(size)},
+            )
+        if size > self._rule.max_bytes:
+            raise SizeLimitExceeded(
+                f"the file is larger than the limit of {self._rule.max_bytes} bytes for {self._rule.name}",
+                metadata={"limit": str(self._rule.max_bytes), "family": self._rule.name},
+            )
+
+    def _check_end(self, message: Message, target: Target, data: Chunk) -> None:
+        """The last chunk is refused when the whole would not match."""
+        if isinstance(message, UploadRequest):
+            self.final.CopyFrom(message.object_checksums)
+        whole = checksums.extend(target.crc32c, data)
+        for expected in (self._session.blob.spec.checksums, self.final):
+            if expected.HasField("crc32c") and expected.crc32c != whole:
+                raise mismatch("crc32c", f"{expected.crc32c:08x}", f"{whole:08x}")
+
+
+def _out_of_range(offset: int, received: int) -> OffsetOutOfRange:
+    return OffsetOutOfRange(
+        f"write_offset {offset} does not fit: {received} bytes are there, go on from there",
+        metadata={"persisted_size": str(received)},
+    )

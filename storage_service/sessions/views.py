@@ -1,0 +1,77 @@
+"""Sessions as callers see them, and what may be done with one."""
+
+from __future__ import annotations
+
+from storage_service.limits import SizeRule
+from strongroom.errors import InvalidField, SizeLimitExceeded
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.upload_session_service_pb2 import (
+    SESSION_KIND_DIRECT,
+    SESSION_KIND_PARTIAL,
+    SESSION_KIND_SEQUENTIAL,
+    Session,
+)
+from strongroom.storage.v1.upload_pb2 import UploadResponse, UploadSession
+
+
+def shown(session: Session) -> UploadSession:
+    """For CreateUpload, GetUpload and the like."""
+    return UploadSession(
+        upload_id=session.upload_id,
+        spec=session.blob.spec if session.HasField("blob") else None,
+        persisted_size=session.persisted_size,
+        size_bytes=session.size_bytes if session.HasField("size_bytes") else None,
+        part_size_bytes=session.blob.part_size_bytes,
+        file=session.file if session.HasField("file") else None,
+        expire_time=session.expire_time if session.HasField("expire_time") else None,
+        create_time=session.create_time if session.HasField("create_time") else None,
+        partial=session.kind == SESSION_KIND_PARTIAL,
+        finished=session.finished,
+        annotation=session.annotation,
+    )
+
+
+def answer(session: Session) -> UploadResponse:
+    """For an Upload to a session that is finished."""
+    if session.HasField("file"):
+        return finished(session, session.file)
+    return UploadResponse(persisted_size=session.persisted_size, expire_time=session.expire_time)
+
+
+def finished(session: Session, file: File | None) -> UploadResponse:
+    """For the Upload that has finished a session: its file, or the size of a partial upload."""
+    if file is None:
+        return UploadResponse(persisted_size=session.persisted_size, expire_time=session.expire_time)
+    return UploadResponse(file=file, expire_time=session.expire_time)
+
+
+def is_whole(session: Session) -> bool:
+    """All bytes are persisted, but nothing is committed: the completion has to be driven on."""
+    if session.finished:
+        return False
+    if session.blob.state == blob_pb2.BLOB_STATE_COMPLETING:
+        return True
+    if session.kind == SESSION_KIND_DIRECT or not session.HasField("size_bytes"):
+        return False
+    return session.persisted_size == session.size_bytes
+
+
+def check_writable(session: Session) -> None:
+    """Raises InvalidField for sessions whose bytes come in another way."""
+    if session.kind not in {SESSION_KIND_SEQUENTIAL, SESSION_KIND_PARTIAL}:
+        raise InvalidField(
+            "The bytes of this upload don't come through Upload: complete it with CompleteUpload, or repeat"
+            " ConcatenateUploads.",
+            field="upload_id",
+            rule="kind",
+        )
+
+
+def check_limit(size: int, rule: SizeRule) -> None:
+    """Raises SizeLimitExceeded."""
+    if size > rule.max_bytes:
+        raise SizeLimitExceeded(
+            f"the file is larger than the limit of {rule.max_bytes} bytes for {rule.name}",
+            metadata={"limit": str(rule.max_bytes), "family": rule.name},
+        )

@@ -1,0 +1,363 @@
+"""Writes a session's bytes: cut at the fixed part boundaries, parts in parallel, only the contiguous prefix
+recorded.
+
+    write(chunk)…   parts go up as they fill (the first one with the bytes of earlier segments in front)
+    flush()         what is left becomes a segment; recorded
+    take_rest()     instead of flush, for whoever finishes the upload: what is left, with earlier segments
+    in front
+
+Order: S3 has accepted → metadata_service has committed (``record``) → acknowledged. After a failure the
+prefix before it counts; what came behind it is dropped. Memory: as PartPipeline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from servicekit import failpoints
+from storage_service import checksums
+from storage_service.budget import ByteBudget
+from storage_service.objects import Chunk, ObjectAttributes
+from storage_service.objectstore import MultipartWriter, ObjectReader, ObjectWriter
+from storage_service.part_pipeline import PARTS_IN_MEMORY
+from storage_service.parts import Part, PartAssembler
+from storage_service.reservations import handle_of
+from storage_service.sessions.content import Content, head_of
+from storage_service.sessions.segments import (
+    MOST,
+    crc32c_of,
+    put_segment,
+    read_segments,
+    size_of,
+)
+from storage_service.sessions.state import SessionState
+from strongroom.errors import Internal
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.upload_session_service_pb2 import RecordProgressRequest, Segment, Session
+
+AFTER_CREATE = failpoints.register("storage.session.after_create")
+AFTER_PART = failpoints.register("storage.session.part_applied")
+BEFORE_RECORD = failpoints.register("storage.session.before_record")
+AFTER_RECORD = failpoints.register("storage.session.after_record")
+
+
+class WriterStore(ObjectWriter, MultipartWriter, ObjectReader, Protocol):
+    """What a writer needs of the object store."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """Bytes after the last full part: the last part, or the whole of a small object."""
+
+    number: int
+    size: int
+    crc32c: int
+    chunks: Sequence[Chunk]
+    fresh_size: int
+    fresh_crc32c: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """A part that S3 has; of its bytes the ``fresh`` ones were not persisted before."""
+
+    part: blob_pb2.Part
+    fresh_size: int
+    fresh_crc32c: int
+
+
+class SessionWriter:
+    """One writer of one session, at the epoch of ``session``. Call ``close`` at the end, whatever
+    happened.
+    """
+
+    def __init__(
+        self,
+        store: WriterStore,
+        state: SessionState,
+        budget: ByteBudget,
+        content: Content,
+        session: Session,
+    ) -> None:
+        self._store = store
+        self._state = state
+        self._content = content
+        self.session = session
+        self.blob = session.blob
+        self.parts = list(session.blob.parts)
+        self.persisted = session.persisted_size
+        self.persisted_crc32c = session.prefix_crc32c
+        self.deferred = False
+        self._segments = list(session.segments)  # as recorded
+        self._before = list(session.segments)  # of the part under way
+        self._slots = _Slots(budget)
+        self._unfed: Chunk = b""
+        self._sending: set[asyncio.Task[None]] = set()
+        self._failure: BaseException | None = None
+        self._accepted: dict[int, _Accepted] = {}
+        self._recording = asyncio.Lock()
+        self._rest_crc32c = 0
+        self._begun = asyncio.Event()
+        if self.blob.upload_id:
+            self._begun.set()
+        self._assembler = self._first_assembler()
+
+    @property
+    def received(self) -> int:
+        """Bytes of the object that have arrived, persisted or not."""
+        return self._assembler.size
+
+    @property
+    def crc32c(self) -> int:
+        """CRC-32C of the bytes received."""
+        return self._assembler.crc32c
+
+    async def write(self, chunk: Chunk) -> None:
+        """Take the bytes at ``received``. Waits for memory.
+
+        Raises StoreError, StrongroomError: what a part sent earlier met.
+        """
+        self._unfed = chunk
+        await self._feed()
+
+    async def flush(self) -> None:
+        """Persist everything received. Raises as write; then the prefix before the failure is persisted."""
+        self.deferred = False
+        await self._feed()
+        await self.settle()
+        rest = self._assembler.finish()
+        if rest is not None:
+            await self._keep(rest)
+
+    async def settle(self) -> None:
+        """Wait for the parts under way. Raises as write."""
+        while self._sending:
+            await asyncio.wait(self._sending)
+        if self._failure is not None:
+            raise self._failure
+        await self.record()
+
+    async def take_rest(self) -> Rest:
+        """What no part has taken, after ``settle``. Raises StoreError."""
+        await self._feed()
+        await self.settle()
+        number = self._assembler.next_number
+        fresh = self._assembler.finish()
+        size, crc32c = (fresh.size, fresh.crc32c) if fresh else (0, 0)
+        before = size_of(self._before)
+        if before and not self._slots.filling:
+            await self._slots.acquire(before + size)
+        chunks = await read_segments(self._store, self._before)
+        whole = checksums.combine(crc32c_of(self._before), crc32c, size)
+        return Rest(number, before + size, whole, [*chunks, *(fresh.chunks if fresh else ())], size, crc32c)
+
+    async def send_rest(self, rest: Rest) -> None:
+        """Upload ``rest`` as the last part; recorded by the next ``record``. Raises StoreError."""
+        await self._send(rest)
+
+    async def record(
+        self,
+        *,
+        segment: Segment | None = None,
+        replaces: bool = False,
+        size: int | None = None,
+        multipart: str = "",
+        content_type: str = "",
+    ) -> None:
+        """Commit the contiguous prefix, and what else there is to commit. Raises UploadSuperseded,
+        QuotaExceeded.
+        """
+        async with self._recording:
+            fresh = [] if self.deferred else self._contiguous()
+            if not fresh and segment is None and size is None and not multipart and not content_type:
+                return
+            await failpoints.hit(BEFORE_RECORD)
+            persisted, crc32c = self.persisted, self.persisted_crc32c
+            for accepted in fresh:
+                crc32c = checksums.combine(crc32c, accepted.fresh_crc32c, accepted.fresh_size)
+                persisted += accepted.fresh_size
+            segments = [] if fresh or replaces else list(self._segments)
+            if segment is not None:
+                segments.append(segment)
+                added = segment.offset + segment.size_bytes - persisted
+                crc32c = checksums.combine(crc32c, self._rest_crc32c, added)
+                persisted += added
+            response = await self._state.record(
+                RecordProgressRequest(
+                    blob=handle_of(self.blob),
+                    multipart_upload_id=multipart,
+                    parts=[accepted.part for accepted in fresh],
+                    segments=segments,
+                    persisted_size=persisted,
+                    prefix_crc32c=crc32c,
+                    size_bytes=size,
+                    content_type=content_type,
+                )
+            )
+            self.parts += [accepted.part for accepted in fresh]
+            for accepted in fresh:
+                del self._accepted[accepted.part.number]
+            self._segments = segments
+            self.persisted, self.persisted_crc32c = persisted, crc32c
+            self.session.persisted_size, self.session.prefix_crc32c = persisted, crc32c
+            self.session.expire_time.CopyFrom(response.expire_time)
+            await failpoints.hit(AFTER_RECORD)
+
+    async def close(self) -> None:
+        """Wait for parts under way, drop what was not persisted, give the memory back."""
+        while self._sending:
+            await asyncio.wait(self._sending)
+        self._slots.release_filling()
+
+    def _first_assembler(self) -> PartAssembler:
+        """Takes what the part under way still lacks."""
+        full = sum(part.size_bytes for part in self.parts)
+        before = size_of(self._before)
+        if full + before != self.persisted:
+            raise Internal("the recorded parts and segments are not the recorded prefix")
+        return PartAssembler(
+            max(self.blob.part_size_bytes - before, 1),
+            number=len(self.parts) + 1,
+            size=self.persisted,
+            crc32c=self.persisted_crc32c,
+        )
+
+    def _slot_size(self) -> int:
+        """Memory for the part under way: a whole one, or what the upload still lacks."""
+        size = self.blob.part_size_bytes
+        if self.session.HasField("size_bytes"):
+            size = min(size, size_of(self._before) + max(self.session.size_bytes - self.received, 0))
+        return max(size, 1)
+
+    async def _feed(self) -> None:
+        """Cut ``_unfed``. A cancellation leaves in it what has not been taken."""
+        while len(self._unfed):
+            if self._failure is not None:
+                raise self._failure
+            if not self._slots.filling:
+                await self._slots.acquire(self._slot_size())
+                continue
+            room = self._assembler.part_size - self._assembler.pending
+            if len(self._unfed) > room:
+                self._unfed = memoryview(self._unfed)
+            piece, self._unfed = self._unfed[:room], self._unfed[room:]
+            for part in self._assembler.feed(piece):
+                self._start_part(part)
+
+    def _start_part(self, fresh: Part) -> None:
+        before, self._before = self._before, []
+        self._assembler = PartAssembler(
+            self.blob.part_size_bytes,
+            number=fresh.number + 1,
+            size=self._assembler.size,
+            crc32c=self._assembler.crc32c,
+        )
+        sending = asyncio.create_task(self._send_part(fresh, before, self._slots.hand_over()))
+        self._sending.add(sending)
+        sending.add_done_callback(self._sending.discard)
+
+    async def _send_part(self, fresh: Part, before: Sequence[Segment], slot: int) -> None:
+        try:
+            chunks = [*await read_segments(self._store, before), *fresh.chunks]
+            crc32c = checksums.combine(crc32c_of(before), fresh.crc32c, fresh.size)
+            size = size_of(before) + fresh.size
+            await self._send(Rest(fresh.number, size, crc32c, chunks, fresh.size, fresh.crc32c))
+            await self.record()
+        except BaseException as error:
+            self._failure = self._failure or error
+            self._begun.set()
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            self._slots.release(slot)
+
+    async def _send(self, whole: Rest) -> None:
+        """One part to S3, the first one after beginning the multipart upload."""
+        if not self.blob.upload_id:
+            if whole.number == 1:
+                await self._begin(whole.chunks)
+            await self._begun.wait()
+            if not self.blob.upload_id:
+                return  # the first part has failed; its error counts
+        receipt = await self._store.upload_part(
+            self.blob.key,
+            self.blob.upload_id,
+            whole.number,
+            whole.chunks,
+            size=whole.size,
+            crc32c=whole.crc32c,
+        )
+        await failpoints.hit(AFTER_PART)
+        part = blob_pb2.Part(
+            number=whole.number, etag=receipt.etag, size_bytes=whole.size, crc32c=whole.crc32c
+        )
+        self._accepted[whole.number] = _Accepted(part, whole.fresh_size, whole.fresh_crc32c)
+
+    async def _begin(self, chunks: Sequence[Chunk]) -> None:
+        content_type = self._content.decide(self.session, head_of(chunks))
+        attrs = ObjectAttributes(content_type=content_type, metadata=dict(self.blob.object_metadata))
+        upload_id = await self._store.create(self.blob.key, attrs)
+        await failpoints.hit(AFTER_CREATE)
+        await self.record(multipart=upload_id, content_type=content_type)
+        self.blob.upload_id = upload_id
+        self.blob.content_type = content_type
+        self._begun.set()
+
+    def _contiguous(self) -> list[_Accepted]:
+        """Accepted parts that follow the recorded ones without a hole."""
+        number = len(self.parts) + 1
+        fresh = []
+        while number in self._accepted:
+            fresh.append(self._accepted[number])
+            number += 1
+        return fresh
+
+    async def _keep(self, rest: Part) -> None:
+        """The bytes that fill no part become a segment."""
+        chunks, size, crc32c, offset = rest.chunks, rest.size, rest.crc32c, rest.offset
+        merge = len(self._before) + 1 >= MOST
+        if merge:
+            chunks = (*await read_segments(self._store, self._before), *chunks)
+            offset -= size_of(self._before)
+            crc32c = checksums.combine(crc32c_of(self._before), crc32c, size)
+            size += size_of(self._before)
+        segment = await put_segment(self._store, self.blob, offset, chunks, size=size, crc32c=crc32c)
+        self._rest_crc32c = rest.crc32c
+        await self.record(segment=segment, replaces=merge)
+
+
+class _Slots:
+    """A writer's reservations of the byte budget: at most PARTS_IN_MEMORY, one of them ``filling``."""
+
+    def __init__(self, budget: ByteBudget) -> None:
+        self._budget = budget
+        self._parts = asyncio.Semaphore(PARTS_IN_MEMORY)
+        self.filling = 0
+
+    async def acquire(self, size: int) -> None:
+        """For the part that fills next."""
+        await self._parts.acquire()
+        try:
+            await self._budget.acquire(size)
+        except BaseException:
+            self._parts.release()
+            raise
+        self.filling = size
+
+    def hand_over(self) -> int:
+        """The filled part goes on its way with its reservation."""
+        slot, self.filling = self.filling, 0
+        return slot
+
+    def release(self, slot: int) -> None:
+        """Give a reservation back."""
+        if slot:
+            self._budget.release(slot)
+            self._parts.release()
+
+    def release_filling(self) -> None:
+        """Of the part that will not be filled."""
+        self.release(self.hand_over())
