@@ -40,6 +40,7 @@ from storage_service.servicer import StorageServicer, UseCases
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from storage_service.sessions.client import SessionClient
 from storage_service.signing import Signer
+from storage_service.sweeping import UploadSweep
 from storage_service.uploads import Uploader
 from storage_service.wire_handlers import add_storage_service
 
@@ -55,8 +56,9 @@ class StorageApp:
         metadata = MetadataClient(self._channel, _internal_credential(settings))
         projects = ProjectMetadataClient(self._channel, _internal_credential(settings))
         settler = KeySettler(store, projects)
+        sweep = UploadSweep(store, metadata, interval_seconds=settings.cleaner_sweep_seconds)
         self.cleaner = Cleaner(
-            store, metadata, interval_seconds=settings.cleaner_interval_seconds, chores=(settler,)
+            store, metadata, interval_seconds=settings.cleaner_interval_seconds, chores=(settler, sweep)
         )
         self._attempts = Attempts(
             metadata, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self.cleaner.wake

@@ -1,0 +1,83 @@
+"""Aborts open multipart uploads that no attempt owns any more: a crash between CreateMultipartUpload and T2
+leaves one, and so does a create that the store applied late or twice.
+
+Most are found with their attempt (its key is its own). Where attempts share a key (paths, projects) nobody
+can tell whose an upload is; but once no attempt at the key may still write, it is nobody's. Keys without a
+row of ours are never touched: the bucket may hold other things.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from storage_service.objects import ListedUpload
+from storage_service.objectstore import MultipartWriter, UploadLister
+from storage_service.store_errors import StoreError, UploadNotFound
+
+log = structlog.get_logger(__name__)
+
+MOST_KEYS = 1000
+
+
+class SweepStore(MultipartWriter, UploadLister, Protocol):
+    """What sweeping needs of the object store."""
+
+
+class SettledKeys(Protocol):
+    """Which keys nobody writes any more."""
+
+    async def filter_settled_keys(self, keys: list[str]) -> set[str]:
+        """Of ``keys`` (at most 1,000), those with a row and without a writer. Raises StrongroomError."""
+        ...
+
+
+class UploadSweep:
+    """A chore of the cleaner: lists all open uploads of the bucket every ``interval_seconds``."""
+
+    def __init__(
+        self,
+        store: SweepStore,
+        keys: SettledKeys,
+        *,
+        interval_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._keys = keys
+        self._interval = interval_seconds
+        self._clock = clock
+        self._next = clock() + interval_seconds
+
+    async def run_once(self) -> bool:
+        """Sweep if it is time. Never says that more is likely. Raises StrongroomError."""
+        if self._clock() < self._next:
+            return False
+        self._next = self._clock() + self._interval
+        try:
+            await self._sweep()
+        except StoreError as error:
+            log.warning("upload_sweep_failed", error=type(error).__name__)
+        return False
+
+    async def _sweep(self) -> None:
+        """The listing comes first: an upload begun after it is not in it, and its attempt counts as a
+        writer.
+        """
+        uploads = await self._store.list_uploads("")
+        for at in range(0, len(uploads), MOST_KEYS):
+            batch = uploads[at : at + MOST_KEYS]
+            settled = await self._keys.filter_settled_keys(sorted({upload.key for upload in batch}))
+            for upload in batch:
+                if upload.key in settled:
+                    await self._abort(upload)
+
+    async def _abort(self, upload: ListedUpload) -> None:
+        try:
+            await self._store.abort(upload.key, upload.upload_id)
+        except UploadNotFound:
+            return
+        log.info("upload_sweep_aborted", initiated=upload.initiated.isoformat())
