@@ -9,6 +9,8 @@ import sys
 sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # typeshed leaves None out
 
 from gateway.command import main  # noqa: E402 - after the line above
+from gateway.memory import tune_malloc  # noqa: E402 - same
 
 if __name__ == "__main__":
+    tune_malloc()
     sys.exit(main(sys.argv[1:]))
