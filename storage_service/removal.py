@@ -92,7 +92,7 @@ async def _abort_uploads(store: OpenUploadStore, blob: blob_pb2.Blob) -> None:
     if blob.upload_id:
         await _abort(store, blob.key, blob.upload_id)
     if shares_key(blob):
-        return  # the others may be live attempts of the same place; ``sweeping`` finds what nobody has recorded
+        return  # the others may be live attempts of the place; ``sweeping`` finds what nobody has recorded
     for _ in range(ABORT_ROUNDS):
         open_uploads = [u for u in await store.list_uploads(blob.key) if u.key == blob.key]
         if not open_uploads:
