@@ -45,8 +45,14 @@ class Reply:
 
 
 def json_reply(value: Any, status: int = 200, headers: Iterable[Header] = ()) -> Reply:
-    """``value`` as JSON text in UTF-8 (RFC 8259)."""
-    return json_bytes(_ENCODE(value).encode("utf-8"), status, headers)
+    """``value`` as JSON text in UTF-8 (RFC 8259). Half a surrogate pair, which only ``\\u`` can write, is
+    written so.
+    """
+    try:
+        body = _ENCODE(value).encode("utf-8")
+    except UnicodeEncodeError:
+        body = json.dumps(value, allow_nan=False).encode("ascii")
+    return json_bytes(body, status, headers)
 
 
 def json_bytes(body: bytes, status: int = 200, headers: Iterable[Header] = ()) -> Reply:

@@ -48,10 +48,10 @@ class MediaFilter:
         """As conditions of a page."""
         conditions = ["detail.event_id = %(event)s"]
         params: dict[str, object] = {"event": self.event_id}
-        if self.content_type.endswith("/*"):
+        if self.content_type.endswith("/*") and self.content_type != "*/*":
             conditions.append("starts_with(files.content_type, %(content_type)s)")
             params["content_type"] = self.content_type[:-1].lower()
-        elif self.content_type:
+        elif self.content_type not in ("", "*/*"):
             conditions.append("files.content_type = %(content_type)s")
             params["content_type"] = self.content_type.lower()
         if self.tag:

@@ -14,7 +14,7 @@ from gateway.call import Call
 from gateway.downloads import Wanted, file_reply
 from gateway.idempotency import idempotency_key
 from gateway.imports import import_file
-from gateway.json_body import read_json
+from gateway.json_body import parse_json, read_json
 from gateway.reply import Reply, json_reply
 from gateway.routing import Routes
 from gateway.schemas.generations import BatchBody, GenerationBody
@@ -246,7 +246,7 @@ async def _saved(call: Call, file: File) -> dict[str, Any]:
 
 
 def _import_request(call: Call, body: GenerationBody) -> ImportFromUrlRequest:
-    settings = "" if body.settings is None else json.dumps(body.settings, ensure_ascii=False)
+    settings = "" if body.settings is None else json_reply(body.settings).body.decode()
     target = GenerationTarget(type=TYPES[body.type], prompt=body.prompt or "", settings_json=settings)
     spec = UploadSpec(target=UploadTarget(generation=target), user_id=call.user_id())
     return ImportFromUrlRequest(url=body.url, spec=spec)
@@ -254,7 +254,7 @@ def _import_request(call: Call, body: GenerationBody) -> ImportFromUrlRequest:
 
 def _check_json(text: str) -> None:
     try:
-        json.loads(text)
+        parse_json(text)
     except (ValueError, RecursionError):
         raise InvalidField("settings must be JSON text.", field="settings", rule="json") from None
 

@@ -27,6 +27,7 @@ from strongroom.metadata.v1.target_pb2 import UploadSpec
 from strongroom.type.v1.checksums_pb2 import Checksums
 
 READ_SIZE = 256 * 1024
+MAX_INT64 = (1 << 63) - 1
 RATE_GRACE_SECONDS = 10.0
 """A source may be slow to begin; afterwards its average rate counts."""
 
@@ -136,8 +137,8 @@ def _describe(spec: UploadSpec, url: str, response: httpx.Response) -> UploadSpe
     described = UploadSpec()
     described.CopyFrom(spec)
     length = response.headers.get("content-length", "")
-    if length.isdecimal() and len(length) < 16 and not spec.HasField("size_bytes"):
-        described.size_bytes = int(length)
+    if length.isdecimal() and len(length) <= 20 and not spec.HasField("size_bytes"):
+        described.size_bytes = min(int(length), MAX_INT64)
     described.filename = spec.filename or _filename(url)
     described.content_type = spec.content_type or hint(response.headers.get("content-type", ""))
     return described

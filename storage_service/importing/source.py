@@ -66,7 +66,7 @@ class SourceClient:
         for _ in range(MAX_REDIRECTS + 1):
             response = await self._get(source)
             try:
-                if not response.is_redirect:
+                if not response.has_redirect_location:  # 304 and the like lead nowhere
                     _check_response(response)
                     yield response
                     return

@@ -45,6 +45,14 @@ class Belongings:
         found: dict[str, Any] = reply.json()
         return found
 
+    @cached_property
+    def project(self) -> str:
+        """The slug of a project with a start page."""
+        slug = f"p-{uuid.uuid4().hex}"
+        reply = self.http.post("/api/projects/save", json=project(slug))
+        assert reply.status_code == 200, reply.text
+        return slug
+
     @property
     def quoted_key(self) -> str:
         """The file's key as one path segment."""
@@ -54,7 +62,7 @@ class Belongings:
         """Texts that nobody else may ever be told."""
         made = [self.file, self.generation, self.medium, self.picture]
         found = {item.get("key") or item["s3_key"] for item in made}
-        return found | {item["id"] for item in made if "id" in item}
+        return found | {item["id"] for item in made if "id" in item} | {self.project}
 
     def everything(self) -> dict[str, Any]:
         """All of it as it is now, URLs (which are signed anew each time) aside."""
@@ -63,6 +71,8 @@ class Belongings:
             "generations": "/api/generations",
             "stats": "/api/generations/stats",
             "media": f"/api/v1/events/{self.event_id}/media",
+            "project": f"/api/projects/{self.project}",
+            "versions": f"/api/projects/{self.project}/versions",
             "file": f"/api/v1/s3/file/{self.quoted_key}/metadata",
         }
         found = {
@@ -79,8 +89,13 @@ class Belongings:
         return found
 
 
+def project(slug: str) -> dict[str, Any]:
+    """The JSON of a project with one page."""
+    return {"name": "Mine", "slug": slug, "files": [{"path": "index.html", "content": "<p>hello"}]}
+
+
 def upload(body: bytes | None = None, name: str = "cat.png", kind: str = "image/png") -> dict[str, Any]:
-    """httpx's ``files`` of a form with one file."""
+    """Httpx's ``files`` of a form with one file."""
     return {"file": (name, samples.png() if body is None else body, kind)}
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from tests.e2e.belongings import Belongings, upload
+from tests.e2e import samples
+from tests.e2e.belongings import Belongings, project, upload
 
 Stranger = Literal["missing", "nothing", "own", "public"]
 """What somebody else gets who makes the same call with their own token. ``missing``: 404; ``nothing``: a good
@@ -50,6 +52,23 @@ def _picture(owner: Belongings) -> str:
     return "/api/v1/users/me/profile-picture"
 
 
+def _project(suffix: str = "") -> Callable[[Belongings], str]:
+    return lambda owner: f"/api/projects/{owner.project}{suffix}"
+
+
+def _preview(suffix: str = "") -> Callable[[Belongings], str]:
+    return lambda owner: f"/api/sandbox-preview/{owner.project}{suffix}"
+
+
+def _save(_: Belongings) -> Mapping[str, Any]:
+    """A slug of its own: a stranger's save becomes a project of the stranger's."""
+    return {"json": project(f"s-{uuid.uuid4().hex}")}
+
+
+def _archive(_: Belongings) -> Mapping[str, Any]:
+    return {"content": samples.zip_of({"a.txt": b"a"}), "headers": {"content-type": "application/zip"}}
+
+
 def _form(**fields: str) -> Callable[[Belongings], Mapping[str, Any]]:
     return lambda _: {"files": upload(), "data": fields}
 
@@ -89,6 +108,20 @@ WAYS: Final[Mapping[str, Way]] = {
     "GET /api/v1/users/me/profile-picture": Way("missing", _picture),
     "DELETE /api/v1/users/me/profile-picture": Way("missing", _picture, status=204),
     "POST /api/v1/temp": Way("own", _at("/api/v1/temp"), _form(ttl_seconds="60"), 201),
+    "POST /api/projects/save": Way("own", _at("/api/projects/save"), _save),
+    "POST /api/projects/{slug}/archive": Way("own", _at("/api/projects/from-a-zip/archive"), _archive),
+    "GET /api/projects": Way("nothing", _at("/api/projects")),
+    "GET /api/project-history": Way("nothing", _at("/api/project-history")),
+    "GET /api/projects/{slug}": Way("missing", _project()),
+    "GET /api/projects/{slug}/archive": Way("missing", _project("/archive")),
+    "GET /api/projects/{slug}/files/{path:path}": Way("missing", _project("/files/index.html")),
+    "GET /api/projects/{slug}/versions": Way("missing", _project("/versions")),
+    "POST /api/projects/{slug}/rollback": Way(
+        "missing", _project("/rollback"), lambda _: {"json": {"version": 1}}
+    ),
+    "DELETE /api/projects/{slug}": Way("missing", _project()),
+    "GET /api/sandbox-preview/{slug}": Way("missing", _preview()),
+    "GET /api/sandbox-preview/{slug}/{path:path}": Way("missing", _preview("/index.html")),
     "GET /api/notifications": Way("nothing", _at("/api/notifications"), stream=True),
     "GET /healthz": Way("public", _at("/healthz")),
     "GET /readyz": Way("public", _at("/readyz")),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import uuid
 from functools import cached_property
-from typing import Final
 
 import grpc
-import psycopg
 
 from strongroom.metadata.v1.file_pb2 import GENERATION_TYPE_TEXT_TO_IMAGE, File
 from strongroom.metadata.v1.target_pb2 import (
@@ -19,31 +17,22 @@ from strongroom.metadata.v1.target_pb2 import (
     UploadTarget,
 )
 from strongroom.storage.v1.batch_pb2 import DeleteFileRequest
+from strongroom.storage.v1.project_pb2 import SaveProjectFile, SaveProjectRequest, SaveProjectSpec
 from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
 from strongroom.storage.v1.upload_pb2 import CreateUploadRequest, UploadRequest
 from tests.e2e import samples
 from tests.stack import PATIENCE
 
-_PROJECT: Final = """
-INSERT INTO projects (owner_id, id, slug, name, version) VALUES (%(owner)s, %(id)s, %(slug)s, 'Project', 1)
-"""
-_VERSION: Final = """
-INSERT INTO project_versions
-(owner_id, project_id, version, save_id, added, changed, removed, rolled_back_to, content_sha256)
-VALUES (%(owner)s, %(id)s, 1, %(id)s, 0, 0, 0, 0, '')
-"""
-
 
 class Owner:
     """A user with everything that an RPC may name."""
 
-    def __init__(self, name: str, channel: grpc.Channel, token: str, dsn: str) -> None:
+    def __init__(self, name: str, channel: grpc.Channel, token: str) -> None:
         self.name = name
         self.token = token
         self.event_id = str(uuid.uuid4())
         self._storage = StorageServiceStub(channel)
         self._metadata = (("authorization", f"Bearer {token}"),)
-        self._dsn = dsn
 
     @cached_property
     def at_path(self) -> File:
@@ -87,12 +76,10 @@ class Owner:
 
     @cached_property
     def project(self) -> str:
-        """The slug of a project without files."""
+        """The slug of a project with a.txt."""
         slug = f"project-{uuid.uuid4().hex}"
-        values = {"owner": self.name, "id": uuid.uuid4(), "slug": slug}
-        with psycopg.connect(self._dsn, autocommit=True) as connection:
-            connection.execute(_PROJECT, values)
-            connection.execute(_VERSION, values)
+        messages = save_messages(slug)
+        self._storage.SaveProject(iter(messages), timeout=PATIENCE, metadata=self._metadata)
         return slug
 
     def secrets(self) -> set[str]:
@@ -104,3 +91,13 @@ class Owner:
         spec = UploadSpec(target=target, filename="cat.png", content_type="image/png")
         messages = [UploadRequest(spec=spec, data=samples.png(), finish_write=True)]
         return self._storage.Upload(iter(messages), timeout=PATIENCE, metadata=self._metadata).file
+
+
+def save_messages(slug: str) -> list[SaveProjectRequest]:
+    """A save of one file."""
+    return [
+        SaveProjectRequest(spec=SaveProjectSpec(name="Project", slug=slug)),
+        SaveProjectRequest(file=SaveProjectFile(path="a.txt", size_bytes=1)),
+        SaveProjectRequest(data=b"a"),
+        SaveProjectRequest(finish_write=True),
+    ]

@@ -25,7 +25,7 @@ from strongroom.metadata.v1 import usage_service_pb2 as usage
 from strongroom.metadata.v1.target_pb2 import FileTarget, PathTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1 import batch_pb2, direct_pb2, download_pb2, project_pb2, upload_pb2
 from tests.e2e import samples
-from tests.e2e.owner import Owner
+from tests.e2e.owner import Owner, save_messages
 
 Stranger = Literal["missing", "nothing", "own", "denied"]
 """``missing``: NOT_FOUND (or, of a later release, UNIMPLEMENTED); ``nothing``: a good answer that tells
@@ -122,12 +122,15 @@ def _project(kind: Callable[..., Message], **more: Any) -> Callable[[Owner], Mes
     return lambda owner: kind(slug=owner.project, **more)
 
 
-def _save(kind: Callable[..., Message]) -> Callable[[Owner], list[Message]]:
-    """A save under a slug of its own: what a stranger saves is the stranger's."""
-    return lambda _: [
-        kind(spec=project_pb2.SaveProjectSpec(name="mine", slug=f"s-{uuid.uuid4().hex}")),
-        kind(finish_write=True),
-    ]
+def _save(_: Owner) -> list[Message]:
+    """A slug of its own: what a stranger saves is the stranger's."""
+    return list(save_messages(f"s-{uuid.uuid4().hex}"))
+
+
+def _save_archive(_: Owner) -> list[Message]:
+    kind = project_pb2.SaveProjectArchiveRequest
+    spec = project_pb2.SaveProjectSpec(name="mine", slug=f"z-{uuid.uuid4().hex}")
+    return [kind(spec=spec), kind(data=samples.zip_of({"a.txt": b"a"})), kind(finish_write=True)]
 
 
 WAYS: Final[Mapping[str, Way]] = {
@@ -167,8 +170,8 @@ WAYS: Final[Mapping[str, Way]] = {
     "StorageService/BatchDelete": Way(
         "nothing", lambda o: batch_pb2.BatchDeleteRequest(file_ids=[o.at_path.id])
     ),
-    "StorageService/SaveProject": Way("own", _save(project_pb2.SaveProjectRequest)),
-    "StorageService/SaveProjectArchive": Way("own", _save(project_pb2.SaveProjectArchiveRequest)),
+    "StorageService/SaveProject": Way("own", _save),
+    "StorageService/SaveProjectArchive": Way("own", _save_archive),
     "StorageService/RollbackProject": Way("missing", _project(project_pb2.RollbackProjectRequest, version=1)),
     "StorageService/DeleteProject": Way("missing", _project(project_pb2.DeleteProjectRequest)),
     "FileService/GetFile": Way("missing", lambda o: files.GetFileRequest(key=o.at_path.key)),

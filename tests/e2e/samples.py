@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import struct
+import zipfile
 import zlib
+from collections.abc import Mapping
 from typing import Final
 
 
@@ -27,9 +30,17 @@ def wav(seconds: float = 1.0, rate: int = 8000) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
+def zip_of(files: Mapping[str, bytes]) -> bytes:
+    """An archive."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return made.getvalue()
+
+
 JPEG: Final = (
     b"\xff\xd8\xff\xe0\x00\x10JFIF\x00\x01\x01\x00\x00\x01\x00\x01\x00\x00" + bytes(200) + b"\xff\xd9"
 )
 MP4: Final = b"\x00\x00\x00\x18ftypisom\x00\x00\x02\x00isomiso2" + bytes(2000)
 PDF: Final = b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"
-ZIP: Final = b"PK\x05\x06" + bytes(18)

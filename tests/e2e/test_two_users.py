@@ -27,7 +27,7 @@ def new_owner(login: Login) -> Callable[[str], Belongings]:
 @pytest.fixture(scope="module")
 def alice(new_owner: Callable[[str], Belongings]) -> Belongings:
     owner = new_owner(f"alice-{uuid.uuid4()}")
-    assert len(owner.secrets()) == 7
+    assert len(owner.secrets()) == 8
     return owner
 
 
@@ -69,7 +69,7 @@ def test_what_a_stranger_gets(
 ) -> None:
     way, reply = WAYS[name], _call(bob, name, alice)
     if way.stranger == "missing":
-        check_problem(reply, 404, "FILE_NOT_FOUND")
+        check_problem(reply, 404, "PROJECT_NOT_FOUND" if "{slug}" in name else "FILE_NOT_FOUND")
     else:
         assert reply.status_code == way.status, reply.text
     if not way.stream:

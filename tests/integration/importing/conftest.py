@@ -1,0 +1,57 @@
+"""A stack whose imports are impatient, and an origin to import from."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from devstack.stackfile import S3Entry
+from tests.faults.checker import Checker
+from tests.integration.importing.origin import Origin, running_origin
+from tests.stack import RunningStack, start_stack
+
+LIMIT = 256 * 1024
+IDLE_SECONDS = 1.0
+TOTAL_SECONDS = 6.0
+
+
+@pytest.fixture(scope="session")
+def import_origin() -> Iterator[Origin]:
+    """The only private address that may be imported from."""
+    with running_origin() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def importing_stack(
+    import_origin: Origin, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningStack]:
+    env = {
+        "STRONGROOM_IMPORT_ALLOW_HOSTS": import_origin.authority,
+        "STRONGROOM_IMPORT_IDLE_SECONDS": str(IDLE_SECONDS),
+        "STRONGROOM_IMPORT_TIMEOUT_SECONDS": str(TOTAL_SECONDS),
+        "STRONGROOM_MAX_GENERATION_BYTES": str(LIMIT),
+    }
+    with start_stack(tmp_path_factory.mktemp("importing") / "data", env) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def import_checker(importing_stack: RunningStack) -> Checker:
+    state = importing_stack.state
+    return Checker(state["postgres"]["dsn"], S3Entry(**state["s3"]))
+
+
+@pytest.fixture
+def name() -> str:
+    """A user, and a path of the origin, that nobody else has."""
+    return f"user-{uuid.uuid4()}"
+
+
+@pytest.fixture
+def http(importing_stack: RunningStack, name: str) -> Iterator[httpx.Client]:
+    with importing_stack.http(name) as client:
+        yield client
