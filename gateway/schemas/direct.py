@@ -50,7 +50,7 @@ class DirectBody(BaseModel):
 
     target: dict[str, Any] = Field(
         description=(
-            "`family` (files, generations, event_media, profile_picture, temp, path) and the fields of its form."
+            "`family` (files, generations, event_media, profile_picture, temp, path) and its form's fields."
         )
     )
     filename: Annotated[str, Field(max_length=1024)] = ""

@@ -20,6 +20,7 @@ _OVERRIDES: Final = frozenset({"DELETE", "HEAD", "PATCH"})
 #: Not of tus: what OPTIONS is for, and what browsers may try.
 _UNVERSIONED: Final = frozenset({"GET", "OPTIONS"})
 _RESUMABLE: Final = header("tus-resumable", VERSION)
+_EMPTY: Final = header("content-length", 0)
 
 
 class TusProtocol:
@@ -38,13 +39,15 @@ class TusProtocol:
 
         async def send_tus(message: Message) -> None:
             if message["type"] == "http.response.start":
-                kept = [one for one in message["headers"] if not (bodiless and one[0] == b"content-length")]
-                message = {**message, "headers": [*kept, _RESUMABLE]}
+                found = [*message["headers"], _RESUMABLE]
+                if bodiless:  # a POST that counts as HEAD: its answer really has no body
+                    found = [one for one in found if one[0] != b"content-length"] + [_EMPTY]
+                message = {**message, "headers": found}
             await send(message)
 
-        scope = {**scope, "method": method}
+        scope["method"] = method
         if path == f"{PREFIX}/":  # many clients write the address of the collection so
-            scope |= {"path": scope["path"].rstrip("/"), "raw_path": scope["raw_path"].rstrip(b"/")}
+            scope["path"], scope["raw_path"] = scope["path"].rstrip("/"), scope["raw_path"].rstrip(b"/")
         if method not in _UNVERSIONED and _values(scope, b"tus-resumable") != [VERSION.encode()]:
             error = PreconditionFailed(f"Send Tus-Resumable: {VERSION}; no other version is spoken here.")
             reply = problem_for(error, current_request_id())

@@ -17,7 +17,8 @@ from servicekit.settings import CommonSettings
 from servicekit.telemetry import Metrics
 from strongroom.metadata.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
 from strongroom.storage.v1.storage_service_pb2_grpc import add_StorageServiceServicer_to_server
-from tests.integration.gateway.fakes.services import FakeFiles, FakeStorage
+from tests.integration.gateway.fakes.services import FakeFiles
+from tests.integration.gateway.fakes.sessions import FakeSessions
 from tests.integration.gateway.fakes.store import MemoryStore
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -29,7 +30,7 @@ class Backends:
     """The running fakes. ``health``: by service, to be set by tests."""
 
     store: MemoryStore
-    storage: FakeStorage
+    storage: FakeSessions
     files: FakeFiles
     storage_address: str = ""
     metadata_address: str = ""
@@ -42,7 +43,7 @@ class Backends:
 async def run_backends(settings: CommonSettings) -> AsyncIterator[Backends]:
     """Both services on free ports of loopback."""
     store = MemoryStore()
-    backends = Backends(store, FakeStorage(store), FakeFiles(store))
+    backends = Backends(store, FakeSessions(store), FakeFiles(store))
     storage, backends.storage_address = _server(settings, backends.storage_health)
     metadata, backends.metadata_address = _server(settings, backends.metadata_health)
     add_StorageServiceServicer_to_server(backends.storage, storage)
