@@ -1,8 +1,9 @@
 """The two hot messages, read and written without protobuf's copies: data chunks of Upload and of Download.
 
-The bytes on the wire are exactly those of the .proto (a test compares): tag, varint, chunk, joined once on the way out and left
-in place as a memoryview on the way in. At 1 MiB a chunk this saves about a quarter of gRPC's CPU. Everything that is not
-a pure data chunk goes through protobuf as usual.
+The bytes on the wire are exactly those of the .proto (a test compares): tag, varint, chunk, joined once on
+the way out and cut out once on the way in (bytes, because CRC-32C of anything else copies it first). At 1
+MiB a chunk this saves about a quarter of gRPC's CPU. Everything that is not a pure data chunk goes through
+protobuf as usual.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ _FIXED32 = struct.Struct("<I")
 class UploadChunk:
     """An UploadRequest that carries nothing but data.
 
-    On the way out ``pieces`` are joined once; on the way in there is one piece, a view of the received message.
+    On the way out ``pieces`` are joined once; on the way in there is one piece, a view of the received
+    message.
     """
 
     write_offset: int
@@ -75,7 +77,6 @@ def encode_upload(message: UploadRequest | UploadChunk) -> bytes:
 def decode_upload(raw: bytes) -> UploadRequest | UploadChunk:
     """Deserializer of Upload requests; anything unusual is protobuf's business."""
     chunk = UploadChunk(0)
-    view = memoryview(raw)
     position, end = 0, len(raw)
     while position < end:
         tag = raw[position]
@@ -94,7 +95,7 @@ def decode_upload(raw: bytes) -> UploadRequest | UploadChunk:
         elif tag == _FINISH_WRITE:
             chunk.finish_write = bool(value)
         elif position + value <= end and not chunk.pieces:
-            chunk.pieces = (view[position : position + value],)
+            chunk.pieces = (raw[position : position + value],)
             position += value
         else:
             break
