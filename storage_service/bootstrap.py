@@ -152,8 +152,7 @@ class Process:
             bind_setting="STRONGROOM_STORAGE_BIND",
             add_services=self._add_services,
             probes={"strongroom.s3": self._s3_answers},
-            # Without it windows grow with the bandwidth and memory with them: 58 MiB instead of 94 to 139 at the
-            # same CPU (docs/decisions/0005).
+            # With it windows grow with the bandwidth, and memory with them (docs/decisions/0005).
             options=(("grpc.http2.bdp_probe", 0),),
         )
 
