@@ -108,7 +108,7 @@ class Checker:
         return [StoredFile(str(row.id), row.key, row.version_id, row.size_bytes) for row in rows]
 
     def problems(self, *log: Upload) -> list[str]:
-        """What is wrong: leaks anywhere, rows that contradict each other, broken promises to these clients."""
+        """What is wrong: leaks anywhere, contradictions between rows, broken promises to these clients."""
         return [
             *self._damage(None),
             *(problem for upload in log for problem in self._broken_promises(upload)),
@@ -135,6 +135,10 @@ class Checker:
         """Key and id of every open multipart upload in the bucket."""
         pages = self._s3.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket)
         return [(found["Key"], found["UploadId"]) for page in pages for found in page.get("Uploads", [])]
+
+    def abort_upload(self, key: str, number: str) -> None:
+        """Abort a multipart upload behind the service's back, as a bucket's lifecycle rule does."""
+        self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=number)
 
     def versions(self) -> list[tuple[str, str, str]]:
         """Every object version and delete marker in the bucket: key, version id, ``object`` or ``marker``."""
@@ -176,8 +180,9 @@ class Checker:
         orphans = self.query(
             "SELECT b.key, b.state FROM blobs b"
             " LEFT JOIN files f ON (f.owner_id, f.blob_id) = (b.owner_id, b.id)"
-            " WHERE b.owner_id = coalesce(%s, b.owner_id) AND (f.id IS NULL OR b.state <> 3 OR b.file_id IS DISTINCT FROM f.id OR b.key <> f.key"
-            " OR b.version_id <> f.version_id OR b.size_bytes <> f.size_bytes OR b.crc32c <> f.crc32c)",
+            " WHERE b.owner_id = coalesce(%s, b.owner_id) AND (f.id IS NULL OR b.state <> 3"
+            " OR b.file_id IS DISTINCT FROM f.id OR b.key <> f.key OR b.version_id <> f.version_id"
+            " OR b.size_bytes <> f.size_bytes OR b.crc32c <> f.crc32c)",
             owner,
         )
         held = self.query(
@@ -197,7 +202,8 @@ class Checker:
             " coalesce(u.bytes, 0) AS used, coalesce(u.count, 0) AS counted"
             " FROM (SELECT owner_id FROM usage UNION SELECT owner_id FROM files) o"
             " LEFT JOIN"
-            " (SELECT owner_id, sum(size_bytes) AS bytes, count(*) AS count FROM files GROUP BY 1) f"
+            " (SELECT owner_id, sum(size_bytes) AS bytes, count(*) AS count FROM files"
+            " WHERE deleted_at IS NULL GROUP BY 1) f"
             " USING (owner_id)"
             " LEFT JOIN"
             " (SELECT owner_id, sum(used_bytes) AS bytes, sum(file_count) AS count FROM usage GROUP BY 1) u"
@@ -207,7 +213,8 @@ class Checker:
             owner,
         )
         reserved = self.query(
-            "SELECT owner_id, reserved_bytes FROM blobs WHERE state IN (1, 2) AND owner_id = coalesce(%s, owner_id)",
+            "SELECT owner_id, reserved_bytes FROM blobs"
+            " WHERE state IN (1, 2) AND owner_id = coalesce(%s, owner_id)",
             owner,
         )
         return [

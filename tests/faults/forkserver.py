@@ -1,12 +1,12 @@
 """Starts service processes by forking one that has already imported everything they need.
 
-Each failpoint is armed by starting a process anew, more than a hundred times in all, and most of a start is imports.
-A forked process is a real one of its own: pid, session, environment, log and ``__main__`` of the service; it dies with
-the server that forked it. Forking is safe because importing the services starts nothing: neither threads nor gRPC
-(the server checks that).
+Each failpoint is armed by starting a process anew, more than a hundred times in all, and most of a start is
+imports. A forked process is a real one: pid, session, environment, log and the service's ``__main__`` are its
+own; it dies with the server that forked it. Forking is safe because importing the services starts nothing,
+neither threads nor gRPC (the server checks that).
 
-``python -m tests.faults.forkserver`` is the server: it reads one JSON order per line and writes ``{"pid": …}``, later
-``{"ended": pid, "code": …}``.
+``python -m tests.faults.forkserver`` is the server: it reads one JSON order per line and writes
+``{"pid": …}``, later ``{"ended": pid, "code": …}``.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import gc
 import importlib
 import json
 import os
+import pkgutil
 import runpy
 import select
 import signal
@@ -29,7 +30,7 @@ from typing import Any, Final, NoReturn
 
 from tests.stack import CHECKOUT, until
 
-_SERVICES: Final = ("metadata_service", "storage_service", "gateway")
+SERVICES: Final = ("metadata_service", "storage_service", "gateway")
 _PR_SET_PDEATHSIG: Final = 1
 
 
@@ -95,9 +96,17 @@ class ForkServer:
                 self._ended[told["ended"]] = told["code"]
 
 
+def import_all(package: str) -> None:
+    """Import every module of a service but those that are run (``__main__``) or are data (migrations)."""
+    found = pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
+    for module in found:
+        if not module.name.endswith("__main__") and ".migrations." not in module.name:
+            importlib.import_module(module.name)
+
+
 def _serve() -> None:
-    for name in _SERVICES:
-        importlib.import_module(f"{name}.__main__")
+    for name in SERVICES:
+        import_all(name)
     assert threading.active_count() == 1, f"importing the services starts threads: {threading.enumerate()}"
     gc.freeze()
     heard, telling = os.pipe()
@@ -173,7 +182,7 @@ def _become(order: dict[str, Any], parent: int) -> NoReturn:
         code = 0
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
-    except BaseException:  # the child must not run the server's loop, whatever has gone wrong
+    except Exception:  # noqa: BLE001 - whatever it is, the log tells it and the process ends
         traceback.print_exc()
     finally:
         sys.stdout.flush()

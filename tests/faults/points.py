@@ -73,7 +73,7 @@ _KILLS: Final = (
     Kill("P01", "storage", "s3.put.mid_body", "hidden", large=False),
     Kill("P03", "storage", "storage.put.after", "either", large=False),
 )
-#: By process, so that the one that has died is the one to be armed next; what leaves a completion behind comes last.
+#: By process, so that the one that has died is the one to be armed next; completions are interrupted last.
 KILLS: Final = tuple(sorted(_KILLS, key=lambda kill: (kill.holds == "either", kill.service)))
 
 
@@ -152,7 +152,6 @@ _CELLS: Final = tuple(
     for case in (
         *(_refused("S3", operation, status, code, "either", large=large) for status, code in _REFUSALS),
         Break("S3", operation, drop, "visible", large=large),
-        Break("S3", operation, duplicate, "either", large=large),
         Break("S3", operation, edit_reply(halve_body), "either", large=large, name="truncated-xml"),
         Break(
             "S3",
@@ -165,7 +164,11 @@ _CELLS: Final = tuple(
     )
 )
 
-BREAKS: Final = (*_UPLOADS, *_CELLS)
+_DUPLICATES: Final = tuple(
+    Break("S3", operation, duplicate, "visible") for operation in ("UploadPart", "CompleteMultipartUpload")
+)
+
+BREAKS: Final = (*_UPLOADS, *_CELLS, *_DUPLICATES)
 
 
 @dataclass(frozen=True)
@@ -229,6 +232,7 @@ LATE: Final = (
     Late("P04", "PutObject", hold, "given up"),
     Late("D04", "DeleteObject", drop_reply, "deleted"),
     Late("D04", "DeleteObject", drop, "deleted"),
+    Late("D04", "DeleteObject", duplicate, "deleted"),
 )
 
 

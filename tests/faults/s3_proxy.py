@@ -170,7 +170,7 @@ class S3Proxy:
     def close(self) -> None:
         """Stop listening and drop every connection."""
         self.disarm()
-        self._server.get_loop().call_soon_threadsafe(self._server.close)
+        self._loop.run(self._stop_listening())
         self._loop.close()
 
     def __enter__(self) -> Self:
@@ -194,6 +194,9 @@ class S3Proxy:
             return  # the proxy closes; asyncio of Python 3.11 reports a cancelled handler as an error
         finally:
             writer.close()
+
+    async def _stop_listening(self) -> None:
+        self._server.close()
 
     async def _handle(self, exchange: Exchange) -> None:
         request = exchange.request

@@ -108,7 +108,7 @@ class PostgresProxy:
 
     def close(self) -> None:
         """Stop listening and drop every connection."""
-        self._server.get_loop().call_soon_threadsafe(self._server.close)
+        self._loop.run(self._stop_listening())
         self._loop.close()
 
     def __enter__(self) -> Self:
@@ -134,6 +134,9 @@ class PostgresProxy:
             return  # the proxy closes; asyncio of Python 3.11 reports a cancelled handler as an error
         finally:
             self._open -= {writer, up_writer}
+
+    async def _stop_listening(self) -> None:
+        self._server.close()
 
     def take(self, statements: Statements) -> CommitRule | None:
         """The rule that a COMMIT of this transaction meets; each is met once."""

@@ -1,4 +1,4 @@
-"""The checker finds what it is there for: each kind of damage, planted by hand beside a file that is whole."""
+"""The checker finds what it is there for: each kind of damage, planted by hand beside a whole file."""
 
 from __future__ import annotations
 
@@ -71,10 +71,7 @@ def _other_body(cell: Cell, upload: Upload) -> None:
 
 
 def _other_key(cell: Cell, upload: Upload) -> None:
-    upload.acked, upload.body = (
-        upload.acked.removesuffix("~") + "~" * (not upload.acked.endswith("~")),
-        upload.body,
-    )
+    upload.acked = upload.acked[::-1]
 
 
 _STATE = "UPDATE blobs SET state = {}, not_before = now() + interval '1 hour' WHERE owner_id = %s"
@@ -88,12 +85,14 @@ DAMAGE = (
     Damage("stuck row", _sql(_STATE.format(5)), "blob in state 5", _sql(_STATE.format(3))),
     Damage("usage", _sql("UPDATE usage SET used_bytes = used_bytes + 1 WHERE owner_id = %s"), "usage of",
            _sql("UPDATE usage SET used_bytes = used_bytes - 1 WHERE owner_id = %s")),
-    Damage("size", _sql("UPDATE files SET size_bytes = size_bytes + 1 WHERE owner_id = %s"), "that no file matches",
+    Damage("size", _sql("UPDATE files SET size_bytes = size_bytes + 1 WHERE owner_id = %s"),
+           "that no file matches",
            _sql("UPDATE files SET size_bytes = size_bytes - 1 WHERE owner_id = %s")),
     Damage("hidden file", _sql("UPDATE files SET deleted_at = now(), purge_at = now() + interval '1 hour' "
                                "WHERE owner_id = %s"), "acknowledged as",
            _sql("UPDATE files SET deleted_at = NULL, purge_at = NULL WHERE owner_id = %s")),
-    Damage("lost answer", _sql("UPDATE idempotency_keys SET reply = NULL WHERE owner_id = %s"), "its answer is not kept",
+    Damage("lost answer", _sql("UPDATE idempotency_keys SET reply = NULL WHERE owner_id = %s"),
+           "its answer is not kept",
            _sql("UPDATE idempotency_keys SET reply = 'x' WHERE owner_id = %s")),
     Damage("other bytes", _other_body, "does not hold the bytes", _other_body),
     Damage("other key", _other_key, "acknowledged as", _other_key),

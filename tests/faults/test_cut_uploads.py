@@ -21,8 +21,9 @@ from tests.stack import CHECKOUT
 
 TRIES = 200
 AT_ONCE = 16
-STREAMS_PER_CLIENT = 20
+STREAMS_PER_CLIENT = 50
 LIFE_SECONDS = 120.0
+_OUT_OF_TIME = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL)
 
 
 def _cut_point(number: int) -> int:
@@ -76,7 +77,9 @@ async def test_streams_out_of_time(cell: Cell) -> None:
         token = cell.token(f"rd-{number}")
         return await cut_stream(cell.storage_address, token, f"r-{number}", 1 << 30, seconds=seconds)
 
-    assert set(await _storm(one)) == {grpc.StatusCode.DEADLINE_EXCEEDED}
+    codes = await _storm(one)
+    # INTERNAL is what grpc.aio itself makes of a write that meets the end of its call
+    assert {grpc.StatusCode.DEADLINE_EXCEEDED} <= set(codes) <= {*_OUT_OF_TIME}
     await asyncio.to_thread(_nothing_is_left, cell)
 
 

@@ -15,7 +15,7 @@ from tests.faults.checker import Upload
 from tests.faults.client import SMALL, delete, new_upload, put, read
 from tests.faults.rpc import PNG, channel, picture_spec, send, signed_in
 
-ROUNDS = 25
+ROUNDS = 8
 
 
 def _stored(cell: Cell, owner: str) -> Upload:

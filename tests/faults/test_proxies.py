@@ -124,7 +124,7 @@ def test_faults_of_a_read(servers: infra.Infra, s3: Any, proxy: S3Proxy) -> None
 @pytest.mark.parametrize("runs_before", [0, 8], ids=["plain", "prepared"])
 @pytest.mark.parametrize(("at", "applied"), [("before", 0), ("mid", 0), ("after", 1), ("slow", 1)])
 def test_faults_of_a_commit(servers: infra.Infra, at: Moment, applied: int, runs_before: int) -> None:
-    """psycopg prepares statements that it has seen five times, COMMIT included; the proxy recognises both."""
+    """After five times psycopg prepares a statement, COMMIT included; the proxy recognises both."""
     where = urlsplit(servers.postgres_superuser_dsn)
     table = f"proxy_{at}_{runs_before}"
     with PostgresProxy("127.0.0.1", where.port or 0) as proxy:
