@@ -41,6 +41,7 @@ async def test_every_private_route_wants_a_token(gateway: Running, operation: An
         (f"Bearer {jwt.encode({'sub': 'alice', 'exp': NOW + 99}, 'x' * 40, 'HS256')}", "TOKEN_INVALID"),
         (f"Bearer {jwt.encode({'sub': 'alice', 'exp': NOW + 99}, '', 'none')}", "TOKEN_INVALID"),
     ],
+    ids=["nonsense", "empty", "basic", "expired", "no-exp", "no-sub", "other-key", "alg-none"],
 )
 async def test_bad_tokens(gateway: Running, value: str, code: str) -> None:
     response = await gateway.client.get("/api/v1/s3/files", headers={"Authorization": value})
