@@ -58,6 +58,7 @@ _BY_CODE: dict[grpc.StatusCode, tuple[str, str]] = {
     grpc.StatusCode.DATA_LOSS: ("OBJECT_LOST", "Data is missing or damaged."),
 }
 _KNOWN = frozenset(name.removeprefix(PREFIX) for name in ErrorReason.keys())  # noqa: SIM118 - not a dict
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _INTERNAL = ("INTERNAL", "The service failed; its log has the reason under the request id.")
 
 
@@ -151,7 +152,16 @@ def from_rpc_error(error: grpc.RpcError) -> StrongroomError:
     gRPC said stands in ``transport_details``. A reason this release does not know keeps its message.
     """
     code, details = _code_and_details(error)
-    found = _Found.of(error)
+    return _typed(code, details, _Found.of(error))
+
+
+def from_status_proto(status: status_pb2.Status) -> StrongroomError:
+    """The typed exception for one ``google.rpc.Status`` of a batch; by the rules of ``from_rpc_error``."""
+    code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
+    return _typed(code, status.message, _Found.in_status(status))
+
+
+def _typed(code: grpc.StatusCode, details: str, found: _Found) -> StrongroomError:
     name, message = _BY_CODE.get(code, _INTERNAL)
     if found.ours:
         name = found.reason if found.reason in _KNOWN else name
@@ -178,13 +188,17 @@ class _Found:
     @classmethod
     def of(cls, error: grpc.RpcError) -> _Found:
         """Nothing at all when there are no details, or unreadable ones: then the code must do."""
-        found = cls()
         try:
-            status = status_pb2.Status.FromString(_details_bytes(error))
-            for detail in status.details:
-                found.add(detail.TypeName(), detail.value)
+            return cls.in_status(status_pb2.Status.FromString(_details_bytes(error)))
         except DecodeError:
             return cls()
+
+    @classmethod
+    def in_status(cls, status: status_pb2.Status) -> _Found:
+        """:raises DecodeError: when a detail can't be read."""
+        found = cls()
+        for detail in status.details:
+            found.add(detail.TypeName(), detail.value)
         return found
 
     def add(self, name: str, value: bytes) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from grpc import StatusCode as Code
 
 from strongroom.error_base import REASONS, StrongroomError, Violation
-from strongroom.error_wire import from_rpc_error, to_status_proto
+from strongroom.error_wire import from_rpc_error, from_status_proto, to_status_proto
 
 __all__ = [
     "REASONS",
@@ -76,6 +76,7 @@ __all__ = [
     "VersionNotFound",
     "Violation",
     "from_rpc_error",
+    "from_status_proto",
     "to_status_proto",
 ]
 

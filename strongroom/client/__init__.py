@@ -5,6 +5,7 @@ docs/sdk.md.
 from __future__ import annotations
 
 from strongroom.client.async_client import AsyncClient
+from strongroom.client.family_values import Counted, CountedPage, GenerationStats, Notification
 from strongroom.client.files import (
     EventMediaInfo,
     Family,
@@ -16,7 +17,16 @@ from strongroom.client.files import (
     Usage,
     Visibility,
 )
+from strongroom.client.generations import ImportItem
+from strongroom.client.ignoring import DEFAULT_IGNORE
 from strongroom.client.path_downloads import Downloaded
+from strongroom.client.project_values import (
+    Project,
+    ProjectFile,
+    ProjectVersion,
+    RestoredProject,
+    SavedProject,
+)
 from strongroom.client.retries import RetryPolicy
 from strongroom.client.settings import ClientSettings, ConfigurationError, Tls
 from strongroom.client.sources import UploadSource
@@ -36,6 +46,7 @@ from strongroom.client.tokens import Token, development_token
 from strongroom.client.uploads import Checksums, Progress
 
 __all__ = [
+    "DEFAULT_IGNORE",
     "AsyncClient",
     "AtPath",
     "Audio",
@@ -43,6 +54,8 @@ __all__ = [
     "Client",
     "ClientSettings",
     "ConfigurationError",
+    "Counted",
+    "CountedPage",
     "Documents",
     "Downloaded",
     "EventMedia",
@@ -52,9 +65,17 @@ __all__ = [
     "FilePage",
     "Generation",
     "GenerationInfo",
+    "GenerationStats",
+    "ImportItem",
+    "Notification",
     "ProfilePicture",
     "Progress",
+    "Project",
+    "ProjectFile",
+    "ProjectVersion",
+    "RestoredProject",
     "RetryPolicy",
+    "SavedProject",
     "SignedUrl",
     "StoredFile",
     "Target",

@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -13,15 +14,21 @@ from uuid import uuid4
 
 from strongroom.client.connection import Connection
 from strongroom.client.downloads import Download
+from strongroom.client.event_media import EventMediaFiles
+from strongroom.client.family_values import Notification
 from strongroom.client.file_calls import FileCalls
 from strongroom.client.files import FileName, StoredFile, Visibility, name_file
+from strongroom.client.generations import Generations
 from strongroom.client.path_downloads import Downloaded, PathDownload
+from strongroom.client.path_files import PathFiles
+from strongroom.client.projects import Projects
 from strongroom.client.retries import RetryPolicy
 from strongroom.client.settings import ClientSettings, Tls
 from strongroom.client.sources import UploadSource, as_source
 from strongroom.client.targets import Target
 from strongroom.client.tokens import Token
 from strongroom.client.uploads import Checksums, Progress, Upload
+from strongroom.client.watching import watch
 from strongroom.storage.v1 import download_pb2
 
 
@@ -84,6 +91,36 @@ class AsyncClient(FileCalls):
     async def close(self) -> None:
         """Close the channels; calls under way are cancelled. May be called again."""
         await self._connection.close()
+
+    @cached_property
+    def files(self) -> PathFiles:
+        """Files at paths of the caller's choice."""
+        return PathFiles(self)
+
+    @cached_property
+    def generations(self) -> Generations:
+        """Generated images and videos."""
+        return Generations(self, self._connection, self._user_id)
+
+    @cached_property
+    def event_media(self) -> EventMediaFiles:
+        """Media of events; profile pictures; temporary files."""
+        return EventMediaFiles(self, self._connection, self._user_id)
+
+    @cached_property
+    def projects(self) -> Projects:
+        """Trees of files, saved as a whole."""
+        return Projects(self._connection, self._user_id)
+
+    async def watch(self, resume_token: str = "") -> AsyncGenerator[Notification]:
+        """What happens to the caller's files, as it happens, for as long as it is read.
+
+        :param resume_token: the id of the last event seen; empty: only what happens from now on. A connection
+            that breaks is made again from the last event on, so nothing is missed within the retention.
+        """
+        async with aclosing(watch(self._connection, self._user_id, resume_token)) as events:
+            async for event in events:
+                yield event
 
     async def upload(
         self,

@@ -13,14 +13,25 @@ from strongroom.client.channels import make_channel
 from strongroom.client.retries import Attempts, Deadline
 from strongroom.client.settings import ClientSettings
 from strongroom.client.tokens import Tokens
-from strongroom.metadata.v1 import file_service_pb2_grpc, usage_service_pb2_grpc
+from strongroom.metadata.v1 import (
+    event_media_service_pb2_grpc,
+    file_service_pb2_grpc,
+    generation_service_pb2_grpc,
+    notification_service_pb2_grpc,
+    project_service_pb2_grpc,
+    usage_service_pb2_grpc,
+)
 from strongroom.storage.v1 import storage_service_pb2_grpc
 from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from strongroom.wire import DownloadChunk, UploadChunk, decode_download, encode_upload
 
 if TYPE_CHECKING:
+    from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceAsyncStub
     from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceAsyncStub
+    from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceAsyncStub
+    from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
+    from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
     from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceAsyncStub
     from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
 
@@ -76,6 +87,30 @@ class Connection:
     def usages(self) -> UsageServiceAsyncStub:
         """Usage and limits."""
         return usage_service_pb2_grpc.UsageServiceStub(self.channel(self.settings.metadata_address))
+
+    @property
+    def generations(self) -> GenerationServiceAsyncStub:
+        """Queries over generations."""
+        return generation_service_pb2_grpc.GenerationServiceStub(self.channel(self.settings.metadata_address))
+
+    @property
+    def event_media(self) -> EventMediaServiceAsyncStub:
+        """Queries over and edits of event media."""
+        return event_media_service_pb2_grpc.EventMediaServiceStub(
+            self.channel(self.settings.metadata_address)
+        )
+
+    @property
+    def projects(self) -> ProjectServiceAsyncStub:
+        """Queries over projects."""
+        return project_service_pb2_grpc.ProjectServiceStub(self.channel(self.settings.metadata_address))
+
+    @property
+    def notifications(self) -> NotificationServiceAsyncStub:
+        """What happens, as it happens."""
+        return notification_service_pb2_grpc.NotificationServiceStub(
+            self.channel(self.settings.metadata_address)
+        )
 
     def channel(self, address: str) -> grpc.aio.Channel:
         """The channel to an address.

@@ -141,10 +141,12 @@ class FileCalls:
         file: FileName,
         *,
         soft: bool = False,
+        family: Family | None = None,
         if_generation_match: int | None = None,
         timeout: float | None = None,
     ) -> StoredFile:
         """Delete ``file`` and answer it as it was. ``soft``: ``undelete`` brings it back until ``purge_at``.
+        ``family``: files of others are not found.
 
         Not repeated by itself: after a lost answer, ``FileNotFound`` from another call means that it was
         done.
@@ -152,7 +154,10 @@ class FileCalls:
         :raises FileNotFound: also when it was deleted before.
         """
         request = batch_pb2.DeleteFileRequest(
-            soft=soft, user_id=self._user_id, if_generation_match=if_generation_match
+            soft=soft,
+            user_id=self._user_id,
+            if_generation_match=if_generation_match,
+            family=family.to_proto() if family else file_pb2.FILE_FAMILY_UNSPECIFIED,
         )
         name_file(request, file)
         response = await self._connection.unary(self._connection.storage.DeleteFile, request, timeout=timeout)
@@ -195,12 +200,14 @@ class FileCalls:
         expires_in: timedelta | int | None = None,
         method: Literal["GET", "HEAD"] = "GET",
         disposition: Literal["inline", "attachment"] | None = None,
+        family: Family | None = None,
         timeout: float | None = None,
     ) -> SignedUrl:
         """A URL that reads ``file`` without a token.
 
         :param expires_in: 1 s to 7 days, in seconds or as a timedelta; default one hour.
         :param disposition: how a browser treats it; default: inline for safe types, else attachment.
+        :param family: files of others are not found.
         """
         seconds = int(expires_in.total_seconds()) if isinstance(expires_in, timedelta) else expires_in
         request = download_pb2.SignUrlRequest(
@@ -210,6 +217,7 @@ class FileCalls:
                 f"DISPOSITION_{(disposition or 'unspecified').upper()}"
             ),
             user_id=self._user_id,
+            family=family.to_proto() if family else file_pb2.FILE_FAMILY_UNSPECIFIED,
         )
         name_file(request, file)
         response = await self._connection.unary(self._connection.storage.SignUrl, request, timeout=timeout)

@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from enum import Enum, auto
-from typing import TYPE_CHECKING
 
 import google_crc32c
-import grpc
 
 from strongroom import errors
-from strongroom.client.connection import Connection, typed
+from strongroom.client.connection import Connection
 from strongroom.client.files import StoredFile
 from strongroom.client.reading import with_last
 from strongroom.client.retries import Deadline
 from strongroom.client.sources import Source
+from strongroom.client.streams import SourceFailed, exchange
 from strongroom.metadata.v1 import file_pb2, target_pb2
-from strongroom.sending import STATUS_SECONDS, half_close, send
 from strongroom.storage.v1 import upload_pb2
 from strongroom.wire import UploadChunk, encode_upload
 
 Message = upload_pb2.UploadRequest | UploadChunk
-
-if TYPE_CHECKING:
-    UploadCall = grpc.aio.StreamUnaryCall[Message, upload_pb2.UploadResponse]
 
 #: Called with the bytes done so far and their total, where it is known. A retry begins at 0 again.
 Progress = Callable[[int, int | None], None]
@@ -59,19 +52,6 @@ class Checksums:
 
 def _digest(value: bytes | str) -> bytes:
     return bytes.fromhex(value) if isinstance(value, str) else value
-
-
-class _Sent(Enum):
-    ALL = auto()
-    CUT_SHORT = auto()
-
-
-class SourceFailed(Exception):
-    """Carries what the source (or the progress callback) raised past the retries, to be raised as it is."""
-
-    def __init__(self, cause: BaseException) -> None:
-        super().__init__(str(cause))
-        self.cause = cause
 
 
 class Upload:
@@ -123,42 +103,17 @@ class Upload:
         raise error
 
     async def _attempt(self) -> file_pb2.File:
-        """One call. The sender and the reply run side by side: a refusal is seen while the source is still
-        slow.
-        """
+        """One call."""
         metadata = await self._connection.metadata()
         call = self._connection.upload(metadata=metadata, timeout=self._deadline.remaining())
-        sender = asyncio.create_task(self._send(call))
-        reply = asyncio.create_task(_reply(call))
-        try:
-            await asyncio.wait({sender, reply}, return_when=asyncio.FIRST_COMPLETED)
-            if not reply.done() and await sender is _Sent.CUT_SHORT:
-                await asyncio.wait({reply}, timeout=STATUS_SECONDS)
-                _check_answered(reply)
-            return (await reply).file
-        except grpc.aio.AioRpcError as error:
-            raise typed(error, metadata) from error
-        finally:
-            call.cancel()
-            await _stop(sender, reply)
+        return (await exchange(call, metadata, self._encoded())).file
 
-    async def _send(self, call: UploadCall) -> _Sent:
-        """Write every message; stops when the call has ended, whose reply then says why.
-
-        :raises SourceFailed: when reading or reporting progress raised.
-        """
-        if not await _connected(call):
-            return _Sent.CUT_SHORT  # nothing was read: even a source of one reading may be tried again
-        try:
-            async with aclosing(self._messages()) as messages:
-                async for message in messages:
-                    if not await send(call, encode_upload(message)):
-                        return _Sent.CUT_SHORT
-                    self._report(message.write_offset + len(message.data))
-        except Exception as error:
-            raise SourceFailed(error) from error
-        await half_close(call)
-        return _Sent.ALL
+    async def _encoded(self) -> AsyncGenerator[bytes]:
+        """The messages as they travel; each is reported once it was taken."""
+        async with aclosing(self._messages()) as messages:
+            async for message in messages:
+                yield encode_upload(message)
+                self._report(message.write_offset + len(message.data))
 
     async def _messages(self) -> AsyncGenerator[Message]:
         """The messages of one attempt: spec on the first, size and checksum of the whole on the last."""
@@ -202,28 +157,3 @@ class Upload:
         if self._on_progress is not None and sent != self._reported:
             self._reported = sent
             self._on_progress(sent, self._total)
-
-
-async def _reply(call: UploadCall) -> upload_pb2.UploadResponse:
-    return await call
-
-
-async def _connected(call: UploadCall) -> bool:
-    """Whether the call reached a server; False: it is over."""
-    try:
-        await call.wait_for_connection()
-    except grpc.aio.AioRpcError:
-        return False
-    return not call.done()
-
-
-def _check_answered(reply: asyncio.Task[upload_pb2.UploadResponse]) -> None:
-    if not reply.done():
-        raise errors.ServiceUnavailable("the connection broke while the file was sent, and nothing said why")
-
-
-async def _stop(*tasks: asyncio.Task[object]) -> None:
-    """Cancel and await: nothing of an attempt outlives it, a source's own clean-up included."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

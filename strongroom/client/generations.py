@@ -1,0 +1,242 @@
+"""``client.generations``: generated images and videos."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import grpc
+
+from strongroom import errors
+from strongroom.client.connection import Connection, typed
+from strongroom.client.family_values import CountedPage, GenerationStats
+from strongroom.client.files import Family, FileName, SignedUrl, StoredFile, Visibility, id_or_key
+from strongroom.client.retries import Deadline
+from strongroom.client.targets import Generation, GenerationKind
+from strongroom.client.uploads import Progress
+from strongroom.metadata.v1 import file_pb2, generation_service_pb2, target_pb2
+from strongroom.storage.v1 import batch_pb2, direct_pb2
+
+if TYPE_CHECKING:
+    from strongroom.client.async_client import AsyncClient
+    from strongroom.client.sources import UploadSource
+
+#: What one call may import side by side.
+MAX_BATCH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class ImportItem:
+    """One import of a batch. ``request_id``: idempotency key; a fresh UUID unless given."""
+
+    url: str
+    type: GenerationKind
+    prompt: str = ""
+    settings: str | Mapping[str, Any] = ""
+    filename: str = ""
+    request_id: str | None = None
+
+    def to_proto(self, user_id: str) -> direct_pb2.ImportFromUrlRequest:
+        """The request as the contract has it.
+
+        :raises ValueError: for a type that is none of the four.
+        """
+        spec = target_pb2.UploadSpec(
+            target=Generation(self.type, self.prompt, self.settings).to_proto(),
+            filename=self.filename,
+            request_id=self.request_id or str(uuid4()),
+            user_id=user_id,
+        )
+        return direct_pb2.ImportFromUrlRequest(url=self.url, spec=spec)
+
+
+class Generations:
+    """The caller's generations, newest first in lists."""
+
+    def __init__(self, client: AsyncClient, connection: Connection, user_id: str) -> None:
+        self._client = client
+        self._connection = connection
+        self._user_id = user_id
+
+    async def import_url(
+        self,
+        url: str,
+        type: GenerationKind,  # noqa: A002 - the family's own word for it
+        prompt: str = "",
+        settings: str | Mapping[str, Any] = "",
+        *,
+        filename: str = "",
+        visibility: Visibility | None = None,
+        request_id: str | None = None,
+        on_progress: Progress | None = None,
+        timeout: float | None = None,
+    ) -> StoredFile:
+        """Have the service pull a generation from its provider's ``url``; its bytes don't pass through here.
+
+        :param on_progress: called with bytes read and the total, where the source tells it; begins again at 0
+            with each try of the service.
+        :raises SourceUrlRefused: the URL leads where the service may not go. :raises SourceUrlFailed: the
+            source did not give the file.
+        """
+        request = ImportItem(url, type, prompt, settings, filename, request_id).to_proto(self._user_id)
+        if visibility is not None:
+            request.spec.visibility = visibility.to_proto()
+        deadline = Deadline(timeout)
+        attempts = self._connection.attempts(deadline)
+        while True:
+            try:
+                return await self._import(request, on_progress, deadline)
+            except errors.StrongroomError as error:
+                await attempts.pause(error)
+
+    async def _import(
+        self, request: direct_pb2.ImportFromUrlRequest, on_progress: Progress | None, deadline: Deadline
+    ) -> StoredFile:
+        metadata = await self._connection.metadata()
+        call = self._connection.storage.ImportFromUrl(
+            request, metadata=metadata, timeout=deadline.remaining()
+        )
+        try:
+            async for message in call:
+                if message.HasField("file"):
+                    return StoredFile.from_proto(message.file)
+                seen = message.progress
+                if on_progress is not None:
+                    total = seen.total_bytes if seen.HasField("total_bytes") else None
+                    on_progress(seen.received_bytes, total)
+        except grpc.aio.AioRpcError as error:
+            raise typed(error, metadata) from error
+        finally:
+            call.cancel()
+        raise errors.ServiceUnavailable("the import ended without a file, and nothing said why")
+
+    async def import_batch(
+        self, items: Sequence[ImportItem], *, timeout: float | None = None
+    ) -> list[StoredFile | errors.StrongroomError]:
+        """Import side by side, 50 at a time; the file or the error of each, in the order given.
+
+        One failure spoils no other. A lost answer is asked for again: nothing is imported twice.
+        """
+        deadline = Deadline(timeout)
+        requests = [item.to_proto(self._user_id) for item in items]
+        found: list[StoredFile | errors.StrongroomError] = []
+        for start in range(0, len(requests), MAX_BATCH):
+            found += await self._batch(requests[start : start + MAX_BATCH], deadline)
+        return found
+
+    async def _batch(
+        self, requests: Sequence[direct_pb2.ImportFromUrlRequest], deadline: Deadline
+    ) -> list[StoredFile | errors.StrongroomError]:
+        """One call. Imports take longer than calls without bytes: only the caller's own time limit holds."""
+        request = batch_pb2.BatchImportRequest(items=requests)
+        attempts = self._connection.attempts(deadline)
+        while True:
+            metadata = await self._connection.metadata()
+            try:
+                response = await self._connection.storage.BatchImport(
+                    request, metadata=metadata, timeout=deadline.remaining()
+                )
+            except grpc.aio.AioRpcError as error:
+                await attempts.pause(typed(error, metadata))
+                continue
+            return [
+                StoredFile.from_proto(one.file)
+                if one.HasField("file")
+                else errors.from_status_proto(one.error)
+                for one in response.results
+            ]
+
+    async def upload(
+        self,
+        source: UploadSource,
+        type: GenerationKind,  # noqa: A002
+        prompt: str = "",
+        settings: str | Mapping[str, Any] = "",
+        *,
+        filename: str | None = None,
+        content_type: str = "",
+        metadata: Mapping[str, str] | None = None,
+        visibility: Visibility | None = None,
+        request_id: str | None = None,
+        on_progress: Progress | None = None,
+        timeout: float | None = None,
+    ) -> StoredFile:
+        """Store a generation that the caller has; as ``AsyncClient.upload``."""
+        return await self._client.upload(
+            source,
+            Generation(type, prompt, settings),
+            filename=filename,
+            content_type=content_type,
+            metadata=metadata,
+            visibility=visibility,
+            request_id=request_id,
+            on_progress=on_progress,
+            timeout=timeout,
+        )
+
+    async def list_page(
+        self,
+        type: GenerationKind | None = None,  # noqa: A002
+        *,
+        page_size: int = 20,
+        page_token: str = "",
+        skip: int = 0,
+    ) -> CountedPage:
+        """One page, 100 at the most. ``skip`` is the slow way to a later page; prefer ``page_token``."""
+        request = generation_service_pb2.ListGenerationsRequest(
+            type=_kind(type), page_size=page_size, page_token=page_token, skip=skip, user_id=self._user_id
+        )
+        method = self._connection.generations.ListGenerations
+        response = await self._connection.unary(method, request)
+        files = tuple(map(StoredFile.from_proto, response.files))
+        return CountedPage(files, response.total_size, response.next_page_token)
+
+    async def list(self, type: GenerationKind | None = None) -> AsyncGenerator[StoredFile]:  # noqa: A002
+        """All of them, fetched page by page."""
+        token, more = "", True
+        while more:
+            page = await self.list_page(type, page_size=100, page_token=token)
+            for file in page.files:
+                yield file
+            token = page.next_page_token
+            more = bool(token)
+
+    async def get(self, file: FileName) -> StoredFile:
+        """One generation.
+
+        :raises FileNotFound: also for files of other families.
+        """
+        file_id, _ = id_or_key(file)
+        file_id = file_id or (await self._client.get(file)).id
+        request = generation_service_pb2.GetGenerationRequest(file_id=file_id, user_id=self._user_id)
+        response = await self._connection.unary(self._connection.generations.GetGeneration, request)
+        return StoredFile.from_proto(response.file)
+
+    async def stats(self) -> GenerationStats:
+        """Counts and bytes, of one instant."""
+        request = generation_service_pb2.GetGenerationStatsRequest(user_id=self._user_id)
+        response = await self._connection.unary(self._connection.generations.GetGenerationStats, request)
+        return GenerationStats.from_proto(response)
+
+    async def url(self, file: FileName, *, expires_in: timedelta | int | None = None) -> SignedUrl:
+        """A URL that reads it without a token, as ``AsyncClient.sign_url``.
+
+        :raises FileNotFound: also for files of other families.
+        """
+        return await self._client.sign_url(file, expires_in=expires_in, family=Family.GENERATION)
+
+    async def delete(self, file: FileName) -> StoredFile:
+        """Delete it and answer it as it was.
+
+        :raises FileNotFound: also for files of other families.
+        """
+        return await self._client.delete(file, family=Family.GENERATION)
+
+
+def _kind(name: GenerationKind | None) -> file_pb2.GenerationType.ValueType:
+    if name is None:
+        return file_pb2.GENERATION_TYPE_UNSPECIFIED
+    return Generation(name).to_proto().generation.type

@@ -1,0 +1,161 @@
+"""``client.files``: files at paths of the caller's choice, by the names that callers of S3 wrappers know."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final, overload
+
+from strongroom.client.files import FileName, StoredFile, Visibility
+from strongroom.client.path_downloads import Downloaded
+from strongroom.client.targets import AtPath
+from strongroom.client.uploads import Progress
+
+if TYPE_CHECKING:
+    from strongroom.client.async_client import AsyncClient
+    from strongroom.client.sources import UploadSource
+
+#: What one page of a list holds at the most.
+MAX_KEYS: Final = 1000
+_UNSAFE: Final = re.compile(rb"[^A-Za-z0-9\-_.~@+]")
+
+
+class PathFiles:
+    """Files that the caller names: ``reports/2026.pdf`` is stored as ``paths/{user}/reports/2026.pdf``.
+
+    ``key`` is that path, or the full key (what begins with ``paths/{user}/``), or a ``StoredFile``, or an id
+    as a ``UUID``. Storing at a path replaces what was there, in one step.
+    """
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+        self._prefix = ""
+
+    async def upload_file(
+        self,
+        source: UploadSource,
+        key: str,
+        content_type: str = "",
+        metadata: Mapping[str, str] | None = None,
+        *,
+        visibility: Visibility | None = None,
+        if_generation_match: int | None = None,
+        request_id: str | None = None,
+        on_progress: Progress | None = None,
+        timeout: float | None = None,
+    ) -> StoredFile:
+        """Store a path, a file object or anything else that ``AsyncClient.upload`` takes at ``key``.
+
+        :param content_type: default: detected by the service.
+        :param if_generation_match: replace only this generation; 0: only if nothing is there.
+        :raises PathInvalid: names the rule that ``key`` breaks. Others as of ``upload``.
+        """
+        path = (await self._key(key)).removeprefix(await self._own_prefix())
+        return await self._client.upload(
+            source,
+            AtPath(path),
+            filename=path.rsplit("/", 1)[-1],
+            content_type=content_type,
+            metadata=metadata,
+            visibility=visibility,
+            if_generation_match=if_generation_match,
+            request_id=request_id,
+            on_progress=on_progress,
+            timeout=timeout,
+        )
+
+    @overload
+    async def download_file(
+        self, key: FileName, local_path: None = None, *, on_progress: Progress | None = None
+    ) -> bytes: ...
+
+    @overload
+    async def download_file(
+        self, key: FileName, local_path: str | os.PathLike[str], *, on_progress: Progress | None = None
+    ) -> Downloaded: ...
+
+    async def download_file(
+        self,
+        key: FileName,
+        local_path: str | os.PathLike[str] | None = None,
+        *,
+        on_progress: Progress | None = None,
+    ) -> bytes | Downloaded:
+        """The bytes; with ``local_path`` they go there instead, as ``AsyncClient.download`` does it.
+
+        :raises FileNotFound: nothing is stored there.
+        """
+        name = await self._name(key)
+        if local_path is None:
+            return await self._client.read(name)
+        return await self._client.download(name, local_path, on_progress=on_progress)
+
+    async def get_file_info(self, key: FileName) -> StoredFile:
+        """What is known about the file.
+
+        :raises FileNotFound: nothing is stored there.
+        """
+        return await self._client.get(await self._name(key))
+
+    async def list_files(self, prefix: str = "", max_keys: int = MAX_KEYS) -> list[StoredFile]:
+        """Files whose path begins with ``prefix``, in order, ``max_keys`` at the most.
+
+        For lists without end: ``AsyncClient.list("paths/…")``.
+
+        :raises ValueError: for a negative ``max_keys``.
+        """
+        if max_keys < 0:
+            raise ValueError(f"max_keys is a number of files, not {max_keys}")
+        found: list[StoredFile] = []
+        token, more = "", max_keys > 0
+        whole = await self._key(prefix) if prefix else await self._own_prefix()
+        while more:
+            size = min(max_keys - len(found), MAX_KEYS)
+            page = await self._client.list_page(whole, page_size=size, page_token=token)
+            found += page.files
+            token = page.next_page_token
+            more = bool(token) and len(found) < max_keys
+        return found
+
+    async def get_file_url(self, key: FileName, expires_in: timedelta | int = 3600) -> str:
+        """A URL that reads the file without a token; of a public file behind a CDN a permanent one.
+
+        :param expires_in: 1 s to 7 days, in seconds or as a timedelta.
+        :raises FileNotFound: nothing is stored there.
+        """
+        return (await self._client.sign_url(await self._name(key), expires_in=expires_in)).url
+
+    async def file_exists(self, key: FileName) -> bool:
+        """Whether something is stored there."""
+        return await self._client.exists(await self._name(key))
+
+    async def delete_file(self, key: FileName) -> StoredFile:
+        """Delete the file and answer it as it was.
+
+        :raises FileNotFound: nothing is stored there.
+        """
+        return await self._client.delete(await self._name(key))
+
+    async def _name(self, key: FileName) -> FileName:
+        return await self._key(key) if isinstance(key, str) else key
+
+    async def _key(self, key: str) -> str:
+        """The full key of a path."""
+        prefix = await self._own_prefix()
+        path = unicodedata.normalize("NFC", key)
+        return path if path.startswith(prefix) else prefix + path
+
+    async def _own_prefix(self) -> str:
+        """``paths/{user}/``. Whose files these are is the service's to say: one call, the first time."""
+        if not self._prefix:
+            self._prefix = f"paths/{key_segment((await self._client.usage()).owner_id)}/"
+        return self._prefix
+
+
+def key_segment(user_id: str) -> str:
+    """A user id as it stands in keys: docs/architecture.md, "Keys"."""
+    escaped = _UNSAFE.sub(lambda found: b"=" + found[0].hex().upper().encode(), user_id.encode()).decode()
+    return "=2E" + escaped[1:] if not escaped.strip(".") else escaped

@@ -1,0 +1,153 @@
+"""A version of a project into a local folder, file by file or as a ZIP."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import Path
+
+import grpc
+
+from strongroom import errors
+from strongroom.client.connection import Connection, typed
+from strongroom.client.downloads import Download
+from strongroom.client.path_downloads import in_worker
+from strongroom.client.project_trees import digest
+from strongroom.client.project_values import ProjectFile
+from strongroom.client.replacing import replacing
+from strongroom.client.retries import Deadline
+from strongroom.client.uploads import Progress
+from strongroom.storage.v1 import download_pb2
+
+#: Downloads side by side.
+PARALLEL = 8
+
+
+class Restore:
+    """One restore of ``files``, which are those of one version."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        name: download_pb2.ProjectVersionName,
+        user_id: str,
+        *,
+        on_progress: Progress | None,
+    ) -> None:
+        self._connection = connection
+        self._name = name
+        self._user_id = user_id
+        self._on_progress = on_progress
+        self._done = 0
+        self._total = 0
+
+    async def into(
+        self, directory: Path, files: Sequence[ProjectFile], *, overwrite: bool
+    ) -> tuple[str, ...]:
+        """Write what is not there or differs; the paths written. Other files of the folder stay.
+
+        :raises FileExistsError: something differs and ``overwrite`` is off; nothing was written then.
+        :raises PathInvalid: a path leads out of the folder, perhaps by a link in it.
+        """
+        places = await in_worker(_places, directory, files)
+        wanted = await in_worker(_differing, places, overwrite)
+        self._total = sum(file.size for file, _ in wanted)
+        waiting = iter(wanted)
+
+        async def work() -> None:
+            for file, place in waiting:
+                await self._fetch(file, place)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(PARALLEL, len(wanted))):
+                    group.create_task(work())
+        except BaseExceptionGroup as failures:  # the others were cancelled by the first
+            raise failures.exceptions[0] from None
+        return tuple(file.path for file, _ in wanted)
+
+    async def _fetch(self, file: ProjectFile, place: Path) -> None:
+        await in_worker(lambda: place.parent.mkdir(parents=True, exist_ok=True))
+        name = download_pb2.ProjectFileName(slug=self._name.slug, version=self._name.version, path=file.path)
+        request = download_pb2.DownloadRequest(project_file=name, user_id=self._user_id)
+        sha256 = hashlib.sha256()
+        async with replacing(place) as local:
+            async with aclosing(Download(self._connection, request, None).blocks()) as blocks:
+                async for block in blocks:
+                    await in_worker(local.write, block)
+                    sha256.update(block)
+                    self._report(len(block))
+            if sha256.digest() != file.sha256:
+                raise errors.ChecksumMismatch(
+                    f"what was received of {file.path} is not what was saved (SHA-256 differs); try again",
+                    metadata={"algorithm": "sha256", "expected": file.sha256.hex()},
+                )
+
+    def _report(self, size: int) -> None:
+        self._done += size
+        if self._on_progress is not None:
+            self._on_progress(self._done, self._total)
+
+
+def _places(directory: Path, files: Sequence[ProjectFile]) -> list[tuple[ProjectFile, Path]]:
+    """Where each file goes: below ``directory`` whatever links are in it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    root = directory.resolve()
+    places: list[tuple[ProjectFile, Path]] = []
+    for file in files:
+        place = root / file.path
+        segments = file.path.split("/")
+        if {"", ".", ".."} & set(segments) or not place.parent.resolve().is_relative_to(root):
+            raise errors.PathInvalid(
+                f"{file.path} leads out of {directory}; remove the link there, or restore elsewhere",
+                metadata={"path": ascii(file.path)[1:-1], "rule": "inside_folder"},
+            )
+        places.append((file, place))
+    return places
+
+
+def _differing(places: Sequence[tuple[ProjectFile, Path]], overwrite: bool) -> list[tuple[ProjectFile, Path]]:
+    found: list[tuple[ProjectFile, Path]] = []
+    for file, place in places:
+        there = place.is_symlink() or place.exists()
+        if there and not place.is_symlink() and place.is_file() and digest(place) == (file.size, file.sha256):
+            continue
+        if there and not overwrite:
+            raise FileExistsError(17, "is there with other content; nothing was restored", str(place))
+        found.append((file, place))
+    return found
+
+
+async def save_zip(
+    connection: Connection,
+    request: download_pb2.DownloadArchiveRequest,
+    destination: Path,
+    *,
+    on_progress: Progress | None,
+    timeout: float | None,
+) -> int:
+    """Write the ZIP to ``destination``; its bytes. A stream that breaks begins anew: archives have no ranges.
+
+    :raises StrongroomError: typed by the reason.
+    """
+    deadline = Deadline(timeout)
+    attempts = connection.attempts(deadline)
+    while True:
+        metadata = await connection.metadata()
+        call = connection.storage.DownloadArchive(request, metadata=metadata, timeout=deadline.remaining())
+        size = 0
+        try:
+            async with replacing(destination) as file:
+                async for message in call:
+                    await in_worker(file.write, message.data)
+                    size += len(message.data)
+                    if on_progress is not None:
+                        on_progress(size, None)
+        except grpc.aio.AioRpcError as error:
+            await attempts.pause(typed(error, metadata))
+        else:
+            return size
+        finally:
+            call.cancel()

@@ -1,0 +1,166 @@
+"""Saving a project: one client stream of all its files, or of a ZIP."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Collection
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+
+from strongroom import errors
+from strongroom.client.connection import Connection
+from strongroom.client.project_trees import Tree, TreeFile, blocks_of
+from strongroom.client.project_values import Project, ProjectVersion, SavedProject
+from strongroom.client.reading import in_thread
+from strongroom.client.retries import Deadline
+from strongroom.client.sources import Source
+from strongroom.client.streams import SourceFailed, exchange
+from strongroom.client.uploads import Progress
+from strongroom.storage.v1 import project_pb2
+
+if TYPE_CHECKING:
+    import grpc
+
+    Response = project_pb2.SaveProjectResponse | project_pb2.SaveProjectArchiveResponse
+
+
+class _Save:
+    """One save with all its attempts, which ``spec.request_id`` makes one request for the service."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        spec: project_pb2.SaveProjectSpec,
+        on_progress: Progress | None,
+        timeout: float | None,
+    ) -> None:
+        self._connection = connection
+        self._spec = spec
+        self._on_progress = on_progress
+        self._deadline = Deadline(timeout)
+
+    async def run(self) -> SavedProject:
+        """Save.
+
+        :raises StrongroomError: typed by the reason. What reading raises comes out as it is.
+        """
+        attempts = self._connection.attempts(self._deadline)
+        while True:
+            metadata = await self._connection.metadata()
+            call = self._call(metadata=metadata, timeout=self._deadline.remaining())
+            try:
+                response: Response = await exchange(call, metadata, self._messages())
+            except errors.StrongroomError as error:
+                self._refuse_second_reading(error)
+                await attempts.pause(error)
+            except SourceFailed as failed:
+                raise failed.cause  # noqa: B904 - the cause has its own traceback
+            else:
+                project = Project.from_proto(response.project)
+                return SavedProject(project, ProjectVersion.from_proto(response.version))
+
+    def _call(self, **options: Any) -> grpc.aio.StreamUnaryCall[Any, Any]:
+        raise NotImplementedError
+
+    def _messages(self) -> AsyncGenerator[bytes]:
+        raise NotImplementedError
+
+    def _refuse_second_reading(self, error: errors.StrongroomError) -> None:
+        """Raise ``error`` when its bytes can't be sent again."""
+
+    def _report(self, done: int, total: int | None) -> None:
+        if self._on_progress is not None:
+            self._on_progress(done, total)
+
+
+class TreeSave(_Save):
+    """Saves a tree; the files of ``unchanged`` paths are named, not sent."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        spec: project_pb2.SaveProjectSpec,
+        tree: Tree,
+        unchanged: Collection[str],
+        *,
+        on_progress: Progress | None,
+        timeout: float | None,
+    ) -> None:
+        super().__init__(connection, spec, on_progress, timeout)
+        self._tree = tree
+        self._unchanged = unchanged
+
+    def _call(self, **options: Any) -> grpc.aio.StreamUnaryCall[Any, Any]:
+        return self._connection.storage.SaveProject(**options)
+
+    async def _messages(self) -> AsyncGenerator[bytes]:
+        """Spec, each file's head and data, the end. Progress counts the bytes that are sent."""
+        request = project_pb2.SaveProjectRequest
+        changed = [file for file in self._tree.files if file.path not in self._unchanged]
+        done, total = 0, sum(file.size for file in changed)
+        yield request(spec=self._spec).SerializeToString()
+        self._report(done, total)
+        for file in self._tree.files:
+            unchanged = file.path in self._unchanged
+            yield request(file=_head(file, unchanged=unchanged)).SerializeToString()
+            if unchanged:
+                continue
+            async with aclosing(_content(file)) as blocks:
+                async for block in blocks:
+                    yield request(data=block).SerializeToString()
+                    done += len(block)
+                    self._report(done, total)
+        yield request(finish_write=True).SerializeToString()
+
+
+class ArchiveSave(_Save):
+    """Saves the content of a ZIP."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        spec: project_pb2.SaveProjectSpec,
+        source: Source,
+        *,
+        on_progress: Progress | None,
+        timeout: float | None,
+    ) -> None:
+        super().__init__(connection, spec, on_progress, timeout)
+        self._source = source
+        self._began = False
+
+    def _call(self, **options: Any) -> grpc.aio.StreamUnaryCall[Any, Any]:
+        return self._connection.storage.SaveProjectArchive(**options)
+
+    async def _messages(self) -> AsyncGenerator[bytes]:
+        request, done = project_pb2.SaveProjectArchiveRequest, 0
+        yield request(spec=self._spec).SerializeToString()
+        self._began = True
+        async with aclosing(self._source.blocks()) as blocks:
+            async for block in blocks:
+                yield request(data=block).SerializeToString()
+                done += len(block)
+                self._report(done, self._source.size)
+        yield request(finish_write=True).SerializeToString()
+
+    def _refuse_second_reading(self, error: errors.StrongroomError) -> None:
+        if self._began and not self._source.repeatable:
+            error.add_note("not tried again: bytes of the source were already read; give a path, or bytes")
+            raise error
+
+
+def _head(file: TreeFile, *, unchanged: bool) -> project_pb2.SaveProjectFile:
+    return project_pb2.SaveProjectFile(
+        path=file.path, size_bytes=file.size, sha256=file.sha256, unchanged=unchanged
+    )
+
+
+async def _content(file: TreeFile) -> AsyncGenerator[bytes]:
+    """A small file in one turn of a thread, a large one block by block."""
+    if file.size <= 1024 * 1024:
+        for block in await asyncio.to_thread(lambda: list(blocks_of(file))):
+            yield block
+        return
+    async with aclosing(in_thread(lambda: blocks_of(file))) as blocks:
+        async for block in blocks:
+            yield block

@@ -1,0 +1,101 @@
+"""A folder as a project sees it: paths, sizes and SHA-256 of its files. Everything here blocks."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from strongroom.client.ignoring import Ignore
+
+READ_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TreeFile:
+    """One file. ``path``: inside the project, with ``/``, in NFC."""
+
+    path: str
+    local: Path
+    size: int
+    sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """Files in the order of their paths; ``skipped``: links, pipes, devices."""
+
+    files: tuple[TreeFile, ...]
+    skipped: tuple[Path, ...]
+
+
+def read_tree(root: Path, ignore: Ignore) -> Tree:
+    """Read every file below ``root`` that ``ignore`` does not leave out. Links are not followed: they may
+    lead out of the tree, or in circles.
+
+    :raises NotADirectoryError: ``root`` is no folder. :raises OSError: something can't be read.
+    :raises ValueError: a name is not UTF-8, or two become one in NFC.
+    """
+    if not root.is_dir():
+        raise NotADirectoryError(20, "is not a folder", str(root))
+    files: dict[str, TreeFile] = {}
+    skipped: list[Path] = []
+    for path, local in _walk(root, "", ignore):
+        mode = local.lstat().st_mode
+        if not stat.S_ISREG(mode):
+            skipped.append(local)
+            continue
+        normal = _sendable(path, local)
+        if normal in files:
+            raise ValueError(f"{local} and {files[normal].local} have one name in NFC; rename one of them")
+        size, sha256 = digest(local)
+        files[normal] = TreeFile(normal, local, size, sha256)
+    return Tree(tuple(files[path] for path in sorted(files)), tuple(skipped))
+
+
+def _walk(folder: Path, prefix: str, ignore: Ignore) -> Iterator[tuple[str, Path]]:
+    with os.scandir(folder) as entries:
+        found = sorted(entries, key=lambda entry: entry.name)
+    for entry in found:
+        path = prefix + entry.name
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if ignore.leaves_out(path, folder=is_folder):
+            continue
+        if is_folder:
+            yield from _walk(Path(entry.path), path + "/", ignore)
+        else:
+            yield path, Path(entry.path)
+
+
+def _sendable(path: str, local: Path) -> str:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"the name {os.fsencode(local)!r} is not UTF-8; rename it, or ignore it") from None
+    return unicodedata.normalize("NFC", path)
+
+
+def digest(local: Path) -> tuple[int, bytes]:
+    """Size and SHA-256 of a file."""
+    size, sha256 = 0, hashlib.sha256()
+    with local.open("rb", buffering=0) as file:
+        while block := file.read(READ_BYTES):
+            size += len(block)
+            sha256.update(block)
+    return size, sha256.digest()
+
+
+def blocks_of(file: TreeFile) -> Iterator[bytes]:
+    """The content; a file that grew or shrank since it was read ends where its size says, or before.
+
+    SHA-256, which the service verifies, tells every other change.
+    """
+    left = file.size
+    with file.local.open("rb", buffering=0) as source:
+        while left and (block := source.read(min(READ_BYTES, left))):
+            left -= len(block)
+            yield block

@@ -1,0 +1,125 @@
+"""What the calls of projects answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from strongroom.metadata.v1 import project_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project at its newest version. ``size`` in bytes; times are aware, in UTC."""
+
+    id: str
+    owner_id: str
+    slug: str
+    name: str
+    version: int
+    file_count: int
+    size: int
+    has_frontend: bool
+    has_backend: bool
+    tech_stack: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def from_proto(cls, project: project_pb2.Project) -> Project:
+        """The value for a ``strongroom.metadata.v1.Project``."""
+        return cls(
+            project.id,
+            project.owner_id,
+            project.slug,
+            project.name,
+            project.version,
+            project.file_count,
+            project.size_bytes,
+            project.has_frontend,
+            project.has_backend,
+            tuple(project.tech_stack),
+            project.create_time.ToDatetime(tzinfo=UTC),
+            project.update_time.ToDatetime(tzinfo=UTC),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectVersion:
+    """One version. ``added``, ``changed``, ``removed``: paths, against the version before;
+    ``rolled_back_to``: the version it restored, 0 for a save.
+    """
+
+    version: int
+    created_at: datetime
+    file_count: int
+    size: int
+    added: int
+    changed: int
+    removed: int
+    rolled_back_to: int
+
+    @classmethod
+    def from_proto(cls, version: project_pb2.ProjectVersion) -> ProjectVersion:
+        """The value for a ``strongroom.metadata.v1.ProjectVersion``."""
+        return cls(
+            version.version,
+            version.create_time.ToDatetime(tzinfo=UTC),
+            version.file_count,
+            version.size_bytes,
+            version.added,
+            version.changed,
+            version.removed,
+            version.rolled_back_to,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectFile:
+    """One file of one version. ``sha256``: 32 bytes."""
+
+    path: str
+    key: str
+    version_id: str
+    size: int
+    crc32c: int
+    content_type: str
+    etag: str
+    sha256: bytes
+
+    @classmethod
+    def from_proto(cls, file: project_pb2.ProjectFile) -> ProjectFile:
+        """The value for a ``strongroom.metadata.v1.ProjectFile``."""
+        return cls(
+            file.path,
+            file.key,
+            file.version_id,
+            file.size_bytes,
+            file.crc32c,
+            file.content_type,
+            file.etag,
+            file.sha256,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SavedProject:
+    """A save. ``sent``: how many files' bytes went over the network; ``skipped``: links and special files of
+    the tree, which projects don't hold.
+    """
+
+    project: Project
+    version: ProjectVersion
+    sent: int = 0
+    skipped: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredProject:
+    """A restore into ``directory``. ``written``: paths that were not there, or differed."""
+
+    directory: Path
+    version: int
+    file_count: int
+    written: tuple[str, ...]

@@ -1,0 +1,253 @@
+"""``client.projects``: trees of files that are saved as a whole, many times."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+from strongroom import errors
+from strongroom.client.connection import Connection
+from strongroom.client.ignoring import DEFAULT_IGNORE, Ignore
+from strongroom.client.project_restores import Restore, save_zip
+from strongroom.client.project_saves import ArchiveSave, TreeSave
+from strongroom.client.project_trees import Tree, read_tree
+from strongroom.client.project_values import (
+    Project,
+    ProjectFile,
+    ProjectVersion,
+    RestoredProject,
+    SavedProject,
+)
+from strongroom.client.sources import UploadSource, as_source
+from strongroom.client.uploads import Progress
+from strongroom.metadata.v1 import project_service_pb2
+from strongroom.storage.v1 import download_pb2, project_pb2
+
+#: How often a save is planned anew because somebody else saved in between.
+PLANS = 3
+
+AnyPath = str | os.PathLike[str]
+
+
+class Projects:
+    """The caller's projects. ``slug`` names one; ``version`` None is the newest."""
+
+    def __init__(self, connection: Connection, user_id: str) -> None:
+        self._connection = connection
+        self._user_id = user_id
+
+    async def save(
+        self,
+        directory: AnyPath,
+        slug: str,
+        name: str = "",
+        *,
+        expected_version: int | None = None,
+        ignore: Iterable[str] = DEFAULT_IGNORE,
+        request_id: str | None = None,
+        on_progress: Progress | None = None,
+        timeout: float | None = None,
+    ) -> SavedProject:
+        """Make what is in ``directory`` the next version: all of it, or nothing. Unchanged files aren't sent.
+
+        :param name: for people; default: the slug.
+        :param expected_version: the version that the caller has seen; 0: there must be none. None: whatever
+            is the newest is replaced.
+        :param ignore: patterns as in .gitignore; see ``Ignore``. Links are never followed.
+        :param on_progress: bytes sent, and those to be sent; begins again at 0 with a retry.
+        :raises VersionConflict: the project has moved on from ``expected_version``.
+        :raises OSError: something can't be read.
+        """
+        tree = await asyncio.to_thread(read_tree, Path(directory), Ignore(ignore))
+        spec = self._spec(slug, name, expected_version)
+        for plan in range(PLANS):
+            spec.request_id = request_id or str(uuid4())
+            unchanged = await self._unchanged(slug, tree)
+            save = TreeSave(self._connection, spec, tree, unchanged, on_progress=on_progress, timeout=timeout)
+            try:
+                saved = await save.run()
+            except (errors.PreconditionFailed, errors.VersionConflict):
+                # Another save came first, and what was unchanged is no more.
+                if expected_version is not None or plan == PLANS - 1:
+                    raise
+            else:
+                return replace(saved, sent=len(tree.files) - len(unchanged), skipped=tree.skipped)
+        raise AssertionError("the last plan returns or raises")
+
+    async def save_archive(
+        self,
+        source: UploadSource,
+        slug: str,
+        name: str = "",
+        *,
+        expected_version: int | None = None,
+        request_id: str | None = None,
+        on_progress: Progress | None = None,
+        timeout: float | None = None,
+    ) -> SavedProject:
+        """Make the content of a ZIP (a path, bytes, a file object …) the next version.
+
+        :raises ArchiveInvalid: names what is wrong with the ZIP; nothing was saved.
+        """
+        spec = self._spec(slug, name, expected_version)
+        spec.request_id = request_id or str(uuid4())
+        read = await asyncio.to_thread(as_source, source)
+        save = ArchiveSave(self._connection, spec, read, on_progress=on_progress, timeout=timeout)
+        saved = await save.run()
+        return replace(saved, sent=saved.version.file_count)
+
+    async def restore(
+        self,
+        slug: str,
+        directory: AnyPath,
+        version: int | None = None,
+        *,
+        overwrite: bool = False,
+        on_progress: Progress | None = None,
+    ) -> RestoredProject:
+        """Write a version into ``directory``, each file verified and in one step. What is there with the same
+        content is left alone; so is everything that the version does not have.
+
+        :raises FileExistsError: a file differs and ``overwrite`` is off; nothing was written then.
+        :raises ProjectNotFound: or VersionNotFound.
+        """
+        found, files = await self._listed(slug, version)
+        name = download_pb2.ProjectVersionName(slug=slug, version=found)
+        restore = Restore(self._connection, name, self._user_id, on_progress=on_progress)
+        written = await restore.into(Path(directory), files, overwrite=overwrite)
+        return RestoredProject(Path(directory), found, len(files), written)
+
+    async def rollback(
+        self,
+        slug: str,
+        version: int,
+        *,
+        expected_version: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> SavedProject:
+        """Make a new version with the content of an old one, inside the store.
+
+        :raises VersionConflict: the project has moved on from ``expected_version``. :raises VersionNotFound:
+            there is no such version.
+        """
+        request = project_pb2.RollbackProjectRequest(
+            slug=slug,
+            version=version,
+            expected_version=expected_version,
+            request_id=request_id or str(uuid4()),
+            user_id=self._user_id,
+        )
+        method = self._connection.storage.RollbackProject
+        response = await self._connection.unary(method, request, timeout=timeout, safe=True)
+        return SavedProject(Project.from_proto(response.project), ProjectVersion.from_proto(response.version))
+
+    async def archive(
+        self,
+        slug: str,
+        path: AnyPath,
+        version: int | None = None,
+        *,
+        on_progress: Progress | None = None,
+        timeout: float | None = None,
+    ) -> Path:
+        """Write a version as a ZIP to ``path`` (in a folder: ``{slug}.zip``), in one step. Where it went.
+
+        :raises ProjectNotFound: or VersionNotFound.
+        """
+        name = download_pb2.ProjectVersionName(slug=slug, version=version or 0)
+        request = download_pb2.DownloadArchiveRequest(project=name, user_id=self._user_id)
+        destination = Path(path)
+        if await asyncio.to_thread(destination.is_dir):
+            destination /= f"{slug}.zip"
+        await save_zip(self._connection, request, destination, on_progress=on_progress, timeout=timeout)
+        return destination
+
+    async def get(self, slug: str) -> Project:
+        """One project.
+
+        :raises ProjectNotFound: also when it is somebody else's.
+        """
+        request = project_service_pb2.GetProjectRequest(slug=slug, user_id=self._user_id)
+        response = await self._connection.unary(self._connection.projects.GetProject, request)
+        return Project.from_proto(response.project)
+
+    async def list(self) -> AsyncGenerator[Project]:
+        """All of the caller's projects, newest change first."""
+        token, more = "", True
+        while more:
+            request = project_service_pb2.ListProjectsRequest(
+                page_size=100, page_token=token, user_id=self._user_id
+            )
+            page = await self._connection.unary(self._connection.projects.ListProjects, request)
+            for project in page.projects:
+                yield Project.from_proto(project)
+            token = page.next_page_token
+            more = bool(token)
+
+    async def versions(self, slug: str) -> AsyncGenerator[ProjectVersion]:
+        """A project's versions, newest first.
+
+        :raises ProjectNotFound: also when it is somebody else's.
+        """
+        token, more = "", True
+        while more:
+            request = project_service_pb2.ListProjectVersionsRequest(
+                slug=slug, page_size=1000, page_token=token, user_id=self._user_id
+            )
+            page = await self._connection.unary(self._connection.projects.ListProjectVersions, request)
+            for version in page.versions:
+                yield ProjectVersion.from_proto(version)
+            token = page.next_page_token
+            more = bool(token)
+
+    async def files(self, slug: str, version: int | None = None) -> AsyncGenerator[ProjectFile]:
+        """The files of a version, in path order.
+
+        :raises ProjectNotFound: or VersionNotFound.
+        """
+        _, files = await self._listed(slug, version)
+        for file in files:
+            yield file
+
+    async def delete(self, slug: str, *, timeout: float | None = None) -> Project:
+        """Delete a project with all its versions, and answer it as it was.
+
+        :raises ProjectNotFound: also when it was deleted before.
+        """
+        request = project_pb2.DeleteProjectRequest(slug=slug, user_id=self._user_id)
+        method = self._connection.storage.DeleteProject
+        response = await self._connection.unary(method, request, timeout=timeout)
+        return Project.from_proto(response.project)
+
+    def _spec(self, slug: str, name: str, expected_version: int | None) -> project_pb2.SaveProjectSpec:
+        return project_pb2.SaveProjectSpec(
+            slug=slug, name=name, expected_version=expected_version, user_id=self._user_id
+        )
+
+    async def _unchanged(self, slug: str, tree: Tree) -> frozenset[str]:
+        """Paths that the newest version has with this very content; none of a project that is not there."""
+        try:
+            _, files = await self._listed(slug, None)
+        except errors.ProjectNotFound:
+            return frozenset()
+        there = {file.path: (file.size, file.sha256) for file in files}
+        return frozenset(file.path for file in tree.files if there.get(file.path) == (file.size, file.sha256))
+
+    async def _listed(self, slug: str, version: int | None) -> tuple[int, tuple[ProjectFile, ...]]:
+        """The version, and its files: all pages of the version that the first page is of."""
+        files: list[ProjectFile] = []
+        wanted, token, more = version or 0, "", True
+        while more:
+            request = project_service_pb2.ListProjectFilesRequest(
+                slug=slug, version=wanted, page_token=token, user_id=self._user_id
+            )
+            page = await self._connection.unary(self._connection.projects.ListProjectFiles, request)
+            files += map(ProjectFile.from_proto, page.files)
+            wanted, token = page.version, page.next_page_token
+            more = bool(token)
+        return wanted, tuple(files)

@@ -1,0 +1,37 @@
+"""A local file that appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import IO
+
+from strongroom.client.path_downloads import in_worker
+
+
+@asynccontextmanager
+async def replacing(destination: Path) -> AsyncGenerator[IO[bytes]]:
+    """A new file beside ``destination`` that takes its place at the end, durably; nothing of it is left when
+    the body raises.
+
+    :raises OSError: when the folder can't be written to.
+    """
+    part = destination.with_name(f".{secrets.token_hex(8)}.part")
+    file = await in_worker(part.open, "xb")
+    try:
+        yield file
+        await in_worker(_finish, file)
+        await in_worker(part.replace, destination)
+    except BaseException:
+        file.close()
+        part.unlink(missing_ok=True)
+        raise
+
+
+def _finish(file: IO[bytes]) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+    file.close()

@@ -1,0 +1,93 @@
+"""The families of ``Client``: the methods of their asynchronous twins, each of which waits."""
+
+from __future__ import annotations
+
+import os
+from typing import overload
+
+from strongroom.client.event_media import EventMediaFiles
+from strongroom.client.faces import Face, iterating, waiting
+from strongroom.client.files import FileName
+from strongroom.client.generations import Generations
+from strongroom.client.path_downloads import Downloaded
+from strongroom.client.path_files import PathFiles
+from strongroom.client.projects import Projects
+from strongroom.client.uploads import Progress
+
+
+class SyncPathFiles(Face[PathFiles]):
+    """``Client.files``; see ``PathFiles``."""
+
+    upload_file = waiting(PathFiles.upload_file)
+    get_file_info = waiting(PathFiles.get_file_info)
+    list_files = waiting(PathFiles.list_files)
+    get_file_url = waiting(PathFiles.get_file_url)
+    file_exists = waiting(PathFiles.file_exists)
+    delete_file = waiting(PathFiles.delete_file)
+
+    @overload
+    def download_file(
+        self, key: FileName, local_path: None = None, *, on_progress: Progress | None = None
+    ) -> bytes: ...
+
+    @overload
+    def download_file(
+        self, key: FileName, local_path: str | os.PathLike[str], *, on_progress: Progress | None = None
+    ) -> Downloaded: ...
+
+    def download_file(
+        self,
+        key: FileName,
+        local_path: str | os.PathLike[str] | None = None,
+        *,
+        on_progress: Progress | None = None,
+    ) -> bytes | Downloaded:
+        """The bytes; with ``local_path`` they go there instead. See ``PathFiles.download_file``."""
+        if local_path is None:
+            return self._thread.run(self._twin.download_file(key))
+        return self._thread.run(self._twin.download_file(key, local_path, on_progress=on_progress))
+
+
+class SyncGenerations(Face[Generations]):
+    """``Client.generations``; see ``Generations``."""
+
+    import_url = waiting(Generations.import_url)
+    import_batch = waiting(Generations.import_batch)
+    upload = waiting(Generations.upload)
+    list_page = waiting(Generations.list_page)
+    list = iterating(Generations.list)
+    get = waiting(Generations.get)
+    stats = waiting(Generations.stats)
+    url = waiting(Generations.url)
+    delete = waiting(Generations.delete)
+
+
+class SyncEventMedia(Face[EventMediaFiles]):
+    """``Client.event_media``; see ``EventMediaFiles``."""
+
+    put = waiting(EventMediaFiles.put)
+    list_page = waiting(EventMediaFiles.list_page)
+    list = iterating(EventMediaFiles.list)
+    get = waiting(EventMediaFiles.get)
+    update = waiting(EventMediaFiles.update)
+    download = waiting(EventMediaFiles.download)
+    delete = waiting(EventMediaFiles.delete)
+    set_profile_picture = waiting(EventMediaFiles.set_profile_picture)
+    get_profile_picture = waiting(EventMediaFiles.get_profile_picture)
+    delete_profile_picture = waiting(EventMediaFiles.delete_profile_picture)
+    put_temp = waiting(EventMediaFiles.put_temp)
+
+
+class SyncProjects(Face[Projects]):
+    """``Client.projects``; see ``Projects``."""
+
+    save = waiting(Projects.save)
+    save_archive = waiting(Projects.save_archive)
+    restore = waiting(Projects.restore)
+    rollback = waiting(Projects.rollback)
+    archive = waiting(Projects.archive)
+    get = waiting(Projects.get)
+    list = iterating(Projects.list)
+    versions = iterating(Projects.versions)
+    files = iterating(Projects.files)
+    delete = waiting(Projects.delete)
