@@ -47,8 +47,10 @@ class GuardedProtocol(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._head_since: float | None = None
         self._head_bytes = 0
+        self._fed_bytes = 0
         self._body: RequestBody | None = None
         self._running: RequestBody | None = None
+        self._queued: dict[RequestResponseCycle, RequestBody] = {}
         self._body_length: int | None = None
         self._body_pace = BodyPace(self.limits)
         self._send_pace = SendPace(self.limits)
@@ -76,9 +78,9 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._head_since is None and self._between_requests():
             self._head_since = time.monotonic()
         super().data_received(data)
-        if self._head_since is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > self.limits.max_header_bytes:
+        if self._head_since is not None:  # still: all of it belongs to a head that goes on
+            self._fed_bytes += len(data)
+            if self._fed_bytes > self.limits.max_header_bytes:
                 self._refuse_head()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
@@ -97,25 +99,32 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._head_since is None:
             self._head_since = time.monotonic()
 
+    def on_url(self, url: bytes) -> None:
+        self._count_head(len(url))
+        super().on_url(url)
+
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_since is None:
             return  # a trailer of a chunked body: nothing here reads them
-        self._head_bytes += len(name) + len(value)
-        if self._head_bytes > self.limits.max_header_bytes or len(self.headers) >= MAX_HEADERS:
-            self._head_bytes = self.limits.max_header_bytes + 1
-            raise HeadTooLarge
+        self._count_head(len(name) + len(value))
         if name.lower() == b"content-length" and value.isdigit() and len(value) < 19:
             self._body_length = int(value)
         super().on_header(name, value)
 
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > self.limits.max_header_bytes or len(self.headers) >= MAX_HEADERS:
+            self._head_bytes = self.limits.max_header_bytes + 1
+            raise HeadTooLarge
+
     def on_headers_complete(self) -> None:
         self._head_since = None
-        self._head_bytes = 0
+        self._head_bytes = self._fed_bytes = 0
         super().on_headers_complete()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Run the application with our ``receive`` instead of the cycle's."""
-        body = self._body if self._body is not None and cycle is self.cycle else RequestBody(cycle, self.flow)
+        body = self._queued.pop(cycle, None) or RequestBody(cycle, self.flow)
         if cycle is self.cycle:
             self._body = body
         self._running = body
@@ -125,7 +134,7 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.cycle.response_complete:
             return
         if self._body is None:  # pipelined: the request before is still being answered
-            self._body = RequestBody(self.cycle, self.flow)
+            self._body = self._queued[self.cycle] = RequestBody(self.cycle, self.flow)
         self._body.add(body)
 
     # Limits

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from servicekit.logs import configure_logging
 from tests.integration.gateway.harness import Running, run_gateway
 
 
@@ -13,3 +14,11 @@ from tests.integration.gateway.harness import Running, run_gateway
 async def gateway() -> AsyncIterator[Running]:
     async with run_gateway() as running:
         yield running
+
+
+@pytest.fixture(autouse=True, scope="session")
+def logging() -> None:
+    """As in the processes: without this structlog paints tracebacks with every local, bodies of 50 MiB
+    included.
+    """
+    configure_logging("test", "warning")

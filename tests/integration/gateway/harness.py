@@ -72,9 +72,11 @@ async def run_gateway(**changes: Any) -> AsyncIterator[Running]:
             async with httpx.AsyncClient(
                 base_url=f"http://{address}", headers=bearer(), timeout=30, trust_env=False
             ) as client:
-                yield Running(address, server, services, client, backends)
-            server.stop()
-            await running
+                try:
+                    yield Running(address, server, services, client, backends)
+                finally:
+                    server.stop()
+                    await running
 
 
 def form(
