@@ -23,8 +23,7 @@ AFTER_ABANDON: Final = failpoints.register("metadata.abandon.after_commit")
 
 class Attempts:
     """Moves attempts on. Every method may be repeated after a lost reply, and raises UploadSuperseded when
-    the attempt
-    belongs to somebody else by now.
+    the attempt belongs to somebody else by now.
     """
 
     def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:

@@ -4,8 +4,8 @@
     PENDING, COMPLETING → ABORTING → GONE → purged
 
 A function that finds nothing to change reads the row: if this very attempt has made the step before (its
-reply was
-lost), that is a success; otherwise UploadSuperseded, and nothing was changed. All clocks are the database's.
+reply was lost), that is a success; otherwise UploadSuperseded, and nothing was changed. All clocks are the
+database's.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _HELD: Final = "owner_id = %(owner)s AND id = %(id)s AND epoch = %(epoch)s"
 _READ: Final = f"SELECT {COLUMNS} FROM blobs WHERE owner_id = %(owner)s AND id = %(id)s"
 
 _RECORD_MULTIPART: Final = f"""
-UPDATE blobs SET upload_id = %(upload_id)s, kind = 2, lease_expires_at = now() + make_interval(secs =>
-    %(lease)s)
+UPDATE blobs SET upload_id = %(upload_id)s, kind = 2,
+    lease_expires_at = now() + make_interval(secs => %(lease)s)
 WHERE {_HELD} AND state = 1 AND kind IN (1, 2) AND upload_id IN ('', %(upload_id)s)
 """
 
@@ -49,18 +49,17 @@ RETURNING {COLUMNS}
 """
 
 _COMMIT: Final = f"""
-UPDATE blobs SET state = 3, size_bytes = %(size)s, crc32c = %(crc32c)s, etag = %(etag)s, version_id =
-    %(version_id)s,
-    file_id = %(file_id)s, file_generation = 1, lease_expires_at = NULL, attempts = 0, state_changed_at =
-    now()
-WHERE {_HELD} AND (state = 1 AND kind IN (1, 3) OR state = 2 AND size_bytes = %(size)s AND crc32c =
-    %(crc32c)s)
+UPDATE blobs SET state = 3, size_bytes = %(size)s, crc32c = %(crc32c)s, etag = %(etag)s,
+    version_id = %(version_id)s, file_id = %(file_id)s, file_generation = 1, lease_expires_at = NULL,
+    attempts = 0, state_changed_at = now()
+WHERE {_HELD}
+    AND (state = 1 AND kind IN (1, 3) OR state = 2 AND size_bytes = %(size)s AND crc32c = %(crc32c)s)
 RETURNING {COLUMNS}, now()
 """
 
 _ABANDON: Final = f"""
-UPDATE blobs SET state = 5, not_before = now(), lease_expires_at = NULL, attempts = 0, state_changed_at =
-    now()
+UPDATE blobs SET state = 5, not_before = now(), lease_expires_at = NULL, attempts = 0,
+    state_changed_at = now()
 WHERE {_HELD} AND state IN (1, 2)
 """
 
@@ -96,8 +95,8 @@ WHERE {_HELD} AND state IN (2, 4, 5, 6)
 """
 
 _SET_FILE: Final = """
-UPDATE blobs SET file_id = %(file_id)s, file_generation = %(generation)s WHERE owner_id = %(owner)s AND id =
-    %(id)s
+UPDATE blobs SET file_id = %(file_id)s, file_generation = %(generation)s
+WHERE owner_id = %(owner)s AND id = %(id)s
 """
 
 
@@ -115,9 +114,8 @@ async def read(tx: Transaction, handle: Handle) -> BlobRow | None:
 
 
 async def record_multipart(tx: Transaction, handle: Handle, upload_id: str, lease: float) -> None:
-    """T2: the S3 upload id of a PENDING blob, which is multipart from now on (a body of unknown size may turn
-    out
-    larger than a part); also renews the lease. Raises UploadSuperseded.
+    """T2: the S3 upload id of a PENDING blob, which is multipart from now on (a body of unknown size may
+    turn out larger than a part); also renews the lease. Raises UploadSuperseded.
     """
     if await tx.execute(_RECORD_MULTIPART, handle.params(upload_id=upload_id, lease=lease)):
         return

@@ -2,8 +2,8 @@
 way.
 
 Stateless: what is to be done follows from the rows. A claim raises the epoch and moves the row out of sight
-for the
-length of a lease, so two cleaners never hold one row; a cleaner that dies just lets its claims run out.
+for the length of a lease, so two cleaners never hold one row; a cleaner that dies just lets its claims run
+out.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ RETURNING {COLUMNS}
 """
 _CLAIM_DUE: Final = f"""
 WITH due AS MATERIALIZED (
-    SELECT owner_id, id FROM blobs WHERE state IN (4, 5, 6) AND not_before <= now() ORDER BY not_before LIMIT
-    %(limit)s
+    SELECT owner_id, id FROM blobs WHERE state IN (4, 5, 6) AND not_before <= now()
+    ORDER BY not_before LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
-UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1, not_before = now() + make_interval(secs =>
-    %(lease)s)
+UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
+    not_before = now() + make_interval(secs => %(lease)s)
 FROM due WHERE blobs.owner_id = due.owner_id AND blobs.id = due.id
 RETURNING {COLUMNS}
 """

@@ -74,8 +74,7 @@ class Committing:
         """The file: this attempt's, also when asked again, or that of the attempt that won.
 
         Raises UploadSuperseded; PreconditionFailed, QuotaExceeded, FileCountExceeded and SizeMismatch after
-        giving
-        the attempt up.
+        giving the attempt up.
         """
         handle = Handle.of(request.blob)
         try:

@@ -16,12 +16,10 @@ from servicekit.settings import CommonSettings, SettingError, SettingsBase
 class Timing:
     """How long things last, in seconds; always counted on the database's clock.
 
-    `lease`: how long a silent attempt, or a cleaner's claim, lives. `read_grace`: between a deletion and the
-    removal
-    of the object, so that downloads in flight end. `tombstone_grace`: longer than the longest S3 request in
-    flight
-    (rule R5). `session`: how long a resumable upload may lie still.
-    `retry`: pause before a failed cleaning step is tried again, doubled each time up to `retry_max`.
+    `lease`: how long a silent attempt, or a cleaner's claim, lives. `read_grace`: between a deletion and
+    the removal of the object, so that downloads in flight end. `tombstone_grace`: longer than the longest
+    S3 request in flight (rule R5). `session`: how long a resumable upload may lie still. `retry`: pause
+    before a failed cleaning step is tried again, doubled each time up to `retry_max`.
     """
 
     lease: float = 60.0
@@ -132,8 +130,7 @@ class MetadataSettings(CommonSettings):
 
 class MigrationSettings(SettingsBase):
     """What `migrate` needs. `database_url` names the role that gets the rights; `migration_database_url`
-    (default: the
-    same) is the login that owns the tables.
+    (default: the same) is the login that owns the tables.
     """
 
     database_url: SecretStr

@@ -1,14 +1,13 @@
 """Transactions: a pool of psycopg connections, each transaction bound to one user or to the system.
 
 A transaction begins by setting `app.uid` (the user) or `app.scope` (`system`) for itself only; row-level
-security
-shows it nothing else. Both are set each time, so nothing is left of whoever used the connection before.
+security shows it nothing else. Both are set each time, so nothing is left of whoever used the connection
+before.
 
 `BEGIN`, the setting and the first statement travel together, so a transaction of one statement costs two
-round
-trips, and a read one. Work is given as a function because a transaction may have to be run again: after 40001
-and
-40P01 always, after a lost connection unless COMMIT was on its way (then nobody knows, rule R4).
+round trips, and a read one. Work is given as a function because a transaction may have to be run again:
+after 40001 and 40P01 always, after a lost connection unless COMMIT was on its way (then nobody knows, rule
+R4).
 """
 
 from __future__ import annotations
@@ -127,8 +126,7 @@ class Database:
         transaction.
 
         Raises what `work` raises (then nothing happened), UniqueConflict, InvalidField (text that can't be
-        stored),
-        DatabaseUnavailable (when COMMIT was on its way the outcome is unknown).
+        stored), DatabaseUnavailable (when COMMIT was on its way the outcome is unknown).
         """
         result = await self._repeated(lambda: self._attempt(scope, work))
         if self._committed is not None and scope.uid:

@@ -2,8 +2,7 @@
 later its answer.
 
 Kept for 24 h (a setting) from the answer on, even when the file is deleted meanwhile (rule R6); after that
-the id is
-free and a request with it is a new one. While an attempt is alive its row is never forgotten.
+the id is free and a request with it is a new one. While an attempt is alive its row is never forgotten.
 """
 
 from __future__ import annotations
@@ -34,8 +33,8 @@ WITH claim AS (
 
 _LOOK: Final = """
 SELECT ARRAY[keys.fingerprint, keys.guess_fingerprint], keys.blob_id, keys.reply, keys.expires_at <= now(),
-    CASE WHEN attempt.state IN (1, 2) AND attempt.lease_expires_at > now() THEN attempt.lease_expires_at -
-    now() END
+    CASE WHEN attempt.state IN (1, 2) AND attempt.lease_expires_at > now()
+        THEN attempt.lease_expires_at - now() END
 FROM idempotency_keys AS keys
 LEFT JOIN blobs AS attempt ON attempt.owner_id = keys.owner_id AND attempt.id = keys.blob_id
 WHERE keys.owner_id = %(owner)s AND keys.request_id = %(request_id)s

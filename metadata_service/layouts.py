@@ -1,10 +1,9 @@
 """Every S3 key is made here (rest.md; architecture.md, "Keys").
 
-User text inside a key keeps `A-Z a-z 0-9 - _ . ~ @ +`; every other UTF-8 byte becomes `=XX` (upper-case hex),
-so
-that a key means the same plain and percent-encoded, and two texts never give one segment. A segment of dots
-only
-escapes its first dot. Paths of the caller's choice stay as they are: `object_paths` has their rules.
+User text inside a key keeps `A-Z a-z 0-9 - _ . ~ @ +`; every other UTF-8 byte becomes `=XX` (upper-case
+hex), so that a key means the same plain and percent-encoded, and two texts never give one segment. A
+segment of dots only escapes its first dot. Paths of the caller's choice stay as they are: `object_paths`
+has their rules.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """`python -m metadata_service migrate`: brings the schema to this release's revision and grants the service
 its rights.
 
-May run at any time and several at once: an advisory lock lets one work and the others find nothing to do. DDL
-gives up
-after a few seconds of waiting for a table, so that a migration never holds up the traffic behind it.
+May run at any time and several at once: an advisory lock lets one work and the others find nothing to do.
+DDL gives up after a few seconds of waiting for a table, so that a migration never holds up the traffic
+behind it.
 """
 
 from __future__ import annotations

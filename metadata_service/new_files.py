@@ -19,9 +19,8 @@ _INSERT: Final = """
 INSERT INTO files (owner_id, id, family, key, slot, blob_id, filename, content_type, size_bytes, etag,
     generation,
     version_id, crc32c, metadata, visibility, expires_at)
-VALUES (%(owner)s, %(file_id)s, %(family)s, %(key)s, %(slot)s, %(blob_id)s, %(filename)s, %(content_type)s,
-    %(size)s,
-    %(etag)s, 1, %(version_id)s, %(crc32c)s, %(metadata)s, %(visibility)s,
+VALUES (%(owner)s, %(file_id)s, %(family)s, %(key)s, %(slot)s, %(blob_id)s, %(filename)s,
+    %(content_type)s, %(size)s, %(etag)s, 1, %(version_id)s, %(crc32c)s, %(metadata)s, %(visibility)s,
     %(expires_at)s)
 """
 _READ: Final = f"SELECT {COLUMNS}, files.blob_id FROM files WHERE owner_id = %s AND id = %s"
@@ -84,8 +83,7 @@ def _expires(placed: Placed, at: datetime) -> datetime | None:
 
 async def committed_file(tx: Transaction, blob: BlobRow) -> File:
     """What a repeated commit answers: the stored answer, else the file, else (it was replaced or deleted
-    meanwhile) the
-    file as this attempt made it.
+    meanwhile) the file as this attempt made it.
     """
     if blob.request_id:
         stored = await tx.fetch_one(_STORED_REPLY, (blob.owner_id, blob.request_id, blob.id))

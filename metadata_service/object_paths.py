@@ -2,8 +2,7 @@
 it is.
 
 Rules: relative, `/` between segments, no `.`, `..` or empty segment, NFC, at most 1,024 bytes (rest.md D).
-Characters
-that a listing in XML cannot carry, or that some system takes for a separator, are refused.
+Characters that a listing in XML cannot carry, or that some system takes for a separator, are refused.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Events, written in the transaction that they tell of: whoever reads them later misses none and hears of no
 undone one.
 
-No NOTIFY here: it takes a lock over the whole database until the commit is on disk. Whoever waits for events
-is woken
-outside of the transaction.
+No NOTIFY here: it takes a lock over the whole database until the commit is on disk. Whoever waits for
+events is woken outside of the transaction.
 """
 
 from __future__ import annotations
@@ -24,8 +23,8 @@ from strongroom.metadata.v1.notification_service_pb2 import (
 _APPEND: Final = "INSERT INTO events (owner_id, type, subject_id, payload) VALUES (%s, %s, %s, %s)"
 _FORGET: Final = """
 DELETE FROM events USING (
-    SELECT owner_id, xid, id FROM events WHERE created_at <= now() - make_interval(secs => %(keep)s) LIMIT
-    %(limit)s
+    SELECT owner_id, xid, id FROM events
+    WHERE created_at <= now() - make_interval(secs => %(keep)s) LIMIT %(limit)s
 ) AS old
 WHERE events.owner_id = old.owner_id AND events.xid = old.xid AND events.id = old.id
 """

@@ -2,8 +2,8 @@
 to.
 
 The position is a key (keyset), so pages stay stable while rows come and go. A token carries 128 bits of
-HMAC-SHA256
-over the query and the position; one of another query, owner or deployment is refused like a forged one.
+HMAC-SHA256 over the query and the position; one of another query, owner or deployment is refused like a
+forged one.
 """
 
 from __future__ import annotations

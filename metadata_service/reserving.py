@@ -92,9 +92,8 @@ class Reserving:
         """A PENDING blob with its key, epoch 1 and a lease, or the stored answer of an earlier request with
         this id.
 
-        Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, FileCountExceeded, PreconditionFailed,
-        InvalidField,
-        PathInvalid, Unimplemented.
+        Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, FileCountExceeded,
+        PreconditionFailed, InvalidField, PathInvalid, Unimplemented.
         """
         if request.kind == blob_pb2.BLOB_KIND_UNSPECIFIED:
             raise InvalidField(

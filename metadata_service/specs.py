@@ -6,9 +6,10 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
+from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
 from metadata_service.filenames import clean_filename
@@ -86,21 +87,19 @@ def _refuse_nul(message: Message, path: str) -> None:
     """Postgres stores every character but NUL: refuse it before any byte is uploaded, and say where it is."""
     for descriptor, value in message.ListFields():
         where = f"{path}.{descriptor.name}"
-        for item in _texts(value):
+        for item in _items(descriptor, value):
             if isinstance(item, Message):
                 _refuse_nul(item, where)
-            elif "\0" in item:
+            elif isinstance(item, str) and "\0" in item:
                 raise InvalidField(
                     f"{where} holds a NUL character; remove it.", field=where, rule="string.no_nul"
                 )
 
 
-def _texts(value: object) -> list[Message | str]:
-    """The messages and texts inside one field's value."""
-    if isinstance(value, Message | str):
+def _items(descriptor: FieldDescriptor, value: Any) -> list[object]:
+    """The single values inside one field, keys of maps included."""
+    if not descriptor.is_repeated:
         return [value]
-    if isinstance(value, bytes | int | float):
-        return []
-    if hasattr(value, "items"):
-        return [text for pair in value.items() for text in pair if isinstance(text, Message | str)]
-    return [item for item in value if isinstance(item, Message | str)] if hasattr(value, "__iter__") else []
+    if descriptor.message_type is not None and descriptor.message_type.GetOptions().map_entry:
+        return [item for pair in value.items() for item in pair]
+    return list(value)

@@ -1,10 +1,9 @@
 """The schema: what Alembic compares the migrations with, and where the meaning of each column stands.
 
 Queries are plain SQL beside the code that runs them (psycopg, no ORM). Primary keys begin with `owner_id`:
-every
-unique key and foreign key carries the owner, so that no row can refer to another owner's. The one exception
-is
-`blobs_exclusive_key`, unique over all owners, because S3 keys are; callers cannot choose such a key.
+every unique key and foreign key carries the owner, so that no row can refer to another owner's. The one
+exception is `blobs_exclusive_key`, unique over all owners, because S3 keys are; callers cannot choose such
+a key.
 
 Row-level security (FORCEd, the same policy on each table) is written in the migrations.
 """
@@ -60,7 +59,9 @@ blobs = sa.Table(
     sa.Column("reserved_files", sa.SmallInteger(), nullable=False, doc="0 when it replaces a file"),
     sa.Column("lease_expires_at", MOMENT, doc="PENDING, COMPLETING: until when it may stay silent"),
     sa.Column("not_before", MOMENT, doc="DELETING, ABORTING, GONE: when the cleaner may act"),
-    sa.Column("attempts", sa.Integer(), nullable=False, server_default=sa.text("0"), doc="claims in this state"),
+    sa.Column(
+        "attempts", sa.Integer(), nullable=False, server_default=sa.text("0"), doc="claims in this state"
+    ),
     sa.Column("file_id", pg.UUID(), doc="what it was committed as"),
     sa.Column("file_generation", sa.BigInteger(), doc="what it was committed as"),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),

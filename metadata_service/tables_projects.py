@@ -52,7 +52,11 @@ projects = sa.Table(
     sa.Column("slug", BYTE_ORDER, nullable=False, doc="part of the S3 keys"),
     sa.Column("name", sa.Text(), nullable=False),
     sa.Column(
-        "version", sa.BigInteger(), nullable=False, server_default=sa.text("0"), doc="0: not saved yet, not shown"
+        "version",
+        sa.BigInteger(),
+        nullable=False,
+        server_default=sa.text("0"),
+        doc="0: not saved yet, not shown",
     ),
     *_traits(),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),

@@ -1,10 +1,9 @@
 """The row-level security that every table has; revisions call it for the tables they make.
 
-One policy per table, the same expression for what may be seen and what may be written: the row's owner is the
-user
-of this transaction, or the transaction is the system's. An empty or missing `app.uid` matches nothing (after
-a
-COMMIT the setting reads `''`, not NULL). FORCEd, so that it binds the owner of the table as well.
+One policy per table, the same expression for what may be seen and what may be written: the row's owner is
+the user of this transaction, or the transaction is the system's. An empty or missing `app.uid` matches
+nothing (after a COMMIT the setting reads `''`, not NULL). FORCEd, so that it binds the owner of the table
+as well.
 """
 
 from __future__ import annotations
