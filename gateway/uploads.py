@@ -16,6 +16,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Final, Protocol
 
+from gateway import fields
 from gateway.backend import Storage
 from gateway.call import Call
 from gateway.digests import ContentDigest, file_checksums
@@ -25,7 +26,7 @@ from gateway.problems import ClientGone
 from gateway.upload_call import CallOver, UploadCall
 from servicekit import failpoints
 from strongroom.errors import InvalidField, MalformedRequest, ServiceUnavailable, UnsupportedMediaType
-from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, VISIBILITY_UNSPECIFIED, File, Visibility
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from strongroom.wire import Buffer, UploadChunk
@@ -36,6 +37,11 @@ CHUNK_BYTES: Final = 1024 * 1024
 FLUSH_SECONDS: Final = 0.05
 #: The guess where nothing is known yet: takes any type and the largest files.
 GUESS: Final = UploadTarget(file=FileTarget())
+#: The form field ``visibility`` of every family. Private is what the contract has without it.
+VISIBILITIES: Final[Mapping[str, Visibility.ValueType]] = {
+    "private": VISIBILITY_UNSPECIFIED,
+    "public": VISIBILITY_PUBLIC,
+}
 
 HEADERS_READ: Final = failpoints.register("gateway.upload.headers_read")
 BEFORE_FINISH: Final = failpoints.register("gateway.upload.before_finish")
@@ -211,10 +217,10 @@ class _FormUpload:
 
     def _early_spec(self) -> UploadSpec:
         """What is stored, by the fields so far; the target is a guess unless they settle it."""
-        fields = self._reader.fields
-        self._provisional = not self._form.settled(fields)
+        sent = self._reader.fields
+        self._provisional = not self._form.settled(sent)
         try:
-            target = self._form.target(fields)
+            target = self._form.target(sent)
         except InvalidField:
             if not self._provisional:
                 raise
@@ -231,7 +237,8 @@ class _FormUpload:
     def _correct_spec(self) -> None:
         """The last message carries the truth where the first one had a guess."""
         spec = self._final_spec()
-        if not self._provisional and spec != self._spec:
+        late = spec.visibility != self._spec.visibility  # a guess may be wrong about the target only
+        if late or (not self._provisional and spec != self._spec):
             raise MalformedRequest(
                 "A field after the file changes what came before it; send it before the file."
             )
@@ -245,6 +252,7 @@ class _FormUpload:
             content_type=file.content_type if file else "",
             checksums=self._checksums if self._checksums.ByteSize() else None,
             request_id=self._request_id,
+            visibility=fields.choice(self._reader.fields, "visibility", VISIBILITIES, default="private"),
             user_id=self._call.user_id(self._reader.fields.get("user_id")),
         )
 

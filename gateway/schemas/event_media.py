@@ -14,6 +14,7 @@ from gateway.schemas.operation import (
     IDEMPOTENCY_KEY,
     RANGE_HEADERS,
     USER_ID,
+    VISIBILITY,
     Doc,
     Success,
     form,
@@ -153,6 +154,7 @@ DOCS = {
                 "title": {"type": "string", "maxLength": 255},
                 "description": {"type": "string", "maxLength": 4096},
                 "tags": {"type": "string", "description": "Comma-separated; up to 32 of 64 characters."},
+                "visibility": VISIBILITY,
             },
             required=("file",),
             example={"title": "First dance", "tags": "dance,evening", "file": "(the bytes)"},
@@ -219,7 +221,9 @@ DOCS = {
         {200: Success("Readers see the old or the new one, never none", {JSON: ProfilePicture})},
         errors=STORE_ERRORS,
         parameters=(*CHECKSUM_HEADERS, USER_ID),
-        body=form({"file": FILE}, required=("file",), example={"file": "(the bytes)"}),
+        body=form(
+            {"file": FILE, "visibility": VISIBILITY}, required=("file",), example={"file": "(the bytes)"}
+        ),
     ),
     "get_profile_picture": Doc(
         "Read the profile picture",
@@ -242,6 +246,7 @@ DOCS = {
             {
                 "file": FILE,
                 "ttl_seconds": {"type": "integer", "minimum": 1, "maximum": 2592000, "default": 86400},
+                "visibility": VISIBILITY,
             },
             required=("file",),
             example={"ttl_seconds": 3600, "file": "(the bytes)"},

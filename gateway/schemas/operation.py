@@ -85,6 +85,13 @@ def _parameter(where: str, name: str, text: str, schema: Schema, example: Any) -
 
 
 BINARY: Final[Schema] = {"type": "string", "contentMediaType": "application/octet-stream"}
+VISIBILITY: Final[Schema] = {
+    "type": "string",
+    "enum": ["private", "public"],
+    "default": "private",
+    "description": "public: with a CDN configured, the file's URL is permanent and needs no signature of"
+    " S3. Of a file over 1 MiB it has to come before the file.",
+}
 
 USER_ID: Final = query(
     "user_id",
