@@ -61,10 +61,14 @@ class NewestFirst:
                 raise InvalidField("send a page token or a number of rows to skip, not both", field="skip")
             conditions.append("(detail.created_at, detail.file_id) < (%(before)s, %(before_id)s)")
             params["before"], params["before_id"] = self._position(detail, request.token)
+        # The page's rows first, then what is shown of them: details are not looked up for rows skipped.
         query = f"""
-            SELECT {COLUMNS}, detail.created_at, detail.file_id FROM {detail.table} AS detail
-            JOIN files ON files.owner_id = detail.owner_id AND files.id = detail.file_id
-            WHERE {" AND ".join(conditions)} {_ORDER} LIMIT %(limit)s OFFSET %(skip)s"""
+            SELECT {COLUMNS}, detail.created_at, detail.file_id FROM (
+                SELECT detail.owner_id, detail.created_at, detail.file_id FROM {detail.table} AS detail
+                JOIN files ON files.owner_id = detail.owner_id AND files.id = detail.file_id
+                WHERE {" AND ".join(conditions)} {_ORDER} LIMIT %(limit)s OFFSET %(skip)s
+            ) AS detail
+            JOIN files ON files.owner_id = detail.owner_id AND files.id = detail.file_id {_ORDER}"""
         rows = await self._database.read(user(detail.owner_id), query, params)
         shown = rows[: request.size]
         files = [to_file(row[:-2]) for row in shown]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
@@ -53,6 +53,20 @@ class Belongings:
         assert reply.status_code == 200, reply.text
         return slug
 
+    @cached_property
+    def direct(self) -> str:
+        """The id of a direct upload of three bytes, begun."""
+        reply = self.http.post("/api/v1/uploads", json=direct())
+        assert reply.status_code == 201, reply.text
+        return str(reply.json()["upload_id"])
+
+    @cached_property
+    def tus(self) -> str:
+        """The id of a resumable upload of three bytes, begun."""
+        reply = self.http.post("/files", headers=TUS | {"upload-length": "3"})
+        assert reply.status_code == 201, reply.text
+        return reply.headers["location"].rpartition("/")[2]
+
     @property
     def quoted_key(self) -> str:
         """The file's key as one path segment."""
@@ -62,7 +76,7 @@ class Belongings:
         """Texts that nobody else may ever be told."""
         made = [self.file, self.generation, self.medium, self.picture]
         found = {item.get("key") or item["s3_key"] for item in made}
-        return found | {item["id"] for item in made if "id" in item} | {self.project}
+        return found | {item["id"] for item in made if "id" in item} | {self.project, self.direct, self.tus}
 
     def everything(self) -> dict[str, Any]:
         """All of it as it is now, URLs (which are signed anew each time) aside."""
@@ -87,6 +101,14 @@ class Belongings:
         assert reply.status_code == 201, reply.text
         found: dict[str, Any] = reply.json()
         return found
+
+
+TUS: Final = {"tus-resumable": "1.0.0"}
+
+
+def direct() -> dict[str, Any]:
+    """The JSON of a direct upload."""
+    return {"target": {"family": "files"}, "filename": "a.txt", "content_type": "text/plain", "size": 3}
 
 
 def project(slug: str) -> dict[str, Any]:

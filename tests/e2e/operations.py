@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from tests.e2e import samples
-from tests.e2e.belongings import Belongings, project, upload
+from tests.e2e.belongings import TUS, Belongings, direct, project, upload
 
 Stranger = Literal["missing", "nothing", "own", "public"]
 """What somebody else gets who makes the same call with their own token. ``missing``: 404; ``nothing``: a good
@@ -69,10 +69,29 @@ def _archive(_: Belongings) -> Mapping[str, Any]:
     return {"content": samples.zip_of({"a.txt": b"a"}), "headers": {"content-type": "application/zip"}}
 
 
+def _direct(suffix: str = "") -> Callable[[Belongings], str]:
+    return lambda owner: f"/api/v1/uploads/{owner.direct}{suffix}"
+
+
+def _tus(owner: Belongings) -> str:
+    return f"/files/{owner.tus}"
+
+
+def _speaking_tus(**headers: str) -> Callable[[Belongings], Mapping[str, Any]]:
+    return lambda _: {"headers": TUS | {name.replace("_", "-"): value for name, value in headers.items()}}
+
+
+def _append(_: Belongings) -> Mapping[str, Any]:
+    kind = {"content-type": "application/offset+octet-stream", "upload-offset": "0"}
+    return {"headers": TUS | kind, "content": b"abc"}
+
+
 def _form(**fields: str) -> Callable[[Belongings], Mapping[str, Any]]:
     return lambda _: {"files": upload(), "data": fields}
 
 
+UNFINISHED: Final = 409
+"""What completing an upload answers whose bytes have not been sent."""
 IMPORT: Final = {"url": "http://127.0.0.1:1/", "type": "text-to-image"}
 WAYS: Final[Mapping[str, Way]] = {
     "POST /api/v1/s3/upload": Way("own", _at("/api/v1/s3/upload"), _form(folder="uploads"), 201),
@@ -122,6 +141,19 @@ WAYS: Final[Mapping[str, Way]] = {
     "DELETE /api/projects/{slug}": Way("missing", _project()),
     "GET /api/sandbox-preview/{slug}": Way("missing", _preview()),
     "GET /api/sandbox-preview/{slug}/{path:path}": Way("missing", _preview("/index.html")),
+    "POST /api/v1/uploads": Way("own", _at("/api/v1/uploads"), lambda _: {"json": direct()}, 201),
+    "POST /api/v1/uploads/{id}/parts": Way("missing", _direct("/parts"), lambda _: {"json": {}}),
+    "POST /api/v1/uploads/{id}/complete": Way(
+        "missing", _direct("/complete"), lambda _: {"json": {"parts": []}}, UNFINISHED
+    ),
+    "GET /api/v1/uploads/{id}": Way("missing", _direct()),
+    "DELETE /api/v1/uploads/{id}": Way("missing", _direct(), status=204),
+    "POST /files": Way("own", _at("/files"), _speaking_tus(upload_length="3"), 201),
+    "HEAD /files/{id}": Way("missing", _tus, _speaking_tus()),
+    "PATCH /files/{id}": Way("missing", _tus, _append, 204),
+    "DELETE /files/{id}": Way("missing", _tus, _speaking_tus(), 204),
+    "OPTIONS /files": Way("public", _at("/files")),
+    "OPTIONS /files/{id}": Way("public", _at("/files/x")),
     "GET /api/notifications": Way("nothing", _at("/api/notifications"), stream=True),
     "GET /healthz": Way("public", _at("/healthz")),
     "GET /readyz": Way("public", _at("/readyz")),

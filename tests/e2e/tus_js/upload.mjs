@@ -6,9 +6,7 @@ import * as tus from 'tus-js-client'
 const options = JSON.parse(process.argv[2])
 const done = (result) => { process.stdout.write(JSON.stringify(result)); process.exit(0) }
 
-const source = options.partial
-  ? createReadStream(options.file, { highWaterMark: 64 * 1024 })
-  : createReadStream(options.file)
+const source = createReadStream(options.file)
 let seen = null
 const upload = new tus.Upload(source, {
   endpoint: options.endpoint,
