@@ -129,12 +129,14 @@ async def tus_append(call: Call) -> Reply:
     if length is not None:
         await _declare(call, offset, length)
     try:
-        response = await send_body(call, first)
+        response, sent = await send_body(call, first)
     except (OffsetOutOfRange, SizeMismatch) as error:
         await _refuse_final(call)
         raise past_the_length(error) if isinstance(error, SizeMismatch) else error from None
-    if response.HasField("file") and response.file.size_bytes == offset:
-        await _refuse_final(call)  # nothing was missing, so it may be one that takes no bytes at all
+    if response.HasField("file"):
+        await _refuse_final(call)
+        if offset + sent != response.file.size_bytes:  # it was finished before, and answers whatever is sent
+            raise _conflict(response.file.size_bytes)
     found = [_NO_STORE, header("upload-offset", _offset(response))]
     if not response.HasField("file") and response.HasField("expire_time"):
         found.append(headers.expires(response.expire_time))
@@ -158,7 +160,8 @@ async def _first_bytes(call: Call, upload_id: str, checksums: Checksums | None) 
     An upload whose first bytes are refused for good is given up: its client never learns its address.
     """
     try:
-        return await send_body(call, UploadRequest(upload_id=upload_id, write_checksums=checksums))
+        first = UploadRequest(upload_id=upload_id, write_checksums=checksums)
+        return (await send_body(call, first)).response
     except StrongroomError as error:
         if 400 <= error.http_status < 500 and error.http_status != 409 and not idempotency_key(call):
             storage = call.services.storage
@@ -189,10 +192,7 @@ async def _declare(call: Call, offset: int, length: int) -> None:
     """
     session = await _session(call, preempt=True)
     if session.persisted_size != offset:
-        raise OffsetOutOfRange(
-            f"The upload stands at {session.persisted_size}.",
-            metadata={"persisted_size": str(session.persisted_size)},
-        )
+        raise _conflict(session.persisted_size)
     if Annotation.decode(session.annotation).concat:
         raise _final()
     storage = call.services.storage
@@ -207,6 +207,10 @@ async def _refuse_final(call: Call) -> None:
     session = await _session(call, preempt=False)
     if Annotation.decode(session.annotation).concat:
         raise _final()
+
+
+def _conflict(persisted: int) -> OffsetOutOfRange:
+    return OffsetOutOfRange(f"The upload stands at {persisted}.", metadata={"persisted_size": str(persisted)})
 
 
 def _final() -> PermissionDenied:

@@ -10,7 +10,7 @@ is left to be told. Cancelling would drop the messages that it has not read yet.
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.call import Call
 from gateway.problems import ClientGone
@@ -27,7 +27,14 @@ FLUSH_SECONDS: Final = 0.05
 LINGER_SECONDS: Final = 120.0
 
 
-async def send_body(call: Call, first: UploadRequest) -> UploadResponse:
+class Sent(NamedTuple):
+    """What storage_service answered, and how many bytes it had been sent by then."""
+
+    response: UploadResponse
+    size: int
+
+
+async def send_body(call: Call, first: UploadRequest) -> Sent:
     """Send the request's body to the session that ``first`` (without data) opens, from its
     ``write_offset`` on.
 
@@ -47,10 +54,11 @@ class _Transfer:
         self._offset = first.write_offset
         self._pieces: list[Buffer] = []
         self._size = 0
+        self._sent = 0
         self._more = True
         self._left = False
 
-    async def run(self) -> UploadResponse:
+    async def run(self) -> Sent:
         """Stream until storage_service answers."""
         self._call.client.lingers = True
         storage = self._call.services.storage
@@ -72,7 +80,7 @@ class _Transfer:
             pump.cancel()
         if self._left:
             raise ClientGone
-        return response
+        return Sent(response, self._sent)
 
     async def _pump(self, rpc: UploadCall) -> None:
         while self._more:
@@ -119,7 +127,9 @@ class _Transfer:
                 first = None
             else:
                 await rpc.write(UploadChunk(self._offset, part))
-            self._offset += sum(map(len, part))
+            size = sum(map(len, part))
+            self._offset += size
+            self._sent += size
         if first is not None:
             await rpc.write(first)
 

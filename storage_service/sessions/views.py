@@ -41,8 +41,9 @@ def answer(session: Session) -> UploadResponse:
 
 def finished(session: Session, file: File | None) -> UploadResponse:
     """For the Upload that has finished a session: its file, or the size of a partial upload."""
-    if file is None:
-        return UploadResponse(persisted_size=session.persisted_size, expire_time=session.expire_time)
+    if file is None:  # the session is as it was before this Upload: only its length tells the size
+        size = session.size_bytes if session.HasField("size_bytes") else session.persisted_size
+        return UploadResponse(persisted_size=size, expire_time=session.expire_time)
     return UploadResponse(file=file, expire_time=session.expire_time)
 
 

@@ -7,12 +7,11 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 from tusclient import client as tus
 
-from tests.stack import RunningStack, start_stack
+from tests.stack import RunningStack
 
 MIB = 1024 * 1024
 #: Uploads what standard input brings to the URL that it is told, and is killed after the second chunk.
@@ -27,12 +26,6 @@ uploader.upload_chunk()
 print(uploader.url, uploader.offset, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
-    with start_stack(tmp_path_factory.mktemp("tuspy") / "data") as running:
-        yield running
 
 
 def tus_client(stack: RunningStack, user: str) -> tus.TusClient:

@@ -62,7 +62,11 @@ async def test_zero_bytes_are_complete_at_once(gateway: Running) -> None:
     ["filename !", "a Zm9v,a Zm9v", "a Zm9v,,b Zm9v", "a Zm9v Zm9v", "k\u00e9y Zm9v", "a Zm9v,"],
 )
 async def test_malformed_metadata_is_refused(gateway: Running, wrong: str) -> None:
-    headers = [*((k, v) for k, v in TUS.items()), ("Upload-Length", "1"), ("Upload-Metadata", wrong.encode())]
+    headers = {
+        b"Tus-Resumable": b"1.0.0",
+        b"Upload-Length": b"1",
+        b"Upload-Metadata": wrong.encode(),
+    }
     reply = await gateway.client.post("/files", headers=headers)
     assert reply.status_code == 400, reply.text
     assert gateway.backends.storage.sessions == {}
