@@ -83,7 +83,7 @@ def test_survives_restarts_of_every_service(stack: RunningStack) -> None:
         file_stream=io.BytesIO(data), chunk_size=3 * MIB, retries=20, retry_delay=1
     )
     for service in ("storage", "metadata"):
-        uploader.upload_chunk()
+        uploader.upload(stop_at=uploader.offset + 3 * MIB)
         stack.kill(service)
     uploader.upload()
     assert stored(stack, user) == expected(data)
