@@ -90,7 +90,7 @@ def _form(**fields: str) -> Callable[[Belongings], Mapping[str, Any]]:
     return lambda _: {"files": upload(), "data": fields}
 
 
-UNFINISHED: Final = 409
+UNFINISHED: Final = 400
 """What completing an upload answers whose bytes have not been sent."""
 IMPORT: Final = {"url": "http://127.0.0.1:1/", "type": "text-to-image"}
 WAYS: Final[Mapping[str, Way]] = {

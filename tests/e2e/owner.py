@@ -64,14 +64,10 @@ class Owner:
 
     @cached_property
     def upload_id(self) -> str:
-        """A resumable upload; a name that nothing has, as long as there are none."""
+        """A resumable upload, begun."""
         request = CreateUploadRequest(spec=UploadSpec(filename="a.bin"))
         request.spec.target.file.SetInParent()
-        try:
-            reply = self._storage.CreateUpload(request, timeout=PATIENCE, metadata=self._metadata)
-        except grpc.RpcError as error:
-            assert error.code() is grpc.StatusCode.UNIMPLEMENTED, error
-            return str(uuid.uuid4())
+        reply = self._storage.CreateUpload(request, timeout=PATIENCE, metadata=self._metadata)
         return reply.session.upload_id
 
     @cached_property

@@ -203,7 +203,7 @@ WAYS: Final[Mapping[str, Way]] = {
     ),
     "EventMediaService/GetProfilePicture": Way(
         "missing",
-        lambda o: media.GetProfilePictureRequest() if o.picture else media.GetProfilePictureRequest(),
+        lambda o: media.GetProfilePictureRequest(user_id="" if o.picture.id else o.name),
     ),
     "NotificationService/Watch": Way("nothing", lambda _: notifications.WatchRequest()),
     "ProjectService/GetProject": Way("missing", _project(projects.GetProjectRequest)),

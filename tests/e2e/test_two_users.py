@@ -109,13 +109,18 @@ def test_head_of_what_is_foreign(alice: Belongings, bob: httpx.Client, name: str
 def test_without_a_token(stack: RunningStack, alice: Belongings, name: str) -> None:
     with httpx.Client(base_url=stack.url, trust_env=False, timeout=60) as nobody:
         reply = _call(nobody, name, alice)
-    check_problem(reply, 401, "TOKEN_MISSING")
-    assert reply.headers["www-authenticate"] == "Bearer"
+    assert (reply.status_code, reply.headers["www-authenticate"]) == (401, "Bearer")
+    if not name.startswith("HEAD "):
+        check_problem(reply, 401, "TOKEN_MISSING")
 
 
 @pytest.mark.parametrize("name", PRIVATE)
 def test_another_user_id(alice: Belongings, before: dict[str, Any], bob: httpx.Client, name: str) -> None:
-    check_problem(_call(bob, name, alice, user_id=alice.name), 403, "USER_MISMATCH")
+    reply = _call(bob, name, alice, user_id=alice.name)
+    if " /files/" in name:  # tus: uploads are named by their id alone
+        _is_missing(reply, name)
+    else:
+        check_problem(reply, 403, "USER_MISMATCH")
     _unchanged(alice, before, name)
 
 

@@ -46,7 +46,7 @@ def test_the_signed_url_answers_ranges_as_players_ask_for_them(http: httpx.Clien
 
 def _title_of(page: Path, profile: Path) -> str:
     """The page's title once its script has set it, asked over the DevTools protocol."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     assert chromium, "this test needs Chromium: apt-get install chromium"
     arguments = [
         chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio",

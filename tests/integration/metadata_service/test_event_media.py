@@ -132,6 +132,7 @@ async def test_media_of_others_and_of_other_events(world: World, owner: str) -> 
 async def test_the_profile_picture(world: World, owner: str) -> None:
     with pytest.raises(FileNotFound):
         await media(world).profile_picture(owner)
+    made = File()
     for _ in range(2):
         picture = UploadSpec(filename="me.png", content_type="image/png")
         picture.target.profile_picture.SetInParent()

@@ -103,11 +103,9 @@ def _spread(world: World, owner: str, chance: random.Random, files: list[File]) 
 async def test_everything_agrees_with_counting(own_world: World, owner: str) -> None:
     chance = random.Random(7)
     world = own_world
-    files = []
-    for number in range(ROWS):
-        files.append(
-            await world.upload(owner, spec(chance.choice(KINDS), f"p{number}"), chance.randrange(9999))
-        )
+    files = [
+        await world.upload(owner, spec(chance.choice(KINDS)), chance.randrange(9999)) for _ in range(ROWS)
+    ]
     await _check(world, owner)
     _spread(world, owner, chance, files)
     await _check(world, owner)
