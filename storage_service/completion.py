@@ -14,6 +14,7 @@ from storage_service.objects import CompleteResult, ObjectInfo, ObjectRef, PartR
 from storage_service.objectstore import MultipartWriter, ObjectReader
 from storage_service.reservations import handle_of
 from storage_service.store_errors import InvalidPart, ObjectNotFound, StoreError, UploadNotFound
+from storage_service.translate import RETRY_SECONDS
 from strongroom.errors import ChecksumMismatch, ObjectStoreUnavailable, UploadLost
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest
@@ -36,22 +37,24 @@ async def complete_multipart(
     """S3 and S4: make the object and verify it. Returns what T4 needs.
 
     Raises UploadLost when neither upload nor object exist any more, ObjectStoreUnavailable when the outcome
-    stays unknown, ChecksumMismatch when the object is not what was sent.
+    stays unknown or the store has failed (the parts are still there, it may be tried again),
+    ChecksumMismatch when the object is not what was sent.
     """
     receipts = [PartReceipt(p.number, p.etag, p.size_bytes, p.crc32c) for p in parts]
     await failpoints.hit(BEFORE_COMPLETE)
     completed: CompleteResult | None = None
+    gone = False
     try:
         completed = await store.complete(blob.key, blob.upload_id, receipts, crc32c=crc32c)
     except UploadNotFound:
-        pass  # completed before with the reply lost, or aborted from outside: HEAD decides
+        gone = True  # completed before with the reply lost, or aborted from outside: HEAD decides
     except InvalidPart as error:
         raise UploadLost("the object store no longer has all parts of this upload; start it again") from error
     except StoreError as error:
         if not error.outcome_unknown:
             raise
     await failpoints.hit(AFTER_COMPLETE)
-    info = await _head(store, blob, completed)
+    info = await _head(store, blob, completed, gone=gone)
     await failpoints.hit(AFTER_HEAD)
     _verify(blob, info, size, crc32c)
     version_id = (completed.version_id if completed else None) or info.version_id
@@ -74,13 +77,20 @@ async def verify_put(
     )
 
 
-async def _head(store: ObjectReader, blob: blob_pb2.Blob, completed: CompleteResult | None) -> ObjectInfo:
+async def _head(
+    store: ObjectReader, blob: blob_pb2.Blob, completed: CompleteResult | None, *, gone: bool
+) -> ObjectInfo:
     try:
         return await store.head(ObjectRef(blob.key, completed.version_id if completed else None))
     except ObjectNotFound as error:
         if completed is not None:
             raise ObjectStoreUnavailable(
                 "the object store does not show the object it has just made"
+            ) from error
+        if not gone:
+            raise ObjectStoreUnavailable(
+                "the object store failed to complete the upload; try again in a moment",
+                retry_after=RETRY_SECONDS,
             ) from error
         raise UploadLost("the object store no longer has this upload; start it again") from error
 

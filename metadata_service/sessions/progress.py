@@ -122,6 +122,8 @@ class Progress:
     ) -> RecordProgressResponse:
         if row.blob is None:
             raise rows.lost()
+        if request.multipart_upload_id and row.blob.upload_id not in {"", request.multipart_upload_id}:
+            raise blobs.superseded()  # somebody has begun the object meanwhile
         size = row.size_bytes
         if request.HasField("size_bytes") and request.size_bytes != size:
             _check_length(row, request.size_bytes)

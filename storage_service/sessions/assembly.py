@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from storage_service.budget import ByteBudget
 from storage_service.content_types import ContentRules
 from storage_service.limits import Limits
-from storage_service.metadata_client import MetadataClient
 from storage_service.objectstore import ObjectStore
+from storage_service.reservations import Deletions, Reservations
+from storage_service.sessions.concatenating import Concatenator
 from storage_service.sessions.content import Content
+from storage_service.sessions.direct import DirectUploads
+from storage_service.sessions.direct_completion import DirectCompletion
+from storage_service.sessions.driving import Driver
+from storage_service.sessions.endings import Endings
 from storage_service.sessions.engine import Sessions
 from storage_service.sessions.finishing import Finisher
 from storage_service.sessions.registry import Registry
 from storage_service.sessions.state import SessionState
+from storage_service.sessions.writer import SessionWriter
+from strongroom.metadata.v1.upload_session_service_pb2 import Session
+
+
+class Metadata(Reservations, Deletions, Protocol):
+    """The write protocol and D1."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +35,7 @@ class SessionParts:
 
     store: ObjectStore
     state: SessionState
-    metadata: MetadataClient
+    metadata: Metadata
     budget: ByteBudget
     limits: Limits
     content: ContentRules
@@ -35,25 +47,27 @@ class SessionUseCases:
     """The use cases, and their end."""
 
     def __init__(self, parts: SessionParts) -> None:
-        content = Content(parts.content)
+        store, state, content = parts.store, parts.state, Content(parts.content)
         self._registry = Registry()
         finisher = Finisher(
-            parts.store,
+            store,
             parts.metadata,
             content,
             lease_seconds=parts.lease_seconds,
             wake_cleaner=parts.wake_cleaner,
         )
+
+        def make_writer(session: Session) -> SessionWriter:
+            return SessionWriter(store, state, parts.budget, content, session)
+
+        endings = Endings(state, finisher)
+        driver = Driver(self._registry, state, endings, make_writer)
         self.sessions = Sessions(
-            parts.store,
-            parts.state,
-            parts.metadata,
-            finisher,
-            self._registry,
-            budget=parts.budget,
-            limits=parts.limits,
-            content=content,
+            state, parts.metadata, endings, driver, make_writer, limits=parts.limits, content=content
         )
+        self.concatenator = Concatenator(store, state, endings, driver, make_writer, limits=parts.limits)
+        completion = DirectCompletion(store, state, finisher, content)
+        self.direct = DirectUploads(store, state, driver, completion, limits=parts.limits, content=content)
 
     async def aclose(self) -> None:
         """Let writers persist what they have received."""

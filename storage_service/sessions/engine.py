@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from typing import Any, Protocol, TypeVar
-
-import structlog
+from collections.abc import AsyncIterator, Callable
 
 from servicekit import failpoints
-from storage_service import store_errors
 from storage_service.attempts import fingerprint
-from storage_service.budget import ByteBudget
 from storage_service.limits import Limits, SizeRule
-from storage_service.reservations import Deletions, handle_of
+from storage_service.reservations import Deletions
 from storage_service.sessions.client import without_deadline
 from storage_service.sessions.content import Content
-from storage_service.sessions.finishing import Finisher, FinishStore
+from storage_service.sessions.driving import Driver
+from storage_service.sessions.endings import Endings
 from storage_service.sessions.hashing import RunningHashes
-from storage_service.sessions.registry import Entry, Registry
+from storage_service.sessions.registry import Entry
 from storage_service.sessions.state import SessionState
 from storage_service.sessions.stream import Message, SessionStream
 from storage_service.sessions.views import answer, check_limit, check_writable, finished, is_whole, shown
 from storage_service.sessions.writer import SessionWriter
-from storage_service.store_errors import StoreError
-from storage_service.translate import to_strongroom
 from storage_service.uploads import SNIFF_BYTES
-from strongroom import errors
-from strongroom.errors import UploadSuperseded
+from strongroom.errors import FileNotFound, SizeMismatch, UploadNotFound, UploadSuperseded
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.reservation_service_pb2 import DeleteFileRequest
 from strongroom.metadata.v1.target_pb2 import UploadSpec
@@ -44,26 +37,8 @@ from strongroom.storage.v1.upload_pb2 import (
     UploadSession,
 )
 
-T = TypeVar("T")
-
-log = structlog.get_logger(__name__)
-
 AFTER_OPEN = failpoints.register("storage.session.opened")
 AFTER_ACQUIRE = failpoints.register("storage.session.acquired")
-
-#: What no repetition cures: the session is over, and says so from now on.
-FATAL = (
-    store_errors.UploadNotFound,
-    store_errors.InvalidPart,
-    store_errors.ObjectNotFound,
-    errors.UploadLost,
-    errors.ContentTypeMismatch,
-    errors.ContentTypeNotAllowed,
-)
-
-
-class SessionStore(FinishStore, Protocol):
-    """What sessions need of the object store."""
 
 
 class Sessions:
@@ -71,22 +46,21 @@ class Sessions:
 
     def __init__(
         self,
-        store: SessionStore,
         state: SessionState,
         deletions: Deletions,
-        finisher: Finisher,
-        registry: Registry,
+        endings: Endings,
+        driver: Driver,
+        make_writer: Callable[[Session], SessionWriter],
         *,
-        budget: ByteBudget,
         limits: Limits,
         content: Content,
     ) -> None:
-        self._store = store
         self._state = state
         self._deletions = deletions
-        self._finisher = finisher
-        self._registry = registry
-        self._budget = budget
+        self._endings = endings
+        self._driver = driver
+        self._registry = driver.registry
+        self._make_writer = make_writer
         self._limits = limits
         self._content = content
         self._running = RunningHashes()
@@ -112,21 +86,20 @@ class Sessions:
             opening.fingerprint = fingerprint(spec, "session", str(request.partial))
         session = await self._state.open(opening)
         await failpoints.hit(AFTER_OPEN)
-        return shown(await self.driven(session))
+        return shown(await self._driver.driven(session))
 
     async def upload(self, first: UploadRequest, messages: AsyncIterator[Message]) -> UploadResponse:
         """One write: the stream whose first message is ``first``. See docs/resumable.md.
 
-        Raises what SessionStream.run and Finisher.finish raise, UploadSuperseded when a newer writer has
-        come.
+        Raises what SessionStream.run and Endings.finish raise, UploadSuperseded when a newer writer came.
         """
         upload_id = first.upload_id
         async with self._registry.turn(upload_id):
-            self._refuse_while_finishing(upload_id)
+            self._driver.refuse_while_finishing(upload_id)
             session = await self._state.acquire(upload_id)
             await failpoints.hit(AFTER_ACQUIRE)
             if is_whole(session):
-                session = await self._drive(session)
+                session = await self._driver.finish(session)
             if session.finished:
                 return answer(session)
             check_writable(session)
@@ -145,7 +118,7 @@ class Sessions:
                 session = await self._state.get(upload_id)
         else:
             session = await self._state.get(upload_id)
-        return shown(await self.driven(session))
+        return shown(await self._driver.driven(session))
 
     async def declare(self, upload_id: str, size: int) -> UploadSession:
         """Say how long an upload is. Raises SizeMismatch, SizeLimitExceeded, QuotaExceeded, and as
@@ -157,11 +130,11 @@ class Sessions:
             if not session.finished:
                 session = await self._state.declare(upload_id, size)
             elif session.size_bytes != size:
-                raise errors.SizeMismatch(
+                raise SizeMismatch(
                     f"the upload is finished and has {session.size_bytes} bytes",
                     metadata={"expected": str(session.size_bytes), "actual": str(size)},
                 )
-        return shown(await self.driven(session))
+        return shown(await self._driver.driven(session))
 
     async def cancel(self, upload_id: str) -> None:
         """Give an upload up, or delete what it has become. Raises as ``get``."""
@@ -176,51 +149,9 @@ class Sessions:
                 )
                 try:
                     await self._deletions.delete_file(request)
-                except errors.FileNotFound as error:
-                    raise errors.UploadNotFound("The file of this upload was deleted.") from error
-        self._finisher.wake_cleaner()
-
-    async def driven(self, session: Session) -> Session:
-        """The session as it is once everything that can be done for it is done.
-
-        Raises ServiceUnavailable while it is being completed elsewhere, and what completing raises.
-        """
-        if session.finished or not is_whole(session):
-            return session
-        upload_id = session.upload_id
-        self._refuse_while_finishing(upload_id)
-        async with self._registry.turn(upload_id):
-            self._refuse_while_finishing(upload_id)
-            session = await self._state.acquire(upload_id)
-            return session if session.finished else await self._drive(session)
-
-    def _refuse_while_finishing(self, upload_id: str) -> None:
-        if self._registry.finishing(upload_id):
-            raise errors.ServiceUnavailable(
-                "This upload is being completed; ask again in a moment.",
-                metadata={"service": "storage_service"},
-                retry_after=1.0,
-            )
-
-    async def _drive(self, session: Session) -> Session:
-        """Finish an acquired session whose bytes are all persisted. Goes on when the caller leaves."""
-        entry = self._registry.enter(session.upload_id)
-        entry.reading, entry.finishing = False, True
-        work = self._finish_alone(entry, session)
-        await asyncio.shield(self._registry.in_background(work, "finish"))
-        return await self._state.get(session.upload_id)
-
-    async def _finish_alone(self, entry: Entry, session: Session) -> None:
-        writer = SessionWriter(self._store, self._state, self._budget, self._content, session)
-        try:
-            with without_deadline():
-                if session.blob.state == blob_pb2.BLOB_STATE_COMPLETING:
-                    await self._fatal(writer, self._finisher.drive_on(session.blob))
-                else:
-                    await self._fatal(writer, self._finish(writer))
-        finally:
-            await writer.close()
-            self._registry.leave(session.upload_id, entry)
+                except FileNotFound as error:
+                    raise UploadNotFound("The file of this upload was deleted.") from error
+        self._endings.finisher.wake_cleaner()
 
     async def _write(
         self, entry: Entry, session: Session, first: UploadRequest, messages: AsyncIterator[Message]
@@ -228,7 +159,7 @@ class Sessions:
         expected = session.blob.spec.checksums
         hashes = self._running.take(session.upload_id, expected, session.persisted_size)
         stream = SessionStream(first, messages, session, self._rule(session.blob.spec), hashes)
-        writer = SessionWriter(self._store, self._state, self._budget, self._content, session)
+        writer = self._make_writer(session)
         writer.deferred = stream.all_or_nothing
         problem: BaseException | None = None
         try:
@@ -254,7 +185,7 @@ class Sessions:
         """Persist what has arrived, or finish; then the place is free for the next writer."""
         try:
             with without_deadline():
-                return await self._fatal(writer, self._settle(entry, writer, stream, problem))
+                return await self._endings.guard(writer.blob, self._settle(entry, writer, stream, problem))
         finally:
             await writer.close()
             self._registry.leave(writer.session.upload_id, entry)
@@ -272,7 +203,8 @@ class Sessions:
         whole = session.HasField("size_bytes") and writer.received == session.size_bytes
         if (problem is None and stream.finished) or (whole and (problem is None or left)):
             entry.finishing = True
-            return await self._finish(writer, stream)
+            file = await self._endings.finish(writer, stream.hashes, stream.final)
+            return finished(session, file)
         try:
             await writer.flush()
         except Exception as error:
@@ -283,41 +215,5 @@ class Sessions:
             raise problem
         return UploadResponse(persisted_size=writer.persisted, expire_time=session.expire_time)
 
-    async def _finish(self, writer: SessionWriter, stream: SessionStream | None = None) -> UploadResponse:
-        """Everything is there. Bytes that don't match what was announced for the whole never will."""
-        try:
-            if stream is None:
-                file = await self._finisher.finish(writer)
-            else:
-                file = await self._finisher.finish(writer, stream.hashes, stream.final)
-        except errors.ChecksumMismatch:
-            await self._lose(writer)
-            raise
-        return finished(writer.session, file)
-
-    async def _fatal(self, writer: SessionWriter, work: Coroutine[Any, Any, T]) -> T:
-        """Run ``work``; what can never succeed ends the session, so that later queries say so."""
-        try:
-            return await work
-        except FATAL as error:
-            await self._lose(writer)
-            raise _as_told(error) from error
-        except StoreError as error:
-            raise to_strongroom(error) from error
-
-    async def _lose(self, writer: SessionWriter) -> None:
-        log.warning("session_lost", blob_id=writer.blob.id)
-        await self._state.lose(handle_of(writer.blob))
-        self._finisher.wake_cleaner()
-
     def _rule(self, spec: UploadSpec) -> SizeRule:
         return self._limits.for_target(spec.target)
-
-
-def _as_told(error: Exception) -> errors.StrongroomError:
-    """What is missing are the upload's own parts and segments, whatever the store calls them."""
-    if isinstance(error, StoreError):
-        return errors.UploadLost("The object store no longer has what was uploaded; start the upload again.")
-    if isinstance(error, errors.StrongroomError):
-        return error
-    raise error

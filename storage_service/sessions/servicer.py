@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 
 from storage_service.sessions.assembly import SessionUseCases
-from strongroom.storage.v1 import storage_service_pb2_grpc, upload_pb2
+from strongroom.storage.v1 import direct_pb2, storage_service_pb2_grpc, upload_pb2
 
 Context = grpc.aio.ServicerContext
 
@@ -45,3 +45,24 @@ class SessionMethods(storage_service_pb2_grpc.StorageServiceServicer):
     ) -> upload_pb2.CancelUploadResponse:
         await self._sessions.sessions.cancel(request.upload_id)
         return upload_pb2.CancelUploadResponse()
+
+    async def ConcatenateUploads(
+        self,
+        request: upload_pb2.ConcatenateUploadsRequest,
+        context: Context[upload_pb2.ConcatenateUploadsRequest, upload_pb2.ConcatenateUploadsResponse],
+    ) -> upload_pb2.ConcatenateUploadsResponse:
+        return await self._sessions.concatenator.concatenate(request)
+
+    async def SignUpload(
+        self,
+        request: direct_pb2.SignUploadRequest,
+        context: Context[direct_pb2.SignUploadRequest, direct_pb2.SignUploadResponse],
+    ) -> direct_pb2.SignUploadResponse:
+        return await self._sessions.direct.sign(request)
+
+    async def CompleteUpload(
+        self,
+        request: direct_pb2.CompleteUploadRequest,
+        context: Context[direct_pb2.CompleteUploadRequest, direct_pb2.CompleteUploadResponse],
+    ) -> direct_pb2.CompleteUploadResponse:
+        return direct_pb2.CompleteUploadResponse(file=await self._sessions.direct.complete(request))

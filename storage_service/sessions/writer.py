@@ -34,6 +34,7 @@ from storage_service.sessions.segments import (
     size_of,
 )
 from storage_service.sessions.state import SessionState
+from storage_service.store_errors import StoreError, UploadNotFound
 from strongroom.errors import Internal
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.upload_session_service_pb2 import RecordProgressRequest, Segment, Session
@@ -87,7 +88,7 @@ class SessionWriter:
         self._content = content
         self.session = session
         self.blob = session.blob
-        self.parts = list(session.blob.parts)
+        self.parts = session.blob.parts
         self.persisted = session.persisted_size
         self.persisted_crc32c = session.prefix_crc32c
         self.deferred = False
@@ -197,7 +198,7 @@ class SessionWriter:
                     content_type=content_type,
                 )
             )
-            self.parts += [accepted.part for accepted in fresh]
+            self.parts.extend(accepted.part for accepted in fresh)
             for accepted in fresh:
                 del self._accepted[accepted.part.number]
             self._segments = segments
@@ -205,6 +206,11 @@ class SessionWriter:
             self.session.persisted_size, self.session.prefix_crc32c = persisted, crc32c
             self.session.expire_time.CopyFrom(response.expire_time)
             await failpoints.hit(AFTER_RECORD)
+
+    def accept(self, number: int, etag: str, size: int, crc32c: int) -> None:
+        """Part ``number`` is in S3, all of its bytes new; counts with the next ``record`` that reaches it."""
+        part = blob_pb2.Part(number=number, etag=etag, size_bytes=size, crc32c=crc32c)
+        self._accepted[number] = _Accepted(part, size, crc32c)
 
     async def close(self) -> None:
         """Wait for parts under way, drop what was not persisted, give the memory back."""
@@ -267,18 +273,30 @@ class SessionWriter:
             await self._send(Rest(fresh.number, size, crc32c, chunks, fresh.size, fresh.crc32c))
             await self.record()
         except BaseException as error:
-            self._failure = self._failure or error
+            self._failure = self._failure or await self._explained(error)
             self._begun.set()
             if not isinstance(error, Exception):
                 raise
         finally:
             self._slots.release(slot)
 
+    async def _explained(self, error: BaseException) -> BaseException:
+        """A store may cut the connection instead of saying that the upload is gone: ask."""
+        if not isinstance(error, StoreError) or isinstance(error, UploadNotFound) or not self.blob.upload_id:
+            return error
+        try:
+            await self._store.list_parts(self.blob.key, self.blob.upload_id)
+        except UploadNotFound as gone:
+            return gone
+        except StoreError:
+            return error
+        return error
+
     async def _send(self, whole: Rest) -> None:
         """One part to S3, the first one after beginning the multipart upload."""
         if not self.blob.upload_id:
             if whole.number == 1:
-                await self._begin(whole.chunks)
+                await self.begin(whole.chunks)
             await self._begun.wait()
             if not self.blob.upload_id:
                 return  # the first part has failed; its error counts
@@ -296,7 +314,10 @@ class SessionWriter:
         )
         self._accepted[whole.number] = _Accepted(part, whole.fresh_size, whole.fresh_crc32c)
 
-    async def _begin(self, chunks: Sequence[Chunk]) -> None:
+    async def begin(self, chunks: Sequence[Chunk]) -> None:
+        """Begin the multipart upload; ``chunks`` hold the object's first bytes. Raises StoreError,
+        ContentType*.
+        """
         content_type = self._content.decide(self.session, head_of(chunks))
         attrs = ObjectAttributes(content_type=content_type, metadata=dict(self.blob.object_metadata))
         upload_id = await self._store.create(self.blob.key, attrs)

@@ -6,6 +6,7 @@ import hashlib
 import random
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import google_crc32c
@@ -23,6 +24,7 @@ from tests.stack import PATIENCE, until
 
 MIB = 1 << 20
 PART = 5 * MIB
+_THREADS = ThreadPoolExecutor(8, "writer")
 TRANSIENT = {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.ABORTED, grpc.StatusCode.CANCELLED}
 
 
@@ -67,7 +69,9 @@ class SessionClient:
 
     def get(self, upload_id: str, *, preempt: bool = False) -> UploadSession:
         """GetUpload."""
-        return self.call("GetUpload", upload_pb2.GetUploadRequest(upload_id=upload_id, preempt=preempt)).session
+        return self.call(
+            "GetUpload", upload_pb2.GetUploadRequest(upload_id=upload_id, preempt=preempt)
+        ).session
 
     def get_settled(self, upload_id: str) -> UploadSession:
         """GetUpload, repeated while the answer is to ask again."""
@@ -94,6 +98,10 @@ class SessionClient:
                 )
             except grpc.RpcError as error:
                 raise from_rpc_error(error) from error
+
+    def start_write(self, upload_id: str, offset: int, data: bytes) -> Future[UploadResponse]:
+        """``write`` in a thread."""
+        return _THREADS.submit(self.write, upload_id, offset, data)
 
     def finish_somehow(self, upload_id: str, body: bytes, piece: int = 2 * MIB) -> UploadSession:
         """What a client does after any failure: ask, go on, ask again; the offset may never go back."""

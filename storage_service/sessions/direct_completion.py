@@ -1,0 +1,205 @@
+"""Checks a direct upload against S3 and commits it.
+
+    parts as S3 lists them → Complete → HEAD → first bytes, and all of them where S3 can't tell → T3 → T4
+
+Nothing is COMPLETING before everything is checked, so that nobody rolls an unchecked upload forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from servicekit import failpoints
+from storage_service import checksums
+from storage_service.completion import ATTEMPT_KEY
+from storage_service.objects import ObjectInfo, ObjectRef, PartReceipt
+from storage_service.objectstore import MultipartWriter, ObjectReader
+from storage_service.reservations import handle_of
+from storage_service.sessions.content import Content
+from storage_service.sessions.finishing import Finisher
+from storage_service.sessions.hashing import Hashes, check_crc32c, read_back
+from storage_service.sessions.state import SessionState
+from storage_service.store_errors import ObjectNotFound, StoreError, UploadNotFound
+from storage_service.uploads import SNIFF_BYTES
+from strongroom.errors import (
+    ChecksumMismatch,
+    ObjectStoreUnavailable,
+    SizeMismatch,
+    UploadIncomplete,
+    UploadLost,
+)
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest
+from strongroom.metadata.v1.upload_session_service_pb2 import RecordProgressRequest, Session
+from strongroom.storage.v1.direct_pb2 import CompletedPart
+
+AFTER_COMPLETE = failpoints.register("storage.session.direct.after_complete")
+
+
+class DirectCompletionStore(MultipartWriter, ObjectReader, Protocol):
+    """What completing needs of the object store."""
+
+
+class DirectCompletion:
+    """Completes direct uploads; one instance per process."""
+
+    def __init__(
+        self, store: DirectCompletionStore, state: SessionState, finisher: Finisher, content: Content
+    ) -> None:
+        self._store = store
+        self._state = state
+        self._finisher = finisher
+        self._content = content
+
+    async def run(self, session: Session, claimed: Sequence[CompletedPart]) -> None:
+        """Check and commit an acquired session. ``claimed``: the parts as the client saw them accepted.
+
+        Raises UploadIncomplete, SizeMismatch, ChecksumMismatch, ContentTypeMismatch, ContentTypeNotAllowed,
+        UploadLost, StoreError, and what T3 and T4 raise.
+        """
+        blob = session.blob
+        if not blob.upload_id:
+            info = await self._put_by_client(session)
+            crc32c = await self._checked(session, info, info.crc32c)
+            await self._finisher.commit(_commit_request(blob, info, crc32c))
+            return
+        parts = await self._parts(session, claimed)
+        known = _crc32c_of(parts) if parts else None
+        if known is not None:
+            check_crc32c(blob.spec.checksums, known)
+        info = await self._complete(session, parts, known)
+        await failpoints.hit(AFTER_COMPLETE)
+        crc32c = await self._checked(session, info, known if known is not None else info.crc32c)
+        rows = [
+            blob_pb2.Part(number=p.number, etag=p.etag, size_bytes=p.size, crc32c=p.crc32c or 0)
+            for p in parts or ()
+        ]
+        await self._finisher.begin_completion(blob, rows, info.size, crc32c)
+        await self._finisher.commit(_commit_request(blob, info, crc32c))
+
+    async def _put_by_client(self, session: Session) -> ObjectInfo:
+        try:
+            info = await self._store.head(ObjectRef(session.blob.key))
+        except ObjectNotFound as error:
+            raise UploadIncomplete("The object is not there yet: send it to the signed URL first.") from error
+        _check_object(session, info)
+        return info
+
+    async def _parts(self, session: Session, claimed: Sequence[CompletedPart]) -> list[PartReceipt] | None:
+        """S3's own list, checked; None when the object has been completed before."""
+        blob = session.blob
+        try:
+            listed = list(await self._store.list_parts(blob.key, blob.upload_id))
+        except UploadNotFound:
+            return None
+        total = -(-session.size_bytes // blob.part_size_bytes)
+        missing = sorted(set(range(1, total + 1)) - {part.number for part in listed})
+        if missing:
+            raise UploadIncomplete(f"S3 does not have part {missing[0]} of {total} yet; send it first.")
+        listed = [part for part in listed if part.number <= total]
+        for part in listed:
+            begin = (part.number - 1) * blob.part_size_bytes
+            expected = min(blob.part_size_bytes, session.size_bytes - begin)
+            if part.size != expected:
+                raise SizeMismatch(
+                    f"part {part.number} has {part.size} bytes, not {expected}; send it again",
+                    metadata={"expected": str(expected), "actual": str(part.size)},
+                )
+        _compare(listed, claimed)
+        return listed
+
+    async def _complete(
+        self, session: Session, parts: Sequence[PartReceipt] | None, crc32c: int | None
+    ) -> ObjectInfo:
+        """Complete and HEAD. Raises UploadLost when neither parts nor object exist."""
+        blob, version_id, made, gone = session.blob, None, False, parts is None
+        try:
+            if parts is not None:
+                result = await self._store.complete(blob.key, blob.upload_id, parts, crc32c=crc32c)
+                version_id, made = result.version_id, True
+        except UploadNotFound:
+            gone = True  # completed before with the reply lost, or aborted from outside: HEAD decides
+        except StoreError as error:
+            if not error.outcome_unknown:
+                raise
+        try:
+            info = await self._store.head(ObjectRef(blob.key, version_id))
+        except ObjectNotFound as error:
+            if made:
+                raise ObjectStoreUnavailable("the object store does not show what it made") from error
+            if not gone:
+                raise ObjectStoreUnavailable("the object store failed to complete the upload") from error
+            raise UploadLost("the object store no longer has this upload; start it again") from error
+        _check_object(session, info)
+        return info
+
+    async def _checked(self, session: Session, info: ObjectInfo, known: int | None) -> int:
+        """The CRC-32C of the object, whose type and checksums are right. Reads no more of it than it must."""
+        blob, ref = session.blob, ObjectRef(info.key, info.version_id)
+        expected = blob.spec.checksums
+        head = b""
+        if info.size:
+            async with self._store.open(ref, length=SNIFF_BYTES, if_match=info.etag) as body:
+                head = b"".join([bytes(chunk) async for chunk in body])
+        content_type = self._content.decide(session, head)
+        if content_type != blob.content_type:
+            await self._state.record(RecordProgressRequest(blob=handle_of(blob), content_type=content_type))
+        if known is None or Hashes(expected).names:
+            read = await read_back(self._store, ref, expected)
+            read.check(expected)
+            known = read.crc32c
+        check_crc32c(expected, known)
+        return known
+
+
+def _crc32c_of(parts: Sequence[PartReceipt]) -> int | None:
+    """Of the whole, where the store tells it of every part."""
+    crc32c = 0
+    for part in parts:
+        if part.crc32c is None:
+            return None
+        crc32c = checksums.combine(crc32c, part.crc32c, part.size)
+    return crc32c
+
+
+def _compare(listed: Sequence[PartReceipt], claimed: Sequence[CompletedPart]) -> None:
+    """What the client saw accepted is what S3 has. A client that can't see ETags (CORS) sends no parts."""
+    if not claimed:
+        return
+    stored = {part.number: part.etag for part in listed}
+    if [part.part_number for part in claimed] != sorted(stored):
+        told = f"The request names {len(claimed)} parts; all {len(stored)} belong there, in order."
+        raise UploadIncomplete(told)
+    for part in claimed:
+        etag = part.etag.strip('"')
+        if etag != stored[part.part_number]:
+            raise ChecksumMismatch(
+                f"part {part.part_number} in S3 is another one than the request names; send it again",
+                metadata={"algorithm": "etag", "expected": etag, "actual": stored[part.part_number]},
+            )
+
+
+def _check_object(session: Session, info: ObjectInfo) -> None:
+    """The object is this attempt's, and as long as announced."""
+    if info.size != session.size_bytes:
+        raise SizeMismatch(
+            f"the object has {info.size} bytes, {session.size_bytes} were announced",
+            metadata={"expected": str(session.size_bytes), "actual": str(info.size)},
+        )
+    attempt = info.metadata.get(ATTEMPT_KEY)
+    if attempt is not None and attempt != session.blob.id:
+        raise ChecksumMismatch(
+            "the object was not sent with the headers that were signed",
+            metadata={"algorithm": "attempt", "expected": session.blob.id, "actual": attempt},
+        )
+
+
+def _commit_request(blob: blob_pb2.Blob, info: ObjectInfo, crc32c: int) -> CommitRequest:
+    return CommitRequest(
+        blob=handle_of(blob),
+        size_bytes=info.size,
+        crc32c=crc32c,
+        etag=info.etag,
+        version_id=info.version_id or "",
+    )
