@@ -45,7 +45,7 @@ class Reply:
 
 
 def json_reply(value: Any, status: int = 200, headers: Iterable[Header] = ()) -> Reply:
-    """``value`` as JSON text in UTF-8 (RFC 8259). Half a surrogate pair is written as the escape it came as."""
+    """``value`` as JSON text in UTF-8 (RFC 8259). Half a surrogate pair stays the escape it came as."""
     try:
         body = _ENCODE(value).encode("utf-8")
     except UnicodeEncodeError:

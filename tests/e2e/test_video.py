@@ -49,8 +49,9 @@ def _title_of(page: Path, profile: Path) -> str:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     assert chromium, "this test needs Chromium: apt-get install chromium"
     arguments = [
-        chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio",
-        "--no-first-run", "--disable-background-networking", "--no-proxy-server", "--remote-debugging-port=0",
+        chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
+        "--mute-audio", "--no-first-run", "--disable-background-networking", "--no-proxy-server",
+        "--remote-debugging-port=0",
         f"--user-data-dir={profile}", page.as_uri(),
     ]  # fmt: skip
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:

@@ -1,6 +1,6 @@
 // Runs one tus-js-client upload and prints its end as JSON: node upload.mjs '{"endpoint": …, "file": …}'.
 // "abortAfter": bytes after which the process dies without a word, as a closed laptop would.
-import { createReadStream, statSync } from 'node:fs'
+import { createReadStream } from 'node:fs'
 import { PassThrough } from 'node:stream'
 import * as tus from 'tus-js-client'
 
@@ -17,7 +17,6 @@ const upload = new tus.Upload(source, {
   metadata: options.metadata ?? {},
   chunkSize: options.chunkSize ?? Infinity,
   uploadLengthDeferred: options.deferred ?? false,
-  uploadSize: options.deferred ? undefined : statSync(options.file).size,
   parallelUploads: options.parallel ?? 1,
   uploadDataDuringCreation: options.withCreation ?? false,
   uploadUrl: options.url ?? null,
