@@ -35,7 +35,6 @@ ENTRYPOINT ["python", "-m", "metadata_service"]
 CMD ["serve"]
 
 FROM base AS storage
-COPY deploy/init_bucket.py deploy/init_bucket.py
 COPY storage_service storage_service
 ENV STRONGROOM_STORAGE_BIND=0.0.0.0:50051
 EXPOSE 50051

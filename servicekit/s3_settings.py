@@ -30,7 +30,8 @@ class S3Settings(SettingsBase):
     ``sign_payload`` hashes every body (0.5 CPU s/GiB): ``auto`` does so only over plain http.
     ``sse`` auto: AES256 on AWS, off on other stores, which often answer 501 to it.
     ``public_endpoint_url``: the name by which clients reach S3 in signed URLs; ``public_base_url``: a CDN
-    in front of public files.
+    in front of public files. ``cloudfront_key_id`` and ``cloudfront_private_key`` (PEM, or the path of one):
+    that CDN is CloudFront and asks for signatures (docs/public-files.md).
     """
 
     aws_access_key_id: SecretStr | None = Field(
@@ -73,10 +74,13 @@ class S3Settings(SettingsBase):
     s3_sign_payload: Literal["auto", "always", "never"] = "auto"
     s3_public_endpoint_url: str | None = None
     public_base_url: str | None = None
+    cloudfront_key_id: str | None = None
+    cloudfront_private_key: SecretStr | None = None
 
     @model_validator(mode="after")
     def _is_consistent(self) -> Self:
         self._check_credentials()
+        self._check_cloudfront()
         for name, url in (
             ("AWS_S3_ENDPOINT_URL", self.endpoint_url),
             ("STRONGROOM_S3_PUBLIC_ENDPOINT_URL", self.s3_public_endpoint_url),
@@ -104,6 +108,19 @@ class S3Settings(SettingsBase):
                 missing[0],
                 "not set; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or S3_USE_IAM_ROLE=true where this"
                 " machine has a role",
+            )
+
+    def _check_cloudfront(self) -> None:
+        pair = {
+            "STRONGROOM_CLOUDFRONT_KEY_ID": self.cloudfront_key_id,
+            "STRONGROOM_CLOUDFRONT_PRIVATE_KEY": self.cloudfront_private_key,
+        }
+        missing = [name for name, value in pair.items() if value is None]
+        if len(missing) == 1:
+            raise SettingError(missing[0], "not set; CloudFront URLs take a key id and its private key")
+        if not missing and self.public_base_url is None:
+            raise SettingError(
+                "STRONGROOM_PUBLIC_BASE_URL", "not set; it is the distribution that CloudFront URLs lead to"
             )
 
     @property

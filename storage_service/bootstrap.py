@@ -11,6 +11,7 @@ from grpc import aio
 
 from servicekit import failpoints
 from servicekit.channels import make_channel
+from servicekit.s3_settings import S3Settings
 from servicekit.server import ServerSpec
 from servicekit.settings import require
 from servicekit.tokens import InternalCredential
@@ -35,11 +36,11 @@ from storage_service.projects.client import ProjectMetadataClient
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.settling import KeySettler
 from storage_service.s3.options import S3Options
-from storage_service.s3.store import open_s3_store
+from storage_service.s3.store import S3ObjectStore, open_s3_store
 from storage_service.servicer import StorageServicer, UseCases
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from storage_service.sessions.client import SessionClient
-from storage_service.signing import Signer
+from storage_service.signing import Edge, Signer
 from storage_service.sweeping import UploadSweep
 from storage_service.uploads import Uploader
 from storage_service.wire_handlers import add_storage_service
@@ -86,7 +87,9 @@ class StorageApp:
             uploader=uploader,
             sessions=self._sessions,
             downloader=Downloader(self.store, metadata),
-            signer=Signer(self.store, metadata, public_base_url=settings.public_base_url),
+            signer=Signer(
+                self.store, metadata, public_base_url=settings.public_base_url, edge=edge(settings)
+            ),
             copier=Copier(self.store, metadata, self._attempts, limits, self._content),
             deleter=Deleter(metadata),
             importer=importer,
@@ -179,7 +182,23 @@ class Process:
         return add_storage_service(server, self._app.servicer)
 
 
-def s3_options(settings: StorageSettings) -> S3Options:
+def edge(settings: S3Settings) -> Edge | None:
+    """The CDN, where it asks for signatures. Raises SettingError for a key that is none."""
+    if settings.cloudfront_key_id is None or settings.cloudfront_private_key is None:
+        return None
+    # Loaded where it is used: the library of keys takes megabytes.
+    from storage_service.cloudfront import LATEST, cloudfront_urls  # noqa: PLC0415
+
+    private_key = settings.cloudfront_private_key.get_secret_value()
+    return Edge(cloudfront_urls(settings.cloudfront_key_id, private_key), LATEST)
+
+
+def open_bucket(settings: S3Settings) -> S3ObjectStore:
+    """The store by itself, for preparing its bucket."""
+    return open_s3_store(s3_options(settings))
+
+
+def s3_options(settings: S3Settings) -> S3Options:
     """Settings → what the adapter has to be told."""
     options = S3Options(
         bucket=settings.s3_bucket,

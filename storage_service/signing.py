@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from urllib.parse import quote
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from urllib.parse import quote, urlencode
 
 from storage_service.files import FileReader, name_of
 from storage_service.inline import INLINE_TYPES, content_disposition
@@ -19,15 +21,34 @@ from strongroom.storage.v1.download_pb2 import SignUrlRequest, SignUrlResponse
 DEFAULT_SECONDS = 3600
 
 
+class EdgeSigner(Protocol):
+    """Signs URLs of a CDN that asks for signatures."""
+
+    async def sign(self, url: str, ends: datetime) -> str:
+        """``url`` with its signature, good until ``ends``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A CDN that asks for signatures. ``latest``: the end of URLs that are to be permanent."""
+
+    signer: EdgeSigner
+    latest: datetime
+
+
 class Signer:
     """The use case; ``public_base_url`` (a CDN in front of the bucket) makes URLs of public files
-    permanent.
+    permanent. With ``edge`` that CDN asks for signatures: all files are read through it.
     """
 
-    def __init__(self, urls: UrlSigner, files: FileReader, *, public_base_url: str | None) -> None:
+    def __init__(
+        self, urls: UrlSigner, files: FileReader, *, public_base_url: str | None, edge: Edge | None = None
+    ) -> None:
         self._urls = urls
         self._files = files
         self._public_base = public_base_url.rstrip("/") if public_base_url else None
+        self._edge = edge
 
     async def sign(self, request: SignUrlRequest) -> SignUrlResponse:
         """Raises FileNotFound."""
@@ -43,9 +64,14 @@ class Signer:
         return {file.id: (await self._sign(file, wanted)).url for file in files}
 
     async def _sign(self, file: File, request: SignUrlRequest) -> SignUrlResponse:
-        if self._public_base and file.visibility == VISIBILITY_PUBLIC:
-            return SignUrlResponse(url=f"{self._public_base}/{quote(file.key)}", file=file)
         seconds = request.expires_in_seconds or DEFAULT_SECONDS
+        if self._public_base and file.visibility == VISIBILITY_PUBLIC:
+            url = f"{self._public_base}/{quote(file.key)}"
+            if self._edge:
+                url = await self._edge.signer.sign(url, self._edge.latest)
+            return SignUrlResponse(url=url, file=file)
+        if self._public_base and self._edge:
+            return await self._at_edge(self._edge, self._public_base, file, request)
         with translated():
             signed = await self._urls.presign_get(
                 ObjectRef(file.key, file.version_id or None),
@@ -56,6 +82,22 @@ class Signer:
             )
         response = SignUrlResponse(url=signed.url, expires_in_seconds=seconds, file=file)
         response.expire_time.FromDatetime(signed.expires_at)
+        return response
+
+    async def _at_edge(self, edge: Edge, base: str, file: File, request: SignUrlRequest) -> SignUrlResponse:
+        """A URL of the CDN, with the overrides of S3 in its query (the CDN has to pass them on)."""
+        seconds = request.expires_in_seconds or DEFAULT_SECONDS
+        ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+        query = {
+            "response-content-disposition": _disposition(file, request.disposition),
+            "response-content-type": file.content_type,
+        }
+        if file.version_id:
+            query["versionId"] = file.version_id
+        url = f"{base}/{quote(file.key)}?{urlencode(query, quote_via=quote)}"
+        signed = await edge.signer.sign(url, ends)
+        response = SignUrlResponse(url=signed, expires_in_seconds=seconds, file=file)
+        response.expire_time.FromDatetime(ends)
         return response
 
 

@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from strongroom.cli import get, ls, put, rm, stat, token, url, usage
+from strongroom.cli import (
+    bucket,
+    generation,
+    get,
+    ls,
+    media,
+    notify,
+    project,
+    put,
+    rm,
+    stat,
+    token,
+    url,
+    usage,
+)
 from strongroom.cli.commands import command
 from strongroom.cli.doctor import doctor
 from strongroom.client.channels import release
@@ -50,3 +64,34 @@ command(app, "url")(url.url)
 command(app, "usage")(usage.usage)
 command(app, "token", connects=False)(token.token)
 command(app, "doctor")(doctor)
+
+
+def _group(name: str, text: str) -> typer.Typer:
+    group = typer.Typer(help=text, no_args_is_help=True)
+    app.add_typer(group, name=name)
+    return group
+
+
+projects = _group("project", "Trees of files, saved as a whole.")
+command(projects, "save")(project.save)
+command(projects, "restore")(project.restore)
+command(projects, "list")(project.list_)
+command(projects, "versions")(project.versions)
+command(projects, "rollback")(project.rollback)
+command(projects, "archive")(project.archive)
+command(projects, "delete")(project.delete)
+
+generations = _group("generation", "Generated images and videos.")
+command(generations, "import")(generation.import_)
+command(generations, "put")(generation.put)
+command(generations, "list")(generation.list_)
+command(generations, "stats")(generation.stats)
+command(generations, "rm")(generation.rm)
+
+event_media = _group("media", "Photos, videos and documents of events.")
+command(event_media, "put")(media.put)
+command(event_media, "list")(media.list_)
+command(event_media, "rm")(media.rm)
+
+command(_group("notify", "What happens, as it happens."), "watch")(notify.watch)
+_group("bucket", "The bucket itself, for operators.").command("init")(bucket.init)

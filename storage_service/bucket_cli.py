@@ -1,0 +1,138 @@
+"""``python -m storage_service bucket init``: makes the bucket of the settings ready.
+
+Creates it where it is missing, turns versioning on, sets CORS, lifecycle and the public-access block, and
+prints the least that the service's identity has to be allowed. Each step may be repeated. What a store does
+not know is told and is no failure: the service works without all of it but the bucket.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import math
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final
+
+from servicekit.s3_settings import S3Settings
+from servicekit.settings import CommaList, load_settings
+from storage_service.bootstrap import open_bucket
+from storage_service.bucket_policy import policy
+from storage_service.objects import BucketState
+from storage_service.s3.store import S3ObjectStore
+from storage_service.store_errors import InvalidRequest, NotSupportedByStore, StoreError
+
+PATIENCE_SECONDS: Final = 60.0
+TEMPORARY_PREFIX: Final = "temp/"
+#: Longest life of a temporary file (30 days, target.proto), a week of soft deletion, and three days for the
+#: cleaner, whose work the lifecycle must never take over.
+TEMPORARY_DAYS: Final = 40
+#: S3 counts from the beginning of an upload, ours from its last byte: an upload may be long under way.
+UPLOAD_MARGIN_DAYS: Final = 7
+_DAY: Final = 86400.0
+
+
+class BucketSettings(S3Settings):
+    """What preparing a bucket needs to know; ``cors_origins`` and ``upload_expiry_seconds`` are those of the
+    gateway and metadata_service.
+    """
+
+    cors_origins: CommaList = ()
+    upload_expiry_seconds: float = _DAY
+
+
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    """The commands of ``bucket``."""
+    commands = parser.add_subparsers(dest="bucket_command", required=True)
+    init = commands.add_parser(
+        "init", help="create it, turn versioning on, set CORS, lifecycle and the public-access block"
+    )
+    init.add_argument("--wait", type=float, default=PATIENCE_SECONDS, help="seconds to wait for the store")
+    init.add_argument("--no-policy", action="store_true", help="don't print the IAM policy")
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """Do what the command line says; the exit code: 0 done, 1 failed, 2 wrong settings."""
+    return asyncio.run(
+        init(load_settings(BucketSettings), wait=chosen.wait, show_policy=not chosen.no_policy)
+    )
+
+
+async def init(settings: BucketSettings, *, wait: float, show_policy: bool) -> int:
+    """Prepare the bucket, say what was done, and print the policy."""
+    store = open_bucket(settings)
+    try:
+        if not await _made(store, settings.s3_bucket, wait):
+            return 1
+        results = [await _step(name, step) for name, step in _steps(store, settings)]
+    finally:
+        await store.aclose()
+    if show_policy:
+        print_line("")
+        print_line("The least that storage_service's identity has to be allowed (IAM policy):")
+        print_line(json.dumps(policy(settings.s3_bucket, settings.s3_kms_key_id), indent=2))
+    return 0 if all(results) else 1
+
+
+async def _made(store: S3ObjectStore, bucket: str, wait: float) -> bool:
+    """See that the bucket is there; waits for a store that is just starting."""
+    deadline = time.monotonic() + wait
+    diagnosis = await store.check()
+    while (
+        diagnosis.state in {BucketState.UNREACHABLE, BucketState.UNAVAILABLE} and time.monotonic() < deadline
+    ):
+        await asyncio.sleep(1.0)
+        diagnosis = await store.check()
+    if diagnosis.state is BucketState.OK:
+        print_line(f"ok    the bucket {bucket} is there")
+        return True
+    if diagnosis.state is not BucketState.BUCKET_MISSING:
+        sys.stderr.write(f"the bucket {bucket} can't be prepared: {diagnosis.message}\n")
+        return False
+    try:
+        await store.setup.create()
+    except StoreError as error:
+        sys.stderr.write(f"the bucket {bucket} could not be made: {error}\n")
+        return False
+    print_line(f"ok    the bucket {bucket} was made")
+    return True
+
+
+def _steps(
+    store: S3ObjectStore, settings: BucketSettings
+) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
+    setup, origins = store.setup, settings.cors_origins
+    days = math.ceil(settings.upload_expiry_seconds / _DAY) + UPLOAD_MARGIN_DAYS
+    yield "versioning is on", setup.enable_versioning
+    if origins:
+        yield f"CORS: pages of {', '.join(origins)} may use signed URLs", lambda: setup.allow_origins(origins)
+    else:
+        print_line("-     CORS: left alone; STRONGROOM_CORS_ORIGINS is not set")
+    yield (
+        f"lifecycle: {TEMPORARY_PREFIX} after {TEMPORARY_DAYS} days, incomplete uploads after {days} days",
+        lambda: setup.expire(
+            temporary_prefix=TEMPORARY_PREFIX, temporary_days=TEMPORARY_DAYS, incomplete_upload_days=days
+        ),
+    )
+    yield "public access is blocked (permanent URLs go through the CDN)", setup.block_public_access
+
+
+async def _step(name: str, step: Callable[[], Awaitable[None]]) -> bool:
+    """Do one step and tell how it went; False when it failed although the store knows it."""
+    try:
+        await step()
+    except (NotSupportedByStore, InvalidRequest) as error:
+        print_line(f"-     not supported by this store: {name} ({error.store_code or error.http_status})")
+        return True
+    except StoreError as error:
+        print_line(f"FAIL  {name}: {error}")
+        return False
+    print_line(f"ok    {name}")
+    return True
+
+
+def print_line(text: str) -> None:
+    """One line of what was done."""
+    sys.stdout.write(text + "\n")

@@ -1,0 +1,181 @@
+"""``strongroom generation``: generated images and videos."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from strongroom import errors
+from strongroom.cli import shown
+from strongroom.cli.output import file_document
+from strongroom.cli.problems import ExitCode, UsageProblem
+from strongroom.cli.progress import bars_for
+from strongroom.cli.session import Session, Tally
+from strongroom.client.files import StoredFile, Visibility
+from strongroom.client.generations import ImportItem
+from strongroom.client.targets import GenerationKind
+
+
+class Kind(StrEnum):
+    """How something was generated."""
+
+    TEXT_TO_IMAGE = "text-to-image"
+    TEXT_TO_VIDEO = "text-to-video"
+    IMAGE_TO_IMAGE = "image-to-image"
+    IMAGE_TO_VIDEO = "image-to-video"
+
+
+Type = Annotated[Kind, typer.Option("--type", help="How it was generated.")]
+Prompt = Annotated[str, typer.Option(help="The prompt, kept with it.")]
+Settings = Annotated[str, typer.Option(metavar="JSON", help="Settings, kept byte for byte.")]
+Public = Annotated[bool, typer.Option("--public", help="Anybody may read it through its permanent URL.")]
+
+
+async def import_(
+    session: Session,
+    urls: Annotated[list[str], typer.Argument(metavar="URL", help="What the service is to pull.")],
+    *,
+    kind: Type = Kind.TEXT_TO_IMAGE,
+    prompt: Prompt = "",
+    settings: Settings = "",
+    public: Public = False,
+) -> ExitCode:
+    """Have the service pull generations from URLs, several side by side. Prints the key of each."""
+    _check(settings)
+    tally = Tally(session)
+    async with session.client() as client:
+        if len(urls) == 1:
+            with bars_for(session.output) as bars, bars.transfer(urls[0]) as report:
+                file = await client.generations.import_url(
+                    urls[0],
+                    _kind(kind),
+                    prompt,
+                    settings,
+                    visibility=Visibility.PUBLIC if public else None,
+                    on_progress=report,
+                )
+            _show(session, file)
+            return tally.exit_code
+        if public:
+            raise UsageProblem("--public goes with one URL")
+        items = [ImportItem(url, _kind(kind), prompt, settings) for url in urls]
+        for url, found in zip(urls, await client.generations.import_batch(items), strict=True):
+            if isinstance(found, StoredFile):
+                _show(session, found)
+            else:
+                tally.failed(found, url)
+    return tally.exit_code
+
+
+async def put(
+    session: Session,
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE", help="Images and videos.")],
+    *,
+    kind: Type = Kind.TEXT_TO_IMAGE,
+    prompt: Prompt = "",
+    settings: Settings = "",
+    public: Public = False,
+) -> ExitCode:
+    """Store generations that are here. Prints the key of each."""
+    _check(settings)
+    tally = Tally(session)
+    async with session.client() as client:
+        with bars_for(session.output) as bars:
+            for source in sources:
+                try:
+                    with bars.transfer(str(source)) as report:
+                        file = await client.generations.upload(
+                            source,
+                            _kind(kind),
+                            prompt,
+                            settings,
+                            visibility=Visibility.PUBLIC if public else None,
+                            on_progress=report,
+                        )
+                except (errors.StrongroomError, OSError) as error:
+                    tally.failed(error, str(source))
+                else:
+                    _show(session, file)
+    return tally.exit_code
+
+
+async def list_(
+    session: Session,
+    *,
+    kind: Annotated[Kind | None, typer.Option("--type", help="Only this type.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = None,
+) -> None:
+    """List generations, newest first: size, time, type, key, prompt."""
+    async with session.client() as client:
+        count = 0
+        async for file in client.generations.list(_kind(kind) if kind else None):
+            details = file.generation_info
+            about = f"{details.type:<14}  " if details else ""
+            prompt = shown.line(details.prompt)[:60] if details else ""
+            when = shown.time(file.created_at)
+            session.output.result(
+                f"{shown.size(file.size):>10}  {when}  {about}{shown.name(file.key)}  {prompt}".rstrip(),
+                file_document(file),
+            )
+            count += 1
+            if count == limit:
+                return
+
+
+async def stats(session: Session) -> None:
+    """Count generations: in all, by type, by day."""
+    async with session.client() as client:
+        found = await client.generations.stats()
+    lines = [f"{found.total} generations, {shown.size(found.total_bytes)}"]
+    lines += [f"  {kind:<14}  {one.count:>8}  {shown.size(one.size)}" for kind, one in found.by_type.items()]
+    lines += [
+        f"  {day}      {one.count:>8}  {shown.size(one.size)}"
+        for day, one in found.by_day.items()
+        if one.count
+    ]
+    document = {
+        "total": found.total,
+        "total_bytes": found.total_bytes,
+        "by_type": {kind: {"count": one.count, "bytes": one.size} for kind, one in found.by_type.items()},
+        "by_day": [
+            {"date": day.isoformat(), "count": one.count, "bytes": one.size}
+            for day, one in found.by_day.items()
+        ],
+        "estimated_monthly_cost_usd": found.estimated_monthly_cost_usd,
+    }
+    session.output.result("\n".join(lines), document)
+
+
+async def rm(
+    session: Session,
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Keys or ids of generations.")],
+) -> ExitCode:
+    """Delete generations. Prints the key of each."""
+    tally = Tally(session)
+    async with session.client() as client:
+        for name in files:
+            try:
+                _show(session, await client.generations.delete(name))
+            except errors.StrongroomError as error:
+                tally.failed(error, name)
+    return tally.exit_code
+
+
+def _show(session: Session, file: StoredFile) -> None:
+    session.output.result(shown.name(file.key), file_document(file))
+
+
+def _kind(kind: Kind) -> GenerationKind:
+    return cast("GenerationKind", kind.value)
+
+
+def _check(settings: str) -> None:
+    try:
+        if settings:
+            json.loads(settings)
+    except ValueError as error:
+        raise UsageProblem(f"--settings is not JSON: {error}") from None

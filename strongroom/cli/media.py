@@ -1,0 +1,91 @@
+"""``strongroom media``: photos, videos and documents of events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from strongroom import errors
+from strongroom.cli import shown
+from strongroom.cli.output import file_document
+from strongroom.cli.problems import ExitCode
+from strongroom.cli.progress import bars_for
+from strongroom.cli.session import Session, Tally
+from strongroom.client.files import Visibility
+
+Event = Annotated[str, typer.Argument(metavar="EVENT", help="UUID of the event.")]
+
+
+async def put(
+    session: Session,
+    event: Event,
+    sources: Annotated[list[Path], typer.Argument(metavar="SOURCE", help="What is to be stored.")],
+    *,
+    title: Annotated[str, typer.Option(help="Title.")] = "",
+    description: Annotated[str, typer.Option(help="Description.")] = "",
+    tags: Annotated[list[str] | None, typer.Option("--tag", help="May be repeated.")] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Anybody may read it through its permanent URL.")
+    ] = False,
+) -> ExitCode:
+    """Store media of an event. Prints the key of each."""
+    tally = Tally(session)
+    async with session.client() as client:
+        with bars_for(session.output) as bars:
+            for source in sources:
+                try:
+                    with bars.transfer(str(source)) as report:
+                        file = await client.event_media.put(
+                            source,
+                            event,
+                            title,
+                            description,
+                            tags or (),
+                            visibility=Visibility.PUBLIC if public else None,
+                            on_progress=report,
+                        )
+                except (errors.StrongroomError, OSError) as error:
+                    tally.failed(error, str(source))
+                else:
+                    session.output.result(shown.name(file.key), file_document(file))
+    return tally.exit_code
+
+
+async def list_(
+    session: Session,
+    event: Event,
+    *,
+    content_type: Annotated[str, typer.Option("--type", help="Exact, or a wildcard (image/*).")] = "",
+    tag: Annotated[str, typer.Option(help="Only with this tag.")] = "",
+) -> None:
+    """List an event's media, newest first: size, time, id, key, title, tags."""
+    async with session.client() as client:
+        async for file in client.event_media.list(event, content_type=content_type, tag=tag):
+            details = file.event_media
+            title = shown.name(details.title) if details and details.title else "-"
+            labels = " ".join(f"#{shown.line(tag)}" for tag in details.tags) if details else ""
+            session.output.result(
+                f"{shown.size(file.size):>10}  {shown.time(file.created_at)}  {file.id}"
+                f"  {shown.name(file.key)}  {title}  {labels}".rstrip(),
+                file_document(file),
+            )
+
+
+async def rm(
+    session: Session,
+    event: Event,
+    files: Annotated[list[str], typer.Argument(metavar="FILE", help="Keys or ids of its media.")],
+) -> ExitCode:
+    """Delete media of an event. Prints the key of each."""
+    tally = Tally(session)
+    async with session.client() as client:
+        for name in files:
+            try:
+                file = await client.event_media.delete(event, name)
+            except errors.StrongroomError as error:
+                tally.failed(error, name)
+            else:
+                session.output.result(shown.name(file.key), file_document(file))
+    return tally.exit_code

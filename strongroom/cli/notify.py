@@ -1,0 +1,42 @@
+"""``strongroom notify``: what happens, as it happens."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import aclosing
+from typing import Annotated
+
+import typer
+
+from strongroom.cli import shown
+from strongroom.cli.output import rfc3339
+from strongroom.cli.session import Session
+
+
+async def watch(
+    session: Session,
+    *,
+    resume: Annotated[
+        str, typer.Option("--from", metavar="ID", help="Go on after this event; default: from now on.")
+    ] = "",
+    count: Annotated[int | None, typer.Option("--count", "-n", min=1, help="End after so many.")] = None,
+) -> None:
+    """Print events of your files until interrupted: time, type, subject, id. Nothing is missed in between."""
+    async with session.client() as client:
+        seen = 0
+        async with aclosing(client.watch(resume)) as events:
+            async for event in events:
+                session.output.result(
+                    f"{shown.time(event.created_at)}  {event.type:<16}  {event.subject_id}  {shown.line(event.id)}",
+                    {
+                        "id": event.id,
+                        "type": event.type,
+                        "subject_id": event.subject_id,
+                        "payload": event.payload,
+                        "created_at": rfc3339(event.created_at),
+                    },
+                )
+                sys.stdout.flush()  # a pipe is read while we wait
+                seen += 1
+                if seen == count:
+                    return

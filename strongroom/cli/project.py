@@ -1,0 +1,186 @@
+"""``strongroom project``: trees of files, saved as a whole."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from strongroom import errors
+from strongroom.cli import shown
+from strongroom.cli.output import rfc3339
+from strongroom.cli.problems import ExitCode
+from strongroom.cli.progress import bars_for
+from strongroom.cli.session import Session, Tally
+from strongroom.client.ignoring import DEFAULT_IGNORE
+from strongroom.client.project_values import Project, ProjectVersion, SavedProject
+
+Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Names the project.")]
+Version = Annotated[int | None, typer.Option("--version", min=1, help="Default: the newest.")]
+Expected = Annotated[
+    int | None, typer.Option("--expect", min=0, help="Only if the project is at this version; 0: not there.")
+]
+
+
+async def save(
+    session: Session,
+    source: Annotated[Path, typer.Argument(metavar="DIR", help="A folder, or a ZIP.")],
+    slug: Annotated[str | None, typer.Option(help="Names the project; default: the folder's name.")] = None,
+    *,
+    name: Annotated[str, typer.Option(help="For people; default: the slug.")] = "",
+    expect: Expected = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", metavar="PATTERN", help="As in .gitignore; repeatable.")
+    ] = None,
+    ignore_from: Annotated[
+        list[Path] | None, typer.Option("--ignore-from", metavar="FILE", help="Patterns, one a line.")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help=f"Don't leave out {' '.join(DEFAULT_IGNORE)}.")
+    ] = False,
+) -> None:
+    """Save a folder (or the content of a ZIP) as the next version. Unchanged files aren't sent."""
+    named = slug or _slug(source)
+    patterns = [*(() if everything else DEFAULT_IGNORE), *await _patterns(ignore_from or ()), *(ignore or ())]
+    async with session.client() as client:
+        with bars_for(session.output) as bars, bars.transfer(named) as report:
+            projects, is_zip = client.projects, await asyncio.to_thread(source.is_file)
+            if is_zip:
+                saved = await projects.save_archive(
+                    source, named, name, expected_version=expect, on_progress=report
+                )
+            else:
+                saved = await projects.save(
+                    source, named, name, expected_version=expect, ignore=patterns, on_progress=report
+                )
+    for path in saved.skipped:
+        session.output.note(f"left out, as projects hold neither links nor devices: {path}")
+    _show_save(session, saved)
+
+
+async def restore(
+    session: Session,
+    slug: Slug,
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Made when it is not there.")],
+    *,
+    version: Version = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files with other content.")] = False,
+) -> None:
+    """Write a version into a folder. Prints what was written; what is there alike stays."""
+    async with session.client() as client:
+        with bars_for(session.output) as bars, bars.transfer(slug) as report:
+            done = await client.projects.restore(
+                slug, directory, version, overwrite=force, on_progress=report
+            )
+    for path in done.written:
+        session.output.result(shown.name(str(directory / path)), {"path": path, "version": done.version})
+    session.output.note(f"version {done.version}: {len(done.written)} of {done.file_count} files written")
+
+
+async def archive(
+    session: Session,
+    slug: Slug,
+    destination: Annotated[Path, typer.Argument(metavar="ZIP", help="File or folder.")] = Path(),
+    *,
+    version: Version = None,
+    force: Annotated[bool, typer.Option("--force", help="In a folder: replace the ZIP there.")] = False,
+) -> None:
+    """Write a version as a ZIP. Prints where it went."""
+    inside = destination / f"{slug}.zip"
+    if not force and await asyncio.to_thread(inside.exists):
+        raise FileExistsError(17, "is already there; add --force, or name the destination", str(inside))
+    async with session.client() as client:
+        with bars_for(session.output) as bars, bars.transfer(slug) as report:
+            path = await client.projects.archive(slug, destination, version, on_progress=report)
+    session.output.result(shown.name(str(path)), {"path": str(path), "slug": slug})
+
+
+async def list_(session: Session) -> None:
+    """List projects, newest change first: version, files, bytes, last save, slug, name."""
+    async with session.client() as client:
+        async for project in client.projects.list():
+            when = shown.time(project.updated_at)
+            session.output.result(
+                f"{project.version:>5}  {project.file_count:>6}  {shown.size(project.size):>10}  {when}"
+                f"  {shown.name(project.slug)}  {shown.name(project.name)}",
+                document(project),
+            )
+
+
+async def versions(session: Session, slug: Slug) -> None:
+    """List a project's versions, newest first: version, time, files, bytes, what changed."""
+    async with session.client() as client:
+        async for version in client.projects.versions(slug):
+            back = f"  (as {version.rolled_back_to})" if version.rolled_back_to else ""
+            session.output.result(
+                f"{version.version:>5}  {shown.time(version.created_at)}  {version.file_count:>6}"
+                f"  {shown.size(version.size):>10}  +{version.added} ~{version.changed} -{version.removed}{back}",
+                document(version),
+            )
+
+
+async def rollback(
+    session: Session,
+    slug: Slug,
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="Whose content is wanted.")],
+    *,
+    expect: Expected = None,
+) -> None:
+    """Make a new version with the content of an old one."""
+    async with session.client() as client:
+        _show_save(session, await client.projects.rollback(slug, version, expected_version=expect))
+
+
+async def delete(
+    session: Session,
+    slugs: Annotated[list[str], typer.Argument(metavar="SLUG", help="Names of projects.")],
+) -> ExitCode:
+    """Delete projects with all their versions. Prints the slug of each."""
+    tally = Tally(session)
+    async with session.client() as client:
+        for slug in slugs:
+            try:
+                project = await client.projects.delete(slug)
+            except errors.StrongroomError as error:
+                tally.failed(error, slug)
+            else:
+                session.output.result(shown.name(project.slug), document(project))
+    return tally.exit_code
+
+
+def document(value: Project | ProjectVersion) -> dict[str, Any]:
+    """For ``--json``: every field, times as RFC 3339."""
+    return {
+        name: rfc3339(item) if isinstance(item, datetime) else item
+        for name, item in dataclasses.asdict(value).items()
+    }
+
+
+def _show_save(session: Session, saved: SavedProject) -> None:
+    version = saved.version
+    changes = f"+{version.added} ~{version.changed} -{version.removed}, {version.file_count} files"
+    session.output.result(
+        f"{shown.name(saved.project.slug)} {version.version}",
+        {"project": document(saved.project), "version": document(version), "sent": saved.sent},
+    )
+    session.output.note(
+        f"version {version.version}: {changes}, {shown.size(version.size)}; {saved.sent} sent"
+    )
+
+
+async def _patterns(files: Sequence[Path]) -> list[str]:
+    found: list[str] = []
+    for path in files:
+        found += (await asyncio.to_thread(path.read_text, encoding="utf-8")).splitlines()
+    return found
+
+
+def _slug(source: Path) -> str:
+    """A slug out of a folder's name; the service has the last word."""
+    name = Path(source.absolute()).name.removesuffix(".zip").lower()
+    return "".join(char if char.isascii() and (char.isalnum() or char in "-_") else "-" for char in name)
