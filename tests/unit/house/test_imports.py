@@ -28,9 +28,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
 COMES_WITH = {
     "botocore": "boto3",
     "cryptography": "jwt",
-    "cryptography": "jwt",
     "mypy_boto3_s3": "boto3",
-    "psycopg_pool": "psycopg",
     "psycopg_pool": "psycopg",
     "starlette": "fastapi",
     "pydantic_core": "pydantic",
