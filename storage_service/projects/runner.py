@@ -35,6 +35,8 @@ BEFORE_COMMIT = failpoints.register("storage.project.commit.before")
 AFTER_COMMIT = failpoints.register("storage.project.commit.after")
 
 COMMIT_TRIES = 5
+GIVE_UP_SECONDS = 2.0
+"""So long an error waits for its save to be given up."""
 
 
 class Settler(Protocol):
@@ -129,8 +131,8 @@ class SaveRunner:
             async with LeaseKeeper(SaveLease(self._saves), handle, self._lease_seconds):
                 with translated():
                     return await write(save)
-        except BaseException:
-            self._give_up(save)
+        except BaseException as error:
+            await self._give_up(save, error)
             raise
 
     async def _commit(self, save: OpenSave, request: pb.CommitSaveRequest) -> pb.CommitSaveResponse:
@@ -142,16 +144,21 @@ class SaveRunner:
                 if pause is None:
                     raise
                 await asyncio.sleep(pause)
-            except StrongroomError:
-                self._give_up(save)
+            except StrongroomError as error:
+                await self._give_up(save, error)
                 raise
         raise AssertionError("unreachable: the last try returns or raises")
 
-    def _give_up(self, save: OpenSave) -> None:
-        """In the background: a cancelled caller must not wait for it, nor cut it short."""
+    async def _give_up(self, save: OpenSave, error: BaseException) -> None:
+        """In a task of its own: a caller who goes away must not cut it short. One who gets the error may
+        try again
+        at once, so the project should be free by then.
+        """
         task = asyncio.create_task(self._abandon(save), name=f"abandon save {save.save_id}")
         self._giving_up.add(task)
         task.add_done_callback(self._giving_up.discard)
+        if isinstance(error, Exception):
+            await asyncio.wait({task}, timeout=GIVE_UP_SECONDS)
 
     async def _abandon(self, save: OpenSave) -> None:
         try:

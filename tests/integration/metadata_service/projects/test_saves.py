@@ -21,6 +21,7 @@ from strongroom.errors import (
     VersionNotFound,
 )
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
+from strongroom.metadata.v1.project_pb2 import ProjectFile
 from tests.integration.metadata_service.projects.saving import Projects, entries, hashes
 
 ONE = {"index.html": b"<html>", "src/app.js": b"app", "src/ü.css": b""}
@@ -231,3 +232,23 @@ async def test_after_its_end_a_save_can_do_nothing(projects: Projects) -> None:
     ):
         with pytest.raises(UploadSuperseded):
             await step
+
+
+@pytest.mark.parametrize("sizes", [(1, 7), (70_000, 5_000_000_000), (3, 70_000)])
+async def test_numbers_of_any_size_in_one_batch(projects: Projects, sizes: tuple[int, int]) -> None:
+    begun = await projects.begin()
+    asked = [
+        pb.FileReservation(path=str(size), content_type="text/plain", size_bytes=size, sha256=b"h" * 32)
+        for size in sizes
+    ]
+    request = pb.ReserveFilesRequest(save_id=begun.save_id, owner_id=projects.owner, files=asked)
+    blobs = await projects.writing.reserve(request)
+    written = [
+        pb.ManifestEntry(
+            blob_id=blob.id,
+            file=ProjectFile(version_id="v", size_bytes=size, crc32c=min(size, 0xFFFFFFFF)),
+        )
+        for blob, size in zip(blobs, sizes, strict=True)
+    ]
+    saved = await projects.commit(begun.save_id, written, 2)
+    assert saved.version.size_bytes == sum(sizes)

@@ -1,0 +1,219 @@
+"""SaveProject, end to end on Postgres and Swift with versioning."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from strongroom.errors import (
+    ChecksumMismatch,
+    ChunkTooLarge,
+    IdempotencyKeyReused,
+    InvalidField,
+    MalformedRequest,
+    PathInvalid,
+    PreconditionFailed,
+    ProjectNotFound,
+    SizeMismatch,
+    UploadIncomplete,
+    VersionConflict,
+)
+from strongroom.storage.v1.project_pb2 import SaveProjectFile, SaveProjectRequest
+from tests.integration.storage_service.projects.client import ProjectClient
+from tests.integration.storage_service.projects.draining import wait_drained
+
+SITE = {
+    "index.html": b"<!doctype html><title>1</title>",
+    "src/App.jsx": b"export default () => <p/>",
+    "package.json": b'{"dependencies": {"react": "19", "express": "5"}}',
+    "empty.txt": b"",
+    "b\u00e4r/\u20ac.bin": bytes(range(256)) * 8,
+}
+NEXT = {**SITE, "index.html": b"<!doctype html><title>2</title>", "new/file.css": b"p{}"}
+del NEXT["empty.txt"]
+
+
+async def test_a_first_save(client: ProjectClient) -> None:
+    version = await client.save(SITE, name="My site")
+    assert (version.version, version.file_count, version.added) == (1, 5, 5)
+    assert await client.content() == SITE
+    project = await client.project()
+    assert (project.name, project.has_frontend, project.has_backend) == ("My site", True, True)
+    assert list(project.tech_stack) == ["React", "Express", "Node.js"]
+    assert client.services.current(client.prefix) == SITE
+
+
+async def test_the_bucket_shows_the_newest_version(client: ProjectClient) -> None:
+    await client.save(SITE)
+    await client.save(NEXT)
+    assert client.services.current(client.prefix) == NEXT
+    assert await client.content(1) == SITE
+    assert await client.content(2) == NEXT
+    await client.save(SITE)
+    assert client.services.current(client.prefix) == SITE
+
+
+async def test_unchanged_files_are_not_stored_again(client: ProjectClient) -> None:
+    await client.save(SITE)
+    before = client.services.versions(client.prefix)
+    version = await client.save(SITE)
+    assert (version.version, version.added, version.changed, version.removed) == (2, 0, 0, 0)
+    assert client.services.versions(client.prefix) == before
+
+
+async def test_unchanged_files_need_not_be_sent(client: ProjectClient) -> None:
+    await client.save(SITE)
+    sent = {"index.html": NEXT["index.html"]}
+    told = {path: body for path, body in SITE.items() if path not in {"index.html", "empty.txt"}}
+    version = await client.save(sent, unchanged=told)
+    assert (version.changed, version.removed) == (1, 1)
+    assert await client.content() == sent | told
+    assert "Express" in (await client.project()).tech_stack  # read from the version before
+
+
+async def test_what_is_said_to_be_unchanged_must_be(client: ProjectClient) -> None:
+    await client.save(SITE)
+    with pytest.raises(PreconditionFailed):
+        await client.save({}, unchanged={"index.html": b"other"})
+    with pytest.raises(PreconditionFailed):
+        await client.save({}, unchanged={"nowhere.txt": b""})
+    assert await client.content() == SITE
+
+
+async def test_expected_version(client: ProjectClient) -> None:
+    with pytest.raises(VersionConflict):
+        await client.save(SITE, expected_version=3)
+    await client.save(SITE, expected_version=0)
+    with pytest.raises(VersionConflict) as caught:
+        await client.save(NEXT, expected_version=0)
+    assert caught.value.metadata == {"expected": "0", "actual": "1"}
+    await client.save(NEXT, expected_version=1)
+
+
+async def test_a_stream_without_finish_write_saves_nothing(client: ProjectClient) -> None:
+    await client.save(SITE)
+    whole = list(client.messages(NEXT, {}))
+    for cut in (1, 2, 3, len(whole) - 1):
+        with pytest.raises(UploadIncomplete):
+            await client.send(whole[:cut])
+        assert await client.content() == SITE
+    wait_drained(client)
+    assert client.services.current(client.prefix) == SITE
+    assert len(client.services.versions(client.prefix)) == len(SITE)
+
+
+async def test_a_broken_first_save_leaves_nothing(client: ProjectClient) -> None:
+    with pytest.raises(UploadIncomplete):
+        await client.send(list(client.messages(SITE, {}))[:-1])
+    with pytest.raises(ProjectNotFound):
+        await client.project()
+    wait_drained(client)
+    assert client.services.versions(client.prefix) == []
+    for table in ("projects", "project_saves", "project_save_files", "blobs"):
+        assert client.services.logins.rows(
+            f"SELECT count(*) FROM {table} WHERE owner_id = %s", client.owner
+        ) == [(0,)]
+
+
+async def test_sizes_and_checksums_are_verified(client: ProjectClient) -> None:
+    def file(**head: object) -> list[SaveProjectRequest]:
+        return [
+            client.spec(),
+            SaveProjectRequest(file=SaveProjectFile(path="a", **head)),  # type: ignore[arg-type]
+            SaveProjectRequest(data=b"hello"),
+            SaveProjectRequest(finish_write=True),
+        ]
+
+    for size in (4, 6):
+        with pytest.raises(SizeMismatch):
+            await client.send(file(size_bytes=size))
+    with pytest.raises(ChecksumMismatch):
+        await client.send(file(size_bytes=5, crc32c=1))
+    with pytest.raises(ChecksumMismatch):
+        await client.send(file(size_bytes=5, sha256=b"x" * 32))
+    with pytest.raises(InvalidField):
+        await client.send(file(size_bytes=5, sha256=b"x"))
+    with pytest.raises(InvalidField):
+        await client.send(file(size_bytes=5, unchanged=True))
+    with pytest.raises(MalformedRequest):
+        await client.send(file(size_bytes=5, unchanged=True, sha256=b"x" * 32))
+    await client.send(file(size_bytes=5, crc32c=0x9A71BB4C, sha256=hashlib.sha256(b"hello").digest()))
+    assert await client.content() == {"a": b"hello"}
+
+
+async def test_messages_out_of_order(client: ProjectClient) -> None:
+    for messages in (
+        [SaveProjectRequest(finish_write=True)],
+        [client.spec(), client.spec()],
+        [client.spec(), SaveProjectRequest(data=b"x")],
+        [client.spec(), SaveProjectRequest(finish_write=False)],
+    ):
+        with pytest.raises(MalformedRequest):
+            await client.send(messages)
+    with pytest.raises(UploadIncomplete):
+        await client.send([])
+    big = SaveProjectRequest(file=SaveProjectFile(path="a", size_bytes=3 << 20))
+    with pytest.raises(ChunkTooLarge):
+        await client.send([client.spec(), big, SaveProjectRequest(data=bytes((2 << 20) + 1))])
+
+
+async def test_tiny_messages(client: ProjectClient) -> None:
+    body = bytes(range(250))
+    messages = [client.spec(), SaveProjectRequest(file=SaveProjectFile(path="a", size_bytes=len(body)))]
+    messages += [SaveProjectRequest(data=body[n : n + 1]) for n in range(len(body))]
+    await client.send([*messages, SaveProjectRequest(finish_write=True)])
+    assert await client.content() == {"a": body}
+
+
+@pytest.mark.parametrize("path", ["/a", "a//b", "../a", "a/./b", "a\\b", "a\nb", "x" * 1000])
+async def test_paths_that_are_refused(client: ProjectClient, path: str) -> None:
+    with pytest.raises(PathInvalid):
+        await client.save({"good.txt": b"1", path: b"2"})
+    with pytest.raises(ProjectNotFound):
+        await client.project()
+
+
+async def test_a_path_twice(client: ProjectClient) -> None:
+    with pytest.raises(PathInvalid) as caught:
+        await client.save({"e\u0301": b"1", "\u00e9": b"2"})
+    assert caught.value.metadata["rule"] == "duplicate_path"
+
+
+async def test_names_that_differ_in_case_are_two_files(client: ProjectClient) -> None:
+    files = {"Readme.md": b"1", "README.md": b"2"}
+    await client.save(files)
+    assert await client.content() == files
+
+
+async def test_repeats(client: ProjectClient) -> None:
+    first = await client.save(SITE, request_id="r-1")
+    assert await client.save(dict(reversed(SITE.items())), request_id="r-1") == first
+    assert (await client.project()).version == 1
+    with pytest.raises(IdempotencyKeyReused):
+        await client.save(NEXT, request_id="r-1")
+    with pytest.raises(IdempotencyKeyReused):
+        await client.save(SITE, request_id="r-1", name="other")
+
+
+async def test_many_files_go_in_batches(client: ProjectClient) -> None:
+    files = {f"dir{number % 7}/{number:04}.txt": str(number).encode() for number in range(650)}
+    version = await client.save(files)
+    assert version.added == 650
+    listed = await client.files()
+    assert {path: file.sha256 for path, file in listed.items()} == {
+        path: hashlib.sha256(body).digest() for path, body in files.items()
+    }
+    assert list(listed) == sorted(files)
+
+
+async def test_another_user_sees_nothing(client: ProjectClient) -> None:
+    await client.save(SITE)
+    async with ProjectClient(client.services, client.owner + "x") as stranger:
+        for look in (stranger.project(), stranger.read("index.html"), stranger.archive(), stranger.delete()):
+            with pytest.raises(ProjectNotFound):
+                await look
+        with pytest.raises(ProjectNotFound):
+            await stranger.roll_back(1)
+        await stranger.save({"mine.txt": b"1"})
+    assert await client.content() == SITE

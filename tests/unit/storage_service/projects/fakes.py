@@ -1,0 +1,105 @@
+"""metadata_service as far as a save needs it, in memory; with the rules that matter to its caller."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Sequence
+
+from storage_service.objectstore import ObjectStore
+from strongroom.errors import StrongroomError, UploadSuperseded
+from strongroom.metadata.v1 import project_save_service_pb2 as pb
+from strongroom.metadata.v1.blob_pb2 import Blob, BlobKind
+from strongroom.metadata.v1.project_pb2 import ProjectFile
+
+
+class FakeSaves:
+    """ProjectSaves. ``base``: SHA-256 by path of the newest version; ``failing``: steps that raise."""
+
+    def __init__(self, base: dict[str, bytes] | None = None) -> None:
+        self.base = base or {}
+        self.failing: dict[str, StrongroomError] = {}
+        self.reserved: list[list[str]] = []
+        self.recorded: list[pb.ManifestEntry] = []
+        self.commits: list[pb.CommitSaveRequest] = []
+        self.abandoned: list[str] = []
+        self.replay: pb.CommitSaveResponse | None = None
+        self.lease = 30.0
+        self.lost = False
+
+    async def begin(self, request: pb.BeginSaveRequest) -> pb.BeginSaveResponse:
+        self._fail("begin")
+        if self.replay is not None:
+            return pb.BeginSaveResponse(replay=self.replay, owner_id="ada")
+        return pb.BeginSaveResponse(save_id=str(uuid.uuid4()), owner_id="ada", base_version=1)
+
+    async def reserve(
+        self, owner_id: str, save_id: str, files: Sequence[pb.FileReservation], kind: BlobKind.ValueType
+    ) -> Sequence[Blob]:
+        await asyncio.sleep(0)
+        self._fail("reserve")
+        self.reserved.append([file.path for file in files])
+        return [
+            Blob()
+            if self.base.get(file.path) == file.sha256
+            else Blob(
+                id=str(uuid.uuid4()),
+                owner_id=owner_id,
+                epoch=1,
+                kind=kind,
+                key=f"projects/{owner_id}/site/{file.path}",
+                content_type=file.content_type,
+            )
+            for file in files
+        ]
+
+    async def record(self, owner_id: str, save_id: str, entries: Sequence[pb.ManifestEntry]) -> None:
+        self._fail("record")
+        self.recorded.extend(entries)
+
+    async def renew(self, owner_id: str, save_id: str) -> float:
+        if self.lost:
+            raise UploadSuperseded("lost")
+        return self.lease
+
+    async def commit_save(self, request: pb.CommitSaveRequest) -> pb.CommitSaveResponse:
+        self.commits.append(request)
+        self._fail("commit")
+        return pb.CommitSaveResponse(content_sha256=request.content_sha256)
+
+    async def abandon_save(self, owner_id: str, save_id: str) -> None:
+        self.abandoned.append(save_id)
+
+    def _fail(self, step: str) -> None:
+        error = self.failing.get(step)
+        if error is not None:
+            raise error
+
+
+class NoReader:
+    """ProjectReader without projects."""
+
+    async def project_file(self, slug: str, version: int, path: str, user_id: str) -> ProjectFile:
+        raise AssertionError("nothing is to be read")
+
+    async def project_files(
+        self, slug: str, version: int, user_id: str
+    ) -> AsyncIterator[tuple[int, Sequence[ProjectFile]]]:
+        nothing: list[tuple[int, Sequence[ProjectFile]]] = []
+        for page in nothing:
+            yield page
+
+
+class Settled:
+    """Settler that notes what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    async def settle_project(self, owner_id: str, slug: str) -> None:
+        self.asked.append((owner_id, slug))
+
+
+async def keys_of(store: ObjectStore) -> list[str]:
+    """Keys of all versions and markers, in order."""
+    return [version.key async for page in store.list_versions("") for version in page]
