@@ -118,7 +118,8 @@ def test_what_passes_is_tried_again(
         (redirect("?again"), 422, "SOURCE_URL_REFUSED", 4),
     ],
     ids=["404", "403", "204", "206", "304", "503", "reset", "short", "short chunked", "gzip",
-         "too large", "too large until close", "too large chunked", "says too large", "html", "pdf", "empty", "drip", "nonsense",
+         "too large", "too large until close", "too large chunked", "says too large", "html",
+         "pdf", "empty", "drip", "nonsense",
          "to private", "to loopback", "to metadata", "to file", "to credentials", "loop"],
 )  # fmt: skip
 def test_refusals_store_nothing(  # noqa: PLR0917 - the case's columns
