@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 import re
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from openapi_spec_validator import validate
 
 from tests.integration.gateway.fakes.servers import NOT_SERVING
@@ -160,3 +168,32 @@ async def test_a_bug_is_a_problem_without_details(gateway: Running, monkeypatch:
     assert (response.status_code, response.json()["code"]) == (500, "INTERNAL")
     assert "password" not in response.text
     assert response.json()["request_id"] == response.headers["x-request-id"]
+
+
+async def test_https(tmp_path: Path) -> None:
+    certificate, key = self_signed(tmp_path)
+    async with run_gateway(http_tls_cert=certificate, http_tls_key=key) as gateway:
+        trust = ssl.create_default_context(cafile=str(certificate))
+        async with httpx.AsyncClient(verify=trust, trust_env=False) as client:
+            response = await client.get(f"https://localhost:{gateway.port}/healthz")
+        assert response.json() == {"status": "ok"}
+
+
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate for localhost, good for an hour, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    paths = folder / "cert.pem", folder / "key.pem"
+    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    paths[1].write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+    )
+    return paths
