@@ -30,7 +30,6 @@ COMES_WITH = {
     "cryptography": "jwt",
     "mypy_boto3_s3": "boto3",
     "psycopg_pool": "psycopg",
-    "starlette": "fastapi",
     "pydantic_core": "pydantic",
 }
 
