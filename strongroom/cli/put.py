@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,12 +15,14 @@ from strongroom.cli import shown
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import Bars, bars_for
+from strongroom.cli.resume import ResumingPut
 from strongroom.cli.session import Session, Tally
 from strongroom.cli.walking import Item, items_of
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile, Visibility
 from strongroom.client.sources import UploadSource
 from strongroom.client.targets import AtPath, Audio, Documents, Target, Temp, Uploads
+from strongroom.client.uploads import Progress
 
 
 class Folder(StrEnum):
@@ -42,6 +44,7 @@ class Details:
     metadata: dict[str, str]
     visibility: Visibility | None
     request_id: str | None
+    resume: bool
 
     def target_of(self, item: Item, *, several: bool) -> Target:
         """Where one file goes: with ``--path``, a path that ends in ``/`` (or stands for several) is a
@@ -81,6 +84,9 @@ async def put(
     request_id: Annotated[
         str | None, typer.Option(help="Idempotency key: repeating the command stores nothing twice.")
     ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Survives breaks; after a kill, the same command goes on.")
+    ] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Uploads side by side.")] = 4,
 ) -> ExitCode:
     """Store files. Prints the key of each."""
@@ -94,6 +100,7 @@ async def put(
         _pairs(metadata or ()),
         Visibility.PUBLIC if public else None,
         request_id,
+        resume,
     )
     tally = Tally(session)
     items = items_of(sources, recursive=recursive, on_error=tally.failed)
@@ -145,24 +152,30 @@ class _Uploader:
 
     async def _one(self, item: Item) -> tuple[Item, StoredFile] | None:
         """The file; None when it failed, which is reported at once."""
-        details = self._details
-        source: UploadSource = _stdin() if item.path is None else item.path
         try:
             with self._bars.transfer(item.shown) as report:
-                file = await self._client.upload(
-                    source,
-                    details.target_of(item, several=self._several),
-                    filename=details.name or ("" if item.path is None else None),
-                    content_type=details.content_type,
-                    metadata=details.metadata,
-                    visibility=details.visibility,
-                    request_id=details.request_id,
-                    on_progress=report,
-                )
+                file = await self._store(item, report)
         except Exception as error:  # noqa: BLE001 - reported; the others go on
             self._tally.failed(error, item.shown)
             return None
         return item, file
+
+    async def _store(self, item: Item, report: Progress) -> StoredFile:
+        details = self._details
+        target = details.target_of(item, several=self._several)
+        options: dict[str, Any] = {
+            "filename": details.name or ("" if item.path is None else None),
+            "content_type": details.content_type,
+            "metadata": details.metadata,
+            "visibility": details.visibility,
+            "request_id": details.request_id,
+        }
+        if not details.resume:
+            source: UploadSource = _stdin() if item.path is None else item.path
+            return await self._client.upload(source, target, **options, on_progress=report)
+        if item.path is None:
+            raise UsageProblem("standard input can't be read a second time; leave --resume out")
+        return await ResumingPut(self._session, self._client, item.path, target, options).run(report)
 
     def _print(self) -> None:
         while self._printed in self._done:

@@ -28,6 +28,7 @@ from strongroom.client.project_values import (
     SavedProject,
 )
 from strongroom.client.retries import RetryPolicy
+from strongroom.client.seekable import SourceChanged
 from strongroom.client.settings import ClientSettings, ConfigurationError, Tls
 from strongroom.client.sources import UploadSource
 from strongroom.client.sync_client import Client
@@ -77,6 +78,7 @@ __all__ = [
     "RetryPolicy",
     "SavedProject",
     "SignedUrl",
+    "SourceChanged",
     "StoredFile",
     "Target",
     "Temp",

@@ -22,6 +22,7 @@ from strongroom.client.generations import Generations
 from strongroom.client.path_downloads import Downloaded, PathDownload
 from strongroom.client.path_files import PathFiles
 from strongroom.client.projects import Projects
+from strongroom.client.resumable import ResumableCalls
 from strongroom.client.retries import RetryPolicy
 from strongroom.client.settings import ClientSettings, Tls
 from strongroom.client.sources import UploadSource, as_source
@@ -32,7 +33,7 @@ from strongroom.client.watching import watch
 from strongroom.storage.v1 import download_pb2
 
 
-class AsyncClient(FileCalls):
+class AsyncClient(ResumableCalls):
     """Files in Strongroom, straight over gRPC.
 
     ``storage_address``, ``metadata_address``: ``host:port`` or any gRPC target (``dns:///…``); missing ones

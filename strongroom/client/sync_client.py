@@ -88,6 +88,8 @@ class Client(Face[AsyncClient]):
     watch = iterating(AsyncClient.watch)
 
     upload = waiting(AsyncClient.upload)
+    upload_resumable = waiting(AsyncClient.upload_resumable)
+    cancel_upload = waiting(AsyncClient.cancel_upload)
     download = waiting(AsyncClient.download)
     stream = iterating(AsyncClient.stream)
     read = waiting(AsyncClient.read)
