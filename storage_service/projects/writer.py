@@ -20,10 +20,11 @@ from servicekit import failpoints
 from storage_service.budget import ByteBudget
 from storage_service.completion import verify_put
 from storage_service.objects import Chunk, ObjectAttributes, ObjectRef, PutResult
-from storage_service.objectstore import ObjectCopier, ObjectReader, ObjectWriter
+from storage_service.objectstore import ObjectCopier, ObjectWriter
 from storage_service.projects.metadata import ProjectSaves
 from storage_service.projects.runner import OpenSave
 from storage_service.projects.versioning import not_versioned
+from storage_service.removal import VersionStore, remove_repeated_versions
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_COPY, BLOB_KIND_SINGLE, Blob
 from strongroom.metadata.v1.project_pb2 import ProjectFile
@@ -42,10 +43,10 @@ SAVE_MEMORY = 32 << 20
 PARALLEL = 8
 """Requests to S3 at once, for each save."""
 BATCHES_AT_ONCE = 2
-RECORDED_AT_ONCE = 200
+RECORDED_AT_ONCE = 100
 
 
-class ProjectStore(ObjectWriter, ObjectReader, ObjectCopier, Protocol):
+class ProjectStore(ObjectWriter, ObjectCopier, VersionStore, Protocol):
     """What writing a project needs of the object store."""
 
 
@@ -199,6 +200,8 @@ class FileWriter:
             self._release(file)
             if not put.version_id or put.version_id == "null":
                 raise not_versioned()
+            if put.repeated:
+                await remove_repeated_versions(self._store, blob, put)
             done = await verify_put(self._store, blob, put, file.size, file.crc32c)
         finally:
             self._slots.release()

@@ -28,7 +28,7 @@ class ProjectChecker:
     def wait_drained(self, owner: str | None = None) -> None:
         """Until no save is under way, no blob is being removed and no key has to be looked at."""
         try:
-            until("every save has ended and every key is settled", lambda: not self._left(owner), 120)
+            until("every save has ended and every key is settled", lambda: not self._left(owner), 400)
         except AssertionError as error:
             raise AssertionError(f"{error}: {self._left(owner)}") from error
 

@@ -26,8 +26,8 @@ from tests.stack import until
 
 SLUG = "site"
 REQUEST = "request-1"
-#: As many written files as make RecordFiles necessary (200 are told at once), but for those that stay.
-MANY = {f"many/{number:03}.txt": b"v2 %d" % number for number in range(204)}
+#: As many written files as make RecordFiles necessary (100 are told at once).
+MANY = {f"many/{number:03}.txt": b"v2 %d" % number for number in range(104)}
 OLD: Content = {"index.html": b"old", "same.txt": b"same", "gone.txt": b"gone", "gone/too.txt": b"gone too"}
 NEW: Content = {"index.html": b"new", "same.txt": b"same", "added.txt": b"added"}
 

@@ -40,16 +40,7 @@ class FakeSaves:
         self._fail("reserve")
         self.reserved.append([file.path for file in files])
         return [
-            Blob()
-            if self.base.get(file.path) == file.sha256
-            else Blob(
-                id=str(uuid.uuid4()),
-                owner_id=owner_id,
-                epoch=1,
-                kind=kind,
-                key=f"projects/{owner_id}/site/{file.path}",
-                content_type=file.content_type,
-            )
+            Blob() if self.base.get(file.path) == file.sha256 else _blob(owner_id, file, kind)
             for file in files
         ]
 
@@ -74,6 +65,19 @@ class FakeSaves:
         error = self.failing.get(step)
         if error is not None:
             raise error
+
+
+def _blob(owner_id: str, file: pb.FileReservation, kind: BlobKind.ValueType) -> Blob:
+    blob_id = str(uuid.uuid4())
+    return Blob(
+        id=blob_id,
+        owner_id=owner_id,
+        epoch=1,
+        kind=kind,
+        key=f"projects/{owner_id}/site/{file.path}",
+        content_type=file.content_type,
+        object_metadata={"strongroom-attempt": blob_id},
+    )
 
 
 class NoReader:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -115,6 +116,19 @@ async def test_a_put_that_fails_ends_it() -> None:
     with pytest.raises(StoreUnavailable):
         await write(make(Failing(), FakeSaves(), budget), {f"{n}": bytes(MIB) for n in range(40)})
     assert budget.used == 0
+
+
+async def test_what_an_earlier_try_has_left_is_removed() -> None:
+    class Repeating(SlowStore):
+        async def put(self, key: str, chunks: Sequence[Chunk], *, size: int, **more: Any) -> PutResult:
+            await super().put(key, chunks, size=size, **more)  # its answer is lost
+            return replace(await super().put(key, chunks, size=size, **more), repeated=True)
+
+    store = Repeating()
+    writer = make(store, FakeSaves(), ByteBudget(MIB))
+    await write(writer, {"a": b"1"})
+    versions = [version.version_id async for page in store.list_versions("") for version in page]
+    assert [entry.file.version_id for entry in writer.rest] == versions
 
 
 async def test_cancelling_gives_everything_back() -> None:
