@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -170,7 +170,7 @@ def _show(session: Session, file: StoredFile) -> None:
 
 
 def _kind(kind: Kind) -> GenerationKind:
-    return cast("GenerationKind", kind.value)
+    return kind.value
 
 
 def _check(settings: str) -> None:

@@ -27,7 +27,8 @@ async def watch(
         async with aclosing(client.watch(resume)) as events:
             async for event in events:
                 session.output.result(
-                    f"{shown.time(event.created_at)}  {event.type:<16}  {event.subject_id}  {shown.line(event.id)}",
+                    f"{shown.time(event.created_at)}  {event.type:<16}  {event.subject_id}"
+                    f"  {shown.line(event.id)}",
                     {
                         "id": event.id,
                         "type": event.type,

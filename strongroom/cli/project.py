@@ -119,7 +119,7 @@ async def versions(session: Session, slug: Slug) -> None:
             back = f"  (as {version.rolled_back_to})" if version.rolled_back_to else ""
             session.output.result(
                 f"{version.version:>5}  {shown.time(version.created_at)}  {version.file_count:>6}"
-                f"  {shown.size(version.size):>10}  +{version.added} ~{version.changed} -{version.removed}{back}",
+                f"  {shown.size(version.size):>10}  {_changes(version)}{back}",
                 document(version),
             )
 
@@ -161,9 +161,13 @@ def document(value: Project | ProjectVersion) -> dict[str, Any]:
     }
 
 
+def _changes(version: ProjectVersion) -> str:
+    return f"+{version.added} ~{version.changed} -{version.removed}"
+
+
 def _show_save(session: Session, saved: SavedProject) -> None:
     version = saved.version
-    changes = f"+{version.added} ~{version.changed} -{version.removed}, {version.file_count} files"
+    changes = f"{_changes(version)}, {version.file_count} files"
     session.output.result(
         f"{shown.name(saved.project.slug)} {version.version}",
         {"project": document(saved.project), "version": document(version), "sent": saved.sent},

@@ -118,6 +118,6 @@ async def test_the_key_may_stand_in_a_file_or_on_one_line(tmp_path: Path) -> Non
     ["/no/such/file", "-----BEGIN PRIVATE KEY-----\nx\n", pem(ec.generate_private_key(ec.SECP256R1()))],
 )
 def test_other_keys_are_refused_without_being_shown(given: str) -> None:
-    with pytest.raises(SettingError, match="^STRONGROOM_CLOUDFRONT_PRIVATE_KEY: ") as refused:
+    with pytest.raises(SettingError, match=r"^STRONGROOM_CLOUDFRONT_PRIVATE_KEY: ") as refused:
         cloudfront_urls("K1", given)
     assert given not in str(refused.value)
