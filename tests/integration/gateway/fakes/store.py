@@ -142,6 +142,7 @@ def new_file(owner: str, spec: UploadSpec, data: bytes) -> File:
         key=f"{folder}/{parent}/{uuid.uuid4()}.{extension}",
         filename=spec.filename,
         content_type=content_type,
+        visibility=spec.visibility,
         size_bytes=len(data),
         etag=hashlib.md5(data).hexdigest(),
         generation=1,
