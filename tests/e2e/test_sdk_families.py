@@ -180,6 +180,7 @@ def test_watching(client: Client) -> None:
 
     thread = threading.Thread(target=look, daemon=True)
     thread.start()
+    stored = client.files.upload_file(b"x", "watched")
     while not ready.wait(0.2):  # whoever watches from now on sees none of before
         stored = client.files.upload_file(b"x", "watched")
     thread.join(60)

@@ -70,7 +70,7 @@ async def signed(visibility: int, request: SignUrlRequest) -> SignUrlResponse:
     edge = Edge(cloudfront_urls("K1", pem(KEY)), LATEST)
     signer = Signer(
         NoStore(),  # type: ignore[arg-type]
-        OneFile(visibility),  # type: ignore[arg-type]
+        OneFile(visibility),
         public_base_url=BASE + "/",
         edge=edge,
     )
