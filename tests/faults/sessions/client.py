@@ -12,7 +12,6 @@ from typing import Any
 import google_crc32c
 import grpc
 
-
 from strongroom.errors import StrongroomError, from_rpc_error
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1 import upload_pb2

@@ -5,7 +5,13 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from strongroom.errors import ChecksumMismatch, ContentTypeMismatch, SizeMismatch, UploadIncomplete, UploadLost
+from strongroom.errors import (
+    ChecksumMismatch,
+    ContentTypeMismatch,
+    SizeMismatch,
+    UploadIncomplete,
+    UploadLost,
+)
 from strongroom.storage.v1.direct_pb2 import (
     CompletedPart,
     CompleteUploadRequest,
@@ -17,15 +23,12 @@ from tests.faults.cell import Cell
 from tests.faults.sessions.client import PART, SessionClient, body_of, same
 
 
-class _Http:
-    def __init__(self) -> None:
-        self.client = httpx.Client(trust_env=False, timeout=120)
-
-    def put(self, part: SignedPart, body: bytes) -> str:
-        reply = self.client.put(part.url, content=body, headers=dict(part.headers))
-        assert reply.status_code == 200, reply.text
-        etag: str = reply.headers["etag"]
-        return etag
+def _put(part: SignedPart, body: bytes) -> str:
+    with httpx.Client(trust_env=False, timeout=120) as http:
+        reply = http.put(part.url, content=body, headers=dict(part.headers))
+    assert reply.status_code == 200, reply.text
+    etag: str = reply.headers["etag"]
+    return etag
 
 
 def _sign(client: SessionClient, size: int, **spec: str) -> SignUploadResponse:
@@ -34,10 +37,9 @@ def _sign(client: SessionClient, size: int, **spec: str) -> SignUploadResponse:
 
 
 def _send(signed: SignUploadResponse, body: bytes) -> list[CompletedPart]:
-    http = _Http()
     return [
         CompletedPart(
-            part_number=part.part_number, etag=http.put(part, body[part.offset : part.offset + part.size_bytes])
+            part_number=part.part_number, etag=_put(part, body[part.offset : part.offset + part.size_bytes])
         )
         for part in signed.parts
     ]
@@ -97,7 +99,9 @@ def test_a_form_of_another_size_is_no_file(cell: Cell) -> None:
     cell.run()
     client = SessionClient(cell)
     signed = _sign(client, 1000)
-    _Http().client.put(signed.parts[0].url, content=b"x" * 999, headers={**signed.parts[0].headers, "content-length": "999"})
+    part = signed.parts[0]
+    with httpx.Client(trust_env=False, timeout=120) as http:
+        http.put(part.url, content=b"x" * 999, headers={**part.headers, "content-length": "999"})
     with pytest.raises((UploadIncomplete, SizeMismatch)):
         _complete(client, signed.upload_id, [])
     client.cancel(signed.upload_id)
