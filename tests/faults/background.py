@@ -31,9 +31,12 @@ class BackgroundLoop:
 
 
 async def _cancel_all() -> None:
-    """Again until nothing is left: connections that have just been accepted make further tasks."""
+    """Again until nothing is left. A connection just accepted needs a moment first: a handler that is
+    cancelled before its first step closes nothing.
+    """
+    await asyncio.sleep(0.05)
     while others := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.01)

@@ -122,6 +122,10 @@ class Cell:
         """Whether the process runs (or is stopped)."""
         return self._running[service].alive
 
+    def failpoints_of(self, service: Service) -> str:
+        """What the process of this moment was armed with."""
+        return self._running[service].failpoints
+
     def wait_stopped(self, service: Service) -> None:
         """Until SIGSTOP has frozen the process."""
         process = psutil.Process(self._running[service].process.pid)

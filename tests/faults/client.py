@@ -30,11 +30,12 @@ def new_upload(owner: str, size: int = SMALL) -> Upload:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back: the HTTP status (0: the connection broke), the key if there is one, the headers."""
+    """What came back: the HTTP status (0: the connection broke), the key or the error's code, Retry-After."""
 
     status: int
     key: str = ""
-    headers: httpx.Headers | None = None
+    code: str = ""
+    retry_after: str = ""
 
 
 def put(cell: Cell, upload: Upload) -> Answer:
@@ -52,9 +53,9 @@ def put(cell: Cell, upload: Upload) -> Answer:
             return Answer(0)
     upload.replies.append(reply.status_code)
     if reply.status_code != 201:
-        return Answer(reply.status_code, headers=reply.headers)
+        return Answer(reply.status_code, "", reply.json()["code"], reply.headers.get("retry-after", ""))
     upload.acked = reply.json()["key"]
-    return Answer(201, upload.acked, reply.headers)
+    return Answer(201, upload.acked)
 
 
 def repeat_until_stored(cell: Cell, upload: Upload) -> str:

@@ -18,7 +18,7 @@ _LIST = (
 )
 
 
-def _registered() -> set[str]:
+def registered() -> set[str]:
     """The failpoints that the three processes declare, each asked in a process of its own."""
     names: set[str] = set()
     for service in SERVICES:
@@ -45,4 +45,4 @@ def test_every_failpoint_is_used_and_exists() -> None:
     used = {case.failpoint for case in KILLS} | {case.failpoint for case in CLEANS}
     used |= {case.failpoint for case in FREEZES}
     used |= {"metadata.d1.before_commit", "metadata.d1.after_commit", "gateway.delete.before_reply"}
-    assert {name for name in _registered() if name.split(".")[1] not in ELSEWHERE} == used
+    assert {name for name in registered() if name.split(".")[1] not in ELSEWHERE} == used
