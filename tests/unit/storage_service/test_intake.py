@@ -10,7 +10,7 @@ import pytest
 
 from storage_service.intake import MAX_CHUNK, BodyChecks, UploadStream
 from strongroom import errors
-from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
+from strongroom.metadata.v1.target_pb2 import FILE_FOLDER_DOCUMENTS, FileTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from strongroom.type.v1.checksums_pb2 import Checksums
 from strongroom.wire import UploadChunk
@@ -148,7 +148,7 @@ async def test_a_digest_that_was_not_announced_is_refused_with_advice() -> None:
 
 
 async def test_a_provisional_target_may_be_corrected_by_the_last_message() -> None:
-    corrected = UploadSpec(target=UploadTarget(file=FileTarget(folder=2)))
+    corrected = UploadSpec(target=UploadTarget(file=FileTarget(folder=FILE_FOLDER_DOCUMENTS)))
     stream = UploadStream(
         _stream(
             UploadRequest(spec=SPEC, data=b"ab", provisional_target=True),
