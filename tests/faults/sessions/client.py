@@ -50,7 +50,8 @@ class SessionClient:
         """CreateUpload."""
         options = {name: more.pop(name) for name in ("partial", "annotation") if name in more}
         request = upload_pb2.CreateUploadRequest(spec=self.spec(size, **more), **options)
-        return self.call("CreateUpload", request).session
+        session: UploadSession = self.call("CreateUpload", request).session
+        return session
 
     def write(
         self,
@@ -64,13 +65,14 @@ class SessionClient:
     ) -> UploadResponse:
         """Upload with these bytes; half-closed at the end."""
         messages = write_messages(upload_id, offset, data, finish=finish, chunk=chunk, **first)
-        return self.call("Upload", messages)
+        answer: UploadResponse = self.call("Upload", messages)
+        return answer
 
     def get(self, upload_id: str, *, preempt: bool = False) -> UploadSession:
         """GetUpload."""
-        return self.call(
-            "GetUpload", upload_pb2.GetUploadRequest(upload_id=upload_id, preempt=preempt)
-        ).session
+        request = upload_pb2.GetUploadRequest(upload_id=upload_id, preempt=preempt)
+        session: UploadSession = self.call("GetUpload", request).session
+        return session
 
     def get_settled(self, upload_id: str) -> UploadSession:
         """GetUpload, repeated while the answer is to ask again."""
@@ -85,7 +87,8 @@ class SessionClient:
     def declare(self, upload_id: str, size: int) -> UploadSession:
         """DeclareUploadLength."""
         request = upload_pb2.DeclareUploadLengthRequest(upload_id=upload_id, size_bytes=size)
-        return self.call("DeclareUploadLength", request).session
+        session: UploadSession = self.call("DeclareUploadLength", request).session
+        return session
 
     def call(self, method: str, request: Any) -> Any:
         """One RPC. Raises the StrongroomError of its answer."""

@@ -22,9 +22,8 @@ def _piece(client: SessionClient, body: bytes) -> str:
 
 
 def _join(client: SessionClient, pieces: list[str], **spec: str) -> ConcatenateUploadsResponse:
-    request = ConcatenateUploadsRequest(
-        spec=client.spec(None, **spec), upload_ids=pieces, annotation=b"final"
-    )
+    whole = client.spec(None, **spec)
+    request = ConcatenateUploadsRequest(spec=whole, upload_ids=pieces, annotation=b"final")
     made: ConcatenateUploadsResponse = client.call("ConcatenateUploads", request)
     return made
 

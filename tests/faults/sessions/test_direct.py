@@ -36,7 +36,7 @@ def _sign(client: SessionClient, size: int, **spec: str) -> SignUploadResponse:
     return signed
 
 
-def _send(signed: SignUploadResponse, body: bytes) -> list[CompletedPart]:
+def send_parts(signed: SignUploadResponse, body: bytes) -> list[CompletedPart]:
     return [
         CompletedPart(
             part_number=part.part_number, etag=_put(part, body[part.offset : part.offset + part.size_bytes])
@@ -56,7 +56,7 @@ def test_parts_sent_straight_to_s3_become_a_file(cell: Cell, size: int) -> None:
     cell.run()
     client, body = SessionClient(cell), body_of(size)
     signed = _sign(client, size)
-    parts = _send(signed, body)
+    parts = send_parts(signed, body)
     made = _complete(client, signed.upload_id, parts)
     assert _complete(client, signed.upload_id, parts) == made
     found = client.get(signed.upload_id)
@@ -74,22 +74,22 @@ def test_more_parts_are_signed_on_request(cell: Cell) -> None:
     )
     assert [part.part_number for part in rest.parts] == [2, 3]
     with pytest.raises(UploadIncomplete):
-        _complete(client, first.upload_id, _send(first, body))
-    _complete(client, first.upload_id, [*_send(first, body), *_send(rest, body)])
+        _complete(client, first.upload_id, send_parts(first, body))
+    _complete(client, first.upload_id, [*send_parts(first, body), *send_parts(rest, body)])
 
 
 def test_wrong_etags_sizes_and_types_are_refused(cell: Cell) -> None:
     cell.run()
     client, body = SessionClient(cell), body_of(2 * PART)
     signed = _sign(client, len(body))
-    parts = _send(signed, body)
+    parts = send_parts(signed, body)
     parts[1].etag = "0" * 32
     with pytest.raises(ChecksumMismatch):
         _complete(client, signed.upload_id, parts)
     picture = _sign(client, 1000, content_type="image/png")
     with pytest.raises(UploadIncomplete):
         _complete(client, picture.upload_id, [])
-    _send(picture, body[:1000])
+    send_parts(picture, body[:1000])
     with pytest.raises(ContentTypeMismatch):
         _complete(client, picture.upload_id, [])
     client.cancel(signed.upload_id)
@@ -111,7 +111,7 @@ def test_parts_aborted_from_outside_are_lost(cell: Cell) -> None:
     cell.run()
     client, body = SessionClient(cell), body_of(2 * PART)
     signed = _sign(client, len(body))
-    parts = _send(signed, body)
+    parts = send_parts(signed, body)
     ours = [found for found in cell.checker.open_uploads() if client.owner in found[0]]
     cell.checker.abort_upload(*ours[0])
     with pytest.raises(UploadLost):

@@ -1,4 +1,4 @@
-"""The seven ways in which known implementations lose or corrupt resumable uploads (docs/resumable.md), one test each."""
+"""The seven ways in which known implementations lose or corrupt resumable uploads (docs/resumable.md)."""
 
 from __future__ import annotations
 
