@@ -4,6 +4,10 @@ leaves one, and so does a create that the store applied late or twice.
 Most are found with their attempt (its key is its own). Where attempts share a key (paths, projects) nobody
 can tell whose an upload is; but once no attempt at the key may still write, it is nobody's. Keys without a
 row of ours are never touched: the bucket may hold other things.
+
+Nor is an upload that has parts: parts are sent only after T2, so it is recorded, and its attempt's to end.
+Swift goes on listing a completed upload when it fails right after the manifest, and aborting that one would
+delete the parts of a committed object.
 """
 
 from __future__ import annotations
@@ -77,6 +81,8 @@ class UploadSweep:
 
     async def _abort(self, upload: ListedUpload) -> None:
         try:
+            if await self._store.list_parts(upload.key, upload.upload_id):
+                return
             await self._store.abort(upload.key, upload.upload_id)
         except UploadNotFound:
             return

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 class BackgroundLoop:
-    """Runs coroutines of any thread. ``close`` cancels what still runs."""
+    """Runs coroutines of any thread, and servers. ``close`` stops listening and cancels what still runs."""
 
     def __init__(self, name: str) -> None:
         self._loop = asyncio.new_event_loop()
+        self._servers: list[asyncio.Server] = []
+        self._handlers: set[asyncio.Task[Any]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
@@ -22,21 +25,45 @@ class BackgroundLoop:
         """The result of ``coroutine``, waited for from another thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
 
+    def serve(self, handler: Handler, *, limit: int = 1 << 16) -> int:
+        """Call ``handler`` for each connection to a free port of loopback; returns the port."""
+        return self.run(self._listen(handler, limit))
+
     def close(self) -> None:
         """End the loop and its thread."""
-        self.run(_cancel_all())
+        self.run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(10)
         self._loop.close()
 
+    async def _listen(self, handler: Handler, limit: int) -> int:
+        async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            task = asyncio.current_task()
+            assert task is not None
+            # asyncio lets go of a handler when its client hangs up, and it would be collected while it waits
+            self._handlers.add(task)
+            try:
+                await handler(reader, writer)
+            except asyncio.CancelledError:
+                return  # the loop closes; asyncio of Python 3.11 reports a cancelled handler as an error
+            finally:
+                self._handlers.discard(task)
+                writer.close()
 
-async def _cancel_all() -> None:
-    """Again until nothing is left. A connection just accepted needs a moment first: a handler that is
-    cancelled before its first step closes nothing.
-    """
-    await asyncio.sleep(0.05)
-    while others := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await asyncio.sleep(0.01)
+        server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=limit)
+        self._servers.append(server)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    async def _end(self) -> None:
+        """A connection just accepted needs a moment first: what is cancelled before its first step closes
+        nothing.
+        """
+        for server in self._servers:
+            server.close()
+        await asyncio.sleep(0.05)
+        while others := [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]:
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await asyncio.sleep(0.01)

@@ -140,6 +140,11 @@ class Checker:
         """Abort a multipart upload behind the service's back, as a bucket's lifecycle rule does."""
         self._s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=number)
 
+    def begin_upload(self, key: str) -> str:
+        """Begin a multipart upload behind the service's back; its id."""
+        upload_id: str = self._s3.create_multipart_upload(Bucket=self._bucket, Key=key)["UploadId"]
+        return upload_id
+
     def versions(self) -> list[tuple[str, str, str]]:
         """Every object version and delete marker in the bucket: key, version id, ``object`` or ``marker``."""
         found = []

@@ -100,7 +100,7 @@ async def _pieces(size: int, *, pause: float = 0.0) -> AsyncIterator[UploadReque
 
 async def _stream_until_killed(door: Door, address: str, token: str, number: int) -> None:
     """Bytes without end, at a pace of its own."""
-    pace = random.uniform(0.01, 0.2)
+    pace = random.uniform(0.03, 0.4)
     request_id = f"killed-{number}"
     if door == "grpc":
         channel = aio.insecure_channel(address, options=OPTIONS)

@@ -147,8 +147,7 @@ class S3Proxy:
         self._loop = BackgroundLoop("s3-proxy")
         self._rules: list[Rule] = []
         self.seen: list[tuple[str, str]] = []
-        self._server = self._loop.run(asyncio.start_server(self._serve, "127.0.0.1", 0, limit=_BUFFER))
-        port: int = self._server.sockets[0].getsockname()[1]
+        port = self._loop.serve(self._serve, limit=_BUFFER)
         self.endpoint = f"http://127.0.0.1:{port}"
 
     def arm(self, operation: str, fault: Fault, *, key: str = "", nth: int | None = 1) -> Rule:
@@ -170,7 +169,6 @@ class S3Proxy:
     def close(self) -> None:
         """Stop listening and drop every connection."""
         self.disarm()
-        self._loop.run(self._stop_listening())
         self._loop.close()
 
     def __enter__(self) -> Self:
@@ -190,13 +188,6 @@ class S3Proxy:
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             writer.transport.abort()  # one side is gone: the other side sees the same
-        except asyncio.CancelledError:
-            return  # the proxy closes; asyncio of Python 3.11 reports a cancelled handler as an error
-        finally:
-            writer.close()
-
-    async def _stop_listening(self) -> None:
-        self._server.close()
 
     async def _handle(self, exchange: Exchange) -> None:
         request = exchange.request

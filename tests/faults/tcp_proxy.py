@@ -80,8 +80,7 @@ class PostgresProxy:
         self._rules: list[CommitRule] = []
         self._open: set[asyncio.StreamWriter] = set()
         self._refusing = False
-        self._server = self._loop.run(asyncio.start_server(self._serve, "127.0.0.1", 0))
-        self.port: int = self._server.sockets[0].getsockname()[1]
+        self.port = self._loop.serve(self._serve)
 
     def arm(
         self, sql: str, *, at: Moment, seconds: float = 0.0, then: Callable[[], None] | None = None
@@ -108,7 +107,6 @@ class PostgresProxy:
 
     def close(self) -> None:
         """Stop listening and drop every connection."""
-        self._loop.run(self._stop_listening())
         self._loop.close()
 
     def __enter__(self) -> Self:
@@ -130,13 +128,8 @@ class PostgresProxy:
         self._open |= {writer, up_writer}
         try:
             await session.run()
-        except asyncio.CancelledError:
-            return  # the proxy closes; asyncio of Python 3.11 reports a cancelled handler as an error
         finally:
             self._open -= {writer, up_writer}
-
-    async def _stop_listening(self) -> None:
-        self._server.close()
 
     def take(self, statements: Statements) -> CommitRule | None:
         """The rule that a COMMIT of this transaction meets; each is met once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from storage_service.checksums import crc32c_of
 from storage_service.memory import MemoryObjectStore
 from storage_service.objects import ObjectAttributes
 from storage_service.removal import remove_blob
@@ -44,6 +45,17 @@ async def test_only_settled_keys_are_swept_and_only_when_it_is_time() -> None:
         "uploads/alice/live.bin",
         "somebody-elses/thing",
     }
+
+
+async def test_an_upload_with_parts_is_left_to_its_attempt() -> None:
+    """Swift may list an upload whose object is committed: aborting it would take the object's parts."""
+    store, clock = MemoryObjectStore(versioned=True), Clock()
+    recorded, unrecorded = [await store.create(PATH, ObjectAttributes()) for _ in range(2)]
+    await store.upload_part(PATH, recorded, 1, [b"bytes"], size=5, crc32c=crc32c_of([b"bytes"]))
+    sweep = UploadSweep(store, Settled(PATH), interval_seconds=600, clock=clock)
+    clock.now = 600
+    await sweep.run_once()
+    assert [upload.upload_id for upload in await store.list_uploads(PATH)] == [recorded] != [unrecorded]
 
 
 async def test_a_dead_attempt_leaves_the_live_upload_of_its_place_alone() -> None:
