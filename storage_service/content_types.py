@@ -197,6 +197,8 @@ class ContentRules:
         self.check(spec.target, chosen)
         if detected and chosen not in detected and not _is_text(head):
             self.check(spec.target, detected[0])  # bytes of another kind under a harmless name
+        if chosen.startswith("text/") and head and not _is_text(head):
+            self.check(spec.target, GENERIC)  # no text, whatever it calls itself
         return chosen
 
     def check(self, target: UploadTarget, content_type: str) -> None:

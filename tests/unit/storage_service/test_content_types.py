@@ -66,7 +66,10 @@ def test_documents_take_documents(declared: str, head: bytes) -> None:
     assert RULES.decide(_spec(declared, folder=target_pb2.FILE_FOLDER_DOCUMENTS), head) == declared
 
 
-@pytest.mark.parametrize(("declared", "head"), [("image/png", PNG), ("text/plain", EXE), ("", EXE)])
+@pytest.mark.parametrize(
+    ("declared", "head"),
+    [("image/png", PNG), ("text/plain", EXE), ("text/csv", b"\x00\x9f\x00\x01"), ("", EXE)],
+)
 def test_documents_refuse_everything_else(declared: str, head: bytes) -> None:
     with pytest.raises(errors.ContentTypeNotAllowed, match="documents"):
         RULES.decide(_spec(declared, folder=target_pb2.FILE_FOLDER_DOCUMENTS), head)
