@@ -66,7 +66,7 @@ class BeginSaveRequest(_message.Message):
     slug: _builtins.str
     """The project's slug."""
     name: _builtins.str
-    """Name for people; empty: the slug."""
+    """Name for people; empty: as before, at first the slug."""
     expected_version: _builtins.int
     """The version the caller has seen."""
     request_id: _builtins.str

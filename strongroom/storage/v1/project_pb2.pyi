@@ -29,7 +29,7 @@ class SaveProjectSpec(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """Name for people; empty: the slug."""
+    """Name for people; empty: as before, at first the slug."""
     slug: _builtins.str
     """Unique per owner."""
     expected_version: _builtins.int
