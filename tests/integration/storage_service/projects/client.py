@@ -55,7 +55,7 @@ class ProjectClient:
         for channel in self._channels:
             await channel.close()
 
-    async def call(self, method: Any, request: Any, timeout: float = 120.0) -> Any:
+    async def call(self, method: Any, request: Any, timeout: float = 1200.0) -> Any:
         """One call with the owner's token."""
         try:
             return await method(request, metadata=self._metadata, timeout=timeout)
@@ -65,7 +65,7 @@ class ProjectClient:
     async def stream(self, method: Any, request: Any) -> list[Any]:
         """All messages of a server stream."""
         try:
-            return [message async for message in method(request, metadata=self._metadata, timeout=120.0)]
+            return [message async for message in method(request, metadata=self._metadata, timeout=1200.0)]
         except grpc.RpcError as error:
             raise from_rpc_error(error) from None
 
