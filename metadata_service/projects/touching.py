@@ -28,6 +28,17 @@ WHERE owner_id = %(owner)s AND project_id = %(project)s AND until_version IS NUL
         AND staged.save_id = %(save)s AND staged.path = files.path)
 {_AGAIN}
 """
+_RETURNED: Final = f"""
+INSERT INTO project_keys (owner_id, key, slug, path, not_before)
+SELECT staged.owner_id, %(prefix)s || staged.path, %(slug)s, staged.path, now() FROM project_save_files AS
+staged
+WHERE staged.owner_id = %(owner)s AND staged.save_id = %(save)s AND staged.blob_id IS NOT NULL
+    AND EXISTS (SELECT FROM project_files AS older WHERE older.owner_id = staged.owner_id
+        AND older.project_id = %(project)s AND older.path = staged.path)
+    AND NOT EXISTS (SELECT FROM project_files AS newest WHERE newest.owner_id = staged.owner_id
+        AND newest.project_id = %(project)s AND newest.path = staged.path AND newest.until_version IS NULL)
+{_AGAIN}
+"""
 _KNOWN: Final = """
 UPDATE project_keys AS keys SET epoch = keys.epoch + 1, attempts = 0, touched_at = now(), not_before = now()
 FROM project_save_files AS staged
@@ -58,8 +69,8 @@ def written(owner_id: str, slug: str, save_id: UUID) -> Statement:
 
 
 def committed(owner_id: str, slug: str, project_id: UUID, save_id: UUID) -> list[Statement]:
-    """A save commits: keys that the newest version no longer has, and those written that are being looked
-    at.
+    """A save commits: keys that the newest version no longer has, those it has again (below is a delete
+    marker), and those written that are being looked at.
     """
     params = {
         "owner": owner_id,
@@ -68,7 +79,7 @@ def committed(owner_id: str, slug: str, project_id: UUID, save_id: UUID) -> list
         "save": save_id,
         "project": project_id,
     }
-    return [(_DROPPED, params), (_KNOWN, params)]
+    return [(_DROPPED, params), (_RETURNED, params), (_KNOWN, params)]
 
 
 def removed(owner_id: str, slug: str, project_id: UUID, grace: float) -> list[Statement]:

@@ -59,6 +59,14 @@ async def test_a_path_that_is_gone_is_to_be_looked_at(projects: Projects) -> Non
     assert projects.due_keys() == ["src/ü.css"]
 
 
+async def test_a_path_that_comes_back_is_to_be_looked_at(projects: Projects) -> None:
+    for files in (ONE, TWO, TWO | {"other.txt": b""}):
+        await projects.save(files)
+    projects.world.logins.change("DELETE FROM project_keys WHERE owner_id = %s", projects.owner)
+    await projects.save(ONE)
+    assert projects.due_keys() == ["new.txt", "other.txt", "src/ü.css"]
+
+
 async def test_keys_hold_owner_slug_and_path(projects: Projects) -> None:
     await projects.save({"a b/ü.txt": b"1"})
     (file,) = (await projects.manifest()).values()
