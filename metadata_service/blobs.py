@@ -75,6 +75,14 @@ UPDATE blobs SET state = 4, not_before = now() + make_interval(secs => %(grace)s
 WHERE owner_id = %(owner)s AND id = %(id)s AND state = 3
 """
 
+_LOOK_AGAIN: Final = """
+INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, version_id, upload_id, content_type,
+    spec, object_metadata, reserved_bytes, reserved_files, not_before)
+SELECT owner_id, gen_random_uuid(), 6, 1, 4, key, true, version_id, upload_id, '', '', object_metadata, 0, 0,
+    now() + make_interval(secs => %(grace)s)
+FROM blobs WHERE owner_id = %(owner)s AND id = ANY(%(ids)s) AND version_id NOT IN ('', 'null')
+"""
+
 _FINISH: Final = f"""
 UPDATE blobs SET state = 6, not_before = now() + make_interval(secs => %(grace)s), attempts = 0,
     parts = '', state_changed_at = now()
@@ -185,6 +193,13 @@ def delete(owner_id: str, blob_id: UUID, grace: float) -> Statement:
     seconds.
     """
     return _DELETE, {"owner": owner_id, "id": blob_id, "grace": grace}
+
+
+def look_again(owner_id: str, blob_ids: list[UUID], grace: float) -> Statement:
+    """After T4 of attempts that repeated a request: another version may appear at the key, so a row of kind
+    LEFTOVERS has the cleaner look there after `grace` seconds. Without versioning nothing can appear.
+    """
+    return _LOOK_AGAIN, {"owner": owner_id, "ids": blob_ids, "grace": grace}
 
 
 async def finish_removal(tx: Transaction, handle: Handle, from_state: int, grace: float) -> None:

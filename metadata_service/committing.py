@@ -108,6 +108,10 @@ class Committing:
         if done is None:
             return await _explain(tx, handle, request)
         _check_declared(done.placed, request)
+        if request.doubtful:
+            await tx.execute(
+                *blobs.look_again(handle.owner_id, [handle.blob_id], self._timing.tombstone_grace)
+            )
         if done.blob.key.startswith(PARTIALS):
             await keep_partial(tx, done.blob, self._timing, done.allowed)
             return CommitResponse()

@@ -67,7 +67,7 @@ blobs = sa.Table(
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
     sa.Column("state_changed_at", MOMENT, nullable=False, server_default=NOW),
     sa.PrimaryKeyConstraint("owner_id", "id", name="blobs_pkey"),
-    sa.CheckConstraint("state BETWEEN 1 AND 6 AND epoch >= 1 AND kind BETWEEN 1 AND 3", name="blobs_numbers"),
+    sa.CheckConstraint("state BETWEEN 1 AND 6 AND epoch >= 1 AND kind BETWEEN 1 AND 4", name="blobs_numbers"),
     sa.CheckConstraint("state NOT IN (1, 2) OR lease_expires_at IS NOT NULL", name="blobs_lease"),
     sa.CheckConstraint("state NOT IN (4, 5, 6) OR not_before IS NOT NULL", name="blobs_not_before"),
     sa.CheckConstraint(

@@ -138,6 +138,9 @@ project_save_files = sa.Table(
     sa.Column("version_id", sa.Text(), doc="null: not written yet"),
     sa.Column("etag", sa.Text()),
     sa.Column("crc32c", sa.BigInteger()),
+    sa.Column(
+        "doubtful", sa.Boolean(), nullable=False, server_default=sa.false(), doc="ManifestEntry.doubtful"
+    ),
     sa.PrimaryKeyConstraint("owner_id", "save_id", "path", name="project_save_files_pkey"),
     sa.ForeignKeyConstraint(
         ["owner_id", "save_id"],

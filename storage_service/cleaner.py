@@ -127,6 +127,7 @@ class Cleaner:
             await self._work.abandon(handle_of(blob))
             self.wake()
             return
+        commit.doubtful = True  # whoever began this may have a Complete on its way
         await failpoints.hit(BEFORE_ROLL_FORWARD_COMMIT)
         await self._work.commit(commit)
         log.info("cleaner_rolled_forward", blob_id=blob.id)

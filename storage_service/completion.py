@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from servicekit import failpoints
-from storage_service.objects import CompleteResult, ObjectInfo, ObjectRef, PartReceipt, PutResult
+from storage_service.objects import CompleteResult, Doubtful, ObjectInfo, ObjectRef, PartReceipt, PutResult
 from storage_service.objectstore import MultipartWriter, ObjectReader
 from storage_service.reservations import handle_of
 from storage_service.store_errors import InvalidPart, ObjectNotFound, StoreError, UploadNotFound
@@ -39,13 +39,17 @@ async def complete_multipart(
     Raises UploadLost when neither upload nor object exist any more, ObjectStoreUnavailable when the outcome
     stays unknown or the store has failed (the parts are still there, it may be tried again),
     ChecksumMismatch when the object is not what was sent.
+
+    Some stores (Swift) make a version of its own of each Complete that arrives before the first has ended:
+    where one may still be on its way, the commit says so.
     """
     receipts = [PartReceipt(p.number, p.etag, p.size_bytes, p.crc32c) for p in parts]
     await failpoints.hit(BEFORE_COMPLETE)
     completed: CompleteResult | None = None
     gone = False
+    repeated = Doubtful()
     try:
-        completed = await store.complete(blob.key, blob.upload_id, receipts, crc32c=crc32c)
+        completed = await store.complete(blob.key, blob.upload_id, receipts, crc32c=crc32c, doubtful=repeated)
     except UploadNotFound:
         gone = True  # completed before with the reply lost, or aborted from outside: HEAD decides
     except InvalidPart as error:
@@ -59,7 +63,12 @@ async def complete_multipart(
     _verify(blob, info, size, crc32c)
     version_id = (completed.version_id if completed else None) or info.version_id
     return CommitRequest(
-        blob=handle_of(blob), size_bytes=size, crc32c=crc32c, etag=info.etag, version_id=version_id or ""
+        blob=handle_of(blob),
+        size_bytes=size,
+        crc32c=crc32c,
+        etag=info.etag,
+        version_id=version_id or "",
+        doubtful=completed is None or repeated.is_so,
     )
 
 
@@ -73,7 +82,12 @@ async def verify_put(
         _verify(blob, info, size, crc32c)
         etag, version_id = info.etag, version_id or info.version_id
     return CommitRequest(
-        blob=handle_of(blob), size_bytes=size, crc32c=crc32c, etag=etag, version_id=version_id or ""
+        blob=handle_of(blob),
+        size_bytes=size,
+        crc32c=crc32c,
+        etag=etag,
+        version_id=version_id or "",
+        doubtful=put.repeated,
     )
 
 

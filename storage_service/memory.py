@@ -100,9 +100,12 @@ class MemoryObjectStore:
         *,
         crc32c: int | None = None,
         if_none_match: bool = False,
+        doubtful: Doubtful | None = None,
     ) -> CompleteResult:
         """See MultipartWriter.complete."""
         await asyncio.sleep(0)
+        if doubtful is not None:
+            doubtful.is_so = False
         operation = "CompleteMultipartUpload"
         upload = self._bucket.upload(key, upload_id, operation)
         bodies = self._listed_parts(upload, parts)

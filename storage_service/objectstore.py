@@ -83,8 +83,10 @@ class MultipartWriter(Protocol):
         *,
         crc32c: int | None = None,
         if_none_match: bool = False,
+        doubtful: Doubtful | None = None,
     ) -> CompleteResult:
         """Make the object out of ``parts`` (ascending numbers). ``crc32c`` is of the whole object.
+        ``doubtful`` is told when an earlier try may have been applied, too.
 
         Raises UploadNotFound: gone, or completed before and the reply lost: HEAD on the key decides. Raises
         InvalidPart. Any error with ``outcome_unknown`` may hide a success. Some stores answer a second

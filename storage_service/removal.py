@@ -48,8 +48,12 @@ class RemovalStore(OpenUploadStore, VersionStore, Protocol):
 async def remove_blob(store: RemovalStore, blob: blob_pb2.Blob) -> None:
     """Abort every multipart upload of the attempt, delete its object, and verify both. Raises StoreError.
 
-    A blob whose key is a prefix of segments stands for all of them.
+    A blob whose key is a prefix of segments stands for all of them; one of kind LEFTOVERS for what another
+    attempt has left beside the version that is to be kept.
     """
+    if blob.kind == blob_pb2.BLOB_KIND_LEFTOVERS:
+        await _remove_leftovers(store, blob)
+        return
     if blob.key.startswith(SEGMENTS):
         await failpoints.hit(BEFORE_DELETE)
         await remove_segments(store, blob.key)
@@ -72,6 +76,16 @@ async def abort_unrecorded_uploads(store: OpenUploadStore, blob: blob_pb2.Blob) 
     for upload in await store.list_uploads(blob.key):
         if upload.key == blob.key and upload.upload_id != blob.upload_id:
             await _abort(store, upload.key, upload.upload_id)
+
+
+async def _remove_leftovers(store: RemovalStore, blob: blob_pb2.Blob) -> None:
+    """Open uploads and versions of the attempt that nobody refers to; what is not surely its own stays."""
+    await abort_unrecorded_uploads(store, blob)
+    for ref in await _versions_at(store, blob.key):
+        if ref.version_id == blob.version_id:
+            continue
+        if await _is_attempts(store, ref, blob.object_metadata[ATTEMPT_KEY]):
+            await store.delete(ref)
 
 
 async def remove_repeated_versions(store: VersionStore, blob: blob_pb2.Blob, put: PutResult) -> None:
@@ -130,15 +144,20 @@ async def _objects_of(store: VersionStore, blob: blob_pb2.Blob) -> list[ObjectRe
     if blob.version_id and shares_key(blob):
         ref = ObjectRef(blob.key, blob.version_id)
         return [ref] if await _exists(store, ref) else []
-    refs = [
-        version.ref if version.version_id != "null" else ObjectRef(blob.key)
-        async for page in store.list_versions(blob.key)
-        for version in page
-        if version.key == blob.key
-    ]
+    refs = await _versions_at(store, blob.key)
     if not shares_key(blob):
         return refs
     return [ref for ref in refs if await _is_attempts(store, ref, blob.id)]
+
+
+async def _versions_at(store: ObjectLister, key: str) -> list[ObjectRef]:
+    """Versions and delete markers of exactly this key."""
+    return [
+        version.ref if version.version_id != "null" else ObjectRef(key)
+        async for page in store.list_versions(key)
+        for version in page
+        if version.key == key
+    ]
 
 
 def shares_key(blob: blob_pb2.Blob) -> bool:

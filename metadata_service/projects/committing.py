@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from metadata_service import quota
+from metadata_service.blobs import look_again
 from metadata_service.config import Timing
 from metadata_service.database import Database, Transaction, user
 from metadata_service.projects import events, requests, touching
@@ -55,6 +56,10 @@ UPDATE blobs SET state = 3, size_bytes = staged.size_bytes, crc32c = staged.crc3
 FROM project_save_files AS staged
 WHERE staged.owner_id = %(owner)s AND staged.save_id = %(save)s
     AND blobs.owner_id = staged.owner_id AND blobs.id = staged.blob_id AND blobs.state = 1 AND blobs.epoch = 1
+"""
+_DOUBTFUL: Final = """
+SELECT blob_id FROM project_save_files
+WHERE owner_id = %(owner)s AND save_id = %(save)s AND doubtful AND blob_id IS NOT NULL
 """
 _CLOSE: Final = """
 UPDATE project_files AS files SET until_version = %(version)s
@@ -158,6 +163,9 @@ class CommittingSaves:
             "content": request.content_sha256,
         }
         await _move_files(tx, owner_id, slug, params, counts)
+        doubtful = [blob_id for (blob_id,) in await tx.fetch(_DOUBTFUL, params)]
+        if doubtful:
+            await tx.execute(*look_again(owner_id, doubtful, self._timing.tombstone_grace))
         versions, projects = await tx.fetch_batch([(_VERSION, params), (_PROJECT, params)])
         response = CommitSaveResponse(
             project=to_project(projects[0]),

@@ -65,9 +65,10 @@ SELECT unchanged FROM judged ORDER BY number
 """
 _RECORD: Final = """
 UPDATE project_save_files AS staged
-SET version_id = given.version_id, etag = given.etag, crc32c = given.crc32c
-FROM unnest(%(ids)s::uuid[], %(versions)s::text[], %(etags)s::text[], %(crcs)s::bigint[], %(sizes)s::bigint[])
-    AS given (id, version_id, etag, crc32c, size_bytes)
+SET version_id = given.version_id, etag = given.etag, crc32c = given.crc32c,
+    doubtful = staged.doubtful OR given.doubtful
+FROM unnest(%(ids)s::uuid[], %(versions)s::text[], %(etags)s::text[], %(crcs)s::bigint[], %(sizes)s::bigint[],
+    %(doubtful)s::boolean[]) AS given (id, version_id, etag, crc32c, size_bytes, doubtful)
 WHERE staged.owner_id = %(owner)s AND staged.save_id = %(save)s AND staged.blob_id = given.id
     AND staged.size_bytes = given.size_bytes
 """
@@ -187,6 +188,7 @@ async def record(tx: Transaction, owner_id: str, save_id: UUID, entries: list[pb
             "etags": [entry.file.etag for entry in entries],
             "crcs": [entry.file.crc32c for entry in entries],
             "sizes": [entry.file.size_bytes for entry in entries],
+            "doubtful": [entry.doubtful for entry in entries],
         },
     )
     if changed != len(entries):

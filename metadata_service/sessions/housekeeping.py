@@ -6,6 +6,9 @@ blob row of
 their own: ABORTING, its key the prefix that they lie below. It is made once the session's blob can no
 longer be written
 to, whether or not any segment is known: a writer may have died between storing one and telling.
+
+A client may use the signed requests of a direct upload until they expire, also after its end: another blob
+row (kind LEFTOVERS) has the cleaner look at the key then.
 """
 
 from __future__ import annotations
@@ -35,7 +38,7 @@ FROM old WHERE blobs.owner_id = old.owner_id AND blobs.id = old.id
 """
 _SWEEP: Final = f"""
 WITH ended AS MATERIALIZED (
-    SELECT session.owner_id, session.blob_id FROM upload_sessions AS session
+    SELECT session.owner_id, session.blob_id, session.kind, session.expires_at FROM upload_sessions AS session
     WHERE session.swept_at IS NULL AND NOT EXISTS (
         SELECT 1 FROM blobs WHERE blobs.owner_id = session.owner_id AND blobs.id = session.blob_id
             AND blobs.state IN (1, 2) AND NOT (session.kind = 3 AND session.finished_at IS NOT NULL)
@@ -47,6 +50,14 @@ WITH ended AS MATERIALIZED (
     SELECT owner_id, gen_random_uuid(), 5, 1, 1, '{SEGMENTS}' || blob_id || '/', false, '', '', '{{}}', 0,
         0, now()
     FROM ended
+), signed AS (
+    INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, version_id, upload_id, content_type,
+        spec, object_metadata, reserved_bytes, reserved_files, not_before)
+    SELECT blobs.owner_id, gen_random_uuid(), 6, 1, 4, blobs.key, true, blobs.version_id, blobs.upload_id, '',
+        '', blobs.object_metadata, 0, 0,
+        greatest(now(), ended.expires_at) + make_interval(secs => %(grace)s)
+    FROM ended JOIN blobs ON blobs.owner_id = ended.owner_id AND blobs.id = ended.blob_id
+    WHERE ended.kind = 2 AND (blobs.state <> 3 OR blobs.version_id NOT IN ('', 'null'))
 ), parts AS (
     DELETE FROM session_parts USING ended
     WHERE session_parts.owner_id = ended.owner_id AND session_parts.blob_id = ended.blob_id
@@ -70,7 +81,11 @@ WHERE session.owner_id = old.owner_id AND session.upload_id = old.upload_id
 
 async def run(database: Database, timing: Timing) -> int:
     """One round; how many rows moved."""
-    values = {"limit": _BATCH, "keep": max(timing.session, timing.idempotency)}
+    values = {
+        "limit": _BATCH,
+        "keep": max(timing.session, timing.idempotency),
+        "grace": timing.tombstone_grace,
+    }
 
     async def work(tx: Transaction) -> int:
         moved = sum(await tx.batch([(_EXPIRE_PARTIALS, values), (_SWEEP, values), (_FORGET, values)]))

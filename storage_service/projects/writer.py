@@ -212,6 +212,7 @@ class FileWriter:
                 file=ProjectFile(
                     version_id=done.version_id, size_bytes=file.size, crc32c=file.crc32c, etag=done.etag
                 ),
+                doubtful=done.doubtful,
             )
         )
         if len(self._written) >= RECORDED_AT_ONCE:

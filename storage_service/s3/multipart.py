@@ -82,6 +82,7 @@ class S3Multipart(S3Writer):
         *,
         crc32c: int | None = None,
         if_none_match: bool = False,
+        doubtful: Doubtful | None = None,
     ) -> CompleteResult:
         """See MultipartWriter.complete."""
         parameters = self._complete_parameters(parts, crc32c, if_none_match=if_none_match)
@@ -92,6 +93,7 @@ class S3Multipart(S3Writer):
                     Bucket=self._context.settings.bucket, Key=key, UploadId=upload_id, **parameters
                 ),
                 slow=True,
+                doubtful=doubtful,
                 option="STRONGROOM_S3_CONDITIONAL_WRITES"
                 if if_none_match
                 else "STRONGROOM_S3_MULTIPART_CHECKSUM",

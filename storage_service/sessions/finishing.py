@@ -39,7 +39,9 @@ BEFORE_T3 = failpoints.register("storage.session.before_t3")
 BEFORE_T4 = failpoints.register("storage.session.before_t4")
 
 FIRST_WRITER = 2
-"""The epoch of a session's first writer; a later one may meet an object that an earlier one has made."""
+"""The epoch of a session's first writer; a later one may meet an object that an earlier one has made, or
+whose making is still on its way.
+"""
 COMMIT_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
@@ -174,6 +176,7 @@ class Finisher:
 
     async def _commit(self, request: CommitRequest) -> File | None:
         """T4, repeated while its outcome is unknown: a repeat answers the same file."""
+        request.doubtful |= request.blob.epoch > FIRST_WRITER
         await failpoints.hit(BEFORE_T4)
         for pause in (*COMMIT_PAUSES, None):
             try:

@@ -75,6 +75,10 @@ class _BlobKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_BlobKind.Val
     """A multipart upload."""
     BLOB_KIND_COPY: _BlobKind.ValueType  # 3
     """A server-side copy."""
+    BLOB_KIND_LEFTOVERS: _BlobKind.ValueType  # 4
+    """Not at all: this row stands for what requests that were repeated or came late may have left of another attempt.
+    `key`, `upload_id` and `object_metadata` are that attempt's; `version_id` is to be kept, empty when nothing is.
+    """
 
 class BlobKind(_BlobKind, metaclass=_BlobKindEnumTypeWrapper):
     """How the bytes go to S3."""
@@ -87,6 +91,10 @@ BLOB_KIND_MULTIPART: BlobKind.ValueType  # 2
 """A multipart upload."""
 BLOB_KIND_COPY: BlobKind.ValueType  # 3
 """A server-side copy."""
+BLOB_KIND_LEFTOVERS: BlobKind.ValueType  # 4
+"""Not at all: this row stands for what requests that were repeated or came late may have left of another attempt.
+`key`, `upload_id` and `object_metadata` are that attempt's; `version_id` is to be kept, empty when nothing is.
+"""
 Global___BlobKind: _TypeAlias = BlobKind  # noqa: Y015
 
 @_typing.final

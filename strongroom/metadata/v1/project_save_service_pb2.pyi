@@ -244,12 +244,15 @@ class ManifestEntry(_message.Message):
     BLOB_ID_FIELD_NUMBER: _builtins.int
     EPOCH_FIELD_NUMBER: _builtins.int
     FILE_FIELD_NUMBER: _builtins.int
+    DOUBTFUL_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Path inside the project; not needed, the blob tells."""
     blob_id: _builtins.str
     """Blob that this save wrote."""
     epoch: _builtins.int
     """Epoch of that blob."""
+    doubtful: _builtins.bool
+    """See CommitRequest.doubtful."""
     @_builtins.property
     def file(self) -> _project_pb2.ProjectFile:
         """Content, as verified: version_id, size_bytes, crc32c and etag."""
@@ -261,10 +264,11 @@ class ManifestEntry(_message.Message):
         blob_id: _builtins.str = ...,
         epoch: _builtins.int = ...,
         file: _project_pb2.ProjectFile | None = ...,
+        doubtful: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_id", b"blob_id", "epoch", b"epoch", "file", b"file", "path", b"path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_id", b"blob_id", "doubtful", b"doubtful", "epoch", b"epoch", "file", b"file", "path", b"path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -285,6 +285,7 @@ class CommitRequest(_message.Message):
     CRC32C_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
     VERSION_ID_FIELD_NUMBER: _builtins.int
+    DOUBTFUL_FIELD_NUMBER: _builtins.int
     size_bytes: _builtins.int
     """Size in bytes, as verified."""
     crc32c: _builtins.int
@@ -293,6 +294,10 @@ class CommitRequest(_message.Message):
     """Entity tag S3 answered, without quotes."""
     version_id: _builtins.str
     """S3 version id, where the bucket keeps versions."""
+    doubtful: _builtins.bool
+    """Some request of this attempt has been repeated, or may still be on its way: the key is looked at once more
+    after the grace, and what is there beside `version_id` is removed.
+    """
     @_builtins.property
     def blob(self) -> Global___BlobHandle:
         """The attempt."""
@@ -305,10 +310,11 @@ class CommitRequest(_message.Message):
         crc32c: _builtins.int = ...,
         etag: _builtins.str = ...,
         version_id: _builtins.str = ...,
+        doubtful: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "crc32c", b"crc32c", "etag", b"etag", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "crc32c", b"crc32c", "doubtful", b"doubtful", "etag", b"etag", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

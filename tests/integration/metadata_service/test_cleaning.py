@@ -11,6 +11,7 @@ from strongroom.errors import FileNotFound, UploadSuperseded
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 from tests.integration.metadata_service.world import World, handle, path_spec, plain_spec
 
+LEFTOVERS = 4
 PENDING, COMPLETING, COMMITTED, DELETING, ABORTING, GONE = range(1, 7)
 
 
@@ -74,6 +75,22 @@ async def test_a_deleted_file_goes_after_the_read_grace(own_world: World, owner:
     assert (row.state, row.key, row.version_id) == (DELETING, file.key, "v1")
     await own_world.cleaning.finish_removal(held(row), DELETING)
     assert own_world.state(blob) == GONE
+
+
+async def test_a_doubtful_commit_has_its_key_looked_at_once_more(own_world: World, owner: str) -> None:
+    blob = await own_world.attempt(owner, path_spec())
+    for _ in range(2):
+        await own_world.commit(blob, version_id="v1", doubtful=True)
+    await own_world.commit(await own_world.attempt(owner), doubtful=True)  # no versioning: nothing can come
+    assert await claimed(own_world) == []
+    all_due(own_world)
+    (row,) = await claimed(own_world)
+    assert (row.kind, row.state, row.key, row.version_id) == (LEFTOVERS, GONE, blob.key, "v1")
+    assert row.object_metadata["strongroom-attempt"] == blob.id != str(row.id)
+    await own_world.cleaning.finish_removal(held(row), GONE)
+    assert own_world.state(blob) == COMMITTED
+    all_due(own_world)
+    assert await claimed(own_world) == []
 
 
 async def test_two_cleaners_never_hold_one_row(own_world: World, owner: str) -> None:

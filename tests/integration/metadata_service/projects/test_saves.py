@@ -158,6 +158,21 @@ async def test_files_are_told_in_batches(projects: Projects) -> None:
     assert await projects.content() == hashes(ONE)
 
 
+async def test_keys_of_doubtful_files_are_looked_at_once_more(projects: Projects) -> None:
+    begun = await projects.begin()
+    written = entries(await projects.reserve(begun.save_id, ONE), ONE)
+    written[0].doubtful = True
+    request = pb.RecordFilesRequest(save_id=begun.save_id, owner_id=projects.owner, entries=written)
+    await projects.writing.record(request)
+    written[0].doubtful = False  # told once is told
+    await projects.commit(begun.save_id, written, 3)
+    rows = projects.world.logins.rows(
+        "SELECT version_id, object_metadata->>'strongroom-attempt' FROM blobs WHERE owner_id = %s AND kind = 4",
+        projects.owner,
+    )
+    assert rows == [(written[0].file.version_id, written[0].blob_id)]
+
+
 async def test_what_was_not_reserved_cannot_be_told(projects: Projects) -> None:
     begun = await projects.begin()
     written = entries(await projects.reserve(begun.save_id, ONE), ONE)
