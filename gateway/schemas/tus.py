@@ -109,7 +109,6 @@ DOCS = {
                 "Upload-Concat", "`partial`, or `final;` and the URLs of finished partial uploads.", "partial"
             ),
             CHECKSUM,
-            OVERRIDE,
             IDEMPOTENCY_KEY,
             USER_ID,
         ),
