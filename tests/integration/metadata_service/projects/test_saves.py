@@ -167,7 +167,8 @@ async def test_keys_of_doubtful_files_are_looked_at_once_more(projects: Projects
     written[0].doubtful = False  # told once is told
     await projects.commit(begun.save_id, written, 3)
     rows = projects.world.logins.rows(
-        "SELECT version_id, object_metadata->>'strongroom-attempt' FROM blobs WHERE owner_id = %s AND kind = 4",
+        "SELECT version_id, object_metadata->>'strongroom-attempt' FROM blobs"
+        " WHERE owner_id = %s AND kind = 4",
         projects.owner,
     )
     assert rows == [(written[0].file.version_id, written[0].blob_id)]
