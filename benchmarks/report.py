@@ -16,7 +16,9 @@ BEGIN, END = "<!-- table: begin -->", "<!-- table: end -->"
 
 @dataclass
 class Result:
-    """What a case has found. `unit`: of a row's amount (GiB, request); `notes`: what a reader has to know."""
+    """What a case has found. `unit`: of a row's amount (GiB, request; project: told as time, not as a rate);
+    `notes`: what a reader has to know.
+    """
 
     case: str
     title: str
@@ -69,6 +71,8 @@ def targets_table(results: Iterable[Result]) -> str:
 
 
 def _rate(row: Row, unit: str) -> str:
+    if unit == "project":
+        return f"{1 / row.rate:,.2f} s"
     return f"{row.rate * 1024:,.0f} MiB/s" if unit == "GiB" else f"{row.rate:,.1f}/s"
 
 
@@ -78,10 +82,12 @@ def _named(figures: Mapping[str, float], form: str) -> str:
 
 def case_table(result: Result) -> str:
     """A case's rows: rate, CPU by process, peaks."""
-    per = "s/GiB" if result.unit == "GiB" else f"ms/{result.unit}"
-    scale = 1 if result.unit == "GiB" else 1000
+    whole = result.unit in {"GiB", "project"}
+    per = f"s/{result.unit}" if whole else f"ms/{result.unit}"
+    scale = 1 if whole else 1000
+    pace = "time" if result.unit == "project" else "rate"
     lines = [
-        f"| | rate | CPU {per}: sum | by process | p50 ms | peak MiB |",
+        f"| | {pace} | CPU {per}: sum | by process | p50 ms | peak MiB |",
         "|---|---|---|---|---|---|",
     ]
     for row in result.rows:

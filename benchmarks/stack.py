@@ -1,4 +1,4 @@
-"""The system under test: ``python -m devstack up`` with its bytes going to the sink."""
+"""The system under test: ``python -m devstack up``, with its bytes going to the sink or to its own store."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ class Stack:
     dsn: str
     jwt_secret: str
     pids: dict[str, int]
+    store_pids: list[int]
 
     @classmethod
     def read(cls, path: Path) -> Stack:
@@ -45,6 +46,7 @@ class Stack:
             dsn=told["postgres"]["dsn"],
             jwt_secret=told["jwt_secret"],
             pids={name: told[name]["pid"] for name in ("gateway", "storage", "metadata", "postgres")},
+            store_pids=told["s3"]["pids"],
         )
 
     def token(self, user: str) -> str:
@@ -59,13 +61,16 @@ def token(secret: str, user: str) -> str:
     return jwt.encode(claims, secret, algorithm="HS256")
 
 
-def _environment(folder: Path, sink: Sink) -> dict[str, str]:
-    """Of the stack: the caller's, the sink as S3, any free ports."""
-    return os.environ | {
-        "STRONGROOM_DATA_DIR": str(folder / "data"),
-        "STRONGROOM_HTTP_PORT": "0",
-        "STRONGROOM_STORAGE_PORT": "0",
-        "STRONGROOM_METADATA_PORT": "0",
+def _environment(folder: Path, sink: Sink | None, env: Mapping[str, str]) -> dict[str, str]:
+    """Of the stack: the caller's, the sink (if any) as S3, any free ports."""
+    ports = {f"STRONGROOM_{name}_PORT": "0" for name in ("HTTP", "STORAGE", "METADATA")}
+    return {**os.environ, "STRONGROOM_DATA_DIR": str(folder / "data"), **ports, **_store(sink), **env}
+
+
+def _store(sink: Sink | None) -> dict[str, str]:
+    if sink is None:
+        return {}
+    return {
         "AWS_S3_ENDPOINT_URL": sink.endpoint,
         "AWS_S3_BUCKET": BUCKET,
         "AWS_ACCESS_KEY_ID": "bench",
@@ -84,15 +89,19 @@ def _wait_until_up(process: subprocess.Popen[bytes], told: Path, log: Path) -> S
 
 
 @contextmanager
-def running(folder: Path, sink: Sink) -> Iterator[Stack]:
-    """The stack on free ports, with data below `folder` (what is there is kept), stopped at the end."""
+def running(folder: Path, sink: Sink | None, env: Mapping[str, str] | None = None) -> Iterator[Stack]:
+    """The stack on free ports, with data below `folder` (what is there is kept), stopped at the end.
+
+    Without a `sink` it has its own object store. `env` adds to its environment.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     log = folder / "stack.log"
     command = [sys.executable, "-m", "devstack", "up"]
     root = Path(__file__).parent.parent
     with (
         log.open("ab") as output,
         subprocess.Popen(
-            command, cwd=root, env=_environment(folder, sink), stdout=output, stderr=output
+            command, cwd=root, env=_environment(folder, sink, env or {}), stdout=output, stderr=output
         ) as process,
     ):
         try:

@@ -49,6 +49,9 @@ _LIST = (
     Target("gateway memory growth, smallest to largest body", 10, 10, unit="MiB"),
     Target("storage_service peak memory, one upload of 1 GiB", 180, 120, unit="MiB"),
     Target("storage_service peak memory, eight uploads of 1 GiB", 360, 230, unit="MiB"),
+    Target("gateway peak memory, project of 100 MiB", 160, 120, unit="MiB"),
+    Target("storage_service peak memory, project of 100 MiB", 320, 240, unit="MiB"),
+    Target("metadata_service peak memory, project of 100 MiB", 200, 160, unit="MiB"),
     Target("small GET p50, two uploads running ÷ quiet", 6.0, 4.0),
 )
 TARGETS = {target.figure: target for target in _LIST}

@@ -13,6 +13,7 @@ from time import perf_counter
 from benchmarks import grpc_load, http_load, processes, sinkserver, stack
 from benchmarks.naive import server as naive_server
 from benchmarks.payload import GIB, MIB
+from benchmarks.project_tree import WHOLE, Shape
 from benchmarks.samples import Sample
 
 
@@ -27,6 +28,7 @@ class Scale:
     several: int = 8
     loop_seconds: float = 5.0
     list_rows: tuple[int, int] = (1_000, 1_000_000)
+    project: Shape = WHOLE
 
 
 QUICK = Scale(
@@ -37,6 +39,7 @@ QUICK = Scale(
     several=2,
     loop_seconds=0.5,
     list_rows=(60, 600),
+    project=Shape(files=60, size=4096),
 )
 
 
@@ -87,6 +90,17 @@ class Workbench:
         """Stop the services; they start anew (on the same data) when next asked for."""
         self._stack_things.close()
         self._stack = self._naive = None
+
+    @contextmanager
+    def keeping_stack(self, env: Mapping[str, str]) -> Iterator[None]:
+        """Inside the block, `stack` has an object store that keeps what it is given, and data of its own."""
+        self.fresh_stack()
+        running = stack.running(self.folder / "keeping", None, env)
+        self._stack = self._stack_things.enter_context(running)
+        try:
+            yield
+        finally:
+            self.fresh_stack()
 
     def close(self) -> None:
         """Stop everything."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.cases import listing, memory, mixed, small, transfers
+from benchmarks.cases import listing, memory, mixed, project, small, transfers
 from benchmarks.report import Result
 from benchmarks.workbench import Workbench
 
@@ -15,4 +15,5 @@ CASES: dict[str, Callable[[Workbench], Result]] = {
     "list": listing.run,
     "memory": memory.run,
     "mixed": mixed.run,
+    "project": project.run,
 }

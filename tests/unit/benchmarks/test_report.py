@@ -75,6 +75,13 @@ def test_the_tables(result: report.Result) -> None:
     assert "A note." in text
 
 
+def test_steps_of_a_project_are_told_in_seconds() -> None:
+    sample = Sample(seconds=2.5, amount=1.0, cpu={"storage": 0.5, "store": 0.25}, peak={"storage": 90})
+    told = report.case_table(report.Result("project", "A project", "project", [row_of("save", [sample])]))
+    assert "| | time | CPU s/project: sum |" in told
+    assert "| save | 2.50 s | 0.75 | storage 0.50, store 0.25 |  | storage 90 |" in told
+
+
 def test_the_table_goes_between_the_marks(tmp_path: Path) -> None:
     readme = tmp_path / "README.md"
     readme.write_text(f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n")
