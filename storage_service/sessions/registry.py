@@ -37,12 +37,20 @@ class Entry:
             self.reader.cancel()
 
 
+@dataclass(slots=True)
+class _Turns:
+    """``lock`` goes round in order of arrival; ``users`` hold it or wait for it."""
+
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    users: int = 0
+
+
 class Registry:
     """Writers by upload_id; one instance per process."""
 
     def __init__(self) -> None:
         self._writers: dict[str, Entry] = {}
-        self._turns: dict[str, list[asyncio.Event]] = {}
+        self._turns: dict[str, _Turns] = {}
         self._background: set[asyncio.Task[Any]] = set()
 
     def finishing(self, upload_id: str) -> bool:
@@ -53,20 +61,16 @@ class Registry:
     @asynccontextmanager
     async def turn(self, upload_id: str) -> AsyncIterator[None]:
         """Newcomers one after another, each with the older writer stopped and persisted."""
-        queue = self._turns.setdefault(upload_id, [])
-        mine = asyncio.Event()
-        before = queue[-1] if queue else None
-        queue.append(mine)
+        turns = self._turns.setdefault(upload_id, _Turns())
+        turns.users += 1
         try:
-            if before is not None:
-                await before.wait()
-            await self.stop_writer(upload_id)
-            yield
+            async with turns.lock:
+                await self.stop_writer(upload_id)
+                yield
         finally:
-            mine.set()
-            queue.remove(mine)
-            if not queue:
-                self._turns.pop(upload_id, None)
+            turns.users -= 1
+            if not turns.users:
+                del self._turns[upload_id]
 
     async def stop_writer(self, upload_id: str) -> None:
         """Stop the writer at work, if there is one, and wait until what it has received is persisted."""
