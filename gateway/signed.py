@@ -11,6 +11,7 @@ from strongroom.errors import StrongroomError
 from strongroom.metadata.v1.file_pb2 import File, FileFamily
 from strongroom.storage.v1.batch_pb2 import BatchSignUrlsRequest
 from strongroom.storage.v1.download_pb2 import SignUrlRequest, SignUrlResponse
+from strongroom.storage.v1.upload_pb2 import UploadResponse
 
 log = structlog.get_logger("gateway.signed")
 
@@ -28,6 +29,22 @@ async def urls_of(call: Call, files: Sequence[File]) -> Mapping[str, str]:
     except StrongroomError as error:
         log.warning("answered without URLs", code=error.reason_name, reason=error.message)
         return {}
+
+
+async def url_of_stored(call: Call, stored: UploadResponse) -> str | None:
+    """The URL of a file that was just stored: as a rule it came with the answer.
+
+    It is stored: that no URL can be had now is no reason to say otherwise; then None.
+    """
+    if stored.url:
+        return stored.url
+    request = SignUrlRequest(file_id=stored.file.id, user_id=call.user_id(stored.file.owner_id))
+    storage = call.services.storage
+    try:
+        return (await storage.unary(call, storage.stub.SignUrl, request)).url
+    except StrongroomError as error:
+        log.warning("stored without a URL", code=error.reason_name, reason=error.message)
+        return None
 
 
 async def sign(call: Call, file_id: str, seconds: int, family: FileFamily.ValueType) -> SignUrlResponse:

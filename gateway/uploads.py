@@ -26,9 +26,9 @@ from gateway.problems import ClientGone
 from gateway.upload_call import CallOver, UploadCall
 from servicekit import failpoints
 from strongroom.errors import InvalidField, MalformedRequest, ServiceUnavailable, UnsupportedMediaType
-from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, VISIBILITY_UNSPECIFIED, File, Visibility
+from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, VISIBILITY_UNSPECIFIED, Visibility
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
-from strongroom.storage.v1.upload_pb2 import UploadRequest
+from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from strongroom.wire import Buffer, UploadChunk
 
 #: Bytes of data per message (grpc.md: 1 MiB is best on both sides).
@@ -60,8 +60,8 @@ class Form(Protocol):
         """Whether no further field can change ``target`` (it may still refuse one)."""
 
 
-async def receive_upload(call: Call, form: Form) -> File:
-    """Read the request's form and store its file; answers once it is committed.
+async def receive_upload(call: Call, form: Form) -> UploadResponse:
+    """Read the request's form and store its file; answers once it is committed, mostly with a URL.
 
     :raises StrongroomError: the request or storage_service refused. :raises ClientGone: the client left.
     """
@@ -121,23 +121,23 @@ class _FormUpload:
         self._offset = 0
         call.user_id()  # a foreign user_id is refused before a byte is read
 
-    async def run(self, storage: Storage) -> File:
+    async def run(self, storage: Storage) -> UploadResponse:
         """Gather the first message, then stream; the answer is the committed file."""
         while self._more and self._batch.size < CHUNK_BYTES and await self._read():
             pass
         self._spec = self._early_spec() if self._more else self._final_spec()
         if not self._more and self._batch.size <= CHUNK_BYTES:
             await failpoints.hit(BEFORE_FINISH)
-            return (await storage.upload_whole(self._call, self._first_message(finish=True))).file
+            return await storage.upload_whole(self._call, self._first_message(finish=True))
         return await self._stream(storage)
 
-    async def _stream(self, storage: Storage) -> File:
+    async def _stream(self, storage: Storage) -> UploadResponse:
         rpc = storage.upload(self._call)
         pump = asyncio.ensure_future(self._pump(rpc))
         pump.add_done_callback(lambda task: _settle(task, rpc))
         try:
             with self._call.client.cancels(rpc):
-                return (await rpc.response()).file
+                return await rpc.response()
         except asyncio.CancelledError:
             reason = pump.exception() if pump.done() and not pump.cancelled() else None
             if isinstance(reason, CallOver):
@@ -208,6 +208,7 @@ class _FormUpload:
             data=b"".join(self._next_chunk()),
             finish_write=finish,
             provisional_target=self._provisional,
+            sign_url=True,
         )
 
     def _next_chunk(self) -> list[Buffer]:

@@ -61,7 +61,10 @@ class StorageServicer(SessionMethods, ProjectMethods):
         first = await stream.first()
         if first.WhichOneof("first_message") == "upload_id":
             return await self._sessions.sessions.upload(first, stream.rest)
-        return upload_pb2.UploadResponse(file=await self._do.uploader.upload(stream))
+        stored = await self._do.uploader.upload(stream)
+        wants_url = first.sign_url and not stored.replayed
+        url = await self._do.signer.url_of_stored(stored.file) if wants_url else ""
+        return upload_pb2.UploadResponse(file=stored.file, url=url)
 
     async def Download(  # type: ignore[override]  # strongroom.wire sends chunks without making messages of them
         self,

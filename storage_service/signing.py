@@ -7,16 +7,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
+import structlog
+
 from storage_service.files import FileReader, name_of
 from storage_service.inline import INLINE_TYPES, content_disposition
 from storage_service.objects import ObjectRef
 from storage_service.objectstore import UrlSigner
 from storage_service.translate import translated
-from strongroom.errors import FileNotFound
+from strongroom.errors import FileNotFound, StrongroomError
 from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, File
 from strongroom.storage.v1 import download_pb2
 from strongroom.storage.v1.batch_pb2 import BatchSignUrlsRequest
 from strongroom.storage.v1.download_pb2 import SignUrlRequest, SignUrlResponse
+
+log = structlog.get_logger(__name__)
 
 DEFAULT_SECONDS = 3600
 
@@ -62,6 +66,16 @@ class Signer:
         files = await self._files.get_many(request.file_ids, request.user_id)
         wanted = SignUrlRequest(expires_in_seconds=request.expires_in_seconds)
         return {file.id: (await self._sign(file, wanted)).url for file in files}
+
+    async def url_of_stored(self, file: File) -> str:
+        """What ``sign`` answers by default for a file that was just committed; ``""`` when none can be had:
+        that is no reason to call the upload failed.
+        """
+        try:
+            return (await self._sign(file, SignUrlRequest())).url
+        except StrongroomError as error:
+            log.warning("stored_without_url", file_id=file.id, reason=error.reason_name)
+            return ""
 
     async def _sign(self, file: File, request: SignUrlRequest) -> SignUrlResponse:
         seconds = request.expires_in_seconds or DEFAULT_SECONDS

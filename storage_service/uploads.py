@@ -66,6 +66,14 @@ class Source(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A committed file. ``replayed``: the stored answer to an earlier request; it may be gone by now."""
+
+    file: File
+    replayed: bool = False
+
+
 class Uploader:
     """The use case; one instance per process."""
 
@@ -87,7 +95,7 @@ class Uploader:
         self._content = content
         self._mover = TargetMover(store, attempts)
 
-    async def upload(self, source: Source, *, same_request: bytes | None = None) -> File:
+    async def upload(self, source: Source, *, same_request: bytes | None = None) -> Stored:
         """Store what ``source`` brings. Raises StrongroomError; see Attempts.run.
 
         ``same_request``: the request's fingerprint, where the spec alone does not make it.
@@ -103,15 +111,16 @@ class Uploader:
                 self._reserve_request(guess, sniffed, checks, same_request)
             )
             if outcome.HasField("replay"):
-                return await _replay(outcome.replay, body, checks)
+                return Stored(await _replay(outcome.replay, body, checks), replayed=True)
             blob = outcome.blob
             upload = _Upload(blob, source, guess, sniffed, checks)
             try:
-                return await self._attempts.run(
+                file = await self._attempts.run(
                     blob, lambda: self._make_object(upload, _chain(head, body), same_request)
                 )
             except Moved as moved:
-                return moved.file
+                file = moved.file
+            return Stored(file)
 
     @asynccontextmanager
     async def _first_bytes(

@@ -15,7 +15,7 @@ from gateway.json_body import read_json
 from gateway.reply import Header, Reply, header, json_reply
 from gateway.routing import Routes
 from gateway.schemas.event_media import MediaEdit
-from gateway.signed import urls_of
+from gateway.signed import url_of_stored, urls_of
 from gateway.timestamps import rfc3339
 from gateway.uploads import receive_upload
 from gateway.uuids import path_id, path_uuid
@@ -105,8 +105,8 @@ class TempForm:
 @routes.add("POST", MEDIA)
 async def create_event_media(call: Call) -> Reply:
     """Store one medium of an event."""
-    file = await receive_upload(call, MediaForm(path_uuid(call, "event_id")))
-    return await _media_reply(call, file, 201)
+    stored = await receive_upload(call, MediaForm(path_uuid(call, "event_id")))
+    return _shown(stored.file, await url_of_stored(call, stored), 201)
 
 
 @routes.add("GET", MEDIA)
@@ -193,13 +193,13 @@ async def delete_event_media(call: Call) -> Reply:
 @routes.add("PUT", PICTURE)
 async def put_profile_picture(call: Call) -> Reply:
     """Store or replace the caller's picture in one step."""
-    file = await receive_upload(call, PictureForm())
-    urls = await urls_of(call, [file])
+    stored = await receive_upload(call, PictureForm())
+    file = stored.file
     return json_reply(
         {
             "id": file.id,
             "user_id": file.owner_id,
-            "file_url": urls.get(file.id),
+            "file_url": await url_of_stored(call, stored),
             "s3_key": file.key,
             "file_type": file.content_type,
             "file_size": file.size_bytes,
@@ -227,13 +227,13 @@ async def delete_profile_picture(call: Call) -> Reply:
 @routes.add("POST", "/api/v1/temp")
 async def create_temp_file(call: Call) -> Reply:
     """Store a file that goes away by itself."""
-    file = await receive_upload(call, TempForm())
-    urls = await urls_of(call, [file])
+    stored = await receive_upload(call, TempForm())
+    file = stored.file
     return json_reply(
         {
             "id": file.id,
             "key": file.key,
-            "url": urls.get(file.id),
+            "url": await url_of_stored(call, stored),
             "size": file.size_bytes,
             "content_type": file.content_type,
             "filename": file.filename,
@@ -267,10 +267,13 @@ def _revision(file: File) -> str:
     return f"{file.id}-{file.generation}"
 
 
-async def _media_reply(call: Call, file: File, status: int = 200) -> Reply:
-    urls = await urls_of(call, [file])
+async def _media_reply(call: Call, file: File) -> Reply:
+    return _shown(file, (await urls_of(call, [file])).get(file.id))
+
+
+def _shown(file: File, url: str | None, status: int = 200) -> Reply:
     headers: list[Header] = [header("etag", f'"{_revision(file)}"')]
-    return json_reply(show(file, urls.get(file.id)), status, headers)
+    return json_reply(show(file, url), status, headers)
 
 
 async def _media(call: Call) -> File:

@@ -6,18 +6,17 @@ from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring
 from typing import Final
 
-import structlog
-
 from gateway import fields
 from gateway.call import Call
 from gateway.conditional import matches
 from gateway.downloads import Wanted, file_reply
 from gateway.reply import Reply, json_bytes, json_reply
 from gateway.routing import Routes
+from gateway.signed import url_of_stored
 from gateway.timestamps import rfc3339
 from gateway.uploads import receive_upload
 from servicekit import failpoints
-from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed, StrongroomError
+from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.file_service_pb2 import GetFileRequest, ListFilesRequest
 from strongroom.metadata.v1.target_pb2 import (
@@ -44,7 +43,6 @@ MAX_URL_SECONDS: Final = 604_800
 BEFORE_UPLOAD_REPLY: Final = failpoints.register("gateway.upload.before_reply")
 BEFORE_DELETE_REPLY: Final = failpoints.register("gateway.delete.before_reply")
 
-log = structlog.get_logger("gateway.files")
 routes = Routes("files")
 
 
@@ -74,10 +72,11 @@ class FileForm:
 @routes.add("POST", PREFIX + "/upload")
 async def upload(call: Call) -> Reply:
     """Store one file."""
-    file = await receive_upload(call, FileForm())
+    stored = await receive_upload(call, FileForm())
+    file = stored.file
     body = {
         "key": file.key,
-        "url": await _url_of(call, file),
+        "url": await url_of_stored(call, stored),
         "size": file.size_bytes,
         "content_type": file.content_type,
         "etag": file.etag,
@@ -170,19 +169,6 @@ async def _file(call: Call) -> File:
     metadata = call.services.metadata
     request = GetFileRequest(key=call.path["key"], user_id=call.user_id())
     return (await metadata.unary(call, metadata.files.GetFile, request)).file
-
-
-async def _url_of(call: Call, file: File) -> str | None:
-    """A signed URL for a file that was just stored. It is stored: that no URL can be had now is no reason to
-    say otherwise.
-    """
-    request = SignUrlRequest(file_id=file.id, user_id=call.user_id(file.owner_id))
-    storage = call.services.storage
-    try:
-        return (await storage.unary(call, storage.stub.SignUrl, request)).url
-    except StrongroomError as error:
-        log.warning("stored without a URL", code=error.reason_name, reason=error.message)
-        return None
 
 
 def _page(files: Iterable[File], token: str) -> bytes:

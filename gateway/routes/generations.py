@@ -18,7 +18,7 @@ from gateway.json_body import parse_json, read_json
 from gateway.reply import Reply, json_reply
 from gateway.routing import Routes
 from gateway.schemas.generations import BatchBody, GenerationBody
-from gateway.signed import sign, urls_of
+from gateway.signed import sign, url_of_stored, urls_of
 from gateway.timestamps import rfc3339
 from gateway.uploads import receive_upload
 from gateway.uuids import path_id
@@ -80,14 +80,15 @@ async def create_generation(call: Call) -> Reply:
     request = _import_request(call, body)
     request.spec.request_id = idempotency_key(call)
     file = await import_file(call, request)
-    return json_reply({**await _saved(call, file), "externalUrl": body.url}, 201)
+    urls = await urls_of(call, [file])
+    return json_reply({**_saved(file, urls.get(file.id)), "externalUrl": body.url}, 201)
 
 
 @routes.add("POST", PREFIX + "/upload")
 async def upload_generation(call: Call) -> Reply:
     """Store a generation that the caller sends itself."""
-    file = await receive_upload(call, GenerationForm())
-    return json_reply(await _saved(call, file), 201)
+    stored = await receive_upload(call, GenerationForm())
+    return json_reply(_saved(stored.file, await url_of_stored(call, stored)), 201)
 
 
 @routes.add("POST", PREFIX + "/batch")
@@ -236,12 +237,11 @@ def show(file: File, url: str | None) -> dict[str, Any]:
     }
 
 
-async def _saved(call: Call, file: File) -> dict[str, Any]:
-    urls = await urls_of(call, [file])
+def _saved(file: File, url: str | None) -> dict[str, Any]:
     return {
         "success": True,
         "message": "The generation was saved.",
-        "generation": show(file, urls.get(file.id)),
+        "generation": show(file, url),
     }
 
 

@@ -98,7 +98,7 @@ class Importer:
             if described.HasField("size_bytes"):
                 progress.total = described.size_bytes
             body = _SourceBody(described, response, progress, self._limits.min_rate)
-            return await self._uploader.upload(body, same_request=same_request)
+            return (await self._uploader.upload(body, same_request=same_request)).file
 
 
 class _SourceBody:

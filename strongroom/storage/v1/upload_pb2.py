@@ -29,7 +29,7 @@ from strongroom.metadata.v1 import target_pb2 as strongroom_dot_metadata_dot_v1_
 from strongroom.type.v1 import checksums_pb2 as strongroom_dot_type_dot_v1_dot_checksums__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/storage/v1/upload.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/file.proto\x1a#strongroom/metadata/v1/target.proto\x1a\"strongroom/type/v1/checksums.proto\"\xf9\x02\n\rUploadRequest\x12\x32\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecH\x00\x12\x1d\n\tupload_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01H\x00\x12\x1d\n\x0cwrite_offset\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x13\n\x06\x63rc32c\x18\x05 \x01(\x07H\x01\x88\x01\x01\x12\x14\n\x0c\x66inish_write\x18\x06 \x01(\x08\x12\x37\n\x10object_checksums\x18\x07 \x01(\x0b\x32\x1d.strongroom.type.v1.Checksums\x12\x1a\n\x12provisional_target\x18\x08 \x01(\x08\x12\x36\n\x0fwrite_checksums\x18\t \x01(\x0b\x32\x1d.strongroom.type.v1.Checksums\x12\x14\n\x0c\x65xact_offset\x18\n \x01(\x08\x42\x0f\n\rfirst_messageB\t\n\x07_crc32c\"\x93\x01\n\x0eUploadResponse\x12,\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.FileH\x00\x12\x18\n\x0epersisted_size\x18\x02 \x01(\x03H\x00\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06result\"\xf2\x02\n\rUploadSession\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x30\n\x04spec\x18\x02 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpec\x12\x16\n\x0epersisted_size\x18\x03 \x01(\x03\x12\x17\n\nsize_bytes\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x17\n\x0fpart_size_bytes\x18\x05 \x01(\x03\x12*\n\x04\x66ile\x18\x06 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07partial\x18\t \x01(\x08\x12\x10\n\x08\x66inished\x18\n \x01(\x08\x12\x12\n\nannotation\x18\x0b \x01(\x0c\x42\r\n\x0b_size_bytes\"\x7f\n\x13\x43reateUploadRequest\x12\x38\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07partial\x18\x02 \x01(\x08\x12\x1d\n\nannotation\x18\x03 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x01\"M\n\x14\x43reateUploadResponse\x12\x35\n\x07session\x18\x01 \x01(\x0b\x32$.strongroom.storage.v1.UploadSession\"B\n\x10GetUploadRequest\x12\x1d\n\tupload_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12\x0f\n\x07preempt\x18\x02 \x01(\x08\"J\n\x11GetUploadResponse\x12\x35\n\x07session\x18\x01 \x01(\x0b\x32$.strongroom.storage.v1.UploadSession\"X\n\x1a\x44\x65\x63lareUploadLengthRequest\x12\x1d\n\tupload_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12\x1b\n\nsize_bytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"T\n\x1b\x44\x65\x63lareUploadLengthResponse\x12\x35\n\x07session\x18\x01 \x01(\x0b\x32$.strongroom.storage.v1.UploadSession\"4\n\x13\x43\x61ncelUploadRequest\x12\x1d\n\tupload_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\"\x16\n\x14\x43\x61ncelUploadResponse\"\x95\x01\n\x19\x43oncatenateUploadsRequest\x12\x38\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\nupload_ids\x18\x02 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12\x1d\n\nannotation\x18\x03 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\"\x7f\n\x1a\x43oncatenateUploadsResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\x12\x35\n\x07session\x18\x02 \x01(\x0b\x32$.strongroom.storage.v1.UploadSessionb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/storage/v1/upload.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/file.proto\x1a#strongroom/metadata/v1/target.proto\x1a\"strongroom/type/v1/checksums.proto\"\x8b\x03\n\rUploadRequest\x12\x32\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecH\x00\x12\x1d\n\tupload_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01H\x00\x12\x1d\n\x0cwrite_offset\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x13\n\x06\x63rc32c\x18\x05 \x01(\x07H\x01\x88\x01\x01\x12\x14\n\x0c\x66inish_write\x18\x06 \x01(\x08\x12\x37\n\x10object_checksums\x18\x07 \x01(\x0b\x32\x1d.strongroom.type.v1.Checksums\x12\x1a\n\x12provisional_target\x18\x08 \x01(\x08\x12\x36\n\x0fwrite_checksums\x18\t \x01(\x0b\x32\x1d.strongroom.type.v1.Checksums\x12\x14\n\x0c\x65xact_offset\x18\n \x01(\x08\x12\x10\n\x08sign_url\x18\x0b \x01(\x08\x42\x0f\n\rfirst_messageB\t\n\x07_crc32c\"\xa0\x01\n\x0eUploadResponse\x12,\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.FileH\x00\x12\x18\n\x0epersisted_size\x18\x02 \x01(\x03H\x00\x12/\n\x0b\x65xpire_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0b\n\x03url\x18\x04 \x01(\tB\x08\n\x06result\"\xf2\x02\n\rUploadSession\x12\x11\n\tupload_id\x18\x01 \x01(\t\x12\x30\n\x04spec\x18\x02 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpec\x12\x16\n\x0epersisted_size\x18\x03 \x01(\x03\x12\x17\n\nsize_bytes\x18\x04 \x01(\x03H\x00\x88\x01\x01\x12\x17\n\x0fpart_size_bytes\x18\x05 \x01(\x03\x12*\n\x04\x66ile\x18\x06 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\x12/\n\x0b\x65xpire_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07partial\x18\t \x01(\x08\x12\x10\n\x08\x66inished\x18\n \x01(\x08\x12\x12\n\nannotation\x18\x0b \x01(\x0c\x42\r\n\x0b_size_bytes\"\x7f\n\x13\x43reateUploadRequest\x12\x38\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x0f\n\x07partial\x18\x02 \x01(\x08\x12\x1d\n\nannotation\x18\x03 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x01\"M\n\x14\x43reateUploadResponse\x12\x35\n\x07session\x18\x01 \x01(\x0b\x32$.strongroom.storage.v1.UploadSession\"B\n\x10GetUploadRequest\x12\x1d\n\tupload_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12\x0f\n\x07preempt\x18\x02 \x01(\x08\"J\n\x11GetUploadResponse\x12\x35\n\x07session\x18\x01 \x01(\x0b\x32$.strongroom.storage.v1.UploadSession\"X\n\x1a\x44\x65\x63lareUploadLengthRequest\x12\x1d\n\tupload_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12\x1b\n\nsize_bytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"T\n\x1b\x44\x65\x63lareUploadLengthResponse\x12\x35\n\x07session\x18\x01 \x01(\x0b\x32$.strongroom.storage.v1.UploadSession\"4\n\x13\x43\x61ncelUploadRequest\x12\x1d\n\tupload_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\"\x16\n\x14\x43\x61ncelUploadResponse\"\x95\x01\n\x19\x43oncatenateUploadsRequest\x12\x38\n\x04spec\x18\x01 \x01(\x0b\x32\".strongroom.metadata.v1.UploadSpecB\x06\xbaH\x03\xc8\x01\x01\x12\x1f\n\nupload_ids\x18\x02 \x03(\tB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\xe8\x07\x12\x1d\n\nannotation\x18\x03 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\"\x7f\n\x1a\x43oncatenateUploadsResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\x12\x35\n\x07session\x18\x02 \x01(\x0b\x32$.strongroom.storage.v1.UploadSessionb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -59,29 +59,29 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CONCATENATEUPLOADSREQUEST'].fields_by_name['annotation']._loaded_options = None
   _globals['_CONCATENATEUPLOADSREQUEST'].fields_by_name['annotation']._serialized_options = b'\272H\006z\004\030\200\200\004'
   _globals['_UPLOADREQUEST']._serialized_start=232
-  _globals['_UPLOADREQUEST']._serialized_end=609
-  _globals['_UPLOADRESPONSE']._serialized_start=612
-  _globals['_UPLOADRESPONSE']._serialized_end=759
-  _globals['_UPLOADSESSION']._serialized_start=762
-  _globals['_UPLOADSESSION']._serialized_end=1132
-  _globals['_CREATEUPLOADREQUEST']._serialized_start=1134
-  _globals['_CREATEUPLOADREQUEST']._serialized_end=1261
-  _globals['_CREATEUPLOADRESPONSE']._serialized_start=1263
-  _globals['_CREATEUPLOADRESPONSE']._serialized_end=1340
-  _globals['_GETUPLOADREQUEST']._serialized_start=1342
-  _globals['_GETUPLOADREQUEST']._serialized_end=1408
-  _globals['_GETUPLOADRESPONSE']._serialized_start=1410
-  _globals['_GETUPLOADRESPONSE']._serialized_end=1484
-  _globals['_DECLAREUPLOADLENGTHREQUEST']._serialized_start=1486
-  _globals['_DECLAREUPLOADLENGTHREQUEST']._serialized_end=1574
-  _globals['_DECLAREUPLOADLENGTHRESPONSE']._serialized_start=1576
-  _globals['_DECLAREUPLOADLENGTHRESPONSE']._serialized_end=1660
-  _globals['_CANCELUPLOADREQUEST']._serialized_start=1662
-  _globals['_CANCELUPLOADREQUEST']._serialized_end=1714
-  _globals['_CANCELUPLOADRESPONSE']._serialized_start=1716
-  _globals['_CANCELUPLOADRESPONSE']._serialized_end=1738
-  _globals['_CONCATENATEUPLOADSREQUEST']._serialized_start=1741
-  _globals['_CONCATENATEUPLOADSREQUEST']._serialized_end=1890
-  _globals['_CONCATENATEUPLOADSRESPONSE']._serialized_start=1892
-  _globals['_CONCATENATEUPLOADSRESPONSE']._serialized_end=2019
+  _globals['_UPLOADREQUEST']._serialized_end=627
+  _globals['_UPLOADRESPONSE']._serialized_start=630
+  _globals['_UPLOADRESPONSE']._serialized_end=790
+  _globals['_UPLOADSESSION']._serialized_start=793
+  _globals['_UPLOADSESSION']._serialized_end=1163
+  _globals['_CREATEUPLOADREQUEST']._serialized_start=1165
+  _globals['_CREATEUPLOADREQUEST']._serialized_end=1292
+  _globals['_CREATEUPLOADRESPONSE']._serialized_start=1294
+  _globals['_CREATEUPLOADRESPONSE']._serialized_end=1371
+  _globals['_GETUPLOADREQUEST']._serialized_start=1373
+  _globals['_GETUPLOADREQUEST']._serialized_end=1439
+  _globals['_GETUPLOADRESPONSE']._serialized_start=1441
+  _globals['_GETUPLOADRESPONSE']._serialized_end=1515
+  _globals['_DECLAREUPLOADLENGTHREQUEST']._serialized_start=1517
+  _globals['_DECLAREUPLOADLENGTHREQUEST']._serialized_end=1605
+  _globals['_DECLAREUPLOADLENGTHRESPONSE']._serialized_start=1607
+  _globals['_DECLAREUPLOADLENGTHRESPONSE']._serialized_end=1691
+  _globals['_CANCELUPLOADREQUEST']._serialized_start=1693
+  _globals['_CANCELUPLOADREQUEST']._serialized_end=1745
+  _globals['_CANCELUPLOADRESPONSE']._serialized_start=1747
+  _globals['_CANCELUPLOADRESPONSE']._serialized_end=1769
+  _globals['_CONCATENATEUPLOADSREQUEST']._serialized_start=1772
+  _globals['_CONCATENATEUPLOADSREQUEST']._serialized_end=1921
+  _globals['_CONCATENATEUPLOADSRESPONSE']._serialized_start=1923
+  _globals['_CONCATENATEUPLOADSRESPONSE']._serialized_end=2050
 # @@protoc_insertion_point(module_scope)

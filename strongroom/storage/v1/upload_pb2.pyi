@@ -38,6 +38,7 @@ class UploadRequest(_message.Message):
     PROVISIONAL_TARGET_FIELD_NUMBER: _builtins.int
     WRITE_CHECKSUMS_FIELD_NUMBER: _builtins.int
     EXACT_OFFSET_FIELD_NUMBER: _builtins.int
+    SIGN_URL_FIELD_NUMBER: _builtins.int
     upload_id: _builtins.str
     """Go on with a session of CreateUpload."""
     write_offset: _builtins.int
@@ -57,6 +58,8 @@ class UploadRequest(_message.Message):
     """On the first message, with upload_id: write_offset must be exactly persisted_size, else OFFSET_OUT_OF_RANGE
     (data below persisted_size is not skipped but refused). For tus, where a wrong Upload-Offset is a conflict.
     """
+    sign_url: _builtins.bool
+    """On the first message, with spec: the answer shall hold a URL, so that nobody needs SignUrl for it."""
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """A new file in one shot."""
@@ -85,10 +88,11 @@ class UploadRequest(_message.Message):
         provisional_target: _builtins.bool = ...,
         write_checksums: _checksums_pb2.Checksums | None = ...,
         exact_offset: _builtins.bool = ...,
+        sign_url: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "first_message", b"first_message", "object_checksums", b"object_checksums", "spec", b"spec", "upload_id", b"upload_id", "write_checksums", b"write_checksums"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "data", b"data", "exact_offset", b"exact_offset", "finish_write", b"finish_write", "first_message", b"first_message", "object_checksums", b"object_checksums", "provisional_target", b"provisional_target", "spec", b"spec", "upload_id", b"upload_id", "write_checksums", b"write_checksums", "write_offset", b"write_offset"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "data", b"data", "exact_offset", b"exact_offset", "finish_write", b"finish_write", "first_message", b"first_message", "object_checksums", b"object_checksums", "provisional_target", b"provisional_target", "sign_url", b"sign_url", "spec", b"spec", "upload_id", b"upload_id", "write_checksums", b"write_checksums", "write_offset", b"write_offset"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__crc32c: _TypeAlias = _typing.Literal["crc32c"]  # noqa: Y015
     _WhichOneofArgType__crc32c: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c"]  # noqa: Y015
@@ -110,8 +114,13 @@ class UploadResponse(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     PERSISTED_SIZE_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
     persisted_size: _builtins.int
     """Session without finish_write: bytes that survive anything; go on from here."""
+    url: _builtins.str
+    """With sign_url: what SignUrl answers for the file by default. Empty when none can be had now, and in the stored
+    answer to a repeated request_id, whose file may be gone by now: then ask SignUrl.
+    """
     @_builtins.property
     def file(self) -> _file_pb2.File:
         """The committed, visible file."""
@@ -126,10 +135,11 @@ class UploadResponse(_message.Message):
         file: _file_pb2.File | None = ...,
         persisted_size: _builtins.int = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "file", b"file", "persisted_size", b"persisted_size", "result", b"result"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "file", b"file", "persisted_size", b"persisted_size", "result", b"result"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "file", b"file", "persisted_size", b"persisted_size", "result", b"result", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["file", "persisted_size"]  # noqa: Y015
     _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015

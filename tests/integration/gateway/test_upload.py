@@ -270,7 +270,17 @@ async def test_bodies_of_another_kind(
     assert (response.status_code, response.json()["code"]) == (status, code)
 
 
+@pytest.mark.parametrize("answers", [True, False])
+async def test_the_url_comes_with_the_answer(gateway: Running, answers: bool) -> None:
+    gateway.backends.storage.signs_uploads = answers  # an older storage_service does not
+    body = (await post(gateway, b"x")).json()
+    assert body["url"] == f"https://store.test/{body['key']}?X-Amz-Signature=0"
+    assert gateway.backends.storage.urls_wanted == [True]
+    assert gateway.backends.storage.signed == (0 if answers else 1)
+
+
 async def test_stored_without_a_url_is_stored(gateway: Running) -> None:
+    gateway.backends.storage.signs_uploads = False
     gateway.backends.storage.sign_error = ObjectStoreUnavailable("no")
     response = await post(gateway, b"x")
     assert (response.status_code, response.json()["url"]) == (201, None)

@@ -17,6 +17,7 @@ from strongroom.errors import (
     StrongroomError,
     UploadIncomplete,
 )
+from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.file_service_pb2 import (
     GetFileRequest,
     GetFileResponse,
@@ -76,6 +77,9 @@ class FakeStorage(StorageServiceServicer):
         self.faults = Faults()
         self.keep = True
         self.sign_error: StrongroomError | None = None
+        self.signs_uploads = True
+        self.urls_wanted: list[bool] = []
+        self.signed = 0
 
     async def Upload(self, request_iterator: AsyncIterator[UploadRequest], context: Any) -> UploadResponse:
         self.faults.open_streams += 1
@@ -98,6 +102,7 @@ class FakeStorage(StorageServiceServicer):
                 if message.WhichOneof("first_message") != "spec":
                     raise MalformedRequest("The first message must carry spec.")
                 spec, provisional = message.spec, message.provisional_target
+                self.urls_wanted.append(message.sign_url)
                 self.faults.provisional.append(provisional)
             elif message.HasField("spec"):
                 if not (provisional and message.finish_write):
@@ -118,7 +123,8 @@ class FakeStorage(StorageServiceServicer):
             await self.faults.pass_bytes(size)
             if message.finish_write:
                 verify_checksums(message.object_checksums, bytes(data))
-                return UploadResponse(file=self.store.commit(spec, bytes(data)))
+                file = self.store.commit(spec, bytes(data))
+                return UploadResponse(file=file, url=self._url(file) if self.signs_uploads else "")
         raise UploadIncomplete("The stream ended without finish_write.")
 
     async def Download(self, request: DownloadRequest, context: Any) -> AsyncIterator[DownloadResponse]:
@@ -146,8 +152,13 @@ class FakeStorage(StorageServiceServicer):
             await self.faults.pass_bytes(offset - start)
             yield DownloadResponse(data=data[offset : min(end, offset + CHUNK)])
 
+    @staticmethod
+    def _url(file: File) -> str:
+        return f"https://store.test/{file.key}?X-Amz-Signature=0"
+
     async def SignUrl(self, request: SignUrlRequest, context: Any) -> SignUrlResponse:
         await self.faults.gate.wait()
+        self.signed += 1
         if self.sign_error is not None:
             raise self.sign_error
         file, _ = self.store.find(request.key or request.file_id, request.user_id)
@@ -156,7 +167,7 @@ class FakeStorage(StorageServiceServicer):
         expires.GetCurrentTime()
         expires.seconds += seconds
         return SignUrlResponse(
-            url=f"https://store.test/{file.key}?X-Amz-Signature=0",
+            url=self._url(file),
             expire_time=expires,
             expires_in_seconds=seconds,
             file=file,
