@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from devstack.stackfile import S3Entry
+from tests.e2e.pages import Pages, serving
 from tests.faults.checker import Checker
 from tests.integration.importing.origin import Origin, running_origin
 from tests.stack import RunningStack, start_stack
@@ -24,9 +25,22 @@ def origin() -> Iterator[Origin]:
 
 
 @pytest.fixture(scope="session")
-def stack(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
+    """Web pages that may call the gateway, of another origin."""
+    with serving(tmp_path_factory.mktemp("pages")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack(
+    origin: Origin, pages: Pages, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningStack]:
     """Everything runs; users are told apart by name only, so take new ones (``somebody``)."""
-    env = {"STRONGROOM_IMPORT_ALLOW_HOSTS": origin.authority, "MAX_FILE_SIZE": str(1 << 20)}
+    env = {
+        "STRONGROOM_IMPORT_ALLOW_HOSTS": origin.authority,
+        "STRONGROOM_CORS_ORIGINS": pages.origin,
+        "MAX_FILE_SIZE": str(1 << 20),
+    }
     with start_stack(tmp_path_factory.mktemp("e2e") / "data", env) as running:
         yield running
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import html
-import shutil
-import subprocess
 import urllib.request
 from pathlib import Path
 from typing import Final
@@ -13,6 +11,7 @@ import httpx
 
 from tests.e2e import samples
 from tests.e2e.belongings import upload
+from tests.e2e.chromium import open_page
 from tests.stack import until
 
 SECONDS: Final = 40.0
@@ -45,27 +44,11 @@ def test_the_signed_url_answers_ranges_as_players_ask_for_them(http: httpx.Clien
 
 
 def _title_of(page: Path, profile: Path) -> str:
-    """The page's title once its script has set it, asked over the DevTools protocol."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    assert chromium, "this test needs Chromium: apt-get install chromium"
-    arguments = [
-        chromium, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-        "--mute-audio", "--no-first-run", "--disable-background-networking", "--no-proxy-server",
-        "--remote-debugging-port=0",
-        f"--user-data-dir={profile}", page.as_uri(),
-    ]  # fmt: skip
-    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
-        try:
-            port_file = profile / "DevToolsActivePort"
-            until("Chromium listens", lambda: port_file.exists() and port_file.read_text().count("\n"))
-            return until("the page has an answer", lambda: _title(int(port_file.read_text().split()[0])))
-        finally:
-            browser.kill()
+    """The page's title once its script has set it."""
+    with open_page(page.as_uri(), profile) as tab:
+        return until("the page has an answer", lambda: _answer(str(tab.value("document.title"))))
 
 
-def _title(port: int) -> str:
-    """The title of the one page that is open; empty while the script waits."""
-    with httpx.Client(trust_env=False) as client:
-        pages = client.get(f"http://127.0.0.1:{port}/json/list").json()
-    titles = [page["title"] for page in pages if page["type"] == "page"]
-    return next((title for title in titles if title.startswith(("at ", "error "))), "")
+def _answer(title: str) -> str:
+    """Empty while the script waits."""
+    return title if title.startswith(("at ", "error ")) else ""

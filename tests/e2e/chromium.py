@@ -1,0 +1,80 @@
+"""Headless Chromium, steered over the DevTools protocol."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from websockets.sync.client import ClientConnection, connect
+
+from tests.stack import until
+
+_ARGUMENTS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio",
+    "--no-first-run", "--disable-background-networking", "--no-proxy-server", "--remote-debugging-port=0",
+)  # fmt: skip
+
+
+class Page:
+    """The one tab of a browser."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self._connection = connection
+        self._calls = 0
+
+    def call(self, method: str, **params: Any) -> dict[str, Any]:
+        """One command of the protocol; events are passed over."""
+        self._calls += 1
+        self._connection.send(json.dumps({"id": self._calls, "method": method, "params": params}))
+        while (message := json.loads(self._connection.recv(timeout=60))).get("id") != self._calls:
+            pass
+        assert "error" not in message, message["error"]
+        result: dict[str, Any] = message["result"]
+        return result
+
+    def value(self, expression: str) -> Any:
+        """What a JavaScript expression yields; None while it can't be evaluated (the page is loading)."""
+        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        return None if "exceptionDetails" in found else found["result"].get("value")
+
+    def choose_file(self, selector: str, file: Path) -> None:
+        """As a user who picks ``file`` in an <input type=file>."""
+        root = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(file)])
+
+    def upload_rate(self, rate: float) -> None:
+        """Bytes per second that the page may send; -1: no limit."""
+        self.call(
+            "Network.emulateNetworkConditions",
+            offline=False, latency=0, downloadThroughput=-1, uploadThroughput=rate,
+        )  # fmt: skip
+
+
+@contextmanager
+def open_page(url: str, profile: Path) -> Iterator[Page]:
+    """A browser of its own that shows ``url``; closed at the end."""
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    assert chromium, "this test needs Chromium: apt-get install chromium"
+    arguments = [chromium, *_ARGUMENTS, f"--user-data-dir={profile}", url]
+    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:
+        try:
+            port_file = profile / "DevToolsActivePort"
+            until("Chromium listens", lambda: port_file.exists() and port_file.read_text().count("\n"))
+            address = until("the page is open", lambda: _address(int(port_file.read_text().split()[0])))
+            with connect(address, proxy=None, max_size=None) as connection:
+                yield Page(connection)
+        finally:
+            browser.kill()
+
+
+def _address(port: int) -> str:
+    with httpx.Client(trust_env=False) as client:
+        pages = client.get(f"http://127.0.0.1:{port}/json/list").json()
+    return next((str(page["webSocketDebuggerUrl"]) for page in pages if page["type"] == "page"), "")
