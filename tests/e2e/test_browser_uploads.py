@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -56,7 +57,7 @@ def test_goes_on_after_a_reload(page_url: str, http: httpx.Client, tmp_path: Pat
         _wait_loaded(page)
         page.upload_rate(RATE)
         page.choose_file("input", file)
-        (begun,) = until("the upload has an address", lambda: page.value("known()") or _no_error(page))
+        (begun,) = until("the upload has an address", lambda: _asked(page, "known()"))
         kept = until("a part is persisted", lambda: _received(http, begun))
         assert page.value("seen.url") is None, "it was over before the reload"
         page.value("window.stale = true")
@@ -65,7 +66,7 @@ def test_goes_on_after_a_reload(page_url: str, http: httpx.Client, tmp_path: Pat
         page.upload_rate(-1)
         assert page.value("known()") == [begun]
         page.choose_file("input", file)
-        ended = until("the upload ends", lambda: page.value("seen.url") or _no_error(page))
+        ended = until("the upload ends", lambda: _asked(page, "seen.url"))
         assert ended == begun
         assert page.value("seen.progress")[0] >= kept, "bytes that are there are not sent again"
     (stored,) = http.get("/api/v1/s3/files").json()["files"]
@@ -77,10 +78,11 @@ def _wait_loaded(page: Page) -> None:
     until("the page is loaded", lambda: page.value("window.ready && !window.stale"))
 
 
-def _no_error(page: Page) -> None:
-    """Fails with what the client met."""
+def _asked(page: Page, expression: str) -> Any:
+    """A value of the page; fails with what the client met, if that was an error."""
     error = page.value("seen.error")
     assert error is None, error
+    return page.value(expression)
 
 
 def _received(http: httpx.Client, url: str) -> int:
