@@ -16,7 +16,7 @@ from storage_service.sessions.endings import Endings
 from storage_service.sessions.hashing import RunningHashes
 from storage_service.sessions.registry import Entry
 from storage_service.sessions.state import SessionState
-from storage_service.sessions.stream import Message, SessionStream
+from storage_service.sessions.stream import Message, SessionStream, refuse_past_end
 from storage_service.sessions.views import answer, check_limit, check_writable, finished, is_whole, shown
 from storage_service.sessions.writer import SessionWriter
 from storage_service.uploads import SNIFF_BYTES
@@ -100,13 +100,12 @@ class Sessions:
             await failpoints.hit(AFTER_ACQUIRE)
             if is_whole(session):
                 session = await self._driver.finish(session)
-            if session.finished:
-                return answer(session)
-            check_writable(session)
-            if first.write_offset == session.persisted_size == 0 and len(first.data) >= SNIFF_BYTES:
-                self._content.decide(session, first.data[:SNIFF_BYTES])
-            entry = self._registry.enter(upload_id)
-        return await self._write(entry, session, first, messages)
+            entry = None if session.finished else self._entered(session, first)
+        if entry is not None:
+            return await self._write(entry, session, first, messages)
+        if first.exact_offset:
+            await refuse_past_end(session.persisted_size, first, messages)
+        return answer(session)
 
     async def get(self, upload_id: str, *, preempt: bool = False) -> UploadSession:
         """Where an upload stands; a completion that was cut short is driven on.
@@ -152,6 +151,13 @@ class Sessions:
                 except FileNotFound as error:
                     raise UploadNotFound("The file of this upload was deleted.") from error
         self._endings.finisher.wake_cleaner()
+
+    def _entered(self, session: Session, first: UploadRequest) -> Entry:
+        """The current task becomes the session's writer. Raises InvalidField, ContentType*."""
+        check_writable(session)
+        if first.write_offset == session.persisted_size == 0 and len(first.data) >= SNIFF_BYTES:
+            self._content.decide(session, first.data[:SNIFF_BYTES])
+        return self._registry.enter(session.upload_id)
 
     async def _write(
         self, entry: Entry, session: Session, first: UploadRequest, messages: AsyncIterator[Message]
@@ -204,7 +210,7 @@ class Sessions:
         if (problem is None and stream.finished) or (whole and (problem is None or left)):
             entry.finishing = True
             file = await self._endings.finish(writer, stream.hashes, stream.final)
-            return finished(session, file)
+            return finished(session, file, writer.received)
         try:
             await writer.flush()
         except Exception as error:

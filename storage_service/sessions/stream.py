@@ -141,6 +141,24 @@ class SessionStream:
                 raise mismatch("crc32c", f"{expected.crc32c:08x}", f"{whole:08x}")
 
 
+async def refuse_past_end(size: int, first: UploadRequest, messages: AsyncIterator[Message]) -> None:
+    """A write with exact_offset to a finished upload of ``size`` bytes: only an empty one at its end
+    is right.
+
+    Raises OffsetOutOfRange, SizeMismatch.
+    """
+    if first.write_offset != size:
+        raise _out_of_range(first.write_offset, size)
+    surplus = len(first.data)
+    while not surplus and (message := await anext(messages, None)) is not None:
+        surplus = len(message.data)
+    if surplus:
+        raise SizeMismatch(
+            f"the upload is finished and has {size} bytes",
+            metadata={"expected": str(size), "actual": str(size + surplus)},
+        )
+
+
 def _out_of_range(offset: int, received: int) -> OffsetOutOfRange:
     return OffsetOutOfRange(
         f"write_offset {offset} does not fit: {received} bytes are there, go on from there",

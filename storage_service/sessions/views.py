@@ -34,15 +34,12 @@ def shown(session: Session) -> UploadSession:
 
 def answer(session: Session) -> UploadResponse:
     """For an Upload to a session that is finished."""
-    if session.HasField("file"):
-        return finished(session, session.file)
-    return UploadResponse(persisted_size=session.persisted_size, expire_time=session.expire_time)
+    return finished(session, session.file if session.HasField("file") else None, session.persisted_size)
 
 
-def finished(session: Session, file: File | None) -> UploadResponse:
-    """For the Upload that has finished a session: its file, or the size of a partial upload."""
-    if file is None:  # the session is as it was before this Upload: only its length tells the size
-        size = session.size_bytes if session.HasField("size_bytes") else session.persisted_size
+def finished(session: Session, file: File | None, size: int) -> UploadResponse:
+    """For the Upload that has finished a session of ``size`` bytes: its file; for a partial one, its size."""
+    if file is None:
         return UploadResponse(persisted_size=size, expire_time=session.expire_time)
     return UploadResponse(file=file, expire_time=session.expire_time)
 

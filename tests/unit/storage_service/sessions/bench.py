@@ -106,7 +106,7 @@ class Bench:
     ) -> UploadResponse:
         """Upload."""
         message = UploadRequest(upload_id=upload_id, write_offset=offset, **first)  # type: ignore[arg-type]
-        return await self.use_cases.sessions.upload(message, _messages(offset, data, chunk, finish=finish))
+        return await self.use_cases.sessions.upload(message, messages_of(offset, data, chunk, finish=finish))
 
     async def join(self, upload_ids: Sequence[str]) -> ConcatenateUploadsResponse:
         """ConcatenateUploads."""
@@ -120,7 +120,7 @@ class Bench:
             return b"".join([bytes(piece) async for piece in body])
 
 
-async def _messages(offset: int, data: bytes, chunk: int, *, finish: bool) -> AsyncIterator[UploadRequest]:
+async def messages_of(offset: int, data: bytes, chunk: int, *, finish: bool) -> AsyncIterator[UploadRequest]:
     for at in range(0, len(data), chunk):
         piece = data[at : at + chunk]
         yield UploadRequest(write_offset=offset + at, data=piece, crc32c=google_crc32c.value(piece))
