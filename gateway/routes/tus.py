@@ -10,7 +10,7 @@ from gateway.call import Call
 from gateway.forwarded import forwarded_origin
 from gateway.idempotency import idempotency_key
 from gateway.reply import Header, Reply, header
-from gateway.routes.targets import upload_target
+from gateway.routes.targets import upload_target, visibility_of
 from gateway.routing import Routes
 from gateway.tus import headers
 from gateway.tus.annotation import Annotation
@@ -129,14 +129,12 @@ async def tus_append(call: Call) -> Reply:
     if length is not None:
         await _declare(call, offset, length)
     try:
-        response, sent = await send_body(call, first)
+        response = await send_body(call, first)
     except (OffsetOutOfRange, SizeMismatch) as error:
         await _refuse_final(call)
         raise past_the_length(error) if isinstance(error, SizeMismatch) else error from None
     if response.HasField("file"):
         await _refuse_final(call)
-        if offset + sent != response.file.size_bytes:  # it was finished before, and answers whatever is sent
-            raise _conflict(response.file.size_bytes)
     found = [_NO_STORE, header("upload-offset", _offset(response))]
     if not response.HasField("file") and response.HasField("expire_time"):
         found.append(headers.expires(response.expire_time))
@@ -161,7 +159,7 @@ async def _first_bytes(call: Call, upload_id: str, checksums: Checksums | None) 
     """
     try:
         first = UploadRequest(upload_id=upload_id, write_checksums=checksums)
-        return (await send_body(call, first)).response
+        return await send_body(call, first)
     except StrongroomError as error:
         if 400 <= error.http_status < 500 and error.http_status != 409 and not idempotency_key(call):
             storage = call.services.storage
@@ -234,12 +232,17 @@ def _spec(call: Call, *, partial: bool) -> UploadSpec:
         user_id=call.user_id(fields.get("user_id")),
     )
     if not partial:
+        spec.visibility = visibility_of(fields)
         spec.filename = fields.get("filename") or fields.get("name") or ""
         spec.content_type = fields.get("content_type") or fields.get("filetype") or ""
     return spec
 
 
 def _created(call: Call, session: UploadSession, offset: int) -> Reply:
+    if not session.upload_id:
+        raise UploadNotFound(
+            "The upload of this Idempotency-Key is forgotten; use a new key for a new upload."
+        )
     place = f"{call.scope.get('root_path', '')}{ALL}/{session.upload_id}"
     found = [
         header("location", forwarded_origin(call) + place),
@@ -274,6 +277,7 @@ def _offset(response: UploadResponse) -> int:
 
 
 def _upload_id(call: Call) -> str:
+    call.user_id()  # 403 for a user_id that is somebody else's, as everywhere
     if not _ID.fullmatch(call.path["id"]):
         raise UploadNotFound("There is no such upload.")
     return call.path["id"]

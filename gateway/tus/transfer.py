@@ -10,7 +10,7 @@ is left to be told. Cancelling would drop the messages that it has not read yet.
 from __future__ import annotations
 
 import asyncio
-from typing import Final, NamedTuple
+from typing import Final
 
 from gateway.call import Call
 from gateway.problems import ClientGone
@@ -27,14 +27,7 @@ FLUSH_SECONDS: Final = 0.05
 LINGER_SECONDS: Final = 120.0
 
 
-class Sent(NamedTuple):
-    """What storage_service answered, and how many bytes it had been sent by then."""
-
-    response: UploadResponse
-    size: int
-
-
-async def send_body(call: Call, first: UploadRequest) -> Sent:
+async def send_body(call: Call, first: UploadRequest) -> UploadResponse:
     """Send the request's body to the session that ``first`` (without data) opens, from its
     ``write_offset`` on.
 
@@ -54,11 +47,10 @@ class _Transfer:
         self._offset = first.write_offset
         self._pieces: list[Buffer] = []
         self._size = 0
-        self._sent = 0
         self._more = True
         self._left = False
 
-    async def run(self) -> Sent:
+    async def run(self) -> UploadResponse:
         """Stream until storage_service answers."""
         self._call.client.lingers = True
         storage = self._call.services.storage
@@ -80,7 +72,7 @@ class _Transfer:
             pump.cancel()
         if self._left:
             raise ClientGone
-        return Sent(response, self._sent)
+        return response
 
     async def _pump(self, rpc: UploadCall) -> None:
         while self._more:
@@ -129,7 +121,6 @@ class _Transfer:
                 await rpc.write(UploadChunk(self._offset, part))
             size = sum(map(len, part))
             self._offset += size
-            self._sent += size
         if first is not None:
             await rpc.write(first)
 

@@ -107,6 +107,22 @@ async def test_an_empty_patch_changes_nothing(gateway: Running) -> None:
         assert (reply.status_code, reply.headers["upload-offset"]) == (204, "0")
 
 
+@pytest.mark.parametrize("headers", [{}, {"Upload-Concat": "partial"}], ids=["file", "partial"])
+async def test_nothing_is_added_to_a_finished_upload(gateway: Running, headers: dict[str, str]) -> None:
+    url = await create(gateway, 3, **headers)
+    assert (await patch(gateway, url, 0, b"abc")).status_code == 204
+    for offset, body, status in (
+        (0, b"abc", 409),
+        (2, b"", 409),
+        (7, b"x", 409),
+        (3, b"x", 413),
+        (3, b"", 204),
+    ):
+        reply = await patch(gateway, url, offset, body)
+        assert (reply.status_code, offset, body) == (status, offset, body)
+        assert (await head(gateway, url)).headers["upload-offset"] == "3"
+
+
 async def test_a_length_may_follow(gateway: Running) -> None:
     url = await create(gateway, None)
     asked = (await head(gateway, url)).headers

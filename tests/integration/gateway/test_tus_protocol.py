@@ -102,6 +102,22 @@ async def test_uploads_of_others_are_not_there(gateway: Running) -> None:
 async def test_a_foreign_user_id_is_refused(gateway: Running) -> None:
     named = {**TUS, "Upload-Length": "1", "Upload-Metadata": metadata(user_id="bob")}
     assert (await gateway.client.post("/files", headers=named)).status_code == 403
+    url = await create(gateway, 3)
+    for method in ("HEAD", "PATCH", "DELETE"):
+        headers = {**BYTES, "Upload-Offset": "0"}
+        reply = await gateway.client.request(method, f"{url}?user_id=bob", headers=headers, content=b"abc")
+        assert reply.status_code == 403
+    assert (await head(gateway, url)).headers["upload-offset"] == "0"
+
+
+async def test_a_forgotten_upload_has_no_location(gateway: Running) -> None:
+    """storage_service may remember what a request id has led to longer than its session."""
+    key = {"Idempotency-Key": "one"}
+    url = await create(gateway, 3, **key)
+    gateway.backends.storage.sessions[url.rpartition("/")[2]].message.upload_id = ""
+    reply = await gateway.client.post("/files", headers={**TUS, **key, "Upload-Length": "3"})
+    assert reply.status_code == 404
+    assert "location" not in reply.headers
 
 
 @pytest.mark.parametrize("error", [UploadExpired("Too late."), UploadLost("Start again.")])

@@ -191,14 +191,24 @@ class FakeSessions(FakeStorage):
         await self._supersede(session)
         if first.exact_offset and first.write_offset != len(session.data):
             raise _out_of_range(session)
-        if session.message.HasField("file"):
-            return UploadResponse(file=session.message.file)
+        if session.message.finished:
+            return await self._answer_again(session, first, requests)
         session.epoch += 1
         session.writing, session.superseded = asyncio.Event(), asyncio.Event()
         try:
             return await self._write(session, first, requests)
         finally:
             session.writing.set()
+
+    async def _answer_again(
+        self, session: Session, first: UploadRequest, requests: AsyncIterator[UploadRequest]
+    ) -> UploadResponse:
+        sent = len(first.data) + sum([len(message.data) async for message in requests])
+        if first.exact_offset and sent:
+            raise SizeMismatch("It is finished.", metadata={"expected": str(len(session.data))})
+        if session.message.HasField("file"):
+            return UploadResponse(file=session.message.file)
+        return UploadResponse(persisted_size=len(session.data), expire_time=session.message.expire_time)
 
     async def _write(
         self, session: Session, first: UploadRequest, requests: AsyncIterator[UploadRequest]
