@@ -1,6 +1,6 @@
 """Which content type a file gets, and whether its family takes it.
 
-The first bytes are matched against signatures (puremagic). Types that can't be told apart by their
+The first bytes are matched against signatures (``signatures``). Types that can't be told apart by their
 beginning form a group (a .docx is a ZIP); a declared type is contradicted only when it has a signature and
 the bytes are of no type of its group.
 """
@@ -10,8 +10,7 @@ from __future__ import annotations
 import mimetypes
 from collections.abc import Mapping, Sequence
 
-import puremagic
-
+from storage_service import signatures
 from strongroom.errors import ContentTypeMismatch, ContentTypeNotAllowed
 from strongroom.metadata.v1 import target_pb2
 from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
@@ -150,8 +149,6 @@ _SIGNED = frozenset(kind for _, _, types in _GROUPS for kind in types) - {
     "image/apng",
 }
 """Types whose files always begin with one of the signatures above (raw MPEG and AAC frames need not)."""
-_SURE = 0.3
-"""puremagic's confidence is a tenth per matching byte; two bytes are too few to accuse anybody."""
 _EXTRA_EXTENSIONS = {
     ".md": "text/markdown",
     ".csv": "text/csv",
@@ -241,12 +238,7 @@ def detect(head: bytes) -> tuple[str, ...]:
     for signature, offset, types in _GROUPS:
         if head[offset : offset + len(signature)] == signature:
             return types
-    try:
-        matches = puremagic.magic_string(head)
-    except (puremagic.PureError, ValueError):  # ValueError: an empty input
-        return ()
-    sure = [normalise(m.mime_type) for m in matches if m.confidence >= _SURE and m.mime_type]
-    return tuple(dict.fromkeys(sure))
+    return tuple(dict.fromkeys(normalise(name) for name in signatures.content_types(head)))
 
 
 def _choose(filename: str, head: bytes, detected: tuple[str, ...]) -> str:
