@@ -26,6 +26,8 @@ from strongroom.storage.v1.download_pb2 import (
     DownloadRequest,
     DownloadResponse,
 )
+from strongroom.storage.v1.preview_pb2 import DownloadPreviewRequest, DownloadPreviewResponse
+from strongroom.storage.v1.preview_pb2_grpc import PreviewServiceStub
 from strongroom.storage.v1.project_pb2 import SaveProjectArchiveResponse, SaveProjectResponse
 from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
@@ -37,6 +39,7 @@ if TYPE_CHECKING:  # these exist in the stubs only
     from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceAsyncStub
     from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
     from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
+    from strongroom.storage.v1.preview_pb2_grpc import PreviewServiceAsyncStub
     from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
 
 Request = TypeVar("Request")
@@ -98,6 +101,7 @@ class Storage(Backend):
         super().__init__("storage_service", channel, seconds=seconds)
         self._transfer_seconds = transfer_seconds
         self.stub: StorageServiceAsyncStub = StorageServiceStub(channel)
+        self._previews: PreviewServiceAsyncStub = PreviewServiceStub(channel)
         self._upload: aio.StreamUnaryMultiCallable[Message, UploadResponse] = channel.stream_unary(
             f"{_STORAGE}/Upload",
             request_serializer=encode_upload,
@@ -154,6 +158,14 @@ class Storage(Backend):
         """Begin ``DownloadArchive``."""
         return self.stub.DownloadArchive(
             request, timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal)
+        )
+
+    def download_preview(
+        self, request: DownloadPreviewRequest
+    ) -> aio.UnaryStreamCall[DownloadPreviewRequest, DownloadPreviewResponse]:
+        """Begin ``DownloadPreview``, on nobody's behalf: the token in the request is what opens it."""
+        return self._previews.DownloadPreview(
+            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(None)
         )
 
     async def transfer(

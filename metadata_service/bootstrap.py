@@ -54,7 +54,7 @@ from strongroom.metadata.v1.usage_service_pb2_grpc import add_UsageServiceServic
 #: Only other services of Strongroom may call these.
 INTERNAL: Final = tuple(
     f"strongroom.metadata.v1.{name}"
-    for name in ("ReservationService", "UploadSessionService", "ProjectSaveService")
+    for name in ("ReservationService", "UploadSessionService", "ProjectSaveService", "PreviewedFileService")
 )
 
 

@@ -22,7 +22,7 @@ from servicekit import failpoints
 from servicekit.auth import Authenticator
 from servicekit.drain import Drain
 from servicekit.infra import Infra
-from servicekit.interceptors import AuthPolicy, build_interceptors
+from servicekit.interceptors import OPEN_SERVICES, AuthPolicy, build_interceptors
 from servicekit.metrics_http import serve_metrics
 from servicekit.net import check_bind, is_loopback, join_address
 from servicekit.options import server_options
@@ -47,6 +47,7 @@ class ServerSpec:
     any; ``bind_setting``: the variable it comes from, for messages. ``add_services`` registers servicers
     and returns the full names of their services, for health and reflection; it is called inside
     ``lifespan``. ``internal_services``: prefixes of full service names that demand the internal credential.
+    ``open_services``: full names of those that ask for no token (beside health and reflection).
     ``options``: channel arguments that override the harness's own. ``probes``: dependencies by the health
     name under which they are reported.
     """
@@ -56,6 +57,7 @@ class ServerSpec:
     add_services: Callable[[aio.Server], Sequence[str]]
     bind_setting: str = "the bind address"
     internal_services: Sequence[str] = ()
+    open_services: Sequence[str] = ()
     options: Sequence[tuple[str, int | str]] = field(default=())
     probes: Mapping[str, Probe] = field(default_factory=dict)
 
@@ -74,7 +76,9 @@ class RunningServer:
         self.spec = spec
         self.drain = Drain()
         self.authenticator = Authenticator.from_settings(settings)
-        policy = AuthPolicy(internal=tuple(spec.internal_services))
+        policy = AuthPolicy(
+            internal=tuple(spec.internal_services), open=(*OPEN_SERVICES, *spec.open_services)
+        )
         self._server = aio.server(
             interceptors=build_interceptors(
                 authenticator=self.authenticator,

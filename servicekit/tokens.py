@@ -188,6 +188,13 @@ def _check_parties(claims: Mapping[str, Any], rules: ClaimRules) -> None:
         refuse("it comes from another issuer", "iss")
 
 
+def signed(claims: Mapping[str, Any], key: VerificationKey) -> str:
+    """A compact JWS of ``claims``, HS256; the caller answers for what they say."""
+    segments = [{"alg": "HS256", "typ": "JWT"}, claims]
+    text = b".".join(_encode(json.dumps(one, separators=(",", ":")).encode()) for one in segments)
+    return (text + b"." + _encode(signatures.sign("HS256", text, key.key))).decode()
+
+
 class InternalCredential:
     """Proof that a call comes from a Strongroom service: an HS256 token of 60 s."""
 
@@ -217,9 +224,7 @@ class InternalCredential:
             "iat": now,
             "exp": now + INTERNAL_LIFETIME_SECONDS,
         }
-        segments = [{"alg": "HS256", "typ": "JWT"}, claims]
-        text = b".".join(_encode(json.dumps(one, separators=(",", ":")).encode()) for one in segments)
-        return (text + b"." + _encode(signatures.sign("HS256", text, self._key.key))).decode()
+        return signed(claims, self._key)
 
     def verify(self, token: str) -> str:
         """The name of the calling service.

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from typing import Final
 
 from grpc import aio
 
@@ -25,8 +26,9 @@ from storage_service.copying import Copier
 from storage_service.deleting import Deleter
 from storage_service.downloads import Downloader
 from storage_service.importing.addresses import SystemResolver
-from storage_service.importing.importer import BatchImporter, Importer, ImportLimits
+from storage_service.importing.importer import BatchImporter, ImportLimits
 from storage_service.importing.source import SourceClient, Timeouts
+from storage_service.importing.telling import TellingImporter
 from storage_service.importing.urls import UrlRules
 from storage_service.limits import Limits
 from storage_service.metadata_client import MetadataClient
@@ -34,6 +36,8 @@ from storage_service.objectstore import ObjectStore
 from storage_service.projects.assembly import ProjectParts, Projects
 from storage_service.projects.client import ProjectMetadataClient
 from storage_service.projects.limits import ProjectLimits
+from storage_service.projects.previews import PreviewTokens
+from storage_service.projects.servicer import PreviewServicer
 from storage_service.projects.settling import KeySettler
 from storage_service.s3.options import S3Options
 from storage_service.s3.store import S3ObjectStore, open_s3_store
@@ -44,6 +48,10 @@ from storage_service.signing import Edge, Signer
 from storage_service.sweeping import UploadSweep
 from storage_service.uploads import Uploader
 from storage_service.wire_handlers import add_storage_service
+from strongroom.storage.v1 import preview_pb2
+from strongroom.storage.v1.preview_pb2_grpc import add_PreviewServiceServicer_to_server
+
+PREVIEWS: Final = preview_pb2.DESCRIPTOR.services_by_name["PreviewService"].full_name
 
 
 class StorageApp:
@@ -71,6 +79,7 @@ class StorageApp:
         self._limits = Limits(settings.size_rules(), min_part_bytes=settings.part_size_bytes)
         self._sessions = SessionUseCases(self._session_parts(metadata))
         self.servicer = StorageServicer(self._use_cases(metadata))
+        self.preview_servicer = PreviewServicer(self._projects.use_cases.previews)
 
     def _use_cases(self, metadata: MetadataClient) -> UseCases:
         settings, limits = self._settings, self._limits
@@ -82,7 +91,7 @@ class StorageApp:
             limits=limits,
             content=self._content,
         )
-        importer = Importer(uploader, self._sources, import_limits(settings))
+        importer = TellingImporter(uploader, self._sources, import_limits(settings), metadata)
         return UseCases(
             uploader=uploader,
             sessions=self._sessions,
@@ -124,6 +133,7 @@ class StorageApp:
             limits=ProjectLimits(
                 settings.max_project_file_bytes, settings.max_project_bytes, settings.max_project_files
             ),
+            preview_tokens=PreviewTokens(_internal_secret(settings)),
             content=self._content,
             part_size=settings.part_size_bytes,
             lease_seconds=settings.upload_lease_seconds,
@@ -154,6 +164,7 @@ class Process:
             bind=self._settings.storage_bind,
             bind_setting="STRONGROOM_STORAGE_BIND",
             add_services=self._add_services,
+            open_services=(PREVIEWS,),
             probes={"strongroom.s3": self._s3_answers},
             # With it windows grow with the bandwidth, and memory with them (docs/decisions/0005).
             options=(("grpc.http2.bdp_probe", 0),),
@@ -179,7 +190,8 @@ class Process:
     def _add_services(self, server: aio.Server) -> Sequence[str]:
         if self._app is None:
             raise RuntimeError("the server registers services inside its lifespan")
-        return add_storage_service(server, self._app.servicer)
+        add_PreviewServiceServicer_to_server(self._app.preview_servicer, server)
+        return [*add_storage_service(server, self._app.servicer), PREVIEWS]
 
 
 def edge(settings: S3Settings) -> Edge | None:
@@ -240,7 +252,11 @@ def import_limits(settings: StorageSettings) -> ImportLimits:
 
 
 def _internal_credential(settings: StorageSettings) -> InternalCredential:
+    return InternalCredential(_internal_secret(settings), "storage_service")
+
+
+def _internal_secret(settings: StorageSettings) -> str:
     secret = reveal(settings.internal_secret)
     if secret is None:
         raise RuntimeError("require() has checked that it is set")
-    return InternalCredential(secret, "storage_service")
+    return secret

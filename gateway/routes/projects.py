@@ -10,6 +10,7 @@ from gateway.downloads import Wanted, file_reply
 from gateway.idempotency import idempotency_key
 from gateway.json_body import read_json
 from gateway.projects.archives import archive_reply
+from gateway.projects.previews import page_at, preview_url, sign_previews, urls_of_previews
 from gateway.projects.reading import ProjectReply, list_files
 from gateway.projects.saving import save_archive, save_tree
 from gateway.reply import Reply, json_reply
@@ -20,6 +21,7 @@ from strongroom.errors import UnsupportedMediaType
 from strongroom.metadata.v1.project_pb2 import Project, ProjectVersion
 from strongroom.metadata.v1.project_service_pb2 import (
     GetProjectRequest,
+    ListProjectFilesRequest,
     ListProjectsRequest,
     ListProjectVersionsRequest,
 )
@@ -36,6 +38,8 @@ ONE: Final = PREFIX + "/{slug}"
 PREVIEW: Final = "/api/sandbox-preview/{slug}"
 MAX_VERSION: Final = 2**53
 MAX_PAGE: Final = 100
+PREVIEW_SECONDS: Final = 3600
+MAX_PREVIEW_SECONDS: Final = 86_400
 ZIP: Final = "application/zip"
 ZIP_TYPES: Final = (ZIP, "application/x-zip-compressed", "application/octet-stream")
 
@@ -147,21 +151,48 @@ async def delete_project(call: Call) -> Reply:
     return json_reply({"success": True, "message": "The project was deleted."})
 
 
+@routes.add("GET", ONE + "/preview-url")
+async def project_preview_url(call: Call) -> Reply:
+    """A URL that shows a version of the project in a browser, without a bearer token."""
+    slug = call.path["slug"]
+    seconds = fields.integer(
+        call, "expires_in", default=PREVIEW_SECONDS, minimum=1, maximum=MAX_PREVIEW_SECONDS
+    )
+    request = ListProjectFilesRequest(slug=slug, version=_version(call), page_size=1, user_id=call.user_id())
+    metadata = call.services.metadata
+    version = (await metadata.unary(call, metadata.projects.ListProjectFiles, request)).version
+    signed = await sign_previews(call, [(slug, version)], seconds)
+    return json_reply(
+        {
+            "success": True,
+            "preview_url": preview_url(signed.tokens[0]),
+            "version": version,
+            "expires_in": signed.expires_in_seconds,
+            "expires_at": rfc3339(signed.expire_time),
+        }
+    )
+
+
 @routes.add("GET", PREVIEW)
 async def preview_project_index(call: Call) -> Reply:
     """The start page of the project's static front end."""
-    return await _preview(call, "index.html")
+    return await _preview(call, "")
+
+
+@routes.add("GET", PREVIEW + "/")
+async def preview_project_folder(call: Call) -> Reply:
+    """The same, where its relative links lead to the project's files."""
+    return await _preview(call, "")
 
 
 @routes.add("GET", PREVIEW + "/{path:path}")
 async def preview_project(call: Call) -> Reply:
     """A file of the project's static front end, for an ``<iframe>``."""
-    path = call.path["path"]
-    return await _preview(call, path + "index.html" if path.endswith("/") else path)
+    return await _preview(call, call.path["path"])
 
 
 async def _preview(call: Call, path: str) -> Reply:
-    name = ProjectFileName(slug=call.path["slug"], path=path)
+    name = ProjectFileName(slug=call.path["slug"], path=page_at(path))
     request = DownloadRequest(project_file=name, user_id=call.user_id())
     return await file_reply(call, Wanted(request, preview=True))
 
@@ -173,10 +204,13 @@ async def _list(call: Call) -> Reply:
     )
     metadata = call.services.metadata
     response = await metadata.unary(call, metadata.projects.ListProjects, request)
+    previews = await urls_of_previews(call, response.projects)
     return json_reply(
         {
             "success": True,
-            "projects": [_show(project) for project in response.projects],
+            "projects": [
+                _show(project, preview) for project, preview in zip(response.projects, previews, strict=True)
+            ],
             "count": response.total_size,
             "next_page_token": response.next_page_token or None,
         }
@@ -214,7 +248,7 @@ def _saved(project: Project, version: ProjectVersion, message: str = "") -> dict
     }
 
 
-def _show(project: Project) -> dict[str, Any]:
+def _show(project: Project, preview: str) -> dict[str, Any]:
     """A project as lists show it."""
     created = project.create_time
     return {
@@ -222,7 +256,7 @@ def _show(project: Project) -> dict[str, Any]:
         "slug": project.slug,
         "created_date": created.seconds + created.nanos / 1e9,
         "created_date_formatted": created.ToDatetime().strftime("%Y-%m-%d %H:%M"),
-        "preview_url": f"/api/sandbox-preview/{project.slug}/",
+        "preview_url": preview,
         "editor_url": f"/project/{project.slug}",
         "has_frontend": project.has_frontend,
         "has_backend": project.has_backend,

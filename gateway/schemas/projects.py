@@ -88,7 +88,9 @@ class ListedProject(BaseModel):
     slug: str
     created_date: float = Field(description="Seconds since 1970, UTC.")
     created_date_formatted: str = Field(description="YYYY-MM-DD HH:MM, UTC.")
-    preview_url: str
+    preview_url: str = Field(
+        description="Shows the newest version in an `<iframe>`: an hour, and without a bearer token."
+    )
     editor_url: str
     has_frontend: bool
     has_backend: bool
@@ -153,6 +155,30 @@ class VersionList(BaseModel):
     versions: list[Version]
 
 
+class PreviewUrl(BaseModel):
+    """A URL for an `<iframe>`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "success": True,
+                "preview_url": "/api/preview/eyJhbGciOiJIUzI1NiJ9.eyJzbHVnIjoibXktc2l0ZSJ9.c2ln/",
+                "version": 3,
+                "expires_in": 3600,
+                "expires_at": "2026-01-02T04:04:05Z",
+            }
+        }
+    )
+
+    success: Literal[True]
+    preview_url: str = Field(
+        description="Relative to the gateway; the start page. Relative links work in it."
+    )
+    version: int
+    expires_in: int = Field(description="Seconds.")
+    expires_at: str
+
+
 class Done(BaseModel):
     """It is done."""
 
@@ -195,6 +221,14 @@ BYTES = {
     206: Success("The range asked for", {"*/*": BINARY}, FILE_HEADERS),
     304: Success("Not modified"),
 }
+
+PREVIEW_INDEX = Doc(
+    "Preview the start page",
+    BYTES,
+    description="index.html, under `Content-Security-Policy: sandbox allow-scripts`.",
+    errors=FIND_ERRORS,
+    parameters=(SLUG, *RANGE_HEADERS, USER_ID),
+)
 
 DOCS = {
     "save_project": Doc(
@@ -258,19 +292,35 @@ DOCS = {
         errors=("PROJECT_NOT_FOUND",),
         parameters=(SLUG, USER_ID),
     ),
-    "preview_project_index": Doc(
-        "Preview the start page",
-        BYTES,
-        description="index.html, under `Content-Security-Policy: sandbox allow-scripts`.",
-        errors=FIND_ERRORS,
-        parameters=(SLUG, *RANGE_HEADERS, USER_ID),
+    "project_preview_url": Doc(
+        "A URL for an `<iframe>`",
+        {200: Success("The URL", {JSON: PreviewUrl})},
+        description=(
+            "A browser sends no bearer token for an `<iframe>` and what the page in it asks for. This URL"
+            " carries one of its own in its path, where relative links keep it. Whoever has it may read this"
+            " version of this project, as long as it holds, and nothing else."
+        ),
+        errors=("PROJECT_NOT_FOUND", "VERSION_NOT_FOUND"),
+        parameters=(
+            SLUG,
+            AT_VERSION,
+            query(
+                "expires_in",
+                "Seconds that it holds.",
+                {"type": "integer", "minimum": 1, "maximum": 86400, "default": 3600},
+            ),
+            USER_ID,
+        ),
     ),
+    "preview_project_index": PREVIEW_INDEX,
+    "preview_project_folder": PREVIEW_INDEX,
     "preview_project": Doc(
         "Preview a file",
         BYTES,
         description=(
-            "For an `<iframe>`: inline, in a sandbox without an origin, so that the project's scripts reach"
-            " neither cookies nor storage nor the caller's token."
+            "Inline, in a sandbox without an origin, so that the project's scripts reach neither cookies nor"
+            " storage nor the caller's token. For clients that send a bearer token; browsers take a"
+            " `preview_url`."
         ),
         errors=FIND_ERRORS,
         parameters=(SLUG, PATH, *RANGE_HEADERS, USER_ID),

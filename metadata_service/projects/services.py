@@ -1,4 +1,4 @@
-"""What `bootstrap` adds for projects: the use cases and their two servicers."""
+"""What `bootstrap` adds for projects: the use cases and their servicers."""
 
 from __future__ import annotations
 
@@ -13,9 +13,15 @@ from metadata_service.projects.keys import ProjectKeys
 from metadata_service.projects.queries import ProjectQueries
 from metadata_service.projects.removing import Removing
 from metadata_service.projects.writing import Writing
+from metadata_service.servicers.previewed_file_service import PreviewedFileServicer
 from metadata_service.servicers.project_save_service import ProjectSaveServicer
 from metadata_service.servicers.project_service import ProjectServicer
-from strongroom.metadata.v1 import project_save_service_pb2, project_service_pb2
+from strongroom.metadata.v1 import (
+    previewed_file_service_pb2,
+    project_save_service_pb2,
+    project_service_pb2,
+)
+from strongroom.metadata.v1.previewed_file_service_pb2_grpc import add_PreviewedFileServiceServicer_to_server
 from strongroom.metadata.v1.project_save_service_pb2_grpc import add_ProjectSaveServiceServicer_to_server
 from strongroom.metadata.v1.project_service_pb2_grpc import add_ProjectServiceServicer_to_server
 
@@ -23,8 +29,10 @@ from strongroom.metadata.v1.project_service_pb2_grpc import add_ProjectServiceSe
 def add_project_services(
     server: aio.Server, database: Database, timing: Timing, limits: Limits, tokens: PageTokens
 ) -> list[str]:
-    """Register ProjectService and ProjectSaveService; answers their full names."""
-    add_ProjectServiceServicer_to_server(ProjectServicer(ProjectQueries(database, tokens)), server)
+    """Register ProjectService, ProjectSaveService, PreviewedFileService; answers their full names."""
+    queries = ProjectQueries(database, tokens)
+    add_ProjectServiceServicer_to_server(ProjectServicer(queries), server)
+    add_PreviewedFileServiceServicer_to_server(PreviewedFileServicer(queries), server)
     add_ProjectSaveServiceServicer_to_server(
         ProjectSaveServicer(
             database=database,
@@ -39,4 +47,5 @@ def add_project_services(
     return [
         project_service_pb2.DESCRIPTOR.services_by_name["ProjectService"].full_name,
         project_save_service_pb2.DESCRIPTOR.services_by_name["ProjectSaveService"].full_name,
+        previewed_file_service_pb2.DESCRIPTOR.services_by_name["PreviewedFileService"].full_name,
     ]

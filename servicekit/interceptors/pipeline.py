@@ -23,7 +23,7 @@ from grpc import aio
 
 from servicekit.auth import Authenticator
 from servicekit.drain import Drain
-from servicekit.interceptors.authn import AuthPolicy, authenticate
+from servicekit.interceptors.authn import OPEN_SERVICES, AuthPolicy, authenticate
 from servicekit.interceptors.errors import abort, explain_cancellation, translate
 from servicekit.interceptors.method import Behavior, Method, ServicerContext, behavior_of
 from servicekit.interceptors.request_id import begin
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Runner: TypeAlias = Callable[[Any, ServicerContext], Awaitable[Any]]
+
+
+class CallerLeft(Exception):
+    """A response can't be written because the call is over, and its cancellation has not arrived here yet."""
 
 
 class Pipeline(aio.ServerInterceptor):
@@ -96,6 +100,7 @@ class Pipeline(aio.ServerInterceptor):
     def _around(self, method: Method, stats: MethodStats, body: Runner) -> Runner:
         """Everything but the servicer itself, for all four kinds of RPC."""
         is_open = self._policy.is_open(method.service)
+        is_probe = method.service in OPEN_SERVICES  # no work: nothing is lost when one is cut
         is_internal = self._policy.is_internal(method.service)
         authenticator, drain, tracing = self._authenticator, self._drain, self._tracing
 
@@ -105,19 +110,22 @@ class Pipeline(aio.ServerInterceptor):
             info, credentials = begin(method.path, context)
             info.drain = drain
             stats.in_flight += 1
-            drain.entered(is_open)
-            span = tracing.begin(info) if tracing is not None and not is_open else None
+            drain.entered(is_probe)
+            span = tracing.begin(info) if tracing is not None and not is_probe else None
             try:
                 if not is_open:
                     await authenticate(authenticator, credentials, info, internal=is_internal)
                 return await body(request, context)
             except asyncio.CancelledError as error:
-                reported = explain_cancellation(error, info, cut=is_open and drain.is_cut)
+                reported = explain_cancellation(error, info, cut=is_probe and drain.is_cut)
                 if reported is None:
                     code = grpc.StatusCode.CANCELLED
                     raise
                 code = reported.code
                 await abort(context, reported, info.request_id)
+            except CallerLeft as left:
+                code = grpc.StatusCode.CANCELLED
+                raise asyncio.CancelledError from left  # what grpc.aio takes without a word
             except aio.AbortError:
                 code = _code_of(context)
                 raise
@@ -127,12 +135,12 @@ class Pipeline(aio.ServerInterceptor):
                 await abort(context, reported, info.request_id)
             finally:
                 seconds = time.monotonic() - started
-                drain.left(is_open)
+                drain.left(is_probe)
                 stats.in_flight -= 1
                 stats.ended(code, seconds)
                 if tracing is not None and span is not None:
                     tracing.end(span, code)
-                sink().rpc(info, code.name, seconds, _level(code, quiet=is_open))
+                sink().rpc(info, code.name, seconds, _level(code, quiet=is_probe))
 
         return run
 
@@ -172,7 +180,10 @@ def _stream_body(behavior: Behavior, parse: Callable[[Any], Any] | None) -> Runn
             return
         async with aclosing(produced):
             async for response in produced:
-                await context.write(response)
+                try:
+                    await context.write(response)
+                except aio.InternalError as error:
+                    raise CallerLeft from error
 
     return respond
 

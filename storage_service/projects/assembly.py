@@ -16,6 +16,7 @@ from storage_service.projects.archive_saving import ArchiveSaver
 from storage_service.projects.client import ProjectMetadataClient
 from storage_service.projects.downloads import ProjectDownloader
 from storage_service.projects.limits import ProjectLimits
+from storage_service.projects.previews import Previews, PreviewTokens
 from storage_service.projects.removing import ProjectDeleter
 from storage_service.projects.rolling_back import ProjectRollback
 from storage_service.projects.runner import SaveRunner
@@ -40,6 +41,7 @@ class ProjectParts:
     budget: ByteBudget
     archive_memory: ByteBudget
     limits: ProjectLimits
+    preview_tokens: PreviewTokens
     content: ContentRules
     part_size: int
     lease_seconds: float
@@ -81,6 +83,7 @@ class Projects:
             deleter=ProjectDeleter(parts.metadata),
             downloader=ProjectDownloader(parts.store, parts.metadata),
             archives=ArchiveDownloader(source, parts.files, parts.metadata),
+            previews=Previews(parts.store, parts.metadata, parts.preview_tokens),
         )
 
     async def aclose(self) -> None:

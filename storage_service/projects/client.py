@@ -13,6 +13,8 @@ from servicekit.tokens import InternalCredential
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1 import project_service_pb2 as queries
 from strongroom.metadata.v1.blob_pb2 import Blob, BlobKind
+from strongroom.metadata.v1.previewed_file_service_pb2 import GetPreviewedFileRequest
+from strongroom.metadata.v1.previewed_file_service_pb2_grpc import PreviewedFileServiceStub
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
 from strongroom.metadata.v1.project_save_service_pb2_grpc import ProjectSaveServiceStub
 from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceStub
@@ -27,11 +29,12 @@ COMMIT_SECONDS = 60.0
 
 
 class ProjectMetadataClient:
-    """Implements ProjectSaves, ProjectRemoval, ProjectReader and ProjectKeyWork."""
+    """Implements ProjectSaves, ProjectRemoval, ProjectReader, PreviewReader and ProjectKeyWork."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         self._saves = ProjectSaveServiceStub(channel)
         self._queries = ProjectServiceStub(channel)
+        self._previewed = PreviewedFileServiceStub(channel)
         self._internal = internal
 
     async def begin(self, request: pb.BeginSaveRequest) -> pb.BeginSaveResponse:
@@ -76,6 +79,11 @@ class ProjectMetadataClient:
         """See ProjectReader.project_file."""
         request = queries.GetProjectFileRequest(slug=slug, version=version, path=path, user_id=user_id)
         return (await call(self._queries.GetProjectFile, request)).file
+
+    async def previewed_file(self, owner_id: str, slug: str, version: int, path: str) -> ProjectFile:
+        """See PreviewReader.previewed_file."""
+        request = GetPreviewedFileRequest(owner_id=owner_id, slug=slug, version=version, path=path)
+        return (await self._step(self._previewed.GetPreviewedFile, request)).file
 
     async def project_files(
         self, slug: str, version: int, user_id: str

@@ -10,10 +10,17 @@ import grpc
 from storage_service.archives.downloads import ArchiveDownloader
 from storage_service.projects.archive_saving import ArchiveSaver
 from storage_service.projects.downloads import ProjectDownloader
+from storage_service.projects.previews import Previews
 from storage_service.projects.removing import ProjectDeleter
 from storage_service.projects.rolling_back import ProjectRollback
 from storage_service.projects.saving import ProjectSaver
-from strongroom.storage.v1 import download_pb2, project_pb2, storage_service_pb2_grpc
+from strongroom.storage.v1 import (
+    download_pb2,
+    preview_pb2,
+    preview_pb2_grpc,
+    project_pb2,
+    storage_service_pb2_grpc,
+)
 from strongroom.wire import DownloadChunk
 
 Context = grpc.aio.ServicerContext
@@ -29,6 +36,7 @@ class ProjectUseCases:
     deleter: ProjectDeleter
     downloader: ProjectDownloader
     archives: ArchiveDownloader
+    previews: Previews
 
 
 class ProjectMethods(storage_service_pb2_grpc.StorageServiceServicer):
@@ -78,6 +86,13 @@ class ProjectMethods(storage_service_pb2_grpc.StorageServiceServicer):
         async for piece in self._projects.archives.chunks(request):
             yield download_pb2.DownloadArchiveResponse(data=piece)
 
+    async def SignPreviews(
+        self,
+        request: preview_pb2.SignPreviewsRequest,
+        context: Context[preview_pb2.SignPreviewsRequest, preview_pb2.SignPreviewsResponse],
+    ) -> preview_pb2.SignPreviewsResponse:
+        return self._projects.previews.sign(request)
+
     async def _download_project_file(
         self, request: download_pb2.DownloadRequest
     ) -> AsyncIterator[download_pb2.DownloadResponse | DownloadChunk]:
@@ -88,3 +103,18 @@ class ProjectMethods(storage_service_pb2_grpc.StorageServiceServicer):
             if opened.body is not None:
                 async for chunk in opened.body:
                     yield DownloadChunk(chunk)
+
+
+class PreviewServicer(preview_pb2_grpc.PreviewServiceServicer):
+    """PreviewService: its tokens are all the right that a caller needs."""
+
+    def __init__(self, previews: Previews) -> None:
+        self._previews = previews
+
+    async def DownloadPreview(
+        self,
+        request: preview_pb2.DownloadPreviewRequest,
+        context: Context[preview_pb2.DownloadPreviewRequest, preview_pb2.DownloadPreviewResponse],
+    ) -> AsyncIterator[preview_pb2.DownloadPreviewResponse]:
+        async for message in self._previews.messages(request):
+            yield message

@@ -139,7 +139,11 @@ WAYS: Final[Mapping[str, Way]] = {
         "missing", _project("/rollback"), lambda _: {"json": {"version": 1}}
     ),
     "DELETE /api/projects/{slug}": Way("missing", _project()),
+    "GET /api/projects/{slug}/preview-url": Way("missing", _project("/preview-url")),
+    "GET /api/preview/{token}/": Way("public", _at("/api/preview/none/")),
+    "GET /api/preview/{token}/{path:path}": Way("public", _at("/api/preview/none/a.css")),
     "GET /api/sandbox-preview/{slug}": Way("missing", _preview()),
+    "GET /api/sandbox-preview/{slug}/": Way("missing", _preview("/")),
     "GET /api/sandbox-preview/{slug}/{path:path}": Way("missing", _preview("/index.html")),
     "POST /api/v1/uploads": Way("own", _at("/api/v1/uploads"), lambda _: {"json": direct()}, 201),
     "POST /api/v1/uploads/{id}/parts": Way("missing", _direct("/parts"), lambda _: {"json": {}}),

@@ -23,15 +23,17 @@ from strongroom.metadata.v1 import notification_service_pb2 as notifications
 from strongroom.metadata.v1 import project_service_pb2 as projects
 from strongroom.metadata.v1 import usage_service_pb2 as usage
 from strongroom.metadata.v1.target_pb2 import FileTarget, PathTarget, UploadSpec, UploadTarget
-from strongroom.storage.v1 import batch_pb2, direct_pb2, download_pb2, project_pb2, upload_pb2
+from strongroom.storage.v1 import batch_pb2, direct_pb2, download_pb2, preview_pb2, project_pb2, upload_pb2
 from tests.e2e import samples
 from tests.e2e.owner import Owner, save_messages
 
 Stranger = Literal["missing", "nothing", "own", "denied"]
-"""``missing``: NOT_FOUND (or, of a later release, UNIMPLEMENTED); ``nothing``: a good answer that tells
-nothing; ``own``: something of the caller's own; ``denied``: PERMISSION_DENIED.
+"""``missing``: NOT_FOUND; ``nothing``: a good answer that tells nothing; ``own``: something of the caller's
+own; ``denied``: PERMISSION_DENIED.
 """
-INTERNAL: Final = ("ReservationService", "UploadSessionService", "ProjectSaveService")
+INTERNAL: Final = ("ReservationService", "UploadSessionService", "ProjectSaveService", "PreviewedFileService")
+OPEN: Final = ("PreviewService",)
+"""Takes no bearer token (test_previews.py)."""
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,12 @@ WAYS: Final[Mapping[str, Way]] = {
     "StorageService/SaveProjectArchive": Way("own", _save_archive),
     "StorageService/RollbackProject": Way("missing", _project(project_pb2.RollbackProjectRequest, version=1)),
     "StorageService/DeleteProject": Way("missing", _project(project_pb2.DeleteProjectRequest)),
+    "StorageService/SignPreviews": Way(
+        "own",
+        lambda o: preview_pb2.SignPreviewsRequest(
+            projects=[preview_pb2.PreviewedVersion(slug=o.project, version=1)]
+        ),
+    ),
     "FileService/GetFile": Way("missing", lambda o: files.GetFileRequest(key=o.at_path.key)),
     "FileService/BatchGetFiles": Way(
         "nothing", lambda o: files.BatchGetFilesRequest(file_ids=[o.at_path.id])

@@ -6,6 +6,7 @@ import warnings
 from strongroom.storage.v1 import batch_pb2 as strongroom_dot_storage_dot_v1_dot_batch__pb2
 from strongroom.storage.v1 import direct_pb2 as strongroom_dot_storage_dot_v1_dot_direct__pb2
 from strongroom.storage.v1 import download_pb2 as strongroom_dot_storage_dot_v1_dot_download__pb2
+from strongroom.storage.v1 import preview_pb2 as strongroom_dot_storage_dot_v1_dot_preview__pb2
 from strongroom.storage.v1 import project_pb2 as strongroom_dot_storage_dot_v1_dot_project__pb2
 from strongroom.storage.v1 import upload_pb2 as strongroom_dot_storage_dot_v1_dot_upload__pb2
 
@@ -144,6 +145,11 @@ class StorageServiceStub:
                 '/strongroom.storage.v1.StorageService/DeleteProject',
                 request_serializer=strongroom_dot_storage_dot_v1_dot_project__pb2.DeleteProjectRequest.SerializeToString,
                 response_deserializer=strongroom_dot_storage_dot_v1_dot_project__pb2.DeleteProjectResponse.FromString,
+                _registered_method=True)
+        self.SignPreviews = channel.unary_unary(
+                '/strongroom.storage.v1.StorageService/SignPreviews',
+                request_serializer=strongroom_dot_storage_dot_v1_dot_preview__pb2.SignPreviewsRequest.SerializeToString,
+                response_deserializer=strongroom_dot_storage_dot_v1_dot_preview__pb2.SignPreviewsResponse.FromString,
                 _registered_method=True)
 
 
@@ -312,6 +318,14 @@ class StorageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SignPreviews(self, request, context):
+        """Tokens for showing versions of the caller's projects in a browser, by PreviewService. They are not looked up: a token
+        for what is not there finds nothing.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StorageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -419,6 +433,11 @@ def add_StorageServiceServicer_to_server(servicer, server):
                     servicer.DeleteProject,
                     request_deserializer=strongroom_dot_storage_dot_v1_dot_project__pb2.DeleteProjectRequest.FromString,
                     response_serializer=strongroom_dot_storage_dot_v1_dot_project__pb2.DeleteProjectResponse.SerializeToString,
+            ),
+            'SignPreviews': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignPreviews,
+                    request_deserializer=strongroom_dot_storage_dot_v1_dot_preview__pb2.SignPreviewsRequest.FromString,
+                    response_serializer=strongroom_dot_storage_dot_v1_dot_preview__pb2.SignPreviewsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -990,6 +1009,33 @@ class StorageService:
             '/strongroom.storage.v1.StorageService/DeleteProject',
             strongroom_dot_storage_dot_v1_dot_project__pb2.DeleteProjectRequest.SerializeToString,
             strongroom_dot_storage_dot_v1_dot_project__pb2.DeleteProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignPreviews(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.storage.v1.StorageService/SignPreviews',
+            strongroom_dot_storage_dot_v1_dot_preview__pb2.SignPreviewsRequest.SerializeToString,
+            strongroom_dot_storage_dot_v1_dot_preview__pb2.SignPreviewsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from strongroom.storage.v1 import batch_pb2 as _batch_pb2
 from strongroom.storage.v1 import direct_pb2 as _direct_pb2
 from strongroom.storage.v1 import download_pb2 as _download_pb2
+from strongroom.storage.v1 import preview_pb2 as _preview_pb2
 from strongroom.storage.v1 import project_pb2 as _project_pb2
 from strongroom.storage.v1 import upload_pb2 as _upload_pb2
 import abc as _abc_1
@@ -102,6 +103,10 @@ class StorageServiceStub:
     """Makes a new version with the content of an old one, by server-side copy."""
     DeleteProject: _grpc.UnaryUnaryMultiCallable[_project_pb2.DeleteProjectRequest, _project_pb2.DeleteProjectResponse]
     """Deletes a project with all its versions."""
+    SignPreviews: _grpc.UnaryUnaryMultiCallable[_preview_pb2.SignPreviewsRequest, _preview_pb2.SignPreviewsResponse]
+    """Tokens for showing versions of the caller's projects in a browser, by PreviewService. They are not looked up: a token
+    for what is not there finds nothing.
+    """
 
 @_typing.type_check_only
 class StorageServiceAsyncStub(StorageServiceStub):
@@ -173,6 +178,10 @@ class StorageServiceAsyncStub(StorageServiceStub):
     """Makes a new version with the content of an old one, by server-side copy."""
     DeleteProject: _aio.UnaryUnaryMultiCallable[_project_pb2.DeleteProjectRequest, _project_pb2.DeleteProjectResponse]  # type: ignore[assignment]
     """Deletes a project with all its versions."""
+    SignPreviews: _aio.UnaryUnaryMultiCallable[_preview_pb2.SignPreviewsRequest, _preview_pb2.SignPreviewsResponse]  # type: ignore[assignment]
+    """Tokens for showing versions of the caller's projects in a browser, by PreviewService. They are not looked up: a token
+    for what is not there finds nothing.
+    """
 
 class StorageServiceServicer:
     """Moves bytes between callers and S3. Every call is made as the user of the bearer token; what belongs to somebody
@@ -346,5 +355,14 @@ class StorageServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_project_pb2.DeleteProjectResponse, _abc.Awaitable[_project_pb2.DeleteProjectResponse]]:
         """Deletes a project with all its versions."""
+
+    def SignPreviews(
+        self,
+        request: _preview_pb2.SignPreviewsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_preview_pb2.SignPreviewsResponse, _abc.Awaitable[_preview_pb2.SignPreviewsResponse]]:
+        """Tokens for showing versions of the caller's projects in a browser, by PreviewService. They are not looked up: a token
+        for what is not there finds nothing.
+        """
 
 def add_StorageServiceServicer_to_server(servicer: StorageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
