@@ -13,7 +13,7 @@ from gateway.call import Call
 from gateway.idempotency import idempotency_key
 from gateway.json_body import read_json
 from gateway.reply import Reply, header, json_reply
-from gateway.routes.targets import upload_target
+from gateway.routes.targets import upload_target, visibility_of
 from gateway.routing import Routes
 from gateway.schemas.direct import CompleteBody, DirectBody, PartsBody, WholeChecksums
 from gateway.signed import urls_of
@@ -44,8 +44,10 @@ routes = Routes("direct")
 async def create_direct_upload(call: Call) -> Reply:
     """Begin: where each part goes."""
     body = await read_json(call, DirectBody)
+    target = _fields(body.target)
     spec = UploadSpec(
-        target=upload_target(_fields(body.target)),
+        target=upload_target(target),
+        visibility=visibility_of(target),
         filename=body.filename,
         content_type=body.content_type,
         size_bytes=body.size,

@@ -20,7 +20,7 @@ from gateway.routing import Routes
 from gateway.schemas.generations import BatchBody, GenerationBody
 from gateway.signed import sign, url_of_stored, urls_of
 from gateway.timestamps import rfc3339
-from gateway.uploads import receive_upload
+from gateway.uploads import VISIBILITIES, receive_upload
 from gateway.uuids import path_id
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1.file_pb2 import (
@@ -248,7 +248,11 @@ def _saved(file: File, url: str | None) -> dict[str, Any]:
 def _import_request(call: Call, body: GenerationBody) -> ImportFromUrlRequest:
     settings = "" if body.settings is None else json_reply(body.settings).body.decode()
     target = GenerationTarget(type=TYPES[body.type], prompt=body.prompt or "", settings_json=settings)
-    spec = UploadSpec(target=UploadTarget(generation=target), user_id=call.user_id())
+    spec = UploadSpec(
+        target=UploadTarget(generation=target),
+        visibility=VISIBILITIES[body.visibility],
+        user_id=call.user_id(),
+    )
     return ImportFromUrlRequest(url=body.url, spec=spec)
 
 

@@ -8,10 +8,13 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from uuid import UUID
 
+from gateway.fields import choice
 from gateway.routes.event_media import MediaForm, PictureForm, TempForm
 from gateway.routes.files import FileForm
 from gateway.routes.generations import TYPES, GenerationForm
+from gateway.uploads import VISIBILITIES
 from strongroom.errors import InvalidField
+from strongroom.metadata.v1.file_pb2 import Visibility
 from strongroom.metadata.v1.target_pb2 import PathTarget, UploadTarget
 
 Fields = Mapping[str, str]
@@ -26,6 +29,14 @@ def upload_target(fields: Fields) -> UploadTarget:
     if family not in FAMILIES:
         raise InvalidField(f"family must be one of: {', '.join(FAMILIES)}.", field="family", rule="in")
     return FAMILIES[family](fields)
+
+
+def visibility_of(fields: Fields) -> Visibility.ValueType:
+    """The field ``visibility`` of every family.
+
+    :raises InvalidField: neither private nor public.
+    """
+    return choice(fields, "visibility", VISIBILITIES, default="private")
 
 
 def _generation(fields: Fields) -> UploadTarget:

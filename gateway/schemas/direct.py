@@ -50,7 +50,8 @@ class DirectBody(BaseModel):
 
     target: dict[str, Any] = Field(
         description=(
-            "`family` (files, generations, event_media, profile_picture, temp, path) and its form's fields."
+            "`family` (files, generations, event_media, profile_picture, temp, path) and its form's"
+            " fields, `visibility` among them."
         )
     )
     filename: Annotated[str, Field(max_length=1024)] = ""

@@ -66,6 +66,10 @@ class GenerationBody(BaseModel):
     type: GenerationKind
     prompt: Annotated[str, Field(max_length=32768)] | None = None
     settings: Any = Field(default=None, description="Any JSON; comes back as it was.")
+    visibility: Literal["private", "public"] = Field(
+        default="private",
+        description="public: with a CDN configured, the file's URL is permanent and needs no signature.",
+    )
 
 
 class BatchBody(BaseModel):

@@ -47,6 +47,7 @@ async def import_(
     """Have the service pull generations from URLs, several side by side. Prints the key of each."""
     _check(settings)
     tally = Tally(session)
+    visibility = Visibility.PUBLIC if public else None
     async with session.client() as client:
         if len(urls) == 1:
             with bars_for(session.output) as bars, bars.transfer(urls[0]) as report:
@@ -55,14 +56,12 @@ async def import_(
                     _kind(kind),
                     prompt,
                     settings,
-                    visibility=Visibility.PUBLIC if public else None,
+                    visibility=visibility,
                     on_progress=report,
                 )
             _show(session, file)
             return tally.exit_code
-        if public:
-            raise UsageProblem("--public goes with one URL")
-        items = [ImportItem(url, _kind(kind), prompt, settings) for url in urls]
+        items = [ImportItem(url, _kind(kind), prompt, settings, visibility=visibility) for url in urls]
         for url, found in zip(urls, await client.generations.import_batch(items), strict=True):
             if isinstance(found, StoredFile):
                 _show(session, found)

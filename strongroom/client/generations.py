@@ -38,6 +38,7 @@ class ImportItem:
     settings: str | Mapping[str, Any] = ""
     filename: str = ""
     request_id: str | None = None
+    visibility: Visibility | None = None
 
     def to_proto(self, user_id: str) -> direct_pb2.ImportFromUrlRequest:
         """The request as the contract has it.
@@ -50,6 +51,8 @@ class ImportItem:
             request_id=self.request_id or str(uuid4()),
             user_id=user_id,
         )
+        if self.visibility is not None:
+            spec.visibility = self.visibility.to_proto()
         return direct_pb2.ImportFromUrlRequest(url=self.url, spec=spec)
 
 
@@ -81,9 +84,8 @@ class Generations:
         :raises SourceUrlRefused: the URL leads where the service may not go. :raises SourceUrlFailed: the
             source did not give the file.
         """
-        request = ImportItem(url, type, prompt, settings, filename, request_id).to_proto(self._user_id)
-        if visibility is not None:
-            request.spec.visibility = visibility.to_proto()
+        item = ImportItem(url, type, prompt, settings, filename, request_id, visibility)
+        request = item.to_proto(self._user_id)
         deadline = Deadline(timeout)
         attempts = self._connection.attempts(deadline)
         while True:
