@@ -64,7 +64,7 @@ class Opening:
             return known
         await failpoints.hit(AFTER_OPEN)
         if response.HasField("replay"):
-            return _finished(response.replay)
+            return await self._replayed(owner_id, request.spec.request_id, response.replay)
         return await self._database.transact(user(owner_id), lambda tx: _shown(tx, owner_id, upload_id))
 
     def _plan(self, upload_id: str, request: OpenSessionRequest) -> ReservedSession:
@@ -114,11 +114,21 @@ class Opening:
 
         return await self._database.transact(user(owner_id), work)
 
+    async def _replayed(self, owner_id: str, request_id: str, file: File) -> Session:
+        """An earlier request has finished, and its file was deleted since: rule R6, the same answer as then.
+
+        It has no upload_id when its session is forgotten.
+        """
+        values = {"owner": owner_id, "request_id": request_id}
+        found = await self._database.read(user(owner_id), rows.BY_REQUEST, values)
+        return Session(
+            upload_id=rows.SessionRow.of(found[0]).upload_id if found else "",
+            finished=True,
+            file=file,
+            persisted_size=file.size_bytes,
+            size_bytes=file.size_bytes,
+        )
+
 
 async def _shown(tx: Transaction, owner_id: str, upload_id: str) -> Session:
     return await rows.show(tx, await rows.read(tx, owner_id, upload_id))
-
-
-def _finished(file: File) -> Session:
-    """An earlier request has finished and its session is forgotten (rule R6: its answer is not)."""
-    return Session(finished=True, file=file, persisted_size=file.size_bytes, size_bytes=file.size_bytes)

@@ -1,0 +1,208 @@
+"""State of sessions: opened once, moved on by one writer, expired, forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from metadata_service.sessions.ending import Ending
+from metadata_service.sessions.opening import Opening
+from metadata_service.sessions.progress import Progress
+from metadata_service.sessions.reading import Reading
+from servicekit.principal import Principal
+from strongroom.errors import (
+    IdempotencyKeyReused,
+    SizeMismatch,
+    UploadExpired,
+    UploadNotFound,
+    UploadSuperseded,
+)
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_UPLOAD_PROGRESS
+from strongroom.metadata.v1.upload_session_service_pb2 import (
+    SESSION_KIND_PARTIAL,
+    SESSION_KIND_SEQUENTIAL,
+    OpenSessionRequest,
+    RecordProgressRequest,
+    Session,
+)
+from tests.integration.metadata_service.world import (
+    World,
+    fingerprint,
+    handle,
+    plain_spec,
+    proto_handle,
+)
+
+
+@dataclass
+class Sessions:
+    """One owner's sessions."""
+
+    world: World
+    owner: str
+
+    def __post_init__(self) -> None:
+        world = self.world
+        self.opening = Opening(world.database, world.timing, world.reserving)
+        self.reading = Reading(world.database, world.timing)
+        self.progress = Progress(world.database, world.timing, world.limits)
+        self.ending = Ending(world.database)
+
+    async def open(
+        self, size: int | None = 10, request_id: str = "", *, partial: bool = False, **more: Any
+    ) -> Session:
+        spec = plain_spec(request_id, **more)
+        if size is not None:
+            spec.size_bytes = size
+        kind = SESSION_KIND_PARTIAL if partial else SESSION_KIND_SEQUENTIAL
+        request = OpenSessionRequest(
+            spec=spec,
+            kind=kind,
+            blob_kind=blob_pb2.BLOB_KIND_SINGLE,
+            part_size_bytes=8,
+            fingerprint=fingerprint(spec),
+            annotation=b"kept",
+        )
+        return await self.opening.open(self.owner, request)
+
+    async def record(self, session: Session, persisted: int, **more: Any) -> None:
+        request = RecordProgressRequest(
+            blob=proto_handle(session.blob), persisted_size=persisted, prefix_crc32c=7, **more
+        )
+        await self.progress.record(handle(session.blob), request)
+
+    def lie_still(self, session: Session, seconds: int = 100_000) -> None:
+        """As if nothing had been heard of it for so long."""
+        values = (seconds, session.blob.id)
+        change = self.world.logins.change
+        change(
+            "UPDATE upload_sessions SET expires_at = expires_at - %s * interval '1 s' WHERE blob_id = %s",
+            *values,
+        )
+        change(
+            "UPDATE blobs SET lease_expires_at = lease_expires_at - %s * interval '1 s' WHERE id = %s",
+            *values,
+        )
+
+    def told(self) -> list[dict[str, Any]]:
+        """Payloads of the progress events."""
+        rows = self.world.logins.rows(
+            "SELECT payload FROM events WHERE owner_id = %s AND type = %s ORDER BY xid, id",
+            self.owner,
+            EVENT_TYPE_UPLOAD_PROGRESS,
+        )
+        return [row[0] for row in rows]
+
+
+@pytest.fixture
+def sessions(world: World, owner: str) -> Sessions:
+    return Sessions(world, owner)
+
+
+async def test_a_repeat_answers_the_same_session(sessions: Sessions) -> None:
+    first = await sessions.open(10, "r1")
+    await sessions.record(first, 3)
+    again = await sessions.open(10, "r1")
+    assert (again.upload_id, again.persisted_size, again.annotation) == (first.upload_id, 3, b"kept")
+    with pytest.raises(IdempotencyKeyReused):
+        await sessions.open(11, "r1")
+    assert (await sessions.open(10)).upload_id != first.upload_id
+
+
+async def test_the_answer_outlives_the_file_and_keeps_its_name(sessions: Sessions) -> None:
+    first = await sessions.open(10, "r1")
+    file = (await sessions.world.commit(first.blob)).file
+    finished = await sessions.open(10, "r1")
+    assert (finished.upload_id, finished.finished, finished.file) == (first.upload_id, True, file)
+    await sessions.world.delete(sessions.owner, file)
+    replayed = await sessions.open(10, "r1")
+    assert (replayed.upload_id, replayed.finished, replayed.file) == (first.upload_id, True, file)
+    with pytest.raises(UploadNotFound):
+        await sessions.reading.get(sessions.owner, first.upload_id)
+
+
+@pytest.mark.parametrize("partial", [False, True])
+async def test_what_lies_still_expires(sessions: Sessions, partial: bool) -> None:
+    session = await sessions.open(10, partial=partial)
+    await sessions.record(session, 3)
+    sessions.lie_still(session)
+    for asked in (sessions.reading.get, sessions.reading.acquire, sessions.ending.cancel):
+        with pytest.raises(UploadExpired):
+            await asked(sessions.owner, session.upload_id)
+    with pytest.raises(UploadExpired):
+        await sessions.progress.declare(sessions.owner, session.upload_id, 10)
+
+
+async def test_each_step_moves_the_end_on(sessions: Sessions) -> None:
+    session = await sessions.open(10)
+    sessions.lie_still(session, 80_000)
+    before = (await sessions.reading.get(sessions.owner, session.upload_id)).expire_time
+    await sessions.record(session, 3)
+    after = (await sessions.reading.get(sessions.owner, session.upload_id)).expire_time
+    assert after.seconds - before.seconds > 70_000
+    sessions.lie_still(session, 80_000)
+    acquired = await sessions.reading.acquire(sessions.owner, session.upload_id)
+    assert acquired.expire_time.seconds >= after.seconds
+
+
+async def test_an_expired_session_is_given_to_the_cleaner_and_says_so_for_a_day(
+    own_world: World, owner: str
+) -> None:
+    sessions = Sessions(own_world, owner)
+    session = await sessions.open(10)
+    await sessions.record(session, 3, multipart_upload_id="mpu-1")
+    sessions.lie_still(session)
+    claimed: list[str] = []
+    for _ in range(3):
+        blobs, _more = await own_world.cleaning.claim(100)
+        claimed += [blob.key for blob in blobs]
+    assert session.blob.key in claimed
+    assert f"segments/{session.blob.id}/" in claimed
+    with pytest.raises(UploadExpired):
+        await sessions.reading.get(owner, session.upload_id)
+    own_world.logins.change("UPDATE upload_sessions SET forget_at = now()")
+    await own_world.cleaning.claim(100)
+    with pytest.raises(UploadNotFound):
+        await sessions.reading.get(owner, session.upload_id)
+
+
+async def test_only_the_newest_writer_moves_it_on(sessions: Sessions) -> None:
+    session = await sessions.open(10)
+    older = await sessions.reading.acquire(sessions.owner, session.upload_id)
+    newer = await sessions.reading.acquire(sessions.owner, session.upload_id)
+    assert newer.blob.epoch == older.blob.epoch + 1
+    with pytest.raises(UploadSuperseded):
+        await sessions.record(older, 3)
+    await sessions.record(newer, 4)
+    for wrong in (3, 11):
+        with pytest.raises(SizeMismatch):
+            await sessions.record(newer, wrong)
+    assert (await sessions.reading.get(sessions.owner, session.upload_id)).persisted_size == 4
+
+
+async def test_progress_is_told_every_two_seconds(sessions: Sessions) -> None:
+    session = await sessions.open(10)
+    for size in (3, 4, 5):
+        await sessions.record(session, size)
+    expected = {"upload_id": session.upload_id, "persisted_size": 3, "size_bytes": 10}
+    assert sessions.told() == [expected]
+    sessions.world.logins.change(
+        "UPDATE upload_sessions SET told_at = told_at - interval '2 s' WHERE blob_id = %s", session.blob.id
+    )
+    await sessions.record(session, 5)
+    assert sessions.told() == [expected], "nothing new is no news"
+    await sessions.record(session, 6)
+    assert [told["persisted_size"] for told in sessions.told()] == [3, 6]
+
+
+async def test_admins_mean_the_owner_of_the_session(sessions: Sessions) -> None:
+    session = await sessions.open(10)
+    of = sessions.reading.owner_of
+    assert await of(Principal("root", is_admin=True), session.upload_id) == sessions.owner
+    assert await of(Principal("root", is_admin=True), "unknown") == "root"
+    assert await of(Principal("bob"), session.upload_id) == "bob"
+    with pytest.raises(UploadNotFound):
+        await sessions.reading.get("bob", session.upload_id)
