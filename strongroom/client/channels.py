@@ -20,10 +20,15 @@ KEEPALIVE_TIMEOUT_MS = 20_000
 
 #: Unary calls that change nothing: gRPC itself tries them again (https://grpc.io/docs/guides/retry/).
 IDEMPOTENT = {
-    "strongroom.metadata.v1.FileService": ("GetFile", "ListFiles"),
+    "strongroom.metadata.v1.FileService": ("GetFile", "BatchGetFiles", "ListFiles"),
+    "strongroom.metadata.v1.GenerationService": ("GetGeneration", "ListGenerations", "GetGenerationStats"),
+    "strongroom.metadata.v1.EventMediaService": ("GetEventMedia", "ListEventMedia", "GetProfilePicture"),
+    "strongroom.metadata.v1.ProjectService": (
+        "GetProject", "GetProjectFile", "ListProjects", "ListProjectFiles", "ListProjectVersions"
+    ),
     "strongroom.metadata.v1.UsageService": ("GetUsage",),
-    "strongroom.storage.v1.StorageService": ("SignUrl", "GetUpload"),
-}
+    "strongroom.storage.v1.StorageService": ("SignUrl", "BatchSignUrls", "SignPreviews", "GetUpload"),
+}  # fmt: skip
 
 
 def service_config() -> str:
