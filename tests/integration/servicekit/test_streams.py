@@ -10,10 +10,13 @@ import pytest
 from grpc import aio
 
 from servicekit.server import serve_in_process
+from servicekit.telemetry import Metrics
 from strongroom.errors import Overloaded, from_rpc_error
+from strongroom.metadata.v1.file_pb2 import File
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
 from tests.integration.servicekit.conftest import Serving
 from tests.integration.servicekit.echo import Echo, EchoStub, bearer, everything, failure, settings
+from tests.integration.servicekit.test_metrics import samples
 
 ONE = GetUploadRequest(upload_id="u")
 
@@ -94,6 +97,27 @@ async def test_a_cancelled_response_stream_closes_its_generator(serving: Serving
         call.cancel()
         await asyncio.wait_for(watched.ended.wait(), 10)
     assert watched.how == "closed"
+
+
+async def test_a_write_to_a_caller_who_has_left_is_no_bug_of_ours(serving: Serving) -> None:
+    """The write often fails before the cancellation arrives; either way the call was cancelled."""
+
+    async def endless(request: Any, context: Any) -> Any:
+        while True:
+            yield UploadResponse(file=File(key="x" * 1_000_000))
+
+    metrics = Metrics()
+    async with serving(Echo(server_stream=endless), metrics=metrics) as stub:
+        for _ in range(50):
+            call = stub.server_stream(ONE, metadata=bearer())
+            async for _ in call:
+                break
+            await asyncio.sleep(0.02)
+            call.cancel()
+        async with asyncio.timeout(60):
+            while samples(metrics, "grpc_server_in_flight") != {("ServerStream",): 0.0}:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert samples(metrics, "grpc_server_handled_total") == {("ServerStream", "CANCELLED"): 50.0}
 
 
 async def how_it_ends(add: Any, options: Any) -> str:
