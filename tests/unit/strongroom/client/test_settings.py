@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from strongroom.client.channels import channel_options, service_config, uses_tls
+from strongroom.client.channels import IDEMPOTENT, channel_options, service_config, uses_tls
 from strongroom.client.settings import ClientSettings, ConfigurationError, Tls, is_loopback, read_stack
 from tests.unit.strongroom.client.stack_file import write_stack
 
@@ -102,8 +102,8 @@ def test_a_token_travels_in_the_clear_to_loopback_only_unless_asked_for() -> Non
 def test_the_service_config_balances_and_repeats_what_only_reads() -> None:
     config = json.loads(service_config())
     assert config["loadBalancingConfig"] == [{"round_robin": {}}]
-    methods = {name["method"] for name in config["methodConfig"][0]["name"]}
-    assert methods == {"GetFile", "ListFiles", "GetUsage", "SignUrl", "GetUpload"}
+    named = [(name["service"], name["method"]) for name in config["methodConfig"][0]["name"]]
+    assert named == [(service, method) for service, methods in IDEMPOTENT.items() for method in methods]
     assert int(dict(channel_options())["grpc.keepalive_time_ms"]) >= 10_000
 
 
