@@ -79,8 +79,14 @@ async def abort_unrecorded_uploads(store: OpenUploadStore, blob: blob_pb2.Blob) 
 
 
 async def _remove_leftovers(store: RemovalStore, blob: blob_pb2.Blob) -> None:
-    """Open uploads and versions of the attempt that nobody refers to; what is not surely its own stays."""
+    """Open uploads and versions of the attempt that nobody refers to; what is not surely its own stays.
+
+    Not versions of a multipart upload: S3 makes one only; where Swift makes another of a Complete that came
+    late, both have the same parts, and removing either would take them from the other. They go together.
+    """
     await abort_unrecorded_uploads(store, blob)
+    if blob.upload_id:
+        return
     for ref in await _versions_at(store, blob.key):
         if ref.version_id == blob.version_id:
             continue
@@ -138,10 +144,10 @@ async def _objects_of(store: VersionStore, blob: blob_pb2.Blob) -> list[ObjectRe
     places.
 
     There (project files, paths) the attempt id in the object's metadata tells whose a version is, or its
-    version id once it was committed. Elsewhere every version goes: a PUT that arrives late may have made
-    another one.
+    version id once it was committed (a multipart upload may have two: see ``_remove_leftovers``). Elsewhere
+    every version goes: a PUT that arrives late may have made another one.
     """
-    if blob.version_id and shares_key(blob):
+    if blob.version_id and shares_key(blob) and not blob.upload_id:
         ref = ObjectRef(blob.key, blob.version_id)
         return [ref] if await _exists(store, ref) else []
     refs = await _versions_at(store, blob.key)

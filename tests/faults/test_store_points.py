@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.cell import Cell
 from tests.faults.checker import Upload
-from tests.faults.client import LARGE, SMALL, new_upload, put, putting, repeat_until_stored
+from tests.faults.client import LARGE, SMALL, delete, new_upload, put, putting, repeat_until_stored
 from tests.faults.points import BREAKS, Break
 from tests.faults.s3_proxy import Rule
 from tests.stack import until
@@ -67,3 +67,12 @@ def test_nothing_is_left_of_anybody(cell: Cell) -> None:
     cell.run()
     cell.checker.wait_drained()
     assert cell.checker.problems(*_log.values()) == []
+
+
+def test_what_is_deleted_leaves_no_version(cell: Cell) -> None:
+    """Also where a Complete that came late has made a second one."""
+    cell.run()
+    for upload in _log.values():
+        assert delete(cell, upload.owner, upload.acked) == 200
+    cell.checker.wait_drained()
+    assert cell.checker.versions() == []

@@ -74,3 +74,22 @@ async def test_only_unrecorded_uploads_are_aborted_and_only_where_the_key_is_its
         await remove_blob(store, _leftovers(key, "v", recorded))
     assert [upload.upload_id for upload in await store.list_uploads(own)] == [recorded]
     assert len(await store.list_uploads(shared)) == 1
+
+
+@KEYS
+async def test_versions_of_one_multipart_upload_stay_together(key: str) -> None:
+    """Swift: they have the same parts, so the row of neither may go alone."""
+    store = MemoryObjectStore(versioned=True)
+    kept, twin = await _put(store, key, ATTEMPT), await _put(store, key, ATTEMPT)
+    await remove_blob(store, _leftovers(key, kept, "upload"))
+    assert await _versions(store, key) == {kept, twin}
+    committed = blob_pb2.Blob(
+        id=ATTEMPT,
+        kind=blob_pb2.BLOB_KIND_MULTIPART,
+        state=blob_pb2.BLOB_STATE_DELETING,
+        key=key,
+        version_id=kept,
+        upload_id="upload",
+    )
+    await remove_blob(store, committed)
+    assert await _versions(store, key) == set()
