@@ -197,6 +197,7 @@ def test_a_kill_loses_nothing(cell: Cell, story: type[Story], point: str) -> Non
     until(f"{point} is reached", lambda: not cell.is_alive(service) or not _armed(cell, service))
     cell.run()
     cell.checker.wait_drained()
+    cell.checker.wait_no_open_uploads()  # one that nobody has recorded waits for the sweep
     assert cell.checker.problems() == []
 
 
