@@ -53,6 +53,9 @@ _LIST = (
     Target("storage_service peak memory, project of 100 MiB", 320, 240, unit="MiB"),
     Target("metadata_service peak memory, project of 100 MiB", 200, 160, unit="MiB"),
     Target("small GET p50, two uploads running ÷ quiet", 6.0, 4.0),
+    Target("bytes written to S3 per byte, in pieces of 1 MiB", 2.0, 2.0),
+    Target("bytes written to S3 per byte, in pieces of 8 and 64 MiB", 1.0, 1.0),
+    Target("resumable upload MiB/s ÷ one shot", 0.8, 0.95, at_least=True),
 )
 TARGETS = {target.figure: target for target in _LIST}
 

@@ -19,7 +19,9 @@ from benchmarks.samples import Sample
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is done. `memory` are body sizes; `list_rows` are row counts, small and large."""
+    """How much is done. `memory` are body sizes; `list_rows` are row counts, small and large; `session_body`
+    is what resumable uploads send.
+    """
 
     rounds: int = 5
     body: int = GIB
@@ -28,6 +30,7 @@ class Scale:
     several: int = 8
     loop_seconds: float = 5.0
     list_rows: tuple[int, int] = (1_000, 1_000_000)
+    session_body: int = 192 * MIB
     project: Shape = WHOLE
 
 
@@ -39,6 +42,7 @@ QUICK = Scale(
     several=2,
     loop_seconds=0.5,
     list_rows=(60, 600),
+    session_body=16 * MIB,
     project=Shape(files=60, size=4096),
 )
 

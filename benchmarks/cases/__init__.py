@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.cases import listing, memory, mixed, project, small, transfers
+from benchmarks.cases import listing, memory, mixed, project, resumable, small, transfers
 from benchmarks.report import Result
 from benchmarks.workbench import Workbench
 
@@ -15,5 +15,6 @@ CASES: dict[str, Callable[[Workbench], Result]] = {
     "list": listing.run,
     "memory": memory.run,
     "mixed": mixed.run,
+    "resumable": resumable.run,
     "project": project.run,
 }

@@ -34,7 +34,7 @@ typedef struct {
 static Table objects, uploads;
 static unsigned serial;
 static struct {
-    long long puts, parts, gets, heads, deletes, completes, aborts, bytes_in, bytes_out;
+    long long puts, creates, parts, gets, heads, deletes, completes, aborts, bytes_in, bytes_out;
 } stats;
 
 static unsigned hash(const char *s) {
@@ -182,6 +182,7 @@ static void create_upload(Conn *c) {
     Entry *upload = remember(&uploads, id, c->echo, "", 0);
     upload->target = strdup(c->path);
     upload->part_sizes = calloc(PARTS_MAX, sizeof(long long));
+    stats.creates++;
     snprintf(xml, sizeof xml, "<InitiateMultipartUploadResult><Key>%s</Key><UploadId>%s</UploadId></InitiateMultipartUploadResult>", key, id);
     answer_xml(c, "200 OK", "", xml);
 }
@@ -236,10 +237,10 @@ static void answer_about_sink(Conn *c) {
     char json[512];
     if (!strcmp(c->path, "/_sink/pattern")) return get_object(c, &block);
     snprintf(json, sizeof json,
-             "{\"puts\": %lld, \"parts\": %lld, \"gets\": %lld, \"heads\": %lld, \"deletes\": %lld, \"completes\": %lld, \"aborts\": %lld, "
+             "{\"puts\": %lld, \"creates\": %lld, \"parts\": %lld, \"gets\": %lld, \"heads\": %lld, \"deletes\": %lld, \"completes\": %lld, \"aborts\": %lld, "
              "\"bytes_in\": %lld, \"bytes_out\": %lld, \"objects\": %lld, \"uploads\": %lld}",
-             stats.puts, stats.parts, stats.gets, stats.heads, stats.deletes, stats.completes, stats.aborts, stats.bytes_in,
-             stats.bytes_out, objects.count, uploads.count);
+             stats.puts, stats.creates, stats.parts, stats.gets, stats.heads, stats.deletes, stats.completes, stats.aborts,
+             stats.bytes_in, stats.bytes_out, objects.count, uploads.count);
     answer_xml(c, "200 OK", "", json);
 }
 

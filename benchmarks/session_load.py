@@ -1,0 +1,86 @@
+"""Resumable uploads as clients make them: sessions over gRPC, tus over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import grpc
+
+from benchmarks import payload
+from strongroom.metadata.v1 import target_pb2
+from strongroom.storage.v1 import storage_service_pb2_grpc, upload_pb2
+
+_TIMEOUT = 600.0
+_OPTIONS = (("grpc.http2.bdp_probe", 0), ("grpc.use_local_subchannel_pool", 1))
+_TUS = {"Tus-Resumable": "1.0.0"}
+
+
+class Sessions:
+    """A connection of its own to storage_service, as one user. Close it."""
+
+    def __init__(self, address: str, token: str) -> None:
+        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
+        self._stub = storage_service_pb2_grpc.StorageServiceStub(self._channel)
+        self._metadata = (("authorization", f"Bearer {token}"),)
+
+    def create(self, size: int) -> str:
+        """CreateUpload of `size` bytes; the upload_id."""
+        target = target_pb2.UploadTarget(file=target_pb2.FileTarget())
+        spec = target_pb2.UploadSpec(target=target, filename="payload.bin", size_bytes=size)
+        request = upload_pb2.CreateUploadRequest(spec=spec)
+        answer = self._stub.CreateUpload(request, metadata=self._metadata, timeout=_TIMEOUT)
+        upload_id: str = answer.session.upload_id
+        return upload_id
+
+    def offset(self, upload_id: str) -> int:
+        """GetUpload, ending a writer that may still be there; where to go on."""
+        request = upload_pb2.GetUploadRequest(upload_id=upload_id, preempt=True)
+        answer = self._stub.GetUpload(request, metadata=self._metadata, timeout=_TIMEOUT)
+        return int(answer.session.persisted_size)
+
+    def write(self, upload_id: str, offset: int, size: int) -> int:
+        """One Upload of `size` bytes from `offset` (whole MiB) on; how many bytes are persisted then."""
+
+        def messages() -> Iterator[upload_pb2.UploadRequest]:
+            yield upload_pb2.UploadRequest(upload_id=upload_id, write_offset=offset)
+            at = offset
+            for chunk in payload.chunks(size):
+                yield upload_pb2.UploadRequest(write_offset=at, data=bytes(chunk))
+                at += len(chunk)
+
+        answer = self._stub.Upload(messages(), metadata=self._metadata, timeout=_TIMEOUT)
+        return int(answer.file.size_bytes if answer.HasField("file") else answer.persisted_size)
+
+    def upload(self, size: int, piece: int) -> None:
+        """A whole file of `size` bytes, `piece` bytes in each Upload."""
+        upload_id = self.create(size)
+        for offset in range(0, size, piece):
+            end = min(offset + piece, size)
+            persisted = self.write(upload_id, offset, end - offset)
+            if persisted != end:
+                raise RuntimeError(f"{persisted} bytes are persisted, not {end}")
+
+    def close(self) -> None:
+        """Close the channel."""
+        self._channel.close()
+
+
+def tus_resume(url: str, token: str, upload_id: str, size: int) -> int:
+    """A new connection, HEAD, and a PATCH of `size` bytes from there on; the offset then."""
+    place = urlsplit(url)
+    path, signed = f"/files/{upload_id}", _TUS | {"Authorization": f"Bearer {token}"}
+    connection = http.client.HTTPConnection(place.netloc, timeout=_TIMEOUT)
+    try:
+        connection.request("HEAD", path, headers=signed)
+        answer = connection.getresponse()
+        answer.read()
+        headers = signed | {
+            "Content-Type": "application/offset+octet-stream",
+            "Upload-Offset": answer.headers["Upload-Offset"],
+        }
+        connection.request("PATCH", path, body=payload.block()[:size], headers=headers)
+        return int(connection.getresponse().headers["Upload-Offset"])
+    finally:
+        connection.close()
