@@ -14,6 +14,9 @@ Choice = TypeVar("Choice")
 _INTEGER: Final = re.compile(r"-?[0-9]+")
 #: More digits than any of our numbers has; the value is then only known to be large.
 _MAX_DIGITS: Final = 18
+MAX_INTEGER: Final = 2**31 - 1
+#: As metadata_service has it: each row passed over costs what a row read does.
+MAX_SKIP: Final = 100_000
 
 
 def integer(call: Call, name: str, *, default: int, minimum: int, maximum: int, clamp: bool = False) -> int:
@@ -34,6 +37,22 @@ def integer(call: Call, name: str, *, default: int, minimum: int, maximum: int, 
             return maximum
         raise InvalidField(f"{name} must be at most {maximum}.", field=name, rule="lte")
     return value
+
+
+def skipped(call: Call, name: str) -> int:
+    """How many rows to pass over, 0 unless given.
+
+    :raises InvalidField: not a number, negative, or more than the database is made to walk over.
+    """
+    count = integer(call, name, default=0, minimum=0, maximum=MAX_INTEGER, clamp=True)
+    if count > MAX_SKIP:
+        raise InvalidField(
+            f"{name} passes over at most {MAX_SKIP:,} rows; go on from there with page_token, which takes no"
+            " longer however far it is.",
+            field=name,
+            rule="lte",
+        )
+    return count
 
 
 def choice(

@@ -13,6 +13,8 @@ from metadata_service.paging import PageTokens
 from strongroom.errors import InvalidField, InvalidPageToken
 from strongroom.metadata.v1.file_pb2 import File
 
+#: Each row passed over is read, with its file: so many take some tenths of a second.
+MAX_SKIP: Final = 100_000
 _ORDER: Final = "ORDER BY detail.created_at DESC, detail.file_id DESC"
 
 
@@ -56,6 +58,12 @@ class NewestFirst:
         """The page and the token of the next one (``""``: none). Raises InvalidPageToken, InvalidField."""
         conditions = [f"detail.owner_id = %(owner)s AND {VISIBLE}", *detail.conditions]
         params = {**detail.params, "owner": detail.owner_id, "limit": request.size + 1, "skip": request.skip}
+        if request.skip > MAX_SKIP:
+            raise InvalidField(
+                f"skip passes over at most {MAX_SKIP:,} rows; go on from there with page tokens",
+                field="skip",
+                rule="lte",
+            )
         if request.token:
             if request.skip:
                 raise InvalidField("send a page token or a number of rows to skip, not both", field="skip")

@@ -41,7 +41,6 @@ MEDIA: Final = "/api/v1/events/{event_id}/media"
 ONE: Final = MEDIA + "/{media_id}"
 PICTURE: Final = "/api/v1/users/me/profile-picture"
 MAX_PAGE: Final = 100
-MAX_SKIP: Final = 2**31 - 1
 MAX_TTL_SECONDS: Final = 30 * 86400
 
 routes = Routes("event_media")
@@ -112,7 +111,7 @@ async def create_event_media(call: Call) -> Reply:
 @routes.add("GET", MEDIA)
 async def list_event_media(call: Call) -> Reply:
     """A page of an event's media, newest first."""
-    skip = fields.integer(call, "skip", default=0, minimum=0, maximum=MAX_SKIP)
+    skip = fields.skipped(call, "skip")
     limit = fields.integer(call, "limit", default=100, minimum=1, maximum=MAX_PAGE, clamp=True)
     request = ListEventMediaRequest(
         event_id=path_uuid(call, "event_id"),

@@ -48,7 +48,6 @@ TYPES: Final[Mapping[str, GenerationType.ValueType]] = {
 }
 NAMES: Final = {value: name for name, value in TYPES.items()}
 MAX_PAGE: Final = 100
-MAX_SKIP: Final = 2**31 - 1
 MAX_URL_SECONDS: Final = 604_800
 BATCH_BYTES: Final = 8 * 1024 * 1024
 
@@ -120,7 +119,7 @@ async def import_generations(call: Call) -> Reply:
 async def list_generations(call: Call) -> Reply:
     """A page of the caller's generations, newest first."""
     limit = fields.integer(call, "limit", default=20, minimum=1, maximum=MAX_PAGE, clamp=True)
-    offset = fields.integer(call, "offset", default=0, minimum=0, maximum=MAX_SKIP)
+    offset = fields.skipped(call, "offset")
     kind = call.query("type")
     request = ListGenerationsRequest(
         type=fields.choice({"type": kind}, "type", TYPES) if kind else GENERATION_TYPE_UNSPECIFIED,

@@ -171,7 +171,7 @@ DOCS = {
             query(
                 "skip",
                 "Rows to pass over: the slow way; prefer page_token.",
-                {"type": "integer", "minimum": 0, "default": 0},
+                {"type": "integer", "minimum": 0, "maximum": 100000, "default": 0},
             ),
             query("limit", "Over 100 is lowered to 100.", {"type": "integer", "minimum": 1, "default": 100}),
             query("page_token", "next_page_token of the page before.", {"type": "string"}),

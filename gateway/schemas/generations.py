@@ -255,7 +255,7 @@ DOCS = {
             query(
                 "offset",
                 "Rows to pass over: the slow way; prefer page_token.",
-                {"type": "integer", "minimum": 0, "default": 0},
+                {"type": "integer", "minimum": 0, "maximum": 100000, "default": 0},
             ),
             query("page_token", "next_page_token of the page before.", {"type": "string"}),
             USER_ID,

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from metadata_service.generations import DAYS, GenerationQueries, Tally
-from metadata_service.newest_first import NewestFirst, PageRequest
+from metadata_service.newest_first import MAX_SKIP, NewestFirst, PageRequest
 from metadata_service.paging import PageTokens
 from strongroom.errors import FileNotFound, InvalidField, InvalidPageToken
 from strongroom.metadata.v1.file_pb2 import File
@@ -171,6 +171,15 @@ async def test_tokens_belong_to_their_query(world: World, owner: str) -> None:
             await queries(world).page(who, kind, PageRequest(1, token))
     with pytest.raises(InvalidField):
         await queries(world).page(owner, 1, PageRequest(1, token, skip=1))
+
+
+async def test_rows_to_skip_are_limited(world: World, owner: str) -> None:
+    for skip, said in ((MAX_SKIP, ""), (MAX_SKIP + 1, "page token")):
+        if said:
+            with pytest.raises(InvalidField, match=said):
+                await queries(world).page(owner, 0, PageRequest(1, skip=skip))
+        else:
+            assert await queries(world).page(owner, 0, PageRequest(1, skip=skip)) == ([], 0, "")
 
 
 async def test_details_come_back_as_given(world: World, owner: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.fields import choice, integer, page_token
+from gateway.fields import MAX_SKIP, choice, integer, page_token, skipped
 from strongroom.errors import InvalidField
 from tests.unit.gateway.calls import make_call
 
@@ -86,3 +86,15 @@ def test_page_tokens(query: str, wanted: str) -> None:
 def test_page_tokens_that_differ() -> None:
     with pytest.raises(InvalidField):
         page_token(make_call("token=a&page_token=b"), "token")
+
+
+@pytest.mark.parametrize(("text", "count"), [("", 0), ("n=0", 0), ("n=7", 7), (f"n={MAX_SKIP}", MAX_SKIP)])
+def test_rows_to_skip(text: str, count: int) -> None:
+    assert skipped(make_call(text), "n") == count
+
+
+@pytest.mark.parametrize("text", [str(MAX_SKIP + 1), "500000", "9" * 400])
+def test_too_many_rows_to_skip(text: str) -> None:
+    with pytest.raises(InvalidField, match="page_token") as raised:
+        skipped(make_call(f"n={text}"), "n")
+    assert raised.value.metadata == {"field": "n", "rule": "lte"}
