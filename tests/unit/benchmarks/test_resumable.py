@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from benchmarks import yardstick
@@ -16,7 +18,7 @@ def counts(**named: int) -> dict[str, int]:
 
 def test_costs_are_per_byte_and_medians() -> None:
     size = 8 * MIB
-    taken = [
+    taken: list[Mapping[str, int]] = [
         counts(
             puts=7, gets=7, parts=1, creates=1, completes=1, heads=1, bytes_in=15 * MIB, bytes_out=7 * MIB
         ),
