@@ -73,9 +73,17 @@ _OPTIONS = OUTPUT_OPTIONS | CONNECTION_OPTIONS
 
 
 def command(
-    app: typer.Typer, name: str, *, connects: bool = True, epilog: str | None = None
+    app: typer.Typer,
+    name: str,
+    *,
+    connects: bool = True,
+    epilog: str | None = None,
+    alias: str = "",
 ) -> Callable[[Function], Function]:
-    """Make a function a command of ``app``. ``connects``: it also gets the options of a connection."""
+    """Make a function a command of ``app``. ``connects``: it also gets the options of a connection.
+
+    ``alias``: a second name, which help does not list.
+    """
     shared = _OPTIONS if connects else OUTPUT_OPTIONS
 
     def register(function: Function) -> Function:
@@ -93,6 +101,8 @@ def command(
         entry.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         del entry.__wrapped__
         app.command(name, epilog=epilog)(entry)
+        if alias:
+            app.command(alias, epilog=epilog, hidden=True)(entry)
         return function
 
     return register
