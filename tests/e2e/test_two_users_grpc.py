@@ -26,10 +26,10 @@ BY_UPLOAD: Final = {"GetUpload", "DeclareUploadLength", "CancelUpload", "SignUpl
 REFUSED_OTHERWISE: Final = {
     "ImportFromUrl": grpc.StatusCode.INVALID_ARGUMENT,
     "ConcatenateUploads": grpc.StatusCode.INVALID_ARGUMENT,
-    "SignUpload": grpc.StatusCode.INVALID_ARGUMENT,
+    "SignUpload": grpc.StatusCode.NOT_FOUND,
     "CompleteUpload": grpc.StatusCode.INVALID_ARGUMENT,
 }
-"""Refused for what the request is: an import from nowhere, an upload without parts."""
+"""Refused for what the request is: an import from nowhere, no parts, an upload that is not a direct one."""
 
 Call = Callable[[str, list[Message], str], list[Message]]
 
