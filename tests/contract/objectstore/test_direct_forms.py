@@ -1,7 +1,7 @@
 """Browser forms of direct uploads, posted as a page would.
 
 No store at hand both takes forms and checks their policies: moto takes them, and what a policy allows is
-worked out here by the rules of S3 ("POST policy": each field of the form but a few must be met by a condition).
+worked out here by the rules of S3 ("POST policy": a condition must meet each field of the form but a few).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def direct(store: ObjectStore) -> SessionUseCases:
 
 
 async def sign(
-    direct: SessionUseCases, content_type: str = "text/plain", **checks: int
+    direct: SessionUseCases, content_type: str = "text/plain", crc32c: int | None = None
 ) -> SignUploadResponse:
     spec = UploadSpec(
         target=UploadTarget(file=FileTarget()),
