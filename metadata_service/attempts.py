@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from metadata_service import blobs, quota
+from metadata_service import blobs, outbox, quota
 from metadata_service.blob_rows import Handle, pack_parts
 from metadata_service.config import Limits, Timing
 from metadata_service.database import Database, Transaction, user
 from servicekit import failpoints
 from strongroom.errors import SizeMismatch
-from strongroom.metadata.v1.reservation_service_pb2 import BeginCompletionRequest
+from strongroom.metadata.v1.reservation_service_pb2 import (
+    BeginCompletionRequest,
+    ReportImportFailureRequest,
+)
 
 BEFORE_T2: Final = failpoints.register("metadata.t2.before_commit")
 AFTER_T2: Final = failpoints.register("metadata.t2.after_commit")
@@ -82,6 +85,14 @@ class Attempts:
 
         await self._as_owner(handle, work)
         await failpoints.hit(AFTER_ABANDON)
+
+    async def tell_import_failed(self, owner_id: str, told: ReportImportFailureRequest) -> None:
+        """There is no attempt, or no longer one; its owner hears of it."""
+
+        async def work(tx: Transaction) -> None:
+            await tx.batch([outbox.import_failed(owner_id, told)])
+
+        await self._database.transact(user(owner_id), work)
 
     async def _as_owner(self, handle: Handle, work: Callable[[Transaction], Awaitable[None]]) -> None:
         await self._database.transact(user(handle.owner_id), work)

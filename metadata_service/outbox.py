@@ -12,13 +12,16 @@ from typing import Final
 from psycopg.types.json import Jsonb
 
 from metadata_service.database import Statement, Transaction
-from strongroom.metadata.v1.file_pb2 import File
+from metadata_service.families import FAMILIES
+from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_UNSPECIFIED, File
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DELETED,
     EVENT_TYPE_FILE_READY,
     EVENT_TYPE_FILE_UPDATED,
+    EVENT_TYPE_IMPORT_FAILED,
     EventType,
 )
+from strongroom.metadata.v1.reservation_service_pb2 import ReportImportFailureRequest
 
 _APPEND: Final = "INSERT INTO events (owner_id, type, subject_id, payload) VALUES (%s, %s, %s, %s)"
 _FORGET: Final = """
@@ -43,6 +46,22 @@ def file_updated(file: File) -> Statement:
 def file_deleted(file: File) -> Statement:
     """The file is no longer visible."""
     return _about(file, EVENT_TYPE_FILE_DELETED)
+
+
+def import_failed(owner_id: str, told: ReportImportFailureRequest) -> Statement:
+    """An import from a URL has stored nothing."""
+    texts = {
+        "request_id": told.spec.request_id,
+        "filename": told.spec.filename,
+        "url": told.url,
+        "code": told.code,
+        "message": told.message,
+    }
+    # Nobody has checked them: a NUL, which Postgres can't hold, may be just what was refused.
+    payload = {name: text.replace("\0", "") for name, text in texts.items()}
+    family = FAMILIES.get(told.spec.target.WhichOneof("target") or "", FILE_FAMILY_UNSPECIFIED)
+    subject = payload["request_id"]
+    return _APPEND, (owner_id, EVENT_TYPE_IMPORT_FAILED, subject, Jsonb({"family": family, **payload}))
 
 
 async def forget(tx: Transaction, keep: float, limit: int) -> int:

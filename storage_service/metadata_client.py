@@ -14,6 +14,7 @@ from grpc import aio
 
 from servicekit import context
 from servicekit.channels import call
+from servicekit.principal import Principal
 from servicekit.tokens import InternalCredential
 from storage_service.files import FileName
 from strongroom.metadata.v1 import reservation_service_pb2 as messages
@@ -59,6 +60,17 @@ class MetadataClient:
     async def delete_file(self, request: messages.DeleteFileRequest) -> messages.DeleteFileResponse:
         """See Deletions.delete_file."""
         return await call(self._reservations.DeleteFile, request, internal=self._internal)
+
+    async def report_import_failure(self, request: messages.ReportImportFailureRequest) -> None:
+        """See ImportFailures.report_import_failure."""
+        caller = context.current_principal()
+        with _own_deadline(caller):  # most imports that fail have used theirs up
+            await call(
+                self._reservations.ReportImportFailure,
+                request,
+                timeout=STEP_SECONDS,
+                internal=self._internal,
+            )
 
     async def record_multipart(self, blob: messages.BlobHandle, upload_id: str) -> None:
         """See Reservations.record_multipart."""
@@ -113,7 +125,7 @@ class MetadataClient:
 
 
 @contextmanager
-def _own_deadline() -> Iterator[None]:
-    """Inside, calls carry the request's id but not its deadline."""
-    with context.bind(context.RequestContext(request_id=context.current_request_id())):
+def _own_deadline(caller: Principal | None = None) -> Iterator[None]:
+    """Inside, calls carry the request's id but not its deadline, and act for ``caller`` only."""
+    with context.bind(context.RequestContext(request_id=context.current_request_id(), principal=caller)):
         yield

@@ -102,3 +102,10 @@ class ReservationServicer(ReservationServiceServicer):
         self, request: pb.FilterSettledKeysRequest, context: Context
     ) -> pb.FilterSettledKeysResponse:
         return pb.FilterSettledKeysResponse(keys=await self._cleaning.settled_keys(list(request.keys)))
+
+    async def ReportImportFailure(
+        self, request: pb.ReportImportFailureRequest, context: Context
+    ) -> pb.ReportImportFailureResponse:
+        owner = effective_owner(current_principal(), request.spec.user_id)
+        await self._attempts.tell_import_failed(owner, request)
+        return pb.ReportImportFailureResponse()

@@ -645,3 +645,56 @@ class FilterSettledKeysResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FilterSettledKeysResponse: _TypeAlias = FilterSettledKeysResponse  # noqa: Y015
+
+@_typing.final
+class ReportImportFailureRequest(_message.Message):
+    """Request of ReportImportFailure. The caller's token decides whose event it is (spec.user_id: admin role only)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPEC_FIELD_NUMBER: _builtins.int
+    URL_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Where it was to come from, without credentials, query and fragment: these may be secrets."""
+    code: _builtins.str
+    """Name of the ErrorReason that the caller was told."""
+    message: _builtins.str
+    """The text that the caller was told."""
+    @_builtins.property
+    def spec(self) -> _target_pb2.UploadSpec:
+        """What was to be stored. Its request_id becomes the event's subject."""
+
+    def __init__(
+        self,
+        *,
+        spec: _target_pb2.UploadSpec | None = ...,
+        url: _builtins.str = ...,
+        code: _builtins.str = ...,
+        message: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "message", b"message", "spec", b"spec", "url", b"url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportImportFailureRequest: _TypeAlias = ReportImportFailureRequest  # noqa: Y015
+
+@_typing.final
+class ReportImportFailureResponse(_message.Message):
+    """Response of ReportImportFailure."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportImportFailureResponse: _TypeAlias = ReportImportFailureResponse  # noqa: Y015

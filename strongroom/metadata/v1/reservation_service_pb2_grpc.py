@@ -92,6 +92,11 @@ class ReservationServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysResponse.FromString,
                 _registered_method=True)
+        self.ReportImportFailure = channel.unary_unary(
+                '/strongroom.metadata.v1.ReservationService/ReportImportFailure',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureResponse.FromString,
+                _registered_method=True)
 
 
 class ReservationServiceServicer:
@@ -183,6 +188,13 @@ class ReservationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportImportFailure(self, request, context):
+        """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReservationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -240,6 +252,11 @@ def add_ReservationServiceServicer_to_server(servicer, server):
                     servicer.FilterSettledKeys,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysResponse.SerializeToString,
+            ),
+            'ReportImportFailure': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportImportFailure,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -542,6 +559,33 @@ class ReservationService:
             '/strongroom.metadata.v1.ReservationService/FilterSettledKeys',
             strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.FilterSettledKeysResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportImportFailure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.ReservationService/ReportImportFailure',
+            strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,6 +68,8 @@ class ReservationServiceStub:
     """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
     multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
     """
+    ReportImportFailure: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportImportFailureRequest, _reservation_service_pb2.ReportImportFailureResponse]
+    """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
 
 @_typing.type_check_only
 class ReservationServiceAsyncStub(ReservationServiceStub):
@@ -109,6 +111,8 @@ class ReservationServiceAsyncStub(ReservationServiceStub):
     """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
     multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
     """
+    ReportImportFailure: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportImportFailureRequest, _reservation_service_pb2.ReportImportFailureResponse]  # type: ignore[assignment]
+    """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
 
 class ReservationServiceServicer:
     """The transactions of the write protocol (docs/consistency.md). Internal: only storage_service may call it, with the
@@ -202,5 +206,12 @@ class ReservationServiceServicer:
         """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
         multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
         """
+
+    def ReportImportFailure(
+        self,
+        request: _reservation_service_pb2.ReportImportFailureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reservation_service_pb2.ReportImportFailureResponse, _abc.Awaitable[_reservation_service_pb2.ReportImportFailureResponse]]:
+        """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
 
 def add_ReservationServiceServicer_to_server(servicer: ReservationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
