@@ -122,6 +122,10 @@ class Cell:
         """Whether the process runs (or is stopped)."""
         return self._running[service].alive
 
+    def pid(self, service: Service) -> int:
+        """The process of this moment."""
+        return self._running[service].process.pid
+
     def failpoints_of(self, service: Service) -> str:
         """What the process of this moment was armed with."""
         return self._running[service].failpoints
