@@ -226,7 +226,7 @@ class Cell:
         )
 
 
-def migrate(infra: Infra, folder: Path) -> None:
+def migrate(infra: Infra) -> None:
     """Bring the database of the servers up to date; ``Cell`` copies it."""
     env = clean_environ() | {
         "STRONGROOM_DATABASE_URL": infra.app_dsn,

@@ -194,8 +194,8 @@ class Checker:
         ]
 
     def _is_twin(self, key: str, version: str) -> bool:
-        """Swift makes a version of every Complete that arrives before the first has ended. It shares the parts
-        of the committed one, has no bytes of its own, and goes with it: removing one would destroy both.
+        """Swift makes a version of every Complete that arrives before the first has ended. It has the parts
+        of the committed one, no bytes of its own, and goes with it: removing one would destroy both.
         """
         head = self._s3.head_object(Bucket=self._bucket, Key=key, VersionId=version)
         return bool(

@@ -1,4 +1,4 @@
-"""Servers once per pytest process, a cell (database, bucket, three services) once per module."""
+"""A cell (database, bucket, three services) once per module, on the servers of the pytest process."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ from tests.faults.forkserver import ForkServer
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[infra.Infra]:
+def migrated(servers: infra.Infra) -> infra.Infra:
     """Postgres and S3, with a migrated database for cells to copy."""
-    folder = tmp_path_factory.mktemp("servers")
-    with infra.start(folder) as running:
-        migrate(running, folder)
-        yield running
+    migrate(servers)
+    return servers
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +28,7 @@ def forks() -> Iterator[ForkServer]:
 
 @pytest.fixture(scope="module")
 def cell(
-    servers: infra.Infra,
+    migrated: infra.Infra,
     forks: ForkServer,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
@@ -38,7 +36,7 @@ def cell(
     """The services of this module; its ``CELL_ENV`` adds to their environment."""
     name = request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
     env = getattr(request.module, "CELL_ENV", None)
-    running = Cell(servers, forks, name, tmp_path_factory.mktemp(name), env)
+    running = Cell(migrated, forks, name, tmp_path_factory.mktemp(name), env)
     yield running
     running.stop()
 

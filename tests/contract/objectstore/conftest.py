@@ -4,7 +4,6 @@ import asyncio
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from moto.server import ThreadedMotoServer
@@ -48,11 +47,9 @@ class S3Endpoint:
 
 
 @pytest.fixture(scope="session")
-def swift_endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Endpoint]:
+def swift_endpoint(servers: infra.Infra) -> S3Endpoint:
     """The embedded Swift, as `make up` runs it."""
-    folder: Path = tmp_path_factory.mktemp("infra")
-    with infra.start(folder) as servers:
-        yield S3Endpoint(servers.s3.endpoint, servers.s3.access_key, servers.s3.secret_key)
+    return S3Endpoint(servers.s3.endpoint, servers.s3.access_key, servers.s3.secret_key)
 
 
 @pytest.fixture(scope="session")
