@@ -62,8 +62,8 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 STEADY = "import time, pathlib; pathlib.Path('ready').touch(); time.sleep(600)"
 CRASHES_ONCE = (
-    "import os, sys, time, pathlib; pathlib.Path('ready').touch();"
-    "time.sleep(600) if 'FIRST' not in os.environ else sys.exit(9)"
+    "import os, sys, time, pathlib; 'FIRST' in os.environ and sys.exit(9);"
+    "pathlib.Path('ready').touch(); time.sleep(600)"
 )
 
 
