@@ -9,7 +9,7 @@ from uuid import UUID
 
 from metadata_service.database import Database, user
 from metadata_service.deleting import not_found
-from metadata_service.file_rows import COLUMNS, VISIBLE, to_file
+from metadata_service.file_rows import BASIC_COLUMNS, COLUMNS, VISIBLE, to_basic_file, to_file
 from metadata_service.paging import PageTokens, page_size
 from strongroom.errors import InvalidPageToken
 from strongroom.metadata.v1.file_pb2 import File
@@ -23,6 +23,7 @@ LARGEST_PAGE_BYTES: Final = 3 << 20
 _NOT_PURGED: Final = """(files.expires_at IS NULL OR files.expires_at > now())
 AND (files.purge_at IS NULL OR files.purge_at > now())"""
 _SELECT: Final = f"SELECT {COLUMNS} FROM files WHERE files.owner_id = %(owner)s"
+_SELECT_BASIC: Final = f"SELECT {BASIC_COLUMNS} FROM files WHERE files.owner_id = %(owner)s"
 _BY_ID: Final = f"{_SELECT} AND files.id = %(id)s"
 _BY_KEY: Final = f"{_SELECT} AND files.key = %(key)s"
 _BY_IDS: Final = f"{_SELECT} AND files.id = ANY(%(ids)s) AND {VISIBLE}"
@@ -31,12 +32,13 @@ _LIVE_FIRST: Final = "ORDER BY files.deleted_at DESC NULLS FIRST LIMIT 1"
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Which files to list: keys that begin with `prefix`; `family` 0 means all."""
+    """Which files to list: keys that begin with `prefix`; `family` 0 means all. `basic`: not all fields."""
 
     owner_id: str
     prefix: str = ""
     family: int = 0
     show_deleted: bool = False
+    basic: bool = False
 
     def identity(self) -> list[object]:
         """What a page token is bound to."""
@@ -77,8 +79,9 @@ class FileQueries:
         rows = await self._database.read(user(listing.owner_id), query, params)
         files: list[File] = []
         total = 0
+        convert = to_basic_file if listing.basic else to_file
         for row in rows[:limit]:
-            file = to_file(row)
+            file = convert(row)
             total += file.ByteSize()
             if files and total > LARGEST_PAGE_BYTES:
                 break
@@ -103,7 +106,8 @@ class FileQueries:
             conditions.append("files.family = %(family)s")
             params["family"] = listing.family
         where = " AND ".join(conditions)
-        return f"{_SELECT} AND {where} ORDER BY files.key, files.id LIMIT %(limit)s", params
+        select = _SELECT_BASIC if listing.basic else _SELECT
+        return f"{select} AND {where} ORDER BY files.key, files.id LIMIT %(limit)s", params
 
     def _position(self, listing: Listing, token: str) -> tuple[str, UUID]:
         position = self._tokens.open(listing.identity(), token)

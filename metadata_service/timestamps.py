@@ -9,6 +9,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+def set_moment(timestamp: Timestamp, moment: datetime) -> None:
+    """The same in place, where making a message and copying it in would cost as much again."""
+    since = moment - _EPOCH
+    timestamp.seconds = since.days * 86400 + since.seconds
+    timestamp.nanos = since.microseconds * 1000
+
+
 def to_proto(moment: datetime) -> Timestamp:
     """Exact; several times quicker than Timestamp.FromDatetime, which counts on a page of 50 files."""
     since = moment - _EPOCH

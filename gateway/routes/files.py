@@ -18,7 +18,7 @@ from gateway.uploads import receive_upload
 from servicekit import failpoints
 from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed
 from strongroom.metadata.v1.file_pb2 import File
-from strongroom.metadata.v1.file_service_pb2 import GetFileRequest, ListFilesRequest
+from strongroom.metadata.v1.file_service_pb2 import FILE_VIEW_BASIC, GetFileRequest, ListFilesRequest
 from strongroom.metadata.v1.target_pb2 import (
     FILE_FOLDER_AUDIO,
     FILE_FOLDER_DOCUMENTS,
@@ -95,6 +95,7 @@ async def list_files(call: Call) -> Reply:
         page_size=size,
         page_token=fields.page_token(call, "continuation_token"),
         user_id=call.user_id(),
+        view=FILE_VIEW_BASIC,
     )
     if size == 0:  # as S3 does: an empty page that says nothing about more
         return json_bytes(_page([], ""))

@@ -43,7 +43,8 @@ class FileServicer(FileServiceServicer):
 
     async def ListFiles(self, request: pb.ListFilesRequest, context: Context) -> pb.ListFilesResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        listing = Listing(owner, request.prefix, request.family, request.show_deleted)
+        basic = request.view == pb.FILE_VIEW_BASIC
+        listing = Listing(owner, request.prefix, request.family, request.show_deleted, basic)
         files, token = await self._queries.page(listing, request.page_size, request.page_token)
         return pb.ListFilesResponse(files=files, next_page_token=token)
 

@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from strongroom.metadata.v1 import file_pb2 as _file_pb2
 import builtins as _builtins
 import sys
@@ -18,6 +19,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _FileView:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _FileViewEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FileView.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    FILE_VIEW_UNSPECIFIED: _FileView.ValueType  # 0
+    """Not set: everything."""
+    FILE_VIEW_BASIC: _FileView.ValueType  # 1
+    """id, key, content_type, size_bytes, etag and update_time; a page costs a third."""
+    FILE_VIEW_FULL: _FileView.ValueType  # 2
+    """Everything."""
+
+class FileView(_FileView, metaclass=_FileViewEnumTypeWrapper):
+    """How much of a file an answer holds (AIP-157)."""
+
+FILE_VIEW_UNSPECIFIED: FileView.ValueType  # 0
+"""Not set: everything."""
+FILE_VIEW_BASIC: FileView.ValueType  # 1
+"""id, key, content_type, size_bytes, etag and update_time; a page costs a third."""
+FILE_VIEW_FULL: FileView.ValueType  # 2
+"""Everything."""
+Global___FileView: _TypeAlias = FileView  # noqa: Y015
 
 @_typing.final
 class GetFileRequest(_message.Message):
@@ -143,6 +168,7 @@ class ListFilesRequest(_message.Message):
     FAMILY_FIELD_NUMBER: _builtins.int
     SHOW_DELETED_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    VIEW_FIELD_NUMBER: _builtins.int
     prefix: _builtins.str
     """Only keys that begin with this, byte for byte. Empty: all."""
     page_size: _builtins.int
@@ -155,6 +181,8 @@ class ListFilesRequest(_message.Message):
     """Also list soft-deleted files."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
+    view: Global___FileView.ValueType
+    """How much of each file to tell."""
     def __init__(
         self,
         *,
@@ -164,10 +192,11 @@ class ListFilesRequest(_message.Message):
         family: _file_pb2.FileFamily.ValueType = ...,
         show_deleted: _builtins.bool = ...,
         user_id: _builtins.str = ...,
+        view: Global___FileView.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "page_size", b"page_size", "page_token", b"page_token", "prefix", b"prefix", "show_deleted", b"show_deleted", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "page_size", b"page_size", "page_token", b"page_token", "prefix", b"prefix", "show_deleted", b"show_deleted", "user_id", b"user_id", "view", b"view"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -61,6 +61,20 @@ async def test_pages_stay_stable_while_files_come_and_go(world: World, owner: st
     assert token == ""
 
 
+async def test_the_basic_view_goes_on_where_the_full_one_ended(world: World, owner: str) -> None:
+    for name in "abc":
+        await world.upload(owner, path_spec(name))
+    _, token = await world.queries.page(Listing(owner), 1, "")
+    full, _ = await world.queries.page(Listing(owner), 2, token)
+    basic, _ = await world.queries.page(Listing(owner, basic=True), 2, token)
+    names = {"id", "key", "content_type", "size_bytes", "etag", "update_time"}
+    shown = [{field.name: value for field, value in file.ListFields()} for file in full]
+    assert [{field.name: value for field, value in file.ListFields()} for file in basic] == [
+        {name: value for name, value in file.items() if name in names} for file in shown
+    ]
+    assert len(basic) == 2
+
+
 async def test_families_and_other_owners_stay_apart(world: World, owner: str) -> None:
     plain = await world.upload(owner)
     await world.upload(owner, path_spec())
