@@ -11,7 +11,7 @@ from gateway.app import build_app
 from gateway.bootstrap import open_services
 from gateway.config import GatewaySettings
 from gateway.server.serve import PortTaken, address_of, bind, make_server
-from servicekit import failpoints
+from servicekit import failpoints, garbage
 from servicekit.logs import configure_logging
 from servicekit.settings import SettingError, load_settings, stop
 
@@ -25,6 +25,7 @@ async def serve(settings: GatewaySettings) -> int:
     listener = bind(settings)
     async with open_services(settings) as services:
         server = make_server(build_app(services), settings, services.metrics)
+        garbage.settle()
         sys.stdout.write(f"gateway listening on {address_of(listener)}\n")
         sys.stdout.flush()
         await server.serve(sockets=[listener])

@@ -18,7 +18,7 @@ from typing import Any, Final
 import structlog
 from grpc import aio
 
-from servicekit import failpoints
+from servicekit import failpoints, garbage
 from servicekit.auth import Authenticator
 from servicekit.drain import Drain
 from servicekit.infra import Infra
@@ -178,6 +178,7 @@ async def run_server(
         await stack.enter_async_context(lifespan or nullcontext())
         asked = stop_signals()
         await server.start()
+        garbage.settle()
         sys.stdout.write(f"{spec.name} listening on {server.address}\n")
         sys.stdout.flush()
         await asked.wait()
