@@ -23,8 +23,8 @@ _READ: Final = """
 SELECT xid::text, id, type, subject_id, payload, created_at FROM events
 WHERE owner_id = %(owner)s AND (xid, id) > (%(xid)s::text::xid8, %(id)s::bigint)
     AND xid < pg_snapshot_xmin(pg_current_snapshot())
-ORDER BY xid, id LIMIT %(limit)s
-"""
+ORDER BY events.xid, events.id LIMIT %(limit)s
+"""  # a bare xid would name the output column, which is text: "1000" before "999"
 
 
 @dataclass(frozen=True, slots=True)
