@@ -13,6 +13,7 @@ from metadata_service.blobs import look_again
 from metadata_service.config import Timing
 from metadata_service.database import Database, Transaction, user
 from metadata_service.projects import events, requests, touching
+from metadata_service.projects.planning import HASH_JOINS
 from metadata_service.projects.rows import (
     PROJECT_COLUMNS,
     VERSION_COLUMNS,
@@ -189,7 +190,8 @@ async def _move_files(
     project_id, save_id = params["project"], params["save"]
     if not isinstance(project_id, UUID) or not isinstance(save_id, UUID):
         raise TypeError("ids are UUIDs")
-    if await tx.execute(_BLOBS, params) != counts.written:
+    _, committed = await tx.batch([HASH_JOINS, (_BLOBS, params)])
+    if committed != counts.written:
         raise save_is_over()
     await tx.batch(
         [*touching.committed(owner_id, slug, project_id, save_id), (_CLOSE, params), (_OPEN, params)]

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from metadata_service.database import SYSTEM, Database, Transaction, user
 from metadata_service.projects import touching
+from metadata_service.projects.planning import HASH_JOINS
 from servicekit import failpoints
 
 BEFORE_ABANDON: Final = failpoints.register("metadata.project.abandon.before_commit")
@@ -71,6 +72,7 @@ async def give_up(tx: Transaction, owner_id: str, slug: str, project_id: UUID, s
     params: dict[str, object] = {"owner": owner_id, "save": save_id, "project": project_id}
     await tx.batch(
         [
+            HASH_JOINS,
             (_ABORT, params),
             touching.written(owner_id, slug, save_id),
             (_END, params),

@@ -11,6 +11,7 @@ from metadata_service.config import Timing
 from metadata_service.database import Database, Transaction, user
 from metadata_service.projects import events, touching
 from metadata_service.projects.giving_up import give_up
+from metadata_service.projects.planning import HASH_JOINS
 from metadata_service.projects.rows import PROJECT_COLUMNS, project_not_found, to_project
 from servicekit import failpoints
 from strongroom.metadata.v1.project_pb2 import Project
@@ -61,7 +62,7 @@ class Removing:
         save = await tx.fetch_one(_SAVE, params)
         if save is not None:
             await give_up(tx, owner_id, slug, project_id, save[0])
-        size, count = (await tx.fetch(_SUMS, params))[0]
+        _, [(size, count)] = await tx.fetch_batch([HASH_JOINS, (_SUMS, params)])
         await tx.batch(
             [
                 *touching.removed(owner_id, slug, project_id, self._timing.read_grace),

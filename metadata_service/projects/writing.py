@@ -20,6 +20,7 @@ from metadata_service.driver_errors import UniqueConflict
 from metadata_service.families import ATTEMPT_KEY
 from metadata_service.layouts import project_file_key
 from metadata_service.object_paths import normal_path
+from metadata_service.projects.planning import HASH_JOINS
 from metadata_service.projects.rows import save_is_over
 from servicekit import failpoints
 from strongroom.errors import InvalidField, PathInvalid, PreconditionFailed
@@ -135,21 +136,19 @@ class Writing:
         project_id, slug = await renew(tx, owner_id, save_id, self._timing.lease)
         wishes = _wishes(owner_id, slug, request)
         kind = request.kind or blob_pb2.BLOB_KIND_SINGLE
-        judged = await tx.fetch(
-            _RESERVE,
-            {
-                "owner": owner_id,
-                "save": save_id,
-                "project": project_id,
-                "kind": kind,
-                "paths": [wish.path for wish in wishes],
-                "keys": [wish.key for wish in wishes],
-                "ids": [wish.blob_id for wish in wishes],
-                "sizes": [wish.asked.size_bytes for wish in wishes],
-                "hashes": [wish.asked.sha256 for wish in wishes],
-                "types": [wish.asked.content_type for wish in wishes],
-            },
-        )
+        params: dict[str, object] = {
+            "owner": owner_id,
+            "save": save_id,
+            "project": project_id,
+            "kind": kind,
+            "paths": [wish.path for wish in wishes],
+            "keys": [wish.key for wish in wishes],
+            "ids": [wish.blob_id for wish in wishes],
+            "sizes": [wish.asked.size_bytes for wish in wishes],
+            "hashes": [wish.asked.sha256 for wish in wishes],
+            "types": [wish.asked.content_type for wish in wishes],
+        }
+        _, judged = await tx.fetch_batch([HASH_JOINS, (_RESERVE, params)])
         blobs = [
             _answer(owner_id, wish, kind, unchanged=unchanged)
             for wish, (unchanged,) in zip(wishes, judged, strict=True)
@@ -178,19 +177,17 @@ async def record(tx: Transaction, owner_id: str, save_id: UUID, entries: list[pb
             raise InvalidField(
                 "A project's object needs a version id.", field="entries.file.version_id", rule="required"
             )
-    changed = await tx.execute(
-        _RECORD,
-        {
-            "owner": owner_id,
-            "save": save_id,
-            "ids": [UUID(entry.blob_id) for entry in entries],
-            "versions": [entry.file.version_id for entry in entries],
-            "etags": [entry.file.etag for entry in entries],
-            "crcs": [entry.file.crc32c for entry in entries],
-            "sizes": [entry.file.size_bytes for entry in entries],
-            "doubtful": [entry.doubtful for entry in entries],
-        },
-    )
+    params: dict[str, object] = {
+        "owner": owner_id,
+        "save": save_id,
+        "ids": [UUID(entry.blob_id) for entry in entries],
+        "versions": [entry.file.version_id for entry in entries],
+        "etags": [entry.file.etag for entry in entries],
+        "crcs": [entry.file.crc32c for entry in entries],
+        "sizes": [entry.file.size_bytes for entry in entries],
+        "doubtful": [entry.doubtful for entry in entries],
+    }
+    _, changed = await tx.batch([HASH_JOINS, (_RECORD, params)])
     if changed != len(entries):
         raise InvalidField(
             f"{len(entries)} files were told, {changed} of them belong to this save with this size.",
