@@ -1,0 +1,171 @@
+"""tus 1.0 header by header, against a whole stack: what the clients of the other tests don't ask for."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import google_crc32c
+import httpx
+import pytest
+
+from tests.e2e.conftest import Login
+
+MIB: Final = 1 << 20
+TUS: Final = {"Tus-Resumable": "1.0.0"}
+BYTES: Final = TUS | {"Content-Type": "application/offset+octet-stream"}
+
+
+def create(http: httpx.Client, size: int | None, **headers: str) -> str:
+    """The path of a new upload."""
+    length = {"Upload-Defer-Length": "1"} if size is None else {"Upload-Length": str(size)}
+    reply = http.post("/files", headers=TUS | length | headers)
+    assert reply.status_code == 201, reply.text
+    return urlsplit(reply.headers["location"]).path
+
+
+def patch(http: httpx.Client, path: str, offset: int, content: bytes = b"", **headers: str) -> httpx.Response:
+    return http.patch(path, headers=BYTES | {"Upload-Offset": str(offset)} | headers, content=content)
+
+
+def head(http: httpx.Client, path: str) -> httpx.Headers:
+    reply = http.head(path, headers=TUS)
+    assert reply.status_code == 200
+    return reply.headers
+
+
+def content(http: httpx.Client, path: str) -> bytes:
+    """Of the file that an upload has become."""
+    upload: dict[str, Any] = http.get("/api/v1/uploads/" + path.rpartition("/")[2]).json()
+    assert upload["status"] == "finished"
+    return http.get(f"/api/v1/s3/file/{upload['file']['key']}").content
+
+
+def encoded(**fields: str) -> str:
+    """Upload-Metadata."""
+    return ",".join(f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in fields.items())
+
+
+SUMS: Final[dict[str, Callable[[bytes], bytes]]] = {
+    "sha1": lambda data: hashlib.sha1(data).digest(),
+    "sha256": lambda data: hashlib.sha256(data).digest(),
+    "crc32c": lambda data: google_crc32c.value(data).to_bytes(4, "big"),
+}
+
+
+def test_what_is_announced_is_what_is_tested_here(http: httpx.Client) -> None:
+    reply = http.options("/files")
+    assert reply.headers["tus-version"] == "1.0.0"
+    assert reply.headers["tus-checksum-algorithm"].split(",") == list(SUMS)
+    assert set(reply.headers["tus-extension"].split(",")) == {
+        "creation", "creation-with-upload", "creation-defer-length", "expiration", "checksum", "termination",
+        "concatenation",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("algorithm", SUMS)
+@pytest.mark.parametrize("size", [1000, 9 * MIB], ids=["small", "past a part"])
+def test_upload_checksum(http: httpx.Client, algorithm: str, size: int) -> None:
+    data = os.urandom(size)
+    path = create(http, size + 3)
+    assert patch(http, path, 0, b"abc").status_code == 204
+    wrong = base64.b64encode(SUMS[algorithm](data[::-1])).decode()
+    refused = patch(http, path, 3, data, **{"Upload-Checksum": f"{algorithm} {wrong}"})
+    assert (refused.status_code, head(http, path)["upload-offset"]) == (460, "3")
+    right = base64.b64encode(SUMS[algorithm](data)).decode()
+    assert patch(http, path, 3, data, **{"Upload-Checksum": f"{algorithm} {right}"}).status_code == 204
+    assert content(http, path) == b"abc" + data
+
+
+def test_a_length_that_comes_later(http: httpx.Client) -> None:
+    path = create(http, None)
+    assert patch(http, path, 0, b"abc").headers["upload-offset"] == "3"
+    found = head(http, path)
+    assert (found["upload-defer-length"], found["upload-offset"], "upload-length" in found) == (
+        "1",
+        "3",
+        False,
+    )
+    assert patch(http, path, 3, b"", **{"Upload-Length": "2"}).status_code in {400, 413}
+    assert patch(http, path, 3, b"d", **{"Upload-Length": "5"}).headers["upload-offset"] == "4"
+    assert 400 <= patch(http, path, 4, b"", **{"Upload-Length": "6"}).status_code < 500
+    assert head(http, path)["upload-length"] == "5"
+    assert patch(http, path, 4, b"e").status_code == 204
+    assert content(http, path) == b"abcde"
+
+
+def test_an_empty_patch_declares_and_finishes(http: httpx.Client) -> None:
+    path = create(http, None)
+    patch(http, path, 0, b"abc")
+    assert patch(http, path, 3, b"", **{"Upload-Length": "3"}).headers["upload-offset"] == "3"
+    assert content(http, path) == b"abc"
+
+
+def test_concatenation(http: httpx.Client) -> None:
+    partial = {"Upload-Concat": "partial"}
+    one, two = create(http, 6 * MIB, **partial), create(http, 3, **partial)
+    large = os.urandom(6 * MIB)
+    final = {"Upload-Concat": f"final;{one} https://other.test{two} {two}"}
+    assert http.post("/files", headers=TUS | final).status_code == 400, "a piece is unfinished"
+    patch(http, one, 0, large)
+    patch(http, two, 0, b"xyz")
+    for path, offset in ((one, 6 * MIB - 1), (two, 0)):
+        assert patch(http, path, offset, b"x").status_code == 409
+    assert patch(http, two, 3, b"x").status_code == 413
+    assert http.get("/api/v1/s3/files").json()["files"] == []
+    reply = http.post("/files", headers=TUS | final | {"Upload-Metadata": encoded(filename="whole.bin")})
+    assert reply.status_code == 201
+    joined = urlsplit(reply.headers["location"]).path
+    found = head(http, joined)
+    assert (found["upload-concat"], found["upload-length"]) == (final["Upload-Concat"], str(6 * MIB + 6))
+    assert "upload-expires" not in found
+    assert patch(http, joined, 6 * MIB + 6).status_code == 403
+    assert content(http, joined) == large + b"xyzxyz"
+    assert http.delete(joined, headers=TUS).status_code == 204
+    assert http.head(joined, headers=TUS).status_code == 404
+    assert head(http, two)["upload-concat"] == "partial"
+
+
+def test_pieces_of_others_are_not_there(http: httpx.Client, login: Login, user: str) -> None:
+    piece = create(http, 3, **{"Upload-Concat": "partial"})
+    patch(http, piece, 0, b"abc")
+    other = login(f"{user}-other")
+    assert other.post("/files", headers=TUS | {"Upload-Concat": f"final;{piece}"}).status_code == 404
+
+
+def test_every_answer_tells_when_it_ends(http: httpx.Client) -> None:
+    reply = http.post("/files", headers=TUS | {"Upload-Length": "10"})
+    path = urlsplit(reply.headers["location"]).path
+    for answer in (reply, patch(http, path, 0, b"abc"), http.head(path, headers=TUS)):
+        ends = parsedate_to_datetime(answer.headers["upload-expires"]).timestamp()
+        assert 23 * 3600 < ends - time.time() <= 24 * 3600 + 60
+
+
+def test_a_repeated_creation_names_the_same_upload_for_a_day(http: httpx.Client) -> None:
+    """Also when its file is deleted by then: the answer is the one of then (rule R6)."""
+    key = {"Idempotency-Key": "one"}
+    path = create(http, 3, **key)
+    patch(http, path, 0, b"abc")
+    assert create(http, 3, **key) == path
+    assert http.delete(path, headers=TUS).status_code == 204
+    again = http.post("/files", headers=TUS | key | {"Upload-Length": "3"})
+    assert (again.status_code, again.headers["upload-offset"]) == (201, "3")
+    assert urlsplit(again.headers["location"]).path == path
+    assert http.head(path, headers=TUS).status_code == 404
+
+
+def test_an_admin_goes_on_for_a_user(http: httpx.Client, login: Login, user: str) -> None:
+    admin = login("root", roles=["admin"])
+    path = create(admin, 9, **{"Upload-Metadata": encoded(user_id=user, filename="a.bin")})
+    assert patch(admin, path, 0, b"abc").headers["upload-offset"] == "3"
+    assert patch(http, path, 3, b"def").headers["upload-offset"] == "6"
+    assert head(admin, path)["upload-offset"] == "6"
+    assert patch(admin, path, 6, b"ghi").status_code == 204
+    assert content(http, path) == b"abcdefghi"
+    assert login(f"{user}-x").head(path, headers=TUS).status_code == 404
