@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from metadata_service import blobs, idempotency, outbox, quota, slots, tallies
 from metadata_service.blob_rows import BlobRow, Handle
-from metadata_service.config import Limits, Timing
+from metadata_service.config import NO_LIMITS, Limits, Timing
 from metadata_service.database import Database, Statement, Transaction, user
 from metadata_service.driver_errors import UniqueConflict
 from metadata_service.families import Placed, insert_details
@@ -116,17 +116,26 @@ class Committing:
             await keep_partial(tx, done.blob, self._timing, done.allowed)
             return CommitResponse()
         file, statements = await self._new_file(tx, done, file_id)
+        grows = request.size_bytes > done.blob.reserved_bytes or (
+            file.generation == 1 and not done.blob.reserved_files
+        )
+        if done.blob.request_id or (grows and done.allowed != NO_LIMITS):
+            await self._write(tx, done, statements)
+            if grows:
+                await quota.ensure_room(tx, handle.owner_id, done.allowed)
+        else:
+            tx.with_commit(statements)
+        await failpoints.hit(BEFORE_COMMIT)
+        return CommitResponse(file=file)
+
+    @staticmethod
+    async def _write(tx: Transaction, done: _Committed, statements: list[Statement]) -> None:
+        """Make it visible, unless another attempt of the same request has answered."""
         counts = await tx.batch(statements)
         if done.blob.request_id and not counts[0]:
             other = await idempotency.winner(tx, done.blob)
             if other is not None:
                 raise _Lost(other)
-        if request.size_bytes > done.blob.reserved_bytes or (
-            file.generation == 1 and not done.blob.reserved_files
-        ):
-            await quota.ensure_room(tx, handle.owner_id, done.allowed)
-        await failpoints.hit(BEFORE_COMMIT)
-        return CommitResponse(file=file)
 
     async def _compare_and_set(
         self, tx: Transaction, handle: Handle, request: CommitRequest, file_id: UUID

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -39,6 +39,9 @@ class Limits:
 
     bytes: int | None = None
     files: int | None = None
+
+
+NO_LIMITS: Final = Limits()
 
 
 @dataclass(frozen=True)

@@ -68,6 +68,7 @@ class Transaction:
         self._connection = connection
         self._scope = scope
         self._begun = False
+        self._last: list[Statement] = []
 
     async def fetch(self, query: str, params: Params = ()) -> list[Row]:
         """All rows of one statement."""
@@ -90,12 +91,29 @@ class Transaction:
         """All rows of each statement; all go out in one round trip."""
         return [result.rows for result in await self._send(statements)]
 
+    def with_commit(self, statements: Sequence[Statement]) -> None:
+        """Send these in the round trip of COMMIT. For the last of a transaction, whose answers nobody needs;
+        if one fails, nothing is committed.
+        """
+        self._last += statements
+
     async def commit(self) -> None:
-        """COMMIT. A server that answers ROLLBACK (the transaction had failed) is an error here."""
-        if not self._begun:
+        """COMMIT. A server that answers ROLLBACK (the transaction had failed) is an error here.
+
+        Raises DatabaseUnavailable when the connection is lost: nobody knows the outcome then.
+        """
+        if not self._begun and not self._last:
             return
-        (result,) = await self._connection.exchange([_COMMIT])
-        if result.tag != "COMMIT":
+        try:
+            results = await self._send([*self._last, _COMMIT])
+        except psycopg.OperationalError as error:
+            if isinstance(error, REPEATABLE) or not connection_is_lost(error):
+                raise
+            raise DatabaseUnavailable(
+                "The database went away while the change was being committed; ask again whether it was.",
+                retry_after=RETRY_AFTER_SECONDS,
+            ) from error
+        if results[-1].tag != "COMMIT":
             raise psycopg.InternalError("the server rolled back instead of committing")
 
     async def rollback(self) -> None:
@@ -144,21 +162,13 @@ class Database:
             transaction = Transaction(connection, scope)
             try:
                 result = await work(transaction)
+                await transaction.commit()
             except Exception:
                 with contextlib.suppress(
                     psycopg.OperationalError
                 ):  # without a connection the server undoes it
                     await transaction.rollback()
                 raise
-            try:
-                await transaction.commit()
-            except psycopg.OperationalError as error:
-                if isinstance(error, REPEATABLE):
-                    raise
-                raise DatabaseUnavailable(
-                    "The database went away while the change was being committed; ask again whether it was.",
-                    retry_after=RETRY_AFTER_SECONDS,
-                ) from error
             return result
 
     async def _read(self, scope: Scope, query: str, params: Params) -> list[Row]:

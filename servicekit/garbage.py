@@ -1,4 +1,4 @@
-"""The cyclic garbage collector in a server: what start-up made stays for good, and need not be looked at again."""
+"""The cyclic garbage collector in a server: what start-up made stays, and need not be looked at again."""
 
 from __future__ import annotations
 

@@ -63,6 +63,26 @@ async def test_a_connection_lost_at_the_commit_is_in_doubt_and_said_so(world: Wo
     assert len(runs) == 1
 
 
+async def test_statements_can_travel_with_the_commit(world: World, owner: str) -> None:
+    async def work(tx: Transaction) -> None:
+        await tx.fetch("SELECT 1")
+        tx.with_commit([(PUT, (owner, 7))])
+
+    await world.database.transact(user(owner), work)
+    assert await world.database.read(user(owner), GET, (owner,)) == [(7,)]
+
+
+async def test_what_fails_with_the_commit_undoes_it(world: World, owner: str) -> None:
+    async def work(tx: Transaction) -> None:
+        await tx.execute(PUT, (owner, 1))
+        tx.with_commit([(PUT, (owner, 2))])
+
+    with pytest.raises(UniqueConflict) as conflict:
+        await world.database.transact(user(owner), work)
+    assert conflict.value.constraint == "quotas_pkey"
+    assert await world.database.read(user(owner), GET, (owner,)) == []
+
+
 async def test_serialization_failures_are_run_again(world: World, owner: str) -> None:
     runs = []
 
