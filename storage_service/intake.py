@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import AsyncIterator
 
 from storage_service import checksums
+from storage_service.checksums import Counted
 from storage_service.objects import Chunk
 from strongroom.errors import (
     ChecksumMismatch,
@@ -60,13 +61,14 @@ class BodyChecks:
         """The size of the body as far as it is known: all of it has arrived, or it was declared."""
         return self.size if self.finished else self._declared
 
-    def feed(self, data: Chunk) -> None:
+    def feed(self, chunk: Counted) -> None:
         """Take the next bytes. Raises SizeLimitExceeded, SizeMismatch."""
+        data = chunk.data
         self.size += len(data)
         self._check_limit(self.size)
         if self._declared is not None and self.size > self._declared:
             raise self._size_mismatch(f"more than {self._declared}")
-        self.crc32c = checksums.extend(self.crc32c, data)
+        self.crc32c = checksums.append(self.crc32c, chunk)
         if self._md5:
             self._md5.update(data)
         if self._sha1:
@@ -148,20 +150,20 @@ class UploadStream:
         """The target in ``spec`` may still change."""
         return self._provisional
 
-    async def chunks(self, checks: BodyChecks) -> AsyncIterator[Chunk]:
+    async def chunks(self, checks: BodyChecks) -> AsyncIterator[Counted]:
         """The body, verified message by message; ends only after finish_write and all checks have passed."""
         if self._pending is None:
             raise RuntimeError("first() comes before chunks()")
         request: UploadRequest | UploadChunk = self._pending
         self._pending = None
         while True:
-            data = _checked_data(request, checks.size)
-            checks.feed(data)
+            chunk = _checked_chunk(request, checks.size)
+            checks.feed(chunk)
             if request.finish_write:
                 self._provisional = False
                 checks.finish(_final_checksums(request))  # before the last bytes go on: nobody need undo them
-            if data:
-                yield data
+            if len(chunk):
+                yield chunk
             if request.finish_write:
                 return
             request = await self._next(checks.size)
@@ -186,27 +188,41 @@ def check_chunk(request: UploadRequest | UploadChunk) -> None:
     """One message's data: not too much, and what its own checksum says. Raises ChunkTooLarge,
     ChecksumMismatch.
     """
-    data = request.data
+    if _chunk_crc32c(request) is None:
+        _check_length(request.data)
+    else:
+        _counted(request)
+
+
+def _check_length(data: Chunk) -> None:
     if len(data) > MAX_CHUNK:
         raise ChunkTooLarge(
             f"a message carries {len(data)} bytes of data; send at most {MAX_CHUNK}",
             metadata={"limit": str(MAX_CHUNK)},
         )
+
+
+def _counted(request: UploadRequest | UploadChunk) -> Counted:
+    data = request.data
+    _check_length(data)
+    chunk = Counted.of(data, tail_of=request.tail_of if isinstance(request, UploadChunk) else b"")
     expected = _chunk_crc32c(request)
-    if expected is not None and (actual := checksums.extend(0, data)) != expected:
-        raise mismatch("crc32c", f"{expected:08x}", f"{actual:08x}")
+    if expected is not None and chunk.crc32c != expected:
+        raise mismatch("crc32c", f"{expected:08x}", f"{chunk.crc32c:08x}")
+    return chunk
 
 
-def _checked_data(request: UploadRequest | UploadChunk, received: int) -> Chunk:
+def _checked_chunk(request: UploadRequest | UploadChunk, received: int) -> Counted:
     """Data of the message from ``received`` on; what lies below was sent before and is skipped."""
-    check_chunk(request)
+    chunk = _counted(request)
     if request.write_offset > received:
         raise OffsetOutOfRange(
             f"write_offset {request.write_offset} is past the {received} bytes received",
             metadata={"persisted_size": str(received)},
         )
-    data = request.data
-    return data[received - request.write_offset :] if request.write_offset < received else data
+    if request.write_offset == received or not len(chunk):
+        return chunk
+    return Counted.of(memoryview(chunk.data)[received - request.write_offset :])
 
 
 def _chunk_crc32c(request: UploadRequest | UploadChunk) -> int | None:

@@ -18,6 +18,7 @@ from typing import Protocol
 
 from servicekit import failpoints
 from storage_service.budget import ByteBudget
+from storage_service.checksums import Counted
 from storage_service.objects import Chunk, Doubtful, ObjectAttributes, PutResult
 from storage_service.objectstore import MultipartWriter, ObjectWriter
 from storage_service.parts import Part, PartAssembler
@@ -66,7 +67,7 @@ class PartPipeline:
         self._creating = Doubtful()
         self._parts: dict[int, blob_pb2.Part] = {}
 
-    async def send(self, chunks: AsyncIterator[Chunk], size_hint: int | None) -> StoredBody:
+    async def send(self, chunks: AsyncIterator[Chunk | Counted], size_hint: int | None) -> StoredBody:
         """Send the whole body. ``size_hint``: its size where known, so that small bodies reserve little
         memory.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storage_service import checksums
+from storage_service.checksums import Counted
 from storage_service.objects import Chunk
 
 SMALL_CHUNK = 16 * 1024
@@ -64,18 +65,20 @@ class PartAssembler:
         """Number that the next part will have."""
         return self._number
 
-    def feed(self, chunk: Chunk) -> list[Part]:
+    def feed(self, chunk: Chunk | Counted) -> list[Part]:
         """Take ``chunk``; returns the parts that it fills, mostly none.
 
         The chunk is kept, not copied: it must not change afterwards.
         """
         filled: list[Part] = []
-        rest = chunk
+        rest = chunk.data if isinstance(chunk, Counted) else chunk
         while len(rest):
             room = self.part_size - self._pending
             if len(rest) > room:
                 rest = memoryview(rest)  # only what straddles a boundary is cut
-            self._keep(rest[:room] if len(rest) > room else rest)
+            piece = rest[:room]
+            counted = chunk if isinstance(chunk, Counted) and len(piece) == len(chunk) else None
+            self._keep(piece, counted)
             rest = rest[room:]
             if self._pending == self.part_size:
                 filled.append(self._close_part())
@@ -94,9 +97,12 @@ class PartAssembler:
         self._pending = 0
         self._part_crc32c = 0
 
-    def _keep(self, piece: Chunk) -> None:
+    def _keep(self, piece: Chunk, counted: Counted | None) -> None:
         size = len(piece)
-        self._part_crc32c = checksums.extend(self._part_crc32c, piece)
+        if counted is None:
+            self._part_crc32c = checksums.extend(self._part_crc32c, piece)
+        else:
+            self._part_crc32c = checksums.append(self._part_crc32c, counted)
         self._pending += size
         if size >= SMALL_CHUNK:
             self._chunks.append(piece)

@@ -14,12 +14,12 @@ from typing import Protocol
 from servicekit import failpoints
 from storage_service.attempts import Attempts, fingerprint
 from storage_service.budget import ByteBudget
+from storage_service.checksums import Counted
 from storage_service.completion import complete_multipart, verify_put
 from storage_service.content_types import ContentRules
 from storage_service.intake import BodyChecks
 from storage_service.late_targets import Moved, MoveStore, TargetMover
 from storage_service.limits import Limits
-from storage_service.objects import Chunk
 from storage_service.part_pipeline import BodyStore, PartPipeline
 from storage_service.removal import (
     OpenUploadStore,
@@ -61,7 +61,7 @@ class Source(Protocol):
         """The target in ``spec`` may still change before the bytes end."""
         ...
 
-    def chunks(self, checks: BodyChecks) -> AsyncIterator[Chunk]:
+    def chunks(self, checks: BodyChecks) -> AsyncIterator[Counted]:
         """The bytes, each fed to ``checks`` first; ends only once ``checks.finish`` has passed."""
         ...
 
@@ -106,7 +106,7 @@ class Uploader:
             checks.hold_to(*self._limit(source.spec))
             guess = UploadSpec()
             guess.CopyFrom(source.spec)
-            sniffed = b"".join(head)[:SNIFF_BYTES]
+            sniffed = b"".join(memoryview(chunk.data)[:SNIFF_BYTES] for chunk in head)[:SNIFF_BYTES]
             outcome = await self._attempts.reserve(
                 self._reserve_request(guess, sniffed, checks, same_request)
             )
@@ -124,8 +124,8 @@ class Uploader:
 
     @asynccontextmanager
     async def _first_bytes(
-        self, source: Source, checks: BodyChecks, body: AsyncIterator[Chunk]
-    ) -> AsyncIterator[list[Chunk]]:
+        self, source: Source, checks: BodyChecks, body: AsyncIterator[Counted]
+    ) -> AsyncIterator[list[Counted]]:
         """As many first bytes as are needed before T1: some to detect the type, a part while the target is
         a guess.
         """
@@ -168,7 +168,7 @@ class Uploader:
         return request
 
     async def _make_object(
-        self, upload: _Upload, chunks: AsyncIterator[Chunk], same_request: bytes | None
+        self, upload: _Upload, chunks: AsyncIterator[Counted], same_request: bytes | None
     ) -> CommitRequest:
         blob = upload.blob
         pipeline = PartPipeline(self._store, self._reservations, self._budget, blob)
@@ -204,7 +204,7 @@ class _Upload:
     checks: BodyChecks
 
 
-async def _replay(file: File, body: AsyncIterator[Chunk], checks: BodyChecks) -> File:
+async def _replay(file: File, body: AsyncIterator[Counted], checks: BodyChecks) -> File:
     """An earlier request with this key has finished: the same bytes get its answer, others an error."""
     async for _ in body:
         pass  # the stream checks size and checksums itself when it ends
@@ -213,7 +213,7 @@ async def _replay(file: File, body: AsyncIterator[Chunk], checks: BodyChecks) ->
     return file
 
 
-async def _until(body: AsyncIterator[Chunk], enough: int) -> AsyncIterator[Chunk]:
+async def _until(body: AsyncIterator[Counted], enough: int) -> AsyncIterator[Counted]:
     """Chunks of ``body`` until they hold ``enough`` bytes."""
     size = 0
     async for chunk in body:
@@ -223,7 +223,7 @@ async def _until(body: AsyncIterator[Chunk], enough: int) -> AsyncIterator[Chunk
             return
 
 
-async def _chain(head: list[Chunk], body: AsyncIterator[Chunk]) -> AsyncIterator[Chunk]:
+async def _chain(head: list[Counted], body: AsyncIterator[Counted]) -> AsyncIterator[Counted]:
     while head:
         yield head.pop(0)
     async for chunk in body:

@@ -1,9 +1,8 @@
 """The two hot messages, read and written without protobuf's copies: data chunks of Upload and of Download.
 
 The bytes on the wire are exactly those of the .proto (a test compares): tag, varint, chunk, joined once on
-the way out and cut out once on the way in (bytes, because CRC-32C of anything else copies it first). At 1
-MiB a chunk this saves about a quarter of gRPC's CPU. Everything that is not a pure data chunk goes through
-protobuf as usual.
+the way out and not copied at all on the way in. At 1 MiB a chunk this saves about a quarter of gRPC's CPU.
+Everything that is not a pure data chunk goes through protobuf as usual.
 """
 
 from __future__ import annotations
@@ -33,13 +32,15 @@ class UploadChunk:
     """An UploadRequest that carries nothing but data.
 
     On the way out ``pieces`` are joined once; on the way in there is one piece, a view of the received
-    message.
+    message. ``tail_of`` is that message where it ends with the data (as ours do), else empty: checksums can
+    be taken of bytes only, and of a view's bytes only by way of the message.
     """
 
     write_offset: int
     pieces: Sequence[Buffer] = field(default_factory=tuple)
     crc32c: int | None = None
     finish_write: bool = False
+    tail_of: bytes = b""
 
     @property
     def data(self) -> Buffer:
@@ -95,8 +96,9 @@ def decode_upload(raw: bytes) -> UploadRequest | UploadChunk:
         elif tag == _FINISH_WRITE:
             chunk.finish_write = bool(value)
         elif position + value <= end and not chunk.pieces:
-            chunk.pieces = (raw[position : position + value],)
+            chunk.pieces = (memoryview(raw)[position : position + value],)
             position += value
+            chunk.tail_of = raw if position == end else b""
         else:
             break
     else:

@@ -16,10 +16,10 @@ import httpx
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from storage_service.attempts import fingerprint
+from storage_service.checksums import Counted
 from storage_service.content_types import hint
 from storage_service.importing.source import SourceClient, TransientFailure
 from storage_service.intake import BodyChecks
-from storage_service.objects import Chunk
 from storage_service.uploads import Uploader
 from strongroom.errors import DeadlineExceeded, RequestInProgress, SourceUrlFailed, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File
@@ -114,15 +114,16 @@ class _SourceBody:
         self._progress = progress
         self._min_rate = min_rate
 
-    async def chunks(self, checks: BodyChecks) -> AsyncIterator[Chunk]:
+    async def chunks(self, checks: BodyChecks) -> AsyncIterator[Counted]:
         """See uploads.Source. A body that breaks off is a failure worth another try."""
         began = time.monotonic()
         try:
             async for chunk in self._response.aiter_raw(READ_SIZE):
-                checks.feed(chunk)
+                counted = Counted.of(chunk)
+                checks.feed(counted)
                 self._progress.received = checks.size
                 self._check_rate(checks.size, time.monotonic() - began)
-                yield chunk
+                yield counted
         except httpx.TransportError as error:
             raise TransientFailure(SourceUrlFailed("the source URL broke off in the middle")) from error
         checks.finish(Checksums())

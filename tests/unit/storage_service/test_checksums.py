@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,6 +43,15 @@ def test_combine_holds_for_sizes_beyond_32_bits() -> None:
 def test_combine_refuses_a_negative_size() -> None:
     with pytest.raises(ValueError, match="negative"):
         checksums.combine(1, 2, -1)
+
+
+@pytest.mark.parametrize("size", [0, 1, 4096, 300_001, 1 << 20])
+def test_counting_what_a_message_ends_with_equals_counting_it_alone(size: int) -> None:
+    head, data = b"\x18\x80\x80\x40\x22", random.Random(size).randbytes(size)
+    message = head + data
+    counted = checksums.Counted.of(memoryview(message)[len(head) :], tail_of=message)
+    assert (counted.data, counted.crc32c) == (data, checksums.crc32c_of([data]))
+    assert checksums.append(checksums.crc32c_of([head]), counted) == checksums.crc32c_of([message])
 
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview, lambda b: memoryview(bytearray(b))[0:]])

@@ -30,7 +30,7 @@ def _checks(limit: int = 1000, declared: int | None = None, expected: Checksums 
 async def _read(checks: BodyChecks, *messages: UploadRequest | UploadChunk) -> bytes:
     stream = UploadStream(_stream(*messages))
     await stream.first()
-    return b"".join([bytes(chunk) async for chunk in stream.chunks(checks)])
+    return b"".join([bytes(chunk.data) async for chunk in stream.chunks(checks)])
 
 
 async def test_a_whole_body_arrives_in_order() -> None:
@@ -157,7 +157,7 @@ async def test_a_provisional_target_may_be_corrected_by_the_last_message() -> No
     )
     await stream.first()
     assert stream.provisional
-    body = b"".join([bytes(chunk) async for chunk in stream.chunks(_checks())])
+    body = b"".join([bytes(chunk.data) async for chunk in stream.chunks(_checks())])
     assert (body, stream.spec, stream.provisional) == (b"abc", corrected, False)
 
 

@@ -24,6 +24,9 @@ def test_an_upload_chunk_is_what_protobuf_reads(
     message = UploadRequest.FromString(raw)
     assert (message.write_offset, message.data, message.finish_write) == (offset, b"".join(pieces), finish)
     assert (message.crc32c if message.HasField("crc32c") else None) == crc32c
+    read = wire.decode_upload(raw)
+    assert isinstance(read, wire.UploadChunk)
+    assert read.tail_of.endswith(bytes(read.data))
 
 
 @given(OFFSETS, st.binary(max_size=300), CRCS, st.booleans())
@@ -39,6 +42,12 @@ def test_what_protobuf_writes_is_read_as_a_chunk(
         crc32c,
         finish,
     )
+
+
+def test_data_that_other_fields_follow_is_no_tail() -> None:
+    read = wire.decode_upload(UploadRequest(data=b"abc", finish_write=True).SerializeToString())
+    assert isinstance(read, wire.UploadChunk)
+    assert (bytes(read.data), read.tail_of) == (b"abc", b"")
 
 
 def test_a_first_message_goes_through_protobuf() -> None:
