@@ -153,12 +153,12 @@ class ContentDigest:
             )
         return cls(running)
 
-    def update_body(self, data: bytes) -> None:
+    def update_body(self, data: bytes | bytearray) -> None:
         """Take the next bytes of the request body."""
         for one in self._running:
             one.body.update(data)
 
-    def update_file(self, data: bytes) -> None:
+    def update_file(self, data: bytes | bytearray) -> None:
         """Take the next bytes of the file inside of it."""
         for one in self._running:
             one.file.update(data)

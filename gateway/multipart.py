@@ -10,12 +10,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from multipart import MultipartError, ParserLimitReached, PushMultipartParser, parse_options_header
 
 from strongroom.errors import InvalidField, MalformedRequest, UnsupportedMediaType, UploadIncomplete
+
+Bytes: TypeAlias = bytes | bytearray
 
 FORM_DATA: Final = "multipart/form-data"
 _BOUNDARY: Final = re.compile(
@@ -92,13 +94,33 @@ class FormReader:
         self._value_bytes = 0
         self._fields_bytes = 0
         self._silent_bytes = 0
+        self._delimiter = b"\r\n--" + boundary.encode("ascii")
+        self._inside_file = False
 
-    def feed(self, chunk: bytes) -> list[bytes]:
+    def feed(self, chunk: Bytes) -> list[Bytes]:
         """Take the next bytes of the body (not empty); answers the file's bytes among them, in order.
 
         :raises MalformedRequest: framing, or a bound of the form. :raises InvalidField: a field at fault.
         """
-        pieces: list[bytes] = []
+        plain = not self._may_hold_delimiter(chunk)
+        if plain and self._inside_file and self.file is not None:
+            self.file.size += len(chunk)
+            return [chunk]
+        pieces = self._parse(chunk)
+        # then the parser keeps nothing back, and all bytes up to the next delimiter are the file's
+        self._inside_file = plain and bool(pieces) and len(chunk) >= len(self._delimiter)
+        return pieces
+
+    def _may_hold_delimiter(self, chunk: Bytes) -> bool:
+        """Whether a part might end in ``chunk``. The parser would find out, but copies bytearrays."""
+        if self._delimiter in chunk:
+            return True
+        tail = chunk[-len(self._delimiter) :]
+        at = tail.rfind(b"\r")
+        return at >= 0 and self._delimiter.startswith(tail[at:])
+
+    def _parse(self, chunk: Bytes) -> list[Bytes]:
+        pieces: list[Bytes] = []
         seen = False
         for event in self._events(chunk):
             seen = True
@@ -107,7 +129,7 @@ class FormReader:
             elif not isinstance(event, bytes | bytearray):
                 self._begin_part(event)
             elif self._value is None:
-                pieces.append(bytes(event))
+                pieces.append(event)
             else:
                 self._add_to_field(bytes(event))
         if pieces and self.file is not None:
@@ -138,7 +160,7 @@ class FormReader:
             )
         return self.file
 
-    def _events(self, chunk: bytes) -> Iterator[Any]:
+    def _events(self, chunk: Bytes) -> Iterator[Any]:
         try:
             yield from self._parser.parse(chunk)
         except ParserLimitReached as error:

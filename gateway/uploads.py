@@ -13,7 +13,7 @@ truth. Files below 1 MiB are one message, with nothing to guess.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from gateway import fields
@@ -80,7 +80,7 @@ class _Batch:
         self.pieces: list[Buffer] = []
         self.size = 0
 
-    def add(self, pieces: list[bytes]) -> None:
+    def add(self, pieces: Sequence[Buffer]) -> None:
         for piece in pieces:
             self.pieces.append(piece)
             self.size += len(piece)
@@ -179,7 +179,7 @@ class _FormUpload:
         if message["type"] == "http.disconnect":
             raise ClientGone
         self._more = message.get("more_body", False)
-        chunk: bytes = message.get("body", b"")
+        chunk: bytes | bytearray = message.get("body", b"")
         if not chunk:
             return
         pieces = self._reader.feed(chunk)

@@ -12,6 +12,7 @@ import time
 import uuid
 from typing import Any, ClassVar, Final
 
+import httptools
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -20,6 +21,7 @@ from gateway.metrics import Metrics
 from gateway.problems import raw_problem
 from gateway.server.body import RequestBody
 from gateway.server.limits import ConnectionLimits
+from gateway.server.long_body import LONG_BYTES, LongBody
 from gateway.server.pace import BodyPace, SendPace
 from gateway.server.peer import has_left
 
@@ -82,6 +84,21 @@ class GuardedProtocol(HttpToolsProtocol):
             self._fed_bytes += len(data)
             if self._fed_bytes > self.limits.max_header_bytes:
                 self._refuse_head()
+        elif self._body is not None:
+            self._read_on(self._body)
+
+    def _read_on(self, body: RequestBody) -> None:
+        """Read the rest of a long body without the parser."""
+        if body is not self._running or self._body_length is None or not self._awaits_body():
+            return
+        missing = self._body_length - body.received
+        if missing < LONG_BYTES or self.scheme == "https" or self.transport.is_closing():
+            return
+        LongBody(self.transport, self, body, missing, self._long_body_ended).begin()
+
+    def _long_body_ended(self) -> None:
+        self.parser = httptools.HttpRequestParser(self)  # the one before still waits for this body
+        self.on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
         """What can't be parsed: a problem instead of uvicorn's text."""
@@ -131,8 +148,6 @@ class GuardedProtocol(HttpToolsProtocol):
         super()._start_asgi_task(cycle, _with_body(app, body))
 
     def on_body(self, body: bytes) -> None:
-        if self.cycle.response_complete:
-            return
         if self._body is None:  # pipelined: the request before is still being answered
             self._body = self._queued[self.cycle] = RequestBody(self.cycle, self.flow)
         self._body.add(body)
