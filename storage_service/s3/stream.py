@@ -1,6 +1,7 @@
 """An open GetObject body.
 
-Read on threads, one chunk ahead of its consumer, and taken up again where it broke.
+Read on the event loop (over TLS: on threads), one chunk ahead of its consumer, and taken up again where it
+broke.
 """
 
 from __future__ import annotations
@@ -93,13 +94,16 @@ class S3Stream:
             return data[: self.length - self._received]
         step = self._context.settings.read_chunk_size if self._received else FIRST_READ
         size = min(step, self.length - self._received)
-        return await self._context.offload.read(lambda _: self._read(size), self._exchange)
-
-    def _read(self, size: int) -> bytes:
-        if self._connection is None:
+        connection = self._connection
+        if connection is None:
             raise StoreUnavailable(operation=_OPERATION)
         try:
-            data = self._connection.read_exactly(size)
+            if connection.loop_reads:
+                data = await connection.receive(size)
+            else:
+                data = await self._context.offload.read(
+                    lambda _: connection.read_exactly(size), self._exchange
+                )
         except Exception as error:
             self._drop_connection(reusable=False)
             raise errors.translate(error, _OPERATION) from error

@@ -14,12 +14,14 @@ import select
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import httptools
 
 from storage_service.objects import Chunk
+from storage_service.s3 import arrival
 from storage_service.s3.endpoint import Endpoint
 
 MAX_SMALL_BODY = 256 * 1024
@@ -98,7 +100,9 @@ class _Collector:
 
 
 class Connection:
-    """One exchange at a time, by one thread; only ``abort`` may be called from elsewhere."""
+    """One exchange at a time, by one thread or (``receive``) by the event loop; only ``abort`` may be called
+    from elsewhere.
+    """
 
     def __init__(self, sock: socket.socket, timeouts: Timeouts) -> None:
         self._sock = sock
@@ -214,12 +218,21 @@ class Connection:
         Raises Broken, TimedOut (of one operation).
         """
         self._sock.settimeout(self._timeouts.operation)
-        try:
-            data = self._reader.read(size)
-        except TimeoutError as error:
-            raise TimedOut("the body stalled", sent=True) from error
-        except OSError as error:
-            raise Broken("the connection broke inside the body", sent=True) from error
+        with _inside_body():
+            data: bytes = self._reader.read(size)
+        if len(data) != size:
+            raise Broken("the body broke off", sent=True)
+        return data
+
+    @property
+    def loop_reads(self) -> bool:
+        """``receive`` is the way to read a body here; else ``read_exactly``, on a thread. Never both."""
+        return not isinstance(self._sock, ssl.SSLSocket)
+
+    async def receive(self, size: int) -> bytes:
+        """As ``read_exactly``, on the event loop."""
+        with _inside_body():
+            data = await arrival.receive(self._sock, size, self._timeouts.operation)
         if len(data) != size:
             raise Broken("the body broke off", sent=True)
         return data
@@ -269,6 +282,16 @@ class Connection:
             )
         except WireError:
             return None
+
+
+@contextmanager
+def _inside_body() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise TimedOut("the body stalled", sent=True) from error
+    except OSError as error:
+        raise Broken("the connection broke inside the body", sent=True) from error
 
 
 def _halves(chunks: Sequence[Chunk]) -> tuple[list[Chunk], list[Chunk]]:
