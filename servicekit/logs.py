@@ -11,7 +11,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
@@ -68,21 +68,36 @@ class Sink:
         """The line of one finished RPC, without structlog's machinery: there is one for each."""
         if LEVELS[level] < self.level:
             return
+        line = self._begin(level, "rpc", request)
+        line["code"] = code
+        line["ms"] = round(seconds * 1000, 2)
+        if request.principal is not None and request.principal.internal is not None:
+            line["caller"] = request.principal.internal
+        self.write(encode(line))
+
+    def http(self, request: RequestContext | None, fields: Mapping[str, object], level: Level) -> None:
+        """The line of one finished HTTP request. ``fields`` are written as they are: texts of the caller
+        that may hold credentials have been through ``redact``.
+        """
+        if LEVELS[level] >= self.level:
+            line = self._begin(level, "request", request)
+            line.update(fields)
+            self.write(encode(line))
+
+    def _begin(self, level: Level, event: str, request: RequestContext | None) -> dict[str, object]:
         line: dict[str, object] = {
             "ts": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "level": level,
-            "event": "rpc",
+            "event": event,
             "service": self.service,
-            "request_id": request.request_id,
-            "method": request.method,
-            "code": code,
-            "ms": round(seconds * 1000, 2),
         }
-        if request.principal is not None:
-            line["user"] = request.principal.subject
-            if request.principal.internal is not None:
-                line["caller"] = request.principal.internal
-        self.write(encode(line))
+        if request is not None:
+            line["request_id"] = request.request_id
+            if request.method:
+                line["method"] = request.method
+            if request.principal is not None:
+                line["user"] = request.principal.subject
+        return line
 
 
 _current_sink: Final = [Sink()]

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
-import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.metrics import Metrics
+from servicekit.context import current
+from servicekit.logs import redact, sink
 
 #: Scope key: template of the route that was found.
 ROUTE: Final = "strongroom.route"
@@ -17,8 +18,6 @@ GONE: Final = "strongroom.gone"
 _UNROUTED: Final = "(none)"
 _CLIENT_LEFT: Final = 499
 _PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-
-log = structlog.get_logger("gateway.access")
 
 
 class AccessLog:
@@ -44,18 +43,17 @@ class AccessLog:
         self._metrics.ended(scope["method"], route, status, seconds)
         self._metrics.received.inc(exchange.received)
         self._metrics.sent.inc(exchange.sent)
-        write = log.debug if route in _PROBES else log.info
-        write(
-            "request",
-            verb=scope["method"],
-            route=route,
-            path=_path(scope, route),
-            status=status,
-            ms=round(seconds * 1000, 1),
-            received=exchange.received,
-            sent=exchange.sent,
-            client=_client(scope),
-        )
+        fields = {
+            "verb": scope["method"],
+            "route": route,
+            "path": _path(scope, route),
+            "status": status,
+            "ms": round(seconds * 1000, 1),
+            "received": exchange.received,
+            "sent": exchange.sent,
+            "client": _client(scope),
+        }
+        sink().http(current(), fields, "debug" if route in _PROBES else "info")
 
 
 class _Exchange:
@@ -85,7 +83,7 @@ class _Exchange:
 
 def _path(scope: Scope, route: str) -> str:
     """The path asked for; where a token is part of it, the route instead."""
-    return route if "{token}" in route else str(scope["path"][:512])
+    return route if "{token}" in route else redact(scope["path"][:512])
 
 
 def _client(scope: Scope) -> Any:

@@ -69,6 +69,20 @@ def test_rpc_lines(stream: io.StringIO) -> None:
     }  # fmt: skip
 
 
+def test_http_lines(stream: io.StringIO) -> None:
+    request = RequestContext("r", method="GET /files", principal=Principal("alice"))
+    sink().http(request, {"status": 200, "path": '/a"b'}, "info")
+    sink().http(None, {"status": 400}, "info")
+    sink().http(None, {"status": 200}, "debug")
+    first, second = lines(stream)
+    assert first.pop("ts")
+    assert first == {
+        "level": "info", "event": "request", "service": "echo", "request_id": "r", "method": "GET /files",
+        "user": "alice", "status": 200, "path": '/a"b',
+    }  # fmt: skip
+    assert second["status"] == 400
+
+
 @given(st.text())
 def test_user_text_cannot_forge_a_line(text: str) -> None:
     target = io.StringIO()
