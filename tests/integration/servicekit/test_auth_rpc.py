@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import grpc
 import pytest
+from grpc import aio
 
 from servicekit.context import current_principal, current_request_id
 from servicekit.principal import Principal, effective_owner
+from servicekit.server import serve_in_process
 from servicekit.tokens import InternalCredential
 from strongroom.errors import PermissionDenied, TokenExpired, TokenInvalid, TokenMissing, from_rpc_error
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
@@ -16,10 +20,13 @@ from tests.integration.servicekit.conftest import Serving
 from tests.integration.servicekit.echo import (
     INTERNAL_SECRET,
     INTERNAL_SERVICE,
+    SERVICE,
     Echo,
+    EchoStub,
     bearer,
     everything,
     failure,
+    settings,
     token,
 )
 
@@ -164,3 +171,26 @@ async def test_errors_carry_the_request_id(serving: Serving) -> None:
     async with serving(Echo()) as stub:
         failed = await failure(stub.unary(ONE, metadata=(("x-request-id", "abc.DEF-1_2"),)))
     assert ("x-request-id", "abc.DEF-1_2") in [tuple(pair) for pair in failed.trailing_metadata()]
+
+
+async def test_open_services_ask_for_no_token() -> None:
+    """And are work all the same: one in progress is waited for when the server stops."""
+    begun, let_go = asyncio.Event(), asyncio.Event()
+
+    async def answer(request: Any, context: Any) -> UploadResponse:
+        begun.set()
+        await let_go.wait()
+        return UploadResponse(persisted_size=7)
+
+    spec = Echo(answer).spec(open_services=(SERVICE,))
+    async with AsyncExitStack() as stack:
+        server = AsyncExitStack()
+        address = await server.enter_async_context(serve_in_process(spec, settings()))
+        channel = await stack.enter_async_context(aio.insecure_channel(address))
+        call = asyncio.ensure_future(EchoStub(channel).unary(ONE))
+        await begun.wait()
+        stopping = asyncio.ensure_future(server.aclose())
+        await asyncio.sleep(0.3)  # longer than watchers of health have
+        let_go.set()
+        assert (await call).persisted_size == 7
+        await stopping
