@@ -16,6 +16,7 @@ from uvicorn import Config, Server
 from gateway.config import GatewaySettings
 from gateway.metrics import Metrics
 from gateway.server.limits import ConnectionLimits
+from gateway.server.one_write import with_one_write
 from gateway.server.protocol import GuardedProtocol
 from servicekit.net import is_loopback, join_address, split_address
 from servicekit.settings import SettingError
@@ -101,7 +102,7 @@ def make_server(app: ASGIApp, settings: GatewaySettings, metrics: Metrics) -> Ga
     """A server for ``app``; ``serve(sockets=[listener])`` runs it until ``stop`` or a signal."""
     config = Config(
         app,
-        http=GuardedProtocol.with_limits(ConnectionLimits.from_settings(settings), metrics),
+        http=with_one_write(GuardedProtocol.with_limits(ConnectionLimits.from_settings(settings), metrics)),
         ws="websockets-sansio",
         ws_max_size=64 * 1024,  # clients have nothing to say here
         ws_ping_interval=20.0,
