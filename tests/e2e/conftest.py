@@ -32,9 +32,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
 
 
 @pytest.fixture(scope="session")
-def stack(
-    origin: Origin, pages: Pages, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[RunningStack]:
+def stack(origin: Origin, pages: Pages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """Everything runs; users are told apart by name only, so take new ones (``somebody``)."""
     env = {
         "STRONGROOM_IMPORT_ALLOW_HOSTS": origin.authority,
