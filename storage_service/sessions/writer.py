@@ -13,16 +13,17 @@ prefix before it counts; what came behind it is dropped. Memory: as PartPipeline
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import contextlib
+import time
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from servicekit import failpoints
 from storage_service import checksums
 from storage_service.budget import ByteBudget
 from storage_service.objects import Chunk, ObjectAttributes
 from storage_service.objectstore import MultipartWriter, ObjectReader, ObjectWriter
-from storage_service.part_pipeline import PARTS_IN_MEMORY
 from storage_service.parts import Part, PartAssembler
 from storage_service.reservations import handle_of
 from storage_service.sessions.content import Content, head_of
@@ -33,6 +34,7 @@ from storage_service.sessions.segments import (
     read_segments,
     size_of,
 )
+from storage_service.sessions.slots import Slots
 from storage_service.sessions.state import SessionState
 from storage_service.store_errors import StoreError, UploadNotFound
 from strongroom.errors import Internal
@@ -43,6 +45,9 @@ AFTER_CREATE = failpoints.register("storage.session.after_create")
 AFTER_PART = failpoints.register("storage.session.part_applied")
 BEFORE_RECORD = failpoints.register("storage.session.before_record")
 AFTER_RECORD = failpoints.register("storage.session.after_record")
+
+RECORD_SECONDS = 0.5
+"""Parts that S3 accepts so soon after the last record are recorded together; on slow lines each by itself."""
 
 
 class WriterStore(ObjectWriter, MultipartWriter, ObjectReader, Protocol):
@@ -94,12 +99,14 @@ class SessionWriter:
         self.deferred = False
         self._segments = list(session.segments)  # as recorded
         self._before = list(session.segments)  # of the part under way
-        self._slots = _Slots(budget)
+        self._slots = Slots(budget)
         self._unfed: Chunk = b""
         self._sending: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self._accepted: dict[int, _Accepted] = {}
         self._recording = asyncio.Lock()
+        self._recorded_at = 0.0
+        self._hurry = asyncio.Event()
         self._rest_crc32c = 0
         self._begun = asyncio.Event()
         if self.blob.upload_id:
@@ -135,8 +142,7 @@ class SessionWriter:
 
     async def settle(self) -> None:
         """Wait for the parts under way. Raises as write."""
-        while self._sending:
-            await asyncio.wait(self._sending)
+        await self._sent()
         if self._failure is not None:
             raise self._failure
         await self.record()
@@ -198,6 +204,7 @@ class SessionWriter:
                     content_type=content_type,
                 )
             )
+            self._recorded_at = time.monotonic() if fresh else self._recorded_at
             self.parts.extend(accepted.part for accepted in fresh)
             for accepted in fresh:
                 del self._accepted[accepted.part.number]
@@ -214,9 +221,15 @@ class SessionWriter:
 
     async def close(self) -> None:
         """Wait for parts under way, drop what was not persisted, give the memory back."""
+        await self._sent()
+        self._slots.release_filling()
+
+    async def _sent(self) -> None:
+        """All parts are in S3 and recorded, or have failed."""
+        self._hurry.set()
         while self._sending:
             await asyncio.wait(self._sending)
-        self._slots.release_filling()
+        self._hurry.clear()
 
     def _first_assembler(self) -> PartAssembler:
         """Takes what the part under way still lacks."""
@@ -261,7 +274,8 @@ class SessionWriter:
             size=self._assembler.size,
             crc32c=self._assembler.crc32c,
         )
-        sending = asyncio.create_task(self._send_part(fresh, before, self._slots.hand_over()))
+        part = self._send_part(fresh, before, self._slots.hand_over())
+        sending = asyncio.create_task(self._record_part(part))
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
 
@@ -271,14 +285,22 @@ class SessionWriter:
             crc32c = checksums.combine(crc32c_of(before), fresh.crc32c, fresh.size)
             size = size_of(before) + fresh.size
             await self._send(Rest(fresh.number, size, crc32c, chunks, fresh.size, fresh.crc32c))
+        finally:
+            self._slots.release(slot)
+
+    async def _record_part(self, sending: Coroutine[Any, Any, None]) -> None:
+        """``sending``, whose memory is free once it has ended, and what follows from it."""
+        try:
+            await sending
+            if (pause := self._recorded_at + RECORD_SECONDS - time.monotonic()) > 0:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurry.wait(), pause)
             await self.record()
         except BaseException as error:
             self._failure = self._failure or await self._explained(error)
             self._begun.set()
             if not isinstance(error, Exception):
                 raise
-        finally:
-            self._slots.release(slot)
 
     async def _explained(self, error: BaseException) -> BaseException:
         """A store may cut the connection instead of saying that the upload is gone: ask."""
@@ -348,37 +370,3 @@ class SessionWriter:
         segment = await put_segment(self._store, self.blob, offset, chunks, size=size, crc32c=crc32c)
         self._rest_crc32c = rest.crc32c
         await self.record(segment=segment, replaces=merge)
-
-
-class _Slots:
-    """A writer's reservations of the byte budget: at most PARTS_IN_MEMORY, one of them ``filling``."""
-
-    def __init__(self, budget: ByteBudget) -> None:
-        self._budget = budget
-        self._parts = asyncio.Semaphore(PARTS_IN_MEMORY)
-        self.filling = 0
-
-    async def acquire(self, size: int) -> None:
-        """For the part that fills next."""
-        await self._parts.acquire()
-        try:
-            await self._budget.acquire(size)
-        except BaseException:
-            self._parts.release()
-            raise
-        self.filling = size
-
-    def hand_over(self) -> int:
-        """The filled part goes on its way with its reservation."""
-        slot, self.filling = self.filling, 0
-        return slot
-
-    def release(self, slot: int) -> None:
-        """Give a reservation back."""
-        if slot:
-            self._budget.release(slot)
-            self._parts.release()
-
-    def release_filling(self) -> None:
-        """Of the part that will not be filled."""
-        self.release(self.hand_over())
