@@ -19,6 +19,7 @@ from storage_service.importing.importer import Importer, ImportLimits, Progress
 from storage_service.importing.source import SourceClient, Timeouts, TransientFailure
 from storage_service.importing.urls import UrlRules
 from storage_service.intake import BodyChecks
+from storage_service.uploads import Stored
 from strongroom.errors import DeadlineExceeded, SourceUrlFailed, SourceUrlRefused, UserMismatch
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import UploadSpec
@@ -122,12 +123,12 @@ async def test_answers_that_lead_astray(origin: Origin, case: dict[str, Any]) ->
 class _Sink:
     """An upload engine that stores nothing."""
 
-    async def upload(self, source: Any, *, same_request: bytes | None = None) -> File:
+    async def upload(self, source: Any, *, same_request: bytes | None = None) -> Stored:
         del same_request
         checks = BodyChecks(limit=1 << 20, limit_name="test", declared=None, expected=Checksums())
         async for _ in source.chunks(checks):
             pass
-        return File(size_bytes=checks.size)
+        return Stored(File(size_bytes=checks.size))
 
 
 @pytest.fixture
