@@ -15,7 +15,7 @@ ACCESS_KEY = f"{_ACCOUNT}:{_USER}"
 # Order matters: s3api turns S3 requests into Swift's before tempauth answers for them; slo makes multipart
 # uploads, versioned_writes bucket versioning, and symlink what versioning needs.
 _PIPELINE = (
-    "catch_errors gatekeeper healthcheck listing_formats bulk tempurl s3api tempauth copy slo dlo "
+    "catch_errors gatekeeper healthcheck cache listing_formats bulk tempurl s3api tempauth copy slo dlo "
     "versioned_writes symlink proxy-server"
 )
 _PLAIN_FILTERS = (
@@ -91,6 +91,7 @@ def proxy_server(folders: SwiftFolders, port: int, secret_key: str) -> str:
                 {"use": "egg:swift#tempauth", f"user_{_ACCOUNT}_{_USER}": f"{secret_key} .admin"},
             ),
             section("filter:s3api", _s3api()),
+            section("filter:cache", {"use": "call:devstack.swift_cache:filter_factory"}),
             # Or deleting a multipart object leaves its segments to a daemon that does not run here.
             section(
                 "filter:slo",
