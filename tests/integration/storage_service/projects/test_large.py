@@ -1,9 +1,8 @@
-"""The largest project there may be, in bounded memory: 5,000 files, 100 MiB; saved, listed, zipped, rolled
-back, deleted.
+"""A project of 100 MiB in bounded memory: saved, listed, zipped, rolled back, deleted.
 
-Memory is what storage_service takes at the most while each call runs, less what it takes at rest; the
-bodies alone
-are 100 MiB, so holding a project would show.
+Memory is what storage_service takes at the most while each call runs, less what it takes at rest; the bodies
+alone are 100 MiB, so holding a project would show. As many files as there may be, 5,000, are for the case
+``project`` of the benchmarks: making them takes the embedded Swift minutes.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from strongroom.storage.v1.project_pb2 import SaveProjectArchiveRequest, SavePro
 from tests.integration.storage_service.projects.client import ProjectClient
 
 T = TypeVar("T")
-FILES, SIZE = 5000, 20 * 1024
+FILES, SIZE = 400, 256 * 1024
 MIB = 1 << 20
 #: Two batches on their way, the file being received, what S3's client and gRPC hold; far less than the
 #: project.
@@ -44,7 +43,7 @@ def path_of(number: int) -> str:
     return f"src/{number % 50:02}/{number:04}.txt"
 
 
-async def test_the_largest_project(client: ProjectClient, tmp_path: Path) -> None:
+async def test_a_large_project(client: ProjectClient, tmp_path: Path) -> None:
     rest = client.services.memory()
 
     async def measured(name: str, work: Awaitable[T]) -> T:
@@ -71,7 +70,7 @@ async def test_the_largest_project(client: ProjectClient, tmp_path: Path) -> Non
     unzipped = await measured("save the zip", _save_zip(client, archive))
     assert unzipped == FILES // 10
     await measured("delete", client.delete())
-    await measured("after", asyncio.sleep(20))
+    await measured("after", asyncio.sleep(2))
 
 
 async def _watched(client: ProjectClient, work: Awaitable[T]) -> tuple[T, int]:
