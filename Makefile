@@ -8,7 +8,7 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.setup
 PACKAGES := $(wildcard strongroom servicekit storage_service metadata_service gateway devstack benchmarks scripts tests)
-PYTEST_WORKERS ?= 2
+PYTEST_WORKERS ?= 3
 PYTEST_ARGS ?=
 
 .PHONY: help setup up test lint format types imports generate check-generated buf-lint buf-breaking check bench lock wheel clean
