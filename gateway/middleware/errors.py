@@ -5,10 +5,10 @@ from __future__ import annotations
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.downloads import Truncated
 from gateway.middleware.access import GONE
 from gateway.problems import ClientGone, problem_for, problem_for_bug
 from gateway.reply import Reply
+from gateway.streaming import Truncated
 from servicekit.context import current_request_id
 from strongroom.errors import StrongroomError
 

@@ -8,9 +8,9 @@ from grpc import aio
 from starlette.types import Receive, Scope, Send
 
 from gateway.call import Call
-from gateway.downloads import Truncated
 from gateway.headers import content_headers
 from gateway.reply import Reply
+from gateway.streaming import Truncated
 from strongroom.storage.v1.download_pb2 import DownloadArchiveRequest
 
 

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import structlog
-from grpc import aio
-from starlette.types import Receive, Scope, Send
 
 from gateway.call import Call
 from gateway.conditional import Outcome, Validators, evaluate
-from gateway.downloads import CACHE_CONTROL, Truncated
 from gateway.headers import preview_headers
-from gateway.ranges import content_range, parse_range
+from gateway.ranges import parse_range
 from gateway.reply import Header, Reply, header
+from gateway.streaming import HeadReply, Stream, StreamReply, validator_headers
 from strongroom.errors import Internal, PreconditionFailed, StrongroomError
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
 from strongroom.storage.v1.preview_pb2 import (
@@ -33,6 +31,9 @@ from strongroom.storage.v1.preview_pb2 import (
 
 PREFIX: Final = "/api/preview/"
 INDEX: Final = "index.html"
+#: Module scripts and fonts are asked for with CORS, by a page whose origin is "null". No credentials are
+#: looked at here: who has the URL may read.
+_ANY_ORIGIN: Final = header("access-control-allow-origin", "*")
 
 log = structlog.get_logger("gateway.previews")
 
@@ -89,109 +90,35 @@ async def preview_reply(call: Call, token: str, path: str) -> Reply:
     byte_range = None if head or call.header("if-range") else parse_range(call.header("range"))
     if byte_range is not None:
         request.read_offset, request.read_limit = byte_range.offset, byte_range.limit
-    rpc, first = await _begin(call, request)
+    storage = call.services.storage
+    stream: Stream[DownloadPreviewResponse] = Stream(call, storage, storage.download_preview(request))
+    first = await stream.first()
+    if first is None or not first.HasField("file"):
+        stream.close()
+        raise Internal("storage_service sent bytes before saying of which file.")
     file, validators = first.file, _validators(first.file)
     outcome = evaluate(call.header, validators)
     if outcome is Outcome.PROCEED and not head:
-        return _PreviewReply(call, rpc, first, _headers(file, validators), ranged=byte_range is not None)
-    rpc.cancel()
+        headers = _headers(file, validators)
+        return StreamReply(headers, stream, first, total=file.size_bytes, ranged=byte_range is not None)
+    stream.close()
     if outcome is Outcome.FAILED:
         raise PreconditionFailed(
             "The file is not the one that If-Match or If-Unmodified-Since names.",
             metadata={"actual": file.etag},
         )
     if outcome is Outcome.NOT_MODIFIED:
-        return Reply(304, b"", _validator_headers(validators))
-    return _HeadReply(_headers(file, validators), file.size_bytes)
-
-
-async def _begin(call: Call, request: DownloadPreviewRequest) -> tuple[Any, DownloadPreviewResponse]:
-    """The running call and its first message, which says what follows."""
-    storage = call.services.storage
-    rpc: Any = storage.download_preview(request)
-    try:
-        with call.client.cancels(rpc):
-            first = await rpc.read()
-    except aio.AioRpcError as error:
-        raise storage.error(error) from None
-    if first is aio.EOF or not first.HasField("file"):
-        rpc.cancel()
-        raise Internal("storage_service sent bytes before saying of which file.")
-    return rpc, first
+        return Reply(304, b"", validator_headers(validators, _ANY_ORIGIN))
+    return HeadReply(_headers(file, validators), file.size_bytes)
 
 
 def _validators(file: ProjectFile) -> Validators:
     return Validators(file.etag, datetime.fromtimestamp(file.create_time.seconds, UTC))
 
 
-def _validator_headers(validators: Validators) -> list[Header]:
-    found = [
-        header("last-modified", validators.modified_header),
-        header("cache-control", CACHE_CONTROL),
-        # Module scripts and fonts are asked for with CORS, by a page whose origin is "null". No credentials
-        # are looked at here: who has the URL may read.
-        header("access-control-allow-origin", "*"),
-    ]
-    if validators.etag_header:
-        found.append(header("etag", validators.etag_header))
-    return found
-
-
 def _headers(file: ProjectFile, validators: Validators) -> list[Header]:
     return [
-        *_validator_headers(validators),
+        *validator_headers(validators, _ANY_ORIGIN),
         header("accept-ranges", "bytes"),
         *preview_headers(file.content_type),
     ]
-
-
-class _HeadReply(Reply):
-    """GET's headers without its bytes."""
-
-    def __init__(self, headers: list[Header], size: int) -> None:
-        super().__init__(200, b"", [*headers, header("content-length", size)])
-
-    async def send_to(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - a Reply's signature
-        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-class _PreviewReply(Reply):
-    """Bytes of a running DownloadPreview, one message in memory at a time."""
-
-    def __init__(
-        self, call: Call, rpc: Any, first: DownloadPreviewResponse, headers: list[Header], *, ranged: bool
-    ) -> None:
-        partial = ranged and first.file.size_bytes > 0
-        super().__init__(206 if partial else 200, b"", headers)
-        self.headers.append(header("content-length", first.read_size))
-        if partial:
-            where = content_range(first.read_offset, first.read_size, first.file.size_bytes)
-            self.headers.append(header("content-range", where))
-        self._call = call
-        self._rpc = rpc
-        self._size = first.read_size
-
-    async def send_to(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - a Reply's signature
-        try:
-            await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
-            missing = self._size
-            while missing:
-                data = await self._next(missing)
-                missing -= len(data)
-                await send({"type": "http.response.body", "body": data, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        finally:
-            self._rpc.cancel()
-
-    async def _next(self, missing: int) -> bytes:
-        """The next bytes, at most ``missing``."""
-        try:
-            with self._call.client.cancels(self._rpc):
-                message = await self._rpc.read()
-        except aio.AioRpcError as error:
-            raise Truncated(f"{missing} bytes before the end") from error
-        if message is aio.EOF or not 0 < len(message.data) <= missing:
-            raise Truncated(f"{missing} bytes before the end: the stream is not as announced")
-        data: bytes = message.data
-        return data
