@@ -9,15 +9,17 @@ from typing import Annotated
 
 import typer
 
-from strongroom import errors
 from strongroom.cli import shown
+from strongroom.cli.each import delete_each, show, store_each
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
 from strongroom.cli.session import Session, Tally
+from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile, Visibility
 from strongroom.client.generations import ImportItem
 from strongroom.client.targets import GenerationKind
+from strongroom.client.uploads import Progress
 
 
 class Kind(StrEnum):
@@ -59,12 +61,12 @@ async def import_(
                     visibility=visibility,
                     on_progress=report,
                 )
-            _show(session, file)
+            show(session, file)
             return tally.exit_code
         items = [ImportItem(url, _kind(kind), prompt, settings, visibility=visibility) for url in urls]
         for url, found in zip(urls, await client.generations.import_batch(items), strict=True):
             if isinstance(found, StoredFile):
-                _show(session, found)
+                show(session, found)
             else:
                 tally.failed(found, url)
     return tally.exit_code
@@ -81,25 +83,14 @@ async def put(
 ) -> ExitCode:
     """Store generations that are here. Prints the key of each."""
     _check(settings)
-    tally = Tally(session)
-    async with session.client() as client:
-        with bars_for(session.output) as bars:
-            for source in sources:
-                try:
-                    with bars.transfer(str(source)) as report:
-                        file = await client.generations.upload(
-                            source,
-                            _kind(kind),
-                            prompt,
-                            settings,
-                            visibility=Visibility.PUBLIC if public else None,
-                            on_progress=report,
-                        )
-                except (errors.StrongroomError, OSError) as error:
-                    tally.failed(error, str(source))
-                else:
-                    _show(session, file)
-    return tally.exit_code
+    visibility = Visibility.PUBLIC if public else None
+
+    async def store(client: AsyncClient, source: Path, report: Progress) -> StoredFile:
+        return await client.generations.upload(
+            source, _kind(kind), prompt, settings, visibility=visibility, on_progress=report
+        )
+
+    return await store_each(session, sources, store)
 
 
 async def list_(
@@ -154,18 +145,7 @@ async def rm(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Keys or ids of generations.")],
 ) -> ExitCode:
     """Delete generations. Prints the key of each."""
-    tally = Tally(session)
-    async with session.client() as client:
-        for name in files:
-            try:
-                _show(session, await client.generations.delete(name))
-            except errors.StrongroomError as error:
-                tally.failed(error, name)
-    return tally.exit_code
-
-
-def _show(session: Session, file: StoredFile) -> None:
-    session.output.result(shown.name(file.key), file_document(file))
+    return await delete_each(session, files, lambda client, name: client.generations.delete(name))
 
 
 def _kind(kind: Kind) -> GenerationKind:

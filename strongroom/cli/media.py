@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
-from strongroom import errors
 from strongroom.cli import shown
+from strongroom.cli.each import delete_each, store_each
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode
-from strongroom.cli.progress import bars_for
-from strongroom.cli.session import Session, Tally
-from strongroom.client.files import Visibility
+from strongroom.cli.session import Session
+from strongroom.client.async_client import AsyncClient
+from strongroom.client.files import StoredFile, Visibility
+from strongroom.client.uploads import Progress
 
 Event = Annotated[str, typer.Argument(metavar="EVENT", help="UUID of the event.")]
 
@@ -31,26 +32,14 @@ async def put(
     ] = False,
 ) -> ExitCode:
     """Store media of an event. Prints the key of each."""
-    tally = Tally(session)
-    async with session.client() as client:
-        with bars_for(session.output) as bars:
-            for source in sources:
-                try:
-                    with bars.transfer(str(source)) as report:
-                        file = await client.event_media.put(
-                            source,
-                            event,
-                            title,
-                            description,
-                            tags or (),
-                            visibility=Visibility.PUBLIC if public else None,
-                            on_progress=report,
-                        )
-                except (errors.StrongroomError, OSError) as error:
-                    tally.failed(error, str(source))
-                else:
-                    session.output.result(shown.name(file.key), file_document(file))
-    return tally.exit_code
+    visibility = Visibility.PUBLIC if public else None
+
+    async def store(client: AsyncClient, source: Path, report: Progress) -> StoredFile:
+        return await client.event_media.put(
+            source, event, title, description, tags or (), visibility=visibility, on_progress=report
+        )
+
+    return await store_each(session, sources, store)
 
 
 async def list_(
@@ -79,13 +68,4 @@ async def rm(
     files: Annotated[list[str], typer.Argument(metavar="FILE", help="Keys or ids of its media.")],
 ) -> ExitCode:
     """Delete media of an event. Prints the key of each."""
-    tally = Tally(session)
-    async with session.client() as client:
-        for name in files:
-            try:
-                file = await client.event_media.delete(event, name)
-            except errors.StrongroomError as error:
-                tally.failed(error, name)
-            else:
-                session.output.result(shown.name(file.key), file_document(file))
-    return tally.exit_code
+    return await delete_each(session, files, lambda client, name: client.event_media.delete(event, name))
