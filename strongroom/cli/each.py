@@ -21,7 +21,9 @@ async def store_each(
     sources: Iterable[Path],
     store: Callable[[AsyncClient, Path, Progress], Awaitable[StoredFile]],
 ) -> ExitCode:
-    """``store`` every source, with a bar for each; prints the keys. The first failure decides the exit code."""
+    """``store`` every source, with a bar for each; prints the keys. The first failure decides the exit
+    code.
+    """
     tally = Tally(session)
     async with session.client() as client:
         with bars_for(session.output) as bars:
