@@ -75,12 +75,25 @@ UPDATE blobs SET state = 4, not_before = now() + make_interval(secs => %(grace)s
 WHERE owner_id = %(owner)s AND id = %(id)s AND state = 3
 """
 
-_LOOK_AGAIN: Final = """
+
+def insert_leftovers(since: str) -> str:
+    """Begins a statement that makes a row of kind LEFTOVERS of each row of `blobs` that the rest selects: due
+    `grace` seconds after `since`, an SQL expression.
+    """
+    return f"""
 INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, version_id, upload_id, content_type,
     spec, object_metadata, reserved_bytes, reserved_files, not_before)
-SELECT owner_id, gen_random_uuid(), 6, 1, 4, key, true, version_id, upload_id, '', '', object_metadata, 0, 0,
-    now() + make_interval(secs => %(grace)s)
-FROM blobs WHERE owner_id = %(owner)s AND id = ANY(%(ids)s) AND version_id NOT IN ('', 'null')
+SELECT blobs.owner_id, gen_random_uuid(), 6, 1, 4, blobs.key, true, blobs.version_id, blobs.upload_id, '', '',
+    blobs.object_metadata, 0, 0, {since} + make_interval(secs => %(grace)s)
+"""
+
+
+#: Without versioning no second object can appear at a key.
+VERSIONED: Final = "blobs.version_id NOT IN ('', 'null')"
+
+_LOOK_AGAIN: Final = f"""
+{insert_leftovers("now()")}
+FROM blobs WHERE blobs.owner_id = %(owner)s AND blobs.id = ANY(%(ids)s) AND {VERSIONED}
 """
 
 _FINISH: Final = f"""

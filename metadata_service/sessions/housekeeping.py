@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from metadata_service.blobs import VERSIONED, insert_leftovers
 from metadata_service.config import Timing
 from metadata_service.database import SYSTEM, Database, Transaction
 from metadata_service.layouts import SEGMENTS
@@ -51,13 +52,9 @@ WITH ended AS MATERIALIZED (
         0, now()
     FROM ended
 ), signed AS (
-    INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, version_id, upload_id, content_type,
-        spec, object_metadata, reserved_bytes, reserved_files, not_before)
-    SELECT blobs.owner_id, gen_random_uuid(), 6, 1, 4, blobs.key, true, blobs.version_id, blobs.upload_id, '',
-        '', blobs.object_metadata, 0, 0,
-        greatest(now(), ended.expires_at) + make_interval(secs => %(grace)s)
+    {insert_leftovers("greatest(now(), ended.expires_at)")}
     FROM ended JOIN blobs ON blobs.owner_id = ended.owner_id AND blobs.id = ended.blob_id
-    WHERE ended.kind = 2 AND (blobs.state <> 3 OR blobs.version_id NOT IN ('', 'null'))
+    WHERE ended.kind = 2 AND (blobs.state <> 3 OR {VERSIONED})
 ), parts AS (
     DELETE FROM session_parts USING ended
     WHERE session_parts.owner_id = ended.owner_id AND session_parts.blob_id = ended.blob_id
