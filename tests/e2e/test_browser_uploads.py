@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from tests.e2e.chromium import Page, open_page
+from tests.e2e.node_modules import install
 from tests.e2e.pages import Pages
 from tests.stack import RunningStack, until
 
@@ -31,10 +32,7 @@ RATE = 8 * MIB
 @pytest.fixture(scope="module")
 def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scripts with their modules installed, outside of the checkout."""
-    folder = tmp_path_factory.mktemp("browser") / "js"
-    shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("node_modules"))
-    subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=300)
-    return folder
+    return install(SCRIPTS, tmp_path_factory.mktemp("browser"))
 
 
 @pytest.fixture

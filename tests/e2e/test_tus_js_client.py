@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.e2e.node_modules import install
 from tests.stack import RunningStack
 
 SCRIPTS = Path(__file__).parent / "tus_js"
@@ -22,10 +22,7 @@ MIB = 1024 * 1024
 @pytest.fixture(scope="module")
 def scripts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scripts with their modules installed, outside of the checkout."""
-    folder = tmp_path_factory.mktemp("node") / "tus_js"
-    shutil.copytree(SCRIPTS, folder, ignore=shutil.ignore_patterns("node_modules"))
-    subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=folder, check=True, timeout=300)
-    return folder
+    return install(SCRIPTS, tmp_path_factory.mktemp("node"))
 
 
 class Uploader:
