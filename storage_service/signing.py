@@ -9,8 +9,8 @@ from urllib.parse import quote, urlencode
 
 import structlog
 
+from servicekit.presentation import content_disposition, disposition_of, media_type
 from storage_service.files import FileReader, name_of
-from storage_service.inline import INLINE_TYPES, content_disposition
 from storage_service.objects import ObjectRef
 from storage_service.objectstore import UrlSigner
 from storage_service.translate import translated
@@ -91,7 +91,7 @@ class Signer:
                 ObjectRef(file.key, file.version_id or None),
                 timedelta(seconds=seconds),
                 method="HEAD" if request.method == download_pb2.SIGNED_METHOD_HEAD else "GET",
-                content_type=file.content_type,
+                content_type=media_type(file.content_type),
                 content_disposition=_disposition(file, request.disposition),
             )
         response = SignUrlResponse(url=signed.url, expires_in_seconds=seconds, file=file)
@@ -104,7 +104,7 @@ class Signer:
         ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
         query = {
             "response-content-disposition": _disposition(file, request.disposition),
-            "response-content-type": file.content_type,
+            "response-content-type": media_type(file.content_type),
         }
         if file.version_id:
             query["versionId"] = file.version_id
@@ -116,5 +116,5 @@ class Signer:
 
 
 def _disposition(file: File, wanted: download_pb2.Disposition.ValueType) -> str:
-    inline = wanted != download_pb2.DISPOSITION_ATTACHMENT and file.content_type in INLINE_TYPES
-    return content_disposition(file.filename, inline=inline)
+    attachment = wanted == download_pb2.DISPOSITION_ATTACHMENT
+    return content_disposition(disposition_of(file.content_type, attachment=attachment), file.filename)

@@ -1,0 +1,70 @@
+"""A file's name and whether it is shown, at every door that hands out its bytes: they say the same."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Final
+from urllib.parse import quote, unquote
+
+import httpx
+import pytest
+
+from tests.e2e import samples
+
+PERSIAN: Final = "\u0645\u06cc\u200c\u062e\u0648\u0627\u0647\u0645.pdf"
+FAMILY: Final = "\U0001f468\u200d\U0001f469\u200d\U0001f467.pdf"
+#: By the name of an upload: the name under which it is saved.
+SAVED: Final = {
+    PERSIAN: PERSIAN,
+    FAMILY: FAMILY,
+    "exe.\u202egpj.pdf": "exe._gpj.pdf",
+    "Silben\u00adtrennung.pdf": "Silbentrennung.pdf",
+    "résumé 100%.pdf": "résumé 100%.pdf",
+}
+
+
+def _upload(http: httpx.Client, name: str, body: bytes, kind: str) -> str:
+    reply = http.post("/api/v1/s3/upload", files={"file": (name, body, kind)})
+    assert reply.status_code == 201, reply.text
+    return f"/api/v1/s3/file/{quote(reply.json()['key'])}"
+
+
+def _signed(http: httpx.Client, path: str) -> httpx.Headers:
+    url = http.get(f"{path}/url").json()["url"]
+    with httpx.Client(trust_env=False) as nobody:
+        reply = nobody.get(url)
+    assert reply.status_code == 200, reply.text
+    return reply.headers
+
+
+@pytest.mark.parametrize("name", SAVED)
+def test_every_door_writes_a_name_alike(http: httpx.Client, name: str) -> None:
+    path = _upload(http, name, samples.PDF, "application/pdf")
+    doors = [http.get(path).headers, http.head(path).headers, _signed(http, path)]
+    slug = f"p-{uuid.uuid4().hex}"
+    tree = {"name": "x", "slug": slug, "files": [{"path": f"docs/{name}", "content": "%PDF-1.4\n"}]}
+    assert http.post("/api/projects/save", json=tree).status_code == 200
+    doors.append(http.get(f"/api/projects/{slug}/files/docs/{quote(name)}").headers)
+    said = {headers["content-disposition"] for headers in doors}
+    assert len(said) == 1
+    value = said.pop()
+    assert value.startswith("inline; ")
+    extended = value.partition("filename*=UTF-8''")[2]
+    assert (unquote(extended) or value.split('"')[1]) == SAVED[name]
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "shown"),
+    [
+        ("text/plain", b"words", "attachment"),
+        ("text/html", b"<p>", "attachment"),
+        ("image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "attachment"),
+        ("audio/opus", b"OggS" + bytes(30), "inline"),
+        ("image/png", samples.png(), "inline"),
+        ("application/zip", samples.zip_of({"a": b"1"}), "attachment"),
+    ],
+)
+def test_every_door_shows_the_same_types(http: httpx.Client, kind: str, body: bytes, shown: str) -> None:
+    path = _upload(http, "a", body, kind)
+    assert http.get(path).headers["content-disposition"].partition(";")[0] == shown
+    assert _signed(http, path)["content-disposition"].partition(";")[0] == shown
