@@ -12,8 +12,8 @@ from typing import Final
 from psycopg.types.json import Jsonb
 
 from metadata_service.database import Statement, Transaction
-from metadata_service.families import FAMILIES
-from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_UNSPECIFIED, File
+from metadata_service.families import family_name
+from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DELETED,
     EVENT_TYPE_FILE_READY,
@@ -59,7 +59,7 @@ def import_failed(owner_id: str, told: ReportImportFailureRequest) -> Statement:
     }
     # Nobody has checked them: a NUL, which Postgres can't hold, may be just what was refused.
     payload = {name: text.replace("\0", "") for name, text in texts.items()}
-    family = FAMILIES.get(told.spec.target.WhichOneof("target") or "", FILE_FAMILY_UNSPECIFIED)
+    family = told.spec.target.WhichOneof("target") or "unspecified"
     subject = payload["request_id"]
     return _APPEND, (owner_id, EVENT_TYPE_IMPORT_FAILED, subject, Jsonb({"family": family, **payload}))
 
@@ -71,7 +71,7 @@ async def forget(tx: Transaction, keep: float, limit: int) -> int:
 
 def _about(file: File, event: EventType.ValueType) -> Statement:
     payload = {
-        "family": file.family,
+        "family": family_name(file.family),
         "key": file.key,
         "filename": file.filename,
         "content_type": file.content_type,

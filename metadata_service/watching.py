@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from metadata_service.database import Database, user
+from metadata_service.families import family_name
 from metadata_service.timestamps import to_proto
 from strongroom.errors import InvalidField, OffsetOutOfRange
 from strongroom.metadata.v1.notification_service_pb2 import Event
@@ -76,11 +77,17 @@ class Watching:
                     id=position.token(),
                     type=kind,
                     subject_id=subject,
-                    payload_json=json.dumps(payload, ensure_ascii=False, separators=(",", ":")),
+                    payload_json=json.dumps(_named(payload), ensure_ascii=False, separators=(",", ":")),
                     create_time=to_proto(at),
                 )
             )
         return events, position
+
+
+def _named(payload: dict[str, Any]) -> dict[str, Any]:
+    """The payload with its family's name: rows of earlier releases hold the number."""
+    family = payload.get("family")
+    return payload | {"family": family_name(family)} if isinstance(family, int) else payload
 
 
 def _parse(token: str) -> Position:

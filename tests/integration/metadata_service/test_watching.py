@@ -16,7 +16,6 @@ from grpc import StatusCode, aio
 
 from metadata_service.servicers import notification_service
 from strongroom.errors import PermissionDenied, RateLimited, UserMismatch, from_rpc_error
-from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_FILE
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_IMPORT_FAILED,
     Event,
@@ -120,7 +119,7 @@ async def test_a_failed_import_is_an_event(server: Server, owner: str) -> None:
         event = await next_event(call)
     assert (event.type, event.subject_id) == (EVENT_TYPE_IMPORT_FAILED, "import-1")
     assert json.loads(event.payload_json) == {
-        "family": FILE_FAMILY_FILE,
+        "family": "file",
         "request_id": "import-1",
         "filename": "ab.png",
         "url": "https://source.test/a",
