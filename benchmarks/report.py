@@ -104,9 +104,13 @@ def markdown(results: Mapping[str, Result]) -> str:
     """All of it: first the promises, then each case."""
     blocks = ["### Targets", targets_table(results.values())]
     for result in results.values():
-        rounds = min((row.rounds for row in result.rows), default=0)
-        blocks += [f"### {result.title}", f"Case `{result.case}`, {result.when}, medians of {rounds}."]
-        blocks += [case_table(result), *result.notes]
+        blocks.append(f"### {result.title}")
+        if result.rows:
+            rounds = min(row.rounds for row in result.rows)
+            blocks += [f"Case `{result.case}`, {result.when}, medians of {rounds}.", case_table(result)]
+        else:
+            blocks.append(f"Case `{result.case}`, {result.when}.")
+        blocks += result.notes
     return "\n\n".join(blocks) + "\n"
 
 

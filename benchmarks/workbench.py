@@ -96,6 +96,17 @@ class Workbench:
         self._stack = self._naive = None
 
     @contextmanager
+    def sinking_stack(self, env: Mapping[str, str]) -> Iterator[None]:
+        """Inside the block, `stack` has `env` in its environment, and data of its own."""
+        self.fresh_stack()
+        running = stack.running(self.folder / "sinking", self.sink, env)
+        self._stack = self._stack_things.enter_context(running)
+        try:
+            yield
+        finally:
+            self.fresh_stack()
+
+    @contextmanager
     def keeping_stack(self, env: Mapping[str, str]) -> Iterator[None]:
         """Inside the block, `stack` has an object store that keeps what it is given, and data of its own."""
         self.fresh_stack()
@@ -153,9 +164,10 @@ class Workbench:
         finally:
             client.close()
 
-    def upload_http(self, size: int) -> str:
-        """Upload through the gateway; the key."""
-        return str(http_load.upload(f"{self.stack.url}/api/v1/s3/upload", self.token, size)["key"])
+    def upload_http(self, size: int, token: str = "") -> str:
+        """Upload through the gateway, as the user of `token` (default: the bench's); the key."""
+        url = f"{self.stack.url}/api/v1/s3/upload"
+        return str(http_load.upload(url, token or self.token, size)["key"])
 
     def upload_naive(self, size: int) -> str:
         """Upload to the naive app; the key."""

@@ -1,0 +1,90 @@
+"""What one hostile user does to the service while another works; each attack runs in a process of its own.
+
+An attack goes on until it is told to stop, and answers with what it was told: how many of its requests got
+which status. All of them stay on loopback, are bounded in count, and
+come from ``ADDRESS``, so that limits by address can tell them from the other user.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+#: Where the attacker's connections come from: loopback, but not the other user's address.
+ADDRESS: Final = "127.0.0.66"
+#: What stands for a request that got no answer at all.
+SILENCE: Final = "no answer"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the service is. ``url``: of the gateway; ``storage``, ``metadata``: ``host:port`` of the gRPC
+    services; ``token``: the attacker's; ``key``: of a file of its own, 32 MiB; ``source_port``: where imports
+    may come from on loopback.
+    """
+
+    url: str
+    storage: str
+    metadata: str
+    token: str
+    key: str
+    source_port: int
+
+    @property
+    def http(self) -> tuple[str, int]:
+        """Host and port of the gateway."""
+        place = urlsplit(self.url)
+        assert place.hostname is not None
+        assert place.port is not None
+        return place.hostname, place.port
+
+
+@dataclass
+class Attack:
+    """A running attack: ``answers`` counts statuses."""
+
+    target: Target
+    answers: Counter[str] = field(default_factory=Counter)
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to the gateway from the attacker's address."""
+        return await asyncio.open_connection(*self.target.http, local_addr=(ADDRESS, 0))
+
+    def head(self, method: str, path: str, *lines: str) -> bytes:
+        """Request line and headers of a request with the attacker's token."""
+        host, port = self.target.http
+        first = (f"{method} {path} HTTP/1.1", f"Host: {host}:{port}")
+        token = f"Authorization: Bearer {self.target.token}"
+        return "\r\n".join((*first, token, *lines, "", "")).encode()
+
+    async def status(self, reader: asyncio.StreamReader, seconds: float = 30.0) -> str:
+        """The status of an answer, counted; ``SILENCE`` when none comes in time."""
+        try:
+            line = await asyncio.wait_for(reader.readline(), seconds)
+        except (TimeoutError, OSError):
+            line = b""
+        found = line.split()[1].decode() if line.startswith(b"HTTP/1.1 ") else SILENCE
+        self.answers[found] += 1
+        return found
+
+
+Run = Callable[[Attack], Coroutine[Any, Any, None]]
+
+
+def spread(count: int, one: Run) -> Run:
+    """``count`` of ``one`` side by side; what a cut connection raises ends that one only."""
+
+    async def run(attack: Attack) -> None:
+        async def quietly() -> None:
+            try:
+                await one(attack)
+            except (OSError, EOFError):
+                attack.answers["cut"] += 1
+
+        await asyncio.gather(*(quietly() for _ in range(count)))
+
+    return run

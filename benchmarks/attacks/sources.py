@@ -1,0 +1,90 @@
+"""Attacks by the sources of imports: servers that answer without end, in crumbs, or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+from benchmarks.attacks import Attack, Run
+
+Source = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+_CRUMB: Final = b"1\r\nx\r\n"
+_BURST: Final = 200
+
+
+async def endless_interim(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """``100 Continue`` for ever."""
+    await reader.readuntil(b"\r\n\r\n")
+    while True:
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * _BURST)
+        await writer.drain()
+
+
+async def crumbs(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A picture in chunks of one byte, for ever."""
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(
+        b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n"
+        b"8\r\n\x89PNG\r\n\x1a\n\r\n"
+    )
+    while True:
+        writer.write(_CRUMB * _BURST)
+        await writer.drain()
+
+
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:  # noqa: ARG001 - as the others
+    """Takes the request and says nothing."""
+    while await reader.read(4096):
+        pass
+
+
+@contextlib.asynccontextmanager
+async def _serving(source: Source, port: int) -> AsyncIterator[str]:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):  # the end of the attack
+            await source(reader, writer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", port):
+        yield f"http://127.0.0.1:{port}/x.png"
+
+
+def importing(source: Source) -> Run:
+    """One import from such a source, again as soon as it has ended."""
+
+    async def run(attack: Attack) -> None:
+        async with _serving(source, attack.target.source_port) as url:
+            while True:
+                await _post(attack, "/api/generations", {**_GENERATION, "url": url})
+                await asyncio.sleep(0.05)
+
+    return run
+
+
+def importing_batch(source: Source, count: int) -> Run:
+    """A batch of ``count`` such sources, again as soon as it has ended."""
+
+    async def run(attack: Attack) -> None:
+        async with _serving(source, attack.target.source_port) as url:
+            items = [{**_GENERATION, "url": f"{url}?{number}"} for number in range(count)]
+            while True:
+                await _post(attack, "/api/generations/batch", {"items": items})
+                await asyncio.sleep(0.05)
+
+    return run
+
+
+_GENERATION: Final = {"type": "text-to-image", "prompt": "a cat", "settings": {}}
+
+
+async def _post(attack: Attack, path: str, body: dict[str, object]) -> None:
+    text = json.dumps(body).encode()
+    reader, writer = await attack.connect()
+    lines = ("Content-Type: application/json", f"Content-Length: {len(text)}", "Connection: close")
+    writer.write(attack.head("POST", path, *lines) + text)
+    await attack.status(reader, 600)
+    writer.close()
