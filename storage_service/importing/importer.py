@@ -18,7 +18,9 @@ from servicekit.principal import effective_owner
 from storage_service.attempts import fingerprint
 from storage_service.checksums import Counted
 from storage_service.content_types import hint
+from storage_service.importing.answer import Answer
 from storage_service.importing.source import SourceClient, TransientFailure
+from storage_service.importing.wire import BrokenConnection
 from storage_service.intake import BodyChecks
 from storage_service.uploads import Uploader
 from strongroom.errors import DeadlineExceeded, RequestInProgress, SourceUrlFailed, StrongroomError
@@ -93,39 +95,43 @@ class Importer:
         raise SourceUrlFailed("the source URL could not be read")
 
     async def _once(self, url: str, spec: UploadSpec, same_request: bytes, progress: Progress) -> File:
-        async with self._sources.open(url) as response:
-            described = _describe(spec, url, response)
+        async with self._sources.open(url) as answer:
+            described = _describe(spec, url, answer)
             if described.HasField("size_bytes"):
                 progress.total = described.size_bytes
-            body = _SourceBody(described, response, progress, self._limits.min_rate)
+            body = _SourceBody(described, answer, progress, self._limits.min_rate)
             return (await self._uploader.upload(body, same_request=same_request)).file
 
 
 class _SourceBody:
-    """A response's body as the upload engine wants it."""
+    """An answer's body as the upload engine wants it."""
 
     provisional = False
 
-    def __init__(
-        self, spec: UploadSpec, response: httpx.Response, progress: Progress, min_rate: float
-    ) -> None:
+    def __init__(self, spec: UploadSpec, answer: Answer, progress: Progress, min_rate: float) -> None:
         self.spec = spec
-        self._response = response
+        self._answer = answer
         self._progress = progress
         self._min_rate = min_rate
 
     async def chunks(self, checks: BodyChecks) -> AsyncIterator[Counted]:
         """See uploads.Source. A body that breaks off is a failure worth another try."""
         began = time.monotonic()
+        waiting, size, received = list[bytes](), 0, 0
         try:
-            async for chunk in self._response.aiter_raw(READ_SIZE):
-                counted = Counted.of(chunk)
-                checks.feed(counted)
-                self._progress.received = checks.size
-                self._check_rate(checks.size, time.monotonic() - began)
-                yield counted
-        except httpx.TransportError as error:
+            async for piece in self._answer.pieces():
+                waiting.append(piece)
+                size += len(piece)
+                received += len(piece)
+                self._progress.received = received
+                self._check_rate(received, time.monotonic() - began)
+                if size >= READ_SIZE:
+                    yield _counted(waiting, checks)
+                    size = 0
+        except BrokenConnection as error:
             raise TransientFailure(SourceUrlFailed("the source URL broke off in the middle")) from error
+        if waiting:
+            yield _counted(waiting, checks)
         checks.finish(Checksums())
 
     def _check_rate(self, size: int, seconds: float) -> None:
@@ -133,15 +139,23 @@ class _SourceBody:
             raise SourceUrlFailed("the source URL sends too slowly", metadata={"status": "200"})
 
 
-def _describe(spec: UploadSpec, url: str, response: httpx.Response) -> UploadSpec:
+def _counted(waiting: list[bytes], checks: BodyChecks) -> Counted:
+    """All of ``waiting``, which is emptied, as one chunk: each costs the engine, however small it is."""
+    counted = Counted.of(b"".join(waiting))
+    waiting.clear()
+    checks.feed(counted)
+    return counted
+
+
+def _describe(spec: UploadSpec, url: str, answer: Answer) -> UploadSpec:
     """The spec completed by what the source says: name, size, and a type that the bytes can't tell."""
     described = UploadSpec()
     described.CopyFrom(spec)
-    length = response.headers.get("content-length", "")
+    length = answer.headers.get("content-length", "")
     if length.isdecimal() and len(length) <= 20 and not spec.HasField("size_bytes"):
         described.size_bytes = min(int(length), MAX_INT64)
     described.filename = spec.filename or _filename(url)
-    described.content_type = spec.content_type or hint(response.headers.get("content-type", ""))
+    described.content_type = spec.content_type or hint(answer.headers.get("content-type", ""))
     return described
 
 

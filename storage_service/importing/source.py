@@ -9,11 +9,26 @@ from dataclasses import dataclass
 import httpx
 
 from storage_service.importing.addresses import Resolver, check_addresses
+from storage_service.importing.answer import Answer
 from storage_service.importing.urls import Source, UrlRules
+from storage_service.importing.wire import (
+    BrokenConnection,
+    Connection,
+    Dialer,
+    WireLimits,
+    tls_context,
+)
 from strongroom.errors import SourceUrlFailed, SourceUrlRefused
 
 MAX_REDIRECTS = 3
-HEADERS = {"Accept": "*/*", "Accept-Encoding": "identity", "User-Agent": "strongroom-import/1"}
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+HEADERS = {
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+    "User-Agent": "strongroom-import/1",
+}
+DEFAULT_LIMITS = WireLimits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,86 +50,99 @@ class TransientFailure(Exception):
 
 
 class SourceClient:
-    """A guarded HTTP client; one per process. ``verify`` is for tests with their own certificates."""
+    """A guarded HTTP client; one per process. ``verify`` is for tests with their own certificates.
+
+    Nothing of the environment is used (proxies, netrc), no cookies are kept, and every connection serves
+    one request.
+    """
 
     def __init__(
-        self, rules: UrlRules, resolver: Resolver, timeouts: Timeouts, *, verify: bool = True
+        self,
+        rules: UrlRules,
+        resolver: Resolver,
+        timeouts: Timeouts,
+        *,
+        verify: bool = True,
+        limits: WireLimits = DEFAULT_LIMITS,
     ) -> None:
         self._rules = rules
         self._resolver = resolver
-        # No environment (proxies, netrc), no cookies kept, no redirects followed without us.
-        self._client = httpx.AsyncClient(
-            trust_env=False,
-            follow_redirects=False,
-            verify=verify,
-            timeout=httpx.Timeout(timeouts.idle, connect=timeouts.connect),
-            limits=httpx.Limits(max_keepalive_connections=0),
-            headers=HEADERS,
-        )
+        self._dialer = Dialer(tls_context(verify=verify), timeouts.connect, timeouts.idle, limits)
+        self._open: set[Connection] = set()
 
     async def aclose(self) -> None:
-        """Close all connections."""
-        await self._client.aclose()
+        """Hang up on every source."""
+        for connection in list(self._open):
+            await connection.aclose()
 
     @asynccontextmanager
-    async def open(self, url: str) -> AsyncIterator[httpx.Response]:
-        """A 200 response, its body not read yet.
+    async def open(self, url: str) -> AsyncIterator[Answer]:
+        """A 200 answer, its body not read yet.
 
         Raises SourceUrlRefused, SourceUrlFailed (final), TransientFailure.
         """
         source = self._rules.check(url)
         for _ in range(MAX_REDIRECTS + 1):
-            response = await self._get(source)
-            try:
-                if not response.has_redirect_location:  # 304 and the like lead nowhere
-                    _check_response(response)
-                    yield response
+            async with self._ask(source) as answer:
+                location = answer.headers.get("location")
+                if answer.status not in REDIRECTS or location is None:  # 304 and the like lead nowhere
+                    _check_answer(answer)
+                    yield answer
                     return
-                source = self._rules.check(_location(source, response))
-            finally:
-                await response.aclose()
+            source = self._rules.follow(source, location)
         raise SourceUrlRefused(
             f"the source URL redirects more than {MAX_REDIRECTS} times", metadata={"rule": "redirects"}
         )
 
-    async def _get(self, source: Source) -> httpx.Response:
-        """One hop: connect to an address that was checked, under the name that was asked for."""
+    @asynccontextmanager
+    async def _ask(self, source: Source) -> AsyncIterator[Answer]:
+        """One hop."""
+        connection = await self._connect(source)
+        self._open.add(connection)
+        try:
+            answer = Answer(connection)
+            try:
+                await connection.send(_request(source))
+                await answer.read_head()
+            except BrokenConnection as error:
+                raise _unreachable() from error
+            yield answer
+        finally:
+            self._open.discard(connection)
+            await connection.aclose()
+
+    async def _connect(self, source: Source) -> Connection:
+        """To an address that was checked, under the name that was asked for."""
         addresses = await self._resolver.resolve(source.host, source.port)
         if not source.exempt:
             check_addresses(addresses)
+        tls_name = source.host.rstrip(".") if source.url.scheme == "https" else None
         failure: Exception | None = None
         for address in addresses:
-            pinned = source.url.copy_with(host=str(address), port=source.port, fragment=None)
-            request = self._client.build_request("GET", pinned, headers={"Host": source.url.netloc.decode()})
-            request.extensions["sni_hostname"] = source.host
-            self._client.cookies.clear()
             try:
-                return await self._client.send(request, stream=True)
-            except httpx.ConnectError as error:
+                return await self._dialer.dial(address, source.port, tls_name)
+            except OSError as error:
                 failure = error
-            except httpx.TransportError as error:
+            except BrokenConnection as error:
                 raise _unreachable() from error
         raise _unreachable() from failure
+
+
+def _request(source: Source) -> bytes:
+    target = source.url.raw_path.decode("ascii")
+    lines = [f"GET {target} HTTP/1.1", f"Host: {source.url.netloc.decode('ascii')}"]
+    lines += [f"{name}: {value}" for name, value in HEADERS.items()]
+    return "\r\n".join([*lines, "", ""]).encode("ascii")
 
 
 def _unreachable() -> TransientFailure:
     return TransientFailure(SourceUrlFailed("the source URL could not be reached, or did not answer in time"))
 
 
-def _location(source: Source, response: httpx.Response) -> str:
-    """Where a redirect leads, relative to the URL that was asked for (not to the pinned address)."""
-    try:
-        return str(source.url.join(response.headers.get("location", "")))
-    except (httpx.InvalidURL, ValueError) as error:
-        raise SourceUrlRefused(
-            "the source URL redirects to no valid URL", metadata={"rule": "form"}
-        ) from error
-
-
-def _check_response(response: httpx.Response) -> None:
-    status = response.status_code
+def _check_answer(answer: Answer) -> None:
+    status = answer.status
     if status == httpx.codes.OK:
-        encoding = response.headers.get("content-encoding", "identity").lower()
+        encoding = answer.headers.get("content-encoding", "identity").lower()
         if encoding not in ("", "identity"):
             raise SourceUrlFailed(
                 f"the source URL answers with content-encoding {encoding[:20]!r}, though none was asked for",

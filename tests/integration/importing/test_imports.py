@@ -13,6 +13,7 @@ from tests.e2e import samples
 from tests.e2e.shapes import check_problem
 from tests.faults.checker import Checker
 from tests.integration.importing.conftest import LIMIT, TOTAL_SECONDS
+from tests.integration.importing.hostile import CHUNKED, endless
 from tests.integration.importing.origin import (
     Origin,
     Reply,
@@ -116,11 +117,14 @@ def test_what_passes_is_tried_again(
         (redirect("file:///etc/passwd"), 422, "SOURCE_URL_REFUSED", 1),
         (redirect("http://user@example.com/"), 422, "SOURCE_URL_REFUSED", 1),
         (redirect("?again"), 422, "SOURCE_URL_REFUSED", 4),
+        (endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n"), 502, "SOURCE_URL_FAILED", 1),
+        (endless(CHUNKED, b"1\r\nx\r\n"), 502, "SOURCE_URL_FAILED", 1),
     ],
     ids=["404", "403", "204", "206", "304", "503", "reset", "short", "short chunked", "gzip",
          "too large", "too large until close", "too large chunked", "says too large", "html",
          "pdf", "empty", "drip", "nonsense",
-         "to private", "to loopback", "to metadata", "to file", "to credentials", "loop"],
+         "to private", "to loopback", "to metadata", "to file", "to credentials", "loop",
+         "endless interim", "1-byte chunks"],
 )  # fmt: skip
 def test_refusals_store_nothing(  # noqa: PLR0917 - the case's columns
     http: httpx.Client, import_origin: Origin, name: str, reply: Reply, status: int, code: str, tries: int
@@ -180,6 +184,9 @@ def test_a_batch_of_everything(http: httpx.Client, import_origin: Origin, name: 
         (redirect("http://10.0.0.1/"), "SOURCE_URL_REFUSED"),
         (answer(samples.PDF), "CONTENT_TYPE_NOT_ALLOWED"),
         (chunked(BODY), ""),
+        (redirect("data:image/png;base64,AAAA"), "SOURCE_URL_REFUSED"),
+        (redirect("file:etc/passwd"), "SOURCE_URL_REFUSED"),
+        (endless(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"), "SOURCE_URL_FAILED"),
     ]
     items = [
         {"url": import_origin.script(f"{name}-{n}", reply), "type": "text-to-image", "prompt": str(n)}

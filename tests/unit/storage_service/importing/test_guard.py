@@ -124,3 +124,93 @@ async def _reach(case: dict[str, Any]) -> bool:
         addresses = list(await SystemResolver().resolve(source.host, source.port))
     check_addresses(addresses)
     return True
+
+
+SOURCE = RULES.check("http://origin.example/a/b?c")
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "data:image/png;base64,AAAA",
+        "data:,<b> \\x",
+        'javascript:alert("1")',
+        "JavaScript:1",
+        "blob:http://origin.example/1",
+        "about:blank",
+        "mailto:a@example.com",
+        "urn:isbn:1",
+        "jar:http://origin.example/a!/b",
+        "view-source:http://origin.example/",
+        "file:etc/passwd",
+        "file:///etc/passwd",
+        "ftp://origin.example/",
+        "gopher://origin.example/",
+        "ws://origin.example/",
+        "unix:/run/a.sock",
+        "a+b-c.d:e",
+        "chrome-extension://a/",
+        "http+unix://a/",
+    ],
+)
+def test_redirects_to_other_schemes(location: str) -> None:
+    for check in (RULES.check, lambda text: RULES.follow(SOURCE, text)):
+        with pytest.raises(SourceUrlRefused) as refused:
+            check(location)
+        assert refused.value.metadata["rule"] == "scheme"
+
+
+@pytest.mark.parametrize(
+    ("location", "rule"),
+    [
+        ("", "form"),
+        ("  ", "form"),
+        ("http:", "form"),
+        ("http:foo", "form"),
+        ("http:/foo", "form"),
+        ("https:///foo", "host"),
+        ("http://", "form"),
+        ("//", "form"),
+        ("//user@origin.example/", "credentials"),
+        ("//user:secret@origin.example/", "credentials"),
+        ("http://user@origin.example/", "credentials"),
+        ("http://origin.example:99999/", "port"),
+        ("http://origin.example:x/", "form"),
+        ("http://[::1/", "form"),
+        ("//[x]/", "form"),
+        ("http://a..b/", "host"),
+        ("http://\u2100.example/", "form"),
+        ("/a b", "characters"),
+        ("/a\r\nSet-Cookie: b", "characters"),
+        ("/\x00", "characters"),
+        ("\\\\origin.example\\a", "characters"),
+        ("/" + "a" * 9000, "characters"),
+        ("//" + "a" * 300 + ".example/", "host"),
+        ("http://origin.example:22/", "port"),
+    ],
+)
+def test_redirects_to_no_good_url(location: str, rule: str) -> None:
+    with pytest.raises(SourceUrlRefused) as refused:
+        RULES.follow(SOURCE, location)
+    assert refused.value.metadata["rule"] in (rule, "host", "form")
+
+
+@pytest.mark.parametrize(
+    ("location", "url"),
+    [
+        ("d", "http://origin.example/a/d"),
+        ("/d", "http://origin.example/d"),
+        ("?d", "http://origin.example/a/b?d"),
+        ("../d", "http://origin.example/d"),
+        ("//other.example/d", "http://other.example/d"),
+        ("https://other.example", "https://other.example"),
+        ("HTTP://other.example/", "http://other.example/"),
+        ("/d:e", "http://origin.example/d:e"),
+        ("./d:e", "http://origin.example/a/d:e"),
+        ("/\u00e4", "http://origin.example/%C3%A4"),
+        ("//b\u00fccher.example/", "http://xn--bcher-kva.example/"),
+        ("#d", "http://origin.example/a/b?c#d"),
+    ],
+)
+def test_redirects_that_are_followed(location: str, url: str) -> None:
+    assert str(RULES.follow(SOURCE, location).url) == url
