@@ -13,9 +13,7 @@ from strongroom.errors import SourceUrlRefused
 
 MAX_URL = 8192
 DEFAULT_PORTS = {"http": 80, "https": 443}
-_HOST = re.compile(
-    r"(?=.{1,254}\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?|\[[0-9A-Fa-f:.]{2,45}\]"
-)
+_HOST = re.compile(r"(?=.{1,254}\Z)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?|\[[0-9A-Fa-f:.]{2,45}\]")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=:)")
 _AUTHORITY = re.compile(r"^[A-Za-z]+://(?P<authority>[^/?#]*)")
 
