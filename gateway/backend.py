@@ -95,37 +95,46 @@ class Backend:
 
 
 class Storage(Backend):
-    """storage_service. ``transfer_seconds``: deadline of a stream of bytes."""
+    """storage_service. ``transfers``: connections of calls that move bytes, apart from the small ones;
+    ``transfer_seconds``: their deadline.
+    """
 
-    def __init__(self, channel: aio.Channel, *, seconds: float, transfer_seconds: float) -> None:
+    def __init__(
+        self, channel: aio.Channel, transfers: aio.Channel, *, seconds: float, transfer_seconds: float
+    ) -> None:
         super().__init__("storage_service", channel, seconds=seconds)
         self._transfer_seconds = transfer_seconds
         self.stub: StorageServiceAsyncStub = StorageServiceStub(channel)
-        self._previews: PreviewServiceAsyncStub = PreviewServiceStub(channel)
-        self._upload: aio.StreamUnaryMultiCallable[Message, UploadResponse] = channel.stream_unary(
+        self.transfers: StorageServiceAsyncStub = StorageServiceStub(transfers)
+        self._previews: PreviewServiceAsyncStub = PreviewServiceStub(transfers)
+        self._upload: aio.StreamUnaryMultiCallable[Message, UploadResponse] = transfers.stream_unary(
             f"{_STORAGE}/Upload",
             request_serializer=encode_upload,
             response_deserializer=UploadResponse.FromString,
         )
         # On the wire, a stream of one message is a unary call; made as one it costs a third (one batch of
         # operations instead of five).
-        self._upload_whole: aio.UnaryUnaryMultiCallable[UploadRequest, UploadResponse] = channel.unary_unary(
-            f"{_STORAGE}/Upload",
-            request_serializer=UploadRequest.SerializeToString,
-            response_deserializer=UploadResponse.FromString,
+        self._upload_whole: aio.UnaryUnaryMultiCallable[UploadRequest, UploadResponse] = (
+            transfers.unary_unary(
+                f"{_STORAGE}/Upload",
+                request_serializer=UploadRequest.SerializeToString,
+                response_deserializer=UploadResponse.FromString,
+            )
         )
-        self._download: aio.UnaryStreamMultiCallable[DownloadRequest, DownloadMessage] = channel.unary_stream(
-            f"{_STORAGE}/Download",
-            request_serializer=DownloadRequest.SerializeToString,
-            response_deserializer=decode_download,
+        self._download: aio.UnaryStreamMultiCallable[DownloadRequest, DownloadMessage] = (
+            transfers.unary_stream(
+                f"{_STORAGE}/Download",
+                request_serializer=DownloadRequest.SerializeToString,
+                response_deserializer=decode_download,
+            )
         )
-        self._save_project: aio.StreamUnaryMultiCallable[bytes, SaveProjectResponse] = channel.stream_unary(
+        self._save_project: aio.StreamUnaryMultiCallable[bytes, SaveProjectResponse] = transfers.stream_unary(
             f"{_STORAGE}/SaveProject",
             request_serializer=bytes,
             response_deserializer=SaveProjectResponse.FromString,
         )
         self._save_archive: aio.StreamUnaryMultiCallable[bytes, SaveProjectArchiveResponse] = (
-            channel.stream_unary(
+            transfers.stream_unary(
                 f"{_STORAGE}/SaveProjectArchive",
                 request_serializer=bytes,
                 response_deserializer=SaveProjectArchiveResponse.FromString,
@@ -156,7 +165,7 @@ class Storage(Backend):
         self, call: Call, request: DownloadArchiveRequest
     ) -> aio.UnaryStreamCall[DownloadArchiveRequest, DownloadArchiveResponse]:
         """Begin ``DownloadArchive``."""
-        return self.stub.DownloadArchive(
+        return self.transfers.DownloadArchive(
             request, timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal)
         )
 
@@ -171,14 +180,14 @@ class Storage(Backend):
     async def transfer(
         self, call: Call, method: aio.UnaryUnaryMultiCallable[Request, Response], request: Request
     ) -> Response:
-        """A unary call that moves bytes, with the deadline of a stream."""
+        """A unary call that moves bytes (a method of ``transfers``), with the deadline of a stream."""
         return await self.unary(call, method, request, seconds=self._transfer_seconds)
 
     def import_from_url(
         self, call: Call, request: ImportFromUrlRequest
     ) -> aio.UnaryStreamCall[ImportFromUrlRequest, ImportFromUrlResponse]:
         """Begin ``ImportFromUrl``."""
-        return self.stub.ImportFromUrl(
+        return self.transfers.ImportFromUrl(
             request, timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal)
         )
 
@@ -190,15 +199,15 @@ class Storage(Backend):
 
 
 class Metadata(Backend):
-    """metadata_service."""
+    """metadata_service. ``watches``: connections of calls that don't end, apart from those that do."""
 
-    def __init__(self, channel: aio.Channel, *, seconds: float) -> None:
+    def __init__(self, channel: aio.Channel, watches: aio.Channel, *, seconds: float) -> None:
         super().__init__("metadata_service", channel, seconds=seconds)
         self.files: FileServiceAsyncStub = FileServiceStub(channel)
         self.generations: GenerationServiceAsyncStub = GenerationServiceStub(channel)
         self.event_media: EventMediaServiceAsyncStub = EventMediaServiceStub(channel)
         self.projects: ProjectServiceAsyncStub = ProjectServiceStub(channel)
-        self._notifications: NotificationServiceAsyncStub = NotificationServiceStub(channel)
+        self._notifications: NotificationServiceAsyncStub = NotificationServiceStub(watches)
 
     def watch(self, call: Call, request: WatchRequest) -> aio.UnaryStreamCall[WatchRequest, WatchResponse]:
         """Begin ``Watch``: it has no deadline, for it ends with its reader."""

@@ -28,14 +28,19 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
     authenticator = Authenticator.from_settings(settings)
     async with contextlib.AsyncExitStack() as stack:
         stack.push_async_callback(authenticator.aclose)
-        storage_channel, metadata_channel = [
+        # What ends soon never shares a connection with what may not.
+        storage_calls, transfers, metadata_calls, watches = [
             await stack.enter_async_context(make_channel(address, settings, CHANNEL_OPTIONS))
             for address in (settings.storage_address, settings.metadata_address)
+            for _ in range(2)
         ]
         storage = Storage(
-            storage_channel, seconds=settings.rpc_seconds, transfer_seconds=settings.transfer_seconds
+            storage_calls,
+            transfers,
+            seconds=settings.rpc_seconds,
+            transfer_seconds=settings.transfer_seconds,
         )
-        metadata = Metadata(metadata_channel, seconds=settings.rpc_seconds)
+        metadata = Metadata(metadata_calls, watches, seconds=settings.rpc_seconds)
         yield Services(
             settings=settings,
             authenticator=authenticator,

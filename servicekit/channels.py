@@ -1,4 +1,4 @@
-"""Calls to other services: one channel per service, caller, request id and deadline handed on, typed errors.
+"""Calls to other services: pools of channels; caller, request id and deadline handed on; typed errors.
 
 Deadlines travel as gRPC deadlines less ``MARGIN_SECONDS`` per hop, so that the inner call gives up first
 and the outer one can still say why. Every call has one.
@@ -18,6 +18,7 @@ from servicekit.principal import Principal
 from servicekit.settings import CommonSettings
 from servicekit.tls import channel_credentials
 from servicekit.tokens import InternalCredential
+from strongroom.channel_pool import CALLS_PER_CONNECTION, ChannelPool
 from strongroom.errors import DeadlineExceeded, from_rpc_error
 
 MARGIN_SECONDS: Final = 0.25
@@ -30,16 +31,22 @@ Response = TypeVar("Response")
 Pairs = Sequence[tuple[str, str]]
 
 
-def make_channel(address: str, settings: CommonSettings, options: Sequence[Option] = ()) -> aio.Channel:
-    """A channel to ``address`` (``host:port`` or ``dns:///name:port``); TLS by settings.
+def make_channel(address: str, settings: CommonSettings, options: Sequence[Option] = ()) -> ChannelPool:
+    """Channels to ``address`` (``host:port`` or ``dns:///name:port``); TLS by settings.
 
-    The caller closes it.
+    No call waits for a stream: a connection gets half as many calls as this process's own
+    ``max_concurrent_streams`` at the most. Two pools never share a connection. The caller closes it.
     """
     credentials = channel_credentials(settings)
-    arguments = client_options(options)
-    if credentials is None:
-        return aio.insecure_channel(address, options=arguments)
-    return aio.secure_channel(address, credentials, options=arguments)
+
+    def open_channel(of_pool: Sequence[Option]) -> aio.Channel:
+        arguments = client_options((*of_pool, *options))
+        if credentials is None:
+            return aio.insecure_channel(address, options=arguments)
+        return aio.secure_channel(address, credentials, options=arguments)
+
+    calls = min(CALLS_PER_CONNECTION, max(1, settings.max_concurrent_streams // 2))
+    return ChannelPool(open_channel, calls)
 
 
 def deadline(timeout: float | None = None) -> float:

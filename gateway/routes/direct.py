@@ -93,7 +93,7 @@ async def complete_direct_upload(call: Call) -> Reply:
     parts = [CompletedPart(part_number=part.part_number, etag=part.etag) for part in body.parts]
     request = CompleteUploadRequest(upload_id=upload_id, parts=parts)
     storage = call.services.storage
-    response = await storage.transfer(call, storage.stub.CompleteUpload, request)
+    response = await storage.transfer(call, storage.transfers.CompleteUpload, request)
     return json_reply({"upload_id": upload_id, "file": await _file(call, response.file)})
 
 

@@ -99,7 +99,7 @@ async def import_generations(call: Call) -> Reply:
     for number, item in enumerate(request.items):
         item.spec.request_id = f"{key[:240]}#{number}" if key else ""
     storage = call.services.storage
-    response = await storage.transfer(call, storage.stub.BatchImport, request)
+    response = await storage.transfer(call, storage.transfers.BatchImport, request)
     files = [result.file for result in response.results if result.HasField("file")]
     urls = await urls_of(call, files)
     return json_reply(

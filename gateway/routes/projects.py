@@ -138,7 +138,7 @@ async def rollback_project(call: Call) -> Reply:
         user_id=call.user_id(),
     )
     storage = call.services.storage
-    response = await storage.transfer(call, storage.stub.RollbackProject, request)
+    response = await storage.transfer(call, storage.transfers.RollbackProject, request)
     return json_reply(_saved(response.project, response.version, f"Rolled back to version {body.version}."))
 
 
@@ -147,7 +147,7 @@ async def delete_project(call: Call) -> Reply:
     """Delete the project: every version's objects go."""
     request = DeleteProjectRequest(slug=call.path["slug"], user_id=call.user_id())
     storage = call.services.storage
-    await storage.transfer(call, storage.stub.DeleteProject, request)
+    await storage.transfer(call, storage.transfers.DeleteProject, request)
     return json_reply({"success": True, "message": "The project was deleted."})
 
 

@@ -179,7 +179,7 @@ async def _concatenate(call: Call, partials: Sequence[str]) -> Reply:
         spec=_spec(call, partial=False), upload_ids=partials, annotation=annotation.encode()
     )
     storage = call.services.storage
-    response = await storage.transfer(call, storage.stub.ConcatenateUploads, request)
+    response = await storage.transfer(call, storage.transfers.ConcatenateUploads, request)
     response.session.file.CopyFrom(response.file)
     return _created(call, response.session, response.file.size_bytes)
 

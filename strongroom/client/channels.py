@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from importlib import metadata as packages
 from pathlib import Path
 
 import grpc
 
+from strongroom.channel_pool import ChannelPool, Option
 from strongroom.client.settings import ClientSettings, ConfigurationError, Tls, is_loopback
 
 MIB = 1024 * 1024
@@ -53,7 +55,7 @@ def service_config() -> str:
     return json.dumps(config)
 
 
-def channel_options() -> list[tuple[str, int | str]]:
+def channel_options() -> list[Option]:
     """Options of every channel of the client."""
     return [
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
@@ -78,16 +80,23 @@ def release() -> str:
         return "unreleased"
 
 
-def make_channel(address: str, settings: ClientSettings) -> grpc.aio.Channel:
-    """A channel to one service; needs the running event loop.
+def make_channel(address: str, settings: ClientSettings) -> ChannelPool:
+    """Channels to one service; needs the running event loop. Two pools never share a connection.
 
     :raises ConfigurationError: when a PEM file can't be read.
     """
+    credentials = None
     if uses_tls(address, settings):
         tls = settings.tls if isinstance(settings.tls, Tls) else Tls()
         credentials = grpc.ssl_channel_credentials(_pem(tls.ca), _pem(tls.key), _pem(tls.certificate))
-        return grpc.aio.secure_channel(address, credentials, options=channel_options())
-    return grpc.aio.insecure_channel(address, options=channel_options())
+
+    def open_channel(of_pool: Sequence[Option]) -> grpc.aio.Channel:
+        options = [*channel_options(), *of_pool]
+        if credentials is None:
+            return grpc.aio.insecure_channel(address, options=options)
+        return grpc.aio.secure_channel(address, credentials, options=options)
+
+    return ChannelPool(open_channel)
 
 
 def uses_tls(address: str, settings: ClientSettings) -> bool:

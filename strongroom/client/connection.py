@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 from uuid import uuid4
 
 import grpc
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Metadata = tuple[tuple[str, str], ...]
+Kind: TypeAlias = Literal["calls", "transfers", "watches"]
 
 
 class Connection:
@@ -49,19 +50,24 @@ class Connection:
     def __init__(self, settings: ClientSettings) -> None:
         self.settings = settings
         self.tokens = Tokens(settings.token)
-        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._channels: dict[tuple[str, Kind], grpc.aio.Channel] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     @property
     def storage(self) -> StorageServiceAsyncStub:
-        """Everything else that storage_service does."""
+        """What storage_service does soon."""
         return storage_service_pb2_grpc.StorageServiceStub(self.channel(self.settings.storage_address))
+
+    @property
+    def transfers(self) -> StorageServiceAsyncStub:
+        """What storage_service does for as long as bytes move."""
+        return storage_service_pb2_grpc.StorageServiceStub(self._transfers())
 
     @property
     def upload(self) -> grpc.aio.StreamUnaryMultiCallable[UploadRequest | UploadChunk, UploadResponse]:
         """``StorageService.Upload`` with data messages that skip protobuf's copies."""
-        return self.channel(self.settings.storage_address).stream_unary(
+        return self._transfers().stream_unary(
             "/strongroom.storage.v1.StorageService/Upload",
             request_serializer=encode_upload,
             response_deserializer=UploadResponse.FromString,
@@ -72,7 +78,7 @@ class Connection:
         self,
     ) -> grpc.aio.UnaryStreamMultiCallable[DownloadRequest, DownloadResponse | DownloadChunk]:
         """``StorageService.Download`` with data messages that skip protobuf's copies."""
-        return self.channel(self.settings.storage_address).unary_stream(
+        return self._transfers().unary_stream(
             "/strongroom.storage.v1.StorageService/Download",
             request_serializer=DownloadRequest.SerializeToString,
             response_deserializer=decode_download,
@@ -109,11 +115,15 @@ class Connection:
     def notifications(self) -> NotificationServiceAsyncStub:
         """What happens, as it happens."""
         return notification_service_pb2_grpc.NotificationServiceStub(
-            self.channel(self.settings.metadata_address)
+            self.channel(self.settings.metadata_address, "watches")
         )
 
-    def channel(self, address: str) -> grpc.aio.Channel:
-        """The channel to an address.
+    def _transfers(self) -> grpc.aio.Channel:
+        return self.channel(self.settings.storage_address, "transfers")
+
+    def channel(self, address: str, kind: Kind = "calls") -> grpc.aio.Channel:
+        """The channels to an address for one kind of call: what ends soon never shares a connection with what
+        may not.
 
         :raises RuntimeError: after close, or in another event loop than before.
         """
@@ -126,9 +136,10 @@ class Connection:
                 "make one per loop, or use strongroom.Client, which any thread may call"
             )
         self._loop = loop
-        if address not in self._channels:
-            self._channels[address] = make_channel(address, self.settings)
-        return self._channels[address]
+        found = self._channels.get((address, kind))
+        if found is None:
+            found = self._channels[address, kind] = make_channel(address, self.settings)
+        return found
 
     async def metadata(self) -> Metadata:
         """Metadata of one call: a fresh request id, and the token when there is one."""

@@ -189,7 +189,7 @@ class FileCalls:
         spec = self._spec(target, filename, content_type, metadata)
         spec.request_id = request_id or str(uuid4())
         request = batch_pb2.CopyFileRequest(source_file_id=await self._id_of(file), spec=spec)
-        method = self._connection.storage.CopyFile
+        method = self._connection.transfers.CopyFile
         response = await self._connection.unary(method, request, timeout=timeout, safe=True)
         return StoredFile.from_proto(response.file)
 

@@ -98,7 +98,7 @@ class Generations:
         self, request: direct_pb2.ImportFromUrlRequest, on_progress: Progress | None, deadline: Deadline
     ) -> StoredFile:
         metadata = await self._connection.metadata()
-        call = self._connection.storage.ImportFromUrl(
+        call = self._connection.transfers.ImportFromUrl(
             request, metadata=metadata, timeout=deadline.remaining()
         )
         try:
@@ -138,7 +138,7 @@ class Generations:
         while True:
             metadata = await self._connection.metadata()
             try:
-                response = await self._connection.storage.BatchImport(
+                response = await self._connection.transfers.BatchImport(
                     request, metadata=metadata, timeout=deadline.remaining()
                 )
             except grpc.aio.AioRpcError as error:

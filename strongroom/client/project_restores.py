@@ -136,7 +136,7 @@ async def save_zip(
     attempts = connection.attempts(deadline)
     while True:
         metadata = await connection.metadata()
-        call = connection.storage.DownloadArchive(request, metadata=metadata, timeout=deadline.remaining())
+        call = connection.transfers.DownloadArchive(request, metadata=metadata, timeout=deadline.remaining())
         size = 0
         try:
             async with replacing(destination) as file:

@@ -91,7 +91,7 @@ class TreeSave(_Save):
         self._unchanged = unchanged
 
     def _call(self, **options: Any) -> grpc.aio.StreamUnaryCall[Any, Any]:
-        return self._connection.storage.SaveProject(**options)
+        return self._connection.transfers.SaveProject(**options)
 
     async def _messages(self) -> AsyncGenerator[bytes]:
         """Spec, each file's head and data, the end. Progress counts the bytes that are sent."""
@@ -130,7 +130,7 @@ class ArchiveSave(_Save):
         self._began = False
 
     def _call(self, **options: Any) -> grpc.aio.StreamUnaryCall[Any, Any]:
-        return self._connection.storage.SaveProjectArchive(**options)
+        return self._connection.transfers.SaveProjectArchive(**options)
 
     async def _messages(self) -> AsyncGenerator[bytes]:
         request, done = project_pb2.SaveProjectArchiveRequest, 0

@@ -142,7 +142,7 @@ class Projects:
             request_id=request_id or str(uuid4()),
             user_id=self._user_id,
         )
-        method = self._connection.storage.RollbackProject
+        method = self._connection.transfers.RollbackProject
         response = await self._connection.unary(method, request, timeout=timeout, safe=True)
         return SavedProject(Project.from_proto(response.project), ProjectVersion.from_proto(response.version))
 
@@ -220,7 +220,7 @@ class Projects:
         :raises ProjectNotFound: also when it was deleted before.
         """
         request = project_pb2.DeleteProjectRequest(slug=slug, user_id=self._user_id)
-        method = self._connection.storage.DeleteProject
+        method = self._connection.transfers.DeleteProject
         response = await self._connection.unary(method, request, timeout=timeout)
         return Project.from_proto(response.project)
 

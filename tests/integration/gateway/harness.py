@@ -58,7 +58,8 @@ class Running:
 @contextlib.asynccontextmanager
 async def run_gateway(**changes: Any) -> AsyncIterator[Running]:
     """Fakes, gateway and a client that calls as alice."""
-    async with run_backends(settings()) as backends:
+    shared = {name: changes[name] for name in ("max_concurrent_streams",) if name in changes}
+    async with run_backends(settings(**shared)) as backends:
         addresses = {
             "storage_address": backends.storage_address,
             "metadata_address": backends.metadata_address,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 
 from tests.integration.gateway.harness import form, run_gateway
@@ -112,6 +113,25 @@ async def test_an_answer_that_nobody_reads() -> None:
             await connection.send(head("GET", f"/api/v1/s3/file/{key}"))
             faults = gateway.backends.storage.faults
             await until(lambda: faults.ended_early == 1, "the download goes on")
+
+
+async def test_downloads_that_nobody_reads_leave_the_others_alone() -> None:
+    async with run_gateway(max_concurrent_streams=4) as gateway, contextlib.AsyncExitStack() as stack:
+        body, headers = form(bytes(16 * MIB), before={"folder": "uploads"})
+        key = (await gateway.client.post(UPLOAD, content=body, headers=headers)).json()["key"]
+        faults = gateway.backends.storage.faults
+        for _ in range(12):
+            connection = await stack.enter_async_context(connect(gateway))
+            connection.writer.transport.pause_reading()  # type: ignore[attr-defined]  # asyncio's, on TCP
+            await connection.send(head("GET", f"/api/v1/s3/file/{key}"))
+        await until(lambda: faults.open_streams == 12, "downloads wait for one another")
+        url = f"/api/v1/s3/file/{key}"
+        ranged = await gateway.client.get(url, headers={"Range": "bytes=0-9"})
+        assert (ranged.status_code, len(ranged.content)) == (206, 10)
+        assert (await gateway.client.get(url + "/url")).status_code == 200
+        small, headers = form(b"small", before={"folder": "uploads"})
+        assert (await gateway.client.post(UPLOAD, content=small, headers=headers)).status_code == 201
+        assert faults.open_streams == 12
 
 
 async def test_too_many_connections() -> None:

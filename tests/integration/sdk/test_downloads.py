@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 
 import pytest
 
@@ -121,3 +121,15 @@ async def test_leaving_a_stream_cancels_the_call(client: AsyncClient, stored: St
     others = asyncio.all_tasks() - {asyncio.current_task()}
     assert await client.read(stored, length=3) == DATA[:3]
     assert all(task.done() or "download" not in repr(task).lower() for task in others)
+
+
+async def test_streams_that_are_read_slowly_hold_up_no_other_call(
+    client: AsyncClient, stored: StoredFile
+) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(130):  # more than one connection of the fake carries
+            blocks = await stack.enter_async_context(aclosing(client.stream(stored)))
+            assert await anext(blocks)
+        async with asyncio.timeout(10):
+            assert await client.read(stored, length=10) == DATA[:10]
+            assert (await client.get(stored.id)).id == stored.id

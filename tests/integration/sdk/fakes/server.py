@@ -18,6 +18,8 @@ from tests.integration.sdk.fakes.metadata import FakeFiles, FakeUsage
 from tests.integration.sdk.fakes.state import State
 from tests.integration.sdk.fakes.storage import FakeStorage
 
+#: Fewer than a connection of the client could carry without counting.
+OPTIONS = [("grpc.max_concurrent_streams", 100)]
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 
@@ -60,7 +62,7 @@ def running(state: State | None = None, *, storage_port: int = 0) -> Iterator[Fa
 
 
 async def _start(state: State, servers: list[grpc.aio.Server], storage_port: int) -> Fakes:
-    storage, metadata = grpc.aio.server(), grpc.aio.server()
+    storage, metadata = grpc.aio.server(options=OPTIONS), grpc.aio.server(options=OPTIONS)
     servers += [storage, metadata]
     storage_service_pb2_grpc.add_StorageServiceServicer_to_server(FakeStorage(state), storage)
     file_service_pb2_grpc.add_FileServiceServicer_to_server(FakeFiles(state), metadata)

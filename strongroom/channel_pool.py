@@ -1,0 +1,141 @@
+"""Channels that never let a call wait for a free HTTP/2 stream.
+
+A connection carries only so many streams at once (SETTINGS_MAX_CONCURRENT_STREAMS, RFC 9113 section 5.1.2);
+a call beyond them waits inside gRPC, without a status, until another one ends. Calls that take long
+(uploads, downloads, watches) would so hold up all others. A pool counts the calls of each connection and
+opens a further one before any is full.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Final, Self
+
+import grpc
+from grpc import aio
+
+#: Calls at once on one connection. Strongroom's services allow 256 and HTTP/2 recommends no less than 100;
+#: the rest is room for gRPC's own streams.
+CALLS_PER_CONNECTION: Final = 64
+#: Seconds after which a further connection without a call is closed; the first one stays.
+IDLE_SECONDS: Final = 60
+
+Option = tuple[str, int | str]
+#: Without a pool of connections of its own, gRPC gives equal channels one and the same connection
+#: (https://grpc.io/docs/guides/performance/).
+_OWN_CONNECTION: Final[tuple[Option, ...]] = (("grpc.use_local_subchannel_pool", 1),)
+_CLOSED_WHEN_IDLE: Final[tuple[Option, ...]] = (("grpc.client_idle_timeout_ms", IDLE_SECONDS * 1000),)
+
+
+class Lane:
+    """One channel of a pool, and how many calls it carries."""
+
+    def __init__(self, channel: aio.Channel) -> None:
+        self.channel = channel
+        self.calls = 0
+
+    def left(self, _: object) -> None:
+        """A call has ended, however it did."""
+        self.calls -= 1
+
+
+class ChannelPool(aio.Channel):
+    """A channel that opens a further connection whenever those it has carry ``calls_per_connection`` calls.
+
+    ``open_channel`` makes a channel that has the options it is given beside its own. A call takes the first
+    connection with room, so that later ones fall idle and are closed by gRPC.
+
+    Belongs to one event loop, as channels do.
+    """
+
+    def __init__(
+        self,
+        open_channel: Callable[[Sequence[Option]], aio.Channel],
+        calls_per_connection: int = CALLS_PER_CONNECTION,
+    ) -> None:
+        if calls_per_connection < 1:
+            raise ValueError("a connection carries at least one call")
+        self._open_channel = open_channel
+        self._room = calls_per_connection
+        self._lanes = [Lane(open_channel(_OWN_CONNECTION))]
+        self._closed = False
+
+    @property
+    def calls(self) -> tuple[int, ...]:
+        """Calls in progress, by connection."""
+        return tuple(lane.calls for lane in self._lanes)
+
+    def lane(self) -> Lane:
+        """Where the next call goes."""
+        for lane in self._lanes:
+            if lane.calls < self._room:
+                return lane
+        if self._closed:
+            return self._lanes[0]  # it says that it is closed
+        lane = Lane(self._open_channel((*_OWN_CONNECTION, *_CLOSED_WHEN_IDLE)))
+        self._lanes.append(lane)
+        return lane
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self, grace: float | None = None) -> None:
+        """Close all connections; calls that are still running after ``grace`` seconds are cancelled."""
+        self._closed = True
+        for lane in self._lanes:
+            await lane.channel.close(grace)
+
+    def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
+        """The state of the first connection."""
+        return self._lanes[0].channel.get_state(try_to_connect)
+
+    async def wait_for_state_change(self, last_observed_state: grpc.ChannelConnectivity) -> None:
+        """Wait for the first connection to change its state."""
+        await self._lanes[0].channel.wait_for_state_change(last_observed_state)
+
+    async def channel_ready(self) -> None:
+        """Wait until the first connection is ready."""
+        await self._lanes[0].channel.channel_ready()
+
+    def unary_unary(self, *args: Any, **options: Any) -> Any:
+        """See ``aio.Channel``."""
+        return _Method(self, "unary_unary", args, options)
+
+    def unary_stream(self, *args: Any, **options: Any) -> Any:
+        """See ``aio.Channel``."""
+        return _Method(self, "unary_stream", args, options)
+
+    def stream_unary(self, *args: Any, **options: Any) -> Any:
+        """See ``aio.Channel``."""
+        return _Method(self, "stream_unary", args, options)
+
+    def stream_stream(self, *args: Any, **options: Any) -> Any:
+        """See ``aio.Channel``."""
+        return _Method(self, "stream_stream", args, options)
+
+
+class _Method:
+    """One RPC of a pool: begins each call on the connection that has room."""
+
+    def __init__(self, pool: ChannelPool, kind: str, args: tuple[Any, ...], options: dict[str, Any]) -> None:
+        self._pool = pool
+        self._kind = kind
+        self._args = args
+        self._options = options
+        self._bound: dict[Lane, Any] = {}
+
+    def __call__(self, *args: Any, **options: Any) -> Any:
+        lane = self._pool.lane()
+        method = self._bound.get(lane)
+        if method is None:
+            method = self._bound[lane] = getattr(lane.channel, self._kind)(*self._args, **self._options)
+        call = method(*args, **options)
+        lane.calls += 1
+        call.add_done_callback(lane.left)
+        return call
