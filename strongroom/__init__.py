@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from strongroom.client import (
+        DEFAULT_IGNORE,
         AsyncClient,
         AtPath,
         Audio,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from strongroom.errors import StrongroomError
 
 __all__ = [
+    "DEFAULT_IGNORE",
     "AsyncClient",
     "AtPath",
     "Audio",

@@ -21,7 +21,7 @@ from strongroom.cli import (
     url,
     usage,
 )
-from strongroom.cli.commands import command
+from strongroom.cli.commands import command, root
 from strongroom.cli.doctor import doctor
 from strongroom.client.channels import release
 
@@ -41,8 +41,8 @@ def _show_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
-def root(
+@root(app)
+def strongroom(
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the release.")
     ] = False,

@@ -1,12 +1,12 @@
 """Registers commands: an async function with a ``Session`` first becomes a typer command with the shared
-options.
+options. They may stand before the command, too: ``strongroom --as alice ls``.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -68,8 +68,24 @@ CONNECTION_OPTIONS: dict[str, Any] = {
             metavar="ID", help="Act for this user; needs the admin role.", rich_help_panel=_CONNECTION
         ),
     ],
+    "timeout": Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            metavar="SECONDS",
+            help="How long a call without bytes may take, and how long to go on trying. Else 30 and 120.",
+            rich_help_panel=_CONNECTION,
+        ),
+    ],
+    "retries": Annotated[
+        int | None,
+        typer.Option(
+            min=0, metavar="N", help="How often to try again what fails. Else 9.", rich_help_panel=_CONNECTION
+        ),
+    ],
 }
 _OPTIONS = OUTPUT_OPTIONS | CONNECTION_OPTIONS
+_CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
 
 def command(
@@ -88,17 +104,15 @@ def command(
 
     def register(function: Function) -> Function:
         @functools.wraps(function)
-        def entry(**given: Any) -> None:
-            session = _session({option: given.pop(option) for option in shared})
+        def entry(context: typer.Context, **given: Any) -> None:
+            before = context.find_root().params
+            session = _session({option: _nearest(given.pop(option), before.get(option)) for option in shared})
             raise typer.Exit(run(session, lambda: function(session, **given)))
 
         signature = inspect.signature(function, eval_str=True)
         own = list(signature.parameters.values())[1:]
-        parameters = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]
-        parameters += [_parameter(option, annotation) for option, annotation in shared.items()]
-        entry.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        # Older typers read the annotations instead.
-        entry.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        parameters = [_CONTEXT, *(parameter.replace(kind=_CONTEXT.kind) for parameter in own)]
+        _declare(entry, parameters, shared)
         del entry.__wrapped__
         app.command(name, epilog=epilog)(entry)
         if alias:
@@ -106,6 +120,35 @@ def command(
         return function
 
     return register
+
+
+def root(app: typer.Typer) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Make a function the callback of ``app``, with every shared option before the commands."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        def entry(**given: Any) -> None:
+            function(**{name: value for name, value in given.items() if name not in _OPTIONS})
+
+        own = list(inspect.signature(function, eval_str=True).parameters.values())
+        entry.__doc__ = function.__doc__
+        _declare(entry, [parameter.replace(kind=_CONTEXT.kind) for parameter in own], _OPTIONS)
+        app.callback()(entry)
+        return function
+
+    return register
+
+
+def _nearest(behind: Any, before: Any) -> Any:
+    """An option's value: what stands behind the command is nearer to it than what stands before."""
+    return before if behind is None or behind is False else behind
+
+
+def _declare(entry: Callable[..., None], own: list[inspect.Parameter], shared: Mapping[str, Any]) -> None:
+    """Give ``entry`` the signature that typer reads: its own parameters and the shared options."""
+    parameters = [*own, *(_parameter(option, annotation) for option, annotation in shared.items())]
+    entry.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    # Older typers read the annotations instead.
+    entry.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
 
 
 def _parameter(option: str, annotation: Any) -> inspect.Parameter:
@@ -121,8 +164,10 @@ def _session(given: dict[str, Any]) -> Session:
             given.get("metadata_address"),
             given.get("token"),
             given.get("as_user"),
+            given.get("timeout"),
+            given.get("retries"),
         ),
-        Output(as_json=given["as_json"], quiet=given["quiet"]),
+        Output(as_json=bool(given["as_json"]), quiet=bool(given["quiet"])),
         for_user=given.get("for_user") or "",
-        debug=given["debug"],
+        debug=bool(given["debug"]),
     )

@@ -29,8 +29,11 @@ async def get(
             metavar="DESTINATION",
             help="File, folder, or - for standard output. Default: here, under its own name.",
         ),
-    ] = ".",
+    ] = "",
     *,
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="DESTINATION", help="The same, as curl has it.")
+    ] = "",
     force: Annotated[bool, typer.Option("--force", help="In a folder: replace a file of that name.")] = False,
     resume: Annotated[bool, typer.Option(help="Go on from what an earlier attempt left.")] = True,
     offset: Annotated[
@@ -40,6 +43,9 @@ async def get(
     version: Annotated[str, typer.Option("--version-id", help="Only this version of the content.")] = "",
 ) -> None:
     """Fetch a file. Prints where it went; a broken download goes on where it broke."""
+    if destination and output:
+        raise UsageProblem(f"{destination} and --output {output} are two destinations; give one of them")
+    destination = destination or output or "."
     async with session.client() as client:
         if destination == STDOUT:
             await _to_stdout(client, file, offset, length, version)

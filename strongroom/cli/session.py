@@ -33,12 +33,9 @@ class Session:
         :raises ConfigurationError: when the settings can't work.
         """
         settings = client_settings(self.options)
-        settings = replace(settings, retry=replace(settings.retry, on_retry=self._tell_retry))
+        settings = replace(settings, retry=replace(settings.retry, on_retry=_Waiting(self.output).tell))
         async with AsyncClient.with_settings(settings) as client:
             yield client.acting_for(self.for_user) if self.for_user else client
-
-    def _tell_retry(self, error: StrongroomError, delay: float) -> None:
-        self.output.note(f"{error.message.rstrip('.')}; trying again in {delay:.1f} s")
 
     def report(self, error: BaseException, subject: str = "") -> ExitCode:
         """Print a failure; the exit code it stands for."""
@@ -49,6 +46,21 @@ class Session:
             subject = ""  # the message begins with it
         self.output.problem(problem, subject)
         return problem.exit_code
+
+
+class _Waiting:
+    """Tells why a command waits: once, and again only when the reason is another one."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._told = ""
+
+    def tell(self, error: StrongroomError, delay: float) -> None:
+        """Note that the next attempt comes in ``delay`` seconds."""
+        reason = error.message.rstrip(".")
+        if reason != self._told:
+            self._told = reason
+            self._output.note(f"{reason}; trying again in {delay:.1f} s")
 
 
 def run(session: Session, command: Callable[[], Awaitable[ExitCode | None]]) -> ExitCode:

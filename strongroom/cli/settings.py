@@ -8,6 +8,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from strongroom.client.retries import RetryPolicy
 from strongroom.client.settings import ClientSettings, Stack, read_stack
 from strongroom.client.tokens import Token, development_token
 
@@ -17,12 +18,14 @@ DEFAULT_DEVELOPMENT_USER = "dev"
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
-    """The options that every connecting command has."""
+    """The options that every connecting command has. ``timeout``: seconds; ``retries``: further tries."""
 
     storage_address: str | None = None
     metadata_address: str | None = None
     token: str | None = None
     as_user: str | None = None
+    timeout: float | None = None
+    retries: int | None = None
 
 
 def client_settings(options: ConnectionOptions, environ: Mapping[str, str] | None = None) -> ClientSettings:
@@ -35,12 +38,24 @@ def client_settings(options: ConnectionOptions, environ: Mapping[str, str] | Non
     """
     env = os.environ if environ is None else environ
     settings = ClientSettings.resolve(
-        options.storage_address, options.metadata_address, token=options.token, environ=env
+        options.storage_address,
+        options.metadata_address,
+        token=options.token,
+        timeout=options.timeout,
+        retry=_retry(options),
+        environ=env,
     )
     asked = options.as_user or (None if settings.token else env.get("STRONGROOM_USER"))
     if settings.token is not None and not options.as_user:
         return settings
     return replace(settings, token=_development(asked, read_stack(env), env) or settings.token)
+
+
+def _retry(options: ConnectionOptions) -> RetryPolicy:
+    policy = RetryPolicy()
+    if options.retries is not None:
+        policy = replace(policy, attempts=options.retries + 1)
+    return policy if options.timeout is None else replace(policy, max_wait=options.timeout)
 
 
 def _development(user: str | None, stack: Stack | None, environ: Mapping[str, str]) -> Token | None:

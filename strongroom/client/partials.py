@@ -7,10 +7,12 @@ two contents are never joined.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import IO
@@ -49,8 +51,9 @@ class PartialFile:
         :raises OSError: when the folder can't be written to.
         """
         path = destination.with_name(f"{_stem(destination)}{_digest(identity)}{SUFFIX}")
-        while (file := _open_locked(path)) is None:
-            path = destination.with_name(f"{_stem(destination)}{secrets.token_hex(8)}{SUFFIX}")
+        with _named(destination):
+            while (file := _open_locked(path)) is None:
+                path = destination.with_name(f"{_stem(destination)}{secrets.token_hex(8)}{SUFFIX}")
         partial = cls(path, file, destination)
         try:
             partial._measure()
@@ -69,10 +72,11 @@ class PartialFile:
 
         :raises OSError: when the disk is full, say.
         """
-        for block in blocks:
-            self._file.write(block)
-            self.crc32c = google_crc32c.extend(self.crc32c, block)
-            self.size += len(block)
+        with _named(self._destination):
+            for block in blocks:
+                self._file.write(block)
+                self.crc32c = google_crc32c.extend(self.crc32c, block)
+                self.size += len(block)
 
     def restart(self) -> None:
         """Forget what is there."""
@@ -82,9 +86,10 @@ class PartialFile:
 
     def finish(self) -> None:
         """Put it in its place, in one step and durably."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self.path.replace(self._destination)
+        with _named(self._destination):
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self.path.replace(self._destination)
         self._file.close()
 
     def leave(self, *, keep: bool) -> None:
@@ -95,7 +100,8 @@ class PartialFile:
             return
         if not keep or self.size == 0:
             self.path.unlink(missing_ok=True)
-        self._file.close()
+        with contextlib.suppress(OSError):  # what is still buffered for a full disk: told by write already
+            self._file.close()
 
 
 def remove_leftovers(destination: Path) -> None:
@@ -110,6 +116,20 @@ def remove_leftovers(destination: Path) -> None:
             if file is not None:
                 path.unlink(missing_ok=True)
                 file.close()
+
+
+@contextlib.contextmanager
+def _named(destination: Path) -> Iterator[None]:
+    """What fails inside names the path that the caller gave: the partial file is ours, nobody knows it.
+
+    :raises OSError: as inside, with another ``filename``.
+    """
+    try:
+        yield
+    except OSError as error:
+        missing = error.errno == errno.ENOENT and not destination.parent.exists()
+        named = destination.parent if missing else destination
+        raise type(error)(error.errno, error.strerror, str(named)) from error
 
 
 def _stem(destination: Path) -> str:

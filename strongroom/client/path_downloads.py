@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ R = TypeVar("R")
 
 #: Blocks that are written to disk together: fewer changes of thread.
 WRITE_TOGETHER = 4
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 #: How often a download begins anew because the content was replaced under it, or a partial file was damaged.
 MAX_RESTARTS = 3
 
@@ -119,8 +121,10 @@ class PathDownload:
             if resumed or isinstance(error, errors.PreconditionFailed):
                 raise _Restart from error
             raise
-        except BaseException:
-            partial.leave(keep=self._resume)
+        except BaseException as error:
+            # On a full disk, what came is what fills it.
+            full = isinstance(error, OSError) and error.errno in _NO_ROOM
+            partial.leave(keep=self._resume and not full)
             raise
         await in_worker(remove_leftovers, destination)
         return file

@@ -143,6 +143,31 @@ def test_get_to_standard_output_and_ranges(shell: Shell, here: Path) -> None:
     assert not (here / "b").exists()
 
 
+def test_get_takes_its_destination_as_an_option_too(shell: Shell, here: Path) -> None:
+    (here / "a").write_bytes(b"a")
+    key = shell("put", "a").lines[0]
+    for number, option in enumerate(("-o", "--output")):
+        assert shell("get", key, option, f"copy-{number}").lines == [f"copy-{number}"]
+        assert (here / f"copy-{number}").read_bytes() == b"a"
+    assert shell("get", key, "-o", "-").raw == b"a"
+    done = shell("get", key, "b", "-o", "c")
+    assert (done.exit_code, (here / "b").exists(), (here / "c").exists()) == (2, False, False)
+    assert "two destinations" in done.err
+
+
+def test_a_destination_that_cannot_be_written_is_named_as_it_was_given(shell: Shell, here: Path) -> None:
+    (here / "a").write_bytes(b"a")
+    key = shell("put", "a").lines[0]
+    missing = shell("get", key, "nowhere/at/all/b")
+    assert missing.exit_code == 9
+    assert f"{here}/nowhere/at/all: No such file or directory" in missing.err
+    below_a_file = shell("get", key, "a/b")
+    assert below_a_file.exit_code == 9
+    assert f"{here}/a/b: Not a directory" in below_a_file.err
+    for told in (missing.err, below_a_file.err):
+        assert ".part" not in told
+
+
 def test_get_replaces_only_what_was_named(shell: Shell, here: Path) -> None:
     (here / "a").write_bytes(b"new")
     (key,) = shell("put", "a").lines

@@ -69,6 +69,35 @@ def test_attempts_are_told_while_they_go_on(shell: Shell, state: State) -> None:
     assert shell("put", "-", "-q", stdin=b"x").err == ""
 
 
+def test_one_reason_to_wait_is_told_once(shell: Shell, state: State) -> None:
+    busy, down = errors.Overloaded("Too much to do.", retry_after=0.01), errors.DatabaseUnavailable("Down.")
+    state.upload_faults = [Fault(error) for error in (busy, busy, busy, down, down)]
+    done = shell("put", "-", stdin=b"x")
+    assert done.exit_code == 0
+    assert [line.partition(";")[0] for line in done.err.splitlines()] == ["Too much to do", "Down"]
+
+
+def test_retries_and_timeout_bound_the_waiting(shell: Shell, state: State) -> None:
+    busy = Fault(errors.Overloaded("Too much to do.", retry_after=0.01))
+    for options, tries in ((("--retries", "0"), 1), (("--retries", "2"), 3)):
+        state.upload_faults = [busy] * 9
+        assert shell("put", "-", *options, stdin=b"x").exit_code == 7
+        assert len(state.upload_faults) == 9 - tries
+    state.upload_faults = [Fault(errors.Overloaded("Too much to do.", retry_after=3600))] * 2
+    done = shell("put", "-", "--timeout", "5", stdin=b"x")
+    assert (done.exit_code, len(state.upload_faults)) == (7, 1)
+
+
+def test_shared_options_may_stand_before_the_command(shell: Shell, state: State) -> None:
+    done = shell("--json", "--timeout", "20", "usage")
+    assert done.exit_code == 0
+    assert isinstance(done.documents[0], dict)
+    state.upload_faults = [Fault(errors.Overloaded("Too much to do.", retry_after=0.01))] * 9
+    assert shell("--retries", "5", "put", "-", "--retries", "0", stdin=b"x").exit_code == 7
+    assert len(state.upload_faults) == 8, "what stands behind the command counts"
+    assert shell("--as", "alice", "--token", "", "ls").exit_code == 0
+
+
 def test_without_a_token_the_hint_says_where_to_get_one(shell: Shell) -> None:
     done = Shell({**shell.environ, "STRONGROOM_TOKEN": ""})("usage")
     assert done.exit_code == 4

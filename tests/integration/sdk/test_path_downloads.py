@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import io
 import os
 import random
 import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from strongroom import errors
-from strongroom.client import AsyncClient, AtPath, RetryPolicy, StoredFile
+from strongroom.client import AsyncClient, AtPath, RetryPolicy, StoredFile, partials
 from tests.integration.sdk.fakes.server import Fakes
 from tests.integration.sdk.fakes.state import Fault, State, token
 
@@ -92,6 +95,31 @@ async def test_without_resume_nothing_is_left(
         with pytest.raises(errors.ServiceUnavailable):
             await hasty.download(stored, tmp_path / "a", resume=False)
     assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+async def test_a_disk_that_fails_is_told_by_the_callers_path(
+    code: int, client: AsyncClient, stored: StoredFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(io.BytesIO):
+        def write(self, data: object, /) -> int:
+            raise OSError(code, os.strerror(code))
+
+    opened = partials._open_locked
+
+    def open_failing(path: Path) -> IO[bytes] | None:
+        file = opened(path)
+        if file is not None:
+            file.close()
+        path.write_bytes(DATA[:MIB])  # what an earlier attempt left
+        return Failing(DATA[:MIB])
+
+    monkeypatch.setattr(partials, "_open_locked", open_failing)
+    with pytest.raises(OSError, match=os.strerror(code)) as failed:
+        await client.download(stored, tmp_path / "photo.jpg")
+    assert (failed.value.errno, failed.value.filename) == (code, str(tmp_path / "photo.jpg"))
+    kept = code == errno.EIO  # where room is short, what came is what fills the disk
+    assert [name.endswith(".part") for name in names(tmp_path)] == [True] * kept
 
 
 async def leave_partial(hasty: AsyncClient, state: State, stored: StoredFile, path: Path) -> Path:
