@@ -11,7 +11,13 @@ from grpc import aio
 from gateway.call import Call
 from gateway.upload_call import Message, UploadCall
 from servicekit.context import outgoing_metadata
-from strongroom.errors import Cancelled, ServiceUnavailable, StrongroomError, from_rpc_error
+from strongroom.errors import (
+    Cancelled,
+    InternalTokenInvalid,
+    ServiceUnavailable,
+    StrongroomError,
+    from_rpc_error,
+)
 from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceStub
 from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceStub
 from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceStub
@@ -89,6 +95,8 @@ class Backend:
         found = from_rpc_error(error)
         if isinstance(found, Cancelled):
             found = ServiceUnavailable(f"{self.name} is stopping; try again.", retry_after=1.0)
+        if isinstance(found, InternalTokenInvalid):
+            found.metadata.clear()  # the cause is for the operator
         if isinstance(found, ServiceUnavailable):
             found.metadata.setdefault("service", self.name)
         return found

@@ -35,6 +35,7 @@ def checks(storage: Backend, metadata: Backend) -> tuple[Check, ...]:
         Check("metadata", metadata),
         Check("postgres", metadata, "strongroom.postgres"),
         Check("s3", storage, "strongroom.s3"),
+        Check("internal", storage, "strongroom.internal"),
     )
 
 

@@ -24,6 +24,7 @@ from metadata_service.paging import PageTokens
 from metadata_service.pool import make_pool
 from metadata_service.projects.services import add_project_services
 from metadata_service.reserving import Reserving
+from metadata_service.servicers.credential_service import CredentialServicer
 from metadata_service.servicers.event_media_service import EventMediaServicer
 from metadata_service.servicers.file_service import FileServicer
 from metadata_service.servicers.generation_service import GenerationServicer
@@ -37,6 +38,7 @@ from metadata_service.watching import Watching
 from servicekit.server import ServerSpec
 from servicekit.settings import require
 from strongroom.metadata.v1 import (
+    credential_service_pb2,
     event_media_service_pb2,
     file_service_pb2,
     generation_service_pb2,
@@ -44,6 +46,7 @@ from strongroom.metadata.v1 import (
     reservation_service_pb2,
     usage_service_pb2,
 )
+from strongroom.metadata.v1.credential_service_pb2_grpc import add_CredentialServiceServicer_to_server
 from strongroom.metadata.v1.event_media_service_pb2_grpc import add_EventMediaServiceServicer_to_server
 from strongroom.metadata.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
 from strongroom.metadata.v1.generation_service_pb2_grpc import add_GenerationServiceServicer_to_server
@@ -54,7 +57,13 @@ from strongroom.metadata.v1.usage_service_pb2_grpc import add_UsageServiceServic
 #: Only other services of Strongroom may call these.
 INTERNAL: Final = tuple(
     f"strongroom.metadata.v1.{name}"
-    for name in ("ReservationService", "UploadSessionService", "ProjectSaveService", "PreviewedFileService")
+    for name in (
+        "CredentialService",
+        "ReservationService",
+        "UploadSessionService",
+        "ProjectSaveService",
+        "PreviewedFileService",
+    )
 )
 
 
@@ -103,6 +112,7 @@ class Application:
         add_EventMediaServiceServicer_to_server(EventMediaServicer(EventMedia(database, pages)), server)
         watching = Watching(database, self._settings.timing.events)
         add_NotificationServiceServicer_to_server(NotificationServicer(watching, self._waking), server)
+        add_CredentialServiceServicer_to_server(CredentialServicer(), server)
         add_UsageServiceServicer_to_server(UsageServicer(UsageQueries(database, limits)), server)
         add_ReservationServiceServicer_to_server(
             ReservationServicer(
@@ -120,6 +130,7 @@ class Application:
             (event_media_service_pb2, "EventMediaService"),
             (notification_service_pb2, "NotificationService"),
             (usage_service_pb2, "UsageService"),
+            (credential_service_pb2, "CredentialService"),
             (reservation_service_pb2, "ReservationService"),
         )
         return [

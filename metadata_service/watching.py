@@ -19,7 +19,7 @@ from strongroom.errors import InvalidField, OffsetOutOfRange
 from strongroom.metadata.v1.notification_service_pb2 import Event
 
 BATCH: Final = 100
-_NOW: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text"
+_NOW: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text, now()"
 _READ: Final = """
 SELECT xid::text, id, type, subject_id, payload, created_at FROM events
 WHERE owner_id = %(owner)s AND (xid, id) > (%(xid)s::text::xid8, %(id)s::bigint)
@@ -54,11 +54,12 @@ class Watching:
         Raises InvalidField for a token that is none, OffsetOutOfRange when events after it are forgotten by
         now.
         """
-        if not resume_token:
-            rows = await self._database.read(user(owner_id), _NOW)
-            return Position(int(rows[0][0]), 0, datetime.now(UTC))
-        position = _parse(resume_token)
-        if datetime.now(UTC) - position.at > self._retention:
+        position = _parse(resume_token) if resume_token else None
+        # Events carry the database's time, and are forgotten by it.
+        ((xid, now),) = await self._database.read(user(owner_id), _NOW)
+        if position is None:
+            return Position(int(xid), 0, now)
+        if now - position.at > self._retention:
             raise OffsetOutOfRange(
                 "events after this resume_token are no longer kept; read the lists and begin anew"
             )

@@ -14,10 +14,11 @@ from typing import Any, Final
 import structlog
 
 from servicekit.context import AUTHORIZATION, INTERNAL
+from servicekit.internal_credential import LEEWAY_SECONDS, InternalCredential, refuse_internal
 from servicekit.keys import KeySource, StaticKey, public_key, secret_key
 from servicekit.principal import ANONYMOUS, Principal, effective_owner
 from servicekit.settings import CommonSettings
-from servicekit.tokens import ClaimRules, InternalCredential, parse, refuse, verified_claims
+from servicekit.tokens import ClaimRules, parse, refuse, verified_claims
 from strongroom.errors import TokenMissing
 
 log = structlog.get_logger(__name__)
@@ -85,6 +86,7 @@ class Authenticator:
 
         :raises TokenMissing: no token, and neither optional auth nor an internal credential.
         :raises TokenInvalid, TokenExpired: a token that does not hold, also under optional auth.
+        :raises InternalTokenInvalid: an internal credential that does not hold.
         :raises ServiceUnavailable: the issuer's keys can't be fetched.
         """
         service = self._verify_internal(internal) if internal else None
@@ -122,14 +124,16 @@ class Authenticator:
 
     def _verify_internal(self, token: str) -> str:
         if self._internal is None:
-            refuse("this process has no STRONGROOM_INTERNAL_SECRET to check an internal credential with")
+            refuse_internal(
+                "unset", "this process has no STRONGROOM_INTERNAL_SECRET to check a credential with"
+            )
         digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
         known = self._known_internal.get(digest)
         if known is not None and known[0] > time.time():
             return known[1]
         claims = self._internal.verified(token)
         subject: str = claims["sub"]
-        self._remember(self._known_internal, digest, claims["exp"], subject)
+        self._remember(self._known_internal, digest, claims["exp"] + LEEWAY_SECONDS, subject)
         return subject
 
     @staticmethod

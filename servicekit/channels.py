@@ -13,11 +13,11 @@ import grpc
 from grpc import aio
 
 from servicekit.context import current, outgoing_metadata, remaining
+from servicekit.internal_credential import InternalCredential
 from servicekit.options import Option, client_options
 from servicekit.principal import Principal
 from servicekit.settings import CommonSettings
 from servicekit.tls import channel_credentials
-from servicekit.tokens import InternalCredential
 from strongroom.channel_pool import CALLS_PER_CONNECTION, ChannelPool
 from strongroom.errors import DeadlineExceeded, from_rpc_error
 

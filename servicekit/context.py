@@ -21,7 +21,7 @@ from servicekit.drain import Drain
 from servicekit.principal import Principal
 
 if TYPE_CHECKING:
-    from servicekit.tokens import InternalCredential
+    from servicekit.internal_credential import InternalCredential
 
 AUTHORIZATION: Final = "authorization"
 INTERNAL: Final = "x-strongroom-internal"

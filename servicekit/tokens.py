@@ -22,13 +22,14 @@ from strongroom.errors import TokenExpired, TokenInvalid
 MAX_TOKEN_BYTES: Final = 8192
 MAX_SUBJECT_BYTES: Final = 255
 MAX_NUMERIC_DATE: Final = 253402300799  # 9999-12-31T23:59:59Z
-#: How far an issuer's clock may run ahead of ours before a fresh token's ``iat`` is refused, seconds.
-IAT_SKEW_SECONDS: Final = 60
+#: How far the clocks of two machines of one installation may differ without anybody noticing, seconds.
+CLOCK_SKEW_SECONDS: Final = 300
+#: How far an issuer's clock may run ahead of ours before a fresh token's ``iat`` is refused, seconds. It says
+#: how old a token is, not from when on it holds (that is ``nbf``).
+IAT_SKEW_SECONDS: Final = CLOCK_SKEW_SECONDS + 30
 #: Header parameters that name or carry another key, change how the payload is read, or demand extensions.
 REFUSED_HEADERS: Final = ("crit", "jku", "x5u", "jwk", "x5c", "b64", "zip")
 INTERNAL_AUDIENCE: Final = "strongroom-internal"
-INTERNAL_LIFETIME_SECONDS: Final = 60
-INTERNAL_LEEWAY_SECONDS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,50 +194,6 @@ def signed(claims: Mapping[str, Any], key: VerificationKey) -> str:
     segments = [{"alg": "HS256", "typ": "JWT"}, claims]
     text = b".".join(_encode(json.dumps(one, separators=(",", ":")).encode()) for one in segments)
     return (text + b"." + _encode(signatures.sign("HS256", text, key.key))).decode()
-
-
-class InternalCredential:
-    """Proof that a call comes from a Strongroom service: an HS256 token of 60 s."""
-
-    def __init__(self, secret: str, subject: str = "storage_service") -> None:
-        self._key = VerificationKey(secret.encode(), frozenset({"HS256"}))
-        self._subject = subject
-        self._rules = ClaimRules(
-            max_lifetime=INTERNAL_LIFETIME_SECONDS,
-            leeway=INTERNAL_LEEWAY_SECONDS,
-            audience=(INTERNAL_AUDIENCE,),
-        )
-        self._minted = ""
-        self._fresh_until = 0.0
-
-    def mint(self) -> str:
-        """A token for the next call; the same one is used for half of its life."""
-        now = time.time()
-        if now >= self._fresh_until:
-            self._minted = self._sign(int(now))
-            self._fresh_until = now + INTERNAL_LIFETIME_SECONDS / 2
-        return self._minted
-
-    def _sign(self, now: int) -> str:
-        claims = {
-            "aud": INTERNAL_AUDIENCE,
-            "sub": self._subject,
-            "iat": now,
-            "exp": now + INTERNAL_LIFETIME_SECONDS,
-        }
-        return signed(claims, self._key)
-
-    def verify(self, token: str) -> str:
-        """The name of the calling service.
-
-        :raises TokenInvalid, TokenExpired: as for any token.
-        """
-        subject: str = self.verified(token)["sub"]
-        return subject
-
-    def verified(self, token: str) -> dict[str, Any]:
-        """All claims; raises like ``verify``."""
-        return verified_claims(parse(token), self._key, self._rules)
 
 
 def _encode(data: bytes) -> bytes:

@@ -12,10 +12,10 @@ from grpc import aio
 
 from servicekit import failpoints
 from servicekit.channels import make_channel
+from servicekit.internal_credential import InternalCredential
 from servicekit.s3_settings import S3Settings
 from servicekit.server import ServerSpec
 from servicekit.settings import require
-from servicekit.tokens import InternalCredential
 from storage_service.archives.client import FileListClient
 from storage_service.attempts import Attempts
 from storage_service.budget import ByteBudget
@@ -24,6 +24,7 @@ from storage_service.config import StorageSettings, reveal
 from storage_service.content_types import ContentRules
 from storage_service.copying import Copier
 from storage_service.deleting import Deleter
+from storage_service.diagnosing import InternalCalls
 from storage_service.downloads import Downloader
 from storage_service.importing.addresses import SystemResolver
 from storage_service.importing.importer import BatchImporter, ImportLimits
@@ -41,17 +42,19 @@ from storage_service.projects.servicer import PreviewServicer
 from storage_service.projects.settling import KeySettler
 from storage_service.s3.options import S3Options
 from storage_service.s3.store import S3ObjectStore, open_s3_store
-from storage_service.servicer import StorageServicer, UseCases
+from storage_service.servicer import DiagnosticsServicer, StorageServicer, UseCases
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from storage_service.sessions.client import SessionClient
 from storage_service.signing import Edge, Signer
 from storage_service.sweeping import UploadSweep
 from storage_service.uploads import Uploader
 from storage_service.wire_handlers import add_storage_service
-from strongroom.storage.v1 import preview_pb2
+from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2
+from strongroom.storage.v1.diagnostics_service_pb2_grpc import add_DiagnosticsServiceServicer_to_server
 from strongroom.storage.v1.preview_pb2_grpc import add_PreviewServiceServicer_to_server
 
 PREVIEWS: Final = preview_pb2.DESCRIPTOR.services_by_name["PreviewService"].full_name
+DIAGNOSTICS: Final = diagnostics_service_pb2.DESCRIPTOR.services_by_name["DiagnosticsService"].full_name
 
 
 class StorageApp:
@@ -79,6 +82,8 @@ class StorageApp:
         self._limits = Limits(settings.size_rules(), min_part_bytes=settings.part_size_bytes)
         self._sessions = SessionUseCases(self._session_parts(metadata))
         self.servicer = StorageServicer(self._use_cases(metadata))
+        self.internal_calls = InternalCalls(self._channel, _internal_credential(settings))
+        self.diagnostics_servicer = DiagnosticsServicer(self.internal_calls)
         self.preview_servicer = PreviewServicer(self._projects.use_cases.previews)
 
     def _use_cases(self, metadata: MetadataClient) -> UseCases:
@@ -165,7 +170,7 @@ class Process:
             bind_setting="STRONGROOM_STORAGE_BIND",
             add_services=self._add_services,
             open_services=(PREVIEWS,),
-            probes={"strongroom.s3": self._s3_answers},
+            probes={"strongroom.s3": self._s3_answers, "strongroom.internal": self._is_believed},
             # With it windows grow with the bandwidth, and memory with them (docs/decisions/0005).
             options=(("grpc.http2.bdp_probe", 0),),
         )
@@ -187,11 +192,15 @@ class Process:
     async def _s3_answers(self) -> bool:
         return self._app is not None and (await self._app.store.check()).ok
 
+    async def _is_believed(self) -> bool:
+        return self._app is not None and await self._app.internal_calls.works()
+
     def _add_services(self, server: aio.Server) -> Sequence[str]:
         if self._app is None:
             raise RuntimeError("the server registers services inside its lifespan")
         add_PreviewServiceServicer_to_server(self._app.preview_servicer, server)
-        return [*add_storage_service(server, self._app.servicer), PREVIEWS]
+        add_DiagnosticsServiceServicer_to_server(self._app.diagnostics_servicer, server)
+        return [*add_storage_service(server, self._app.servicer), PREVIEWS, DIAGNOSTICS]
 
 
 def edge(settings: S3Settings) -> Edge | None:

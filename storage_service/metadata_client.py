@@ -14,8 +14,8 @@ from grpc import aio
 
 from servicekit import context
 from servicekit.channels import call
+from servicekit.internal_credential import InternalCredential
 from servicekit.principal import Principal
-from servicekit.tokens import InternalCredential
 from storage_service.files import FileName
 from strongroom.metadata.v1 import reservation_service_pb2 as messages
 from strongroom.metadata.v1.blob_pb2 import BlobState

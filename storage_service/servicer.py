@@ -10,6 +10,7 @@ import grpc
 
 from storage_service.copying import Copier
 from storage_service.deleting import Deleter
+from storage_service.diagnosing import InternalCalls
 from storage_service.downloads import Downloader
 from storage_service.importing.importer import BatchImporter, Importer, Progress
 from storage_service.intake import UploadStream
@@ -19,7 +20,14 @@ from storage_service.sessions.servicer import SessionMethods
 from storage_service.signing import Signer
 from storage_service.uploads import Uploader
 from strongroom.errors import StrongroomError, to_status_proto
-from strongroom.storage.v1 import batch_pb2, direct_pb2, download_pb2, upload_pb2
+from strongroom.storage.v1 import (
+    batch_pb2,
+    diagnostics_service_pb2,
+    diagnostics_service_pb2_grpc,
+    direct_pb2,
+    download_pb2,
+    upload_pb2,
+)
 from strongroom.wire import DownloadChunk, UploadChunk
 
 Context = grpc.aio.ServicerContext
@@ -152,3 +160,17 @@ class StorageServicer(SessionMethods, ProjectMethods):
                 for result in results
             ]
         )
+
+
+class DiagnosticsServicer(diagnostics_service_pb2_grpc.DiagnosticsServiceServicer):
+    """See strongroom/storage/v1/diagnostics_service.proto."""
+
+    def __init__(self, calls: InternalCalls) -> None:
+        self._calls = calls
+
+    async def Diagnose(
+        self,
+        request: diagnostics_service_pb2.DiagnoseRequest,
+        context: Context[diagnostics_service_pb2.DiagnoseRequest, diagnostics_service_pb2.DiagnoseResponse],
+    ) -> diagnostics_service_pb2.DiagnoseResponse:
+        return await self._calls.diagnose()

@@ -33,6 +33,7 @@ __all__ = [
     "FileNotFound",
     "IdempotencyKeyReused",
     "Internal",
+    "InternalTokenInvalid",
     "InvalidField",
     "InvalidPageToken",
     "MalformedRequest",
@@ -99,6 +100,13 @@ class PermissionDenied(StrongroomError, code=Code.PERMISSION_DENIED, http_status
 
 class UserMismatch(StrongroomError, code=Code.PERMISSION_DENIED, http_status=403):
     """A ``user_id`` other than the caller's own, without the admin role."""
+
+
+class InternalTokenInvalid(StrongroomError, code=Code.UNAVAILABLE, http_status=503):
+    """One service refuses another's credential (secrets or clocks differ); its log says why.
+
+    Metadata: ``cause``, ``seconds``.
+    """
 
 
 class MalformedRequest(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=400):

@@ -13,6 +13,9 @@ TITLE = "System"
 TEXT = "What runs the gateway. No token is asked for."
 
 
+_CHECKS = "storage, metadata, postgres, s3 and internal (storage is believed by metadata): `ok`, or why not."
+
+
 class Health(BaseModel):
     """The process is alive."""
 
@@ -24,15 +27,15 @@ class Ready(BaseModel):
 
     status: Literal["ready"]
     checks: dict[str, str] = Field(
-        description="storage, metadata, postgres and s3: `ok`, or why not.",
-        examples=[{"storage": "ok", "metadata": "ok", "postgres": "ok", "s3": "ok"}],
+        description=_CHECKS,
+        examples=[{"storage": "ok", "metadata": "ok", "postgres": "ok", "s3": "ok", "internal": "ok"}],
     )
 
 
 class NotReady(Problem):
     """A problem that names each check."""
 
-    checks: dict[str, str] = Field(description="storage, metadata, postgres and s3: `ok`, or why not.")
+    checks: dict[str, str] = Field(description=_CHECKS)
 
 
 DOCS = {

@@ -9,7 +9,7 @@ from grpc import aio
 
 from servicekit import context
 from servicekit.channels import call
-from servicekit.tokens import InternalCredential
+from servicekit.internal_credential import InternalCredential
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1 import project_service_pb2 as queries
 from strongroom.metadata.v1.blob_pb2 import Blob, BlobKind

@@ -15,7 +15,15 @@ from typing import Final, Protocol
 
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
-from servicekit.tokens import ClaimRules, VerificationKey, parse, refuse, signed, verified_claims
+from servicekit.tokens import (
+    CLOCK_SKEW_SECONDS,
+    ClaimRules,
+    VerificationKey,
+    parse,
+    refuse,
+    signed,
+    verified_claims,
+)
 from storage_service.downloads import resolve_range
 from storage_service.objectstore import ObjectReader
 from storage_service.projects.downloads import open_version
@@ -44,7 +52,7 @@ class PreviewTokens:
     def __init__(self, secret: str) -> None:
         key = hmac.digest(secret.encode(), _LABEL, "sha256")
         self._key = VerificationKey(key, frozenset({"HS256"}))
-        self._rules = ClaimRules(max_lifetime=MAX_SECONDS, audience=(AUDIENCE,))
+        self._rules = ClaimRules(max_lifetime=MAX_SECONDS + CLOCK_SKEW_SECONDS, audience=(AUDIENCE,))
 
     def sign(self, preview: Preview, expires: int) -> str:
         """A token that holds until ``expires`` (seconds since 1970)."""

@@ -9,7 +9,7 @@ from grpc import aio
 
 from servicekit import context
 from servicekit.channels import call
-from servicekit.tokens import InternalCredential
+from servicekit.internal_credential import InternalCredential
 from storage_service.metadata_client import STEP_SECONDS
 from strongroom.metadata.v1 import upload_session_service_pb2 as messages
 from strongroom.metadata.v1.reservation_service_pb2 import BlobHandle

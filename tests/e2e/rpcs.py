@@ -31,7 +31,13 @@ Stranger = Literal["missing", "nothing", "own", "denied"]
 """``missing``: NOT_FOUND; ``nothing``: a good answer that tells nothing; ``own``: something of the caller's
 own; ``denied``: PERMISSION_DENIED.
 """
-INTERNAL: Final = ("ReservationService", "UploadSessionService", "ProjectSaveService", "PreviewedFileService")
+INTERNAL: Final = (
+    "CredentialService",
+    "ReservationService",
+    "UploadSessionService",
+    "ProjectSaveService",
+    "PreviewedFileService",
+)
 OPEN: Final = ("PreviewService",)
 """Takes no bearer token (test_previews.py)."""
 

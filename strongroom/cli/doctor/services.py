@@ -9,6 +9,7 @@ import grpc
 
 from strongroom import errors
 from strongroom.cli.doctor.findings import Finding, fail, ok, warn
+from strongroom.cli.doctor.internal import look_at_internal_calls
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.channels import make_channel
 from strongroom.client.settings import ClientSettings
@@ -45,6 +46,8 @@ async def look_at_services(settings: ClientSettings) -> list[Finding]:
             await channel.close()
     if all(not finding.mend for finding in findings):
         findings += await _signed_in(settings)
+        if not findings[-1].mend:
+            findings += await look_at_internal_calls(settings)
     return findings
 
 

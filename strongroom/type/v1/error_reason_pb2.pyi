@@ -34,6 +34,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """PERMISSION_DENIED, 403. The caller may not do this at all (an internal RPC, an admin action)."""
     ERROR_REASON_USER_MISMATCH: _ErrorReason.ValueType  # 5
     """PERMISSION_DENIED, 403. A `user_id` other than the caller's own, without the admin role."""
+    ERROR_REASON_INTERNAL_TOKEN_INVALID: _ErrorReason.ValueType  # 6
+    """UNAVAILABLE, 503. One service refuses another's credential (secrets or clocks differ); its log says why.
+    RetryInfo says when to look again. {cause, seconds}
+    """
     ERROR_REASON_MALFORMED_REQUEST: _ErrorReason.ValueType  # 10
     """INVALID_ARGUMENT, 400. The request can't be parsed (JSON, multipart framing, a header)."""
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 11
@@ -157,6 +161,10 @@ ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 4
 """PERMISSION_DENIED, 403. The caller may not do this at all (an internal RPC, an admin action)."""
 ERROR_REASON_USER_MISMATCH: ErrorReason.ValueType  # 5
 """PERMISSION_DENIED, 403. A `user_id` other than the caller's own, without the admin role."""
+ERROR_REASON_INTERNAL_TOKEN_INVALID: ErrorReason.ValueType  # 6
+"""UNAVAILABLE, 503. One service refuses another's credential (secrets or clocks differ); its log says why.
+RetryInfo says when to look again. {cause, seconds}
+"""
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 10
 """INVALID_ARGUMENT, 400. The request can't be parsed (JSON, multipart framing, a header)."""
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 11

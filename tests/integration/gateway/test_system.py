@@ -30,7 +30,7 @@ async def test_healthz_knows_nothing_of_what_is_behind(gateway: Running) -> None
 async def test_readyz_names_each(gateway: Running) -> None:
     gateway.client.headers.pop("authorization")
     response = await gateway.client.get("/readyz")
-    names = ("storage", "metadata", "postgres", "s3")
+    names = ("storage", "metadata", "postgres", "s3", "internal")
     assert response.json() == {"status": "ready", "checks": dict.fromkeys(names, "ok")}
 
 
@@ -41,6 +41,7 @@ async def test_readyz_names_each(gateway: Running) -> None:
         ("metadata", "metadata", ""),
         ("postgres", "metadata", "strongroom.postgres"),
         ("s3", "storage", "strongroom.s3"),
+        ("internal", "storage", "strongroom.internal"),
     ],
 )
 async def test_readyz_when_one_is_not(gateway: Running, name: str, side: str, service: str) -> None:
@@ -58,7 +59,7 @@ async def test_readyz_and_files_while_a_service_is_gone(gateway: Running) -> Non
     await gateway.backends.storage_server.stop(0)
     response = await gateway.client.get("/readyz")
     failed = {key for key, value in response.json()["checks"].items() if value != "ok"}
-    assert (response.status_code, failed) == (503, {"storage", "s3"})
+    assert (response.status_code, failed) == (503, {"storage", "s3", "internal"})
     response = await gateway.client.get("/api/v1/s3/file/uploads/alice/x")
     assert (response.status_code, response.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
     assert response.json()["metadata"] == {"service": "storage_service"}

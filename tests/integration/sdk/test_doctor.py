@@ -18,12 +18,14 @@ from devstack.infra import Infra
 from strongroom.cli.doctor.findings import Finding, Status
 from strongroom.cli.doctor.postgres import look_at_postgres
 from strongroom.cli.doctor.s3 import look_at_s3
+from strongroom.storage.v1.diagnostics_service_pb2 import InternalCall
 from tests.databases import Logins
 from tests.integration.sdk.fakes.server import Fakes
+from tests.integration.sdk.fakes.state import State
 from tests.integration.sdk.shell import Outcome, Shell
 
 NOT_SERVING = 2
-READY = {"storage": "ok", "metadata": "ok", "postgres": "ok", "s3": "ok"}
+READY = {"storage": "ok", "metadata": "ok", "postgres": "ok", "s3": "ok", "internal": "ok"}
 
 
 @contextmanager
@@ -107,6 +109,45 @@ def test_what_the_services_report_is_told_with_what_to_do(
     (document,) = [one for one in done.documents if one["check"] == check]
     assert document["status"] == "fail"
     assert mend in document["mend"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "told", "mend"),
+    [
+        (InternalCall.OUTCOME_SECRET_DIFFERS, "refused", "STRONGROOM_INTERNAL_SECRET"),
+        (InternalCall.OUTCOME_CLOCK_DIFFERS, "differ by 3600 s", "chronyd"),
+        (InternalCall.OUTCOME_UNREACHABLE, "does not answer", "STRONGROOM_METADATA_ADDRESS"),
+        (InternalCall.OUTCOME_FAILED, "fails", "log of metadata_service"),
+    ],
+)
+def test_services_that_do_not_believe_each_other(
+    outcome: InternalCall.Outcome.ValueType,
+    told: str,
+    mend: str,
+    state: State,
+    shell: Shell,
+) -> None:
+    state.internal_call = InternalCall(outcome=outcome, clock_difference_seconds=3600.0)
+    with gateway(READY) as url:
+        done = shell("doctor", "--gateway-url", url, "--json")
+    assert done.exit_code == 1
+    (found,) = [one for one in done.documents if one["check"] == "storage_service to metadata_service"]
+    assert found["status"] == "fail"
+    assert told in found["detail"]
+    assert mend in found["mend"]
+
+
+@pytest.mark.parametrize(("ahead", "between"), [(200, 0.0), (-200, 0.0), (0, 240.0), (0, -240.0)])
+def test_clocks_that_differ_are_told_while_all_goes_well(
+    ahead: int, between: float, state: State, shell: Shell
+) -> None:
+    state.clock_ahead = ahead
+    state.internal_call.clock_difference_seconds = between
+    with gateway(READY) as url:
+        done = shell("doctor", "--gateway-url", url, "--json")
+    (found,) = [one for one in done.documents if one["check"] == "clocks of the services"]
+    assert (done.exit_code, found["status"]) == (0, "warn")
+    assert f"{max(abs(ahead), abs(between)):.0f} s" in found["detail"]
 
 
 def test_services_that_do_not_run(unset: dict[str, str]) -> None:

@@ -11,10 +11,17 @@ import pytest
 from grpc import aio
 
 from servicekit.context import current_principal, current_request_id
+from servicekit.internal_credential import InternalCredential
 from servicekit.principal import Principal, effective_owner
 from servicekit.server import serve_in_process
-from servicekit.tokens import InternalCredential
-from strongroom.errors import PermissionDenied, TokenExpired, TokenInvalid, TokenMissing, from_rpc_error
+from strongroom.errors import (
+    InternalTokenInvalid,
+    PermissionDenied,
+    TokenExpired,
+    TokenInvalid,
+    TokenMissing,
+    from_rpc_error,
+)
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
 from tests.integration.servicekit.conftest import Serving
 from tests.integration.servicekit.echo import (
@@ -98,7 +105,7 @@ async def test_no_call_reaches_the_servicer_without_a_token(serving: Serving) ->
         ((("authorization", "Bearer nonsense"),), TokenInvalid),
         (bearer(exp=1), TokenExpired),
         ((*bearer("alice"), *bearer("bob")), TokenInvalid),
-        ((*bearer(), ("x-strongroom-internal", "nonsense")), TokenInvalid),
+        ((*bearer(), ("x-strongroom-internal", "nonsense")), InternalTokenInvalid),
     ],
 )
 async def test_bad_credentials(

@@ -12,7 +12,7 @@ from servicekit import auth, tokens
 from servicekit.auth import Authenticator, InternalCredential
 from servicekit.principal import Principal, effective_owner
 from servicekit.settings import CommonSettings
-from strongroom.errors import TokenExpired, TokenInvalid, TokenMissing, UserMismatch
+from strongroom.errors import InternalTokenInvalid, TokenExpired, TokenInvalid, TokenMissing, UserMismatch
 from tests.unit.servicekit.forge import SECRET, token
 
 INTERNAL = "another secret of thirty-two bytes"
@@ -89,10 +89,11 @@ async def test_internal_credentials() -> None:
         assert await known.verify(None, minted) == Principal("", internal="storage_service")
     both = await known.verify(f"Bearer {token()}", minted)
     assert (both.subject, both.internal) == ("alice", "storage_service")
-    with pytest.raises(TokenInvalid):
+    with pytest.raises(InternalTokenInvalid):
         await known.verify(f"Bearer {token()}", minted + "x")
-    with pytest.raises(TokenInvalid, match="STRONGROOM_INTERNAL_SECRET"):
+    with pytest.raises(InternalTokenInvalid) as caught:
         await authenticator(internal_secret=None).verify(None, minted)
+    assert caught.value.metadata == {"cause": "unset"}
 
 
 async def test_an_expired_user_token_is_refused_also_with_a_credential() -> None:

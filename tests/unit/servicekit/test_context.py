@@ -11,8 +11,8 @@ from servicekit import context
 from servicekit.channels import DEFAULT_SECONDS, MARGIN_SECONDS, deadline
 from servicekit.context import RequestContext, bind, clean_request_id, clean_traceparent, outgoing_metadata
 from servicekit.drain import Drain
+from servicekit.internal_credential import InternalCredential
 from servicekit.principal import Principal
-from servicekit.tokens import InternalCredential
 from strongroom.errors import DeadlineExceeded
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

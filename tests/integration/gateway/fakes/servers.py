@@ -50,7 +50,7 @@ async def run_backends(settings: CommonSettings) -> AsyncIterator[Backends]:
     add_FileServiceServicer_to_server(backends.files, metadata)
     backends.storage_server = storage
     for servicer, names in (
-        (backends.storage_health, ("", "strongroom.s3")),
+        (backends.storage_health, ("", "strongroom.s3", "strongroom.internal")),
         (backends.metadata_health, ("", "strongroom.postgres")),
     ):
         for name in names:

@@ -13,7 +13,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from grpc_health.v1.health import aio as health  # type: ignore[import-untyped]
 
 from strongroom.metadata.v1 import file_service_pb2_grpc, usage_service_pb2_grpc
-from strongroom.storage.v1 import storage_service_pb2_grpc
+from strongroom.storage.v1 import diagnostics_service_pb2_grpc, storage_service_pb2_grpc
+from tests.integration.sdk.fakes.diagnostics import FakeDiagnostics
 from tests.integration.sdk.fakes.metadata import FakeFiles, FakeUsage
 from tests.integration.sdk.fakes.state import State
 from tests.integration.sdk.fakes.storage import FakeStorage
@@ -65,6 +66,7 @@ async def _start(state: State, servers: list[grpc.aio.Server], storage_port: int
     storage, metadata = grpc.aio.server(options=OPTIONS), grpc.aio.server(options=OPTIONS)
     servers += [storage, metadata]
     storage_service_pb2_grpc.add_StorageServiceServicer_to_server(FakeStorage(state), storage)
+    diagnostics_service_pb2_grpc.add_DiagnosticsServiceServicer_to_server(FakeDiagnostics(state), storage)
     file_service_pb2_grpc.add_FileServiceServicer_to_server(FakeFiles(state), metadata)
     usage_service_pb2_grpc.add_UsageServiceServicer_to_server(FakeUsage(state), metadata)
     found: dict[str, health.HealthServicer] = {}

@@ -1,0 +1,66 @@
+"""The call by which services try out whether they believe each other."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from grpc import aio
+from structlog.testing import capture_logs
+
+from servicekit import internal_credential
+from servicekit.internal_credential import InternalCredential
+from storage_service.diagnosing import InternalCalls
+from strongroom.storage.v1.diagnostics_service_pb2 import InternalCall
+from tests.databases import Logins
+from tests.integration.metadata_service.serving import INTERNAL_SECRET, serve
+
+
+class _Ahead(InternalCredential):
+    """Of a service whose clock is ``seconds`` ahead."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(INTERNAL_SECRET)
+        self._ahead = seconds
+
+    def mint(self) -> str:
+        return self._sign(int(time.time()) + self._ahead)
+
+
+@pytest.mark.parametrize(
+    ("credential", "outcome", "logged"),
+    [
+        (InternalCredential(INTERNAL_SECRET), InternalCall.OUTCOME_OK, ""),
+        (_Ahead(240), InternalCall.OUTCOME_OK, ""),
+        (_Ahead(-240), InternalCall.OUTCOME_OK, ""),
+        (_Ahead(3600), InternalCall.OUTCOME_CLOCK_DIFFERS, "the clocks differ by"),
+        (_Ahead(-3600), InternalCall.OUTCOME_CLOCK_DIFFERS, "the clocks differ by"),
+        (
+            InternalCredential("a secret of another installation"),
+            InternalCall.OUTCOME_SECRET_DIFFERS,
+            "STRONGROOM_INTERNAL_SECRET differs",
+        ),
+    ],
+)
+async def test_the_outcome_and_what_metadata_service_logs(
+    module_database: Logins,
+    credential: InternalCredential,
+    outcome: InternalCall.Outcome.ValueType,
+    logged: str,
+) -> None:
+    internal_credential._logged.clear()
+    async with serve(module_database) as server:
+        calls = InternalCalls(server.channel, credential)
+        with capture_logs() as lines:
+            found = (await calls.diagnose()).internal
+            assert await calls.works() is (outcome == InternalCall.OUTCOME_OK)
+    assert found.outcome == outcome
+    why = [line["why"] for line in lines if line["event"] == "internal_credential_refused"]
+    assert len(why) == bool(logged)
+    assert logged in "".join(why)
+
+
+async def test_nobody_there() -> None:
+    async with aio.insecure_channel("127.0.0.1:1") as channel:
+        found = await InternalCalls(channel, InternalCredential(INTERNAL_SECRET)).attempt()
+    assert found.outcome == InternalCall.OUTCOME_UNREACHABLE
