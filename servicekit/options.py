@@ -17,7 +17,15 @@ MAX_METADATA_BYTES: Final = 16 * 1024
 KEEPALIVE_MS: Final = 60_000
 KEEPALIVE_TIMEOUT_MS: Final = 20_000
 HANDSHAKE_TIMEOUT_MS: Final = 20_000
-MIN_PING_INTERVAL_MS: Final = 10_000
+#: Calls between our services fail when the other one is silent for SILENCE_MS and then leaves a ping
+#: unanswered for PING_TIMEOUT_MS: a frozen replica costs its callers 6 s, not minutes. gRPC answers pings on
+#: threads of its own, so a busy event loop is not taken for a frozen one.
+SILENCE_MS: Final = 3_000
+PING_TIMEOUT_MS: Final = 3_000
+#: How long a new connection may take until the server's first frame. The kernel accepts for a frozen process.
+CONNECT_MS: Final = 2_000
+#: Below SILENCE_MS, with room for what timers are late.
+MIN_PING_INTERVAL_MS: Final = 1_000
 
 #: Unary methods that only read: gRPC itself sends them again when a server went away. What writes is
 #: repeated by whoever knows its request_id, and never by the channel.
@@ -73,9 +81,13 @@ def client_options(extra: Sequence[Option] = ()) -> list[Option]:
         "grpc.max_receive_message_length": MAX_RECEIVE_BYTES,
         "grpc.max_send_message_length": MAX_RECEIVE_BYTES,
         "grpc.max_metadata_size": MAX_METADATA_BYTES,
-        "grpc.keepalive_time_ms": KEEPALIVE_MS,
-        "grpc.keepalive_timeout_ms": KEEPALIVE_TIMEOUT_MS,
+        "grpc.keepalive_time_ms": SILENCE_MS,
+        "grpc.keepalive_timeout_ms": PING_TIMEOUT_MS,
+        # Counts for every ping; its default of 60 s holds back the keepalive that comes after it.
+        "grpc.http2.ping_timeout_ms": PING_TIMEOUT_MS,
+        "grpc.http2.max_pings_without_data": 0,
         "grpc.keepalive_permit_without_calls": 1,
+        "grpc.min_reconnect_backoff_ms": CONNECT_MS,
         # A restarted service is found again within a second or two, not after minutes of back-off.
         "grpc.initial_reconnect_backoff_ms": 200,
         "grpc.max_reconnect_backoff_ms": 2000,
@@ -88,6 +100,8 @@ def client_options(extra: Sequence[Option] = ()) -> list[Option]:
 
 SERVICE_CONFIG: Final = {
     "loadBalancingConfig": [{"round_robin": {}}],
+    # Each replica is asked for its health (gRFC A17): one that leaves gets no new calls.
+    "healthCheckConfig": {"serviceName": ""},
     # When more than half of the calls fail, repeating them only adds to the load.
     "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.5},
     "methodConfig": [

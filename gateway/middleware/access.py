@@ -17,7 +17,7 @@ ROUTE: Final = "strongroom.route"
 GONE: Final = "strongroom.gone"
 _UNROUTED: Final = "(none)"
 _CLIENT_LEFT: Final = 499
-_PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+_PROBES: Final = frozenset({"/livez", "/healthz", "/readyz", "/metrics"})
 
 
 class AccessLog:

@@ -13,9 +13,15 @@ from strongroom.errors import ServiceUnavailable
 routes = Routes("system", public=True)
 
 
+@routes.add("GET", "/livez")
+async def livez(call: Call) -> Reply:  # noqa: ARG001 - a handler's signature
+    """The process answers: restart it only when this fails."""
+    return json_reply({"status": "ok"})
+
+
 @routes.add("GET", "/healthz")
 async def healthz(call: Call) -> Reply:  # noqa: ARG001 - a handler's signature
-    """The process is alive; says nothing about what is behind it."""
+    """The process takes requests; says nothing about what is behind it, which every replica shares."""
     return json_reply({"status": "ok"})
 
 

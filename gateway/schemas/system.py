@@ -39,7 +39,10 @@ class NotReady(Problem):
 
 
 DOCS = {
-    "healthz": Doc("Is the process alive?", {200: Success("Alive", {"application/json": Health})}),
+    "livez": Doc("Is the process alive?", {200: Success("Alive", {"application/json": Health})}),
+    "healthz": Doc(
+        "Does the process take requests?", {200: Success("It does", {"application/json": Health})}
+    ),
     "readyz": Doc(
         "Is everything reachable?",
         {

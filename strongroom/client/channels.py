@@ -17,8 +17,8 @@ MIB = 1024 * 1024
 #: A message of Download carries 1 MiB of data; lists of 1,000 files stay below 4 MiB.
 MAX_MESSAGE_BYTES = 8 * MIB
 #: A dead peer is noticed after time + timeout, even in the middle of a silent call.
-KEEPALIVE_TIME_MS = 60_000
-KEEPALIVE_TIMEOUT_MS = 20_000
+KEEPALIVE_TIME_MS = 10_000
+KEEPALIVE_TIMEOUT_MS = 5_000
 
 #: Unary calls that change nothing: gRPC itself tries them again (https://grpc.io/docs/guides/retry/).
 IDEMPOTENT = {
@@ -50,6 +50,8 @@ def service_config() -> str:
     }
     config = {
         "loadBalancingConfig": [{"round_robin": {}}],
+        # A replica that leaves gets no new calls (gRFC A17).
+        "healthCheckConfig": {"serviceName": ""},
         "methodConfig": [{"name": names, "retryPolicy": retry}],
     }
     return json.dumps(config)
@@ -62,6 +64,8 @@ def channel_options() -> list[Option]:
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.keepalive_time_ms", KEEPALIVE_TIME_MS),
         ("grpc.keepalive_timeout_ms", KEEPALIVE_TIMEOUT_MS),
+        # Counts for every ping; its default of 60 s holds back the keepalive that comes after it.
+        ("grpc.http2.ping_timeout_ms", KEEPALIVE_TIMEOUT_MS),
         ("grpc.keepalive_permit_without_calls", 0),
         # A restarted service is found again within seconds, not after minutes of back-off.
         ("grpc.initial_reconnect_backoff_ms", 200),

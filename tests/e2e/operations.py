@@ -159,6 +159,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "OPTIONS /files": Way("public", _at("/files")),
     "OPTIONS /files/{id}": Way("public", _at("/files/x")),
     "GET /api/notifications": Way("nothing", _at("/api/notifications"), stream=True),
+    "GET /livez": Way("public", _at("/livez")),
     "GET /healthz": Way("public", _at("/healthz")),
     "GET /readyz": Way("public", _at("/readyz")),
     "GET /metrics": Way("public", _at("/metrics")),

@@ -79,3 +79,11 @@ def test_service_and_deployment_agree(part: str, port: int) -> None:
     assert address in (None, f"dns:///{service['metadata']['name']}:{port}")
     if address:
         assert service["spec"]["clusterIP"] == "None", "clients must see every replica"
+
+
+def test_a_balancer_asks_the_process_alone() -> None:
+    container = pod_of("gateway")["containers"][0]
+    assert container["readinessProbe"]["httpGet"]["path"] == "/healthz"
+    assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
+    for part in ("metadata", "storage"):  # grpc.health.v1 of "" is the process, whatever its dependencies do
+        assert pod_of(part)["containers"][0]["readinessProbe"]["grpc"].keys() == {"port"}

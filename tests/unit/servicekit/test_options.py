@@ -9,7 +9,16 @@ import pkgutil
 import pytest
 from google.protobuf import descriptor_pool
 
-from servicekit.options import READS, SERVICE_CONFIG, client_options, server_options
+from servicekit.options import (
+    CONNECT_MS,
+    MIN_PING_INTERVAL_MS,
+    PING_TIMEOUT_MS,
+    READS,
+    SERVICE_CONFIG,
+    SILENCE_MS,
+    client_options,
+    server_options,
+)
 from servicekit.settings import CommonSettings
 
 SETTINGS = CommonSettings(auth="optional", max_concurrent_streams=7, max_connection_age_seconds=60)
@@ -63,3 +72,17 @@ def test_retried_methods_exist_and_only_read(service: str) -> None:
         assert name.startswith(("Get", "BatchGet", "List", "SignUrl"))
         assert not method.client_streaming
         assert not method.server_streaming
+
+
+def test_a_frozen_peer_is_noticed_within_seconds() -> None:
+    options = dict(client_options())
+    assert SILENCE_MS + PING_TIMEOUT_MS + CONNECT_MS <= 8_000
+    # grpc's own limit of an unanswered ping holds the keepalive back; both have to be set.
+    assert options["grpc.http2.ping_timeout_ms"] == options["grpc.keepalive_timeout_ms"] == PING_TIMEOUT_MS
+    assert options["grpc.keepalive_time_ms"] == SILENCE_MS
+    assert SERVICE_CONFIG["healthCheckConfig"] == {"serviceName": ""}
+
+
+def test_clients_that_ping_are_not_sent_away() -> None:
+    allowed = int(dict(server_options(SETTINGS))["grpc.http2.min_ping_interval_without_data_ms"])
+    assert allowed == MIN_PING_INTERVAL_MS < SILENCE_MS

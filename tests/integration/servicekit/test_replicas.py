@@ -1,0 +1,97 @@
+"""Several replicas behind one channel: one that freezes or leaves costs its callers a moment, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from grpc import StatusCode, aio
+
+from servicekit.channels import make_channel
+from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest
+from tests.integration.servicekit.echo import EchoStub, bearer, settings
+from tests.integration.servicekit.processes import ServerProcess
+
+ONE = GetUploadRequest(upload_id="abc")
+#: As in servicekit.options, shorter: gRPC sends no two pings within a second.
+QUICK = [
+    ("grpc.keepalive_time_ms", 1000),
+    ("grpc.keepalive_timeout_ms", 1000),
+    ("grpc.http2.ping_timeout_ms", 1000),
+    ("grpc.min_reconnect_backoff_ms", 1000),
+]
+PATIENCE = 30.0
+
+
+async def first_try(stub: EchoStub, kind: str) -> str:
+    """One call without any retry of ours: its status."""
+    try:
+        if kind == "unary":
+            await stub.unary(ONE, metadata=bearer(), timeout=PATIENCE)
+        else:
+            await stub.client_stream(iter([UploadRequest()]), metadata=bearer(), timeout=PATIENCE)
+    except aio.AioRpcError as error:
+        return error.code().name
+    return "OK"
+
+
+async def both_answer(stub: EchoStub) -> None:
+    """Until calls have gone to every replica."""
+    for _ in range(20):
+        assert await first_try(stub, "unary") == "OK"
+
+
+@pytest.fixture(scope="module")
+def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ServerProcess, ServerProcess]]:
+    """Two processes for all tests of the module; the last test ends one of them."""
+    folder = tmp_path_factory.mktemp("replicas")
+    with ServerProcess(folder / "a") as one, ServerProcess(folder / "b") as other:
+        yield one, other
+
+
+async def test_a_frozen_replica_is_left_out(replicas: tuple[ServerProcess, ServerProcess]) -> None:
+    one, other = replicas
+    async with make_channel(f"ipv4:{one.address},{other.address}", settings(), QUICK) as channel:
+        stub = EchoStub(channel)
+        await both_answer(stub)
+        one.signal(signal.SIGSTOP)
+        began = time.monotonic()
+        caught = await asyncio.gather(*(first_try(stub, kind) for kind in ("unary", "stream") * 5))
+        assert set(caught) <= {"OK", StatusCode.UNAVAILABLE.name}
+        assert time.monotonic() - began < PATIENCE / 2
+        assert [await first_try(stub, "stream") for _ in range(100)] == ["OK"] * 100
+        one.signal(signal.SIGCONT)
+
+
+async def test_the_only_replica_frozen_is_an_error_not_a_wait(
+    replicas: tuple[ServerProcess, ServerProcess],
+) -> None:
+    one, _ = replicas
+    async with make_channel(one.address, settings(), QUICK) as channel:
+        stub = EchoStub(channel)
+        assert await first_try(stub, "stream") == "OK"
+        one.signal(signal.SIGSTOP)
+        for _ in range(3):
+            began = time.monotonic()
+            assert await first_try(stub, "stream") == StatusCode.UNAVAILABLE.name
+            assert time.monotonic() - began < PATIENCE / 2
+        one.signal(signal.SIGCONT)
+        async with asyncio.timeout(PATIENCE):
+            while await first_try(stub, "unary") != "OK":
+                pass
+
+
+async def test_a_replica_that_leaves_gets_no_new_calls(
+    replicas: tuple[ServerProcess, ServerProcess],
+) -> None:
+    one, other = replicas
+    async with make_channel(f"ipv4:{one.address},{other.address}", settings()) as channel:
+        stub = EchoStub(channel)
+        await both_answer(stub)
+        one.signal(signal.SIGTERM)
+        for _ in range(200):
+            assert await first_try(stub, "stream") == "OK"
+    assert one.ended() == 0
