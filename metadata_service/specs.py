@@ -4,7 +4,6 @@ look.
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, Final
 from uuid import UUID
@@ -14,6 +13,7 @@ from google.protobuf.message import Message
 
 from metadata_service.filenames import clean_filename
 from metadata_service.object_paths import normal_path
+from servicekit.json_text import NotJson, parse_json
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.target_pb2 import (
@@ -73,14 +73,14 @@ def _check_settings(target: GenerationTarget) -> None:
     """Settings are kept as text, but must be JSON (RFC 8259: no NaN) for those who read them."""
     if not target.settings_json:
         return
+    text = target.settings_json.removeprefix("\ufeff")
     try:
-        json.loads(target.settings_json, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise InvalidField("The settings are not JSON.", field="settings_json", rule="json") from error
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(name)
+        parse_json(text)
+    except NotJson as error:
+        raise InvalidField(
+            f"The settings are not JSON: {error}.", field="settings_json", rule="json"
+        ) from error
+    target.settings_json = text
 
 
 def _refuse_nul(message: Message, path: str) -> None:

@@ -6,6 +6,7 @@ is saved.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from typing import Any, Final, TypeVar
@@ -28,6 +29,8 @@ from strongroom.storage.v1.project_pb2 import (
 )
 
 CHUNK: Final = 1 << 20
+#: How much JSON is parsed at one go.
+PIECE: Final = 1 << 16
 #: How much may come before the slug is known.
 HOLD: Final = 8 << 20
 
@@ -39,7 +42,7 @@ async def save_tree(call: Call, expected_version: int | None) -> SaveProjectResp
 
     :raises StrongroomError: the request or storage_service refused; nothing is saved then.
     """
-    reader = TreeReader()
+    reader = TreeReader(call.services.settings.max_project_files)
     return await _stream(
         call, call.services.storage.save_project(call), _tree(call, reader, expected_version)
     )
@@ -73,7 +76,7 @@ async def _stream(
 async def _tree(call: Call, reader: TreeReader, expected_version: int | None) -> AsyncIterator[bytes]:
     held: list[TreeFile] = []
     begun = False
-    async for chunk in body_of(call):
+    async for chunk in _small(body_of(call)):
         held += reader.feed(chunk)
         if reader.head.slug is None or reader.head.name is None:
             if sum(len(file.content) for file in held) > HOLD:
@@ -88,6 +91,15 @@ async def _tree(call: Call, reader: TreeReader, expected_version: int | None) ->
     for message in _messages(call, reader, held, expected_version, begun=begun):
         yield message
     yield SaveProjectRequest(finish_write=True).SerializeToString()
+
+
+async def _small(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Others get their turn while a large chunk is parsed: it may be nothing but marks."""
+    async for chunk in chunks:
+        yield chunk[:PIECE]
+        for at in range(PIECE, len(chunk), PIECE):
+            await asyncio.sleep(0)
+            yield chunk[at : at + PIECE]
 
 
 def _messages(

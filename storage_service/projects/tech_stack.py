@@ -52,6 +52,8 @@ TECHNOLOGIES = (
 )
 _NOT_THEIRS = frozenset({"node_modules", "site-packages", "venv", ".venv", ".git", "__pycache__", "vendor"})
 """Folders that hold other people's projects."""
+MAX_DOTS = 200
+"""On one line of TOML: the time that a dotted key takes grows with the square of its parts."""
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
 
 
@@ -136,6 +138,8 @@ def _requirements(text: str) -> Iterator[str]:
 
 def _toml(text: str) -> Iterator[str]:
     """PEP 621, PEP 735, Poetry and Pipenv."""
+    if any(line.count(".") > MAX_DOTS for line in text.splitlines()):
+        raise ValueError("a key may be long enough to take minutes")
     manifest = tomllib.loads(text)
     lists = [_at(manifest, "project", "dependencies")]
     lists += _values(_at(manifest, "project", "optional-dependencies"))

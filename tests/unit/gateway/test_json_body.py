@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, Field
 
-from gateway.json_body import read_json
+from gateway.json_body import json_field, read_json
 from gateway.problems import ClientGone
 from strongroom.errors import InvalidField, MalformedRequest, SizeLimitExceeded, UnsupportedMediaType
 from tests.unit.gateway.calls import make_call
@@ -71,3 +71,56 @@ async def test_limit_and_leaving() -> None:
         await read_json(body(b"x" * 100), Batch, limit=50)
     with pytest.raises(ClientGone):
         await read_json(make_call(headers={"Content-Type": "application/json"}), Batch)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"items": [], "more": ' + b"[" * 500_000,
+        b'{"a":' * 200_000,
+        b'{"items": [{"url": ' + b'[{"a":' * 100_000,
+        b'{"items": [' + b"{}," * 300_000 + b"{}]}",
+        '{"items": []}'.encode("utf-16"),
+        b'{"items": [], "items": [{"url": "a"}]}',
+        b'{"items": []} x',
+        b'{"items": [], "n": 1e999}',
+    ],
+)
+async def test_what_costs_much_or_says_two_things(raw: bytes) -> None:
+    with pytest.raises(MalformedRequest):
+        await read_json(body(raw, step=1 << 16), Batch)
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        (rb'{"items": [{"url": "a\ud800"}]}', "items[0].url"),
+        (rb'{"items": [{"url": "a", "tags": ["b", "\udc00\ud800"]}]}', "items[0].tags[1]"),
+        (rb'{"items": [], "more": {"x": "\udfff"}}', "more.x"),
+    ],
+)
+async def test_halves_of_surrogate_pairs(raw: bytes, field: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        await read_json(body(raw), Batch)
+    assert raised.value.field == field
+
+
+async def test_a_byte_order_mark_is_passed_over() -> None:
+    assert (await read_json(body(b'\xef\xbb\xbf{"items": []}'), Batch)).items == []
+    assert json_field('\ufeff{"a": 1}', "settings") == '{"a": 1}'
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("{", "settings"),
+        ("[" * 10_000, "settings"),
+        (r'{"a": ["\ud800"]}', "settings.a[0]"),
+        (r'"\ud800"', "settings"),
+        (r'["\ud800"]', "settings[0]"),
+    ],
+)
+def test_json_inside_of_a_field(text: str, field: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        json_field(text, "settings")
+    assert raised.value.field == field

@@ -39,7 +39,23 @@ def test_paths_are_composed_and_tags_lose_repeats() -> None:
     assert made.event_id == "0a1b2c3d-0000-4000-8000-000000000000"
 
 
-@pytest.mark.parametrize("settings", ["{", "nul", "[1,]", "NaN", '{"a": Infinity}', "[" * 60_000])
+@pytest.mark.parametrize(
+    "settings",
+    [
+        "{",
+        "nul",
+        "[1,]",
+        "NaN",
+        '{"a": Infinity}',
+        "[" * 60_000,
+        '{"a":' * 10_000,
+        "[1e400]",
+        '{"a": "\\ud800"}',
+        '{"\\udc00": 1}',
+        '{"a": 1, "a": 2}',
+        "[" + "1," * 32_000,
+    ],
+)
 def test_settings_have_to_be_json(settings: str) -> None:
     made = spec("generation")
     made.target.generation.settings_json = settings
@@ -48,7 +64,7 @@ def test_settings_have_to_be_json(settings: str) -> None:
     assert caught.value.field == "settings_json"
 
 
-@pytest.mark.parametrize("settings", ["", "null", ' {"a": [1e400, "\\ud800"]}\n'])
+@pytest.mark.parametrize("settings", ["", "null", ' {"a": [1e300, "\\ud83d\\ude00"]}\n'])
 def test_settings_stay_byte_for_byte(settings: str) -> None:
     made = spec("generation")
     made.target.generation.settings_json = settings

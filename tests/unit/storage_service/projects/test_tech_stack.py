@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -108,3 +109,14 @@ def test_only_so_many_manifests_are_read() -> None:
 
 def test_a_byte_order_mark() -> None:
     assert "React" in stack_of({"package.json": '\ufeff{"dependencies": {"react": "1"}}'}).names
+
+
+def test_a_key_of_many_parts_costs_nothing() -> None:
+    began = time.process_time()
+    for text in (
+        "a." * 60_000 + "a = 1",
+        "[" + '"". ' * 40_000 + "a]",
+        "x = {" + "'a'\t." * 30_000 + "b = 1}",
+    ):
+        assert stack_of({"pyproject.toml": text}).names == ["Python"]
+    assert time.process_time() - began < 1
