@@ -14,6 +14,7 @@ from gateway.headers import content_headers, preview_headers
 from gateway.ranges import ByteRange, parse_range
 from gateway.reply import Header, Reply, header
 from gateway.streaming import HeadReply, Stream, StreamReply, validator_headers
+from servicekit.presentation import with_charset
 from strongroom.errors import FileNotFound, Internal, PreconditionFailed, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.file_service_pb2 import GetFileRequest
@@ -104,6 +105,7 @@ def as_file(found: ProjectFile) -> File:
         key=found.key,
         filename=found.path.rpartition("/")[2],
         content_type=found.content_type,
+        charset=found.charset,
         size_bytes=found.size_bytes,
         etag=found.etag,
         version_id=found.version_id,
@@ -133,12 +135,11 @@ async def _stream(call: Call, wanted: Wanted, byte_range: ByteRange | None) -> R
 
 def _headers(call: Call, wanted: Wanted, file: File) -> list[Header]:
     corp = call.services.settings.corp
+    kind = with_charset(file.content_type, file.charset)
     if wanted.preview:
-        about_content = preview_headers(file.content_type)
+        about_content = preview_headers(kind)
     else:
-        about_content = content_headers(
-            file.content_type, file.filename, corp=corp, attachment=wanted.attachment
-        )
+        about_content = content_headers(kind, file.filename, corp=corp, attachment=wanted.attachment)
     return [*_validator_headers(file), header("accept-ranges", "bytes"), *about_content]
 
 

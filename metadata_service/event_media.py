@@ -52,7 +52,7 @@ class MediaFilter:
             conditions.append("starts_with(files.content_type, %(content_type)s)")
             params["content_type"] = self.content_type[:-1].lower()
         elif self.content_type not in ("", "*/*"):
-            conditions.append("files.content_type = %(content_type)s")
+            conditions.append("split_part(files.content_type, ';', 1) = %(content_type)s")
             params["content_type"] = self.content_type.lower()
         if self.tag:
             conditions.append("detail.tags @> ARRAY[%(tag)s::text]")

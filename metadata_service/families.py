@@ -8,6 +8,7 @@ from uuid import UUID
 
 from metadata_service.database import Statement
 from metadata_service.layouts import Attempt
+from servicekit.presentation import split_charset
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
 
@@ -76,7 +77,7 @@ def object_metadata(spec: UploadSpec, attempt: Attempt) -> dict[str, str]:
         ATTEMPT_KEY: str(attempt.id),
         "user_id": attempt.owner_id,
         "original_filename": spec.filename,
-        "content_type": spec.content_type,
+        "content_type": split_charset(spec.content_type)[0],
     }
     if spec.target.file.class_id:
         known["class_id"] = spec.target.file.class_id

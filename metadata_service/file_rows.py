@@ -8,6 +8,7 @@ from uuid import UUID
 
 from metadata_service.database import Row
 from metadata_service.timestamps import set_moment, to_proto
+from servicekit.presentation import split_charset
 from strongroom.metadata.v1.file_pb2 import (
     FILE_FAMILY_EVENT_MEDIA,
     FILE_FAMILY_GENERATION,
@@ -35,7 +36,8 @@ END
 COLUMN_COUNT: Final = 19
 #: What `to_basic_file` takes.
 BASIC_COLUMNS: Final = """
-files.id::text, files.key, files.content_type, files.size_bytes, files.etag, files.updated_at
+files.id::text, files.key, split_part(files.content_type, ';', 1), files.size_bytes, files.etag,
+    files.updated_at
 """
 #: Files that a caller may see: neither soft-deleted nor past their time.
 VISIBLE: Final = "files.deleted_at IS NULL AND (files.expires_at IS NULL OR files.expires_at > now())"
@@ -47,13 +49,15 @@ def to_file(row: Row) -> File:
         file_id, owner_id, family, key, filename, content_type, size, etag, generation, version_id, crc32c,
         metadata, visibility, created, updated, expires, deleted, purge, details,
     ) = row  # fmt: skip
+    kind, charset = split_charset(content_type)
     file = File(
         id=file_id,
         owner_id=owner_id,
         family=family,
         key=key,
         filename=filename,
-        content_type=content_type,
+        content_type=kind,
+        charset=charset,
         size_bytes=size,
         etag=etag,
         generation=generation,

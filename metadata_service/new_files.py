@@ -13,6 +13,7 @@ from metadata_service.database import Statement, Transaction
 from metadata_service.families import Placed, file_metadata, with_details
 from metadata_service.file_rows import COLUMNS, to_file
 from metadata_service.timestamps import to_proto
+from servicekit.presentation import split_charset, with_charset
 from strongroom.metadata.v1.file_pb2 import File
 
 _INSERT: Final = """
@@ -33,13 +34,15 @@ WHERE owner_id = %s AND request_id = %s AND blob_id = %s AND reply IS NOT NULL
 def build_file(blob: BlobRow, placed: Placed, at: datetime, file_id: UUID) -> File:
     """A new file, generation 1, committed at `at`. `blob` is the row after its commit."""
     spec = placed.spec
+    kind, charset = split_charset(spec.content_type)
     file = File(
         id=str(file_id),
         owner_id=blob.owner_id,
         family=placed.family,
         key=blob.key,
         filename=spec.filename,
-        content_type=spec.content_type,
+        content_type=kind,
+        charset=charset,
         size_bytes=blob.size_bytes or 0,
         etag=blob.etag,
         generation=1,
@@ -66,7 +69,7 @@ def insert_file(file: File, blob: BlobRow, placed: Placed, at: datetime) -> Stat
         "slot": placed.slot,
         "blob_id": blob.id,
         "filename": file.filename,
-        "content_type": file.content_type,
+        "content_type": with_charset(file.content_type, file.charset),
         "size": file.size_bytes,
         "etag": file.etag,
         "version_id": file.version_id,

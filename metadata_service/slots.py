@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from metadata_service.blob_rows import BlobRow
 from metadata_service.database import Statement, Transaction
 from metadata_service.timestamps import to_proto
+from servicekit.presentation import with_charset
 from strongroom.metadata.v1.file_pb2 import File
 
 _LOCK: Final = """
@@ -61,7 +62,7 @@ def replace(file: File, blob: BlobRow) -> Statement:
         "key": file.key,
         "blob_id": blob.id,
         "filename": file.filename,
-        "content_type": file.content_type,
+        "content_type": with_charset(file.content_type, file.charset),
         "size": file.size_bytes,
         "etag": file.etag,
         "generation": file.generation,

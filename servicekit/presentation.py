@@ -83,6 +83,17 @@ def essence(value: str) -> str:
     return value.partition(";")[0].strip().lower()
 
 
+def with_charset(content_type: str, charset: str) -> str:
+    """``content_type`` (without parameters) with its ``charset`` (a token), where there is one."""
+    return f"{content_type}; charset={charset}" if charset else content_type
+
+
+def split_charset(content_type: str) -> tuple[str, str]:
+    """What ``with_charset`` put together."""
+    kind, _, charset = content_type.partition("; charset=")
+    return kind, charset
+
+
 def is_inert(value: str) -> bool:
     """Whether a browser can't run what has this media type."""
     return essence(value) in INERT_TYPES

@@ -29,6 +29,7 @@ DOCUMENT_TYPES = (
     "text/plain",
     "text/markdown",
     "text/csv",
+    "text/tab-separated-values",
 )
 
 

@@ -1,171 +1,107 @@
 """Which content type a file gets, and whether its family takes it.
 
 The first bytes are matched against signatures (``signatures``). Types that can't be told apart by their
-beginning form a group (a .docx is a ZIP); a declared type is contradicted only when it has a signature and
-the bytes are of no type of its group.
+beginning form a group (a .docx is a ZIP). A declared type is contradicted only when it has a signature and
+the bytes are of no type of its group, and when it is none of those that clients mix up (``type_names``): a
+.csv that Windows calls Excel is a .csv, a PNG that is a web page is refused.
+
+What is stored is a media type with ``charset`` where the file is text whose encoding is known: the client's
+word, else what the bytes say (``text_encodings``).
 """
 
 from __future__ import annotations
 
-import mimetypes
+import re
 from collections.abc import Mapping, Sequence
+from typing import Final
 
+from servicekit.presentation import essence, with_charset
 from storage_service import signatures
+from storage_service.text_encodings import charset_of, declared_charset, has_charset, is_text
+from storage_service.type_names import (
+    COMPOUND_OFFICE,
+    EXCEL,
+    GENERIC,
+    MIXED_UP_OFFICE,
+    OFFICE_TEXT,
+    PDF,
+    RTF,
+    WORD,
+    ZIPPED_OFFICE,
+    by_extension,
+    normalise,
+    pictures_mixed_up,
+)
 from strongroom.errors import ContentTypeMismatch, ContentTypeNotAllowed
 from strongroom.metadata.v1 import target_pb2
 from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
 
-GENERIC = "application/octet-stream"
+SNIFF_BYTES: Final = 64 * 1024
+"""So many first bytes decide the content type, and tell whether a text is UTF-8."""
 
-_ALIASES = {
-    "application/x-pdf": "application/pdf",
-    "application/x-zip-compressed": "application/zip",
-    "application/x-gzip": "application/gzip",
-    "application/ogg": "audio/ogg",
-    "audio/mp3": "audio/mpeg",
-    "audio/vnd.wave": "audio/wav",
-    "audio/wave": "audio/wav",
-    "audio/x-flac": "audio/flac",
-    "audio/x-m4a": "audio/mp4",
-    "audio/m4a": "audio/mp4",
-    "audio/x-wav": "audio/wav",
-    "image/jpg": "image/jpeg",
-    "image/pjpeg": "image/jpeg",
-    "image/x-ms-bmp": "image/bmp",
-    "image/x-png": "image/png",
-    "text/rtf": "application/rtf",
-    "text/x-markdown": "text/markdown",
-    "video/avi": "video/x-msvideo",
-    "video/x-m4v": "video/mp4",
-}
-_OFFICE = "application/vnd.openxmlformats-officedocument."
-_OPEN = "application/vnd.oasis.opendocument."
-_GROUPS: tuple[tuple[bytes, int, tuple[str, ...]], ...] = (
-    (
-        b"PK",
-        0,
-        (
-            "application/zip",
-            "application/epub+zip",
-            "application/java-archive",
-            f"{_OFFICE}wordprocessingml.document",
-            f"{_OFFICE}spreadsheetml.sheet",
-            f"{_OFFICE}presentationml.presentation",
-            f"{_OPEN}text",
-            f"{_OPEN}spreadsheet",
-            f"{_OPEN}presentation",
-        ),
+_Group = tuple[bytes, int, tuple[str, ...]]
+_HEIC: Final = ("image/heic", "image/heif")
+_AVIF: Final = ("image/avif",)
+_FILM: Final = ("video/mp4", "audio/mp4", "video/quicktime", "video/3gpp", "audio/3gpp", "audio/aac")
+_MOVIE: Final = ("video/quicktime", "video/mp4")
+_ZIP: Final = ("application/zip", "application/epub+zip", "application/java-archive", *ZIPPED_OFFICE)
+#: Signature, its offset, the types that begin so.
+_GROUPS: Final[tuple[_Group, ...]] = (
+    (b"PK\x03\x04", 0, _ZIP),
+    (b"PK\x05\x06", 0, _ZIP),
+    (b"PK\x07\x08", 0, _ZIP),
+    (b"\xd0\xcf\x11\xe0", 0, COMPOUND_OFFICE),
+    *(
+        (b"ftyp" + brand, 4, _HEIC)
+        for brand in (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm")
     ),
-    (
-        b"\xd0\xcf\x11\xe0",
-        0,
-        (
-            "application/msword",
-            "application/vnd.ms-excel",
-            "application/vnd.ms-powerpoint",
-        ),
-    ),
-    (
-        b"ftypheic",
-        4,
-        (
-            "image/heic",
-            "image/heif",
-        ),
-    ),
-    (
-        b"ftypmif1",
-        4,
-        (
-            "image/heic",
-            "image/heif",
-            "image/avif",
-        ),
-    ),
-    (b"ftypavif", 4, ("image/avif",)),
-    (
-        b"ftyp",
-        4,
-        (
-            "video/mp4",
-            "audio/mp4",
-            "video/quicktime",
-            "video/3gpp",
-            "audio/3gpp",
-        ),
-    ),
-    (
-        b"\x1aE\xdf\xa3",
-        0,
-        (
-            "video/webm",
-            "audio/webm",
-            "video/x-matroska",
-            "audio/x-matroska",
-        ),
-    ),
-    (
-        b"OggS",
-        0,
-        (
-            "audio/ogg",
-            "video/ogg",
-            "audio/opus",
-        ),
-    ),
-    (
-        b"ID3",
-        0,
-        (
-            "audio/mpeg",
-            "audio/aac",
-            "audio/flac",
-        ),
-    ),
-    (b"{\\rtf", 0, ("application/rtf",)),
-    (b"%PDF-", 0, ("application/pdf",)),
-    (
-        b"\x89PNG\r\n\x1a\n",
-        0,
-        (
-            "image/png",
-            "image/apng",
-        ),
-    ),
+    (b"ftypmif1", 4, (*_HEIC, *_AVIF)),
+    (b"ftypmsf1", 4, (*_HEIC, *_AVIF)),
+    (b"ftypavif", 4, _AVIF),
+    (b"ftypavis", 4, _AVIF),
+    (b"ftypqt  ", 4, ("video/quicktime", *(kind for kind in _FILM if kind != "video/quicktime"))),
+    (b"ftypM4A", 4, ("audio/mp4", *(kind for kind in _FILM if kind != "audio/mp4"))),
+    (b"ftyp", 4, _FILM),
+    (b"\x1aE\xdf\xa3", 0, ("video/webm", "audio/webm", "video/x-matroska", "audio/x-matroska")),
+    (b"OggS", 0, ("audio/ogg", "video/ogg", "audio/opus")),
+    (b"ID3", 0, ("audio/mpeg", "audio/aac", "audio/flac")),
+    (b"{\\rtf", 0, (RTF,)),
+    (b"%PDF-", 0, (PDF,)),
+    (b"\x89PNG\r\n\x1a\n", 0, ("image/png", "image/apng")),
     (b"\xff\xd8\xff", 0, ("image/jpeg",)),
     (b"GIF8", 0, ("image/gif",)),
     (b"WEBP", 8, ("image/webp",)),
     (b"WAVE", 8, ("audio/wav",)),
     (b"AVI ", 8, ("video/x-msvideo",)),
     (b"fLaC", 0, ("audio/flac",)),
-    (b"BM", 0, ("image/bmp",)),
     (b"II*\0", 0, ("image/tiff",)),
     (b"MM\0*", 0, ("image/tiff",)),
     (b"\x1f\x8b", 0, ("application/gzip",)),
 )
-_SIGNED = frozenset(kind for _, _, types in _GROUPS for kind in types) - {
+_BMP: Final = ("image/bmp",)
+#: QuickTime films of before `ftyp` begin with one of these boxes.
+_OLD_MOVIE: Final = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"})
+#: Types whose files always begin with a signature (raw MPEG and AAC frames need not).
+_SIGNED: Final = frozenset({*_BMP, *(kind for _, _, types in _GROUPS for kind in types)}) - {
     "audio/mpeg",
     "audio/aac",
     "image/apng",
 }
-"""Types whose files always begin with one of the signatures above (raw MPEG and AAC frames need not)."""
-_EXTRA_EXTENSIONS = {
-    ".md": "text/markdown",
-    ".csv": "text/csv",
-    ".rtf": "application/rtf",
-    ".epub": "application/epub+zip",
-    ".webp": "image/webp",
-    ".heic": "image/heic",
-    ".avif": "image/avif",
-    ".m4a": "audio/mp4",
-    ".mkv": "video/x-matroska",
-    ".docx": f"{_OFFICE}wordprocessingml.document",
-    ".xlsx": f"{_OFFICE}spreadsheetml.sheet",
-    ".pptx": f"{_OFFICE}presentationml.presentation",
-    ".odt": f"{_OPEN}text",
-    ".ods": f"{_OPEN}spreadsheet",
-    ".odp": f"{_OPEN}presentation",
+#: Readers look for the beginning of a PDF in so many first bytes (PDF Reference 1.7, H.3.4.1, note 13).
+_PDF_WINDOW: Final = 1024
+#: What nobody puts before a PDF by mistake: programs, archives, web pages.
+_NEVER_BEFORE_PDF: Final = (b"MZ", b"\x7fELF", b"#!", b"PK", b"<", b"\xef\xbb\xbf<")
+_OFFICE_ENTRY: Final = re.compile(rb"PK\x03\x04.{26}(xl|word|ppt)/", re.DOTALL)
+_OPEN_ENTRY: Final = re.compile(
+    rb"PK\x03\x04.{26}mimetype(application/vnd\.oasis\.opendocument\.[a-z]+)", re.DOTALL
+)
+_BY_FOLDER: Final = {
+    b"word": by_extension(".docx"),
+    b"xl": by_extension(".xlsx"),
+    b"ppt": by_extension(".pptx"),
 }
+#: How web pages, XML and saved e-mails begin, behind a mark and blanks.
+_MARKUP: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:<|MIME-Version:)", re.IGNORECASE)
 
 
 class ContentRules:
@@ -178,29 +114,43 @@ class ContentRules:
     def __init__(self, allowed: Mapping[str, Sequence[str]]) -> None:
         self._allowed = {name: tuple(patterns) for name, patterns in allowed.items()}
 
+    def declared(self, spec: UploadSpec) -> str:
+        """The type as far as it is known without bytes. Raises ContentTypeNotAllowed for a declared one."""
+        named = normalise(spec.content_type)
+        if named == GENERIC:
+            named = by_extension(spec.filename)
+            return _described(named if named not in _SIGNED else GENERIC, spec, b"")
+        self.check(spec.target, named)
+        return _described(named, spec, b"")
+
+    def describe(self, spec: UploadSpec, head: bytes) -> str:
+        """The type to store, with its charset where that is known. ``head``: the first bytes; none: the file
+        is empty. Raises ContentTypeMismatch, ContentTypeNotAllowed.
+        """
+        return _described(self.decide(spec, head), spec, head)
+
     def decide(self, spec: UploadSpec, head: bytes) -> str:
-        """The type to store. Raises ContentTypeMismatch, ContentTypeNotAllowed."""
-        declared = normalise(spec.content_type)
-        if declared != GENERIC and declared not in _SIGNED and rule_name(spec.target) not in self._allowed:
-            return declared  # nothing to compare with, and nothing to refuse
+        """The type alone. Raises ContentTypeMismatch, ContentTypeNotAllowed."""
+        named = normalise(spec.content_type)
+        if named != GENERIC and named not in _SIGNED and rule_name(spec.target) not in self._allowed:
+            return named  # nothing to compare with, and nothing to refuse
         detected = detect(head)
-        if declared in _SIGNED and head and declared not in detected:
-            shown = detected[0] if detected else "unknown"
-            raise ContentTypeMismatch(
-                f"the file was declared as {declared}, but its bytes are not (they look like: {shown})",
-                metadata={"declared": declared, "detected": shown},
-            )
-        chosen = declared if declared != GENERIC else _choose(spec.filename, head, detected)
+        if named == GENERIC:
+            chosen = _choose(spec.filename, head, detected)
+        elif named in _SIGNED and head:
+            chosen = _compared(named, spec.filename, head, detected)
+        else:
+            chosen = named
         self.check(spec.target, chosen)
-        if detected and chosen not in detected and not _is_text(head):
+        if detected and chosen not in detected and not is_text(head, legacy=True):
             self.check(spec.target, detected[0])  # bytes of another kind under a harmless name
-        if chosen.startswith("text/") and head and not _is_text(head):
+        if chosen.startswith("text/") and head and not is_text(head, legacy=True):
             self.check(spec.target, GENERIC)  # no text, whatever it calls itself
         return chosen
 
     def check(self, target: UploadTarget, content_type: str) -> None:
         """Raises ContentTypeNotAllowed when the target's family does not take the type."""
-        name = rule_name(target)
+        name, content_type = rule_name(target), essence(content_type)
         patterns = self._allowed.get(name)
         if patterns is None or any(_matches(content_type, pattern) for pattern in patterns):
             return
@@ -221,50 +171,110 @@ def rule_name(target: UploadTarget) -> str:
     return "audio" if folder == target_pb2.FILE_FOLDER_AUDIO else "uploads"
 
 
-def normalise(content_type: str) -> str:
-    """Lower case, without parameters, aliases resolved; empty becomes application/octet-stream."""
-    bare = content_type.partition(";")[0].strip().lower()
-    return _ALIASES.get(bare, bare) or GENERIC
-
-
 def hint(content_type: str) -> str:
     """A type that somebody else claims, as far as it helps: types with a signature are left to the bytes."""
     claimed = normalise(content_type)
-    return "" if claimed in _SIGNED or claimed == GENERIC else claimed
+    if claimed in _SIGNED or claimed == GENERIC:
+        return ""
+    return with_charset(claimed, declared_charset(content_type))
 
 
 def detect(head: bytes) -> tuple[str, ...]:
     """Every type that a file beginning with ``head`` may be, likeliest first; empty: no signature matches."""
     for signature, offset, types in _GROUPS:
         if head[offset : offset + len(signature)] == signature:
-            return types
-    return tuple(dict.fromkeys(normalise(name) for name in signatures.content_types(head)))
+            return _AVIF + _HEIC if types == (*_HEIC, *_AVIF) and b"avif" in head[8:64] else types
+    if head[4:8] in _OLD_MOVIE:
+        return _MOVIE
+    if head[:2] == b"BM" and head[6:10] == bytes(4):  # two letters alone begin many a text
+        return _BMP
+    found = tuple(dict.fromkeys(normalise(name) for name in signatures.content_types(head)))
+    if not found and not head.startswith(_NEVER_BEFORE_PDF) and b"%PDF-" in head[:_PDF_WINDOW]:
+        return (PDF,)
+    return found
+
+
+def _described(kind: str, spec: UploadSpec, head: bytes) -> str:
+    """With the charset that the client told, or that the bytes tell."""
+    if not has_charset(kind):
+        return kind
+    whole = len(head) < SNIFF_BYTES
+    return with_charset(kind, declared_charset(spec.content_type) or charset_of(head, whole=whole))
 
 
 def _choose(filename: str, head: bytes, detected: tuple[str, ...]) -> str:
     """Nothing useful was declared: the name decides among what the bytes allow."""
-    by_name = _by_extension(filename)
+    named = by_extension(filename)
+    if named in detected:
+        return named
+    if named in MIXED_UP_OFFICE and (office := _office(named, named, head, detected)):
+        return office
+    by_name = named != GENERIC and named not in _SIGNED
+    if by_name and (not detected or is_text(head, legacy=False)):
+        return named
     if detected:
-        return by_name if by_name in detected else detected[0]
-    if by_name != GENERIC and by_name not in _SIGNED:
-        return by_name
-    return "text/plain" if head and _is_text(head) else GENERIC
+        return detected[0]
+    return "text/plain" if is_text(head, legacy=False) else GENERIC
 
 
-def _by_extension(filename: str) -> str:
-    dot = filename.rfind(".")
-    extension = filename[dot:].lower() if dot >= 0 else ""
-    return _EXTRA_EXTENSIONS.get(extension) or normalise(mimetypes.types_map.get(extension, ""))
+def _compared(declared: str, filename: str, head: bytes, detected: tuple[str, ...]) -> str:
+    """What a declared type with a signature is in truth. Raises ContentTypeMismatch."""
+    named = by_extension(filename)
+    if declared in detected:
+        mixed_up = declared == "application/zip" or declared in MIXED_UP_OFFICE
+        return named if mixed_up and named in MIXED_UP_OFFICE and named in detected else declared
+    if declared in MIXED_UP_OFFICE and (office := _office(declared, named, head, detected)):
+        return office
+    shown = detected[0] if detected else "unknown"
+    if pictures_mixed_up(declared, shown):
+        return shown
+    raise ContentTypeMismatch(
+        f"the file was declared as {declared}, but its bytes are not (they look like: {shown})",
+        metadata={"declared": declared, "detected": shown},
+    )
 
 
-def _is_text(head: bytes) -> bool:
-    if b"\0" in head:
-        return False
-    try:
-        head.decode()
-    except UnicodeDecodeError as error:
-        return error.start > len(head) - 4  # a character cut in two at the end
-    return True
+def _office(declared: str, named: str, head: bytes, detected: tuple[str, ...]) -> str:
+    """The type of an office document that is not what it was declared as; ``""``: it is none.
+
+    ``named``: the type that the extension says.
+    """
+    containers = [kind for kind in detected if kind in MIXED_UP_OFFICE]
+    if named in containers:
+        return named
+    if RTF in containers:
+        return RTF  # Word saves it as .doc
+    if WORD in containers:  # a document under a password is no ZIP
+        wanted = declared if named == GENERIC else named
+        return wanted if wanted in ZIPPED_OFFICE else ""
+    if containers:
+        return _zipped_office(head)
+    if not _SIGNED.isdisjoint(detected) or not is_text(head, legacy=True):
+        return ""
+    return _office_text(declared, named, head)
+
+
+def _zipped_office(head: bytes) -> str:
+    """By the names of the first entries; ``""``: some other archive."""
+    if found := _OPEN_ENTRY.match(head):
+        kind = found[1].decode()
+        return kind if kind in ZIPPED_OFFICE else ""
+    folder = _OFFICE_ENTRY.search(head)
+    return _BY_FOLDER[folder[1]] if folder else ""
+
+
+def _office_text(declared: str, named: str, head: bytes) -> str:
+    """Text that an office program has written, or opens: tables (.csv, .xls), pages saved as .xls or .doc."""
+    if named in OFFICE_TEXT or named == EXCEL:
+        return named
+    markup = _MARKUP.match(head) is not None
+    if named == WORD:
+        return WORD if markup else ""
+    if named != GENERIC:
+        return ""
+    if markup:
+        return "text/html"
+    return "text/csv" if declared == EXCEL or "sheet" in declared else "text/plain"
 
 
 def _matches(content_type: str, pattern: str) -> bool:

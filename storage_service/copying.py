@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from servicekit.presentation import with_charset
 from storage_service.attempts import Attempts, fingerprint
 from storage_service.completion import verify_put
 from storage_service.content_types import ContentRules
@@ -64,7 +65,7 @@ class Copier:
         if request.spec.request_id:
             reserve.fingerprint = fingerprint(request.spec, request.source_file_id)
         reserve.spec.filename = request.spec.filename or source.filename
-        reserve.spec.content_type = source.content_type
+        reserve.spec.content_type = with_charset(source.content_type, source.charset)
         reserve.spec.size_bytes = source.size_bytes
         return reserve
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 import structlog
 
-from servicekit.presentation import content_disposition, disposition_of, media_type
+from servicekit.presentation import content_disposition, disposition_of, media_type, with_charset
 from storage_service.files import FileReader, name_of
 from storage_service.objects import ObjectRef
 from storage_service.objectstore import UrlSigner
@@ -91,7 +91,7 @@ class Signer:
                 ObjectRef(file.key, file.version_id or None),
                 timedelta(seconds=seconds),
                 method="HEAD" if request.method == download_pb2.SIGNED_METHOD_HEAD else "GET",
-                content_type=media_type(file.content_type),
+                content_type=media_type(with_charset(file.content_type, file.charset)),
                 content_disposition=_disposition(file, request.disposition),
             )
         response = SignUrlResponse(url=signed.url, expires_in_seconds=seconds, file=file)
@@ -104,7 +104,7 @@ class Signer:
         ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
         query = {
             "response-content-disposition": _disposition(file, request.disposition),
-            "response-content-type": media_type(file.content_type),
+            "response-content-type": media_type(with_charset(file.content_type, file.charset)),
         }
         if file.version_id:
             query["versionId"] = file.version_id

@@ -16,7 +16,7 @@ from storage_service.attempts import Attempts, fingerprint
 from storage_service.budget import ByteBudget
 from storage_service.checksums import Counted
 from storage_service.completion import complete_multipart, verify_put
-from storage_service.content_types import ContentRules
+from storage_service.content_types import SNIFF_BYTES, ContentRules
 from storage_service.intake import BodyChecks
 from storage_service.late_targets import Moved, MoveStore, TargetMover
 from storage_service.limits import Limits
@@ -39,9 +39,6 @@ from strongroom.metadata.v1.reservation_service_pb2 import (
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 BEFORE_T3 = failpoints.register("storage.t3.before")
-
-SNIFF_BYTES = 4096
-"""So many first bytes decide the content type."""
 
 
 class UploadStore(BodyStore, MoveStore, OpenUploadStore, VersionStore, Protocol):
@@ -164,7 +161,7 @@ class Uploader:
         )
         if spec.request_id:
             request.fingerprint = same_request or fingerprint(spec)
-        request.spec.content_type = self._content.decide(spec, head)
+        request.spec.content_type = self._content.describe(spec, head)
         return request
 
     async def _make_object(

@@ -19,6 +19,7 @@ from gateway.headers import preview_headers
 from gateway.ranges import parse_range
 from gateway.reply import Header, Reply, header
 from gateway.streaming import HeadReply, Stream, StreamReply, validator_headers
+from servicekit.presentation import with_charset
 from strongroom.errors import Internal, PreconditionFailed, StrongroomError
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
 from strongroom.storage.v1.preview_pb2 import (
@@ -120,5 +121,5 @@ def _headers(file: ProjectFile, validators: Validators) -> list[Header]:
     return [
         *validator_headers(validators, _ANY_ORIGIN),
         header("accept-ranges", "bytes"),
-        *preview_headers(file.content_type),
+        *preview_headers(with_charset(file.content_type, file.charset)),
     ]

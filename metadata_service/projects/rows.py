@@ -7,6 +7,7 @@ from typing import Final
 from metadata_service.database import Row
 from metadata_service.layouts import project_file_key
 from metadata_service.timestamps import to_proto
+from servicekit.presentation import split_charset
 from strongroom.errors import ProjectNotFound, UploadSuperseded
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
 
@@ -71,13 +72,15 @@ def key_prefix(owner_id: str, slug: str) -> str:
 def to_file(prefix: str, row: Row) -> ProjectFile:
     """One row of FILE_COLUMNS; `prefix` is the project's `key_prefix`."""
     path, version_id, size, crc32c, content_type, etag, sha256, created = row
+    kind, charset = split_charset(content_type)
     return ProjectFile(
         path=path,
         key=prefix + path,
         version_id=version_id,
         size_bytes=size,
         crc32c=crc32c,
-        content_type=content_type,
+        content_type=kind,
+        charset=charset,
         etag=etag,
         sha256=sha256,
         create_time=to_proto(created),

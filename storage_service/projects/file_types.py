@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from storage_service.content_types import GENERIC, ContentRules
+from collections.abc import Sequence
+
+from servicekit.presentation import essence, with_charset
+from storage_service.content_types import ContentRules
+from storage_service.objects import Chunk
+from storage_service.projects.intake import joined
+from storage_service.text_encodings import charset_of, has_charset, is_utf8
+from storage_service.type_names import GENERIC
 from strongroom.metadata.v1.target_pb2 import UploadSpec
+
+SNIFF_BYTES = 4096
+_MARK_BYTES = 4
 
 _BY_EXTENSION = {
     "css": "text/css",
@@ -65,8 +75,21 @@ _MEDIA = (
 )
 
 
+def described(rules: ContentRules, path: str, chunks: Sequence[Chunk]) -> str:
+    """The type to store for the file at ``path``, whose whole content is ``chunks``; with ``charset`` where
+    it is text whose encoding shows. A text that came in a JSON string is UTF-8, and so says.
+    """
+    kind = content_type_of(rules, path, joined(chunks, SNIFF_BYTES))
+    if not has_charset(kind):
+        return kind
+    if is_utf8(chunks, whole=True):
+        return with_charset(kind, "utf-8")
+    marked = charset_of(joined(chunks, _MARK_BYTES))
+    return with_charset(kind, marked if marked != "utf-8" else "")
+
+
 def content_type_of(rules: ContentRules, path: str, head: bytes) -> str:
-    """The type to store for the file at ``path`` that begins with ``head``."""
+    """The type alone, of a file that begins with ``head``."""
     name = path.rpartition("/")[2]
     known = _BY_EXTENSION.get(name.rpartition(".")[2].lower()) if "." in name else None
     if known is not None:
@@ -80,6 +103,7 @@ def content_type_of(rules: ContentRules, path: str, head: bytes) -> str:
 
 def is_compressed(content_type: str) -> bool:
     """Whether compressing such a file once more is in vain."""
+    content_type = essence(content_type)
     if content_type in _PLAIN_MEDIA:
         return False
     return content_type in _COMPRESSED or content_type.startswith(_MEDIA)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 
+from servicekit.presentation import with_charset
 from storage_service.projects.metadata import ProjectReader
 from storage_service.projects.runner import OpenSave, SaveRunner
 from storage_service.projects.saving import ContentsSaver, fingerprint
@@ -65,5 +66,10 @@ class ProjectRollback:
 
 def _copy_of(file: ProjectFile) -> NewFile:
     return NewFile(
-        file.path, file.content_type, file.size_bytes, file.sha256, crc32c=file.crc32c, source=file
+        file.path,
+        with_charset(file.content_type, file.charset),
+        file.size_bytes,
+        file.sha256,
+        crc32c=file.crc32c,
+        source=file,
     )

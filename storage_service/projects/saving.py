@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 from storage_service.budget import ByteBudget
 from storage_service.content_types import ContentRules
 from storage_service.objects import Chunk, ObjectRef
-from storage_service.projects.file_types import content_type_of
+from storage_service.projects.file_types import described
 from storage_service.projects.intake import ContentDigest, IncomingFile, SaveStream, joined
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.metadata import ProjectReader, ProjectSaves
@@ -17,8 +17,6 @@ from storage_service.projects.tech_stack import MAX_MANIFEST_BYTES, TechStack
 from storage_service.projects.writer import FileWriter, NewFile, ProjectStore
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.storage.v1.project_pb2 import SaveProjectRequest, SaveProjectSpec
-
-SNIFF_BYTES = 4096
 
 
 class ContentsSaver:
@@ -47,7 +45,7 @@ class ContentsSaver:
 
     def new_file(self, path: str, size: int, sha256: bytes, crc32c: int, chunks: Sequence[Chunk]) -> NewFile:
         """A file whose content is at hand."""
-        kind = content_type_of(self._content, path, joined(chunks, SNIFF_BYTES))
+        kind = described(self._content, path, chunks)
         return NewFile(path, kind, size, sha256, crc32c, chunks)
 
     async def read_unsent(self, spec: SaveProjectSpec, paths: Sequence[str], stack: TechStack) -> None:

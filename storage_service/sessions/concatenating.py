@@ -14,6 +14,7 @@ from typing import Protocol
 
 from servicekit import failpoints
 from storage_service.attempts import fingerprint
+from storage_service.content_types import SNIFF_BYTES
 from storage_service.limits import Limits
 from storage_service.objects import MAX_PART_SIZE, MIN_PART_SIZE, ObjectRef
 from storage_service.objectstore import ObjectReader, PartCopier
@@ -23,7 +24,6 @@ from storage_service.sessions.state import SessionState
 from storage_service.sessions.views import check_limit, is_whole, shown
 from storage_service.sessions.writer import SessionWriter
 from storage_service.store_errors import NotSupportedByStore
-from storage_service.uploads import SNIFF_BYTES
 from strongroom.errors import InvalidField, SizeMismatch, UploadIncomplete
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.upload_session_service_pb2 import (

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from storage_service.content_types import GENERIC, ContentRules, normalise
+from storage_service.content_types import SNIFF_BYTES, ContentRules
 from storage_service.objects import Chunk
-from storage_service.uploads import SNIFF_BYTES
-from strongroom.errors import ContentTypeNotAllowed
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 from strongroom.metadata.v1.upload_session_service_pb2 import SESSION_KIND_PARTIAL, Session
 
@@ -20,12 +18,7 @@ class Content:
 
     def declared(self, spec: UploadSpec) -> str:
         """The type as far as it is known without bytes. Raises ContentTypeNotAllowed for a declared one."""
-        try:
-            return self._rules.decide(spec, b"")
-        except ContentTypeNotAllowed:
-            if normalise(spec.content_type) != GENERIC:
-                raise
-            return GENERIC  # the bytes will tell
+        return self._rules.declared(spec)
 
     def decide(self, session: Session, head: bytes) -> str:
         """The type to store, seen its first bytes. Raises ContentTypeMismatch, ContentTypeNotAllowed.
@@ -34,7 +27,7 @@ class Content:
         """
         if session.kind == SESSION_KIND_PARTIAL:
             return session.blob.content_type
-        return self._rules.decide(session.blob.spec, head)
+        return self._rules.describe(session.blob.spec, head)
 
 
 def head_of(chunks: Sequence[Chunk]) -> bytes:

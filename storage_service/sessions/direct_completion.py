@@ -13,6 +13,7 @@ from typing import Protocol
 from servicekit import failpoints
 from storage_service import checksums
 from storage_service.completion import ATTEMPT_KEY
+from storage_service.content_types import SNIFF_BYTES
 from storage_service.objects import ObjectInfo, ObjectRef, PartReceipt
 from storage_service.objectstore import MultipartWriter, ObjectReader
 from storage_service.reservations import handle_of
@@ -21,7 +22,6 @@ from storage_service.sessions.finishing import Finisher
 from storage_service.sessions.hashing import Hashes, check_crc32c, read_back
 from storage_service.sessions.state import SessionState
 from storage_service.store_errors import ObjectNotFound, StoreError, UploadNotFound
-from storage_service.uploads import SNIFF_BYTES
 from strongroom.errors import (
     ChecksumMismatch,
     ObjectStoreUnavailable,

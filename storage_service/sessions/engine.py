@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 from servicekit import failpoints
 from storage_service.attempts import fingerprint
+from storage_service.content_types import SNIFF_BYTES
 from storage_service.limits import Limits, SizeRule
 from storage_service.reservations import Deletions
 from storage_service.sessions.client import without_deadline
@@ -19,7 +20,6 @@ from storage_service.sessions.state import SessionState
 from storage_service.sessions.stream import Message, SessionStream, refuse_past_end
 from storage_service.sessions.views import answer, check_limit, check_writable, finished, is_whole, shown
 from storage_service.sessions.writer import SessionWriter
-from storage_service.uploads import SNIFF_BYTES
 from strongroom.errors import FileNotFound, SizeMismatch, UploadNotFound, UploadSuperseded
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.reservation_service_pb2 import DeleteFileRequest

@@ -83,7 +83,8 @@ def test_the_sandbox(http: httpx.Client, nobody: httpx.Client, slug: str) -> Non
     assert headers["content-security-policy"].startswith("sandbox allow-scripts; ")
     assert "allow-same-origin" not in headers["content-security-policy"]
     assert (headers["x-content-type-options"], headers["referrer-policy"]) == ("nosniff", "no-referrer")
-    assert (headers["content-disposition"], headers["content-type"]) == ("inline", "text/html")
+    assert headers["content-disposition"] == "inline"
+    assert headers["content-type"] == "text/html; charset=utf-8"
     assert "set-cookie" not in headers
     assert headers["access-control-allow-origin"] == "*"
     assert "access-control-allow-credentials" not in headers

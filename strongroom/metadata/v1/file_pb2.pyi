@@ -160,6 +160,7 @@ class File(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     DELETE_TIME_FIELD_NUMBER: _builtins.int
     PURGE_TIME_FIELD_NUMBER: _builtins.int
+    CHARSET_FIELD_NUMBER: _builtins.int
     GENERATION_DETAILS_FIELD_NUMBER: _builtins.int
     EVENT_MEDIA_DETAILS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
@@ -173,7 +174,7 @@ class File(_message.Message):
     filename: _builtins.str
     """File name as the uploader gave it (Unicode, no path)."""
     content_type: _builtins.str
-    """Media type, RFC 9110 form, e.g. `image/png`."""
+    """Media type without parameters, e.g. `image/png`."""
     size_bytes: _builtins.int
     """Size in bytes."""
     etag: _builtins.str
@@ -186,6 +187,10 @@ class File(_message.Message):
     """CRC-32C of the content."""
     visibility: Global___Visibility.ValueType
     """Who may read it through its permanent URL."""
+    charset: _builtins.str
+    """Encoding of a text, for the parameter `charset` of its media type, e.g. `utf-8`: the uploader's word, else what the
+    bytes say. Empty: not known, or the type has no such parameter.
+    """
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """User metadata plus what the family promises (user_id, original_filename, content_type, upload_timestamp, …)."""
@@ -239,12 +244,13 @@ class File(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         delete_time: _timestamp_pb2.Timestamp | None = ...,
         purge_time: _timestamp_pb2.Timestamp | None = ...,
+        charset: _builtins.str = ...,
         generation_details: Global___GenerationDetails | None = ...,
         event_media_details: Global___EventMediaDetails | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "generation_details", b"generation_details", "purge_time", b"purge_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "delete_time", b"delete_time", "etag", b"etag", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "family", b"family", "filename", b"filename", "generation", b"generation", "generation_details", b"generation_details", "id", b"id", "key", b"key", "metadata", b"metadata", "owner_id", b"owner_id", "purge_time", b"purge_time", "size_bytes", b"size_bytes", "update_time", b"update_time", "version_id", b"version_id", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "delete_time", b"delete_time", "etag", b"etag", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "family", b"family", "filename", b"filename", "generation", b"generation", "generation_details", b"generation_details", "id", b"id", "key", b"key", "metadata", b"metadata", "owner_id", b"owner_id", "purge_time", b"purge_time", "size_bytes", b"size_bytes", "update_time", b"update_time", "version_id", b"version_id", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -158,6 +158,7 @@ class ProjectFile(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
+    CHARSET_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Path inside the project."""
     key: _builtins.str
@@ -169,11 +170,13 @@ class ProjectFile(_message.Message):
     crc32c: _builtins.int
     """CRC-32C of the content."""
     content_type: _builtins.str
-    """Media type, by name and content."""
+    """Media type without parameters, by name and content."""
     etag: _builtins.str
     """Entity tag of the content, without quotes."""
     sha256: _builtins.bytes
     """SHA-256 of the content, 32 bytes: with the size it tells which files a save need not send."""
+    charset: _builtins.str
+    """Encoding of a text, e.g. `utf-8`. Empty: not known, or the type has no parameter `charset`."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When this content was saved; versions that left it unchanged do not count."""
@@ -190,10 +193,11 @@ class ProjectFile(_message.Message):
         etag: _builtins.str = ...,
         sha256: _builtins.bytes = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
+        charset: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "etag", b"etag", "key", b"key", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "etag", b"etag", "key", b"key", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -89,7 +89,9 @@ class UploadSpec(_message.Message):
     filename: _builtins.str
     """File name as the user knows it, without folders. 1–255 bytes of UTF-8 once stripped; empty: made from the key."""
     content_type: _builtins.str
-    """Declared media type; empty or application/octet-stream: detected from the first bytes."""
+    """Declared media type; its `charset` is kept. What says nothing (empty, application/octet-stream, a wildcard):
+    detected from the first bytes.
+    """
     size_bytes: _builtins.int
     """Size in bytes where known; then the upload must have exactly this size."""
     request_id: _builtins.str
