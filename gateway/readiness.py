@@ -1,5 +1,5 @@
-"""Whether everything behind the gateway answers: both services, and Postgres and S3 as the
-services see them.
+"""Whether everything behind the gateway answers: both services, Postgres and S3 as the services see them,
+and what the services repeat in the background.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from gateway.backend import Backend
 
 OK: Final = "ok"
+#: What the services repeat in the background; each reports its own heartbeat.
+STORAGE_LOOPS: Final = ("cleaner", "project_keys", "upload_sweep")
+METADATA_LOOPS: Final = ("event_listen", "event_notify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ def checks(storage: Backend, metadata: Backend) -> tuple[Check, ...]:
         Check("postgres", metadata, "strongroom.postgres"),
         Check("s3", storage, "strongroom.s3"),
         Check("internal", storage, "strongroom.internal"),
+        *(Check(name, storage, f"strongroom.{name}") for name in STORAGE_LOOPS),
+        *(Check(name, metadata, f"strongroom.{name}") for name in METADATA_LOOPS),
     )
 
 

@@ -91,7 +91,7 @@ class Application:
         await startup.open_pool(self._pool)
         try:
             await startup.check(self._database)
-            async with self._waking.running():
+            async with self._waking.running(self.spec.heartbeats):
                 yield
         finally:
             await self._pool.close()

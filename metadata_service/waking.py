@@ -14,18 +14,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 import psycopg
-import structlog
 from psycopg import AsyncConnection
+
+from servicekit import background
+from servicekit.background import BackgroundLoop, Heartbeat, Heartbeats
 
 CHANNEL: Final = "strongroom_events"
 GATHER_SECONDS: Final = 0.02
 RECONNECT_SECONDS: Final = 1.0
+CHECK_SECONDS: Final = 5.0
+"""So often a connection that has nothing to do is tried: one that has died without a word stays silent."""
 _NOTIFY: Final = f"SELECT pg_notify('{CHANNEL}', owner) FROM unnest(%s::text[]) AS owner"
+_WORLD: Final = (psycopg.Error, TimeoutError, OSError)
 
 Connection: TypeAlias = "AsyncConnection[tuple[Any, ...]]"
 Connect: TypeAlias = Callable[[], Awaitable[Connection]]
-
-log = structlog.get_logger(__name__)
 
 
 class Waking:
@@ -58,41 +61,57 @@ class Waking:
                 del self._waiters[owner_id]
 
     @contextlib.asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
+    async def running(self, heartbeats: Heartbeats) -> AsyncIterator[None]:
         """Tell and listen until the block ends."""
-        tasks = [
-            asyncio.create_task(self._again_and_again(work), name=work.__name__)
-            for work in (self._tell, self._listen)
-        ]
-        try:
+        async with background.running(
+            self._loop(self._tell, heartbeats.add("event_notify", CHECK_SECONDS)),
+            self._loop(self._listen, heartbeats.add("event_listen", CHECK_SECONDS)),
+        ):
             yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _again_and_again(self, work: Callable[[Connection], Awaitable[None]]) -> None:
-        while True:
-            try:
-                async with await self._connect() as connection:
-                    await work(connection)
-            except psycopg.Error as error:
-                log.warning("waking_interrupted", work=work.__name__, error=type(error).__name__)
-                await asyncio.sleep(RECONNECT_SECONDS)
+    def _loop(
+        self, work: Callable[[Connection, Heartbeat], Awaitable[None]], heartbeat: Heartbeat
+    ) -> BackgroundLoop:
+        """``work`` on a connection of its own, on a new one whenever that breaks."""
 
-    async def _tell(self, connection: Connection) -> None:
+        async def once() -> bool:
+            async with asyncio.timeout(CHECK_SECONDS):
+                connection = await self._connect()
+            async with connection:
+                await work(connection, heartbeat)
+            return False
+
+        return BackgroundLoop(once, heartbeat, rest_seconds=RECONNECT_SECONDS, expected=_WORLD)
+
+    async def _tell(self, connection: Connection, heartbeat: Heartbeat) -> None:
         while True:
-            await self._something.wait()
-            await asyncio.sleep(GATHER_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._something.wait(), CHECK_SECONDS)
+                await asyncio.sleep(GATHER_SECONDS)
             self._something.clear()
             owners, self._noted = list(self._noted), set()
-            await connection.execute(_NOTIFY, (owners,))
+            try:
+                await _execute(connection, _NOTIFY, (owners,))
+            except BaseException:
+                self._noted.update(owners)  # for the next connection
+                self._something.set()
+                raise
+            heartbeat.passed()
 
-    async def _listen(self, connection: Connection) -> None:
-        await connection.execute(f"LISTEN {CHANNEL}")
-        async for notice in connection.notifies():
-            for event in self._waiters.get(notice.payload, ()):
-                event.set()
+    async def _listen(self, connection: Connection, heartbeat: Heartbeat) -> None:
+        await _execute(connection, f"LISTEN {CHANNEL}")
+        while True:
+            async for notice in connection.notifies(timeout=CHECK_SECONDS):
+                for event in self._waiters.get(notice.payload, ()):
+                    event.set()
+            await _execute(connection, "SELECT 1")
+            heartbeat.passed()
+
+
+async def _execute(connection: Connection, statement: str, params: tuple[list[str]] | None = None) -> None:
+    """Raises TimeoutError where the server does not answer."""
+    async with asyncio.timeout(CHECK_SECONDS):
+        await connection.execute(statement, params)
 
 
 async def connect(url: str) -> Connection:

@@ -136,10 +136,14 @@ class JwksKeys:
     async def _fetch(self) -> None:
         try:
             entries = _entries(await self._read())
+            keys = tuple(_usable(entries, self._allowed))
         except (httpx.HTTPError, ValueError, RecursionError) as error:
             log.warning("jwks fetch failed", error=type(error).__name__, detail=str(error)[:200])
             return
-        self._keys = tuple(_usable(entries, self._allowed))
+        except Exception:  # the keys last seen stay good; the next token asks again
+            log.exception("jwks fetch failed")
+            return
+        self._keys = keys
         self._fetched = self._clock()
         if not self._keys:
             log.warning("jwks has no usable key", accepted=sorted(self._allowed))

@@ -45,12 +45,27 @@ class Probes:
     async def _watch(self, name: str, probe: Probe) -> None:
         while True:
             await asyncio.sleep(EVERY_SECONDS)
-            await self._ask(name, probe)
+            try:
+                await self._ask(name, probe)
+            except Exception:  # or this health would stay for good as it is now
+                log.exception("probe_not_reported", dependency=name)
 
     async def _ask(self, name: str, probe: Probe) -> None:
         try:
             healthy = await asyncio.wait_for(probe(), AT_MOST_SECONDS)
+        except asyncio.CancelledError:
+            if stopping():
+                raise
+            healthy = False
         except Exception as error:  # noqa: BLE001 - whatever it was, the dependency did not answer
             log.warning("probe_failed", dependency=name, error=type(error).__name__)
             healthy = False
         await self._report(name, healthy)
+
+
+def stopping() -> bool:
+    """Whether somebody has asked the current task to end. A CancelledError also comes out of an awaited
+    future that somebody else has cancelled; that is no reason to end.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

@@ -20,6 +20,7 @@ from grpc import aio
 
 from servicekit import failpoints, garbage
 from servicekit.auth import Authenticator
+from servicekit.background import Heartbeats
 from servicekit.drain import Drain
 from servicekit.infra import Infra
 from servicekit.interceptors import OPEN_SERVICES, AuthPolicy, build_interceptors
@@ -49,7 +50,8 @@ class ServerSpec:
     ``lifespan``. ``internal_services``: prefixes of full service names that demand the internal credential.
     ``open_services``: full names of those that ask for no token (beside health and reflection).
     ``options``: channel arguments that override the harness's own. ``probes``: dependencies by the health
-    name under which they are reported.
+    name under which they are reported. ``heartbeats``: loops of the process, likewise, and in the metrics;
+    filled inside ``lifespan`` at the latest.
     """
 
     name: str
@@ -60,6 +62,7 @@ class ServerSpec:
     open_services: Sequence[str] = ()
     options: Sequence[tuple[str, int | str]] = field(default=())
     probes: Mapping[str, Probe] = field(default_factory=dict)
+    heartbeats: Heartbeats = field(default_factory=Heartbeats)
 
 
 class PortTaken(Exception):
@@ -91,7 +94,8 @@ class RunningServer:
             maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
         )
         self._infra = Infra(channelz=settings.debug or is_loopback(host))
-        self._probes = Probes(spec.probes, self._infra.report)
+        self._probes = Probes({}, self._infra.report)
+        metrics.registry.register(spec.heartbeats)
         self.address = join_address(host, self._bind(settings, host, port))
 
     def _bind(self, settings: CommonSettings, host: str, port: int) -> int:
@@ -115,6 +119,7 @@ class RunningServer:
         """Register services and accept calls."""
         names = self.spec.add_services(self._server)
         await self._infra.register(self._server, names)
+        self._probes = Probes({**self.spec.probes, **self.spec.heartbeats.probes()}, self._infra.report)
         await self._probes.start()
         await self._server.start()
 

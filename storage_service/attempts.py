@@ -104,6 +104,8 @@ class Attempts:
             await self._reservations.abandon(handle_of(blob))
         except StrongroomError as error:
             log.warning("abandon_failed", blob_id=blob.id, reason=error.reason_name)  # its lease will run out
+        except Exception:
+            log.exception("abandon_failed", blob_id=blob.id)
         else:
             self._wake_cleaner()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Final
 from grpc import aio
 
 from servicekit import failpoints
+from servicekit.background import BackgroundLoop, Heartbeats, running
 from servicekit.channels import make_channel
 from servicekit.internal_credential import InternalCredential
 from servicekit.s3_settings import S3Settings
@@ -46,9 +46,11 @@ from storage_service.servicer import DiagnosticsServicer, StorageServicer, UseCa
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from storage_service.sessions.client import SessionClient
 from storage_service.signing import Edge, Signer
+from storage_service.store_errors import StoreError
 from storage_service.sweeping import UploadSweep
 from storage_service.uploads import Uploader
 from storage_service.wire_handlers import add_storage_service
+from strongroom.errors import StrongroomError
 from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2
 from strongroom.storage.v1.diagnostics_service_pb2_grpc import add_DiagnosticsServiceServicer_to_server
 from strongroom.storage.v1.preview_pb2_grpc import add_PreviewServiceServicer_to_server
@@ -60,7 +62,7 @@ DIAGNOSTICS: Final = diagnostics_service_pb2.DESCRIPTOR.services_by_name["Diagno
 class StorageApp:
     """One storage_service: what it is made of, from ``open`` to ``aclose``."""
 
-    def __init__(self, settings: StorageSettings, store: ObjectStore) -> None:
+    def __init__(self, settings: StorageSettings, store: ObjectStore, heartbeats: Heartbeats) -> None:
         require(settings, "internal_secret")
         self._settings = settings
         self.store = store
@@ -68,12 +70,9 @@ class StorageApp:
         metadata = MetadataClient(self._channel, _internal_credential(settings))
         projects = ProjectMetadataClient(self._channel, _internal_credential(settings))
         settler = KeySettler(store, projects)
-        sweep = UploadSweep(store, metadata, interval_seconds=settings.cleaner_sweep_seconds)
-        self.cleaner = Cleaner(
-            store, metadata, interval_seconds=settings.cleaner_interval_seconds, chores=(settler, sweep)
-        )
+        self.loops = self._make_loops(heartbeats, metadata, settler)
         self._attempts = Attempts(
-            metadata, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self.cleaner.wake
+            metadata, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self._wake_cleaner
         )
         self._sources = SourceClient(url_rules(settings), SystemResolver(), source_timeouts(settings))
         self._content = ContentRules(settings.allowed_types())
@@ -85,6 +84,29 @@ class StorageApp:
         self.internal_calls = InternalCalls(self._channel, _internal_credential(settings))
         self.diagnostics_servicer = DiagnosticsServicer(self.internal_calls)
         self.preview_servicer = PreviewServicer(self._projects.use_cases.previews)
+
+    def _make_loops(
+        self, heartbeats: Heartbeats, metadata: MetadataClient, settler: KeySettler
+    ) -> tuple[BackgroundLoop, BackgroundLoop, BackgroundLoop]:
+        """Each by itself: a slow or failing one does not hold the others up. The first two can be woken."""
+        often, seldom = self._settings.cleaner_interval_seconds, self._settings.cleaner_sweep_seconds
+        expected = (StrongroomError, StoreError)
+        cleaner = Cleaner(self.store, metadata, heartbeats.add("cleaner", often), interval_seconds=often)
+        keys = BackgroundLoop(
+            settler.run_once, heartbeats.add("project_keys", often), rest_seconds=often, expected=expected
+        )
+        sweep = BackgroundLoop(
+            UploadSweep(self.store, metadata).run_once,
+            heartbeats.add("upload_sweep", seldom),
+            rest_seconds=seldom,
+            rest_first=True,
+            expected=expected,
+        )
+        return cleaner.loop, keys, sweep
+
+    def _wake_cleaner(self) -> None:
+        for loop in self.loops[:2]:
+            loop.wake()
 
     def _use_cases(self, metadata: MetadataClient) -> UseCases:
         settings, limits = self._settings, self._limits
@@ -120,7 +142,7 @@ class StorageApp:
             limits=self._limits,
             content=self._content,
             lease_seconds=self._settings.upload_lease_seconds,
-            wake_cleaner=self.cleaner.wake,
+            wake_cleaner=self._wake_cleaner,
         )
 
     def _project_parts(
@@ -142,7 +164,7 @@ class StorageApp:
             content=self._content,
             part_size=settings.part_size_bytes,
             lease_seconds=settings.upload_lease_seconds,
-            wake_cleaner=self.cleaner.wake,
+            wake_cleaner=self._wake_cleaner,
         )
 
     async def aclose(self) -> None:
@@ -160,6 +182,7 @@ class Process:
 
     def __init__(self, settings: StorageSettings) -> None:
         self._settings = settings
+        self._heartbeats = Heartbeats()
         self._app: StorageApp | None = None
 
     def spec(self) -> ServerSpec:
@@ -171,22 +194,21 @@ class Process:
             add_services=self._add_services,
             open_services=(PREVIEWS,),
             probes={"strongroom.s3": self._s3_answers, "strongroom.internal": self._is_believed},
+            heartbeats=self._heartbeats,
             # With it windows grow with the bandwidth, and memory with them (docs/decisions/0005).
             options=(("grpc.http2.bdp_probe", 0),),
         )
 
     @contextlib.asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
-        """The app and its cleaner, as long as the server runs."""
+        """The app and its loops, as long as the server runs."""
         on_mid_body = failpoints.hit_sync if failpoints.armed() else None  # bodies in halves cost CPU
         store = open_s3_store(s3_options(self._settings), on_mid_body=on_mid_body)
-        self._app = app = StorageApp(self._settings, store)
-        cleaner = asyncio.create_task(app.cleaner.run(), name="cleaner")
+        self._app = app = StorageApp(self._settings, store, self._heartbeats)
         try:
-            yield
+            async with running(*app.loops):
+                yield
         finally:
-            cleaner.cancel()
-            await asyncio.gather(cleaner, return_exceptions=True)
             await app.aclose()
 
     async def _s3_answers(self) -> bool:

@@ -6,17 +6,20 @@ run; a claim (``FOR UPDATE SKIP LOCKED`` and a raised epoch) gives each blob to 
     expired COMPLETING → roll forward (complete, HEAD, commit), or give up when its data is gone
     ABORTING, DELETING → remove everything from S3, verify → GONE
     GONE, after its grace → verify again (late requests) → purged
+
+A row whose work fails, by whatever exception, is released and comes back after a pause that grows; the others
+of its batch go on.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Protocol
 
 import structlog
 
 from servicekit import failpoints
+from servicekit.background import BackgroundLoop, Heartbeat
 from storage_service.completion import complete_multipart
 from storage_service.removal import RemovalStore, abort_unrecorded_uploads, remove_blob
 from storage_service.reservations import CleanerWork, handle_of
@@ -39,75 +42,40 @@ class CleanerStore(RemovalStore, Protocol):
     """What cleaning needs of the object store."""
 
 
-class Chore(Protocol):
-    """Something else that is to be looked at on every pass."""
-
-    async def run_once(self) -> bool:
-        """Returns whether more is likely. Raises StrongroomError."""
-        ...
-
-
 class Cleaner:
-    """One background loop per process."""
+    """One per process; ``loop`` runs it."""
 
     def __init__(
-        self,
-        store: CleanerStore,
-        work: CleanerWork,
-        *,
-        interval_seconds: float,
-        chores: Sequence[Chore] = (),
+        self, store: CleanerStore, work: CleanerWork, heartbeat: Heartbeat, *, interval_seconds: float
     ) -> None:
         self._store = store
         self._work = work
-        self._interval = interval_seconds
-        self._chores = chores
-        self._wake = asyncio.Event()
-
-    def wake(self) -> None:
-        """Look for work now: an attempt has just been given up."""
-        self._wake.set()
-
-    async def run(self) -> None:
-        """Until cancelled. A failing pass is logged and tried again after the interval."""
-        while True:
-            try:
-                busy = await self.run_once()
-            except StrongroomError as error:
-                log.warning("cleaner_pass_failed", reason=error.reason_name)
-                busy = False
-            if not busy:
-                await self._rest()
+        self._heartbeat = heartbeat
+        self.loop = BackgroundLoop(self.run_once, heartbeat, rest_seconds=interval_seconds)
 
     async def run_once(self) -> bool:
-        """One claim and its work. Returns whether it found a full batch, so that more is likely."""
+        """One claim and its work. Returns whether it found a full batch, so that more is likely. Raises what
+        claiming raises.
+        """
         claim = await self._work.claim_work(BATCH)
         slots = asyncio.Semaphore(PARALLEL)
         async with asyncio.TaskGroup() as group:
             for blob in claim.blobs:
                 group.create_task(self._clean_one(slots, blob))
-        more = [await chore.run_once() for chore in self._chores]
-        return len(claim.blobs) == BATCH or any(more)
-
-    async def _rest(self) -> None:
-        try:
-            await asyncio.wait_for(self._wake.wait(), self._interval)
-        except TimeoutError:
-            return
-        self._wake.clear()
+        return len(claim.blobs) == BATCH
 
     async def _clean_one(self, slots: asyncio.Semaphore, blob: blob_pb2.Blob) -> None:
+        """Never raises an Exception: the group would cancel the other rows."""
         async with slots:
             try:
                 await self._next_step(blob)
             except (StrongroomError, StoreError) as error:
-                log.warning(
-                    "cleaner_step_failed",
-                    blob_id=blob.id,
-                    state=blob_pb2.BlobState.Name(blob.state),
-                    error=type(error).__name__,
-                )
+                log.warning("cleaner_step_failed", error=type(error).__name__, **_facts(blob))
                 await self._release(blob)
+            except Exception:
+                log.exception("cleaner_step_failed", **_facts(blob))
+                await self._release(blob)
+            self._heartbeat.beat()
 
     async def _next_step(self, blob: blob_pb2.Blob) -> None:
         if blob.state == blob_pb2.BLOB_STATE_COMPLETING:
@@ -125,7 +93,7 @@ class Cleaner:
         except (UploadLost, ChecksumMismatch) as error:
             log.warning("cleaner_gave_up_completion", blob_id=blob.id, reason=error.reason_name)
             await self._work.abandon(handle_of(blob))
-            self.wake()
+            self.loop.wake()
             return
         commit.doubtful = True  # whoever began this may have a Complete on its way
         await failpoints.hit(BEFORE_ROLL_FORWARD_COMMIT)
@@ -133,7 +101,15 @@ class Cleaner:
         log.info("cleaner_rolled_forward", blob_id=blob.id)
 
     async def _release(self, blob: blob_pb2.Blob) -> None:
+        """A claim that can't be given back runs out by itself."""
+        self._heartbeat.failed()
         try:
             await self._work.release_work(handle_of(blob))
         except StrongroomError as error:
             log.warning("cleaner_release_failed", blob_id=blob.id, reason=error.reason_name)
+        except Exception:
+            log.exception("cleaner_release_failed", blob_id=blob.id)
+
+
+def _facts(blob: blob_pb2.Blob) -> dict[str, str]:
+    return {"blob_id": blob.id, "state": blob_pb2.BlobState.Name(blob.state)}

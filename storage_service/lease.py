@@ -8,6 +8,7 @@ from typing import Protocol, Self
 
 import structlog
 
+from servicekit.probes import stopping
 from strongroom.errors import StrongroomError, UploadSuperseded
 from strongroom.metadata.v1.reservation_service_pb2 import BlobHandle
 
@@ -66,5 +67,11 @@ class LeaseKeeper:
                 return
             except StrongroomError as error:
                 log.warning("lease_renewal_failed", blob_id=self._blob.blob_id, reason=type(error).__name__)
+            except asyncio.CancelledError:
+                if stopping():
+                    raise
+                log.warning("lease_renewal_failed", blob_id=self._blob.blob_id, reason="cancelled")
+            except Exception:
+                log.exception("lease_renewal_failed", blob_id=self._blob.blob_id)
             else:
                 self._interval = max(lease / 3, 0.05)

@@ -12,8 +12,6 @@ delete the parts of a committed object.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from typing import Protocol
 
 import structlog
@@ -40,36 +38,16 @@ class SettledKeys(Protocol):
 
 
 class UploadSweep:
-    """A chore of the cleaner: lists all open uploads of the bucket every ``interval_seconds``."""
+    """Lists all open uploads of the bucket; a loop repeats it."""
 
-    def __init__(
-        self,
-        store: SweepStore,
-        keys: SettledKeys,
-        *,
-        interval_seconds: float,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
+    def __init__(self, store: SweepStore, keys: SettledKeys) -> None:
         self._store = store
         self._keys = keys
-        self._interval = interval_seconds
-        self._clock = clock
-        self._next = clock() + interval_seconds
 
     async def run_once(self) -> bool:
-        """Sweep if it is time. Never says that more is likely. Raises StrongroomError."""
-        if self._clock() < self._next:
-            return False
-        self._next = self._clock() + self._interval
-        try:
-            await self._sweep()
-        except StoreError as error:
-            log.warning("upload_sweep_failed", error=type(error).__name__)
-        return False
+        """One sweep. Never says that more is likely. Raises StoreError, StrongroomError.
 
-    async def _sweep(self) -> None:
-        """The listing comes first: an upload begun after it is not in it, and its attempt counts as a
-        writer.
+        The listing comes first: an upload begun after it is not in it, and its attempt counts as a writer.
         """
         uploads = await self._store.list_uploads("")
         for at in range(0, len(uploads), MOST_KEYS):
@@ -77,7 +55,17 @@ class UploadSweep:
             settled = await self._keys.filter_settled_keys(sorted({upload.key for upload in batch}))
             for upload in batch:
                 if upload.key in settled:
-                    await self._abort(upload)
+                    await self._abort_safely(upload)
+        return False
+
+    async def _abort_safely(self, upload: ListedUpload) -> None:
+        """One that can't be looked at or aborted is left to the next sweep; the others go on."""
+        try:
+            await self._abort(upload)
+        except StoreError as error:
+            log.warning("upload_sweep_failed", error=type(error).__name__)
+        except Exception:
+            log.exception("upload_sweep_failed")
 
     async def _abort(self, upload: ListedUpload) -> None:
         try:

@@ -13,7 +13,10 @@ TITLE = "System"
 TEXT = "What runs the gateway. No token is asked for."
 
 
-_CHECKS = "storage, metadata, postgres, s3 and internal (storage is believed by metadata): `ok`, or why not."
+_CHECKS = (
+    "storage, metadata, postgres, s3, internal (storage is believed by metadata) and each loop of the services:"
+    " `ok`, or why not."
+)
 
 
 class Health(BaseModel):

@@ -119,5 +119,7 @@ class Spool:
             await self._reservations.abandon(handle_of(blob))
         except StrongroomError as error:  # its lease will run out
             log.warning("give_up_spool_failed", blob_id=blob.id, reason=error.reason_name)
+        except Exception:
+            log.exception("give_up_spool_failed", blob_id=blob.id)
         else:
             self._wake_cleaner()

@@ -165,6 +165,8 @@ class SaveRunner:
             await self._saves.abandon_save(save.owner_id, save.save_id)
         except StrongroomError as error:  # its lease will run out
             log.warning("abandon_save_failed", save_id=save.save_id, reason=error.reason_name)
+        except Exception:
+            log.exception("abandon_save_failed", save_id=save.save_id)
         else:
             self._wake_cleaner()
 

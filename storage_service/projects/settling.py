@@ -46,7 +46,7 @@ PARALLEL = 8
 CLAIM_SECONDS = 5.0
 """A marker is only made so soon after the claim; what takes longer is claimed anew."""
 INLINE_SECONDS = 10.0
-"""So long a save waits for its keys to be settled; the cleaner does what is left."""
+"""So long a save waits for its keys to be settled; the loop does what is left."""
 
 RIGHT, MENDED, LATER = pb.KEY_OUTCOME_RIGHT, pb.KEY_OUTCOME_MENDED, pb.KEY_OUTCOME_LATER
 
@@ -56,7 +56,7 @@ class SettlingStore(ObjectLister, ObjectReader, ObjectDeleter, Protocol):
 
 
 class KeySettler:
-    """One instance per process; a chore of the cleaner, and the last step of a save."""
+    """One instance per process; run by a loop, and the last step of a save."""
 
     def __init__(self, store: SettlingStore, work: ProjectKeyWork) -> None:
         self._store = store
@@ -73,7 +73,7 @@ class KeySettler:
                 while await self._run(owner_id, slug):
                     pass
         except TimeoutError:
-            log.info("settling_goes_on_in_the_cleaner", slug=slug)
+            log.info("settling_goes_on_in_the_background", slug=slug)
         except StrongroomError as error:
             log.warning("settling_failed", slug=slug, reason=error.reason_name)
 
@@ -100,7 +100,9 @@ class KeySettler:
             return await self._settle(key, claimed_at)
         except StoreError as error:
             log.warning("settling_key_failed", error=type(error).__name__)
-            return LATER
+        except Exception:
+            log.exception("settling_key_failed")
+        return LATER
 
     async def _settle(self, key: pb.ProjectKey, claimed_at: float) -> pb.KeyOutcome.ValueType:
         versions = await self._versions(key.key)

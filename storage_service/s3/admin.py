@@ -47,7 +47,9 @@ class S3BucketAdmin:
         except StoreError as error:
             return _diagnosis(error)
         try:
-            await self._context.fetch("GetObject", LightRequest(method="GET", key=_PROBE_KEY))
+            await self._context.fetch(
+                "GetObject", LightRequest(method="GET", key=_PROBE_KEY), lambda head: head
+            )
         except (ObjectNotFound, AccessDenied):
             return _OK  # nothing there, or (it may list the bucket) under a key that its policy leaves out
         except StoreError as error:

@@ -98,12 +98,8 @@ def object_info(key: str, headers: Mapping[str, str]) -> ObjectInfo:
     """
     part = content_range(headers)
     length, modified = headers.get("content-length", ""), headers.get("last-modified")
-    if not modified or not (part or length.isdigit()):
+    if not modified or not (part or (length.isascii() and length.isdigit())):
         raise StoreUnavailable("The object store's answer lacks the object's size or time.")
-    try:
-        last_modified = parsedate_to_datetime(modified)
-    except ValueError as error:
-        raise StoreUnavailable("The object store's answer holds no valid time.") from error
     etag = bare_etag(headers.get("etag"))
     parts = _ETAG_PARTS.search(etag)
     user = {name.removeprefix(_META): text for name, text in headers.items() if name.startswith(_META)}
@@ -115,9 +111,24 @@ def object_info(key: str, headers: Mapping[str, str]) -> ObjectInfo:
         crc32c=full_object_crc32c(headers),
         content_type=headers.get("content-type", "application/octet-stream"),
         metadata=metadata.decode(user),
-        last_modified=last_modified.astimezone(UTC),
+        last_modified=_http_time(modified),
         parts_count=int(parts[1]) if parts else None,
     )
+
+
+def needed_etag(found: Any) -> str:
+    """Of an entry of a reply. Raises LookupError where it has none."""
+    etag = bare_etag(found["ETag"])
+    if not etag:
+        raise LookupError("an empty ETag")
+    return etag
+
+
+def _http_time(text: str) -> datetime:
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC)
+    except (ValueError, TypeError, OverflowError, LookupError) as error:
+        raise StoreUnavailable("The object store's answer holds no valid time.") from error
 
 
 def utc(time: datetime) -> datetime:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ class S3Context:
                     require(reply, needs, operation, outcome_unknown=changes)
                 return reply
             except Exception as error:
-                raise errors.translate(error, operation, option=option) from error
+                raise errors.translate(error, operation, option=option, parsing=True) from error
 
         async def attempt() -> T:
             try:
@@ -72,6 +73,28 @@ class S3Context:
                 raise domain.StoreTimeout(operation=operation, outcome_unknown=changes) from error
 
         return await self.retry.run(attempt, doubtful)
+
+    async def parsed(
+        self,
+        operation: str,
+        call: Callable[[S3Client], T],
+        parse: Callable[[T], R],
+        *,
+        needs: str,
+        slow: bool = False,
+        option: str = "",
+        doubtful: Doubtful | None = None,
+    ) -> R:
+        """As ``control``, with what ``parse`` makes of the reply; one that it can't read is as good as none,
+        and asked for again. Raises StoreError.
+        """
+
+        def call_and_read(client: S3Client) -> R:
+            reply = call(client)
+            require(reply, needs, operation, outcome_unknown=errors.may_change(operation))
+            return parse(reply)
+
+        return await self.control(operation, call_and_read, slow=slow, option=option, doubtful=doubtful)
 
     async def send(
         self, operation: str, request: LightRequest, *, option: str = "", doubtful: Doubtful | None = None
@@ -82,10 +105,12 @@ class S3Context:
             doubtful,
         )
 
-    async def fetch(self, operation: str, request: LightRequest) -> Head:
-        """A light request that only asks, with retries. Raises StoreError."""
+    async def fetch(self, operation: str, request: LightRequest, parse: Callable[[Head], R]) -> R:
+        """What ``parse`` makes of the answer to a light request that only asks, with retries. Raises
+        StoreError.
+        """
         return await self.retry.run(
-            lambda: self.offload.read(lambda exchange: self._call(operation, request, exchange, ""))
+            lambda: self.offload.read(lambda exchange: parse(self._call(operation, request, exchange, "")))
         )
 
     def _call(self, operation: str, request: LightRequest, exchange: Exchange, option: str) -> Head:

@@ -17,7 +17,7 @@ from storage_service.objects import (
     PartReceipt,
     PutResult,
 )
-from storage_service.s3.attributes import bare_etag, object_parameters, special_option
+from storage_service.s3.attributes import needed_etag, object_parameters, special_option
 from storage_service.s3.multipart import S3Multipart, copy_source
 from storage_service.store_errors import EntityTooLarge, StoreError
 
@@ -38,7 +38,7 @@ class S3Copier(S3Multipart):
         if if_match is not None:
             extra["CopySourceIfMatch"] = f'"{if_match}"'
         doubtful = Doubtful()
-        reply = await self._context.control(
+        etag, version_id = await self._context.parsed(
             "CopyObject",
             lambda s3: s3.copy_object(
                 Bucket=settings.bucket,
@@ -47,13 +47,12 @@ class S3Copier(S3Multipart):
                 MetadataDirective="REPLACE",
                 **extra,
             ),
+            lambda reply: (needed_etag(reply["CopyObjectResult"]), reply.get("VersionId")),
             slow=True,
             option=special_option(settings),
             needs="CopyObjectResult",
             doubtful=doubtful,
         )
-        etag = bare_etag(reply["CopyObjectResult"].get("ETag"))
-        version_id = reply.get("VersionId")
         return PutResult(etag, version_id, crc32c_verified=False, repeated=doubtful.is_so)
 
     async def _copy_in_parts(

@@ -86,6 +86,10 @@ _BY_STATUS: dict[int, type[StoreError]] = {
     507: domain.InsufficientStorage,
 }
 
+UNREADABLE = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What reading a damaged reply raises: a date that is none, a number too large, a member that is not
+there."""
+
 _UPLOAD_OPERATIONS = {
     "UploadPart",
     "UploadPartCopy",
@@ -128,11 +132,13 @@ class _Facts:
     region: str | None = None
 
 
-def translate(error: Exception, operation: str, *, option: str = "") -> StoreError:
+def translate(error: Exception, operation: str, *, option: str = "", parsing: bool = False) -> StoreError:
     """The domain error for ``error`` raised by ``operation`` (S3's name of it).
 
-    ``option`` names the setting that made this request special, for NotSupportedByStore. A StoreError passes
-    through; what is neither the store's nor the network's doing (a bug) is raised again as it is.
+    ``option`` names the setting that made this request special, for NotSupportedByStore. ``parsing``: the
+    error comes from reading a reply (by botocore, or by us), so that a missing member or a value of the wrong
+    form is the store's doing. A StoreError passes through; what is neither the store's nor the network's
+    doing (a bug) is raised again as it is.
     """
     if isinstance(error, StoreError):
         return error
@@ -145,6 +151,8 @@ def translate(error: Exception, operation: str, *, option: str = "") -> StoreErr
     for classes, kind, applied in _BOTOCORE:
         if isinstance(error, classes):
             return kind(operation=operation, outcome_unknown=applied and may_change(operation))
+    if parsing and isinstance(error, UNREADABLE):
+        return domain.StoreUnavailable(operation=operation, outcome_unknown=may_change(operation))
     raise error
 
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from storage_service.objects import ListedObject, ListedVersion
-from storage_service.s3.attributes import bare_etag, utc
+from storage_service.s3.attributes import needed_etag, utc
 from storage_service.s3.context import S3Context
 from storage_service.s3.replies import next_page
 from storage_service.store_errors import StoreUnavailable
@@ -23,19 +23,14 @@ class S3Lister:
         last_key = ""
         following: dict[str, Any] = {}
         while True:
-            page = await self._context.control(
+            objects, page = await self._context.parsed(
                 "ListObjectsV2",
                 lambda s3, at=following: s3.list_objects_v2(  # type: ignore[misc]
                     Bucket=self._context.settings.bucket, Prefix=prefix, **at
                 ),
+                lambda reply: ([_object(found) for found in reply.get("Contents", [])], reply),
                 needs="IsTruncated",
             )
-            objects = [
-                ListedObject(
-                    found["Key"], found["Size"], bare_etag(found["ETag"]), utc(found["LastModified"])
-                )
-                for found in page.get("Contents", [])
-            ]
             for found in objects:
                 last_key = _ascending(last_key, found.key, prefix, strictly=True)
             following = next_page(page, following, {"NextContinuationToken": "ContinuationToken"})
@@ -48,17 +43,13 @@ class S3Lister:
         last_key = ""
         following: dict[str, Any] = {}
         while True:
-            page = await self._context.control(
+            versions, page = await self._context.parsed(
                 "ListObjectVersions",
                 lambda s3, at=following: s3.list_object_versions(  # type: ignore[misc]
                     Bucket=self._context.settings.bucket, Prefix=prefix, **at
                 ),
+                lambda reply: (_versions(reply), reply),
                 needs="IsTruncated",
-            )
-            versions = sorted(
-                [_version(found, marker=False) for found in page.get("Versions", [])]
-                + [_version(found, marker=True) for found in page.get("DeleteMarkers", [])],
-                key=lambda found: (found.key, not found.is_latest, -found.last_modified.timestamp()),
             )
             for found in versions:
                 last_key = _ascending(last_key, found.key, prefix, strictly=False)
@@ -70,6 +61,19 @@ class S3Lister:
                 return
 
 
+def _object(found: Any) -> ListedObject:
+    return ListedObject(found["Key"], found["Size"], needed_etag(found), utc(found["LastModified"]))
+
+
+def _versions(reply: Any) -> list[ListedVersion]:
+    """By key, the newest first."""
+    return sorted(
+        [_version(found, marker=False) for found in reply.get("Versions", [])]
+        + [_version(found, marker=True) for found in reply.get("DeleteMarkers", [])],
+        key=lambda found: (found.key, not found.is_latest, -found.last_modified.timestamp()),
+    )
+
+
 def _version(found: Any, *, marker: bool) -> ListedVersion:
     return ListedVersion(
         key=found["Key"],
@@ -77,7 +81,7 @@ def _version(found: Any, *, marker: bool) -> ListedVersion:
         is_latest=found["IsLatest"],
         is_delete_marker=marker,
         size=0 if marker else found["Size"],
-        etag="" if marker else bare_etag(found["ETag"]),
+        etag="" if marker else needed_etag(found),
         last_modified=utc(found["LastModified"]),
     )
 

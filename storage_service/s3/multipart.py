@@ -16,7 +16,7 @@ from storage_service.objects import (
     ObjectRef,
     PartReceipt,
 )
-from storage_service.s3.attributes import bare_etag, object_parameters, special_option, utc
+from storage_service.s3.attributes import bare_etag, needed_etag, object_parameters, special_option, utc
 from storage_service.s3.light import LightRequest
 from storage_service.s3.reader import version_query
 from storage_service.s3.replies import next_page
@@ -124,16 +124,15 @@ class S3Multipart(S3Writer):
         parts: list[PartReceipt] = []
         marker: dict[str, Any] = {}
         while True:
-            page = await self._context.control(
+            listed, page = await self._context.parsed(
                 "ListParts",
                 lambda s3, at=marker: s3.list_parts(  # type: ignore[misc]
                     Bucket=self._context.settings.bucket, Key=key, UploadId=upload_id, **at
                 ),
+                lambda reply: ([_part(found) for found in reply.get("Parts", [])], reply),
                 needs="IsTruncated",
             )
-            for part in page.get("Parts", []):
-                crc = checksums.from_base64(part.get("ChecksumCRC32C"))
-                parts.append(PartReceipt(part["PartNumber"], bare_etag(part["ETag"]), part["Size"], crc))
+            parts += listed
             marker = next_page(page, marker, {"NextPartNumberMarker": "PartNumberMarker"})
             if not marker:
                 return parts
@@ -143,18 +142,15 @@ class S3Multipart(S3Writer):
         uploads: list[ListedUpload] = []
         marker: dict[str, Any] = {}
         while True:
-            page = await self._context.control(
+            listed, page = await self._context.parsed(
                 "ListMultipartUploads",
                 lambda s3, at=marker: s3.list_multipart_uploads(  # type: ignore[misc]
                     Bucket=self._context.settings.bucket, Prefix=prefix, **at
                 ),
+                lambda reply: ([_upload(found) for found in reply.get("Uploads", [])], reply),
                 needs="IsTruncated",
             )
-            uploads.extend(
-                ListedUpload(found["Key"], found["UploadId"], utc(found["Initiated"]))
-                for found in page.get("Uploads", [])
-                if found["Key"].startswith(prefix)
-            )
+            uploads += [upload for upload in listed if upload.key.startswith(prefix)]
             marker = next_page(
                 page, marker, {"NextKeyMarker": "KeyMarker", "NextUploadIdMarker": "UploadIdMarker"}
             )
@@ -180,7 +176,8 @@ class S3Multipart(S3Writer):
             extra["CopySourceRange"] = f"bytes={offset or 0}-{(offset or 0) + length - 1}"
         if if_match is not None:
             extra["CopySourceIfMatch"] = f'"{if_match}"'
-        reply = await self._context.control(
+        size = -1 if length is None else length
+        return await self._context.parsed(
             "UploadPartCopy",
             lambda s3: s3.upload_part_copy(
                 Bucket=self._context.settings.bucket,
@@ -190,13 +187,10 @@ class S3Multipart(S3Writer):
                 CopySource=copy_source(self._context.settings.bucket, source),
                 **extra,
             ),
+            lambda reply: _copied_part(number, size, reply["CopyPartResult"]),
             slow=True,
             needs="CopyPartResult",
         )
-        result = reply["CopyPartResult"]
-        etag = bare_etag(result.get("ETag"))
-        crc = checksums.from_base64(result.get("ChecksumCRC32C"))
-        return PartReceipt(number, etag, -1 if length is None else length, crc)
 
     def _complete_parameters(
         self, parts: Sequence[PartReceipt], crc32c: int | None, *, if_none_match: bool
@@ -228,6 +222,20 @@ class S3Multipart(S3Writer):
             raise gone from error
         except StoreError:
             return  # the first error says more
+
+
+def _part(found: Any) -> PartReceipt:
+    crc32c = checksums.from_base64(found.get("ChecksumCRC32C"))
+    return PartReceipt(found["PartNumber"], needed_etag(found), found["Size"], crc32c)
+
+
+def _upload(found: Any) -> ListedUpload:
+    return ListedUpload(found["Key"], found["UploadId"], utc(found["Initiated"]))
+
+
+def _copied_part(number: int, size: int, result: Any) -> PartReceipt:
+    crc32c = checksums.from_base64(result.get("ChecksumCRC32C"))
+    return PartReceipt(number, needed_etag(result), size, crc32c)
 
 
 def copy_source(bucket: str, ref: ObjectRef) -> Any:

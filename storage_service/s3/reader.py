@@ -24,8 +24,9 @@ class S3Reader:
         request = LightRequest(
             method="HEAD", key=ref.key, query=version_query(ref), headers={"x-amz-checksum-mode": "ENABLED"}
         )
-        head = await self._context.fetch("HeadObject", request)
-        return object_info(ref.key, head.headers)
+        return await self._context.fetch(
+            "HeadObject", request, lambda head: object_info(ref.key, head.headers)
+        )
 
     @asynccontextmanager
     async def open(

@@ -15,7 +15,12 @@ from storage_service.s3.context import S3Context
 from storage_service.s3.light import Exchange, LightRequest
 from storage_service.s3.reader import S3Reader
 from storage_service.s3.wire import Head
-from storage_service.store_errors import ChecksumMismatch, EntityTooLarge, PreconditionFailed
+from storage_service.store_errors import (
+    ChecksumMismatch,
+    EntityTooLarge,
+    PreconditionFailed,
+    StoreUnavailable,
+)
 
 MID_BODY = failpoints.register("s3.put.mid_body")
 
@@ -81,6 +86,12 @@ class S3Writer(S3Reader):
                 return own
             raise
         etag = bare_etag(head.headers.get("etag"))
+        if not etag:  # nothing could ever ask for exactly this content again
+            raise StoreUnavailable(
+                "The object store confirmed an object without its ETag.",
+                operation="PutObject",
+                outcome_unknown=True,
+            )
         verified = echo_verifies(head, crc32c, "PutObject") or await self._etag_verifies(etag, chunks)
         return PutResult(etag, head.headers.get("x-amz-version-id"), verified, repeated=doubtful.is_so)
 

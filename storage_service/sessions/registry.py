@@ -14,6 +14,8 @@ from typing import Any
 
 import structlog
 
+from strongroom.errors import StrongroomError
+
 log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS = 5.0
@@ -111,5 +113,8 @@ class Registry:
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._background.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.info("session_work_failed", task=task.get_name(), error=type(task.exception()).__name__)
+        error = None if task.cancelled() else task.exception()
+        if isinstance(error, StrongroomError):  # told to whoever waits
+            log.info("session_work_failed", task=task.get_name(), error=error.reason_name)
+        elif error is not None:
+            log.error("session_work_failed", task=task.get_name(), exc_info=error)

@@ -19,6 +19,8 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import structlog
+
 from servicekit import failpoints
 from storage_service import checksums
 from storage_service.budget import ByteBudget
@@ -40,6 +42,8 @@ from storage_service.store_errors import StoreError, UploadNotFound
 from strongroom.errors import Internal
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.upload_session_service_pb2 import RecordProgressRequest, Segment, Session
+
+log = structlog.get_logger(__name__)
 
 AFTER_CREATE = failpoints.register("storage.session.after_create")
 AFTER_PART = failpoints.register("storage.session.part_applied")
@@ -303,15 +307,17 @@ class SessionWriter:
                 raise
 
     async def _explained(self, error: BaseException) -> BaseException:
-        """A store may cut the connection instead of saying that the upload is gone: ask."""
+        """A store may cut the connection instead of saying that the upload is gone: ask. Never raises an
+        Exception: the failure would be forgotten, and the bytes behind it counted as if there were no hole.
+        """
         if not isinstance(error, StoreError) or isinstance(error, UploadNotFound) or not self.blob.upload_id:
             return error
         try:
             await self._store.list_parts(self.blob.key, self.blob.upload_id)
         except UploadNotFound as gone:
             return gone
-        except StoreError:
-            return error
+        except Exception as unasked:  # noqa: BLE001 - the first error says more
+            log.info("upload_not_asked_for", error=type(unasked).__name__)
         return error
 
     async def _send(self, whole: Rest) -> None:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from openapi_spec_validator import validate
 
+from gateway.readiness import METADATA_LOOPS, STORAGE_LOOPS
 from tests.integration.gateway.fakes.servers import NOT_SERVING
 from tests.integration.gateway.harness import Running, bearer, run_gateway
 
@@ -30,7 +31,7 @@ async def test_healthz_knows_nothing_of_what_is_behind(gateway: Running) -> None
 async def test_readyz_names_each(gateway: Running) -> None:
     gateway.client.headers.pop("authorization")
     response = await gateway.client.get("/readyz")
-    names = ("storage", "metadata", "postgres", "s3", "internal")
+    names = ("storage", "metadata", "postgres", "s3", "internal", *STORAGE_LOOPS, *METADATA_LOOPS)
     assert response.json() == {"status": "ready", "checks": dict.fromkeys(names, "ok")}
 
 
@@ -42,6 +43,8 @@ async def test_readyz_names_each(gateway: Running) -> None:
         ("postgres", "metadata", "strongroom.postgres"),
         ("s3", "storage", "strongroom.s3"),
         ("internal", "storage", "strongroom.internal"),
+        *((name, "storage", f"strongroom.{name}") for name in STORAGE_LOOPS),
+        *((name, "metadata", f"strongroom.{name}") for name in METADATA_LOOPS),
     ],
 )
 async def test_readyz_when_one_is_not(gateway: Running, name: str, side: str, service: str) -> None:
@@ -59,7 +62,7 @@ async def test_readyz_and_files_while_a_service_is_gone(gateway: Running) -> Non
     await gateway.backends.storage_server.stop(0)
     response = await gateway.client.get("/readyz")
     failed = {key for key, value in response.json()["checks"].items() if value != "ok"}
-    assert (response.status_code, failed) == (503, {"storage", "s3", "internal"})
+    assert (response.status_code, failed) == (503, {"storage", "s3", "internal", *STORAGE_LOOPS})
     response = await gateway.client.get("/api/v1/s3/file/uploads/alice/x")
     assert (response.status_code, response.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
     assert response.json()["metadata"] == {"service": "storage_service"}

@@ -227,3 +227,18 @@ async def test_urls_that_are_fit(url: str) -> None:
     source = JwksKeys.from_settings(allowed)
     assert source is not None
     await source.aclose()
+
+
+@pytest.mark.parametrize(
+    "error", [KeyError("x"), AttributeError("x"), TypeError("x"), RuntimeError("closed")]
+)
+async def test_keys_outlive_any_failure_of_a_fetch(error: Exception) -> None:
+    issuer = Issuer(jwk(RSA, "one"))
+    source = issuer.source()
+    assert await source.find("RS256", "one") is not None
+    issuer.broken, issuer.now = error, jwks.FRESH_SECONDS + 1
+    assert await source.find("RS256", "one") is not None
+    issuer.broken, issuer.now = None, 2 * jwks.FRESH_SECONDS + 2
+    issuer.keys = [jwk(OTHER_RSA, "two")]
+    assert await source.find("RS256", "two") is not None
+    await source.aclose()

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import pytest
+
 from storage_service.checksums import crc32c_of
 from storage_service.memory import MemoryObjectStore
-from storage_service.objects import ObjectAttributes
+from storage_service.objects import ObjectAttributes, PartReceipt
 from storage_service.removal import remove_blob
+from storage_service.store_errors import StoreUnavailable
 from storage_service.sweeping import UploadSweep
 from strongroom.metadata.v1 import blob_pb2
 
@@ -22,25 +27,11 @@ class Settled:
         return self._keys & set(keys)
 
 
-class Clock:
-    """Seconds that a test moves by hand."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-async def test_only_settled_keys_are_swept_and_only_when_it_is_time() -> None:
-    store, clock = MemoryObjectStore(versioned=True), Clock()
+async def test_only_settled_keys_are_swept() -> None:
+    store = MemoryObjectStore(versioned=True)
     for key in (PATH, "uploads/alice/live.bin", "somebody-elses/thing"):
         await store.create(key, ObjectAttributes())
-    sweep = UploadSweep(store, Settled(PATH), interval_seconds=600, clock=clock)
-    assert await sweep.run_once() is False
-    assert len(await store.list_uploads("")) == 3
-    clock.now = 600
-    await sweep.run_once()
+    assert await UploadSweep(store, Settled(PATH)).run_once() is False
     assert {upload.key for upload in await store.list_uploads("")} == {
         "uploads/alice/live.bin",
         "somebody-elses/thing",
@@ -49,12 +40,10 @@ async def test_only_settled_keys_are_swept_and_only_when_it_is_time() -> None:
 
 async def test_an_upload_with_parts_is_left_to_its_attempt() -> None:
     """Swift may list an upload whose object is committed: aborting it would take the object's parts."""
-    store, clock = MemoryObjectStore(versioned=True), Clock()
+    store = MemoryObjectStore(versioned=True)
     recorded, unrecorded = [await store.create(PATH, ObjectAttributes()) for _ in range(2)]
     await store.upload_part(PATH, recorded, 1, [b"bytes"], size=5, crc32c=crc32c_of([b"bytes"]))
-    sweep = UploadSweep(store, Settled(PATH), interval_seconds=600, clock=clock)
-    clock.now = 600
-    await sweep.run_once()
+    await UploadSweep(store, Settled(PATH)).run_once()
     assert [upload.upload_id for upload in await store.list_uploads(PATH)] == [recorded] != [unrecorded]
 
 
@@ -71,3 +60,26 @@ async def test_a_dead_attempt_leaves_the_live_upload_of_its_place_alone() -> Non
     )
     await remove_blob(store, blob)
     assert [upload.upload_id for upload in await store.list_uploads(PATH)] == [live]
+
+
+class OneUnreadable(MemoryObjectStore):
+    """The parts of one key can't be listed."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(versioned=True)
+        self._error = error
+
+    async def list_parts(self, key: str, upload_id: str) -> Sequence[PartReceipt]:
+        if key == PATH:
+            raise self._error
+        return await super().list_parts(key, upload_id)
+
+
+@pytest.mark.parametrize("error", [StoreUnavailable("damaged"), KeyError("PartNumber"), ValueError("Size")])
+async def test_an_upload_that_cannot_be_looked_at_holds_up_no_other(error: Exception) -> None:
+    store = OneUnreadable(error)
+    keys = ["paths/alice/a", PATH, "paths/alice/z"]
+    for key in keys:
+        await store.create(key, ObjectAttributes())
+    await UploadSweep(store, Settled(*keys)).run_once()
+    assert [upload.key for upload in await store.list_uploads("")] == [PATH]

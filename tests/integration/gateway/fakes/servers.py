@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
+from gateway.readiness import METADATA_LOOPS, STORAGE_LOOPS
 from servicekit.auth import Authenticator
 from servicekit.drain import Drain
 from servicekit.interceptors import AuthPolicy, build_interceptors
@@ -50,8 +51,11 @@ async def run_backends(settings: CommonSettings) -> AsyncIterator[Backends]:
     add_FileServiceServicer_to_server(backends.files, metadata)
     backends.storage_server = storage
     for servicer, names in (
-        (backends.storage_health, ("", "strongroom.s3", "strongroom.internal")),
-        (backends.metadata_health, ("", "strongroom.postgres")),
+        (
+            backends.storage_health,
+            ("", "strongroom.s3", "strongroom.internal", *(f"strongroom.{n}" for n in STORAGE_LOOPS)),
+        ),
+        (backends.metadata_health, ("", "strongroom.postgres", *(f"strongroom.{n}" for n in METADATA_LOOPS))),
     ):
         for name in names:
             await servicer.set(name, SERVING)

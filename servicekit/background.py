@@ -1,0 +1,169 @@
+"""Work that a process repeats for as long as it lives, and the signs by which others see that it still does.
+
+A pass that fails, by whatever exception, is logged and counted, and the next one follows: nothing ends such a
+loop but its owner. One that gets nowhere for ``MISSED_PASSES`` intervals shows in the health service under
+``strongroom.{name}`` (NOT_SERVING) and in the metrics ``strongroom_background_…``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from typing import Final
+
+import structlog
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from servicekit.probes import Probe, stopping
+from strongroom.errors import StrongroomError
+
+MISSED_PASSES: Final = 10
+_LABELS: Final = ("task",)
+
+log = structlog.get_logger(__name__)
+
+
+class Heartbeat:
+    """The signs of life of one loop. ``interval_seconds``: how often it should pass."""
+
+    def __init__(
+        self, name: str, interval_seconds: float, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.name = name
+        self.passes = 0
+        self.failures = 0
+        self.passed_at = 0.0
+        self._patience = MISSED_PASSES * interval_seconds
+        self._clock = clock
+        self._alive_at = clock()
+
+    def beat(self) -> None:
+        """In the midst of a long pass: it gets on."""
+        self._alive_at = self._clock()
+
+    def passed(self) -> None:
+        """A pass has ended well."""
+        self.beat()
+        self.passes += 1
+        self.passed_at = time.time()
+
+    def failed(self) -> None:
+        """A pass, or one item of it, has failed."""
+        self.failures += 1
+
+    async def is_alive(self) -> bool:
+        """Whether it has got on within the last ``MISSED_PASSES`` intervals; a ``Probe``."""
+        return self._clock() - self._alive_at <= self._patience
+
+
+class Heartbeats(Collector):
+    """Those of one process, for ``ServerSpec``."""
+
+    def __init__(self) -> None:
+        self._all: list[Heartbeat] = []
+
+    def add(self, name: str, interval_seconds: float) -> Heartbeat:
+        """The heartbeat of a new loop; health shows it as ``strongroom.{name}``."""
+        heartbeat = Heartbeat(name, interval_seconds)
+        self._all.append(heartbeat)
+        return heartbeat
+
+    def probes(self) -> dict[str, Probe]:
+        """Health name → whether the loop lives."""
+        return {f"strongroom.{heartbeat.name}": heartbeat.is_alive for heartbeat in self._all}
+
+    def collect(self) -> Iterable[Metric]:
+        """One sample per loop and figure."""
+        last = GaugeMetricFamily(
+            "strongroom_background_last_pass_timestamp_seconds",
+            "When the last pass ended well (0: none yet).",
+            labels=_LABELS,
+        )
+        passes = CounterMetricFamily("strongroom_background_passes", "Passes ended well.", labels=_LABELS)
+        failures = CounterMetricFamily(
+            "strongroom_background_failures", "Passes and single items that failed.", labels=_LABELS
+        )
+        for heartbeat in self._all:
+            last.add_metric((heartbeat.name,), heartbeat.passed_at)
+            passes.add_metric((heartbeat.name,), heartbeat.passes)
+            failures.add_metric((heartbeat.name,), heartbeat.failures)
+        return last, passes, failures
+
+
+class BackgroundLoop:
+    """Repeats ``work`` until cancelled: at once while it returns True, else after ``rest_seconds`` or a
+    ``wake``.
+
+    ``expected``: errors of the world, which are logged without a stack. ``rest_first``: nothing is due yet.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[], Awaitable[bool]],
+        heartbeat: Heartbeat,
+        *,
+        rest_seconds: float,
+        rest_first: bool = False,
+        expected: tuple[type[Exception], ...] = (StrongroomError,),
+    ) -> None:
+        self._work = work
+        self._heartbeat = heartbeat
+        self._rest_seconds = rest_seconds
+        self._rest_first = rest_first
+        self._expected = expected
+        self._wake = asyncio.Event()
+
+    def wake(self) -> None:
+        """Don't rest: there is something to do."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        if self._rest_first:
+            await self._rest()
+        while True:
+            if not await self._pass():
+                await self._rest()
+
+    async def _pass(self) -> bool:
+        name = self._heartbeat.name
+        try:
+            busy = await self._work()
+        except asyncio.CancelledError:
+            if stopping():
+                raise
+            self._heartbeat.failed()
+            log.exception("background_pass_cancelled", task=name)  # by whatever it waited for, not by us
+        except self._expected as error:
+            self._heartbeat.failed()
+            reason = error.reason_name if isinstance(error, StrongroomError) else type(error).__name__
+            log.warning("background_pass_failed", task=name, reason=reason)
+        except Exception:
+            self._heartbeat.failed()
+            log.exception("background_pass_failed", task=name)
+        else:
+            self._heartbeat.passed()
+            return busy
+        return False
+
+    async def _rest(self) -> None:
+        try:
+            await asyncio.wait_for(self._wake.wait(), self._rest_seconds)
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+
+@contextlib.asynccontextmanager
+async def running(*loops: BackgroundLoop) -> AsyncIterator[None]:
+    """The loops run until the block ends."""
+    tasks = [asyncio.create_task(loop.run()) for loop in loops]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,135 @@
+"""Nothing but its owner ends a loop, and one that gets nowhere is seen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from servicekit import probes
+from servicekit.background import MISSED_PASSES, BackgroundLoop, Heartbeat, Heartbeats, running
+from servicekit.probes import Probes
+from strongroom.errors import ServiceUnavailable
+
+
+class Work:
+    """Fails with each of ``errors`` in turn, then does well."""
+
+    def __init__(self, *errors: BaseException) -> None:
+        self.errors = list(errors)
+        self.done = asyncio.Event()
+
+    async def __call__(self) -> bool:
+        await asyncio.sleep(0)
+        if self.errors:
+            raise self.errors.pop(0)
+        self.done.set()
+        return False
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("bad date"),
+        KeyError("member"),
+        ServiceUnavailable("away"),
+        OSError(5, "io"),
+        asyncio.CancelledError(),  # of a future that somebody else has cancelled
+        ExceptionGroup("several", [TypeError("x")]),
+        RecursionError(),
+    ],
+    ids=repr,
+)
+async def test_a_failing_pass_is_followed_by_the_next(error: BaseException) -> None:
+    work, heartbeat = Work(error, error), Heartbeat("loop", 1.0)
+    async with running(BackgroundLoop(work, heartbeat, rest_seconds=0)):
+        await asyncio.wait_for(work.done.wait(), 5)
+    assert heartbeat.failures == 2
+
+
+async def test_the_owner_ends_it_at_any_point() -> None:
+    reached = asyncio.Event()
+
+    async def forever() -> bool:
+        reached.set()
+        await asyncio.Event().wait()
+        return True
+
+    loop = BackgroundLoop(forever, Heartbeat("loop", 1.0), rest_seconds=0)
+    task = asyncio.create_task(loop.run())
+    await reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_wake_ends_the_rest() -> None:
+    work = Work()
+    loop = BackgroundLoop(work, Heartbeat("loop", 1.0), rest_seconds=3600, rest_first=True)
+    async with running(loop):
+        await asyncio.sleep(0)
+        assert not work.done.is_set()
+        loop.wake()
+        await asyncio.wait_for(work.done.wait(), 5)
+
+
+async def test_ten_intervals_without_a_pass_are_too_many() -> None:
+    now = 0.0
+    heartbeat = Heartbeat("loop", 2.0, clock=lambda: now)
+    now = MISSED_PASSES * 2.0
+    assert await heartbeat.is_alive()
+    heartbeat.failed()
+    now += 0.1
+    assert not await heartbeat.is_alive()
+    heartbeat.beat()
+    assert await heartbeat.is_alive()
+    now += MISSED_PASSES * 2.0 + 0.1
+    assert not await heartbeat.is_alive()
+    heartbeat.passed()
+    assert await heartbeat.is_alive()
+
+
+async def test_metrics_tell_of_passes_and_failures() -> None:
+    heartbeats, registry = Heartbeats(), CollectorRegistry()
+    heartbeat = heartbeats.add("sweep", 1.0)
+    registry.register(heartbeats)
+    assert b'strongroom_background_last_pass_timestamp_seconds{task="sweep"} 0.0' in generate_latest(registry)
+    heartbeat.passed()
+    heartbeat.failed()
+    text = generate_latest(registry).decode()
+    assert 'strongroom_background_passes_total{task="sweep"} 1.0' in text
+    assert 'strongroom_background_failures_total{task="sweep"} 1.0' in text
+    assert 'last_pass_timestamp_seconds{task="sweep"} 0.0' not in text
+    assert await heartbeats.probes()["strongroom.sweep"]()
+
+
+async def _never_asked_again() -> bool:
+    raise asyncio.CancelledError
+
+
+async def _broken() -> bool:
+    raise KeyError("probe")
+
+
+@pytest.mark.parametrize("probe", [_never_asked_again, _broken])
+async def test_probes_go_on_whatever_the_probe_or_its_report_does(
+    monkeypatch: pytest.MonkeyPatch, probe: Callable[[], asyncio.Future[bool]]
+) -> None:
+    monkeypatch.setattr(probes, "EVERY_SECONDS", 0.0)
+    reports: list[bool] = []
+    enough = asyncio.Event()
+
+    async def report(_: str, healthy: bool) -> None:
+        reports.append(healthy)
+        if len(reports) == 4:
+            enough.set()
+        if len(reports) > 1:
+            raise RuntimeError("the health service stumbles")
+
+    watching = Probes({"thing": probe}, report)
+    await watching.start()
+    await asyncio.wait_for(enough.wait(), 5)
+    await watching.aclose()
+    assert not any(reports)
