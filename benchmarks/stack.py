@@ -19,6 +19,20 @@ import jwt
 from benchmarks.sinkserver import Sink
 from benchmarks.yardstick import BUCKET
 
+#: One user at full speed on one address is what the cases are; those about limits set them themselves.
+_NO_LIMITS = {
+    f"STRONGROOM_{name}": "0"
+    for name in (
+        "USER_REQUESTS_PER_SECOND",
+        "USER_SHARE_PER_SECOND",
+        "ADDRESS_REQUESTS_PER_SECOND",
+        "USER_SESSIONS_PER_MINUTE",
+        "USER_IMPORTS_PER_MINUTE",
+        "USER_TRANSFERS",
+        "USER_IMPORTS",
+        "USER_WATCHES",
+    )
+}
 _START_SECONDS = 180.0
 _STOP_SECONDS = 60.0
 
@@ -61,10 +75,13 @@ def token(secret: str, user: str) -> str:
     return jwt.encode(claims, secret, algorithm="HS256")
 
 
-def _environment(folder: Path, sink: Sink | None, env: Mapping[str, str]) -> dict[str, str]:
+def _environment(
+    folder: Path, sink: Sink | None, env: Mapping[str, str], limits: Mapping[str, str]
+) -> dict[str, str]:
     """Of the stack: the caller's, the sink (if any) as S3, any free ports."""
     ports = {f"STRONGROOM_{name}_PORT": "0" for name in ("HTTP", "STORAGE", "METADATA")}
-    return {**os.environ, "STRONGROOM_DATA_DIR": str(folder / "data"), **ports, **_store(sink), **env}
+    place = {"STRONGROOM_DATA_DIR": str(folder / "data"), **ports}
+    return {**os.environ, **place, **_store(sink), **limits, **env}
 
 
 def _store(sink: Sink | None) -> dict[str, str]:
@@ -89,10 +106,13 @@ def _wait_until_up(process: subprocess.Popen[bytes], told: Path, log: Path) -> S
 
 
 @contextmanager
-def running(folder: Path, sink: Sink | None, env: Mapping[str, str] | None = None) -> Iterator[Stack]:
+def running(
+    folder: Path, sink: Sink | None, env: Mapping[str, str] | None = None, *, limited: bool = False
+) -> Iterator[Stack]:
     """The stack on free ports, with data below `folder` (what is there is kept), stopped at the end.
 
-    Without a `sink` it has its own object store. `env` adds to its environment.
+    Without a `sink` it has its own object store. `env` adds to its environment;
+    `limited`: caps and rates are the installation's own.
     """
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "stack.log"
@@ -101,7 +121,11 @@ def running(folder: Path, sink: Sink | None, env: Mapping[str, str] | None = Non
     with (
         log.open("ab") as output,
         subprocess.Popen(
-            command, cwd=root, env=_environment(folder, sink, env or {}), stdout=output, stderr=output
+            command,
+            cwd=root,
+            env=_environment(folder, sink, env or {}, {} if limited else _NO_LIMITS),
+            stdout=output,
+            stderr=output,
         ) as process,
     ):
         try:

@@ -96,10 +96,12 @@ class Workbench:
         self._stack = self._naive = None
 
     @contextmanager
-    def sinking_stack(self, env: Mapping[str, str]) -> Iterator[None]:
-        """Inside the block, `stack` has `env` in its environment, and data of its own."""
+    def sinking_stack(self, env: Mapping[str, str], *, limited: bool = False) -> Iterator[None]:
+        """Inside the block, `stack` has `env` in its environment, and data of its own; `limited`: with the
+        caps and rates of an installation.
+        """
         self.fresh_stack()
-        running = stack.running(self.folder / "sinking", self.sink, env)
+        running = stack.running(self.folder / "sinking", self.sink, env, limited=limited)
         self._stack = self._stack_things.enter_context(running)
         try:
             yield

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.auth import authenticate
+from gateway.admission import Admission
 from gateway.call import Call
 from gateway.middleware.access import ROUTE, AccessLog
 from gateway.middleware.early_reply import EarlyReplies
@@ -31,6 +31,8 @@ from gateway.services import Services
 from gateway.tus.protocol import TusProtocol
 from gateway.websocket import WebSockets
 from servicekit.context import current
+from servicekit.limits import Holds
+from strongroom.errors import StrongroomError
 
 #: Answer headers that pages of other origins may read.
 EXPOSED_HEADERS: Final = (
@@ -99,23 +101,29 @@ class Entrance:
 
 
 class Dispatcher:
-    """Finds the operation, authenticates the caller, runs the handler, sends its reply."""
+    """Finds the operation, lets the caller in, runs the handler, sends its reply."""
 
     def __init__(self, services: Services, table: RouteTable) -> None:
         self._services = services
         self._table = table
+        self._admission = Admission(services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reply = await self._answer(scope, receive)
-        await reply.send_to(scope, receive, send)
+        with Holds() as holds:
+            reply = await self._answer(scope, receive, holds)
+            await reply.send_to(scope, receive, send)
 
-    async def _answer(self, scope: Scope, receive: Receive) -> Reply:
+    async def _answer(self, scope: Scope, receive: Receive, holds: Holds) -> Reply:
         method, raw_path = scope["method"], _raw_path(scope)
         if method == "OPTIONS" and (allow := self._table.allow(raw_path)):
             return Reply(204, b"", [header("allow", allow)])
-        operation, path = self._table.find(method, raw_path)
+        try:
+            operation, path = self._table.find(method, raw_path)
+        except StrongroomError:
+            await self._admission.lost(scope)
+            raise
         scope[ROUTE] = operation.path
-        principal = await authenticate(self._services, scope, public=operation.public)
+        principal = await self._admission.enter(operation, scope, holds)
         context = current()
         request_id = ""
         if context is not None:

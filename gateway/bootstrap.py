@@ -13,6 +13,7 @@ from gateway.readiness import Readiness, checks
 from gateway.services import Services
 from servicekit.auth import Authenticator
 from servicekit.channels import make_channel
+from servicekit.limits import open_limiter
 
 #: Without the bandwidth probe, windows stay as large as the message being read: a third of a download's
 #: memory, and less CPU (benchmarks/README.md).
@@ -41,11 +42,14 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
             transfer_seconds=settings.transfer_seconds,
         )
         metadata = Metadata(metadata_calls, watches, seconds=settings.rpc_seconds)
+        metrics = Metrics()
+        limiter = await stack.enter_async_context(open_limiter(settings, metrics.registry))
         yield Services(
             settings=settings,
             authenticator=authenticator,
             storage=storage,
             metadata=metadata,
             readiness=Readiness(checks(storage, metadata), seconds=settings.readiness_seconds),
-            metrics=Metrics(),
+            metrics=metrics,
+            limiter=limiter,
         )

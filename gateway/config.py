@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, IPvAnyNetwork, model_validator
 from pydantic_settings import NoDecode
 
 from servicekit.limit_settings import LimitSettings
+from servicekit.limits import CapSettings
 from servicekit.settings import CommaList, CommonSettings, SettingError
 
 MIB = 1024 * 1024
@@ -24,7 +25,7 @@ def _split(value: object) -> object:
 NetworkList = Annotated[tuple[IPvAnyNetwork, ...], NoDecode, BeforeValidator(_split)]
 
 
-class GatewaySettings(LimitSettings, CommonSettings):
+class GatewaySettings(LimitSettings, CapSettings, CommonSettings):
     """What the gateway needs beside the common settings.
 
     Memory, whatever the size of bodies: about 70 MiB, plus up to 5 MiB per upload and 3 MiB per download in

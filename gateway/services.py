@@ -9,6 +9,7 @@ from gateway.config import GatewaySettings
 from gateway.metrics import Metrics
 from gateway.readiness import Readiness
 from servicekit.auth import Authenticator
+from servicekit.limits import Limiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +22,4 @@ class Services:
     metadata: Metadata
     readiness: Readiness
     metrics: Metrics
+    limiter: Limiter

@@ -17,12 +17,14 @@ from typing import Final
 import structlog
 from starlette.types import Message, Receive, Scope, Send
 
+from gateway.admission import Admission
 from gateway.call import Call
 from gateway.notifications import Watch, show
 from gateway.problems import problem_for, problem_for_bug
 from gateway.reply import Reply
 from gateway.services import Services
 from servicekit.context import current
+from servicekit.limits import Holds
 from strongroom.errors import NotFound, StrongroomError
 
 PATH: Final = "/api/notifications/ws"
@@ -40,13 +42,18 @@ class WebSockets:
 
     def __init__(self, services: Services) -> None:
         self._services = services
+        self._admission = Admission(services)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # websocket.connect
+        with Holds() as holds:
+            await self._answer(scope, receive, send, holds)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, holds: Holds) -> None:
         context = current()
         request_id = context.request_id if context is not None else ""
         try:
-            watch = await self._begin(scope, receive, request_id)
+            watch = await self._begin(scope, receive, request_id, holds)
         except StrongroomError as error:
             await _refuse(send, problem_for(error, request_id))
             return
@@ -58,10 +65,11 @@ class WebSockets:
         await send({"type": "websocket.accept", "subprotocol": protocol})
         await _serve(watch, receive, send)
 
-    async def _begin(self, scope: Scope, receive: Receive, request_id: str) -> Watch:
+    async def _begin(self, scope: Scope, receive: Receive, request_id: str, holds: Holds) -> Watch:
         if scope["path"] != PATH:
+            await self._admission.lost(scope)
             raise NotFound(f"There is no such WebSocket; notifications are at {PATH}.")
-        principal = await self._services.authenticator.verify(_authorization(scope))
+        principal = await self._admission.watch(scope, _authorization(scope), holds)
         call = Call(self._services, scope, receive, path={}, principal=principal, request_id=request_id)
         return await Watch.begin(call, call.query("last_event_id") or "")
 

@@ -36,6 +36,22 @@ FAST_DRAIN: Final[Mapping[str, str]] = {
 }
 """Leases and graces with which everything that a dead process left behind is gone within seconds."""
 
+NO_LIMITS: Final[Mapping[str, str]] = {
+    f"STRONGROOM_{name}": "0"
+    for name in (
+        "USER_REQUESTS_PER_SECOND",
+        "USER_SHARE_PER_SECOND",
+        "ADDRESS_REQUESTS_PER_SECOND",
+        "FAILED_SIGN_INS_PER_MINUTE",
+        "USER_SESSIONS_PER_MINUTE",
+        "USER_IMPORTS_PER_MINUTE",
+        "USER_WATCHES",
+        "USER_TRANSFERS",
+        "USER_IMPORTS",
+    )
+}
+"""A test is one user at full speed, on one address."""
+
 Service = Literal["gateway", "storage", "metadata"]
 T = TypeVar("T")
 
@@ -154,8 +170,8 @@ class RunningStack:
 
 
 def start_stack(data_dir: Path, env: Mapping[str, str] | None = None) -> RunningStack:
-    """Bring a stack up with `env` on top of ``FAST_DRAIN``; data that is in ``data_dir`` is used again."""
-    stack = RunningStack(data_dir, {**FAST_DRAIN, **(env or {})})
+    """Bring a stack up with `env` on top of ``FAST_DRAIN`` and ``NO_LIMITS``; old data is used again."""
+    stack = RunningStack(data_dir, {**FAST_DRAIN, **NO_LIMITS, **(env or {})})
     try:
         stack.wait_up()
     except BaseException:

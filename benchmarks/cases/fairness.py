@@ -110,7 +110,7 @@ def _table(outcomes: Mapping[str, Outcome]) -> str:
 def run(bench: Workbench) -> Result:
     """All attacks."""
     port = free_port()
-    with bench.sinking_stack({"STRONGROOM_IMPORT_ALLOW_HOSTS": f"127.0.0.1:{port}"}):
+    with bench.sinking_stack({"STRONGROOM_IMPORT_ALLOW_HOSTS": f"127.0.0.1:{port}"}, limited=True):
         stack = bench.stack
         victim = Victim(stack.url, bench.token, bench.file_url(bench.upload_http(SIZE)))
         outcomes = {}

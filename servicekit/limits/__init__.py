@@ -1,0 +1,12 @@
+"""What one user or address may have of an installation: rates, and how much is open at once.
+
+``Limiter`` is what the doors (the gateway's dispatcher, the gRPC pipeline) ask. It counts in process, and
+also in Redis or Valkey where ``STRONGROOM_REDIS_URL`` names one. docs/limits.md lists every limit;
+docs/decisions/0007-limits.md says why it is built so.
+"""
+
+from servicekit.limits.holds import Cap, Hold, Holds
+from servicekit.limits.limiter import Limiter, open_limiter
+from servicekit.limits.settings import CapSettings
+
+__all__ = ["Cap", "CapSettings", "Hold", "Holds", "Limiter", "open_limiter"]

@@ -1,0 +1,213 @@
+"""What the doors ask: may this user, or this address, have one more?"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from prometheus_client import CollectorRegistry
+
+from servicekit.limits.holds import Cap, Hold, Places
+from servicekit.limits.metrics import LimitMetrics
+from servicekit.limits.rates import Buckets, Contention, Rate
+from servicekit.limits.settings import CapSettings
+from strongroom.errors import RateLimited
+
+if TYPE_CHECKING:
+    from servicekit.limits.redis_counts import RedisCounts  # redis takes 8 MiB that few processes need
+
+#: Refusals in a row after which a flood is slowed: each further one is answered this much later. Seconds.
+PATIENT_REFUSALS: Final = 32
+SLOWED_SECONDS: Final = 0.25
+#: Callers that are being slowed at once; further ones are refused at once.
+MAX_SLOWED: Final = 512
+WATCHES: Final = "user_watches"
+TRANSFERS: Final = "user_transfers"
+IMPORTS: Final = "user_imports"
+
+
+class Limiter:
+    """The limits of one process, by user (a token's ``sub``) and by address.
+
+    ``shared``: counts that replicas have in common, asked after the process's own.
+    """
+
+    def __init__(
+        self,
+        settings: CapSettings,
+        metrics: LimitMetrics | None = None,
+        *,
+        shared: RedisCounts | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._metrics = metrics or LimitMetrics(None)
+        self._shared = shared
+        self._clock = clock
+        self._contention = Contention()
+        self._refused: dict[str, int] = {}
+        self._slowed = 0
+        s = settings
+        self._requests = _buckets(
+            "user_requests", "requests", s.user_requests_per_second, s.user_requests_burst
+        )
+        self._share = _buckets("user_share", "requests", s.user_share_per_second, s.user_share_burst)
+        self._unsigned = _buckets(
+            "address_requests",
+            "requests without a token",
+            s.address_requests_per_second,
+            s.address_requests_burst,
+        )
+        self._sign_ins = _per_minute("failed_sign_ins", "failed sign-ins", s.failed_sign_ins_per_minute, -1)
+        self._sessions = _per_minute("user_sessions", "new resumable uploads", s.user_sessions_per_minute)
+        self._imports = _per_minute("user_imports_begun", "imports", s.user_imports_per_minute)
+        self._places = {
+            cap.name: Places(cap)
+            for cap in (
+                Cap(WATCHES, "open notification streams", s.user_watches, retry_after=5.0),
+                Cap(TRANSFERS, "transfers at once", s.user_transfers),
+                Cap(IMPORTS, "imports at once", s.user_imports, retry_after=2.0),
+            )
+        }
+
+    async def request(self, user: str) -> None:
+        """``user`` makes a request.
+
+        :raises RateLimited: too many, by the hard rate, or by the share that holds while others are active.
+        """
+        now = self._clock()
+        contended = self._contention.seen(user, now)
+        if contended and self._share is not None and (wait := self._share.take(user, now)):
+            await self._refuse(self._share.rate, user, wait)
+        await self._take(self._requests, user, now)
+        self._refused.pop(user, None)
+
+    async def unsigned_request(self, address: str) -> None:
+        """A request without a sign-in comes from ``address`` (a ``client_key``).
+
+        :raises RateLimited: too many.
+        """
+        await self._take(self._unsigned, address, self._clock())
+        self._refused.pop(address, None)
+
+    async def failed_sign_in(self, address: str) -> None:
+        """A token from ``address`` does not hold.
+
+        :raises RateLimited: too many do not.
+        """
+        await self._take(self._sign_ins, address, self._clock())
+
+    async def session(self, user: str) -> None:
+        """``user`` begins a resumable upload.
+
+        :raises RateLimited: too many in a minute.
+        """
+        await self._take(self._sessions, user, self._clock())
+
+    async def imports(self, user: str, count: int = 1) -> None:
+        """``user`` begins ``count`` imports.
+
+        :raises RateLimited: too many in a minute.
+        """
+        await self._take(self._imports, user, self._clock(), count)
+
+    async def hold(self, name: str, key: str) -> Hold | None:
+        """A place of the cap ``name``, to be released when what it stands for ends; None without a cap.
+
+        :raises RateLimited: ``key`` has them all.
+        """
+        places = self._places[name]
+        if not places.cap.most:
+            return None
+        if not places.enter(key):
+            await self._refuse_place(places.cap, key)
+        hold = Hold(lambda: places.leave(key))
+        if self._shared is None:
+            return hold
+        try:
+            lease = await self._shared.lease(places.cap, key)
+        except BaseException:
+            hold.release()
+            raise
+        if lease is None:
+            hold.release()
+            await self._refuse_place(places.cap, key)
+        return _both(hold, lease)
+
+    async def _take(self, buckets: Buckets | None, key: str, now: float, amount: int = 1) -> None:
+        if buckets is None:
+            return
+        wait = buckets.take(key, now, amount)
+        if not wait and self._shared is not None:
+            wait = await self._shared.take(buckets.rate, key, amount)
+        if wait:
+            await self._refuse(buckets.rate, key, wait)
+
+    async def _refuse(self, rate: Rate, key: str, wait: float) -> NoReturn:
+        self._metrics.refused(rate.name)
+        await self._slow_down(key)
+        raise RateLimited(
+            f"Too many: {rate.explained()}. Try again in {math.ceil(wait)} s.",
+            retry_after=wait,
+            metadata={"limit": rate.name},
+        )
+
+    async def _refuse_place(self, cap: Cap, key: str) -> NoReturn:
+        self._metrics.refused(cap.name)
+        await self._slow_down(key)
+        raise RateLimited(
+            f"Too many: you may have {cap.most} {cap.what}. End one, or try again later.",
+            retry_after=cap.retry_after,
+            metadata={"limit": cap.name},
+        )
+
+    async def _slow_down(self, key: str) -> None:
+        """Who goes on although it was refused again and again waits for each further answer."""
+        count = self._refused.pop(key, 0) + 1
+        if len(self._refused) >= 10_000:
+            del self._refused[next(iter(self._refused))]
+        self._refused[key] = count
+        if count > PATIENT_REFUSALS and self._slowed < MAX_SLOWED:
+            self._slowed += 1
+            try:
+                await asyncio.sleep(SLOWED_SECONDS)
+            finally:
+                self._slowed -= 1
+
+
+def _both(one: Hold, other: Hold) -> Hold:
+    def release() -> None:
+        one.release()
+        other.release()
+
+    return Hold(release)
+
+
+def _buckets(name: str, what: str, per_second: float, burst: int) -> Buckets | None:
+    return Buckets(Rate(name, what, per_second, burst)) if per_second else None
+
+
+def _per_minute(name: str, what: str, count: int, more: int = 0) -> Buckets | None:
+    """``more`` -1: the one that makes the count full is refused already."""
+    return _buckets(name, what, count / 60, max(1, count + more))
+
+
+@contextlib.asynccontextmanager
+async def open_limiter(
+    settings: CapSettings, registry: CollectorRegistry | None = None
+) -> AsyncIterator[Limiter]:
+    """The limits of a process by its settings; connections to the shared counts are closed at the end."""
+    metrics = LimitMetrics(registry)
+    if settings.redis_url is None:
+        yield Limiter(settings, metrics)
+        return
+    from servicekit.limits.redis_counts import RedisCounts  # noqa: PLC0415 - redis takes 8 MiB that few need
+
+    shared = RedisCounts(settings.redis_url.get_secret_value(), settings.redis_seconds, metrics)
+    try:
+        yield Limiter(settings, metrics, shared=shared)
+    finally:
+        await shared.aclose()

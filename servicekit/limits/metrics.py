@@ -1,0 +1,34 @@
+"""What was refused, and whether the shared counts are there. No label names a user or an address."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+
+class LimitMetrics:
+    """Counters of one process; ``registry`` None: counted, but shown nowhere."""
+
+    def __init__(self, registry: CollectorRegistry | None) -> None:
+        registry = registry or CollectorRegistry()
+        self._refusals = Counter(
+            "limit_refusals",
+            "Requests refused, by the limit that they passed.",
+            ("limit",),
+            registry=registry,
+        )
+        self._registry = registry
+        self._shared_up: Gauge | None = None
+
+    def refused(self, limit: str) -> None:
+        """One more."""
+        self._refusals.labels(limit).inc()
+
+    def show_shared(self, *, up: bool) -> None:
+        """Whether the shared counts are there; never called, the metric does not exist."""
+        if self._shared_up is None:
+            self._shared_up = Gauge(
+                "limits_shared_up",
+                "1: replicas count together in Redis; 0: it is away, each process counts for itself.",
+                registry=self._registry,
+            )
+        self._shared_up.set(int(up))

@@ -1,0 +1,64 @@
+"""Settings of all caps and rates; 0 turns one off. Every process reads the same names."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from pydantic import Field, SecretStr, field_validator
+
+from servicekit.settings import MIN_SECRET_BYTES, SettingError, SettingsBase
+
+_SCHEMES: Final = ("redis://", "rediss://", "unix://", "valkey://", "valkeys://")
+
+
+class CapSettings(SettingsBase):
+    """Rates and caps.
+
+    ``redis_url``: where replicas count together; None: each process counts for itself. ``redis_seconds``: how
+    long one answer of it is waited for. ``gateway_secret`` (16 bytes or more, the same in all processes):
+    proves to the services that the gateway has counted a call already.
+
+    ``user_requests_*``: requests of one user, tokens per second and how many at once. ``user_share_*``: the
+    same while other users are active in the same process. ``address_requests_*``: requests without a sign-in.
+    ``failed_sign_ins_per_minute``: of one address; further ones are answered RATE_LIMITED.
+    ``user_sessions_per_minute``, ``user_imports_per_minute``: begun by one user.
+
+    ``user_watches``, ``user_transfers``, ``user_imports``: open at once. ``address_connections``: to one
+    gateway.
+    """
+
+    redis_url: SecretStr | None = None
+    redis_seconds: float = Field(default=0.1, gt=0, le=5)
+    gateway_secret: SecretStr | None = None
+
+    user_requests_per_second: float = Field(default=1000.0, ge=0)
+    user_requests_burst: int = Field(default=2000, ge=1)
+    user_share_per_second: float = Field(default=100.0, ge=0)
+    user_share_burst: int = Field(default=200, ge=1)
+    address_requests_per_second: float = Field(default=200.0, ge=0)
+    address_requests_burst: int = Field(default=1000, ge=1)
+    failed_sign_ins_per_minute: int = Field(default=100, ge=0)
+    user_sessions_per_minute: int = Field(default=600, ge=0)
+    user_imports_per_minute: int = Field(default=600, ge=0)
+
+    user_watches: int = Field(default=16, ge=0)
+    user_transfers: int = Field(default=32, ge=0)
+    user_imports: int = Field(default=16, ge=0)
+    address_connections: int = Field(default=1800, ge=0)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(_SCHEMES):
+            raise SettingError("STRONGROOM_REDIS_URL", f"no URL that begins with {', '.join(_SCHEMES)}")
+        return url
+
+    @field_validator("gateway_secret")
+    @classmethod
+    def _is_long(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            raise SettingError(
+                "STRONGROOM_GATEWAY_SECRET",
+                f"shorter than {MIN_SECRET_BYTES} bytes; use 32 random bytes or more",
+            )
+        return secret

@@ -1,0 +1,137 @@
+"""What the doors get to hear."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from servicekit.limits import CapSettings, Hold, Limiter
+from servicekit.limits import limiter as limiter_module
+from servicekit.limits.limiter import IMPORTS, TRANSFERS, WATCHES
+from servicekit.limits.metrics import LimitMetrics
+from strongroom.errors import RateLimited
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make(clock: Clock | None = None, **settings: Any) -> Limiter:
+    found = CapSettings(**settings)
+    return Limiter(found, LimitMetrics(CollectorRegistry()), clock=clock or Clock())
+
+
+async def refused(limiter: Limiter, user: str, times: int) -> int:
+    found = [error async for error in errors(limiter, user, times)]
+    assert all(error.retry_after for error in found)
+    return len(found)
+
+
+async def errors(limiter: Limiter, user: str, times: int) -> AsyncIterator[RateLimited]:
+    for _ in range(times):
+        try:
+            await limiter.request(user)
+        except RateLimited as error:
+            yield error
+
+
+async def test_a_user_alone_may_use_the_machine_and_with_others_a_share() -> None:
+    clock = Clock()
+    limiter = make(
+        clock,
+        user_requests_burst=50,
+        user_requests_per_second=10,
+        user_share_burst=5,
+        user_share_per_second=1,
+    )
+    assert await refused(limiter, "ada", 20) == 0
+    await limiter.request("bob")
+    assert await refused(limiter, "ada", 9) == 4
+    assert await refused(limiter, "bob", 4) == 0
+    clock.now += 2.5
+    assert await refused(limiter, "ada", 5) == 0
+    last = [error async for error in errors(limiter, "ada", 60)][-1]
+    assert last.metadata == {"limit": "user_requests"}
+
+
+async def test_zero_turns_a_limit_off() -> None:
+    limiter = make(user_requests_per_second=0, user_share_per_second=0, user_watches=0)
+    await limiter.request("bob")
+    assert await refused(limiter, "ada", 3000) == 0
+    assert await limiter.hold(WATCHES, "ada") is None
+
+
+@pytest.mark.parametrize("name", [WATCHES, TRANSFERS, IMPORTS])
+async def test_places_are_per_user_and_come_back_once(name: str) -> None:
+    limiter = make(None, **{name: 2})
+    first, second = [await limiter.hold(name, "ada") for _ in range(2)]
+    with pytest.raises(RateLimited, match="you may have 2") as caught:
+        await limiter.hold(name, "ada")
+    assert (caught.value.metadata, bool(caught.value.retry_after)) == ({"limit": name}, True)
+    assert isinstance(await limiter.hold(name, "bob"), Hold)
+    assert isinstance(first, Hold)
+    first.release()
+    first.release()
+    assert isinstance(await limiter.hold(name, "ada"), Hold)
+    with pytest.raises(RateLimited):
+        await limiter.hold(name, "ada")
+    assert isinstance(second, Hold)
+
+
+async def test_the_hundredth_failed_sign_in_of_a_minute_is_refused() -> None:
+    limiter = make()
+    for _ in range(99):
+        await limiter.failed_sign_in("192.0.2.1")
+    with pytest.raises(RateLimited, match="failed sign-ins a minute"):
+        await limiter.failed_sign_in("192.0.2.1")
+    await limiter.failed_sign_in("192.0.2.2")
+
+
+async def test_a_flood_that_goes_on_is_slowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", sleep)
+    limiter = make(clock := Clock(), user_requests_burst=1, user_requests_per_second=1)
+    assert await refused(limiter, "ada", 41) == 40
+    assert waits == [limiter_module.SLOWED_SECONDS] * 8
+    clock.now += 1
+    assert await refused(limiter, "ada", 3) == 2  # admitted once: patience begins anew
+    assert len(waits) == 8
+
+
+async def test_refusals_are_counted_by_limit_without_a_name_of_anybody() -> None:
+    registry = CollectorRegistry()
+    limiter = Limiter(CapSettings(user_transfers=1), LimitMetrics(registry))
+    await limiter.hold(TRANSFERS, "ada")
+    for _ in range(2):
+        with pytest.raises(RateLimited):
+            await limiter.hold(TRANSFERS, "ada")
+    text = generate_latest(registry).decode()
+    assert 'limit_refusals_total{limit="user_transfers"} 2.0' in text
+    assert "ada" not in text
+    assert "limits_shared_up" not in text
+
+
+async def test_a_request_costs_microseconds() -> None:
+    limiter = make()
+    began = time.process_time()
+    for number in range(1000):
+        await limiter.request("ada" if number % 2 else "bob")
+        hold = await limiter.hold(TRANSFERS, "ada")
+        if hold is not None:
+            hold.release()
+        if number % 150 == 149:
+            limiter = make()
+    assert (time.process_time() - began) / 1000 < 300e-6  # some 4 µs on a quiet machine
