@@ -129,7 +129,7 @@ class StorageApp:
             copier=Copier(self.store, metadata, self._attempts, limits, self._content),
             deleter=Deleter(metadata),
             importer=importer,
-            batch_importer=BatchImporter(importer, settings.import_parallel),
+            batch_importer=BatchImporter(importer),
             projects=self._projects.use_cases,
         )
 
@@ -278,7 +278,11 @@ def source_timeouts(settings: StorageSettings) -> Timeouts:
 def import_limits(settings: StorageSettings) -> ImportLimits:
     """Limits of one import with all its tries."""
     return ImportLimits(
-        settings.import_timeout_seconds, settings.import_min_bytes_per_second, settings.import_tries
+        settings.import_timeout_seconds,
+        settings.import_min_bytes_per_second,
+        settings.import_tries,
+        parallel=settings.import_parallel,
+        parallel_per_user=settings.import_parallel_per_user,
     )
 
 

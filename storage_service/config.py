@@ -79,7 +79,8 @@ class StorageSettings(CommonSettings, S3Settings):
     import_idle_seconds: float = Field(default=30.0, gt=0)
     import_min_bytes_per_second: float = Field(default=1024.0, ge=0)
     import_tries: int = Field(default=3, ge=1, le=10)
-    import_parallel: int = Field(default=8, ge=1)
+    import_parallel: int = Field(default=32, ge=1)
+    import_parallel_per_user: int = Field(default=8, ge=1)
 
     def size_rules(self) -> dict[str, SizeRule]:
         """Size rules by the name of UploadTarget's field."""

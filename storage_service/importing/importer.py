@@ -19,6 +19,7 @@ from storage_service.attempts import fingerprint
 from storage_service.checksums import Counted
 from storage_service.content_types import hint
 from storage_service.importing.answer import Answer
+from storage_service.importing.slots import FairSlots
 from storage_service.importing.source import SourceClient, TransientFailure
 from storage_service.importing.wire import BrokenConnection
 from storage_service.intake import BodyChecks
@@ -37,13 +38,15 @@ RATE_GRACE_SECONDS = 10.0
 @dataclass(frozen=True, slots=True)
 class ImportLimits:
     """``total_seconds`` for all tries together; ``min_rate`` in bytes per second on average; ``tries`` in
-    all.
+    all. ``parallel`` imports run at once in the process, up to ``parallel_per_user`` of one owner.
     """
 
     total_seconds: float
     min_rate: float
     tries: int
     first_pause: float = 0.5
+    parallel: int = 32
+    parallel_per_user: int = 8
 
 
 @dataclass(slots=True)
@@ -62,17 +65,19 @@ class Importer:
         self._uploader = uploader
         self._sources = sources
         self._limits = limits
+        self.slots = FairSlots(limits.parallel, limits.parallel_per_user)
 
     async def run(self, url: str, spec: UploadSpec, progress: Progress) -> File:
-        """Pull ``url`` into a file as ``spec`` says; ``progress`` is kept up to date.
+        """Pull ``url`` into a file as ``spec`` says, when it is the owner's turn; ``progress`` is kept up to
+        date. The time limit begins with the turn.
 
         Raises UserMismatch, SourceUrlRefused, SourceUrlFailed, DeadlineExceeded, and what Uploader.upload
         raises.
         """
-        effective_owner(current_principal(), spec.user_id)  # before anything is fetched for them
+        owner = effective_owner(current_principal(), spec.user_id)  # before anything is fetched for them
         same_request = fingerprint(spec, url)
         try:
-            async with asyncio.timeout(self._limits.total_seconds):
+            async with self.slots.place(owner), asyncio.timeout(self._limits.total_seconds):
                 return await self._tries(url, spec, same_request, progress)
         except TimeoutError as error:
             raise DeadlineExceeded(
@@ -166,19 +171,17 @@ def _filename(url: str) -> str:
 
 
 class BatchImporter:
-    """Several imports side by side, at most ``parallel`` in the whole process."""
+    """Several imports side by side, as their owner's turns come."""
 
-    def __init__(self, importer: Importer, parallel: int) -> None:
+    def __init__(self, importer: Importer) -> None:
         self._importer = importer
-        self._slots = asyncio.Semaphore(parallel)
 
     async def run(self, items: Sequence[tuple[str, UploadSpec]]) -> list[File | StrongroomError]:
         """One result per item, in the order given; one failure spoils no other."""
         return await asyncio.gather(*(self._one(url, spec) for url, spec in items))
 
     async def _one(self, url: str, spec: UploadSpec) -> File | StrongroomError:
-        async with self._slots:
-            try:
-                return await self._importer.run(url, spec, Progress())
-            except StrongroomError as error:
-                return error
+        try:
+            return await self._importer.run(url, spec, Progress())
+        except StrongroomError as error:
+            return error

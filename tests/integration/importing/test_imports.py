@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gzip
 import random
+from functools import partial
 from typing import Any
 
 import httpx
@@ -12,7 +15,7 @@ import pytest
 from tests.e2e import samples
 from tests.e2e.shapes import check_problem
 from tests.faults.checker import Checker
-from tests.integration.importing.conftest import LIMIT, TOTAL_SECONDS
+from tests.integration.importing.conftest import IDLE_SECONDS, LIMIT, TOTAL_SECONDS
 from tests.integration.importing.hostile import CHUNKED, endless
 from tests.integration.importing.origin import (
     Origin,
@@ -24,6 +27,7 @@ from tests.integration.importing.origin import (
     reset_after,
     silence,
 )
+from tests.stack import RunningStack, until
 
 PATH = "/api/generations"
 BODY = samples.png() + random.Random(1).randbytes(100_000)
@@ -200,6 +204,34 @@ def test_a_batch_of_everything(http: httpx.Client, import_origin: Origin, name: 
     again = http.post(f"{PATH}/batch", json={"items": items}, headers=key).json()["results"]
     assert {one["generation"]["prompt"]: one["generation"]["id"] for one in again if one["success"]} == made
     assert http.get(PATH).json()["total"] == 3
+
+
+async def test_silent_sources_of_three_users_delay_no_fourth(
+    importing_stack: RunningStack, http: httpx.Client, import_origin: Origin, name: str
+) -> None:
+    """Judged by order, not by time: the fourth is done while the others' batches are still at it."""
+    silent = import_origin.script(f"{name}-silent", silence(IDLE_SECONDS * 2))
+    good = import_origin.script(name, answer(BODY))
+    batch = {"items": [{"url": silent, "type": "text-to-image"}] * 50}
+    async with contextlib.AsyncExitStack() as stack:
+        hoarders = []
+        for number in range(3):
+            token = {"Authorization": f"Bearer {importing_stack.token(f'{name}-{number}')}"}
+            client = await stack.enter_async_context(httpx.AsyncClient(headers=token, timeout=60))
+            hoarders.append(
+                asyncio.create_task(client.post(f"{importing_stack.url}{PATH}/batch", json=batch))
+            )
+        asked = partial(import_origin.requests, f"{name}-silent")
+        await asyncio.to_thread(until, "the hoarders' places are taken", lambda: len(asked()) >= 8)
+        one = {"items": [{"url": good, "type": "text-to-image"}]}
+        done = await asyncio.to_thread(http.post, f"{PATH}/batch", json=one)
+        assert not any(hoarder.done() for hoarder in hoarders)
+        assert [result["success"] for result in done.json()["results"]] == [True]
+        assert pull(http, good).status_code == 201
+        assert not any(hoarder.done() for hoarder in hoarders)
+        for hoarder in hoarders:
+            hoarder.cancel()
+        await asyncio.gather(*hoarders, return_exceptions=True)
 
 
 def test_idempotency(http: httpx.Client, import_origin: Origin, name: str) -> None:

@@ -1,0 +1,89 @@
+"""Places for imports, shared fairly: a source that says nothing holds its place for minutes, and nobody may
+hold all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+SURE: Final = 2
+"""Places that each owner may have as long as there are any."""
+SPARE: Final = 4
+"""An owner gets more than that only while fewer than one place in this many is taken."""
+
+
+class FairSlots:
+    """``total`` places; one owner has up to ``per_owner`` of them, two once the process is busy.
+
+    Owners who wait take turns, whoever came first. Used by one event loop.
+    """
+
+    def __init__(self, total: int, per_owner: int) -> None:
+        self._total = total
+        self._per_owner = per_owner
+        self._taken: Counter[str] = Counter()
+        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+
+    def running(self, owner: str) -> int:
+        """Places that ``owner`` has."""
+        return self._taken[owner]
+
+    def waiting(self, owner: str) -> int:
+        """How many of ``owner`` wait for a place."""
+        return len(self._waiting.get(owner, ()))
+
+    @asynccontextmanager
+    async def place(self, owner: str) -> AsyncIterator[None]:
+        """Wait for a place and hold it."""
+        await self._take(owner)
+        try:
+            yield
+        finally:
+            self._give_back(owner)
+
+    def _give_back(self, owner: str) -> None:
+        self._taken[owner] -= 1
+        if not self._taken[owner]:
+            del self._taken[owner]
+        self._admit()
+
+    async def _take(self, owner: str) -> None:
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(owner, deque()).append(turn)
+        self._admit()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():  # given a place and cancelled at once
+                self._give_back(owner)
+            else:
+                self._leave(owner, turn)
+            raise
+
+    def _leave(self, owner: str, turn: asyncio.Future[None]) -> None:
+        queue = self._waiting.get(owner)
+        if queue is not None and turn in queue:
+            queue.remove(turn)
+            if not queue:
+                del self._waiting[owner]
+
+    def _admit(self) -> None:
+        """Give out what may be given, an owner at a time."""
+        while (owner := next(filter(self._may_have, self._waiting), None)) is not None:
+            queue = self._waiting[owner]
+            turn = queue.popleft()
+            self._waiting.move_to_end(owner)
+            if not queue:
+                del self._waiting[owner]
+            self._taken[owner] += 1
+            turn.set_result(None)
+
+    def _may_have(self, owner: str) -> bool:
+        taken, mine = self._taken.total(), self._taken[owner]
+        if taken >= self._total or mine >= self._per_owner:
+            return False
+        return mine < SURE or taken < self._total // SPARE
