@@ -33,11 +33,12 @@ class DirectoryPlace:
 
 @dataclass(frozen=True, slots=True)
 class CentralEntry:
-    """One entry as the central directory tells it. ``name``: its bytes; ``path``: normal, without a final
-    slash.
+    """One entry as the central directory tells it. ``name``: its bytes; ``text``: these in Unicode; ``path``:
+    normal, without a final slash.
     """
 
     name: bytes
+    text: str
     path: str
     is_folder: bool
     flags: int
@@ -129,7 +130,9 @@ def _read_entry(raw: bytes, at: int) -> tuple[CentralEntry, int]:
     is_folder = text.endswith("/")
     _check_mode(outside >> 16, name, is_folder=is_folder)
     _check_sizes(method, packed, size, name, is_folder=is_folder)
-    return CentralEntry(name, check_name(text), is_folder, flags, method, crc32, packed, size, offset), end
+    return CentralEntry(
+        name, text, check_name(text), is_folder, flags, method, crc32, packed, size, offset
+    ), end
 
 
 def read_extra(raw: bytes, name: bytes) -> dict[int, bytes]:
@@ -188,6 +191,8 @@ def _check_mode(mode: int, name: bytes, *, is_folder: bool) -> None:
         raise refused("symlink", "the entry is a symbolic link", name)
     if kind not in {0, stat.S_IFDIR if is_folder else stat.S_IFREG}:
         raise refused("special_file", "the entry is neither a file nor a folder", name)
+    if stat.S_IMODE(mode) & (stat.S_ISUID | stat.S_ISGID | stat.S_ISVTX):
+        raise refused("special_mode", "the entry is marked setuid, setgid or sticky", name)
 
 
 def _check_sizes(method: int, packed: int, size: int, name: bytes, *, is_folder: bool) -> None:

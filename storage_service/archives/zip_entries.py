@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 
 from storage_service.archives import zip_layout as layout
 from storage_service.archives.zip_directory import CentralEntry, read_extra
+from storage_service.archives.zip_names import decode_name
 from storage_service.archives.zip_refusals import refused
 
 _INLINE_BYTES = 32 * 1024
@@ -42,8 +43,9 @@ async def read_local_header(read: ReadExactly, entry: CentralEntry) -> int:
         raise refused("local_mismatch", "local header and central directory name it differently", entry.name)
     if method != entry.method or (flags ^ entry.flags) & _TOLD_TWICE:
         raise refused("local_mismatch", "local header and central directory treat it differently", entry.name)
-    extra = read_extra(rest[name_size:], entry.name).get(layout.ZIP64_EXTRA)
-    told = (crc32, *_local_sizes(extra, packed, size, entry))
+    fields = read_extra(rest[name_size:], entry.name)
+    _check_local_name(fields.get(layout.UNICODE_PATH_EXTRA), entry)
+    told = (crc32, *_local_sizes(fields.get(layout.ZIP64_EXTRA), packed, size, entry))
     real = (entry.crc32, entry.packed, entry.size)
     later = entry.flags & layout.DESCRIPTOR
     if any(value != wanted and not (later and value == 0) for value, wanted in zip(told, real, strict=True)):
@@ -93,6 +95,14 @@ async def read_descriptor(read: ReadExactly, entry: CentralEntry, room: int) -> 
         raise refused("data_descriptor", "the data descriptor is malformed", entry.name)
     if (crc32, packed, size) != (entry.crc32, entry.packed, entry.size):
         raise refused("data_descriptor", "the data descriptor contradicts the central directory", entry.name)
+
+
+def _check_local_name(unicode_path: bytes | None, entry: CentralEntry) -> None:
+    """The local header says the same name, in Unicode too. Raises ArchiveInvalid."""
+    if unicode_path is not None and decode_name(entry.name, entry.flags, unicode_path) != entry.text:
+        raise refused(
+            "two_names", "the Unicode path extra field of the local header says another name", entry.name
+        )
 
 
 def _local_sizes(extra: bytes | None, packed: int, size: int, entry: CentralEntry) -> tuple[int, int]:

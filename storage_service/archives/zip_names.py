@@ -1,8 +1,8 @@
 """Names inside a ZIP: which are taken, and what they mean.
 
 A name is refused, never mended: an archive that holds ``../x`` means harm or is broken, and either way its
-author
-should know. The rules of project paths (``PATH_INVALID``) come on top.
+author should know. The rules of project paths (``PATH_INVALID``) come on top; those of ``tree_names`` are
+shared with them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from collections.abc import Iterable
 
 from storage_service.archives import zip_layout as layout
 from storage_service.archives.zip_refusals import refused
+from storage_service.tree_names import NameRefused, PathSet, check_portable
 
 MAX_NAME_BYTES = 1024
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -23,8 +24,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
 def decode_name(raw: bytes, flags: int, unicode_path: bytes | None) -> str:
     """The name as text: UTF-8 where the entry says so; else the Unicode path extra field (APPNOTE 4.6.9),
-    UTF-8 (macOS
-    does not say so) or code page 437. Raises ArchiveInvalid.
+    UTF-8 (macOS does not say so) or code page 437. Raises ArchiveInvalid.
     """
     if not raw:
         raise refused("empty_name", "an entry has no name")
@@ -57,30 +57,23 @@ def check_name(name: str) -> str:
         raise refused("parent_segment", "the name leaves the archive with ..", name)
     if "" in segments or "." in segments:
         raise refused("empty_segment", "the name holds an empty segment or a dot", name)
+    try:
+        check_portable(path)
+    except NameRefused as error:
+        raise refused(error.rule, error.message, name) from error
     return path
 
 
 def check_unique(paths: Iterable[tuple[str, bool]]) -> None:
-    """``paths``: (path, is a folder). Raises ArchiveInvalid for a path that comes twice, or is file and
-    folder.
+    """``paths``: (path, is a folder). Raises ArchiveInvalid for a path that comes twice, is file and folder,
+    or is another one to a system that ignores case.
     """
-    files: set[str] = set()
-    folders: set[str] = set()
-    listed: set[str] = set()
+    tree = PathSet()
     for path, is_folder in paths:
-        if path in files or path in listed:
-            raise refused("duplicate_name", "the name comes twice", path)
-        if is_folder:
-            listed.add(path)
-        else:
-            files.add(path)
-        parent = path if is_folder else path.rpartition("/")[0]
-        while parent and parent not in folders:
-            folders.add(parent)
-            parent = parent.rpartition("/")[0]
-    both = files & folders
-    if both:
-        raise refused("file_and_folder", "the name is that of a file and of a folder", min(both))
+        try:
+            tree.add(path, is_folder=is_folder)
+        except NameRefused as error:
+            raise refused(error.rule, error.message, path) from error
 
 
 def _plain_name(raw: bytes, flags: int) -> str:

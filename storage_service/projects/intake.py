@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import unicodedata
 from collections.abc import AsyncIterator, Sequence
 
 from storage_service import checksums
@@ -15,11 +16,13 @@ from storage_service.intake import MAX_CHUNK
 from storage_service.objects import Chunk
 from storage_service.parts import SMALL_CHUNK
 from storage_service.projects.limits import ProjectLimits
+from storage_service.tree_names import NameRefused, PathSet, check_portable
 from strongroom.errors import (
     ChecksumMismatch,
     ChunkTooLarge,
     InvalidField,
     MalformedRequest,
+    PathInvalid,
     SizeMismatch,
     UploadIncomplete,
 )
@@ -144,6 +147,7 @@ class SaveStream:
         self._pending: SaveProjectRequest | None = None
         self._files = 0
         self._total = 0
+        self._paths = PathSet()
 
     async def spec(self) -> SaveProjectSpec:
         """The first message. Raises UploadIncomplete, MalformedRequest."""
@@ -189,11 +193,23 @@ class SaveStream:
         self._files += 1
         self._total += head.size_bytes
         self._limits.check(files=self._files, largest=head.size_bytes, total=self._total)
+        self._check_path(unicodedata.normalize("NFC", head.path))
         if (head.sha256 and len(head.sha256) != SHA256_SIZE) or (head.unchanged and not head.sha256):
             raise InvalidField(
                 f"{shown(head.path)}: sha256 has {SHA256_SIZE} bytes, and unchanged needs it",
                 field="file.sha256",
             )
+
+    def _check_path(self, path: str) -> None:
+        """What a ZIP's entry is asked. Raises PathInvalid {path, rule}."""
+        try:
+            check_portable(path)
+            self._paths.add(path)
+        except NameRefused as error:
+            rule = "duplicate_path" if error.rule == "duplicate_name" else error.rule
+            raise PathInvalid(
+                f"{shown(path)}: {error.message}.", metadata={"path": shown(path), "rule": rule}
+            ) from error
 
 
 class ArchiveStream:

@@ -7,6 +7,7 @@ import hashlib
 import pytest
 
 from strongroom.errors import (
+    ArchiveInvalid,
     ChecksumMismatch,
     ChunkTooLarge,
     IdempotencyKeyReused,
@@ -20,8 +21,9 @@ from strongroom.errors import (
     VersionConflict,
 )
 from strongroom.storage.v1.project_pb2 import SaveProjectFile, SaveProjectRequest
-from tests.integration.storage_service.projects.client import ProjectClient
+from tests.integration.storage_service.projects.client import ProjectClient, zipped
 from tests.integration.storage_service.projects.draining import wait_drained
+from tests.unit.storage_service.hostile_names import CLASHES, KINDS
 
 SITE = {
     "index.html": b"<!doctype html><title>1</title>",
@@ -180,10 +182,40 @@ async def test_a_path_twice(client: ProjectClient) -> None:
     assert caught.value.metadata["rule"] == "duplicate_path"
 
 
-async def test_names_that_differ_in_case_are_two_files(client: ProjectClient) -> None:
-    files = {"Readme.md": b"1", "README.md": b"2"}
-    await client.save(files)
-    assert await client.content() == files
+@pytest.mark.parametrize("rule", KINDS)
+async def test_names_that_some_system_takes_for_another(client: ProjectClient, rule: str) -> None:
+    """By the last file of a save, when others are on their way: nothing stays, of either way in."""
+    name = KINDS[rule][0]
+    files = {"good.txt": b"1", f"deep/{name}/x": b"2"}
+    with pytest.raises(PathInvalid) as caught:
+        await client.save(files)
+    assert caught.value.metadata["rule"] == rule
+    with pytest.raises(ArchiveInvalid) as refused:
+        await client.save_archive(zipped(files))
+    assert refused.value.metadata["rule"] == rule
+    with pytest.raises(ProjectNotFound):
+        await client.project()
+
+
+@pytest.mark.parametrize(("rule", "one", "other"), CLASHES)
+async def test_names_that_clash(client: ProjectClient, rule: str, one: str, other: str) -> None:
+    if one.endswith("/") or other.endswith("/") or rule == "duplicate_name":
+        one, other, rule = "A/x", "a/y", "case_collision"  # no folders, nothing twice in a save's dict
+    with pytest.raises(PathInvalid) as caught:
+        await client.save({one: b"1", "between": b"2", other: b"3"})
+    assert caught.value.metadata["rule"] == rule
+    with pytest.raises(ProjectNotFound):
+        await client.project()
+
+
+async def test_nothing_is_left_of_refused_names(client: ProjectClient) -> None:
+    for name in ("nul.txt", "README.MD"):
+        with pytest.raises(PathInvalid):
+            await client.save({"readme.md": b"1", f"{name}": b"2"})
+    wait_drained(client)
+    assert client.services.versions(client.prefix) == []
+    query = "SELECT count(*) FROM blobs WHERE owner_id = %s"
+    assert client.services.logins.rows(query, client.owner) == [(0,)]
 
 
 async def test_repeats(client: ProjectClient) -> None:

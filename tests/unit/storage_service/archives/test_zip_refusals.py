@@ -21,6 +21,7 @@ from tests.unit.storage_service.archives.hand_made import (
     unicode_path,
 )
 from tests.unit.storage_service.archives.reading import read_zip
+from tests.unit.storage_service.hostile_names import CLASHES, HONEST, KINDS
 
 PLAIN = Entry()
 OTHER = Entry(name=b"b.txt", body=b"other")
@@ -187,6 +188,73 @@ async def test_names_that_are_refused(rule: str, name: bytes) -> None:
     with pytest.raises(ArchiveInvalid) as caught:
         await read_zip(archive(PLAIN.but(name=name)))
     assert caught.value.metadata["rule"] == rule
+
+
+@pytest.mark.parametrize("place", ["first", "last"])
+@pytest.mark.parametrize(("rule", "name"), [(rule, names[0]) for rule, names in KINDS.items()])
+async def test_names_that_some_system_takes_for_another(rule: str, name: str, place: str) -> None:
+    bad = PLAIN.but(name=f"deep/er/{name}/x".encode(), flags=layout.UTF8)
+    with pytest.raises(ArchiveInvalid) as caught:
+        await read_zip(archive(bad, OTHER) if place == "first" else archive(OTHER, bad))
+    assert caught.value.metadata["rule"] == rule
+
+
+@pytest.mark.parametrize(("rule", "one", "other"), CLASHES)
+async def test_names_that_clash(rule: str, one: str, other: str) -> None:
+    entries = [
+        Entry(name=name.encode(), flags=layout.UTF8, mode=0, body=b"" if name.endswith("/") else b"x")
+        for name in (one, "between", other)
+    ]
+    with pytest.raises(ArchiveInvalid) as caught:
+        await read_zip(archive(*entries))
+    assert caught.value.metadata["rule"] == rule
+
+
+@pytest.mark.parametrize("mode", [0o104755, 0o102755, 0o101755, 0o107777, 0o4755, 0o042755, 0o041777])
+async def test_modes_that_are_refused(mode: int) -> None:
+    folder = mode & 0o040000
+    marked = PLAIN.but(name=b"a/" if folder else b"a", body=b"" if folder else b"x", mode=mode)
+    with pytest.raises(ArchiveInvalid) as caught:
+        await read_zip(archive(OTHER, marked))
+    assert caught.value.metadata["rule"] == "special_mode"
+
+
+@pytest.mark.parametrize("name", HONEST)
+async def test_names_that_are_taken(name: str) -> None:
+    path = f"a/{name}"
+    body = archive(PLAIN.but(name=path.encode(), flags=layout.UTF8), Entry(name=b"empty/", body=b"", mode=0))
+    assert await read_zip(body) == {path: PLAIN.body}
+
+
+@pytest.mark.parametrize("where", ["local", "central", "extra"])
+async def test_a_unicode_path_that_agrees(where: str) -> None:
+    name = "\u00fc.txt".encode()
+    extra = unicode_path(name, "\u00fc.txt")
+    agreeing = PLAIN.but(
+        name=name, flags=layout.UTF8, **{where: extra if where == "extra" else {"extra": extra}}
+    )
+    assert await read_zip(archive(agreeing)) == {"\u00fc.txt": PLAIN.body}
+
+
+@pytest.mark.parametrize("where", ["local", "central"])
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [(b"a.txt", 0), (b"a.txt", layout.UTF8), ("\u00fc".encode(), layout.UTF8)],
+)
+async def test_a_unicode_path_that_contradicts(where: str, name: bytes, flags: int) -> None:
+    """In one header alone, too: readers differ in which one they believe."""
+    lying = PLAIN.but(name=name, flags=flags, **{where: {"extra": unicode_path(name, "b.txt")}})
+    with pytest.raises(ArchiveInvalid) as caught:
+        await read_zip(archive(lying))
+    assert caught.value.metadata["rule"] == "two_names"
+
+
+async def test_a_unicode_path_in_the_local_header_alone() -> None:
+    """Without the flag nobody knows what the plain name means; so the central directory alone decides."""
+    lying = PLAIN.but(name=b"\x81", local={"extra": unicode_path(b"\x81", "b.txt")})
+    with pytest.raises(ArchiveInvalid) as caught:
+        await read_zip(archive(lying))
+    assert caught.value.metadata["rule"] == "two_names"
 
 
 @pytest.mark.parametrize("what", LIES)
