@@ -18,8 +18,10 @@ from storage_service.archives import zip_layout as layout
 from storage_service.archives.zip_names import check_name, decode_name
 from storage_service.archives.zip_refusals import refused
 
-TAIL_BYTES = layout.END.size + layout.MAX16 + layout.LOCATOR.size + layout.END64.size
-"""So much of the end may hold the end records: they and the longest comment."""
+MAX_PADDING = 64 << 10
+"""Zeros that may follow the end record: streams are filled up to whole blocks (bsdtar: 10,240 bytes)."""
+TAIL_BYTES = layout.END.size + layout.MAX16 + layout.LOCATOR.size + layout.END64.size + MAX_PADDING
+"""So much of the end may hold the end records: they, the longest comment, and padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +85,24 @@ def read_directory(raw: bytes, place: DirectoryPlace) -> list[CentralEntry]:
 
 
 def _find_end(tail: bytes) -> int:
-    """Where END begins: it and its comment are the last thing in the file."""
+    """Where END begins: it and its comment are the last thing in the file, but for zeros."""
     at = tail.rfind(layout.END_SIGNATURE, 0, max(len(tail) - layout.END.size + len(layout.END_SIGNATURE), 0))
     if at < 0:
         raise refused("no_end_record", "this is no ZIP, or its end is missing")
-    comment_size = struct.unpack_from("<H", tail, at + layout.END.size - 2)[0]
-    if at + layout.END.size + comment_size != len(tail):
+    end = _end_of(tail, at)
+    if end > len(tail) or len(tail) - end > MAX_PADDING or tail.count(0, end) != len(tail) - end:
         raise refused("several_ends", "something follows the end record that its comment does not cover")
     if tail.find(layout.END_SIGNATURE, at + 1) >= 0:
         raise refused("several_ends", "the comment holds another end record")
+    before = tail.rfind(layout.END_SIGNATURE, 0, at)
+    if end < len(tail) and before >= 0 and at < _end_of(tail, before) <= len(tail):
+        raise refused("several_ends", "the comment holds another end record")
     return at
+
+
+def _end_of(tail: bytes, at: int) -> int:
+    """Where the comment of the end record at ``at`` ends."""
+    return at + layout.END.size + int(struct.unpack_from("<H", tail, at + layout.END.size - 2)[0])
 
 
 def _read_end64(tail: bytes, at: int, end: int) -> tuple[int, int, int, int, int, int]:
@@ -136,10 +146,14 @@ def _read_entry(raw: bytes, at: int) -> tuple[CentralEntry, int]:
 
 
 def read_extra(raw: bytes, name: bytes) -> dict[int, bytes]:
-    """Extra fields by id. Raises ArchiveInvalid for a field that is cut off, and for a meaning told twice."""
+    """Extra fields by id, up to zeros that only fill the place (zipalign). Raises ArchiveInvalid for a field
+    that is cut off, and for a meaning told twice.
+    """
     fields: dict[int, bytes] = {}
     at = 0
     while at < len(raw):
+        if not any(raw[at:]):
+            break
         if len(raw) - at < 4:
             raise refused("extra_field", "the extra fields are cut off", name)
         kind, size = struct.unpack_from("<HH", raw, at)

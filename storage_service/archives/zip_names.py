@@ -19,6 +19,8 @@ from storage_service.tree_names import NameRefused, PathSet, check_portable
 
 MAX_NAME_BYTES = 1024
 _DRIVE = re.compile(r"[A-Za-z]:")
+_LEADING_DOTS = re.compile(r"^(?:\./)+")
+"""`tar -a -cf x.zip .` writes it; APPNOTE 4.4.17 forbids only drives, slashes and backslashes."""
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffe\uffff]")
 
 
@@ -40,27 +42,30 @@ def decode_name(raw: bytes, flags: int, unicode_path: bytes | None) -> str:
 
 
 def check_name(name: str) -> str:
-    """The path in NFC, without the slash at the end of a folder's name. Raises ArchiveInvalid naming the
-    rule.
+    """The path in NFC, without ``./`` at its beginning and the slash at the end of a folder's name; empty for
+    the folder ``./`` itself. Raises ArchiveInvalid naming the rule.
     """
+    given, name = name, _LEADING_DOTS.sub("", name)
+    if not name and given.endswith("/"):
+        return ""
     if "\\" in name:
-        raise refused("backslash", "the name holds a backslash; folders are parted by /", name)
+        raise refused("backslash", "the name holds a backslash; folders are parted by /", given)
     if _CONTROL.search(name):
-        raise refused("control_character", "the name holds a control character", name)
+        raise refused("control_character", "the name holds a control character", given)
     if name.startswith("/"):
-        raise refused("absolute_name", "the name is absolute", name)
+        raise refused("absolute_name", "the name is absolute", given)
     if _DRIVE.match(name):
-        raise refused("drive_letter", "the name begins with a drive letter", name)
+        raise refused("drive_letter", "the name begins with a drive letter", given)
     path = unicodedata.normalize("NFC", name).removesuffix("/")
     segments = path.split("/")
     if ".." in segments:
-        raise refused("parent_segment", "the name leaves the archive with ..", name)
+        raise refused("parent_segment", "the name leaves the archive with ..", given)
     if "" in segments or "." in segments:
-        raise refused("empty_segment", "the name holds an empty segment or a dot", name)
+        raise refused("empty_segment", "the name holds an empty segment or a dot", given)
     try:
         check_portable(path)
     except NameRefused as error:
-        raise refused(error.rule, error.message, name) from error
+        raise refused(error.rule, error.message, given) from error
     return path
 
 
@@ -70,6 +75,8 @@ def check_unique(paths: Iterable[tuple[str, bool]]) -> None:
     """
     tree = PathSet()
     for path, is_folder in paths:
+        if not path:  # the archive's own folder
+            continue
         try:
             tree.add(path, is_folder=is_folder)
         except NameRefused as error:
