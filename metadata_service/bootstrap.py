@@ -19,6 +19,7 @@ from metadata_service.editing import Editing
 from metadata_service.event_media import EventMedia
 from metadata_service.files import FileQueries
 from metadata_service.generations import GenerationQueries
+from metadata_service.looking import Looking
 from metadata_service.newest_first import NewestFirst
 from metadata_service.paging import PageTokens
 from metadata_service.pool import make_pool
@@ -76,6 +77,8 @@ class Application:
         self._pool: Pool = make_pool(settings.database_url.get_secret_value(), settings.pool)
         self._waking = Waking(lambda: connect(settings.database_url.get_secret_value()))
         self._database = Database(self._pool, committed=self._waking.committed)
+        self._watching = Watching(self._database, settings.timing.events)
+        self._looking = Looking(self._watching)
         self.spec = ServerSpec(
             name="metadata_service",
             bind=settings.metadata_bind,
@@ -91,7 +94,8 @@ class Application:
         await startup.open_pool(self._pool)
         try:
             await startup.check(self._database)
-            async with self._waking.running(self.spec.heartbeats):
+            heartbeats = self.spec.heartbeats
+            async with self._waking.running(heartbeats), self._looking.running(heartbeats):
                 yield
         finally:
             await self._pool.close()
@@ -110,8 +114,8 @@ class Application:
             server,
         )
         add_EventMediaServiceServicer_to_server(EventMediaServicer(EventMedia(database, pages)), server)
-        watching = Watching(database, self._settings.timing.events)
-        add_NotificationServiceServicer_to_server(NotificationServicer(watching, self._waking), server)
+        notifications = NotificationServicer(self._watching, self._waking, self._looking)
+        add_NotificationServiceServicer_to_server(notifications, server)
         add_CredentialServiceServicer_to_server(CredentialServicer(), server)
         add_UsageServiceServicer_to_server(UsageServicer(UsageQueries(database, limits)), server)
         add_ReservationServiceServicer_to_server(

@@ -2,7 +2,7 @@
 
 NOTIFY takes a lock over the whole database until its commit is on disk, so it stays out of the transactions
 that write events: after their commit the owner is noted, and one background connection tells all noted
-owners together. A lost NOTIFY costs time only: waiters also look by themselves every few seconds.
+owners together. A lost NOTIFY costs time only: ``looking`` finds what nobody told of.
 """
 
 from __future__ import annotations
@@ -49,14 +49,13 @@ class Waking:
         self._something.set()
 
     @contextlib.contextmanager
-    def waiting(self, owner_id: str) -> Iterator[asyncio.Event]:
-        """An event that is set whenever the owner may have new events."""
-        event = asyncio.Event()
-        self._waiters[owner_id].add(event)
+    def waiting(self, owner_id: str, woken: asyncio.Event) -> Iterator[None]:
+        """Set ``woken`` whenever the owner may have new events."""
+        self._waiters[owner_id].add(woken)
         try:
-            yield event
+            yield
         finally:
-            self._waiters[owner_id].discard(event)
+            self._waiters[owner_id].discard(woken)
             if not self._waiters[owner_id]:
                 del self._waiters[owner_id]
 

@@ -8,11 +8,12 @@ later.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from metadata_service.database import Database, user
+from metadata_service.database import SYSTEM, Database, user
 from metadata_service.families import family_name
 from metadata_service.timestamps import to_proto
 from strongroom.errors import InvalidField, OffsetOutOfRange
@@ -26,6 +27,16 @@ WHERE owner_id = %(owner)s AND (xid, id) > (%(xid)s::text::xid8, %(id)s::bigint)
     AND xid < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY events.xid, events.id LIMIT %(limit)s
 """  # a bare xid would name the output column, which is text: "1000" before "999"
+# One probe of the primary key for each place.
+_BEHIND: Final = """
+SELECT place.number - 1 FROM unnest(%s::text[], %s::text[], %s::bigint[]) WITH ORDINALITY
+    AS place (owner_id, xid, id, number)
+WHERE EXISTS (
+    SELECT FROM events WHERE events.owner_id = place.owner_id
+        AND (events.xid, events.id) > (place.xid::xid8, place.id)
+        AND events.xid < pg_snapshot_xmin(pg_current_snapshot())
+)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,17 @@ class Watching:
                 )
             )
         return events, position
+
+    async def behind(self, places: Sequence[tuple[str, Position]]) -> list[int]:
+        """Which of ``places`` (owner, position) have events after them: their indexes. Nothing of the events
+        is read, so one query may look for all owners.
+        """
+        params = (
+            [owner for owner, _ in places],
+            [str(position.xid) for _, position in places],
+            [position.id for _, position in places],
+        )
+        return [int(row[0]) for row in await self._database.read(SYSTEM, _BEHIND, params)]
 
 
 def _named(payload: dict[str, Any]) -> dict[str, Any]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Iterator
 from typing import Final, TypeAlias
 
 from grpc.aio import ServicerContext
 
+from metadata_service.looking import Looking, Waiter
 from metadata_service.waking import Waking
 from metadata_service.watching import Watching
 from servicekit.context import current_principal, draining
@@ -18,35 +21,56 @@ from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationSer
 Context: TypeAlias = "ServicerContext[pb.WatchRequest, pb.WatchResponse]"
 
 HEARTBEAT_SECONDS: Final = 15.0
-LOOK_SECONDS: Final = 3.0
 SLOW_SECONDS: Final = 30.0
 
 
 class NotificationServicer(NotificationServiceServicer):
     """Streams events. Nothing is buffered: a reader that takes too long over one message is dropped."""
 
-    def __init__(self, watching: Watching, waking: Waking) -> None:
+    def __init__(self, watching: Watching, waking: Waking, looking: Looking) -> None:
         self._watching = watching
         self._waking = waking
+        self._looking = looking
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> None:  # type: ignore[override]
         owner = effective_owner(current_principal(), request.user_id)
         position = await self._watching.start(owner, request.resume_token)
-        silent, leaving = 0.0, draining()
-        with self._waking.waiting(owner) as woken:
+        waiter, leaving = Waiter(owner, position), draining()
+        with self._waking.waiting(owner, waiter.woken), _told(leaving, waiter.woken):
             await _send(context, pb.WatchResponse())
             while not leaving.is_set():
-                woken.clear()
-                events, position = await self._watching.after(owner, position)
+                waiter.woken.clear()
+                events, waiter.position = await self._watching.after(owner, waiter.position)
                 for event in events:
                     await _send(context, pb.WatchResponse(event=event))
-                    silent = 0.0
-                if events:
-                    continue
-                silent += await _wait(woken)
-                if silent >= HEARTBEAT_SECONDS:
+                if not events:
+                    await self._next(waiter, context)
+
+    async def _next(self, waiter: Waiter, context: Context) -> None:
+        """Until woken; with a heartbeat for every while of silence."""
+        with self._looking.waiting(waiter):
+            while True:
+                try:
+                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                        await waiter.woken.wait()
+                        return
+                except TimeoutError:
                     await _send(context, pb.WatchResponse())
-                    silent = 0.0
+
+
+@contextlib.contextmanager
+def _told(leaving: asyncio.Event, woken: asyncio.Event) -> Iterator[None]:
+    """Set ``woken`` once ``leaving`` is set."""
+
+    async def tell() -> None:
+        await leaving.wait()
+        woken.set()
+
+    task = asyncio.create_task(tell())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 async def _send(context: Context, response: pb.WatchResponse) -> None:
@@ -57,14 +81,3 @@ async def _send(context: Context, response: pb.WatchResponse) -> None:
             "the reader is too slow; connect again with the id of the last event as resume_token",
             retry_after=1.0,
         ) from None
-
-
-async def _wait(woken: asyncio.Event) -> float:
-    """Until woken, a few seconds at the most; returns about how long."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    try:
-        await asyncio.wait_for(woken.wait(), LOOK_SECONDS)
-    except TimeoutError:
-        return LOOK_SECONDS
-    return loop.time() - began
