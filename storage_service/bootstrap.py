@@ -19,6 +19,7 @@ from servicekit.settings import require
 from storage_service.archives.client import FileListClient
 from storage_service.attempts import Attempts
 from storage_service.budget import ByteBudget
+from storage_service.claims import Floor
 from storage_service.cleaner import Cleaner
 from storage_service.config import StorageSettings, reveal
 from storage_service.content_types import ContentRules
@@ -76,7 +77,9 @@ class StorageApp:
         )
         self._sources = SourceClient(url_rules(settings), SystemResolver(), source_timeouts(settings))
         self._content = ContentRules(settings.allowed_types())
-        self._budget = ByteBudget(settings.upload_memory_bytes)
+        self._budget = ByteBudget(
+            settings.upload_memory_bytes, Floor(settings.min_body_rate, settings.body_rate_window)
+        )
         self._projects = Projects(self._project_parts(metadata, projects, settler))
         self._limits = Limits(settings.size_rules(), min_part_bytes=settings.part_size_bytes)
         self._sessions = SessionUseCases(self._session_parts(metadata))

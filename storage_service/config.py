@@ -36,8 +36,11 @@ DOCUMENT_TYPES = (
 class StorageSettings(CommonSettings, S3Settings):
     """Everything storage_service can be told.
 
-    Memory of body bytes: ``upload_memory_bytes`` for the process, two parts of ``part_size_bytes`` for one
-    upload, 32 MiB for one project's save, plus up to 4 MiB of messages in decoding for each open stream.
+    Memory of body bytes: ``upload_memory_bytes`` for the process, of which an upload holds what it has
+    brought of at most two parts of ``part_size_bytes``, a project's save 32 MiB; plus up to 4 MiB of messages
+    in decoding for each open stream. ``min_body_rate``: bytes per second an upload must bring over each
+    ``body_rate_window`` (seconds in which the service was ready to read); 64 KiB/s while others wait for
+    memory.
     ``archive_memory_bytes`` is for ZIPs: 4 MiB and a largest project file while one is read, up to 8 MiB
     fetched ahead while one is written (and beside it up to 11 MiB for each ZIP on its way out). ``*_types``
     are exact types or wildcards (``image/*``); empty takes any.
@@ -49,6 +52,8 @@ class StorageSettings(CommonSettings, S3Settings):
     part_size_bytes: int = Field(default=8 * MIB, ge=MIN_PART_SIZE, le=MAX_PUT_SIZE)
     upload_memory_bytes: int = Field(default=256 * MIB, ge=2 * MIN_PART_SIZE)
     archive_memory_bytes: int = Field(default=128 * MIB, ge=1)
+    min_body_rate: int = Field(default=1024, ge=0)
+    body_rate_window: float = Field(default=30.0, gt=0)
     upload_lease_seconds: float = Field(default=60.0, gt=0)
     cleaner_interval_seconds: float = Field(default=5.0, gt=0)
     cleaner_sweep_seconds: float = Field(default=600.0, gt=0)

@@ -2,9 +2,8 @@
 parallel.
 
 Memory: an upload holds at most ``PARTS_IN_MEMORY`` parts (one on its way while the next one fills, or two
-on their way), each reserved from the process-wide byte budget before its first byte is kept. While the
-budget is spent the stream is not read, so HTTP/2 flow control slows the client. What a process may hold is
-therefore
+on their way), taken from the process-wide byte budget as their bytes arrive. While the budget is spent the
+stream is not read, so HTTP/2 flow control slows the client. What a process may hold is therefore
 
     UPLOAD_MEMORY_BYTES + streams x (MAX_CHUNK + one gRPC message in decoding)
 """
@@ -19,6 +18,7 @@ from typing import Protocol
 from servicekit import failpoints
 from storage_service.budget import ByteBudget
 from storage_service.checksums import Counted
+from storage_service.claims import Claim, Interruptible
 from storage_service.objects import Chunk, Doubtful, ObjectAttributes, PutResult
 from storage_service.objectstore import MultipartWriter, ObjectWriter
 from storage_service.parts import Part, PartAssembler
@@ -61,27 +61,26 @@ class PartPipeline:
         self._store = store
         self._reservations = reservations
         self._blob = blob
-        self._slots = _PartSlots(budget, blob.part_size_bytes)
+        self._reading = Interruptible()
+        self._slots = _PartSlots(budget, blob, self._reading)
         self._attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
         self._upload_id = ""
         self._creating = Doubtful()
         self._parts: dict[int, blob_pb2.Part] = {}
 
     async def send(self, chunks: AsyncIterator[Chunk | Counted], size_hint: int | None) -> StoredBody:
-        """Send the whole body. ``size_hint``: its size where known, so that small bodies reserve little
-        memory.
+        """Send the whole body. ``size_hint``: its size where known.
 
-        On any error or cancellation nothing is undone here: the attempt's row knows what to remove.
+        Raises Overloaded or DeadlineExceeded for a body that comes too slowly. On any error or cancellation
+        nothing is undone here: the attempt's row knows what to remove.
         """
         assembler = PartAssembler(self._blob.part_size_bytes)
         try:
             async with asyncio.TaskGroup() as sending:
-                await self._slots.acquire(size_hint)
-                async for chunk in chunks:
-                    for part in assembler.feed(chunk):
-                        await self._start_part(sending, part)
-                        await self._slots.acquire(None)
+                async with self._reading:
+                    await self._read(sending, assembler, chunks, size_hint)
                 last = assembler.finish()
+                self._slots.filling.seal()
                 if self._upload_id and last is not None:
                     await self._start_part(sending, last)
             if not self._upload_id:
@@ -94,6 +93,26 @@ class PartPipeline:
         return StoredBody(
             assembler.size, assembler.crc32c, None, self._upload_id, parts, created_twice=self._creating.is_so
         )
+
+    async def _read(
+        self,
+        sending: asyncio.TaskGroup,
+        assembler: PartAssembler,
+        chunks: AsyncIterator[Chunk | Counted],
+        size_hint: int | None,
+    ) -> None:
+        await self._slots.next(size_hint)
+        async for chunk in chunks:
+            await self._slots.filling.take(min(len(chunk), assembler.part_size - assembler.pending))
+            parts = assembler.feed(chunk)
+            for number, part in enumerate(parts):
+                if number:
+                    await self._slots.filling.take(part.size)
+                self._slots.filling.seal()
+                await self._start_part(sending, part)
+                await self._slots.next(size_hint and max(size_hint - part.offset - part.size, 1))
+            if parts:
+                await self._slots.filling.take(assembler.pending)
 
     async def _put(self, body: Part | None) -> StoredBody:
         await failpoints.hit(BEFORE_PUT)
@@ -124,27 +143,34 @@ class PartPipeline:
 
 
 class _PartSlots:
-    """An upload's reservations of the byte budget, at most PARTS_IN_MEMORY at once."""
+    """An upload's claims on the byte budget, at most PARTS_IN_MEMORY at once; the last one is ``filling``."""
 
-    def __init__(self, budget: ByteBudget, part_size: int) -> None:
+    def __init__(self, budget: ByteBudget, blob: blob_pb2.Blob, reading: Interruptible) -> None:
         self._budget = budget
-        self._part_size = part_size
+        self._blob = blob
+        self._reading = reading
         self._parts = asyncio.Semaphore(PARTS_IN_MEMORY)
-        self._held: list[int] = []
+        self._held: list[Claim] = []
 
-    async def acquire(self, size_hint: int | None) -> None:
+    @property
+    def filling(self) -> Claim:
+        """The claim of the part that fills."""
+        return self._held[-1]
+
+    async def next(self, size_hint: int | None) -> None:
+        """Begin a part; ``size_hint``: bytes that are still to come."""
         await self._parts.acquire()
-        size = self._part_size if size_hint is None else min(self._part_size, size_hint)
-        await self._budget.acquire(size)
-        self._held.append(size)
+        size = self._blob.part_size_bytes
+        most = size if size_hint is None else min(size, size_hint)
+        self._held.append(self._budget.claim(most, self._blob.owner_id, self._reading))
 
     def release_part(self) -> None:
-        self._budget.release(self._held.pop(0))
+        self._held.pop(0).release()
         self._parts.release()
 
     def release_all(self) -> None:
         while self._held:
-            self._budget.release(self._held.pop())
+            self._held.pop().release()
 
 
 def _first_cause(group: BaseExceptionGroup) -> BaseException:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from servicekit import failpoints
+from servicekit.context import current
 from storage_service.attempts import Attempts, fingerprint
 from storage_service.budget import ByteBudget
 from storage_service.checksums import Counted
+from storage_service.claims import Interruptible
 from storage_service.completion import complete_multipart, verify_put
 from storage_service.content_types import SNIFF_BYTES, ContentRules
 from storage_service.intake import BodyChecks
@@ -126,19 +128,19 @@ class Uploader:
         """As many first bytes as are needed before T1: some to detect the type, a part while the target is
         a guess.
         """
-        if not source.provisional:
-            yield [chunk async for chunk in _until(body, SNIFF_BYTES)]
-            return
-        part = self._limits.part_size(checks.size_hint)
-        await self._budget.acquire(part)
-        held = part
+        reading = Interruptible()
+        enough = self._limits.part_size(checks.size_hint) if source.provisional else SNIFF_BYTES
+        claim = self._budget.claim(enough, _owner(source.spec), reading)
         try:
-            head = [chunk async for chunk in _until(body, part)]
-            self._budget.release(held)
-            held = 0
+            head = []
+            async with reading:
+                async for chunk in _until(body, enough):
+                    await claim.take(len(chunk))
+                    head.append(chunk)
+            claim.release()  # the part that they belong to takes them again
             yield head
         finally:
-            self._budget.release(held)
+            claim.release()
 
     def _checks(self, spec: UploadSpec) -> BodyChecks:
         limit, name = self._limit(spec)
@@ -199,6 +201,13 @@ class _Upload:
     guess: UploadSpec
     sniffed: bytes
     checks: BodyChecks
+
+
+def _owner(spec: UploadSpec) -> str:
+    """Whose turn it is while memory is short; who may name another is decided with the reservation."""
+    request = current()
+    principal = request.principal if request is not None else None
+    return spec.user_id or (principal.subject if principal is not None else "")
 
 
 async def _replay(file: File, body: AsyncIterator[Counted], checks: BodyChecks) -> File:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import unicodedata
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from storage_service import checksums
 from storage_service.intake import MAX_CHUNK
@@ -100,13 +100,14 @@ class IncomingFile:
         if not self.head.unchanged:
             self._compare()
 
-    async def gathered(self) -> list[Chunk]:
+    async def gathered(self, take: Callable[[int], Awaitable[None]]) -> list[Chunk]:
         """All of ``chunks``, small ones joined: a peer who sends single bytes shall not multiply the
-        memory.
+        memory. ``take`` waits for memory for so many bytes.
         """
         kept: list[Chunk] = []
         gathering: bytearray | None = None
         async for data in self.chunks():
+            await take(len(data))
             if len(data) >= SMALL_CHUNK:
                 kept.append(data)
                 gathering = None

@@ -100,8 +100,8 @@ class ProjectSaver:
         if head.unchanged:
             await _all(file)
             return NewFile(head.path, "", head.size_bytes, head.sha256)
-        await writer.room(head.size_bytes)
-        chunks = await file.gathered()
+        async with writer.arriving(head.size_bytes) as take:
+            chunks = await file.gathered(take)
         digest = file.digest
         return self._contents.new_file(head.path, digest.size, digest.sha256, digest.crc32c, chunks)
 

@@ -1,23 +1,24 @@
 """Sends a save's files to S3: reserved in batches, written side by side, told in batches.
 
-Memory: a file's bytes are reserved from the save's own budget and from the process-wide one before the
-first of them
-is kept, and given back once S3 has them. While there is no room the stream is not read, so HTTP/2 flow
-control slows
-the client; whatever is held is under way by then, so there is nothing to wait for in a circle.
+Memory: a file's bytes have room in the save's own budget before the first of them is kept, are taken from
+the process-wide one as they arrive, and given back once S3 has them. While there is no room the stream is
+not read, so HTTP/2 flow control slows the client; whatever is held is under way by then, so there is nothing
+to wait for in a circle.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Protocol, Self
 
 from servicekit import failpoints
 from storage_service.budget import ByteBudget
+from storage_service.claims import Interruptible
 from storage_service.completion import verify_put
 from storage_service.objects import Chunk, ObjectAttributes, ObjectRef, PutResult
 from storage_service.objectstore import ObjectCopier, ObjectWriter
@@ -97,7 +98,7 @@ class FileWriter:
         self._save = save
         self._shared = shared
         self._own = ByteBudget(max(SAVE_MEMORY, largest))
-        self._held = 0
+        self._own_held = self._held = 0
         self._batch = _Batch()
         self._tasks = asyncio.TaskGroup()
         self._batches = asyncio.Semaphore(BATCHES_AT_ONCE)
@@ -112,15 +113,38 @@ class FileWriter:
 
     async def room(self, size: int) -> None:
         """Reserve memory for a body of ``size`` bytes that ``add`` will bring."""
-        if not self._try_room(size):
+        await self._own_room(size)
+        if not self._shared.try_acquire(size):
+            await self._flush()
+            await self._shared.acquire(size)
+        self._held += size
+
+    @asynccontextmanager
+    async def arriving(self, size: int) -> AsyncIterator[Callable[[int], Awaitable[None]]]:
+        """Around the arrival of a client's body of ``size`` bytes that ``add`` will bring: what is given
+        waits for memory for so many bytes more. Raises Overloaded, DeadlineExceeded: it comes too slowly.
+        """
+        await self._own_room(size)
+        reading = Interruptible()
+        claim = self._shared.claim(size, self._save.owner_id, reading)
+
+        async def take(more: int) -> None:
+            if self._shared.waiting:
+                await self._flush()  # what we have gives memory back once it is sent
+            await claim.take(more)
+
+        try:
+            async with reading:
+                yield take
+            self._held += claim.detach()
+        finally:
+            claim.release()
+
+    async def _own_room(self, size: int) -> None:
+        if not self._own.try_acquire(size):
             await self._flush()
             await self._own.acquire(size)
-            try:
-                await self._shared.acquire(size)
-            except BaseException:
-                self._own.release(size)
-                raise
-        self._held += size
+        self._own_held += size
 
     async def add(self, file: NewFile) -> None:
         """The next file; its bytes are held from ``room`` on. Raises what earlier ones failed with."""
@@ -145,9 +169,9 @@ class FileWriter:
         except BaseExceptionGroup as group:
             raise _first_cause(group) from group
         finally:
-            self._own.release(self._held)
+            self._own.release(self._own_held)
             self._shared.release(self._held)
-            self._held = 0
+            self._own_held = self._held = 0
 
     async def _last_flush(self) -> BaseException | None:
         try:
@@ -155,14 +179,6 @@ class FileWriter:
         except BaseException as error:  # noqa: BLE001 - the task group decides what becomes of it
             return error
         return None
-
-    def _try_room(self, size: int) -> bool:
-        if not self._own.try_acquire(size):
-            return False
-        if self._shared.try_acquire(size):
-            return True
-        self._own.release(size)
-        return False
 
     async def _flush(self) -> None:
         batch, self._batch = self._batch, _Batch()
@@ -241,6 +257,7 @@ class FileWriter:
         if file.chunks is None:
             return
         self._held -= file.size
+        self._own_held -= file.size
         self._own.release(file.size)
         self._shared.release(file.size)
 

@@ -169,7 +169,8 @@ class Sessions:
         writer.deferred = stream.all_or_nothing
         problem: BaseException | None = None
         try:
-            await stream.run(writer)
+            async with writer.reading:
+                await stream.run(writer)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - told once what came is persisted
             problem = error
         entry.reading = False

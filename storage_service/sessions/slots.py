@@ -5,36 +5,39 @@ from __future__ import annotations
 import asyncio
 
 from storage_service.budget import ByteBudget
+from storage_service.claims import Claim, Interruptible
 from storage_service.part_pipeline import PARTS_IN_MEMORY
 
 
 class Slots:
-    """A writer's reservations of the byte budget: at most PARTS_IN_MEMORY, one of them ``filling``."""
+    """A writer's claims on the byte budget: at most PARTS_IN_MEMORY, one of them ``filling``."""
 
-    def __init__(self, budget: ByteBudget) -> None:
+    def __init__(self, budget: ByteBudget, owner: str) -> None:
         self._budget = budget
+        self._owner = owner
         self._parts = asyncio.Semaphore(PARTS_IN_MEMORY)
-        self.filling = 0
+        self.reading = Interruptible()
+        self.filling: Claim | None = None
 
-    async def acquire(self, size: int) -> None:
-        """For the part that fills next."""
+    async def begin(self, most: int) -> Claim:
+        """The claim of the part that fills next, which takes up to ``most`` bytes."""
         await self._parts.acquire()
         try:
-            await self._budget.acquire(size)
+            self.filling = self._budget.claim(most, self._owner, self.reading)
         except BaseException:
             self._parts.release()
             raise
-        self.filling = size
+        return self.filling
 
-    def hand_over(self) -> int:
-        """The filled part goes on its way with its reservation."""
-        slot, self.filling = self.filling, 0
-        return slot
+    def hand_over(self) -> Claim | None:
+        """The filled part goes on its way with its claim."""
+        claim, self.filling = self.filling, None
+        return claim
 
-    def release(self, slot: int) -> None:
-        """Give a reservation back."""
-        if slot:
-            self._budget.release(slot)
+    def release(self, claim: Claim | None) -> None:
+        """Give a claim back."""
+        if claim is not None:
+            claim.release()
             self._parts.release()
 
     def release_filling(self) -> None:

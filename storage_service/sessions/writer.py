@@ -24,6 +24,7 @@ import structlog
 from servicekit import failpoints
 from storage_service import checksums
 from storage_service.budget import ByteBudget
+from storage_service.claims import Claim, Interruptible
 from storage_service.objects import Chunk, ObjectAttributes
 from storage_service.objectstore import MultipartWriter, ObjectReader, ObjectWriter
 from storage_service.parts import Part, PartAssembler
@@ -103,7 +104,7 @@ class SessionWriter:
         self.deferred = False
         self._segments = list(session.segments)  # as recorded
         self._before = list(session.segments)  # of the part under way
-        self._slots = Slots(budget)
+        self._slots = Slots(budget, session.blob.owner_id)
         self._unfed: Chunk = b""
         self._sending: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
@@ -116,6 +117,11 @@ class SessionWriter:
         if self.blob.upload_id:
             self._begun.set()
         self._assembler = self._first_assembler()
+
+    @property
+    def reading(self) -> Interruptible:
+        """To be entered while a client's bytes are read: the budget may end it."""
+        return self._slots.reading
 
     @property
     def received(self) -> int:
@@ -159,8 +165,9 @@ class SessionWriter:
         fresh = self._assembler.finish()
         size, crc32c = (fresh.size, fresh.crc32c) if fresh else (0, 0)
         before = size_of(self._before)
-        if before and not self._slots.filling:
-            await self._slots.acquire(before + size)
+        if before:
+            claim = self._slots.filling or await self._slots.begin(before + size)
+            await claim.take(before)
         chunks = await read_segments(self._store, self._before)
         whole = checksums.combine(crc32c_of(self._before), crc32c, size)
         return Rest(number, before + size, whole, [*chunks, *(fresh.chunks if fresh else ())], size, crc32c)
@@ -260,10 +267,11 @@ class SessionWriter:
         while len(self._unfed):
             if self._failure is not None:
                 raise self._failure
-            if not self._slots.filling:
-                await self._slots.acquire(self._slot_size())
-                continue
+            claim = self._slots.filling or await self._slots.begin(self._slot_size())
             room = self._assembler.part_size - self._assembler.pending
+            await claim.take(min(len(self._unfed), room))
+            if self._failure is not None:
+                raise self._failure
             if len(self._unfed) > room:
                 self._unfed = memoryview(self._unfed)
             piece, self._unfed = self._unfed[:room], self._unfed[room:]
@@ -283,8 +291,11 @@ class SessionWriter:
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
 
-    async def _send_part(self, fresh: Part, before: Sequence[Segment], slot: int) -> None:
+    async def _send_part(self, fresh: Part, before: Sequence[Segment], slot: Claim | None) -> None:
         try:
+            if slot is not None:
+                await slot.take(size_of(before))
+                slot.seal()
             chunks = [*await read_segments(self._store, before), *fresh.chunks]
             crc32c = checksums.combine(crc32c_of(before), fresh.crc32c, fresh.size)
             size = size_of(before) + fresh.size
@@ -369,6 +380,8 @@ class SessionWriter:
         chunks, size, crc32c, offset = rest.chunks, rest.size, rest.crc32c, rest.offset
         merge = len(self._before) + 1 >= MOST
         if merge:
+            if self._slots.filling is not None:
+                await self._slots.filling.take(size_of(self._before))
             chunks = (*await read_segments(self._store, self._before), *chunks)
             offset -= size_of(self._before)
             crc32c = checksums.combine(crc32c_of(self._before), crc32c, size)

@@ -20,7 +20,7 @@ from metadata_service.watching import Position, Watching
 from servicekit.background import Heartbeats
 from strongroom.errors import DatabaseUnavailable
 from tests.databases import Logins
-from tests.integration.metadata_service.serving import Server, serve
+from tests.integration.metadata_service.serving import serve
 from tests.integration.metadata_service.test_watching import next_event, watching
 
 EVENT = "INSERT INTO events (owner_id, type, subject_id, payload) VALUES (%s, 2, 's', '{}')"
@@ -32,12 +32,6 @@ async def pool(module_database: Logins) -> AsyncIterator[Pool]:
     await made.open()
     yield made
     await made.close()
-
-
-@pytest.fixture
-async def server(module_database: Logins) -> AsyncIterator[Server]:
-    async with serve(module_database) as running:
-        yield running
 
 
 @contextmanager
@@ -90,10 +84,11 @@ async def test_nobody_waiting_costs_no_query(pool: Pool) -> None:
 
 
 async def test_idle_watches_make_no_queries_of_their_own(
-    server: Server, owner: str, module_database: Logins, monkeypatch: pytest.MonkeyPatch
+    owner: str, module_database: Logins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(looking, "LOOK_SECONDS", 0.2)
     async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serve(module_database))
         calls = [
             await stack.enter_async_context(watching(server.user(f"{owner}-{number % 6}")))
             for number in range(40)

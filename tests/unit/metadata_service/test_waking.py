@@ -70,7 +70,8 @@ async def test_an_owner_is_woken_all_the_same(monkeypatch: pytest.MonkeyPatch, e
     monkeypatch.setattr(waking, "GATHER_SECONDS", 0.0)
     server, heartbeats = FakeServer(error, error), Heartbeats()
     events = Waking(server.connect)
-    with events.waiting("ada") as woken:
+    woken = asyncio.Event()
+    with events.waiting("ada", woken):
         events.committed("ada")
         async with events.running(heartbeats):
             await asyncio.wait_for(woken.wait(), 10)
