@@ -31,6 +31,7 @@ _NO_LIMITS = {
         "USER_TRANSFERS",
         "USER_IMPORTS",
         "USER_WATCHES",
+        "USER_OPEN_SESSIONS",
     )
 }
 _START_SECONDS = 180.0

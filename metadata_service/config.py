@@ -18,8 +18,9 @@ class Timing:
 
     `lease`: how long a silent attempt, or a cleaner's claim, lives. `read_grace`: between a deletion and
     the removal of the object, so that downloads in flight end. `tombstone_grace`: longer than the longest
-    S3 request in flight (rule R5). `session`: how long a resumable upload may lie still. `retry`: pause
-    before a failed cleaning step is tried again, doubled each time up to `retry_max`.
+    S3 request in flight (rule R5). `session`: how long a resumable upload may lie still; `empty_session`: one
+    that nothing was sent of yet. `retry`: pause before a failed cleaning step is tried again, doubled each
+    time up to `retry_max`.
     """
 
     lease: float = 60.0
@@ -29,16 +30,20 @@ class Timing:
     soft_delete: float = 7 * 86400.0
     events: float = 24 * 3600.0
     session: float = 24 * 3600.0
+    empty_session: float = 3600.0
     retry: float = 30.0
     retry_max: float = 3600.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Quota of an owner for whom none was set; None: no limit."""
+    """Quota of an owner for whom none was set; None: no limit. `open_sessions`: resumable uploads of one
+    owner that are under way at once; 0: any number.
+    """
 
     bytes: int | None = None
     files: int | None = None
+    open_sessions: int = 0
 
 
 NO_LIMITS: Final = Limits()
@@ -88,6 +93,8 @@ class MetadataSettings(CommonSettings):
     event_retention_hours: float = Field(default=24.0, gt=0)
     cleaner_retry_seconds: float = Field(default=30.0, ge=0)
 
+    user_open_sessions: int = Field(default=100, ge=0)
+    empty_session_seconds: float = Field(default=3600.0, ge=1)
     quota_bytes: int | None = Field(default=None, ge=0)
     quota_files: int | None = Field(default=None, ge=0)
     price_per_gb_month: float = Field(default=0.023, ge=0)
@@ -109,13 +116,14 @@ class MetadataSettings(CommonSettings):
             soft_delete=self.soft_delete_seconds,
             events=self.event_retention_hours * 3600,
             session=self.upload_expiry_seconds,
+            empty_session=min(self.upload_expiry_seconds, self.empty_session_seconds),
             retry=self.cleaner_retry_seconds,
         )
 
     @property
     def limits(self) -> Limits:
-        """The default quota."""
-        return Limits(self.quota_bytes, self.quota_files)
+        """The default quota, and how many uploads may be open."""
+        return Limits(self.quota_bytes, self.quota_files, self.user_open_sessions)
 
     @property
     def pool(self) -> PoolOptions:

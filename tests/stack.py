@@ -48,6 +48,7 @@ NO_LIMITS: Final[Mapping[str, str]] = {
         "USER_WATCHES",
         "USER_TRANSFERS",
         "USER_IMPORTS",
+        "USER_OPEN_SESSIONS",
     )
 }
 """A test is one user at full speed, on one address."""

@@ -15,6 +15,7 @@ from uvicorn import Config, Server
 
 from gateway.config import GatewaySettings
 from gateway.metrics import Metrics
+from gateway.server.connection_table import ConnectionTable, with_table
 from gateway.server.limits import ConnectionLimits
 from gateway.server.one_write import with_one_write
 from gateway.server.protocol import GuardedProtocol
@@ -100,9 +101,13 @@ def bind(settings: GatewaySettings) -> socket.socket:
 
 def make_server(app: ASGIApp, settings: GatewaySettings, metrics: Metrics) -> GatewayServer:
     """A server for ``app``; ``serve(sockets=[listener])`` runs it until ``stop`` or a signal."""
+    guarded = GuardedProtocol.with_limits(ConnectionLimits.from_settings(settings), metrics)
+    table = ConnectionTable(
+        settings.max_connections, settings.address_connections, settings.trusted_proxies, metrics
+    )
     config = Config(
         app,
-        http=with_one_write(GuardedProtocol.with_limits(ConnectionLimits.from_settings(settings), metrics)),
+        http=with_one_write(with_table(guarded, table)),
         ws="websockets-sansio",
         ws_max_size=64 * 1024,  # clients have nothing to say here
         ws_ping_interval=20.0,

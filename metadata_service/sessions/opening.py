@@ -12,11 +12,18 @@ from metadata_service.reserving import Reserving
 from metadata_service.reserving import Session as ReservedSession
 from metadata_service.sessions import rows
 from servicekit import failpoints
-from strongroom.errors import IdempotencyKeyReused, InvalidField, RequestInProgress, StrongroomError
+from strongroom.errors import (
+    IdempotencyKeyReused,
+    InvalidField,
+    RateLimited,
+    RequestInProgress,
+    StrongroomError,
+)
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import ReserveRequest
 from strongroom.metadata.v1.upload_session_service_pb2 import (
     SESSION_KIND_PARTIAL,
+    SESSION_KIND_SEQUENTIAL,
     SESSION_KIND_UNSPECIFIED,
     OpenSessionRequest,
     Session,
@@ -33,12 +40,23 @@ VALUES (%(owner)s, %(upload_id)s, %(blob_id)s, %(kind)s, %(request_id)s, %(finge
     %(annotation)s,
     %(expires_at)s)
 """
+#: When it is worth asking again after too many were open: only their owner can end one.
+RETRY_SECONDS: Final = 5.0
+_LOCK_SEED: Final = 0x5373  # keeps these locks apart from others in the database
+_LOCK: Final = f"SELECT pg_advisory_xact_lock(hashtextextended(%(owner)s, {_LOCK_SEED}))"
+_COUNT: Final = """
+SELECT count(*) FROM blobs
+JOIN upload_sessions AS session ON session.owner_id = blobs.owner_id AND session.blob_id = blobs.id
+WHERE blobs.owner_id = %(owner)s AND blobs.state IN (1, 2) AND session.ended = 0
+    AND session.finished_at IS NULL AND (blobs.state = 2 OR blobs.lease_expires_at > now())
+"""
 
 
 class Opening:
-    """Opens sessions."""
+    """Opens sessions. `most`: how many of one owner may be open at once; 0: any number."""
 
-    def __init__(self, database: Database, timing: Timing, reserving: Reserving) -> None:
+    def __init__(self, database: Database, timing: Timing, reserving: Reserving, most: int = 0) -> None:
+        self._most = most
         self._database = database
         self._timing = timing
         self._reserving = reserving
@@ -46,7 +64,7 @@ class Opening:
     async def open(self, owner_id: str, request: OpenSessionRequest) -> Session:
         """A new session, or that of an earlier request with the same request id.
 
-        Raises what Reserving.reserve raises.
+        Raises what Reserving.reserve raises, and RateLimited when too many are open.
         """
         if request.kind == SESSION_KIND_UNSPECIFIED:
             raise InvalidField("kind says how the bytes will arrive; set it.", field="kind", rule="required")
@@ -82,8 +100,28 @@ class Opening:
                 "expires_at": blob.lease_expires_at,
             }
             await tx.execute(_INSERT, values)
+            await self._ensure_place(tx, blob.owner_id)
 
-        return ReservedSession(self._timing.session, request.kind == SESSION_KIND_PARTIAL, insert)
+        waits = request.kind in {SESSION_KIND_SEQUENTIAL, SESSION_KIND_PARTIAL}
+        lease = self._timing.empty_session if waits else self._timing.session
+        return ReservedSession(lease, request.kind == SESSION_KIND_PARTIAL, insert)
+
+    async def _ensure_place(self, tx: Transaction, owner_id: str) -> None:
+        """Refuse when this one, which is in its row already, is one too many. Creates of one owner go through
+        here one after the other, each with a snapshot newer than the lock: it sees what those before it
+        committed.
+        """
+        if not self._most:
+            return
+        await tx.fetch(_LOCK, {"owner": owner_id})
+        ((count,),) = await tx.fetch(_COUNT, {"owner": owner_id})
+        if count > self._most:
+            raise RateLimited(
+                f"You have {self._most} unfinished uploads, and may not have more: finish one, or end it"
+                " with DELETE. One that nothing was sent of goes away by itself.",
+                retry_after=RETRY_SECONDS,
+                metadata={"limit": "user_open_sessions"},
+            )
 
     def _reserve_request(self, request: OpenSessionRequest) -> ReserveRequest:
         return ReserveRequest(

@@ -20,7 +20,7 @@ def add_session_services(server: aio.Server, database: Database, timing: Timing,
     """Register UploadSessionService; answers its full name."""
     add_UploadSessionServiceServicer_to_server(
         UploadSessionServicer(
-            opening=Opening(database, timing, Reserving(database, timing, limits)),
+            opening=Opening(database, timing, Reserving(database, timing, limits), limits.open_sessions),
             reading=Reading(database, timing),
             progress=Progress(database, timing, limits),
             ending=Ending(database),

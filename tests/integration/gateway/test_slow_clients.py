@@ -134,15 +134,6 @@ async def test_downloads_that_nobody_reads_leave_the_others_alone() -> None:
         assert faults.open_streams == 12
 
 
-async def test_too_many_connections() -> None:
-    async with run_gateway(max_connections=3) as gateway:
-        async with connect(gateway), connect(gateway), connect(gateway), connect(gateway) as last:
-            answer = await last.answer()
-            assert (answer.status, answer.problem["code"]) == (503, "OVERLOADED")
-            assert answer.headers["retry-after"] == "2"
-        await until(lambda: len(gateway.server.server_state.connections) == 0, "connections stay")
-        assert (await gateway.client.get("/healthz")).status_code == 200
-
 
 async def test_heads_that_are_too_large() -> None:
     async with run_gateway(max_header_bytes=8192) as gateway:

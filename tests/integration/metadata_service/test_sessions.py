@@ -138,7 +138,7 @@ async def test_what_lies_still_expires(sessions: Sessions, partial: bool) -> Non
 
 async def test_each_step_moves_the_end_on(sessions: Sessions) -> None:
     session = await sessions.open(10)
-    sessions.lie_still(session, 80_000)
+    sessions.lie_still(session, 3_000)
     before = (await sessions.reading.get(sessions.owner, session.upload_id)).expire_time
     await sessions.record(session, 3)
     after = (await sessions.reading.get(sessions.owner, session.upload_id)).expire_time
