@@ -14,8 +14,8 @@ TEXT = "What runs the gateway. No token is asked for."
 
 
 _CHECKS = (
-    "storage, metadata, postgres, s3, internal (storage is believed by metadata) and each loop of the services:"
-    " `ok`, or why not."
+    "storage, metadata, postgres, s3, internal (storage is believed by metadata) and each loop of the"
+    " services: `ok`, or why not."
 )
 
 
