@@ -134,7 +134,6 @@ async def test_downloads_that_nobody_reads_leave_the_others_alone() -> None:
         assert faults.open_streams == 12
 
 
-
 async def test_heads_that_are_too_large() -> None:
     async with run_gateway(max_header_bytes=8192) as gateway:
         for request in (
