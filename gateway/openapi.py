@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from gateway.problems import PROBLEM_JSON
 from gateway.routing import Operation
@@ -127,13 +128,32 @@ def _models(docs: Sequence[Doc]) -> Mapping[str, Any]:
     shapes = [shape for doc in docs for success in doc.success.values() for shape in success.content.values()]
     models: dict[type[BaseModel], None] = {Problem: None}
     models |= {shape: None for shape in shapes if isinstance(shape, type)}
-    bodies = {doc.body: None for doc in docs if isinstance(doc.body, type)}
-    _, definitions = models_json_schema(
-        [*((model, "serialization") for model in models), *((body, "validation") for body in bodies)],
-        ref_template=_REFERENCE,
+    bodies = list({doc.body: None for doc in docs if isinstance(doc.body, type)})
+    found = _definitions(
+        [(model, "serialization") for model in models] + [(body, "validation") for body in bodies]
     )
-    found: Mapping[str, Any] = definitions["$defs"]
+    for name in _definitions([(body, "validation") for body in bodies]):
+        _tell_defaults(found[name])
     return found
+
+
+def _definitions(models: Sequence[tuple[type[BaseModel], JsonSchemaMode]]) -> dict[str, Any]:
+    _, definitions = models_json_schema(models, ref_template=_REFERENCE)
+    found: dict[str, Any] = definitions["$defs"]
+    return found
+
+
+def _tell_defaults(model: dict[str, Any]) -> None:
+    """Defaults of a body in words: programs that make types from the document (openapi-typescript) take a
+    member with ``default`` for one that is always there, and ask for it.
+    """
+    for name, member in model.get("properties", {}).items():
+        if name in model.get("required", ()) or "default" not in member:
+            continue
+        default = member.pop("default")
+        if default is not None:
+            told = f"Default: {json.dumps(default)}."
+            member["description"] = f"{member['description']} {told}" if "description" in member else told
 
 
 @cache

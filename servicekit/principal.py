@@ -33,7 +33,10 @@ def effective_owner(principal: Principal, requested_user_id: str) -> str:
     """
     if requested_user_id and requested_user_id != principal.subject:
         if not principal.is_admin:
-            raise UserMismatch("Only admins may name another user_id; leave it out to act for yourself.")
+            raise UserMismatch(
+                "The token belongs to another user than user_id names: only admins may do that. Leave user_id"
+                " out, or send the token's own sub, to act for yourself."
+            )
         return requested_user_id
     if not principal.subject:
         raise TokenMissing("This call acts for a user: send the user's bearer token as authorization.")

@@ -47,20 +47,19 @@ EXAMPLE: JsonDict = {
     "createdAt": "2026-01-02T03:04:05.123456Z",
 }
 
+EXAMPLE_BODY: JsonDict = {
+    "url": "https://provider.example/result.png",
+    "type": "text-to-image",
+    "prompt": "a red fox in the snow",
+    "settings": {"seed": 7},
+}
+EXAMPLE_BODY_2: JsonDict = {"url": "https://provider.example/walk.mp4", "type": "text-to-video"}
+
 
 class GenerationBody(BaseModel):
     """A generation to pull from its provider."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "url": "https://provider.example/result.png",
-                "type": "text-to-image",
-                "prompt": "a red fox in the snow",
-                "settings": {"seed": 7},
-            }
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_BODY})
 
     url: Annotated[str, Field(min_length=1, max_length=8192)]
     type: GenerationKind
@@ -74,6 +73,8 @@ class GenerationBody(BaseModel):
 
 class BatchBody(BaseModel):
     """Up to 50 generations to pull side by side."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE_BODY, EXAMPLE_BODY_2]}})
 
     items: Annotated[list[GenerationBody], Field(min_length=1, max_length=50)]
 

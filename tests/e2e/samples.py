@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import struct
 import zipfile
@@ -20,6 +21,26 @@ def png(seed: int = 0, side: int = 8) -> bytes:
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+#: One pixel, as libjpeg writes it.
+_JPEG: Final = """
+/9j/4AAQSkZJRgABAQAAAQABAAD/2wBDAFA3PEY8MlBGQUZaVVBfeMiCeG5uePWvuZHI////////////////////////////////
+////////////////////2wBDAVVaWnhpeOuCguv/////////////////////////////////////////////////////////////
+////////////wAARCAABAAEDASIAAhEBAxEB/8QAFQABAQAAAAAAAAAAAAAAAAAAAAP/xAAUEAEAAAAAAAAAAAAAAAAAAAAA/8QA
+FQEBAQAAAAAAAAAAAAAAAAAAAwT/xAAUEQEAAAAAAAAAAAAAAAAAAAAA/9oADAMBAAIRAxEAPwCQA1j/2Q==
+"""
+
+
+def jpeg() -> bytes:
+    """A picture."""
+    return base64.b64decode(_JPEG)
+
+
+def mp4(size: int = 4096) -> bytes:
+    """What begins like a video: a file type box, then a box of media data."""
+    kind = b"ftypisom" + bytes(4) + b"isommp41"
+    return struct.pack(">I", 4 + len(kind)) + kind + struct.pack(">I", 8 + size) + b"mdat" + bytes(size)
 
 
 def wav(seconds: float = 1.0, rate: int = 8000) -> bytes:

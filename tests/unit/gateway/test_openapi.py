@@ -58,3 +58,19 @@ def test_references_lead_somewhere(document: dict[str, Any]) -> None:
 def test_names_are_unique() -> None:
     names = [operation.name for operation in OPERATIONS]
     assert len(names) == len(set(names))
+
+
+def test_no_member_of_a_body_looks_as_if_it_were_always_there(document: dict[str, Any]) -> None:
+    models = document["components"]["schemas"]
+    for name in ("TreeFile", "SaveBody", "GenerationBody", "BatchBody"):
+        members = models[name]["properties"]
+        assert [member for member in members if "default" in members[member]] == [], name
+    assert models["TreeFile"]["properties"]["encoding"]["description"] == 'Default: "utf-8".'
+    assert models["TreeFile"]["required"] == ["path", "content"]
+
+
+def test_every_json_body_has_an_example_that_it_accepts(document: dict[str, Any]) -> None:
+    bodies = {doc.body for doc in map(doc_of, SHOWN) if isinstance(doc.body, type)}
+    assert len(bodies) >= 5
+    for body in bodies:
+        body.model_validate(document["components"]["schemas"][body.__name__]["example"])
