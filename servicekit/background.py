@@ -151,7 +151,9 @@ class BackgroundLoop:
 
     async def _rest(self) -> None:
         try:
-            await asyncio.wait_for(self._wake.wait(), self._rest_seconds)
+            # Not wait_for: up to Python 3.11 it loses a cancellation that comes with the wake.
+            async with asyncio.timeout(self._rest_seconds):
+                await self._wake.wait()
         except TimeoutError:
             return
         self._wake.clear()
