@@ -43,6 +43,7 @@ EXPOSED_HEADERS: Final = (
     "ETag",
     "Last-Modified",
     "Location",
+    "Repr-Digest",
     "Retry-After",
     "Tus-Checksum-Algorithm",
     "Tus-Extension",
@@ -56,6 +57,7 @@ EXPOSED_HEADERS: Final = (
     "Upload-Metadata",
     "Upload-Offset",
     "WWW-Authenticate",
+    "X-Amz-Checksum-Crc32c",
     "X-Request-Id",
 )
 CORS_METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")

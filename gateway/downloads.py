@@ -10,7 +10,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from gateway.backend import DownloadMessage
 from gateway.call import Call
 from gateway.conditional import CONDITIONS, Outcome, Validators, evaluate, range_applies
-from gateway.headers import content_headers, preview_headers
+from gateway.headers import content_headers, digest_headers, preview_headers
 from gateway.ranges import ByteRange, parse_range
 from gateway.reply import Header, Reply, header
 from gateway.streaming import HeadReply, Stream, StreamReply, validator_headers
@@ -110,6 +110,7 @@ def as_file(found: ProjectFile) -> File:
         etag=found.etag,
         version_id=found.version_id,
         update_time=found.create_time,
+        crc32c=found.crc32c,
     )
 
 
@@ -129,18 +130,19 @@ async def _stream(call: Call, wanted: Wanted, byte_range: ByteRange | None) -> R
         stream.close()
         raise Internal("storage_service sent bytes before saying of which file.")
     file = first.file if first.HasField("file") else as_file(first.project_file)
-    headers = _headers(call, wanted, file)
+    headers = _headers(call, wanted, file, whole=byte_range is None or not file.size_bytes)
     return StreamReply(headers, stream, first, total=file.size_bytes, ranged=byte_range is not None)
 
 
-def _headers(call: Call, wanted: Wanted, file: File) -> list[Header]:
+def _headers(call: Call, wanted: Wanted, file: File, *, whole: bool = True) -> list[Header]:
     corp = call.services.settings.corp
     kind = with_charset(file.content_type, file.charset)
     if wanted.preview:
         about_content = preview_headers(kind)
     else:
         about_content = content_headers(kind, file.filename, corp=corp, attachment=wanted.attachment)
-    return [*_validator_headers(file), header("accept-ranges", "bytes"), *about_content]
+    digests = digest_headers(file.crc32c, whole=whole)
+    return [*_validator_headers(file), header("accept-ranges", "bytes"), *digests, *about_content]
 
 
 def _validator_headers(file: File) -> list[Header]:

@@ -5,6 +5,7 @@ What may be shown inline, and how names and types are written, is decided in ``s
 
 from __future__ import annotations
 
+import base64
 from typing import Final
 
 from gateway.reply import Header, header
@@ -35,6 +36,15 @@ def content_headers(content_type: str, filename: str, *, corp: str, attachment: 
     if not is_inert(kind):
         found.append(header("content-security-policy", SANDBOX))
     return found
+
+
+def digest_headers(crc32c: int, *, whole: bool) -> list[Header]:
+    """The checksum of the whole file: ``Repr-Digest`` (RFC 9530; its registry has ``crc32c``), and where the
+    answer holds all of it, the header that S3 clients compare.
+    """
+    digest = base64.b64encode(crc32c.to_bytes(4, "big")).decode("ascii")
+    found = [header("repr-digest", f"crc32c=:{digest}:")]
+    return [*found, header("x-amz-checksum-crc32c", digest)] if whole else found
 
 
 def preview_headers(content_type: str) -> list[Header]:

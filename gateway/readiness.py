@@ -38,6 +38,7 @@ def checks(storage: Backend, metadata: Backend) -> tuple[Check, ...]:
         Check("metadata", metadata),
         Check("postgres", metadata, "strongroom.postgres"),
         Check("s3", storage, "strongroom.s3"),
+        Check("versioning", storage, "strongroom.versioning"),
         Check("internal", storage, "strongroom.internal"),
         *(Check(name, storage, f"strongroom.{name}") for name in STORAGE_LOOPS),
         *(Check(name, metadata, f"strongroom.{name}") for name in METADATA_LOOPS),

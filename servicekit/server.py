@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import structlog
 from grpc import aio
+from prometheus_client.registry import Collector
 
 from servicekit import failpoints, garbage
 from servicekit.auth import Authenticator
@@ -51,7 +52,7 @@ class ServerSpec:
     ``open_services``: full names of those that ask for no token (beside health and reflection).
     ``options``: channel arguments that override the harness's own. ``probes``: dependencies by the health
     name under which they are reported. ``heartbeats``: loops of the process, likewise, and in the metrics;
-    filled inside ``lifespan`` at the latest.
+    filled inside ``lifespan`` at the latest. ``collectors``: more metrics of the service's own.
     """
 
     name: str
@@ -63,6 +64,7 @@ class ServerSpec:
     options: Sequence[tuple[str, int | str]] = field(default=())
     probes: Mapping[str, Probe] = field(default_factory=dict)
     heartbeats: Heartbeats = field(default_factory=Heartbeats)
+    collectors: Sequence[Collector] = field(default=())
 
 
 class PortTaken(Exception):
@@ -95,7 +97,8 @@ class RunningServer:
         )
         self._infra = Infra(channelz=settings.debug or is_loopback(host))
         self._probes = Probes({}, self._infra.report)
-        metrics.registry.register(spec.heartbeats)
+        for collector in (spec.heartbeats, *spec.collectors):
+            metrics.registry.register(collector)
         self.address = join_address(host, self._bind(settings, host, port))
 
     def _bind(self, settings: CommonSettings, host: str, port: int) -> int:

@@ -18,7 +18,14 @@ from servicekit import failpoints
 from storage_service.lease import LeaseKeeper
 from storage_service.reservations import Reservations, handle_of
 from storage_service.translate import translated
-from strongroom.errors import DatabaseUnavailable, DeadlineExceeded, ServiceUnavailable, StrongroomError
+from storage_service.versioning import VersioningGate
+from strongroom.errors import (
+    BucketNotVersioned,
+    DatabaseUnavailable,
+    DeadlineExceeded,
+    ServiceUnavailable,
+    StrongroomError,
+)
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest, ReserveRequest, ReserveResponse
@@ -39,15 +46,24 @@ class Attempts:
     """Runs attempts; one instance per process."""
 
     def __init__(
-        self, reservations: Reservations, *, lease_seconds: float, wake_cleaner: Callable[[], None]
+        self,
+        reservations: Reservations,
+        gate: VersioningGate,
+        *,
+        lease_seconds: float,
+        wake_cleaner: Callable[[], None],
     ) -> None:
         self._reservations = reservations
+        self._gate = gate
         self._lease_seconds = lease_seconds
         self._wake_cleaner = wake_cleaner
         self._giving_up: set[asyncio.Task[None]] = set()
 
     async def reserve(self, request: ReserveRequest) -> ReserveResponse:
-        """T1. Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, PreconditionFailed."""
+        """T1. Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, PreconditionFailed,
+        BucketNotVersioned.
+        """
+        await self._gate.check_target(request.spec.target)
         await failpoints.hit(BEFORE_T1)
         response = await self._reservations.reserve(request)
         await failpoints.hit(AFTER_T1)
@@ -63,7 +79,9 @@ class Attempts:
             async with LeaseKeeper(self._reservations, handle_of(blob), self._lease_seconds):
                 with translated():
                     commit = await make_object()
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, BucketNotVersioned):
+                self._gate.distrust()
             self._give_up(blob)
             raise
         await failpoints.hit(BEFORE_T4)

@@ -19,6 +19,7 @@ from servicekit.settings import require
 from storage_service.archives.client import FileListClient
 from storage_service.attempts import Attempts
 from storage_service.budget import ByteBudget
+from storage_service.checked_reading import DamageCollector
 from storage_service.claims import Floor
 from storage_service.cleaner import Cleaner
 from storage_service.config import StorageSettings, reveal
@@ -50,6 +51,7 @@ from storage_service.signing import Edge, Signer
 from storage_service.store_errors import StoreError
 from storage_service.sweeping import UploadSweep
 from storage_service.uploads import Uploader
+from storage_service.versioning import VersioningGate
 from storage_service.wire_handlers import add_storage_service
 from strongroom.errors import StrongroomError
 from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2
@@ -67,13 +69,14 @@ class StorageApp:
         require(settings, "internal_secret")
         self._settings = settings
         self.store = store
+        self.gate = VersioningGate(store)
         self._channel = make_channel(settings.metadata_address, settings)
         metadata = MetadataClient(self._channel, _internal_credential(settings))
         projects = ProjectMetadataClient(self._channel, _internal_credential(settings))
         settler = KeySettler(store, projects)
         self.loops = self._make_loops(heartbeats, metadata, settler)
         self._attempts = Attempts(
-            metadata, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self._wake_cleaner
+            metadata, self.gate, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self._wake_cleaner
         )
         self._sources = SourceClient(url_rules(settings), SystemResolver(), source_timeouts(settings))
         self._content = ContentRules(settings.allowed_types())
@@ -139,7 +142,7 @@ class StorageApp:
     def _session_parts(self, metadata: MetadataClient) -> SessionParts:
         return SessionParts(
             store=self.store,
-            state=SessionClient(self._channel, _internal_credential(self._settings)),
+            state=SessionClient(self._channel, _internal_credential(self._settings), self.gate),
             metadata=metadata,
             budget=self._budget,
             limits=self._limits,
@@ -154,6 +157,7 @@ class StorageApp:
         settings = self._settings
         return ProjectParts(
             store=self.store,
+            gate=self.gate,
             metadata=projects,
             files=FileListClient(self._channel),
             reservations=metadata,
@@ -196,8 +200,13 @@ class Process:
             bind_setting="STRONGROOM_STORAGE_BIND",
             add_services=self._add_services,
             open_services=(PREVIEWS,),
-            probes={"strongroom.s3": self._s3_answers, "strongroom.internal": self._is_believed},
+            probes={
+                "strongroom.s3": self._s3_answers,
+                "strongroom.versioning": self._keeps_versions,
+                "strongroom.internal": self._is_believed,
+            },
             heartbeats=self._heartbeats,
+            collectors=(DamageCollector(),),
             # With it windows grow with the bandwidth, and memory with them (docs/decisions/0005).
             options=(("grpc.http2.bdp_probe", 0),),
         )
@@ -216,6 +225,9 @@ class Process:
 
     async def _s3_answers(self) -> bool:
         return self._app is not None and (await self._app.store.check()).ok
+
+    async def _keeps_versions(self) -> bool:
+        return self._app is not None and await self._app.gate.is_on()
 
     async def _is_believed(self) -> bool:
         return self._app is not None and await self._app.internal_calls.works()

@@ -25,7 +25,7 @@ from storage_service.removal import RemovalStore, abort_unrecorded_uploads, remo
 from storage_service.reservations import CleanerWork, handle_of
 from storage_service.store_errors import StoreError
 from storage_service.translate import translated
-from strongroom.errors import ChecksumMismatch, StrongroomError, UploadLost
+from strongroom.errors import BucketNotVersioned, ChecksumMismatch, StrongroomError, UploadLost
 from strongroom.metadata.v1 import blob_pb2
 
 log = structlog.get_logger(__name__)
@@ -90,7 +90,7 @@ class Cleaner:
             with translated():
                 commit = await complete_multipart(self._store, blob, blob.parts, blob.size_bytes, blob.crc32c)
                 await abort_unrecorded_uploads(self._store, blob)
-        except (UploadLost, ChecksumMismatch) as error:
+        except (UploadLost, ChecksumMismatch, BucketNotVersioned) as error:
             log.warning("cleaner_gave_up_completion", blob_id=blob.id, reason=error.reason_name)
             await self._work.abandon(handle_of(blob))
             self.loop.wake()

@@ -15,6 +15,7 @@ from storage_service.objectstore import MultipartWriter, ObjectReader
 from storage_service.reservations import handle_of
 from storage_service.store_errors import InvalidPart, ObjectNotFound, StoreError, UploadNotFound
 from storage_service.translate import RETRY_SECONDS
+from storage_service.versioning import demand_version
 from strongroom.errors import ChecksumMismatch, ObjectStoreUnavailable, UploadLost
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest
@@ -62,6 +63,7 @@ async def complete_multipart(
     await failpoints.hit(AFTER_HEAD)
     _verify(blob, info, size, crc32c)
     version_id = (completed.version_id if completed else None) or info.version_id
+    demand_version(blob, version_id)
     return CommitRequest(
         blob=handle_of(blob),
         size_bytes=size,
@@ -77,6 +79,7 @@ async def verify_put(
 ) -> CommitRequest:
     """The short way: HEAD only when the reply of PutObject does not prove the content by itself."""
     etag, version_id = put.etag, put.version_id
+    demand_version(blob, version_id)
     if not put.crc32c_verified or not etag:
         info = await store.head(ObjectRef(blob.key, version_id))
         _verify(blob, info, size, crc32c)

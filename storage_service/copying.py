@@ -13,6 +13,7 @@ from storage_service.limits import Limits
 from storage_service.objects import ObjectAttributes, ObjectRef
 from storage_service.objectstore import ObjectCopier
 from storage_service.removal import VersionStore, remove_repeated_versions
+from storage_service.versioning import demand_version
 from strongroom.errors import SizeLimitExceeded
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -76,6 +77,7 @@ async def copy_object(
     """Copy ``source`` (which must still have ``etag``) to the blob's key. Returns what T4 needs."""
     attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
     copied = await store.copy(source, blob.key, attrs, size=size, if_match=etag)
+    demand_version(blob, copied.version_id)
     if copied.repeated:
         await remove_repeated_versions(store, blob, copied)
     return await verify_put(store, blob, copied, size, crc32c)

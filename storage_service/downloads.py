@@ -6,12 +6,11 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+from storage_service.checked_reading import Committed, open_committed
 from storage_service.files import FileReader, name_of
 from storage_service.objects import ObjectRef
-from storage_service.objectstore import ObjectReader, ObjectStream
-from storage_service.store_errors import ObjectNotFound, PreconditionFailed
-from storage_service.translate import translated
-from strongroom.errors import FileNotFound, InvalidField, ObjectLost, RangeNotSatisfiable, VersionNotFound
+from storage_service.objectstore import ObjectReader
+from strongroom.errors import FileNotFound, InvalidField, RangeNotSatisfiable, VersionNotFound
 from strongroom.errors import PreconditionFailed as EtagChanged
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.storage.v1.download_pb2 import DownloadRequest
@@ -62,21 +61,11 @@ class Downloader:
         if request.metadata_only or wanted.size == 0:
             yield OpenDownload(file, wanted, None)
             return
-        async with self._open_object(file, wanted) as stream:
-            yield OpenDownload(file, wanted, aiter(stream))
-
-    @asynccontextmanager
-    async def _open_object(self, file: File, wanted: Range) -> AsyncIterator[ObjectStream]:
-        ref = ObjectRef(file.key, file.version_id or None)
-        with translated():
-            try:
-                opening = self._store.open(ref, offset=wanted.offset, length=wanted.size, if_match=file.etag)
-                async with opening as stream:
-                    yield stream
-            except (ObjectNotFound, PreconditionFailed) as error:
-                raise ObjectLost(
-                    "the stored object is missing or changed; the operator has been told"
-                ) from error
+        committed = Committed(
+            ObjectRef(file.key, file.version_id or None), file.etag, file.size_bytes, file.crc32c
+        )
+        async with open_committed(self._store, committed, offset=wanted.offset, length=wanted.size) as body:
+            yield OpenDownload(file, wanted, body)
 
 
 def resolve_range(offset: int, limit: int, size: int) -> Range:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from servicekit import failpoints
 from storage_service.completion import ATTEMPT_KEY
-from storage_service.objects import ObjectRef, PutResult
+from storage_service.objects import ListedVersion, ObjectRef, PutResult
 from storage_service.objectstore import (
     MultipartWriter,
     ObjectDeleter,
@@ -23,6 +23,7 @@ from storage_service.objectstore import (
 from storage_service.sessions.segments import PREFIX as SEGMENTS
 from storage_service.sessions.segments import remove_segments
 from storage_service.store_errors import ObjectNotFound, StoreUnavailable, UploadNotFound
+from storage_service.versioning import NULL_VERSION, shares_key
 from strongroom.metadata.v1 import blob_pb2
 
 BEFORE_DELETE = failpoints.register("storage.cleaner.before_delete")
@@ -87,11 +88,11 @@ async def _remove_leftovers(store: RemovalStore, blob: blob_pb2.Blob) -> None:
     await abort_unrecorded_uploads(store, blob)
     if blob.upload_id:
         return
-    for ref in await _versions_at(store, blob.key):
-        if ref.version_id == blob.version_id:
+    for version in await _versions_at(store, blob.key):
+        if version.version_id in {blob.version_id, NULL_VERSION}:
             continue
-        if await _is_attempts(store, ref, blob.object_metadata[ATTEMPT_KEY]):
-            await store.delete(ref)
+        if await _is_attempts(store, version.ref, blob.object_metadata[ATTEMPT_KEY]):
+            await store.delete(version.ref)
 
 
 async def remove_repeated_versions(store: VersionStore, blob: blob_pb2.Blob, put: PutResult) -> None:
@@ -101,7 +102,7 @@ async def remove_repeated_versions(store: VersionStore, blob: blob_pb2.Blob, put
     Before T4, so that a crash leaves it to the abort. If-None-Match would not do: Swift writes a version
     before it refuses. Raises StoreError.
     """
-    keep = put.version_id or (await store.head(ObjectRef(blob.key))).version_id
+    keep = put.version_id or (await store.head(ObjectRef(blob.key))).version_id or NULL_VERSION
     for ref in await _objects_of(store, blob):
         if ref.version_id != keep:
             await store.delete(ref)
@@ -143,32 +144,41 @@ async def _objects_of(store: VersionStore, blob: blob_pb2.Blob) -> list[ObjectRe
     """The object versions that this attempt wrote. Keys are unique to an attempt except for replaceable
     places.
 
-    There (project files, paths) the attempt id in the object's metadata tells whose a version is, or its
-    version id once it was committed (a multipart upload may have two: see ``_remove_leftovers``). Elsewhere
-    every version goes: a PUT that arrives late may have made another one.
+    There (project files, paths) the attempt id in the object's metadata tells whose a version is, beside the
+    one that was committed: a PutObject that was delivered twice, before T4 or after it, has made another.
+    Elsewhere every version goes: a PUT that arrives late may have made another one.
     """
-    if blob.version_id and shares_key(blob) and not blob.upload_id:
-        ref = ObjectRef(blob.key, blob.version_id)
-        return [ref] if await _exists(store, ref) else []
-    refs = await _versions_at(store, blob.key)
+    versions = await _versions_at(store, blob.key)
     if not shares_key(blob):
-        return refs
-    return [ref for ref in refs if await _is_attempts(store, ref, blob.id)]
+        return [version.ref for version in versions]
+    return [version.ref for version in versions if await _is_own(store, version, blob)]
 
 
-async def _versions_at(store: ObjectLister, key: str) -> list[ObjectRef]:
-    """Versions and delete markers of exactly this key."""
-    return [
-        version.ref if version.version_id != "null" else ObjectRef(key)
-        async for page in store.list_versions(key)
-        for version in page
-        if version.key == key
-    ]
+async def _is_own(store: ObjectReader, version: ListedVersion, blob: blob_pb2.Blob) -> bool:
+    """At a shared key. The version "null" is removed only with a file that was committed as such (before
+    buckets without versioning were refused): an attempt that was given up may not take what stands under a
+    name that others write, too.
+    """
+    if version.is_delete_marker:
+        return False
+    if version.version_id == NULL_VERSION:
+        committed = blob.state == blob_pb2.BLOB_STATE_DELETING and not blob.version_id
+        return committed and await _is_attempts(store, version.ref, blob.id)
+    if version.version_id == blob.version_id:
+        return True
+    if blob.version_id and not blob.upload_id and version.size != blob.size_bytes:
+        return False  # a repeated request carries the same bytes; this saves a HEAD
+    return await _is_attempts(store, version.ref, blob.id)
 
 
-def shares_key(blob: blob_pb2.Blob) -> bool:
-    """Whether other attempts write other versions of the same key."""
-    return blob.key.startswith(("paths/", "projects/"))
+async def _versions_at(store: ObjectLister, key: str) -> list[ListedVersion]:
+    """Versions and delete markers of exactly this key, which comes first among those it is a prefix of."""
+    found: list[ListedVersion] = []
+    async for page in store.list_versions(key):
+        found += [version for version in page if version.key == key]
+        if page and page[-1].key != key:
+            break
+    return found
 
 
 async def _is_attempts(store: ObjectReader, ref: ObjectRef, attempt: str) -> bool:
@@ -177,11 +187,3 @@ async def _is_attempts(store: ObjectReader, ref: ObjectRef, attempt: str) -> boo
     except ObjectNotFound:
         return False  # a delete marker, or gone meanwhile
     return info.metadata.get(ATTEMPT_KEY) == attempt
-
-
-async def _exists(store: ObjectReader, ref: ObjectRef) -> bool:
-    try:
-        await store.head(ref)
-    except ObjectNotFound:
-        return False
-    return True

@@ -30,6 +30,7 @@ from storage_service.removal import (
     remove_repeated_versions,
 )
 from storage_service.reservations import Reservations, handle_of
+from storage_service.versioning import demand_version
 from strongroom.errors import IdempotencyKeyReused
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -173,6 +174,7 @@ class Uploader:
         pipeline = PartPipeline(self._store, self._reservations, self._budget, blob)
         stored = await pipeline.send(chunks, upload.checks.size_hint)
         if stored.put is not None:
+            demand_version(blob, stored.put.version_id)
             if stored.put.repeated:
                 await remove_repeated_versions(self._store, blob, stored.put)
             return await verify_put(self._store, blob, stored.put, stored.size, stored.crc32c)

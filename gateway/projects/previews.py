@@ -15,7 +15,7 @@ import structlog
 
 from gateway.call import Call
 from gateway.conditional import Outcome, Validators, evaluate
-from gateway.headers import preview_headers
+from gateway.headers import digest_headers, preview_headers
 from gateway.ranges import parse_range
 from gateway.reply import Header, Reply, header
 from gateway.streaming import HeadReply, Stream, StreamReply, validator_headers
@@ -100,7 +100,7 @@ async def preview_reply(call: Call, token: str, path: str) -> Reply:
     file, validators = first.file, _validators(first.file)
     outcome = evaluate(call.header, validators)
     if outcome is Outcome.PROCEED and not head:
-        headers = _headers(file, validators)
+        headers = _headers(file, validators, whole=byte_range is None or not file.size_bytes)
         return StreamReply(headers, stream, first, total=file.size_bytes, ranged=byte_range is not None)
     stream.close()
     if outcome is Outcome.FAILED:
@@ -117,9 +117,10 @@ def _validators(file: ProjectFile) -> Validators:
     return Validators(file.etag, datetime.fromtimestamp(file.create_time.seconds, UTC))
 
 
-def _headers(file: ProjectFile, validators: Validators) -> list[Header]:
+def _headers(file: ProjectFile, validators: Validators, *, whole: bool = True) -> list[Header]:
     return [
         *validator_headers(validators, _ANY_ORIGIN),
         header("accept-ranges", "bytes"),
+        *digest_headers(file.crc32c, whole=whole),
         *preview_headers(with_charset(file.content_type, file.charset)),
     ]

@@ -133,6 +133,8 @@ FILE_HEADERS: Final[Mapping[str, str]] = {
     "ETag": "Strong entity tag of the content.",
     "Last-Modified": "When content or metadata last changed.",
     "Accept-Ranges": "Always `bytes`.",
+    "Repr-Digest": "CRC-32C of the whole file (RFC 9530), base64 of its four bytes: `crc32c=:…:`.",
+    "x-amz-checksum-crc32c": "The same base64, where the answer holds the whole file.",
     "Content-Disposition": "`inline` for types that a browser can't run, else `attachment`; original name.",
     "Content-Security-Policy": "`sandbox`, on anything that a browser could run.",
     "Cross-Origin-Resource-Policy": "`same-origin`, or `cross-origin` where CORS lets other origins in.",

@@ -14,8 +14,8 @@ TEXT = "What runs the gateway. No token is asked for."
 
 
 _CHECKS = (
-    "storage, metadata, postgres, s3, internal (storage is believed by metadata) and each loop of the"
-    " services: `ok`, or why not."
+    "storage, metadata, postgres, s3, versioning (of the bucket), internal (storage is believed by metadata),"
+    " each loop of the services: `ok`, or why not."
 )
 
 
@@ -31,7 +31,16 @@ class Ready(BaseModel):
     status: Literal["ready"]
     checks: dict[str, str] = Field(
         description=_CHECKS,
-        examples=[{"storage": "ok", "metadata": "ok", "postgres": "ok", "s3": "ok", "internal": "ok"}],
+        examples=[
+            {
+                "storage": "ok",
+                "metadata": "ok",
+                "postgres": "ok",
+                "s3": "ok",
+                "versioning": "ok",
+                "internal": "ok",
+            }
+        ],
     )
 
 

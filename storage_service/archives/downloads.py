@@ -8,6 +8,7 @@ from typing import Protocol
 
 from storage_service.archives.sources import ArchiveSource, StoredFile
 from storage_service.archives.zip_out import BodySizeChanged, ZipStream
+from storage_service.checked_reading import Committed
 from storage_service.objects import ObjectRef
 from storage_service.projects.file_types import is_compressed
 from storage_service.projects.metadata import ProjectReader
@@ -54,8 +55,8 @@ class ArchiveDownloader:
             for file in files:
                 compress = not is_compressed(file.content_type)
                 ref = ObjectRef(file.key, file.version_id)
-                saved = file.create_time.ToDatetime(UTC)
-                yield StoredFile(file.path, ref, file.etag, file.size_bytes, saved, compress)
+                committed = Committed(ref, file.etag, file.size_bytes, file.crc32c)
+                yield StoredFile(file.path, committed, file.create_time.ToDatetime(UTC), compress)
 
     async def _files_below(self, request: DownloadArchiveRequest) -> AsyncIterator[StoredFile]:
         """Names are the keys, without the folders of the prefix."""
@@ -65,5 +66,5 @@ class ArchiveDownloader:
             for file in files:
                 compress = not is_compressed(file.content_type)
                 ref = ObjectRef(file.key, file.version_id or None)
-                changed = file.update_time.ToDatetime(UTC)
-                yield StoredFile(file.key[cut:], ref, file.etag, file.size_bytes, changed, compress)
+                committed = Committed(ref, file.etag, file.size_bytes, file.crc32c)
+                yield StoredFile(file.key[cut:], committed, file.update_time.ToDatetime(UTC), compress)

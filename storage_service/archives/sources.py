@@ -20,11 +20,8 @@ from functools import partial
 
 from storage_service.archives.zip_out import ZipEntry
 from storage_service.budget import ByteBudget
-from storage_service.objects import ObjectRef
+from storage_service.checked_reading import Committed, open_committed
 from storage_service.objectstore import ObjectReader
-from storage_service.store_errors import ObjectNotFound, PreconditionFailed
-from storage_service.translate import translated
-from strongroom.errors import ObjectLost
 
 AHEAD = 8
 SMALL_BYTES = 1 << 20
@@ -35,11 +32,14 @@ class StoredFile:
     """One object and the name it gets in the archive. ``compress``: worth trying."""
 
     name: str
-    ref: ObjectRef
-    etag: str
-    size: int
+    committed: Committed
     modified: datetime
     compress: bool
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.committed.size
 
 
 @dataclass(slots=True)
@@ -105,15 +105,9 @@ class ArchiveSource:
         return b"".join([chunk async for chunk in self._stream(file)])
 
     async def _stream(self, file: StoredFile) -> AsyncIterator[bytes]:
-        with translated():
-            try:
-                async with self._store.open(file.ref, if_match=file.etag) as stream:
-                    async for chunk in stream:
-                        yield chunk
-            except (ObjectNotFound, PreconditionFailed) as error:
-                raise ObjectLost(
-                    "a file of the archive is missing from the object store: deleted meanwhile, or lost"
-                ) from error
+        async with open_committed(self._store, file.committed) as body:
+            async for chunk in body:
+                yield chunk
 
 
 async def _one(body: bytes) -> AsyncIterator[bytes]:

@@ -23,8 +23,8 @@ from storage_service.projects.runner import SaveRunner
 from storage_service.projects.saving import ContentsSaver, ProjectSaver
 from storage_service.projects.servicer import ProjectUseCases
 from storage_service.projects.settling import KeySettler
-from storage_service.projects.versioning import VersioningGate
 from storage_service.reservations import Reservations
+from storage_service.versioning import VersioningGate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +34,7 @@ class ProjectParts:
     """
 
     store: ObjectStore
+    gate: VersioningGate
     metadata: ProjectMetadataClient
     files: FileLister
     reservations: Reservations
@@ -54,7 +55,7 @@ class Projects:
     def __init__(self, parts: ProjectParts) -> None:
         self._runner = SaveRunner(
             parts.metadata,
-            VersioningGate(parts.store),
+            parts.gate,
             parts.settler,
             lease_seconds=parts.lease_seconds,
             wake_cleaner=parts.wake_cleaner,

@@ -6,14 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from storage_service.checked_reading import Committed, open_committed
 from storage_service.downloads import Range, resolve_range
 from storage_service.objects import ObjectRef
 from storage_service.objectstore import ObjectReader
 from storage_service.projects.metadata import ProjectReader
-from storage_service.store_errors import ObjectNotFound
-from storage_service.store_errors import PreconditionFailed as StoreChanged
-from storage_service.translate import translated
-from strongroom.errors import ObjectLost, PreconditionFailed, VersionNotFound
+from strongroom.errors import PreconditionFailed, VersionNotFound
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.storage.v1.download_pb2 import DownloadRequest
 
@@ -61,11 +59,6 @@ async def open_version(
     store: ObjectReader, file: ProjectFile, wanted: Range
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """The bytes of exactly this content. Raises ObjectLost, and what the store raises."""
-    ref = ObjectRef(file.key, file.version_id)
-    with translated():
-        try:
-            opening = store.open(ref, offset=wanted.offset, length=wanted.size, if_match=file.etag)
-            async with opening as stream:
-                yield aiter(stream)
-        except (ObjectNotFound, StoreChanged) as error:
-            raise ObjectLost("the stored object is missing or changed; tell the operator") from error
+    committed = Committed(ObjectRef(file.key, file.version_id), file.etag, file.size_bytes, file.crc32c)
+    async with open_committed(store, committed, offset=wanted.offset, length=wanted.size) as body:
+        yield body

@@ -21,9 +21,9 @@ from servicekit import failpoints
 from storage_service.attempts import UNKNOWN_OUTCOME
 from storage_service.lease import LeaseKeeper
 from storage_service.projects.metadata import ProjectSaves
-from storage_service.projects.versioning import VersioningGate
 from storage_service.translate import translated
-from strongroom.errors import IdempotencyKeyReused, StrongroomError
+from storage_service.versioning import VersioningGate
+from strongroom.errors import BucketNotVersioned, IdempotencyKeyReused, StrongroomError
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.reservation_service_pb2 import BlobHandle
 
@@ -132,6 +132,8 @@ class SaveRunner:
                 with translated():
                     return await write(save)
         except BaseException as error:
+            if isinstance(error, BucketNotVersioned):
+                self._gate.distrust()
             await self._give_up(save, error)
             raise
 

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from storage_service.budget import ByteBudget
 from storage_service.content_types import ContentRules
-from storage_service.objects import Chunk, ObjectRef
+from storage_service.downloads import Range
+from storage_service.objects import Chunk
+from storage_service.projects.downloads import open_version
 from storage_service.projects.file_types import described
 from storage_service.projects.intake import ContentDigest, IncomingFile, SaveStream, joined
 from storage_service.projects.limits import ProjectLimits
@@ -54,9 +56,8 @@ class ContentsSaver:
             file = await self._reader.project_file(spec.slug, 0, path, spec.user_id)
             if file.size_bytes > MAX_MANIFEST_BYTES:
                 continue
-            ref = ObjectRef(file.key, file.version_id)
-            async with self._store.open(ref, if_match=file.etag) as stream:
-                stack.read(path, b"".join([chunk async for chunk in stream]))
+            async with open_version(self._store, file, Range(0, file.size_bytes)) as body:
+                stack.read(path, b"".join([chunk async for chunk in body]))
 
 
 class ProjectSaver:

@@ -24,8 +24,8 @@ from storage_service.objects import Chunk, ObjectAttributes, ObjectRef, PutResul
 from storage_service.objectstore import ObjectCopier, ObjectWriter
 from storage_service.projects.metadata import ProjectSaves
 from storage_service.projects.runner import OpenSave
-from storage_service.projects.versioning import not_versioned
 from storage_service.removal import VersionStore, remove_repeated_versions
+from storage_service.versioning import demand_version
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_COPY, BLOB_KIND_SINGLE, Blob
 from strongroom.metadata.v1.project_pb2 import ProjectFile
@@ -214,8 +214,7 @@ class FileWriter:
         try:
             put = await self._make_object(file, blob)
             self._release(file)
-            if not put.version_id or put.version_id == "null":
-                raise not_versioned()
+            demand_version(blob, put.version_id)
             if put.repeated:
                 await remove_repeated_versions(self._store, blob, put)
             done = await verify_put(self._store, blob, put, file.size, file.crc32c)

@@ -11,6 +11,7 @@ from servicekit import context
 from servicekit.channels import call
 from servicekit.internal_credential import InternalCredential
 from storage_service.metadata_client import STEP_SECONDS
+from storage_service.versioning import VersioningGate
 from strongroom.metadata.v1 import upload_session_service_pb2 as messages
 from strongroom.metadata.v1.reservation_service_pb2 import BlobHandle
 from strongroom.metadata.v1.upload_session_service_pb2_grpc import UploadSessionServiceStub
@@ -19,12 +20,14 @@ from strongroom.metadata.v1.upload_session_service_pb2_grpc import UploadSession
 class SessionClient:
     """Implements SessionState."""
 
-    def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
+    def __init__(self, channel: aio.Channel, internal: InternalCredential, gate: VersioningGate) -> None:
         self._stub = UploadSessionServiceStub(channel)
         self._internal = internal
+        self._gate = gate
 
     async def open(self, request: messages.OpenSessionRequest) -> messages.Session:
-        """See SessionState.open."""
+        """See SessionState.open. Raises BucketNotVersioned."""
+        await self._gate.check_target(request.spec.target)
         return (await call(self._stub.OpenSession, request, internal=self._internal)).session
 
     async def get(self, upload_id: str) -> messages.Session:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from servicekit import failpoints
 from storage_service.attempts import fingerprint
+from storage_service.checked_reading import Committed, open_committed
 from storage_service.content_types import SNIFF_BYTES
 from storage_service.limits import Limits
 from storage_service.objects import MAX_PART_SIZE, MIN_PART_SIZE, ObjectRef
@@ -24,7 +25,7 @@ from storage_service.sessions.state import SessionState
 from storage_service.sessions.views import check_limit, is_whole, shown
 from storage_service.sessions.writer import SessionWriter
 from storage_service.store_errors import NotSupportedByStore
-from strongroom.errors import InvalidField, SizeMismatch, UploadIncomplete
+from strongroom.errors import InvalidField, ObjectLost, SizeMismatch, UploadIncomplete, UploadLost
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.upload_session_service_pb2 import (
     SESSION_KIND_CONCATENATED,
@@ -178,10 +179,18 @@ class Concatenator:
         for piece in pieces:
             end = begin + piece.persisted_size
             if writer.received < end:
-                async with self._store.open(_ref(piece), offset=writer.received - begin) as body:
-                    async for chunk in body:
-                        await writer.write(chunk)
+                await self._stream_piece(writer, piece, writer.received - begin)
             begin = end
+
+    async def _stream_piece(self, writer: SessionWriter, piece: Session, offset: int) -> None:
+        blob = piece.blob
+        committed = Committed(_ref(piece), blob.etag, piece.persisted_size, piece.prefix_crc32c)
+        try:
+            async with open_committed(self._store, committed, offset=offset) as body:
+                async for chunk in body:
+                    await writer.write(chunk)
+        except ObjectLost as error:
+            raise UploadLost("a piece is no longer what was uploaded; start the upload again") from error
 
 
 def _copyable(pieces: Sequence[Session]) -> bool:

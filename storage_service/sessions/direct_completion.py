@@ -22,6 +22,7 @@ from storage_service.sessions.finishing import Finisher
 from storage_service.sessions.hashing import Hashes, check_crc32c, read_back
 from storage_service.sessions.state import SessionState
 from storage_service.store_errors import ObjectNotFound, StoreError, UploadNotFound
+from storage_service.versioning import demand_version
 from strongroom.errors import (
     ChecksumMismatch,
     ObjectStoreUnavailable,
@@ -196,6 +197,7 @@ def _check_object(session: Session, info: ObjectInfo) -> None:
 
 
 def _commit_request(blob: blob_pb2.Blob, info: ObjectInfo, crc32c: int) -> CommitRequest:
+    demand_version(blob, info.version_id)
     return CommitRequest(
         blob=handle_of(blob),
         size_bytes=info.size,

@@ -30,6 +30,7 @@ FATAL = (
     store_errors.InvalidPart,
     store_errors.ObjectNotFound,
     errors.UploadLost,
+    errors.BucketNotVersioned,
     errors.ContentTypeMismatch,
     errors.ContentTypeNotAllowed,
 )

@@ -110,11 +110,17 @@ class Sessions:
     async def get(self, upload_id: str, *, preempt: bool = False) -> UploadSession:
         """Where an upload stands; a completion that was cut short is driven on.
 
+        ``preempt``: the answer stays true until the next write begins. A writer of this process is stopped
+        and persisted; one of another process is shut out by a new epoch: what it has not recorded by now
+        never counts, and is sent again by whoever asks.
+
         Raises UploadNotFound, UploadExpired, UploadLost, ServiceUnavailable (still being completed).
         """
         if preempt:
             async with self._registry.turn(upload_id):
                 session = await self._state.get(upload_id)
+                if _may_have_writer(session):
+                    session = await self._state.acquire(upload_id)
         else:
             session = await self._state.get(upload_id)
         return shown(await self._driver.driven(session))
@@ -224,3 +230,9 @@ class Sessions:
 
     def _rule(self, spec: UploadSpec) -> SizeRule:
         return self._limits.for_target(spec.target)
+
+
+def _may_have_writer(session: Session) -> bool:
+    """Whether another process may be writing it: somebody has acquired it, and bytes are missing."""
+    in_order = session.kind in {SESSION_KIND_SEQUENTIAL, SESSION_KIND_PARTIAL}
+    return in_order and session.blob.epoch > 1 and not session.finished and not is_whole(session)

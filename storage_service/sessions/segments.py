@@ -9,19 +9,27 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+import structlog
+
 from servicekit import failpoints
 from storage_service import checksums
 from storage_service.objects import Chunk, ObjectAttributes, ObjectRef
 from storage_service.objectstore import ObjectDeleter, ObjectLister, ObjectReader, ObjectWriter
 from storage_service.store_errors import StoreUnavailable
+from strongroom.errors import UploadLost
 from strongroom.metadata.v1.blob_pb2 import Blob
 from strongroom.metadata.v1.upload_session_service_pb2 import Segment
 
 PREFIX = "segments/"
 """Where metadata_service/layouts.py puts them: ``segments/{blob id}/``."""
 
+READS = 3
+"""So often a segment is read before its bytes count as damaged."""
+
 MOST = 64
 """So many segments of one part are merged into one, so that single-byte writes don't pile up."""
+
+log = structlog.get_logger(__name__)
 
 BEFORE_PUT = failpoints.register("storage.session.segment.before_put")
 AFTER_PUT = failpoints.register("storage.session.segment.after_put")
@@ -49,19 +57,26 @@ async def put_segment(
 
 
 async def read_segments(store: SegmentStore, segments: Sequence[Segment]) -> list[Chunk]:
-    """Their bytes, in order. Raises ObjectNotFound (the upload is lost), StoreError."""
+    """Their bytes, in order. Raises ObjectNotFound (the upload is lost), UploadLost, StoreError."""
     chunks: list[Chunk] = []
     for segment in segments:
+        chunks += await _read_segment(store, segment)
+    return chunks
+
+
+async def _read_segment(store: SegmentStore, segment: Segment) -> list[Chunk]:
+    """Other bytes than were acknowledged may be a fault of the way; when they stay, they are lost."""
+    for _ in range(READS):
+        chunks: list[Chunk] = []
         crc32c, size = 0, 0
         async with store.open(ObjectRef(segment.key)) as body:
             async for chunk in body:
                 crc32c, size = checksums.extend(crc32c, chunk), size + len(chunk)
                 chunks.append(chunk)
-        if (size, crc32c) != (segment.size_bytes, segment.crc32c):
-            raise StoreUnavailable(
-                "The object store answered other bytes than it was given.", operation="GetObject"
-            )
-    return chunks
+        if (size, crc32c) == (segment.size_bytes, segment.crc32c):
+            return chunks
+        log.error("segment_corrupt", key=segment.key, size=size, expected=segment.crc32c, actual=crc32c)
+    raise UploadLost("the object store damaged what was uploaded; start the upload again")
 
 
 def size_of(segments: Sequence[Segment]) -> int:

@@ -53,7 +53,13 @@ async def run_backends(settings: CommonSettings) -> AsyncIterator[Backends]:
     for servicer, names in (
         (
             backends.storage_health,
-            ("", "strongroom.s3", "strongroom.internal", *(f"strongroom.{n}" for n in STORAGE_LOOPS)),
+            (
+                "",
+                "strongroom.s3",
+                "strongroom.versioning",
+                "strongroom.internal",
+                *(f"strongroom.{n}" for n in STORAGE_LOOPS),
+            ),
         ),
         (backends.metadata_health, ("", "strongroom.postgres", *(f"strongroom.{n}" for n in METADATA_LOOPS))),
     ):

@@ -8,7 +8,7 @@ import pytest
 
 from storage_service.memory import MemoryObjectStore
 from storage_service.projects.runner import OpenSave, SaveRunner
-from storage_service.projects.versioning import VersioningGate
+from storage_service.versioning import VersioningGate
 from strongroom.errors import (
     BucketNotVersioned,
     IdempotencyKeyReused,
