@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.admission import Admission
 from gateway.call import Call
-from gateway.middleware.access import ROUTE, AccessLog
+from gateway.middleware.access import ROUTE, AccessLog, SocketLog
 from gateway.middleware.early_reply import EarlyReplies
 from gateway.middleware.errors import Problems
 from gateway.middleware.request_id import RequestIds
@@ -81,7 +81,7 @@ def build_app(services: Services) -> ASGIApp:
     app = SecurityHeaders(app)
     app = EarlyReplies(app, limit=settings.drain_body_bytes, seconds=settings.drain_body_seconds)
     app = AccessLog(app, services.metrics)
-    return Entrance(RequestIds(app), RequestIds(WebSockets(services)))
+    return Entrance(RequestIds(app), RequestIds(SocketLog(WebSockets(services), services.metrics)))
 
 
 class Entrance:
@@ -117,6 +117,8 @@ class Dispatcher:
 
     async def _answer(self, scope: Scope, receive: Receive, holds: Holds) -> Reply:
         method, raw_path = scope["method"], _raw_path(scope)
+        if method == "OPTIONS" and raw_path == "*":  # about the server as a whole (RFC 9110 section 9.3.7)
+            return Reply(204, b"", [header("allow", ", ".join(CORS_METHODS))])
         if method == "OPTIONS" and (allow := self._table.allow(raw_path)):
             return Reply(204, b"", [header("allow", allow)])
         try:

@@ -19,6 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.admission import Admission
 from gateway.call import Call
+from gateway.middleware.access import ROUTE
 from gateway.notifications import Watch, show
 from gateway.problems import problem_for, problem_for_bug
 from gateway.reply import Reply
@@ -69,6 +70,7 @@ class WebSockets:
         if scope["path"] != PATH:
             await self._admission.lost(scope)
             raise NotFound(f"There is no such WebSocket; notifications are at {PATH}.")
+        scope[ROUTE] = PATH
         principal = await self._admission.watch(scope, _authorization(scope), holds)
         call = Call(self._services, scope, receive, path={}, principal=principal, request_id=request_id)
         return await Watch.begin(call, call.query("last_event_id") or "")

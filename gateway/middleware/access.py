@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any, Final
 
@@ -29,41 +30,66 @@ class AccessLog:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _Exchange(receive, send)
-        began = time.perf_counter()
         self._metrics.in_flight.inc()
         try:
             await self._app(scope, exchange.receive, exchange.send)
         finally:
             self._metrics.in_flight.dec()
-            self._ended(scope, exchange, time.perf_counter() - began)
+            if scope.get(GONE):
+                exchange.status = _CLIENT_LEFT
+            _note(self._metrics, scope, scope["method"], exchange)
 
-    def _ended(self, scope: Scope, exchange: _Exchange, seconds: float) -> None:
-        route: str = scope.get(ROUTE, _UNROUTED)
-        status = _CLIENT_LEFT if scope.get(GONE) else exchange.status
-        self._metrics.ended(scope["method"], route, status, seconds)
-        self._metrics.received.inc(exchange.received)
-        self._metrics.sent.inc(exchange.sent)
-        fields = {
-            "verb": scope["method"],
-            "route": route,
-            "path": _path(scope, route),
-            "status": status,
-            "ms": round(seconds * 1000, 1),
-            "received": exchange.received,
-            "sent": exchange.sent,
-            "client": _client(scope),
-        }
-        sink().http(current(), fields, "debug" if route in _PROBES else "info")
+
+class SocketLog:
+    """The same for WebSockets: the handshake's status (101, a refusal's, or 499), and all that was sent."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        exchange = _SocketExchange(receive, send)
+        self._metrics.in_flight.inc()
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        except asyncio.CancelledError:
+            if exchange.status:
+                raise
+            # the connection ended before its handshake was answered
+        finally:
+            self._metrics.in_flight.dec()
+            exchange.status = exchange.status or _CLIENT_LEFT
+            _note(self._metrics, scope, "GET", exchange)
+
+
+def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> None:
+    route: str = scope.get(ROUTE, _UNROUTED)
+    seconds = time.perf_counter() - exchange.began
+    metrics.ended(method, route, exchange.status, seconds)
+    metrics.received.inc(exchange.received)
+    metrics.sent.inc(exchange.sent)
+    fields = {
+        "verb": method,
+        "route": route,
+        "path": _path(scope, route),
+        "status": exchange.status,
+        "ms": round(seconds * 1000, 1),
+        "received": exchange.received,
+        "sent": exchange.sent,
+        "client": _client(scope),
+    }
+    sink().http(current(), fields, "debug" if route in _PROBES else "info")
 
 
 class _Exchange:
     """Counts what passes."""
 
-    __slots__ = ("_receive", "_send", "received", "sent", "status")
+    __slots__ = ("_receive", "_send", "began", "received", "sent", "status")
 
     def __init__(self, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
+        self.began = time.perf_counter()
         self.received = 0
         self.sent = 0
         self.status = 0
@@ -78,6 +104,20 @@ class _Exchange:
             self.status = message["status"]
         else:
             self.sent += len(message.get("body", b""))
+        await self._send(message)
+
+
+class _SocketExchange(_Exchange):
+    """Counts the messages of a WebSocket."""
+
+    __slots__ = ()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "websocket.accept":
+            self.status = 101
+        elif message["type"] == "websocket.http.response.start":
+            self.status = message["status"]
+        self.sent += len(message.get("text") or message.get("body") or "")
         await self._send(message)
 
 

@@ -28,4 +28,5 @@ def all_operations() -> Iterator[Operation]:
     """Every operation, in the order in which templates are tried."""
     for family in _FAMILIES:
         yield from family.routes
+    yield from notifications.socket_routes
     yield from tus.public_routes

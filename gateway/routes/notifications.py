@@ -9,13 +9,18 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.call import Call
 from gateway.notifications import Watch, show
-from gateway.reply import Reply
+from gateway.problems import problem_body, problem_reply
+from gateway.reply import Reply, header
 from gateway.routing import Routes
+from strongroom.errors import MalformedRequest
 
 PATH: Final = "/api/notifications"
+SOCKET_PATH: Final = PATH + "/ws"
+UPGRADE_REQUIRED: Final = 426
 RETRY_MS: Final = 2000
 
 routes = Routes("notifications")
+socket_routes = Routes("notifications", public=True, hidden=True)
 
 
 @routes.add("GET", PATH)
@@ -23,6 +28,23 @@ async def stream_notifications(call: Call) -> Reply:
     """The caller's events as ``text/event-stream`` (WHATWG HTML section 9.2)."""
     token = call.header("last-event-id") or call.query("last_event_id") or ""
     return _EventStream(await Watch.begin(call, token))
+
+
+@socket_routes.add("GET", SOCKET_PATH)
+async def notifications_socket(call: Call) -> Reply:
+    """The WebSocket's path without a (whole) handshake: RFC 9110 section 15.5.22, RFC 6455 section 4.4."""
+    error = MalformedRequest(
+        "This is a WebSocket: send GET with Upgrade: websocket, Connection: Upgrade, Sec-WebSocket-Key and"
+        " Sec-WebSocket-Version: 13 (RFC 6455)."
+    )
+    reply = problem_reply(error, problem_body(error, call.request_id) | {"status": UPGRADE_REQUIRED})
+    reply.status = UPGRADE_REQUIRED
+    reply.headers += [
+        header("upgrade", "websocket"),
+        header("connection", "upgrade"),
+        header("sec-websocket-version", "13"),
+    ]
+    return reply
 
 
 class _EventStream(Reply):

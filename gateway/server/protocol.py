@@ -24,12 +24,28 @@ from gateway.server.limits import ConnectionLimits
 from gateway.server.long_body import LONG_BYTES, LongBody
 from gateway.server.pace import BodyPace, SendPace
 from gateway.server.peer import has_left
+from gateway.server.request_head import (
+    FREE_FRAMING_BYTES,
+    MAX_FRAMING,
+    Headers,
+    Refusal,
+    authority_of,
+    head_fault,
+    is_websocket_handshake,
+    malformed,
+    unreadable,
+    without_upgrade,
+)
 
 MAX_HEADERS: Final = 100
 
 
 class HeadTooLarge(Exception):
     """Request line and headers pass the limit."""
+
+
+class HeadRefused(Exception):
+    """The head breaks a rule of HTTP; ``_refusal`` says which."""
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -54,6 +70,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self._running: RequestBody | None = None
         self._queued: dict[RequestResponseCycle, RequestBody] = {}
         self._body_length: int | None = None
+        self._framed_bytes = 0
+        self._refusal: Refusal | None = None
+        self._last_words: bytes | None = None
         self._body_pace = BodyPace(self.limits)
         self._send_pace = SendPace(self.limits)
 
@@ -75,17 +94,47 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; what it has of an unfinished head counts against the limit."""
-        if self.transport.is_closing():
+        if self.transport.is_closing() or self._last_words is not None:
             return
         if self._head_since is None and self._between_requests():
             self._head_since = time.monotonic()
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         if self._head_since is not None:  # still: all of it belongs to a head that goes on
             self._fed_bytes += len(data)
             if self._fed_bytes > self.limits.max_header_bytes:
                 self._refuse_head()
         elif self._body is not None:
+            self._check_framing(self._body, len(data))
             self._read_on(self._body)
+
+    def _parse(self, data: bytes) -> None:
+        """Feed the parser. It stops behind every head with an Upgrade: unless that is a WebSocket's
+        handshake, the head is read again without it, and so is all that follows.
+        """
+        while True:
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as upgrade:
+                method, version = self.parser.get_method(), self.parser.get_http_version()
+                if is_websocket_handshake(method, version, self.headers) and self._between_requests():
+                    self.metrics.connections.dec()  # the WebSocket counts itself
+                    self.handle_websocket_upgrade()
+                    return
+                data = without_upgrade(method, version, self.url, self.headers) + data[upgrade.args[0] :]
+                self.parser = httptools.HttpRequestParser(self)
+            except httptools.HttpParserError:
+                self._refuse_unreadable(data)
+                return
+
+    def _check_framing(self, body: RequestBody, size: int) -> None:
+        """Sizes, extensions and trailers of chunks cost without bringing anything."""
+        if self._body_length is not None or not self._awaits_body():
+            return
+        self._framed_bytes += size
+        if self._framed_bytes > FREE_FRAMING_BYTES + MAX_FRAMING * body.received:
+            self._refuse(malformed("The chunks of the body are mostly framing; send larger ones."))
 
     def _read_on(self, body: RequestBody) -> None:
         """Read the rest of a long body without the parser."""
@@ -100,12 +149,12 @@ class GuardedProtocol(HttpToolsProtocol):
         self.parser = httptools.HttpRequestParser(self)  # the one before still waits for this body
         self.on_message_complete()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
-        """What can't be parsed: a problem instead of uvicorn's text."""
-        if self._head_bytes <= self.limits.max_header_bytes:
-            self._answer_and_close(400, "MALFORMED_REQUEST", "This is no valid HTTP/1.1 request.")
-        else:
+    def _refuse_unreadable(self, data: bytes) -> None:
+        """What can't be parsed, or may not be: a problem instead of uvicorn's text."""
+        if self._head_bytes > self.limits.max_header_bytes:
             self._refuse_head()
+        else:
+            self._refuse(self._refusal or unreadable(data))
 
     # Request
 
@@ -113,12 +162,13 @@ class GuardedProtocol(HttpToolsProtocol):
         super().on_message_begin()
         self._body = None
         self._body_length = None
+        self._framed_bytes = 0
         if self._head_since is None:
             self._head_since = time.monotonic()
 
     def on_url(self, url: bytes) -> None:
-        self._count_head(len(url))
         super().on_url(url)
+        self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_since is None:
@@ -137,7 +187,30 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_since = None
         self._head_bytes = self._fed_bytes = 0
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        self._refusal = head_fault(method, version, self.url, self.headers)
+        if self._refusal is not None:
+            raise HeadRefused
+        if self.parser.should_upgrade():  # not yet: see ``_parse``
+            self.scope["method"] = method.decode("ascii")
+            return
+        if (authority := authority_of(self.url)) is not None:
+            _replace_host(self.headers, authority)
+        if version == "1.0":
+            self.expect_100_continue = False  # RFC 9110 section 10.1.1
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request; say what is wrong with it, once those before it have been answered."""
+        super().on_response_complete()
+        exchange = self._exchange
+        if self._last_words is not None and (exchange is None or exchange.response_complete):
+            self._unset_keepalive_if_required()
+            self._close_with(self._last_words)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Run the application with our ``receive`` instead of the cycle's."""
@@ -159,8 +232,11 @@ class GuardedProtocol(HttpToolsProtocol):
         every second.
         """
         if self.transport.is_closing():
+            self._check_send(now, closing=True)
             return
-        if self._head_since is not None:
+        if self._last_words is not None:
+            self._check_send(now)
+        elif self._head_since is not None:
             if now - self._head_since > self.limits.header_seconds:
                 self._cut("header", 408, "DEADLINE_EXCEEDED", "The request's headers took too long.")
         elif self._awaits_body():
@@ -186,8 +262,9 @@ class GuardedProtocol(HttpToolsProtocol):
     def _lingers(self) -> bool:
         return self._running is not None and self._running.client.lingers
 
-    def _check_send(self, now: float) -> None:
-        waiting = self.transport.get_write_buffer_size() if self.flow.write_paused else 0
+    def _check_send(self, now: float, *, closing: bool = False) -> None:
+        """``closing``: the last bytes of the connection, however few."""
+        waiting = self.transport.get_write_buffer_size() if closing or self.flow.write_paused else 0
         if self._send_pace.stuck(self.cycle, waiting, now):
             self.metrics.cut_off.labels("send").inc()
             self.transport.abort()
@@ -214,8 +291,11 @@ class GuardedProtocol(HttpToolsProtocol):
             "head_size",
             431,
             "MALFORMED_REQUEST",
-            f"Headers take at most {self.limits.max_header_bytes} bytes.",
+            f"Address and headers take at most {self.limits.max_header_bytes} bytes, in {MAX_HEADERS} lines.",
         )
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._answer_and_close(refusal.status, refusal.code, refusal.detail)
 
     def _cut(
         self, reason: str, status: int, code: str, detail: str, *, retry_after: int | None = None
@@ -226,8 +306,14 @@ class GuardedProtocol(HttpToolsProtocol):
     def _answer_and_close(
         self, status: int, code: str, detail: str, *, retry_after: int | None = None
     ) -> None:
-        """Answer in place of the application, which sees the client leave; then close."""
+        """Answer in place of the application, which sees the client leave; then close. Requests that have
+        come in whole are answered before that.
+        """
+        words = raw_problem(status, code, detail, uuid.uuid4().hex, retry_after=retry_after)
         cycle = self._exchange
+        if cycle is not None and not cycle.response_complete and not cycle.more_body:
+            self._last_words, self._head_since = words, None
+            return
         begun = cycle is not None and cycle.response_started and not cycle.response_complete
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
@@ -236,8 +322,15 @@ class GuardedProtocol(HttpToolsProtocol):
         if begun:
             self.transport.abort()
             return
-        self.transport.write(raw_problem(status, code, detail, uuid.uuid4().hex, retry_after=retry_after))
+        self._close_with(words)
+
+    def _close_with(self, words: bytes) -> None:
+        self.transport.write(words)
         self.transport.close()
+
+
+def _replace_host(headers: Headers, authority: bytes) -> None:
+    headers[:] = [(b"host", authority), *(one for one in headers if one[0] != b"host")]
 
 
 def _with_body(app: Any, body: RequestBody) -> Any:

@@ -19,6 +19,7 @@ from gateway.server.connection_table import ConnectionTable, with_table
 from gateway.server.limits import ConnectionLimits
 from gateway.server.one_write import with_one_write
 from gateway.server.protocol import GuardedProtocol
+from gateway.server.websocket_protocol import GuardedWebSocket
 from servicekit.net import is_loopback, join_address, split_address
 from servicekit.settings import SettingError
 
@@ -41,7 +42,7 @@ class GatewayServer(Server):
         if counter % 10 == 0:
             now = time.monotonic()
             for connection in list(self.server_state.connections):
-                if isinstance(connection, GuardedProtocol):
+                if isinstance(connection, GuardedProtocol | GuardedWebSocket):
                     connection.overdue(now)
         return await super().on_tick(counter)
 
@@ -101,14 +102,14 @@ def bind(settings: GatewaySettings) -> socket.socket:
 
 def make_server(app: ASGIApp, settings: GatewaySettings, metrics: Metrics) -> GatewayServer:
     """A server for ``app``; ``serve(sockets=[listener])`` runs it until ``stop`` or a signal."""
-    guarded = GuardedProtocol.with_limits(ConnectionLimits.from_settings(settings), metrics)
+    limits = ConnectionLimits.from_settings(settings)
     table = ConnectionTable(
         settings.max_connections, settings.address_connections, settings.trusted_proxies, metrics
     )
     config = Config(
         app,
-        http=with_one_write(with_table(guarded, table)),
-        ws="websockets-sansio",
+        http=with_one_write(with_table(GuardedProtocol.with_limits(limits, metrics), table)),
+        ws=GuardedWebSocket.with_limits(limits, metrics),
         ws_max_size=64 * 1024,  # clients have nothing to say here
         ws_ping_interval=20.0,
         ws_ping_timeout=20.0,

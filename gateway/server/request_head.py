@@ -1,0 +1,148 @@
+"""What RFC 9112 asks of a request's head beyond what llhttp checks, and what counts as a WebSocket handshake.
+
+llhttp (by way of httptools) refuses what smugglers send: Content-Length beside Transfer-Encoding or twice,
+bare CR and LF, folded lines, blanks before a colon, chunk sizes that are no hexadecimal number.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import httptools
+
+Headers: TypeAlias = list[tuple[bytes, bytes]]
+
+#: Bytes around the data of a chunked body (sizes, extensions, trailers) that are always fine. Beyond, the
+#: whole may take four times the data: chunks of a byte, and extensions or trailers without end, are refused.
+FREE_FRAMING_BYTES: Final = 64 * 1024
+MAX_FRAMING: Final = 4
+#: RFC 3986: reg-name or IP-literal, and a port.
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]*|\[[0-9A-Za-z:.%_~-]+\])(?::[0-9]{0,5})?")
+_METHOD: Final = re.compile(rb"\s*[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64} [^ ]+ HTTP/")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer in place of the application's; the connection closes after it."""
+
+    status: int
+    code: str
+    detail: str
+
+
+def malformed(detail: str, status: int = 400) -> Refusal:
+    """The refusal of a request that can't be understood."""
+    return Refusal(status, "MALFORMED_REQUEST", detail)
+
+
+def values_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
+    """The values of a header, one for each line."""
+    return [value.strip(b" \t") for found, value in headers if found == name]
+
+
+def tokens_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> list[bytes]:
+    """The members of a list-valued header, in lower case."""
+    parts = [part for value in values_of(headers, name) for part in value.split(b",")]
+    return [token for part in parts if (token := part.strip().lower())]
+
+
+def head_fault(method: bytes, version: str, url: bytes, headers: Headers) -> Refusal | None:
+    """Why a head that llhttp has taken is refused all the same; None: it is not."""
+    if version not in {"1.0", "1.1"}:
+        return malformed(f"HTTP/{version} is not spoken here; send HTTP/1.1.", 505)
+    if method == b"CONNECT":
+        return Refusal(501, "METHOD_NOT_ALLOWED", "CONNECT is for proxies; this is none.")
+    return _host_fault(version, headers) or _coding_fault(version, headers) or _target_fault(method, url)
+
+
+def _host_fault(version: str, headers: Headers) -> Refusal | None:
+    """RFC 9112 section 3.2."""
+    hosts = values_of(headers, b"host")
+    if not hosts and version == "1.1":
+        return malformed("The Host header is missing; HTTP/1.1 asks for it.")
+    if len(hosts) > 1:
+        return malformed("The Host header is there more than once.")
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        return malformed("The Host header is no host name with an optional port.")
+    return None
+
+
+def _coding_fault(version: str, headers: Headers) -> Refusal | None:
+    """RFC 9112 section 6.1."""
+    codings = tokens_of(headers, b"transfer-encoding")
+    if codings and version == "1.0":
+        return malformed("HTTP/1.0 has no Transfer-Encoding; send Content-Length.")
+    if codings and codings != [b"chunked"]:
+        return malformed("Transfer-Encoding takes nothing but chunked here.", 501)
+    return None
+
+
+def _target_fault(method: bytes, url: bytes) -> Refusal | None:
+    """RFC 9112 section 3.2.1-4."""
+    if b"#" in url:
+        return malformed("The address of a request holds no fragment (#).")
+    if url.startswith(b"*"):
+        whole = (method, url) == (b"OPTIONS", b"*")
+        return None if whole else malformed("Only OPTIONS takes * as its address.")
+    if not url.startswith(b"/") and httptools.parse_url(url).userinfo:
+        return malformed("The address of a request holds no user name or password.")
+    return None
+
+
+def authority_of(url: bytes) -> bytes | None:
+    """Host and port of an address in absolute form, which count more than Host (RFC 9112 section 3.2.2)."""
+    if url.startswith((b"/", b"*")):
+        return None
+    parsed = httptools.parse_url(url)
+    if not parsed.host:
+        return None
+    host = b"[%s]" % parsed.host if b":" in parsed.host else parsed.host
+    return b"%s:%d" % (host, parsed.port) if parsed.port else bytes(host)
+
+
+def is_websocket_handshake(method: bytes, version: str, headers: Headers) -> bool:
+    """RFC 6455 section 4.2.1. What is less is plain HTTP, its Upgrade passed over (RFC 9110 section 7.8)."""
+    keys = values_of(headers, b"sec-websocket-key")
+    return (
+        method == b"GET"
+        and version == "1.1"
+        and b"websocket" in tokens_of(headers, b"upgrade")
+        and b"upgrade" in tokens_of(headers, b"connection")
+        and values_of(headers, b"sec-websocket-version") == [b"13"]
+        and len(keys) == 1
+        and _is_nonce(keys[0])
+        and not values_of(headers, b"transfer-encoding")
+        and not any(value.strip(b"0") for value in values_of(headers, b"content-length"))
+    )
+
+
+def _is_nonce(key: bytes) -> bool:
+    try:
+        return len(base64.b64decode(key, validate=True)) == 16
+    except (binascii.Error, ValueError):
+        return False
+
+
+def without_upgrade(method: bytes, version: str, url: bytes, headers: Headers) -> bytes:
+    """The same head as it is read when Upgrade is passed over."""
+    lines = [b"%s %s HTTP/%s" % (method, url, version.encode("ascii"))]
+    lines += [b"%s: %s" % (name, value) for name, value in headers if name != b"upgrade"]
+    return b"\r\n".join([*lines, b"", b""])
+
+
+def unreadable(data: bytes) -> Refusal:
+    """What to say of bytes that llhttp refuses. It knows methods by name (RFC 9110 section 9.1: 501 for
+    others).
+    """
+    known = data[:20].lstrip().split(b" ")[0].decode("latin-1")
+    if _METHOD.match(data) and known not in _METHODS:
+        return Refusal(501, "METHOD_NOT_ALLOWED", "There is no such method here; methods are in capitals.")
+    return malformed("This is no valid HTTP/1.1 request.")
+
+
+_METHODS: Final = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
