@@ -8,13 +8,13 @@ that is kept, and no success without the final boundary.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
-from urllib.parse import unquote_to_bytes
 
-from multipart import MultipartError, ParserLimitReached, PushMultipartParser, parse_options_header
+from multipart import MultipartError, ParserLimitReached, PushMultipartParser
 
+from gateway.part_head import PartHead, parameters, part_head, unquoted
 from strongroom.errors import InvalidField, MalformedRequest, UnsupportedMediaType, UploadIncomplete
 
 Bytes: TypeAlias = bytes | bytearray
@@ -23,17 +23,14 @@ FORM_DATA: Final = "multipart/form-data"
 _BOUNDARY: Final = re.compile(
     r"[0-9A-Za-z'()+_,./:=? !#$%&*^`|~{}-]{0,199}[0-9A-Za-z'()+_,./:=?!#$%&*^`|~{}-]"
 )
-#: ``filename*=UTF-8''…`` (RFC 8187): not allowed here by RFC 7578, sent by several clients all the same.
-_EXTENDED_NAME: Final = re.compile(
-    r";\s*filename\*\s*=\s*(?P<charset>[A-Za-z0-9-]+)'[^']*'(?P<text>[^\s;\"]+)", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
 class FormLimits:
     """Bounds of a form, besides its file. Bytes, except ``parts`` and ``headers`` (per part).
 
-    ``silence``: how many bytes may pass without a part (preamble, epilogue, headers).
+    ``silence``: how many bytes may pass without a part (preamble, epilogue, headers). ``ignored``: of files
+    that nobody asked for.
     """
 
     parts: int = 64
@@ -42,6 +39,7 @@ class FormLimits:
     field_bytes: int = 128 * 1024
     fields_bytes: int = 512 * 1024
     silence_bytes: int = 64 * 1024
+    ignored_bytes: int = 0
 
 
 @dataclass(slots=True)
@@ -62,10 +60,11 @@ def boundary_of(content_type: str | None) -> str:
     :raises UnsupportedMediaType: not multipart/form-data. :raises MalformedRequest: no boundary, or no valid
         one.
     """
-    kind, options = parse_options_header(content_type or "")
+    found = parameters(content_type or "")
+    kind = found[0] if found is not None else (content_type or "").partition(";")[0].strip().lower()
     if kind != FORM_DATA:
         raise UnsupportedMediaType(f"Send the file as {FORM_DATA}.", metadata={"expected": FORM_DATA})
-    boundary: str = options.get("boundary", "")
+    boundary = unquoted(found[1].get("boundary", "")) if found is not None else ""
     if not _BOUNDARY.fullmatch(boundary):
         raise MalformedRequest("The Content-Type header has no valid multipart boundary.")
     return boundary
@@ -74,24 +73,37 @@ def boundary_of(content_type: str | None) -> str:
 class FormReader:
     """Takes the body chunk by chunk. ``fields`` and ``file`` grow as parts arrive.
 
-    A field that comes twice, a second file and a file under another name than ``file_field`` are refused.
-    Text parts with unknown names are kept; whoever asks for fields decides what they mean.
+    A field that comes twice and a second file are refused. A part named as one of ``text_fields`` is that
+    field, whether or not it has a file name (browsers give one to each Blob). Other text parts are kept;
+    whoever asks for fields decides what they mean. Inputs where no file was chosen are passed over, and other
+    files as far as the limits let them.
     """
 
-    def __init__(self, boundary: str, *, file_field: str = "file", limits: FormLimits | None = None) -> None:
+    def __init__(
+        self,
+        boundary: str,
+        *,
+        file_field: str = "file",
+        text_fields: Collection[str] = (),
+        limits: FormLimits | None = None,
+    ) -> None:
         self._limits = limits or FormLimits()
         self._file_field = file_field
+        self._text_fields = text_fields
         self._parser = PushMultipartParser(
             boundary,
             max_header_size=self._limits.header_bytes,
             max_header_count=self._limits.headers,
             max_segment_count=self._limits.parts,
+            header_charset="latin-1",
         )
         self.fields: dict[str, str] = {}
         self.file: FilePart | None = None
-        self._name = ""
-        self._value: list[bytes] | None = None
-        self._value_bytes = 0
+        self._head = PartHead("", None, "", "utf-8")
+        self._value: bytearray | None = None
+        self._ignoring = self._unchosen = False
+        self._ignored_bytes = 0
+        self._preamble: bytearray | None = bytearray()
         self._fields_bytes = 0
         self._silent_bytes = 0
         self._delimiter = b"\r\n--" + boundary.encode("ascii")
@@ -128,10 +140,12 @@ class FormReader:
                 self._end_part()
             elif not isinstance(event, bytes | bytearray):
                 self._begin_part(event)
+            elif self._ignoring:
+                self._ignore(len(event))
             elif self._value is None:
                 pieces.append(event)
             else:
-                self._add_to_field(bytes(event))
+                self._add_to_field(event, self._value)
         if pieces and self.file is not None:
             self.file.size += sum(map(len, pieces))
         self._silent_bytes = 0 if seen else self._silent_bytes + len(chunk)
@@ -151,87 +165,93 @@ class FormReader:
                 "The form ended before its final boundary; nothing was stored. Send it again."
             ) from None
         if self.file is None:
-            raise InvalidField(
-                f"The form has no part named {self._file_field}.", field=self._file_field, rule="required"
-            )
-        if self.file.filename == "" and self.file.size == 0:
-            raise InvalidField(
-                f"No file was chosen for {self._file_field}.", field=self._file_field, rule="required"
-            )
+            text = "No file was chosen for" if self._unchosen else "The form has no part named"
+            raise InvalidField(f"{text} {self._file_field}.", field=self._file_field, rule="required")
         return self.file
 
     def _events(self, chunk: Bytes) -> Iterator[Any]:
+        begun = self._behind_preamble(chunk)
+        if not begun:
+            return
         try:
-            yield from self._parser.parse(chunk)
+            yield from self._parser.parse(begun)
         except ParserLimitReached as error:
             raise MalformedRequest(f"The form passes a limit: {error}.") from None
         except MultipartError as error:
             raise MalformedRequest(f"The form is malformed: {error}.") from None
 
-    def _begin_part(self, segment: Any) -> None:
-        self._name = segment.name
-        encoding = (segment.header("Content-Transfer-Encoding") or "binary").strip().lower()
-        if encoding not in {"binary", "7bit", "8bit"}:
-            raise MalformedRequest(
-                f"Content-Transfer-Encoding {encoding[:20]!r} is not taken (RFC 7578 section 4.7);"
-                " send the bytes as they are."
-            )
-        if self._name == self._file_field:
-            self._begin_file(segment)
-        elif segment.filename is not None:
-            raise InvalidField(
-                f"Only {self._file_field} may hold a file.",
-                field=_printable(self._name),
-                rule="unexpected_file",
-            )
-        elif self._name in self.fields:
-            raise InvalidField("The field comes twice.", field=_printable(self._name), rule="repeated")
-        else:
-            self._value, self._value_bytes = [], 0
+    def _behind_preamble(self, chunk: Bytes) -> Bytes:
+        """``chunk``, or what follows the preamble (RFC 2046 section 5.1.1). The parser would judge it by how
+        its bytes are cut.
+        """
+        if self._preamble is None:
+            return chunk
+        self._preamble += chunk
+        first = self._preamble.find(self._delimiter[2:])
+        if first < 0:
+            return b""
+        if first > 0 and self._preamble[max(0, first - 2) : first] != b"\r\n":
+            raise MalformedRequest("The form is malformed: its first boundary does not begin a line.")
+        begun, self._preamble = bytes(self._preamble[first:]), None
+        return begun
 
-    def _begin_file(self, segment: Any) -> None:
+    def _begin_part(self, segment: Any) -> None:
+        self._head = head = part_head(segment.headerlist)
+        self._ignoring, self._value = False, None
+        if head.name == self._file_field:
+            self._begin_file(head)
+        elif head.filename is not None and head.name not in self._text_fields:
+            self._ignoring = True
+        elif head.name in self.fields:
+            raise InvalidField("The field comes twice.", field=_printable(head.name), rule="repeated")
+        else:
+            self._value = bytearray()
+
+    def _begin_file(self, head: PartHead) -> None:
         if self.file is not None:
             raise InvalidField("The form holds two files; send one.", field=self._file_field, rule="repeated")
-        extended = _EXTENDED_NAME.search(segment.header("Content-Disposition") or "")
-        name = _decoded_name(extended) if extended else segment.filename
-        self.file = FilePart(
-            filename=(name or "").replace("\\", "/").rpartition("/")[2],
-            content_type=(segment.header("Content-Type") or "").strip(),
-        )
+        name = (head.filename or "").replace("\\", "/").rpartition("/")[2]
+        self.file = FilePart(filename=name, content_type=head.content_type)
 
-    def _add_to_field(self, data: bytes) -> None:
-        self._value_bytes += len(data)
+    def _ignore(self, size: int) -> None:
+        self._ignored_bytes += size
+        if self._ignored_bytes > self._limits.ignored_bytes:
+            raise InvalidField(
+                f"Only {self._file_field} may hold a file; send others by themselves.",
+                field=_printable(self._head.name),
+                rule="unexpected_file",
+            )
+
+    def _add_to_field(self, data: Bytes, value: bytearray) -> None:
+        value += data
         self._fields_bytes += len(data)
-        if self._value_bytes > self._limits.field_bytes or self._fields_bytes > self._limits.fields_bytes:
+        if len(value) > self._limits.field_bytes or self._fields_bytes > self._limits.fields_bytes:
             raise InvalidField(
                 f"The field is too long: at most {self._limits.field_bytes} bytes, and"
                 f" {self._limits.fields_bytes} for all fields together.",
-                field=_printable(self._name),
+                field=_printable(self._head.name),
                 rule="max_bytes",
             )
-        if self._value is not None:
-            self._value.append(data)
 
     def _end_part(self) -> None:
-        if self._value is None:
-            if self.file is not None:
-                self.file.complete = True
-            return
-        try:
-            self.fields[self._name] = b"".join(self._value).decode("utf-8")
-        except UnicodeDecodeError:
-            raise InvalidField("The field is not UTF-8.", field=_printable(self._name), rule="utf8") from None
+        head, value = self._head, self._value
+        if value is not None:
+            self._end_field(head, value)
+        elif not self._ignoring and self.file is not None:
+            self.file.complete = True
+            if not self.file.filename and not self.file.size:  # an input where no file was chosen
+                self.file, self._unchosen = None, True
         self._value = None
 
-
-def _decoded_name(extended: re.Match[str]) -> str:
-    charset = extended["charset"].lower()
-    try:
-        if charset in {"utf-8", "iso-8859-1"}:
-            return unquote_to_bytes(extended["text"]).decode(charset)
-    except UnicodeDecodeError:
-        pass  # answered below, like a charset that RFC 8187 does not know
-    raise MalformedRequest("The filename* of the file must be UTF-8''percent-encoded-text (RFC 8187).")
+    def _end_field(self, head: PartHead, value: bytearray) -> None:
+        if head.filename == "" and not value:
+            return
+        try:
+            self.fields[head.name] = value.decode(head.charset)
+        except UnicodeDecodeError:
+            raise InvalidField(
+                f"The field is not {head.charset.upper()}.", field=_printable(head.name), rule="utf8"
+            ) from None
 
 
 def _printable(name: str) -> str:

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import ClassVar, Final, Protocol
 
 from gateway import fields
 from gateway.backend import Storage
 from gateway.call import Call
 from gateway.digests import ContentDigest, file_checksums
 from gateway.idempotency import idempotency_key
-from gateway.multipart import FormReader, boundary_of
+from gateway.multipart import FormLimits, FormReader, boundary_of
 from gateway.problems import ClientGone
 from gateway.upload_call import CallOver, UploadCall
 from servicekit import failpoints
@@ -43,12 +43,20 @@ VISIBILITIES: Final[Mapping[str, Visibility.ValueType]] = {
     "public": VISIBILITY_PUBLIC,
 }
 
+#: Files under names that no family has are passed over like other unknown fields, up to so many bytes.
+MAX_IGNORED_BYTES: Final = 64 * 1024 * 1024
+_FIELDS_OF_ALL: Final = frozenset({"visibility", "user_id"})
+
 HEADERS_READ: Final = failpoints.register("gateway.upload.headers_read")
 BEFORE_FINISH: Final = failpoints.register("gateway.upload.before_finish")
 
 
 class Form(Protocol):
-    """What a family says about its form. Fields are the text fields that have arrived so far."""
+    """What a family says about its form. Fields are the text fields that have arrived so far; ``names``:
+    those that the family reads.
+    """
+
+    names: ClassVar[frozenset[str]]
 
     def target(self, fields: Mapping[str, str]) -> UploadTarget:
         """Where the file belongs.
@@ -110,7 +118,11 @@ class _FormUpload:
     def __init__(self, call: Call, form: Form) -> None:
         self._call = call
         self._form = form
-        self._reader = FormReader(boundary_of(call.header("content-type")))
+        self._reader = FormReader(
+            boundary_of(call.header("content-type")),
+            text_fields=form.names | _FIELDS_OF_ALL,
+            limits=FormLimits(ignored_bytes=MAX_IGNORED_BYTES),
+        )
         self._digest = ContentDigest.parse(call.header("content-digest"))
         self._checksums = file_checksums(call.header)
         self._request_id = idempotency_key(call)

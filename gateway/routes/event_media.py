@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from google.protobuf.duration_pb2 import Duration
 
@@ -49,6 +49,8 @@ routes = Routes("event_media")
 class MediaForm:
     """``title``, ``description`` and ``tags`` (comma-separated) of one event."""
 
+    names: ClassVar[frozenset[str]] = frozenset({"title", "description", "tags"})
+
     def __init__(self, event_id: str) -> None:
         self._event_id = event_id
 
@@ -71,6 +73,8 @@ class MediaForm:
 class PictureForm:
     """Nothing but the file."""
 
+    names: ClassVar[frozenset[str]] = frozenset()
+
     def target(self, form: Mapping[str, str]) -> UploadTarget:  # noqa: ARG002 - a Form's signature
         """See ``gateway.uploads.Form``."""
         return UploadTarget(profile_picture=ProfilePictureTarget())
@@ -82,6 +86,8 @@ class PictureForm:
 
 class TempForm:
     """``ttl_seconds``, a day by default."""
+
+    names: ClassVar[frozenset[str]] = frozenset({"ttl_seconds"})
 
     def target(self, form: Mapping[str, str]) -> UploadTarget:
         """See ``gateway.uploads.Form``."""

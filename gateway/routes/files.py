@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring
-from typing import Final
+from typing import ClassVar, Final
 
 from gateway import fields
 from gateway.call import Call
@@ -48,6 +48,8 @@ routes = Routes("files")
 
 class FileForm:
     """``folder`` (default uploads), and ``class_id`` for audio."""
+
+    names: ClassVar[frozenset[str]] = frozenset({"folder", "class_id"})
 
     def target(self, form: Mapping[str, str]) -> UploadTarget:
         """See ``gateway.uploads.Form``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
@@ -55,6 +55,8 @@ routes = Routes("generations")
 
 class GenerationForm:
     """``type``, and perhaps ``prompt`` and ``settings`` (JSON text)."""
+
+    names: ClassVar[frozenset[str]] = frozenset({"type", "prompt", "settings"})
 
     def target(self, form: Mapping[str, str]) -> UploadTarget:
         """See ``gateway.uploads.Form``."""
