@@ -14,6 +14,7 @@ from typing import Final
 from uuid import UUID
 
 from metadata_service.blob_rows import COLUMNS, BlobRow, Handle
+from metadata_service.config import Timing
 from metadata_service.database import Statement, Transaction
 from strongroom.errors import UploadSuperseded
 from strongroom.metadata.v1 import blob_pb2
@@ -104,15 +105,23 @@ WHERE {_HELD} AND state = %(from_state)s
 
 _PURGE: Final = f"DELETE FROM blobs WHERE {_HELD} AND state = 6"
 
+# The pause says when the cleaner looks again. Whether a writer lives is the lease's to say, and the owner's
+# own repeat waits for nothing else: in COMPLETING the lease has run out, and stays so.
 _RELEASE: Final = f"""
-UPDATE blobs SET
-    lease_expires_at = CASE WHEN state = 2 THEN now() + pause.length END,
-    not_before = CASE WHEN state = 2 THEN not_before ELSE now() + pause.length END
+UPDATE blobs SET not_before = now() + pause.length
 FROM (
-    SELECT make_interval(secs => least(%(retry)s * 2 ^ least(attempts - 1, 20), %(retry_max)s)) AS length
+    SELECT make_interval(secs => least(%(retry)s * 2 ^ least(attempts - 1, 20),
+        CASE WHEN state = 2 THEN least(%(roll_forward_max)s, %(retry_max)s) ELSE %(retry_max)s END)) AS length
     FROM blobs WHERE {_HELD}
 ) AS pause
 WHERE {_HELD} AND state IN (2, 4, 5, 6)
+"""
+
+#: Of an attempt in COMPLETING whose writer is dead and whose request has another attempt now: it may still be
+#: rolled forward, but only one of the two can commit, so only one counts.
+_GIVE_ROOM: Final = """
+UPDATE blobs SET reserved_bytes = 0, reserved_files = 0
+WHERE owner_id = %(owner)s AND id = %(id)s AND state = 2 AND lease_expires_at <= now()
 """
 
 _SET_FILE: Final = """
@@ -229,12 +238,23 @@ async def finish_removal(tx: Transaction, handle: Handle, from_state: int, grace
         raise superseded()
 
 
-async def release(tx: Transaction, handle: Handle, retry: float, retry_max: float) -> None:
-    """Give a claim back, due again after `retry` seconds, doubled with each claim, `retry_max` at the most.
+async def give_room(tx: Transaction, owner_id: str, blob_id: UUID) -> None:
+    """COMPLETING whose lease has run out: its reservation is free for the attempt that takes its place."""
+    await tx.execute(_GIVE_ROOM, {"owner": owner_id, "id": blob_id})
+
+
+async def release(tx: Transaction, handle: Handle, timing: Timing) -> None:
+    """Give a claim back, due again after `retry` seconds, doubled with each claim, `retry_max` (COMPLETING:
+    `roll_forward_max`) at the most.
 
     Raises UploadSuperseded.
     """
-    if not await tx.execute(_RELEASE, handle.params(retry=retry, retry_max=retry_max)):
+    pauses = {
+        "retry": timing.retry,
+        "retry_max": timing.retry_max,
+        "roll_forward_max": timing.roll_forward_max,
+    }
+    if not await tx.execute(_RELEASE, handle.params(**pauses)):
         raise superseded()
 
 

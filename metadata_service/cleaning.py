@@ -1,13 +1,14 @@
 """What the cleaner asks for: claims on blobs that need work, what became of them, and housekeeping on the
 way.
 
-Stateless: what is to be done follows from the rows. A claim raises the epoch and moves the row out of sight
-for the length of a lease, so two cleaners never hold one row; a cleaner that dies just lets its claims run
-out.
+What is to be done follows from the rows. A claim raises the epoch and moves the row out of the cleaners'
+sight for a while (`not_before`), so two cleaners never hold one row; a cleaner that dies just lets its claims
+run out. It leaves `lease_expires_at` alone, which says whether a writer lives.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from metadata_service import blobs, idempotency, outbox
@@ -19,6 +20,7 @@ from metadata_service.file_rows import COLUMNS as FILE_COLUMNS
 from metadata_service.file_rows import to_file
 from metadata_service.sessions import housekeeping
 from servicekit import failpoints
+from strongroom.errors import DatabaseUnavailable
 
 BEFORE_EXPIRE: Final = failpoints.register("metadata.expire.before_commit")
 AFTER_EXPIRE: Final = failpoints.register("metadata.expire.after_commit")
@@ -42,11 +44,13 @@ FROM silent WHERE blobs.owner_id = silent.owner_id AND blobs.id = silent.id
 """
 _CLAIM_COMPLETING: Final = f"""
 WITH silent AS MATERIALIZED (
-    SELECT owner_id, id FROM blobs WHERE state = 2 AND lease_expires_at <= now() LIMIT %(limit)s
+    SELECT owner_id, id FROM blobs
+    WHERE state = 2 AND lease_expires_at <= now() AND (not_before IS NULL OR not_before <= now())
+    LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
 )
 UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
-    lease_expires_at = now() + make_interval(secs => %(lease)s)
+    not_before = now() + make_interval(secs => %(claim)s)
 FROM silent WHERE blobs.owner_id = silent.owner_id AND blobs.id = silent.id
 RETURNING {COLUMNS}
 """
@@ -57,7 +61,7 @@ WITH due AS MATERIALIZED (
     FOR UPDATE SKIP LOCKED
 )
 UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
-    not_before = now() + make_interval(secs => %(lease)s)
+    not_before = now() + make_interval(secs => %(claim)s)
 FROM due WHERE blobs.owner_id = due.owner_id AND blobs.id = due.id
 RETURNING {COLUMNS}
 """
@@ -76,12 +80,22 @@ class Cleaning:
     def __init__(self, database: Database, timing: Timing) -> None:
         self._database = database
         self._timing = timing
+        self._silence_counts_from = 0.0  # by time.monotonic
 
     async def claim(self, limit: int) -> tuple[list[BlobRow], int]:
         """At most `limit` blobs (0: 50, at most 500), each at the epoch of this claim; and how many other
         rows moved.
+
+        Raises DatabaseUnavailable. While the database was away no writer could renew its lease: the next who
+        falls silent has one lease more.
         """
-        wanted = min(limit or DEFAULT_BATCH, LARGEST_BATCH)
+        try:
+            return await self._claim_all(min(limit or DEFAULT_BATCH, LARGEST_BATCH))
+        except DatabaseUnavailable:
+            self._silence_counts_from = time.monotonic() + self._timing.lease
+            raise
+
+    async def _claim_all(self, wanted: int) -> tuple[list[BlobRow], int]:
         housekept = await self._expire(wanted) + await self._end_files() + await self._forget()
         housekept += await housekeeping.run(self._database, self._timing)
         return await self._database.transact(SYSTEM, lambda tx: self._claim(tx, wanted)), housekept
@@ -98,9 +112,8 @@ class Cleaning:
 
     async def release(self, handle: Handle) -> None:
         """The work failed: try again after a pause that grows. Raises UploadSuperseded."""
-        timing = self._timing
         await self._database.transact(
-            user(handle.owner_id), lambda tx: blobs.release(tx, handle, timing.retry, timing.retry_max)
+            user(handle.owner_id), lambda tx: blobs.release(tx, handle, self._timing)
         )
 
     async def settled_keys(self, keys: list[str]) -> list[str]:
@@ -109,8 +122,8 @@ class Cleaning:
         return [row[0] for row in rows]
 
     async def _claim(self, tx: Transaction, limit: int) -> list[BlobRow]:
-        params = {"lease": self._timing.lease, "limit": limit}
-        rows = await tx.fetch(_CLAIM_COMPLETING, params)
+        params = {"claim": self._timing.claim, "limit": limit}
+        rows = await tx.fetch(_CLAIM_COMPLETING, params) if self._silence_counts() else []
         rows += await tx.fetch(_CLAIM_DUE, params | {"limit": limit - len(rows)})
         return [BlobRow(*row) for row in rows]
 
@@ -118,6 +131,8 @@ class Cleaning:
         """PENDING attempts that fell silent → ABORTING, in a transaction of its own: the zombie is shut out
         first.
         """
+        if not self._silence_counts():
+            return 0
 
         async def work(tx: Transaction) -> int:
             expired = await tx.execute(_EXPIRE, {"limit": limit})
@@ -129,6 +144,9 @@ class Cleaning:
         if expired:
             await failpoints.hit(AFTER_EXPIRE)
         return expired
+
+    def _silence_counts(self) -> bool:
+        return time.monotonic() >= self._silence_counts_from
 
     async def _end_files(self) -> int:
         """D1 for temporary files past their time and soft-deleted ones past their purge time."""

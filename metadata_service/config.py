@@ -16,14 +16,17 @@ from servicekit.settings import CommonSettings, SettingError, SettingsBase
 class Timing:
     """How long things last, in seconds; always counted on the database's clock.
 
-    `lease`: how long a silent attempt, or a cleaner's claim, lives. `read_grace`: between a deletion and
-    the removal of the object, so that downloads in flight end. `tombstone_grace`: longer than the longest
+    `lease`: how long a silent attempt lives: its writer renews every third of it, and after it the owner's
+    own repeat goes on. `claim`: how long a cleaner may take over a batch. `read_grace`: between a deletion
+    and the removal of the object, so that downloads in flight end. `tombstone_grace`: longer than the longest
     S3 request in flight (rule R5). `session`: how long a resumable upload may lie still; `empty_session`: one
     that nothing was sent of yet. `retry`: pause before a failed cleaning step is tried again, doubled each
-    time up to `retry_max`.
+    time up to `retry_max`; what only waits to be rolled forward (COMPLETING) is looked at every
+    `roll_forward_max`.
     """
 
-    lease: float = 60.0
+    lease: float = 10.0
+    claim: float = 30.0
     read_grace: float = 300.0
     tombstone_grace: float = 3600.0
     idempotency: float = 24 * 3600.0
@@ -33,6 +36,7 @@ class Timing:
     empty_session: float = 3600.0
     retry: float = 30.0
     retry_max: float = 3600.0
+    roll_forward_max: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ class MetadataSettings(CommonSettings):
     database_statement_seconds: float = Field(default=15.0, gt=0)
     database_lock_seconds: float = Field(default=5.0, gt=0)
 
-    upload_lease_seconds: float = Field(default=60.0, ge=0.5)
+    upload_lease_seconds: float = Field(default=10.0, ge=0.5)
     upload_expiry_seconds: float = Field(default=86400.0, ge=1)
     read_grace_seconds: float = Field(default=300.0, ge=0)
     tombstone_grace_seconds: float = Field(default=3600.0, ge=0)
@@ -110,6 +114,7 @@ class MetadataSettings(CommonSettings):
         """The durations that the write protocol uses."""
         return Timing(
             lease=self.upload_lease_seconds,
+            claim=3 * self.upload_lease_seconds,
             read_grace=self.read_grace_seconds,
             tombstone_grace=self.tombstone_grace_seconds,
             idempotency=self.idempotency_hours * 3600,

@@ -152,6 +152,7 @@ async def _take_over(tx: Transaction, claim: Claim, holder: _Holder) -> None:
     if revived or not await tx.execute(_TAKE_OVER, params):
         raise _in_progress(None)  # its writer or another request was quicker
     await blobs.expire(tx, claim.owner_id, holder.blob_id)
+    await blobs.give_room(tx, claim.owner_id, holder.blob_id)
 
 
 async def move(tx: Transaction, claim: Claim, previous: UUID) -> bool:

@@ -57,8 +57,8 @@ blobs = sa.Table(
     sa.Column("request_id", sa.Text(), nullable=False, server_default="", doc="idempotency key"),
     sa.Column("reserved_bytes", sa.BigInteger(), nullable=False, doc="counts while PENDING or COMPLETING"),
     sa.Column("reserved_files", sa.SmallInteger(), nullable=False, doc="0 when it replaces a file"),
-    sa.Column("lease_expires_at", MOMENT, doc="PENDING, COMPLETING: until when it may stay silent"),
-    sa.Column("not_before", MOMENT, doc="DELETING, ABORTING, GONE: when the cleaner may act"),
+    sa.Column("lease_expires_at", MOMENT, doc="PENDING, COMPLETING: its writer lives until then"),
+    sa.Column("not_before", MOMENT, doc="when the cleaner may act; null: as soon as the lease is over"),
     sa.Column(
         "attempts", sa.Integer(), nullable=False, server_default=sa.text("0"), doc="claims in this state"
     ),

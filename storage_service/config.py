@@ -54,7 +54,7 @@ class StorageSettings(CommonSettings, S3Settings):
     archive_memory_bytes: int = Field(default=128 * MIB, ge=1)
     min_body_rate: int = Field(default=1024, ge=0)
     body_rate_window: float = Field(default=30.0, gt=0)
-    upload_lease_seconds: float = Field(default=60.0, gt=0)
+    upload_lease_seconds: float = Field(default=10.0, gt=0)
     cleaner_interval_seconds: float = Field(default=5.0, gt=0)
     cleaner_sweep_seconds: float = Field(default=600.0, gt=0)
 

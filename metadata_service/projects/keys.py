@@ -34,7 +34,7 @@ WITH due AS MATERIALIZED (
     ORDER BY not_before LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), claimed AS (
     UPDATE project_keys AS keys SET epoch = keys.epoch + 1, attempts = keys.attempts + 1,
-        not_before = now() + make_interval(secs => %(lease)s)
+        not_before = now() + make_interval(secs => %(claim)s)
     FROM due WHERE keys.owner_id = due.owner_id AND keys.key = due.key
     RETURNING keys.owner_id, keys.key, keys.epoch, keys.slug, keys.path
 )
@@ -98,7 +98,7 @@ class ProjectKeys:
 
     async def _claim(self, tx: Transaction, limit: int, owner_id: str, slug: str) -> list[pb.ProjectKey]:
         rows = await tx.fetch(
-            _CLAIM, {"limit": limit, "owner": owner_id, "slug": slug, "lease": self._timing.lease}
+            _CLAIM, {"limit": limit, "owner": owner_id, "slug": slug, "claim": self._timing.claim}
         )
         await failpoints.hit(BEFORE_CLAIM)
         return [

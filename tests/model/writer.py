@@ -11,7 +11,11 @@ OPEN = {Row.PENDING, Row.COMPLETING}
 
 
 def client_moves(state: State, rules: Rules) -> Iterator[Move]:
-    """The first attempt or a repeat while nothing is acknowledged, and a deletion afterwards."""
+    """The first attempt or a repeat while nothing is acknowledged, and a deletion afterwards.
+
+    A repeat begins whenever it likes, whoever has the earlier attempt: a writer, nobody, or a cleaner that
+    rolls it forward. When the real one lets it in (the lease is over) is service, not safety.
+    """
     for place, blob in enumerate(state.blobs):
         previous_started = place == 0 or state.blobs[place - 1].step is not Step.IDLE
         if blob.step is Step.IDLE and not state.acknowledged and previous_started:

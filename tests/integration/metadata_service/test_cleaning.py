@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID
 
 import pytest
 
 from metadata_service.blob_rows import BlobRow, Handle
-from strongroom.errors import FileNotFound, UploadSuperseded
+from strongroom.errors import DatabaseUnavailable, FileNotFound, UploadSuperseded
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 from tests.integration.metadata_service.world import World, handle, path_spec, plain_spec
 
@@ -147,6 +148,46 @@ async def test_a_failure_waits_longer_each_time(own_world: World, owner: str) ->
     assert pauses == [10, 20, 35, 35]
     with pytest.raises(UploadSuperseded):
         await world.cleaning.release(held(rows[-2]))
+
+
+async def test_what_waits_to_be_rolled_forward_is_looked_at_every_minute(
+    own_world: World, owner: str
+) -> None:
+    blob = await own_world.completing(owner)
+    own_world.run_out(blob)
+    for _ in range(9):  # a pause that doubled would last for hours
+        all_due(own_world)
+        (row,) = await claimed(own_world)
+        assert await claimed(own_world) == []
+        await own_world.cleaning.release(held(row))
+    ((pause, lease),) = own_world.logins.rows(
+        "SELECT extract(epoch FROM not_before - now()), lease_expires_at < now() FROM blobs"
+    )
+    assert 50 < pause <= 60
+    assert lease
+
+
+async def test_after_an_outage_of_the_database_writers_have_a_lease_to_speak_up(
+    own_world: World, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody could renew meanwhile: their silence says nothing."""
+    cleaning, database = own_world.cleaning, own_world.database
+    pending, completing = await own_world.attempt(owner), await own_world.completing(owner)
+    for blob in (pending, completing):
+        own_world.run_out(blob)
+
+    async def away(*_: object) -> None:
+        raise DatabaseUnavailable("Postgres does not answer.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(database, "transact", away)
+        with pytest.raises(DatabaseUnavailable):
+            await cleaning.claim(0)
+    assert (await cleaning.claim(0))[0] == []
+    await own_world.attempts.renew_lease(handle(pending))
+    cleaning._silence_counts_from -= own_world.timing.lease
+    assert [row.id for row in (await cleaning.claim(0))[0]] == [UUID(completing.id)]
+    assert own_world.state(pending) == PENDING
 
 
 async def test_a_released_completion_is_handed_out_again(own_world: World, owner: str) -> None:

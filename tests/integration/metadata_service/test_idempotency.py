@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from metadata_service.blob_rows import Handle
+from metadata_service.config import Limits
 from strongroom.errors import IdempotencyKeyReused, RequestInProgress, StrongroomError
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -120,6 +122,35 @@ async def test_completing_attempts_of_one_request_give_one_file(world: World, ow
     assert world.state(second) == blob_pb2.BLOB_STATE_ABORTING
     assert len(world.logins.rows("SELECT 1 FROM files WHERE owner_id = %s", owner)) == 1
     assert (await world.usage.usage(owner)).file_count == 1
+
+
+@pytest.mark.parametrize("cleaner", ["has it", "waits after an outage"])
+async def test_a_repeat_does_not_wait_for_the_cleaner(own_world: World, owner: str, cleaner: str) -> None:
+    """The lease says whether a writer lives, and the cleaner's claims and pauses are none of it."""
+    world = own_world.but(retry=3600.0, roll_forward_max=3600.0, claim=3600.0)
+    dead = await world.completing(owner, plain_spec("r1"))
+    world.run_out(dead)
+    ((row,), _) = await world.cleaning.claim(0)
+    if cleaner != "has it":
+        await world.cleaning.release(Handle(owner, row.id, row.epoch))
+    heir = await world.completing(owner, plain_spec("r1"))
+    assert heir.id != dead.id
+    file = (await world.commit(heir)).file
+    rolled_forward = row.to_proto()
+    late = await world.commit(rolled_forward)
+    assert (late.file, late.lost_to_other_attempt) == (file, True)
+    assert (await world.reserve(owner, plain_spec("r1"))).replay == file
+
+
+async def test_the_attempt_that_was_taken_over_takes_no_room(world: World, owner: str) -> None:
+    world = world.but(limits=Limits(bytes=15, files=1))
+    dead = await world.completing(owner, plain_spec("r1", size_bytes=10))
+    world.run_out(dead)
+    heir = await world.completing(owner, plain_spec("r1", size_bytes=10))
+    assert (await world.usage.usage(owner)).reserved_bytes == 10
+    await world.commit(heir)
+    assert (await world.commit(dead)).lost_to_other_attempt
+    assert (await world.usage.usage(owner)).used_bytes == 10
 
 
 async def test_committing_both_at_once_gives_one_file(world: World, owner: str) -> None:
