@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from strongroom.errors import TokenMissing, UserMismatch
+from servicekit.tokens import wrong_subject
+from strongroom.errors import InvalidField, TokenMissing, UserMismatch
 
 ANONYMOUS = "anonymous"
 
@@ -28,6 +29,7 @@ class Principal:
 def effective_owner(principal: Principal, requested_user_id: str) -> str:
     """The owner a request acts for: the caller, or for admins the user they name.
 
+    :raises InvalidField: an admin named somebody whom no token can name.
     :raises UserMismatch: a user other than the caller was named and the caller is no admin.
     :raises TokenMissing: nobody was named and the call is on nobody's behalf.
     """
@@ -37,6 +39,8 @@ def effective_owner(principal: Principal, requested_user_id: str) -> str:
                 "The token belongs to another user than user_id names: only admins may do that. Leave user_id"
                 " out, or send the token's own sub, to act for yourself."
             )
+        if wrong := wrong_subject(requested_user_id):
+            raise InvalidField(f"user_id {wrong}; no user has such a name.", field="user_id", rule="subject")
         return requested_user_id
     if not principal.subject:
         raise TokenMissing("This call acts for a user: send the user's bearer token as authorization.")

@@ -77,7 +77,7 @@ class CommonSettings(SettingsBase):
     jwt_audience: CommaList = ()
     jwt_issuer: str | None = None
     jwt_max_lifetime_seconds: int = Field(default=30 * 86400, ge=1)
-    jwt_leeway_seconds: int = Field(default=0, ge=0, le=600)
+    jwt_leeway_seconds: int = Field(default=5, ge=0, le=600)
     internal_secret: SecretStr | None = None
 
     tls_cert: Path | None = None

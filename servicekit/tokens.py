@@ -22,6 +22,8 @@ from strongroom.errors import TokenExpired, TokenInvalid
 MAX_TOKEN_BYTES: Final = 8192
 MAX_SUBJECT_BYTES: Final = 255
 MAX_NUMERIC_DATE: Final = 253402300799  # 9999-12-31T23:59:59Z
+#: RFC 7519 section 5.1 and RFC 9068 section 4, without regard to case; a token without ``typ`` is one, too.
+TYPES: Final = ("jwt", "at+jwt", "application/at+jwt")
 #: How far the clocks of two machines of one installation may differ without anybody noticing, seconds.
 CLOCK_SKEW_SECONDS: Final = 300
 #: How far an issuer's clock may run ahead of ours before a fresh token's ``iat`` is refused, seconds. It says
@@ -72,7 +74,7 @@ def parse(token: str) -> UnverifiedToken:
     """Split a compact JWS and check its header.
 
     :raises TokenInvalid: too long, not three canonical base64url segments, a header that is no plain JSON
-    object, ``alg`` missing or ``none``, ``typ`` other than JWT or at+jwt, a refused header parameter.
+    object, ``alg`` missing or ``none``, a ``typ`` that is none of ``TYPES``, a refused header parameter.
     """
     if len(token) > MAX_TOKEN_BYTES:
         refuse(f"it is longer than {MAX_TOKEN_BYTES} bytes")
@@ -86,8 +88,8 @@ def parse(token: str) -> UnverifiedToken:
     algorithm, kid, kind = header.get("alg"), header.get("kid"), header.get("typ", "JWT")
     if not isinstance(algorithm, str) or not signatures.is_known(algorithm):
         refuse("its algorithm is missing or unknown", "alg")
-    if not isinstance(kind, str) or kind.lower() not in ("jwt", "at+jwt"):
-        refuse("its typ is neither JWT nor at+jwt", "typ")
+    if not isinstance(kind, str) or kind.lower() not in TYPES:
+        refuse("its typ is none of JWT, at+jwt and application/at+jwt", "typ")
     if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= 255):
         refuse("its kid is no string of 1 to 255 characters", "kid")
     signing_input = token[: token.rindex(".")].encode()
@@ -143,17 +145,18 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
-def _numeric_date(claims: Mapping[str, Any], name: str) -> int | None:
+def _numeric_date(claims: Mapping[str, Any], name: str) -> float | None:
+    """Seconds since 1970, with or without a fraction (RFC 7519 section 2); ``1e999`` and true are none."""
     value = claims.get(name)
     if name not in claims:
         return None
-    if type(value) is not int or not 0 <= value <= MAX_NUMERIC_DATE:
-        refuse(f"its {name} is not an integer number of seconds", name)
-    return value
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= MAX_NUMERIC_DATE:
+        refuse(f"its {name} is no number of seconds between 1970 and 9999", name)
+    return float(value)
 
 
 def _check_dates(claims: Mapping[str, Any], rules: ClaimRules) -> None:
-    now = int(time.time())
+    now = time.time()
     exp, iat, nbf = (_numeric_date(claims, name) for name in ("exp", "iat", "nbf"))
     if exp is None:
         refuse("it has no exp", "exp")
@@ -163,17 +166,31 @@ def _check_dates(claims: Mapping[str, Any], rules: ClaimRules) -> None:
         refuse("its nbf lies in the future", "nbf")
     if iat is not None and iat > now + rules.leeway + IAT_SKEW_SECONDS:
         refuse("its iat lies in the future", "iat")
-    if exp - min(now if iat is None else iat, now) > rules.max_lifetime + rules.leeway:
+    # A second more: issuers round exp and iat as they like.
+    if exp - min(now if iat is None else iat, now) > rules.max_lifetime + rules.leeway + 1:
         refuse(f"it lives for more than {rules.max_lifetime} seconds", "exp")
 
 
 def _check_subject(subject: object) -> None:
     if not isinstance(subject, str) or not subject:
         refuse("its sub is missing or no string", "sub")
+    if wrong := wrong_subject(subject):
+        refuse(f"its sub {wrong}", "sub")
+
+
+def wrong_subject(subject: str) -> str:
+    """Why ``subject`` can be nobody's name, or ``""``: people must be able to tell two users apart.
+
+    Quotes, ``*``, ``%`` and whatever else means something somewhere are letters like others: no query and no
+    pattern is ever made of a name, and S3 keys escape it.
+    """
     if any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in subject):
-        refuse("its sub holds control characters", "sub")
+        return "holds control characters"
+    if any(unicodedata.category(char) in ("Zs", "Cf") for char in (subject[:1], subject[-1:]) if char):
+        return "begins or ends with a blank or an invisible character"
     if len(subject.encode("utf-8")) > MAX_SUBJECT_BYTES:
-        refuse(f"its sub is longer than {MAX_SUBJECT_BYTES} bytes", "sub")
+        return f"is longer than {MAX_SUBJECT_BYTES} bytes"
+    return ""
 
 
 def _check_parties(claims: Mapping[str, Any], rules: ClaimRules) -> None:
