@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-from devstack.environment import STORAGE
 from metadata_service.config import Timing
 from tests.faults.cell import Cell
 from tests.faults.checker import Upload
@@ -32,7 +31,7 @@ def test_storage_is_killed(cell: Cell) -> None:
     upload = new_upload("killed")
     cell.run(storage="storage.put.after=kill")
     put(cell, upload)
-    cell.wait_killed(STORAGE)
+    cell.wait_killed("storage")
     killed = time.monotonic()
     cell.run()
     _repeated(cell, upload, killed)
@@ -43,7 +42,7 @@ def test_the_store_was_away_for_long(cell: Cell) -> None:
     upload = new_upload("patient", LARGE)
     cell.run(storage="storage.s3.before_complete=kill")
     put(cell, upload)
-    cell.wait_killed(STORAGE)
+    cell.wait_killed("storage")
     cell.s3.arm("CompleteMultipartUpload", refuse(503, "SlowDown"), key=f"/{upload.owner}/", nth=None)
     cell.run()
     until(
