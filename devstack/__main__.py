@@ -11,6 +11,7 @@ from devstack import infra, status, up
 from devstack.datadir import DataDir
 from devstack.errors import DevstackError, StopRequestedError
 from devstack.settings import from_environ
+from strongroom import variables
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,6 +57,9 @@ def main() -> int:
 
 
 def _run(arguments: argparse.Namespace) -> int:
+    # What starts from here sees the same.
+    os.environ.update(variables.environment(os.environ))
+    variables.report(os.environ)
     settings = from_environ(os.environ, arguments.data_dir)
     data = DataDir(settings.data_dir)
     if arguments.command == "up":

@@ -73,6 +73,7 @@ class Service:
 
     `where` is the address shown to people and `title` the first word of its line; `before_start` runs before
     each start, `after_restart` when it is ready again after a crash. `explain` is asked when it never is.
+    `port`: where it listens on loopback (0: unknown), and `port_setting` the variable that chooses it.
     """
 
     command: Command
@@ -82,6 +83,8 @@ class Service:
     after_restart: Hook = nothing
     explain: Explain = no_words
     title: str = ""
+    port: int = 0
+    port_setting: str = ""
     ready_seconds: float = 120.0
 
     @property

@@ -23,6 +23,11 @@ MALLOC = {
     "MALLOC_TOP_PAD_": "16777216",
 }
 
+# Where front ends in development are served from (Vite, React and Next, Angular, Django and http.server).
+LOCAL_ORIGINS = ",".join(
+    f"http://{host}:{port}" for host in ("localhost", "127.0.0.1") for port in (3000, 4200, 5173, 8000)
+)
+
 # With one of these set, tokens come from the caller's own issuer, and the services refuse a secret beside it.
 FOREIGN_KEYS = ("STRONGROOM_JWKS_URL", "STRONGROOM_JWT_PUBLIC_KEY")
 
@@ -32,7 +37,7 @@ _S3_PREFIXES = ("AWS_", "S3_", "STRONGROOM_S3_")
 # These describe clients and this machine more than the store, so they hold for the embedded one too.
 _S3_OF_ANY_STORE = (
     "STRONGROOM_S3_SIGN_PAYLOAD",
-    "STRONGROOM_S3_THREADS",
+    "STRONGROOM_S3_CALL_SECONDS",
     "STRONGROOM_S3_PUBLIC_ENDPOINT_URL",
 )
 _DATABASE_NAMES = ("STRONGROOM_DATABASE_URL", "STRONGROOM_MIGRATION_DATABASE_URL")
@@ -71,6 +76,8 @@ def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> di
         env["STRONGROOM_JWT_SECRET"] = values.jwt_secret
     if metrics := caller.get(f"{_METRICS}_{name.upper()}"):
         env[_METRICS] = metrics
+    if name == GATEWAY:
+        env.setdefault("STRONGROOM_CORS_ORIGINS", LOCAL_ORIGINS)
     if name in (STORAGE, METADATA):
         env["STRONGROOM_INTERNAL_SECRET"] = values.internal_secret
     if name in (METADATA, MIGRATE):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import random
 import socket
 from pathlib import Path
@@ -43,6 +44,15 @@ def require_free(port: int, owner: str, variable: str) -> None:
             f"port {port}, wanted for {owner}, is taken{holder_of(port)}: "
             f"stop that process, or set {variable} to a free port"
         )
+
+
+def is_held_by(port: int, pid: int) -> bool:
+    """Whether the listener on the port is this process; True where that can't be found out (not on Linux)."""
+    inodes = _listening_inodes(port)
+    process = Path("/proc") / str(pid)
+    if not inodes or not os.access(process / "fd", os.R_OK | os.X_OK):
+        return True
+    return bool(_open_files(process) & inodes)
 
 
 def holder_of(port: int) -> str:

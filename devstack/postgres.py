@@ -85,7 +85,16 @@ class EmbeddedPostgres:
             orphan_signal=signal.SIGINT,
         )
         where = f"{ports.HOST}:{self.port}"
-        return [Service(command, self._answers, where, before_start=self._clear_the_way, title=NAME)]
+        return [
+            Service(
+                command,
+                self._answers,
+                where,
+                before_start=self._clear_the_way,
+                title=NAME,
+                port=self.port,
+            )
+        ]
 
     def prepare(self) -> None:
         """Create roles and database in the running server; does nothing the second time."""

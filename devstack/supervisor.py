@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from devstack import leftovers
+from devstack import leftovers, ports
 from devstack.command import Command, Hook, Service, log_tail, nothing, spawn
 from devstack.errors import DevstackError, StartFailedError
 from devstack.interrupts import Interrupts
@@ -19,6 +19,9 @@ _TICK_SECONDS = 0.1
 _FIRST_DELAY_SECONDS = 0.2
 _LONGEST_DELAY_SECONDS = 10.0
 _STEADY_SECONDS = 30.0
+
+#: A process that ends so often in a row before it is ready won't get better by itself.
+MOST_FAILURES = 6
 
 Report = Callable[[str, str], None]
 
@@ -35,6 +38,7 @@ class _Running:
     ready: bool = False
     due: float | None = None
     delay: float = _FIRST_DELAY_SECONDS
+    failures: int = 0
 
 
 class Supervisor:
@@ -66,14 +70,16 @@ class Supervisor:
         """
         for service in services:
             running = self._running[service.name]
-            while not service.probe():
+            while not _is_ready(running):
                 self._interrupts.check()
                 if (code := running.process.poll()) is not None:
                     raise StartFailedError(
-                        _failure(service.command, f"ended at once ({describe_exit(code)})")
+                        _failure(
+                            service.command, f"ended at once ({describe_exit(code)}){_stranger(service)}"
+                        )
                     )
                 if time.monotonic() - running.began > service.ready_seconds:
-                    late = f"was not ready after {service.ready_seconds:.0f} s"
+                    late = f"was not ready after {service.ready_seconds:.0f} s{_stranger(service)}"
                     raise StartFailedError(_failure(service.command, f"{late} {service.explain()}".rstrip()))
                 self._interrupts.wait(_TICK_SECONDS)
             running.ready = True
@@ -118,12 +124,19 @@ class Supervisor:
                 self._restart(running)
         elif (code := running.process.poll()) is not None:
             self._crashed(running, code)
-        elif not running.ready and running.service.probe():
+        elif not running.ready and _is_ready(running):
             running.ready = True
+            running.failures = 0
             running.service.after_restart()
             self._say(running, f"ready again  {running.service.where}  pid {running.process.pid}")
 
     def _crashed(self, running: _Running, code: int) -> None:
+        """Start it again later. Raises StartFailedError when it has ended too often without getting ready."""
+        running.failures = 0 if running.ready else running.failures + 1
+        if running.failures >= MOST_FAILURES:
+            service = running.service
+            often = f"ended {running.failures} times before it was ready ({describe_exit(code)})"
+            raise StartFailedError(_failure(service.command, f"{often}{_stranger(service)}"))
         if time.monotonic() - running.began > _STEADY_SECONDS:
             running.delay = _FIRST_DELAY_SECONDS
         running.ready = False
@@ -175,6 +188,25 @@ class Supervisor:
                 for name, running in self._running.items()
             ],
         )
+
+
+def _is_ready(running: _Running) -> bool:
+    """Whether the process that we started serves: it lives, its probe says yes, and the listener is its own.
+
+    Somebody else on the port would say yes, too.
+    """
+    service, process = running.service, running.process
+    if process.poll() is not None or not service.probe():
+        return False
+    return process.poll() is None and (not service.port or ports.is_held_by(service.port, process.pid))
+
+
+def _stranger(service: Service) -> str:
+    """Who has the port instead, for an error."""
+    if not service.port or ports.is_free(service.port):
+        return ""
+    advice = f"; set {service.port_setting} to a free one, or" if service.port_setting else ";"
+    return f": port {service.port} is taken{ports.holder_of(service.port)}{advice} stop that process"
 
 
 def kill_group(process: subprocess.Popen[bytes]) -> None:

@@ -101,7 +101,7 @@ class EmbeddedSwift:
         command = self._command(role, (config, "-v"))
         place = f"{ports.HOST}:{port}"
         probe = http_ok(f"http://{place}/healthcheck")
-        return Service(command, probe, place, after_restart=self._catch_up, title="s3")
+        return Service(command, probe, place, after_restart=self._catch_up, title="s3", port=port)
 
     def _command(self, role: str, arguments: tuple[str, ...]) -> Command:
         name = f"swift-{role}"

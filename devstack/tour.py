@@ -19,6 +19,9 @@ The newest file of that user, read back and compared:
 
   {auth}; KEY=$(curl -fsS -H "$AUTH" {url}/api/v1/s3/files | {newest})
   curl -fsS -H "$AUTH" "{url}/api/v1/s3/file/$KEY" | cmp - README.md && echo "the same, byte for byte"
+
+Every route, to try out: {url}/docs
+When something is wrong: strongroom doctor
 """
 _NEWEST = (
     "python3 -c 'import json, sys; "

@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from devstack import environment, health, leftovers, ports, tour
 from devstack.backends import Backends
@@ -22,6 +23,11 @@ from devstack.supervisor import Report, Supervisor
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _MIGRATE_SECONDS = 600.0
 _GRACE_SECONDS = 15.0
+
+
+class _Port(TypedDict):
+    port: int
+    port_setting: str
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,8 @@ class StackRun:
         values = self._values(addresses, backends, secrets)
         self._migrate(supervisor, values)
         services = self._services(values)
+        for service in services:  # once more: a second stack may have started meanwhile
+            ports.require_free(service.port, service.name, service.port_setting)
         supervisor.start(services)
         for service in services:
             began = time.monotonic()
@@ -88,14 +96,14 @@ class StackRun:
         """The three addresses; raises PortTakenError before anything is started."""
         kept = ports.KeptPorts(self._data.ports)
         wanted = (
-            (GATEWAY, self._settings.http_port, "STRONGROOM_HTTP_PORT"),
-            (STORAGE, self._settings.storage_port, "STRONGROOM_STORAGE_PORT"),
-            (METADATA, self._settings.metadata_port, "STRONGROOM_METADATA_PORT"),
+            (GATEWAY, self._settings.http_port),
+            (STORAGE, self._settings.storage_port),
+            (METADATA, self._settings.metadata_port),
         )
         found = {}
-        for name, port, variable in wanted:
+        for name, port in wanted:
             if port:
-                ports.require_free(port, name, variable)
+                ports.require_free(port, name, _PORT_SETTINGS[name])
             found[name] = f"{ports.HOST}:{port or kept.get(name)}"
         return Addresses(**found)
 
@@ -126,9 +134,28 @@ class StackRun:
         gateway = self._command(GATEWAY, self._programs.gateway, values)
         explain = health.http_answer(f"{url}/readyz")
         return [
-            Service(metadata, health.grpc_serving(at.metadata), at.metadata, title=METADATA),
-            Service(storage, health.grpc_serving(at.storage), at.storage, title=STORAGE),
-            Service(gateway, health.http_ok(f"{url}/readyz"), url, explain=explain, title=GATEWAY),
+            Service(
+                metadata,
+                health.grpc_serving(at.metadata),
+                at.metadata,
+                title=METADATA,
+                **_port(METADATA, at.metadata),
+            ),
+            Service(
+                storage,
+                health.grpc_serving(at.storage),
+                at.storage,
+                title=STORAGE,
+                **_port(STORAGE, at.storage),
+            ),
+            Service(
+                gateway,
+                health.http_ok(f"{url}/readyz"),
+                url,
+                explain=explain,
+                title=GATEWAY,
+                **_port(GATEWAY, at.gateway),
+            ),
         ]
 
     def _command(self, name: str, argv: tuple[str, ...], values: StackValues) -> Command:
@@ -152,6 +179,17 @@ class StackRun:
             s3=backends.s3_entry(supervisor),
             jwt_secret=values.jwt_secret or "",
         )
+
+
+_PORT_SETTINGS = {
+    GATEWAY: "STRONGROOM_HTTP_PORT",
+    STORAGE: "STRONGROOM_STORAGE_PORT",
+    METADATA: "STRONGROOM_METADATA_PORT",
+}
+
+
+def _port(name: str, address: str) -> _Port:
+    return {"port": int(address.rpartition(":")[2]), "port_setting": _PORT_SETTINGS[name]}
 
 
 def run(settings: Settings, report: Report, programs: Programs | None = None) -> None:

@@ -4,6 +4,7 @@ away.
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from grpc import aio
@@ -13,6 +14,7 @@ from gateway.upload_call import Message, UploadCall
 from servicekit.context import outgoing_metadata
 from strongroom.errors import (
     Cancelled,
+    DeadlineExceeded,
     InternalTokenInvalid,
     ServiceUnavailable,
     StrongroomError,
@@ -54,6 +56,10 @@ Response = TypeVar("Response")
 DownloadMessage = DownloadResponse | DownloadChunk
 DownloadCall = aio.UnaryStreamCall[DownloadRequest, DownloadMessage]
 
+#: How long the first message of a stream may take. Services give up what lies behind them before that.
+FIRST_SECONDS: Final = 9.5
+RETRY_SECONDS: Final = 2.0
+
 _STORAGE: Final = "/" + storage_service_pb2.DESCRIPTOR.services_by_name["StorageService"].full_name
 
 
@@ -88,6 +94,27 @@ class Backend:
             raise self.error(error) from None
         return response
 
+    async def first(self, rpc: Any) -> Any:
+        """The first message of a stream of the service; ``aio.EOF`` where there is none.
+
+        :raises AioRpcError: the call failed. :raises ServiceUnavailable: nothing came in time; the call has
+            been cancelled.
+        """
+        try:
+            async with asyncio.timeout(FIRST_SECONDS):
+                return await rpc.read()
+        except TimeoutError:
+            rpc.cancel()
+            raise self.silent() from None
+
+    def silent(self) -> ServiceUnavailable:
+        """The error for a service that has not answered in time."""
+        return ServiceUnavailable(
+            f"{self.name} did not answer in time; try again.",
+            retry_after=RETRY_SECONDS,
+            metadata={"service": self.name},
+        )
+
     def error(self, error: aio.AioRpcError) -> StrongroomError:
         """The typed exception for a failed call. A call that the service gave up itself (it stops) may be
         repeated.
@@ -95,6 +122,8 @@ class Backend:
         found = from_rpc_error(error)
         if isinstance(found, Cancelled):
             found = ServiceUnavailable(f"{self.name} is stopping; try again.", retry_after=1.0)
+        if isinstance(found, DeadlineExceeded):  # HTTP callers have none: it was ours, or a service's own
+            found = self.silent()
         if isinstance(found, InternalTokenInvalid):
             found.metadata.clear()  # the cause is for the operator
         if isinstance(found, ServiceUnavailable):

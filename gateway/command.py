@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 
+import structlog
 import uvloop
 
 from gateway.app import build_app
@@ -13,7 +15,10 @@ from gateway.config import GatewaySettings
 from gateway.server.serve import PortTaken, address_of, bind, make_server
 from servicekit import failpoints, garbage
 from servicekit.logs import configure_logging
+from servicekit.metrics_http import serve_metrics
 from servicekit.settings import SettingError, load_settings, stop
+
+log = structlog.get_logger("gateway")
 
 USAGE = "usage: python -m gateway serve\n"
 
@@ -23,7 +28,11 @@ async def serve(settings: GatewaySettings) -> int:
     does.
     """
     listener = bind(settings)
-    async with open_services(settings) as services:
+    async with contextlib.AsyncExitStack() as stack:
+        services = await stack.enter_async_context(open_services(settings))
+        if settings.metrics_bind:
+            at = await stack.enter_async_context(serve_metrics(settings.metrics_bind, services.metrics))
+            log.info("metrics", url=f"http://{at}/metrics")
         server = make_server(build_app(services), settings, services.metrics)
         garbage.settle()
         sys.stdout.write(f"gateway listening on {address_of(listener)}\n")

@@ -51,7 +51,7 @@ class GatewaySettings(LimitSettings, CapSettings, CommonSettings):
     cors_origins: CommaList = ()
     trusted_proxies: NetworkList = ()
 
-    rpc_seconds: float = Field(default=30.0, gt=0)
+    rpc_seconds: float = Field(default=7.0, gt=0)
     transfer_seconds: float = Field(default=86_400.0, gt=0)
     readiness_seconds: float = Field(default=2.0, gt=0)
 

@@ -49,7 +49,7 @@ class Watch:
             call, metadata.watch(call, WatchRequest(resume_token=resume_token, user_id=call.user_id()))
         )
         try:
-            await watch._rpc.read()
+            await metadata.first(watch._rpc)
         except aio.AioRpcError as error:
             watch.close()
             raise metadata.error(error) from None

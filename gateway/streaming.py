@@ -56,10 +56,16 @@ class Stream(Generic[M]):
     async def first(self) -> M | None:
         """The message that says what follows. Raises as ``read``; the call has ended then."""
         try:
-            return await self.read()
+            with self._client.cancels(self._rpc):
+                message = await self._storage.first(self._rpc)
+        except aio.AioRpcError as error:
+            self.close()
+            raise self._storage.error(error) from None
         except BaseException:
             self.close()
             raise
+        found: M | None = None if message is aio.EOF else message
+        return found
 
     async def read(self) -> M | None:
         """The next message; None at the end.

@@ -101,7 +101,7 @@ class Application:
             await self._pool.close()
 
     async def _postgres_answers(self) -> bool:
-        return bool(await self._database.read(SYSTEM, "SELECT 1"))
+        return bool(await self._database.read(SYSTEM, "SELECT 1")) and self._database.takes_writes
 
     def _add_services(self, server: aio.Server) -> Sequence[str]:
         database, timing, limits = self._database, self._settings.timing, self._settings.limits

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeAlias, TypeVar
@@ -23,7 +24,13 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 
-from metadata_service.driver_errors import REPEATABLE, RETRY_AFTER_SECONDS, connection_is_lost, translated
+from metadata_service.driver_errors import (
+    REFUSES_WRITES,
+    REPEATABLE,
+    RETRY_AFTER_SECONDS,
+    connection_is_lost,
+    translated,
+)
 from metadata_service.exchange import ExchangeConnection, Params, Result, Row, Statement
 from strongroom.errors import DatabaseUnavailable
 
@@ -33,6 +40,15 @@ Pool: TypeAlias = AsyncConnectionPool[ExchangeConnection]
 T = TypeVar("T")
 
 TRIES: Final = 6
+#: How long a user's transaction may take with all its tries, the wait for a connection included. Seconds.
+#: The server's own limits (statement_timeout) end nothing when the server is frozen or out of reach.
+USER_SECONDS: Final = 5.0
+#: The same for those that write thousands of rows.
+LARGE_SECONDS: Final = 8.0
+#: The same for the system's own work, which nobody waits for.
+SYSTEM_SECONDS: Final = 20.0
+#: After a write was refused for want of room, the database counts as full until one is taken, or so long.
+FULL_SECONDS: Final = 15.0
 _BEGIN: Final[Statement] = ("BEGIN", ())
 _COMMIT: Final[Statement] = ("COMMIT", ())
 _ROLLBACK: Final[Statement] = ("ROLLBACK", ())
@@ -138,15 +154,24 @@ class Database:
     def __init__(self, pool: Pool, committed: Callable[[str], None] | None = None) -> None:
         self._pool = pool
         self._committed = committed
+        self._refused_at: float | None = None
 
-    async def transact(self, scope: Scope, work: Callable[[Transaction], Awaitable[T]]) -> T:
+    @property
+    def takes_writes(self) -> bool:
+        """False for a while after the server has refused one: its disk is full, or it is a standby."""
+        return self._refused_at is None or time.monotonic() - self._refused_at > FULL_SECONDS
+
+    async def transact(
+        self, scope: Scope, work: Callable[[Transaction], Awaitable[T]], *, seconds: float = USER_SECONDS
+    ) -> T:
         """Run `work` in one transaction and commit it. `work` may run more than once and must only touch the
-        transaction.
+        transaction. `seconds`: how long all of it may take, for a user's.
 
         Raises what `work` raises (then nothing happened), UniqueConflict, InvalidField (text that can't be
         stored), DatabaseUnavailable (when COMMIT was on its way the outcome is unknown).
         """
-        result = await self._repeated(lambda: self._attempt(scope, work))
+        result = await self._in_time(scope, seconds, lambda: self._attempt(scope, work))
+        self._refused_at = None
         if self._committed is not None and scope.uid:
             self._committed(scope.uid)
         return result
@@ -155,7 +180,20 @@ class Database:
         """All rows of one query, in one round trip and a transaction of its own. Raises DatabaseUnavailable,
         InvalidField.
         """
-        return await self._repeated(lambda: self._read(scope, query, params))
+        return await self._in_time(scope, USER_SECONDS, lambda: self._read(scope, query, params))
+
+    async def _in_time(self, scope: Scope, seconds: float, attempt: Callable[[], Awaitable[T]]) -> T:
+        """As `_repeated`. A connection that still waits then is closed: a frozen server takes no ROLLBACK."""
+        limit = asyncio.timeout(SYSTEM_SECONDS if scope == SYSTEM else seconds)
+        try:
+            async with limit:
+                return await self._repeated(attempt)
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise DatabaseUnavailable(
+                "The database did not answer in time; try again.", retry_after=RETRY_AFTER_SECONDS
+            ) from error
 
     async def _attempt(self, scope: Scope, work: Callable[[Transaction], Awaitable[T]]) -> T:
         async with _Borrowed(self._pool) as connection:
@@ -184,6 +222,8 @@ class Database:
             except psycopg.Error as error:
                 lost += connection_is_lost(error)
                 again = isinstance(error, REPEATABLE) or (connection_is_lost(error) and lost == 1)
+                if isinstance(error, REFUSES_WRITES):
+                    self._refused_at = time.monotonic()
                 if not again or not tries_left:
                     _raise_translated(error)
                 if connection_is_lost(error):

@@ -11,6 +11,9 @@ from strongroom.errors import DatabaseUnavailable, InvalidField
 #: The transaction was undone and may simply be run again (Postgres, "Serialization Failure Handling").
 REPEATABLE = (pg.SerializationFailure, pg.DeadlockDetected)
 
+#: The server answers, and takes no change: no room, or a standby.
+REFUSES_WRITES = (pg.DiskFull, pg.ReadOnlySqlTransaction)
+
 #: Faults of the moment: the server restarts, fails over, is full, or a time limit has passed.
 _UNAVAILABLE = (
     PoolTimeout,

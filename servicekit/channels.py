@@ -19,10 +19,12 @@ from servicekit.principal import Principal
 from servicekit.settings import CommonSettings
 from servicekit.tls import channel_credentials
 from strongroom.channel_pool import CALLS_PER_CONNECTION, ChannelPool
-from strongroom.errors import DeadlineExceeded, from_rpc_error
+from strongroom.errors import DeadlineExceeded, ServiceUnavailable, StrongroomError, from_rpc_error
 
 MARGIN_SECONDS: Final = 0.25
-DEFAULT_SECONDS: Final = 30.0
+#: A transaction takes milliseconds; what is not there by then will not be, and the caller still waits.
+DEFAULT_SECONDS: Final = 6.0
+RETRY_SECONDS: Final = 2.0
 #: A stream of 5 GiB over a bad line takes hours; this only ends what everybody has forgotten.
 STREAM_SECONDS: Final = 24 * 3600.0
 
@@ -50,7 +52,7 @@ def make_channel(address: str, settings: CommonSettings, options: Sequence[Optio
 
 
 def deadline(timeout: float | None = None) -> float:
-    """Seconds to allow an outgoing call: ``timeout`` (default 30 s), but no more than the caller has left.
+    """Seconds to allow an outgoing call: ``timeout`` (default 6 s), but no more than the caller has left.
 
     :raises DeadlineExceeded: nothing is left.
     """
@@ -84,15 +86,29 @@ async def call(
     :raises StrongroomError: whatever the service answered, as its class
         (``strongroom.errors.from_rpc_error``).
     """
+    seconds = deadline(timeout)
     try:
         return await method(
             request,
-            timeout=deadline(timeout),
+            timeout=seconds,
             metadata=metadata_for_call(internal, as_caller=as_caller),
             wait_for_ready=wait_for_ready,
         )
     except grpc.RpcError as error:
-        raise from_rpc_error(error) from error
+        raise _explained(error) from error
+
+
+def _explained(error: grpc.RpcError) -> StrongroomError:
+    """The typed error. A limit of ours that has passed is no deadline of the caller's: there the service is
+    away.
+    """
+    found = from_rpc_error(error)
+    left = remaining()
+    if isinstance(found, DeadlineExceeded) and (left is None or left > 2 * MARGIN_SECONDS):
+        return ServiceUnavailable(
+            "A service behind this one did not answer in time; try again.", retry_after=RETRY_SECONDS
+        )
+    return found
 
 
 async def call_stream(

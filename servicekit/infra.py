@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import grpc
+from google.protobuf import descriptor_pb2, descriptor_pool, text_format
 from grpc import aio
 from grpc_channelz.v1 import channelz, channelz_pb2  # type: ignore[import-untyped]  # no types published
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
@@ -18,11 +19,12 @@ REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
 
 
 class Infra:
-    """Health per service and for the whole (``""``), reflection, and channelz where only we see it."""
+    """Health per service and for the whole (``""``); reflection and channelz where they are wanted."""
 
-    def __init__(self, *, channelz: bool) -> None:
+    def __init__(self, *, channelz: bool, reflection: bool = True) -> None:
         self._health = health.aio.HealthServicer()
         self._channelz = channelz
+        self._reflection = reflection
 
     async def register(self, server: aio.Server, services: Sequence[str]) -> None:
         """Add the services to ``server`` and set everything to SERVING."""
@@ -31,8 +33,10 @@ class Infra:
         if self._channelz:
             channelz.add_channelz_servicer(server)
             names.append(channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name)
-        _load_descriptors(services)
-        _add_reflection(server, names)
+        if self._reflection:
+            _load_descriptors(services)
+            _describe_v1()
+            _add_reflection(server, names)
         for name in ("", *services):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
@@ -55,6 +59,22 @@ def _load_descriptors(services: Sequence[str]) -> None:
         for module in pkgutil.iter_modules(sys.modules[name].__path__):
             if module.name.endswith("_pb2"):
                 importlib.import_module(f"{name}.{module.name}")
+
+
+def _describe_v1() -> None:
+    """Put v1's file into the pool, for whoever asks reflection about itself (``--list-methods``): v1alpha's
+    under the other package, which is all that v1 is.
+    """
+    pool = descriptor_pool.Default()
+    try:
+        pool.FindServiceByName(REFLECTION_V1)
+    except KeyError:
+        old = descriptor_pb2.FileDescriptorProto()
+        reflection_pb2.DESCRIPTOR.CopyToProto(old)
+        text = text_format.MessageToString(old).replace("v1alpha", "v1")
+        pool.AddSerializedFile(
+            text_format.Parse(text, descriptor_pb2.FileDescriptorProto()).SerializeToString()
+        )
 
 
 def _add_reflection(server: aio.Server, names: Sequence[str]) -> None:

@@ -8,18 +8,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import Final
+from typing import Final, Protocol
 
 from servicekit.net import join_address, split_address
 from servicekit.settings import SettingError
-from servicekit.telemetry import CONTENT_TYPE, Metrics
 
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS: Final = 5.0
 MAX_HEAD_BYTES: Final = 8192
 
 
+class Rendered(Protocol):
+    """The metrics of a process."""
+
+    def render(self) -> bytes:
+        """All of them in Prometheus' text format."""
+        ...
+
+
 @contextlib.asynccontextmanager
-async def serve_metrics(bind: str, metrics: Metrics) -> AsyncIterator[str]:
+async def serve_metrics(bind: str, metrics: Rendered) -> AsyncIterator[str]:
     """Serve ``metrics`` at ``bind`` (``host:port``); yields the real address.
 
     :raises SettingError: no address, or it is taken.
@@ -45,7 +53,7 @@ async def serve_metrics(bind: str, metrics: Metrics) -> AsyncIterator[str]:
         yield join_address(host, server.sockets[0].getsockname()[1])
 
 
-def _reply(request_line: bytes, metrics: Metrics) -> bytes:
+def _reply(request_line: bytes, metrics: Rendered) -> bytes:
     method, _, rest = request_line.partition(b" ")
     path = rest.partition(b" ")[0].partition(b"?")[0]
     if path != b"/metrics":

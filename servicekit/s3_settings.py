@@ -29,6 +29,9 @@ class S3Settings(SettingsBase):
     scheme of an endpoint without one; ``verify_ssl`` off accepts any certificate (development).
     ``sign_payload`` hashes every body (0.5 CPU s/GiB): ``auto`` does so only over plain http.
     ``sse`` auto: AES256 on AWS, off on other stores, which often answer 501 to it.
+    ``conditional_writes`` off, ``multipart_checksum`` other than auto: for stores that answer errors to them.
+    ``call_seconds``: how long one call may wait for the store with all its tries, apart from the time in
+    which bytes move, and from what a large copy or Complete takes.
     ``public_endpoint_url``: the name by which clients reach S3 in signed URLs; ``public_base_url``: a CDN
     in front of public files. ``cloudfront_key_id`` and ``cloudfront_private_key`` (PEM, or the path of one):
     that CDN is CloudFront and asks for signatures (docs/public-files.md).
@@ -73,6 +76,9 @@ class S3Settings(SettingsBase):
     s3_addressing_style: Literal["auto", "path", "virtual"] = "auto"
     s3_sign_payload: Literal["auto", "always", "never"] = "auto"
     s3_public_endpoint_url: str | None = None
+    s3_conditional_writes: bool = True
+    s3_multipart_checksum: Literal["auto", "full_object", "composite", "parts", "off"] = "auto"
+    s3_call_seconds: float = Field(default=9.0, gt=0)
     public_base_url: str | None = None
     cloudfront_key_id: str | None = None
     cloudfront_private_key: SecretStr | None = None

@@ -24,7 +24,12 @@ from servicekit.auth import Authenticator
 from servicekit.background import Heartbeats
 from servicekit.drain import Drain
 from servicekit.infra import Infra
-from servicekit.interceptors import OPEN_SERVICES, AuthPolicy, build_interceptors
+from servicekit.interceptors import (
+    OPEN_SERVICES,
+    REFLECTION_SERVICES,
+    AuthPolicy,
+    build_interceptors,
+)
 from servicekit.metrics_http import serve_metrics
 from servicekit.net import check_bind, is_loopback, join_address
 from servicekit.options import server_options
@@ -81,8 +86,12 @@ class RunningServer:
         self.spec = spec
         self.drain = Drain()
         self.authenticator = Authenticator.from_settings(settings)
+        seen_by_us = is_loopback(host) or settings.debug
+        reflection = settings.reflection or ("open" if seen_by_us else "token")
+        asked = REFLECTION_SERVICES if reflection == "token" else ()
         policy = AuthPolicy(
-            internal=tuple(spec.internal_services), open=(*OPEN_SERVICES, *spec.open_services)
+            internal=tuple(spec.internal_services),
+            open=(*(name for name in OPEN_SERVICES if name not in asked), *spec.open_services),
         )
         self._server = aio.server(
             interceptors=build_interceptors(
@@ -95,7 +104,7 @@ class RunningServer:
             options=server_options(settings, spec.options),
             maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
         )
-        self._infra = Infra(channelz=settings.debug or is_loopback(host))
+        self._infra = Infra(channelz=seen_by_us, reflection=reflection != "off")
         self._probes = Probes({}, self._infra.report)
         for collector in (spec.heartbeats, *spec.collectors):
             metrics.registry.register(collector)

@@ -17,6 +17,8 @@ from typing import Annotated, Any, Final, Literal, NoReturn, Self, TypeVar
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from strongroom import variables
+
 PREFIX: Final = "STRONGROOM_"
 MIN_SECRET_BYTES: Final = 16
 
@@ -66,7 +68,9 @@ class CommonSettings(SettingsBase):
     that a leaked token is not good for ever. ``internal_secret`` (at least 16 bytes) proves one service to
     another. A bind address outside of loopback needs TLS or ``allow_plaintext``. ``max_concurrent_streams``
     holds per connection, ``max_concurrent_rpcs`` for the process; above it calls are refused with
-    RESOURCE_EXHAUSTED. ``metrics_bind`` may be any address: metrics name methods, not users.
+    RESOURCE_EXHAUSTED. ``metrics_bind`` may be any address: metrics name methods, not users. ``reflection``:
+    whether gRPC tells its methods to nobody, to callers with a token, or to everybody; unset: to everybody on
+    loopback (or with ``debug``), elsewhere with a token.
     """
 
     auth: Literal["required", "optional"] = "required"
@@ -91,6 +95,7 @@ class CommonSettings(SettingsBase):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     debug: bool = Field(default=False, validation_alias=aliases("STRONGROOM_DEBUG", "DEBUG"))
     metrics_bind: str | None = None
+    reflection: Literal["off", "token", "open"] | None = None
     drain_seconds: float = Field(default=20.0, ge=0, le=3600)
     max_concurrent_streams: int = Field(default=256, ge=1)
     max_concurrent_rpcs: int = Field(default=4096, ge=1)
@@ -100,7 +105,7 @@ class CommonSettings(SettingsBase):
     @classmethod
     def _lower_case_words(cls, values: Any) -> Any:
         if isinstance(values, dict):
-            for name in ("log_level", "auth"):
+            for name in ("log_level", "auth", "reflection"):
                 if isinstance(values.get(name), str):
                     values[name] = values[name].lower()
         return values
@@ -186,7 +191,10 @@ def read_settings(cls: type[S]) -> S:
 
 
 def load_settings(cls: type[S]) -> S:
-    """``read_settings``, for ``__main__``: a wrong setting prints one line that names it and exits 2."""
+    """``read_settings``, for ``__main__``: a wrong setting prints one line that names it and exits 2. Names
+    that are no settings are told of first.
+    """
+    variables.report(os.environ)
     try:
         return read_settings(cls)
     except SettingError as error:

@@ -28,7 +28,6 @@ from servicekit.logs import configure_logging
 
 __all__ = ["MethodStats", "Metrics", "configure_logging", "default_metrics", "render_metrics"]
 
-CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 #: Upper bounds of the duration histogram, seconds.
 SECONDS: Final = (
     0.001,
@@ -128,7 +127,7 @@ class Metrics:
         return stats
 
     def render(self) -> bytes:
-        """All metrics in Prometheus' text format (``CONTENT_TYPE``)."""
+        """All metrics in Prometheus' text format."""
         return generate_latest(self.registry)
 
 

@@ -16,16 +16,11 @@ import structlog
 
 from servicekit import failpoints
 from storage_service.lease import LeaseKeeper
+from storage_service.outcomes import UNKNOWN_OUTCOME, until_known
 from storage_service.reservations import Reservations, handle_of
 from storage_service.translate import translated
 from storage_service.versioning import VersioningGate
-from strongroom.errors import (
-    BucketNotVersioned,
-    DatabaseUnavailable,
-    DeadlineExceeded,
-    ServiceUnavailable,
-    StrongroomError,
-)
+from strongroom.errors import BucketNotVersioned, StrongroomError
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest, ReserveRequest, ReserveResponse
@@ -37,9 +32,6 @@ BEFORE_T1 = failpoints.register("storage.t1.before")
 AFTER_T1 = failpoints.register("storage.t1.after")
 BEFORE_T4 = failpoints.register("storage.t4.before")
 AFTER_T4 = failpoints.register("storage.t4.after")
-
-COMMIT_TRIES = 5
-UNKNOWN_OUTCOME = (ServiceUnavailable, DatabaseUnavailable, DeadlineExceeded)
 
 
 class Attempts:
@@ -95,21 +87,16 @@ class Attempts:
 
     async def _commit(self, blob: blob_pb2.Blob, request: CommitRequest) -> File:
         """T4, repeated while its outcome is unknown: a repeat answers the same file."""
-        for pause in (*(0.1 * 2**n for n in range(COMMIT_TRIES)), None):
-            try:
-                response = await self._reservations.commit(request)
-            except UNKNOWN_OUTCOME:
-                if pause is None:
-                    raise
-                await asyncio.sleep(pause)
-            except StrongroomError:
-                self._give_up(blob)
-                raise
-            else:
-                if response.lost_to_other_attempt:
-                    self._wake_cleaner()
-                return response.file
-        raise AssertionError("unreachable: the last try returns or raises")
+        try:
+            response = await until_known(lambda: self._reservations.commit(request))
+        except UNKNOWN_OUTCOME:
+            raise
+        except StrongroomError:
+            self._give_up(blob)
+            raise
+        if response.lost_to_other_attempt:
+            self._wake_cleaner()
+        return response.file
 
     def _give_up(self, blob: blob_pb2.Blob) -> None:
         """In the background: a cancelled caller must not wait for it, nor cut it short."""

@@ -273,6 +273,11 @@ def s3_options(settings: S3Settings) -> S3Options:
         sign_payload=settings.s3_sign_payload,
         kms_key_id=settings.s3_kms_key_id,
         storage_class=settings.s3_storage_class,
+        conditional_writes=settings.s3_conditional_writes,
+        multipart_checksum=settings.s3_multipart_checksum,
+        connect_timeout=settings.s3_call_seconds / 3,
+        read_timeout=settings.s3_call_seconds / 2,
+        reply_timeout=settings.s3_call_seconds / 2,
     )
     if settings.s3_sse == "auto":  # AWS encrypts; other stores often answer 501
         return replace(options, encryption="AES256" if options.on_aws else "off")

@@ -27,7 +27,7 @@ from strongroom.metadata.v1.reservation_service_pb2_grpc import ReservationServi
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
-STEP_SECONDS = 10.0
+STEP_SECONDS = 6.0
 """Limit of one step of the protocol; a transaction takes milliseconds."""
 
 

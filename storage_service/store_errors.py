@@ -15,7 +15,8 @@ class StoreError(Exception):
 
     ``retryable``: the same call may succeed later without anybody changing anything.
     ``outcome_unknown``: the request may have been applied although it failed (time-out, reset, 5xx); read the
-    state (HEAD) before compensating (rule R4). ``retry_after``: seconds, when the store said so.
+    state (HEAD) before compensating (rule R4). ``retry_after``: seconds, when the store said so. ``waited``:
+    seconds of silence, where the call did more than wait.
     """
 
     retryable: ClassVar[bool] = False
@@ -39,6 +40,7 @@ class StoreError(Exception):
         self.http_status = http_status
         self.store_code = store_code
         self.store_request_id = store_request_id
+        self.waited: float | None = None
 
 
 class ObjectNotFound(StoreError):

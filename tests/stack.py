@@ -70,7 +70,7 @@ def clean_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The caller's environment without anything that would configure the system under test."""
     return {
         key: value for key, value in environ.items() if not key.startswith(("AWS_", "S3_", "STRONGROOM_"))
-    }
+    } | {"STRONGROOM_ENV_FILE": os.devnull}
 
 
 def user_token(secret: str, sub: str, **claims: object) -> str:

@@ -23,7 +23,7 @@ async def archive_reply(call: Call, request: DownloadArchiveRequest, filename: s
     rpc: Any = storage.download_archive(call, request)
     try:
         with call.client.cancels(rpc):
-            first = await rpc.read()
+            first = await storage.first(rpc)
     except aio.AioRpcError as error:
         raise storage.error(error) from None
     settings = call.services.settings

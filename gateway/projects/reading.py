@@ -89,8 +89,10 @@ class ProjectReply(Reply):
         pieces = []
         try:
             with self._call.client.cancels(rpc):
-                while (message := await rpc.read()) is not aio.EOF:
+                message = await storage.first(rpc)
+                while message is not aio.EOF:
                     pieces.append(bytes(message.data))
+                    message = await rpc.read()
         except aio.AioRpcError as error:
             raise storage.error(error) from None
         return b"".join(pieces)

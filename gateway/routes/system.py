@@ -8,7 +8,7 @@ from gateway.problems import problem_body, problem_reply
 from gateway.readiness import OK
 from gateway.reply import Reply, header, json_reply
 from gateway.routing import Routes
-from strongroom.errors import ServiceUnavailable
+from strongroom.errors import NotFound, ServiceUnavailable
 
 routes = Routes("system", public=True)
 
@@ -39,5 +39,7 @@ async def readyz(call: Call) -> Reply:
 
 @routes.add("GET", "/metrics")
 async def metrics(call: Call) -> Reply:
-    """Prometheus' text format."""
+    """Prometheus' text format; where it has an address of its own, it is only there."""
+    if call.services.settings.metrics_bind:
+        raise NotFound("There is no such route.")
     return Reply(200, call.services.metrics.render(), [header("content-type", CONTENT_TYPE)])

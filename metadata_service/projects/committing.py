@@ -11,7 +11,7 @@ from uuid import UUID
 from metadata_service import quota
 from metadata_service.blobs import look_again
 from metadata_service.config import Timing
-from metadata_service.database import Database, Transaction, user
+from metadata_service.database import LARGE_SECONDS, Database, Transaction, user
 from metadata_service.projects import events, requests, touching
 from metadata_service.projects.planning import HASH_JOINS
 from metadata_service.projects.rows import (
@@ -139,7 +139,9 @@ class CommittingSaves:
         (files that were reserved have not been told).
         """
         response = await self._database.transact(
-            user(request.owner_id), lambda tx: self._in_transaction(tx, request)
+            user(request.owner_id),
+            lambda tx: self._in_transaction(tx, request),
+            seconds=LARGE_SECONDS,
         )
         await failpoints.hit(AFTER_COMMIT)
         return response

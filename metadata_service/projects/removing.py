@@ -8,7 +8,7 @@ from typing import Final
 
 from metadata_service import quota
 from metadata_service.config import Timing
-from metadata_service.database import Database, Transaction, user
+from metadata_service.database import LARGE_SECONDS, Database, Transaction, user
 from metadata_service.projects import events, touching
 from metadata_service.projects.giving_up import give_up
 from metadata_service.projects.planning import HASH_JOINS
@@ -48,7 +48,7 @@ class Removing:
     async def remove(self, owner_id: str, slug: str) -> Project:
         """The project as it was. Raises ProjectNotFound (also the second time)."""
         project = await self._database.transact(
-            user(owner_id), lambda tx: self._in_transaction(tx, owner_id, slug)
+            user(owner_id), lambda tx: self._in_transaction(tx, owner_id, slug), seconds=LARGE_SECONDS
         )
         await failpoints.hit(AFTER_COMMIT)
         return project

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 from servicekit.auth import Authenticator
 from servicekit.drain import Drain
-from servicekit.interceptors.authn import OPEN_SERVICES, AuthPolicy
+from servicekit.interceptors.authn import OPEN_SERVICES, REFLECTION_SERVICES, AuthPolicy
 from servicekit.interceptors.pipeline import Pipeline
 from servicekit.telemetry import Metrics
 
 if TYPE_CHECKING:
     from servicekit.tracing import Tracing
 
-__all__ = ["OPEN_SERVICES", "AuthPolicy", "Pipeline", "build_interceptors"]
+__all__ = ["OPEN_SERVICES", "REFLECTION_SERVICES", "AuthPolicy", "Pipeline", "build_interceptors"]
 
 
 def build_interceptors(

@@ -17,6 +17,8 @@ OPEN_SERVICES = (
     "grpc.reflection.v1alpha.ServerReflection",
     "grpc.channelz.v1.Channelz",
 )
+#: Of these, what tells the whole contract: open, or with a token, by STRONGROOM_REFLECTION.
+REFLECTION_SERVICES = OPEN_SERVICES[1:3]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import Final
 
 import grpc
 import structlog
@@ -19,6 +20,8 @@ from strongroom.errors import (
     from_rpc_error,
     to_status_proto,
 )
+
+PUSHBACK: Final = "grpc-retry-pushback-ms"
 
 log = structlog.get_logger(__name__)
 
@@ -79,5 +82,9 @@ def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
 async def abort(context: ServicerContext, error: StrongroomError, request_id: str) -> None:
     """End the RPC with the status of ``error``; raises grpc's AbortError, as ``context.abort`` does."""
     status = rpc_status.to_status(to_status_proto(error))
-    trailers = (*status.trailing_metadata, (REQUEST_ID, request_id))
-    await context.abort(status.code, status.details, trailing_metadata=trailers)
+    trailers = [*status.trailing_metadata, (REQUEST_ID, request_id)]
+    if error.code is grpc.StatusCode.UNAVAILABLE and not isinstance(error, ServiceUnavailable):
+        # What lies behind all replicas is away, and was waited for here: callers' channels must not try again
+        # by themselves (gRFC A6), which would only multiply the wait.
+        trailers.append((PUSHBACK, "-1"))
+    await context.abort(status.code, status.details, trailing_metadata=tuple(trailers))

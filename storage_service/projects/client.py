@@ -22,9 +22,9 @@ from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceStub
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
-STEP_SECONDS = 15.0
+STEP_SECONDS = 6.0
 """Limit of one step; a transaction of 500 files takes some ten milliseconds."""
-COMMIT_SECONDS = 60.0
+COMMIT_SECONDS = 9.0
 """A commit of 5,000 files is one transaction."""
 
 

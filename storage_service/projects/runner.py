@@ -18,8 +18,8 @@ from typing import Protocol
 import structlog
 
 from servicekit import failpoints
-from storage_service.attempts import UNKNOWN_OUTCOME
 from storage_service.lease import LeaseKeeper
+from storage_service.outcomes import UNKNOWN_OUTCOME, until_known
 from storage_service.projects.metadata import ProjectSaves
 from storage_service.translate import translated
 from storage_service.versioning import VersioningGate
@@ -34,8 +34,7 @@ AFTER_BEGIN = failpoints.register("storage.project.begin.after")
 BEFORE_COMMIT = failpoints.register("storage.project.commit.before")
 AFTER_COMMIT = failpoints.register("storage.project.commit.after")
 
-COMMIT_TRIES = 5
-GIVE_UP_SECONDS = 2.0
+GIVE_UP_SECONDS = 1.0
 """So long an error waits for its save to be given up."""
 
 
@@ -139,17 +138,13 @@ class SaveRunner:
 
     async def _commit(self, save: OpenSave, request: pb.CommitSaveRequest) -> pb.CommitSaveResponse:
         """Repeated while its outcome is unknown: a repeat answers the same version."""
-        for pause in (*(0.1 * 2**n for n in range(COMMIT_TRIES)), None):
-            try:
-                return await self._saves.commit_save(request)
-            except UNKNOWN_OUTCOME:
-                if pause is None:
-                    raise
-                await asyncio.sleep(pause)
-            except StrongroomError as error:
-                await self._give_up(save, error)
-                raise
-        raise AssertionError("unreachable: the last try returns or raises")
+        try:
+            return await until_known(lambda: self._saves.commit_save(request))
+        except UNKNOWN_OUTCOME:
+            raise
+        except StrongroomError as error:
+            await self._give_up(save, error)
+            raise
 
     async def _give_up(self, save: OpenSave, error: BaseException) -> None:
         """In a task of its own: a caller who goes away must not cut it short. One who gets the error may

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -11,6 +13,7 @@ from storage_service import store_errors as domain
 from storage_service.objects import BucketDiagnosis, BucketState, VersioningStatus
 from storage_service.s3.context import S3Context
 from storage_service.s3.light import LightRequest
+from storage_service.s3.retry import RetryPolicy
 from storage_service.store_errors import AccessDenied, NotSupportedByStore, ObjectNotFound, StoreError
 
 _STATES: list[tuple[type[StoreError], BucketState]] = [
@@ -34,22 +37,35 @@ class S3BucketAdmin:
         self._context = context
 
     async def check(self) -> BucketDiagnosis:
-        """See BucketAdmin.check.
+        """See BucketAdmin.check. Where it has no answer, the waiting of others ends, too (``liveness``)."""
+        liveness = self._context.liveness
+        if liveness is None:
+            return await self._look()
+        try:
+            async with asyncio.timeout(liveness.patience):
+                found = await self._look()
+        except TimeoutError:
+            found = BucketDiagnosis(BucketState.UNREACHABLE, domain.StoreTimeout.advice)
+        if found.state is BucketState.UNREACHABLE:
+            liveness.unanswered()
+        else:
+            liveness.answered()
+        return found
+
+    async def _look(self) -> BucketDiagnosis:
+        """One try of each of two requests.
 
         It lists, and it gets what is not there: answers to HEAD have no body that tells the reason, and
         botocore finds its own way out of a wrong region, which the light path must not need.
         """
-        bucket = self._context.settings.bucket
+        context = replace(self._context, retry=RetryPolicy(1), liveness=None)
+        bucket = context.settings.bucket
         try:
-            await self._context.control(
-                "ListObjectsV2", lambda s3: s3.list_objects_v2(Bucket=bucket, MaxKeys=1)
-            )
+            await context.control("ListObjectsV2", lambda s3: s3.list_objects_v2(Bucket=bucket, MaxKeys=1))
         except StoreError as error:
             return _diagnosis(error)
         try:
-            await self._context.fetch(
-                "GetObject", LightRequest(method="GET", key=_PROBE_KEY), lambda head: head
-            )
+            await context.fetch("GetObject", LightRequest(method="GET", key=_PROBE_KEY), lambda head: head)
         except (ObjectNotFound, AccessDenied):
             return _OK  # nothing there, or (it may list the bucket) under a key that its policy leaves out
         except StoreError as error:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,6 +14,7 @@ from storage_service.s3 import errors
 from storage_service.s3.credentials import CredentialSource
 from storage_service.s3.endpoint import Endpoint
 from storage_service.s3.light import Exchange, LightClient, LightRequest
+from storage_service.s3.liveness import Liveness
 from storage_service.s3.offload import Offload
 from storage_service.s3.options import S3Options
 from storage_service.s3.replies import require
@@ -39,6 +42,7 @@ class S3Context:
     credentials: CredentialSource
     signer: SigV4
     public_endpoint: Endpoint
+    liveness: Liveness | None = None
     on_mid_body: Callable[[str], None] | None = None
 
     async def control(
@@ -46,15 +50,18 @@ class S3Context:
         operation: str,
         call: Callable[[S3Client], T],
         *,
-        slow: bool = False,
+        work: float = 0.0,
         option: str = "",
         needs: str = "",
         doubtful: Doubtful | None = None,
     ) -> T:
-        """A botocore call with retries; ``needs`` is a member that its reply must have. Raises StoreError."""
+        """A botocore call with retries; ``needs`` is a member that its reply must have. Raises StoreError.
+
+        ``work``: seconds that the store may need for what it is asked, beyond an ordinary reply.
+        """
         changes = errors.may_change(operation)
-        client = self.slow_client if slow else self.client
-        timeout = self.settings.slow_reply_timeout if slow else self.settings.reply_timeout
+        client = self.slow_client if work else self.client
+        timeout = min(self.settings.reply_timeout + work, self.settings.slow_reply_timeout)
 
         def blocking() -> T:
             try:
@@ -62,17 +69,19 @@ class S3Context:
                 reply = call(client)
                 if needs:
                     require(reply, needs, operation, outcome_unknown=changes)
+                self._heard()
                 return reply
             except Exception as error:
-                raise errors.translate(error, operation, option=option, parsing=True) from error
+                raise self._translated(error, operation, option, parsing=True) from error
 
         async def attempt() -> T:
             try:
-                return await self.offload.control(blocking, timeout)
+                return await self.offload.control(blocking, timeout, slow=work > 0)
             except TimeoutError as error:
                 raise domain.StoreTimeout(operation=operation, outcome_unknown=changes) from error
 
-        return await self.retry.run(attempt, doubtful)
+        async with self.watched(operation):
+            return await self.retry.run(attempt, doubtful, work=work)
 
     async def parsed(
         self,
@@ -81,7 +90,7 @@ class S3Context:
         parse: Callable[[T], R],
         *,
         needs: str,
-        slow: bool = False,
+        work: float = 0.0,
         option: str = "",
         doubtful: Doubtful | None = None,
     ) -> R:
@@ -94,30 +103,69 @@ class S3Context:
             require(reply, needs, operation, outcome_unknown=errors.may_change(operation))
             return parse(reply)
 
-        return await self.control(operation, call_and_read, slow=slow, option=option, doubtful=doubtful)
+        return await self.control(operation, call_and_read, work=work, option=option, doubtful=doubtful)
 
     async def send(
         self, operation: str, request: LightRequest, *, option: str = "", doubtful: Doubtful | None = None
     ) -> Head:
         """A light request that carries bytes, with retries. Raises StoreError."""
-        return await self.retry.run(
-            lambda: self.offload.write(lambda exchange: self._call(operation, request, exchange, option)),
-            doubtful,
-        )
+        async with self.watched(operation):
+            return await self.retry.run(
+                lambda: self.offload.write(lambda exchange: self._call(operation, request, exchange, option)),
+                doubtful,
+            )
 
     async def fetch(self, operation: str, request: LightRequest, parse: Callable[[Head], R]) -> R:
         """What ``parse`` makes of the answer to a light request that only asks, with retries. Raises
         StoreError.
         """
-        return await self.retry.run(
-            lambda: self.offload.read(lambda exchange: parse(self._call(operation, request, exchange, "")))
-        )
+        async with self.watched(operation):
+            return await self.retry.run(
+                lambda: self.offload.read(
+                    lambda exchange: parse(self._call(operation, request, exchange, ""))
+                )
+            )
+
+    @asynccontextmanager
+    async def watched(self, operation: str) -> AsyncIterator[None]:
+        """Around a call: ended, or refused at once, while the store answers nobody. Raises StoreTimeout."""
+        if self.liveness is None:
+            yield
+            return
+        async with self.liveness.watched(operation, changes=errors.may_change(operation)):
+            yield
 
     def _call(self, operation: str, request: LightRequest, exchange: Exchange, option: str) -> Head:
+        exchange.sent_at = None
         try:
-            return self.light.call(request, exchange)
+            head = self.light.call(request, exchange)
         except Exception as error:
-            raise errors.translate(error, operation, option=option) from error
+            raise self._of_body(self._translated(error, operation, option), request, exchange) from error
+        self._heard()
+        return head
+
+    def _of_body(
+        self, error: domain.StoreError, request: LightRequest, exchange: Exchange
+    ) -> domain.StoreError:
+        """``error``, with how long nothing moved before it where the request had bytes to send."""
+        if request.size and exchange.sent_at is not None:
+            error.waited = time.monotonic() - exchange.sent_at
+        elif request.size:
+            error.waited = self.settings.read_timeout if isinstance(error, domain.StoreTimeout) else 0.0
+        return error
+
+    def _translated(
+        self, error: Exception, operation: str, option: str, *, parsing: bool = False
+    ) -> domain.StoreError:
+        """``errors.translate``; a reply that says no is a reply."""
+        found = errors.translate(error, operation, option=option, parsing=parsing)
+        if found.http_status is not None:
+            self._heard()
+        return found
+
+    def _heard(self) -> None:
+        if self.liveness is not None:
+            self.liveness.answered()
 
     def mid_body(self, name: str) -> Callable[[], None] | None:
         """For LightRequest.mid_body: a call of the hook with the failpoint's name."""

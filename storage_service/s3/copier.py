@@ -18,7 +18,7 @@ from storage_service.objects import (
     PutResult,
 )
 from storage_service.s3.attributes import needed_etag, object_parameters, special_option
-from storage_service.s3.multipart import S3Multipart, copy_source
+from storage_service.s3.multipart import S3Multipart, copy_seconds, copy_source
 from storage_service.store_errors import EntityTooLarge, StoreError
 
 _PARALLEL_COPIES = 4
@@ -48,7 +48,7 @@ class S3Copier(S3Multipart):
                 **extra,
             ),
             lambda reply: (needed_etag(reply["CopyObjectResult"]), reply.get("VersionId")),
-            slow=True,
+            work=copy_seconds(size),
             option=special_option(settings),
             needs="CopyObjectResult",
             doubtful=doubtful,

@@ -7,6 +7,7 @@ the callers.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -30,6 +31,8 @@ class Exchange:
         self._lock = threading.Lock()
         self._connection: Connection | None = None
         self._aborted = False
+        self.sent_at: float | None = None
+        """When the whole request was out (``time.monotonic``); None until then."""
 
     def attach(self, connection: Connection | None) -> None:
         """The thread uses this connection from now on; None: no longer. Raises Broken after an abort."""
@@ -121,6 +124,7 @@ class LightClient:
         try:
             try:
                 connection.send(head_bytes, request.chunks, request.mid_body)
+                exchange.sent_at = time.monotonic()
             except WireError:
                 answered = connection.read_last_words()
                 if answered is None:

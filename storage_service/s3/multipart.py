@@ -8,6 +8,7 @@ from typing import Any
 from servicekit import failpoints
 from storage_service import checksums
 from storage_service.objects import (
+    MIB,
     Chunk,
     CompleteResult,
     Doubtful,
@@ -24,6 +25,11 @@ from storage_service.s3.writer import S3Writer, body_headers, echo_verifies
 from storage_service.store_errors import ObjectNotFound, StoreError, StoreUnavailable, UploadNotFound
 
 MID_BODY = failpoints.register("s3.part.mid_body")
+
+#: What a store may take at Complete for each part: some read, or copy, all of them.
+PART_SECONDS = 0.5
+#: What a store copies in a second at the least.
+COPY_BYTES_PER_SECOND = 16 * MIB
 
 
 class S3Multipart(S3Writer):
@@ -92,7 +98,7 @@ class S3Multipart(S3Writer):
                 lambda s3: s3.complete_multipart_upload(
                     Bucket=self._context.settings.bucket, Key=key, UploadId=upload_id, **parameters
                 ),
-                slow=True,
+                work=PART_SECONDS * len(parts),
                 doubtful=doubtful,
                 option="STRONGROOM_S3_CONDITIONAL_WRITES"
                 if if_none_match
@@ -188,7 +194,7 @@ class S3Multipart(S3Writer):
                 **extra,
             ),
             lambda reply: _copied_part(number, size, reply["CopyPartResult"]),
-            slow=True,
+            work=copy_seconds(length if length is not None else self._context.settings.copy_part_size),
             needs="CopyPartResult",
         )
 
@@ -236,6 +242,11 @@ def _upload(found: Any) -> ListedUpload:
 def _copied_part(number: int, size: int, result: Any) -> PartReceipt:
     crc32c = checksums.from_base64(result.get("ChecksumCRC32C"))
     return PartReceipt(number, needed_etag(result), size, crc32c)
+
+
+def copy_seconds(size: int) -> float:
+    """How long a server-side copy of ``size`` bytes may take, beyond an ordinary reply."""
+    return size / COPY_BYTES_PER_SECOND
 
 
 def copy_source(bucket: str, ref: ObjectRef) -> Any:

@@ -15,12 +15,15 @@ _ABORT_GRACE = 2.0
 
 
 class Offload:
-    """Three pools, so that slow uploads hold up neither downloads nor control calls."""
+    """Pools of their own, so that slow uploads hold up neither downloads nor control calls, and what a store
+    takes minutes for holds up no other control call.
+    """
 
     def __init__(self, *, max_writes: int, max_reads: int, max_control_calls: int) -> None:
         self._writes = ThreadPoolExecutor(max_writes, "s3-write")
         self._reads = ThreadPoolExecutor(max_reads, "s3-read")
         self._controls = ThreadPoolExecutor(max_control_calls, "s3-control")
+        self._slow = ThreadPoolExecutor(max_control_calls, "s3-slow")
 
     async def write(self, call: Callable[[Exchange], T]) -> T:
         """Run ``call`` with bytes to send.
@@ -33,19 +36,20 @@ class Offload:
         """Run ``call``, which receives; cancelling aborts its exchange."""
         return await self._abortable(self._reads, call, exchange or Exchange())
 
-    async def control(self, call: Callable[[], T], timeout: float) -> T:
+    async def control(self, call: Callable[[], T], timeout: float, *, slow: bool = False) -> T:
         """Run ``call``. Raises TimeoutError after ``timeout`` seconds.
 
         Its thread then ends on its own time.
         """
-        future = asyncio.wrap_future(self._controls.submit(call))
+        future = asyncio.wrap_future((self._slow if slow else self._controls).submit(call))
         future.add_done_callback(_retrieve)
         async with asyncio.timeout(timeout):
             return await asyncio.shield(future)
 
     async def close(self) -> None:
         """Wait for bodies on their way, then let the threads go; a control call may outlive its deadline."""
-        self._controls.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._controls, self._slow):
+            pool.shutdown(wait=False, cancel_futures=True)
         for pool in (self._writes, self._reads):
             await asyncio.to_thread(pool.shutdown, wait=True, cancel_futures=True)
 

@@ -40,9 +40,10 @@ class S3Options:
     ``read_chunk_size``; the light path adds about 100 KiB for each of its ``max_writes + max_reads``
     connections.
 
-    ``max_attempts`` counts the first one. ``connect_timeout``, ``read_timeout`` bound one network operation;
-    ``reply_timeout`` the wait for a whole answer's head, however slowly it drips; ``slow_reply_timeout`` the
-    same for Complete and server-side copies, which stores may take minutes for.
+    ``max_attempts`` counts the first one. ``connect_timeout``, ``read_timeout`` bound one network operation
+    (a body may take its time as long as it moves); ``reply_timeout`` the wait for a whole answer's head,
+    however slowly it drips, to which Complete and server-side copies add what their size may take, up to
+    ``slow_reply_timeout``. All tries of one call wait for twice ``reply_timeout`` at the most.
     """
 
     bucket: str
@@ -71,9 +72,9 @@ class S3Options:
     copy_threshold: int = 512 * MIB
     copy_part_size: int = 256 * MIB
     max_attempts: int = 4
-    connect_timeout: float = 5.0
-    read_timeout: float = 30.0
-    reply_timeout: float = 60.0
+    connect_timeout: float = 3.0
+    read_timeout: float = 4.5
+    reply_timeout: float = 4.5
     slow_reply_timeout: float = 300.0
 
     @property

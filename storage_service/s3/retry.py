@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -24,28 +26,44 @@ class RetryPolicy:
     """
 
     def __init__(
-        self, max_attempts: int, *, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self,
+        max_attempts: int,
+        *,
+        try_seconds: float = math.inf,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._max_attempts = max(1, max_attempts)
+        self._try_seconds = try_seconds
         self._sleep = sleep
+        self._clock = clock
 
-    async def run(self, attempt: Callable[[], Awaitable[T]], doubtful: Doubtful | None = None) -> T:
+    async def run(
+        self, attempt: Callable[[], Awaitable[T]], doubtful: Doubtful | None = None, *, work: float = 0.0
+    ) -> T:
         """The result of the first attempt that succeeds, or the last error.
+
+        An attempt may wait for ``try_seconds`` and ``work``; all together for a little over twice the first,
+        so that whoever waits for the result is told in time. What an error says that it ``waited`` counts
+        rather than its duration: the time in which a body moved is not waiting.
 
         ``outcome_unknown`` of that error is true as soon as it was for any attempt; ``doubtful`` is told so
         too.
         """
-        unknown = False
+        unknown, left = False, 2.25 * self._try_seconds + work
         for number in range(self._max_attempts):
+            began = self._clock()
             try:
                 return await attempt()
             except StoreError as error:
                 unknown = error.outcome_unknown = error.outcome_unknown or unknown
                 if unknown and doubtful is not None:
                     doubtful.is_so = True
-                if not error.retryable or number + 1 == self._max_attempts:
-                    raise
                 delay = self._delay(number, error.retry_after)
+                left -= delay + (self._clock() - began if error.waited is None else error.waited)
+                too_late = left < self._try_seconds + work
+                if not error.retryable or number + 1 == self._max_attempts or too_late:
+                    raise
             await self._sleep(delay)
         raise AssertionError("unreachable: the last attempt returns or raises")
 

@@ -19,6 +19,7 @@ from storage_service.s3.deleter import S3Deleter
 from storage_service.s3.endpoint import Endpoint
 from storage_service.s3.light import LightClient
 from storage_service.s3.lister import S3Lister
+from storage_service.s3.liveness import Liveness
 from storage_service.s3.offload import Offload
 from storage_service.s3.options import S3Options
 from storage_service.s3.pool import ConnectionPool, tls_context
@@ -75,7 +76,8 @@ def open_s3_store(settings: S3Options, *, on_mid_body: Callable[[str], None] | N
                 max_reads=settings.max_reads,
                 max_control_calls=settings.max_control_calls,
             ),
-            retry=RetryPolicy(settings.max_attempts),
+            retry=RetryPolicy(settings.max_attempts, try_seconds=settings.reply_timeout),
+            liveness=Liveness(settings.reply_timeout),
             credentials=credentials,
             signer=signer,
             public_endpoint=public,

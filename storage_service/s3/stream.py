@@ -55,7 +55,8 @@ class S3Stream:
         if self._wanted == 0:
             await self._start_without_bytes()
             return
-        info, available = await self._context.retry.run(self._request)
+        async with self._context.watched(_OPERATION):
+            info, available = await self._context.retry.run(self._request)
         self._info = info
         self.length = available if self._wanted is None else min(available, self._wanted)
 
@@ -83,7 +84,11 @@ class S3Stream:
         self._drop_connection(reusable=self._left_in_reply == 0 and self._keep_alive)
 
     def _fetch_ahead(self) -> asyncio.Task[bytes]:
-        return asyncio.create_task(self._context.retry.run(self._next_chunk))
+        return asyncio.create_task(self._fetch())
+
+    async def _fetch(self) -> bytes:
+        async with self._context.watched(_OPERATION):
+            return await self._context.retry.run(self._next_chunk)
 
     async def _next_chunk(self) -> bytes:
         """The next piece; a connection lost meanwhile is replaced, at the byte where it broke."""

@@ -171,7 +171,10 @@ class Connection:
             if sent:
                 buffers[0] = memoryview(buffers[0])[sent:]
         for buffer in buffers:
-            self._sock.sendall(buffer)
+            # not sendall, whose time limit is for all of it: a body may be slow as long as it moves
+            view = memoryview(buffer)
+            while view:
+                view = view[self._sock.send(view) :]
 
     def read_head(self, *, bodiless: bool = False) -> Head:
         """The reply's status and headers, within the reply deadline. ``bodiless``: the answer to a HEAD.

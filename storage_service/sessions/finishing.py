@@ -9,7 +9,6 @@ forward.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -17,10 +16,10 @@ from typing import Protocol
 import structlog
 
 from servicekit import failpoints
-from storage_service.attempts import UNKNOWN_OUTCOME
 from storage_service.completion import ATTEMPT_KEY, complete_multipart, verify_put
 from storage_service.lease import LeaseKeeper
 from storage_service.objects import ObjectAttributes, ObjectRef, PutResult
+from storage_service.outcomes import until_known
 from storage_service.reservations import Reservations, handle_of
 from storage_service.sessions.content import Content, head_of
 from storage_service.sessions.hashing import Hashes, check_crc32c, read_back
@@ -42,7 +41,6 @@ FIRST_WRITER = 2
 """The epoch of a session's first writer; a later one may meet an object that an earlier one has made, or
 whose making is still on its way.
 """
-COMMIT_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 
 
 class FinishStore(WriterStore, Protocol):
@@ -178,14 +176,6 @@ class Finisher:
         """T4, repeated while its outcome is unknown: a repeat answers the same file."""
         request.doubtful |= request.blob.epoch > FIRST_WRITER
         await failpoints.hit(BEFORE_T4)
-        for pause in (*COMMIT_PAUSES, None):
-            try:
-                response = await self._reservations.commit(request)
-            except UNKNOWN_OUTCOME:
-                if pause is None:
-                    raise
-                await asyncio.sleep(pause)
-            else:
-                self.wake_cleaner()  # segments, or an attempt that another one has beaten
-                return response.file if response.HasField("file") else None
-        raise AssertionError("unreachable: the last try returns or raises")
+        response = await until_known(lambda: self._reservations.commit(request))
+        self.wake_cleaner()  # segments, or an attempt that another one has beaten
+        return response.file if response.HasField("file") else None

@@ -43,7 +43,7 @@ class Rule:
 
     def takes(self, request: Request) -> bool:
         """Whether this request meets the fault; counts it."""
-        if request.operation != self.operation or self.key not in request.path:
+        if self.operation not in ("*", request.operation) or self.key not in request.path:
             return False
         self.hits += 1
         return self.nth is None or self.nth == self.hits
@@ -151,7 +151,7 @@ class S3Proxy:
         self.endpoint = f"http://127.0.0.1:{port}"
 
     def arm(self, operation: str, fault: Fault, *, key: str = "", nth: int | None = 1) -> Rule:
-        """Let the ``nth`` request of this operation with ``key`` in its path meet the fault."""
+        """Let the ``nth`` request of this operation (``*``: any) with ``key`` in its path meet the fault."""
         rule = Rule(operation, fault, key, nth)
         self._rules.append(rule)
         return rule

@@ -80,6 +80,7 @@ class PostgresProxy:
         self._rules: list[CommitRule] = []
         self._open: set[asyncio.StreamWriter] = set()
         self._refusing = False
+        self.hanging = False
         self.port = self._loop.serve(self._serve)
 
     def arm(
@@ -94,6 +95,16 @@ class PostgresProxy:
         """Let everything pass."""
         self._rules = []
         self._refusing = False
+        self.hanging = False
+
+    def hang(self) -> None:
+        """Accept, and let nothing pass either way until ``disarm``: a frozen server."""
+        self.hanging = True
+
+    async def flows(self) -> None:
+        """Until bytes may pass."""
+        while self.hanging:  # noqa: ASYNC110 - set by another thread
+            await asyncio.sleep(0.02)
 
     def refuse(self) -> None:
         """Drop every connection, and refuse new ones until ``disarm``."""
@@ -119,6 +130,7 @@ class PostgresProxy:
         if self._refusing:
             writer.transport.abort()
             return
+        await self.flows()
         try:
             up_reader, up_writer = await asyncio.open_connection(*self._upstream)
         except OSError:
@@ -167,6 +179,7 @@ class _Session:
 
     async def _downward(self) -> None:
         while piece := await self._from_server.read(_READ):
+            await self._proxy.flows()
             if self._swallow:
                 self._answered.set()
                 return
@@ -179,6 +192,7 @@ class _Session:
         while True:
             header = await self._from_client.readexactly(5)
             payload = await self._from_client.readexactly(int.from_bytes(header[1:], "big") - 4)
+            await self._proxy.flows()
             if statements.see(header[:1], payload) and (rule := self._proxy.take(statements)):
                 await self._fail(rule, header + payload)
                 if rule.at != "slow":

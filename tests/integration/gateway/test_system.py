@@ -132,7 +132,9 @@ async def test_a_service_that_does_not_answer_in_time() -> None:
     async with run_gateway(rpc_seconds=0.2) as gateway:
         gateway.backends.files.faults.gate.clear()
         response = await gateway.client.get("/api/v1/s3/files")
-        assert (response.status_code, response.json()["code"]) == (504, "DEADLINE_EXCEEDED")
+        assert (response.status_code, response.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
+        assert response.json()["metadata"] == {"service": "metadata_service"}
+        assert int(response.headers["retry-after"]) >= 1
 
 
 async def test_unknown_routes_and_methods(gateway: Running) -> None:

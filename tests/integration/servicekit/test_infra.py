@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from grpc import aio
@@ -17,7 +18,8 @@ from grpc_reflection.v1alpha import reflection_pb2  # type: ignore[import-untype
 
 from servicekit.server import ServerSpec, serve_in_process
 from strongroom.storage.v1 import storage_service_pb2_grpc
-from tests.integration.servicekit.echo import settings
+from strongroom.storage.v1.storage_service_pb2 import DESCRIPTOR
+from tests.integration.servicekit.echo import bearer, settings
 
 STORAGE = "strongroom.storage.v1.StorageService"
 
@@ -135,3 +137,34 @@ async def test_channelz_on_loopback_only_or_for_debugging() -> None:
             await servers_by_channelz(address.replace("0.0.0.0", "127.0.0.1"))
     async with serve_in_process(everywhere, settings(allow_plaintext=True, debug=True)) as address:
         assert await servers_by_channelz(address.replace("0.0.0.0", "127.0.0.1")) >= 1
+
+
+@pytest.mark.parametrize("version", ["grpc-v1", "grpc-v1alpha"])
+async def test_every_method_is_listed(version: str) -> None:
+    async with serve_in_process(spec(), settings()) as address:
+        code, out, err = await buf("--reflect-protocol", version, "--list-methods", f"http://{address}")
+    assert (code, err) == (0, "")
+    methods = DESCRIPTOR.services_by_name["StorageService"].methods
+    assert {f"{STORAGE}/{method.name}" for method in methods} <= set(out.split())
+
+
+@pytest.mark.parametrize(
+    ("changes", "bind", "without", "with_token"),
+    [
+        ({}, "127.0.0.1:0", True, True),
+        ({"reflection": "token"}, "127.0.0.1:0", False, True),
+        ({"reflection": "off"}, "127.0.0.1:0", False, False),
+        ({"allow_plaintext": True}, "0.0.0.0:0", False, True),
+        ({"allow_plaintext": True, "reflection": "open"}, "0.0.0.0:0", True, True),
+    ],
+)
+async def test_who_may_read_the_contract(
+    changes: dict[str, Any], bind: str, *, without: bool, with_token: bool
+) -> None:
+    async with serve_in_process(spec(bind), settings(**changes)) as address:
+        url = f"http://127.0.0.1:{address.rpartition(':')[2]}"
+        code, _, _ = await buf("--list-methods", url)
+        assert (code == 0) is without
+        named = f"{bearer()[0][0]}: {bearer()[0][1]}"
+        code, _, err = await buf("--reflect-header", named, "--list-methods", url)
+        assert (code == 0) is with_token, err

@@ -21,6 +21,11 @@ CLASSES: tuple[type[SettingsBase], ...] = (StorageSettings, MetadataSettings, Ga
 #: Read by devstack, docker compose or the failpoints, not by a settings class.
 OTHERS = {
     "POSTGRES_PASSWORD",
+    "STRONGROOM_ENV_FILE",
+    "STRONGROOM_GATEWAY_URL",
+    "STRONGROOM_TOKEN",
+    "STRONGROOM_UNKNOWN_SETTINGS",
+    "STRONGROOM_USER",
     "STRONGROOM_APP_PASSWORD",
     "STRONGROOM_DATA_DIR",
     "STRONGROOM_FAILPOINTS",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -135,3 +137,51 @@ def test_a_child_that_ignores_the_signal_is_killed_when_its_time_is_up(stage: St
 @pytest.mark.parametrize(("code", "text"), [(0, "exited with 0"), (-9, "killed by SIGKILL")])
 def test_exit_codes_are_said_in_words(code: int, text: str) -> None:
     assert describe_exit(code) == text
+
+
+LISTENS = (
+    "import pathlib, socket, sys, time; s = socket.socket();"
+    "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1);"
+    "s.bind(('127.0.0.1', int(pathlib.Path('port').read_text()))); s.listen(); pathlib.Path('ready').touch();"
+    "time.sleep(600)"
+)
+
+
+def _on(stage: Stage, port: int, script: str = LISTENS) -> Service:
+    (stage.folder / "port").write_text(str(port))
+    return replace(stage.service(script), port=port, port_setting="STRONGROOM_STORAGE_PORT", ready_seconds=2)
+
+
+def test_a_strangers_answer_is_not_the_childs(stage: Stage) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        (stage.folder / "ready").touch()  # whoever asks the stranger hears that all is well
+        service = _on(stage, port, "import time; time.sleep(600)")
+        stage.supervisor.start([service])
+        with pytest.raises(StartFailedError, match=f"port {port} is taken by .*STRONGROOM_STORAGE_PORT"):
+            stage.supervisor.wait_ready([service])
+
+
+def test_a_child_that_finds_its_port_taken_is_told_of(stage: Stage) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        service = _on(stage, stranger.getsockname()[1])
+        (stage.folder / "ready").touch()
+        stage.supervisor.start([service])
+        with pytest.raises(StartFailedError, match="STRONGROOM_STORAGE_PORT"):
+            stage.supervisor.wait_ready([service])
+
+
+def test_a_child_that_never_gets_ready_again_is_given_up(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devstack.supervisor._FIRST_DELAY_SECONDS", 0.01)
+    monkeypatch.setattr("devstack.supervisor.MOST_FAILURES", 3)
+    once = (
+        "import os, sys, time, pathlib; p = pathlib.Path('ready'); 'FIRST' in os.environ or sys.exit(7);"
+        "p.touch(); time.sleep(0.2); p.unlink(); sys.exit(7)"
+    )
+    service = stage.service(once, FIRST="1")
+    stage.supervisor.start([service])
+    stage.supervisor.wait_ready([service])
+    with pytest.raises(StartFailedError, match="ended 3 times before it was ready"):
+        stage.supervisor.watch()

@@ -75,5 +75,5 @@ def test_no_server_dependency_is_a_base_dependency() -> None:
             "protobuf",
             "pyjwt",
         ),
-        *("pathspec", "rich", "typer"),
+        *("pathspec", "python-dotenv", "rich", "typer"),
     }

@@ -104,7 +104,7 @@ async def test_a_cancelled_save_is_given_up() -> None:
 async def test_an_unknown_outcome_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     running = Running()
     running.saves.failing["commit"] = ServiceUnavailable("gone")
-    monkeypatch.setattr("storage_service.projects.runner.COMMIT_TRIES", 2)
+    monkeypatch.setattr("storage_service.outcomes.TRIES", 3)
     with pytest.raises(ServiceUnavailable):
         await running.run()
     assert len(running.saves.commits) == 3
