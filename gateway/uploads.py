@@ -13,6 +13,7 @@ truth. Files below 1 MiB are one message, with nothing to guess.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Final, Protocol
 
@@ -35,6 +36,10 @@ from strongroom.wire import Buffer, UploadChunk
 CHUNK_BYTES: Final = 1024 * 1024
 #: Bytes that have waited so long for more go out as they are, so that slow uploads begin early too. Seconds.
 FLUSH_SECONDS: Final = 0.05
+#: A first message takes no longer to gather (``gateway.server.pace``). Seconds.
+GATHER_SECONDS: Final = 3600.0
+#: So long before the caller's token expires the call to storage_service begins, whatever has come. Seconds.
+AHEAD_SECONDS: Final = 5.0
 #: The guess where nothing is known yet: takes any type and the largest files.
 GUESS: Final = UploadTarget(file=FileTarget())
 #: The form field ``visibility`` of every family. Private is what the contract has without it.
@@ -131,20 +136,41 @@ class _FormUpload:
         self._spec = UploadSpec()
         self._provisional = False
         self._offset = 0
+        self._rpc: UploadCall | None = None
         call.user_id()  # a foreign user_id is refused before a byte is read
 
     async def run(self, storage: Storage) -> UploadResponse:
         """Gather the first message, then stream; the answer is the committed file."""
+        left = self._call.principal.expires - time.time()
+        opening = None
+        if left < GATHER_SECONDS:
+            loop = asyncio.get_running_loop()
+            opening = loop.call_later(max(0.0, left - AHEAD_SECONDS), self._open, storage)
+        try:
+            return await self._run(storage)
+        finally:
+            if opening is not None:
+                opening.cancel()
+            if self._rpc is not None:
+                self._rpc.cancel()  # does nothing to one that is over
+
+    def _open(self, storage: Storage) -> None:
+        """The token expires while the body is still on its way: storage_service sees it before it does."""
+        if self._rpc is None:
+            self._rpc = storage.upload(self._call)
+
+    async def _run(self, storage: Storage) -> UploadResponse:
         while self._more and self._batch.size < CHUNK_BYTES and await self._read():
             pass
         self._spec = self._early_spec() if self._more else self._final_spec()
-        if not self._more and self._batch.size <= CHUNK_BYTES:
+        if not self._more and self._batch.size <= CHUNK_BYTES and self._rpc is None:
             await failpoints.hit(BEFORE_FINISH)
             return await storage.upload_whole(self._call, self._first_message(finish=True))
+        self._open(storage)
         return await self._stream(storage)
 
     async def _stream(self, storage: Storage) -> UploadResponse:
-        rpc = storage.upload(self._call)
+        rpc = self._rpc = self._rpc or storage.upload(self._call)
         pump = asyncio.ensure_future(self._pump(rpc))
         pump.add_done_callback(lambda task: _settle(task, rpc))
         try:

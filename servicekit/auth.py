@@ -5,7 +5,6 @@ Verified tokens are remembered, so that the hot path is one hash and one look-up
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import replace
@@ -14,7 +13,13 @@ from typing import Any, Final
 import structlog
 
 from servicekit.context import AUTHORIZATION, INTERNAL
-from servicekit.internal_credential import LEEWAY_SECONDS, InternalCredential, refuse_internal
+from servicekit.internal_credential import (
+    LEEWAY_SECONDS,
+    InternalCredential,
+    digest_of,
+    refuse_internal,
+    vouched_arrival,
+)
 from servicekit.keys import KeySource, StaticKey, public_key, secret_key
 from servicekit.principal import ANONYMOUS, Principal, effective_owner
 from servicekit.settings import CommonSettings
@@ -48,7 +53,7 @@ class Authenticator:
         self._optional = optional
         self._internal = internal
         self._known: dict[bytes, tuple[float, Principal]] = {}
-        self._known_internal: dict[bytes, tuple[float, str]] = {}
+        self._known_internal: dict[bytes, tuple[float, Mapping[str, Any]]] = {}
 
     @classmethod
     def from_settings(cls, settings: CommonSettings) -> Authenticator:
@@ -81,17 +86,26 @@ class Authenticator:
         """The caller, from metadata or HTTP headers with lower-case names; see ``verify``."""
         return await self.verify(headers.get(AUTHORIZATION), headers.get(INTERNAL))
 
-    async def verify(self, authorization: str | None, internal: str | None = None) -> Principal:
+    async def verify(
+        self, authorization: str | None, internal: str | None = None, *, arrived: float | None = None
+    ) -> Principal:
         """The caller, from the values of ``authorization`` and ``x-strongroom-internal``.
+
+        Who may do something is decided once, when the request comes in: the token must hold at ``arrived``
+        (seconds since 1970; now unless given), or at the moment at which the calling service has verified it,
+        where the internal credential says so of this very token.
 
         :raises TokenMissing: no token, and neither optional auth nor an internal credential.
         :raises TokenInvalid, TokenExpired: a token that does not hold, also under optional auth.
         :raises InternalTokenInvalid: an internal credential that does not hold.
         :raises ServiceUnavailable: the issuer's keys can't be fetched.
         """
-        service = self._verify_internal(internal) if internal else None
+        credential = self._verify_internal(internal) if internal else {}
+        service: str | None = credential.get("sub")
         if authorization:
-            principal = await self._verify_bearer(authorization)
+            token = _bearer(authorization)
+            vouched = vouched_arrival(credential, token)
+            principal = await self._verify_bearer(token, arrived if vouched is None else vouched)
             return replace(principal, internal=service) if service else principal
         if self._optional:
             return Principal(ANONYMOUS, internal=service)
@@ -107,37 +121,41 @@ class Authenticator:
         if self._keys is not None:
             await self._keys.aclose()
 
-    async def _verify_bearer(self, authorization: str) -> Principal:
-        scheme, _, token = authorization.partition(" ")
-        token = token.strip(" ")
-        if scheme.lower() != "bearer" or not token:
-            refuse("authorization must read 'Bearer <token>'")
-        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+    async def _verify_bearer(self, token: str, at: float | None) -> Principal:
+        digest = digest_of(token)
         known = self._known.get(digest)
-        if known is not None and known[0] > time.time():
+        now = time.time()
+        if known is not None and known[0] > now and known[1].expires > (now if at is None else at):
             return known[1]
         unverified = parse(token)
         key = await self._keys.find(unverified.algorithm, unverified.kid) if self._keys is not None else None
         if key is None:
             refuse("no known key fits its alg and kid", "kid" if unverified.kid else "alg")
-        claims = verified_claims(unverified, key, self._rules)
-        principal = Principal(claims["sub"], is_admin=_is_admin(claims), token=token)
-        self._remember(self._known, digest, claims["exp"] + self._rules.leeway, principal)
+        claims = verified_claims(unverified, key, self._rules, at=at)
+        expires = claims["exp"] + self._rules.leeway
+        principal = Principal(
+            claims["sub"],
+            is_admin=_is_admin(claims),
+            token=token,
+            expires=expires,
+            begins=claims.get("nbf", 0),
+        )
+        self._remember(self._known, digest, expires, principal)
         return principal
 
-    def _verify_internal(self, token: str) -> str:
+    def _verify_internal(self, token: str) -> Mapping[str, Any]:
         if self._internal is None:
             refuse_internal(
                 "unset", "this process has no STRONGROOM_INTERNAL_SECRET to check a credential with"
             )
-        digest = hashlib.sha256(token.encode("utf-8", "replace")).digest()
+        digest = digest_of(token)
         known = self._known_internal.get(digest)
         if known is not None and known[0] > time.time():
             return known[1]
         claims = self._internal.verified(token)
-        subject: str = claims["sub"]
-        self._remember(self._known_internal, digest, claims["exp"] + LEEWAY_SECONDS, subject)
-        return subject
+        if "tok" not in claims:  # those are of one call
+            self._remember(self._known_internal, digest, claims["exp"] + LEEWAY_SECONDS, claims)
+        return claims
 
     @staticmethod
     def _remember(known: dict[bytes, tuple[float, Any]], digest: bytes, exp: float, value: object) -> None:
@@ -146,6 +164,15 @@ class Authenticator:
         if len(known) >= CACHE_SIZE:
             del known[next(iter(known))]
         known[digest] = (min(exp, time.time() + CACHE_SECONDS), value)
+
+
+def _bearer(authorization: str) -> str:
+    """RFC 6750 section 2.1: the scheme in any case, one or more spaces, the token."""
+    scheme, _, token = authorization.partition(" ")
+    token = token.strip(" ")
+    if scheme.lower() != "bearer" or not token:
+        refuse("authorization must read 'Bearer <token>'")
+    return token
 
 
 def _key_source(settings: CommonSettings) -> KeySource | None:

@@ -14,11 +14,12 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from servicekit.drain import Drain
 from servicekit.principal import Principal
+from servicekit.tokens import CLOCK_SKEW_SECONDS
 
 if TYPE_CHECKING:
     from servicekit.internal_credential import InternalCredential
@@ -34,7 +35,10 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f
 
 @dataclass(slots=True)
 class RequestContext:
-    """One request. ``deadline``: seconds of ``time.monotonic()``, None when the caller set none."""
+    """One request. ``deadline``: seconds of ``time.monotonic()``, None when the caller set none.
+
+    ``arrived``: when it came in, seconds since 1970: by that moment it is decided who may do this.
+    """
 
     request_id: str
     method: str = ""
@@ -42,14 +46,27 @@ class RequestContext:
     deadline: float | None = None
     traceparent: str = ""
     drain: Drain | None = None
+    arrived: float = field(default_factory=time.time)
 
 
+#: Of an RPC, when its headers came: a unary one begins only once its message is there.
+_headers_came: ContextVar[float] = ContextVar("strongroom_headers_came")
 _current: ContextVar[RequestContext | None] = ContextVar("strongroom_request", default=None)
 
 
 def current() -> RequestContext | None:
     """The request in progress; None outside of one (background work)."""
     return _current.get()
+
+
+def mark_arrival() -> None:
+    """The headers of an RPC are here; for the interceptors, in the task that the RPC will run in."""
+    _headers_came.set(time.time())
+
+
+def arrival() -> float:
+    """When the headers of the RPC of this task came, seconds since 1970; now, where nobody has marked it."""
+    return _headers_came.get(time.time())
 
 
 def set_current(request: RequestContext) -> None:
@@ -65,6 +82,15 @@ def bind(request: RequestContext) -> Iterator[RequestContext]:
         yield request
     finally:
         _current.reset(token)
+
+
+def for_caller(principal: Principal | None) -> RequestContext:
+    """The request in progress without its deadline, on behalf of ``principal``; for ``bind``."""
+    request = _current.get()
+    mine = RequestContext(current_request_id(), principal=principal)
+    if request is not None:
+        mine.arrived = request.arrived
+    return mine
 
 
 def current_principal() -> Principal:
@@ -113,6 +139,20 @@ def clean_traceparent(given: str | None) -> str:
     return given if given and _TRACEPARENT.fullmatch(given) else ""
 
 
+def _credential(
+    principal: Principal | None, internal: InternalCredential, request: RequestContext | None
+) -> str:
+    """With a word for the caller's token, where the service that is called could judge its dates otherwise:
+    it expires (or began to hold) about now, and time passes, and clocks differ.
+    """
+    if principal is None or principal.token is None or request is None:
+        return internal.mint()
+    now = time.time()
+    if principal.begins + CLOCK_SKEW_SECONDS < now < principal.expires - CLOCK_SKEW_SECONDS:
+        return internal.mint()
+    return internal.vouch(principal.token, request.arrived)
+
+
 def outgoing_metadata(
     principal: Principal | None, internal: InternalCredential | None = None
 ) -> tuple[tuple[str, str], ...]:
@@ -123,9 +163,9 @@ def outgoing_metadata(
     pairs: list[tuple[str, str]] = []
     if principal is not None and principal.token:
         pairs.append((AUTHORIZATION, f"Bearer {principal.token}"))
-    if internal is not None:
-        pairs.append((INTERNAL, internal.mint()))
     request = _current.get()
+    if internal is not None:
+        pairs.append((INTERNAL, _credential(principal, internal, request)))
     if request is not None:
         pairs.append((REQUEST_ID, request.request_id))
         if request.traceparent:

@@ -6,6 +6,7 @@ INTERNAL_TOKEN_INVALID (503), and the log of the service that refuses names the 
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NoReturn
@@ -30,6 +31,8 @@ LEEWAY_SECONDS: Final = CLOCK_SKEW_SECONDS + 30
 LOG_EVERY_SECONDS: Final = 10.0
 #: Nobody but the operator can mend it; clients look again now and then. Seconds.
 RETRY_SECONDS: Final = 5.0
+#: No request lasts longer (``servicekit.channels.STREAM_SECONDS``), clocks that differ included.
+MAX_REQUEST_SECONDS: Final = 24 * 3600.0 + LEEWAY_SECONDS
 
 Cause = Literal["secret", "clock", "form", "unset"]
 
@@ -60,9 +63,15 @@ class InternalCredential:
             self._minted, self._minted_at = self._sign(now), now
         return self._minted
 
-    def _sign(self, now: int) -> str:
+    def vouch(self, token: str, arrived: float) -> str:
+        """As ``mint``, with our word that we have verified this bearer token when it came in at ``arrived``
+        (seconds since 1970): it may have expired since.
+        """
+        return self._sign(int(time.time()), tok=digest_of(token).hex(), arr=arrived)
+
+    def _sign(self, now: int, **more: object) -> str:
         claims = {"aud": INTERNAL_AUDIENCE, "sub": self._subject, "iat": now, "exp": now + LIFETIME_SECONDS}
-        return signed(claims, self._key)
+        return signed({**claims, **more}, self._key)
 
     def verify(self, token: str) -> str:
         """The name of the calling service.
@@ -99,6 +108,25 @@ class InternalCredential:
         refuse_internal(
             "clock", f"the clocks differ by {differ} s; more than {CLOCK_SKEW_SECONDS} s are refused", differ
         )
+
+
+def digest_of(token: str) -> bytes:
+    """What a token is known by where it must not be kept."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+
+
+def vouched_arrival(claims: Mapping[str, Any], token: str) -> float | None:
+    """The moment at which the calling service says it has verified ``token``; None where it says nothing of
+    this very token, or of a moment that can't be (longer ago than any request lasts, or to come).
+    """
+    arrived, now = claims.get("arr"), time.time()
+    if not isinstance(arrived, int | float) or isinstance(arrived, bool):
+        return None
+    if claims.get("tok") != digest_of(token).hex():
+        return None
+    if not now - MAX_REQUEST_SECONDS <= arrived <= now + LEEWAY_SECONDS:
+        return None
+    return float(arrived)
 
 
 _logged: dict[str, float] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from servicekit.tokens import wrong_subject
@@ -17,13 +18,15 @@ class Principal:
     ``subject``: the token's ``sub``; ``"anonymous"`` without a token under ``STRONGROOM_AUTH=optional``;
     ``""`` when a Strongroom service calls on nobody's behalf (internal credential, no bearer token).
     ``token``: the bearer token, to be handed on; never logged. ``internal``: name of the calling service
-    when it proved to be one.
+    when it proved to be one. ``expires``, ``begins``: from when to when the token holds, seconds since 1970.
     """
 
     subject: str
     is_admin: bool = False
     token: str | None = field(default=None, repr=False)
     internal: str | None = None
+    expires: float = field(default=math.inf, repr=False, compare=False)
+    begins: float = field(default=0.0, repr=False, compare=False)
 
 
 def effective_owner(principal: Principal, requested_user_id: str) -> str:

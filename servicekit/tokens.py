@@ -96,8 +96,11 @@ def parse(token: str) -> UnverifiedToken:
     return UnverifiedToken(algorithm, kid, signing_input, _decode(segments[1]), _decode(segments[2]))
 
 
-def verified_claims(token: UnverifiedToken, key: VerificationKey, rules: ClaimRules) -> dict[str, Any]:
-    """The claims, once signature and claims have been checked.
+def verified_claims(
+    token: UnverifiedToken, key: VerificationKey, rules: ClaimRules, *, at: float | None = None
+) -> dict[str, Any]:
+    """The claims, once signature and claims have been checked. ``at``: the moment they must hold, now unless
+    given.
 
     :raises TokenInvalid: wrong signature or algorithm, or a claim that breaks a rule.
     :raises TokenExpired: ``exp`` has passed.
@@ -107,7 +110,7 @@ def verified_claims(token: UnverifiedToken, key: VerificationKey, rules: ClaimRu
     if not signatures.holds(token.algorithm, token.signing_input, key.key, token.signature):
         refuse("its signature does not match")
     claims = _object(token.payload, "claims")
-    _check_dates(claims, rules)
+    _check_dates(claims, rules, time.time() if at is None else at)
     _check_subject(claims.get("sub"))
     _check_parties(claims, rules)
     return claims
@@ -155,8 +158,7 @@ def _numeric_date(claims: Mapping[str, Any], name: str) -> float | None:
     return float(value)
 
 
-def _check_dates(claims: Mapping[str, Any], rules: ClaimRules) -> None:
-    now = time.time()
+def _check_dates(claims: Mapping[str, Any], rules: ClaimRules, now: float) -> None:
     exp, iat, nbf = (_numeric_date(claims, name) for name in ("exp", "iat", "nbf"))
     if exp is None:
         refuse("it has no exp", "exp")

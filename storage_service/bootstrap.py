@@ -159,7 +159,7 @@ class StorageApp:
             store=self.store,
             gate=self.gate,
             metadata=projects,
-            files=FileListClient(self._channel),
+            files=FileListClient(self._channel, _internal_credential(settings)),
             reservations=metadata,
             settler=settler,
             budget=self._budget,

@@ -46,12 +46,12 @@ class MetadataClient:
             request.file_id = name.file_id
         else:
             request.key = name.key
-        return (await call(self._files.GetFile, request)).file
+        return (await call(self._files.GetFile, request, internal=self._internal)).file
 
     async def get_many(self, file_ids: Sequence[str], user_id: str) -> Sequence[File]:
         """See FileReader.get_many."""
         request = BatchGetFilesRequest(file_ids=file_ids, user_id=user_id)
-        return (await call(self._files.BatchGetFiles, request)).files
+        return (await call(self._files.BatchGetFiles, request, internal=self._internal)).files
 
     async def reserve(self, request: messages.ReserveRequest) -> messages.ReserveResponse:
         """See Reservations.reserve."""
@@ -127,5 +127,5 @@ class MetadataClient:
 @contextmanager
 def _own_deadline(caller: Principal | None = None) -> Iterator[None]:
     """Inside, calls carry the request's id but not its deadline, and act for ``caller`` only."""
-    with context.bind(context.RequestContext(request_id=context.current_request_id(), principal=caller)):
+    with context.bind(context.for_caller(caller)):
         yield

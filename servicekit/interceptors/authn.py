@@ -43,13 +43,15 @@ class AuthPolicy:
 async def authenticate(
     authenticator: Authenticator, credentials: Credentials, request: RequestContext, *, internal: bool
 ) -> None:
-    """Set ``request.principal``.
+    """Set ``request.principal``, by the moment when the request came in.
 
     :raises TokenMissing, TokenInvalid, TokenExpired: see ``Authenticator.verify``.
     :raises PermissionDenied: the method is internal and the caller is none of ours.
     """
     credentials.check_unique()
-    principal = await authenticator.verify(credentials.authorization, credentials.internal)
+    principal = await authenticator.verify(
+        credentials.authorization, credentials.internal, arrived=request.arrived
+    )
     if internal and principal.internal is None:
         raise PermissionDenied("This call is for Strongroom's own services.")
     request.principal = principal

@@ -22,6 +22,7 @@ import grpc
 from grpc import aio
 
 from servicekit.auth import Authenticator
+from servicekit.context import mark_arrival
 from servicekit.drain import Drain
 from servicekit.interceptors.authn import OPEN_SERVICES, AuthPolicy, authenticate
 from servicekit.interceptors.errors import abort, explain_cancellation, translate
@@ -67,6 +68,7 @@ class Pipeline(aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Handler | None:
         """The wrapped handler of a method, built at its first call. Unknown methods are left to gRPC."""
+        mark_arrival()
         path = handler_call_details.method
         handler = self._handlers.get(path)
         if handler is None:

@@ -12,6 +12,7 @@ from servicekit.context import (
     REQUEST_ID,
     TRACEPARENT,
     RequestContext,
+    arrival,
     clean_request_id,
     clean_traceparent,
     set_current,
@@ -59,6 +60,7 @@ def begin(method: str, context: ServicerContext) -> tuple[RequestContext, Creden
         method=method,
         deadline=_deadline(context),
         traceparent=clean_traceparent(traceparent),
+        arrived=arrival(),
     )
     set_current(request)
 

@@ -78,7 +78,7 @@ class ProjectMetadataClient:
     async def project_file(self, slug: str, version: int, path: str, user_id: str) -> ProjectFile:
         """See ProjectReader.project_file."""
         request = queries.GetProjectFileRequest(slug=slug, version=version, path=path, user_id=user_id)
-        return (await call(self._queries.GetProjectFile, request)).file
+        return (await call(self._queries.GetProjectFile, request, internal=self._internal)).file
 
     async def previewed_file(self, owner_id: str, slug: str, version: int, path: str) -> ProjectFile:
         """See PreviewReader.previewed_file."""
@@ -91,7 +91,7 @@ class ProjectMetadataClient:
         """See ProjectReader.project_files."""
         request = queries.ListProjectFilesRequest(slug=slug, version=version, user_id=user_id)
         while True:
-            page = await call(self._queries.ListProjectFiles, request)
+            page = await call(self._queries.ListProjectFiles, request, internal=self._internal)
             yield page.version, page.files
             if not page.next_page_token:
                 return

@@ -86,5 +86,5 @@ def without_deadline() -> Iterator[None]:
     """For work that goes on when its caller has left: the same caller, but no deadline."""
     now = context.current()
     principal = now.principal if now is not None else None
-    with context.bind(context.RequestContext(request_id=context.current_request_id(), principal=principal)):
+    with context.bind(context.for_caller(principal)):
         yield

@@ -91,6 +91,12 @@ class EchoStub:
             for name, kind in kinds.items()
         }
         self.unary, self.client_stream = methods["Unary"], methods["ClientStream"]
+        # A unary method, as a client calls it whose message comes later than its headers.
+        self.late_unary: Any = channel.stream_unary(
+            f"/{service}/Unary",
+            request_serializer=lambda message: message.SerializeToString(),
+            response_deserializer=UploadResponse.FromString,
+        )
         self.server_stream, self.bidi = methods["ServerStream"], methods["Bidi"]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -161,6 +162,24 @@ async def test_internal_services_want_the_internal_credential(serving: Serving) 
     ]
     with pytest.raises(TokenMissing):
         effective_owner(echo.seen[0][0], "")
+
+
+async def test_a_message_may_come_after_its_token_has_expired(serving: Serving) -> None:
+    """Who may is decided when the headers come, for a stream and for a single message alike."""
+    echo = Recorder()
+    async with serving(echo, jwt_leeway_seconds=0) as stub:
+        await stub.unary(ONE, metadata=bearer())  # the connection is there
+        metadata = bearer(exp=time.time() + 1.5)
+        late = stub.late_unary(metadata=metadata)
+        stream = stub.client_stream(metadata=metadata)
+        await late.wait_for_connection()
+        await asyncio.sleep(2.0)
+        for call, message in ((late, ONE), (stream, UploadRequest(data=b"x"))):
+            await call.write(message)
+            await call.done_writing()
+            await call
+        refused = await failure(stub.unary(ONE, metadata=metadata))
+    assert type(from_rpc_error(refused)) is TokenExpired
 
 
 @pytest.mark.parametrize("given", ["", "a b", "x" * 129, "a/b", "é"])

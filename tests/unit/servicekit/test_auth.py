@@ -114,6 +114,52 @@ async def test_an_expired_user_token_is_refused_also_with_a_credential() -> None
         await authenticator().verify(f"Bearer {token(exp=1, iat=None)}", minted)
 
 
+async def test_a_token_must_hold_when_the_request_came_in() -> None:
+    now = time.time()
+    expired = f"Bearer {token(exp=now - 60, iat=now - 600)}"
+    known = authenticator()
+    assert (await known.verify(expired, arrived=now - 70)).subject == "alice"
+    for arrived in (None, now, now - 50):
+        with pytest.raises(TokenExpired):
+            await known.verify(expired, arrived=arrived)
+
+
+async def test_a_service_vouches_for_the_token_that_it_has_seen() -> None:
+    now = time.time()
+    expired = token(exp=now - 60, iat=now - 600)
+    service = InternalCredential(INTERNAL)
+    known = authenticator()
+    for _ in range(2):
+        who = await known.verify(f"Bearer {expired}", service.vouch(expired, now - 70))
+        assert (who.subject, who.internal) == ("alice", "storage_service")
+    ahead = token(nbf=now + 240, iat=now + 240, exp=now + 600)  # by our clock, which is behind
+    assert (await known.verify(f"Bearer {ahead}", service.vouch(ahead, now + 241))).subject == "alice"
+    with pytest.raises(TokenExpired):
+        await known.verify(f"Bearer {expired}")
+
+
+@pytest.mark.parametrize(
+    "wrong", ["another token", "after its end", "too long ago", "to come", "no number", "secret"]
+)
+async def test_what_nobody_can_vouch_for(wrong: str) -> None:
+    now = time.time()
+    expired = token(exp=now - 60, iat=now - 600)
+    service = InternalCredential(INTERNAL)
+    word = {
+        "another token": lambda: service.vouch(token(), now - 70),
+        "after its end": lambda: service.vouch(expired, now - 30),
+        "too long ago": lambda: service.vouch(expired, now - 3 * 86_400),
+        "to come": lambda: service.vouch(expired, now + 86_400),
+        "no number": lambda: service.vouch(expired, True),
+        "secret": lambda: InternalCredential("of another installation").vouch(expired, now - 70),
+    }[wrong]()
+    with pytest.raises(InternalTokenInvalid if wrong == "secret" else TokenExpired):
+        await authenticator().verify(f"Bearer {expired}", word)
+    forged = token(sub="bob", exp=now - 60, iat=now - 600)[:-6] + "AAAAAA"
+    with pytest.raises(TokenInvalid):
+        await authenticator().verify(f"Bearer {forged}", service.vouch(forged, now - 70))
+
+
 class Counter:
     """Counts how often signatures are checked."""
 
@@ -121,9 +167,9 @@ class Counter:
         self.times = 0
         real = tokens.verified_claims
 
-        def counted(*arguments: Any) -> Any:
+        def counted(*arguments: Any, **named: Any) -> Any:
             self.times += 1
-            return real(*arguments)
+            return real(*arguments, **named)
 
         monkeypatch.setattr(auth, "verified_claims", counted)
 

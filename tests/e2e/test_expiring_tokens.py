@@ -1,0 +1,110 @@
+"""A token that expires while the body is on its way: who may write is decided when the request arrives."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import socket
+import time
+import uuid
+import zipfile
+from collections.abc import Iterator
+from typing import Final
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.stack import RunningStack, until
+
+#: What is left of the token, the leeway included, when the request arrives. Seconds.
+LEFT: Final = 2.0
+LEEWAY: Final = 5.0
+FORM: Final = (
+    b'--b\r\ncontent-disposition: form-data; name="folder"\r\n\r\nuploads\r\n'
+    b'--b\r\ncontent-disposition: form-data; name="file"; filename="a.txt"\r\n'
+    b"content-type: text/plain\r\n\r\n" + b"text\n" * 200 + b"\r\n--b--\r\n"
+)
+
+
+def zipped() -> bytes:
+    """A ZIP of one page."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        archive.writestr("index.html", "<h1>hello</h1>" * 100)
+    return out.getvalue()
+
+
+def slowly(body: bytes, from_: int, until_: float) -> Iterator[bytes]:
+    """``body`` from there on in pieces, the last one only after ``until_``."""
+    yield body[:from_]
+    rest = body[from_:]
+    step = max(1, len(rest) // 8)
+    at = 0
+    while at + step < len(rest) and time.time() < until_:
+        yield rest[at : at + step]
+        at += step
+        time.sleep(0.3)  # the client is slow: this is what the test is about
+    until("the token has expired", lambda: time.time() > until_)
+    yield rest[at:]
+
+
+def exchange(
+    stack: RunningStack, line: str, headers: dict[str, str], body: bytes, *, at_once: int
+) -> tuple[int, str]:
+    """Send the head and ``at_once`` bytes while the token holds, and the end when it has expired."""
+    expires = time.time() + LEFT
+    token = stack.token(f"slow-{uuid.uuid4()}", exp=expires - LEEWAY, iat=int(expires) - 600)
+    where = urlsplit(stack.url)
+    head = {
+        "host": where.netloc,
+        "authorization": f"Bearer {token}",
+        "content-length": str(len(body)),
+        **headers,
+    }
+    with socket.create_connection((where.hostname or "", where.port or 0), timeout=60) as connection:
+        text = "".join(f"{name}: {value}\r\n" for name, value in head.items())
+        connection.sendall(f"{line} HTTP/1.1\r\n{text}connection: close\r\n\r\n".encode())
+        for piece in slowly(body, at_once, expires + 0.5):
+            connection.sendall(piece)
+        answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    return int(answer.split(b" ", 2)[1]), answer.partition(b"\r\n\r\n")[2].decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize("at_once", [0, 40, FORM.index(b"text\n") + 20], ids=["nothing", "a field", "bytes"])
+def test_forms(stack: RunningStack, at_once: int) -> None:
+    headers = {"content-type": "multipart/form-data; boundary=b"}
+    status, text = exchange(stack, "POST /api/v1/s3/upload", headers, FORM, at_once=at_once)
+    assert status == 201, text
+
+
+def test_a_project_as_json(stack: RunningStack) -> None:
+    tree = {"name": "n", "slug": "s", "files": [{"path": "index.html", "content": "<h1>hello</h1>" * 100}]}
+    headers = {"content-type": "application/json"}
+    status, text = exchange(stack, "POST /api/projects/save", headers, json.dumps(tree).encode(), at_once=30)
+    assert status == 200, text
+
+
+def test_a_project_as_a_zip(stack: RunningStack) -> None:
+    headers = {"content-type": "application/zip"}
+    status, text = exchange(stack, "POST /api/projects/slow/archive?name=n", headers, zipped(), at_once=10)
+    assert status in {200, 201}, text
+
+
+def test_tus_with_its_creation(stack: RunningStack) -> None:
+    body = b"text\n" * 200
+    headers = {
+        "tus-resumable": "1.0.0",
+        "upload-length": str(len(body)),
+        "content-type": "application/offset+octet-stream",
+        "upload-metadata": f"filename {base64.b64encode(b'a.txt').decode()}",
+    }
+    status, text = exchange(stack, "POST /files", headers, body, at_once=20)
+    assert status == 201, text
+
+
+def test_one_that_has_expired_before_is_refused(stack: RunningStack) -> None:
+    now = int(time.time())
+    with stack.http("late", exp=now - 60, iat=now - 600) as http:
+        reply = http.post("/api/v1/s3/upload", files={"file": ("a.txt", b"text", "text/plain")})
+    assert (reply.status_code, reply.json()["code"]) == (401, "TOKEN_EXPIRED")
