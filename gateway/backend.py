@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from grpc import aio
 
 from gateway.call import Call
+from gateway.problems import REST_NAMES
 from gateway.upload_call import Message, UploadCall
 from servicekit.context import outgoing_metadata
 from strongroom.errors import (
@@ -20,6 +21,7 @@ from strongroom.errors import (
     StrongroomError,
     from_rpc_error,
 )
+from strongroom.field_names import with_callers_names
 from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceStub
 from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceStub
 from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceStub
@@ -119,7 +121,7 @@ class Backend:
         """The typed exception for a failed call. A call that the service gave up itself (it stops) may be
         repeated.
         """
-        found = from_rpc_error(error)
+        found = with_callers_names(from_rpc_error(error), REST_NAMES)
         if isinstance(found, Cancelled):
             found = ServiceUnavailable(f"{self.name} is stopping; try again.", retry_after=1.0)
         if isinstance(found, DeadlineExceeded):  # HTTP callers have none: it was ours, or a service's own

@@ -27,6 +27,17 @@ PROBLEM_JSON: Final = "application/problem+json"
 #: Where a 503 or 429 says nothing itself. Seconds.
 DEFAULT_RETRY_AFTER: Final = 2.0
 TYPE_PREFIX: Final = "urn:strongroom:problem:"
+#: Fields of protos that REST calls something else; see ``strongroom.field_names``.
+REST_NAMES: Final[Mapping[str, str]] = {
+    "expires_in_seconds": "expires_in",
+    "file_id": "id",
+    "part_crc32c": "part_checksums",
+    "request_id": "Idempotency-Key",
+    "resume_token": "last_event_id",
+    "settings_json": "settings",
+    "size_bytes": "size",
+    "ttl": "ttl_seconds",
+}
 _TEXT_HEADER: Final = re.compile(r"[\x20-\x7e]*")
 
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from strongroom.errors import InvalidField
 
-MAX_BYTES: Final = 255
+#: As file systems of desktops count (NTFS, APFS); up to 1,020 bytes of UTF-8.
+MAX_CHARACTERS: Final = 255
 FALLBACK_EXTENSION: Final = "bin"
 _EXTENSION: Final = re.compile(r"\.([A-Za-z0-9]{1,10})\Z")
 
@@ -64,7 +65,7 @@ _BY_TYPE: Final = {
 def clean_filename(given: str) -> str:
     """The name without folders (slash or backslash), otherwise as given; `""` when nothing usable is left.
 
-    Raises InvalidField for more than 255 bytes of UTF-8 and for NUL.
+    Raises InvalidField for more than 255 characters and for NUL.
     """
     name = re.split(r"[/\\]", given)[-1]
     if name in {"", ".", ".."}:
@@ -73,11 +74,11 @@ def clean_filename(given: str) -> str:
         raise InvalidField(
             "The file name holds a NUL character; remove it.", field="filename", rule="string.no_nul"
         )
-    if len(name.encode()) > MAX_BYTES:
+    if len(name) > MAX_CHARACTERS:
         raise InvalidField(
-            f"The file name is longer than {MAX_BYTES} bytes of UTF-8; shorten it.",
+            f"The file name is longer than {MAX_CHARACTERS} characters; shorten it.",
             field="filename",
-            rule="string.max_bytes",
+            rule="string.max_len",
         )
     return name
 

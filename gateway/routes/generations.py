@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 
 from gateway import fields
@@ -15,6 +14,7 @@ from gateway.downloads import Wanted, file_reply
 from gateway.idempotency import idempotency_key
 from gateway.imports import import_file
 from gateway.json_body import json_field, read_json
+from gateway.problems import REST_NAMES
 from gateway.reply import Reply, json_reply
 from gateway.routing import Routes
 from gateway.schemas.generations import BatchBody, GenerationBody
@@ -22,6 +22,8 @@ from gateway.signed import sign, url_of_stored, urls_of
 from gateway.timestamps import rfc3339
 from gateway.uploads import VISIBILITIES, receive_upload
 from gateway.uuids import path_id
+from strongroom.errors import from_status_proto
+from strongroom.field_names import with_callers_names
 from strongroom.metadata.v1.file_pb2 import (
     FILE_FAMILY_GENERATION,
     GENERATION_TYPE_UNSPECIFIED,
@@ -109,7 +111,7 @@ async def import_generations(call: Call) -> Reply:
             "results": [
                 {"success": True, "generation": show(result.file, urls.get(result.file.id))}
                 if result.HasField("file")
-                else {"success": False, "message": result.error.message, "code": _reason(result.error)}
+                else _failed(result.error)
                 for result in response.results
             ],
         }
@@ -256,9 +258,6 @@ def _import_request(call: Call, body: GenerationBody) -> ImportFromUrlRequest:
     return ImportFromUrlRequest(url=body.url, spec=spec)
 
 
-def _reason(status: Status) -> str:
-    for detail in status.details:
-        info = ErrorInfo()
-        if detail.Unpack(info):
-            return info.reason
-    return "INTERNAL"
+def _failed(status: Status) -> dict[str, Any]:
+    error = with_callers_names(from_status_proto(status), REST_NAMES)
+    return {"success": False, "message": error.message, "code": error.reason_name}

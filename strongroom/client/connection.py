@@ -13,6 +13,7 @@ from strongroom.client.channels import make_channel
 from strongroom.client.retries import Attempts, Deadline
 from strongroom.client.settings import ClientSettings
 from strongroom.client.tokens import Tokens
+from strongroom.field_names import PYTHON_NAMES, with_callers_names
 from strongroom.metadata.v1 import (
     event_media_service_pb2_grpc,
     file_service_pb2_grpc,
@@ -186,7 +187,7 @@ def typed(error: grpc.aio.AioRpcError, metadata: Metadata) -> errors.StrongroomE
     """The typed error of a failed call; its traceback shows the request id, which is in the services'
     logs.
     """
-    found = errors.from_rpc_error(error)
+    found = with_callers_names(errors.from_rpc_error(error), PYTHON_NAMES)
     found.__cause__ = error
     found.add_note(f"request id: {dict(metadata)['x-request-id']}")
     return found

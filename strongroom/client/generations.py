@@ -17,6 +17,7 @@ from strongroom.client.files import Family, FileName, SignedUrl, StoredFile, Vis
 from strongroom.client.retries import Deadline
 from strongroom.client.targets import Generation, GenerationKind
 from strongroom.client.uploads import Progress
+from strongroom.field_names import PYTHON_NAMES, with_callers_names
 from strongroom.metadata.v1 import file_pb2, generation_service_pb2, target_pb2
 from strongroom.storage.v1 import batch_pb2, direct_pb2
 
@@ -147,7 +148,7 @@ class Generations:
             return [
                 StoredFile.from_proto(one.file)
                 if one.HasField("file")
-                else errors.from_status_proto(one.error)
+                else with_callers_names(errors.from_status_proto(one.error), PYTHON_NAMES)
                 for one in response.results
             ]
 

@@ -266,7 +266,7 @@ class UpdateFileRequest(_message.Message):
     file_id: _builtins.str
     """UUID of the file."""
     filename: _builtins.str
-    """New file name, 1–255 bytes."""
+    """New file name, 1–255 characters."""
     visibility: _file_pb2.Visibility.ValueType
     """New visibility."""
     replace_metadata: _builtins.bool

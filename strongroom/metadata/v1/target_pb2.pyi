@@ -87,7 +87,7 @@ class UploadSpec(_message.Message):
     IF_GENERATION_MATCH_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
-    """File name as the user knows it, without folders. 1–255 bytes of UTF-8 once stripped; empty: made from the key."""
+    """File name as the user knows it, without folders. 1–255 characters once stripped; empty: made from the key."""
     content_type: _builtins.str
     """Declared media type; its `charset` is kept. What says nothing (empty, application/octet-stream, a wildcard):
     detected from the first bytes.
@@ -243,7 +243,7 @@ class GenerationTarget(_message.Message):
     type: _file_pb2.GenerationType.ValueType
     """How it was generated."""
     prompt: _builtins.str
-    """The prompt. Up to 32 KiB."""
+    """The prompt. Up to 32,768 characters."""
     settings_json: _builtins.str
     """Settings as JSON text, kept byte for byte. Up to 64 KiB."""
     def __init__(

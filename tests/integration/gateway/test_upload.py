@@ -84,7 +84,7 @@ async def test_audio_needs_a_class(gateway: Running) -> None:
         ({"folder": "attic"}, "folder"),
         ({"folder": "audio"}, "class_id"),
         ({"folder": "uploads", "class_id": "c"}, "class_id"),
-        ({"folder": "audio", "class_id": "c" * 129}, "spec.target.file.class_id"),
+        ({"folder": "audio", "class_id": "c" * 129}, "class_id"),
     ],
 )
 async def test_fields_that_are_refused(gateway: Running, fields: dict[str, str], field: str) -> None:
