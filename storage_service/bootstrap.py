@@ -79,7 +79,7 @@ class StorageApp:
             metadata, self.gate, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self._wake_cleaner
         )
         self._sources = SourceClient(url_rules(settings), SystemResolver(), source_timeouts(settings))
-        self._content = ContentRules(settings.allowed_types())
+        self._content = ContentRules(settings.allowed_types(), max_pixels=settings.max_picture_pixels)
         self._budget = ByteBudget(
             settings.upload_memory_bytes, Floor(settings.min_body_rate, settings.body_rate_window)
         )

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from servicekit.presentation import essence, with_charset
-from storage_service import signatures
+from storage_service import pictures, signatures
 from storage_service.text_encodings import charset_of, declared_charset, has_charset, is_text
 from storage_service.type_names import (
     COMPOUND_OFFICE,
@@ -108,10 +108,11 @@ class ContentRules:
     """``allowed`` maps a family's rule name (``documents``, ``generation`` …) to types or wildcards
     (``image/*``).
 
-    A name without an entry takes any type.
+    A name without an entry takes any type. ``max_pixels``: of a picture in the families that show it.
     """
 
-    def __init__(self, allowed: Mapping[str, Sequence[str]]) -> None:
+    def __init__(self, allowed: Mapping[str, Sequence[str]], *, max_pixels: int = 100_000_000) -> None:
+        self._max_pixels = max_pixels
         self._allowed = {name: tuple(patterns) for name, patterns in allowed.items()}
 
     def declared(self, spec: UploadSpec) -> str:
@@ -124,10 +125,30 @@ class ContentRules:
         return _described(named, spec, b"")
 
     def describe(self, spec: UploadSpec, head: bytes) -> str:
-        """The type to store, with its charset where that is known. ``head``: the first bytes; none: the file
-        is empty. Raises ContentTypeMismatch, ContentTypeNotAllowed.
+        """The type to store, with its charset where that is known. ``head``: the file, or at least its first
+        ``SNIFF_BYTES`` and what ``wants_more`` asks for. Raises ContentTypeMismatch, ContentTypeNotAllowed,
+        PictureRefused.
         """
-        return _described(self.decide(spec, head), spec, head)
+        kind = self.decide(spec, head)
+        self.check_picture(spec.target, kind, head)
+        return _described(kind, spec, head)
+
+    def wants_more(self, spec: UploadSpec, head: bytes) -> bool:
+        """Whether deciding takes more first bytes than ``head``, up to ``pictures.MOST_HEADER_BYTES``."""
+        if len(head) < SNIFF_BYTES:
+            return True
+        if not shows_pictures(spec.target):
+            return False
+        try:
+            kind = self.decide(spec, head)
+        except (ContentTypeMismatch, ContentTypeNotAllowed):
+            return False  # more of it helps nobody
+        return kind.startswith("image/") and pictures.wants_more(kind, head)
+
+    def check_picture(self, target: UploadTarget, kind: str, head: bytes) -> None:
+        """Raises PictureRefused for a picture that nobody should have to show. See ``describe``."""
+        if shows_pictures(target) and kind.startswith("image/"):
+            pictures.check_picture(kind, head, self._max_pixels)
 
     def decide(self, spec: UploadSpec, head: bytes) -> str:
         """The type alone. Raises ContentTypeMismatch, ContentTypeNotAllowed."""
@@ -158,6 +179,11 @@ class ContentRules:
             f"{content_type} is not allowed for {name}; allowed: {', '.join(patterns)}",
             metadata={"detected": content_type, "allowed": ",".join(patterns)},
         )
+
+
+def shows_pictures(target: UploadTarget) -> bool:
+    """Whether files of this family are pictures that somebody is shown."""
+    return target.WhichOneof("target") in {"generation", "event_media", "profile_picture"}
 
 
 def rule_name(target: UploadTarget) -> str:

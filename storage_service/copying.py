@@ -7,12 +7,14 @@ from typing import Protocol
 from servicekit.presentation import with_charset
 from storage_service.attempts import Attempts, fingerprint
 from storage_service.completion import verify_put
-from storage_service.content_types import ContentRules
+from storage_service.content_types import ContentRules, shows_pictures
 from storage_service.files import FileName, FileReader
 from storage_service.limits import Limits
 from storage_service.objects import ObjectAttributes, ObjectRef
 from storage_service.objectstore import ObjectCopier
+from storage_service.pictures import MOST_HEADER_BYTES
 from storage_service.removal import VersionStore, remove_repeated_versions
+from storage_service.translate import translated
 from storage_service.versioning import demand_version
 from strongroom.errors import SizeLimitExceeded
 from strongroom.metadata.v1 import blob_pb2
@@ -38,10 +40,11 @@ class Copier:
         self._content = content
 
     async def copy(self, request: CopyFileRequest) -> File:
-        """Raises FileNotFound (source), SizeLimitExceeded, ContentTypeNotAllowed, and what Attempts.run
-        raises.
+        """Raises FileNotFound (source), SizeLimitExceeded, ContentTypeNotAllowed, PictureRefused, and what
+        Attempts.run raises.
         """
         source = await self._files.get(FileName(file_id=request.source_file_id), request.spec.user_id)
+        await self._look(request, source)
         outcome = await self._attempts.reserve(self._reserve_request(request, source))
         if outcome.HasField("replay"):
             return outcome.replay
@@ -53,6 +56,19 @@ class Copier:
                 self._store, ref, blob, etag=source.etag, size=source.size_bytes, crc32c=source.crc32c
             ),
         )
+
+    async def _look(self, request: CopyFileRequest, source: File) -> None:
+        """What was stored where nobody is shown it may become a picture that somebody is."""
+        target = request.spec.target
+        if not (shows_pictures(target) and source.content_type.startswith("image/")):
+            return
+        head = b""
+        if source.size_bytes:
+            ref = ObjectRef(source.key, source.version_id or None)
+            with translated():
+                async with self._store.open(ref, length=MOST_HEADER_BYTES, if_match=source.etag) as body:
+                    head = b"".join([bytes(chunk) async for chunk in body])
+        self._content.check_picture(target, source.content_type, head)
 
     def _reserve_request(self, request: CopyFileRequest, source: File) -> ReserveRequest:
         rule = self._limits.for_target(request.spec.target)

@@ -23,6 +23,7 @@ from storage_service.intake import BodyChecks
 from storage_service.late_targets import Moved, MoveStore, TargetMover
 from storage_service.limits import Limits
 from storage_service.part_pipeline import BodyStore, PartPipeline
+from storage_service.pictures import MOST_HEADER_BYTES
 from storage_service.removal import (
     OpenUploadStore,
     VersionStore,
@@ -106,7 +107,7 @@ class Uploader:
             checks.hold_to(*self._limit(source.spec))
             guess = UploadSpec()
             guess.CopyFrom(source.spec)
-            sniffed = b"".join(memoryview(chunk.data)[:SNIFF_BYTES] for chunk in head)[:SNIFF_BYTES]
+            sniffed = self._sniffed(source, head)
             outcome = await self._attempts.reserve(
                 self._reserve_request(guess, sniffed, checks, same_request)
             )
@@ -133,15 +134,31 @@ class Uploader:
         enough = self._limits.part_size(checks.size_hint) if source.provisional else SNIFF_BYTES
         claim = self._budget.claim(enough, _owner(source.spec), reading)
         try:
-            head = []
+            head: list[Counted] = []
             async with reading:
-                async for chunk in _until(body, enough):
-                    await claim.take(len(chunk))
-                    head.append(chunk)
+                while enough:
+                    async for chunk in _until(body, enough):
+                        await claim.take(len(chunk))
+                        head.append(chunk)
+                    enough = self._missing(source, head)
             claim.release()  # the part that they belong to takes them again
             yield head
         finally:
             claim.release()
+
+    def _missing(self, source: Source, head: list[Counted]) -> int:
+        """How many more first bytes deciding the type takes; 0: none, or there are no more."""
+        size = sum(map(len, head))
+        if source.provisional or not SNIFF_BYTES <= size < MOST_HEADER_BYTES:
+            return 0
+        more = self._content.wants_more(source.spec, _first(head, MOST_HEADER_BYTES))
+        return MOST_HEADER_BYTES - size if more else 0
+
+    def _sniffed(self, source: Source, head: list[Counted]) -> bytes:
+        """What the type is told by. The target may change to a family that looks further into a picture."""
+        first = _first(head, SNIFF_BYTES)
+        more = source.provisional or self._content.wants_more(source.spec, first)
+        return _first(head, MOST_HEADER_BYTES) if more else first
 
     def _checks(self, spec: UploadSpec) -> BodyChecks:
         limit, name = self._limit(spec)
@@ -219,6 +236,10 @@ async def _replay(file: File, body: AsyncIterator[Counted], checks: BodyChecks) 
     if (checks.size, checks.crc32c) != (file.size_bytes, file.crc32c):
         raise IdempotencyKeyReused("this idempotency key was used before, for other content; use a new key")
     return file
+
+
+def _first(head: list[Counted], most: int) -> bytes:
+    return b"".join(memoryview(chunk.data)[:most] for chunk in head)[:most]
 
 
 async def _until(body: AsyncIterator[Counted], enough: int) -> AsyncIterator[Counted]:

@@ -49,6 +49,7 @@ __all__ = [
     "Overloaded",
     "PathInvalid",
     "PermissionDenied",
+    "PictureRefused",
     "PreconditionFailed",
     "ProjectLimitExceeded",
     "ProjectNotFound",
@@ -186,6 +187,10 @@ class ArchiveInvalid(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=42
 
 class PathInvalid(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=422):
     """A path breaks a rule. Metadata: ``path``, ``rule``."""
+
+
+class PictureRefused(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=422):
+    """The picture has too many pixels, or is none. Metadata: ``rule``, ``limit``, ``width``, ``height``."""
 
 
 class FileNotFound(StrongroomError, code=Code.NOT_FOUND, http_status=404):

@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+import structlog
+
 from gateway.call import Call
 from gateway.forwarded import forwarded_origin
 from gateway.idempotency import idempotency_key
@@ -24,6 +26,8 @@ from strongroom.errors import (
     PermissionDenied,
     SizeMismatch,
     StrongroomError,
+    UploadExpired,
+    UploadLost,
     UploadNotFound,
 )
 from strongroom.metadata.v1.target_pb2 import UploadSpec
@@ -43,6 +47,8 @@ ALL: Final = headers.PREFIX
 ONE: Final = ALL + "/{id}"
 _ID: Final = re.compile(r"[A-Za-z0-9_.~-]{1,255}")
 _NO_STORE: Final = header("cache-control", "no-store")
+
+log = structlog.get_logger("gateway.tus")
 
 routes = Routes("tus")
 public_routes = Routes("tus", public=True)
@@ -162,9 +168,16 @@ async def _first_bytes(call: Call, upload_id: str, checksums: Checksums | None) 
         return await send_body(call, first)
     except StrongroomError as error:
         if 400 <= error.http_status < 500 and error.http_status != 409 and not idempotency_key(call):
-            storage = call.services.storage
-            await storage.unary(call, storage.stub.CancelUpload, CancelUploadRequest(upload_id=upload_id))
+            await _give_up(call, upload_id)
         raise past_the_length(error) if isinstance(error, SizeMismatch) else error from None
+
+
+async def _give_up(call: Call, upload_id: str) -> None:
+    storage = call.services.storage
+    try:
+        await storage.unary(call, storage.stub.CancelUpload, CancelUploadRequest(upload_id=upload_id))
+    except (UploadLost, UploadNotFound, UploadExpired) as error:
+        log.debug("refused bytes had ended the upload", upload_id=upload_id, code=error.reason_name)
 
 
 async def _concatenate(call: Call, partials: Sequence[str]) -> Reply:

@@ -201,6 +201,8 @@ DOCS = {
             "SIZE_MISMATCH",
             "CHECKSUM_MISMATCH",
             "CONTENT_TYPE_MISMATCH",
+            "CONTENT_TYPE_NOT_ALLOWED",
+            "PICTURE_REFUSED",
             *STORE,
         ),
         parameters=(ID, USER_ID),

@@ -15,10 +15,10 @@ from typing import Protocol
 from servicekit import failpoints
 from storage_service.attempts import fingerprint
 from storage_service.checked_reading import Committed, open_committed
-from storage_service.content_types import SNIFF_BYTES
 from storage_service.limits import Limits
 from storage_service.objects import MAX_PART_SIZE, MIN_PART_SIZE, ObjectRef
 from storage_service.objectstore import ObjectReader, PartCopier
+from storage_service.pictures import MOST_HEADER_BYTES
 from storage_service.sessions.driving import Driver
 from storage_service.sessions.endings import Endings
 from storage_service.sessions.state import SessionState
@@ -151,7 +151,7 @@ class Concatenator:
     async def _copy(self, writer: SessionWriter, pieces: Sequence[Session]) -> None:
         """One part for each piece; those of an earlier try are there already. Raises StoreError."""
         if not writer.blob.upload_id:
-            async with self._store.open(_ref(pieces[0]), length=SNIFF_BYTES) as body:
+            async with self._store.open(_ref(pieces[0]), length=MOST_HEADER_BYTES) as body:
                 await writer.begin([chunk async for chunk in body])
         slots = asyncio.Semaphore(PARALLEL)
 

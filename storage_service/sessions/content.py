@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from storage_service.content_types import SNIFF_BYTES, ContentRules
 from storage_service.objects import Chunk
+from storage_service.pictures import MOST_HEADER_BYTES
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 from strongroom.metadata.v1.upload_session_service_pb2 import SESSION_KIND_PARTIAL, Session
 
@@ -20,21 +21,28 @@ class Content:
         """The type as far as it is known without bytes. Raises ContentTypeNotAllowed for a declared one."""
         return self._rules.declared(spec)
 
-    def decide(self, session: Session, head: bytes) -> str:
-        """The type to store, seen its first bytes. Raises ContentTypeMismatch, ContentTypeNotAllowed.
+    def decide(self, session: Session, chunks: Sequence[Chunk]) -> str:
+        """The type to store, seen its first bytes: all there are, or as many as ``head_bytes`` says. Raises
+        ContentTypeMismatch, ContentTypeNotAllowed, PictureRefused.
 
         A piece of a file is of no type.
         """
         if session.kind == SESSION_KIND_PARTIAL:
             return session.blob.content_type
-        return self._rules.describe(session.blob.spec, head)
+        head = _head_of(chunks, SNIFF_BYTES)
+        return self._rules.describe(session.blob.spec, _head_of(chunks, self.head_bytes(session, head)))
+
+    def head_bytes(self, session: Session, head: bytes) -> int:
+        """How many first bytes deciding takes, seen some."""
+        whole = session.kind == SESSION_KIND_PARTIAL
+        more = not whole and len(head) >= SNIFF_BYTES and self._rules.wants_more(session.blob.spec, head)
+        return MOST_HEADER_BYTES if more else SNIFF_BYTES
 
 
-def head_of(chunks: Sequence[Chunk]) -> bytes:
-    """The first bytes, as many as deciding takes."""
+def _head_of(chunks: Sequence[Chunk], most: int) -> bytes:
     head = b""
     for chunk in chunks:
-        head += bytes(chunk[: SNIFF_BYTES - len(head)])
-        if len(head) >= SNIFF_BYTES:
+        head += bytes(chunk[: most - len(head)])
+        if len(head) >= most:
             break
     return head

@@ -135,15 +135,21 @@ class DirectCompletion:
         _check_object(session, info)
         return info
 
+    async def _head(self, ref: ObjectRef, info: ObjectInfo, length: int) -> bytes:
+        if not info.size:
+            return b""
+        async with self._store.open(ref, length=length, if_match=info.etag) as body:
+            return b"".join([bytes(chunk) async for chunk in body])
+
     async def _checked(self, session: Session, info: ObjectInfo, known: int | None) -> int:
         """The CRC-32C of the object, whose type and checksums are right. Reads no more of it than it must."""
         blob, ref = session.blob, ObjectRef(info.key, info.version_id)
         expected = blob.spec.checksums
-        head = b""
-        if info.size:
-            async with self._store.open(ref, length=SNIFF_BYTES, if_match=info.etag) as body:
-                head = b"".join([bytes(chunk) async for chunk in body])
-        content_type = self._content.decide(session, head)
+        head = await self._head(ref, info, SNIFF_BYTES)
+        wanted = self._content.head_bytes(session, head)
+        if wanted > SNIFF_BYTES:
+            head = await self._head(ref, info, wanted)
+        content_type = self._content.decide(session, (head,))
         if content_type != blob.content_type:
             await self._state.record(RecordProgressRequest(blob=handle_of(blob), content_type=content_type))
         if known is None or Hashes(expected).names:

@@ -33,6 +33,7 @@ FATAL = (
     errors.BucketNotVersioned,
     errors.ContentTypeMismatch,
     errors.ContentTypeNotAllowed,
+    errors.PictureRefused,
 )
 
 

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable
 
 from servicekit import failpoints
 from storage_service.attempts import fingerprint
-from storage_service.content_types import SNIFF_BYTES
 from storage_service.limits import Limits, SizeRule
 from storage_service.reservations import Deletions
 from storage_service.sessions.client import without_deadline
@@ -161,8 +160,9 @@ class Sessions:
     def _entered(self, session: Session, first: UploadRequest) -> Entry:
         """The current task becomes the session's writer. Raises InvalidField, ContentType*."""
         check_writable(session)
-        if first.write_offset == session.persisted_size == 0 and len(first.data) >= SNIFF_BYTES:
-            self._content.decide(session, first.data[:SNIFF_BYTES])
+        begins = first.write_offset == session.persisted_size == 0
+        if begins and len(first.data) >= self._content.head_bytes(session, first.data):
+            self._content.decide(session, (first.data,))
         return self._registry.enter(session.upload_id)
 
     async def _write(

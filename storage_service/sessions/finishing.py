@@ -21,7 +21,7 @@ from storage_service.lease import LeaseKeeper
 from storage_service.objects import ObjectAttributes, ObjectRef, PutResult
 from storage_service.outcomes import until_known
 from storage_service.reservations import Reservations, handle_of
-from storage_service.sessions.content import Content, head_of
+from storage_service.sessions.content import Content
 from storage_service.sessions.hashing import Hashes, check_crc32c, read_back
 from storage_service.sessions.writer import Rest, SessionWriter, WriterStore
 from storage_service.store_errors import ObjectNotFound
@@ -120,7 +120,7 @@ class Finisher:
             hashes.feed(chunk)
         for given in expected:
             hashes.check(given)
-        content_type = self._content.decide(writer.session, head_of(rest.chunks))
+        content_type = self._content.decide(writer.session, rest.chunks)
         if content_type != blob.content_type:
             await writer.record(content_type=content_type)
         put = await self._stored_before(blob, rest) if blob.epoch > FIRST_WRITER else None

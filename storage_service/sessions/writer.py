@@ -29,7 +29,7 @@ from storage_service.objects import Chunk, ObjectAttributes
 from storage_service.objectstore import MultipartWriter, ObjectReader, ObjectWriter
 from storage_service.parts import Part, PartAssembler
 from storage_service.reservations import handle_of
-from storage_service.sessions.content import Content, head_of
+from storage_service.sessions.content import Content
 from storage_service.sessions.segments import (
     MOST,
     crc32c_of,
@@ -357,7 +357,7 @@ class SessionWriter:
         """Begin the multipart upload; ``chunks`` hold the object's first bytes. Raises StoreError,
         ContentType*.
         """
-        content_type = self._content.decide(self.session, head_of(chunks))
+        content_type = self._content.decide(self.session, chunks)
         attrs = ObjectAttributes(content_type=content_type, metadata=dict(self.blob.object_metadata))
         upload_id = await self._store.create(self.blob.key, attrs)
         await failpoints.hit(AFTER_CREATE)

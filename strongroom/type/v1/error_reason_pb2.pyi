@@ -76,6 +76,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """INVALID_ARGUMENT, 422. The ZIP breaks a rule. {rule, entry}"""
     ERROR_REASON_PATH_INVALID: _ErrorReason.ValueType  # 34
     """INVALID_ARGUMENT, 422. A path breaks a rule. {path, rule}"""
+    ERROR_REASON_PICTURE_REFUSED: _ErrorReason.ValueType  # 35
+    """INVALID_ARGUMENT, 422. The picture has too many pixels, or is none (`rule`: `pixels`, `no_picture`).
+    {rule, limit, width, height}
+    """
     ERROR_REASON_FILE_NOT_FOUND: _ErrorReason.ValueType  # 40
     """NOT_FOUND, 404. No such file for this caller."""
     ERROR_REASON_UPLOAD_NOT_FOUND: _ErrorReason.ValueType  # 41
@@ -203,6 +207,10 @@ ERROR_REASON_ARCHIVE_INVALID: ErrorReason.ValueType  # 33
 """INVALID_ARGUMENT, 422. The ZIP breaks a rule. {rule, entry}"""
 ERROR_REASON_PATH_INVALID: ErrorReason.ValueType  # 34
 """INVALID_ARGUMENT, 422. A path breaks a rule. {path, rule}"""
+ERROR_REASON_PICTURE_REFUSED: ErrorReason.ValueType  # 35
+"""INVALID_ARGUMENT, 422. The picture has too many pixels, or is none (`rule`: `pixels`, `no_picture`).
+{rule, limit, width, height}
+"""
 ERROR_REASON_FILE_NOT_FOUND: ErrorReason.ValueType  # 40
 """NOT_FOUND, 404. No such file for this caller."""
 ERROR_REASON_UPLOAD_NOT_FOUND: ErrorReason.ValueType  # 41
