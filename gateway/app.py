@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.admission import Admission
 from gateway.call import Call
+from gateway.fetch_metadata import refuse_scripts
 from gateway.middleware.access import ROUTE, AccessLog, SocketLog
 from gateway.middleware.early_reply import EarlyReplies
 from gateway.middleware.errors import Problems
@@ -128,6 +129,7 @@ class Dispatcher:
             raise
         scope[ROUTE] = operation.path
         principal = await self._admission.enter(operation, scope, holds)
+        refuse_scripts(scope, operation)
         context = current()
         request_id = ""
         if context is not None:

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Self
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, IPvAnyNetwork, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, model_validator
 from pydantic_settings import NoDecode
 
 from servicekit.limit_settings import LimitSettings
@@ -15,10 +17,22 @@ from servicekit.limits import CapSettings
 from servicekit.settings import CommaList, CommonSettings, SettingError
 
 MIB = 1024 * 1024
+_PLAIN = re.compile(r"[A-Za-z0-9._~:/\[\]%-]+")
 
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _public_url(value: str) -> str:
+    """``http(s)://host[:port][/path]`` without the last slash, or ``""``. Raises ValueError."""
+    if not value:
+        return ""
+    parts = urlsplit(value)
+    known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    if not known or "@" in parts.netloc or parts.query or parts.fragment or not _PLAIN.fullmatch(value):
+        raise ValueError("is no URL like https://files.example.com (no query, no user, no #)")
+    return value.rstrip("/")
 
 
 #: Addresses and networks in CIDR notation, comma-separated.
@@ -39,8 +53,9 @@ class GatewaySettings(LimitSettings, CapSettings, CommonSettings):
     that brings nothing for so long is cut off. ``min_body_rate``: bytes per second a body must bring over
     each ``body_rate_window`` (seconds in which the gateway was ready to read). ``send_idle_seconds``: a
     client that takes nothing of an answer for so long is cut off. ``keep_alive_seconds``: between requests.
-    ``trusted_proxies``: whose ``X-Forwarded-*`` are believed (addresses and networks). The size limits are
-    only told to tus clients here; storage_service applies them.
+    ``trusted_proxies``: whose ``X-Forwarded-*`` are believed (addresses and networks). ``public_url``: where
+    clients find the gateway, for URLs in its answers; without it, as proxies say or the request came. The
+    size limits are only told to tus clients here; storage_service applies them.
     """
 
     http_bind: str = "127.0.0.1:8080"
@@ -49,6 +64,7 @@ class GatewaySettings(LimitSettings, CapSettings, CommonSettings):
     storage_address: str = "127.0.0.1:50051"
     metadata_address: str = "127.0.0.1:50052"
     cors_origins: CommaList = ()
+    public_url: Annotated[str, AfterValidator(_public_url)] = ""
     trusted_proxies: NetworkList = ()
 
     rpc_seconds: float = Field(default=7.0, gt=0)

@@ -85,7 +85,11 @@ async def _look_up(call: Call, wanted: DownloadRequest) -> File:
         case "project_file":
             name = wanted.project_file
             in_project = GetProjectFileRequest(
-                slug=name.slug, version=name.version, path=name.path, user_id=wanted.user_id
+                slug=name.slug,
+                version=name.version,
+                path=name.path,
+                user_id=wanted.user_id,
+                front_end=name.front_end,
             )
             found = await metadata.unary(call, metadata.projects.GetProjectFile, in_project)
             return as_file(found.file)

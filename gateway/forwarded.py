@@ -26,6 +26,23 @@ def forwarded_origin(call: Call) -> str:
     return f"{proto}://{host}" if proto in _SCHEMES and _HOST.fullmatch(host) else ""
 
 
+def base_url(call: Call) -> str:
+    """What stands before a path of ours in a URL that a client is to follow from anywhere: as
+    ``STRONGROOM_PUBLIC_URL`` says, else as trusted proxies say, else as the request came. ``""``: it came
+    without a host that can be repeated.
+    """
+    told = public_origin(call)
+    if told:
+        return told
+    host, scheme = call.header("host") or "", call.scope.get("scheme", "http")
+    return f"{scheme}://{host}" if scheme in _SCHEMES and _HOST.fullmatch(host) else ""
+
+
+def public_origin(call: Call) -> str:
+    """The same, for where a relative reference is as good: ``""`` when nobody says otherwise."""
+    return call.services.settings.public_url or forwarded_origin(call)
+
+
 def from_trusted_proxy(call: Call) -> bool:
     """Whether the other end of the connection is one of ``STRONGROOM_TRUSTED_PROXIES``."""
     client = call.scope.get("client")

@@ -36,7 +36,8 @@ class Operation:
     """One method of one path.
 
     ``family``: name of the routes module and of the schemas module that documents it, under ``name``.
-    ``public``: no token is asked for. ``hidden``: not in the OpenAPI document.
+    ``public``: no token is asked for. ``hidden``: not in the OpenAPI document. ``scripts``: pages may run
+    what it answers.
     """
 
     method: str
@@ -46,6 +47,7 @@ class Operation:
     name: str
     public: bool = False
     hidden: bool = False
+    scripts: bool = False
 
 
 class Routes:
@@ -57,13 +59,13 @@ class Routes:
         self._hidden = hidden
         self._operations: list[Operation] = []
 
-    def add(self, method: str, path: str) -> Callable[[Handler], Handler]:
-        """Register the decorated handler; its name is the operation's."""
+    def add(self, method: str, path: str, *, scripts: bool = False) -> Callable[[Handler], Handler]:
+        """Register the decorated handler; its name is the operation's. ``scripts``: see ``Operation``."""
 
         def register(handler: Handler) -> Handler:
             name = handler.__name__
             self._operations.append(
-                Operation(method, path, handler, self._family, name, self._public, self._hidden)
+                Operation(method, path, handler, self._family, name, self._public, self._hidden, scripts)
             )
             return handler
 

@@ -168,6 +168,7 @@ class StorageApp:
                 settings.max_project_file_bytes, settings.max_project_bytes, settings.max_project_files
             ),
             preview_tokens=PreviewTokens(_internal_secret(settings)),
+            preview_page_seconds=settings.preview_page_seconds,
             content=self._content,
             part_size=settings.part_size_bytes,
             lease_seconds=settings.upload_lease_seconds,

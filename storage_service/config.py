@@ -44,7 +44,8 @@ class StorageSettings(CommonSettings, S3Settings):
     ``archive_memory_bytes`` is for ZIPs: 4 MiB and a largest project file while one is read, up to 8 MiB
     fetched ahead while one is written (and beside it up to 11 MiB for each ZIP on its way out). ``*_types``
     are exact types or wildcards (``image/*``); empty takes any. ``max_picture_pixels``: width times height of
-    pictures in generations, event media and profile pictures.
+    pictures in generations, event media and profile pictures. ``preview_page_seconds``: how long a previewed
+    page can use its own address.
     """
 
     storage_bind: str = "127.0.0.1:50051"
@@ -79,6 +80,7 @@ class StorageSettings(CommonSettings, S3Settings):
     temp_types: CommaList = ()
 
     max_picture_pixels: int = Field(default=100_000_000, ge=1)
+    preview_page_seconds: int = Field(default=900, ge=1, le=86_400)
 
     import_ports: CommaList = ("80", "443", "8080", "8443")
     import_allow_hosts: CommaList = ()

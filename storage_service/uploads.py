@@ -137,10 +137,11 @@ class Uploader:
             head: list[Counted] = []
             async with reading:
                 while enough:
+                    before = len(head)
                     async for chunk in _until(body, enough):
                         await claim.take(len(chunk))
                         head.append(chunk)
-                    enough = self._missing(source, head)
+                    enough = self._missing(source, head) if len(head) > before else 0
             claim.release()  # the part that they belong to takes them again
             yield head
         finally:

@@ -1,8 +1,8 @@
 """Previews for browsers: URLs that carry a token of their own, and the files behind them.
 
 A browser sends no bearer token for an ``<iframe>``, nor for what the page in it asks for. So the token is a
-segment of the path, where relative links keep it. It opens one version of one project, for a while
-(``storage.v1.PreviewService``).
+segment of the path, where relative links keep it. It opens the front end of one version of one project,
+for a while (``storage.v1.PreviewService``).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import structlog
 
 from gateway.call import Call
 from gateway.conditional import Outcome, Validators, evaluate
+from gateway.forwarded import base_url
 from gateway.headers import digest_headers, preview_headers
 from gateway.ranges import parse_range
 from gateway.reply import Header, Reply, header
@@ -39,9 +40,11 @@ _ANY_ORIGIN: Final = header("access-control-allow-origin", "*")
 log = structlog.get_logger("gateway.previews")
 
 
-def preview_url(token: str) -> str:
-    """Where a browser finds the front end that ``token`` opens; relative links go on from there."""
-    return f"{PREFIX}{token}/"
+def preview_url(call: Call, token: str) -> str:
+    """Where a browser finds the front end that ``token`` opens; relative links go on from there. Absolute,
+    for pages of other origins.
+    """
+    return f"{base_url(call)}{PREFIX}{token}/"
 
 
 def page_at(path: str) -> str:
@@ -52,7 +55,7 @@ def page_at(path: str) -> str:
 async def sign_previews(
     call: Call, versions: Sequence[tuple[str, int]], seconds: int = 0
 ) -> SignPreviewsResponse:
-    """Tokens for slugs at versions, in order; ``seconds`` 0: an hour.
+    """Tokens for slugs at versions, in order; ``seconds`` 0: 15 minutes, unless a setting says otherwise.
 
     :raises StrongroomError: storage_service refused.
     """
@@ -75,8 +78,8 @@ async def urls_of_previews(call: Call, projects: Sequence[Project]) -> list[str]
         signed = await sign_previews(call, [(project.slug, project.version) for project in projects])
     except StrongroomError as error:
         log.warning("answered without preview tokens", code=error.reason_name, reason=error.message)
-        return [f"/api/sandbox-preview/{project.slug}/" for project in projects]
-    return [preview_url(token) for token in signed.tokens]
+        return [f"{base_url(call)}/api/sandbox-preview/{project.slug}/" for project in projects]
+    return [preview_url(call, token) for token in signed.tokens]
 
 
 async def preview_reply(call: Call, token: str, path: str) -> Reply:
@@ -86,7 +89,7 @@ async def preview_reply(call: Call, token: str, path: str) -> Reply:
         file, range not satisfiable, precondition failed, … :raises ClientGone: the client left.
     """
     head = call.scope["method"] == "HEAD"
-    request = DownloadPreviewRequest(token=token, path=page_at(path))
+    request = DownloadPreviewRequest(token=token, path=page_at(path), for_page=True)
     # A range under If-Range would have to be judged first; the whole file is always a right answer.
     byte_range = None if head or call.header("if-range") else parse_range(call.header("range"))
     if byte_range is not None:
@@ -94,6 +97,9 @@ async def preview_reply(call: Call, token: str, path: str) -> Reply:
     storage = call.services.storage
     stream: Stream[DownloadPreviewResponse] = Stream(call, storage, storage.download_preview(request))
     first = await stream.first()
+    if first is not None and first.page_token:
+        stream.close()
+        return _exchanged(call, first.page_token)
     if first is None or not first.HasField("file"):
         stream.close()
         raise Internal("storage_service sent bytes before saying of which file.")
@@ -111,6 +117,18 @@ async def preview_reply(call: Call, token: str, path: str) -> Reply:
     if outcome is Outcome.NOT_MODIFIED:
         return Reply(304, b"", validator_headers(validators, _ANY_ORIGIN))
     return HeadReply(_headers(file, validators), file.size_bytes)
+
+
+def _exchanged(call: Call, token: str) -> Reply:
+    """Lead on to the same path under a token that holds for minutes: the page can read its own address, and
+    send it anywhere by navigating there. The one it was opened by it never sees (no referrer, no history).
+    """
+    query = call.scope["query_string"].decode("ascii", "ignore")
+    raw_path = (call.scope.get("raw_path") or b"").decode("ascii", "ignore")
+    rest = raw_path.partition(PREFIX)[2].partition("/")[2]
+    place = "../" * (rest.count("/") + 1) + f"{token}/{rest}"
+    where = header("location", f"{place}?{query}" if query else place)
+    return Reply(307, b"", [where, _ANY_ORIGIN, header("cache-control", "no-store")])
 
 
 def _validators(file: ProjectFile) -> Validators:

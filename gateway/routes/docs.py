@@ -65,7 +65,7 @@ async def page(call: Call) -> Reply:  # noqa: ARG001 - a handler's signature
     return Reply(200, PAGE, headers)
 
 
-@routes.add("GET", "/docs/{name}")
+@routes.add("GET", "/docs/{name}", scripts=True)
 async def asset(call: Call) -> Reply:
     """A file of the page."""
     name = call.path["name"]

@@ -10,13 +10,13 @@ from gateway.routing import Routes
 routes = Routes("previews", public=True)
 
 
-@routes.add("GET", PREFIX + "{token}/")
+@routes.add("GET", PREFIX + "{token}/", scripts=True)
 async def show_preview(call: Call) -> Reply:
     """The start page."""
     return await preview_reply(call, call.path["token"], "")
 
 
-@routes.add("GET", PREFIX + "{token}/{path:path}")
+@routes.add("GET", PREFIX + "{token}/{path:path}", scripts=True)
 async def show_preview_file(call: Call) -> Reply:
     """A file that the page refers to."""
     return await preview_reply(call, call.path["token"], call.path["path"])

@@ -38,7 +38,6 @@ ONE: Final = PREFIX + "/{slug}"
 PREVIEW: Final = "/api/sandbox-preview/{slug}"
 MAX_VERSION: Final = 2**53
 MAX_PAGE: Final = 100
-PREVIEW_SECONDS: Final = 3600
 MAX_PREVIEW_SECONDS: Final = 86_400
 ZIP: Final = "application/zip"
 ZIP_TYPES: Final = (ZIP, "application/x-zip-compressed", "application/octet-stream")
@@ -155,9 +154,9 @@ async def delete_project(call: Call) -> Reply:
 async def project_preview_url(call: Call) -> Reply:
     """A URL that shows a version of the project in a browser, without a bearer token."""
     slug = call.path["slug"]
-    seconds = fields.integer(
-        call, "expires_in", default=PREVIEW_SECONDS, minimum=1, maximum=MAX_PREVIEW_SECONDS
-    )
+    seconds = 0  # as long as a page may use its own address
+    if call.query("expires_in") is not None:
+        seconds = fields.integer(call, "expires_in", default=0, minimum=1, maximum=MAX_PREVIEW_SECONDS)
     request = ListProjectFilesRequest(slug=slug, version=_version(call), page_size=1, user_id=call.user_id())
     metadata = call.services.metadata
     version = (await metadata.unary(call, metadata.projects.ListProjectFiles, request)).version
@@ -165,7 +164,7 @@ async def project_preview_url(call: Call) -> Reply:
     return json_reply(
         {
             "success": True,
-            "preview_url": preview_url(signed.tokens[0]),
+            "preview_url": preview_url(call, signed.tokens[0]),
             "version": version,
             "expires_in": signed.expires_in_seconds,
             "expires_at": rfc3339(signed.expire_time),
@@ -173,26 +172,26 @@ async def project_preview_url(call: Call) -> Reply:
     )
 
 
-@routes.add("GET", PREVIEW)
+@routes.add("GET", PREVIEW, scripts=True)
 async def preview_project_index(call: Call) -> Reply:
     """The start page of the project's static front end."""
     return await _preview(call, "")
 
 
-@routes.add("GET", PREVIEW + "/")
+@routes.add("GET", PREVIEW + "/", scripts=True)
 async def preview_project_folder(call: Call) -> Reply:
     """The same, where its relative links lead to the project's files."""
     return await _preview(call, "")
 
 
-@routes.add("GET", PREVIEW + "/{path:path}")
+@routes.add("GET", PREVIEW + "/{path:path}", scripts=True)
 async def preview_project(call: Call) -> Reply:
     """A file of the project's static front end, for an ``<iframe>``."""
     return await _preview(call, call.path["path"])
 
 
 async def _preview(call: Call, path: str) -> Reply:
-    name = ProjectFileName(slug=call.path["slug"], path=page_at(path))
+    name = ProjectFileName(slug=call.path["slug"], path=page_at(path), front_end=True)
     request = DownloadRequest(project_file=name, user_id=call.user_id())
     return await file_reply(call, Wanted(request, preview=True))
 

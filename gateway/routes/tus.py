@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from gateway.call import Call
-from gateway.forwarded import forwarded_origin
+from gateway.forwarded import public_origin
 from gateway.idempotency import idempotency_key
 from gateway.reply import Header, Reply, header
 from gateway.routes.targets import upload_target, visibility_of
@@ -258,7 +258,7 @@ def _created(call: Call, session: UploadSession, offset: int) -> Reply:
         )
     place = f"{call.scope.get('root_path', '')}{ALL}/{session.upload_id}"
     found = [
-        header("location", forwarded_origin(call) + place),
+        header("location", public_origin(call) + place),
         header("upload-offset", offset),
         _NO_STORE,
         *_expires(session),

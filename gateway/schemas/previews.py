@@ -9,7 +9,7 @@ TITLE = "Previews"
 TEXT = (
     "A project's static front end for an `<iframe>`, by a `preview_url`: no bearer token is asked for or"
     " looked at. Every file comes under `Content-Security-Policy: sandbox allow-scripts`, so that its scripts"
-    " run in an origin of their own and send nothing anywhere."
+    " run in an origin of their own and can fetch nothing from elsewhere."
 )
 ERRORS = (
     *(name for name in ALWAYS if name not in {"TOKEN_MISSING", "USER_MISMATCH"}),

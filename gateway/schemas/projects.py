@@ -89,7 +89,7 @@ class ListedProject(BaseModel):
     created_date: float = Field(description="Seconds since 1970, UTC.")
     created_date_formatted: str = Field(description="YYYY-MM-DD HH:MM, UTC.")
     preview_url: str = Field(
-        description="Shows the newest version in an `<iframe>`: an hour, and without a bearer token."
+        description="Shows the newest version in an `<iframe>`, for 15 minutes, without a bearer token."
     )
     editor_url: str
     has_frontend: bool
@@ -162,9 +162,9 @@ class PreviewUrl(BaseModel):
         json_schema_extra={
             "example": {
                 "success": True,
-                "preview_url": "/api/preview/eyJhbGciOiJIUzI1NiJ9.eyJzbHVnIjoibXktc2l0ZSJ9.c2ln/",
+                "preview_url": "http://127.0.0.1:8080/api/preview/eyJhbGciOiJIUzI1NiJ9.eyJzbHVnIjoibXktc2l0ZSJ9.c2ln/",
                 "version": 3,
-                "expires_in": 3600,
+                "expires_in": 900,
                 "expires_at": "2026-01-02T04:04:05Z",
             }
         }
@@ -307,7 +307,7 @@ DOCS = {
             query(
                 "expires_in",
                 "Seconds that it holds.",
-                {"type": "integer", "minimum": 1, "maximum": 86400, "default": 3600},
+                {"type": "integer", "minimum": 1, "maximum": 86400, "default": 900},
             ),
             USER_ID,
         ),

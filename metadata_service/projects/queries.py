@@ -10,6 +10,7 @@ from uuid import UUID
 from metadata_service.database import Database, Row, user
 from metadata_service.object_paths import normal_path
 from metadata_service.paging import PageTokens, page_size
+from metadata_service.projects import front_end
 from metadata_service.projects.rows import (
     FILE_COLUMNS,
     PROJECT_COLUMNS,
@@ -65,6 +66,9 @@ SELECT asked.newest, asked.version, {FILE_COLUMNS} {_AT_VERSION} AND files.path 
 ORDER BY files.path LIMIT %(limit)s
 """
 _FILE: Final = f"SELECT asked.newest, asked.version, {FILE_COLUMNS} {_AT_VERSION} AND files.path = %(path)s"
+_SOME_FILES: Final = f"""
+SELECT asked.newest, asked.version, {FILE_COLUMNS} {_AT_VERSION} AND files.path = ANY(%(paths)s::text[])
+"""
 
 
 class ProjectQueries:
@@ -154,6 +158,21 @@ class ProjectQueries:
         if rows[0][2] is None:
             raise FileNotFound("This version of the project has no such file.")
         return to_file(key_prefix(owner_id, slug), rows[0][2:]), found_version
+
+    async def shown_file(self, owner_id: str, slug: str, version: int, path: str) -> tuple[ProjectFile, int]:
+        """The file of the front end that a preview shows at ``path``, and the version it was read from.
+        Raises as ``file``; what is no part of the front end is not there.
+        """
+        path = normal_path(path)
+        params = {"owner": owner_id, "slug": slug, "version": version, "paths": front_end.wanted(path)}
+        rows = await self._database.read(user(owner_id), _SOME_FILES, params)
+        found_version = _version_of(rows, version)
+        prefix = key_prefix(owner_id, slug)
+        files = {file.path: file for file in (to_file(prefix, row[2:]) for row in rows if row[2] is not None)}
+        chosen = front_end.chosen(path, files)
+        if chosen is None:
+            raise FileNotFound("The front end of this version of the project has no such file.")
+        return files[chosen], found_version
 
     async def _total(self, owner_id: str) -> int:
         return int((await self._database.read(user(owner_id), _TOTAL, {"owner": owner_id}))[0][0])

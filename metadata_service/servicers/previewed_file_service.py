@@ -22,5 +22,7 @@ class PreviewedFileServicer(PreviewedFileServiceServicer):
     async def GetPreviewedFile(
         self, request: pb.GetPreviewedFileRequest, context: Context
     ) -> pb.GetPreviewedFileResponse:
-        file, _ = await self._queries.file(request.owner_id, request.slug, request.version, request.path)
+        file, _ = await self._queries.shown_file(
+            request.owner_id, request.slug, request.version, request.path
+        )
         return pb.GetPreviewedFileResponse(file=file)

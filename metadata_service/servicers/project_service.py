@@ -54,5 +54,6 @@ class ProjectServicer(ProjectServiceServicer):
         self, request: pb.GetProjectFileRequest, context: Context
     ) -> pb.GetProjectFileResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        file, version = await self._queries.file(owner, request.slug, request.version, request.path)
+        find = self._queries.shown_file if request.front_end else self._queries.file
+        file, version = await find(owner, request.slug, request.version, request.path)
         return pb.GetProjectFileResponse(file=file, version=version)

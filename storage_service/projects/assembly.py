@@ -43,6 +43,7 @@ class ProjectParts:
     archive_memory: ByteBudget
     limits: ProjectLimits
     preview_tokens: PreviewTokens
+    preview_page_seconds: int
     content: ContentRules
     part_size: int
     lease_seconds: float
@@ -84,7 +85,12 @@ class Projects:
             deleter=ProjectDeleter(parts.metadata),
             downloader=ProjectDownloader(parts.store, parts.metadata),
             archives=ArchiveDownloader(source, parts.files, parts.metadata),
-            previews=Previews(parts.store, parts.metadata, parts.preview_tokens),
+            previews=Previews(
+                parts.store,
+                parts.metadata,
+                parts.preview_tokens,
+                page_seconds=parts.preview_page_seconds,
+            ),
         )
 
     async def aclose(self) -> None:

@@ -75,9 +75,13 @@ class ProjectMetadataClient:
         )
         return reply.project
 
-    async def project_file(self, slug: str, version: int, path: str, user_id: str) -> ProjectFile:
+    async def project_file(
+        self, slug: str, version: int, path: str, user_id: str, *, front_end: bool = False
+    ) -> ProjectFile:
         """See ProjectReader.project_file."""
-        request = queries.GetProjectFileRequest(slug=slug, version=version, path=path, user_id=user_id)
+        request = queries.GetProjectFileRequest(
+            slug=slug, version=version, path=path, user_id=user_id, front_end=front_end
+        )
         return (await call(self._queries.GetProjectFile, request, internal=self._internal)).file
 
     async def previewed_file(self, owner_id: str, slug: str, version: int, path: str) -> ProjectFile:

@@ -41,7 +41,9 @@ class ProjectDownloader:
         (``if_etag_match``), ObjectLost.
         """
         name = request.project_file
-        file = await self._reader.project_file(name.slug, name.version, name.path, request.user_id)
+        file = await self._reader.project_file(
+            name.slug, name.version, name.path, request.user_id, front_end=name.front_end
+        )
         if request.version_id and request.version_id != file.version_id:
             raise VersionNotFound("this version of the project has another version of the file")
         if request.if_etag_match and request.if_etag_match != file.etag:

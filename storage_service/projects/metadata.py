@@ -61,8 +61,12 @@ class ProjectRemoval(Protocol):
 class ProjectReader(Protocol):
     """Finds the caller's project files."""
 
-    async def project_file(self, slug: str, version: int, path: str, user_id: str) -> ProjectFile:
-        """``version`` 0: the newest. Raises ProjectNotFound, VersionNotFound, FileNotFound, PathInvalid."""
+    async def project_file(
+        self, slug: str, version: int, path: str, user_id: str, *, front_end: bool = False
+    ) -> ProjectFile:
+        """``version`` 0: the newest. ``front_end``: as previews show it. Raises ProjectNotFound,
+        VersionNotFound, FileNotFound, PathInvalid.
+        """
         ...
 
     def project_files(

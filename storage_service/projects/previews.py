@@ -32,7 +32,7 @@ from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.storage.v1 import preview_pb2 as pb
 
 AUDIENCE: Final = "strongroom-preview"
-DEFAULT_SECONDS: Final = 3600
+PAGE_SECONDS: Final = 900
 MAX_SECONDS: Final = 86_400
 _LABEL: Final = b"strongroom preview tokens 1"
 
@@ -44,6 +44,14 @@ class Preview:
     owner_id: str
     slug: str
     version: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A verified token. ``expires``: seconds since 1970."""
+
+    preview: Preview
+    expires: float
 
 
 class PreviewTokens:
@@ -67,6 +75,10 @@ class PreviewTokens:
 
     def read(self, token: str) -> Preview:
         """Raises TokenInvalid, TokenExpired."""
+        return self.opened(token).preview
+
+    def opened(self, token: str) -> _Opened:
+        """The same, and until when. Raises TokenInvalid, TokenExpired."""
         try:
             claims = verified_claims(parse(token), self._key, self._rules)
         except TokenExpired:
@@ -74,7 +86,7 @@ class PreviewTokens:
         slug, version = claims.get("slug"), claims.get("ver")
         if not isinstance(slug, str) or type(version) is not int:
             refuse("it names no version of a project", "slug")
-        return Preview(claims["sub"], slug, version)
+        return _Opened(Preview(claims["sub"], slug, version), claims["exp"])
 
 
 class PreviewReader(Protocol):
@@ -86,9 +98,17 @@ class PreviewReader(Protocol):
 
 
 class Previews:
-    """The use case; one instance per process."""
+    """The use case; one instance per process. ``page_seconds``: of tokens that a page can see."""
 
-    def __init__(self, store: ObjectReader, reader: PreviewReader, tokens: PreviewTokens) -> None:
+    def __init__(
+        self,
+        store: ObjectReader,
+        reader: PreviewReader,
+        tokens: PreviewTokens,
+        *,
+        page_seconds: int = PAGE_SECONDS,
+    ) -> None:
+        self._page_seconds = page_seconds
         self._store = store
         self._reader = reader
         self._tokens = tokens
@@ -96,7 +116,7 @@ class Previews:
     def sign(self, request: pb.SignPreviewsRequest) -> pb.SignPreviewsResponse:
         """Tokens for projects of the caller. Raises UserMismatch."""
         owner = effective_owner(current_principal(), request.user_id)
-        seconds = request.expires_in_seconds or DEFAULT_SECONDS
+        seconds = request.expires_in_seconds or self._page_seconds
         expires = int(time.time()) + seconds
         response = pb.SignPreviewsResponse(
             tokens=[
@@ -112,7 +132,11 @@ class Previews:
         """What DownloadPreview answers. Raises TokenInvalid, TokenExpired, ProjectNotFound, VersionNotFound,
         FileNotFound, RangeNotSatisfiable, ObjectLost.
         """
-        preview = self._tokens.read(request.token)
+        opened = self._tokens.opened(request.token)
+        preview, page_end = opened.preview, int(time.time()) + self._page_seconds
+        if request.for_page and opened.expires > page_end:
+            yield pb.DownloadPreviewResponse(page_token=self._tokens.sign(preview, page_end))
+            return
         file = await self._reader.previewed_file(
             preview.owner_id, preview.slug, preview.version, request.path
         )

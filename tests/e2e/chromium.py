@@ -30,17 +30,27 @@ class Page:
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """One command of the protocol; events are passed over."""
+        return self._result(self._answer(method, **params))
+
+    def _answer(self, method: str, **params: Any) -> dict[str, Any]:
         self._calls += 1
         self._connection.send(json.dumps({"id": self._calls, "method": method, "params": params}))
-        while (message := json.loads(self._connection.recv(timeout=60))).get("id") != self._calls:
-            pass
+        message: dict[str, Any] = {}
+        while message.get("id") != self._calls:
+            message = json.loads(self._connection.recv(timeout=60))
+        return message
+
+    def _result(self, message: dict[str, Any]) -> dict[str, Any]:
         assert "error" not in message, message["error"]
         result: dict[str, Any] = message["result"]
         return result
 
     def value(self, expression: str) -> Any:
         """What a JavaScript expression yields; None while it can't be evaluated (the page is loading)."""
-        found = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        answer = self._answer("Runtime.evaluate", expression=expression, returnByValue=True)
+        if answer.get("error", {}).get("message") == "Cannot find default execution context":
+            return None  # between two pages
+        found = self._result(answer)
         return None if "exceptionDetails" in found else found["result"].get("value")
 
     def choose_file(self, selector: str, file: Path) -> None:

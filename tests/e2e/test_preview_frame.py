@@ -43,9 +43,7 @@ FILES: Final = {
 }
 
 
-def test_a_project_in_an_iframe(
-    stack: RunningStack, http: httpx.Client, pages: Pages, tmp_path: Path
-) -> None:
+def test_a_project_in_an_iframe(http: httpx.Client, pages: Pages, tmp_path: Path) -> None:
     slug = f"p-{uuid.uuid4().hex}"
     tree: list[dict[str, str]] = [{"path": path, "content": content} for path, content in FILES.items()]
     picture = base64.b64encode(samples.png()).decode()
@@ -53,7 +51,7 @@ def test_a_project_in_an_iframe(
     assert http.post("/api/projects/save", json={"name": "x", "slug": slug, "files": tree}).status_code == 200
     (listed,) = http.get("/api/projects").json()["projects"]
     name = f"{slug}.html"
-    (pages.folder / name).write_text(_OUTSIDE % f"{stack.url}{listed['preview_url']}")
+    (pages.folder / name).write_text(_OUTSIDE % listed["preview_url"])
 
     with open_page(f"{pages.origin}/{name}", tmp_path / "profile") as page:
         told: dict[str, Any] = json.loads(until("the frame has told", lambda: page.value("window.told")))
@@ -68,3 +66,45 @@ def test_a_project_in_an_iframe(
         "around": "SecurityError",
         "fetch": "TypeError",
     }
+
+
+_LEAKING: Final = """<!doctype html><script>
+addEventListener("load", () => parent.postMessage({
+  href: location.href, referrer: document.referrer, name: performance.getEntriesByType("navigation")[0].name,
+}, "*"));</script>"""
+
+
+def test_a_page_never_sees_the_url_that_holds_for_hours(
+    http: httpx.Client, pages: Pages, tmp_path: Path
+) -> None:
+    slug = f"p-{uuid.uuid4().hex}"
+    tree = {"name": "x", "slug": slug, "files": [{"path": "index.html", "content": _LEAKING}]}
+    assert http.post("/api/projects/save", json=tree).status_code == 200
+    url = http.get(f"/api/projects/{slug}/preview-url", params={"expires_in": 80_000}).json()["preview_url"]
+    name = f"{slug}.html"
+    (pages.folder / name).write_text(_OUTSIDE % url)
+    with open_page(f"{pages.origin}/{name}", tmp_path / "profile") as page:
+        told: dict[str, Any] = json.loads(until("the frame has told", lambda: page.value("window.told")))
+    long_token = url.split("/api/preview/")[1].strip("/")
+    assert "/api/preview/" in told["href"]
+    assert not [text for text in told.values() if long_token in text]
+
+
+_READY: Final = "document.readyState === 'complete' && location.pathname === '/docs'"
+_REGISTER: Final = """navigator.serviceWorker.register(%r).then(
+  () => window.told = "installed", error => window.told = error.name); 1"""
+
+
+def test_a_stored_script_becomes_no_service_worker(
+    stack: RunningStack, http: httpx.Client, tmp_path: Path
+) -> None:
+    slug = f"p-{uuid.uuid4().hex}"
+    files = [{"path": "index.html", "content": "x"}, {"path": "sw.js", "content": "self.onfetch = () => 1"}]
+    assert (
+        http.post("/api/projects/save", json={"name": "x", "slug": slug, "files": files}).status_code == 200
+    )
+    url = http.get(f"/api/projects/{slug}/preview-url").json()["preview_url"]
+    with open_page(f"{stack.url}/docs", tmp_path / "profile") as page:
+        until("the page is there", lambda: page.value(_READY))
+        page.value(_REGISTER % f"{url}sw.js")
+        assert until("the browser has answered", lambda: page.value("window.told")) != "installed"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import json
+import time
 import uuid
 from collections.abc import Iterator
 from typing import Any, Final
@@ -53,11 +56,13 @@ def url_of(http: httpx.Client, slug: str, **params: Any) -> str:
     return str(reply.json()["preview_url"])
 
 
-def test_the_answer(http: httpx.Client, slug: str) -> None:
+def test_the_answer(stack: RunningStack, http: httpx.Client, slug: str) -> None:
     body = http.get(f"/api/projects/{slug}/preview-url", params={"expires_in": 60}).json()
     url, end = body.pop("preview_url"), body.pop("expires_at")
     assert body == {"success": True, "version": 1, "expires_in": 60}
-    assert (url[:13], url[-1], end[-1]) == ("/api/preview/", "/", "Z")
+    assert url.startswith(f"{stack.url}/api/preview/")
+    assert (url[-1], end[-1]) == ("/", "Z")
+    assert http.get(f"/api/projects/{slug}/preview-url").json()["expires_in"] == 900
 
 
 def test_relative_links_work_without_a_token(http: httpx.Client, nobody: httpx.Client, slug: str) -> None:
@@ -130,9 +135,9 @@ def _refused(reply: httpx.Response) -> httpx.Response | None:
 
 
 def test_a_changed_one_opens_nothing(http: httpx.Client, nobody: httpx.Client, slug: str) -> None:
-    token = url_of(http, slug).split("/")[3]
+    token = url_of(http, slug).split("/")[5]
     head, claims, signature = token.split(".")
-    other = url_of(http, save(http, f"q-{uuid.uuid4().hex}", FILES)).split("/")[3].split(".")
+    other = url_of(http, save(http, f"q-{uuid.uuid4().hex}", FILES)).split("/")[5].split(".")
     for wrong in (f"{head}.{claims}.{other[2]}", f"{head}.{other[1]}.{signature}", claims, "none"):
         check_problem(nobody.get(f"/api/preview/{wrong}/"), 401, "TOKEN_INVALID")
 
@@ -152,13 +157,77 @@ def test_a_deleted_project_is_not_shown(http: httpx.Client, nobody: httpx.Client
     check_problem(nobody.get(url), 404, "PROJECT_NOT_FOUND")
 
 
+def test_a_url_for_hours_leads_to_one_for_minutes(
+    http: httpx.Client, nobody: httpx.Client, slug: str
+) -> None:
+    long = url_of(http, slug, expires_in=86_400)
+    for path, content in (("", PAGE), ("css/a.css?v=1", FILES["css/a.css"]), ("docs/", "docs")):
+        led = nobody.get(f"{long}{path}")
+        assert (led.status_code, led.headers["cache-control"]) == (307, "no-store")
+        place = urljoin(f"{long}{path}", led.headers["location"])
+        assert (place.endswith(path), long.split("/")[5] in place) == (True, False)
+        assert nobody.get(place).text == content
+        token = place.split("/")[5].split(".")[1]
+        end = json.loads(base64.urlsafe_b64decode(token + "=="))["exp"]
+        assert time.time() < end <= time.time() + 900
+    assert nobody.head(long).status_code == 307
+
+
+def test_only_the_front_end(http: httpx.Client, nobody: httpx.Client) -> None:
+    hidden = {
+        **dict.fromkeys((".env", ".cache/config", "backend/.env", "backend/main.py", "main.py"), "SECRET=1"),
+        **dict.fromkeys(("package.json", "backend/requirements.txt", "Dockerfile", "yarn.lock"), "{}"),
+        "frontend/.env.local": "SECRET=1",
+        "frontend/package.json": "{}",
+    }
+    shown = {"frontend/index.html": PAGE, "frontend/css/a.css": "a {}"}
+    slug = save(http, f"p-{uuid.uuid4().hex}", hidden | shown)
+    page = url_of(http, slug)
+    sandbox = f"/api/sandbox-preview/{slug}/"
+    for client, base in ((nobody, page), (http, sandbox)):
+        assert client.get(base).text == PAGE
+        for path, content in shown.items():
+            assert client.get(f"{base}{path}").text == content
+            assert client.get(f"{base}{path.removeprefix('frontend/')}").text == content
+        for path in hidden:
+            for wanted in (
+                path,
+                path.removeprefix("frontend/"),
+                path.replace(".", "%2e"),
+                path.replace("/", "%2f"),
+            ):
+                check_problem(client.get(f"{base}{wanted}"), 404, "FILE_NOT_FOUND")
+            assert client.head(f"{base}{path}").status_code == 404
+    assert http.get(f"/api/projects/{slug}/files/backend/.env").text == "SECRET=1"
+
+
+@pytest.mark.parametrize("headers", [{"service-worker": "script"}, {"sec-fetch-dest": "serviceworker"}])
+def test_no_service_worker(http: httpx.Client, user: str, slug: str, headers: dict[str, str]) -> None:
+    owner = Belongings(user, http)
+    paths = [
+        url_of(http, slug),
+        f"/api/sandbox-preview/{slug}/css/a.css",
+        f"/api/projects/{slug}/files/css/a.css",
+        f"/api/projects/{slug}/archive",
+        f"/api/v1/s3/file/{owner.quoted_key}",
+        f"/api/generations/{owner.generation['id']}/content",
+        f"/api/v1/events/{owner.event_id}/media/{owner.medium['id']}/stream",
+        f"/api/v1/events/{owner.event_id}/media/{owner.medium['id']}/download",
+    ]
+    for path in paths:
+        assert http.get(path).status_code == 200, path
+        check_problem(http.get(path, headers=headers), 403, "PERMISSION_DENIED")
+    for path in paths[2:]:
+        check_problem(http.get(path, headers={"sec-fetch-dest": "script"}), 403, "PERMISSION_DENIED")
+
+
 def test_nobody_signs_for_what_is_not_theirs(login: Login, slug: str) -> None:
     stranger = login(f"bob-{uuid.uuid4()}")
     check_problem(stranger.get(f"/api/projects/{slug}/preview-url"), 404, "PROJECT_NOT_FOUND")
 
 
 def test_other_routes_refuse_it(http: httpx.Client, nobody: httpx.Client, user: str, slug: str) -> None:
-    token, owner = url_of(http, slug).split("/")[3], Belongings(user, http)
+    token, owner = url_of(http, slug).split("/")[5], Belongings(user, http)
     bearer = {"authorization": f"Bearer {token}"}
     private = {f"{one.method} {one.path}" for one in all_operations() if not one.public}
     for name in sorted(private):
@@ -171,7 +240,7 @@ def test_other_routes_refuse_it(http: httpx.Client, nobody: httpx.Client, user: 
 
 def test_grpc(stack: RunningStack, http: httpx.Client, slug: str) -> None:
     """The same on the services themselves: good for PreviewService, and for nothing else."""
-    token = url_of(http, slug).split("/")[3]
+    token = url_of(http, slug).split("/")[5]
     with stack.channel("storage") as storage, stack.channel("metadata") as metadata:
         previews = PreviewServiceStub(storage)
         first, *rest = previews.DownloadPreview(DownloadPreviewRequest(token=token, path="css/a.css"))
@@ -192,7 +261,7 @@ def test_the_token_is_not_logged(
 ) -> None:
     url = url_of(http, slug)
     assert nobody.get(url).status_code == 200
-    signature = url.split("/")[3].split(".")[2]
+    signature = url.split("/")[5].split(".")[2]
     logs = list((stack.data_dir / "log").glob("*"))
     assert logs
     assert not [log for log in logs if signature in log.read_text(errors="replace")]

@@ -143,7 +143,7 @@ def listed(slug: str, version: int, files: dict[str, bytes]) -> dict[str, Any]:
     return {
         "name": "My site", "slug": slug, "created_date": float,
         "created_date_formatted": lambda text: len(text) == len("2026-01-02 03:04"),
-        "preview_url": lambda url: url.startswith("/api/preview/") and url.endswith("/"),
+        "preview_url": lambda url: url.startswith("http://") and "/api/preview/" in url and url.endswith("/"),
         "editor_url": f"/project/{slug}", "has_frontend": True, "has_backend": "requirements.txt" in files,
         "tech_stack": lambda stack: "Python" in stack, "file_count": len(files), "version": version,
         "updated_at": TIME,

@@ -273,6 +273,7 @@ class GetProjectFileRequest(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    FRONT_END_FIELD_NUMBER: _builtins.int
     slug: _builtins.str
     """The project's slug."""
     version: _builtins.int
@@ -281,6 +282,10 @@ class GetProjectFileRequest(_message.Message):
     """Path inside the project."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
+    front_end: _builtins.bool
+    """The path is one of a preview: it counts from the front end's root, and what is no part of the front end (dot files,
+    manifests, the back end) is not there.
+    """
     def __init__(
         self,
         *,
@@ -288,10 +293,11 @@ class GetProjectFileRequest(_message.Message):
         version: _builtins.int = ...,
         path: _builtins.str = ...,
         user_id: _builtins.str = ...,
+        front_end: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "slug", b"slug", "user_id", b"user_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["front_end", b"front_end", "path", b"path", "slug", b"slug", "user_id", b"user_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -28,7 +28,7 @@ from strongroom.metadata.v1 import file_pb2 as strongroom_dot_metadata_dot_v1_do
 from strongroom.metadata.v1 import project_pb2 as strongroom_dot_metadata_dot_v1_dot_project__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$strongroom/storage/v1/download.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/file.proto\x1a$strongroom/metadata/v1/project.proto\"_\n\x0fProjectFileName\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x04path\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\x12\x18\n\x07version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\xf9\x02\n\x0f\x44ownloadRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x19\n\x03key\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08H\x00\x12>\n\x0cproject_file\x18\x03 \x01(\x0b\x32&.strongroom.storage.v1.ProjectFileNameH\x00\x12\x13\n\x0bread_offset\x18\x04 \x01(\x03\x12\x1b\n\nread_limit\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1c\n\nversion_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x1f\n\rif_etag_match\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x15\n\rmetadata_only\x18\x08 \x01(\x08\x12\x19\n\x07user_id\x18\t \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12<\n\x06\x66\x61mily\x18\n \x01(\x0e\x32\".strongroom.metadata.v1.FileFamilyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\r\n\x04name\x12\x05\xbaH\x02\x08\x01\"\xaf\x01\n\x10\x44ownloadResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\x12\x39\n\x0cproject_file\x18\x02 \x01(\x0b\x32#.strongroom.metadata.v1.ProjectFile\x12\x13\n\x0bread_offset\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x11\n\tread_size\x18\x05 \x01(\x03\"\xa4\x01\n\x16\x44ownloadArchiveRequest\x12<\n\x07project\x18\x01 \x01(\x0b\x32).strongroom.storage.v1.ProjectVersionNameH\x00\x12 \n\nkey_prefix\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08H\x00\x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x0f\n\x06source\x12\x05\xbaH\x02\x08\x01\"H\n\x12ProjectVersionName\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\'\n\x17\x44ownloadArchiveResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xdb\x02\n\x0eSignUrlRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x19\n\x03key\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08H\x00\x12\'\n\x12\x65xpires_in_seconds\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\xf5$(\x00\x12=\n\x06method\x18\x04 \x01(\x0e\x32#.strongroom.storage.v1.SignedMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x41\n\x0b\x64isposition\x18\x05 \x01(\x0e\x32\".strongroom.storage.v1.DispositionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x19\n\x07user_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12<\n\x06\x66\x61mily\x18\x07 \x01(\x0e\x32\".strongroom.metadata.v1.FileFamilyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\r\n\x04name\x12\x05\xbaH\x02\x08\x01\"\x97\x01\n\x0fSignUrlResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x65xpires_in_seconds\x18\x03 \x01(\x05\x12*\n\x04\x66ile\x18\x04 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File*\\\n\x0cSignedMethod\x12\x1d\n\x19SIGNED_METHOD_UNSPECIFIED\x10\x00\x12\x15\n\x11SIGNED_METHOD_GET\x10\x01\x12\x16\n\x12SIGNED_METHOD_HEAD\x10\x02*^\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44ISPOSITION_INLINE\x10\x01\x12\x1a\n\x16\x44ISPOSITION_ATTACHMENT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$strongroom/storage/v1/download.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/file.proto\x1a$strongroom/metadata/v1/project.proto\"r\n\x0fProjectFileName\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x04path\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\x12\x18\n\x07version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x11\n\tfront_end\x18\x04 \x01(\x08\"\xf9\x02\n\x0f\x44ownloadRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x19\n\x03key\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08H\x00\x12>\n\x0cproject_file\x18\x03 \x01(\x0b\x32&.strongroom.storage.v1.ProjectFileNameH\x00\x12\x13\n\x0bread_offset\x18\x04 \x01(\x03\x12\x1b\n\nread_limit\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1c\n\nversion_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x1f\n\rif_etag_match\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x15\n\rmetadata_only\x18\x08 \x01(\x08\x12\x19\n\x07user_id\x18\t \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12<\n\x06\x66\x61mily\x18\n \x01(\x0e\x32\".strongroom.metadata.v1.FileFamilyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\r\n\x04name\x12\x05\xbaH\x02\x08\x01\"\xaf\x01\n\x10\x44ownloadResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\x12\x39\n\x0cproject_file\x18\x02 \x01(\x0b\x32#.strongroom.metadata.v1.ProjectFile\x12\x13\n\x0bread_offset\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x11\n\tread_size\x18\x05 \x01(\x03\"\xa4\x01\n\x16\x44ownloadArchiveRequest\x12<\n\x07project\x18\x01 \x01(\x0b\x32).strongroom.storage.v1.ProjectVersionNameH\x00\x12 \n\nkey_prefix\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08H\x00\x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x0f\n\x06source\x12\x05\xbaH\x02\x08\x01\"H\n\x12ProjectVersionName\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\"\'\n\x17\x44ownloadArchiveResponse\x12\x0c\n\x04\x64\x61ta\x18\x01 \x01(\x0c\"\xdb\x02\n\x0eSignUrlRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x19\n\x03key\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08H\x00\x12\'\n\x12\x65xpires_in_seconds\x18\x03 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\x80\xf5$(\x00\x12=\n\x06method\x18\x04 \x01(\x0e\x32#.strongroom.storage.v1.SignedMethodB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x41\n\x0b\x64isposition\x18\x05 \x01(\x0e\x32\".strongroom.storage.v1.DispositionB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x19\n\x07user_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12<\n\x06\x66\x61mily\x18\x07 \x01(\x0e\x32\".strongroom.metadata.v1.FileFamilyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x42\r\n\x04name\x12\x05\xbaH\x02\x08\x01\"\x97\x01\n\x0fSignUrlResponse\x12\x0b\n\x03url\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x65xpires_in_seconds\x18\x03 \x01(\x05\x12*\n\x04\x66ile\x18\x04 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File*\\\n\x0cSignedMethod\x12\x1d\n\x19SIGNED_METHOD_UNSPECIFIED\x10\x00\x12\x15\n\x11SIGNED_METHOD_GET\x10\x01\x12\x16\n\x12SIGNED_METHOD_HEAD\x10\x02*^\n\x0b\x44isposition\x12\x1b\n\x17\x44ISPOSITION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x44ISPOSITION_INLINE\x10\x01\x12\x1a\n\x16\x44ISPOSITION_ATTACHMENT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -83,24 +83,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SIGNURLREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003(\377\001'
   _globals['_SIGNURLREQUEST'].fields_by_name['family']._loaded_options = None
   _globals['_SIGNURLREQUEST'].fields_by_name['family']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_SIGNEDMETHOD']._serialized_start=1639
-  _globals['_SIGNEDMETHOD']._serialized_end=1731
-  _globals['_DISPOSITION']._serialized_start=1733
-  _globals['_DISPOSITION']._serialized_end=1827
+  _globals['_SIGNEDMETHOD']._serialized_start=1658
+  _globals['_SIGNEDMETHOD']._serialized_end=1750
+  _globals['_DISPOSITION']._serialized_start=1752
+  _globals['_DISPOSITION']._serialized_end=1846
   _globals['_PROJECTFILENAME']._serialized_start=198
-  _globals['_PROJECTFILENAME']._serialized_end=293
-  _globals['_DOWNLOADREQUEST']._serialized_start=296
-  _globals['_DOWNLOADREQUEST']._serialized_end=673
-  _globals['_DOWNLOADRESPONSE']._serialized_start=676
-  _globals['_DOWNLOADRESPONSE']._serialized_end=851
-  _globals['_DOWNLOADARCHIVEREQUEST']._serialized_start=854
-  _globals['_DOWNLOADARCHIVEREQUEST']._serialized_end=1018
-  _globals['_PROJECTVERSIONNAME']._serialized_start=1020
-  _globals['_PROJECTVERSIONNAME']._serialized_end=1092
-  _globals['_DOWNLOADARCHIVERESPONSE']._serialized_start=1094
-  _globals['_DOWNLOADARCHIVERESPONSE']._serialized_end=1133
-  _globals['_SIGNURLREQUEST']._serialized_start=1136
-  _globals['_SIGNURLREQUEST']._serialized_end=1483
-  _globals['_SIGNURLRESPONSE']._serialized_start=1486
-  _globals['_SIGNURLRESPONSE']._serialized_end=1637
+  _globals['_PROJECTFILENAME']._serialized_end=312
+  _globals['_DOWNLOADREQUEST']._serialized_start=315
+  _globals['_DOWNLOADREQUEST']._serialized_end=692
+  _globals['_DOWNLOADRESPONSE']._serialized_start=695
+  _globals['_DOWNLOADRESPONSE']._serialized_end=870
+  _globals['_DOWNLOADARCHIVEREQUEST']._serialized_start=873
+  _globals['_DOWNLOADARCHIVEREQUEST']._serialized_end=1037
+  _globals['_PROJECTVERSIONNAME']._serialized_start=1039
+  _globals['_PROJECTVERSIONNAME']._serialized_end=1111
+  _globals['_DOWNLOADARCHIVERESPONSE']._serialized_start=1113
+  _globals['_DOWNLOADARCHIVERESPONSE']._serialized_end=1152
+  _globals['_SIGNURLREQUEST']._serialized_start=1155
+  _globals['_SIGNURLREQUEST']._serialized_end=1502
+  _globals['_SIGNURLRESPONSE']._serialized_start=1505
+  _globals['_SIGNURLRESPONSE']._serialized_end=1656
 # @@protoc_insertion_point(module_scope)

@@ -77,22 +77,26 @@ class ProjectFileName(_message.Message):
     SLUG_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    FRONT_END_FIELD_NUMBER: _builtins.int
     slug: _builtins.str
     """The project's slug."""
     path: _builtins.str
     """Path inside the project."""
     version: _builtins.int
     """The version; 0: the newest."""
+    front_end: _builtins.bool
+    """The path is one of a preview: see GetProjectFileRequest.front_end. Only for Download."""
     def __init__(
         self,
         *,
         slug: _builtins.str = ...,
         path: _builtins.str = ...,
         version: _builtins.int = ...,
+        front_end: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "slug", b"slug", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["front_end", b"front_end", "path", b"path", "slug", b"slug", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -56,7 +56,7 @@ class SignPreviewsRequest(_message.Message):
     EXPIRES_IN_SECONDS_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     expires_in_seconds: _builtins.int
-    """How long the tokens hold, 1–86,400 seconds; 0: 3,600."""
+    """How long the tokens hold, 1–86,400 seconds; 0: as long as one that a page may see (15 minutes, a setting)."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
     @_builtins.property
@@ -122,14 +122,19 @@ class DownloadPreviewRequest(_message.Message):
     PATH_FIELD_NUMBER: _builtins.int
     READ_OFFSET_FIELD_NUMBER: _builtins.int
     READ_LIMIT_FIELD_NUMBER: _builtins.int
+    FOR_PAGE_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     """A token of SignPreviews."""
     path: _builtins.str
-    """Path inside the project."""
+    """Path inside the front end, from its root or from the project's; nothing else of the project is there."""
     read_offset: _builtins.int
     """First byte wanted. Negative: the last -read_offset bytes (and read_limit must be 0)."""
     read_limit: _builtins.int
     """How many bytes at the most; 0: to the end."""
+    for_page: _builtins.bool
+    """The answer goes to a page that sees the token (in its own address): one that would hold for longer than a page's
+    may is exchanged. Then the answer is one message with nothing but page_token.
+    """
     def __init__(
         self,
         *,
@@ -137,10 +142,11 @@ class DownloadPreviewRequest(_message.Message):
         path: _builtins.str = ...,
         read_offset: _builtins.int = ...,
         read_limit: _builtins.int = ...,
+        for_page: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["path", b"path", "read_limit", b"read_limit", "read_offset", b"read_offset", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["for_page", b"for_page", "path", b"path", "read_limit", b"read_limit", "read_offset", b"read_offset", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -156,12 +162,15 @@ class DownloadPreviewResponse(_message.Message):
     READ_OFFSET_FIELD_NUMBER: _builtins.int
     READ_SIZE_FIELD_NUMBER: _builtins.int
     DATA_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     read_offset: _builtins.int
     """First message: where the bytes begin in the object."""
     read_size: _builtins.int
     """First message: how many bytes will follow."""
     data: _builtins.bytes
     """Bytes, up to 1 MiB a message."""
+    page_token: _builtins.str
+    """The token to go on with: it opens the same for some minutes."""
     @_builtins.property
     def file(self) -> _project_pb2.ProjectFile:
         """First message: the file."""
@@ -173,10 +182,11 @@ class DownloadPreviewResponse(_message.Message):
         read_offset: _builtins.int = ...,
         read_size: _builtins.int = ...,
         data: _builtins.bytes = ...,
+        page_token: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "file", b"file", "read_offset", b"read_offset", "read_size", b"read_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["data", b"data", "file", b"file", "page_token", b"page_token", "read_offset", b"read_offset", "read_size", b"read_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

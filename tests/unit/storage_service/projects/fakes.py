@@ -83,7 +83,9 @@ def _blob(owner_id: str, file: pb.FileReservation, kind: BlobKind.ValueType) -> 
 class NoReader:
     """ProjectReader without projects."""
 
-    async def project_file(self, slug: str, version: int, path: str, user_id: str) -> ProjectFile:
+    async def project_file(
+        self, slug: str, version: int, path: str, user_id: str, *, front_end: bool = False
+    ) -> ProjectFile:
         raise AssertionError("nothing is to be read")
 
     async def project_files(
