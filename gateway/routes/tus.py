@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -34,6 +35,7 @@ from strongroom.metadata.v1.target_pb2 import UploadSpec
 from strongroom.storage.v1.upload_pb2 import (
     CancelUploadRequest,
     ConcatenateUploadsRequest,
+    ConcatenateUploadsResponse,
     CreateUploadRequest,
     DeclareUploadLengthRequest,
     GetUploadRequest,
@@ -191,10 +193,37 @@ async def _concatenate(call: Call, partials: Sequence[str]) -> Reply:
     request = ConcatenateUploadsRequest(
         spec=_spec(call, partial=False), upload_ids=partials, annotation=annotation.encode()
     )
-    storage = call.services.storage
-    response = await storage.transfer(call, storage.transfers.ConcatenateUploads, request)
+    response = await _joined(call, request)
     response.session.file.CopyFrom(response.file)
     return _created(call, response.session, response.file.size_bytes)
+
+
+async def _joined(call: Call, request: ConcatenateUploadsRequest) -> ConcatenateUploadsResponse:
+    """The same pieces with the same metadata are the same final upload: tus clients repeat a request whose
+    answer was lost, and send no Idempotency-Key. One that has been deleted since is made anew.
+    """
+    storage = call.services.storage
+    keyed, gone = bool(request.spec.request_id), ""
+    while True:
+        if not keyed:
+            request.spec.request_id = _concatenation_id(request, gone)
+        response = await storage.transfer(call, storage.transfers.ConcatenateUploads, request)
+        if keyed or response.session.upload_id == gone:
+            return response
+        gone = response.session.upload_id
+        try:
+            await storage.unary(call, storage.stub.GetUpload, GetUploadRequest(upload_id=gone))
+        except UploadNotFound:
+            continue
+        return response
+
+
+def _concatenation_id(request: ConcatenateUploadsRequest, gone: str) -> str:
+    """``gone``: the final upload of these pieces that there was before. Per owner, like every request id."""
+    said = hashlib.sha256(request.annotation)
+    for upload_id in (*request.upload_ids, gone):
+        said.update(b"\0" + upload_id.encode())
+    return f"tus-final-{said.hexdigest()}"
 
 
 async def _declare(call: Call, offset: int, length: int) -> None:

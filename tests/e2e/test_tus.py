@@ -127,8 +127,19 @@ def test_concatenation(http: httpx.Client) -> None:
     assert "upload-expires" not in found
     assert patch(http, joined, 6 * MIB + 6).status_code == 403
     assert content(http, joined) == large + b"xyzxyz"
+    named = TUS | final | {"Upload-Metadata": encoded(filename="whole.bin")}
+    assert [http.post("/files", headers=named).headers["location"] for _ in range(2)] == [
+        reply.headers["location"]
+    ] * 2
+    assert len(http.get("/api/v1/s3/files").json()["files"]) == 1
+    other = http.post("/files", headers=named | {"Upload-Metadata": encoded(filename="other.bin")})
+    assert urlsplit(other.headers["location"]).path != joined
+    assert http.delete(urlsplit(other.headers["location"]).path, headers=TUS).status_code == 204
     assert http.delete(joined, headers=TUS).status_code == 204
     assert http.head(joined, headers=TUS).status_code == 404
+    anew = [urlsplit(http.post("/files", headers=named).headers["location"]).path for _ in range(2)]
+    assert anew[0] == anew[1] != joined
+    assert content(http, anew[0]) == large + b"xyzxyz"
     assert head(http, two)["upload-concat"] == "partial"
 
 
