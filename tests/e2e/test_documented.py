@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Callable
 from typing import Final
 
+import google_crc32c
 import httpx
 import pytest
 
@@ -79,10 +81,14 @@ def test_bytes(owner: Belongings, name: str) -> None:
     assert (headers["accept-ranges"], headers["content-length"]) == ("bytes", str(size))
     assert headers["x-content-type-options"] == "nosniff"
     assert headers["cross-origin-resource-policy"]
+    digest = base64.b64encode(google_crc32c.value(whole.content).to_bytes(4, "big")).decode()
+    assert (headers["repr-digest"], headers["x-amz-checksum-crc32c"]) == (f"crc32c=:{digest}:", digest)
     for wanted, cut in (("1-3", slice(1, 4)), ("2-", slice(2, None)), ("-2", slice(-2, None))):
         part = http.get(url, headers={"range": f"bytes={wanted}"})
         assert (part.status_code, part.content) == (206, whole.content[cut])
         assert part.headers["content-range"].endswith(f"/{size}")
+        assert part.headers["repr-digest"] == headers["repr-digest"]  # of the whole file
+        assert "x-amz-checksum-crc32c" not in part.headers  # S3 clients compare it with what has come
     several = http.get(url, headers={"range": "bytes=0-0,2-2"})
     assert (several.status_code, several.content) == (200, whole.content)
     for condition in ("if-none-match", "if-modified-since"):
@@ -95,6 +101,8 @@ def test_bytes(owner: Belongings, name: str) -> None:
     assert outside.headers["content-range"] == f"bytes */{size}"
     head = http.head(url)
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", headers["etag"])
+    for field in ("repr-digest", "x-amz-checksum-crc32c"):
+        assert head.headers[field] == headers[field]
     changed = http.get(url, headers={"range": "bytes=1-3", "if-range": '"other"'})
     assert (changed.status_code, changed.content) == (200, whole.content)
 

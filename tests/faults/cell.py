@@ -146,9 +146,9 @@ class Cell:
         os.kill(self._infra.state().postgres.pid, signal.SIGQUIT)
 
     @contextmanager
-    def second_storage(self, failpoints: str = "") -> Iterator[None]:
-        """Another storage_service beside the first one, that nobody calls: its cleaner works on the same
-        rows.
+    def second_storage(self, failpoints: str = "") -> Iterator[str]:
+        """Another storage_service beside the first one, on the same rows; yields its address, which the
+        gateway does not know.
         """
         name = "storage-2"
         address = f"{HOST}:{self._ports.get(name)}"
@@ -157,7 +157,7 @@ class Cell:
         self._running[name] = _Process(process, failpoints)
         try:
             until(f"{name} serves", lambda: self._serves(name, health.grpc_serving(address)))
-            yield
+            yield address
         finally:
             self._running.pop(name).process.end()
 

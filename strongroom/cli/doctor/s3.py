@@ -152,7 +152,8 @@ class _Bucket:
         turn_on = (
             f"aws s3api put-bucket-versioning --bucket {self.name} --versioning-configuration Status=Enabled"
         )
-        return warn("S3 versioning", "off; projects and files at a path need it", turn_on)
+        found = (status or "off").lower()
+        return warn("S3 versioning", f"{found}; projects and files at a path are refused without it", turn_on)
 
     def _permissions(self) -> list[Finding]:
         key = f"{PREFIX}{uuid4()}"

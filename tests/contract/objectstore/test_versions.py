@@ -19,6 +19,16 @@ async def test_an_unversioned_bucket_names_no_versions(store: ObjectStore, prefi
     assert (await store.head(ObjectRef(prefix + "x"))).version_id is None
 
 
+async def test_the_version_that_is_listed_as_null_is_deleted_by_that_name(
+    store: ObjectStore, prefix: str
+) -> None:
+    await put(store, prefix + "x", b"1")
+    (found,) = [version async for page in store.list_versions(prefix) for version in page]
+    assert found.version_id == "null"
+    await store.delete(found.ref)
+    assert [version async for page in store.list_versions(prefix) for version in page] == []
+
+
 async def test_every_version_stays_readable(versioned: ObjectStore, prefix: str) -> None:
     ids = [(await put(versioned, prefix + "x", body)).version_id for body in (b"one", b"two", b"three")]
     assert None not in ids

@@ -6,7 +6,7 @@ import pytest
 
 from strongroom.errors import StrongroomError, UploadLost, UploadNotFound
 from tests.faults.cell import Cell
-from tests.faults.s3_faults import hold, refuse
+from tests.faults.s3_faults import flip_bit, hold, refuse
 from tests.faults.s3_proxy import Exchange, Rule
 from tests.faults.sessions.client import MIB, PART, SessionClient, body_of, same
 
@@ -180,6 +180,21 @@ def test_a_store_that_hangs_does_not_keep_a_newcomer_waiting(cell: Cell) -> None
     with pytest.raises(StrongroomError):
         stuck.result()
     assert same(client.stored(finished), body)
+
+
+def test_a_segment_that_stays_damaged_ends_the_upload(cell: Cell) -> None:
+    cell.run()
+    client, body = SessionClient(cell), body_of(MIB)
+    upload = client.create(len(body)).upload_id
+    client.write(upload, 0, body[:1000])
+    cell.s3.arm("GetObject", flip_bit(-1), key="segments/", nth=None)
+    with pytest.raises(UploadLost):
+        client.write(upload, 1000, body[1000:])
+    for preempt in (False, True):
+        with pytest.raises(UploadLost):
+            client.get(upload, preempt=preempt)
+    with pytest.raises(UploadLost):
+        client.write(upload, 1000, body[1000:])
 
 
 def test_nothing_is_left_of_anybody(cell: Cell) -> None:
