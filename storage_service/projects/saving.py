@@ -52,7 +52,7 @@ class ContentsSaver:
 
     async def read_unsent(self, spec: SaveProjectSpec, paths: Sequence[str], stack: TechStack) -> None:
         """Manifests that were not sent because they are unchanged still say what the project is made with."""
-        for path in paths:
+        for path in filter(stack.worth_fetching, paths):
             file = await self._reader.project_file(spec.slug, 0, path, spec.user_id)
             if file.size_bytes > MAX_MANIFEST_BYTES:
                 continue

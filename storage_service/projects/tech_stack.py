@@ -1,8 +1,8 @@
-"""Which technologies a project is made with, from the names of its files and from what its manifests ask for.
+"""Which technologies a project is made with: from the names of its files and folders, from what its manifests
+ask for, and from what its sources import.
 
-``TECHNOLOGIES`` is the whole knowledge: to know one more, add a line. What a project says is shown to
-people and
-decides nothing; a manifest that cannot be read is passed over.
+``TECHNOLOGIES`` is the whole knowledge: to know one more, add a line. What a project says is shown to people
+and decides nothing; what cannot be read is passed over.
 """
 
 from __future__ import annotations
@@ -15,9 +15,21 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from storage_service.projects.source_imports import (
+    MAX_SOURCE_BYTES,
+    PYTHON,
+    SCRIPT,
+    python_imports,
+    script_imports,
+)
+
 MAX_MANIFEST_BYTES = 256 * 1024
 MAX_MANIFESTS = 50
 """So many manifests are read; a monorepo has them by the dozen."""
+MAX_SOURCES = 200
+"""So many sources are read: a framework is imported in more places than one."""
+MAX_FETCHED_SOURCES = 20
+"""So many sources that were not sent are fetched again, and only such as a program begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +62,21 @@ TECHNOLOGIES = (
     Technology("Node.js", files=("package.json",)),
     Technology("Docker", files=("dockerfile", "dockerfile.*", "*.dockerfile", "*compose.y*ml")),
 )
-_NOT_THEIRS = frozenset({"node_modules", "site-packages", "venv", ".venv", ".git", "__pycache__", "vendor"})
+_NOT_THEIRS = frozenset({
+    "node_modules", "bower_components", "jspm_packages", "site-packages", "dist-packages", "venv", ".venv",
+    ".tox", ".git", "__pycache__", "vendor", "vendored", "_vendor", "third_party", "third-party", "__MACOSX",
+})  # fmt: skip
 """Folders that hold other people's projects."""
+_BUILT = frozenset({"dist", "build", "out", ".next", ".nuxt", ".svelte-kit", ".output"})
+"""Folders of what was made out of this project: bundles hold other people's code."""
+_BEGINNINGS = frozenset({
+    "main", "app", "server", "index", "wsgi", "asgi", "manage", "settings", "urls", "api", "run", "__init__",
+})  # fmt: skip
+"""Names of files that a program begins with."""
+_BACKEND_FOLDERS = frozenset({"backend", "server", "api"})
+_BACKEND_SOURCES = (
+    PYTHON | SCRIPT - {"jsx", "tsx"} | {"go", "rs", "rb", "php", "java", "kt", "cs", "ex", "exs"}
+)
 MAX_DOTS = 200
 """On one line of TOML: the time that a dotted key takes grows with the square of its parts."""
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)")
@@ -63,7 +88,10 @@ class TechStack:
     def __init__(self) -> None:
         self._found: set[str] = set()
         self._has_page = False
+        self._has_server_folder = False
         self._manifests = 0
+        self._sources = 0
+        self._fetched = 0
 
     def see(self, path: str) -> bool:
         """A file exists. Returns whether its content is wanted: see ``read``."""
@@ -73,14 +101,35 @@ class TechStack:
         name = name.lower()
         self._has_page = self._has_page or name in {"index.html", "index.htm"}
         self._found.update(tech.name for tech in TECHNOLOGIES if _matches(name, tech.files))
+        kind = "" if _BUILT.intersection(folders) else _kind_of(name)
+        self._has_server_folder = self._has_server_folder or _is_server(folders, kind)
+        if kind in PYTHON | SCRIPT:
+            self._sources += 1
+            return self._sources <= MAX_SOURCES
         if _reader_of(name) is None or self._manifests >= MAX_MANIFESTS:
             return False
         self._manifests += 1
         return True
 
+    def worth_fetching(self, path: str) -> bool:
+        """Whether a wanted file that has not changed is to be fetched: see ``read``."""
+        name = path.rpartition("/")[2].lower()
+        if _kind_of(name) not in PYTHON | SCRIPT:
+            return True
+        if name.partition(".")[0] not in _BEGINNINGS or self._fetched >= MAX_FETCHED_SOURCES:
+            return False
+        self._fetched += 1
+        return True
+
     def read(self, path: str, content: bytes) -> None:
-        """The content of a manifest; more than MAX_MANIFEST_BYTES of it says nothing."""
-        reader = _reader_of(path.rpartition("/")[2].lower())
+        """The content of a manifest or a source. A manifest of more than MAX_MANIFEST_BYTES says nothing; of
+        a source its beginning is read.
+        """
+        name = path.rpartition("/")[2].lower()
+        if (kind := _kind_of(name)) in PYTHON | SCRIPT:
+            self._read_source(kind, content[:MAX_SOURCE_BYTES].decode("utf-8", "replace"))
+            return
+        reader = _reader_of(name)
         if reader is None or len(content) > MAX_MANIFEST_BYTES:
             return
         ecosystem, read = reader
@@ -88,6 +137,15 @@ class TechStack:
             packages = set(read(content.decode("utf-8-sig")))
         except (ValueError, RecursionError):  # not UTF-8, JSON or TOML
             return
+        self._use(ecosystem, packages)
+
+    def _read_source(self, kind: str, text: str) -> None:
+        if kind in PYTHON:
+            self._use("pip", {_normal(name) for name in python_imports(text)})
+        else:
+            self._use("npm", set(script_imports(text)))
+
+    def _use(self, ecosystem: str, packages: set[str]) -> None:
         for tech in TECHNOLOGIES:
             patterns = tech.npm if ecosystem == "npm" else tech.pip
             if any(_matches(package, patterns) for package in packages):
@@ -105,12 +163,27 @@ class TechStack:
 
     @property
     def has_backend(self) -> bool:
-        """A framework for servers."""
-        return any(tech.backend and tech.name in self._found for tech in TECHNOLOGIES)
+        """A framework for servers, or sources in a folder for them."""
+        return self._has_server_folder or any(
+            tech.backend and tech.name in self._found for tech in TECHNOLOGIES
+        )
 
 
 def _matches(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _kind_of(name: str) -> str:
+    """The extension of a source that somebody wrote; empty for minified ones and declarations of types."""
+    stem, _, extension = name.rpartition(".")
+    return "" if stem.endswith((".min", ".d", ".bundle")) else extension
+
+
+def _is_server(folders: list[str], kind: str) -> bool:
+    """Sources in ``backend/``, ``server/`` or ``api/`` at the top; ``backend/`` below one folder, too."""
+    if kind not in _BACKEND_SOURCES or not folders:
+        return False
+    return folders[0].lower() in _BACKEND_FOLDERS or "backend" in (folder.lower() for folder in folders[:2])
 
 
 def _reader_of(name: str) -> tuple[str, Any] | None:

@@ -5,7 +5,12 @@ import time
 
 import pytest
 
-from storage_service.projects.tech_stack import MAX_MANIFEST_BYTES, MAX_MANIFESTS, TechStack
+from storage_service.projects.tech_stack import (
+    MAX_FETCHED_SOURCES,
+    MAX_MANIFEST_BYTES,
+    MAX_MANIFESTS,
+    TechStack,
+)
 
 
 def stack_of(files: dict[str, str]) -> TechStack:
@@ -59,6 +64,7 @@ def test_what_is_found(files: dict[str, str], names: list[str]) -> None:
     [
         ({"index.html": ""}, True, False),
         ({"public/index.html": ""}, True, False),
+        ({"dist/index.html": ""}, True, False),
         ({"about.html": ""}, False, False),
         ({"package.json": '{"dependencies": {"vue": "3"}}'}, True, False),
         ({"package.json": '{"dependencies": {"express": "5"}}'}, False, True),
@@ -120,3 +126,82 @@ def test_a_key_of_many_parts_costs_nothing() -> None:
     ):
         assert stack_of({"pyproject.toml": text}).names == ["Python"]
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("files", "names", "back"),
+    [
+        ({"backend/main.py": "from fastapi import FastAPI\n..."}, ["FastAPI", "Python"], True),
+        ({"main.py": "import os, flask as f\n"}, ["Flask", "Python"], True),
+        ({"a/urls.py": "\tfrom django.urls import path"}, ["Django", "Python"], True),
+        ({"app.py": '"""Docs."""\nfrom fastapi.responses import Response'}, ["FastAPI", "Python"], True),
+        ({"app.py": "try:\n    import fastapi\nexcept ImportError: pass"}, ["FastAPI", "Python"], True),
+        ({"src/App.js": "import React from 'react';\n..."}, ["React"], False),
+        ({"src/main.js": 'import {\n  createApp,\n} from "vue"'}, ["Vue"], False),
+        ({"index.js": "const app = require('express')()"}, ["Express"], True),
+        ({"index.mjs": "const {default: e} = await import(\n'express')"}, ["Express"], True),
+        ({"index.ts": "export * from 'express';import 'http://a//b'"}, ["TypeScript", "Express"], True),
+        ({"src/m.js": "import { createRoot } from 'react-dom/client'"}, ["React"], False),
+        ({"a.js": "import sveltekit from '@sveltejs/kit/vite'"}, ["Svelte"], False),
+        ({"server/main.go": ""}, [], True),
+        ({"api/hello.ts": "export default () => 1"}, ["TypeScript"], True),
+        ({"site/backend/app.rb": ""}, [], True),
+    ],
+)
+def test_what_sources_import(files: dict[str, str], names: list[str], back: bool) -> None:
+    stack = stack_of(files)
+    assert (stack.names, stack.has_backend) == (names, back)
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"a.py": "# from fastapi import FastAPI"},
+        {"a.py": '"""\nfrom fastapi import FastAPI\n"""'},
+        {"a.py": "TEXT = '''\nimport flask\n'''"},
+        {"a.py": "x = 'import flask'"},
+        {"a.py": "from .flask import x\nfrom my.flask import y\nimport my.django\nimport flask_like"},
+        {"a.py": "important = 1; fromage = 2"},
+        {"a.py": '"""unterminated\nimport flask'},
+        {"a.js": "// import e from 'express'"},
+        {"a.js": "/*\nconst e = require('express')\n*/"},
+        {"a.js": "const text = `\nimport e from 'express'`"},
+        {"a.js": "const text = \"require('express')\""},
+        {"a.js": "import e from './express'; import f from '../express'; import g from 'express-like'"},
+        {"a.js": "my.require('express'); const from = 'express'; say('express')"},
+        {"src/api/client.ts": "fetch('/api')"},
+        {"server/README.md": "import express from 'express'"},
+        {"backend.md": "from fastapi import FastAPI"},
+        {"node_modules/a/index.js": "require('express')"},
+        {"venv/lib/a.py": "import flask"},
+        {"third_party/server/a.py": "import flask"},
+        {"dist/server/a.js": "require('express')"},
+        {"app.min.js": "require('express')"},
+        {"types.d.ts": "import e from 'express'"},
+    ],
+)
+def test_what_sources_only_mention(files: dict[str, str]) -> None:
+    stack = stack_of(files)
+    assert not {"FastAPI", "Flask", "Django", "Express"} & set(stack.names)
+    assert not stack.has_backend
+
+
+@pytest.mark.parametrize(
+    "piece", ["'''", '"""', "'", "`", "/*", "\\", "import ", "from 'a", "import a,", "require("]
+)
+def test_sources_cost_little(piece: str) -> None:
+    body = (piece * MAX_MANIFEST_BYTES)[:MAX_MANIFEST_BYTES].encode()
+    began = time.thread_time()
+    for name in ("a.py", "a.js"):
+        stack = TechStack()
+        assert stack.see(name)
+        stack.read(name, body)
+    assert time.thread_time() - began < 1
+
+
+def test_unchanged_sources_are_fetched_where_programs_begin() -> None:
+    stack = TechStack()
+    assert stack.worth_fetching("package.json")
+    assert not stack.worth_fetching("src/button.py")
+    wanted = [stack.worth_fetching(f"{number}/main.py") for number in range(MAX_FETCHED_SOURCES + 5)]
+    assert sum(wanted) == MAX_FETCHED_SOURCES
