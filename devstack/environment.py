@@ -68,6 +68,13 @@ class StackValues:
     embedded_s3: bool
 
 
+_SWIFT = {
+    "STRONGROOM_S3_SSE": "off",  # it answers 501 to encryption headers
+    # It keeps names in extended attributes, 4 KiB on ext4; a longer name is a 507 that looks like throttling.
+    "STRONGROOM_S3_MAX_KEY_BYTES": "800",
+}
+
+
 def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> dict[str, str]:
     """The environment of one process (GATEWAY, STORAGE, METADATA or MIGRATE), failpoints aside."""
     env = {key: value for key, value in caller.items() if not _withheld(key.upper(), name, values)}
@@ -85,7 +92,7 @@ def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> di
     if name == MIGRATE:
         env["STRONGROOM_MIGRATION_DATABASE_URL"] = values.owner_dsn
     if name == STORAGE and values.embedded_s3:
-        env |= s3_environ(values.s3) | {"STRONGROOM_S3_SSE": "off"}  # Swift answers 501 to encryption headers
+        env |= s3_environ(values.s3) | _SWIFT
     return env
 
 

@@ -32,6 +32,8 @@ class S3Settings(SettingsBase):
     ``conditional_writes`` off, ``multipart_checksum`` other than auto: for stores that answer errors to them.
     ``call_seconds``: how long one call may wait for the store with all its tries, apart from the time in
     which bytes move, and from what a large copy or Complete takes.
+    ``s3_max_key_bytes``: the longest key that the store holds, counted as in a URL (a byte that is not ASCII
+    is three); 3,072 is all of S3's 1,024.
     ``public_endpoint_url``: the name by which clients reach S3 in signed URLs; ``public_base_url``: a CDN
     in front of public files. ``cloudfront_key_id`` and ``cloudfront_private_key`` (PEM, or the path of one):
     that CDN is CloudFront and asks for signatures (docs/public-files.md).
@@ -73,6 +75,7 @@ class S3Settings(SettingsBase):
     s3_sse: SseMode = "auto"
     s3_kms_key_id: str | None = None
     s3_storage_class: StorageClass | None = None
+    s3_max_key_bytes: int = Field(default=3072, ge=256, le=3072)
     s3_addressing_style: Literal["auto", "path", "virtual"] = "auto"
     s3_sign_payload: Literal["auto", "always", "never"] = "auto"
     s3_public_endpoint_url: str | None = None

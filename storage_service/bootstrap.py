@@ -279,6 +279,7 @@ def s3_options(settings: S3Settings) -> S3Options:
         connect_timeout=settings.s3_call_seconds / 3,
         read_timeout=settings.s3_call_seconds / 2,
         reply_timeout=settings.s3_call_seconds / 2,
+        max_key_bytes=settings.s3_max_key_bytes,
     )
     if settings.s3_sse == "auto":  # AWS encrypts; other stores often answer 501
         return replace(options, encryption="AES256" if options.on_aws else "off")

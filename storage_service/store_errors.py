@@ -153,6 +153,16 @@ class EntityTooLarge(StoreError):
     advice = "The object is larger than the object store accepts."
 
 
+class KeyTooLong(StoreError):
+    """A longer key than the store holds. ``limit``: bytes, as in a URL; 0 where only the store knows it."""
+
+    advice = "The path is longer than the object store can hold; shorten it."
+
+    def __init__(self, message: str | None = None, *, limit: int = 0, **facts: object) -> None:
+        super().__init__(message, **facts)  # type: ignore[arg-type]
+        self.limit = limit
+
+
 class InvalidRequest(StoreError):
     """The store finds the request malformed: a bug here, or a store that deviates from S3."""
 

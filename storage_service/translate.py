@@ -21,7 +21,7 @@ def translated() -> Iterator[None]:
         raise to_strongroom(error) from error
 
 
-def to_strongroom(error: store.StoreError) -> errors.StrongroomError:  # noqa: PLR0911 - a table in code
+def to_strongroom(error: store.StoreError) -> errors.StrongroomError:  # noqa: C901, PLR0911 - a table in code
     """The message is the adapter's: it says what to do and names no host, key or secret."""
     message = str(error)
     match error:
@@ -39,6 +39,16 @@ def to_strongroom(error: store.StoreError) -> errors.StrongroomError:  # noqa: P
             return errors.UploadLost(message)
         case store.ObjectNotFound():
             return errors.ObjectLost("The stored object is missing from the object store; tell the operator.")
+        case store.KeyTooLong():
+            facts = {"path": "", "rule": "max_store_key_bytes"}
+            limit = {"limit": str(error.limit)} if error.limit else {}
+            return errors.PathInvalid(message, metadata=facts | limit)
+        case store.EntityTooLarge():
+            return errors.SizeLimitExceeded(message, metadata={"limit": "", "family": "the object store"})
+        case store.InsufficientStorage():
+            return errors.ObjectStoreFull(message)
+        case store.InvalidRequest():
+            return errors.ObjectStoreRefused(message)
         case store.NotSupportedByStore():
             return errors.Unimplemented(message, metadata={"feature": error.option})
     return errors.ObjectStoreUnavailable(message, retry_after=error.retry_after or RETRY_SECONDS)

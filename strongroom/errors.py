@@ -41,7 +41,9 @@ __all__ = [
     "NotFound",
     "ObjectLost",
     "ObjectStoreDenied",
+    "ObjectStoreFull",
     "ObjectStoreNoCredentials",
+    "ObjectStoreRefused",
     "ObjectStoreThrottled",
     "ObjectStoreUnavailable",
     "ObjectStoreWrongRegion",
@@ -275,6 +277,14 @@ class ObjectStoreNoCredentials(StrongroomError, code=Code.FAILED_PRECONDITION, h
 
 class ObjectStoreWrongRegion(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=503):
     """The bucket is in another region than configured."""
+
+
+class ObjectStoreFull(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=507):
+    """The object store has no room; trying again does not help before its operator has made some."""
+
+
+class ObjectStoreRefused(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=502):
+    """The object store finds our request invalid and will again; its operator has to look at it."""
 
 
 class BucketMissing(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=503):

@@ -6,7 +6,8 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import quote
 
 from storage_service import store_errors as domain
 from storage_service.objects import Doubtful
@@ -24,6 +25,9 @@ from storage_service.s3.wire import Head
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+_LONGEST_LETTER: Final = 12
+"""Four bytes of UTF-8, each three characters of a URL."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -44,6 +48,17 @@ class S3Context:
     public_endpoint: Endpoint
     liveness: Liveness | None = None
     on_mid_body: Callable[[str], None] | None = None
+
+    def check_key(self, key: str, operation: str) -> None:
+        """A key that the store can't hold is not sent. Raises KeyTooLong."""
+        limit = self.settings.max_key_bytes
+        if len(key) * _LONGEST_LETTER > limit and len(quote(key, safe="/")) > limit:
+            raise domain.KeyTooLong(
+                f"With what stands before it, the path is longer than {limit} bytes (as in a URL), the most"
+                " that the object store can hold; shorten it.",
+                limit=limit,
+                operation=operation,
+            )
 
     async def control(
         self,

@@ -31,6 +31,7 @@ class S3Copier(S3Multipart):
         self, source: ObjectRef, key: str, attrs: ObjectAttributes, *, size: int, if_match: str | None = None
     ) -> PutResult:
         """See ObjectCopier.copy."""
+        self._context.check_key(key, "CopyObject")
         settings = self._context.settings
         if size > settings.copy_threshold:
             return await self._copy_in_parts(source, key, attrs, size=size, if_match=if_match)

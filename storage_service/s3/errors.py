@@ -35,6 +35,11 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "InvalidPartOrder": domain.InvalidPart,
     "EntityTooSmall": domain.InvalidPart,
     "EntityTooLarge": domain.EntityTooLarge,
+    "EntityTooLargeException": domain.EntityTooLarge,
+    "KeyTooLong": domain.KeyTooLong,
+    "KeyTooLongError": domain.KeyTooLong,
+    "InvalidURI": domain.KeyTooLong,  # AWS: "couldn't parse the specified URI", of keys it can't take
+    "XMinioInvalidObjectName": domain.KeyTooLong,
     "InvalidRange": domain.RangeNotSatisfiable,
     "SlowDown": domain.StoreThrottled,
     "SlowDownRead": domain.StoreThrottled,
@@ -62,6 +67,8 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "QuotaExceeded": domain.InsufficientStorage,
     "InsufficientStorage": domain.InsufficientStorage,
     "XMinioStorageFull": domain.InsufficientStorage,
+    "StorageFull": domain.InsufficientStorage,
+    "XMinioAdminBucketQuotaExceeded": domain.InsufficientStorage,
     # another request on the same key was in flight: what it did shows in HEAD
     "ConditionalRequestConflict": domain.StoreUnavailable,
     "OperationAborted": domain.StoreUnavailable,
@@ -80,6 +87,7 @@ _BY_STATUS: dict[int, type[StoreError]] = {
     409: domain.StoreUnavailable,
     412: domain.PreconditionFailed,
     413: domain.EntityTooLarge,
+    414: domain.KeyTooLong,
     416: domain.RangeNotSatisfiable,
     429: domain.StoreThrottled,
     501: domain.NotSupportedByStore,
@@ -207,6 +215,8 @@ def _message(facts: _Facts) -> str | None:
     if code in {"SignatureDoesNotMatch", "InvalidAccessKeyId"}:
         keys = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
         return f"The object store does not know these credentials; check {keys}."
+    if code in {"InvalidURI", "XMinioInvalidObjectName"}:
+        return "The object store can't hold a file of this path; rename it."
     if code == "ExpiredToken":
         return "The credentials for the object store have expired; renew them."
     if facts.region and (_BY_CODE.get(code) is domain.WrongRegion or facts.status == 301):

@@ -37,6 +37,7 @@ class S3Multipart(S3Writer):
 
     async def create(self, key: str, attrs: ObjectAttributes, *, doubtful: Doubtful | None = None) -> str:
         """See MultipartWriter.create."""
+        self._context.check_key(key, "CreateMultipartUpload")
         settings = self._context.settings
         parameters = object_parameters(attrs, settings)
         if settings.checksum_mode in {"full_object", "composite"}:

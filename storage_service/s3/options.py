@@ -34,6 +34,8 @@ class S3Options:
     none. ``auto`` is full_object on AWS and parts elsewhere. ``content_md5`` adds Content-MD5 to bodies, for
     stores that verify nothing else (1.2 CPU s/GiB).
 
+    ``max_key_bytes``: the longest key the store holds, as it stands in a URL; a longer one is not sent.
+
     ``conditional_writes``: off for stores that answer If-None-Match with an error.
 
     Memory: bodies being sent belong to the caller; each open download holds at most two chunks of
@@ -62,6 +64,7 @@ class S3Options:
     encryption: Encryption = "off"
     kms_key_id: str | None = None
     storage_class: str | None = None
+    max_key_bytes: int = 3072
     multipart_checksum: MultipartChecksum = "auto"
     content_md5: bool = False
     conditional_writes: bool = True

@@ -54,6 +54,7 @@ class S3UrlSigner:
         self, key: str, attrs: ObjectAttributes, *, size: int, crc32c: int | None, expires: timedelta
     ) -> SignedRequest:
         """See UrlSigner.presign_put."""
+        self._context.check_key(key, "PutObject")
         headers = object_headers(attrs, self._context.settings) | self._body_headers(size, crc32c)
         return await self._presign("PUT", key, {}, headers, expires)
 
@@ -61,6 +62,7 @@ class S3UrlSigner:
         self, key: str, attrs: ObjectAttributes, *, min_size: int, max_size: int, expires: timedelta
     ) -> PostForm:
         """See UrlSigner.post_form."""
+        self._context.check_key(key, "PostObject")
         headers = object_headers(attrs, self._context.settings)
         fields = {"key": key, "Content-Type": headers.pop("content-type"), **headers}
         fields["success_action_status"] = "201"

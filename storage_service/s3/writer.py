@@ -61,6 +61,7 @@ class S3Writer(S3Reader):
         """See ObjectWriter.put."""
         if size > MAX_PUT_SIZE:
             raise EntityTooLarge(operation="PutObject")
+        self._context.check_key(key, "PutObject")
         context, conditional = self._context, if_none_match and self._context.settings.conditional_writes
         headers = object_headers(attrs, context.settings)
         if conditional:

@@ -64,7 +64,9 @@ _EXIT_CODES = {
 #: Set-up of the service, not something the request conflicts with.
 _SERVICE_SETUP = (
     errors.ObjectStoreDenied,
+    errors.ObjectStoreFull,
     errors.ObjectStoreNoCredentials,
+    errors.ObjectStoreRefused,
     errors.ObjectStoreWrongRegion,
     errors.BucketMissing,
     errors.BucketNotVersioned,

@@ -144,7 +144,7 @@ def listed(slug: str, version: int, files: dict[str, bytes]) -> dict[str, Any]:
         "name": "My site", "slug": slug, "created_date": float,
         "created_date_formatted": lambda text: len(text) == len("2026-01-02 03:04"),
         "preview_url": lambda url: url.startswith("http://") and "/api/preview/" in url and url.endswith("/"),
-        "editor_url": f"/project/{slug}", "has_frontend": True, "has_backend": "requirements.txt" in files,
+        "editor_url": f"/project/{slug}", "has_frontend": True, "has_backend": True,
         "tech_stack": lambda stack: "Python" in stack, "file_count": len(files), "version": version,
         "updated_at": TIME,
     }  # fmt: skip
@@ -275,3 +275,11 @@ def test_deleting(http: httpx.Client, slug: str) -> None:
     check_problem(http.get(f"{PATH}/{slug}/versions"), 404, "PROJECT_NOT_FOUND")
     assert json.loads(http.get(PATH).text)["projects"] == []
     assert save(http, slug).json()["project"]["version"] == 1
+
+
+@pytest.mark.parametrize("path", ["\u65e5" * 250, "a" * 990, "=" * 400, "\U0001f600/" * 90 + "a"])
+def test_paths_that_the_store_cannot_hold(http: httpx.Client, slug: str, path: str) -> None:
+    """The embedded store keeps names in the file system's attributes: S3's own limit is longer."""
+    problem = check_problem(save(http, slug, {"a": b"1", path: b"2"}), 422, "PATH_INVALID")
+    assert problem["metadata"]["rule"] in ("max_store_key_bytes", "max_key_bytes")
+    assert http.get(f"{PATH}/{slug}").status_code == 404

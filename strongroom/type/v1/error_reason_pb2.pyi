@@ -132,6 +132,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE, 503. Postgres does not answer."""
     ERROR_REASON_SERVICE_UNAVAILABLE: _ErrorReason.ValueType  # 79
     """UNAVAILABLE, 503. One of Strongroom's services does not answer. {service}"""
+    ERROR_REASON_OBJECT_STORE_FULL: _ErrorReason.ValueType  # 80
+    """FAILED_PRECONDITION, 507. The object store has no room; trying again does not help."""
+    ERROR_REASON_OBJECT_STORE_REFUSED: _ErrorReason.ValueType  # 81
+    """FAILED_PRECONDITION, 502. The object store finds the request invalid, and will again."""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 90
     """DEADLINE_EXCEEDED, 504. The caller's deadline passed."""
     ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 91
@@ -263,6 +267,10 @@ ERROR_REASON_DATABASE_UNAVAILABLE: ErrorReason.ValueType  # 78
 """UNAVAILABLE, 503. Postgres does not answer."""
 ERROR_REASON_SERVICE_UNAVAILABLE: ErrorReason.ValueType  # 79
 """UNAVAILABLE, 503. One of Strongroom's services does not answer. {service}"""
+ERROR_REASON_OBJECT_STORE_FULL: ErrorReason.ValueType  # 80
+"""FAILED_PRECONDITION, 507. The object store has no room; trying again does not help."""
+ERROR_REASON_OBJECT_STORE_REFUSED: ErrorReason.ValueType  # 81
+"""FAILED_PRECONDITION, 502. The object store finds the request invalid, and will again."""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 90
 """DEADLINE_EXCEEDED, 504. The caller's deadline passed."""
 ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 91
