@@ -67,7 +67,9 @@ CORS_METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT
 def build_app(services: Services) -> ASGIApp:
     """The application over ``services``."""
     settings = services.settings
-    app: ASGIApp = TusProtocol(Problems(Dispatcher(services, RouteTable(all_operations()))))
+    app: ASGIApp = TusProtocol(
+        Problems(Dispatcher(services, RouteTable(all_operations())), services.draining)
+    )
     if settings.cors_origins:
         from starlette.middleware.cors import CORSMiddleware  # noqa: PLC0415 - 3 MiB, where it is wanted
 

@@ -33,7 +33,7 @@ async def serve(settings: GatewaySettings) -> int:
         if settings.metrics_bind:
             at = await stack.enter_async_context(serve_metrics(settings.metrics_bind, services.metrics))
             log.info("metrics", url=f"http://{at}/metrics")
-        server = make_server(build_app(services), settings, services.metrics)
+        server = make_server(build_app(services), settings, services.metrics, services.draining)
         garbage.settle()
         sys.stdout.write(f"gateway listening on {address_of(listener)}\n")
         sys.stdout.flush()

@@ -61,8 +61,9 @@ class Watch:
     async def __aiter__(self) -> AsyncIterator[WatchResponse]:
         """Events and heartbeats. Ends quietly when the service ends the stream: the client comes again."""
         try:
-            while (message := await self._rpc.read()) is not aio.EOF:
-                yield message
+            with self._call.services.draining.endless(self.close):
+                while (message := await self._rpc.read()) is not aio.EOF:
+                    yield message
         except asyncio.CancelledError:
             if not self._closed and not self._call.client.gone:
                 raise

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateway.backend import Metadata, Storage
 from gateway.config import GatewaySettings
+from gateway.draining import Draining
 from gateway.metrics import Metrics
 from gateway.readiness import Readiness
 from servicekit.auth import Authenticator
@@ -23,3 +24,4 @@ class Services:
     readiness: Readiness
     metrics: Metrics
     limiter: Limiter
+    draining: Draining = field(default_factory=Draining)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.draining import Draining, cut_off
 from gateway.middleware.access import GONE
 from gateway.problems import ClientGone, problem_for, problem_for_bug
 from gateway.reply import Reply
@@ -20,8 +23,9 @@ class Problems:
     the client.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, draining: Draining) -> None:
         self._app = app
+        self._draining = draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = False
@@ -29,11 +33,19 @@ class Problems:
         async def watched(message: Message) -> None:
             nonlocal started
             started = True
+            if self._draining.begun and message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
             await send(message)
 
         try:
-            await self._app(scope, receive, watched)
+            with self._draining.request():
+                await self._app(scope, receive, watched)
             return
+        except asyncio.CancelledError:
+            if not self._draining.is_cut or (task := asyncio.current_task()) is None:
+                raise
+            task.uncancel()
+            reply = _explained(cut_off())
         except ClientGone:
             scope[GONE] = True
             return
@@ -48,7 +60,7 @@ class Problems:
         if started:
             log.error("answer broken off", status=reply.status)
             return
-        await reply.send_to(scope, receive, send)
+        await reply.send_to(scope, receive, watched)
 
 
 def _explained(error: StrongroomError) -> Reply:

@@ -20,8 +20,10 @@ async def livez(call: Call) -> Reply:  # noqa: ARG001 - a handler's signature
 
 
 @routes.add("GET", "/healthz")
-async def healthz(call: Call) -> Reply:  # noqa: ARG001 - a handler's signature
+async def healthz(call: Call) -> Reply:
     """The process takes requests; says nothing about what is behind it, which every replica shares."""
+    if call.services.draining.begun:
+        raise ServiceUnavailable("This server is leaving; ask another one.", retry_after=1.0)
     return json_reply({"status": "ok"})
 
 

@@ -9,11 +9,13 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
 from gateway.config import GatewaySettings
+from gateway.draining import Draining
 from gateway.metrics import Metrics
 from gateway.server.connection_table import ConnectionTable, with_table
 from gateway.server.limits import ConnectionLimits
@@ -24,18 +26,30 @@ from servicekit.net import is_loopback, join_address, split_address
 from servicekit.settings import SettingError
 
 BACKLOG = 2048
+#: How long clients have to take the answer that a request was cut. Seconds.
+CUT_SECONDS = 3
 
 
 class PortTaken(Exception):
     """The address can't be bound; ``str()`` is one line that says what to do."""
 
 
+@dataclass(frozen=True)
+class DrainTimes:
+    """Seconds: how long the listener stays open after the signal, and requests may go on after that."""
+
+    pause: float
+    drain: float
+
+
 class GatewayServer(Server):
     """uvicorn's server, with its own signals and a look at every connection once a second."""
 
-    def __init__(self, config: Config, metrics: Metrics) -> None:
+    def __init__(self, config: Config, metrics: Metrics, draining: Draining, times: DrainTimes) -> None:
         super().__init__(config)
         self._metrics = metrics
+        self._draining = draining
+        self._times = times
 
     async def on_tick(self, counter: int) -> bool:
         """Uvicorn's clock, ten times a second."""
@@ -60,8 +74,23 @@ class GatewayServer(Server):
                 loop.remove_signal_handler(number)
 
     def stop(self) -> None:
-        """Stop accepting; requests in progress get the drain time."""
-        self.should_exit = True
+        """Say that no more should come; after the pause stop accepting. Requests in progress get the drain
+        time.
+        """
+        self._draining.begin()
+        if self._times.pause:
+            asyncio.get_running_loop().call_later(self._times.pause, setattr, self, "should_exit", True)
+        else:
+            self.should_exit = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Uvicorn's; what is still running at the end of the drain time gets an answer first."""
+        self._draining.end_streams()
+        cutter = asyncio.get_running_loop().call_later(self._times.drain, self._draining.cut)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            cutter.cancel()
 
 
 def bind(settings: GatewaySettings) -> socket.socket:
@@ -100,7 +129,9 @@ def bind(settings: GatewaySettings) -> socket.socket:
     return listener
 
 
-def make_server(app: ASGIApp, settings: GatewaySettings, metrics: Metrics) -> GatewayServer:
+def make_server(
+    app: ASGIApp, settings: GatewaySettings, metrics: Metrics, draining: Draining
+) -> GatewayServer:
     """A server for ``app``; ``serve(sockets=[listener])`` runs it until ``stop`` or a signal."""
     limits = ConnectionLimits.from_settings(settings)
     table = ConnectionTable(
@@ -122,11 +153,12 @@ def make_server(app: ASGIApp, settings: GatewaySettings, metrics: Metrics) -> Ga
         server_header=False,
         backlog=BACKLOG,
         timeout_keep_alive=int(max(1, settings.keep_alive_seconds)),
-        timeout_graceful_shutdown=int(max(1, settings.drain_seconds)),
+        timeout_graceful_shutdown=int(settings.drain_seconds) + CUT_SECONDS,
         ssl_certfile=settings.http_tls_cert,
         ssl_keyfile=str(settings.http_tls_key) if settings.http_tls_key else None,
     )
-    return GatewayServer(config, metrics)
+    times = DrainTimes(settings.drain_pause_seconds, settings.drain_seconds)
+    return GatewayServer(config, metrics, draining, times)
 
 
 def address_of(listener: socket.socket) -> str:

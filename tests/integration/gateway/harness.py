@@ -67,7 +67,7 @@ async def run_gateway(**changes: Any) -> AsyncIterator[Running]:
         chosen = settings(**(addresses | changes))
         listener = bind(chosen)
         async with open_services(chosen) as services:
-            server = make_server(build_app(services), chosen, services.metrics)
+            server = make_server(build_app(services), chosen, services.metrics, services.draining)
             running = asyncio.create_task(server._serve([listener]))
             address = address_of(listener)
             async with httpx.AsyncClient(

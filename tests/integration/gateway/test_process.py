@@ -113,6 +113,28 @@ async def test_sigterm_lets_requests_finish() -> None:
     assert code == 0
 
 
+async def test_the_balancer_hears_first() -> None:
+    more = {"STRONGROOM_DRAIN_PAUSE_SECONDS": "1.5"}
+    async with run_backends(settings()) as backends, start(**to(backends, **more)) as process:
+        base = f"http://{await address_of(process)}"
+        async with (
+            httpx.AsyncClient(base_url=base, headers=bearer(), trust_env=False) as client,
+            client.stream("GET", "/api/notifications") as events,
+        ):
+            process.send_signal(signal.SIGTERM)
+            async with asyncio.timeout(1.2):
+                while (health := await client.get("/healthz")).status_code == 200:
+                    pass
+            assert (health.status_code, health.headers["connection"]) == (503, "close")
+            assert (await client.get("/livez")).status_code == 200
+            listed = await client.get("/api/v1/s3/files")
+            assert (listed.status_code, listed.headers["connection"]) == (200, "close")
+            async with asyncio.timeout(20):
+                await events.aread()  # ends as an answer ends: nothing is broken off
+        code, _ = await ended(process)
+    assert code == 0
+
+
 async def test_sigterm_does_not_wait_for_ever() -> None:
     async with (
         run_backends(settings()) as backends,
@@ -125,10 +147,14 @@ async def test_sigterm_does_not_wait_for_ever() -> None:
             running = asyncio.create_task(client.post(UPLOAD, content=body, headers=headers))
             await until(lambda: backends.storage.faults.open_streams == 1, "the upload did not begin")
             process.send_signal(signal.SIGTERM)
-            code, _ = await ended(process)
-            with contextlib.suppress(httpx.TransportError):
-                assert (await running).status_code >= 500
+            reply = await running
+            assert (reply.status_code, reply.json()["code"]) == (503, "SERVICE_UNAVAILABLE")
+            assert reply.headers["content-type"] == "application/problem+json"
+            assert int(reply.headers["retry-after"]) >= 1
+            assert reply.headers["connection"] == "close"
+            code, errors = await ended(process)
         assert code == 0
+        assert "Exception in ASGI" not in errors
         await until(lambda: backends.storage.faults.ended_early == 1, "the upload goes on")
 
 

@@ -1,0 +1,69 @@
+"""Leaving in good order: who asks for health hears it first, then nobody new gets in, and what does not end
+in time is told so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from strongroom.errors import ServiceUnavailable
+
+RETRY_SECONDS = 1.0
+
+
+class Draining:
+    """One per process. ``begun``: it has been told to leave. ``is_cut``: requests still running are ended."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.is_cut = False
+        self._running: set[asyncio.Task[Any]] = set()
+        self._endless: list[Callable[[], Any]] = []
+
+    def begin(self) -> None:
+        """Answers say ``Connection: close`` from now on, and ``/healthz`` that no more should come."""
+        self.begun = True
+
+    def end_streams(self) -> None:
+        """Nobody gets in any more: streams of events end, and their readers go elsewhere."""
+        for end in tuple(self._endless):
+            end()
+
+    def cut(self) -> None:
+        """The time is over: each request that has no answer yet gets one that says so."""
+        self.is_cut = True
+        for task in tuple(self._running):
+            task.cancel()
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Around a request, in its own task."""
+        task = asyncio.current_task()
+        if task is None:
+            raise RuntimeError("a request runs in a task")
+        self._running.add(task)
+        try:
+            yield
+        finally:
+            self._running.discard(task)
+
+    @contextmanager
+    def endless(self, end: Callable[[], Any]) -> Iterator[None]:
+        """Around a stream that ends only when ``end`` is called."""
+        self._endless.append(end)
+        try:
+            yield
+        finally:
+            self._endless.remove(end)
+
+
+def cut_off() -> ServiceUnavailable:
+    """What a request is told that could not be answered before the process left."""
+    return ServiceUnavailable(
+        "This server is leaving before the request was done; send it again.",
+        retry_after=RETRY_SECONDS,
+        metadata={"service": "gateway"},
+    )
