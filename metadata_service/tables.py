@@ -3,7 +3,7 @@
 Queries are plain SQL beside the code that runs them (psycopg, no ORM). Primary keys begin with `owner_id`:
 every unique key and foreign key carries the owner, so that no row can refer to another owner's. The one
 exception is `blobs_exclusive_key`, unique over all owners, because S3 keys are; callers cannot choose such
-a key.
+a key (docs/decisions/0021).
 
 Row-level security (FORCEd, the same policy on each table) is written in the migrations.
 """
