@@ -73,14 +73,14 @@ WHERE owner_id = %(owner)s AND request_id = %(request_id)s AND blob_id <> %(id)s
 """
 
 _FORGET: Final = """
-DELETE FROM idempotency_keys AS keys USING (
-    SELECT due.owner_id, due.request_id FROM idempotency_keys AS due
-    LEFT JOIN blobs AS attempt ON attempt.owner_id = due.owner_id AND attempt.id = due.blob_id
-    WHERE due.expires_at <= now() AND (due.reply IS NOT NULL OR attempt.state IS NULL OR attempt.state NOT IN
-    (1, 2))
-    LIMIT %(limit)s
-) AS old
-WHERE keys.owner_id = old.owner_id AND keys.request_id = old.request_id AND keys.expires_at <= now()
+DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
+    SELECT due.ctid FROM idempotency_keys AS due
+    WHERE due.expires_at <= now() AND (due.reply IS NOT NULL OR NOT EXISTS (
+        SELECT FROM blobs AS attempt
+        WHERE attempt.owner_id = due.owner_id AND attempt.id = due.blob_id AND attempt.state IN (1, 2)
+    ))
+    ORDER BY due.expires_at LIMIT %(limit)s FOR UPDATE OF due SKIP LOCKED
+)) AND expires_at <= now()
 """
 
 

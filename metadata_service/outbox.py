@@ -25,11 +25,10 @@ from strongroom.metadata.v1.reservation_service_pb2 import ReportImportFailureRe
 
 _APPEND: Final = "INSERT INTO events (owner_id, type, subject_id, payload) VALUES (%s, %s, %s, %s)"
 _FORGET: Final = """
-DELETE FROM events USING (
-    SELECT owner_id, xid, id FROM events
-    WHERE created_at <= now() - make_interval(secs => %(keep)s) LIMIT %(limit)s
-) AS old
-WHERE events.owner_id = old.owner_id AND events.xid = old.xid AND events.id = old.id
+DELETE FROM events WHERE ctid = ANY(ARRAY(
+    SELECT ctid FROM events WHERE created_at <= now() - make_interval(secs => %(keep)s)
+    ORDER BY created_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+))
 """
 
 

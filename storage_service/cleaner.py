@@ -36,6 +36,8 @@ BEFORE_PURGE = failpoints.register("storage.cleaner.before_purge")
 
 BATCH = 50
 PARALLEL = 4
+FULL_HOUSEKEEPING = 200
+"""The smallest batch of metadata_service's housekeeping: where as many rows moved, more are likely."""
 
 
 class CleanerStore(RemovalStore, Protocol):
@@ -62,7 +64,7 @@ class Cleaner:
         async with asyncio.TaskGroup() as group:
             for blob in claim.blobs:
                 group.create_task(self._clean_one(slots, blob))
-        return len(claim.blobs) == BATCH
+        return len(claim.blobs) == BATCH or claim.housekeeping >= FULL_HOUSEKEEPING
 
     async def _clean_one(self, slots: asyncio.Semaphore, blob: blob_pb2.Blob) -> None:
         """Never raises an Exception: the group would cancel the other rows."""

@@ -1,0 +1,110 @@
+"""What runs with every claim and every sweep finds its rows by an index, however many there are."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+import psycopg
+import pytest
+
+from metadata_service import cleaning, idempotency, outbox
+from metadata_service.projects import giving_up
+from metadata_service.projects import keys as project_keys
+from metadata_service.sessions import housekeeping
+from tests.databases import Logins
+from tests.integration.metadata_service.world import World, make_world
+
+ROWS: Final = 30_000
+SEED: Final = (
+    f"""
+    INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, content_type, spec, object_metadata,
+        reserved_bytes, reserved_files, lease_expires_at, not_before, size_bytes, crc32c)
+    SELECT 'user' || n % 500, gen_random_uuid(), CASE WHEN n % 1000 < 4 THEN 1 + n % 1000 WHEN n % 1000 < 6
+        THEN n % 1000 ELSE 3 END, 1, 1, 'key/' || n, n % 3 = 0, '', '', '{{}}', 0, 0, now() + interval '1 h',
+        now() + interval '1 h', 1, 1
+    FROM generate_series(1, {ROWS}) AS n
+    """,
+    f"""
+    INSERT INTO events (owner_id, type, subject_id, payload, created_at)
+    SELECT 'user' || n % 500, 1, n::text, '{{}}', now() - n * interval '4 s'
+    FROM generate_series(1, {ROWS}) AS n
+    """,
+    f"""
+    INSERT INTO idempotency_keys (owner_id, request_id, fingerprint, blob_id, reply, expires_at)
+    SELECT 'user' || n % 500, n::text, '', gen_random_uuid(), CASE WHEN n % 2 = 0 THEN ''::bytea END,
+        now() + (n - 5000) * interval '4 s'
+    FROM generate_series(1, {ROWS}) AS n
+    """,
+    """
+    INSERT INTO files (owner_id, id, family, key, blob_id, filename, content_type, size_bytes, etag,
+        generation, crc32c, metadata, visibility, expires_at)
+    SELECT owner_id, gen_random_uuid(), 1, key, id, 'a', '', 1, '', 1, 1, '{}', 1,
+        CASE WHEN crc32c > 0 AND key < 'key/101' THEN now() + interval '1 h' END
+    FROM blobs WHERE state = 3
+    """,
+    "ANALYZE",
+)
+STATEMENTS: Final[dict[str, str]] = {
+    "expire": cleaning._EXPIRE,
+    "claim completing": cleaning._CLAIM_COMPLETING,
+    "claim due": cleaning._CLAIM_DUE,
+    "ended files": cleaning._ENDED_FILES,
+    "settled keys": cleaning._SETTLED_KEYS,
+    "forget answers": idempotency._FORGET,
+    "forget events": outbox._FORGET,
+    "expire partials": housekeeping._EXPIRE_PARTIALS,
+    "sweep sessions": housekeeping._SWEEP,
+    "forget sessions": housekeeping._FORGET,
+    "silent saves": giving_up._SILENT,
+    "claim project keys": project_keys._CLAIM,
+}
+VALUES: Final[dict[str, Any]] = {
+    "limit": 50,
+    "claim": 30.0,
+    "keep": 86_400.0,
+    "grace": 3600.0,
+    "owner": "",
+    "slug": "",
+    "keys": [f"key/{n}" for n in range(1, 1001)],
+}
+#: Tables that grow; the others are as small as what is under way.
+GROWING: Final = ("blobs", "events", "files", "idempotency_keys")
+
+
+@pytest.fixture(scope="module")
+def grown(module_database: Logins) -> Logins:
+    """A database with some tens of thousands of rows, of which few are due."""
+    with psycopg.connect(module_database.owner, autocommit=True) as connection:
+        connection.execute("SET app.scope = 'system'")
+        for statement in SEED:
+            connection.execute(statement)
+    return module_database
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_table_that_grows_is_read_whole(grown: Logins, name: str) -> None:
+    statement = STATEMENTS[name]
+    values: Any = VALUES if "%(" in statement else (50,)
+    with psycopg.connect(grown.app) as connection:
+        connection.execute("SELECT set_config('app.scope', 'system', false)")
+        plan = [row[0] for row in connection.execute("EXPLAIN " + statement, values)]
+        connection.rollback()
+    scans = [line for line in plan if any(f"Seq Scan on {table}" in line for table in GROWING)]
+    assert scans == [], "\n".join(plan)
+
+
+async def test_a_thousand_answers_and_events_are_forgotten_at_a_time(grown: Logins) -> None:
+    async with make_world(grown) as world:
+        before = _left(world)
+        began = time.monotonic()
+        for _ in range(3):
+            _, moved = await world.cleaning.claim(50)
+            assert moved >= 2 * cleaning.FORGET_BATCH
+        assert time.monotonic() - began < 3 * cleaning.FORGET_BATCH / 500
+        assert [was - now for was, now in zip(before, _left(world), strict=True)] == [3000, 3000]
+
+
+def _left(world: World) -> list[int]:
+    counts = (world.logins.rows(f"SELECT count(*) FROM {name}") for name in ("events", "idempotency_keys"))
+    return [int(rows[0][0]) for rows in counts]
