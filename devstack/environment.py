@@ -7,6 +7,7 @@ What makes migrations (the owner's login) is known to `migrate` alone.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -85,6 +86,8 @@ def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> di
         env[_METRICS] = metrics
     if name == GATEWAY:
         env.setdefault("STRONGROOM_CORS_ORIGINS", LOCAL_ORIGINS)
+    if name != MIGRATE:
+        env.setdefault("STRONGROOM_GATEWAY_SECRET", _gateway_secret(values.internal_secret))
     if name in (STORAGE, METADATA):
         env["STRONGROOM_INTERNAL_SECRET"] = values.internal_secret
     if name in (METADATA, MIGRATE):
@@ -94,6 +97,11 @@ def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> di
     if name == STORAGE and values.embedded_s3:
         env |= s3_environ(values.s3) | _SWIFT
     return env
+
+
+def _gateway_secret(internal_secret: str) -> str:
+    """One that doesn't tell the gateway the other."""
+    return hashlib.sha256(f"gateway {internal_secret}".encode()).hexdigest()
 
 
 def failpoints(name: str, caller: Mapping[str, str]) -> dict[str, str]:

@@ -12,8 +12,10 @@ from starlette.types import Scope
 from gateway.auth import authenticate
 from gateway.routing import Operation
 from gateway.services import Services
+from servicekit.context import current
 from servicekit.limits import Holds
 from servicekit.limits.addresses import behind_proxies, client_key
+from servicekit.limits.gateway_credential import GatewayCredential
 from servicekit.limits.limiter import IMPORTS, TRANSFERS, WATCHES
 from servicekit.principal import Principal
 from strongroom.errors import TokenExpired, TokenInvalid, TokenMissing
@@ -53,12 +55,15 @@ class Admission:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._limiter = services.limiter
+        secret = services.settings.gateway_secret
+        self._credential = GatewayCredential(secret.get_secret_value()) if secret is not None else None
 
     async def enter(self, operation: Operation, scope: Scope, holds: Holds) -> Principal:
         """The caller of ``operation``.
 
         :raises TokenMissing, TokenInvalid, TokenExpired: 401. :raises RateLimited: 429.
         """
+        self._mark()
         limiter, route = self._limiter, (operation.method, operation.path)
         if operation.public:
             if operation.path not in PROBES:
@@ -80,6 +85,7 @@ class Admission:
 
     async def watch(self, scope: Scope, authorization: str | None, holds: Holds) -> Principal:
         """The caller of a WebSocket, with a place for its watch; raises as ``enter``."""
+        self._mark()
         principal = await self.sign_in(scope, authorization)
         await self._limiter.request(principal.subject)
         holds.add(await self._limiter.hold(WATCHES, principal.subject))
@@ -104,6 +110,12 @@ class Admission:
         except (TokenInvalid, TokenExpired):
             await self._limiter.failed_sign_in(self.address(scope))
             raise
+
+    def _mark(self) -> None:
+        """Calls of this request carry the proof that it was counted here."""
+        context = current()
+        if context is not None:
+            context.gateway = self._credential
 
     def place(self, operation: Operation, principal: Principal, scope: Scope) -> str:
         """Whose transfer it is: the user's, or where nobody is signed in the address's."""

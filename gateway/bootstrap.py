@@ -13,7 +13,7 @@ from gateway.readiness import Readiness, checks
 from gateway.services import Services
 from servicekit.auth import Authenticator
 from servicekit.channels import make_channel
-from servicekit.limits import open_limiter
+from servicekit.limits import make_limiter
 
 #: Without the bandwidth probe, windows stay as large as the message being read: a third of a download's
 #: memory, and less CPU (benchmarks/README.md).
@@ -43,7 +43,8 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         )
         metadata = Metadata(metadata_calls, watches, seconds=settings.rpc_seconds)
         metrics = Metrics()
-        limiter = await stack.enter_async_context(open_limiter(settings, metrics.registry))
+        limiter = make_limiter(settings, metrics.registry)
+        stack.push_async_callback(limiter.aclose)
         yield Services(
             settings=settings,
             authenticator=authenticator,

@@ -86,6 +86,7 @@ class Application:
             add_services=self._add_services,
             internal_services=INTERNAL,
             probes={"strongroom.postgres": self._postgres_answers},
+            limits=settings,
         )
 
     @asynccontextmanager

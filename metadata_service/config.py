@@ -9,6 +9,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, model_validator
 
+from servicekit.limits import CapSettings
 from servicekit.settings import CommonSettings, SettingError, SettingsBase
 
 
@@ -70,7 +71,7 @@ class PoolOptions:
     transaction: float = 20.0
 
 
-class MetadataSettings(CommonSettings):
+class MetadataSettings(CapSettings, CommonSettings):
     """`database_url` is the service's own login, neither superuser nor owner of the tables nor BYPASSRLS;
     `migration_database_url` (default: the same) owns the tables and runs `migrate`.
 

@@ -23,9 +23,11 @@ from servicekit.tokens import CLOCK_SKEW_SECONDS
 
 if TYPE_CHECKING:
     from servicekit.internal_credential import InternalCredential
+    from servicekit.limits.gateway_credential import GatewayCredential
 
 AUTHORIZATION: Final = "authorization"
 INTERNAL: Final = "x-strongroom-internal"
+GATEWAY: Final = "x-strongroom-gateway"
 REQUEST_ID: Final = "x-request-id"
 TRACEPARENT: Final = "traceparent"
 
@@ -38,6 +40,7 @@ class RequestContext:
     """One request. ``deadline``: seconds of ``time.monotonic()``, None when the caller set none.
 
     ``arrived``: when it came in, seconds since 1970: by that moment it is decided who may do this.
+    ``gateway``: proves to the services that this process, the gateway, has counted it.
     """
 
     request_id: str
@@ -47,6 +50,7 @@ class RequestContext:
     traceparent: str = ""
     drain: Drain | None = None
     arrived: float = field(default_factory=time.time)
+    gateway: GatewayCredential | None = None
 
 
 #: Of an RPC, when its headers came: a unary one begins only once its message is there.
@@ -168,6 +172,8 @@ def outgoing_metadata(
         pairs.append((INTERNAL, _credential(principal, internal, request)))
     if request is not None:
         pairs.append((REQUEST_ID, request.request_id))
+        if request.gateway is not None:
+            pairs.append((GATEWAY, request.gateway.mint()))
         if request.traceparent:
             pairs.append((TRACEPARENT, request.traceparent))
     return tuple(pairs)

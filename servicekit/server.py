@@ -30,6 +30,8 @@ from servicekit.interceptors import (
     AuthPolicy,
     build_interceptors,
 )
+from servicekit.interceptors.door import Door
+from servicekit.limits import CapSettings, Limiter, make_limiter
 from servicekit.metrics_http import serve_metrics
 from servicekit.net import check_bind, is_loopback, join_address
 from servicekit.options import server_options
@@ -57,7 +59,8 @@ class ServerSpec:
     ``open_services``: full names of those that ask for no token (beside health and reflection).
     ``options``: channel arguments that override the harness's own. ``probes``: dependencies by the health
     name under which they are reported. ``heartbeats``: loops of the process, likewise, and in the metrics;
-    filled inside ``lifespan`` at the latest. ``collectors``: more metrics of the service's own.
+    filled inside ``lifespan`` at the latest. ``collectors``: more metrics of the service's own. ``limits``:
+    caps and rates; None: there are none.
     """
 
     name: str
@@ -68,6 +71,7 @@ class ServerSpec:
     open_services: Sequence[str] = ()
     options: Sequence[tuple[str, int | str]] = field(default=())
     probes: Mapping[str, Probe] = field(default_factory=dict)
+    limits: CapSettings | None = None
     heartbeats: Heartbeats = field(default_factory=Heartbeats)
     collectors: Sequence[Collector] = field(default=())
 
@@ -85,6 +89,7 @@ class RunningServer:
         host, port = check_bind(settings, spec.bind_setting, spec.bind)
         self.spec = spec
         self.drain = Drain()
+        self._limiter: Limiter | None = None
         self.authenticator = Authenticator.from_settings(settings)
         seen_by_us = is_loopback(host) or settings.debug
         reflection = settings.reflection or ("open" if seen_by_us else "token")
@@ -100,6 +105,7 @@ class RunningServer:
                 policy=policy,
                 drain=self.drain,
                 tracing=tracing,
+                door=self._door(spec, metrics),
             ),
             options=server_options(settings, spec.options),
             maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
@@ -109,6 +115,12 @@ class RunningServer:
         for collector in (spec.heartbeats, *spec.collectors):
             metrics.registry.register(collector)
         self.address = join_address(host, self._bind(settings, host, port))
+
+    def _door(self, spec: ServerSpec, metrics: Metrics) -> Door | None:
+        if spec.limits is None:
+            return None
+        self._limiter = make_limiter(spec.limits, metrics.registry)
+        return Door(self._limiter, spec.limits)
 
     def _bind(self, settings: CommonSettings, host: str, port: int) -> int:
         address = join_address(host, port)
@@ -146,6 +158,8 @@ class RunningServer:
         await stopping
         cutter.cancel()
         await self.authenticator.aclose()
+        if self._limiter is not None:
+            await self._limiter.aclose()
 
     async def _cut_when_idle(self) -> None:
         await self.drain.idle()

@@ -208,6 +208,7 @@ class Process:
             },
             heartbeats=self._heartbeats,
             collectors=(DamageCollector(),),
+            limits=self._settings,
             # With it windows grow with the bandwidth, and memory with them (docs/decisions/0005).
             options=(("grpc.http2.bdp_probe", 0),),
         )

@@ -6,6 +6,7 @@ from typing import Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from servicekit.limits import CapSettings
 from servicekit.s3_settings import S3Settings
 from servicekit.settings import CommaList, CommonSettings, SettingError, aliases
 from storage_service.limits import SizeRule
@@ -33,7 +34,7 @@ DOCUMENT_TYPES = (
 )
 
 
-class StorageSettings(CommonSettings, S3Settings):
+class StorageSettings(CapSettings, CommonSettings, S3Settings):
     """Everything storage_service can be told.
 
     Memory of body bytes: ``upload_memory_bytes`` for the process, of which an upload holds what it has

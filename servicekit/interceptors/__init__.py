@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from servicekit.auth import Authenticator
 from servicekit.drain import Drain
 from servicekit.interceptors.authn import OPEN_SERVICES, REFLECTION_SERVICES, AuthPolicy
+from servicekit.interceptors.door import Door
 from servicekit.interceptors.pipeline import Pipeline
 from servicekit.telemetry import Metrics
 
@@ -28,9 +29,10 @@ def build_interceptors(
     policy: AuthPolicy,
     drain: Drain,
     tracing: Tracing | None = None,
+    door: Door | None = None,
 ) -> Sequence[Pipeline]:
     """The interceptors of a server: one, with all stages."""
     pipeline = Pipeline(
-        authenticator=authenticator, metrics=metrics, policy=policy, drain=drain, tracing=tracing
+        authenticator=authenticator, metrics=metrics, policy=policy, drain=drain, tracing=tracing, door=door
     )
     return (pipeline,)

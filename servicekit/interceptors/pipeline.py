@@ -1,7 +1,7 @@
 """All stages in one interceptor.
 
-Order, outside in: request id → telemetry → auth → validation → errors → servicer. The errors stage turns
-whatever was raised by any of them into a status exactly once; telemetry, around it, counts and logs the
+Order, outside in: request id → telemetry → auth → limits → validation → errors → servicer. The errors stage
+turns whatever was raised by any of them into a status exactly once; telemetry, around it, counts and logs the
 final code.
 
 One interceptor instead of five, with a handler built once per method: grpc.aio asks every interceptor again
@@ -22,21 +22,25 @@ import grpc
 from grpc import aio
 
 from servicekit.auth import Authenticator
-from servicekit.context import mark_arrival
+from servicekit.context import RequestContext, mark_arrival
 from servicekit.drain import Drain
 from servicekit.interceptors.authn import OPEN_SERVICES, AuthPolicy, authenticate
+from servicekit.interceptors.door import Door
 from servicekit.interceptors.errors import abort, explain_cancellation, translate
 from servicekit.interceptors.method import Behavior, Method, ServicerContext, behavior_of
-from servicekit.interceptors.request_id import begin
+from servicekit.interceptors.request_id import Credentials, begin
 from servicekit.interceptors.validation import request_parser
+from servicekit.limits import Holds
 from servicekit.logs import Level, sink
 from servicekit.telemetry import MethodStats, Metrics
+from strongroom.errors import TokenExpired, TokenInvalid, TokenMissing
 
 if TYPE_CHECKING:
     from servicekit.tracing import Tracing  # OpenTelemetry is loaded only where it is used
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Runner: TypeAlias = Callable[[Any, ServicerContext], Awaitable[Any]]
+Entrance: TypeAlias = Callable[[Any, ServicerContext, RequestContext, Credentials], Awaitable[Any]]
 
 
 class CallerLeft(Exception):
@@ -54,7 +58,9 @@ class Pipeline(aio.ServerInterceptor):
         policy: AuthPolicy,
         drain: Drain,
         tracing: Tracing | None = None,
+        door: Door | None = None,
     ) -> None:
+        self._door = door
         self._authenticator = authenticator
         self._metrics = metrics
         self._policy = policy
@@ -101,10 +107,9 @@ class Pipeline(aio.ServerInterceptor):
 
     def _around(self, method: Method, stats: MethodStats, body: Runner) -> Runner:
         """Everything but the servicer itself, for all four kinds of RPC."""
-        is_open = self._policy.is_open(method.service)
         is_probe = method.service in OPEN_SERVICES  # no work: nothing is lost when one is cut
-        is_internal = self._policy.is_internal(method.service)
-        authenticator, drain, tracing = self._authenticator, self._drain, self._tracing
+        drain, tracing = self._drain, self._tracing
+        entrance = self._entrance(method, body)
 
         async def run(request: Any, context: ServicerContext) -> Any:
             started = time.monotonic()
@@ -115,9 +120,7 @@ class Pipeline(aio.ServerInterceptor):
             drain.entered(is_probe)
             span = tracing.begin(info) if tracing is not None and not is_probe else None
             try:
-                if not is_open:
-                    await authenticate(authenticator, credentials, info, internal=is_internal)
-                return await body(request, context)
+                return await entrance(request, context, info, credentials)
             except asyncio.CancelledError as error:
                 reported = explain_cancellation(error, info, cut=is_probe and drain.is_cut)
                 if reported is None:
@@ -145,6 +148,31 @@ class Pipeline(aio.ServerInterceptor):
                 sink().rpc(info, code.name, seconds, _level(code, quiet=is_probe))
 
         return run
+
+    def _entrance(self, method: Method, body: Runner) -> Entrance:
+        """Who calls, and whether they may have one more; then the servicer."""
+        is_open = self._policy.is_open(method.service)
+        is_internal = self._policy.is_internal(method.service)
+        authenticator = self._authenticator
+        door = None if method.service in OPEN_SERVICES else self._door
+
+        async def enter(
+            request: Any, context: ServicerContext, info: RequestContext, credentials: Credentials
+        ) -> Any:
+            if not is_open:
+                try:
+                    await authenticate(authenticator, credentials, info, internal=is_internal)
+                except (TokenMissing, TokenInvalid, TokenExpired) as error:
+                    if door is not None:
+                        await door.refuse(error, credentials, context)
+                    raise
+            if door is None:
+                return await body(request, context)
+            with Holds() as holds:
+                await door.enter(method, info, credentials, context, holds)
+                return await body(request, context)
+
+        return enter
 
 
 def _code_of(context: ServicerContext) -> grpc.StatusCode:

@@ -8,6 +8,7 @@ from typing import Any
 
 from servicekit.context import (
     AUTHORIZATION,
+    GATEWAY,
     INTERNAL,
     REQUEST_ID,
     TRACEPARENT,
@@ -27,6 +28,7 @@ class Credentials:
 
     authorization: str | None = None
     internal: str | None = None
+    gateway: str | None = None
     repeated: bool = False
 
     def check_unique(self) -> None:
@@ -51,6 +53,8 @@ def begin(method: str, context: ServicerContext) -> tuple[RequestContext, Creden
         elif key == INTERNAL:
             credentials.repeated |= credentials.internal is not None
             credentials.internal = value
+        elif key == GATEWAY:
+            credentials.gateway = value
         elif key == REQUEST_ID:
             request_id = value
         elif key == TRACEPARENT:

@@ -6,7 +6,7 @@ docs/decisions/0007-limits.md says why it is built so.
 """
 
 from servicekit.limits.holds import Cap, Hold, Holds
-from servicekit.limits.limiter import Limiter, open_limiter
+from servicekit.limits.limiter import Limiter, make_limiter
 from servicekit.limits.settings import CapSettings
 
-__all__ = ["Cap", "CapSettings", "Hold", "Holds", "Limiter", "open_limiter"]
+__all__ = ["Cap", "CapSettings", "Hold", "Holds", "Limiter", "make_limiter"]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from prometheus_client import CollectorRegistry
@@ -137,6 +136,11 @@ class Limiter:
             await self._refuse_place(places.cap, key)
         return _both(hold, lease)
 
+    async def aclose(self) -> None:
+        """Give back what is held in the shared counts."""
+        if self._shared is not None:
+            await self._shared.aclose()
+
     async def _take(self, buckets: Buckets | None, key: str, now: float, amount: int = 1) -> None:
         if buckets is None:
             return
@@ -195,19 +199,12 @@ def _per_minute(name: str, what: str, count: int, more: int = 0) -> Buckets | No
     return _buckets(name, what, count / 60, max(1, count + more))
 
 
-@contextlib.asynccontextmanager
-async def open_limiter(
-    settings: CapSettings, registry: CollectorRegistry | None = None
-) -> AsyncIterator[Limiter]:
-    """The limits of a process by its settings; connections to the shared counts are closed at the end."""
+def make_limiter(settings: CapSettings, registry: CollectorRegistry | None = None) -> Limiter:
+    """The limits of a process by its settings; ``aclose`` ends its connections to the shared counts."""
     metrics = LimitMetrics(registry)
     if settings.redis_url is None:
-        yield Limiter(settings, metrics)
-        return
+        return Limiter(settings, metrics)
     from servicekit.limits.redis_counts import RedisCounts  # noqa: PLC0415 - redis takes 8 MiB that few need
 
-    shared = RedisCounts(settings.redis_url.get_secret_value(), settings.redis_seconds, metrics)
-    try:
-        yield Limiter(settings, metrics, shared=shared)
-    finally:
-        await shared.aclose()
+    url = settings.redis_url.get_secret_value()
+    return Limiter(settings, metrics, shared=RedisCounts(url, settings.redis_seconds, metrics))

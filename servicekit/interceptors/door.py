@@ -1,0 +1,95 @@
+"""Caps and rates of the gRPC doors: asked after the caller is known and before the servicer runs.
+
+Calls of Strongroom's own are not counted: those of a service carry the internal credential, those of the
+gateway its proof that it has counted them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, NoReturn
+
+from servicekit.context import RequestContext
+from servicekit.interceptors.method import Method, ServicerContext
+from servicekit.interceptors.request_id import Credentials
+from servicekit.limits import CapSettings, Holds, Limiter
+from servicekit.limits.addresses import client_key, peer_address
+from servicekit.limits.gateway_credential import GatewayCredential
+from servicekit.limits.limiter import IMPORTS, TRANSFERS, WATCHES
+from strongroom.errors import StrongroomError, TokenMissing
+
+_STORAGE: Final = "/strongroom.storage.v1.StorageService/"
+#: What an RPC has open while it runs. The rest is over in a moment.
+OPEN: Final[Mapping[str, str]] = {
+    **{
+        _STORAGE + name: TRANSFERS
+        for name in ("Upload", "Download", "DownloadArchive", "SaveProject", "SaveProjectArchive")
+    },
+    "/strongroom.storage.v1.PreviewService/DownloadPreview": TRANSFERS,
+    _STORAGE + "ImportFromUrl": IMPORTS,
+    _STORAGE + "BatchImport": IMPORTS,
+    "/strongroom.metadata.v1.NotificationService/Watch": WATCHES,
+}
+#: RPCs that begin a resumable upload.
+SESSIONS: Final = frozenset({_STORAGE + "CreateUpload", _STORAGE + "SignUpload"})
+
+
+class Door:
+    """The limits of one gRPC server."""
+
+    def __init__(self, limiter: Limiter, settings: CapSettings) -> None:
+        self._limiter = limiter
+        secret = settings.gateway_secret
+        self._gateway = GatewayCredential(secret.get_secret_value()) if secret is not None else None
+
+    def admitted(self, credentials: Credentials) -> bool:
+        """Whether the gateway has counted this call."""
+        proof = credentials.gateway
+        return proof is not None and self._gateway is not None and self._gateway.proves(proof)
+
+    async def enter(
+        self,
+        method: Method,
+        info: RequestContext,
+        credentials: Credentials,
+        context: ServicerContext,
+        holds: Holds,
+    ) -> None:
+        """Let a call in, with what it has open in ``holds``.
+
+        :raises RateLimited: too many.
+        """
+        principal = info.principal
+        if self.admitted(credentials) or (principal is not None and principal.internal is not None):
+            return
+        if principal is None:  # an open service
+            user = f"address {_address(context)}"
+            await self._limiter.unsigned_request(_address(context))
+        else:
+            user = principal.subject
+            await self._limiter.request(user)
+        if method.path in SESSIONS:
+            await self._limiter.session(user)
+        kind = OPEN.get(method.path)
+        if kind == IMPORTS:
+            await self._limiter.imports(user)
+        if kind is not None:
+            holds.add(await self._limiter.hold(kind, user))
+
+    async def refuse(
+        self, error: StrongroomError, credentials: Credentials, context: ServicerContext
+    ) -> NoReturn:
+        """A sign-in failed with ``error``, which is raised.
+
+        :raises RateLimited: instead, where too many failed.
+        """
+        if not self.admitted(credentials):
+            if isinstance(error, TokenMissing):
+                await self._limiter.unsigned_request(_address(context))
+            else:
+                await self._limiter.failed_sign_in(_address(context))
+        raise error
+
+
+def _address(context: ServicerContext) -> str:
+    return client_key(peer_address(context.peer() or ""))
