@@ -161,6 +161,7 @@ class RedisCounts:
 
     def _lost(self, error: Exception) -> None:
         if self._reviving is None:
+            self._refused_until.clear()
             self._metrics.show_shared(up=False)
             log.warning(
                 "STRONGROOM_REDIS_URL is away: each process counts for itself until it is back",

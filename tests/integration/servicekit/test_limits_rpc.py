@@ -76,7 +76,7 @@ async def test_calls_of_strongroom_are_not_counted_again() -> None:
         assert await outcomes(call, 5, gateway) == ["OK"] * 5
         assert await outcomes(call, 5, service) == ["OK"] * 5
         for forged in ("", "x", "1.x", GatewayCredential("another secret of 32 bytes......").mint()):
-            proof = (*bearer(f"user of {forged}"), ("x-strongroom-gateway", forged))
+            proof = (*bearer(f"user-{len(forged)}"), ("x-strongroom-gateway", forged))
             assert await outcomes(call, 2, proof) == ["OK", "RATE_LIMITED"]
 
 
