@@ -16,7 +16,7 @@ from grpc import aio
 
 from gateway.call import Call
 from gateway.timestamps import rfc3339
-from strongroom.errors import StrongroomError
+from strongroom.errors import StrongroomError, TokenExpired
 from strongroom.metadata.v1.notification_service_pb2 import Event, EventType, WatchRequest, WatchResponse
 
 NAMES: Final = {
@@ -34,6 +34,8 @@ class Watch:
         self._rpc: Any = rpc
         self._cancel = rpc.cancel
         self._closed = False
+        #: Why the service has ended the stream, where the client has to do something about it.
+        self.refusal: TokenExpired | None = None
         call.client.add(self._cancel)
 
     @classmethod
@@ -70,6 +72,8 @@ class Watch:
         except aio.AioRpcError as error:
             found: StrongroomError = self._call.services.metadata.error(error)
             log.info("watch ended", code=found.reason_name)
+            if isinstance(found, TokenExpired):
+                self.refusal = found
 
     def close(self) -> None:
         """End the stream; once or more often."""

@@ -33,6 +33,7 @@ PROTOCOL: Final = "strongroom"
 SLOW_SECONDS: Final = 30.0
 RESTARTING: Final = 1012
 TOO_SLOW: Final = 1013
+POLICY_VIOLATION: Final = 1008
 _TOKEN_PREFIX: Final = "bearer."  # noqa: S105 - a prefix, no secret
 
 log = structlog.get_logger("gateway.websocket")
@@ -96,7 +97,12 @@ async def _serve(watch: Watch, receive: Receive, send: Send) -> None:
         gone = leaving.done()
         leaving.cancel()
         watch.close()
-    if not gone:
+    if gone:
+        return
+    if watch.refusal is not None:
+        reason = watch.refusal.reason_name
+        await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": reason})
+    else:
         await send({"type": "websocket.close", "code": code})
 
 

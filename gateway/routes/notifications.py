@@ -78,6 +78,9 @@ class _EventStream(Reply):
                 event = show(response.event)
                 text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
                 await _send(send, f"id: {event['id']}\nevent: {event['type']}\ndata: {text}\n\n")
+            if (refusal := self._watch.refusal) is not None:
+                told = json.dumps({"code": refusal.reason_name, "detail": refusal.message})
+                await _send(send, f"event: end\ndata: {told}\n\n")
         finally:
             self._watch.close()
         await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Iterator
 from typing import Final, TypeAlias
 
@@ -14,7 +15,7 @@ from metadata_service.waking import Waking
 from metadata_service.watching import Watching
 from servicekit.context import current_principal, draining
 from servicekit.principal import effective_owner
-from strongroom.errors import RateLimited
+from strongroom.errors import RateLimited, TokenExpired
 from strongroom.metadata.v1 import notification_service_pb2 as pb
 from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceServicer
 
@@ -34,28 +35,41 @@ class NotificationServicer(NotificationServiceServicer):
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> None:  # type: ignore[override]
         owner = effective_owner(current_principal(), request.user_id)
+        expires = current_principal().expires
         position = await self._watching.start(owner, request.resume_token)
         waiter, leaving = Waiter(owner, position), draining()
         with self._waking.waiting(owner, waiter.woken), _told(leaving, waiter.woken):
             await _send(context, pb.WatchResponse())
             while not leaving.is_set():
+                _left(expires)
                 waiter.woken.clear()
                 events, waiter.position = await self._watching.after(owner, waiter.position)
                 for event in events:
                     await _send(context, pb.WatchResponse(event=event))
                 if not events:
-                    await self._next(waiter, context)
+                    await self._next(waiter, context, expires)
 
-    async def _next(self, waiter: Waiter, context: Context) -> None:
-        """Until woken; with a heartbeat for every while of silence."""
+    async def _next(self, waiter: Waiter, context: Context, expires: float) -> None:
+        """Until woken; with a heartbeat for every while of silence. Raises TokenExpired."""
         with self._looking.waiting(waiter):
             while True:
                 try:
-                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                    async with asyncio.timeout(min(HEARTBEAT_SECONDS, _left(expires))):
                         await waiter.woken.wait()
                         return
                 except TimeoutError:
+                    _left(expires)
                     await _send(context, pb.WatchResponse())
+
+
+def _left(expires: float) -> float:
+    """Seconds until ``expires``. Raises TokenExpired: what goes on for ever can't be decided once."""
+    left = expires - time.time()
+    if left <= 0:
+        raise TokenExpired(
+            "The token of this stream has expired; connect again with a new one and the id of the last event."
+        )
+    return left
 
 
 @contextlib.contextmanager

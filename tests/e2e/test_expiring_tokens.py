@@ -14,6 +14,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import pytest
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 
 from tests.stack import RunningStack, until
 
@@ -101,6 +103,32 @@ def test_tus_with_its_creation(stack: RunningStack) -> None:
     }
     status, text = exchange(stack, "POST /files", headers, body, at_once=20)
     assert status == 201, text
+
+
+def test_a_stream_of_events_says_why_it_ends(stack: RunningStack) -> None:
+    expires = int(time.time()) - 2  # three seconds are left
+    with (
+        stack.http("listener", exp=expires, iat=expires - 600) as http,
+        http.stream("GET", "/api/notifications") as reply,
+    ):
+        assert reply.status_code == 200
+        text = reply.read().decode()
+    last = text.strip().rpartition("\n\n")[2]
+    assert last.startswith("event: end\n")
+    assert json.loads(last.partition("data: ")[2])["code"] == "TOKEN_EXPIRED"
+
+
+def test_a_websocket_says_why_it_closes(stack: RunningStack) -> None:
+    expires = int(time.time()) - 2
+    token = stack.token("listener", exp=expires, iat=expires - 600)
+    url = stack.url.replace("http://", "ws://") + "/api/notifications/ws"
+    with (
+        connect(url, additional_headers={"authorization": f"Bearer {token}"}, proxy=None) as socket_,
+        pytest.raises(ConnectionClosed) as caught,
+    ):
+        socket_.recv(timeout=30)
+    assert caught.value.rcvd is not None
+    assert (caught.value.rcvd.code, caught.value.rcvd.reason) == (1008, "TOKEN_EXPIRED")
 
 
 def test_one_that_has_expired_before_is_refused(stack: RunningStack) -> None:
