@@ -23,7 +23,15 @@ from strongroom.metadata.v1 import notification_service_pb2 as notifications
 from strongroom.metadata.v1 import project_service_pb2 as projects
 from strongroom.metadata.v1 import usage_service_pb2 as usage
 from strongroom.metadata.v1.target_pb2 import FileTarget, PathTarget, UploadSpec, UploadTarget
-from strongroom.storage.v1 import batch_pb2, direct_pb2, download_pb2, preview_pb2, project_pb2, upload_pb2
+from strongroom.storage.v1 import (
+    batch_pb2,
+    diagnostics_service_pb2,
+    direct_pb2,
+    download_pb2,
+    preview_pb2,
+    project_pb2,
+    upload_pb2,
+)
 from tests.e2e import samples
 from tests.e2e.owner import Owner, save_messages
 
@@ -142,6 +150,7 @@ def _save_archive(_: Owner) -> list[Message]:
 
 
 WAYS: Final[Mapping[str, Way]] = {
+    "DiagnosticsService/Diagnose": Way("nothing", lambda _: diagnostics_service_pb2.DiagnoseRequest()),
     "StorageService/Upload": Way("own", _upload),
     "StorageService/CreateUpload": Way("own", lambda _: upload_pb2.CreateUploadRequest(spec=_spec())),
     "StorageService/GetUpload": Way("missing", lambda o: upload_pb2.GetUploadRequest(upload_id=o.upload_id)),
