@@ -89,7 +89,6 @@ _UNDECLARED: Final = frozenset(
         "application/x-forcedownload",
         "application/x-octet-stream",
         "application/x-ole-storage",
-        "application/x-unknown",
         "application/x-www-form-urlencoded",
         "binary/octet-stream",
         "content/unknown",
