@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope
 
 from gateway.client import CLIENT, Client
 from servicekit.principal import Principal, effective_owner
-from strongroom.errors import MalformedRequest
+from strongroom.errors import MalformedRequest, UnsupportedMediaType
 
 if TYPE_CHECKING:
     from gateway.services import Services
@@ -65,6 +65,11 @@ class Call:
         if self._headers is None:
             self._headers = header_map(self.scope)
         return self._headers.get(name)
+
+    def refuse_encoded_body(self) -> None:
+        """:raises UnsupportedMediaType: the body is compressed (RFC 9110 section 8.4)."""
+        if (self.header("content-encoding") or "identity").strip().lower() != "identity":
+            raise UnsupportedMediaType("Content-Encoding is not taken here; send the body as it is.")
 
     def query(self, name: str) -> str | None:
         """A query parameter, percent-decoded; the last one where it is repeated. Unknown ones are never

@@ -33,6 +33,7 @@ async def read_json(call: Call, model: type[Model], *, limit: int = MAX_BYTES) -
     kind = (call.header("content-type") or "").partition(";")[0].strip().lower()
     if kind != JSON and not (kind.startswith("application/") and kind.endswith("+json")):
         raise UnsupportedMediaType(f"Send the body as {JSON}.", metadata={"expected": JSON})
+    call.refuse_encoded_body()
     raw = await _read(call, limit)
     try:
         value = parse_json(raw)

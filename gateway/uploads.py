@@ -26,7 +26,7 @@ from gateway.multipart import FormLimits, FormReader, boundary_of
 from gateway.problems import ClientGone
 from gateway.upload_call import CallOver, UploadCall
 from servicekit import failpoints
-from strongroom.errors import InvalidField, MalformedRequest, ServiceUnavailable, UnsupportedMediaType
+from strongroom.errors import InvalidField, MalformedRequest, ServiceUnavailable
 from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, VISIBILITY_UNSPECIFIED, Visibility
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
@@ -78,9 +78,7 @@ async def receive_upload(call: Call, form: Form) -> UploadResponse:
 
     :raises StrongroomError: the request or storage_service refused. :raises ClientGone: the client left.
     """
-    encoding = call.header("content-encoding")
-    if encoding is not None and encoding.strip().lower() != "identity":
-        raise UnsupportedMediaType("Content-Encoding is not taken here; send the form as it is.")
+    call.refuse_encoded_body()
     upload = _FormUpload(call, form)
     await failpoints.hit(HEADERS_READ)
     return await upload.run(call.services.storage)

@@ -60,6 +60,7 @@ async def _stream(
     call: Call, rpc: aio.StreamUnaryCall[Any, Response], messages: AsyncIterator[bytes]
 ) -> Response:
     try:
+        call.refuse_encoded_body()
         with call.client.cancels(rpc):
             async for message in messages:
                 if not await send(rpc, message):

@@ -75,8 +75,7 @@ def check_body_type(call: Call) -> None:
         raise UnsupportedMediaType(
             f"Send the bytes with Content-Type: {OFFSET_STREAM}.", metadata={"expected": OFFSET_STREAM}
         )
-    if (call.header("content-encoding") or "identity").strip().lower() != "identity":
-        raise UnsupportedMediaType("Content-Encoding is not taken here; send the bytes as they are.")
+    call.refuse_encoded_body()
 
 
 def has_body(call: Call) -> bool:

@@ -1,0 +1,112 @@
+"""JSON inside of fields, through every door that has any: the same bounds, the same answers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from gateway.json_body import read_json
+from gateway.reply import json_reply
+from gateway.routes.generations import GenerationForm
+from gateway.routes.targets import upload_target
+from gateway.schemas.direct import CompleteBody, DirectBody, PartsBody
+from gateway.schemas.event_media import MediaEdit
+from gateway.schemas.generations import BatchBody, GenerationBody
+from gateway.schemas.projects import RollbackBody
+from gateway.tus.metadata import MetadataFields
+from servicekit.json_text import parse_json
+from strongroom.errors import InvalidField, MalformedRequest, UnsupportedMediaType
+from tests.unit.gateway.calls import make_call
+
+MODELS = [GenerationBody, BatchBody, DirectBody, PartsBody, CompleteBody, MediaEdit, RollbackBody]
+
+
+def by_form(settings: str) -> Any:
+    return GenerationForm().target({"type": "text-to-image", "settings": settings})
+
+
+def by_metadata(settings: str) -> Any:
+    pairs = {"family": b"generations", "type": b"text-to-image", "settings": settings.encode()}
+    return upload_target(MetadataFields(pairs))
+
+
+def by_direct(settings: str) -> Any:
+    return upload_target({"family": "generations", "type": "text-to-image", "settings": settings})
+
+
+@pytest.mark.parametrize("door", [by_form, by_metadata, by_direct])
+@pytest.mark.parametrize(
+    ("settings", "field"),
+    [
+        ("[" * 10_000, "settings"),
+        ('{"a":' * 2_000, "settings"),
+        ("[" + "1," * 300_000 + "1]", "settings"),
+        ('{"a": 1, "a": 2}', "settings"),
+        ("[1e999]", "settings"),
+        ("NaN", "settings"),
+        ("{} {}", "settings"),
+        (r'{"a": ["x\ud800"]}', "settings.a[0]"),
+        (r'{"\udc00": 1}', "settings.?"),
+    ],
+)
+def test_settings_that_are_refused(door: Callable[[str], Any], settings: str, field: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        door(settings)
+    assert raised.value.field == field
+
+
+@pytest.mark.parametrize("door", [by_form, by_metadata, by_direct])
+def test_settings_that_are_taken(door: Callable[[str], Any]) -> None:
+    assert door('\ufeff{"a": "\\ud83d\\ude00"}').generation.settings_json == '{"a": "\\ud83d\\ude00"}'
+
+
+def call(raw: bytes, **headers: str) -> Any:
+    named = {"Content-Type": "application/json"} | {
+        name.replace("_", "-"): text for name, text in headers.items()
+    }
+    return make_call(headers=named, messages=[{"type": "http.request", "body": raw, "more_body": False}])
+
+
+@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize(
+    "raw",
+    [b"[" * 1_000_000, b'{"a":' * 200_000, b'{"unknown": ' + b'[{"a":' * 12_000, b'{"a": 1, "a": 1}'],
+)
+async def test_bodies_that_are_refused(model: Any, raw: bytes) -> None:
+    with pytest.raises(MalformedRequest):
+        await read_json(call(raw), model)
+
+
+@pytest.mark.parametrize("model", MODELS)
+async def test_a_lone_surrogate_in_any_body(model: Any) -> None:
+    with pytest.raises(InvalidField) as raised:
+        await read_json(call(rb'{"title": "ok", "more": {"deep": ["\udfff"]}}'), model)
+    assert raised.value.field == "more.deep[0]"
+
+
+async def test_compressed_bodies_are_refused() -> None:
+    with pytest.raises(UnsupportedMediaType):
+        await read_json(call(b"\x1f\x8b", Content_Encoding="gzip"), MediaEdit)
+    assert (
+        await read_json(call(b'\xef\xbb\xbf{"title": "a"}', Content_Encoding="identity"), MediaEdit)
+    ).title == "a"
+
+
+def test_seeds_past_two_to_the_53_stay_exact() -> None:
+    text = '{"seed": 9007199254740993, "big": 18446744073709551617}'
+    assert json.loads(json_reply(parse_json(text)).body) == {"seed": 2**53 + 1, "big": 2**64 + 1}
+
+
+def test_metadata_as_uploaders_send_it() -> None:
+    """Uppy writes null for what it does not know, and the media type under the name type."""
+    pairs = {
+        "family": b"files",
+        "relativePath": b"null",
+        "name": b"null",
+        "type": b"image/png",
+        "filetype": b"null",
+    }
+    assert upload_target(MetadataFields(pairs)).WhichOneof("target") == "file"
