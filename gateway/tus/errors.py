@@ -40,18 +40,20 @@ def speaks_tus(handler: Callable[[Call], Awaitable[Reply]]) -> Handler:
         except ChecksumMismatch as error:
             return _checksum_reply(error, call.request_id)
         except StrongroomError as error:
-            raise as_tus(error) from None
+            raise as_tus(error, creating=call.scope["method"] == "POST") from None
 
     return answer
 
 
-def as_tus(error: StrongroomError) -> StrongroomError:
-    """``error``, or what says the same to a tus client."""
+def as_tus(error: StrongroomError, *, creating: bool = False) -> StrongroomError:
+    """``error``, or what says the same to a tus client. ``creating``: there is no upload yet that it could
+    forget, and one too many is its own doing.
+    """
     if isinstance(error, DeadlineExceeded):
         return ServiceUnavailable(
             "It took too long; ask where the upload stands and go on.", retry_after=error.retry_after
         )
-    if isinstance(error, RateLimited):
+    if isinstance(error, RateLimited) and not creating:
         return Overloaded(error.message, retry_after=error.retry_after)
     if isinstance(error, FileNotFound):
         return UploadNotFound("There is no such upload.")
