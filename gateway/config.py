@@ -48,8 +48,8 @@ class GatewaySettings(LimitSettings, CapSettings, CommonSettings):
     ``http_bind``: ``host:port`` to listen on; TLS with ``http_tls_cert`` and ``http_tls_key``, otherwise a
     proxy should do it. ``storage_address``, ``metadata_address``: the services (``host:port`` or
     ``dns:///name:port``). ``cors_origins``: origins whose pages may call the API, or ``*``.
-    ``drain_pause_seconds``: how long the listener stays open after SIGTERM, with ``/healthz`` failing, so that
-    balancers stop sending first. ``rpc_seconds``:
+    ``drain_pause_seconds``: how long the listener stays open after SIGTERM, with ``/healthz`` failing, so
+    that balancers stop sending first. ``rpc_seconds``:
     deadline of calls that move no bytes; ``transfer_seconds``: of those that do. ``max_connections``: more
     are answered 503. ``header_seconds``: for a request's headers to arrive. ``body_idle_seconds``: a body
     that brings nothing for so long is cut off. ``min_body_rate``: bytes per second a body must bring over

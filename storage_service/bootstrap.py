@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from typing import Final
 
+import structlog
 from grpc import aio
 
 from servicekit import failpoints
@@ -35,6 +36,7 @@ from storage_service.importing.telling import TellingImporter
 from storage_service.importing.urls import UrlRules
 from storage_service.limits import Limits
 from storage_service.metadata_client import MetadataClient
+from storage_service.objects import BucketState
 from storage_service.objectstore import ObjectStore
 from storage_service.projects.assembly import ProjectParts, Projects
 from storage_service.projects.client import ProjectMetadataClient
@@ -62,6 +64,9 @@ PREVIEWS: Final = preview_pb2.DESCRIPTOR.services_by_name["PreviewService"].full
 DIAGNOSTICS: Final = diagnostics_service_pb2.DESCRIPTOR.services_by_name["DiagnosticsService"].full_name
 
 
+log = structlog.get_logger(__name__)
+
+
 class StorageApp:
     """One storage_service: what it is made of, from ``open`` to ``aclose``."""
 
@@ -87,7 +92,7 @@ class StorageApp:
         self._limits = Limits(settings.size_rules(), min_part_bytes=settings.part_size_bytes)
         self._sessions = SessionUseCases(self._session_parts(metadata))
         self.servicer = StorageServicer(self._use_cases(metadata))
-        self.internal_calls = InternalCalls(self._channel, _internal_credential(settings))
+        self.internal_calls = InternalCalls(self._channel, _internal_credential(settings), store)
         self.diagnostics_servicer = DiagnosticsServicer(self.internal_calls)
         self.preview_servicer = PreviewServicer(self._projects.use_cases.previews)
 
@@ -192,6 +197,7 @@ class Process:
         self._settings = settings
         self._heartbeats = Heartbeats()
         self._app: StorageApp | None = None
+        self._bucket_state: BucketState | None = None
 
     def spec(self) -> ServerSpec:
         """For ``servicekit.server.run_server``."""
@@ -226,7 +232,14 @@ class Process:
             await app.aclose()
 
     async def _s3_answers(self) -> bool:
-        return self._app is not None and (await self._app.store.check()).ok
+        if self._app is None:
+            return False
+        found = await self._app.store.check()
+        if found.state is not self._bucket_state:
+            self._bucket_state = found.state
+            tell = log.info if found.ok else log.error
+            tell("bucket", state=found.state.name.lower(), advice="" if found.ok else found.message)
+        return found.ok
 
     async def _keeps_versions(self) -> bool:
         return self._app is not None and await self._app.gate.is_on()

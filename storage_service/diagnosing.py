@@ -5,7 +5,7 @@ clocks agree? Readiness asks every few seconds, ``strongroom doctor`` when it is
 from __future__ import annotations
 
 import time
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 from grpc import aio
@@ -13,6 +13,7 @@ from grpc import aio
 from servicekit import context
 from servicekit.channels import call
 from servicekit.internal_credential import InternalCredential
+from storage_service.objects import BucketDiagnosis
 from strongroom.errors import (
     DatabaseUnavailable,
     DeadlineExceeded,
@@ -38,10 +39,21 @@ _REFUSED: Final = {
 }
 
 
+class BucketChecker(Protocol):
+    """Looks at the bucket (``BucketAdmin``)."""
+
+    async def check(self) -> BucketDiagnosis:
+        """What the bucket is like now."""
+        ...
+
+
 class InternalCalls:
     """Tries out the way to metadata_service; one per process."""
 
-    def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
+    def __init__(
+        self, channel: aio.Channel, internal: InternalCredential, bucket: BucketChecker | None = None
+    ) -> None:
+        self._bucket = bucket
         self._stub = CredentialServiceStub(channel)
         self._internal = internal
         self._warned: float | None = None
@@ -73,6 +85,11 @@ class InternalCalls:
     async def diagnose(self) -> pb.DiagnoseResponse:
         """For whoever mends the installation: the call, and our clock."""
         response = pb.DiagnoseResponse(internal=await self.attempt())
+        if self._bucket is not None:
+            found = await self._bucket.check()
+            response.bucket.state = found.state.name.lower()
+            response.bucket.advice = found.message
+            response.bucket.region = found.region or ""
         response.time.GetCurrentTime()
         return response
 

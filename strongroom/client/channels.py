@@ -84,8 +84,10 @@ def release() -> str:
         return "unreleased"
 
 
-def make_channel(address: str, settings: ClientSettings) -> ChannelPool:
+def make_channel(address: str, settings: ClientSettings, *, whatever_its_health: bool = False) -> ChannelPool:
     """Channels to one service; needs the running event loop. Two pools never share a connection.
+
+    ``whatever_its_health``: also to a process that says it is not serving, for who wants to hear that.
 
     :raises ConfigurationError: when a PEM file can't be read.
     """
@@ -96,6 +98,8 @@ def make_channel(address: str, settings: ClientSettings) -> ChannelPool:
 
     def open_channel(of_pool: Sequence[Option]) -> grpc.aio.Channel:
         options = [*channel_options(), *of_pool]
+        if whatever_its_health:
+            options.append(("grpc.inhibit_health_checking", 1))
         if credentials is None:
             return grpc.aio.insecure_channel(address, options=options)
         return grpc.aio.secure_channel(address, credentials, options=options)

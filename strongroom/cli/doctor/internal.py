@@ -42,6 +42,23 @@ async def look_at_internal_calls(settings: ClientSettings) -> list[Finding]:
     return [_call(answer.internal), _clocks(answer.internal, theirs - ours)]
 
 
+async def bucket_of(settings: ClientSettings) -> Finding | None:
+    """What storage_service says of a bucket that it can't use; None when it does not say."""
+    connection = Connection(settings)
+    stub = DiagnosticsServiceStub(connection.channel(settings.storage_address))
+    try:
+        answer = await connection.unary(stub.Diagnose, pb.DiagnoseRequest(), timeout=TIMEOUT_SECONDS)
+    except errors.StrongroomError:
+        return None
+    finally:
+        await connection.close()
+    found = answer.bucket
+    if found.state in ("", "ok"):
+        return None
+    where = f" (the bucket is in {found.region})" if found.region else ""
+    return fail("S3, says storage_service", found.state.replace("_", " ") + where, found.advice)
+
+
 def _call(found: pb.InternalCall) -> Finding:
     outcomes = pb.InternalCall
     match found.outcome:

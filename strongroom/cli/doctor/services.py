@@ -9,7 +9,7 @@ import grpc
 
 from strongroom import errors
 from strongroom.cli.doctor.findings import Finding, fail, ok, warn
-from strongroom.cli.doctor.internal import look_at_internal_calls
+from strongroom.cli.doctor.internal import bucket_of, look_at_internal_calls
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.channels import make_channel
 from strongroom.client.settings import ClientSettings
@@ -36,12 +36,14 @@ async def look_at_services(settings: ClientSettings) -> list[Finding]:
         ("storage_service", settings.storage_address, "S3", "strongroom.s3", S3_MEND),
         ("metadata_service", settings.metadata_address, "Postgres", "strongroom.postgres", POSTGRES_MEND),
     ):
-        channel = make_channel(address, settings)
+        channel = make_channel(address, settings, whatever_its_health=True)
         try:
             process = await _process(channel, name, address)
             findings.append(process)
             if process.mend == "":
-                findings.append(await _backing(channel, f"{behind}, says {name}", backing, mend))
+                found = await _backing(channel, f"{behind}, says {name}", backing, mend)
+                said = await bucket_of(settings) if found.mend and behind == "S3" else None
+                findings.append(said or found)
         finally:
             await channel.close()
     if all(not finding.mend for finding in findings):

@@ -43,6 +43,7 @@ class DiagnoseResponse(_message.Message):
 
     TIME_FIELD_NUMBER: _builtins.int
     INTERNAL_FIELD_NUMBER: _builtins.int
+    BUCKET_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """storage_service's own clock."""
@@ -51,19 +52,56 @@ class DiagnoseResponse(_message.Message):
     def internal(self) -> Global___InternalCall:
         """The call from storage_service to metadata_service."""
 
+    @_builtins.property
+    def bucket(self) -> Global___BucketReport:
+        """The bucket, as storage_service finds it with its own settings."""
+
     def __init__(
         self,
         *,
         time: _timestamp_pb2.Timestamp | None = ...,
         internal: Global___InternalCall | None = ...,
+        bucket: Global___BucketReport | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["internal", b"internal", "time", b"time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["bucket", b"bucket", "internal", b"internal", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["internal", b"internal", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket", b"bucket", "internal", b"internal", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DiagnoseResponse: _TypeAlias = DiagnoseResponse  # noqa: Y015
+
+@_typing.final
+class BucketReport(_message.Message):
+    """What storage_service says of its bucket."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    ADVICE_FIELD_NUMBER: _builtins.int
+    REGION_FIELD_NUMBER: _builtins.int
+    state: _builtins.str
+    """`ok`, or what is wrong in one word: no_credentials, denied, bucket_missing, wrong_region, clock_skewed,
+    unreachable, unavailable.
+    """
+    advice: _builtins.str
+    """One sentence that names the setting to change. No host, bucket or key."""
+    region: _builtins.str
+    """Where the store says that the bucket is, if it does."""
+    def __init__(
+        self,
+        *,
+        state: _builtins.str = ...,
+        advice: _builtins.str = ...,
+        region: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["advice", b"advice", "region", b"region", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BucketReport: _TypeAlias = BucketReport  # noqa: Y015
 
 @_typing.final
 class InternalCall(_message.Message):

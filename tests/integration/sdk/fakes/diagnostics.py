@@ -15,7 +15,7 @@ class FakeDiagnostics(DiagnosticsServiceServicer):
         self._state = state
 
     async def Diagnose(self, request: pb.DiagnoseRequest, context: Context) -> pb.DiagnoseResponse:
-        response = pb.DiagnoseResponse(internal=self._state.internal_call)
+        response = pb.DiagnoseResponse(internal=self._state.internal_call, bucket=self._state.bucket)
         response.time.GetCurrentTime()
         response.time.seconds += self._state.clock_ahead
         return response

@@ -14,7 +14,7 @@ import jwt
 
 from strongroom import errors
 from strongroom.metadata.v1 import file_pb2, target_pb2
-from strongroom.storage.v1.diagnostics_service_pb2 import InternalCall
+from strongroom.storage.v1.diagnostics_service_pb2 import BucketReport, InternalCall
 
 SECRET = "a-secret-for-tests-that-is-long-enough"
 LIMIT = 64 * 1024 * 1024
@@ -58,6 +58,7 @@ class State:
     upload_faults: list[Fault | None] = field(default_factory=list)
     download_faults: list[Fault | None] = field(default_factory=list)
     unary_faults: list[Fault | None] = field(default_factory=list)
+    bucket: BucketReport = field(default_factory=BucketReport)
     internal_call: InternalCall = field(default_factory=lambda: InternalCall(outcome=InternalCall.OUTCOME_OK))
     clock_ahead: int = 0
     #: Called with each message of data before it is sent; awaiting here makes a slow service.
