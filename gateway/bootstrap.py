@@ -8,9 +8,11 @@ from typing import Final
 
 from gateway.backend import Metadata, Storage
 from gateway.config import GatewaySettings
+from gateway.feeds import Feeds
 from gateway.metrics import Metrics
 from gateway.readiness import Readiness, checks
 from gateway.services import Services
+from gateway.tickets import Tickets
 from servicekit.auth import Authenticator
 from servicekit.channels import make_channel
 from servicekit.limits import make_limiter
@@ -45,6 +47,8 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         metrics = Metrics()
         limiter = make_limiter(settings, metrics.registry)
         stack.push_async_callback(limiter.aclose)
+        feeds = Feeds(metadata)
+        stack.push_async_callback(feeds.aclose)
         yield Services(
             settings=settings,
             authenticator=authenticator,
@@ -53,4 +57,6 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
             readiness=Readiness(checks(storage, metadata), seconds=settings.readiness_seconds),
             metrics=metrics,
             limiter=limiter,
+            feeds=feeds,
+            tickets=Tickets.from_settings(settings),
         )

@@ -78,7 +78,7 @@ class Call:
         :raises MalformedRequest: too many parameters, or not UTF-8.
         """
         if self._query is None:
-            self._query = _parsed_query(self.scope["query_string"])
+            self._query = parsed_query(self.scope["query_string"])
         return self._query.get(name)
 
     def user_id(self, named: str | None = None) -> str:
@@ -102,7 +102,11 @@ def header_map(scope: Scope) -> dict[str, str]:
     return found
 
 
-def _parsed_query(raw: bytes) -> dict[str, str]:
+def parsed_query(raw: bytes) -> dict[str, str]:
+    """The parameters of a query string, percent-decoded, the last one of a name.
+
+    :raises MalformedRequest: too many parameters, or not UTF-8.
+    """
     try:
         pairs = parse_qsl(
             raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS

@@ -1,13 +1,15 @@
 """A user's events as they happen: what both doors (server-sent events, WebSocket) share.
 
-Nothing is buffered: events are read from metadata_service only as fast as the client takes them. A client
-that takes too long is dropped, and goes on from its last event id.
+Everybody who watches one owner shares one stream (``gateway.feeds``). Who comes back with the id of the last
+event first reads what was missed from a stream of its own, until it has caught up with the shared one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import math
+import time
 from collections.abc import AsyncIterator
 from typing import Any, Final, Self
 
@@ -15,8 +17,9 @@ import structlog
 from grpc import aio
 
 from gateway.call import Call
+from gateway.feeds import Place, Subscription, place_of
 from gateway.timestamps import rfc3339
-from strongroom.errors import StrongroomError, TokenExpired
+from strongroom.errors import TokenExpired
 from strongroom.metadata.v1.notification_service_pb2 import Event, EventType, WatchRequest, WatchResponse
 
 NAMES: Final = {
@@ -27,60 +30,106 @@ log = structlog.get_logger("gateway.notifications")
 
 
 class Watch:
-    """A running ``NotificationService.Watch``; ends when the client leaves or ``close`` is called."""
+    """One watcher; ends when the client leaves, when ``close`` is called, or with the service's stream.
 
-    def __init__(self, call: Call, rpc: aio.UnaryStreamCall[WatchRequest, WatchResponse]) -> None:
+    ``refusal``: why it has ended, where the client has to do something about it.
+    """
+
+    def __init__(self, call: Call, subscription: Subscription) -> None:
         self._call = call
-        self._rpc: Any = rpc
-        self._cancel = rpc.cancel
+        self._subscription = subscription
+        self._missed: Any = None
+        self._seen: Place = (0, 0)
         self._closed = False
-        #: Why the service has ended the stream, where the client has to do something about it.
+        self._cancel = self._end
         self.refusal: TokenExpired | None = None
         call.client.add(self._cancel)
+        left = call.principal.expires - time.time()
+        loop = asyncio.get_running_loop()
+        self._expiry = None if left == math.inf else loop.call_later(max(0.0, left), self._expire)
 
     @classmethod
     async def begin(cls, call: Call, resume_token: str) -> Self:
         """The caller's events after ``resume_token`` (empty: from now on).
 
-        Waits for the first heartbeat: an error comes instead of it, while it can still be answered.
+        Waits until the service has begun: an error comes while it can still be answered.
 
         :raises StrongroomError: the token is none, or too old.
         """
-        metadata = call.services.metadata
-        watch = cls(
-            call, metadata.watch(call, WatchRequest(resume_token=resume_token, user_id=call.user_id()))
-        )
+        owner = call.user_id() or call.principal.subject
+        watch = cls(call, await call.services.feeds.subscribe(call, owner))
         try:
-            await metadata.first(watch._rpc)
-        except aio.AioRpcError as error:
-            watch.close()
-            raise metadata.error(error) from None
+            if resume_token:
+                await watch._catch_up(resume_token)
         except BaseException:
             watch.close()
             raise
         return watch
 
+    async def _catch_up(self, resume_token: str) -> None:
+        """Begin to read what was missed. Subscribed before: what this stream does not tell, the feed does."""
+        metadata = self._call.services.metadata
+        request = WatchRequest(resume_token=resume_token, user_id=self._call.user_id())
+        self._missed = metadata.watch(self._call, request)
+        try:
+            await metadata.first(self._missed)
+        except aio.AioRpcError as error:
+            raise metadata.error(error) from None
+
     async def __aiter__(self) -> AsyncIterator[WatchResponse]:
-        """Events and heartbeats. Ends quietly when the service ends the stream: the client comes again."""
+        """Events and heartbeats. Ends quietly when the service ends the stream: the client comes again.
+
+        :raises TooSlow: the client is too far behind.
+        """
         try:
             with self._call.services.draining.endless(self.close):
-                while (message := await self._rpc.read()) is not aio.EOF:
+                async for message in self._messages():
                     yield message
         except asyncio.CancelledError:
-            if not self._closed and not self._call.client.gone:
+            if not self._closed and not self._call.client.gone and self.refusal is None:
                 raise
         except aio.AioRpcError as error:
-            found: StrongroomError = self._call.services.metadata.error(error)
-            log.info("watch ended", code=found.reason_name)
-            if isinstance(found, TokenExpired):
-                self.refusal = found
+            log.info("watch ended", code=self._call.services.metadata.error(error).reason_name)
+            self._subscription.end()
+
+    async def _messages(self) -> AsyncIterator[WatchResponse]:
+        """What was missed, then the feed's, each event once."""
+        if self._missed is not None:
+            async for message in self._until_caught_up():
+                yield message
+        async for message in self._subscription:
+            if not message.HasField("event") or place_of(message.event) > self._seen:
+                yield message
+
+    async def _until_caught_up(self) -> AsyncIterator[WatchResponse]:
+        """What was missed, up to an event that the feed has as well, or to the first silence."""
+        while (message := await self._missed.read()) is not aio.EOF and message.HasField("event"):
+            self._seen = place_of(message.event)
+            yield message
+            if self._subscription.has(self._seen):
+                break
+        self._missed.cancel()
 
     def close(self) -> None:
-        """End the stream; once or more often."""
+        """End the watch; once or more often."""
         if not self._closed:
             self._closed = True
             self._call.client.remove(self._cancel)
-        self._rpc.cancel()
+            if self._expiry is not None:
+                self._expiry.cancel()
+        self._end()
+
+    def _expire(self) -> None:
+        """What goes on for ever can't be decided once, when it begins."""
+        self.refusal = TokenExpired(
+            "The token of this stream has expired; connect again with a new one and the id of the last event."
+        )
+        self._end()
+
+    def _end(self) -> None:
+        self._subscription.end()
+        if self._missed is not None:
+            self._missed.cancel()
 
 
 def show(event: Event) -> dict[str, Any]:

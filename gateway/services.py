@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from gateway.backend import Metadata, Storage
 from gateway.config import GatewaySettings
 from gateway.draining import Draining
+from gateway.feeds import Feeds
 from gateway.metrics import Metrics
 from gateway.readiness import Readiness
+from gateway.tickets import Tickets
 from servicekit.auth import Authenticator
 from servicekit.limits import Limiter
 
@@ -24,4 +26,6 @@ class Services:
     readiness: Readiness
     metrics: Metrics
     limiter: Limiter
+    feeds: Feeds
+    tickets: Tickets
     draining: Draining = field(default_factory=Draining)

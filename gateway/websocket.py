@@ -1,8 +1,8 @@
 """``/api/notifications/ws``: a user's events as JSON messages of a WebSocket (RFC 6455).
 
 The token comes as ``Authorization``, or, from pages (which can't set headers), as the subprotocol
-``bearer.<token>`` beside the subprotocol ``strongroom``. Refusals are problems before the handshake; later
-ends are close codes:
+``bearer.<token>`` beside the subprotocol ``strongroom``, or as a ticket (``gateway.tickets``). Refusals are
+problems before the handshake; later ends are close codes:
 
     1000  the client closed    1012  the service restarts: connect again    1013  the reader is too slow:
     connect again
@@ -19,6 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from gateway.admission import Admission
 from gateway.call import Call
+from gateway.feeds import TooSlow
 from gateway.middleware.access import ROUTE
 from gateway.notifications import Watch, show
 from gateway.problems import problem_for, problem_for_bug
@@ -88,7 +89,7 @@ async def _serve(watch: Watch, receive: Receive, send: Send) -> None:
                 text = json.dumps(show(response.event), ensure_ascii=False, separators=(",", ":"))
                 message: Message = {"type": "websocket.send", "text": text}
                 await asyncio.wait_for(send(message), SLOW_SECONDS)
-    except TimeoutError:
+    except (TimeoutError, TooSlow):
         code = TOO_SLOW
     except asyncio.CancelledError:
         if not leaving.done():

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from datetime import UTC, datetime
 from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
 from gateway.call import Call
+from gateway.feeds import TooSlow
 from gateway.notifications import Watch, show
 from gateway.problems import problem_body, problem_reply
-from gateway.reply import Reply, header
+from gateway.reply import Reply, header, json_reply
 from gateway.routing import Routes
+from gateway.tickets import TICKET_SECONDS
 from strongroom.errors import MalformedRequest
 
 PATH: Final = "/api/notifications"
 SOCKET_PATH: Final = PATH + "/ws"
+TICKET_PATH: Final = PATH + "/ticket"
 UPGRADE_REQUIRED: Final = 426
 RETRY_MS: Final = 2000
 
@@ -28,6 +33,18 @@ async def stream_notifications(call: Call) -> Reply:
     """The caller's events as ``text/event-stream`` (WHATWG HTML section 9.2)."""
     token = call.header("last-event-id") or call.query("last_event_id") or ""
     return _EventStream(await Watch.begin(call, token))
+
+
+@routes.add("POST", TICKET_PATH)
+async def make_ticket(call: Call) -> Reply:
+    """A ticket with which a page opens its stream (``gateway.tickets``)."""
+    ticket, ends = call.services.tickets.make(call.principal.token or "")
+    body = {
+        "ticket": ticket,
+        "expires_at": datetime.fromtimestamp(ends, UTC).isoformat().replace("+00:00", "Z"),
+        "expires_in_seconds": TICKET_SECONDS,
+    }
+    return json_reply(body, 201)
 
 
 @socket_routes.add("GET", SOCKET_PATH)
@@ -71,19 +88,23 @@ class _EventStream(Reply):
         await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
         await _send(send, f"retry: {RETRY_MS}\n\n")
         try:
-            async for response in self._watch:
-                if not response.HasField("event"):
-                    await _send(send, ":\n\n")
-                    continue
-                event = show(response.event)
-                text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-                await _send(send, f"id: {event['id']}\nevent: {event['type']}\ndata: {text}\n\n")
-            if (refusal := self._watch.refusal) is not None:
-                told = json.dumps({"code": refusal.reason_name, "detail": refusal.message})
-                await _send(send, f"event: end\ndata: {told}\n\n")
+            with contextlib.suppress(TooSlow):  # its client comes again, with the last id it has seen
+                await self._send_all(send)
         finally:
             self._watch.close()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_all(self, send: Send) -> None:
+        async for response in self._watch:
+            if not response.HasField("event"):
+                await _send(send, ":\n\n")
+                continue
+            event = show(response.event)
+            text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+            await _send(send, f"id: {event['id']}\nevent: {event['type']}\ndata: {text}\n\n")
+        if (refusal := self._watch.refusal) is not None:
+            told = json.dumps({"code": refusal.reason_name, "detail": refusal.message})
+            await _send(send, f"event: end\ndata: {told}\n\n")
 
 
 async def _send(send: Send, text: str) -> None:

@@ -29,7 +29,30 @@ class Notification(BaseModel):
     created_at: str
 
 
+class Ticket(BaseModel):
+    """Opens a stream of events for a short while."""
+
+    ticket: str = Field(examples=["gAAAAABl…"])
+    expires_at: str = Field(examples=["2026-01-02T03:05:05Z"])
+    expires_in_seconds: int = Field(examples=[60])
+
+
+TICKET = query(
+    "ticket",
+    "Of `POST /api/notifications/ticket`: stands for the token where no header can be sent (EventSource).",
+    {"type": "string"},
+)
 DOCS = {
+    "make_ticket": Doc(
+        "A ticket for EventSource",
+        {201: Success("Good for opening a stream within a minute", {"application/json": Ticket})},
+        description=(
+            "A page's `EventSource` can't send `Authorization`: it opens"
+            " `/api/notifications?ticket=…` (or `/api/notifications/ws?ticket=…`) with a fresh ticket. The"
+            " stream then stays open for as long as one with a token."
+        ),
+        parameters=(USER_ID,),
+    ),
     "stream_notifications": Doc(
         "Events as they happen",
         {200: Success("A stream that does not end by itself", {"text/event-stream": Notification})},
@@ -41,6 +64,7 @@ DOCS = {
         parameters=(
             request_header("Last-Event-ID", "id of the last event seen; browsers send it by themselves."),
             query("last_event_id", "The same, for a first connection.", {"type": "string"}),
+            TICKET,
             USER_ID,
         ),
     ),

@@ -39,7 +39,7 @@ class NotificationServicer(NotificationServiceServicer):
         position = await self._watching.start(owner, request.resume_token)
         waiter, leaving = Waiter(owner, position), draining()
         with self._waking.waiting(owner, waiter.woken), _told(leaving, waiter.woken):
-            await _send(context, pb.WatchResponse())
+            await _send(context, pb.WatchResponse(resume_token=position.token()))
             while not leaving.is_set():
                 _left(expires)
                 waiter.woken.clear()
@@ -59,7 +59,7 @@ class NotificationServicer(NotificationServiceServicer):
                         return
                 except TimeoutError:
                     _left(expires)
-                    await _send(context, pb.WatchResponse())
+                    await _send(context, pb.WatchResponse(resume_token=waiter.position.token()))
 
 
 def _left(expires: float) -> float:

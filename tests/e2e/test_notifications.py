@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -14,8 +15,10 @@ from websockets.sync.client import connect
 
 from tests.e2e import samples
 from tests.e2e.belongings import upload
+from tests.e2e.chromium import open_page
+from tests.e2e.pages import Pages
 from tests.integration.importing.origin import Origin, answer
-from tests.stack import RunningStack
+from tests.stack import RunningStack, until
 
 MIB: Final = 1 << 20
 PATH: Final = "/api/notifications"
@@ -147,6 +150,50 @@ def test_others_hear_nothing(stack: RunningStack, http: httpx.Client, user: str)
         store(http)
         key = store(client)
         assert next(events)["data"]["key"] == key
+
+
+def test_a_page_opens_its_stream_with_a_ticket(stack: RunningStack, http: httpx.Client, user: str) -> None:
+    made = http.post(f"{PATH}/ticket")
+    assert (made.status_code, made.headers["cache-control"]) == (201, "no-store")
+    ticket = made.json()["ticket"]
+    assert made.json()["expires_in_seconds"] == 60
+    anybody = httpx.Client(base_url=stack.url, timeout=60, trust_env=False)
+    with anybody, anybody.stream("GET", PATH, params={"ticket": ticket}) as reply:
+        assert reply.status_code == 200
+        key = store(http)
+        assert next(_sse(reply.iter_lines()))["data"]["key"] == key
+    url = stack.url.replace("http", "ws", 1) + f"{PATH}/ws?ticket={ticket}"
+    with connect(url, proxy=None) as socket:
+        key = store(http)
+        assert json.loads(socket.recv(timeout=60))["data"]["key"] == key
+
+
+def test_a_ticket_opens_streams_only(stack: RunningStack, http: httpx.Client) -> None:
+    ticket = http.post(f"{PATH}/ticket").json()["ticket"]
+    assert httpx.post(f"{stack.url}{PATH}/ticket", trust_env=False).status_code == 401
+    for path in ("/api/v1/s3/files", f"{PATH}/ticket", "/api/projects"):
+        method = "POST" if path.endswith("ticket") else "GET"
+        reply = httpx.request(method, stack.url + path, params={"ticket": ticket}, trust_env=False)
+        assert reply.json()["code"] == "TOKEN_MISSING", path
+    for wrong in (f"x{ticket}", ticket[:-8], "", "made-up"):
+        reply = httpx.get(stack.url + PATH, params={"ticket": wrong}, trust_env=False)
+        assert (reply.status_code, reply.json()["code"]) == (401, "TOKEN_INVALID")
+
+
+def test_event_source_of_a_browser(
+    stack: RunningStack, http: httpx.Client, pages: Pages, tmp_path: Path
+) -> None:
+    ticket = http.post(f"{PATH}/ticket").json()["ticket"]
+    script = f"""
+        const source = new EventSource('{stack.url}{PATH}?ticket={ticket}');
+        source.onopen = () => document.title = 'open';
+        source.addEventListener('file_ready', event => document.title = JSON.parse(event.data).data.key);
+    """
+    (pages.folder / "events.html").write_text(f"<!doctype html><title>-</title><script>{script}</script>")
+    with open_page(f"{pages.origin}/events.html", tmp_path) as page:
+        until("the stream is open", lambda: page.value("document.title") == "open")
+        key = store(http)
+        until("the page hears of the file", lambda: page.value("document.title") == key)
 
 
 def test_refusals_come_before_the_stream(stack: RunningStack, http: httpx.Client, user: str) -> None:

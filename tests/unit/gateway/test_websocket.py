@@ -10,6 +10,7 @@ import pytest
 from starlette.types import Message
 
 from gateway import websocket
+from strongroom.errors import TokenExpired
 from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_READY, Event, WatchResponse
 
 EVENT = WatchResponse(event=Event(id="1-1-1", type=EVENT_TYPE_FILE_READY, payload_json="{}"))
@@ -22,6 +23,7 @@ class FakeWatch:
         self.messages = messages
         self.ends = ends
         self.closed = asyncio.Event()
+        self.refusal: TokenExpired | None = None
 
     async def __aiter__(self) -> AsyncIterator[WatchResponse]:
         for message in self.messages:
@@ -82,3 +84,12 @@ async def test_a_client_that_leaves_ends_the_watch() -> None:
     await serving
     assert [message["type"] for message in client.got] == ["websocket.send"]
     assert watch.closed.is_set()
+
+
+async def test_a_token_that_has_expired_is_told_as_the_reason() -> None:
+    watch, client = FakeWatch(EVENT), Client()
+    watch.refusal = TokenExpired("over")
+    await serve(watch, client)
+    assert client.got[-1] == {
+        "type": "websocket.close", "code": websocket.POLICY_VIOLATION, "reason": "TOKEN_EXPIRED",
+    }  # fmt: skip

@@ -1,0 +1,76 @@
+"""Tickets: how a page's ``EventSource``, which can't send a header, says who it is.
+
+A ticket holds the caller's own token, encrypted and dated (Fernet, of the library cryptography), and opens
+the streams of events only, for ``TICKET_SECONDS``. It stands in a URL, so it may end up in a proxy's log:
+nobody but the gateways can read the token in it, it is soon over, and it never outlives the token. Nothing
+is stored, and the gateway gets no right to act for anybody.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import secrets
+import time
+from typing import TYPE_CHECKING, Final, Self
+
+from strongroom.errors import TokenExpired, TokenInvalid
+
+if TYPE_CHECKING:
+    from cryptography.fernet import Fernet
+
+    from gateway.config import GatewaySettings
+
+TICKET_SECONDS: Final = 60
+#: Longer than any ticket: tokens have 8 KiB at the most, base64 and the seal add 40 %.
+MAX_TICKET: Final = 12 * 1024
+_LABEL: Final = b"strongroom tickets of event streams 1"
+
+
+class Tickets:
+    """Makes and opens them. ``key``: 32 bytes, the same in each gateway."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    @classmethod
+    def from_settings(cls, settings: GatewaySettings) -> Self:
+        """Keyed by a secret that all gateways share, the internal one or that of tokens. Where there is
+        neither (tokens under public keys), a ticket is good at the gateway that made it only.
+        """
+        secret = settings.internal_secret or settings.jwt_secret
+        shared = secret.get_secret_value().encode() if secret is not None else secrets.token_bytes(32)
+        return cls(hmac.digest(shared, _LABEL, "sha256"))
+
+    def make(self, token: str) -> tuple[str, int]:
+        """A ticket for the caller with ``token`` (empty: who needs none), and when it ends, in seconds since
+        1970.
+        """
+        now = int(time.time())
+        return self._seal().encrypt_at_time(token.encode(), now).decode(), now + TICKET_SECONDS
+
+    def open(self, ticket: str) -> str:
+        """The token inside.
+
+        :raises TokenInvalid: no ticket of ours. :raises TokenExpired: it is over.
+        """
+        from cryptography.fernet import InvalidToken  # noqa: PLC0415 - see _seal
+
+        seal, sealed = self._seal(), ticket.encode("ascii", "replace")[:MAX_TICKET]
+        try:
+            token = seal.decrypt(sealed).decode()
+        except InvalidToken:
+            raise TokenInvalid("The ticket was refused: this installation has not made it.") from None
+        made = seal.extract_timestamp(sealed)
+        if time.time() >= made + TICKET_SECONDS:
+            raise TokenExpired(
+                "The ticket has expired; get a new one by POST /api/notifications/ticket, and open the stream"
+                " with it at once."
+            )
+        return token
+
+    def _seal(self) -> Fernet:
+        # Loaded by the first ticket: 8 MiB that most gateways never use.
+        from cryptography.fernet import Fernet  # noqa: PLC0415
+
+        return Fernet(base64.urlsafe_b64encode(self._key))
