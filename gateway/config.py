@@ -53,11 +53,10 @@ class GatewaySettings(LimitSettings, CapSettings, CommonSettings):
     deadline of calls that move no bytes; ``transfer_seconds``: of those that do. ``max_connections``: more
     are answered 503. ``header_seconds``: for a request's headers to arrive. ``body_idle_seconds``: a body
     that brings nothing for so long is cut off. ``min_body_rate``: bytes per second a body must bring over
-    each ``body_rate_window`` (seconds in which the gateway was ready to read). ``send_idle_seconds``: a
-    client that takes nothing of an answer for so long is cut off. ``keep_alive_seconds``: between requests.
-    ``trusted_proxies``: whose ``X-Forwarded-*`` are believed (addresses and networks). ``public_url``: where
-    clients find the gateway, for URLs in its answers; without it, as proxies say or the request came. The
-    size limits are only told to tus clients here; storage_service applies them.
+    each ``body_rate_window`` (seconds in which the gateway was ready to read). ``keep_alive_seconds``:
+    between requests. ``trusted_proxies``: whose ``X-Forwarded-*`` are believed (addresses and networks).
+    ``public_url``: where clients find the gateway, for URLs in its answers; without it, as proxies say or the
+    request came. The size limits are only told to tus clients here; storage_service applies them.
     """
 
     http_bind: str = "127.0.0.1:8080"
@@ -81,7 +80,6 @@ class GatewaySettings(LimitSettings, CapSettings, CommonSettings):
     body_idle_seconds: float = Field(default=30.0, gt=0)
     body_rate_window: float = Field(default=30.0, gt=0)
     min_body_rate: int = Field(default=1024, ge=0)
-    send_idle_seconds: float = Field(default=120.0, gt=0)
     drain_body_bytes: int = Field(default=32 * MIB, ge=0)
     drain_body_seconds: float = Field(default=10.0, ge=0)
 

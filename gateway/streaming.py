@@ -128,10 +128,12 @@ class StreamReply(Reply):
             raise Truncated(f"{missing} bytes before the end: {error.reason_name}") from error
         if message is None:
             raise Truncated(f"{missing} bytes before the end: the stream ended")
-        size = len(message.data)
+        data = message.data
+        del message  # a copy of its data, which a client that reads slowly would make us keep
+        size = len(data)
         if not 0 < size <= missing:
             raise Truncated(f"{missing} bytes before the end: the stream is not as announced")
-        await send({"type": "http.response.body", "body": message.data, "more_body": size < missing})
+        await send({"type": "http.response.body", "body": data, "more_body": size < missing})
         return size
 
 

@@ -31,7 +31,6 @@ from strongroom.errors import NotFound, StrongroomError
 
 PATH: Final = "/api/notifications/ws"
 PROTOCOL: Final = "strongroom"
-SLOW_SECONDS: Final = 30.0
 RESTARTING: Final = 1012
 TOO_SLOW: Final = 1013
 POLICY_VIOLATION: Final = 1008
@@ -66,7 +65,7 @@ class WebSockets:
             raise
         protocol = PROTOCOL if PROTOCOL in scope.get("subprotocols", ()) else None
         await send({"type": "websocket.accept", "subprotocol": protocol})
-        await _serve(watch, receive, send)
+        await _serve(watch, receive, send, self._services.settings.send_idle_seconds)
 
     async def _begin(self, scope: Scope, receive: Receive, request_id: str, holds: Holds) -> Watch:
         if scope["path"] != PATH:
@@ -78,7 +77,7 @@ class WebSockets:
         return await Watch.begin(call, call.query("last_event_id") or "")
 
 
-async def _serve(watch: Watch, receive: Receive, send: Send) -> None:
+async def _serve(watch: Watch, receive: Receive, send: Send, idle_seconds: float) -> None:
     """Send events until the client leaves or takes too long."""
     leaving = asyncio.ensure_future(_until_left(receive))
     leaving.add_done_callback(lambda _: watch.close())
@@ -88,7 +87,7 @@ async def _serve(watch: Watch, receive: Receive, send: Send) -> None:
             if response.HasField("event"):
                 text = json.dumps(show(response.event), ensure_ascii=False, separators=(",", ":"))
                 message: Message = {"type": "websocket.send", "text": text}
-                await asyncio.wait_for(send(message), SLOW_SECONDS)
+                await asyncio.wait_for(send(message), idle_seconds)
     except (TimeoutError, TooSlow):
         code = TOO_SLOW
     except asyncio.CancelledError:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final
 from servicekit.drain import Drain
 from servicekit.principal import Principal
 from servicekit.tokens import CLOCK_SKEW_SECONDS
+from servicekit.writing import Writing
 
 if TYPE_CHECKING:
     from servicekit.internal_credential import InternalCredential
@@ -41,6 +42,7 @@ class RequestContext:
 
     ``arrived``: when it came in, seconds since 1970: by that moment it is decided who may do this.
     ``gateway``: proves to the services that this process, the gateway, has counted it.
+    ``writing``: the way of its response stream.
     """
 
     request_id: str
@@ -51,6 +53,7 @@ class RequestContext:
     drain: Drain | None = None
     arrived: float = field(default_factory=time.time)
     gateway: GatewayCredential | None = None
+    writing: Writing | None = None
 
 
 #: Of an RPC, when its headers came: a unary one begins only once its message is there.
@@ -121,6 +124,17 @@ def draining() -> asyncio.Event:
     """
     request = _current.get()
     return request.drain.begun if request is not None and request.drain is not None else asyncio.Event()
+
+
+def current_writing() -> Writing:
+    """The way of the response stream of the RPC in progress.
+
+    :raises LookupError: outside of an RPC.
+    """
+    request = _current.get()
+    if request is None or request.writing is None:
+        raise LookupError("no RPC is in progress")
+    return request.writing
 
 
 def remaining() -> float | None:

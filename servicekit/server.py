@@ -104,6 +104,7 @@ class RunningServer:
                 metrics=metrics,
                 policy=policy,
                 drain=self.drain,
+                send_idle_seconds=settings.send_idle_seconds,
                 tracing=tracing,
                 door=self._door(spec, metrics),
             ),

@@ -21,6 +21,7 @@ from strongroom import variables
 
 PREFIX: Final = "STRONGROOM_"
 MIN_SECRET_BYTES: Final = 16
+SEND_IDLE_SECONDS: Final = 30.0
 
 
 class SettingError(ValueError):
@@ -68,7 +69,8 @@ class CommonSettings(SettingsBase):
     that a leaked token is not good for ever. ``internal_secret`` (at least 16 bytes) proves one service to
     another. A bind address outside of loopback needs TLS or ``allow_plaintext``. ``max_concurrent_streams``
     holds per connection, ``max_concurrent_rpcs`` for the process; above it calls are refused with
-    RESOURCE_EXHAUSTED. ``metrics_bind`` may be any address: metrics name methods, not users. ``reflection``:
+    RESOURCE_EXHAUSTED. ``send_idle_seconds``: a reader that takes nothing of an answer for so long is cut
+    off. ``metrics_bind`` may be any address: metrics name methods, not users. ``reflection``:
     whether gRPC tells its methods to nobody, to callers with a token, or to everybody; unset: to everybody on
     loopback (or with ``debug``), elsewhere with a token.
     """
@@ -98,6 +100,7 @@ class CommonSettings(SettingsBase):
     reflection: Literal["off", "token", "open"] | None = None
     drain_seconds: float = Field(default=20.0, ge=0, le=3600)
     max_concurrent_streams: int = Field(default=256, ge=1)
+    send_idle_seconds: float = Field(default=SEND_IDLE_SECONDS, gt=0)
     max_concurrent_rpcs: int = Field(default=4096, ge=1)
     max_connection_age_seconds: float = Field(default=3600.0, gt=0)
 

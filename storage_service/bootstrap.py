@@ -38,6 +38,7 @@ from storage_service.limits import Limits
 from storage_service.metadata_client import MetadataClient
 from storage_service.objects import BucketState
 from storage_service.objectstore import ObjectStore
+from storage_service.outgoing import Outgoing
 from storage_service.projects.assembly import ProjectParts, Projects
 from storage_service.projects.client import ProjectMetadataClient
 from storage_service.projects.limits import ProjectLimits
@@ -88,13 +89,14 @@ class StorageApp:
         self._budget = ByteBudget(
             settings.upload_memory_bytes, Floor(settings.min_body_rate, settings.body_rate_window)
         )
+        self._outgoing = Outgoing(settings.download_memory_bytes)
         self._projects = Projects(self._project_parts(metadata, projects, settler))
         self._limits = Limits(settings.size_rules(), min_part_bytes=settings.part_size_bytes)
         self._sessions = SessionUseCases(self._session_parts(metadata))
         self.servicer = StorageServicer(self._use_cases(metadata))
         self.internal_calls = InternalCalls(self._channel, _internal_credential(settings), store)
         self.diagnostics_servicer = DiagnosticsServicer(self.internal_calls)
-        self.preview_servicer = PreviewServicer(self._projects.use_cases.previews)
+        self.preview_servicer = PreviewServicer(self._projects.use_cases.previews, self._outgoing)
 
     def _make_loops(
         self, heartbeats: Heartbeats, metadata: MetadataClient, settler: KeySettler
@@ -142,6 +144,7 @@ class StorageApp:
             importer=importer,
             batch_importer=BatchImporter(importer),
             projects=self._projects.use_cases,
+            outgoing=self._outgoing,
         )
 
     def _session_parts(self, metadata: MetadataClient) -> SessionParts:

@@ -42,6 +42,7 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     in decoding for each open stream. ``min_body_rate``: bytes per second an upload must bring over each
     ``body_rate_window`` (seconds in which the service was ready to read); 64 KiB/s while others wait for
     memory.
+    ``download_memory_bytes``: messages that readers have not taken yet; beside it 256 KiB for each download.
     ``archive_memory_bytes`` is for ZIPs: 4 MiB and a largest project file while one is read, up to 8 MiB
     fetched ahead while one is written (and beside it up to 11 MiB for each ZIP on its way out). ``*_types``
     are exact types or wildcards (``image/*``); empty takes any. ``max_picture_pixels``: width times height of
@@ -54,6 +55,7 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
 
     part_size_bytes: int = Field(default=8 * MIB, ge=MIN_PART_SIZE, le=MAX_PUT_SIZE)
     upload_memory_bytes: int = Field(default=256 * MIB, ge=2 * MIN_PART_SIZE)
+    download_memory_bytes: int = Field(default=128 * MIB, ge=4 * MIB)
     archive_memory_bytes: int = Field(default=128 * MIB, ge=1)
     min_body_rate: int = Field(default=1024, ge=0)
     body_rate_window: float = Field(default=30.0, gt=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import grpc
@@ -14,6 +15,7 @@ from storage_service.diagnosing import InternalCalls
 from storage_service.downloads import Downloader
 from storage_service.importing.importer import BatchImporter, Importer, Progress
 from storage_service.intake import UploadStream
+from storage_service.outgoing import Outgoing
 from storage_service.projects.servicer import ProjectMethods, ProjectUseCases
 from storage_service.sessions.assembly import SessionUseCases
 from storage_service.sessions.servicer import SessionMethods
@@ -49,6 +51,7 @@ class UseCases:
     importer: Importer
     batch_importer: BatchImporter
     projects: ProjectUseCases
+    outgoing: Outgoing
     sessions: SessionUseCases
 
 
@@ -56,7 +59,7 @@ class StorageServicer(SessionMethods, ProjectMethods):
     """See strongroom/storage/v1/storage_service.proto for what each call promises."""
 
     def __init__(self, use_cases: UseCases) -> None:
-        super().__init__(use_cases.projects)
+        super().__init__(use_cases.projects, use_cases.outgoing)
         self._sessions = use_cases.sessions
         self._do = use_cases
 
@@ -88,8 +91,10 @@ class StorageServicer(SessionMethods, ProjectMethods):
                 file=opened.file, read_offset=opened.range.offset, read_size=opened.range.size
             )
             if opened.body is not None:
-                async for chunk in opened.body:
-                    yield DownloadChunk(chunk)
+                async with aclosing(self._do.outgoing.paced(opened.body)) as body:
+                    async for chunk in body:
+                        yield DownloadChunk(chunk)
+                        del chunk
 
     async def SignUrl(
         self,

@@ -54,7 +54,9 @@ class _ArchiveReply(Reply):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_body(self, send: Send) -> None:
-        message = self._first
+        message, self._first = self._first, None
         while message is not aio.EOF:
-            await send({"type": "http.response.body", "body": message.data, "more_body": True})
+            data, message = message.data, None  # not both, for as long as the client takes
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+            del data
             message = await self._rpc.read()

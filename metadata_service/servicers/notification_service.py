@@ -13,16 +13,15 @@ from grpc.aio import ServicerContext
 from metadata_service.looking import Looking, Waiter
 from metadata_service.waking import Waking
 from metadata_service.watching import Watching
-from servicekit.context import current_principal, draining
+from servicekit.context import current_principal, current_writing, draining
 from servicekit.principal import effective_owner
-from strongroom.errors import RateLimited, TokenExpired
+from strongroom.errors import DeadlineExceeded, RateLimited, TokenExpired
 from strongroom.metadata.v1 import notification_service_pb2 as pb
 from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceServicer
 
 Context: TypeAlias = "ServicerContext[pb.WatchRequest, pb.WatchResponse]"
 
 HEARTBEAT_SECONDS: Final = 15.0
-SLOW_SECONDS: Final = 30.0
 
 
 class NotificationServicer(NotificationServiceServicer):
@@ -89,8 +88,8 @@ def _told(leaving: asyncio.Event, woken: asyncio.Event) -> Iterator[None]:
 
 async def _send(context: Context, response: pb.WatchResponse) -> None:
     try:
-        await asyncio.wait_for(context.write(response), SLOW_SECONDS)
-    except TimeoutError:
+        await current_writing().write(context, response)
+    except DeadlineExceeded:
         raise RateLimited(
             "the reader is too slow; connect again with the id of the last event as resume_token",
             retry_after=1.0,

@@ -14,6 +14,7 @@ from servicekit.drain import Drain
 from servicekit.interceptors.authn import OPEN_SERVICES, REFLECTION_SERVICES, AuthPolicy
 from servicekit.interceptors.door import Door
 from servicekit.interceptors.pipeline import Pipeline
+from servicekit.settings import SEND_IDLE_SECONDS
 from servicekit.telemetry import Metrics
 
 if TYPE_CHECKING:
@@ -28,11 +29,18 @@ def build_interceptors(
     metrics: Metrics,
     policy: AuthPolicy,
     drain: Drain,
+    send_idle_seconds: float = SEND_IDLE_SECONDS,
     tracing: Tracing | None = None,
     door: Door | None = None,
 ) -> Sequence[Pipeline]:
     """The interceptors of a server: one, with all stages."""
     pipeline = Pipeline(
-        authenticator=authenticator, metrics=metrics, policy=policy, drain=drain, tracing=tracing, door=door
+        authenticator=authenticator,
+        metrics=metrics,
+        policy=policy,
+        drain=drain,
+        send_idle_seconds=send_idle_seconds,
+        tracing=tracing,
+        door=door,
     )
     return (pipeline,)

@@ -8,6 +8,7 @@ from typing import Final
 
 import grpc
 import structlog
+from grpc import aio
 from grpc_status import rpc_status  # type: ignore[import-untyped]  # published without types
 
 from servicekit.context import REQUEST_ID, RequestContext
@@ -79,6 +80,10 @@ def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
             yield error
 
 
+#: A status waits behind a message that the reader does not take; the call must end all the same.
+ABORT_SECONDS: Final = 1.0
+
+
 async def abort(context: ServicerContext, error: StrongroomError, request_id: str) -> None:
     """End the RPC with the status of ``error``; raises grpc's AbortError, as ``context.abort`` does."""
     status = rpc_status.to_status(to_status_proto(error))
@@ -88,3 +93,16 @@ async def abort(context: ServicerContext, error: StrongroomError, request_id: st
         # by themselves (gRFC A6), which would only multiply the wait.
         trailers.append((PUSHBACK, "-1"))
     await context.abort(status.code, status.details, trailing_metadata=tuple(trailers))
+
+
+async def abort_soon(context: ServicerContext, error: StrongroomError, request_id: str) -> None:
+    """``abort`` for a reader that takes nothing: it gets the status if it ever reads on.
+
+    Raises CancelledError, which grpc.aio takes without a word, when the status has to wait, or nobody is left
+    to get it.
+    """
+    try:
+        async with asyncio.timeout(ABORT_SECONDS):
+            await abort(context, error, request_id)
+    except (TimeoutError, aio.InternalError) as waiting:
+        raise asyncio.CancelledError from waiting

@@ -22,17 +22,18 @@ import grpc
 from grpc import aio
 
 from servicekit.auth import Authenticator
-from servicekit.context import RequestContext, mark_arrival
+from servicekit.context import RequestContext, current_writing, mark_arrival
 from servicekit.drain import Drain
 from servicekit.interceptors.authn import OPEN_SERVICES, AuthPolicy, authenticate
 from servicekit.interceptors.door import Door
-from servicekit.interceptors.errors import abort, explain_cancellation, translate
+from servicekit.interceptors.errors import abort, abort_soon, explain_cancellation, translate
 from servicekit.interceptors.method import Behavior, Method, ServicerContext, behavior_of
 from servicekit.interceptors.request_id import Credentials, begin
 from servicekit.interceptors.validation import request_parser
 from servicekit.limits import Holds
 from servicekit.logs import Level, sink
 from servicekit.telemetry import MethodStats, Metrics
+from servicekit.writing import Writing
 from strongroom.errors import TokenExpired, TokenInvalid, TokenMissing
 
 if TYPE_CHECKING:
@@ -57,11 +58,13 @@ class Pipeline(aio.ServerInterceptor):
         metrics: Metrics,
         policy: AuthPolicy,
         drain: Drain,
+        send_idle_seconds: float,
         tracing: Tracing | None = None,
         door: Door | None = None,
     ) -> None:
         self._door = door
         self._authenticator = authenticator
+        self._send_idle_seconds = send_idle_seconds
         self._metrics = metrics
         self._policy = policy
         self._drain = drain
@@ -110,12 +113,14 @@ class Pipeline(aio.ServerInterceptor):
         is_probe = method.service in OPEN_SERVICES  # no work: nothing is lost when one is cut
         drain, tracing = self._drain, self._tracing
         entrance = self._entrance(method, body)
+        send_idle_seconds = self._send_idle_seconds
 
         async def run(request: Any, context: ServicerContext) -> Any:
             started = time.monotonic()
             code = grpc.StatusCode.OK
             info, credentials = begin(method.path, context)
             info.drain = drain
+            info.writing = Writing(send_idle_seconds)
             stats.in_flight += 1
             drain.entered(is_probe)
             span = tracing.begin(info) if tracing is not None and not is_probe else None
@@ -137,7 +142,9 @@ class Pipeline(aio.ServerInterceptor):
             except Exception as error:  # noqa: BLE001 - the one place where everything is translated
                 reported = translate(error, context, info)
                 code = reported.code
-                await abort(context, reported, info.request_id)
+                if not info.writing.stuck:
+                    await abort(context, reported, info.request_id)
+                await abort_soon(context, reported, info.request_id)
             finally:
                 seconds = time.monotonic() - started
                 drain.left(is_probe)
@@ -208,12 +215,14 @@ def _stream_body(behavior: Behavior, parse: Callable[[Any], Any] | None) -> Runn
         if not hasattr(produced, "__aiter__"):
             await produced  # a servicer that writes to the context itself
             return
+        writing = current_writing()
         async with aclosing(produced):
             async for response in produced:
                 try:
-                    await context.write(response)
+                    await writing.write(context, response)
                 except aio.InternalError as error:
                     raise CallerLeft from error
+                del response  # not kept while the next one is made
 
     return respond
 

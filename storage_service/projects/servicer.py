@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 import grpc
 
 from storage_service.archives.downloads import ArchiveDownloader
+from storage_service.outgoing import Outgoing
 from storage_service.projects.archive_saving import ArchiveSaver
 from storage_service.projects.downloads import ProjectDownloader
 from storage_service.projects.previews import Previews
@@ -44,8 +46,9 @@ class ProjectMethods(storage_service_pb2_grpc.StorageServiceServicer):
     promises.
     """
 
-    def __init__(self, projects: ProjectUseCases) -> None:
+    def __init__(self, projects: ProjectUseCases, outgoing: Outgoing) -> None:
         self._projects = projects
+        self._outgoing = outgoing
 
     async def SaveProject(
         self,
@@ -83,8 +86,10 @@ class ProjectMethods(storage_service_pb2_grpc.StorageServiceServicer):
         request: download_pb2.DownloadArchiveRequest,
         context: Context[download_pb2.DownloadArchiveRequest, download_pb2.DownloadArchiveResponse],
     ) -> AsyncIterator[download_pb2.DownloadArchiveResponse]:
-        async for piece in self._projects.archives.chunks(request):
-            yield download_pb2.DownloadArchiveResponse(data=piece)
+        async with aclosing(self._outgoing.paced(self._projects.archives.chunks(request))) as pieces:
+            async for piece in pieces:
+                yield download_pb2.DownloadArchiveResponse(data=piece)
+                del piece
 
     async def SignPreviews(
         self,
@@ -101,20 +106,26 @@ class ProjectMethods(storage_service_pb2_grpc.StorageServiceServicer):
                 project_file=opened.file, read_offset=opened.range.offset, read_size=opened.range.size
             )
             if opened.body is not None:
-                async for chunk in opened.body:
-                    yield DownloadChunk(chunk)
+                async with aclosing(self._outgoing.paced(opened.body)) as body:
+                    async for chunk in body:
+                        yield DownloadChunk(chunk)
+                        del chunk
 
 
 class PreviewServicer(preview_pb2_grpc.PreviewServiceServicer):
     """PreviewService: its tokens are all the right that a caller needs."""
 
-    def __init__(self, previews: Previews) -> None:
+    def __init__(self, previews: Previews, outgoing: Outgoing) -> None:
         self._previews = previews
+        self._outgoing = outgoing
 
     async def DownloadPreview(
         self,
         request: preview_pb2.DownloadPreviewRequest,
         context: Context[preview_pb2.DownloadPreviewRequest, preview_pb2.DownloadPreviewResponse],
     ) -> AsyncIterator[preview_pb2.DownloadPreviewResponse]:
-        async for message in self._previews.messages(request):
-            yield message
+        messages = self._outgoing.paced(self._previews.messages(request), lambda message: len(message.data))
+        async with aclosing(messages) as paced:
+            async for message in paced:
+                yield message
+                del message

@@ -97,8 +97,7 @@ class S3Stream:
         if self._early:
             data, self._early = self._early, b""
             return data[: self.length - self._received]
-        step = self._context.settings.read_chunk_size if self._received else FIRST_READ
-        size = min(step, self.length - self._received)
+        size = min(self._step(), self.length - self._received)
         connection = self._connection
         if connection is None:
             raise StoreUnavailable(operation=_OPERATION)
@@ -114,6 +113,11 @@ class S3Stream:
             raise errors.translate(error, _OPERATION) from error
         self._left_in_reply -= len(data)
         return data
+
+    def _step(self) -> int:
+        """Pieces grow with what was taken: a reader that takes nothing holds small ones."""
+        most = self._context.settings.read_chunk_size
+        return min(most, max(FIRST_READ, 2 * self._received))
 
     async def _request(self) -> tuple[ObjectInfo, int]:
         """Ask for what is still missing; returns the object's facts and how many bytes the reply holds."""

@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from grpc import StatusCode, aio
 
-from metadata_service.servicers import notification_service
 from strongroom.errors import PermissionDenied, RateLimited, UserMismatch, from_rpc_error
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_IMPORT_FAILED,
@@ -139,11 +138,12 @@ async def test_only_admins_watch_others(server: Server, owner: str) -> None:
         assert (await next_event(call)).subject_id == file.id
 
 
-async def test_a_slow_reader_is_dropped_and_goes_on_later(
-    server: Server, owner: str, module_database: Logins, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(notification_service, "SLOW_SECONDS", 0.5)
-    caller = server.user(owner)
+async def test_a_slow_reader_is_dropped_and_goes_on_later(owner: str, module_database: Logins) -> None:
+    async with serve(module_database, send_idle_seconds=0.5) as server:
+        await _drop_a_slow_reader(server.user(owner), owner, module_database)
+
+
+async def _drop_a_slow_reader(caller: Caller, owner: str, module_database: Logins) -> None:
     async with watching(caller) as call:
         module_database.change(
             "INSERT INTO events (owner_id, type, subject_id, payload)"

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
 from starlette.types import Message
 
 from gateway import websocket
@@ -55,9 +54,9 @@ class Client:
         return {"type": "websocket.disconnect", "code": 1000}
 
 
-async def serve(watch: Any, client: Client) -> None:
+async def serve(watch: Any, client: Client, idle_seconds: float = 60.0) -> None:
     async with asyncio.timeout(10):
-        await websocket._serve(watch, client.receive, client.send)
+        await websocket._serve(watch, client.receive, client.send, idle_seconds)
 
 
 async def test_heartbeats_are_not_shown_and_a_restart_says_so() -> None:
@@ -68,10 +67,9 @@ async def test_heartbeats_are_not_shown_and_a_restart_says_so() -> None:
     assert watch.closed.is_set()
 
 
-async def test_a_reader_that_is_too_slow_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(websocket, "SLOW_SECONDS", 0.05)
+async def test_a_reader_that_is_too_slow_is_told_to_come_again() -> None:
     watch, client = FakeWatch(EVENT, EVENT, ends=False), Client(stuck=True)
-    await serve(watch, client)
+    await serve(watch, client, idle_seconds=0.05)
     assert client.got == [{"type": "websocket.close", "code": websocket.TOO_SLOW}]
     assert watch.closed.is_set()
 
