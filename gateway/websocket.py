@@ -87,7 +87,8 @@ async def _serve(watch: Watch, receive: Receive, send: Send, idle_seconds: float
             if response.HasField("event"):
                 text = json.dumps(show(response.event), ensure_ascii=False, separators=(",", ":"))
                 message: Message = {"type": "websocket.send", "text": text}
-                await asyncio.wait_for(send(message), idle_seconds)
+                async with asyncio.timeout(idle_seconds):
+                    await send(message)
     except (TimeoutError, TooSlow):
         code = TOO_SLOW
     except asyncio.CancelledError:

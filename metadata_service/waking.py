@@ -85,7 +85,8 @@ class Waking:
     async def _tell(self, connection: Connection, heartbeat: Heartbeat) -> None:
         while True:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._something.wait(), CHECK_SECONDS)
+                async with asyncio.timeout(CHECK_SECONDS):
+                    await self._something.wait()
                 await asyncio.sleep(GATHER_SECONDS)
             self._something.clear()
             owners, self._noted = list(self._noted), set()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.call import Call
+from gateway.forwarded import base_url
 from gateway.reply import Reply, header, json_bytes
 from gateway.routing import Routes
 from strongroom.errors import NotFound
@@ -53,9 +54,10 @@ START: Final = b"""SwaggerUIBundle({
 
 
 @routes.add("GET", "/openapi.json")
-async def openapi(call: Call) -> Reply:  # noqa: ARG001 - a handler's signature
-    """The OpenAPI 3.1 document."""
-    return json_bytes(_document())
+async def openapi(call: Call) -> Reply:
+    """The OpenAPI 3.1 document, with the origin that it was asked for at as its server."""
+    server = json.dumps([{"url": base_url(call) or "/"}])
+    return json_bytes(b'{"servers": %b, %b' % (server.encode(), _document()[1:]))
 
 
 @routes.add("GET", "/docs")

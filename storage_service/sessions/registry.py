@@ -81,7 +81,8 @@ class Registry:
             return
         entry.preempt()
         try:
-            await asyncio.wait_for(entry.closed.wait(), PATIENCE_SECONDS)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await entry.closed.wait()
         except TimeoutError:
             log.warning("writer_slow_to_stop")
 

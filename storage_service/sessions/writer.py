@@ -309,7 +309,8 @@ class SessionWriter:
             await sending
             if (pause := self._recorded_at + RECORD_SECONDS - time.monotonic()) > 0:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._hurry.wait(), pause)
+                    async with asyncio.timeout(pause):
+                        await self._hurry.wait()
             await self.record()
         except BaseException as error:
             self._failure = self._failure or await self._explained(error)

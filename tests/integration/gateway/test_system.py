@@ -97,6 +97,7 @@ async def test_openapi_and_docs_come_from_here(gateway: Running) -> None:
     gateway.client.headers.pop("authorization")
     document = (await gateway.client.get("/openapi.json")).json()
     validate(document)
+    assert document["servers"] == [{"url": str(gateway.client.base_url).rstrip("/")}]
     page = await gateway.client.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["content-security-policy"]

@@ -40,6 +40,8 @@ REGISTRIES = tuple(
         ("proxy", "golang", "org"),
     )
 )
+#: Code that no user runs.
+WORKSHOP = {"tests", "benchmarks", "scripts"}
 UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 SKIPS = re.compile(r"pytest\.(?:skip|mark\.skip|mark\.skipif|importorskip)\b|@unittest\.skip")
 
@@ -97,6 +99,24 @@ def test_nothing_is_marked_unfinished() -> None:
 def test_no_test_is_skipped() -> None:
     tests = [path for path in written_code() if path.parts[0] == "tests" and path.name != Path(__file__).name]
     assert [str(path) for path in tests if SKIPS.search(text_of(path))] == []
+
+
+def test_each_decision_has_a_number_of_its_own() -> None:
+    decisions = [path.name for path in tracked() if path.parent == PurePosixPath("docs/decisions")]
+    numbers = [name.partition("-")[0] for name in decisions]
+    assert len(numbers) > 5
+    assert sorted(numbers) == sorted(set(numbers))
+    for name in decisions:
+        title = text_of(PurePosixPath("docs/decisions") / name).splitlines()[0]
+        assert re.search(rf"\b{name.partition('-')[0]}\b", title), title
+
+
+def test_nothing_waits_in_a_way_that_loses_a_cancellation() -> None:
+    """asyncio.wait_for does, up to Python 3.11, when what it waits for ends at that moment;
+    asyncio.timeout does not.
+    """
+    product = [path for path in written_code() if path.suffix == ".py" and path.parts[0] not in WORKSHOP]
+    assert [str(path) for path in product if re.search(r"\basyncio\.wait_for\(", text_of(path))] == []
 
 
 def test_changelog_has_an_unreleased_section() -> None:
