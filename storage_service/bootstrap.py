@@ -322,6 +322,7 @@ def import_limits(settings: StorageSettings) -> ImportLimits:
         settings.import_tries,
         parallel=settings.import_parallel,
         parallel_per_user=settings.import_parallel_per_user,
+        queued_per_user=settings.import_queued_per_user,
     )
 
 

@@ -94,6 +94,7 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     import_tries: int = Field(default=3, ge=1, le=10)
     import_parallel: int = Field(default=32, ge=1)
     import_parallel_per_user: int = Field(default=8, ge=1)
+    import_queued_per_user: int = Field(default=200, ge=0)
 
     def size_rules(self) -> dict[str, SizeRule]:
         """Size rules by the name of UploadTarget's field."""

@@ -137,26 +137,28 @@ class StorageServicer(SessionMethods, ProjectMethods):
         context: Context[direct_pb2.ImportFromUrlRequest, direct_pb2.ImportFromUrlResponse],
     ) -> AsyncIterator[direct_pb2.ImportFromUrlResponse]:
         progress = Progress()
-        running = asyncio.create_task(self._do.importer.run(request.url, request.spec, progress))
-        try:
-            while not (await asyncio.wait({running}, timeout=PROGRESS_SECONDS))[0]:
-                yield direct_pb2.ImportFromUrlResponse(
-                    progress=direct_pb2.ImportProgress(
-                        received_bytes=progress.received,
-                        total_bytes=progress.total,
-                        attempt=progress.attempt,
+        with self._do.importer.queue.places([request.spec]):
+            running = asyncio.create_task(self._do.importer.run(request.url, request.spec, progress))
+            try:
+                while not (await asyncio.wait({running}, timeout=PROGRESS_SECONDS))[0]:
+                    yield direct_pb2.ImportFromUrlResponse(
+                        progress=direct_pb2.ImportProgress(
+                            received_bytes=progress.received,
+                            total_bytes=progress.total,
+                            attempt=progress.attempt,
+                        )
                     )
-                )
-            yield direct_pb2.ImportFromUrlResponse(file=await running)
-        finally:
-            running.cancel()
+                yield direct_pb2.ImportFromUrlResponse(file=await running)
+            finally:
+                running.cancel()
 
     async def BatchImport(
         self,
         request: batch_pb2.BatchImportRequest,
         context: Context[batch_pb2.BatchImportRequest, batch_pb2.BatchImportResponse],
     ) -> batch_pb2.BatchImportResponse:
-        results = await self._do.batch_importer.run([(item.url, item.spec) for item in request.items])
+        with self._do.importer.queue.places([item.spec for item in request.items]):
+            results = await self._do.batch_importer.run([(item.url, item.spec) for item in request.items])
         return batch_pb2.BatchImportResponse(
             results=[
                 batch_pb2.BatchImportResult(error=to_status_proto(result))

@@ -164,7 +164,7 @@ class ProjectLimitExceeded(StrongroomError, code=Code.RESOURCE_EXHAUSTED, http_s
 
 
 class RateLimited(StrongroomError, code=Code.RESOURCE_EXHAUSTED, http_status=429):
-    """Too many requests; RetryInfo says when."""
+    """Too many requests; RetryInfo says when. Metadata: ``limit``, the name of what was passed."""
 
 
 class Overloaded(StrongroomError, code=Code.UNAVAILABLE, http_status=503):

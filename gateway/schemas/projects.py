@@ -235,7 +235,7 @@ DOCS = {
         "Save a tree",
         {200: Success("Saved as the next version", {JSON: Saved})},
         description="All files or none: a failed save leaves the version before as it was.",
-        errors=SAVE_ERRORS,
+        errors=("UNSUPPORTED_MEDIA_TYPE", *SAVE_ERRORS),
         parameters=(EXPECTED, IDEMPOTENCY_KEY, USER_ID),
         body=SaveBody,
     ),

@@ -93,4 +93,5 @@ async def _send(context: Context, response: pb.WatchResponse) -> None:
         raise RateLimited(
             "the reader is too slow; connect again with the id of the last event as resume_token",
             retry_after=1.0,
+            metadata={"limit": "watch_backlog"},
         ) from None

@@ -19,6 +19,7 @@ from storage_service.attempts import fingerprint
 from storage_service.checksums import Counted
 from storage_service.content_types import hint
 from storage_service.importing.answer import Answer
+from storage_service.importing.queue import ImportQueue
 from storage_service.importing.slots import FairSlots
 from storage_service.importing.source import SourceClient, TransientFailure
 from storage_service.importing.wire import BrokenConnection
@@ -38,7 +39,8 @@ RATE_GRACE_SECONDS = 10.0
 @dataclass(frozen=True, slots=True)
 class ImportLimits:
     """``total_seconds`` for all tries together; ``min_rate`` in bytes per second on average; ``tries`` in
-    all. ``parallel`` imports run at once in the process, up to ``parallel_per_user`` of one owner.
+    all. ``parallel`` imports run at once in the process, up to ``parallel_per_user`` of one owner, who has
+    ``queued_per_user`` at the most, running and waiting (0: no cap).
     """
 
     total_seconds: float
@@ -47,6 +49,7 @@ class ImportLimits:
     first_pause: float = 0.5
     parallel: int = 32
     parallel_per_user: int = 8
+    queued_per_user: int = 200
 
 
 @dataclass(slots=True)
@@ -66,6 +69,7 @@ class Importer:
         self._sources = sources
         self._limits = limits
         self.slots = FairSlots(limits.parallel, limits.parallel_per_user)
+        self.queue = ImportQueue(limits.queued_per_user)
 
     async def run(self, url: str, spec: UploadSpec, progress: Progress) -> File:
         """Pull ``url`` into a file as ``spec`` says, when it is the owner's turn; ``progress`` is kept up to

@@ -63,7 +63,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_PROJECT_LIMIT_EXCEEDED: _ErrorReason.ValueType  # 23
     """RESOURCE_EXHAUSTED, 413. A project passes a limit on files or bytes. {limit, rule}"""
     ERROR_REASON_RATE_LIMITED: _ErrorReason.ValueType  # 24
-    """RESOURCE_EXHAUSTED, 429. Too many requests; RetryInfo says when. {}"""
+    """RESOURCE_EXHAUSTED, 429. Too many requests; RetryInfo says when. {limit}"""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 25
     """UNAVAILABLE, 503. The service is at its limit of work in flight; RetryInfo says when."""
     ERROR_REASON_CONTENT_TYPE_MISMATCH: _ErrorReason.ValueType  # 30
@@ -198,7 +198,7 @@ ERROR_REASON_FILE_COUNT_EXCEEDED: ErrorReason.ValueType  # 22
 ERROR_REASON_PROJECT_LIMIT_EXCEEDED: ErrorReason.ValueType  # 23
 """RESOURCE_EXHAUSTED, 413. A project passes a limit on files or bytes. {limit, rule}"""
 ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 24
-"""RESOURCE_EXHAUSTED, 429. Too many requests; RetryInfo says when. {}"""
+"""RESOURCE_EXHAUSTED, 429. Too many requests; RetryInfo says when. {limit}"""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 25
 """UNAVAILABLE, 503. The service is at its limit of work in flight; RetryInfo says when."""
 ERROR_REASON_CONTENT_TYPE_MISMATCH: ErrorReason.ValueType  # 30
