@@ -54,6 +54,8 @@ class Checker:
     """Reads one database (as superuser) and one bucket."""
 
     def __init__(self, dsn: str, s3: S3Entry) -> None:
+        self.delivered_twice = set[str]()
+        """Owners whose PutObject has arrived twice: a second version is there until the file goes."""
         self._dsn = dsn
         self._bucket = s3.bucket
         self._s3: Any = boto3.session.Session(
@@ -195,14 +197,17 @@ class Checker:
 
     def _is_twin(self, key: str, version: str) -> bool:
         """Swift makes a version of every Complete that arrives before the first has ended. It has the parts
-        of the committed one, no bytes of its own, and goes with it: removing one would destroy both.
+        of the committed one, no bytes of its own, and goes with it: removing one would destroy both. So does
+        what a proxy has made of a PutObject that it delivered twice, which nobody can tell.
         """
         head = self._s3.head_object(Bucket=self._bucket, Key=key, VersionId=version)
         return bool(
             self.query(
-                "SELECT 1 FROM blobs WHERE state = 3 AND key = %s AND id::text = %s AND upload_id <> ''",
+                "SELECT 1 FROM blobs WHERE state = 3 AND key = %s AND id::text = %s"
+                " AND (upload_id <> '' OR owner_id = ANY(%s))",
                 key,
                 head["Metadata"].get("strongroom-attempt", ""),
+                list(self.delivered_twice),
             )
         )
 

@@ -165,7 +165,8 @@ _CELLS: Final = tuple(
 )
 
 _DUPLICATES: Final = tuple(
-    Break("S3", operation, duplicate, "visible") for operation in ("UploadPart", "CompleteMultipartUpload")
+    Break("S3", operation, duplicate, "visible", large=operation != "PutObject")
+    for operation in ("UploadPart", "CompleteMultipartUpload", "PutObject")
 )
 
 BREAKS: Final = (*_UPLOADS, *_CELLS, *_DUPLICATES)

@@ -127,6 +127,7 @@ def _of_bucket(method: str, query: Iterable[str]) -> str:
         "uploads": "ListMultipartUploads",
         "versions": "ListObjectVersions",
         "list-type": "ListObjectsV2",
+        "versioning": "GetBucketVersioning",
     }
     if method == "POST":
         return "DeleteObjects"

@@ -4,6 +4,7 @@ versions, and bytes that come back changed.
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -20,8 +21,9 @@ from tests.faults.checker import Upload
 from tests.faults.client import delete, new_upload, read
 from tests.faults.projects import project_rpc
 from tests.faults.rpc import channel, send, signed_in
-from tests.faults.s3_faults import duplicate, flip_bit
+from tests.faults.s3_faults import duplicate, edit_reply, flip_bit
 from tests.faults.s3_proxy import Exchange, Rule
+from tests.faults.s3_wire import Reply
 from tests.stack import answers, until
 
 FILE = "index.html"
@@ -117,15 +119,63 @@ def _plain() -> UploadTarget:
     return target
 
 
-def test_changed_bytes_are_no_complete_answer(cell: Cell) -> None:
+def _other_bytes(reply: Reply) -> Reply:
+    """Another object's content of the same length, under the head of the one that was asked for."""
+    return Reply(reply.head, random.Random(len(reply.body)).randbytes(len(reply.body)))
+
+
+def _other_object(reply: Reply) -> Reply:
+    """A whole other object: its length, its entity tag, its content."""
+    return Reply(reply.head.with_headers(etag=f'"{"0" * 32}"'), b"other content")
+
+
+#: One bit in the last byte; content, or a whole object, that belongs to another key.
+CHANGES = {
+    "bit": flip_bit(-1),
+    "content": edit_reply(_other_bytes),
+    "object": edit_reply(_other_object),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_changed_bytes_are_no_complete_answer(cell: Cell, change: str) -> None:
+    """Whichever door they would go out by."""
     cell.run()
-    owner = "flipped"
+    owner = f"changed-{change}"
     upload = new_upload(owner)
-    assert send(cell, upload, path_spec("flipped")) is not None
+    assert send(cell, upload, path_spec(owner)) is not None
     assert project_rpc.save(cell, owner, "site", {FILE: upload.body}) is not None
-    cell.s3.arm("GetObject", flip_bit(-1), key=f"/{owner}/", nth=None)
-    with pytest.raises(httpx.RemoteProtocolError):
-        read(cell, owner, upload.acked)
+    with httpx.Client(base_url=cell.url, trust_env=False, timeout=60) as http:
+        http.headers["authorization"] = f"Bearer {cell.token(owner)}"
+        doors = (
+            f"/api/v1/s3/file/{upload.acked}",
+            f"/api/projects/site/files/{FILE}",
+            "/api/projects/site/archive",
+            http.get("/api/projects/site/preview-url").json()["preview_url"],
+        )
+        whole = [http.get(door).status_code for door in doors]
+        assert whole == [200] * len(doors)
+        cell.s3.arm("GetObject", CHANGES[change], key=f"/{owner}/", nth=None)
+        assert [door for door in doors if _is_whole(http, door)] == []
+    _grpc_says_data_loss(cell, owner, upload.acked)
+    assert "object_damaged" in cell.log("storage", 200)
+    cell.s3.disarm()
+    assert read(cell, owner, upload.acked) == (200, upload.body)
+
+
+def _is_whole(http: httpx.Client, door: str) -> bool:
+    """Whether a client takes the answer for a complete one. Damage shows before the first byte, or breaks
+    the body off.
+    """
+    try:
+        reply = http.get(door)
+    except httpx.RemoteProtocolError:
+        return False
+    assert reply.status_code == 200 or reply.json()["code"] == "OBJECT_LOST"
+    return reply.status_code == 200
+
+
+def _grpc_says_data_loss(cell: Cell, owner: str, key: str) -> None:
     with channel(cell) as connection:
         stub: Any = StorageServiceStub(connection)
         in_project = DownloadRequest()
@@ -133,7 +183,7 @@ def test_changed_bytes_are_no_complete_answer(cell: Cell) -> None:
         archive = DownloadArchiveRequest()
         archive.project.slug = "site"
         for call, request in (
-            (stub.Download, DownloadRequest(key=upload.acked)),
+            (stub.Download, DownloadRequest(key=key)),
             (stub.Download, in_project),
             (stub.DownloadArchive, archive),
             (stub.DownloadArchive, DownloadArchiveRequest(key_prefix=f"paths/{owner}/")),
@@ -141,6 +191,3 @@ def test_changed_bytes_are_no_complete_answer(cell: Cell) -> None:
             with pytest.raises(grpc.RpcError) as caught:
                 list(call(request, metadata=signed_in(cell, owner), timeout=60))
             assert caught.value.code() is grpc.StatusCode.DATA_LOSS
-    assert "object_damaged" in cell.log("storage", 200)
-    cell.s3.disarm()
-    assert read(cell, owner, upload.acked) == (200, upload.body)
