@@ -75,6 +75,30 @@ def test_down_and_up_again(fresh: Logins) -> None:
     assert migrate(fresh.migration_settings()) == f"schema at revision {HEAD} (was empty)"
 
 
+def test_a_pause_that_stands_as_a_lease_ends_within_a_minute(fresh: Logins) -> None:
+    """As an earlier release has left it; the lease of a project's files, which is their save's, stays."""
+    migrate(fresh.migration_settings())
+    with connect(fresh.owner) as connection:
+        connection.exec_driver_sql("SET app.scope = 'system'")
+        connection.commit()
+        command.downgrade(alembic_config(connection), "0005")
+        connection.commit()
+    for state, lease in ((2, "55 minutes"), (2, "5 seconds"), (2, "-3 hours"), (1, "100 years")):
+        fresh.change(
+            "INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, content_type, spec,"
+            " object_metadata, reserved_bytes, reserved_files, lease_expires_at)"
+            f" VALUES ('ada', gen_random_uuid(), {state}, 1, 2, 'uploads/ada/' || gen_random_uuid(), false,"
+            f" 'text/plain', '', '{{}}', 1, 1, now() + interval '{lease}')"
+        )
+    migrate(fresh.migration_settings())
+    left = fresh.rows("SELECT extract(epoch FROM lease_expires_at - now()) FROM blobs ORDER BY 1")
+    over, short, bounded, save = (float(seconds) for (seconds,) in left)
+    assert over < -10_000
+    assert short <= 5
+    assert 5 < bounded <= 60
+    assert save > 3_000_000_000
+
+
 def test_one_login_for_both_works_and_is_warned_about(
     fresh: Logins, capsys: pytest.CaptureFixture[str]
 ) -> None:
