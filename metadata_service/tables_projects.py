@@ -99,6 +99,9 @@ project_files = sa.Table(
     sa.Column("crc32c", sa.BigInteger(), nullable=False),
     *_content(),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
+    sa.Column(
+        "executable", sa.Boolean(), nullable=False, server_default=sa.false(), doc="ProjectFile.executable"
+    ),
     sa.PrimaryKeyConstraint("owner_id", "project_id", "path", "from_version", name="project_files_pkey"),
     _project_key("project_files_project"),
     # No action on delete (rule R7): a blob that a version still shows cannot be purged.
@@ -140,6 +143,9 @@ project_save_files = sa.Table(
     sa.Column("crc32c", sa.BigInteger()),
     sa.Column(
         "doubtful", sa.Boolean(), nullable=False, server_default=sa.false(), doc="ManifestEntry.doubtful"
+    ),
+    sa.Column(
+        "executable", sa.Boolean(), nullable=False, server_default=sa.false(), doc="ProjectFile.executable"
     ),
     sa.PrimaryKeyConstraint("owner_id", "save_id", "path", name="project_save_files_pkey"),
     sa.ForeignKeyConstraint(

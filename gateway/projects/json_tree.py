@@ -1,6 +1,6 @@
 """The body of a save, read while it comes in: one file at a time, never the whole tree.
 
-The JSON is ``{name, slug, user_id?, files: [{path, content, encoding?}…]}``, its members in any order;
+The JSON is ``{name, slug, user_id?, files: [{path, content, encoding?, executable?}…]}``, in any order;
 unknown ones are passed over. A file is held whole (10 MiB at most, by the limits below); what says where it
 goes (``slug``) must come before the files, or the files before it must be small.
 """
@@ -20,11 +20,11 @@ from strongroom.errors import InvalidField, MalformedRequest, ProjectLimitExceed
 
 #: More text than this in one member is never right: base64 of the largest file takes 13.4 MiB.
 MAX_TEXT: Final = 16 << 20
-#: So many values may stand in a body beside eight for each file (of which four at the most are read).
+#: So many values may stand in a body beside eight for each file (of which five at the most are read).
 _SPARE_VALUES: Final = 10_000
 _VALUES_PER_FILE: Final = 8
 _HEAD: Final = frozenset({"name", "slug", "user_id"})
-_MEMBERS: Final = frozenset({"path", "content", "encoding"})
+_MEMBERS: Final = frozenset({"path", "content", "encoding", "executable"})
 _OPENING: Final = frozenset({"start_map", "start_array"})
 _CLOSING: Final = frozenset({"end_map", "end_array"})
 
@@ -35,6 +35,8 @@ class TreeFile:
 
     path: str
     content: bytes
+    executable: bool | None = None
+    """None: not said."""
 
 
 @dataclass(slots=True)
@@ -59,7 +61,7 @@ class TreeReader:
         self._depth = 0
         self._names = ["", ""]
         self._seen: set[str] = set()
-        self._draft: dict[str, str] = {}
+        self._draft: dict[str, str | bool | None] = {}
         self._count = 0
         self._pending = 0
         self._fault: InvalidField | None = None
@@ -139,7 +141,8 @@ class TreeReader:
         elif self._depth == 2 and outer == "files":
             return self._file(event)
         elif self._depth == 3 and outer == "files" and inner in _MEMBERS:
-            self._draft[inner] = _text(self._place(), event, value)
+            read = _truth if inner == "executable" else _text
+            self._draft[inner] = read(self._place(), event, value)
         return None
 
     def _name(self, name: str) -> None:
@@ -189,16 +192,27 @@ def _text(name: str, event: str, value: Any) -> str:
     return str(value)
 
 
-def _finished(members: dict[str, str], where: str) -> TreeFile:
+def _truth(name: str, event: str, value: Any) -> bool | None:
+    if event == "null":
+        return None
+    if event != "boolean":
+        raise InvalidField(f"{name} must be true or false.", field=name, rule="boolean")
+    return bool(value)
+
+
+def _finished(members: dict[str, str | bool | None], where: str) -> TreeFile:
     for name in ("path", "content"):
         if name not in members:
             raise InvalidField(f"{where}.{name} is required.", field=f"{where}.{name}", rule="required")
-    encoding = members.get("encoding", "utf-8").lower()
+    path, content = str(members["path"]), str(members["content"])
+    executable = members.get("executable")
+    told = None if executable is None else bool(executable)
+    encoding = str(members.get("encoding", "utf-8")).lower()
     try:
         if encoding in ("utf-8", "utf8"):
-            return TreeFile(members["path"], members["content"].encode())
+            return TreeFile(path, content.encode(), told)
         if encoding == "base64":
-            return TreeFile(members["path"], base64.b64decode(members["content"], validate=True))
+            return TreeFile(path, base64.b64decode(content, validate=True), told)
     except (binascii.Error, ValueError):
         raise InvalidField(
             f"{where}.content is not {encoding}.", field=f"{where}.content", rule=encoding

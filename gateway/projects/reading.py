@@ -118,11 +118,12 @@ async def list_files(call: Call, slug: str, version: int) -> tuple[list[ProjectF
 
 
 def _file_json(file: ProjectFile, content: bytes) -> str:
+    told = {"executable": True} if file.executable else {}
     try:
-        return _dump({"path": file.path, "content": content.decode(), "encoding": "utf-8"})
+        return _dump({"path": file.path, "content": content.decode(), "encoding": "utf-8", **told})
     except UnicodeDecodeError:
         text = base64.b64encode(content).decode("ascii")
-        return _dump({"path": file.path, "content": text, "encoding": "base64"})
+        return _dump({"path": file.path, "content": text, "encoding": "base64", **told})
 
 
 def _dump(value: Any) -> str:

@@ -111,7 +111,10 @@ def _messages(
         messages.append(SaveProjectRequest(spec=_spec(call, reader, expected_version)))
     for file in files:
         head = SaveProjectFile(
-            path=file.path, size_bytes=len(file.content), sha256=hashlib.sha256(file.content).digest()
+            path=file.path,
+            size_bytes=len(file.content),
+            sha256=hashlib.sha256(file.content).digest(),
+            executable=file.executable,
         )
         messages.append(SaveProjectRequest(file=head))
         messages += [

@@ -33,6 +33,11 @@ class TreeFile(BaseModel):
     path: str = Field(description="Relative, with `/`; no `..`, no empty segments.", examples=["src/app.py"])
     content: str
     encoding: Literal["utf-8", "base64"] = "utf-8"
+    executable: bool | None = Field(
+        default=None,
+        description="Whether its owner may execute it. In a save, left out: as the newest version has it;"
+        " in an answer, left out: no.",
+    )
 
 
 class SaveBody(BaseModel):

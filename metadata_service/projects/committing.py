@@ -71,10 +71,9 @@ EXISTS (
 """
 _OPEN: Final = """
 INSERT INTO project_files (owner_id, project_id, path, from_version, blob_id, version_id, etag, crc32c,
-size_bytes,
-    sha256, content_type)
+    size_bytes, sha256, content_type, executable)
 SELECT owner_id, %(project)s, path, %(version)s, blob_id, version_id, etag, crc32c, size_bytes, sha256,
-content_type
+    content_type, executable
 FROM project_save_files WHERE owner_id = %(owner)s AND save_id = %(save)s AND blob_id IS NOT NULL
 """
 _TRAITS: Final = """

@@ -26,7 +26,7 @@ versions.removed, versions.rolled_back_to
 #: What `to_file` takes, in its order.
 FILE_COLUMNS: Final = """
 files.path, files.version_id, files.size_bytes, files.crc32c, files.content_type, files.etag, files.sha256,
-files.created_at
+files.created_at, files.executable
 """
 
 
@@ -71,7 +71,7 @@ def key_prefix(owner_id: str, slug: str) -> str:
 
 def to_file(prefix: str, row: Row) -> ProjectFile:
     """One row of FILE_COLUMNS; `prefix` is the project's `key_prefix`."""
-    path, version_id, size, crc32c, content_type, etag, sha256, created = row
+    path, version_id, size, crc32c, content_type, etag, sha256, created, executable = row
     kind, charset = split_charset(content_type)
     return ProjectFile(
         path=path,
@@ -84,6 +84,7 @@ def to_file(prefix: str, row: Row) -> ProjectFile:
         etag=etag,
         sha256=sha256,
         create_time=to_proto(created),
+        executable=executable,
     )
 
 

@@ -42,13 +42,15 @@ RETURNING projects.id, projects.slug
 _RESERVE: Final = f"""
 WITH given AS (
     SELECT * FROM unnest(%(paths)s::text[], %(keys)s::text[], %(ids)s::uuid[], %(sizes)s::bigint[],
-        %(hashes)s::bytea[], %(types)s::text[]) WITH ORDINALITY
-        AS given (path, key, id, size_bytes, sha256, content_type, number)
+        %(hashes)s::bytea[], %(types)s::text[], %(executables)s::boolean[]) WITH ORDINALITY
+        AS given (path, key, id, size_bytes, sha256, content_type, told, number)
 ), judged AS (
-    SELECT given.*, newest.path IS NOT NULL AS unchanged FROM given
+    SELECT given.*, coalesce(told, newest.executable, false) AS executable,
+        newest.path IS NOT NULL AND newest.size_bytes = given.size_bytes AND newest.sha256 = given.sha256
+            AND newest.executable = coalesce(told, newest.executable) AS unchanged
+    FROM given
     LEFT JOIN project_files AS newest ON newest.owner_id = %(owner)s AND newest.project_id = %(project)s
         AND newest.path = given.path AND newest.until_version IS NULL
-        AND newest.size_bytes = given.size_bytes AND newest.sha256 = given.sha256
 ), made AS (
     INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, content_type, spec, object_metadata,
         reserved_bytes, reserved_files, lease_expires_at)
@@ -57,9 +59,10 @@ WITH given AS (
         now() + interval '100 years'
     FROM judged WHERE NOT unchanged
 ), staged AS (
-    INSERT INTO project_save_files (owner_id, save_id, path, blob_id, size_bytes, sha256, content_type)
+    INSERT INTO project_save_files (owner_id, save_id, path, blob_id, size_bytes, sha256, content_type,
+        executable)
     SELECT %(owner)s, %(save)s, path, CASE WHEN unchanged THEN NULL ELSE id END, size_bytes, sha256,
-    content_type
+        content_type, executable
     FROM judged
 )
 SELECT unchanged FROM judged ORDER BY number
@@ -147,6 +150,9 @@ class Writing:
             "sizes": [wish.asked.size_bytes for wish in wishes],
             "hashes": [wish.asked.sha256 for wish in wishes],
             "types": [wish.asked.content_type for wish in wishes],
+            "executables": [
+                wish.asked.executable if wish.asked.HasField("executable") else None for wish in wishes
+            ],
         }
         _, judged = await tx.fetch_batch([HASH_JOINS, (_RESERVE, params)])
         blobs = [

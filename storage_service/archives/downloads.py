@@ -56,7 +56,8 @@ class ArchiveDownloader:
                 compress = not is_compressed(file.content_type)
                 ref = ObjectRef(file.key, file.version_id)
                 committed = Committed(ref, file.etag, file.size_bytes, file.crc32c)
-                yield StoredFile(file.path, committed, file.create_time.ToDatetime(UTC), compress)
+                modified = file.create_time.ToDatetime(UTC)
+                yield StoredFile(file.path, committed, modified, compress, file.executable)
 
     async def _files_below(self, request: DownloadArchiveRequest) -> AsyncIterator[StoredFile]:
         """Names are the keys, without the folders of the prefix."""

@@ -35,6 +35,7 @@ class StoredFile:
     committed: Committed
     modified: datetime
     compress: bool
+    executable: bool = False
 
     @property
     def size(self) -> int:
@@ -99,7 +100,7 @@ class ArchiveSource:
             waiting.popleft()
             self._memory.release(file.size)
             body = partial(_one, fetched)
-        return ZipEntry(file.name, file.size, file.modified, file.compress, body)
+        return ZipEntry(file.name, file.size, file.modified, file.compress, body, file.executable)
 
     async def _fetch(self, file: StoredFile) -> bytes:
         return b"".join([chunk async for chunk in self._stream(file)])

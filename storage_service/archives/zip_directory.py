@@ -23,6 +23,9 @@ MAX_PADDING = 64 << 10
 TAIL_BYTES = layout.END.size + layout.MAX16 + layout.LOCATOR.size + layout.END64.size + MAX_PADDING
 """So much of the end may hold the end records: they, the longest comment, and padding."""
 
+_UNIX_SYSTEMS = frozenset({3, 19})
+"""Hosts whose entries have a Unix mode: Unix, and macOS (APPNOTE 4.4.2)."""
+
 
 @dataclass(frozen=True, slots=True)
 class DirectoryPlace:
@@ -36,7 +39,7 @@ class DirectoryPlace:
 @dataclass(frozen=True, slots=True)
 class CentralEntry:
     """One entry as the central directory tells it. ``name``: its bytes; ``text``: these in Unicode; ``path``:
-    normal, without a final slash.
+    normal, without a final slash. ``mode``: as Unix has it, 0 where the archiver has none.
     """
 
     name: bytes
@@ -49,6 +52,12 @@ class CentralEntry:
     packed: int
     size: int
     offset: int
+    mode: int
+
+    @property
+    def executable(self) -> bool | None:
+        """By its owner, as for git. None: the archive tells no access rights."""
+        return bool(self.mode & stat.S_IXUSR) if self.mode else None
 
 
 def find_directory(tail: bytes, file_size: int) -> DirectoryPlace:
@@ -122,7 +131,7 @@ def _read_end64(tail: bytes, at: int, end: int) -> tuple[int, int, int, int, int
 def _read_entry(raw: bytes, at: int) -> tuple[CentralEntry, int]:
     if raw[at : at + 4] != layout.CENTRAL_SIGNATURE or len(raw) - at < layout.CENTRAL.size:
         raise refused("directory_entry", "the central directory is cut off or malformed")
-    (_, _, _, flags, method, _, _, crc32, packed, size, name_size, extra_size, comment_size, disk, _,
+    (_, made_by, _, flags, method, _, _, crc32, packed, size, name_size, extra_size, comment_size, disk, _,
     outside, offset) = (
         layout.CENTRAL.unpack_from(raw, at)
     )  # fmt: skip
@@ -139,9 +148,10 @@ def _read_entry(raw: bytes, at: int) -> tuple[CentralEntry, int]:
     text = decode_name(name, flags, extra.get(layout.UNICODE_PATH_EXTRA))
     is_folder = text.endswith("/")
     _check_mode(outside >> 16, name, is_folder=is_folder)
+    mode = outside >> 16 if made_by >> 8 in _UNIX_SYSTEMS else 0
     _check_sizes(method, packed, size, name, is_folder=is_folder)
     return CentralEntry(
-        name, text, check_name(text), is_folder, flags, method, crc32, packed, size, offset
+        name, text, check_name(text), is_folder, flags, method, crc32, packed, size, offset, mode
     ), end
 
 

@@ -45,11 +45,12 @@ class EntryLimits(Protocol):
 @dataclass(slots=True)
 class ZippedFile:
     """One file: its path in NFC, its size, and ``read``, to be awaited once, before the next file is asked
-    for.
+    for. ``executable``: None where the archive tells no access rights.
     """
 
     path: str
     size: int
+    executable: bool | None
     read: Callable[[], Awaitable[bytes]]
 
 
@@ -105,7 +106,9 @@ class ZipReader:
             if entry.is_folder:
                 await read_content(self._read, entry)
             else:
-                yield ZippedFile(entry.path, entry.size, partial(read_content, self._read, entry))
+                yield ZippedFile(
+                    entry.path, entry.size, entry.executable, partial(read_content, self._read, entry)
+                )
             await read_descriptor(self._read, entry, room)
 
     def _check_places(self) -> None:

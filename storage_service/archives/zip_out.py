@@ -33,6 +33,7 @@ _INLINE_BYTES = 16 * 1024
 _LARGEST_32 = layout.MAX32 - (1 << 24)
 """Larger bodies get Zip64: deflate may make a body a little longer."""
 _REGULAR_FILE = 0o100644 << 16
+_EXECUTABLE = 0o100755 << 16
 _UNIX = 3 << 8
 _DOS_EPOCH = datetime(1980, 1, 1, tzinfo=UTC)
 _DOS_END = datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC)
@@ -51,6 +52,7 @@ class ZipEntry:
     modified: datetime
     compress: bool
     body: Callable[[], AsyncIterator[bytes]]
+    executable: bool = False
 
 
 class BodySizeChanged(Exception):
@@ -228,7 +230,8 @@ def _central_header(done: _Written) -> bytes:
     needed = 45 if wide else 20
     header = layout.CENTRAL.pack(
         layout.CENTRAL_SIGNATURE, needed | _UNIX, needed, done.flags, done.method, *_dos_time(entry.modified),
-        done.crc32, packed, size, len(name), len(extra), 0, 0, 0, _REGULAR_FILE, offset,
+        done.crc32, packed, size, len(name), len(extra), 0, 0, 0,
+        _EXECUTABLE if entry.executable else _REGULAR_FILE, offset,
     )  # fmt: skip
     return header + name + extra
 

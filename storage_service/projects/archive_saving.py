@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from storage_service.archives.spool import Spool, SpooledBody
-from storage_service.archives.zip_in import SEGMENT_BYTES, ZipReader
+from storage_service.archives.zip_in import SEGMENT_BYTES, ZippedFile, ZipReader
 from storage_service.archives.zip_refusals import refused
 from storage_service.budget import ByteBudget
 from storage_service.projects.intake import ArchiveStream, BodyDigest
@@ -71,15 +71,15 @@ class ArchiveSaver:
                 unpacked = await file.read()
                 if stack.see(file.path):
                     stack.read(file.path, unpacked[: MAX_MANIFEST_BYTES + 1])
-                await writer.add(await self._new_file(file.path, unpacked))
+                await writer.add(await self._new_file(file, unpacked))
                 del unpacked
         return commit_request(save, writer, stack, content)
 
-    async def _new_file(self, path: str, unpacked: bytes) -> NewFile:
+    async def _new_file(self, file: ZippedFile, unpacked: bytes) -> NewFile:
         digest = BodyDigest()
         await digest.feed(unpacked)
         chunks = (unpacked,) if unpacked else ()
-        return self._contents.new_file(path, digest.size, digest.sha256, digest.crc32c, chunks)
+        return self._contents.new_file(file.path, digest, chunks, executable=file.executable)
 
     async def _limited(self, stream: ArchiveStream) -> AsyncIterator[bytes]:
         """The body, as long as it may still be an archive of a project. Raises ArchiveInvalid,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
@@ -17,12 +18,14 @@ from storage_service.objects import Chunk
 from storage_service.parts import SMALL_CHUNK
 from storage_service.projects.limits import ProjectLimits
 from storage_service.tree_names import NameRefused, PathSet, check_portable
+from strongroom.error_base import Violation
 from strongroom.errors import (
     ChecksumMismatch,
     ChunkTooLarge,
     InvalidField,
     MalformedRequest,
     PathInvalid,
+    SizeLimitExceeded,
     SizeMismatch,
     UploadIncomplete,
 )
@@ -62,14 +65,15 @@ class BodyDigest:
 
 
 class ContentDigest:
-    """What makes two saves the same: path, size and SHA-256 of each file, in any order."""
+    """What makes two saves the same: path, size, SHA-256 and executable bit of each file, in any order."""
 
     def __init__(self) -> None:
         self._lines: list[bytes] = []
 
-    def add(self, path: str, size: int, sha256: bytes) -> None:
+    def add(self, path: str, size: int, sha256: bytes, *, executable: bool | None = None) -> None:
         """One file."""
-        self._lines.append(hashlib.sha256(f"{size}\0{path}\0".encode() + sha256).digest())
+        told = {None: b"", False: b"-", True: b"x"}[executable]
+        self._lines.append(hashlib.sha256(f"{size}\0{path}\0".encode() + sha256 + told).digest())
 
     @property
     def sha256(self) -> bytes:
@@ -84,6 +88,11 @@ class IncomingFile:
         self._stream = stream
         self.head = head
         self.digest = BodyDigest()
+
+    @property
+    def executable(self) -> bool | None:
+        """None: the client does not say."""
+        return self.head.executable if self.head.HasField("executable") else None
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The content, which has been verified when this ends; none of an unchanged file.
@@ -184,8 +193,11 @@ class SaveStream:
             yield checked_data(message.data)
 
     async def _next(self) -> SaveProjectRequest:
-        async for request in self._requests:
-            return request
+        try:
+            async for request in self._requests:
+                return request
+        except InvalidField as error:
+            raise _named(error, self._files) from error
         raise UploadIncomplete(
             f"the stream ended after {self._files} files without finish_write; nothing was saved"
         )
@@ -193,13 +205,22 @@ class SaveStream:
     def _check(self, head: SaveProjectFile) -> None:
         self._files += 1
         self._total += head.size_bytes
-        self._limits.check(files=self._files, largest=head.size_bytes, total=self._total)
+        try:
+            self._limits.check(files=self._files, largest=head.size_bytes, total=self._total)
+        except SizeLimitExceeded as error:
+            error.violations = (Violation(self._place, "max_file_bytes", error.message),)
+            raise
         self._check_path(unicodedata.normalize("NFC", head.path))
         if (head.sha256 and len(head.sha256) != SHA256_SIZE) or (head.unchanged and not head.sha256):
             raise InvalidField(
                 f"{shown(head.path)}: sha256 has {SHA256_SIZE} bytes, and unchanged needs it",
-                field="file.sha256",
+                field=f"{self._place}.sha256",
             )
+
+    @property
+    def _place(self) -> str:
+        """The file whose head was read last, as in the JSON of a save."""
+        return f"files[{self._files - 1}]"
 
     def _check_path(self, path: str) -> None:
         """What a ZIP's entry is asked. Raises PathInvalid {path, rule}."""
@@ -208,8 +229,11 @@ class SaveStream:
             self._paths.add(path)
         except NameRefused as error:
             rule = "duplicate_path" if error.rule == "duplicate_name" else error.rule
+            message = f"{shown(path)}: {error.message}."
             raise PathInvalid(
-                f"{shown(path)}: {error.message}.", metadata={"path": shown(path), "rule": rule}
+                message,
+                metadata={"path": shown(path), "rule": rule},
+                violations=(Violation(f"{self._place}.path", rule, message),),
             ) from error
 
 
@@ -258,6 +282,20 @@ def checked_data(data: bytes) -> bytes:
             metadata={"limit": str(MAX_CHUNK)},
         )
     return data
+
+
+def _named(error: InvalidField, index: int) -> InvalidField:
+    """The rules of protos know the message at hand only: ``file.path`` is ``files[3].path`` in the save."""
+
+    def place(text: str) -> str:
+        return re.sub(r"\bfile(?=\.[a-z])", f"files[{index}]", text)
+
+    return InvalidField(
+        place(error.message),
+        field=place(error.metadata.get("field", "")),
+        rule=error.metadata.get("rule"),
+        violations=[Violation(place(one.field), one.rule, place(one.message)) for one in error.violations],
+    )
 
 
 def joined(chunks: Sequence[Chunk], most: int) -> bytes:

@@ -72,4 +72,5 @@ def _copy_of(file: ProjectFile) -> NewFile:
         file.sha256,
         crc32c=file.crc32c,
         source=file,
+        executable=file.executable,
     )

@@ -11,7 +11,7 @@ from storage_service.downloads import Range
 from storage_service.objects import Chunk
 from storage_service.projects.downloads import open_version
 from storage_service.projects.file_types import described
-from storage_service.projects.intake import ContentDigest, IncomingFile, SaveStream, joined
+from storage_service.projects.intake import BodyDigest, ContentDigest, IncomingFile, SaveStream, joined
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.metadata import ProjectReader, ProjectSaves
 from storage_service.projects.runner import OpenSave, SaveRunner
@@ -45,10 +45,12 @@ class ContentsSaver:
         """For the files of one save."""
         return FileWriter(self._store, self._saves, save, self._budget, largest=self.limits.max_file_bytes)
 
-    def new_file(self, path: str, size: int, sha256: bytes, crc32c: int, chunks: Sequence[Chunk]) -> NewFile:
+    def new_file(
+        self, path: str, digest: BodyDigest, chunks: Sequence[Chunk], *, executable: bool | None
+    ) -> NewFile:
         """A file whose content is at hand."""
         kind = described(self._content, path, chunks)
-        return NewFile(path, kind, size, sha256, crc32c, chunks)
+        return NewFile(path, kind, digest.size, digest.sha256, digest.crc32c, chunks, executable=executable)
 
     async def read_unsent(self, spec: SaveProjectSpec, paths: Sequence[str], stack: TechStack) -> None:
         """Manifests that were not sent because they are unchanged still say what the project is made with."""
@@ -85,7 +87,7 @@ class ProjectSaver:
         async with self._contents.writer(save) as writer:
             async for file in stream.files():
                 new = await self._receive(writer, file)
-                content.add(new.path, new.size, new.sha256)
+                content.add(new.path, new.size, new.sha256, executable=new.executable)
                 wanted = stack.see(new.path)
                 if wanted and new.chunks is None:
                     unsent.append(new.path)
@@ -100,11 +102,10 @@ class ProjectSaver:
         head = file.head
         if head.unchanged:
             await _all(file)
-            return NewFile(head.path, "", head.size_bytes, head.sha256)
+            return NewFile(head.path, "", head.size_bytes, head.sha256, executable=file.executable)
         async with writer.arriving(head.size_bytes) as take:
             chunks = await file.gathered(take)
-        digest = file.digest
-        return self._contents.new_file(head.path, digest.size, digest.sha256, digest.crc32c, chunks)
+        return self._contents.new_file(head.path, file.digest, chunks, executable=file.executable)
 
 
 def begin_request(spec: SaveProjectSpec, kind: str) -> pb.BeginSaveRequest:
@@ -149,7 +150,7 @@ async def _digest(stream: SaveStream) -> bytes:
     async for file in stream.files():
         await _all(file)
         sha256 = file.head.sha256 if file.head.unchanged else file.digest.sha256
-        content.add(file.head.path, file.head.size_bytes, sha256)
+        content.add(file.head.path, file.head.size_bytes, sha256, executable=file.executable)
     return content.sha256
 
 

@@ -64,6 +64,8 @@ class NewFile:
     crc32c: int = 0
     chunks: Sequence[Chunk] | None = None
     source: ProjectFile | None = None
+    executable: bool | None = None
+    """None: as the newest version has it."""
 
     def reservation(self) -> pb.FileReservation:
         """As metadata_service is asked for it."""
@@ -73,6 +75,7 @@ class NewFile:
             size_bytes=self.size,
             sha256=self.sha256,
             must_be_unchanged=self.chunks is None and self.source is None,
+            executable=self.executable,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import stat
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
@@ -14,7 +15,7 @@ from strongroom import errors
 from strongroom.client.connection import Connection, typed
 from strongroom.client.downloads import Download
 from strongroom.client.path_downloads import in_worker
-from strongroom.client.project_trees import digest
+from strongroom.client.project_trees import HAS_MODES, digest
 from strongroom.client.project_values import ProjectFile
 from strongroom.client.replacing import replacing
 from strongroom.client.retries import Deadline
@@ -53,6 +54,8 @@ class Restore:
         """
         places = await in_worker(_places, directory, files)
         wanted = await in_worker(_differing, places, overwrite)
+        there = {file.path for file, _ in wanted}
+        await in_worker(_set_modes, [pair for pair in places if pair[0].path not in there])
         self._total = sum(file.size for file, _ in wanted)
         waiting = iter(wanted)
 
@@ -84,6 +87,7 @@ class Restore:
                     f"what was received of {file.path} is not what was saved (SHA-256 differs); try again",
                     metadata={"algorithm": "sha256", "expected": file.sha256.hex()},
                 )
+        await in_worker(_set_modes, [(file, place)])
 
     def _report(self, size: int) -> None:
         self._done += size
@@ -118,6 +122,17 @@ def _differing(places: Sequence[tuple[ProjectFile, Path]], overwrite: bool) -> l
             raise FileExistsError(17, "is there with other content; nothing was restored", str(place))
         found.append((file, place))
     return found
+
+
+def _set_modes(places: Sequence[tuple[ProjectFile, Path]]) -> None:
+    """Whoever may read a file may execute it, or nobody may."""
+    if not HAS_MODES:
+        return
+    for file, place in places:
+        mode = stat.S_IMODE(place.stat().st_mode)
+        wanted = mode | (mode & 0o444) >> 2 if file.executable else mode & ~0o111
+        if wanted != mode:
+            place.chmod(wanted)
 
 
 async def save_zip(

@@ -151,7 +151,11 @@ class ArchiveSave(_Save):
 
 def _head(file: TreeFile, *, unchanged: bool) -> project_pb2.SaveProjectFile:
     return project_pb2.SaveProjectFile(
-        path=file.path, size_bytes=file.size, sha256=file.sha256, unchanged=unchanged
+        path=file.path,
+        size_bytes=file.size,
+        sha256=file.sha256,
+        unchanged=unchanged,
+        executable=file.executable,
     )
 
 

@@ -13,16 +13,21 @@ from pathlib import Path
 from strongroom.client.ignoring import Ignore
 
 READ_BYTES = 1024 * 1024
+HAS_MODES = os.name == "posix"
+"""Elsewhere nothing says whether a file may be executed."""
 
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """One file. ``path``: inside the project, with ``/``, in NFC."""
+    """One file. ``path``: inside the project, with ``/``, in NFC. ``executable``: None where the system
+    knows no such thing.
+    """
 
     path: str
     local: Path
     size: int
     sha256: bytes
+    executable: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,8 @@ def read_tree(root: Path, ignore: Ignore) -> Tree:
         if normal in files:
             raise ValueError(f"{local} and {files[normal].local} have one name in NFC; rename one of them")
         size, sha256 = digest(local)
-        files[normal] = TreeFile(normal, local, size, sha256)
+        executable = bool(mode & stat.S_IXUSR) if HAS_MODES else None
+        files[normal] = TreeFile(normal, local, size, sha256, executable)
     return Tree(tuple(files[path] for path in sorted(files)), tuple(skipped))
 
 

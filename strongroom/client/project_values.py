@@ -77,7 +77,7 @@ class ProjectVersion:
 
 @dataclass(frozen=True, slots=True)
 class ProjectFile:
-    """One file of one version. ``sha256``: 32 bytes."""
+    """One file of one version. ``sha256``: 32 bytes. ``executable``: by its owner."""
 
     path: str
     key: str
@@ -87,6 +87,7 @@ class ProjectFile:
     content_type: str
     etag: str
     sha256: bytes
+    executable: bool = False
 
     @classmethod
     def from_proto(cls, file: project_pb2.ProjectFile) -> ProjectFile:
@@ -100,6 +101,7 @@ class ProjectFile:
             file.content_type,
             file.etag,
             file.sha256,
+            file.executable,
         )
 
 

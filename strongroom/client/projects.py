@@ -14,7 +14,7 @@ from strongroom.client.connection import Connection
 from strongroom.client.ignoring import DEFAULT_IGNORE, Ignore
 from strongroom.client.project_restores import Restore, save_zip
 from strongroom.client.project_saves import ArchiveSave, TreeSave
-from strongroom.client.project_trees import Tree, read_tree
+from strongroom.client.project_trees import Tree, TreeFile, read_tree
 from strongroom.client.project_values import (
     Project,
     ProjectFile,
@@ -235,8 +235,8 @@ class Projects:
             _, files = await self._listed(slug, None)
         except errors.ProjectNotFound:
             return frozenset()
-        there = {file.path: (file.size, file.sha256) for file in files}
-        return frozenset(file.path for file in tree.files if there.get(file.path) == (file.size, file.sha256))
+        there = {file.path: file for file in files}
+        return frozenset(file.path for file in tree.files if _is_like(file, there.get(file.path)))
 
     async def _listed(self, slug: str, version: int | None) -> tuple[int, tuple[ProjectFile, ...]]:
         """The version, and its files: all pages of the version that the first page is of."""
@@ -251,3 +251,12 @@ class Projects:
             wanted, token = page.version, page.next_page_token
             more = bool(token)
         return wanted, tuple(files)
+
+
+def _is_like(local: TreeFile, there: ProjectFile | None) -> bool:
+    """Whether the newest version has it as it is here."""
+    return (
+        there is not None
+        and (there.size, there.sha256) == (local.size, local.sha256)
+        and local.executable in {None, there.executable}
+    )

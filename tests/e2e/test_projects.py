@@ -122,6 +122,19 @@ def test_a_repeated_save(http: httpx.Client, slug: str) -> None:
     assert read(http, slug) == ONE
 
 
+def test_the_executable_bit(http: httpx.Client, slug: str) -> None:
+    def send(*files: dict[str, Any]) -> list[dict[str, Any]]:
+        body = {"name": "n", "slug": slug, "files": [{"content": "#!", **file} for file in files]}
+        assert http.post(f"{PATH}/save", json=body).status_code == 200
+        tree: list[dict[str, Any]] = http.get(f"{PATH}/{slug}").json()["project"]["files"]
+        return [file for file in tree if file.get("executable")]
+
+    told = {"path": "run.sh", "content": "#!", "encoding": "utf-8", "executable": True}
+    assert send({"path": "run.sh", "executable": True}, {"path": "plain"}) == [told]
+    assert send({"path": "run.sh"}, {"path": "plain", "executable": False}) == [told]
+    assert send({"path": "run.sh", "executable": False}, {"path": "plain"}) == []
+
+
 def test_saving_a_zip(http: httpx.Client, user: str, slug: str) -> None:
     def send(files: dict[str, bytes], **params: Any) -> httpx.Response:
         return http.post(f"{PATH}/{slug}/archive", content=samples.zip_of(files), headers=ZIP, params=params)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import uuid
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from strongroom import AtPath, Client, ImportItem, Notification, StoredFile, errors
+from strongroom.client import ProjectFile
 from tests.e2e import samples
 from tests.integration.importing.origin import Origin, answer
 from tests.stack import RunningStack
@@ -154,6 +156,35 @@ def test_projects(client: Client, tmp_path: Path) -> None:
     assert projects.delete("copy").slug == "copy"
     with pytest.raises(errors.ProjectNotFound):
         projects.get("copy")
+
+
+def test_the_executable_bit(client: Client, tmp_path: Path) -> None:
+    """From a folder, from a ZIP and through a roll-back, to a folder, a ZIP and the list."""
+    projects, root = client.projects, write(tmp_path / "in", {"run.sh": b"#!", "plain": b"#!"})
+    (root / "run.sh").chmod(0o755)
+    assert projects.save(root, "runs").sent == 2
+    assert projects.save(root, "runs").sent == 0
+    assert _executables(projects.files("runs")) == {"run.sh"}
+    (root / "run.sh").chmod(0o644)
+    (root / "plain").chmod(0o700)
+    assert projects.save(root, "runs").sent == 2
+    assert _executables(projects.files("runs")) == {"plain"}
+    projects.restore("runs", root, 1)
+    assert [os.access(root / name, os.X_OK) for name in ("run.sh", "plain")] == [True, False]
+    projects.rollback("runs", 1)
+    assert _executables(projects.files("runs")) == {"run.sh"}
+    path = projects.archive("runs", tmp_path)
+    with zipfile.ZipFile(path) as archive:
+        modes = {info.filename: info.external_attr >> 16 for info in archive.infolist()}
+    assert modes == {"run.sh": 0o100755, "plain": 0o100644}
+    projects.save_archive(path, "runs-copy")
+    assert _executables(projects.files("runs-copy")) == {"run.sh"}
+    projects.restore("runs-copy", tmp_path / "out")
+    assert [os.access(tmp_path / "out" / name, os.X_OK) for name in ("run.sh", "plain")] == [True, False]
+
+
+def _executables(files: Iterable[ProjectFile]) -> set[str]:
+    return {file.path for file in files if file.executable}
 
 
 def test_links_lead_nowhere(client: Client, tmp_path: Path) -> None:

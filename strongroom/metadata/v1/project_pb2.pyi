@@ -159,6 +159,7 @@ class ProjectFile(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     CHARSET_FIELD_NUMBER: _builtins.int
+    EXECUTABLE_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Path inside the project."""
     key: _builtins.str
@@ -177,6 +178,8 @@ class ProjectFile(_message.Message):
     """SHA-256 of the content, 32 bytes: with the size it tells which files a save need not send."""
     charset: _builtins.str
     """Encoding of a text, e.g. `utf-8`. Empty: not known, or the type has no parameter `charset`."""
+    executable: _builtins.bool
+    """Whether its owner may execute it: the one access right that projects keep."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When this content was saved; versions that left it unchanged do not count."""
@@ -194,10 +197,11 @@ class ProjectFile(_message.Message):
         sha256: _builtins.bytes = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         charset: _builtins.str = ...,
+        executable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "etag", b"etag", "key", b"key", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "etag", b"etag", "executable", b"executable", "key", b"key", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -147,6 +147,7 @@ class FileReservation(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     MUST_BE_UNCHANGED_FIELD_NUMBER: _builtins.int
+    EXECUTABLE_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Path inside the project; brought to NFC."""
     content_type: _builtins.str
@@ -157,6 +158,8 @@ class FileReservation(_message.Message):
     """SHA-256 of the content. A file with the size and the SHA-256 that the newest version has at this path is unchanged."""
     must_be_unchanged: _builtins.bool
     """The content is not at hand: FAILED_PRECONDITION (PRECONDITION_FAILED) unless the file is unchanged."""
+    executable: _builtins.bool
+    """See SaveProjectFile.executable."""
     def __init__(
         self,
         *,
@@ -165,12 +168,15 @@ class FileReservation(_message.Message):
         size_bytes: _builtins.int = ...,
         sha256: _builtins.bytes = ...,
         must_be_unchanged: _builtins.bool = ...,
+        executable: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_executable", b"_executable", "executable", b"executable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "must_be_unchanged", b"must_be_unchanged", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_executable", b"_executable", "content_type", b"content_type", "executable", b"executable", "must_be_unchanged", b"must_be_unchanged", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__executable: _TypeAlias = _typing.Literal["executable"]  # noqa: Y015
+    _WhichOneofArgType__executable: _TypeAlias = _typing.Literal["_executable", b"_executable"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__executable) -> _WhichOneofReturnType__executable | None: ...
 
 Global___FileReservation: _TypeAlias = FileReservation  # noqa: Y015
 

@@ -68,6 +68,7 @@ class SaveProjectFile(_message.Message):
     CRC32C_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
     UNCHANGED_FIELD_NUMBER: _builtins.int
+    EXECUTABLE_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Relative path: `/`, no `..`, no empty or duplicate segments, NFC, 1–1,024 bytes."""
     size_bytes: _builtins.int
@@ -80,6 +81,10 @@ class SaveProjectFile(_message.Message):
     """No data follows: the newest version has this size and SHA-256 at this path (ListProjectFiles tells both).
     FAILED_PRECONDITION (PRECONDITION_FAILED) when it hasn't.
     """
+    executable: _builtins.bool
+    """Whether its owner may execute it. Not set: as the newest version has it at this path, else not. A file that differs
+    in this alone is not unchanged.
+    """
     def __init__(
         self,
         *,
@@ -88,14 +93,20 @@ class SaveProjectFile(_message.Message):
         crc32c: _builtins.int | None = ...,
         sha256: _builtins.bytes = ...,
         unchanged: _builtins.bool = ...,
+        executable: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "_executable", b"_executable", "crc32c", b"crc32c", "executable", b"executable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "crc32c", b"crc32c", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes", "unchanged", b"unchanged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "_executable", b"_executable", "crc32c", b"crc32c", "executable", b"executable", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes", "unchanged", b"unchanged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__crc32c: _TypeAlias = _typing.Literal["crc32c"]  # noqa: Y015
     _WhichOneofArgType__crc32c: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c"]  # noqa: Y015
+    _WhichOneofReturnType__executable: _TypeAlias = _typing.Literal["executable"]  # noqa: Y015
+    _WhichOneofArgType__executable: _TypeAlias = _typing.Literal["_executable", b"_executable"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__crc32c) -> _WhichOneofReturnType__crc32c | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__executable) -> _WhichOneofReturnType__executable | None: ...
 
 Global___SaveProjectFile: _TypeAlias = SaveProjectFile  # noqa: Y015
 

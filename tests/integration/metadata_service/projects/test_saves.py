@@ -258,6 +258,39 @@ async def test_after_its_end_a_save_can_do_nothing(projects: Projects) -> None:
             await step
 
 
+async def test_the_executable_bit(projects: Projects) -> None:
+    """Kept where a save does not say it; a file that differs in it alone has changed."""
+    files = {"run.sh": b"#!", "plain": b"text"}
+
+    async def save(told: dict[str, bool | None]) -> dict[str, bool]:
+        begun = await projects.begin()
+        blobs = []
+        for path, executable in told.items():
+            more = {} if executable is None else {"executable": executable}
+            blobs += await projects.reserve(begun.save_id, {path: files[path]}, **more)
+        written = [
+            one
+            for blob, path in zip(blobs, told, strict=True)
+            if blob.id
+            for one in entries([blob], {path: files[path]})
+        ]
+        saved = await projects.commit(begun.save_id, written, len(told))
+        changes.append(saved.version.changed)
+        return {path: file.executable for path, file in (await projects.manifest()).items()}
+
+    changes: list[int] = []
+    assert await save({"run.sh": True, "plain": None}) == {"run.sh": True, "plain": False}
+    assert await save({"run.sh": None, "plain": None}) == {"run.sh": True, "plain": False}
+    assert await save({"run.sh": True, "plain": True}) == {"run.sh": True, "plain": True}
+    assert await save({"run.sh": False, "plain": None}) == {"run.sh": False, "plain": True}
+    assert changes == [0, 0, 1, 1]
+    first = {path: file.executable for path, file in (await projects.manifest(1)).items()}
+    assert first == {"run.sh": True, "plain": False}
+    begun = await projects.begin()
+    with pytest.raises(PreconditionFailed):
+        await projects.reserve(begun.save_id, {"plain": b"text"}, executable=False, must_be_unchanged=True)
+
+
 @pytest.mark.parametrize("sizes", [(1, 7), (70_000, 5_000_000_000), (3, 70_000)])
 async def test_numbers_of_any_size_in_one_batch(projects: Projects, sizes: tuple[int, int]) -> None:
     begun = await projects.begin()

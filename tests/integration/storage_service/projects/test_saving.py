@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from strongroom.errors import (
     PreconditionFailed,
     ProjectNotFound,
     SizeMismatch,
+    StrongroomError,
     UploadIncomplete,
     VersionConflict,
 )
@@ -172,6 +174,30 @@ async def test_tiny_messages(client: ProjectClient) -> None:
 async def test_paths_that_are_refused(client: ProjectClient, path: str) -> None:
     with pytest.raises(PathInvalid):
         await client.save({"good.txt": b"1", path: b"2"})
+    with pytest.raises(ProjectNotFound):
+        await client.project()
+
+
+@pytest.mark.parametrize(
+    ("head", "field"),
+    [
+        ({"path": "a/../b"}, "files[2].path"),
+        ({"path": "GOOD.txt"}, "files[2].path"),
+        ({"path": ""}, "files[2].path"),
+        ({"path": "x" * 1025}, "files[2].path"),
+        ({"path": "a", "sha256": b"short"}, "files[2].sha256"),
+        ({"path": "a", "sha256": b"much longer than SHA-256 ever gets"}, "files[2].sha256"),
+        ({"path": "a", "size_bytes": -1}, "files[2].size_bytes"),
+        ({"path": "a", "size_bytes": 1 << 40}, "files[2]"),
+    ],
+)
+async def test_the_file_at_fault_is_named(client: ProjectClient, head: dict[str, Any], field: str) -> None:
+    good = [
+        SaveProjectRequest(file=SaveProjectFile(path=path, size_bytes=0)) for path in ("good.txt", "too.txt")
+    ]
+    with pytest.raises(StrongroomError) as caught:
+        await client.send([client.spec(), *good, SaveProjectRequest(file=SaveProjectFile(**head))])
+    assert [one.field for one in caught.value.violations] == [field]
     with pytest.raises(ProjectNotFound):
         await client.project()
 

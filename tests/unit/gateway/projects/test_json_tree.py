@@ -38,7 +38,9 @@ def test_a_tree(step: int) -> None:
             "files": [
                 {"path": "a.txt", "content": "ü\n😀", "more": {"path": "x", "content": []}},
                 {"encoding": "base64", "content": base64.b64encode(b"\0\xff").decode(), "path": "b"},
-                {"path": "c", "content": "", "encoding": "UTF8"},
+                {"path": "c", "content": "", "encoding": "UTF8", "executable": None},
+                {"executable": True, "path": "run.sh", "content": "x"},
+                {"path": "plain", "content": "x", "executable": False},
             ],
             "user_id": None,
             "slug": "s",
@@ -50,6 +52,8 @@ def test_a_tree(step: int) -> None:
         TreeFile("a.txt", "ü\n😀".encode()),
         TreeFile("b", b"\0\xff"),
         TreeFile("c", b""),
+        TreeFile("run.sh", b"x", executable=True),
+        TreeFile("plain", b"x", executable=False),
     ]
     assert (reader.head.slug, reader.head.name, reader.head.user_id) == ("s", "n", "")
 
@@ -77,6 +81,8 @@ def test_a_tree(step: int) -> None:
         (body(files=[{"path": "a", "content": [[1]]}]), "files[0].content"),
         (body(files=[{"path": "a", "content": "é", "encoding": "base64"}]), "files[0].content"),
         (body(files=[{"path": "a", "content": "b", "encoding": "utf-16"}]), "files[0].encoding"),
+        (body(files=[{"path": "a", "content": "b", "executable": "yes"}]), "files[0].executable"),
+        (body(files=[{"path": "a", "content": "b", "executable": 1}]), "files[0].executable"),
     ],
 )
 def test_fields_are_named(text: bytes, field: str) -> None:

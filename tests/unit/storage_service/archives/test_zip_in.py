@@ -99,6 +99,35 @@ async def test_pythons_writers() -> None:
             assert await read_zip(target.getvalue()) == files
 
 
+@pytest.mark.parametrize(
+    ("system", "mode", "executable"),
+    [
+        (3, 0o100755, True),
+        (3, 0o100744, True),
+        (19, 0o100755, True),
+        (3, 0o755, True),
+        (3, 0o100644, False),
+        (3, 0o100611, False),
+        (3, 0, None),
+        (0, 0, None),
+        (0, 0o100755, None),
+        (10, 0o100755, None),
+    ],
+)
+async def test_the_executable_bit(system: int, mode: int, executable: bool | None) -> None:
+    """The owner's, where the archiver knows access rights at all."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        info = zipfile.ZipInfo("run")
+        made.writestr(info, b"#!")
+        info.create_system, info.external_attr = system, mode << 16  # written at the end
+    reader = ZipReader(InMemory(buffer.getvalue()), len(buffer.getvalue()), NoLimits())
+    await reader.open()
+    assert [(file.path, file.executable) async for file in reader.files() if await file.read()] == [
+        ("run", executable)
+    ]
+
+
 async def test_an_archive_is_read_in_segments() -> None:
     files = {f"{n}.bin": os.urandom(300_000) for n in range(40)}
     buffer = io.BytesIO()

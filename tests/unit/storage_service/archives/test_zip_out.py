@@ -8,6 +8,7 @@ import struct
 import unicodedata
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
@@ -74,6 +75,13 @@ async def test_small_and_large_compressed_and_stored() -> None:
     assert told["a.txt"].date_time == (2024, 2, 29, 23, 59, 58)
     assert told["a.txt"].external_attr >> 16 == 0o100644
     assert await read_zip(body) == files
+
+
+async def test_the_executable_bit() -> None:
+    body = b"".join(await write(entry("run.sh", b"#!"), replace(entry("bin/go", b"#!"), executable=True)))
+    with zipfile.ZipFile(io.BytesIO(body)) as made:
+        modes = {info.filename: info.external_attr >> 16 for info in made.infolist()}
+    assert modes == {"run.sh": 0o100644, "bin/go": 0o100755}
 
 
 async def test_no_entries() -> None:
