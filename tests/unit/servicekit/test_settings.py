@@ -42,6 +42,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
             monkeypatch.delenv(name)
     monkeypatch.setenv("STRONGROOM_JWT_SECRET", SECRET)
     monkeypatch.setenv("STRONGROOM_DATABASE_URL", "postgresql://u:hunter2@h/d")
+    monkeypatch.setenv("STRONGROOM_UNKNOWN_SETTINGS", "ignore")  # those of Example are none of the product's
     return monkeypatch
 
 
