@@ -124,8 +124,8 @@ class Backend:
         found = with_callers_names(from_rpc_error(error), REST_NAMES)
         if isinstance(found, Cancelled):
             found = ServiceUnavailable(f"{self.name} is stopping; try again.", retry_after=1.0)
-        if isinstance(found, DeadlineExceeded):  # HTTP callers have none: it was ours, or a service's own
-            found = self.silent()
+        if isinstance(found, DeadlineExceeded) and "limit_seconds" not in found.metadata:
+            found = self.silent()  # HTTP callers have no deadline: it was ours, and nobody has answered
         if isinstance(found, InternalTokenInvalid):
             found.metadata.clear()  # the cause is for the operator
         if isinstance(found, ServiceUnavailable):

@@ -106,7 +106,7 @@ def raw_problem(
 
 
 def _extra_headers(error: StrongroomError) -> list[Header]:
-    """What the status demands: RFC 6750 section 3 for 401, RFC 9110 for 405, 416, 429 and 503."""
+    """What the status demands: RFC 6750 section 3 for 401, RFC 9110 for 405, 416, 429, 503 and 504."""
     found: list[Header] = []
     if error.http_status == 401:
         challenge = "Bearer" if isinstance(error, TokenMissing) else 'Bearer error="invalid_token"'
@@ -116,7 +116,7 @@ def _extra_headers(error: StrongroomError) -> list[Header]:
     if isinstance(error, RangeNotSatisfiable) and error.metadata.get("size", "").isdecimal():
         found.append(header("content-range", f"bytes */{error.metadata['size']}"))
     retry_after = error.retry_after
-    if retry_after is None and error.http_status in {429, 503}:
+    if retry_after is None and error.http_status in {429, 503, 504}:
         retry_after = DEFAULT_RETRY_AFTER
     if retry_after is not None:
         found.append(header("retry-after", max(1, math.ceil(min(retry_after, 86400.0)))))

@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from servicekit.drain import Drain
@@ -98,6 +98,18 @@ def for_caller(principal: Principal | None) -> RequestContext:
     if request is not None:
         mine.arrived = request.arrived
     return mine
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """The request in progress with a deadline in ``seconds`` at the latest: for steps that have a time of
+    their own. Calls to other services inside of the block end by then.
+    """
+    request = _current.get() or RequestContext("")
+    ends = time.monotonic() + seconds
+    deadline = ends if request.deadline is None else min(ends, request.deadline)
+    with bind(replace(request, deadline=deadline)):
+        yield
 
 
 def current_principal() -> Principal:

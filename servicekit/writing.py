@@ -45,7 +45,8 @@ class Writing:
         except TimeoutError:
             self.stuck = True
             raise self._error or DeadlineExceeded(
-                f"The reader took nothing for {self._seconds:g} s; ask again from where it stopped."
+                f"The reader took nothing for {self._seconds:g} s; ask again from where it stopped.",
+                metadata={"limit_seconds": f"{self._seconds:g}"},
             ) from None
         finally:
             self._limit = None

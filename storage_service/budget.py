@@ -297,5 +297,6 @@ def _gives_way() -> StrongroomError:
 
 def _too_slow(floor: Floor) -> StrongroomError:
     return DeadlineExceeded(
-        f"The upload brought less than {floor.rate} bytes per second over {floor.window:g} s; send faster."
+        f"The upload brought less than {floor.rate} bytes per second over {floor.window:g} s; send faster.",
+        metadata={"limit_seconds": f"{floor.window:g}"},
     )

@@ -308,7 +308,7 @@ class ServiceUnavailable(StrongroomError, code=Code.UNAVAILABLE, http_status=503
 
 
 class DeadlineExceeded(StrongroomError, code=Code.DEADLINE_EXCEEDED, http_status=504):
-    """The caller's deadline passed."""
+    """The caller's deadline passed; or a limit of the service's own has. Metadata: ``limit_seconds`` then."""
 
 
 class Cancelled(StrongroomError, code=Code.CANCELLED, http_status=499):

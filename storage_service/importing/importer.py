@@ -85,7 +85,8 @@ class Importer:
                 return await self._tries(url, spec, same_request, progress)
         except TimeoutError as error:
             raise DeadlineExceeded(
-                f"the import took longer than {self._limits.total_seconds:g} s; nothing was stored"
+                f"the import took longer than {self._limits.total_seconds:g} s; nothing was stored",
+                metadata={"limit_seconds": f"{self._limits.total_seconds:g}"},
             ) from error
 
     async def _tries(self, url: str, spec: UploadSpec, same_request: bytes, progress: Progress) -> File:

@@ -66,7 +66,8 @@ class Driver:
         entry = self.registry.enter(session.upload_id)
         entry.reading, entry.finishing = False, True
         await asyncio.shield(self.registry.in_background(self._run(entry, session, work), "finish"))
-        return await self._state.get(session.upload_id)
+        with without_deadline():  # the work may have taken longer than a turn's calls may
+            return await self._state.get(session.upload_id)
 
     async def _run(self, entry: Entry, session: Session, work: Coroutine[Any, Any, object]) -> None:
         try:

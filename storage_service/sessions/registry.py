@@ -14,12 +14,19 @@ from typing import Any
 
 import structlog
 
-from strongroom.errors import StrongroomError
+from servicekit import context
+from strongroom.errors import DeadlineExceeded, ServiceUnavailable, StrongroomError
 
 log = structlog.get_logger(__name__)
 
 PATIENCE_SECONDS = 5.0
 """How long a newcomer waits for the older writer's last bytes; then the epoch shuts that one out."""
+
+TURN_SECONDS = 8.5
+"""For the wait for a turn and the calls to metadata_service in it, together: whoever waits behind others
+whose calls hang is told so in time.
+"""
+RETRY_SECONDS = 1.0
 
 
 @dataclass(slots=True)
@@ -62,13 +69,27 @@ class Registry:
 
     @asynccontextmanager
     async def turn(self, upload_id: str) -> AsyncIterator[None]:
-        """Newcomers one after another, each with the older writer stopped and persisted."""
+        """Newcomers one after another, each with the older writer stopped and persisted.
+
+        Calls to other services inside of the block end TURN_SECONDS after the beginning of the wait.
+
+        :raises ServiceUnavailable: the turn did not come in time, or it left no time for such a call.
+        """
         turns = self._turns.setdefault(upload_id, _Turns())
         turns.users += 1
+        left = context.remaining()
         try:
-            async with turns.lock:
-                await self.stop_writer(upload_id)
-                yield
+            with context.within(TURN_SECONDS):
+                await _come_in(turns.lock)
+                try:
+                    await self.stop_writer(upload_id)
+                    yield
+                finally:
+                    turns.lock.release()
+        except DeadlineExceeded as error:
+            if left is not None and left <= TURN_SECONDS:  # it was the caller's
+                raise
+            raise _busy() from error
         finally:
             turns.users -= 1
             if not turns.users:
@@ -80,8 +101,9 @@ class Registry:
         if entry is None:
             return
         entry.preempt()
+        left = context.remaining()
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(PATIENCE_SECONDS if left is None else min(PATIENCE_SECONDS, left)):
                 await entry.closed.wait()
         except TimeoutError:
             log.warning("writer_slow_to_stop")
@@ -119,3 +141,19 @@ class Registry:
             log.info("session_work_failed", task=task.get_name(), error=error.reason_name)
         elif error is not None:
             log.error("session_work_failed", task=task.get_name(), exc_info=error)
+
+
+async def _come_in(lock: asyncio.Lock) -> None:
+    try:
+        async with asyncio.timeout(context.remaining()):
+            await lock.acquire()
+    except TimeoutError:
+        raise _busy() from None
+
+
+def _busy() -> ServiceUnavailable:
+    return ServiceUnavailable(
+        "Other requests of this upload are still waiting for an answer; try again.",
+        metadata={"service": "storage_service"},
+        retry_after=RETRY_SECONDS,
+    )

@@ -16,6 +16,11 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from gateway import backend
+from gateway.config import GatewaySettings
+from servicekit import options
+from storage_service import metadata_client, outcomes
+from storage_service.sessions import registry
 from tests.e2e.belongings import Belongings
 from tests.e2e.operations import WAYS, Way
 from tests.faults import s3_faults
@@ -24,8 +29,9 @@ from tests.faults.client import new_upload, read, repeat_until_stored
 from tests.faults.s3_proxy import Rule
 from tests.stack import PATIENCE
 
-#: Ten seconds are meant; the rest is for a machine that does much else.
-SECONDS = 20.0
+#: Ten seconds are meant (``test_the_time_budget_is_ten_seconds``); the rest is for a machine that does much
+#: else.
+SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,15 @@ def test_every_door_answers_and_all_recovers(cell: Cell, fault: str) -> None:
     upload = new_upload(f"after-{fault}")
     key = repeat_until_stored(cell, upload)
     assert read(cell, upload.owner, key) == (200, upload.body)
+
+
+def test_the_time_budget_is_ten_seconds() -> None:
+    """What a door may wait for, by the limits that are set: the slowest chain of each kind."""
+    assert registry.TURN_SECONDS < 10
+    assert backend.FIRST_SECONDS < 10
+    assert GatewaySettings.model_fields["rpc_seconds"].default < 10
+    assert outcomes.PATIENCE_SECONDS + metadata_client.STEP_SECONDS < 10
+    assert (options.SILENCE_MS + options.PING_TIMEOUT_MS + options.CONNECT_MS) / 1000 < 10
 
 
 async def _ask_all(

@@ -43,7 +43,7 @@ def test_every_reason(kind: type[StrongroomError]) -> None:
     assert body["type"] == f"urn:strongroom:problem:{body['code']}"
     assert headers["content-type"] == "application/problem+json"
     assert ("www-authenticate" in headers) == (reply.status == 401)
-    assert ("retry-after" in headers) == (reply.status in {429, 503})
+    assert ("retry-after" in headers) == (reply.status in {429, 503, 504})
     assert ("allow" in headers) == (reply.status == 405)
 
 

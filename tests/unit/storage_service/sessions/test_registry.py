@@ -7,8 +7,10 @@ import contextlib
 
 import pytest
 
+from servicekit import channels, context
 from storage_service.sessions import registry as module
 from storage_service.sessions.registry import Registry
+from strongroom.errors import DeadlineExceeded, ServiceUnavailable
 
 
 class Visitors:
@@ -143,5 +145,63 @@ async def test_patience_with_a_writer_that_does_not_stop_ends(monkeypatch: pytes
     await settled()
     async with asyncio.timeout(10), registry.turn("one"):
         assert not stuck.is_set()
+    stuck.set()
+    await writer
+
+
+async def test_nobody_waits_for_a_turn_for_longer_than_a_caller_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TURN_SECONDS", 0.05)
+    registry = Registry()
+    visitors = Visitors(registry)
+    for name in "abc":
+        await visitors.arrive(name)
+    for name in "bc":
+        with pytest.raises(ServiceUnavailable) as caught:
+            await visitors.tasks[name]
+        assert caught.value.retry_after
+    assert visitors.inside == ["a"]
+    await visitors.release("a")
+    assert registry._turns == {}
+
+
+async def test_the_wait_counts_for_the_calls_of_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them may take 6 s, and three that wait for each other 18."""
+    monkeypatch.setattr(module, "TURN_SECONDS", 8.5)
+    async with Registry().turn("one"):
+        assert 8 < (context.remaining() or 0) <= 8.5
+        assert 5 < channels.deadline() <= channels.DEFAULT_SECONDS
+    assert context.remaining() is None
+
+
+async def test_a_call_that_has_no_time_left_is_the_services_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TURN_SECONDS", 0.01)
+    with pytest.raises(ServiceUnavailable) as caught:
+        async with Registry().turn("one"):
+            channels.deadline()
+    assert caught.value.retry_after
+
+
+async def test_a_caller_that_has_less_time_hears_that_it_is_over() -> None:
+    with context.within(0.1), pytest.raises(DeadlineExceeded):
+        async with Registry().turn("one"):
+            channels.deadline()
+
+
+async def test_the_last_bytes_are_waited_for_no_longer_than_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "TURN_SECONDS", 0.05)
+    registry = Registry()
+    stuck = asyncio.Event()
+
+    async def write() -> None:
+        registry.enter("one")
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await stuck.wait()
+
+    writer = asyncio.create_task(write())
+    await settled()
+    began = asyncio.get_running_loop().time()
+    async with registry.turn("one"):
+        assert asyncio.get_running_loop().time() - began < module.PATIENCE_SECONDS
     stuck.set()
     await writer
