@@ -82,7 +82,9 @@ def build_app(services: Services) -> ASGIApp:
             max_age=600,
         )
     app = SecurityHeaders(app)
-    app = EarlyReplies(app, limit=settings.drain_body_bytes, seconds=settings.drain_body_seconds)
+    app = EarlyReplies(
+        app, services.draining, limit=settings.drain_body_bytes, seconds=settings.drain_body_seconds
+    )
     app = AccessLog(app, services.metrics)
     return Entrance(RequestIds(app), RequestIds(SocketLog(WebSockets(services), services.metrics)))
 

@@ -13,15 +13,22 @@ import contextlib
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from gateway.draining import Draining
+
 #: Announced bodies up to this size are read to the end instead, and the connection stays open.
 SMALL_BODY_BYTES = 64 * 1024
+
+
+#: How long a rest is waited for once the process leaves; it ends soon after that.
+LEAVING_SECONDS = 1.0
 
 
 class EarlyReplies:
     """``limit``: how many bytes are read and dropped at the most, within ``seconds``."""
 
-    def __init__(self, app: ASGIApp, *, limit: int, seconds: float) -> None:
+    def __init__(self, app: ASGIApp, draining: Draining, *, limit: int, seconds: float) -> None:
         self._app = app
+        self._draining = draining
         self._limit = limit
         self._seconds = seconds
 
@@ -48,8 +55,9 @@ class EarlyReplies:
         if body.waits_for_continue:
             return
         end = body.received + self._limit
+        seconds = min(self._seconds, LEAVING_SECONDS) if self._draining.begun else self._seconds
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(self._seconds):
+            async with asyncio.timeout(seconds):
                 while not body.ended and body.received < end:
                     await body.receive()
 

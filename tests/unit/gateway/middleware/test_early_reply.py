@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from gateway.draining import Draining
 from gateway.middleware.early_reply import EarlyReplies
 
 
@@ -51,7 +52,7 @@ async def read_all(scope: Any, receive: Any, send: Any) -> None:
 async def run(client: Client, app: Any = refuse, **headers: str) -> Client:
     names = {name.replace("_", "-").encode(): value.encode() for name, value in headers.items()}
     scope = {"type": "http", "headers": list(names.items())}
-    await EarlyReplies(app, limit=100, seconds=5)(scope, client.receive, client.send)
+    await EarlyReplies(app, Draining(), limit=100, seconds=5)(scope, client.receive, client.send)
     return client
 
 
