@@ -161,6 +161,20 @@ class Cell:
         finally:
             self._running.pop(name).process.end()
 
+    @contextmanager
+    def second_gateway(self, *storages: str) -> Iterator[str]:
+        """Another gateway, before these storage services; yields its URL."""
+        name = "gateway-2"
+        address = f"{HOST}:{self._ports.get(name)}"
+        behind = replace(self._values.addresses, gateway=address, storage=f"ipv4:{','.join(storages)}")
+        values = replace(self._values, addresses=behind)
+        self._running[name] = _Process(self._spawn(name, GATEWAY, values, ""), "")
+        try:
+            until(f"{name} serves", lambda: self._serves(name, health.http_ok(f"http://{address}/readyz")))
+            yield f"http://{address}"
+        finally:
+            self._running.pop(name).process.end()
+
     def stop(self) -> None:
         """End the services and the proxies; the servers stay."""
         for running in self._running.values():

@@ -1,0 +1,61 @@
+"""One of two storage services is frozen: whoever comes fifteen seconds later does not notice."""
+
+from __future__ import annotations
+
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx
+
+from tests.faults.cell import Cell
+from tests.faults.test_outages import frozen
+from tests.stack import PATIENCE
+
+WORKERS = 4
+TRIES = 100
+NOTICED_SECONDS = 15.0
+LONGEST_SECONDS = 20.0
+
+
+def test_a_frozen_one_of_two_costs_nobody_more_than_a_retry(cell: Cell) -> None:
+    cell.run()
+    with (
+        cell.second_storage() as second,
+        cell.second_gateway(cell.storage_address, second) as url,
+        httpx.Client(
+            base_url=url,
+            headers={"authorization": f"Bearer {cell.token('two')}"},
+            timeout=PATIENCE,
+            trust_env=False,
+        ) as http,
+    ):
+        key = put(http).json()["key"]
+
+        def first_try(number: int) -> tuple[int, float]:
+            """An upload or a download by turns; its status, and how long it took."""
+            began = time.monotonic()
+            reply = put(http) if number % 2 else http.get(f"/api/v1/s3/file/{key}")
+            return reply.status_code, time.monotonic() - began
+
+        with frozen(cell, "storage-2"), ThreadPoolExecutor(WORKERS) as pool:
+            begun, early = time.monotonic(), []
+            while time.monotonic() - begun < NOTICED_SECONDS:
+                early += list(pool.map(first_try, range(WORKERS)))
+            late = list(pool.map(first_try, range(TRIES)))
+            assert httpx.get(f"{url}/healthz", trust_env=False).status_code == 200
+    slowest = max(seconds for _, seconds in early + late)
+    good = sum(status in {200, 201} for status, _ in late)
+    sys.stdout.write(
+        f"{good} of {TRIES} first tries, {len(early)} before; the slowest took {slowest:.1f} s\n"
+    )
+    assert good >= 0.99 * TRIES
+    assert {status for status, _ in early} <= {200, 201, 503}
+    assert slowest < LONGEST_SECONDS
+
+
+def put(http: httpx.Client) -> httpx.Response:
+    """A small upload."""
+    return http.post(
+        "/api/v1/s3/upload", files={"file": ("a.txt", b"text", "text/plain")}, data={"folder": "uploads"}
+    )
