@@ -12,14 +12,9 @@ from typing import Any, Final
 
 import structlog
 
+from servicekit.arrivals import LEEWAY_SECONDS, digest_of
 from servicekit.context import AUTHORIZATION, INTERNAL
-from servicekit.internal_credential import (
-    LEEWAY_SECONDS,
-    InternalCredential,
-    digest_of,
-    refuse_internal,
-    vouched_arrival,
-)
+from servicekit.internal_credential import InternalCredential, refuse_internal, vouched_arrival
 from servicekit.keys import KeySource, StaticKey, public_key, secret_key
 from servicekit.principal import ANONYMOUS, Principal, effective_owner
 from servicekit.settings import CommonSettings
@@ -103,7 +98,7 @@ class Authenticator:
         credential = self._verify_internal(internal) if internal else {}
         service: str | None = credential.get("sub")
         if authorization:
-            token = _bearer(authorization)
+            token = bearer(authorization)
             vouched = vouched_arrival(credential, token)
             principal = await self._verify_bearer(token, arrived if vouched is None else vouched)
             return replace(principal, internal=service) if service else principal
@@ -166,8 +161,11 @@ class Authenticator:
         known[digest] = (min(exp, time.time() + CACHE_SECONDS), value)
 
 
-def _bearer(authorization: str) -> str:
-    """RFC 6750 section 2.1: the scheme in any case, one or more spaces, the token."""
+def bearer(authorization: str) -> str:
+    """The token. RFC 6750 section 2.1: the scheme in any case, one or more spaces, the token.
+
+    :raises TokenInvalid: it reads otherwise.
+    """
     scheme, _, token = authorization.partition(" ")
     token = token.strip(" ")
     if scheme.lower() != "bearer" or not token:

@@ -169,18 +169,20 @@ def clean_traceparent(given: str | None) -> str:
     return given if given and _TRACEPARENT.fullmatch(given) else ""
 
 
-def _credential(
-    principal: Principal | None, internal: InternalCredential, request: RequestContext | None
+def _proof(
+    principal: Principal | None,
+    credential: InternalCredential | GatewayCredential,
+    request: RequestContext | None,
 ) -> str:
     """With a word for the caller's token, where the service that is called could judge its dates otherwise:
     it expires (or began to hold) about now, and time passes, and clocks differ.
     """
     if principal is None or principal.token is None or request is None:
-        return internal.mint()
+        return credential.mint()
     now = time.time()
     if principal.begins + CLOCK_SKEW_SECONDS < now < principal.expires - CLOCK_SKEW_SECONDS:
-        return internal.mint()
-    return internal.vouch(principal.token, request.arrived)
+        return credential.mint()
+    return credential.vouch(principal.token, request.arrived)
 
 
 def outgoing_metadata(
@@ -195,11 +197,11 @@ def outgoing_metadata(
         pairs.append((AUTHORIZATION, f"Bearer {principal.token}"))
     request = _current.get()
     if internal is not None:
-        pairs.append((INTERNAL, _credential(principal, internal, request)))
+        pairs.append((INTERNAL, _proof(principal, internal, request)))
     if request is not None:
         pairs.append((REQUEST_ID, request.request_id))
         if request.gateway is not None:
-            pairs.append((GATEWAY, request.gateway.mint()))
+            pairs.append((GATEWAY, _proof(principal, request.gateway, request)))
         if request.traceparent:
             pairs.append((TRACEPARENT, request.traceparent))
     return tuple(pairs)

@@ -6,7 +6,6 @@ INTERNAL_TOKEN_INVALID (503), and the log of the service that refuses names the 
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NoReturn
@@ -14,6 +13,7 @@ from typing import Any, Final, Literal, NoReturn
 import structlog
 
 from servicekit import signatures
+from servicekit.arrivals import LEEWAY_SECONDS, digest_of, is_possible
 from servicekit.tokens import (
     CLOCK_SKEW_SECONDS,
     INTERNAL_AUDIENCE,
@@ -26,13 +26,10 @@ from servicekit.tokens import (
 from strongroom.errors import InternalTokenInvalid, TokenExpired, TokenInvalid
 
 LIFETIME_SECONDS: Final = 60
-LEEWAY_SECONDS: Final = CLOCK_SKEW_SECONDS + 30
 #: What the operator needs is one line, not one for each request that is refused. Seconds.
 LOG_EVERY_SECONDS: Final = 10.0
 #: Nobody but the operator can mend it; clients look again now and then. Seconds.
 RETRY_SECONDS: Final = 5.0
-#: No request lasts longer (``servicekit.channels.STREAM_SECONDS``), clocks that differ included.
-MAX_REQUEST_SECONDS: Final = 24 * 3600.0 + LEEWAY_SECONDS
 
 Cause = Literal["secret", "clock", "form", "unset"]
 
@@ -110,23 +107,16 @@ class InternalCredential:
         )
 
 
-def digest_of(token: str) -> bytes:
-    """What a token is known by where it must not be kept."""
-    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
-
-
 def vouched_arrival(claims: Mapping[str, Any], token: str) -> float | None:
     """The moment at which the calling service says it has verified ``token``; None where it says nothing of
     this very token, or of a moment that can't be (longer ago than any request lasts, or to come).
     """
-    arrived, now = claims.get("arr"), time.time()
+    arrived = claims.get("arr")
     if not isinstance(arrived, int | float) or isinstance(arrived, bool):
         return None
     if claims.get("tok") != digest_of(token).hex():
         return None
-    if not now - MAX_REQUEST_SECONDS <= arrived <= now + LEEWAY_SECONDS:
-        return None
-    return float(arrived)
+    return float(arrived) if is_possible(arrived) else None
 
 
 _logged: dict[str, float] = {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final, NoReturn
 
+from servicekit.auth import bearer
 from servicekit.context import RequestContext
 from servicekit.interceptors.method import Method, ServicerContext
 from servicekit.interceptors.request_id import Credentials
@@ -46,6 +47,17 @@ class Door:
         """Whether the gateway has counted this call."""
         proof = credentials.gateway
         return proof is not None and self._gateway is not None and self._gateway.proves(proof)
+
+    def arrival(self, credentials: Credentials) -> float | None:
+        """When the gateway has verified the caller's token, seconds since 1970, where it says so: it may have
+        expired since, while the body came in, or its dates may be read by another clock here.
+
+        :raises TokenInvalid: ``authorization`` holds no token.
+        """
+        proof, authorization = credentials.gateway, credentials.authorization
+        if proof is None or authorization is None or self._gateway is None:
+            return None
+        return self._gateway.arrival(proof, bearer(authorization))
 
     async def enter(
         self,

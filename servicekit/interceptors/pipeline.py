@@ -168,6 +168,8 @@ class Pipeline(aio.ServerInterceptor):
         ) -> Any:
             if not is_open:
                 try:
+                    if door is not None and (arrived := door.arrival(credentials)) is not None:
+                        info.arrived = arrived
                     await authenticate(authenticator, credentials, info, internal=is_internal)
                 except (TokenMissing, TokenInvalid, TokenExpired) as error:
                     if door is not None:

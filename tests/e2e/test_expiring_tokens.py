@@ -10,6 +10,7 @@ import time
 import uuid
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -52,11 +53,11 @@ def slowly(body: bytes, from_: int, until_: float) -> Iterator[bytes]:
 
 
 def exchange(
-    stack: RunningStack, line: str, headers: dict[str, str], body: bytes, *, at_once: int
+    stack: RunningStack, line: str, headers: dict[str, str], body: bytes, *, at_once: int, sub: str = ""
 ) -> tuple[int, str]:
     """Send the head and ``at_once`` bytes while the token holds, and the end when it has expired."""
     expires = time.time() + LEFT
-    token = stack.token(f"slow-{uuid.uuid4()}", exp=expires - LEEWAY, iat=int(expires) - 600)
+    token = stack.token(sub or f"slow-{uuid.uuid4()}", exp=expires - LEEWAY, iat=int(expires) - 600)
     where = urlsplit(stack.url)
     head = {
         "host": where.netloc,
@@ -103,6 +104,48 @@ def test_tus_with_its_creation(stack: RunningStack) -> None:
     }
     status, text = exchange(stack, "POST /files", headers, body, at_once=20)
     assert status == 201, text
+
+
+#: Routes whose call to a service begins once the body is there, and what they answer. ``none``: nothing has
+#: that name, which is found out by somebody who has let the caller in.
+IMPORT: Final = {"url": "http://127.0.0.1:1/", "type": "text-to-image"}
+SMALL: Final = {
+    "POST /api/v1/uploads": ({"filename": "a.txt", "size": 5, "target": {"folder": "uploads"}}, 201),
+    "POST /api/v1/uploads/none/parts": ({"part_count": 1}, 404),
+    "POST /api/v1/uploads/none/complete": ({"parts": []}, 404),
+    "POST /api/generations": (IMPORT, 422),
+    "POST /api/generations/batch": ({"items": [IMPORT]}, 200),
+    "POST /api/projects/none/rollback": ({"version": 1}, 404),
+    f"PATCH /api/v1/events/{uuid.UUID(int=1)}/media/{uuid.UUID(int=2)}": ({"caption": "x"}, 404),
+}
+
+
+def test_small_bodies_that_drip(stack: RunningStack) -> None:
+    """All at once: each is slow."""
+
+    def ask(line: str) -> tuple[int, str]:
+        body = json.dumps(SMALL[line][0]).encode() + b" " * 64
+        return exchange(stack, line, {"content-type": "application/json"}, body, at_once=1)
+
+    with ThreadPoolExecutor(len(SMALL)) as pool:
+        found = dict(zip(SMALL, pool.map(ask, SMALL), strict=True))
+    assert {line: answer[0] for line, answer in found.items()} == {
+        line: wanted for line, (_, wanted) in SMALL.items()
+    }, found
+
+
+def test_a_tus_upload_that_goes_on(stack: RunningStack) -> None:
+    sub, body = f"slow-{uuid.uuid4()}", b"text\n" * 200
+    with stack.http(sub) as http:
+        made = http.post("/files", headers={"tus-resumable": "1.0.0", "upload-length": str(len(body))})
+    headers = {
+        "tus-resumable": "1.0.0",
+        "upload-offset": "0",
+        "content-type": "application/offset+octet-stream",
+    }
+    path = urlsplit(made.headers["location"]).path
+    status, text = exchange(stack, f"PATCH {path}", headers, body, at_once=20, sub=sub)
+    assert status == 204, text
 
 
 def test_a_stream_of_events_says_why_it_ends(stack: RunningStack) -> None:

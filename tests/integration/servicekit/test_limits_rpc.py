@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -166,3 +167,26 @@ def test_what_is_listed_exists() -> None:
         for method in service.methods
     }
     assert set(OPEN) | SESSIONS <= known
+
+
+async def test_a_token_is_judged_by_when_it_came_to_the_gateway() -> None:
+    """It may expire while the body comes in, and a clock here may not have reached its nbf yet."""
+    now = time.time()
+    dated = {
+        "expired since": (token(exp=now - 20, iat=now - 600), now - 60, "OK"),
+        "expired before": (token(exp=now - 20, iat=now - 600), now - 5, "TOKEN_EXPIRED"),
+        "by a clock ahead": (token(nbf=now + 240, exp=now + 3600), now + 240, "OK"),
+        "by a clock an hour ahead": (token(nbf=now + 3000, exp=now + 3600), now + 3001, "TOKEN_INVALID"),
+    }
+    async with serving() as address, aio.insecure_channel(address) as channel:
+        call = EchoStub(channel).unary
+        for name, (text, arrived, expected) in dated.items():
+            proof = GatewayCredential(GATEWAY_SECRET).vouch(text, arrived)
+            sent = (("authorization", f"Bearer {text}"), ("x-strongroom-gateway", proof))
+            assert await outcomes(call, 1, sent) == [expected], name
+        text = dated["expired since"][0]
+        other = GatewayCredential(GATEWAY_SECRET).vouch(token(), now - 60)
+        forged = GatewayCredential("another secret of 32 bytes......").vouch(text, now - 60)
+        for proof in (other, forged, GatewayCredential(GATEWAY_SECRET).mint()):
+            sent = (("authorization", f"Bearer {text}"), ("x-strongroom-gateway", proof))
+            assert await outcomes(call, 1, sent) == ["TOKEN_EXPIRED"]
