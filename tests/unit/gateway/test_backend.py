@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 from grpc import aio
-from grpc_status import rpc_status
+from grpc_status import rpc_status  # type: ignore[import-untyped]  # published without types
 
 from gateway.backend import Backend
 from strongroom.errors import DeadlineExceeded, ServiceUnavailable, StrongroomError, to_status_proto
