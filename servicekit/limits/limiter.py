@@ -24,6 +24,8 @@ PATIENT_REFUSALS: Final = 32
 SLOWED_SECONDS: Final = 0.25
 #: Callers that are being slowed at once; further ones are refused at once.
 MAX_SLOWED: Final = 512
+#: Callers of whom it is remembered that they were refused.
+MAX_REFUSED: Final = 10_000
 WATCHES: Final = "user_watches"
 TRANSFERS: Final = "user_transfers"
 IMPORTS: Final = "user_imports"
@@ -171,7 +173,7 @@ class Limiter:
     async def _slow_down(self, key: str) -> None:
         """Who goes on although it was refused again and again waits for each further answer."""
         count = self._refused.pop(key, 0) + 1
-        if len(self._refused) >= 10_000:
+        if len(self._refused) >= MAX_REFUSED:
             del self._refused[next(iter(self._refused))]
         self._refused[key] = count
         if count > PATIENT_REFUSALS and self._slowed < MAX_SLOWED:

@@ -43,11 +43,11 @@ class Rate:
 class Buckets:
     """One bucket per key. ``now`` is always seconds of one monotonic clock."""
 
-    def __init__(self, rate: Rate, max_keys: int = MAX_KEYS) -> None:
+    def __init__(self, rate: Rate, max_keys: int | None = None) -> None:
         self.rate = rate
         self._interval = 1.0 / rate.per_second
         self._depth = rate.burst * self._interval
-        self._max_keys = max_keys
+        self._max_keys = MAX_KEYS if max_keys is None else max_keys
         self._full_at: dict[str, float] = {}
 
     def take(self, key: str, now: float, amount: int = 1) -> float:

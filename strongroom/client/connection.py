@@ -149,7 +149,9 @@ class Connection:
         return (request_id,) if token is None else (request_id, ("authorization", f"Bearer {token}"))
 
     def attempts(self, deadline: Deadline, *, safe: bool = True) -> Attempts:
-        """The retries of one operation; with ``safe`` False only a refused token is tried again."""
+        """The retries of one operation; with ``safe`` False only what a token or a limit
+        has refused is tried again.
+        """
         return Attempts(self.settings.retry, self.tokens, deadline, safe=safe)
 
     async def unary(
@@ -162,7 +164,8 @@ class Connection:
     ) -> Response:
         """Call ``method`` within ``timeout`` seconds (None: the client's default).
 
-        ``safe``: repeat it after a failure; only for requests that carry a request_id.
+        ``safe``: repeat it after a failure; only for requests that carry a request_id. What a limit
+        refused is always repeated.
 
         :raises StrongroomError: typed by the reason the service gave.
         """

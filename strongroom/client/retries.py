@@ -84,7 +84,8 @@ class Attempts:
         if not self._token_renewed and self._tokens.renew_after(error):
             self._token_renewed = True
             return
-        if not self._safe or not may_repeat(error):
+        # What a limit refuses was refused at the door: nothing has been done that a repeat would do twice.
+        if not (self._safe or isinstance(error, errors.RateLimited)) or not may_repeat(error):
             raise error
         if not isinstance(error, WAITING):
             self._failures += 1

@@ -88,6 +88,24 @@ def test_retries_and_timeout_bound_the_waiting(shell: Shell, state: State) -> No
     assert (done.exit_code, len(state.upload_faults)) == (7, 1)
 
 
+def test_a_rate_is_waited_for_and_told_in_one_sentence(shell: Shell, state: State) -> None:
+    many = "Too many: at most 1000 requests a second, 2000 at once. Try again in 1 s."
+    soon = Fault(errors.RateLimited(many, retry_after=0.01, metadata={"limit": "user_requests"}))
+    state.upload_faults, state.unary_faults = [soon, soon], [soon, soon]
+    assert shell("put", "-", "-q", stdin=b"x").exit_code == 0
+    assert shell("ls", "-q").exit_code == 0
+    assert (state.upload_faults, state.unary_faults) == ([], [])
+    late = Fault(errors.RateLimited(many, retry_after=3600, metadata={"limit": "user_requests"}))
+    for faults, command in ((state.upload_faults, ("put", "-")), (state.unary_faults, ("ls",))):
+        faults.extend([late] * 2)
+        done = shell(*command, "--timeout", "5", stdin=b"x")
+        assert done.exit_code != 0
+        assert len(faults) == 1, "an hour is not waited for, and nothing is sent again before"
+        assert many in done.err
+        assert "Traceback" not in done.err
+        faults.clear()
+
+
 def test_shared_options_may_stand_before_the_command(shell: Shell, state: State) -> None:
     done = shell("--json", "--timeout", "20", "usage")
     assert done.exit_code == 0
