@@ -166,6 +166,7 @@ class _Bucket:
             ("abort multipart", lambda: self._abort(f"{key}-aborted")),
             ("delete", lambda: self._remove(key)),
             ("delete", lambda: self._remove(f"{key}-parts")),
+            ("delete", lambda: self._remove(f"{key}-aborted")),
         ]
         refused: dict[str, Exception] = {}
         for name, step in steps:
@@ -188,9 +189,7 @@ class _Bucket:
         of = {"Bucket": self.name, "Key": key}
         upload = self.client.create_multipart_upload(**of)["UploadId"]
         try:
-            part = self.client.upload_part(**of, UploadId=upload, PartNumber=1, Body=b"strongroom doctor")
-            parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
-            self.client.complete_multipart_upload(**of, UploadId=upload, MultipartUpload=parts)
+            self._complete(key, upload)
         except self.expected:
             with contextlib.suppress(*self.expected):  # may be denied, too: then the next step says so
                 self.client.abort_multipart_upload(**of, UploadId=upload)
@@ -198,7 +197,18 @@ class _Bucket:
 
     def _abort(self, key: str) -> None:
         upload = self.client.create_multipart_upload(Bucket=self.name, Key=key)["UploadId"]
-        self.client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
+        try:
+            self.client.abort_multipart_upload(Bucket=self.name, Key=key, UploadId=upload)
+        except self.expected:
+            with contextlib.suppress(*self.expected):  # what can't be aborted can be completed, and deleted
+                self._complete(key, upload)
+            raise
+
+    def _complete(self, key: str, upload: str) -> None:
+        of = {"Bucket": self.name, "Key": key, "UploadId": upload}
+        part = self.client.upload_part(**of, PartNumber=1, Body=b"strongroom doctor")
+        parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+        self.client.complete_multipart_upload(**of, MultipartUpload=parts)
 
     def _remove(self, key: str) -> None:
         """Every version of it: a plain delete would leave a delete marker and the bytes in a versioned
