@@ -37,7 +37,8 @@ async def stream_notifications(call: Call) -> Reply:
 
 @routes.add("POST", TICKET_PATH)
 async def make_ticket(call: Call) -> Reply:
-    """A ticket with which a page opens its stream (``gateway.tickets``)."""
+    """A ticket with which a page opens its stream (``gateway.tickets``); ``user_id`` goes with the stream."""
+    call.user_id()
     ticket, ends = call.services.tickets.make(call.principal.token or "")
     body = {
         "ticket": ticket,

@@ -159,6 +159,8 @@ WAYS: Final[Mapping[str, Way]] = {
     "OPTIONS /files": Way("public", _at("/files")),
     "OPTIONS /files/{id}": Way("public", _at("/files/x")),
     "GET /api/notifications": Way("nothing", _at("/api/notifications"), stream=True),
+    "POST /api/notifications/ticket": Way("own", _at("/api/notifications/ticket"), status=201),
+    "GET /api/notifications/ws": Way("public", _at("/api/notifications/ws")),
     "GET /livez": Way("public", _at("/livez")),
     "GET /healthz": Way("public", _at("/healthz")),
     "GET /readyz": Way("public", _at("/readyz")),
