@@ -92,7 +92,7 @@ def test_settings_come_back_exactly(http: httpx.Client, text: str) -> None:
     assert json.dumps(listed["settings"]) == json.dumps(json.loads(text))
 
 
-@pytest.mark.parametrize("text", ["{", "NaN", "[1e400]", "[" * 5000, "[" * 500 + "]" * 500, "\ufeff{}"])
+@pytest.mark.parametrize("text", ["{", "NaN", "[1e400]", "[" * 5000, "[" * 500 + "]" * 500, "\ufeff\ufeff{}"])
 def test_settings_that_are_no_json(http: httpx.Client, text: str) -> None:
     reply = http.post(f"{PATH}/upload", data={"type": KINDS[0], "settings": text}, files=upload())
     assert check_problem(reply, 422, "INVALID_FIELD")["metadata"]["field"] == "settings"
@@ -101,16 +101,20 @@ def test_settings_that_are_no_json(http: httpx.Client, text: str) -> None:
     check_problem(reply, 400, "MALFORMED_REQUEST")
 
 
+def test_a_byte_order_mark_is_passed_over(http: httpx.Client) -> None:
+    assert add(http, settings='\ufeff{"a": 1}')["settings"] == {"a": 1}
+
+
 def test_half_a_character(http: httpx.Client, user: str, origin: Origin) -> None:
-    """JSON can say it, UTF-8 can't: kept where it is JSON, refused where it is text."""
-    assert add(http, settings='{"a": "\\ud800"}')["settings"] == {"a": "\ud800"}
-    assert http.get(PATH).json()["generations"][0]["settings"] == {"a": "\ud800"}
+    """JSON can say it, UTF-8 can't: refused wherever it stands, by the name of the place."""
+    form = {"type": KINDS[0], "settings": '{"a": "\\ud800"}'}
+    reply = http.post(f"{PATH}/upload", data=form, files=upload())
+    assert check_problem(reply, 422, "INVALID_FIELD")["metadata"]["field"] == "settings.a"
     body = {"url": origin.script(user, answer(samples.png())), "type": KINDS[0]}
     kind = {"content-type": "application/json"}
-    reply = http.post(PATH, content=json.dumps({**body, "settings": "\udfff"}), headers=kind)
-    assert reply.json()["generation"]["settings"] == "\udfff"
-    reply = http.post(PATH, content=json.dumps({**body, "prompt": "\udfff"}), headers=kind)
-    check_problem(reply, 422, "INVALID_FIELD")
+    for more, field in (({"settings": ["\udfff"]}, "settings[0]"), ({"prompt": "a\ud800"}, "prompt")):
+        reply = http.post(PATH, content=json.dumps(body | more), headers=kind)
+        assert check_problem(reply, 422, "INVALID_FIELD")["metadata"]["field"] == field
 
 
 def test_a_batch_keeps_its_order(http: httpx.Client, user: str, origin: Origin) -> None:

@@ -236,7 +236,7 @@ async def test_details_of_generations_and_event_media_come_back_exactly(world: W
     generation = UploadSpec(filename="a.png", content_type="image/png")
     generation.target.generation.type = file_pb2.GENERATION_TYPE_TEXT_TO_IMAGE
     generation.target.generation.prompt = 'a "cat"\n🐈'
-    generation.target.generation.settings_json = '{ "seed" : 1e400, "b":\t[1,2] }'
+    generation.target.generation.settings_json = '{ "seed" : 9007199254740993e3, "b":\t[1,2] }'
     media = UploadSpec(filename="b.png", content_type="image/png")
     media.target.event_media.event_id = "0A1B2C3D-0000-4000-8000-000000000000"
     media.target.event_media.title = "Fête"
