@@ -166,7 +166,6 @@ class _Bucket:
             ("abort multipart", lambda: self._abort(f"{key}-aborted")),
             ("delete", lambda: self._remove(key)),
             ("delete", lambda: self._remove(f"{key}-parts")),
-            ("delete", lambda: self._remove(f"{key}-aborted")),
         ]
         refused: dict[str, Exception] = {}
         for name, step in steps:
@@ -202,6 +201,7 @@ class _Bucket:
         except self.expected:
             with contextlib.suppress(*self.expected):  # what can't be aborted can be completed, and deleted
                 self._complete(key, upload)
+                self._remove(key)
             raise
 
     def _complete(self, key: str, upload: str) -> None:

@@ -74,7 +74,7 @@ async def test_a_multipart_attempt_step_by_step(server: Server, owner: str) -> N
         "RecordMultipart", reservations.RecordMultipartRequest(blob=held, upload_id="mpu")
     )
     renewed = await storage.reservations("RenewLease", reservations.RenewLeaseRequest(blob=held))
-    assert renewed.lease.seconds == 60
+    assert renewed.lease.seconds == 10
     parts = [blob_pb2.Part(number=1, etag="e", size_bytes=10, crc32c=1)]
     completion = reservations.BeginCompletionRequest(blob=held, parts=parts, size_bytes=10, crc32c=CRC)
     await storage.reservations("BeginCompletion", completion)
