@@ -33,7 +33,7 @@ from tests.faults.checker import Checker
 from tests.faults.forkserver import Child, ForkServer
 from tests.faults.s3_proxy import S3Proxy
 from tests.faults.tcp_proxy import PostgresProxy
-from tests.stack import CHECKOUT, FAST_DRAIN, clean_environ, until, user_token
+from tests.stack import CHECKOUT, FAST_DRAIN, NO_LIMITS, clean_environ, until, user_token
 
 Service = Literal["gateway", "storage", "metadata"]
 SERVICES: Final[tuple[Service, ...]] = ("metadata", "storage", "gateway")
@@ -66,7 +66,13 @@ class Cell:
         folder.mkdir(parents=True, exist_ok=True)
         self._infra = infra
         self._ports = KeptPorts(folder / "ports.json")
-        self._env: dict[str, str] = {**clean_environ(), **FAST_DRAIN, **_SMALL_PARTS, **(env or {})}
+        self._env: dict[str, str] = {
+            **clean_environ(),
+            **FAST_DRAIN,
+            **NO_LIMITS,
+            **_SMALL_PARTS,
+            **(env or {}),
+        }
         _make_database(infra.postgres_superuser_dsn, name)
         self._store = replace(infra.s3, bucket=name)
         bucket.ensure(self._store)
