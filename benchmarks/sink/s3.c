@@ -15,6 +15,7 @@
 #define PARTS_MAX 10001
 #define TABLE 65536
 #define EMPTY_LIST "<Result><KeyCount>0</KeyCount><IsTruncated>false</IsTruncated></Result>"
+#define VERSIONED "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>"
 
 /* ---- what is remembered ----------------------------------------------------------------------------------------- */
 
@@ -268,5 +269,6 @@ void answer_request(Conn *c) {
     if (!strncmp(c->path, "/_sink/", 7)) answer_about_sink(c);
     else if (slash && slash[1]) id ? answer_upload(c, id) : answer_object(c);
     else if (!strcmp(c->method, "POST") && parameter(c, "delete")) delete_objects(c);
+    else if (parameter(c, "versioning")) answer_xml(c, "200 OK", "", VERSIONED); /* or the stack is never ready */
     else answer_xml(c, "200 OK", "", EMPTY_LIST);
 }
