@@ -6,8 +6,8 @@ sit outside
 of everything that may answer before the body is read.
 
 There is no FastAPI on this path: its handlers cost 80-170 µs a request, its import 6 MiB of the 80 that the
-process may have, and bodies must not pass its form parser. pydantic describes bodies (``gateway.schemas``),
-``gateway.openapi`` makes the document, Starlette brings the ASGI types and CORS.
+process may have, and bodies must not pass its form parser. pydantic describes bodies (``docs`` of each
+family), ``gateway.operations.openapi`` makes the document, Starlette brings the ASGI types and CORS.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gateway.admission import Admission
-from gateway.call import Call
-from gateway.fetch_metadata import refuse_scripts
-from gateway.middleware.access import ROUTE, AccessLog, SocketLog
-from gateway.middleware.early_reply import EarlyReplies
-from gateway.middleware.errors import Problems
-from gateway.middleware.request_id import RequestIds
-from gateway.middleware.security_headers import SecurityHeaders
-from gateway.reply import Reply, header
-from gateway.routes import all_operations
-from gateway.routing import RouteTable
-from gateway.services import Services
-from gateway.tus.protocol import TusProtocol
-from gateway.websocket import WebSockets
+from gateway.families.notifications.websocket import WebSockets
+from gateway.families.tus.protocol import TusProtocol
+from gateway.http.middleware.access import ROUTE, AccessLog, SocketLog
+from gateway.http.middleware.early_reply import EarlyReplies
+from gateway.http.middleware.errors import Problems
+from gateway.http.middleware.request_id import RequestIds
+from gateway.http.middleware.security_headers import SecurityHeaders
+from gateway.http.reply import Reply, header
+from gateway.operations.admission import Admission
+from gateway.operations.fetch_metadata import refuse_scripts
+from gateway.operations.routing import RouteTable
+from gateway.surface import all_operations
+from gateway.upstream.call import Call
+from gateway.upstream.services import Services
 from servicekit.context import current
 from servicekit.limits import Holds
 from strongroom.errors import StrongroomError

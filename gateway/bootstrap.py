@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final
 
-from gateway.backend import Metadata, Storage
 from gateway.config import GatewaySettings
-from gateway.feeds import Feeds
+from gateway.http.tickets import Tickets
 from gateway.metrics import Metrics
-from gateway.readiness import Readiness, checks
-from gateway.services import Services
-from gateway.tickets import Tickets
+from gateway.upstream.backend import Metadata, Storage
+from gateway.upstream.feeds import Feeds
+from gateway.upstream.readiness import Readiness, checks
+from gateway.upstream.services import Services
 from servicekit.auth import Authenticator
 from servicekit.channels import make_channel
 from servicekit.limits import make_limiter

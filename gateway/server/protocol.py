@@ -16,9 +16,9 @@ import httptools
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from gateway.client import CLIENT
+from gateway.http.client import CLIENT
+from gateway.http.problems import raw_problem
 from gateway.metrics import Metrics
-from gateway.problems import raw_problem
 from gateway.server.body import RequestBody
 from gateway.server.limits import ConnectionLimits
 from gateway.server.long_body import LONG_BYTES, LongBody

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
 from gateway.config import GatewaySettings
-from gateway.draining import Draining
+from gateway.http.draining import Draining
 from gateway.metrics import Metrics
 from gateway.server.connection_table import ConnectionTable, with_table
 from gateway.server.limits import ConnectionLimits

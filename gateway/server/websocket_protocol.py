@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from gateway.http.problems import raw_problem
 from gateway.metrics import Metrics
-from gateway.problems import raw_problem
 from gateway.server.limits import ConnectionLimits
 from gateway.server.pace import SendPace
 

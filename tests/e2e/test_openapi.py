@@ -15,8 +15,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from gateway.openapi import build_document
-from gateway.routes import all_operations
+from gateway.operations.openapi import build_document
+from gateway.surface import all_operations
 from tests.stack import RunningStack
 
 ENDLESS: Final = ("/api/notifications",)

@@ -14,7 +14,7 @@ import grpc
 import httpx
 import pytest
 
-from gateway.routes import all_operations
+from gateway.surface import all_operations
 from strongroom.errors import TokenInvalid, from_rpc_error
 from strongroom.metadata.v1.project_service_pb2 import GetProjectRequest
 from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceStub

@@ -9,7 +9,7 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from gateway.routes import all_operations
+from gateway.surface import all_operations
 from tests.e2e.belongings import Belongings
 from tests.e2e.conftest import Login
 from tests.e2e.operations import WAYS

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from gateway import backend
 from gateway.config import GatewaySettings
+from gateway.upstream import backend
 from servicekit import options
 from storage_service import metadata_client, outcomes
 from storage_service.sessions import registry

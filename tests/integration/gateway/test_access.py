@@ -8,7 +8,7 @@ from typing import Any
 import jwt
 import pytest
 
-from gateway.routes import all_operations
+from gateway.surface import all_operations
 from tests.integration.gateway.harness import SECRET, Running, bearer, form, run_gateway, token
 
 #: tus answers a missing Tus-Resumable first (412); test_tus_protocol.py looks at its tokens.

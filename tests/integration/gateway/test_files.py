@@ -49,7 +49,10 @@ async def test_url_times_that_are_refused(gateway: Running, value: str) -> None:
 
 async def test_exists(gateway: Running) -> None:
     key = (await put(gateway))["key"]
-    assert (await gateway.client.get(f"/api/v1/s3/file/{key}/exists")).json() == {"key": key, "exists": True}
+    assert (await gateway.client.get(f"/api/v1/s3/file/{key}/exists")).json() == {
+        "key": key,
+        "exists": True,
+    }
     response = await gateway.client.get("/api/v1/s3/file/uploads/alice/none/exists")
     assert (response.status_code, response.json()) == (200, {"key": "uploads/alice/none", "exists": False})
 

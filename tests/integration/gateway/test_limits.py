@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from gateway.call import Call
+from gateway.upstream.call import Call
 from tests.integration.gateway.harness import Running, bearer, form, run_gateway
 from tests.integration.gateway.raw import Connection, connect, head, until
 
@@ -207,8 +207,8 @@ WEBSOCKET = {
 
 
 async def test_watches_of_one_user_by_both_doors(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gateway.routes.notifications.Watch", SilentWatch)
-    monkeypatch.setattr("gateway.websocket.Watch", SilentWatch)
+    monkeypatch.setattr("gateway.families.notifications.routes.Watch", SilentWatch)
+    monkeypatch.setattr("gateway.families.notifications.websocket.Watch", SilentWatch)
     events, socket = head("GET", "/api/notifications"), head("GET", "/api/notifications/ws", **WEBSOCKET)
     async with run_gateway(user_watches=2) as gateway, connect(gateway) as one, connect(gateway) as other:
         await one.send(events)

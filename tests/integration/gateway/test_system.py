@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from openapi_spec_validator import validate
 
-from gateway.readiness import METADATA_LOOPS, STORAGE_LOOPS
+from gateway.upstream.readiness import METADATA_LOOPS, STORAGE_LOOPS
 from tests.integration.gateway.fakes.servers import NOT_SERVING
 from tests.integration.gateway.harness import Running, bearer, run_gateway
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from gateway.notifications import Watch
+from gateway.families.notifications.watch import Watch
 from gateway.server.websocket_protocol import GuardedWebSocket
 from servicekit.logs import configure_logging
 from tests.integration.gateway.harness import Running, form, run_gateway, token

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from gateway.call import Call
-from gateway.services import Services
+from gateway.upstream.call import Call
+from gateway.upstream.services import Services
 from servicekit.principal import Principal
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 from google.api import annotations_pb2
 
-from gateway.routes import all_operations
+from gateway.surface import all_operations
 from strongroom.metadata.v1 import (
     event_media_service_pb2,
     file_service_pb2,

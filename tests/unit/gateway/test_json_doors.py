@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from gateway.json_body import read_json
-from gateway.reply import json_reply
-from gateway.routes.generations import GenerationForm
-from gateway.routes.targets import upload_target
-from gateway.schemas.direct import CompleteBody, DirectBody, PartsBody
-from gateway.schemas.event_media import MediaEdit
-from gateway.schemas.generations import BatchBody, GenerationBody
-from gateway.schemas.projects import RollbackBody
-from gateway.tus.metadata import MetadataFields
+from gateway.families.direct.docs import CompleteBody, DirectBody, PartsBody
+from gateway.families.event_media.docs import MediaEdit
+from gateway.families.generations.docs import BatchBody, GenerationBody
+from gateway.families.generations.routes import GenerationForm
+from gateway.families.projects.docs import RollbackBody
+from gateway.families.targets import upload_target
+from gateway.families.tus.metadata import MetadataFields
+from gateway.http.json_body import read_json
+from gateway.http.reply import json_reply
 from servicekit.json_text import parse_json
 from strongroom.errors import InvalidField, MalformedRequest, UnsupportedMediaType
 from tests.unit.gateway.calls import make_call

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.problems import REST_NAMES
+from gateway.http.problems import REST_NAMES
 from strongroom.errors import FileNotFound, InvalidField, Violation
 from strongroom.field_names import PYTHON_NAMES, callers_name, with_callers_names
 

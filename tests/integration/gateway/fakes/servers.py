@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
-from gateway.readiness import METADATA_LOOPS, STORAGE_LOOPS
+from gateway.upstream.readiness import METADATA_LOOPS, STORAGE_LOOPS
 from servicekit.auth import Authenticator
 from servicekit.drain import Drain
 from servicekit.interceptors import AuthPolicy, build_interceptors

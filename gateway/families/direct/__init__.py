@@ -1,0 +1,1 @@
+"""Uploads whose bytes go straight to S3."""

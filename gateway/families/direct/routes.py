@@ -1,0 +1,218 @@
+"""Direct-to-S3 uploads under ``/api/v1/uploads``: bytes go past the gateway, to presigned URLs."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from gateway.families.direct.docs import CompleteBody, DirectBody, PartsBody, WholeChecksums
+from gateway.families.targets import upload_target, visibility_of
+from gateway.http.idempotency import idempotency_key
+from gateway.http.json_body import read_json
+from gateway.http.reply import Reply, header, json_reply
+from gateway.http.timestamps import rfc3339
+from gateway.operations.routing import Routes
+from gateway.upstream.call import Call
+from gateway.upstream.signed import urls_of
+from strongroom.errors import InvalidField, UploadNotFound
+from strongroom.metadata.v1.file_pb2 import File, FileFamily
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+from strongroom.storage.v1.direct_pb2 import (
+    CompletedPart,
+    CompleteUploadRequest,
+    SignUploadRequest,
+    SignUploadResponse,
+)
+from strongroom.storage.v1.upload_pb2 import CancelUploadRequest, GetUploadRequest
+from strongroom.type.v1.checksums_pb2 import Checksums
+
+ALL: Final = "/api/v1/uploads"
+ONE: Final = ALL + "/{id}"
+#: Ten thousand parts with their ETags fit.
+COMPLETE_BYTES: Final = 4 * 1024 * 1024
+_ID: Final = re.compile(r"[A-Za-z0-9_.~-]{1,255}")
+_LENGTHS: Final = {"crc32c": 4, "md5": 16, "sha1": 20, "sha256": 32}
+
+routes = Routes("direct")
+
+
+@routes.add("POST", ALL)
+async def create_direct_upload(call: Call) -> Reply:
+    """Begin: where each part goes."""
+    body = await read_json(call, DirectBody)
+    target = _fields(body.target)
+    spec = UploadSpec(
+        target=upload_target(target),
+        visibility=visibility_of(target),
+        filename=body.filename,
+        content_type=body.content_type,
+        size_bytes=body.size,
+        checksums=_checksums(body.checksum) if body.checksum else None,
+        request_id=idempotency_key(call),
+        user_id=call.user_id(body.user_id),
+    )
+    request = SignUploadRequest(
+        spec=spec,
+        part_count=min(body.part_count, 1000),
+        expires_in_seconds=body.expires_in,
+        part_crc32c=_part_checksums(body.part_checksums),
+    )
+    storage = call.services.storage
+    response = await storage.unary(call, storage.stub.SignUpload, request)
+    place = f"{call.scope.get('root_path', '')}{ALL}/{response.upload_id}"
+    return json_reply(_shown(response), 201, [header("location", place)])
+
+
+@routes.add("POST", ONE + "/parts")
+async def sign_direct_parts(call: Call) -> Reply:
+    """URLs of more parts, or new ones of the same."""
+    call.user_id()
+    upload_id = _upload_id(call)
+    body = await read_json(call, PartsBody)
+    request = SignUploadRequest(
+        upload_id=upload_id,
+        first_part=body.first_part,
+        part_count=min(body.part_count, 1000),
+        expires_in_seconds=body.expires_in,
+        part_crc32c=_part_checksums(body.part_checksums),
+    )
+    storage = call.services.storage
+    return json_reply(_shown(await storage.unary(call, storage.stub.SignUpload, request)))
+
+
+@routes.add("POST", ONE + "/complete")
+async def complete_direct_upload(call: Call) -> Reply:
+    """Check with S3, and make the file visible."""
+    call.user_id()
+    upload_id = _upload_id(call)
+    body = await read_json(call, CompleteBody, limit=COMPLETE_BYTES)
+    parts = [CompletedPart(part_number=part.part_number, etag=part.etag) for part in body.parts]
+    request = CompleteUploadRequest(upload_id=upload_id, parts=parts)
+    storage = call.services.storage
+    response = await storage.transfer(call, storage.transfers.CompleteUpload, request)
+    return json_reply({"upload_id": upload_id, "file": await _file(call, response.file)})
+
+
+@routes.add("GET", ONE)
+async def get_upload(call: Call) -> Reply:
+    """How far an upload is, through whichever door it was begun."""
+    call.user_id()
+    storage = call.services.storage
+    request = GetUploadRequest(upload_id=_upload_id(call))
+    session = (await storage.unary(call, storage.stub.GetUpload, request)).session
+    done = session.HasField("file")
+    return json_reply(
+        {
+            "upload_id": session.upload_id,
+            "status": "finished" if session.finished or done else "open",
+            "size": session.size_bytes if session.HasField("size_bytes") else None,
+            "received": session.persisted_size,
+            "part_size": session.part_size_bytes,
+            "created_at": rfc3339(session.create_time) if session.HasField("create_time") else None,
+            "expires_at": None
+            if done or not session.HasField("expire_time")
+            else rfc3339(session.expire_time),
+            "file": await _file(call, session.file) if done else None,
+        }
+    )
+
+
+@routes.add("DELETE", ONE)
+async def cancel_upload(call: Call) -> Reply:
+    """Give an upload up; the file of a finished one is deleted."""
+    call.user_id()
+    storage = call.services.storage
+    await storage.unary(call, storage.stub.CancelUpload, CancelUploadRequest(upload_id=_upload_id(call)))
+    return Reply(204)
+
+
+def _upload_id(call: Call) -> str:
+    if not _ID.fullmatch(call.path["id"]):
+        raise UploadNotFound("There is no such upload.")
+    return call.path["id"]
+
+
+def _fields(target: Mapping[str, Any]) -> dict[str, str]:
+    """The target's members as a form would send them: text as it is, tags joined, all else as JSON text."""
+    found: dict[str, str] = {}
+    for name, value in target.items():
+        if isinstance(value, str):
+            found[name] = value
+        elif isinstance(value, list) and name == "tags":
+            found[name] = ",".join(str(tag) for tag in value)
+        elif value is not None:
+            found[name] = json.dumps(value, ensure_ascii=False)
+    return found
+
+
+def _checksums(stated: WholeChecksums) -> Checksums:
+    found = Checksums()
+    for algorithm, text in stated.model_dump(exclude_none=True).items():
+        value = _decoded(f"checksum.{algorithm}", algorithm, text)
+        if algorithm == "crc32c":
+            found.crc32c = int.from_bytes(value, "big")
+        else:
+            setattr(found, algorithm, value)
+    return found
+
+
+def _part_checksums(stated: Mapping[int, str]) -> dict[int, int]:
+    return {
+        number: int.from_bytes(_decoded(f"part_checksums.{number}", "crc32c", text), "big")
+        for number, text in stated.items()
+    }
+
+
+def _decoded(field: str, algorithm: str, text: str) -> bytes:
+    try:
+        value = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        value = b""
+    if len(value) != _LENGTHS[algorithm]:
+        raise InvalidField(
+            f"{field} must be the base64 of the {_LENGTHS[algorithm]} bytes of a {algorithm} checksum.",
+            field=field,
+            rule="digest.length",
+        )
+    return value
+
+
+def _shown(response: SignUploadResponse) -> dict[str, Any]:
+    return {
+        "upload_id": response.upload_id,
+        "part_size": response.part_size_bytes,
+        "part_total": response.part_total,
+        "parts": [
+            {
+                "part_number": part.part_number,
+                "url": part.url,
+                "headers": dict(part.headers),
+                "offset": part.offset,
+                "size": part.size_bytes,
+            }
+            for part in response.parts
+        ],
+        "post": {"url": response.post_url, "fields": dict(response.post_fields)}
+        if response.post_url
+        else None,
+        "expires_at": rfc3339(response.expire_time) if response.HasField("expire_time") else None,
+    }
+
+
+async def _file(call: Call, file: File) -> dict[str, Any]:
+    return {
+        "id": file.id,
+        "key": file.key,
+        "family": FileFamily.Name(file.family).removeprefix("FILE_FAMILY_").lower(),
+        "url": (await urls_of(call, [file])).get(file.id),
+        "filename": file.filename,
+        "size": file.size_bytes,
+        "content_type": file.content_type,
+        "etag": file.etag,
+        "metadata": dict(file.metadata),
+        "created_at": rfc3339(file.create_time),
+    }

@@ -1,0 +1,1 @@
+"""Event media, profile pictures, files that go away by themselves."""

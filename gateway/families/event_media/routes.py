@@ -1,0 +1,307 @@
+"""Family C: media of events, profile pictures and temporary files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from google.protobuf.duration_pb2 import Duration
+
+from gateway.families.event_media.docs import MediaEdit
+from gateway.http import fields
+from gateway.http.conditional import matches
+from gateway.http.json_body import read_json
+from gateway.http.reply import Header, Reply, header, json_reply
+from gateway.http.timestamps import rfc3339
+from gateway.http.uuids import path_id, path_uuid
+from gateway.operations.routing import Routes
+from gateway.upstream.call import Call
+from gateway.upstream.downloads import Wanted, file_reply
+from gateway.upstream.signed import url_of_stored, urls_of
+from gateway.upstream.uploads import receive_upload
+from strongroom.errors import InvalidField, PreconditionFailed
+from strongroom.metadata.v1.event_media_service_pb2 import (
+    GetEventMediaRequest,
+    GetProfilePictureRequest,
+    ListEventMediaRequest,
+    Tags,
+    UpdateEventMediaRequest,
+)
+from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_PROFILE_PICTURE, File
+from strongroom.metadata.v1.target_pb2 import (
+    EventMediaTarget,
+    ProfilePictureTarget,
+    TempTarget,
+    UploadTarget,
+)
+from strongroom.storage.v1.batch_pb2 import DeleteFileRequest
+from strongroom.storage.v1.download_pb2 import DownloadRequest
+
+MEDIA: Final = "/api/v1/events/{event_id}/media"
+ONE: Final = MEDIA + "/{media_id}"
+PICTURE: Final = "/api/v1/users/me/profile-picture"
+MAX_PAGE: Final = 100
+MAX_TTL_SECONDS: Final = 30 * 86400
+
+routes = Routes("event_media")
+
+
+class MediaForm:
+    """``title``, ``description`` and ``tags`` (comma-separated) of one event."""
+
+    names: ClassVar[frozenset[str]] = frozenset({"title", "description", "tags"})
+
+    def __init__(self, event_id: str) -> None:
+        self._event_id = event_id
+
+    def target(self, form: Mapping[str, str]) -> UploadTarget:
+        """See ``gateway.upstream.uploads.Form``."""
+        return UploadTarget(
+            event_media=EventMediaTarget(
+                event_id=self._event_id,
+                title=form.get("title", ""),
+                description=form.get("description", ""),
+                tags=dict.fromkeys(filter(None, (tag.strip() for tag in form.get("tags", "").split(",")))),
+            )
+        )
+
+    def settled(self, form: Mapping[str, str]) -> bool:
+        """See ``gateway.upstream.uploads.Form``."""
+        return {"title", "description", "tags"} <= form.keys()
+
+
+class PictureForm:
+    """Nothing but the file."""
+
+    names: ClassVar[frozenset[str]] = frozenset()
+
+    def target(self, form: Mapping[str, str]) -> UploadTarget:  # noqa: ARG002 - a Form's signature
+        """See ``gateway.upstream.uploads.Form``."""
+        return UploadTarget(profile_picture=ProfilePictureTarget())
+
+    def settled(self, form: Mapping[str, str]) -> bool:  # noqa: ARG002 - a Form's signature
+        """See ``gateway.upstream.uploads.Form``."""
+        return True
+
+
+class TempForm:
+    """``ttl_seconds``, a day by default."""
+
+    names: ClassVar[frozenset[str]] = frozenset({"ttl_seconds"})
+
+    def target(self, form: Mapping[str, str]) -> UploadTarget:
+        """See ``gateway.upstream.uploads.Form``."""
+        text = form.get("ttl_seconds", "")
+        if not text:
+            return UploadTarget(temp=TempTarget())
+        if not text.isdecimal() or len(text) > 9 or not 1 <= int(text) <= MAX_TTL_SECONDS:
+            raise InvalidField(
+                f"ttl_seconds must be a whole number from 1 to {MAX_TTL_SECONDS}.",
+                field="ttl_seconds",
+                rule="range",
+            )
+        return UploadTarget(temp=TempTarget(ttl=Duration(seconds=int(text))))
+
+    def settled(self, form: Mapping[str, str]) -> bool:
+        """See ``gateway.upstream.uploads.Form``."""
+        return "ttl_seconds" in form
+
+
+@routes.add("POST", MEDIA)
+async def create_event_media(call: Call) -> Reply:
+    """Store one medium of an event."""
+    stored = await receive_upload(call, MediaForm(path_uuid(call, "event_id")))
+    return _shown(stored.file, await url_of_stored(call, stored), 201)
+
+
+@routes.add("GET", MEDIA)
+async def list_event_media(call: Call) -> Reply:
+    """A page of an event's media, newest first."""
+    skip = fields.skipped(call, "skip")
+    limit = fields.integer(call, "limit", default=100, minimum=1, maximum=MAX_PAGE, clamp=True)
+    request = ListEventMediaRequest(
+        event_id=path_uuid(call, "event_id"),
+        content_type=call.query("file_type") or "",
+        tag=call.query("tag") or "",
+        page_size=limit,
+        page_token=call.query("page_token") or "",
+        skip=skip,
+        user_id=call.user_id(),
+    )
+    metadata = call.services.metadata
+    response = await metadata.unary(call, metadata.event_media.ListEventMedia, request)
+    urls = await urls_of(call, response.files)
+    return json_reply(
+        {
+            "items": [show(file, urls.get(file.id)) for file in response.files],
+            "total": response.total_size,
+            "skip": skip,
+            "limit": limit,
+            "next_page_token": response.next_page_token or None,
+        }
+    )
+
+
+@routes.add("GET", ONE)
+async def get_event_media(call: Call) -> Reply:
+    """One medium."""
+    return await _media_reply(call, await _media(call))
+
+
+@routes.add("PATCH", ONE)
+async def update_event_media(call: Call) -> Reply:
+    """Edit title, description and tags; with ``If-Match`` only the medium that was seen."""
+    event_id, media_id = path_uuid(call, "event_id"), path_id(call, "media_id")
+    edit = await read_json(call, MediaEdit)
+    request = UpdateEventMediaRequest(
+        event_id=event_id,
+        file_id=media_id,
+        title=edit.title,
+        description=edit.description,
+        tags=None if edit.tags is None else Tags(values=dict.fromkeys(edit.tags)),
+        user_id=call.user_id(),
+    )
+    if_match = call.header("if-match")
+    if if_match is not None:
+        file = await _media(call)
+        if not matches(if_match, _revision(file), weak=False):
+            raise PreconditionFailed(
+                "The medium is not the one that If-Match names; read it again.",
+                metadata={"actual": _revision(file)},
+            )
+        request.if_generation_match = file.generation
+    metadata = call.services.metadata
+    response = await metadata.unary(call, metadata.event_media.UpdateEventMedia, request)
+    return await _media_reply(call, response.file)
+
+
+@routes.add("GET", ONE + "/download")
+async def download_event_media(call: Call) -> Reply:
+    """The bytes as an attachment under the original name."""
+    return await file_reply(call, Wanted(await _media_bytes(call), attachment=True))
+
+
+@routes.add("GET", ONE + "/stream")
+async def stream_event_media(call: Call) -> Reply:
+    """The bytes inline, made for players: seeking works."""
+    return await file_reply(call, Wanted(await _media_bytes(call)))
+
+
+@routes.add("DELETE", ONE)
+async def delete_event_media(call: Call) -> Reply:
+    """Delete the medium: row and object both go."""
+    file = await _media(call)
+    await _delete(call, file)
+    return Reply(204)
+
+
+@routes.add("PUT", PICTURE)
+async def put_profile_picture(call: Call) -> Reply:
+    """Store or replace the caller's picture in one step."""
+    stored = await receive_upload(call, PictureForm())
+    file = stored.file
+    return json_reply(
+        {
+            "id": file.id,
+            "user_id": file.owner_id,
+            "file_url": await url_of_stored(call, stored),
+            "s3_key": file.key,
+            "file_type": file.content_type,
+            "file_size": file.size_bytes,
+            "created_at": rfc3339(file.create_time),
+            "updated_at": rfc3339(file.update_time),
+        }
+    )
+
+
+@routes.add("GET", PICTURE)
+async def get_profile_picture(call: Call) -> Reply:
+    """The caller's picture."""
+    file = await _picture(call)
+    request = DownloadRequest(file_id=file.id, user_id=call.user_id(), family=FILE_FAMILY_PROFILE_PICTURE)
+    return await file_reply(call, Wanted(request))
+
+
+@routes.add("DELETE", PICTURE)
+async def delete_profile_picture(call: Call) -> Reply:
+    """Delete the caller's picture."""
+    await _delete(call, await _picture(call))
+    return Reply(204)
+
+
+@routes.add("POST", "/api/v1/temp")
+async def create_temp_file(call: Call) -> Reply:
+    """Store a file that goes away by itself."""
+    stored = await receive_upload(call, TempForm())
+    file = stored.file
+    return json_reply(
+        {
+            "id": file.id,
+            "key": file.key,
+            "url": await url_of_stored(call, stored),
+            "size": file.size_bytes,
+            "content_type": file.content_type,
+            "filename": file.filename,
+            "created_at": rfc3339(file.create_time),
+            "expires_at": rfc3339(file.expire_time),
+        },
+        201,
+    )
+
+
+def show(file: File, url: str | None) -> dict[str, Any]:
+    """A medium as the clients know it."""
+    details = file.event_media_details
+    return {
+        "id": file.id,
+        "event_id": details.event_id,
+        "title": details.title or None,
+        "description": details.description or None,
+        "file_url": url,
+        "s3_key": file.key,
+        "file_type": file.content_type,
+        "file_size": file.size_bytes,
+        "tags": list(details.tags),
+        "created_at": rfc3339(file.create_time),
+        "updated_at": rfc3339(file.update_time),
+    }
+
+
+def _revision(file: File) -> str:
+    """Entity tag of the resource (not of its bytes): changes with each edit."""
+    return f"{file.id}-{file.generation}"
+
+
+async def _media_reply(call: Call, file: File) -> Reply:
+    return _shown(file, (await urls_of(call, [file])).get(file.id))
+
+
+def _shown(file: File, url: str | None, status: int = 200) -> Reply:
+    headers: list[Header] = [header("etag", f'"{_revision(file)}"')]
+    return json_reply(show(file, url), status, headers)
+
+
+async def _media(call: Call) -> File:
+    request = GetEventMediaRequest(
+        event_id=path_uuid(call, "event_id"), file_id=path_id(call, "media_id"), user_id=call.user_id()
+    )
+    metadata = call.services.metadata
+    return (await metadata.unary(call, metadata.event_media.GetEventMedia, request)).file
+
+
+async def _media_bytes(call: Call) -> DownloadRequest:
+    """The medium's bytes; that it belongs to the event in the path is looked up first."""
+    file = await _media(call)
+    return DownloadRequest(file_id=file.id, user_id=call.user_id())
+
+
+async def _picture(call: Call) -> File:
+    metadata = call.services.metadata
+    request = GetProfilePictureRequest(user_id=call.user_id())
+    return (await metadata.unary(call, metadata.event_media.GetProfilePicture, request)).file
+
+
+async def _delete(call: Call, file: File) -> None:
+    storage = call.services.storage
+    request = DeleteFileRequest(file_id=file.id, user_id=call.user_id())
+    await storage.unary(call, storage.stub.DeleteFile, request)

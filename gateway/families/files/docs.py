@@ -1,0 +1,267 @@
+"""Family B: plain files."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from gateway.operations.docs import (
+    BINARY,
+    CHECKSUM_HEADERS,
+    FILE_HEADERS,
+    IDEMPOTENCY_KEY,
+    RANGE_HEADERS,
+    USER_ID,
+    VISIBILITY,
+    Doc,
+    Success,
+    form,
+    in_path,
+    query,
+    request_header,
+)
+
+TITLE = "Files"
+TEXT = (
+    "Plain files under `uploads/`, `documents/` and `audio/`. A `{key}` holds slashes; send them plain or as"
+    " `%2F`. A key that itself ends in `/url`, `/metadata` or `/exists` must have that last slash written as"
+    " `%2F`."
+)
+JSON = "application/json"
+EXAMPLE_KEY = "uploads/alice/7e57d004-2b97-4e7a-b45f-5387367791cd.png"
+EXAMPLE_METADATA: JsonDict = {
+    "user_id": "alice",
+    "original_filename": "cat.png",
+    "content_type": "image/png",
+    "upload_timestamp": "2026-01-02T03:04:05.123456Z",
+}
+EXAMPLE_ETAG = "9a0364b9e99bb480dd25e1f0284c8555"
+EXAMPLE_TIME = "2026-01-02T03:04:05.123456Z"
+
+
+class UploadedFile(BaseModel):
+    """A file that was stored."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "key": EXAMPLE_KEY,
+                "url": "https://bucket.s3.eu-central-1.amazonaws.com/" + EXAMPLE_KEY + "?X-Amz-Signature=…",
+                "size": 48213,
+                "content_type": "image/png",
+                "etag": EXAMPLE_ETAG,
+                "metadata": EXAMPLE_METADATA,
+            }
+        }
+    )
+
+    key: str = Field(description="Names the file from now on.")
+    url: str | None = Field(description="Reads the file straight from the store; good for an hour.")
+    size: int = Field(description="Bytes.")
+    content_type: str
+    etag: str = Field(description="Entity tag, without quotes.")
+    metadata: dict[str, str] = Field(
+        description="user_id, original_filename, content_type, upload_timestamp, and class_id for audio."
+    )
+
+
+class ListedFile(BaseModel):
+    """One line of a list."""
+
+    key: str
+    size: int = Field(description="Bytes.")
+    content_type: str
+    etag: str
+    last_modified: str = Field(description="RFC 3339, UTC.")
+
+
+class FileList(BaseModel):
+    """A page in key order."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "files": [
+                    {
+                        "key": EXAMPLE_KEY,
+                        "size": 48213,
+                        "content_type": "image/png",
+                        "etag": EXAMPLE_ETAG,
+                        "last_modified": EXAMPLE_TIME,
+                    }
+                ],
+                "is_truncated": True,
+                "next_continuation_token": "Zm9v",
+                "next_page_token": "Zm9v",
+            }
+        }
+    )
+
+    files: list[ListedFile]
+    is_truncated: bool = Field(description="Whether more follow.")
+    next_continuation_token: str | None = Field(description="For the next page; null on the last one.")
+    next_page_token: str | None = Field(description="The same.")
+
+
+class FileUrl(BaseModel):
+    """A URL for reading."""
+
+    key: str = Field(examples=[EXAMPLE_KEY])
+    url: str = Field(examples=["https://bucket.s3.eu-central-1.amazonaws.com/…?X-Amz-Signature=…"])
+    expires_in: int | None = Field(description="Seconds; null: it never ends.", examples=[3600])
+
+
+class FileMetadata(ListedFile):
+    """What is known about a file."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "key": EXAMPLE_KEY,
+                "size": 48213,
+                "content_type": "image/png",
+                "etag": EXAMPLE_ETAG,
+                "last_modified": EXAMPLE_TIME,
+                "metadata": EXAMPLE_METADATA,
+            }
+        }
+    )
+
+    metadata: dict[str, str]
+
+
+class FileExists(BaseModel):
+    """Whether the caller has such a file."""
+
+    key: str = Field(examples=[EXAMPLE_KEY])
+    exists: bool
+
+
+class FileDeleted(BaseModel):
+    """The file is invisible now."""
+
+    key: str = Field(examples=[EXAMPLE_KEY])
+    deleted: bool = Field(examples=[True])
+
+
+KEY = in_path("key", "The file's key.", {"type": "string", "minLength": 1, "maxLength": 1024}, EXAMPLE_KEY)
+
+DOCS = {
+    "upload": Doc(
+        "Store a file",
+        {201: Success("Stored: durable, listed and readable", {JSON: UploadedFile})},
+        description=(
+            "The file is streamed to the store. Nothing is kept of a body that ends before its final"
+            " boundary, or whose checksum or type is refused."
+        ),
+        errors=(
+            "UPLOAD_INCOMPLETE",
+            "SIZE_LIMIT_EXCEEDED",
+            "QUOTA_EXCEEDED",
+            "FILE_COUNT_EXCEEDED",
+            "UNSUPPORTED_MEDIA_TYPE",
+            "CHECKSUM_MISMATCH",
+            "CONTENT_TYPE_MISMATCH",
+            "CONTENT_TYPE_NOT_ALLOWED",
+            "CONTENT_INFECTED",
+            "IDEMPOTENCY_KEY_REUSED",
+            "REQUEST_IN_PROGRESS",
+            "UPLOAD_SUPERSEDED",
+            "OVERLOADED",
+            "OBJECT_STORE_UNAVAILABLE",
+            "OBJECT_STORE_THROTTLED",
+        ),
+        parameters=(IDEMPOTENCY_KEY, *CHECKSUM_HEADERS, USER_ID),
+        body=form(
+            {
+                "file": {**BINARY, "description": "The file, with its name and type."},
+                "folder": {
+                    "type": "string",
+                    "enum": ["uploads", "documents", "audio"],
+                    "default": "uploads",
+                    "description": "documents: PDF, office, text and e-book types; audio: audio types.",
+                },
+                "class_id": {
+                    "type": "string",
+                    "maxLength": 128,
+                    "description": "The class a recording belongs to; required for audio, refused elsewhere.",
+                },
+                "visibility": VISIBILITY,
+            },
+            required=("file",),
+            example={"folder": "uploads", "file": "(the bytes)"},
+        ),
+    ),
+    "list_files": Doc(
+        "List files",
+        {200: Success("A page, in key order", {JSON: FileList})},
+        description="The caller's own files. Pages are stable while files are added.",
+        errors=("INVALID_PAGE_TOKEN",),
+        parameters=(
+            query(
+                "prefix", "Only keys that begin with this.", {"type": "string", "maxLength": 1024}, "uploads/"
+            ),
+            query(
+                "max_keys",
+                "How many at the most; over 1000 is lowered to 1000.",
+                {"type": "integer", "minimum": 0, "default": 100},
+                50,
+            ),
+            query("continuation_token", "next_continuation_token of the page before.", {"type": "string"}),
+            query("page_token", "The same as continuation_token.", {"type": "string"}),
+            USER_ID,
+        ),
+    ),
+    "file_url": Doc(
+        "A URL for reading",
+        {200: Success("The URL", {JSON: FileUrl})},
+        errors=("FILE_NOT_FOUND", "OBJECT_STORE_NO_CREDENTIALS"),
+        parameters=(
+            KEY,
+            query(
+                "expires_in",
+                "Seconds that it holds.",
+                {"type": "integer", "minimum": 1, "maximum": 604800, "default": 3600},
+                3600,
+            ),
+            USER_ID,
+        ),
+    ),
+    "file_metadata": Doc(
+        "What is known about a file",
+        {200: Success("The metadata", {JSON: FileMetadata})},
+        errors=("FILE_NOT_FOUND",),
+        parameters=(KEY, USER_ID),
+    ),
+    "file_exists": Doc(
+        "Does a file exist?",
+        {200: Success("Both ways", {JSON: FileExists})},
+        parameters=(KEY, USER_ID),
+    ),
+    "file_content": Doc(
+        "Read a file",
+        {
+            200: Success("The bytes", {"*/*": BINARY}, FILE_HEADERS),
+            206: Success(
+                "The range asked for", {"*/*": BINARY}, {**FILE_HEADERS, "Content-Range": "Which bytes."}
+            ),
+            304: Success("Not modified"),
+        },
+        description="HEAD answers the same without the bytes.",
+        errors=(
+            "FILE_NOT_FOUND",
+            "PRECONDITION_FAILED",
+            "RANGE_NOT_SATISFIABLE",
+            "OBJECT_LOST",
+            "OBJECT_STORE_UNAVAILABLE",
+            "OBJECT_STORE_THROTTLED",
+        ),
+        parameters=(KEY, *RANGE_HEADERS, USER_ID),
+    ),
+    "delete_file": Doc(
+        "Delete a file",
+        {200: Success("Deleted: invisible from now on", {JSON: FileDeleted})},
+        errors=("FILE_NOT_FOUND", "PRECONDITION_FAILED"),
+        parameters=(KEY, request_header("If-Match", "Only if the file has this entity tag."), USER_ID),
+    ),
+}

@@ -1,0 +1,263 @@
+"""Family A: generated images and videos under ``/api/generations``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+from google.rpc.status_pb2 import Status
+
+from gateway.families.generations.docs import BatchBody, GenerationBody
+from gateway.http import fields
+from gateway.http.idempotency import idempotency_key
+from gateway.http.json_body import json_field, read_json
+from gateway.http.problems import REST_NAMES
+from gateway.http.reply import Reply, json_reply
+from gateway.http.timestamps import rfc3339
+from gateway.http.uuids import path_id
+from gateway.operations.routing import Routes
+from gateway.upstream.call import Call
+from gateway.upstream.downloads import Wanted, file_reply
+from gateway.upstream.imports import import_file
+from gateway.upstream.signed import sign, url_of_stored, urls_of
+from gateway.upstream.uploads import VISIBILITIES, receive_upload
+from strongroom.errors import from_status_proto
+from strongroom.field_names import with_callers_names
+from strongroom.metadata.v1.file_pb2 import (
+    FILE_FAMILY_GENERATION,
+    GENERATION_TYPE_UNSPECIFIED,
+    File,
+    GenerationType,
+)
+from strongroom.metadata.v1.generation_service_pb2 import (
+    GetGenerationRequest,
+    GetGenerationStatsRequest,
+    ListGenerationsRequest,
+)
+from strongroom.metadata.v1.target_pb2 import GenerationTarget, UploadSpec, UploadTarget
+from strongroom.storage.v1.batch_pb2 import BatchImportRequest, DeleteFileRequest
+from strongroom.storage.v1.direct_pb2 import ImportFromUrlRequest
+from strongroom.storage.v1.download_pb2 import DownloadRequest
+
+PREFIX: Final = "/api/generations"
+ONE: Final = PREFIX + "/{id}"
+TYPES: Final[Mapping[str, GenerationType.ValueType]] = {
+    GenerationType.Name(value).removeprefix("GENERATION_TYPE_").lower().replace("_", "-"): value
+    for value in GenerationType.values()
+    if value
+}
+NAMES: Final = {value: name for name, value in TYPES.items()}
+MAX_PAGE: Final = 100
+MAX_URL_SECONDS: Final = 604_800
+BATCH_BYTES: Final = 8 * 1024 * 1024
+
+routes = Routes("generations")
+
+
+class GenerationForm:
+    """``type``, and perhaps ``prompt`` and ``settings`` (JSON text)."""
+
+    names: ClassVar[frozenset[str]] = frozenset({"type", "prompt", "settings"})
+
+    def target(self, form: Mapping[str, str]) -> UploadTarget:
+        """See ``gateway.upstream.uploads.Form``."""
+        kind = fields.choice(form, "type", TYPES)
+        settings = form.get("settings", "")
+        if settings:
+            settings = json_field(settings, "settings")
+        return UploadTarget(
+            generation=GenerationTarget(type=kind, prompt=form.get("prompt", ""), settings_json=settings)
+        )
+
+    def settled(self, form: Mapping[str, str]) -> bool:
+        """See ``gateway.upstream.uploads.Form``."""
+        return {"type", "prompt", "settings"} <= form.keys()
+
+
+@routes.add("POST", PREFIX)
+async def create_generation(call: Call) -> Reply:
+    """Pull a generation from its provider's URL into the bucket."""
+    body = await read_json(call, GenerationBody)
+    request = _import_request(call, body)
+    request.spec.request_id = idempotency_key(call)
+    file = await import_file(call, request)
+    urls = await urls_of(call, [file])
+    return json_reply({**_saved(file, urls.get(file.id)), "externalUrl": body.url}, 201)
+
+
+@routes.add("POST", PREFIX + "/upload")
+async def upload_generation(call: Call) -> Reply:
+    """Store a generation that the caller sends itself."""
+    stored = await receive_upload(call, GenerationForm())
+    return json_reply(_saved(stored.file, await url_of_stored(call, stored)), 201)
+
+
+@routes.add("POST", PREFIX + "/batch")
+async def import_generations(call: Call) -> Reply:
+    """Pull up to 50 generations side by side; one failure spoils no other."""
+    body = await read_json(call, BatchBody, limit=BATCH_BYTES)
+    key = idempotency_key(call)
+    request = BatchImportRequest(items=[_import_request(call, item) for item in body.items])
+    for number, item in enumerate(request.items):
+        item.spec.request_id = f"{key[:240]}#{number}" if key else ""
+    storage = call.services.storage
+    response = await storage.transfer(call, storage.transfers.BatchImport, request)
+    files = [result.file for result in response.results if result.HasField("file")]
+    urls = await urls_of(call, files)
+    return json_reply(
+        {
+            "success": True,
+            "results": [
+                {"success": True, "generation": show(result.file, urls.get(result.file.id))}
+                if result.HasField("file")
+                else _failed(result.error)
+                for result in response.results
+            ],
+        }
+    )
+
+
+@routes.add("GET", PREFIX)
+async def list_generations(call: Call) -> Reply:
+    """A page of the caller's generations, newest first."""
+    limit = fields.integer(call, "limit", default=20, minimum=1, maximum=MAX_PAGE, clamp=True)
+    offset = fields.skipped(call, "offset")
+    kind = call.query("type")
+    request = ListGenerationsRequest(
+        type=fields.choice({"type": kind}, "type", TYPES) if kind else GENERATION_TYPE_UNSPECIFIED,
+        page_size=limit,
+        skip=offset,
+        page_token=call.query("page_token") or "",
+        user_id=call.user_id(),
+    )
+    metadata = call.services.metadata
+    response = await metadata.unary(call, metadata.generations.ListGenerations, request)
+    urls = await urls_of(call, response.files)
+    return json_reply(
+        {
+            "success": True,
+            "generations": [show(file, urls.get(file.id)) for file in response.files],
+            "total": response.total_size,
+            "limit": limit,
+            "offset": offset,
+            "next_page_token": response.next_page_token or None,
+        }
+    )
+
+
+@routes.add("GET", PREFIX + "/stats")
+async def generation_stats(call: Call) -> Reply:
+    """Counts and bytes, of one instant."""
+    request = GetGenerationStatsRequest(user_id=call.user_id())
+    metadata = call.services.metadata
+    stats = await metadata.unary(call, metadata.generations.GetGenerationStats, request)
+    return json_reply(
+        {
+            "success": True,
+            "stats": {
+                "total": stats.total,
+                "total_bytes": stats.total_bytes,
+                "by_type": {
+                    NAMES[entry.type]: {"count": entry.count, "bytes": entry.size_bytes}
+                    for entry in stats.by_type
+                },
+                "by_day": [
+                    {"date": day.date, "count": day.count, "bytes": day.size_bytes} for day in stats.by_day
+                ],
+                "estimated_monthly_cost_usd": round(stats.estimated_monthly_cost_usd, 6),
+            },
+        }
+    )
+
+
+@routes.add("GET", ONE)
+async def get_generation(call: Call) -> Reply:
+    """One generation."""
+    request = GetGenerationRequest(file_id=path_id(call, "id"), user_id=call.user_id())
+    metadata = call.services.metadata
+    file = (await metadata.unary(call, metadata.generations.GetGeneration, request)).file
+    urls = await urls_of(call, [file])
+    return json_reply({"success": True, "generation": show(file, urls.get(file.id))})
+
+
+@routes.add("GET", ONE + "/signed-url")
+async def generation_url(call: Call) -> Reply:
+    """A URL that reads the generation straight from the store."""
+    seconds = fields.integer(call, "expiresIn", default=3600, minimum=1, maximum=MAX_URL_SECONDS)
+    response = await sign(call, path_id(call, "id"), seconds, FILE_FAMILY_GENERATION)
+    permanent = not response.HasField("expire_time")
+    return json_reply(
+        {
+            "success": True,
+            "signedUrl": response.url,
+            "expiresIn": None if permanent else response.expires_in_seconds,
+            "expiresAt": None if permanent else rfc3339(response.expire_time),
+        }
+    )
+
+
+@routes.add("GET", ONE + "/content")
+async def generation_content(call: Call) -> Reply:
+    """The bytes, for ``<img>`` and ``<video>``."""
+    request = DownloadRequest(
+        file_id=path_id(call, "id"), user_id=call.user_id(), family=FILE_FAMILY_GENERATION
+    )
+    return await file_reply(call, Wanted(request))
+
+
+@routes.add("DELETE", ONE)
+async def delete_generation(call: Call) -> Reply:
+    """Delete the generation: row and object both go."""
+    request = DeleteFileRequest(
+        file_id=path_id(call, "id"), user_id=call.user_id(), family=FILE_FAMILY_GENERATION
+    )
+    storage = call.services.storage
+    await storage.unary(call, storage.stub.DeleteFile, request)
+    return json_reply({"success": True, "message": "The generation was deleted."})
+
+
+def show(file: File, url: str | None) -> dict[str, Any]:
+    """A generation as the clients know it, with the camel-case twins of the save routes."""
+    details = file.generation_details
+    created = rfc3339(file.create_time)
+    return {
+        "id": file.id,
+        "user_id": file.owner_id,
+        "generation_type": NAMES[details.type],
+        "s3_key": file.key,
+        "s3_url": url,
+        "prompt": details.prompt or None,
+        "settings": json.loads(details.settings_json) if details.settings_json else None,
+        "file_size": file.size_bytes,
+        "content_type": file.content_type,
+        "created_at": created,
+        "updated_at": rfc3339(file.update_time),
+        "url": url,
+        "s3Key": file.key,
+        "createdAt": created,
+    }
+
+
+def _saved(file: File, url: str | None) -> dict[str, Any]:
+    return {
+        "success": True,
+        "message": "The generation was saved.",
+        "generation": show(file, url),
+    }
+
+
+def _import_request(call: Call, body: GenerationBody) -> ImportFromUrlRequest:
+    settings = "" if body.settings is None else json_reply(body.settings).body.decode()
+    target = GenerationTarget(type=TYPES[body.type], prompt=body.prompt or "", settings_json=settings)
+    spec = UploadSpec(
+        target=UploadTarget(generation=target),
+        visibility=VISIBILITIES[body.visibility],
+        user_id=call.user_id(),
+    )
+    return ImportFromUrlRequest(url=body.url, spec=spec)
+
+
+def _failed(status: Status) -> dict[str, Any]:
+    error = with_callers_names(from_status_proto(status), REST_NAMES)
+    return {"success": False, "message": error.message, "code": error.reason_name}

@@ -1,0 +1,1 @@
+"""A user's events as they happen."""

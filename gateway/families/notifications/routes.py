@@ -1,0 +1,112 @@
+"""Notifications: server-sent events, per user, resumable by the last event's id."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import UTC, datetime
+from typing import Final
+
+from starlette.types import Receive, Scope, Send
+
+from gateway.families.notifications.watch import Watch, show
+from gateway.http.problems import problem_body, problem_reply
+from gateway.http.reply import Reply, header, json_reply
+from gateway.http.tickets import TICKET_SECONDS
+from gateway.operations.routing import Routes
+from gateway.upstream.call import Call
+from gateway.upstream.feeds import TooSlow
+from strongroom.errors import MalformedRequest
+
+PATH: Final = "/api/notifications"
+SOCKET_PATH: Final = PATH + "/ws"
+TICKET_PATH: Final = PATH + "/ticket"
+UPGRADE_REQUIRED: Final = 426
+RETRY_MS: Final = 2000
+
+routes = Routes("notifications")
+socket_routes = Routes("notifications", public=True, hidden=True)
+
+
+@routes.add("GET", PATH)
+async def stream_notifications(call: Call) -> Reply:
+    """The caller's events as ``text/event-stream`` (WHATWG HTML section 9.2)."""
+    token = call.header("last-event-id") or call.query("last_event_id") or ""
+    return _EventStream(await Watch.begin(call, token))
+
+
+@routes.add("POST", TICKET_PATH)
+async def make_ticket(call: Call) -> Reply:
+    """A ticket that opens a page's stream (``gateway.http.tickets``); ``user_id`` goes with the stream."""
+    call.user_id()
+    ticket, ends = call.services.tickets.make(call.principal.token or "")
+    body = {
+        "ticket": ticket,
+        "expires_at": datetime.fromtimestamp(ends, UTC).isoformat().replace("+00:00", "Z"),
+        "expires_in_seconds": TICKET_SECONDS,
+    }
+    return json_reply(body, 201)
+
+
+@socket_routes.add("GET", SOCKET_PATH)
+async def notifications_socket(call: Call) -> Reply:
+    """The WebSocket's path without a (whole) handshake: RFC 9110 section 15.5.22, RFC 6455 section 4.4."""
+    error = MalformedRequest(
+        "This is a WebSocket: send GET with Upgrade: websocket, Connection: Upgrade, Sec-WebSocket-Key and"
+        " Sec-WebSocket-Version: 13 (RFC 6455)."
+    )
+    reply = problem_reply(error, problem_body(error, call.request_id) | {"status": UPGRADE_REQUIRED})
+    reply.status = UPGRADE_REQUIRED
+    reply.headers += [
+        header("upgrade", "websocket"),
+        header("connection", "upgrade"),
+        header("sec-websocket-version", "13"),
+    ]
+    return reply
+
+
+class _EventStream(Reply):
+    """One event per message, a comment as heartbeat; ends only with the client or the service."""
+
+    def __init__(self, watch: Watch) -> None:
+        super().__init__(
+            200,
+            b"",
+            [
+                (b"content-type", b"text/event-stream"),
+                (b"cache-control", b"no-store"),
+                (b"x-accel-buffering", b"no"),  # nginx: pass events on at once
+            ],
+        )
+        self._watch = watch
+
+    async def send_to(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send until either side ends."""
+        if scope["method"] == "HEAD":
+            self._watch.close()
+            await super().send_to(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await _send(send, f"retry: {RETRY_MS}\n\n")
+        try:
+            with contextlib.suppress(TooSlow):  # its client comes again, with the last id it has seen
+                await self._send_all(send)
+        finally:
+            self._watch.close()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_all(self, send: Send) -> None:
+        async for response in self._watch:
+            if not response.HasField("event"):
+                await _send(send, ":\n\n")
+                continue
+            event = show(response.event)
+            text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+            await _send(send, f"id: {event['id']}\nevent: {event['type']}\ndata: {text}\n\n")
+        if (refusal := self._watch.refusal) is not None:
+            told = json.dumps({"code": refusal.reason_name, "detail": refusal.message})
+            await _send(send, f"event: end\ndata: {told}\n\n")
+
+
+async def _send(send: Send, text: str) -> None:
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": True})

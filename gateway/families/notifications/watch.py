@@ -1,0 +1,144 @@
+"""A user's events as they happen: what both doors (server-sent events, WebSocket) share.
+
+Everybody who watches one owner shares one stream (``gateway.upstream.feeds``). Who comes back with the id of
+the last event first reads what was missed from a stream of its own, until it has caught up with the shared
+one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import time
+from collections.abc import AsyncIterator
+from typing import Any, Final, Self
+
+import structlog
+from grpc import aio
+
+from gateway.http.timestamps import rfc3339
+from gateway.upstream.call import Call
+from gateway.upstream.feeds import Place, Subscription, place_of
+from strongroom.errors import TokenExpired
+from strongroom.metadata.v1.notification_service_pb2 import Event, EventType, WatchRequest, WatchResponse
+
+NAMES: Final = {
+    number: EventType.Name(number).removeprefix("EVENT_TYPE_").lower() for number in EventType.values()
+}
+
+log = structlog.get_logger("gateway.notifications")
+
+
+class Watch:
+    """One watcher; ends when the client leaves, when ``close`` is called, or with the service's stream.
+
+    ``refusal``: why it has ended, where the client has to do something about it.
+    """
+
+    def __init__(self, call: Call, subscription: Subscription) -> None:
+        self._call = call
+        self._subscription = subscription
+        self._missed: Any = None
+        self._seen: Place = (0, 0)
+        self._closed = False
+        self._cancel = self._end
+        self.refusal: TokenExpired | None = None
+        call.client.add(self._cancel)
+        left = call.principal.expires - time.time()
+        loop = asyncio.get_running_loop()
+        self._expiry = None if left == math.inf else loop.call_later(max(0.0, left), self._expire)
+
+    @classmethod
+    async def begin(cls, call: Call, resume_token: str) -> Self:
+        """The caller's events after ``resume_token`` (empty: from now on).
+
+        Waits until the service has begun: an error comes while it can still be answered.
+
+        :raises StrongroomError: the token is none, or too old.
+        """
+        owner = call.user_id() or call.principal.subject
+        watch = cls(call, await call.services.feeds.subscribe(call, owner))
+        try:
+            if resume_token:
+                await watch._catch_up(resume_token)
+        except BaseException:
+            watch.close()
+            raise
+        return watch
+
+    async def _catch_up(self, resume_token: str) -> None:
+        """Begin to read what was missed. Subscribed before: what this stream does not tell, the feed does."""
+        metadata = self._call.services.metadata
+        request = WatchRequest(resume_token=resume_token, user_id=self._call.user_id())
+        self._missed = metadata.watch(self._call, request)
+        try:
+            await metadata.first(self._missed)
+        except aio.AioRpcError as error:
+            raise metadata.error(error) from None
+
+    async def __aiter__(self) -> AsyncIterator[WatchResponse]:
+        """Events and heartbeats. Ends quietly when the service ends the stream: the client comes again.
+
+        :raises TooSlow: the client is too far behind.
+        """
+        try:
+            with self._call.services.draining.endless(self.close):
+                async for message in self._messages():
+                    yield message
+        except asyncio.CancelledError:
+            if not self._closed and not self._call.client.gone and self.refusal is None:
+                raise
+        except aio.AioRpcError as error:
+            log.info("watch ended", code=self._call.services.metadata.error(error).reason_name)
+            self._subscription.end()
+
+    async def _messages(self) -> AsyncIterator[WatchResponse]:
+        """What was missed, then the feed's, each event once."""
+        if self._missed is not None:
+            async for message in self._until_caught_up():
+                yield message
+        async for message in self._subscription:
+            if not message.HasField("event") or place_of(message.event) > self._seen:
+                yield message
+
+    async def _until_caught_up(self) -> AsyncIterator[WatchResponse]:
+        """What was missed, up to an event that the feed has as well, or to the first silence."""
+        while (message := await self._missed.read()) is not aio.EOF and message.HasField("event"):
+            self._seen = place_of(message.event)
+            yield message
+            if self._subscription.has(self._seen):
+                break
+        self._missed.cancel()
+
+    def close(self) -> None:
+        """End the watch; once or more often."""
+        if not self._closed:
+            self._closed = True
+            self._call.client.remove(self._cancel)
+            if self._expiry is not None:
+                self._expiry.cancel()
+        self._end()
+
+    def _expire(self) -> None:
+        """What goes on for ever can't be decided once, when it begins."""
+        self.refusal = TokenExpired(
+            "The token of this stream has expired; connect again with a new one and the id of the last event."
+        )
+        self._end()
+
+    def _end(self) -> None:
+        self._subscription.end()
+        if self._missed is not None:
+            self._missed.cancel()
+
+
+def show(event: Event) -> dict[str, Any]:
+    """An event as JSON."""
+    return {
+        "id": event.id,
+        "type": NAMES[event.type],
+        "subject_id": event.subject_id,
+        "data": json.loads(event.payload_json or "null"),
+        "created_at": rfc3339(event.create_time),
+    }

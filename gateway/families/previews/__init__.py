@@ -1,0 +1,1 @@
+"""A project's pages by their own address."""

@@ -1,0 +1,35 @@
+"""Previews by URLs that carry their own token."""
+
+from __future__ import annotations
+
+from gateway.families.projects.docs import BYTES, FIND_ERRORS, PATH
+from gateway.operations.docs import ALWAYS, RANGE_HEADERS, Doc, in_path
+
+TITLE = "Previews"
+TEXT = (
+    "A project's static front end for an `<iframe>`, by a `preview_url`: no bearer token is asked for or"
+    " looked at. Every file comes under `Content-Security-Policy: sandbox allow-scripts`, so that its scripts"
+    " run in an origin of their own and can fetch nothing from elsewhere."
+)
+ERRORS = (
+    *(name for name in ALWAYS if name not in {"TOKEN_MISSING", "USER_MISMATCH"}),
+    *FIND_ERRORS,
+    "PATH_INVALID",
+    "PRECONDITION_FAILED",
+    "RANGE_NOT_SATISFIABLE",
+    "OBJECT_LOST",
+    "OBJECT_STORE_UNAVAILABLE",
+)
+TOKEN = in_path(
+    "token",
+    "From a preview_url.",
+    {"type": "string", "maxLength": 8192},
+    "eyJhbGciOiJIUzI1NiJ9.eyJzbHVnIjoibXktc2l0ZSJ9.c2ln",
+)
+
+DOCS = {
+    "show_preview": Doc("The start page", BYTES, errors=ERRORS, parameters=(TOKEN, *RANGE_HEADERS)),
+    "show_preview_file": Doc(
+        "A file that the page refers to", BYTES, errors=ERRORS, parameters=(TOKEN, PATH, *RANGE_HEADERS)
+    ),
+}

@@ -1,0 +1,22 @@
+"""Previewed projects by URLs that carry their own token: what a browser puts into an ``<iframe>``."""
+
+from __future__ import annotations
+
+from gateway.families.projects.previews import PREFIX, preview_reply
+from gateway.http.reply import Reply
+from gateway.operations.routing import Routes
+from gateway.upstream.call import Call
+
+routes = Routes("previews", public=True)
+
+
+@routes.add("GET", PREFIX + "{token}/", scripts=True)
+async def show_preview(call: Call) -> Reply:
+    """The start page."""
+    return await preview_reply(call, call.path["token"], "")
+
+
+@routes.add("GET", PREFIX + "{token}/{path:path}", scripts=True)
+async def show_preview_file(call: Call) -> Reply:
+    """A file that the page refers to."""
+    return await preview_reply(call, call.path["token"], call.path["path"])

@@ -1,0 +1,1 @@
+"""Project trees with versions."""

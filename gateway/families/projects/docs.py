@@ -1,0 +1,333 @@
+"""Family D: project trees."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from gateway.operations.docs import (
+    BINARY,
+    FILE_HEADERS,
+    IDEMPOTENCY_KEY,
+    RANGE_HEADERS,
+    USER_ID,
+    Doc,
+    Success,
+    in_path,
+    query,
+)
+
+TITLE = "Projects"
+TEXT = (
+    "A project is a tree of files, saved as a whole, many times: each save is a version, and every version"
+    " stays readable."
+)
+JSON = "application/json"
+VERSION = {"type": "integer", "minimum": 1}
+
+
+class TreeFile(BaseModel):
+    """One file of a tree."""
+
+    path: str = Field(description="Relative, with `/`; no `..`, no empty segments.", examples=["src/app.py"])
+    content: str
+    encoding: Literal["utf-8", "base64"] = "utf-8"
+    executable: bool | None = Field(
+        default=None,
+        description="Whether its owner may execute it. In a save, left out: as the newest version has it;"
+        " in an answer, left out: no.",
+    )
+
+
+class SaveBody(BaseModel):
+    """A tree to save. Send name and slug before files."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "name": "My site",
+                "slug": "my-site",
+                "files": [{"path": "index.html", "content": "<h1>Hello</h1>"}],
+            }
+        }
+    )
+
+    name: Annotated[str, Field(max_length=255)]
+    slug: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,127}$")]
+    user_id: str | None = None
+    files: list[TreeFile]
+
+
+class RollbackBody(BaseModel):
+    """Which version's content is to be the newest again."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"version": 1}})
+
+    version: Annotated[int, Field(ge=1, le=2**53, strict=True)]
+    expected_version: Annotated[int, Field(ge=0, le=2**53, strict=True)] | None = None
+
+
+class SavedProject(BaseModel):
+    """What was saved."""
+
+    name: str
+    slug: str
+    user_id: str
+    files_count: int
+    version: int
+
+
+class Saved(BaseModel):
+    """A save's answer."""
+
+    success: Literal[True]
+    message: str
+    project: SavedProject
+
+
+class ListedProject(BaseModel):
+    """A project in a list."""
+
+    name: str
+    slug: str
+    created_date: float = Field(description="Seconds since 1970, UTC.")
+    created_date_formatted: str = Field(description="YYYY-MM-DD HH:MM, UTC.")
+    preview_url: str = Field(
+        description="Shows the newest version in an `<iframe>`, for 15 minutes, without a bearer token."
+    )
+    editor_url: str
+    has_frontend: bool
+    has_backend: bool
+    tech_stack: list[str]
+    file_count: int
+    version: int
+    updated_at: str
+
+
+class ProjectList(BaseModel):
+    """A page, newest change first."""
+
+    success: Literal[True]
+    projects: list[ListedProject]
+    count: int = Field(description="How many there are in all, exact.")
+    next_page_token: str | None
+
+
+class ProjectMetadata(BaseModel):
+    """When, whose."""
+
+    created_date: str
+    updated_date: str
+    user_id: str
+    project_slug: str
+
+
+class ProjectTree(BaseModel):
+    """A version with all its files."""
+
+    name: str
+    slug: str
+    version: int
+    files: list[TreeFile]
+    metadata: ProjectMetadata
+
+
+class OneProject(BaseModel):
+    """One version of a project."""
+
+    success: Literal[True]
+    project: ProjectTree
+
+
+class Version(BaseModel):
+    """One version."""
+
+    version: int
+    created_at: str
+    files_count: int
+    total_bytes: int
+    added: int
+    changed: int
+    removed: int
+    rolled_back_to: int | None
+
+
+class VersionList(BaseModel):
+    """All versions, newest first."""
+
+    success: Literal[True]
+    versions: list[Version]
+
+
+class PreviewUrl(BaseModel):
+    """A URL for an `<iframe>`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "success": True,
+                "preview_url": "http://127.0.0.1:8080/api/preview/eyJhbGciOiJIUzI1NiJ9.eyJzbHVnIjoibXktc2l0ZSJ9.c2ln/",
+                "version": 3,
+                "expires_in": 900,
+                "expires_at": "2026-01-02T04:04:05Z",
+            }
+        }
+    )
+
+    success: Literal[True]
+    preview_url: str = Field(
+        description="Relative to the gateway; the start page. Relative links work in it."
+    )
+    version: int
+    expires_in: int = Field(description="Seconds.")
+    expires_at: str
+
+
+class Done(BaseModel):
+    """It is done."""
+
+    success: Literal[True]
+    message: str
+
+
+SLUG = in_path("slug", "The project.", {"type": "string", "maxLength": 128}, "my-site")
+PATH = in_path("path", "The file, with its slashes.", {"type": "string", "maxLength": 1024}, "src/app.py")
+AT_VERSION = query("version", "The newest one if left out.", VERSION)
+EXPECTED = query(
+    "expected_version",
+    "The version that the caller has seen; 409 if the project has moved on. 0: must not exist.",
+    {"type": "integer", "minimum": 0},
+)
+SAVE_ERRORS = (
+    "PATH_INVALID",
+    "PROJECT_LIMIT_EXCEEDED",
+    "QUOTA_EXCEEDED",
+    "VERSION_CONFLICT",
+    "IDEMPOTENCY_KEY_REUSED",
+    "REQUEST_IN_PROGRESS",
+    "UPLOAD_INCOMPLETE",
+    "BUCKET_NOT_VERSIONED",
+    "OBJECT_STORE_UNAVAILABLE",
+)
+FIND_ERRORS = ("PROJECT_NOT_FOUND", "VERSION_NOT_FOUND", "FILE_NOT_FOUND")
+LIST = Doc(
+    "List projects",
+    {200: Success("A page, newest change first", {JSON: ProjectList})},
+    errors=("INVALID_PAGE_TOKEN",),
+    parameters=(
+        query("limit", "Over 100 is lowered to 100.", {"type": "integer", "minimum": 1, "default": 20}),
+        query("page_token", "next_page_token of the page before.", {"type": "string"}),
+        USER_ID,
+    ),
+)
+BYTES = {
+    200: Success("The bytes", {"*/*": BINARY}, FILE_HEADERS),
+    206: Success("The range asked for", {"*/*": BINARY}, FILE_HEADERS),
+    304: Success("Not modified"),
+}
+
+PREVIEW_INDEX = Doc(
+    "Preview the start page",
+    BYTES,
+    description="index.html, under `Content-Security-Policy: sandbox allow-scripts`.",
+    errors=FIND_ERRORS,
+    parameters=(SLUG, *RANGE_HEADERS, USER_ID),
+)
+
+DOCS = {
+    "save_project": Doc(
+        "Save a tree",
+        {200: Success("Saved as the next version", {JSON: Saved})},
+        description="All files or none: a failed save leaves the version before as it was.",
+        errors=("UNSUPPORTED_MEDIA_TYPE", *SAVE_ERRORS),
+        parameters=(EXPECTED, IDEMPOTENCY_KEY, USER_ID),
+        body=SaveBody,
+    ),
+    "save_project_archive": Doc(
+        "Save a ZIP",
+        {200: Success("Saved as the next version", {JSON: Saved})},
+        description="Checked before anything becomes visible: names, sizes, ratios, links, encryption.",
+        errors=("ARCHIVE_INVALID", "UNSUPPORTED_MEDIA_TYPE", *SAVE_ERRORS),
+        parameters=(
+            SLUG,
+            query("name", "Name for people; the slug if left out.", {"type": "string", "maxLength": 255}),
+            EXPECTED,
+            IDEMPOTENCY_KEY,
+            USER_ID,
+        ),
+        body={"required": True, "content": {"application/zip": {"schema": BINARY}}},
+    ),
+    "list_projects": LIST,
+    "project_history": LIST,
+    "get_project": Doc(
+        "Read a project",
+        {200: Success("A version with all its files", {JSON: OneProject})},
+        errors=FIND_ERRORS,
+        parameters=(SLUG, AT_VERSION, USER_ID),
+    ),
+    "get_project_archive": Doc(
+        "Download a project",
+        {200: Success("A ZIP", {"application/zip": BINARY})},
+        errors=FIND_ERRORS,
+        parameters=(SLUG, AT_VERSION, USER_ID),
+    ),
+    "get_project_file": Doc(
+        "Read one file",
+        BYTES,
+        errors=(*FIND_ERRORS, "PRECONDITION_FAILED", "RANGE_NOT_SATISFIABLE", "OBJECT_STORE_UNAVAILABLE"),
+        parameters=(SLUG, PATH, AT_VERSION, *RANGE_HEADERS, USER_ID),
+    ),
+    "list_project_versions": Doc(
+        "List versions",
+        {200: Success("Newest first", {JSON: VersionList})},
+        errors=("PROJECT_NOT_FOUND",),
+        parameters=(SLUG, USER_ID),
+    ),
+    "rollback_project": Doc(
+        "Roll back",
+        {200: Success("A new version with the old content", {JSON: Saved})},
+        errors=("PROJECT_NOT_FOUND", "VERSION_NOT_FOUND", *SAVE_ERRORS),
+        parameters=(SLUG, IDEMPOTENCY_KEY, USER_ID),
+        body=RollbackBody,
+    ),
+    "delete_project": Doc(
+        "Delete a project",
+        {200: Success("Every version's objects go", {JSON: Done})},
+        errors=("PROJECT_NOT_FOUND",),
+        parameters=(SLUG, USER_ID),
+    ),
+    "project_preview_url": Doc(
+        "A URL for an `<iframe>`",
+        {200: Success("The URL", {JSON: PreviewUrl})},
+        description=(
+            "A browser sends no bearer token for an `<iframe>` and what the page in it asks for. This URL"
+            " carries one of its own in its path, where relative links keep it. Whoever has it may read this"
+            " version of this project, as long as it holds, and nothing else."
+        ),
+        errors=("PROJECT_NOT_FOUND", "VERSION_NOT_FOUND"),
+        parameters=(
+            SLUG,
+            AT_VERSION,
+            query(
+                "expires_in",
+                "Seconds that it holds.",
+                {"type": "integer", "minimum": 1, "maximum": 86400, "default": 900},
+            ),
+            USER_ID,
+        ),
+    ),
+    "preview_project_index": PREVIEW_INDEX,
+    "preview_project_folder": PREVIEW_INDEX,
+    "preview_project": Doc(
+        "Preview a file",
+        BYTES,
+        description=(
+            "Inline, in a sandbox without an origin, so that the project's scripts reach neither cookies nor"
+            " storage nor the caller's token. For clients that send a bearer token; browsers take a"
+            " `preview_url`."
+        ),
+        errors=FIND_ERRORS,
+        parameters=(SLUG, PATH, *RANGE_HEADERS, USER_ID),
+    ),
+}

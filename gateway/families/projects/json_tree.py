@@ -1,0 +1,220 @@
+"""The body of a save, read while it comes in: one file at a time, never the whole tree.
+
+The JSON is ``{name, slug, user_id?, files: [{path, content, encoding?, executable?}…]}``, in any order;
+unknown ones are passed over. A file is held whole (10 MiB at most, by the limits below); what says where it
+goes (``slug``) must come before the files, or the files before it must be small.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.families.projects.json_events import Event, JsonEvents
+from gateway.http.json_body import lone_surrogate
+from servicekit.json_text import NotJson, has_lone_surrogate
+from strongroom.errors import InvalidField, MalformedRequest, ProjectLimitExceeded
+
+#: More text than this in one member is never right: base64 of the largest file takes 13.4 MiB.
+MAX_TEXT: Final = 16 << 20
+#: So many values may stand in a body beside eight for each file (of which five at the most are read).
+_SPARE_VALUES: Final = 10_000
+_VALUES_PER_FILE: Final = 8
+_HEAD: Final = frozenset({"name", "slug", "user_id"})
+_MEMBERS: Final = frozenset({"path", "content", "encoding", "executable"})
+_OPENING: Final = frozenset({"start_map", "start_array"})
+_CLOSING: Final = frozenset({"end_map", "end_array"})
+
+
+@dataclass(frozen=True, slots=True)
+class TreeFile:
+    """One file of a save."""
+
+    path: str
+    content: bytes
+    executable: bool | None = None
+    """None: not said."""
+
+
+@dataclass(slots=True)
+class TreeHead:
+    """What stands beside the files; None: not there (yet)."""
+
+    name: str | None = None
+    slug: str | None = None
+    user_id: str | None = None
+
+
+class TreeReader:
+    """Push parser: ``feed`` bytes, take the files that they complete; ``finish`` at the end.
+
+    Raises MalformedRequest for what is no JSON, InvalidField for a member that breaks its rule.
+    ``max_files``: as a project may have.
+    """
+
+    def __init__(self, max_files: int) -> None:
+        self.head = TreeHead()
+        self._json = JsonEvents(_SPARE_VALUES + _VALUES_PER_FILE * max_files)
+        self._depth = 0
+        self._names = ["", ""]
+        self._seen: set[str] = set()
+        self._draft: dict[str, str | bool | None] = {}
+        self._count = 0
+        self._pending = 0
+        self._fault: InvalidField | None = None
+        self._fault_depth = 0
+
+    def feed(self, data: bytes | bytearray) -> list[TreeFile]:
+        """The files that ``data`` completes."""
+        self._pending += len(data)
+        if self._pending > MAX_TEXT:
+            raise ProjectLimitExceeded(
+                "A file of the project is larger than 10 MiB.",
+                metadata={"rule": "file_bytes", "limit": str(10 << 20)},
+            )
+        return self._take(self._json.feed(data))
+
+    def finish(self) -> list[TreeFile]:
+        """The last files; the body has ended."""
+        last = self._take(self._json.finish())
+        for name in ("name", "slug", "files"):
+            if name not in self._seen:
+                raise InvalidField(f"{name} is required.", field=name, rule="required")
+        return last
+
+    def _take(self, events: Iterable[Event]) -> list[TreeFile]:
+        files = []
+        try:
+            for name, value in events:
+                self._pending = 0
+                done = self._event(name, value)
+                if done is not None:
+                    files.append(done)
+        except NotJson as error:
+            raise MalformedRequest(f"The body is no valid JSON: {error}.") from None
+        return files
+
+    def _event(self, event: str, value: Any) -> TreeFile | None:
+        done = None
+        if event in _CLOSING:
+            self._depth -= 1
+        if self._fault is not None:
+            self._look_for_its_end()
+        elif event == "map_key":
+            self._name(value)
+        else:
+            done = self._checked(event, value)
+        if event in _OPENING:
+            self._depth += 1
+        return done
+
+    def _checked(self, event: str, value: Any) -> TreeFile | None:
+        """As ``_value``. What is no JSON is told before what is the wrong JSON: a list or an object out of
+        place is read to its end.
+        """
+        try:
+            return self._value(event, value)
+        except InvalidField as error:
+            if event not in _OPENING:
+                raise
+            self._fault, self._fault_depth = error, self._depth
+            return None
+
+    def _look_for_its_end(self) -> None:
+        if self._fault is not None and self._depth == self._fault_depth:
+            raise self._fault
+
+    def _value(self, event: str, value: Any) -> TreeFile | None:
+        """A value, or the end of one, by how deep it stands and in what."""
+        if self._depth == 0 and event not in {"start_map", "end_map"}:
+            raise InvalidField("The body must be a JSON object.", field="body", rule="object")
+        if event == "string" and has_lone_surrogate(value):
+            raise lone_surrogate(self._place())
+        outer, inner = self._names
+        if self._depth == 1 and outer in _HEAD:
+            setattr(self.head, outer, _text(outer, event, value))
+        elif self._depth == 1 and outer == "files" and event not in {"start_array", "end_array"}:
+            raise InvalidField("files must be a list.", field="files", rule="list")
+        elif self._depth == 2 and outer == "files":
+            return self._file(event)
+        elif self._depth == 3 and outer == "files" and inner in _MEMBERS:
+            read = _truth if inner == "executable" else _text
+            self._draft[inner] = read(self._place(), event, value)
+        return None
+
+    def _name(self, name: str) -> None:
+        """A member begins. Of those that are known each may come once; readers differ in which of two they
+        see.
+        """
+        twice = False
+        shown = name.encode("utf-8", "replace").decode()
+        if self._depth == 1:
+            self._names = [shown, ""]
+            twice = name in self._seen
+            if name in _HEAD or name == "files":
+                self._seen.add(name)
+        elif self._depth == 3 and self._names[0] == "files":
+            self._names[1] = shown
+            twice = name in self._draft
+        if has_lone_surrogate(name):
+            raise lone_surrogate(self._place())
+        if twice:
+            raise MalformedRequest(f"The body is no valid JSON: {self._place()} is there twice.")
+
+    def _place(self) -> str:
+        """The member that is being read, as errors name it."""
+        outer, inner = self._names
+        if outer != "files" or self._depth < 2:
+            return outer or "body"
+        return f"files[{self._count}]" + (f".{inner}" if inner and self._depth > 2 else "")
+
+    def _file(self, event: str) -> TreeFile | None:
+        """An element of ``files`` begins or ends."""
+        if event not in {"start_map", "end_map"}:
+            raise InvalidField(f"{self._place()} must be an object.", field=self._place(), rule="object")
+        self._names[1] = ""
+        if event == "start_map":
+            self._draft = {}
+            return None
+        file = _finished(self._draft, self._place())
+        self._count += 1
+        return file
+
+
+def _text(name: str, event: str, value: Any) -> str:
+    if event == "null" and name == "user_id":
+        return ""
+    if event != "string":
+        raise InvalidField(f"{name} must be a text.", field=name, rule="string")
+    return str(value)
+
+
+def _truth(name: str, event: str, value: Any) -> bool | None:
+    if event == "null":
+        return None
+    if event != "boolean":
+        raise InvalidField(f"{name} must be true or false.", field=name, rule="boolean")
+    return bool(value)
+
+
+def _finished(members: dict[str, str | bool | None], where: str) -> TreeFile:
+    for name in ("path", "content"):
+        if name not in members:
+            raise InvalidField(f"{where}.{name} is required.", field=f"{where}.{name}", rule="required")
+    path, content = str(members["path"]), str(members["content"])
+    executable = members.get("executable")
+    told = None if executable is None else bool(executable)
+    encoding = str(members.get("encoding", "utf-8")).lower()
+    try:
+        if encoding in ("utf-8", "utf8"):
+            return TreeFile(path, content.encode(), told)
+        if encoding == "base64":
+            return TreeFile(path, base64.b64decode(content, validate=True), told)
+    except (binascii.Error, ValueError):
+        raise InvalidField(
+            f"{where}.content is not {encoding}.", field=f"{where}.content", rule=encoding
+        ) from None
+    raise InvalidField(f"{where}.encoding must be utf-8 or base64.", field=f"{where}.encoding", rule="in")

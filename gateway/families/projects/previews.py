@@ -1,0 +1,144 @@
+"""Previews for browsers: URLs that carry a token of their own, and the files behind them.
+
+A browser sends no bearer token for an ``<iframe>``, nor for what the page in it asks for. So the token is a
+segment of the path, where relative links keep it. It opens the front end of one version of one project,
+for a while (``storage.v1.PreviewService``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from gateway.http.conditional import Outcome, Validators, evaluate
+from gateway.http.forwarded import base_url
+from gateway.http.headers import digest_headers, preview_headers
+from gateway.http.ranges import parse_range
+from gateway.http.reply import Header, Reply, header
+from gateway.upstream.call import Call
+from gateway.upstream.streaming import HeadReply, Stream, StreamReply, validator_headers
+from servicekit.presentation import with_charset
+from strongroom.errors import Internal, PreconditionFailed, StrongroomError
+from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
+from strongroom.storage.v1.preview_pb2 import (
+    DownloadPreviewRequest,
+    DownloadPreviewResponse,
+    PreviewedVersion,
+    SignPreviewsRequest,
+    SignPreviewsResponse,
+)
+
+PREFIX: Final = "/api/preview/"
+INDEX: Final = "index.html"
+#: Module scripts and fonts are asked for with CORS, by a page whose origin is "null". No credentials are
+#: looked at here: who has the URL may read.
+_ANY_ORIGIN: Final = header("access-control-allow-origin", "*")
+
+log = structlog.get_logger("gateway.previews")
+
+
+def preview_url(call: Call, token: str) -> str:
+    """Where a browser finds the front end that ``token`` opens; relative links go on from there. Absolute,
+    for pages of other origins.
+    """
+    return f"{base_url(call)}{PREFIX}{token}/"
+
+
+def page_at(path: str) -> str:
+    """The file that a path of a preview means: a folder's start page where it ends with a slash."""
+    return f"{path}{INDEX}" if not path or path.endswith("/") else path
+
+
+async def sign_previews(
+    call: Call, versions: Sequence[tuple[str, int]], seconds: int = 0
+) -> SignPreviewsResponse:
+    """Tokens for slugs at versions, in order; ``seconds`` 0: 15 minutes, unless a setting says otherwise.
+
+    :raises StrongroomError: storage_service refused.
+    """
+    request = SignPreviewsRequest(
+        projects=[PreviewedVersion(slug=slug, version=version) for slug, version in versions],
+        expires_in_seconds=seconds,
+        user_id=call.user_id(),
+    )
+    storage = call.services.storage
+    return await storage.unary(call, storage.stub.SignPreviews, request)
+
+
+async def urls_of_previews(call: Call, projects: Sequence[Project]) -> list[str]:
+    """A URL for the newest version of each. Where none can be had now, the route that wants a bearer token:
+    that is no reason to keep the rest of the answer back.
+    """
+    if not projects:
+        return []
+    try:
+        signed = await sign_previews(call, [(project.slug, project.version) for project in projects])
+    except StrongroomError as error:
+        log.warning("answered without preview tokens", code=error.reason_name, reason=error.message)
+        return [f"{base_url(call)}/api/sandbox-preview/{project.slug}/" for project in projects]
+    return [preview_url(call, token) for token in signed.tokens]
+
+
+async def preview_reply(call: Call, token: str, path: str) -> Reply:
+    """The answer to GET or HEAD of a previewed file.
+
+    :raises TokenInvalid, TokenExpired: the token opens nothing (any more). :raises StrongroomError: no such
+        file, range not satisfiable, precondition failed, … :raises ClientGone: the client left.
+    """
+    head = call.scope["method"] == "HEAD"
+    request = DownloadPreviewRequest(token=token, path=page_at(path), for_page=True)
+    # A range under If-Range would have to be judged first; the whole file is always a right answer.
+    byte_range = None if head or call.header("if-range") else parse_range(call.header("range"))
+    if byte_range is not None:
+        request.read_offset, request.read_limit = byte_range.offset, byte_range.limit
+    storage = call.services.storage
+    stream: Stream[DownloadPreviewResponse] = Stream(call, storage, storage.download_preview(request))
+    first = await stream.first()
+    if first is not None and first.page_token:
+        stream.close()
+        return _exchanged(call, first.page_token)
+    if first is None or not first.HasField("file"):
+        stream.close()
+        raise Internal("storage_service sent bytes before saying of which file.")
+    file, validators = first.file, _validators(first.file)
+    outcome = evaluate(call.header, validators)
+    if outcome is Outcome.PROCEED and not head:
+        headers = _headers(file, validators, whole=byte_range is None or not file.size_bytes)
+        return StreamReply(headers, stream, first, total=file.size_bytes, ranged=byte_range is not None)
+    stream.close()
+    if outcome is Outcome.FAILED:
+        raise PreconditionFailed(
+            "The file is not the one that If-Match or If-Unmodified-Since names.",
+            metadata={"actual": file.etag},
+        )
+    if outcome is Outcome.NOT_MODIFIED:
+        return Reply(304, b"", validator_headers(validators, _ANY_ORIGIN))
+    return HeadReply(_headers(file, validators), file.size_bytes)
+
+
+def _exchanged(call: Call, token: str) -> Reply:
+    """Lead on to the same path under a token that holds for minutes: the page can read its own address, and
+    send it anywhere by navigating there. The one it was opened by it never sees (no referrer, no history).
+    """
+    query = call.scope["query_string"].decode("ascii", "ignore")
+    raw_path = (call.scope.get("raw_path") or b"").decode("ascii", "ignore")
+    rest = raw_path.partition(PREFIX)[2].partition("/")[2]
+    place = "../" * (rest.count("/") + 1) + f"{token}/{rest}"
+    where = header("location", f"{place}?{query}" if query else place)
+    return Reply(307, b"", [where, _ANY_ORIGIN, header("cache-control", "no-store")])
+
+
+def _validators(file: ProjectFile) -> Validators:
+    return Validators(file.etag, datetime.fromtimestamp(file.create_time.seconds, UTC))
+
+
+def _headers(file: ProjectFile, validators: Validators, *, whole: bool = True) -> list[Header]:
+    return [
+        *validator_headers(validators, _ANY_ORIGIN),
+        header("accept-ranges", "bytes"),
+        *digest_headers(file.crc32c, whole=whole),
+        *preview_headers(with_charset(file.content_type, file.charset)),
+    ]

@@ -1,0 +1,279 @@
+"""Family D: project trees under ``/api/projects``."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from gateway.families.projects.archives import archive_reply
+from gateway.families.projects.docs import RollbackBody
+from gateway.families.projects.previews import page_at, preview_url, sign_previews, urls_of_previews
+from gateway.families.projects.reading import ProjectReply, list_files
+from gateway.families.projects.saving import save_archive, save_tree
+from gateway.http import fields
+from gateway.http.idempotency import idempotency_key
+from gateway.http.json_body import read_json
+from gateway.http.reply import Reply, json_reply
+from gateway.http.timestamps import rfc3339
+from gateway.operations.routing import Routes
+from gateway.upstream.call import Call
+from gateway.upstream.downloads import Wanted, file_reply
+from strongroom.errors import UnsupportedMediaType
+from strongroom.metadata.v1.project_pb2 import Project, ProjectVersion
+from strongroom.metadata.v1.project_service_pb2 import (
+    GetProjectRequest,
+    ListProjectFilesRequest,
+    ListProjectsRequest,
+    ListProjectVersionsRequest,
+)
+from strongroom.storage.v1.download_pb2 import (
+    DownloadArchiveRequest,
+    DownloadRequest,
+    ProjectFileName,
+    ProjectVersionName,
+)
+from strongroom.storage.v1.project_pb2 import DeleteProjectRequest, RollbackProjectRequest, SaveProjectSpec
+
+PREFIX: Final = "/api/projects"
+ONE: Final = PREFIX + "/{slug}"
+PREVIEW: Final = "/api/sandbox-preview/{slug}"
+MAX_VERSION: Final = 2**53
+MAX_PAGE: Final = 100
+MAX_PREVIEW_SECONDS: Final = 86_400
+ZIP: Final = "application/zip"
+ZIP_TYPES: Final = (ZIP, "application/x-zip-compressed", "application/octet-stream")
+
+routes = Routes("projects")
+
+
+@routes.add("POST", PREFIX + "/save")
+async def save_project(call: Call) -> Reply:
+    """Save a tree as the project's next version: all files or none."""
+    expected = _optional_version(call, "expected_version", minimum=0)
+    response = await save_tree(call, expected)
+    return json_reply(_saved(response.project, response.version))
+
+
+@routes.add("POST", ONE + "/archive")
+async def save_project_archive(call: Call) -> Reply:
+    """Save the content of a ZIP as the project's next version."""
+    kind = (call.header("content-type") or "").partition(";")[0].strip().lower()
+    if kind not in ZIP_TYPES:
+        raise UnsupportedMediaType(f"Send the ZIP as {ZIP}.", metadata={"expected": ZIP})
+    spec = SaveProjectSpec(
+        slug=call.path["slug"],
+        name=call.query("name") or "",
+        expected_version=_optional_version(call, "expected_version", minimum=0),
+        request_id=idempotency_key(call),
+        user_id=call.user_id(),
+    )
+    response = await save_archive(call, spec)
+    return json_reply(_saved(response.project, response.version))
+
+
+@routes.add("GET", PREFIX)
+async def list_projects(call: Call) -> Reply:
+    """A page of the caller's projects, newest change first."""
+    return await _list(call)
+
+
+@routes.add("GET", "/api/project-history")
+async def project_history(call: Call) -> Reply:
+    """The same list, under the name that older clients use."""
+    return await _list(call)
+
+
+@routes.add("GET", ONE)
+async def get_project(call: Call) -> Reply:
+    """A version of a project with the content of all its files."""
+    wanted = _version(call)
+    project = await _project(call)
+    files, version = await list_files(call, project.slug, wanted)
+    return ProjectReply(call, project, version, files)
+
+
+@routes.add("GET", ONE + "/archive")
+async def get_project_archive(call: Call) -> Reply:
+    """A version of a project as a ZIP."""
+    slug = call.path["slug"]
+    name = ProjectVersionName(slug=slug, version=_version(call))
+    request = DownloadArchiveRequest(project=name, user_id=call.user_id())
+    return await archive_reply(call, request, f"{slug}.zip")
+
+
+@routes.add("GET", ONE + "/files/{path:path}")
+async def get_project_file(call: Call) -> Reply:
+    """One file's bytes."""
+    name = ProjectFileName(slug=call.path["slug"], path=call.path["path"], version=_version(call))
+    return await file_reply(call, Wanted(DownloadRequest(project_file=name, user_id=call.user_id())))
+
+
+@routes.add("GET", ONE + "/versions")
+async def list_project_versions(call: Call) -> Reply:
+    """All versions, newest first."""
+    metadata = call.services.metadata
+    versions: list[ProjectVersion] = []
+    token = ""
+    while True:
+        request = ListProjectVersionsRequest(
+            slug=call.path["slug"], page_size=1000, page_token=token, user_id=call.user_id()
+        )
+        response = await metadata.unary(call, metadata.projects.ListProjectVersions, request)
+        versions += response.versions
+        token = response.next_page_token
+        if not token:
+            break
+    return json_reply({"success": True, "versions": [_show_version(version) for version in versions]})
+
+
+@routes.add("POST", ONE + "/rollback")
+async def rollback_project(call: Call) -> Reply:
+    """Make a new version with the content of an old one."""
+    body = await read_json(call, RollbackBody)
+    request = RollbackProjectRequest(
+        slug=call.path["slug"],
+        version=body.version,
+        expected_version=body.expected_version,
+        request_id=idempotency_key(call),
+        user_id=call.user_id(),
+    )
+    storage = call.services.storage
+    response = await storage.transfer(call, storage.transfers.RollbackProject, request)
+    return json_reply(_saved(response.project, response.version, f"Rolled back to version {body.version}."))
+
+
+@routes.add("DELETE", ONE)
+async def delete_project(call: Call) -> Reply:
+    """Delete the project: every version's objects go."""
+    request = DeleteProjectRequest(slug=call.path["slug"], user_id=call.user_id())
+    storage = call.services.storage
+    await storage.transfer(call, storage.transfers.DeleteProject, request)
+    return json_reply({"success": True, "message": "The project was deleted."})
+
+
+@routes.add("GET", ONE + "/preview-url")
+async def project_preview_url(call: Call) -> Reply:
+    """A URL that shows a version of the project in a browser, without a bearer token."""
+    slug = call.path["slug"]
+    seconds = 0  # as long as a page may use its own address
+    if call.query("expires_in") is not None:
+        seconds = fields.integer(call, "expires_in", default=0, minimum=1, maximum=MAX_PREVIEW_SECONDS)
+    request = ListProjectFilesRequest(slug=slug, version=_version(call), page_size=1, user_id=call.user_id())
+    metadata = call.services.metadata
+    version = (await metadata.unary(call, metadata.projects.ListProjectFiles, request)).version
+    signed = await sign_previews(call, [(slug, version)], seconds)
+    return json_reply(
+        {
+            "success": True,
+            "preview_url": preview_url(call, signed.tokens[0]),
+            "version": version,
+            "expires_in": signed.expires_in_seconds,
+            "expires_at": rfc3339(signed.expire_time),
+        }
+    )
+
+
+@routes.add("GET", PREVIEW, scripts=True)
+async def preview_project_index(call: Call) -> Reply:
+    """The start page of the project's static front end."""
+    return await _preview(call, "")
+
+
+@routes.add("GET", PREVIEW + "/", scripts=True)
+async def preview_project_folder(call: Call) -> Reply:
+    """The same, where its relative links lead to the project's files."""
+    return await _preview(call, "")
+
+
+@routes.add("GET", PREVIEW + "/{path:path}", scripts=True)
+async def preview_project(call: Call) -> Reply:
+    """A file of the project's static front end, for an ``<iframe>``."""
+    return await _preview(call, call.path["path"])
+
+
+async def _preview(call: Call, path: str) -> Reply:
+    name = ProjectFileName(slug=call.path["slug"], path=page_at(path), front_end=True)
+    request = DownloadRequest(project_file=name, user_id=call.user_id())
+    return await file_reply(call, Wanted(request, preview=True))
+
+
+async def _list(call: Call) -> Reply:
+    limit = fields.integer(call, "limit", default=20, minimum=1, maximum=MAX_PAGE, clamp=True)
+    request = ListProjectsRequest(
+        page_size=limit, page_token=call.query("page_token") or "", user_id=call.user_id()
+    )
+    metadata = call.services.metadata
+    response = await metadata.unary(call, metadata.projects.ListProjects, request)
+    previews = await urls_of_previews(call, response.projects)
+    return json_reply(
+        {
+            "success": True,
+            "projects": [
+                _show(project, preview) for project, preview in zip(response.projects, previews, strict=True)
+            ],
+            "count": response.total_size,
+            "next_page_token": response.next_page_token or None,
+        }
+    )
+
+
+async def _project(call: Call) -> Project:
+    request = GetProjectRequest(slug=call.path["slug"], user_id=call.user_id())
+    metadata = call.services.metadata
+    return (await metadata.unary(call, metadata.projects.GetProject, request)).project
+
+
+def _version(call: Call) -> int:
+    """The version asked for; 0: the newest."""
+    return _optional_version(call, "version", minimum=1) or 0
+
+
+def _optional_version(call: Call, name: str, *, minimum: int) -> int | None:
+    if call.query(name) is None:
+        return None
+    return fields.integer(call, name, default=0, minimum=minimum, maximum=MAX_VERSION)
+
+
+def _saved(project: Project, version: ProjectVersion, message: str = "") -> dict[str, Any]:
+    return {
+        "success": True,
+        "message": message or f"Saved as version {version.version}.",
+        "project": {
+            "name": project.name,
+            "slug": project.slug,
+            "user_id": project.owner_id,
+            "files_count": version.file_count,
+            "version": version.version,
+        },
+    }
+
+
+def _show(project: Project, preview: str) -> dict[str, Any]:
+    """A project as lists show it."""
+    created = project.create_time
+    return {
+        "name": project.name,
+        "slug": project.slug,
+        "created_date": created.seconds + created.nanos / 1e9,
+        "created_date_formatted": created.ToDatetime().strftime("%Y-%m-%d %H:%M"),
+        "preview_url": preview,
+        "editor_url": f"/project/{project.slug}",
+        "has_frontend": project.has_frontend,
+        "has_backend": project.has_backend,
+        "tech_stack": list(project.tech_stack),
+        "file_count": project.file_count,
+        "version": project.version,
+        "updated_at": rfc3339(project.update_time),
+    }
+
+
+def _show_version(version: ProjectVersion) -> dict[str, Any]:
+    return {
+        "version": version.version,
+        "created_at": rfc3339(version.create_time),
+        "files_count": version.file_count,
+        "total_bytes": version.size_bytes,
+        "added": version.added,
+        "changed": version.changed,
+        "removed": version.removed,
+        "rolled_back_to": version.rolled_back_to or None,
+    }

@@ -1,0 +1,47 @@
+"""What runs the gateway rather than stores files: health, readiness, metrics. No token is asked for."""
+
+from __future__ import annotations
+
+from gateway.http.problems import problem_body, problem_reply
+from gateway.http.reply import Reply, header, json_reply
+from gateway.metrics import CONTENT_TYPE
+from gateway.operations.routing import Routes
+from gateway.upstream.call import Call
+from gateway.upstream.readiness import OK
+from strongroom.errors import NotFound, ServiceUnavailable
+
+routes = Routes("system", public=True)
+
+
+@routes.add("GET", "/livez")
+async def livez(call: Call) -> Reply:  # noqa: ARG001 - a handler's signature
+    """The process answers: restart it only when this fails."""
+    return json_reply({"status": "ok"})
+
+
+@routes.add("GET", "/healthz")
+async def healthz(call: Call) -> Reply:
+    """The process takes requests; says nothing about what is behind it, which every replica shares."""
+    if call.services.draining.begun:
+        raise ServiceUnavailable("This server is leaving; ask another one.", retry_after=1.0)
+    return json_reply({"status": "ok"})
+
+
+@routes.add("GET", "/readyz")
+async def readyz(call: Call) -> Reply:
+    """Both services, Postgres and S3 answer, each named."""
+    checks = await call.services.readiness.look()
+    failed = [f"{name}: {state}" for name, state in checks.items() if state != OK]
+    if not failed:
+        return json_reply({"status": "ready", "checks": checks})
+    error = ServiceUnavailable(f"Not ready: {'; '.join(failed)}.")
+    body = problem_body(error, call.request_id) | {"checks": checks}
+    return problem_reply(error, body)
+
+
+@routes.add("GET", "/metrics")
+async def metrics(call: Call) -> Reply:
+    """Prometheus' text format; where it has an address of its own, it is only there."""
+    if call.services.settings.metrics_bind:
+        raise NotFound("There is no such route.")
+    return Reply(200, call.services.metrics.render(), [header("content-type", CONTENT_TYPE)])

@@ -1,0 +1,74 @@
+"""Targets of uploads that have no form: ``family`` and the fields of that family's form, by the same
+names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+from uuid import UUID
+
+from gateway.families.event_media.routes import MediaForm, PictureForm, TempForm
+from gateway.families.files.routes import FileForm
+from gateway.families.generations.routes import TYPES, GenerationForm
+from gateway.http.fields import choice
+from gateway.upstream.uploads import VISIBILITIES
+from strongroom.errors import InvalidField
+from strongroom.metadata.v1.file_pb2 import Visibility
+from strongroom.metadata.v1.target_pb2 import PathTarget, UploadTarget
+
+Fields = Mapping[str, str]
+
+
+def upload_target(fields: Fields) -> UploadTarget:
+    """Where an upload belongs; without ``family`` it is a plain file.
+
+    :raises InvalidField: no such family, or one of its fields is missing or breaks its rule.
+    """
+    family = fields.get("family") or "files"
+    if family not in FAMILIES:
+        raise InvalidField(f"family must be one of: {', '.join(FAMILIES)}.", field="family", rule="in")
+    return FAMILIES[family](fields)
+
+
+def visibility_of(fields: Fields) -> Visibility.ValueType:
+    """The field ``visibility`` of every family.
+
+    :raises InvalidField: neither private nor public.
+    """
+    return choice(fields, "visibility", VISIBILITIES, default="private")
+
+
+def _generation(fields: Fields) -> UploadTarget:
+    """``generation_type`` is another name for ``type``, for clients that keep the media type there (Uppy
+    does).
+    """
+    wanted = fields.get("generation_type") or fields.get("type", "")
+    known = {name: fields[name] for name in ("prompt", "settings") if name in fields}
+    if wanted:
+        known["type"] = wanted if wanted in TYPES else ""
+    return GenerationForm().target(known)
+
+
+def _media(fields: Fields) -> UploadTarget:
+    try:
+        event_id = str(UUID(fields.get("event_id", "")))
+    except ValueError:
+        raise InvalidField("event_id must be a UUID.", field="event_id", rule="string.uuid") from None
+    return MediaForm(event_id).target(fields)
+
+
+def _path(fields: Fields) -> UploadTarget:
+    if not fields.get("path"):
+        raise InvalidField("path is required.", field="path", rule="required")
+    return UploadTarget(path=PathTarget(path=fields["path"]))
+
+
+FAMILIES: Final[Mapping[str, Callable[[Fields], UploadTarget]]] = {
+    "files": FileForm().target,
+    "generations": _generation,
+    "event_media": _media,
+    "profile_picture": PictureForm().target,
+    "temp": TempForm().target,
+    "path": _path,
+}

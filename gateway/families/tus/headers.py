@@ -1,0 +1,175 @@
+"""Headers of tus 1.0: what requests say, checked, and what answers say."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import format_datetime
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from gateway.http.reply import Header, header
+from gateway.upstream.call import Call
+from strongroom.errors import MalformedRequest, SizeLimitExceeded, UnsupportedMediaType
+from strongroom.type.v1.checksums_pb2 import Checksums
+
+VERSION: Final = "1.0.0"
+EXTENSIONS: Final = (
+    "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation"
+)
+OFFSET_STREAM: Final = "application/offset+octet-stream"
+PREFIX: Final = "/files"
+MAX_PARTIALS: Final = 1000
+#: Algorithms of Upload-Checksum, and how many bytes each yields.
+ALGORITHMS: Final = {"sha1": 20, "sha256": 32, "crc32c": 4}
+_NUMBER: Final = re.compile(r"[0-9]{1,40}")
+_MAX_INT64: Final = 2**63 - 1
+_UPLOAD_PATH: Final = re.compile(r"(?:.*/)?files/(?P<id>[^/]+)/?")
+
+
+def upload_length(call: Call) -> int | None:
+    """``Upload-Length`` in bytes; None when it was not sent.
+
+    :raises MalformedRequest: not a whole number. :raises SizeLimitExceeded: more than any object may have.
+    """
+    text = call.header("upload-length")
+    return None if text is None else _number("Upload-Length", text)
+
+
+def created_length(call: Call) -> int | None:
+    """The length a new upload begins with; None: deferred.
+
+    :raises MalformedRequest: neither or both of Upload-Length and ``Upload-Defer-Length: 1`` were sent.
+    """
+    length, deferred = upload_length(call), call.header("upload-defer-length")
+    if deferred is not None and deferred.strip() != "1":
+        raise MalformedRequest("Upload-Defer-Length takes no other value than 1.")
+    if (length is None) == (deferred is None):
+        raise MalformedRequest(
+            "Send either Upload-Length, or Upload-Defer-Length: 1 when it is not known yet."
+        )
+    return length
+
+
+def upload_offset(call: Call) -> int:
+    """``Upload-Offset`` in bytes.
+
+    :raises MalformedRequest: missing, or not a whole number.
+    """
+    text = call.header("upload-offset")
+    if text is None:
+        raise MalformedRequest("Upload-Offset is missing; HEAD tells where to go on.")
+    return _number("Upload-Offset", text)
+
+
+def check_body_type(call: Call) -> None:
+    """:raises UnsupportedMediaType: the body is not declared as tus wants it, or is compressed."""
+    kind = (call.header("content-type") or "").partition(";")[0].strip().lower()
+    if kind != OFFSET_STREAM:
+        raise UnsupportedMediaType(
+            f"Send the bytes with Content-Type: {OFFSET_STREAM}.", metadata={"expected": OFFSET_STREAM}
+        )
+    call.refuse_encoded_body()
+
+
+def has_body(call: Call) -> bool:
+    """Whether the request announces a body with something in it (or of unknown length)."""
+    return (
+        call.header("transfer-encoding") is not None
+        or (call.header("content-length") or "").strip("0 ") != ""
+    )
+
+
+def upload_checksum(call: Call) -> Checksums | None:
+    """``Upload-Checksum`` of this request's body; None when it was not sent.
+
+    :raises MalformedRequest: an unknown algorithm, or no base64 of a checksum of its length.
+    """
+    text = call.header("upload-checksum")
+    if text is None:
+        return None
+    algorithm, _, encoded = text.strip().partition(" ")
+    if algorithm not in ALGORITHMS:
+        raise MalformedRequest(f"Upload-Checksum takes {', '.join(ALGORITHMS)} and no other algorithm.")
+    try:
+        value = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        value = b""
+    if len(value) != ALGORITHMS[algorithm]:
+        raise MalformedRequest(
+            f"Upload-Checksum: send {algorithm}, a space, and the base64 of its {ALGORITHMS[algorithm]}"
+            f" bytes."
+        )
+    if algorithm == "crc32c":
+        return Checksums(crc32c=int.from_bytes(value, "big"))
+    return Checksums(sha1=value) if algorithm == "sha1" else Checksums(sha256=value)
+
+
+@dataclass(frozen=True, slots=True)
+class Concat:
+    """``Upload-Concat``. ``partials``: upload ids of a final upload, in order; None: a partial upload."""
+
+    partials: Sequence[str] | None = None
+
+
+def upload_concat(call: Call) -> Concat | None:
+    """``Upload-Concat``; None when it was not sent.
+
+    Of the URLs of a final upload only the path counts, so relative and absolute ones are alike.
+
+    :raises MalformedRequest: neither ``partial`` nor ``final;`` and 1-1,000 URLs of uploads.
+    """
+    text = call.header("upload-concat")
+    if text is None:
+        return None
+    if text.strip() == "partial":
+        return Concat()
+    kind, _, rest = text.strip().partition(";")
+    urls = rest.split()
+    if kind.strip() != "final" or not urls:
+        raise MalformedRequest("Upload-Concat takes partial, or final; and the URLs of partial uploads.")
+    if len(urls) > MAX_PARTIALS:
+        raise MalformedRequest(f"Upload-Concat joins {MAX_PARTIALS} uploads at the most.")
+    return Concat([_upload_id(url) for url in urls])
+
+
+def _upload_id(url: str) -> str:
+    try:
+        match = _UPLOAD_PATH.fullmatch(unquote(urlsplit(url).path, errors="strict"))
+    except ValueError:
+        match = None
+    if match is None:
+        raise MalformedRequest("Upload-Concat: one of the URLs is not that of an upload here.")
+    return match["id"]
+
+
+def _number(name: str, text: str) -> int:
+    if not _NUMBER.fullmatch(text.strip()):
+        raise MalformedRequest(f"{name} must be a whole number of bytes, 0 or more.")
+    value = int(text)
+    if value > _MAX_INT64:
+        raise SizeLimitExceeded(
+            f"{name} is more than any upload may have.", metadata={"limit": str(_MAX_INT64)}
+        )
+    return value
+
+
+def expires(moment: Timestamp) -> Header:
+    """``Upload-Expires`` as an HTTP date (RFC 9110 section 5.6.7)."""
+    return header("upload-expires", format_datetime(moment.ToDatetime(UTC), usegmt=True))
+
+
+def capabilities(max_bytes: int) -> list[Header]:
+    """What OPTIONS tells. ``max_bytes``: size of the largest file that any family takes."""
+    return [
+        header("tus-version", VERSION),
+        header("tus-extension", EXTENSIONS),
+        header("tus-max-size", max_bytes),
+        header("tus-checksum-algorithm", ",".join(ALGORITHMS)),
+    ]

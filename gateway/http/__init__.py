@@ -1,0 +1,1 @@
+"""HTTP, whatever is behind: heads and bodies of requests, replies, problems, middleware."""

@@ -1,0 +1,81 @@
+"""Parameters and form fields: text in, checked values out. A broken one is named (422)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, TypeVar
+
+from gateway.upstream.call import Call
+from strongroom.errors import InvalidField
+
+Choice = TypeVar("Choice")
+
+_INTEGER: Final = re.compile(r"-?[0-9]+")
+#: More digits than any of our numbers has; the value is then only known to be large.
+_MAX_DIGITS: Final = 18
+MAX_INTEGER: Final = 2**31 - 1
+#: As metadata_service has it: each row passed over costs what a row read does.
+MAX_SKIP: Final = 100_000
+
+
+def integer(call: Call, name: str, *, default: int, minimum: int, maximum: int, clamp: bool = False) -> int:
+    """A whole number of the query. ``clamp``: over ``maximum`` is lowered to it (AIP-158) instead of refused.
+
+    :raises InvalidField: not a number, below ``minimum``, or above ``maximum``.
+    """
+    text = call.query(name)
+    if text is None:
+        return default
+    if not _INTEGER.fullmatch(text):
+        raise InvalidField(f"{name} must be a whole number.", field=name, rule="integer")
+    value = int(text) if len(text) <= _MAX_DIGITS else (-1 if text[0] == "-" else maximum + 1)
+    if value < minimum:
+        raise InvalidField(f"{name} must be at least {minimum}.", field=name, rule="gte")
+    if value > maximum:
+        if clamp:
+            return maximum
+        raise InvalidField(f"{name} must be at most {maximum}.", field=name, rule="lte")
+    return value
+
+
+def skipped(call: Call, name: str) -> int:
+    """How many rows to pass over, 0 unless given.
+
+    :raises InvalidField: not a number, negative, or more than the database is made to walk over.
+    """
+    count = integer(call, name, default=0, minimum=0, maximum=MAX_INTEGER, clamp=True)
+    if count > MAX_SKIP:
+        raise InvalidField(
+            f"{name} passes over at most {MAX_SKIP:,} rows; go on from there with page_token, which takes no"
+            " longer however far it is.",
+            field=name,
+            rule="lte",
+        )
+    return count
+
+
+def choice(
+    fields: Mapping[str, str], name: str, choices: Mapping[str, Choice], *, default: str | None = None
+) -> Choice:
+    """One of several words.
+
+    :raises InvalidField: missing without a ``default``, or none of them.
+    """
+    text = fields.get(name, default)
+    if text is None:
+        raise InvalidField(f"{name} is required.", field=name, rule="required")
+    if text not in choices:
+        raise InvalidField(f"{name} must be one of: {', '.join(choices)}.", field=name, rule="in")
+    return choices[text]
+
+
+def page_token(call: Call, name: str) -> str:
+    """The page to go on from: the family's own parameter ``name``, or ``page_token``.
+
+    :raises InvalidField: both were sent and differ.
+    """
+    own, general = call.query(name) or "", call.query("page_token") or ""
+    if own and general and own != general:
+        raise InvalidField(f"{name} and page_token differ; send one of them.", field=name, rule="conflict")
+    return own or general

@@ -1,0 +1,97 @@
+"""JSON request bodies: bounded, parsed once, checked by a pydantic model of the family's schemas module."""
+
+from __future__ import annotations
+
+from typing import Final, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from gateway.http.problems import ClientGone
+from gateway.upstream.call import Call
+from servicekit.json_text import LoneSurrogate, NotJson, joined_path, parse_json
+from strongroom.errors import (
+    InvalidField,
+    MalformedRequest,
+    SizeLimitExceeded,
+    UnsupportedMediaType,
+    Violation,
+)
+
+MAX_BYTES: Final = 1024 * 1024
+JSON: Final = "application/json"
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+async def read_json(call: Call, model: type[Model], *, limit: int = MAX_BYTES) -> Model:
+    """The body as ``model``; at most ``limit`` bytes of it.
+
+    :raises UnsupportedMediaType: not declared as JSON. :raises SizeLimitExceeded: over ``limit``.
+    :raises MalformedRequest: no JSON (see ``parse_json``). :raises InvalidField: a field breaks its rule.
+    :raises ClientGone: the client left.
+    """
+    kind = (call.header("content-type") or "").partition(";")[0].strip().lower()
+    if kind != JSON and not (kind.startswith("application/") and kind.endswith("+json")):
+        raise UnsupportedMediaType(f"Send the body as {JSON}.", metadata={"expected": JSON})
+    call.refuse_encoded_body()
+    raw = await _read(call, limit)
+    try:
+        value = parse_json(raw)
+    except LoneSurrogate as error:
+        raise lone_surrogate(joined_path(error.place) or "body") from None
+    except NotJson as error:
+        raise MalformedRequest(f"The body is no JSON: {error}.") from None
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise _explained(error) from None
+
+
+def lone_surrogate(field: str) -> InvalidField:
+    """The refusal of a text that can't be kept as it was sent (RFC 8259 section 8.2)."""
+    return InvalidField(
+        f"{field} holds half of a surrogate pair, which no UTF-8 can say; it was cut inside of a character.",
+        field=field,
+        rule="string.unicode",
+    )
+
+
+def json_field(text: str, field: str) -> str:
+    """The JSON text of a form's field, as it is to be kept: without a byte order mark.
+
+    :raises InvalidField: no JSON, or a string in it can't be kept.
+    """
+    try:
+        parse_json(text)
+    except LoneSurrogate as error:
+        raise lone_surrogate(joined_path((field, *error.place))) from None
+    except NotJson as error:
+        raise InvalidField(f"{field} must be JSON text: {error}.", field=field, rule="json") from None
+    return text.removeprefix("\ufeff")
+
+
+async def _read(call: Call, limit: int) -> bytes:
+    body, more = bytearray(), True
+    while more:
+        message = await call.receive()
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        body += message.get("body", b"")
+        if len(body) > limit:
+            raise SizeLimitExceeded(
+                f"The body may have {limit} bytes at the most.", metadata={"limit": str(limit)}
+            )
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+def _explained(error: ValidationError) -> InvalidField:
+    """Every violation by its path, the first one also as the message. Nothing of the values."""
+    found = [
+        Violation(joined_path(item["loc"]) or "body", item["type"], item["msg"])
+        for item in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    first = found[0]
+    return InvalidField(
+        f"{first.field}: {first.message}", field=first.field, rule=first.rule, violations=found[:20]
+    )

@@ -1,0 +1,71 @@
+"""Turns what handlers raise into problems, and what can't be answered any more into a closed connection."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gateway.http.draining import Draining, cut_off
+from gateway.http.middleware.access import GONE
+from gateway.http.problems import ClientGone, problem_for, problem_for_bug
+from gateway.http.reply import Reply
+from gateway.upstream.streaming import Truncated
+from servicekit.context import current_request_id
+from strongroom.errors import StrongroomError
+
+log = structlog.get_logger("gateway.errors")
+
+
+class Problems:
+    """Catches everything. An answer that has begun can only be broken off: its length then tells
+    the client.
+    """
+
+    def __init__(self, app: ASGIApp, draining: Draining) -> None:
+        self._app = app
+        self._draining = draining
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = True
+            if self._draining.begun and message["type"] == "http.response.start":
+                message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
+            await send(message)
+
+        try:
+            with self._draining.request():
+                await self._app(scope, receive, watched)
+            return
+        except asyncio.CancelledError:
+            if not self._draining.is_cut or (task := asyncio.current_task()) is None:
+                raise
+            task.uncancel()
+            reply = _explained(cut_off())
+        except ClientGone:
+            scope[GONE] = True
+            return
+        except Truncated as error:
+            log.error("answer broken off", reason=str(error))
+            return
+        except StrongroomError as error:
+            reply = _explained(error)
+        except Exception:
+            log.exception("unexpected")
+            reply = problem_for_bug(current_request_id())
+        if started:
+            log.error("answer broken off", status=reply.status)
+            return
+        await reply.send_to(scope, receive, watched)
+
+
+def _explained(error: StrongroomError) -> Reply:
+    if error.http_status >= 500:
+        log.warning(
+            "request failed", code=error.reason_name, reason=error.message, transport=error.transport_details
+        )
+    return problem_for(error, current_request_id())

@@ -1,0 +1,259 @@
+"""``multipart/form-data`` (RFC 7578) as it arrives: text fields are collected, the file's bytes pass straight
+through.
+
+The push parser is `multipart`'s (defnull). Added here: one file, any order of parts, bounds on everything
+that is kept, and no success without the final boundary.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from multipart import MultipartError, ParserLimitReached, PushMultipartParser
+
+from gateway.http.part_head import PartHead, parameters, part_head, unquoted
+from strongroom.errors import InvalidField, MalformedRequest, UnsupportedMediaType, UploadIncomplete
+
+Bytes: TypeAlias = bytes | bytearray
+
+FORM_DATA: Final = "multipart/form-data"
+_BOUNDARY: Final = re.compile(
+    r"[0-9A-Za-z'()+_,./:=? !#$%&*^`|~{}-]{0,199}[0-9A-Za-z'()+_,./:=?!#$%&*^`|~{}-]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FormLimits:
+    """Bounds of a form, besides its file. Bytes, except ``parts`` and ``headers`` (per part).
+
+    ``silence``: how many bytes may pass without a part (preamble, epilogue, headers). ``ignored``: of files
+    that nobody asked for.
+    """
+
+    parts: int = 64
+    headers: int = 8
+    header_bytes: int = 8192
+    field_bytes: int = 128 * 1024
+    fields_bytes: int = 512 * 1024
+    silence_bytes: int = 64 * 1024
+    ignored_bytes: int = 0
+
+
+@dataclass(slots=True)
+class FilePart:
+    """The part that holds the file. ``content_type`` as declared, ``""`` where it is not; ``size`` so far, in
+    bytes.
+    """
+
+    filename: str
+    content_type: str
+    size: int = 0
+    complete: bool = False
+
+
+def boundary_of(content_type: str | None) -> str:
+    """The boundary of a form, from the ``Content-Type`` header.
+
+    :raises UnsupportedMediaType: not multipart/form-data. :raises MalformedRequest: no boundary, or no valid
+        one.
+    """
+    found = parameters(content_type or "")
+    kind = found[0] if found is not None else (content_type or "").partition(";")[0].strip().lower()
+    if kind != FORM_DATA:
+        raise UnsupportedMediaType(f"Send the file as {FORM_DATA}.", metadata={"expected": FORM_DATA})
+    boundary = unquoted(found[1].get("boundary", "")) if found is not None else ""
+    if not _BOUNDARY.fullmatch(boundary):
+        raise MalformedRequest("The Content-Type header has no valid multipart boundary.")
+    return boundary
+
+
+class FormReader:
+    """Takes the body chunk by chunk. ``fields`` and ``file`` grow as parts arrive.
+
+    A field that comes twice and a second file are refused. A part named as one of ``text_fields`` is that
+    field, whether or not it has a file name (browsers give one to each Blob). Other text parts are kept;
+    whoever asks for fields decides what they mean. Inputs where no file was chosen are passed over, and other
+    files as far as the limits let them.
+    """
+
+    def __init__(
+        self,
+        boundary: str,
+        *,
+        file_field: str = "file",
+        text_fields: Collection[str] = (),
+        limits: FormLimits | None = None,
+    ) -> None:
+        self._limits = limits or FormLimits()
+        self._file_field = file_field
+        self._text_fields = text_fields
+        self._parser = PushMultipartParser(
+            boundary,
+            max_header_size=self._limits.header_bytes,
+            max_header_count=self._limits.headers,
+            max_segment_count=self._limits.parts,
+            header_charset="latin-1",
+        )
+        self.fields: dict[str, str] = {}
+        self.file: FilePart | None = None
+        self._head = PartHead("", None, "", "utf-8")
+        self._value: bytearray | None = None
+        self._ignoring = self._unchosen = False
+        self._ignored_bytes = 0
+        self._preamble: bytearray | None = bytearray()
+        self._fields_bytes = 0
+        self._silent_bytes = 0
+        self._delimiter = b"\r\n--" + boundary.encode("ascii")
+        self._inside_file = False
+
+    def feed(self, chunk: Bytes) -> list[Bytes]:
+        """Take the next bytes of the body (not empty); answers the file's bytes among them, in order.
+
+        :raises MalformedRequest: framing, or a bound of the form. :raises InvalidField: a field at fault.
+        """
+        plain = not self._may_hold_delimiter(chunk)
+        if plain and self._inside_file and self.file is not None:
+            self.file.size += len(chunk)
+            return [chunk]
+        pieces = self._parse(chunk)
+        # then the parser keeps nothing back, and all bytes up to the next delimiter are the file's
+        self._inside_file = plain and bool(pieces) and len(chunk) >= len(self._delimiter)
+        return pieces
+
+    def _may_hold_delimiter(self, chunk: Bytes) -> bool:
+        """Whether a part might end in ``chunk``. The parser would find out, but copies bytearrays."""
+        if self._delimiter in chunk:
+            return True
+        tail = chunk[-len(self._delimiter) :]
+        at = tail.rfind(b"\r")
+        return at >= 0 and self._delimiter.startswith(tail[at:])
+
+    def _parse(self, chunk: Bytes) -> list[Bytes]:
+        pieces: list[Bytes] = []
+        seen = False
+        for event in self._events(chunk):
+            seen = True
+            if event is None:
+                self._end_part()
+            elif not isinstance(event, bytes | bytearray):
+                self._begin_part(event)
+            elif self._ignoring:
+                self._ignore(len(event))
+            elif self._value is None:
+                pieces.append(event)
+            else:
+                self._add_to_field(event, self._value)
+        if pieces and self.file is not None:
+            self.file.size += sum(map(len, pieces))
+        self._silent_bytes = 0 if seen else self._silent_bytes + len(chunk)
+        if self._silent_bytes > self._limits.silence_bytes:
+            raise MalformedRequest(f"The form has {self._silent_bytes} bytes that belong to no part.")
+        return pieces
+
+    def finish(self) -> FilePart:
+        """The body has ended: the file, complete.
+
+        :raises UploadIncomplete: the final boundary is missing. :raises InvalidField: there was no file.
+        """
+        try:
+            self._parser.close()
+        except MultipartError:
+            raise UploadIncomplete(
+                "The form ended before its final boundary; nothing was stored. Send it again."
+            ) from None
+        if self.file is None:
+            text = "No file was chosen for" if self._unchosen else "The form has no part named"
+            raise InvalidField(f"{text} {self._file_field}.", field=self._file_field, rule="required")
+        return self.file
+
+    def _events(self, chunk: Bytes) -> Iterator[Any]:
+        begun = self._behind_preamble(chunk)
+        if not begun:
+            return
+        try:
+            yield from self._parser.parse(begun)
+        except ParserLimitReached as error:
+            raise MalformedRequest(f"The form passes a limit: {error}.") from None
+        except MultipartError as error:
+            raise MalformedRequest(f"The form is malformed: {error}.") from None
+
+    def _behind_preamble(self, chunk: Bytes) -> Bytes:
+        """``chunk``, or what follows the preamble (RFC 2046 section 5.1.1). The parser would judge it by how
+        its bytes are cut.
+        """
+        if self._preamble is None:
+            return chunk
+        self._preamble += chunk
+        first = self._preamble.find(self._delimiter[2:])
+        if first < 0:
+            return b""
+        if first > 0 and self._preamble[max(0, first - 2) : first] != b"\r\n":
+            raise MalformedRequest("The form is malformed: its first boundary does not begin a line.")
+        begun, self._preamble = bytes(self._preamble[first:]), None
+        return begun
+
+    def _begin_part(self, segment: Any) -> None:
+        self._head = head = part_head(segment.headerlist)
+        self._ignoring, self._value = False, None
+        if head.name == self._file_field:
+            self._begin_file(head)
+        elif head.filename is not None and head.name not in self._text_fields:
+            self._ignoring = True
+        elif head.name in self.fields:
+            raise InvalidField("The field comes twice.", field=_printable(head.name), rule="repeated")
+        else:
+            self._value = bytearray()
+
+    def _begin_file(self, head: PartHead) -> None:
+        if self.file is not None:
+            raise InvalidField("The form holds two files; send one.", field=self._file_field, rule="repeated")
+        name = (head.filename or "").replace("\\", "/").rpartition("/")[2]
+        self.file = FilePart(filename=name, content_type=head.content_type)
+
+    def _ignore(self, size: int) -> None:
+        self._ignored_bytes += size
+        if self._ignored_bytes > self._limits.ignored_bytes:
+            raise InvalidField(
+                f"Only {self._file_field} may hold a file; send others by themselves.",
+                field=_printable(self._head.name),
+                rule="unexpected_file",
+            )
+
+    def _add_to_field(self, data: Bytes, value: bytearray) -> None:
+        value += data
+        self._fields_bytes += len(data)
+        if len(value) > self._limits.field_bytes or self._fields_bytes > self._limits.fields_bytes:
+            raise InvalidField(
+                f"The field is too long: at most {self._limits.field_bytes} bytes, and"
+                f" {self._limits.fields_bytes} for all fields together.",
+                field=_printable(self._head.name),
+                rule="max_bytes",
+            )
+
+    def _end_part(self) -> None:
+        head, value = self._head, self._value
+        if value is not None:
+            self._end_field(head, value)
+        elif not self._ignoring and self.file is not None:
+            self.file.complete = True
+            if not self.file.filename and not self.file.size:  # an input where no file was chosen
+                self.file, self._unchosen = None, True
+        self._value = None
+
+    def _end_field(self, head: PartHead, value: bytearray) -> None:
+        if head.filename == "" and not value:
+            return
+        try:
+            self.fields[head.name] = value.decode(head.charset)
+        except UnicodeDecodeError:
+            raise InvalidField(
+                f"The field is not {head.charset.upper()}.", field=_printable(head.name), rule="utf8"
+            ) from None
+
+
+def _printable(name: str) -> str:
+    """A field name fit for an error: short, and nothing but printable characters."""
+    return "".join(c if c.isprintable() else "?" for c in name[:64])

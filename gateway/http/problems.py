@@ -1,0 +1,127 @@
+"""The one place where an error becomes HTTP: ``application/problem+json`` (RFC 9457).
+
+Every problem has ``type, title, status, detail, code, request_id`` and, for older clients, ``success: false``
+and ``message`` (the text of ``detail``). ``code`` is the ErrorReason; ``errors`` names fields; ``metadata``
+holds the keys that ``error_reason.proto`` documents for the reason. Nothing else of an exception gets out.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+from gateway.http.reply import Header, Reply, header
+from strongroom.errors import (
+    Internal,
+    MethodNotAllowed,
+    RangeNotSatisfiable,
+    StrongroomError,
+    TokenMissing,
+)
+
+PROBLEM_JSON: Final = "application/problem+json"
+#: Where a 503 or 429 says nothing itself. Seconds.
+DEFAULT_RETRY_AFTER: Final = 2.0
+TYPE_PREFIX: Final = "urn:strongroom:problem:"
+#: Fields of protos that REST calls something else; see ``strongroom.field_names``.
+REST_NAMES: Final[Mapping[str, str]] = {
+    "expires_in_seconds": "expires_in",
+    "file_id": "id",
+    "part_crc32c": "part_checksums",
+    "request_id": "Idempotency-Key",
+    "resume_token": "last_event_id",
+    "settings_json": "settings",
+    "size_bytes": "size",
+    "ttl": "ttl_seconds",
+}
+_TEXT_HEADER: Final = re.compile(r"[\x20-\x7e]*")
+
+
+class ClientGone(Exception):
+    """The client closed the connection (or was too slow); there is nobody to answer."""
+
+
+def problem_for(error: StrongroomError, request_id: str) -> Reply:
+    """The answer for ``error``; its status, code and headers come from its class."""
+    return problem_reply(error, problem_body(error, request_id))
+
+
+def problem_for_bug(request_id: str) -> Reply:
+    """The answer to an unexpected exception: nothing of it, only where to look."""
+    text = f"Something went wrong inside the gateway; its log has the reason under request id {request_id}."
+    return problem_for(Internal(text), request_id)
+
+
+def problem_body(error: StrongroomError, request_id: str) -> dict[str, Any]:
+    """The members of the problem for ``error``, in reading order. Routes may add members of their own."""
+    body = _members(error.http_status, error.reason_name, error.message, request_id)
+    if error.metadata:
+        body["metadata"] = dict(error.metadata)
+    if error.violations:
+        body["errors"] = [
+            {"field": one.field, "rule": one.rule, "message": one.message} for one in error.violations
+        ]
+    return body
+
+
+def problem_reply(error: StrongroomError, body: Mapping[str, Any]) -> Reply:
+    """``body`` with the status and headers of ``error``."""
+    headers: list[Header] = [header("content-type", PROBLEM_JSON), header("cache-control", "no-store")]
+    headers.extend(_extra_headers(error))
+    return Reply(error.http_status, json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"), headers)
+
+
+def _members(status: int, code: str, detail: str, request_id: str) -> dict[str, Any]:
+    return {
+        "type": TYPE_PREFIX + code,
+        "title": code.replace("_", " ").capitalize(),
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "request_id": request_id,
+        "success": False,
+        "message": detail,
+    }
+
+
+def raw_problem(
+    status: int, code: str, detail: str, request_id: str, *, retry_after: int | None = None
+) -> bytes:
+    """A whole HTTP/1.1 answer, for connections that never got as far as a request."""
+    body = json.dumps(_members(status, code, detail, request_id)).encode("ascii")
+    head = [
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}",
+        f"content-type: {PROBLEM_JSON}",
+        f"content-length: {len(body)}",
+        f"x-request-id: {request_id}",
+        "connection: close",
+    ]
+    if retry_after is not None:
+        head.append(f"retry-after: {retry_after}")
+    return "\r\n".join(head).encode("ascii") + b"\r\n\r\n" + body
+
+
+def _extra_headers(error: StrongroomError) -> list[Header]:
+    """What the status demands: RFC 6750 section 3 for 401, RFC 9110 for 405, 416, 429, 503 and 504."""
+    found: list[Header] = []
+    if error.http_status == 401:
+        challenge = "Bearer" if isinstance(error, TokenMissing) else 'Bearer error="invalid_token"'
+        found.append(header("www-authenticate", challenge))
+    if isinstance(error, MethodNotAllowed):
+        found.append(header("allow", _safe(error.metadata.get("allow", ""))))
+    if isinstance(error, RangeNotSatisfiable) and error.metadata.get("size", "").isdecimal():
+        found.append(header("content-range", f"bytes */{error.metadata['size']}"))
+    retry_after = error.retry_after
+    if retry_after is None and error.http_status in {429, 503, 504}:
+        retry_after = DEFAULT_RETRY_AFTER
+    if retry_after is not None:
+        found.append(header("retry-after", max(1, math.ceil(min(retry_after, 86400.0)))))
+    return found
+
+
+def _safe(value: str) -> str:
+    return value if _TEXT_HEADER.fullmatch(value) else ""

@@ -1,0 +1,141 @@
+"""Who comes in: the caller by its token, and whether caller and address may have one more request.
+
+Everything here happens before a byte of the body is read and before any service is asked.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.types import Scope
+
+from gateway.families.tus.errors import as_tus
+from gateway.operations.auth import authenticate
+from gateway.operations.routing import Operation
+from gateway.upstream.services import Services
+from servicekit.context import current
+from servicekit.limits import Holds
+from servicekit.limits.addresses import behind_proxies, client_key
+from servicekit.limits.gateway_credential import GatewayCredential
+from servicekit.limits.limiter import IMPORTS, TRANSFERS, WATCHES
+from servicekit.principal import Principal
+from strongroom.errors import RateLimited, TokenExpired, TokenInvalid, TokenMissing
+
+#: Asked by balancers and monitoring: never counted.
+PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+#: What an operation has open while it runs, by method and path. The rest is over in a moment.
+OPEN: Final = {
+    ("POST", "/api/v1/s3/upload"): TRANSFERS,
+    ("GET", "/api/v1/s3/file/{key:path}"): TRANSFERS,
+    ("POST", "/api/generations"): IMPORTS,
+    ("POST", "/api/generations/batch"): IMPORTS,
+    ("POST", "/api/generations/upload"): TRANSFERS,
+    ("GET", "/api/generations/{id}/content"): TRANSFERS,
+    ("POST", "/api/v1/events/{event_id}/media"): TRANSFERS,
+    ("GET", "/api/v1/events/{event_id}/media/{media_id}/download"): TRANSFERS,
+    ("GET", "/api/v1/events/{event_id}/media/{media_id}/stream"): TRANSFERS,
+    ("PUT", "/api/v1/users/me/profile-picture"): TRANSFERS,
+    ("GET", "/api/v1/users/me/profile-picture"): TRANSFERS,
+    ("POST", "/api/v1/temp"): TRANSFERS,
+    ("POST", "/files"): TRANSFERS,
+    ("PATCH", "/files/{id}"): TRANSFERS,
+    ("POST", "/api/projects/save"): TRANSFERS,
+    ("POST", "/api/projects/{slug}/archive"): TRANSFERS,
+    ("GET", "/api/projects/{slug}/archive"): TRANSFERS,
+    ("GET", "/api/projects/{slug}/files/{path:path}"): TRANSFERS,
+    ("GET", "/api/notifications"): WATCHES,
+}
+PREVIEWS: Final = ("/api/preview/", "/api/sandbox-preview/")
+TUS_UPLOAD: Final = "/files/{id}"
+#: Operations that begin a resumable upload.
+SESSIONS: Final = frozenset({("POST", "/files"), ("POST", "/api/v1/uploads")})
+
+
+class Admission:
+    """The gateway's doors; ``holds`` gets what is to be released when the exchange ends."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._limiter = services.limiter
+        secret = services.settings.gateway_secret
+        self._credential = GatewayCredential(secret.get_secret_value()) if secret is not None else None
+
+    async def enter(self, operation: Operation, scope: Scope, holds: Holds) -> Principal:
+        """The caller of ``operation``.
+
+        :raises TokenMissing, TokenInvalid, TokenExpired: 401. :raises RateLimited: 429. :raises Overloaded:
+            the same where a tus client would forget its upload.
+        """
+        try:
+            return await self._enter(operation, scope, holds)
+        except RateLimited as error:
+            raise as_tus(error) if operation.path == TUS_UPLOAD else error from None
+
+    async def _enter(self, operation: Operation, scope: Scope, holds: Holds) -> Principal:
+        self._mark()
+        limiter, route = self._limiter, (operation.method, operation.path)
+        if operation.public:
+            if operation.path not in PROBES:
+                await limiter.unsigned_request(self.address(scope))
+            principal = await authenticate(self._services, scope, public=True)
+        else:
+            principal = await self.sign_in(scope)
+            await limiter.request(principal.subject)
+        if route in SESSIONS:
+            await limiter.session(principal.subject)
+        kind = OPEN.get(route)
+        if kind is not None:
+            if kind == IMPORTS:
+                await limiter.imports(principal.subject)
+            holds.add(await limiter.hold(kind, principal.subject))
+        elif operation.path.startswith(PREVIEWS):
+            holds.add(await limiter.hold(TRANSFERS, self.place(operation, principal, scope)))
+        return principal
+
+    async def watch(self, scope: Scope, authorization: str | None, holds: Holds) -> Principal:
+        """The caller of a WebSocket, with a place for its watch; raises as ``enter``."""
+        self._mark()
+        principal = await self.sign_in(scope, authorization)
+        await self._limiter.request(principal.subject)
+        holds.add(await self._limiter.hold(WATCHES, principal.subject))
+        return principal
+
+    async def lost(self, scope: Scope) -> None:
+        """A request for what does not exist.
+
+        :raises RateLimited: too many from this address.
+        """
+        await self._limiter.unsigned_request(self.address(scope))
+
+    async def sign_in(self, scope: Scope, authorization: str | None = None) -> Principal:
+        """The caller by its token (``authorization``, or the header of that name)."""
+        try:
+            if authorization is not None:
+                return await self._services.authenticator.verify(authorization)
+            return await authenticate(self._services, scope, public=False)
+        except TokenMissing:
+            await self._limiter.unsigned_request(self.address(scope))
+            raise
+        except (TokenInvalid, TokenExpired):
+            await self._limiter.failed_sign_in(self.address(scope))
+            raise
+
+    def _mark(self) -> None:
+        """Calls of this request carry the proof that it was counted here."""
+        context = current()
+        if context is not None:
+            context.gateway = self._credential
+
+    def place(self, operation: Operation, principal: Principal, scope: Scope) -> str:
+        """Whose transfer it is: the user's, or where nobody is signed in the address's."""
+        return f"address {self.address(scope)}" if operation.public else principal.subject
+
+    def address(self, scope: Scope) -> str:
+        """The key of the client's address, behind trusted proxies the forwarded one."""
+        client = scope.get("client")
+        peer = client[0] if client else "local"
+        trusted = self._services.settings.trusted_proxies
+        if trusted:
+            lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+            peer = behind_proxies(peer, b",".join(lines).decode("latin-1"), trusted)
+        return client_key(peer)

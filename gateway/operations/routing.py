@@ -1,0 +1,169 @@
+"""Operations and the table that finds one by method and path.
+
+Paths are matched as they arrived, before percent-decoding. So ``{key:path}`` takes slashes plain or as
+``%2F``, and a literal suffix (``/url``) counts only with a literal slash: a key that itself ends in ``/url``
+is reached by writing its slashes as ``%2F``. Each parameter is decoded once, as UTF-8 (RFC 3986 section 2.4).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Protocol
+from urllib.parse import unquote_to_bytes
+
+from strongroom.errors import MalformedRequest, MethodNotAllowed, NotFound
+
+if TYPE_CHECKING:
+    from gateway.http.reply import Reply
+    from gateway.upstream.call import Call
+
+
+class Handler(Protocol):
+    """Answers one request. Raises StrongroomError for everything that is to become a problem."""
+
+    __name__: str
+
+    def __call__(self, call: Call, /) -> Awaitable[Reply]: ...
+
+
+_PARAMETER: Final = re.compile(r"\{(?P<name>[a-z_]+)(?P<kind>:path)?\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method of one path.
+
+    ``family``: name of the routes module and of the schemas module that documents it, under ``name``.
+    ``public``: no token is asked for. ``hidden``: not in the OpenAPI document. ``scripts``: pages may run
+    what it answers.
+    """
+
+    method: str
+    path: str
+    handler: Handler
+    family: str
+    name: str
+    public: bool = False
+    hidden: bool = False
+    scripts: bool = False
+
+
+class Routes:
+    """The operations of one family, collected by decorators at the handlers."""
+
+    def __init__(self, family: str, *, public: bool = False, hidden: bool = False) -> None:
+        self._family = family
+        self._public = public
+        self._hidden = hidden
+        self._operations: list[Operation] = []
+
+    def add(self, method: str, path: str, *, scripts: bool = False) -> Callable[[Handler], Handler]:
+        """Register the decorated handler; its name is the operation's. ``scripts``: see ``Operation``."""
+
+        def register(handler: Handler) -> Handler:
+            name = handler.__name__
+            self._operations.append(
+                Operation(method, path, handler, self._family, name, self._public, self._hidden, scripts)
+            )
+            return handler
+
+        return register
+
+    def __iter__(self) -> Iterator[Operation]:
+        return iter(self._operations)
+
+
+class _Path:
+    """One path template with its methods."""
+
+    def __init__(self, template: str) -> None:
+        self.template = template
+        self.methods: dict[str, Operation] = {}
+        self._pattern = re.compile(_pattern(template))
+
+    def match(self, raw_path: str) -> re.Match[str] | None:
+        return self._pattern.fullmatch(raw_path)
+
+    def allow(self) -> str:
+        """The value of the ``Allow`` header (RFC 9110 section 10.2.1)."""
+        methods = set(self.methods) | {"OPTIONS"}
+        if "GET" in methods:
+            methods.add("HEAD")
+        return ", ".join(sorted(methods))
+
+
+class RouteTable:
+    """Finds operations. Templates are tried in the order given: those with a literal suffix go before those
+    without.
+    """
+
+    def __init__(self, operations: Iterable[Operation]) -> None:
+        self._fixed: dict[str, _Path] = {}
+        self._templates: list[_Path] = []
+        for operation in operations:
+            path = self._path(operation.path)
+            if operation.method in path.methods:
+                raise ValueError(f"{operation.method} {operation.path} is routed twice")
+            path.methods[operation.method] = operation
+
+    def _path(self, template: str) -> _Path:
+        if "{" not in template:
+            return self._fixed.setdefault(template, _Path(template))
+        for known in self._templates:
+            if known.template == template:
+                return known
+        self._templates.append(_Path(template))
+        return self._templates[-1]
+
+    def find(self, method: str, raw_path: str) -> tuple[Operation, dict[str, str]]:
+        """The operation and its decoded path parameters; HEAD is answered by GET's operation.
+
+        :raises NotFound: no template fits. :raises MethodNotAllowed: one does, but not with this method.
+        :raises MalformedRequest: a parameter is not UTF-8.
+        """
+        path, values = self._find_path(raw_path)
+        operation = path.methods.get(method)
+        if operation is None and method == "HEAD":
+            operation = path.methods.get("GET")
+        if operation is None:
+            allow = path.allow()
+            raise MethodNotAllowed(f"This route takes {allow}, not {method}.", metadata={"allow": allow})
+        return operation, {name: _decoded(name, value) for name, value in values.items()}
+
+    def allow(self, raw_path: str) -> str | None:
+        """The methods a path takes, for OPTIONS; None when there is no such path, or it has an OPTIONS of its
+        own.
+        """
+        try:
+            path, _ = self._find_path(raw_path)
+        except NotFound:
+            return None
+        return None if "OPTIONS" in path.methods else path.allow()
+
+    def _find_path(self, raw_path: str) -> tuple[_Path, Mapping[str, str]]:
+        fixed = self._fixed.get(raw_path)
+        if fixed is not None:
+            return fixed, {}
+        for path in self._templates:
+            match = path.match(raw_path)
+            if match is not None:
+                return path, match.groupdict()
+        raise NotFound("There is no such route; /docs lists them all.")
+
+
+def _pattern(template: str) -> str:
+    pattern, end = "", 0
+    for parameter in _PARAMETER.finditer(template):
+        pattern += re.escape(template[end : parameter.start()])
+        pattern += f"(?P<{parameter['name']}>{'.+' if parameter['kind'] else '[^/]+'})"
+        end = parameter.end()
+    return pattern + re.escape(template[end:])
+
+
+def _decoded(name: str, value: str) -> str:
+    try:
+        return unquote_to_bytes(value).decode("utf-8")
+    except UnicodeDecodeError:
+        raise MalformedRequest(f"The path parameter {name} is not UTF-8 once percent-decoded.") from None

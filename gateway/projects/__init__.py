@@ -1,1 +1,0 @@
-"""Projects over HTTP: JSON trees and ZIPs in and out, streamed."""

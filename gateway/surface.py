@@ -1,0 +1,30 @@
+"""The whole REST surface: every operation of every family. A new family adds its routes here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from gateway.families.direct import routes as direct
+from gateway.families.event_media import routes as event_media
+from gateway.families.files import routes as files
+from gateway.families.generations import routes as generations
+from gateway.families.notifications import routes as notifications
+from gateway.families.previews import routes as previews
+from gateway.families.projects import routes as projects
+from gateway.families.reference import routes as reference
+from gateway.families.system import routes as system
+from gateway.families.tus import routes as tus
+from gateway.operations.routing import Operation
+
+_FAMILIES: Final = (
+    files, generations, event_media, projects, previews, direct, tus, notifications, system, reference
+)  # fmt: skip
+
+
+def all_operations() -> Iterator[Operation]:
+    """Every operation, in the order in which templates are tried."""
+    for family in _FAMILIES:
+        yield from family.routes
+    yield from notifications.socket_routes
+    yield from tus.public_routes

@@ -1,0 +1,1 @@
+"""The services behind: their clients, and bytes on their way up and down."""

@@ -1,0 +1,253 @@
+"""The gateway's side of gRPC: calls made as the caller, within a deadline, given up when the client goes
+away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from grpc import aio
+
+from gateway.http.problems import REST_NAMES
+from gateway.upstream.call import Call
+from gateway.upstream.upload_call import Message, UploadCall
+from servicekit.context import outgoing_metadata
+from strongroom.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    InternalTokenInvalid,
+    ServiceUnavailable,
+    StrongroomError,
+    from_rpc_error,
+)
+from strongroom.field_names import with_callers_names
+from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceStub
+from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceStub
+from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceStub
+from strongroom.metadata.v1.notification_service_pb2 import WatchRequest, WatchResponse
+from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceStub
+from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceStub
+from strongroom.storage.v1 import storage_service_pb2
+from strongroom.storage.v1.direct_pb2 import ImportFromUrlRequest, ImportFromUrlResponse
+from strongroom.storage.v1.download_pb2 import (
+    DownloadArchiveRequest,
+    DownloadArchiveResponse,
+    DownloadRequest,
+    DownloadResponse,
+)
+from strongroom.storage.v1.preview_pb2 import DownloadPreviewRequest, DownloadPreviewResponse
+from strongroom.storage.v1.preview_pb2_grpc import PreviewServiceStub
+from strongroom.storage.v1.project_pb2 import SaveProjectArchiveResponse, SaveProjectResponse
+from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
+from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
+from strongroom.wire import DownloadChunk, decode_download, encode_upload
+
+if TYPE_CHECKING:  # these exist in the stubs only
+    from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceAsyncStub
+    from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceAsyncStub
+    from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceAsyncStub
+    from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
+    from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
+    from strongroom.storage.v1.preview_pb2_grpc import PreviewServiceAsyncStub
+    from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+DownloadMessage = DownloadResponse | DownloadChunk
+DownloadCall = aio.UnaryStreamCall[DownloadRequest, DownloadMessage]
+
+#: How long the first message of a stream may take. Services give up what lies behind them before that.
+FIRST_SECONDS: Final = 9.5
+RETRY_SECONDS: Final = 2.0
+
+_STORAGE: Final = "/" + storage_service_pb2.DESCRIPTOR.services_by_name["StorageService"].full_name
+
+
+class Backend:
+    """One service behind the gateway. ``seconds``: deadline of a unary call."""
+
+    def __init__(self, name: str, channel: aio.Channel, *, seconds: float) -> None:
+        self.name = name
+        self.channel = channel
+        self.seconds = seconds
+
+    async def unary(
+        self,
+        call: Call,
+        method: aio.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        *,
+        seconds: float | None = None,
+    ) -> Response:
+        """Make a unary call as the caller of ``call``.
+
+        :raises StrongroomError: what the service answered. :raises ClientGone: the client left; the call is
+            cancelled.
+        """
+        rpc: Any = method(
+            request, timeout=seconds or self.seconds, metadata=outgoing_metadata(call.principal)
+        )
+        try:
+            with call.client.cancels(rpc):
+                response: Response = await rpc
+        except aio.AioRpcError as error:
+            raise self.error(error) from None
+        return response
+
+    async def first(self, rpc: Any) -> Any:
+        """The first message of a stream of the service; ``aio.EOF`` where there is none.
+
+        :raises AioRpcError: the call failed. :raises ServiceUnavailable: nothing came in time; the call has
+            been cancelled.
+        """
+        try:
+            async with asyncio.timeout(FIRST_SECONDS):
+                return await rpc.read()
+        except TimeoutError:
+            rpc.cancel()
+            raise self.silent() from None
+
+    def silent(self) -> ServiceUnavailable:
+        """The error for a service that has not answered in time."""
+        return ServiceUnavailable(
+            f"{self.name} did not answer in time; try again.",
+            retry_after=RETRY_SECONDS,
+            metadata={"service": self.name},
+        )
+
+    def error(self, error: aio.AioRpcError) -> StrongroomError:
+        """The typed exception for a failed call. A call that the service gave up itself (it stops) may be
+        repeated.
+        """
+        found = with_callers_names(from_rpc_error(error), REST_NAMES)
+        if isinstance(found, Cancelled):
+            found = ServiceUnavailable(f"{self.name} is stopping; try again.", retry_after=1.0)
+        if isinstance(found, DeadlineExceeded) and "limit_seconds" not in found.metadata:
+            found = self.silent()  # HTTP callers have no deadline: it was ours, and nobody has answered
+        if isinstance(found, InternalTokenInvalid):
+            found.metadata.clear()  # the cause is for the operator
+        if isinstance(found, ServiceUnavailable):
+            found.metadata.setdefault("service", self.name)
+        return found
+
+
+class Storage(Backend):
+    """storage_service. ``transfers``: connections of calls that move bytes, apart from the small ones;
+    ``transfer_seconds``: their deadline.
+    """
+
+    def __init__(
+        self, channel: aio.Channel, transfers: aio.Channel, *, seconds: float, transfer_seconds: float
+    ) -> None:
+        super().__init__("storage_service", channel, seconds=seconds)
+        self._transfer_seconds = transfer_seconds
+        self.stub: StorageServiceAsyncStub = StorageServiceStub(channel)
+        self.transfers: StorageServiceAsyncStub = StorageServiceStub(transfers)
+        self._previews: PreviewServiceAsyncStub = PreviewServiceStub(transfers)
+        self._upload: aio.StreamUnaryMultiCallable[Message, UploadResponse] = transfers.stream_unary(
+            f"{_STORAGE}/Upload",
+            request_serializer=encode_upload,
+            response_deserializer=UploadResponse.FromString,
+        )
+        # On the wire, a stream of one message is a unary call; made as one it costs a third (one batch of
+        # operations instead of five).
+        self._upload_whole: aio.UnaryUnaryMultiCallable[UploadRequest, UploadResponse] = (
+            transfers.unary_unary(
+                f"{_STORAGE}/Upload",
+                request_serializer=UploadRequest.SerializeToString,
+                response_deserializer=UploadResponse.FromString,
+            )
+        )
+        self._download: aio.UnaryStreamMultiCallable[DownloadRequest, DownloadMessage] = (
+            transfers.unary_stream(
+                f"{_STORAGE}/Download",
+                request_serializer=DownloadRequest.SerializeToString,
+                response_deserializer=decode_download,
+            )
+        )
+        self._save_project: aio.StreamUnaryMultiCallable[bytes, SaveProjectResponse] = transfers.stream_unary(
+            f"{_STORAGE}/SaveProject",
+            request_serializer=bytes,
+            response_deserializer=SaveProjectResponse.FromString,
+        )
+        self._save_archive: aio.StreamUnaryMultiCallable[bytes, SaveProjectArchiveResponse] = (
+            transfers.stream_unary(
+                f"{_STORAGE}/SaveProjectArchive",
+                request_serializer=bytes,
+                response_deserializer=SaveProjectArchiveResponse.FromString,
+            )
+        )
+
+    def upload(self, call: Call) -> UploadCall:
+        """Begin ``Upload``; chunks go out without protobuf's copies (``strongroom.wire``)."""
+        metadata = outgoing_metadata(call.principal)
+        return UploadCall(self._upload(timeout=self._transfer_seconds, metadata=metadata), self.error)
+
+    async def upload_whole(self, call: Call, message: UploadRequest) -> UploadResponse:
+        """``Upload`` of what fits one message, spec and finish_write included.
+
+        :raises StrongroomError: it was refused. :raises ClientGone: the client left; nothing is committed.
+        """
+        return await self.transfer(call, self._upload_whole, message)
+
+    def save_project(self, call: Call) -> aio.StreamUnaryCall[bytes, SaveProjectResponse]:
+        """Begin ``SaveProject``; messages are written as bytes (``strongroom.sending``)."""
+        return self._save_project(timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal))
+
+    def save_project_archive(self, call: Call) -> aio.StreamUnaryCall[bytes, SaveProjectArchiveResponse]:
+        """Begin ``SaveProjectArchive``; messages are written as bytes."""
+        return self._save_archive(timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal))
+
+    def download_archive(
+        self, call: Call, request: DownloadArchiveRequest
+    ) -> aio.UnaryStreamCall[DownloadArchiveRequest, DownloadArchiveResponse]:
+        """Begin ``DownloadArchive``."""
+        return self.transfers.DownloadArchive(
+            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal)
+        )
+
+    def download_preview(
+        self, request: DownloadPreviewRequest
+    ) -> aio.UnaryStreamCall[DownloadPreviewRequest, DownloadPreviewResponse]:
+        """Begin ``DownloadPreview``, on nobody's behalf: the token in the request is what opens it."""
+        return self._previews.DownloadPreview(
+            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(None)
+        )
+
+    async def transfer(
+        self, call: Call, method: aio.UnaryUnaryMultiCallable[Request, Response], request: Request
+    ) -> Response:
+        """A unary call that moves bytes (a method of ``transfers``), with the deadline of a stream."""
+        return await self.unary(call, method, request, seconds=self._transfer_seconds)
+
+    def import_from_url(
+        self, call: Call, request: ImportFromUrlRequest
+    ) -> aio.UnaryStreamCall[ImportFromUrlRequest, ImportFromUrlResponse]:
+        """Begin ``ImportFromUrl``."""
+        return self.transfers.ImportFromUrl(
+            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal)
+        )
+
+    def download(self, call: Call, request: DownloadRequest) -> DownloadCall:
+        """Begin ``Download``; messages with nothing but data arrive as ``DownloadChunk``."""
+        return self._download(
+            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal)
+        )
+
+
+class Metadata(Backend):
+    """metadata_service. ``watches``: connections of calls that don't end, apart from those that do."""
+
+    def __init__(self, channel: aio.Channel, watches: aio.Channel, *, seconds: float) -> None:
+        super().__init__("metadata_service", channel, seconds=seconds)
+        self.files: FileServiceAsyncStub = FileServiceStub(channel)
+        self.generations: GenerationServiceAsyncStub = GenerationServiceStub(channel)
+        self.event_media: EventMediaServiceAsyncStub = EventMediaServiceStub(channel)
+        self.projects: ProjectServiceAsyncStub = ProjectServiceStub(channel)
+        self._notifications: NotificationServiceAsyncStub = NotificationServiceStub(watches)
+
+    def watch(self, call: Call, request: WatchRequest) -> aio.UnaryStreamCall[WatchRequest, WatchResponse]:
+        """Begin ``Watch``: it has no deadline, for it ends with its reader."""
+        return self._notifications.Watch(request, metadata=outgoing_metadata(call.principal))

@@ -1,0 +1,214 @@
+"""One running ``Watch`` per owner and gateway, fanned out to everybody who watches that owner's events.
+
+A watcher costs a queue here instead of a stream, a subscription to wake-ups and look-ups in metadata_service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any, Final
+
+import structlog
+from grpc import aio
+
+from strongroom.errors import StrongroomError, TokenExpired
+from strongroom.metadata.v1.notification_service_pb2 import Event, WatchRequest, WatchResponse
+
+if TYPE_CHECKING:
+    from gateway.upstream.backend import Metadata
+    from gateway.upstream.call import Call
+
+#: Messages that wait for one watcher. Whoever is further behind is dropped, and goes on from its last id.
+QUEUED: Final = 256
+
+log = structlog.get_logger("gateway.feeds")
+
+Place = tuple[int, int]
+
+
+class TooSlow(Exception):
+    """The watcher is too far behind; its client is to come again with the id of the last event it saw."""
+
+
+def place_of(event: Event) -> Place:
+    """Where in the owner's stream an event stands: its transaction and its number there."""
+    xid, number, _ = event.id.split("-")
+    return int(xid), int(number)
+
+
+class Subscription:
+    """What one watcher has still to hear. Iterating ends with the feed, or with ``end``."""
+
+    def __init__(self, feed: Feed, call: Call) -> None:
+        self._feed = feed
+        self.call = call
+        self._waiting: deque[WatchResponse] = deque()
+        self._news = asyncio.Event()
+        self._ended = False
+        self._overrun = False
+
+    def put(self, message: WatchResponse) -> None:
+        """The next message of the feed; heartbeats are worth nothing behind something else."""
+        if self._waiting and not message.HasField("event"):
+            return
+        if len(self._waiting) >= QUEUED:
+            self._overrun = True
+            self.end()
+            return
+        self._waiting.append(message)
+        self._news.set()
+
+    def end(self) -> None:
+        """No more comes; what waits is still handed out."""
+        if not self._ended:
+            self._ended = True
+            self._news.set()
+            self._feed.leave(self)
+
+    def has(self, place: Place) -> bool:
+        """Whether the event at ``place``, or one before it, waits here."""
+        return any(one.HasField("event") and place_of(one.event) <= place for one in self._waiting)
+
+    async def __aiter__(self) -> AsyncIterator[WatchResponse]:
+        """The messages. Raises TooSlow when some were dropped."""
+        while True:
+            while self._waiting:
+                yield self._waiting.popleft()
+            if self._overrun:
+                raise TooSlow
+            if self._ended:
+                return
+            self._news.clear()
+            await self._news.wait()
+
+
+class Feed:
+    """One owner's events from now on, for any number of subscriptions; ends when the last of them leaves.
+
+    It reads as one of those who watch, and goes on as another one of them when that one's token expires.
+    """
+
+    def __init__(self, feeds: Feeds, owner: str, call: Call) -> None:
+        self._feeds = feeds
+        self._owner = owner
+        self._subscriptions: set[Subscription] = set()
+        self._position = ""
+        self._call = call
+        self._rpc: Any = self._open()
+        #: Done once the service has begun, or with why it has not.
+        self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._task = asyncio.create_task(self._run())
+
+    def subscribe(self, call: Call) -> Subscription:
+        """Everything that comes from now on; ``call`` may read it."""
+        subscription = Subscription(self, call)
+        self._subscriptions.add(subscription)
+        return subscription
+
+    def leave(self, subscription: Subscription) -> None:
+        """Forget a subscription; called by itself."""
+        self._subscriptions.discard(subscription)
+        if not self._subscriptions:
+            self.close()
+
+    def close(self) -> None:
+        """End the stream, and with it every subscription."""
+        self._feeds.forget(self._owner, self)
+        self._task.cancel()
+        self._rpc.cancel()
+
+    async def _run(self) -> None:
+        try:
+            while await self._hear():
+                self._rpc = self._open()
+        except StrongroomError as error:
+            self._tell(error)
+        finally:
+            self._feeds.forget(self._owner, self)
+            if not self.begun.done():
+                self.begun.cancel()
+            for subscription in tuple(self._subscriptions):
+                subscription.end()
+
+    def _open(self) -> Any:
+        request = WatchRequest(resume_token=self._position, user_id=self._call.user_id())
+        return self._feeds.metadata.watch(self._call, request)
+
+    async def _hear(self) -> bool:
+        """Pass on what comes until the stream ends. Returns whether it is to go on with another token.
+
+        :raises StrongroomError: metadata_service refused, or is gone.
+        """
+        metadata = self._feeds.metadata
+        try:
+            self._note(await metadata.first(self._rpc))  # it says that the service has begun, no more
+            if not self.begun.done():
+                self.begun.set_result(None)
+            while (message := await self._rpc.read()) is not aio.EOF:
+                self._note(message)
+                for subscription in tuple(self._subscriptions):
+                    subscription.put(message)
+        except aio.AioRpcError as error:
+            found = metadata.error(error)
+            if not isinstance(found, TokenExpired) or not self._position or not self._renewed():
+                raise found from None
+            return True
+        return False
+
+    def _note(self, message: Any) -> None:
+        """Where the stream stands after ``message``."""
+        if message is not aio.EOF:
+            self._position = message.event.id or message.resume_token or self._position
+
+    def _renewed(self) -> bool:
+        """Take the call whose token holds longest; whether that is longer than the one that has expired."""
+        calls = [subscription.call for subscription in self._subscriptions]
+        newest = max(calls, key=lambda call: call.principal.expires, default=self._call)
+        renewed = newest.principal.expires > self._call.principal.expires
+        self._call = newest
+        return renewed
+
+    def _tell(self, error: StrongroomError) -> None:
+        if self.begun.done():
+            log.info("feed ended", code=error.reason_name)
+            return
+        self.begun.set_exception(error)
+        self.begun.exception()  # told to whoever waits; nobody may, when all have left
+
+
+class Feeds:
+    """The feeds of this process, by owner."""
+
+    def __init__(self, metadata: Metadata) -> None:
+        self.metadata = metadata
+        self._running: dict[str, Feed] = {}
+
+    async def subscribe(self, call: Call, owner: str) -> Subscription:
+        """The events of ``owner`` from now on; ``call`` may read them.
+
+        Returns when metadata_service has begun to watch: what commits later is not missed.
+
+        :raises StrongroomError: metadata_service refused.
+        """
+        feed = self._running.get(owner)
+        if feed is None:
+            feed = self._running[owner] = Feed(self, owner, call)
+        subscription = feed.subscribe(call)
+        try:
+            await asyncio.shield(feed.begun)
+        except BaseException:
+            subscription.end()
+            raise
+        return subscription
+
+    def forget(self, owner: str, feed: Feed) -> None:
+        """The feed has ended; the next watcher begins another one."""
+        if self._running.get(owner) is feed:
+            del self._running[owner]
+
+    async def aclose(self) -> None:
+        """End all of them."""
+        for feed in tuple(self._running.values()):
+            feed.close()

@@ -1,0 +1,31 @@
+"""What handlers work with; made once by ``gateway.bootstrap`` and reached through ``Call.services``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from gateway.config import GatewaySettings
+from gateway.http.draining import Draining
+from gateway.http.tickets import Tickets
+from gateway.metrics import Metrics
+from gateway.upstream.backend import Metadata, Storage
+from gateway.upstream.feeds import Feeds
+from gateway.upstream.readiness import Readiness
+from servicekit.auth import Authenticator
+from servicekit.limits import Limiter
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Clients of the services behind, the authenticator, and process-wide budgets."""
+
+    settings: GatewaySettings
+    authenticator: Authenticator
+    storage: Storage
+    metadata: Metadata
+    readiness: Readiness
+    metrics: Metrics
+    limiter: Limiter
+    feeds: Feeds
+    tickets: Tickets
+    draining: Draining = field(default_factory=Draining)

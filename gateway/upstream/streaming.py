@@ -1,0 +1,160 @@
+"""Bytes of a file on their way from a running gRPC stream to the connection, one message at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from typing import Any, Final, Generic, Protocol, TypeVar
+
+from grpc import aio
+from starlette.types import Receive, Scope, Send
+
+from gateway.http.conditional import Validators
+from gateway.http.problems import ClientGone
+from gateway.http.ranges import content_range
+from gateway.http.reply import Header, Reply, header
+from gateway.upstream.backend import Storage
+from gateway.upstream.call import Call
+from strongroom.errors import StrongroomError
+
+#: The bytes belong to one user, and a stored copy is asked about before it is used again.
+CACHE_CONTROL: Final = "private, no-cache"
+#: How long storage_service may take to end a call after its last byte. Seconds.
+END_SECONDS: Final = 5.0
+
+M = TypeVar("M")
+
+
+class Truncated(Exception):
+    """The bytes ended early after the answer had begun: the connection must be closed, not the answer
+    finished.
+    """
+
+
+class Announcement(Protocol):
+    """What the first message of a stream says about the bytes behind it."""
+
+    @property
+    def read_offset(self) -> int:
+        """Where in the file they begin."""
+        ...
+
+    @property
+    def read_size(self) -> int:
+        """How many there are."""
+        ...
+
+
+class Stream(Generic[M]):
+    """A running download, cancelled as soon as the client goes away. ``M``: its messages."""
+
+    def __init__(self, call: Call, storage: Storage, rpc: Any) -> None:
+        self._client = call.client
+        self._storage = storage
+        self._rpc = rpc
+
+    async def first(self) -> M | None:
+        """The message that says what follows. Raises as ``read``; the call has ended then."""
+        try:
+            with self._client.cancels(self._rpc):
+                message = await self._storage.first(self._rpc)
+        except aio.AioRpcError as error:
+            self.close()
+            raise self._storage.error(error) from None
+        except BaseException:
+            self.close()
+            raise
+        found: M | None = None if message is aio.EOF else message
+        return found
+
+    async def read(self) -> M | None:
+        """The next message; None at the end.
+
+        :raises StrongroomError: storage_service failed. :raises ClientGone: the client left.
+        """
+        try:
+            with self._client.cancels(self._rpc):
+                message = await self._rpc.read()
+        except aio.AioRpcError as error:
+            raise self._storage.error(error) from None
+        found: M | None = None if message is aio.EOF else message
+        return found
+
+    async def finish(self) -> None:
+        """All bytes have come: let the call end by itself, so that nobody counts it as cancelled."""
+        with contextlib.suppress(StrongroomError, ClientGone, TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                await self.read()
+
+    def close(self) -> None:
+        """End the call; does nothing to one that is over."""
+        self._rpc.cancel()
+
+
+class StreamReply(Reply):
+    """Bytes from a running download: ``send`` waits while the client reads slowly.
+
+    ``total``: size of the file. ``ranged``: a range was asked for (of an empty file, all of it is answered).
+    """
+
+    def __init__(
+        self, headers: list[Header], stream: Stream[Any], first: Announcement, *, total: int, ranged: bool
+    ) -> None:
+        partial = ranged and total > 0
+        super().__init__(206 if partial else 200, b"", [*headers, header("content-length", first.read_size)])
+        if partial:
+            where = content_range(first.read_offset, first.read_size, total)
+            self.headers.append(header("content-range", where))
+        self._stream = stream
+        self._size = first.read_size
+
+    async def send_to(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - a Reply's signature
+        try:
+            await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+            missing = self._size
+            while missing:
+                missing -= await self._pass_on(missing, send)
+            if not self._size:
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await self._stream.finish()
+        finally:
+            self._stream.close()
+
+    async def _pass_on(self, missing: int, send: Send) -> int:
+        """Send the next message on; answers its size."""
+        try:
+            message = await self._stream.read()
+        except StrongroomError as error:
+            raise Truncated(f"{missing} bytes before the end: {error.reason_name}") from error
+        if message is None:
+            raise Truncated(f"{missing} bytes before the end: the stream ended")
+        data = message.data
+        del message  # a copy of its data, which a client that reads slowly would make us keep
+        size = len(data)
+        if not 0 < size <= missing:
+            raise Truncated(f"{missing} bytes before the end: the stream is not as announced")
+        await send({"type": "http.response.body", "body": data, "more_body": size < missing})
+        return size
+
+
+class HeadReply(Reply):
+    """GET's headers without its bytes."""
+
+    def __init__(self, headers: list[Header], size: int) -> None:
+        super().__init__(200, b"", [*headers, header("content-length", size)])
+
+    async def send_to(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - a Reply's signature
+        await send({"type": "http.response.start", "status": self.status, "headers": self.headers})
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def validator_headers(validators: Validators, *more: Header) -> list[Header]:
+    """What a 304 repeats (RFC 9110 section 15.4.5), with ``more`` that belongs there."""
+    found = [
+        header("last-modified", validators.modified_header),
+        header("cache-control", CACHE_CONTROL),
+        *more,
+    ]
+    if validators.etag_header:
+        found.append(header("etag", validators.etag_header))
+    return found

@@ -1,0 +1,48 @@
+"""What happens when the client leaves."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from gateway.http.client import Client
+from gateway.http.problems import ClientGone
+
+
+async def wait_for_ever() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_work_is_cancelled_at_once() -> None:
+    client, task = Client(), asyncio.create_task(wait_for_ever())
+    asyncio.get_running_loop().call_soon(client.leave)
+    with pytest.raises(ClientGone), client.cancels(task):
+        await task
+    assert task.cancelled()
+
+
+async def test_work_for_a_client_that_has_left() -> None:
+    client, task = Client(), asyncio.create_task(wait_for_ever())
+    client.leave()
+    with pytest.raises(ClientGone), client.cancels(task):
+        await task
+
+
+async def test_other_cancellations_stay_what_they_are() -> None:
+    client, task = Client(), asyncio.create_task(wait_for_ever())
+    asyncio.get_running_loop().call_soon(task.cancel)
+    with pytest.raises(asyncio.CancelledError), client.cancels(task):
+        await task
+
+
+async def test_errors_and_results_pass() -> None:
+    client = Client()
+    with pytest.raises(KeyError), client.cancels(asyncio.get_running_loop().create_future()) as watching:
+        raise KeyError
+    assert watching is not None
+    done: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    done.set_result(1)
+    with client.cancels(done):
+        assert await done == 1
+    client.leave()

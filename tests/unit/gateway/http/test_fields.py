@@ -1,0 +1,100 @@
+"""Parameters and form fields."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.http.fields import MAX_SKIP, choice, integer, page_token, skipped
+from strongroom.errors import InvalidField
+from tests.unit.gateway.calls import make_call
+
+
+def size(text: str, *, clamp: bool = True) -> int:
+    return integer(make_call(f"n={text}"), "n", default=7, minimum=0, maximum=1000, clamp=clamp)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("0", 0), ("5", 5), ("007", 7), ("1000", 1000), ("1001", 1000), ("9" * 400, 1000), ("-0", 0)],
+)
+def test_numbers(text: str, wanted: int) -> None:
+    assert size(text) == wanted
+
+
+def test_default() -> None:
+    assert integer(make_call(), "n", default=7, minimum=0, maximum=9) == 7
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "1.5", "1e3", "%2B5", "%205", "5%20", "0x10", "%D9%A3", "--1", "1_000"]
+)
+def test_no_numbers(text: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        size(text)
+    assert raised.value.metadata == {"field": "n", "rule": "integer"}
+
+
+@pytest.mark.parametrize("text", ["-1", "-" + "9" * 400])
+def test_too_small(text: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        size(text)
+    assert raised.value.metadata["rule"] == "gte"
+
+
+@pytest.mark.parametrize("text", ["1001", "9" * 400])
+def test_too_large_where_it_is_not_lowered(text: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        size(text, clamp=False)
+    assert raised.value.metadata["rule"] == "lte"
+
+
+@given(st.integers())
+def test_every_integer_is_lowered_or_refused(number: int) -> None:
+    if number < 0:
+        with pytest.raises(InvalidField):
+            size(str(number))
+    else:
+        assert size(str(number)) == min(number, 1000)
+
+
+def test_choices() -> None:
+    words = {"a": 1, "b": 2}
+    assert choice({"x": "b"}, "x", words) == 2
+    assert choice({}, "x", words, default="a") == 1
+    for fields in ({}, {"x": "c"}, {"x": ""}):
+        with pytest.raises(InvalidField) as raised:
+            choice(fields, "x", words)
+        assert raised.value.field == "x"
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("", ""),
+        ("token=a", "a"),
+        ("page_token=a", "a"),
+        ("token=a&page_token=a", "a"),
+        ("token=&page_token=a", "a"),
+    ],
+)
+def test_page_tokens(query: str, wanted: str) -> None:
+    assert page_token(make_call(query), "token") == wanted
+
+
+def test_page_tokens_that_differ() -> None:
+    with pytest.raises(InvalidField):
+        page_token(make_call("token=a&page_token=b"), "token")
+
+
+@pytest.mark.parametrize(("text", "count"), [("", 0), ("n=0", 0), ("n=7", 7), (f"n={MAX_SKIP}", MAX_SKIP)])
+def test_rows_to_skip(text: str, count: int) -> None:
+    assert skipped(make_call(text), "n") == count
+
+
+@pytest.mark.parametrize("text", [str(MAX_SKIP + 1), "500000", "9" * 400])
+def test_too_many_rows_to_skip(text: str) -> None:
+    with pytest.raises(InvalidField, match="page_token") as raised:
+        skipped(make_call(f"n={text}"), "n")
+    assert raised.value.metadata == {"field": "n", "rule": "lte"}

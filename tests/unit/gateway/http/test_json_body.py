@@ -1,0 +1,126 @@
+"""JSON bodies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from gateway.http.json_body import json_field, read_json
+from gateway.http.problems import ClientGone
+from strongroom.errors import InvalidField, MalformedRequest, SizeLimitExceeded, UnsupportedMediaType
+from tests.unit.gateway.calls import make_call
+
+
+class Item(BaseModel):
+    url: str = Field(max_length=10)
+    tags: list[str] = []
+
+
+class Batch(BaseModel):
+    items: list[Item] = Field(max_length=2)
+
+
+def body(raw: bytes, content_type: str = "application/json", step: int = 5) -> Any:
+    pieces = [raw[start : start + step] for start in range(0, len(raw), step)] or [b""]
+    messages = [{"type": "http.request", "body": piece, "more_body": True} for piece in pieces]
+    messages[-1]["more_body"] = False
+    return make_call(headers={"Content-Type": content_type}, messages=messages)
+
+
+@pytest.mark.parametrize(
+    "kind", ["application/json", "Application/JSON; charset=utf-8", "application/x+json"]
+)
+async def test_a_body(kind: str) -> None:
+    batch = await read_json(body('{"items": [{"url": "ü"}]}'.encode(), kind), Batch)
+    assert batch.items[0].url == "ü"
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "multipart/form-data", "json"])
+async def test_other_types(kind: str) -> None:
+    with pytest.raises(UnsupportedMediaType):
+        await read_json(body(b"{}", kind), Batch)
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b"\xff", b'{"a": NaN}', b"[" * 100_000, b"1" * 5000, b"{} {}"])
+async def test_no_json(raw: bytes) -> None:
+    with pytest.raises(MalformedRequest):
+        await read_json(body(raw, step=4096), Batch)
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        (b"[]", "body"),
+        (b"{}", "items"),
+        (b'{"items": [{"url": "01234567890"}]}', "items[0].url"),
+        (b'{"items": [{"url": "a"}, {"url": "b", "tags": [1]}]}', "items[1].tags[0]"),
+        (b'{"items": [{"url":"a"},{"url":"a"},{"url":"a"}]}', "items"),
+    ],
+)
+async def test_fields_are_named(raw: bytes, field: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        await read_json(body(raw), Batch)
+    assert raised.value.field == field
+    assert raised.value.violations[0].field == field
+
+
+async def test_limit_and_leaving() -> None:
+    with pytest.raises(SizeLimitExceeded):
+        await read_json(body(b"x" * 100), Batch, limit=50)
+    with pytest.raises(ClientGone):
+        await read_json(make_call(headers={"Content-Type": "application/json"}), Batch)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"items": [], "more": ' + b"[" * 500_000,
+        b'{"a":' * 200_000,
+        b'{"items": [{"url": ' + b'[{"a":' * 100_000,
+        b'{"items": [' + b"{}," * 300_000 + b"{}]}",
+        '{"items": []}'.encode("utf-16"),
+        b'{"items": [], "items": [{"url": "a"}]}',
+        b'{"items": []} x',
+        b'{"items": [], "n": 1e999}',
+    ],
+)
+async def test_what_costs_much_or_says_two_things(raw: bytes) -> None:
+    with pytest.raises(MalformedRequest):
+        await read_json(body(raw, step=1 << 16), Batch)
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        (rb'{"items": [{"url": "a\ud800"}]}', "items[0].url"),
+        (rb'{"items": [{"url": "a", "tags": ["b", "\udc00\ud800"]}]}', "items[0].tags[1]"),
+        (rb'{"items": [], "more": {"x": "\udfff"}}', "more.x"),
+    ],
+)
+async def test_halves_of_surrogate_pairs(raw: bytes, field: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        await read_json(body(raw), Batch)
+    assert raised.value.field == field
+
+
+async def test_a_byte_order_mark_is_passed_over() -> None:
+    assert (await read_json(body(b'\xef\xbb\xbf{"items": []}'), Batch)).items == []
+    assert json_field('\ufeff{"a": 1}', "settings") == '{"a": 1}'
+
+
+@pytest.mark.parametrize(
+    ("text", "field"),
+    [
+        ("{", "settings"),
+        ("[" * 10_000, "settings"),
+        (r'{"a": ["\ud800"]}', "settings.a[0]"),
+        (r'"\ud800"', "settings"),
+        (r'["\ud800"]', "settings[0]"),
+    ],
+)
+def test_json_inside_of_a_field(text: str, field: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        json_field(text, "settings")
+    assert raised.value.field == field

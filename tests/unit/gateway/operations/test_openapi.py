@@ -1,0 +1,76 @@
+"""The OpenAPI document covers every route, and says what routes do."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from openapi_spec_validator import validate
+
+from gateway.operations.openapi import build_document, doc_of
+from gateway.operations.routing import Operation
+from gateway.surface import all_operations
+from strongroom.errors import REASONS
+
+OPERATIONS = list(all_operations())
+SHOWN = [operation for operation in OPERATIONS if not operation.hidden]
+REASON_NAMES = {kind("").reason_name for kind in REASONS.values()}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return build_document(OPERATIONS)
+
+
+def test_it_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1")
+    validate(document)
+    assert json.loads(json.dumps(document)) == document
+
+
+def test_every_route_is_in_it(document: dict[str, Any]) -> None:
+    routed = {(operation.method.lower(), operation.path.replace(":path", "")) for operation in SHOWN}
+    shown = {(method, path) for path, item in document["paths"].items() for method in item}
+    assert shown == routed
+
+
+@pytest.mark.parametrize("operation", SHOWN, ids=lambda operation: operation.name)
+def test_each_operation_is_told_in_full(operation: Operation, document: dict[str, Any]) -> None:
+    doc = doc_of(operation)
+    assert set(doc.errors) <= REASON_NAMES
+    found = document["paths"][operation.path.replace(":path", "")][operation.method.lower()]
+    names = {parameter["name"] for parameter in found.get("parameters", ()) if parameter["in"] == "path"}
+    assert names == set(re.findall(r"\{([a-z_]+)", operation.path))
+    if not operation.public:
+        assert {"400", "401", "403", "422", "500", "503", "504"} <= set(found["responses"])
+        assert "user_id" in {parameter["name"] for parameter in found["parameters"]}
+    assert operation.public == (found["security"] == [])
+
+
+def test_references_lead_somewhere(document: dict[str, Any]) -> None:
+    known = set(document["components"]["schemas"])
+    used = set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(document)))
+    assert used == known
+
+
+def test_names_are_unique() -> None:
+    names = [operation.name for operation in OPERATIONS]
+    assert len(names) == len(set(names))
+
+
+def test_no_member_of_a_body_looks_as_if_it_were_always_there(document: dict[str, Any]) -> None:
+    models = document["components"]["schemas"]
+    for name in ("TreeFile", "SaveBody", "GenerationBody", "BatchBody"):
+        members = models[name]["properties"]
+        assert [member for member in members if "default" in members[member]] == [], name
+    assert models["TreeFile"]["properties"]["encoding"]["description"] == 'Default: "utf-8".'
+    assert models["TreeFile"]["required"] == ["path", "content"]
+
+
+def test_every_json_body_has_an_example_that_it_accepts(document: dict[str, Any]) -> None:
+    bodies = {doc.body for doc in map(doc_of, SHOWN) if isinstance(doc.body, type)}
+    assert len(bodies) >= 5
+    for body in bodies:
+        body.model_validate(document["components"]["schemas"][body.__name__]["example"])
