@@ -1,10 +1,10 @@
 """The object store as this service sees it: small capability Protocols.
 
-Adapters: ``storage_service.s3`` (any S3-compatible store) and ``storage_service.memory`` (the in-memory
-twin); one contract-test suite (tests/contract/objectstore) holds for both. An adapter is bound to one bucket,
-so nothing here names one. All methods are coroutines on one event loop and raise only errors of
-``storage_service.store_errors``. Cancelling one stops waiting, but the request may still be applied (rule R4:
-read the state). Value types stand in ``storage_service.objects``.
+The adapter is ``storage_service.s3`` (any S3-compatible store); its in-memory twin stands in
+tests/doubles/memory_store.py, and one contract-test suite (tests/contract/objectstore) holds for both. An
+adapter is bound to one bucket, so nothing here names one. All methods are coroutines on one event loop and
+raise only errors of ``storage_service.store_errors``. Cancelling one stops waiting, but the request may still
+be applied (rule R4: read the state). Value types stand in ``storage_service.objects``.
 """
 
 from __future__ import annotations

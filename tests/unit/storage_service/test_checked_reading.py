@@ -12,10 +12,10 @@ from structlog.testing import capture_logs
 
 from storage_service.checked_reading import Committed, DamageCollector, open_committed
 from storage_service.checksums import crc32c_of
-from storage_service.memory import MemoryObjectStore
 from storage_service.objects import ObjectAttributes, ObjectInfo, ObjectRef
 from storage_service.objectstore import ObjectReader
 from strongroom.errors import ObjectLost
+from tests.doubles.memory_store import MemoryObjectStore
 
 BODY = bytes(range(256)) * 40
 KEY = "uploads/ada/a.bin"

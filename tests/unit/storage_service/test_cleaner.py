@@ -11,7 +11,6 @@ from servicekit.background import Heartbeat
 from storage_service import cleaner as module
 from storage_service.checksums import crc32c_of
 from storage_service.cleaner import Cleaner
-from storage_service.memory import MemoryObjectStore
 from storage_service.objects import ListedVersion, ObjectAttributes
 from storage_service.store_errors import StoreUnavailable
 from strongroom.errors import DatabaseUnavailable
@@ -22,6 +21,7 @@ from strongroom.metadata.v1.reservation_service_pb2 import (
     CommitRequest,
     CommitResponse,
 )
+from tests.doubles.memory_store import MemoryObjectStore
 
 POISON = "uploads/ada/3.bin"
 ROWS = 12

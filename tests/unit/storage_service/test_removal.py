@@ -6,11 +6,11 @@ import pytest
 
 from storage_service.checksums import crc32c_of
 from storage_service.completion import ATTEMPT_KEY
-from storage_service.memory import MemoryObjectStore
 from storage_service.objects import ObjectAttributes, ObjectRef
 from storage_service.removal import remove_blob
 from storage_service.store_errors import ObjectNotFound
 from strongroom.metadata.v1 import blob_pb2
+from tests.doubles.memory_store import MemoryObjectStore
 
 ATTEMPT = "5b0c6f3e-52c5-4d3c-8f43-6f5f6f9ad2f5"
 OTHER = "0d2bfc64-8ac5-4c5e-a3ad-93c2c4a1c7e2"

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pytest
 
 from storage_service.checksums import crc32c_of
-from storage_service.memory import MemoryObjectStore
 from storage_service.objects import ObjectAttributes, PartReceipt
 from storage_service.removal import remove_blob
 from storage_service.store_errors import StoreUnavailable
 from storage_service.sweeping import UploadSweep
 from strongroom.metadata.v1 import blob_pb2
+from tests.doubles.memory_store import MemoryObjectStore
 
 PATH = "paths/alice/report.pdf"
 

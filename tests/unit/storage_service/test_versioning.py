@@ -6,7 +6,6 @@ import pytest
 
 from storage_service.checksums import crc32c_of
 from storage_service.completion import ATTEMPT_KEY, complete_multipart, verify_put
-from storage_service.memory import MemoryObjectStore
 from storage_service.objects import ObjectAttributes, PutResult, VersioningStatus
 from storage_service.removal import remove_blob
 from storage_service.store_errors import StoreTimeout
@@ -14,6 +13,7 @@ from storage_service.versioning import VersioningGate
 from strongroom.errors import BucketNotVersioned, ObjectStoreUnavailable
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.target_pb2 import FileTarget, PathTarget, TempTarget, UploadTarget
+from tests.doubles.memory_store import MemoryObjectStore
 
 PATH = UploadTarget(path=PathTarget(path="a.bin"))
 ATTEMPT = "5b0c6f3e-52c5-4d3c-8f43-6f5f6f9ad2f5"

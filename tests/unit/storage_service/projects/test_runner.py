@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from storage_service.memory import MemoryObjectStore
 from storage_service.projects.runner import OpenSave, SaveRunner
 from storage_service.versioning import VersioningGate
 from strongroom.errors import (
@@ -18,6 +17,7 @@ from strongroom.errors import (
     VersionNotFound,
 )
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
+from tests.doubles.memory_store import MemoryObjectStore
 from tests.unit.storage_service.projects.fakes import FakeSaves, Settled
 
 REQUEST = pb.BeginSaveRequest(slug="site")

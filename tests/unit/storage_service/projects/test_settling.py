@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from storage_service import checksums
-from storage_service.memory import MemoryObjectStore
 from storage_service.objects import ListedVersion, ObjectAttributes, ObjectRef
 from storage_service.projects import settling
 from storage_service.projects.settling import KeySettler
 from storage_service.store_errors import ObjectNotFound, StoreUnavailable
 from strongroom.errors import ServiceUnavailable
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
+from tests.doubles.memory_store import MemoryObjectStore
 
 RIGHT, MENDED, LATER = pb.KEY_OUTCOME_RIGHT, pb.KEY_OUTCOME_MENDED, pb.KEY_OUTCOME_LATER
 KEY = "projects/ada/site/a"

@@ -10,7 +10,6 @@ import google_crc32c
 from storage_service.budget import ByteBudget
 from storage_service.content_types import ContentRules
 from storage_service.limits import Limits, SizeRule
-from storage_service.memory import MemoryObjectStore
 from storage_service.objects import Chunk, ObjectRef, PartReceipt
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from storage_service.store_errors import StoreUnavailable
@@ -23,6 +22,7 @@ from strongroom.storage.v1.upload_pb2 import (
     UploadRequest,
     UploadResponse,
 )
+from tests.doubles.memory_store import MemoryObjectStore
 from tests.unit.storage_service.sessions.state import MemoryState
 
 

@@ -14,7 +14,6 @@ from datetime import timedelta
 from urllib.parse import quote, urlencode
 
 from storage_service import checksums
-from storage_service.memory_bucket import Bucket, OpenUpload, Version, now
 from storage_service.objects import (
     MIB,
     MIN_PART_SIZE,
@@ -44,6 +43,7 @@ from storage_service.store_errors import (
     RangeNotSatisfiable,
     StoreError,
 )
+from tests.doubles.memory_bucket import Bucket, OpenUpload, Version, now
 
 PAGE = 1_000
 
