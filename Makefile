@@ -11,7 +11,7 @@ PACKAGES := $(wildcard strongroom servicekit storage_service metadata_service ga
 PYTEST_WORKERS ?= 3
 PYTEST_ARGS ?=
 
-.PHONY: help setup up test lint format types imports generate check-generated buf-lint buf-breaking check bench lock wheel clean
+.PHONY: help setup up test lint format types imports generate check-generated buf-lint buf-breaking check bench flows lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -64,6 +64,9 @@ check: lint types check-generated buf-lint buf-breaking imports  ## everything b
 
 bench: setup  ## measure; the table goes to benchmarks/README.md
 	@$(PY) -m benchmarks
+
+flows: setup  ## how many files and functions an upload, a ranged GET and a project save enter
+	@$(PY) -m benchmarks.flows
 
 lock: setup  ## write requirements/*.txt again from pyproject.toml (UPGRADE=1 moves versions)
 	@$(PY) scripts/lock.py $(if $(UPGRADE),--upgrade)
