@@ -17,45 +17,45 @@ from servicekit.internal_credential import InternalCredential
 from servicekit.s3_settings import S3Settings
 from servicekit.server import ServerSpec
 from servicekit.settings import require
-from storage_service.archives.client import FileListClient
-from storage_service.attempts import Attempts
-from storage_service.budget import ByteBudget
-from storage_service.checked_reading import DamageCollector
-from storage_service.claims import Floor
-from storage_service.cleaner import Cleaner
+from storage_service.attempts.attempt import Attempts
+from storage_service.attempts.budget import ByteBudget
+from storage_service.attempts.claims import Floor
+from storage_service.attempts.versioning import VersioningGate
+from storage_service.cleaner.cleaner import Cleaner
+from storage_service.cleaner.sweep import UploadSweep
 from storage_service.config import StorageSettings, reveal
-from storage_service.content_types import ContentRules
-from storage_service.copying import Copier
+from storage_service.content.limits import Limits
+from storage_service.content.types import ContentRules
 from storage_service.deleting import Deleter
-from storage_service.diagnosing import InternalCalls
-from storage_service.downloads import Downloader
-from storage_service.importing.addresses import SystemResolver
-from storage_service.importing.importer import BatchImporter, ImportLimits
-from storage_service.importing.source import SourceClient, Timeouts
-from storage_service.importing.telling import TellingImporter
-from storage_service.importing.urls import UrlRules
-from storage_service.limits import Limits
-from storage_service.metadata_client import MetadataClient
-from storage_service.objects import BucketState
-from storage_service.objectstore import ObjectStore
-from storage_service.outgoing import Outgoing
+from storage_service.diagnosis import InternalCalls
+from storage_service.metadata.client import MetadataClient
+from storage_service.metadata.listing import FileListClient
+from storage_service.metadata.projects import ProjectMetadataClient
+from storage_service.metadata.sessions import SessionClient
+from storage_service.objectstore.errors import StoreError
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.s3.options import S3Options
+from storage_service.objectstore.s3.store import S3ObjectStore, open_s3_store
+from storage_service.objectstore.values import BucketState
 from storage_service.projects.assembly import ProjectParts, Projects
-from storage_service.projects.client import ProjectMetadataClient
 from storage_service.projects.limits import ProjectLimits
-from storage_service.projects.previews import PreviewTokens
-from storage_service.projects.servicer import PreviewServicer
-from storage_service.projects.settling import KeySettler
-from storage_service.s3.options import S3Options
-from storage_service.s3.store import S3ObjectStore, open_s3_store
-from storage_service.servicer import DiagnosticsServicer, StorageServicer, UseCases
+from storage_service.projects.settler import KeySettler
+from storage_service.reading.committed import DamageCollector
+from storage_service.reading.downloads import Downloader
+from storage_service.reading.outgoing import Outgoing
+from storage_service.reading.previews import PreviewTokens
+from storage_service.reading.signer import Edge, Signer
+from storage_service.servicers.projects import PreviewServicer
+from storage_service.servicers.storage import DiagnosticsServicer, StorageServicer, UseCases
+from storage_service.servicers.wire_handlers import add_storage_service
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
-from storage_service.sessions.client import SessionClient
-from storage_service.signing import Edge, Signer
-from storage_service.store_errors import StoreError
-from storage_service.sweeping import UploadSweep
-from storage_service.uploads import Uploader
-from storage_service.versioning import VersioningGate
-from storage_service.wire_handlers import add_storage_service
+from storage_service.uploads.copier import Copier
+from storage_service.uploads.importing.addresses import SystemResolver
+from storage_service.uploads.importing.importer import BatchImporter, ImportLimits
+from storage_service.uploads.importing.source import SourceClient, Timeouts
+from storage_service.uploads.importing.telling import TellingImporter
+from storage_service.uploads.importing.urls import UrlRules
+from storage_service.uploads.upload import Uploader
 from strongroom.errors import StrongroomError
 from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2
 from strongroom.storage.v1.diagnostics_service_pb2_grpc import add_DiagnosticsServiceServicer_to_server
@@ -263,7 +263,7 @@ def edge(settings: S3Settings) -> Edge | None:
     if settings.cloudfront_key_id is None or settings.cloudfront_private_key is None:
         return None
     # Loaded where it is used: the library of keys takes megabytes.
-    from storage_service.cloudfront import LATEST, cloudfront_urls  # noqa: PLC0415
+    from storage_service.reading.cloudfront import LATEST, cloudfront_urls  # noqa: PLC0415
 
     private_key = settings.cloudfront_private_key.get_secret_value()
     return Edge(cloudfront_urls(settings.cloudfront_key_id, private_key), LATEST)

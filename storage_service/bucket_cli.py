@@ -19,10 +19,10 @@ from typing import Final
 from servicekit.s3_settings import S3Settings
 from servicekit.settings import CommaList, load_settings
 from storage_service.bootstrap import open_bucket
-from storage_service.bucket_policy import policy
-from storage_service.objects import BucketState
-from storage_service.s3.store import S3ObjectStore
-from storage_service.store_errors import InvalidRequest, NotSupportedByStore, StoreError
+from storage_service.objectstore.errors import InvalidRequest, NotSupportedByStore, StoreError
+from storage_service.objectstore.s3.policy import policy
+from storage_service.objectstore.s3.store import S3ObjectStore
+from storage_service.objectstore.values import BucketState
 
 PATIENCE_SECONDS: Final = 60.0
 TEMPORARY_PREFIX: Final = "temp/"

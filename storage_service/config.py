@@ -9,8 +9,8 @@ from pydantic import Field, SecretStr, model_validator
 from servicekit.limits import CapSettings
 from servicekit.s3_settings import S3Settings
 from servicekit.settings import CommaList, CommonSettings, SettingError, aliases
-from storage_service.limits import SizeRule
-from storage_service.objects import MAX_PUT_SIZE, MIB, MIN_PART_SIZE
+from storage_service.content.limits import SizeRule
+from storage_service.objectstore.values import MAX_PUT_SIZE, MIB, MIN_PART_SIZE
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPEN = "application/vnd.oasis.opendocument."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from google.rpc.status_pb2 import Status
 
-from storage_service.reservations import Deletions
+from storage_service.metadata.interfaces import Deletions
 from strongroom.errors import StrongroomError, to_status_proto
 from strongroom.metadata.v1 import reservation_service_pb2
 from strongroom.metadata.v1.file_pb2 import File

@@ -6,25 +6,25 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from storage_service.archives.downloads import ArchiveDownloader, FileLister
-from storage_service.archives.sources import ArchiveSource
-from storage_service.archives.spool import Spool
-from storage_service.budget import ByteBudget
-from storage_service.content_types import ContentRules
-from storage_service.objectstore import ObjectStore
-from storage_service.projects.archive_saving import ArchiveSaver
-from storage_service.projects.client import ProjectMetadataClient
-from storage_service.projects.downloads import ProjectDownloader
+from storage_service.attempts.budget import ByteBudget
+from storage_service.attempts.versioning import VersioningGate
+from storage_service.content.types import ContentRules
+from storage_service.metadata.interfaces import Reservations
+from storage_service.metadata.projects import ProjectMetadataClient
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.projects.archive_saver import ArchiveSaver
+from storage_service.projects.archives.downloads import ArchiveDownloader, FileLister
+from storage_service.projects.archives.sources import ArchiveSource
+from storage_service.projects.archives.spool import Spool
 from storage_service.projects.limits import ProjectLimits
-from storage_service.projects.previews import Previews, PreviewTokens
 from storage_service.projects.removing import ProjectDeleter
-from storage_service.projects.rolling_back import ProjectRollback
+from storage_service.projects.rollback import ProjectRollback
 from storage_service.projects.runner import SaveRunner
-from storage_service.projects.saving import ContentsSaver, ProjectSaver
-from storage_service.projects.servicer import ProjectUseCases
-from storage_service.projects.settling import KeySettler
-from storage_service.reservations import Reservations
-from storage_service.versioning import VersioningGate
+from storage_service.projects.saver import ContentsSaver, ProjectSaver
+from storage_service.projects.settler import KeySettler
+from storage_service.reading.previews import Previews, PreviewTokens
+from storage_service.reading.project_downloads import ProjectDownloader
+from storage_service.servicers.projects import ProjectUseCases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from servicekit.presentation import essence, with_charset
-from storage_service.content_types import ContentRules
-from storage_service.objects import Chunk
-from storage_service.projects.intake import joined
-from storage_service.text_encodings import charset_of, has_charset, is_utf8
-from storage_service.type_names import GENERIC
+from storage_service.content.text_encodings import charset_of, has_charset, is_utf8
+from storage_service.content.type_names import GENERIC
+from storage_service.content.types import ContentRules
+from storage_service.objectstore.values import Chunk
+from storage_service.projects.stream import joined
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 SNIFF_BYTES = 4096

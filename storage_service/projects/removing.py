@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage_service.projects.metadata import ProjectRemoval
+from storage_service.metadata.project_interfaces import ProjectRemoval
 from strongroom.metadata.v1.project_pb2 import Project
 from strongroom.storage.v1.project_pb2 import DeleteProjectRequest
 

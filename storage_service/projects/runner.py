@@ -18,11 +18,11 @@ from typing import Protocol
 import structlog
 
 from servicekit import failpoints
-from storage_service.lease import LeaseKeeper
-from storage_service.outcomes import UNKNOWN_OUTCOME, until_known
-from storage_service.projects.metadata import ProjectSaves
-from storage_service.translate import translated
-from storage_service.versioning import VersioningGate
+from storage_service.attempts.lease import LeaseKeeper
+from storage_service.attempts.outcomes import UNKNOWN_OUTCOME, until_known
+from storage_service.attempts.versioning import VersioningGate
+from storage_service.metadata.project_interfaces import ProjectSaves
+from storage_service.objectstore.translation import translated
 from strongroom.errors import BucketNotVersioned, IdempotencyKeyReused, StrongroomError
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.reservation_service_pb2 import BlobHandle

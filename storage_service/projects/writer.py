@@ -17,15 +17,15 @@ from types import TracebackType
 from typing import Protocol, Self
 
 from servicekit import failpoints
-from storage_service.budget import ByteBudget
-from storage_service.claims import Interruptible
-from storage_service.completion import verify_put
-from storage_service.objects import Chunk, ObjectAttributes, ObjectRef, PutResult
-from storage_service.objectstore import ObjectCopier, ObjectWriter
-from storage_service.projects.metadata import ProjectSaves
+from storage_service.attempts.budget import ByteBudget
+from storage_service.attempts.claims import Interruptible
+from storage_service.attempts.completion import verify_put
+from storage_service.attempts.removal import VersionStore, remove_repeated_versions
+from storage_service.attempts.versioning import demand_version
+from storage_service.metadata.project_interfaces import ProjectSaves
+from storage_service.objectstore.interface import ObjectCopier, ObjectWriter
+from storage_service.objectstore.values import Chunk, ObjectAttributes, ObjectRef, PutResult
 from storage_service.projects.runner import OpenSave
-from storage_service.removal import VersionStore, remove_repeated_versions
-from storage_service.versioning import demand_version
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_COPY, BLOB_KIND_SINGLE, Blob
 from strongroom.metadata.v1.project_pb2 import ProjectFile

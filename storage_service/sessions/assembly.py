@@ -6,21 +6,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from storage_service.budget import ByteBudget
-from storage_service.content_types import ContentRules
-from storage_service.limits import Limits
-from storage_service.objectstore import ObjectStore
-from storage_service.reservations import Deletions, Reservations
-from storage_service.sessions.concatenating import Concatenator
+from storage_service.attempts.budget import ByteBudget
+from storage_service.content.limits import Limits
+from storage_service.content.types import ContentRules
+from storage_service.metadata.interfaces import Deletions, Reservations
+from storage_service.metadata.session_state import SessionState
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.sessions.concatenation import Concatenator
 from storage_service.sessions.content import Content
 from storage_service.sessions.direct import DirectUploads
 from storage_service.sessions.direct_completion import DirectCompletion
-from storage_service.sessions.driving import Driver
+from storage_service.sessions.driver import Driver
 from storage_service.sessions.endings import Endings
 from storage_service.sessions.engine import Sessions
-from storage_service.sessions.finishing import Finisher
+from storage_service.sessions.finisher import Finisher
 from storage_service.sessions.registry import Registry
-from storage_service.sessions.state import SessionState
 from storage_service.sessions.writer import SessionWriter
 from strongroom.metadata.v1.upload_session_service_pb2 import Session
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from storage_service.content_types import SNIFF_BYTES, ContentRules
-from storage_service.objects import Chunk
-from storage_service.pictures import MOST_HEADER_BYTES
+from storage_service.content.pictures import MOST_HEADER_BYTES
+from storage_service.content.types import SNIFF_BYTES, ContentRules
+from storage_service.objectstore.values import Chunk
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 from strongroom.metadata.v1.upload_session_service_pb2 import SESSION_KIND_PARTIAL, Session
 

@@ -12,15 +12,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from servicekit import failpoints
-from storage_service.attempts import fingerprint
-from storage_service.limits import Limits
-from storage_service.objects import ObjectAttributes, SignedRequest
-from storage_service.objectstore import MultipartWriter, UrlSigner
-from storage_service.reservations import handle_of
+from storage_service.attempts.attempt import fingerprint
+from storage_service.content.limits import Limits
+from storage_service.metadata.interfaces import handle_of
+from storage_service.metadata.session_state import SessionState
+from storage_service.objectstore.interface import MultipartWriter, UrlSigner
+from storage_service.objectstore.values import ObjectAttributes, SignedRequest
 from storage_service.sessions.content import Content
 from storage_service.sessions.direct_completion import DirectCompletion
-from storage_service.sessions.driving import Driver
-from storage_service.sessions.state import SessionState
+from storage_service.sessions.driver import Driver
 from storage_service.sessions.views import check_limit, is_whole
 from strongroom.errors import InvalidField, UploadNotFound
 from strongroom.metadata.v1 import blob_pb2

@@ -11,18 +11,18 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from servicekit import failpoints
-from storage_service import checksums
-from storage_service.completion import ATTEMPT_KEY
-from storage_service.content_types import SNIFF_BYTES
-from storage_service.objects import ObjectInfo, ObjectRef, PartReceipt
-from storage_service.objectstore import MultipartWriter, ObjectReader
-from storage_service.reservations import handle_of
+from storage_service.attempts.completion import ATTEMPT_KEY
+from storage_service.attempts.versioning import demand_version
+from storage_service.content.types import SNIFF_BYTES
+from storage_service.metadata.interfaces import handle_of
+from storage_service.metadata.session_state import SessionState
+from storage_service.objectstore import checksums
+from storage_service.objectstore.errors import ObjectNotFound, StoreError, UploadNotFound
+from storage_service.objectstore.interface import MultipartWriter, ObjectReader
+from storage_service.objectstore.values import ObjectInfo, ObjectRef, PartReceipt
 from storage_service.sessions.content import Content
-from storage_service.sessions.finishing import Finisher
-from storage_service.sessions.hashing import Hashes, check_crc32c, read_back
-from storage_service.sessions.state import SessionState
-from storage_service.store_errors import ObjectNotFound, StoreError, UploadNotFound
-from storage_service.versioning import demand_version
+from storage_service.sessions.finisher import Finisher
+from storage_service.sessions.hashes import Hashes, check_crc32c, read_back
 from strongroom.errors import (
     ChecksumMismatch,
     ObjectStoreUnavailable,

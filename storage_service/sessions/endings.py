@@ -7,14 +7,14 @@ from typing import Any, TypeVar
 
 import structlog
 
-from storage_service import store_errors
-from storage_service.reservations import handle_of
-from storage_service.sessions.finishing import Finisher
-from storage_service.sessions.hashing import Hashes
-from storage_service.sessions.state import SessionState
+from storage_service.metadata.interfaces import handle_of
+from storage_service.metadata.session_state import SessionState
+from storage_service.objectstore import errors as store_errors
+from storage_service.objectstore.errors import StoreError
+from storage_service.objectstore.translation import to_strongroom
+from storage_service.sessions.finisher import Finisher
+from storage_service.sessions.hashes import Hashes
 from storage_service.sessions.writer import SessionWriter
-from storage_service.store_errors import StoreError
-from storage_service.translate import to_strongroom
 from strongroom import errors
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File

@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from servicekit import failpoints
-from storage_service.attempts import fingerprint
-from storage_service.limits import Limits, SizeRule
-from storage_service.reservations import Deletions
-from storage_service.sessions.client import without_deadline
+from storage_service.attempts.attempt import fingerprint
+from storage_service.content.limits import Limits, SizeRule
+from storage_service.metadata.interfaces import Deletions
+from storage_service.metadata.session_state import SessionState
+from storage_service.metadata.sessions import without_deadline
 from storage_service.sessions.content import Content
-from storage_service.sessions.driving import Driver
+from storage_service.sessions.driver import Driver
 from storage_service.sessions.endings import Endings
-from storage_service.sessions.hashing import RunningHashes
+from storage_service.sessions.hashes import RunningHashes
 from storage_service.sessions.registry import Entry
-from storage_service.sessions.state import SessionState
 from storage_service.sessions.stream import Message, SessionStream, refuse_past_end
 from storage_service.sessions.views import answer, check_limit, check_writable, finished, is_whole, shown
 from storage_service.sessions.writer import SessionWriter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from storage_service.limits import SizeRule
+from storage_service.content.limits import SizeRule
 from strongroom.errors import InvalidField, SizeLimitExceeded
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File

@@ -22,24 +22,24 @@ from typing import Any, Protocol
 import structlog
 
 from servicekit import failpoints
-from storage_service import checksums
-from storage_service.budget import ByteBudget
-from storage_service.claims import Claim, Interruptible
-from storage_service.objects import Chunk, ObjectAttributes
-from storage_service.objectstore import MultipartWriter, ObjectReader, ObjectWriter
-from storage_service.parts import Part, PartAssembler
-from storage_service.reservations import handle_of
-from storage_service.sessions.content import Content
-from storage_service.sessions.segments import (
+from storage_service.attempts.budget import ByteBudget
+from storage_service.attempts.claims import Claim, Interruptible
+from storage_service.attempts.segments import (
     MOST,
     crc32c_of,
     put_segment,
     read_segments,
     size_of,
 )
-from storage_service.sessions.slots import Slots
-from storage_service.sessions.state import SessionState
-from storage_service.store_errors import StoreError, UploadNotFound
+from storage_service.attempts.slots import Slots
+from storage_service.content.assembler import Part, PartAssembler
+from storage_service.metadata.interfaces import handle_of
+from storage_service.metadata.session_state import SessionState
+from storage_service.objectstore import checksums
+from storage_service.objectstore.errors import StoreError, UploadNotFound
+from storage_service.objectstore.interface import MultipartWriter, ObjectReader, ObjectWriter
+from storage_service.objectstore.values import Chunk, ObjectAttributes
+from storage_service.sessions.content import Content
 from strongroom.errors import Internal
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.upload_session_service_pb2 import RecordProgressRequest, Segment, Session

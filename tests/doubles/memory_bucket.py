@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from storage_service.objects import DeleteResult, ListedVersion, ObjectAttributes, ObjectRef
-from storage_service.store_errors import ObjectNotFound, UploadNotFound
+from storage_service.objectstore.errors import ObjectNotFound, UploadNotFound
+from storage_service.objectstore.values import DeleteResult, ListedVersion, ObjectAttributes, ObjectRef
 
 NULL_VERSION = "null"
 

@@ -13,8 +13,16 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from urllib.parse import quote, urlencode
 
-from storage_service import checksums
-from storage_service.objects import (
+from storage_service.objectstore import checksums
+from storage_service.objectstore.errors import (
+    ChecksumMismatch,
+    InvalidPart,
+    InvalidRequest,
+    PreconditionFailed,
+    RangeNotSatisfiable,
+    StoreError,
+)
+from storage_service.objectstore.values import (
     MIB,
     MIN_PART_SIZE,
     BucketDiagnosis,
@@ -34,14 +42,6 @@ from storage_service.objects import (
     PutResult,
     SignedRequest,
     VersioningStatus,
-)
-from storage_service.store_errors import (
-    ChecksumMismatch,
-    InvalidPart,
-    InvalidRequest,
-    PreconditionFailed,
-    RangeNotSatisfiable,
-    StoreError,
 )
 from tests.doubles.memory_bucket import Bucket, OpenUpload, Version, now
 

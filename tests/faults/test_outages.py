@@ -19,7 +19,8 @@ import pytest
 from gateway.config import GatewaySettings
 from gateway.upstream import backend
 from servicekit import options
-from storage_service import metadata_client, outcomes
+from storage_service.attempts import outcomes
+from storage_service.metadata import client as metadata_client
 from storage_service.sessions import registry
 from tests.e2e.belongings import Belongings
 from tests.e2e.operations import WAYS, Way

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from storage_service.objects import MIB
+from storage_service.objectstore.values import MIB
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from storage_service import checksums
-from storage_service.objects import Chunk, CompleteResult, ObjectAttributes, ObjectRef, PartReceipt, PutResult
-from storage_service.objectstore import MultipartWriter, ObjectReader, ObjectWriter
+from storage_service.objectstore import checksums
+from storage_service.objectstore.interface import MultipartWriter, ObjectReader, ObjectWriter
+from storage_service.objectstore.values import (
+    Chunk,
+    CompleteResult,
+    ObjectAttributes,
+    ObjectRef,
+    PartReceipt,
+    PutResult,
+)
 
 ATTRS = ObjectAttributes(
     content_type="image/png",

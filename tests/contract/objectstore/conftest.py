@@ -9,9 +9,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from devstack import infra
-from storage_service.objectstore import ObjectStore
-from storage_service.s3.options import S3Options
-from storage_service.s3.store import S3ObjectStore, open_s3_store
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.s3.options import S3Options
+from storage_service.objectstore.s3.store import S3ObjectStore, open_s3_store
 from tests.contract.objectstore.backends import ALL
 from tests.doubles.memory_store import MemoryObjectStore
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import pytest
 
-from storage_service.objects import BucketDiagnosis, BucketState
-from storage_service.objectstore import ObjectStore
-from storage_service.s3.options import S3Options
-from storage_service.s3.store import S3ObjectStore, open_s3_store
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.s3.options import S3Options
+from storage_service.objectstore.s3.store import S3ObjectStore, open_s3_store
+from storage_service.objectstore.values import BucketDiagnosis, BucketState
 from tests.contract.objectstore.conftest import S3Endpoint
 
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from storage_service.objects import MIB, ObjectAttributes, ObjectRef
-from storage_service.objectstore import ObjectStore
-from storage_service.store_errors import ObjectNotFound, PreconditionFailed
+from storage_service.objectstore.errors import ObjectNotFound, PreconditionFailed
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.values import MIB, ObjectAttributes, ObjectRef
 from tests.contract.objectstore.backends import PART, having
 from tests.contract.objectstore.bodies import put, put_in_parts, random_body, read
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from storage_service.objects import ObjectRef
-from storage_service.objectstore import ObjectStore
-from storage_service.store_errors import ObjectNotFound
+from storage_service.objectstore.errors import ObjectNotFound
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.values import ObjectRef
 from tests.contract.objectstore.backends import PART
 from tests.contract.objectstore.bodies import put, put_in_parts, random_body
 

@@ -15,10 +15,10 @@ import google_crc32c
 import httpx
 import pytest
 
-from storage_service.budget import ByteBudget
-from storage_service.content_types import ContentRules
-from storage_service.limits import Limits, SizeRule
-from storage_service.objectstore import ObjectStore
+from storage_service.attempts.budget import ByteBudget
+from storage_service.content.limits import Limits, SizeRule
+from storage_service.content.types import ContentRules
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from strongroom.errors import (
     ChecksumMismatch,

@@ -4,16 +4,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage_service import checksums
-from storage_service.objects import ObjectRef, PartReceipt
-from storage_service.objectstore import ObjectStore
-from storage_service.store_errors import (
+from storage_service.objectstore import checksums
+from storage_service.objectstore.errors import (
     ChecksumMismatch,
     InvalidPart,
     ObjectNotFound,
     PreconditionFailed,
     UploadNotFound,
 )
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.values import ObjectRef, PartReceipt
 from tests.contract.objectstore.backends import PART, having
 from tests.contract.objectstore.bodies import ATTRS, put, put_in_parts, random_body, read, send_part
 

@@ -4,10 +4,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from storage_service import checksums
-from storage_service.objects import ObjectAttributes, ObjectRef
-from storage_service.objectstore import ObjectStore
-from storage_service.store_errors import ChecksumMismatch, InvalidRequest, ObjectNotFound, PreconditionFailed
+from storage_service.objectstore import checksums
+from storage_service.objectstore.errors import (
+    ChecksumMismatch,
+    InvalidRequest,
+    ObjectNotFound,
+    PreconditionFailed,
+)
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.values import ObjectAttributes, ObjectRef
 from tests.contract.objectstore.backends import having
 from tests.contract.objectstore.bodies import ATTRS, put, random_body, read
 

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from storage_service.objects import MIB, ObjectRef
-from storage_service.objectstore import ObjectStore
-from storage_service.store_errors import ObjectNotFound, PreconditionFailed, RangeNotSatisfiable
+from storage_service.objectstore.errors import ObjectNotFound, PreconditionFailed, RangeNotSatisfiable
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.values import MIB, ObjectRef
 from tests.contract.objectstore.bodies import put, random_body, read
 
 BODY = random_body(100_000)

@@ -9,10 +9,10 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from storage_service import checksums
-from storage_service.objects import ObjectRef, SignedRequest
-from storage_service.objectstore import ObjectStore
-from storage_service.store_errors import ObjectNotFound
+from storage_service.objectstore import checksums
+from storage_service.objectstore.errors import ObjectNotFound
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.values import ObjectRef, SignedRequest
 from tests.contract.objectstore.backends import PART, having
 from tests.contract.objectstore.bodies import ATTRS, put, random_body, read
 

@@ -13,13 +13,13 @@ import pytest
 
 from servicekit.context import RequestContext, bind
 from servicekit.principal import Principal
-from storage_service.importing import importer
-from storage_service.importing.addresses import Address, SystemResolver
-from storage_service.importing.importer import Importer, ImportLimits, Progress
-from storage_service.importing.source import SourceClient, Timeouts, TransientFailure
-from storage_service.importing.urls import UrlRules
-from storage_service.intake import BodyChecks
-from storage_service.uploads import Stored
+from storage_service.uploads.importing import importer
+from storage_service.uploads.importing.addresses import Address, SystemResolver
+from storage_service.uploads.importing.importer import Importer, ImportLimits, Progress
+from storage_service.uploads.importing.source import SourceClient, Timeouts, TransientFailure
+from storage_service.uploads.importing.urls import UrlRules
+from storage_service.uploads.stream import BodyChecks
+from storage_service.uploads.upload import Stored
 from strongroom.errors import DeadlineExceeded, SourceUrlFailed, SourceUrlRefused, UserMismatch
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import UploadSpec

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from servicekit import internal_credential
 from servicekit.internal_credential import InternalCredential
-from storage_service.diagnosing import InternalCalls
+from storage_service.diagnosis import InternalCalls
 from strongroom.storage.v1.diagnostics_service_pb2 import InternalCall
 from tests.databases import Logins
 from tests.integration.metadata_service.serving import INTERNAL_SECRET, serve

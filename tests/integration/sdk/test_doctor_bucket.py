@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage_service import store_errors
+from storage_service.objectstore import errors as store_errors
 from strongroom.storage.v1.diagnostics_service_pb2 import BucketReport
 from tests.integration.sdk.fakes.server import Fakes
 from tests.integration.sdk.shell import Shell

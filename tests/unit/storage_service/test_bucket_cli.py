@@ -11,9 +11,9 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from storage_service.bucket_cli import BucketSettings, init
-from storage_service.bucket_policy import policy
-from storage_service.s3.bucket_setup import S3BucketSetup
-from storage_service.store_errors import AccessDenied, NotSupportedByStore
+from storage_service.objectstore.errors import AccessDenied, NotSupportedByStore
+from storage_service.objectstore.s3.bucket_setup import S3BucketSetup
+from storage_service.objectstore.s3.policy import policy
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from strongroom.errors import (
 from strongroom.storage.v1.project_pb2 import SaveProjectFile, SaveProjectRequest
 from tests.integration.storage_service.projects.client import ProjectClient, zipped
 from tests.integration.storage_service.projects.draining import wait_drained
-from tests.unit.storage_service.hostile_names import CLASHES, KINDS
+from tests.unit.storage_service.projects.hostile_names import CLASHES, KINDS
 
 SITE = {
     "index.html": b"<!doctype html><title>1</title>",

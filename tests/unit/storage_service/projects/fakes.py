@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
 
-from storage_service.objectstore import ObjectStore
+from storage_service.objectstore.interface import ObjectStore
 from strongroom.errors import StrongroomError, UploadSuperseded
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import Blob, BlobKind

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage_service.content_types import ContentRules
+from storage_service.content.types import ContentRules
 from storage_service.projects.file_types import content_type_of, is_compressed
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(20)

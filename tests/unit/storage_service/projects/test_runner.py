@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from storage_service.attempts.versioning import VersioningGate
 from storage_service.projects.runner import OpenSave, SaveRunner
-from storage_service.versioning import VersioningGate
 from strongroom.errors import (
     BucketNotVersioned,
     IdempotencyKeyReused,
@@ -104,7 +104,7 @@ async def test_a_cancelled_save_is_given_up() -> None:
 async def test_an_unknown_outcome_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     running = Running()
     running.saves.failing["commit"] = ServiceUnavailable("gone")
-    monkeypatch.setattr("storage_service.outcomes.TRIES", 3)
+    monkeypatch.setattr("storage_service.attempts.outcomes.TRIES", 3)
     with pytest.raises(ServiceUnavailable):
         await running.run()
     assert len(running.saves.commits) == 3

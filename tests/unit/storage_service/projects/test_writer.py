@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from storage_service import checksums
-from storage_service.budget import ByteBudget
-from storage_service.objects import Chunk, PutResult
+from storage_service.attempts.budget import ByteBudget
+from storage_service.objectstore import checksums
+from storage_service.objectstore.errors import StoreUnavailable
+from storage_service.objectstore.values import Chunk, PutResult
 from storage_service.projects import writer as module
 from storage_service.projects.runner import OpenSave
 from storage_service.projects.writer import FileWriter, NewFile
-from storage_service.store_errors import StoreUnavailable
 from strongroom.errors import BucketNotVersioned, QuotaExceeded
 from tests.doubles.memory_store import MemoryObjectStore
 from tests.unit.storage_service.projects.fakes import FakeSaves, keys_of

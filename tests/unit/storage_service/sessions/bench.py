@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Sequence
 
 import google_crc32c
 
-from storage_service.budget import ByteBudget
-from storage_service.content_types import ContentRules
-from storage_service.limits import Limits, SizeRule
-from storage_service.objects import Chunk, ObjectRef, PartReceipt
+from storage_service.attempts.budget import ByteBudget
+from storage_service.content.limits import Limits, SizeRule
+from storage_service.content.types import ContentRules
+from storage_service.objectstore.errors import StoreUnavailable
+from storage_service.objectstore.values import Chunk, ObjectRef, PartReceipt
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
-from storage_service.store_errors import StoreUnavailable
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1.upload_pb2 import (

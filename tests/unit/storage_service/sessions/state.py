@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from storage_service.reservations import handle_of
+from storage_service.metadata.interfaces import handle_of
 from strongroom.errors import SizeMismatch, UploadLost, UploadNotFound, UploadSuperseded
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File

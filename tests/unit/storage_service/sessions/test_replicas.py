@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from storage_service.objects import ObjectRef
-from storage_service.objectstore import ObjectStream
-from storage_service.sessions.segments import READS
+from storage_service.attempts.segments import READS
+from storage_service.objectstore.interface import ObjectStream
+from storage_service.objectstore.values import ObjectRef
 from strongroom.errors import UploadLost, UploadSuperseded
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from tests.unit.storage_service.sessions.bench import Bench

@@ -1,0 +1,189 @@
+"""Makes sure that nothing of a blob is left in S3: its multipart uploads and its object, whatever happened
+to it.
+
+Safe to repeat and to run beside a late request: every step looks first, and the tombstone (GONE) is looked
+at once more after its grace. Works on stores whose answers differ (Swift lists parts of a completed upload;
+Ceph says NoSuchKey).
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from servicekit import failpoints
+from storage_service.attempts.completion import ATTEMPT_KEY
+from storage_service.attempts.segments import PREFIX as SEGMENTS
+from storage_service.attempts.segments import remove_segments
+from storage_service.attempts.versioning import NULL_VERSION, shares_key
+from storage_service.objectstore.errors import ObjectNotFound, StoreUnavailable, UploadNotFound
+from storage_service.objectstore.interface import (
+    MultipartWriter,
+    ObjectDeleter,
+    ObjectLister,
+    ObjectReader,
+    UploadLister,
+)
+from storage_service.objectstore.values import ListedVersion, ObjectRef, PutResult
+from strongroom.metadata.v1 import blob_pb2
+
+BEFORE_DELETE = failpoints.register("storage.cleaner.before_delete")
+AFTER_DELETE = failpoints.register("storage.cleaner.after_delete")
+BEFORE_ABORT = failpoints.register("storage.cleaner.before_abort")
+
+ABORT_ROUNDS = 5
+"""A part in flight may land after an abort: so often abort and look are repeated in one visit."""
+
+
+class OpenUploadStore(MultipartWriter, UploadLister, Protocol):
+    """What aborting uploads needs of the object store."""
+
+
+class VersionStore(ObjectReader, ObjectDeleter, ObjectLister, Protocol):
+    """What removing single versions needs of the object store."""
+
+
+class RemovalStore(OpenUploadStore, VersionStore, Protocol):
+    """What removing needs of the object store."""
+
+
+async def remove_blob(store: RemovalStore, blob: blob_pb2.Blob) -> None:
+    """Abort every multipart upload of the attempt, delete its object, and verify both. Raises StoreError.
+
+    A blob whose key is a prefix of segments stands for all of them; one of kind LEFTOVERS for what another
+    attempt has left beside the version that is to be kept.
+    """
+    if blob.kind == blob_pb2.BLOB_KIND_LEFTOVERS:
+        await _remove_leftovers(store, blob)
+        return
+    if blob.key.startswith(SEGMENTS):
+        await failpoints.hit(BEFORE_DELETE)
+        await remove_segments(store, blob.key)
+        await failpoints.hit(AFTER_DELETE)
+        return
+    if blob.kind != blob_pb2.BLOB_KIND_COPY or blob.upload_id:
+        await _abort_uploads(store, blob)
+    await _delete_object(store, blob)
+
+
+async def abort_unrecorded_uploads(store: OpenUploadStore, blob: blob_pb2.Blob) -> None:
+    """Abort open uploads of this key that are not the recorded one: a repeated create makes them. Before T4,
+    so that a crash leaves them to the abort or the roll-forward. Where attempts share a key nobody can
+    tell whose they are.
+
+    Never the recorded one, even when its object is there: Swift deletes the parts of a completed upload, too.
+    """
+    if shares_key(blob):
+        return
+    for upload in await store.list_uploads(blob.key):
+        if upload.key == blob.key and upload.upload_id != blob.upload_id:
+            await _abort(store, upload.key, upload.upload_id)
+
+
+async def _remove_leftovers(store: RemovalStore, blob: blob_pb2.Blob) -> None:
+    """Open uploads and versions of the attempt that nobody refers to; what is not surely its own stays.
+
+    Not versions of a multipart upload: S3 makes one only; where Swift makes another of a Complete that came
+    late, both have the same parts, and removing either would take them from the other. They go together.
+    """
+    await abort_unrecorded_uploads(store, blob)
+    if blob.upload_id:
+        return
+    for version in await _versions_at(store, blob.key):
+        if version.version_id in {blob.version_id, NULL_VERSION}:
+            continue
+        if await _is_attempts(store, version.ref, blob.object_metadata[ATTEMPT_KEY]):
+            await store.delete(version.ref)
+
+
+async def remove_repeated_versions(store: VersionStore, blob: blob_pb2.Blob, put: PutResult) -> None:
+    """Delete what earlier tries of this attempt's PUT or copy have left beside the version that is to be
+    committed.
+
+    Before T4, so that a crash leaves it to the abort. If-None-Match would not do: Swift writes a version
+    before it refuses. Raises StoreError.
+    """
+    keep = put.version_id or (await store.head(ObjectRef(blob.key))).version_id or NULL_VERSION
+    for ref in await _objects_of(store, blob):
+        if ref.version_id != keep:
+            await store.delete(ref)
+
+
+async def _abort_uploads(store: OpenUploadStore, blob: blob_pb2.Blob) -> None:
+    await failpoints.hit(BEFORE_ABORT)
+    if blob.upload_id:
+        await _abort(store, blob.key, blob.upload_id)
+    if shares_key(blob):
+        return  # the others may be live attempts of the place; ``sweeping`` finds what nobody has recorded
+    for _ in range(ABORT_ROUNDS):
+        open_uploads = [u for u in await store.list_uploads(blob.key) if u.key == blob.key]
+        if not open_uploads:
+            return
+        for upload in open_uploads:
+            await _abort(store, upload.key, upload.upload_id)
+    raise StoreUnavailable("multipart uploads of one key keep appearing", operation="AbortMultipartUpload")
+
+
+async def _abort(store: OpenUploadStore, key: str, upload_id: str) -> None:
+    try:
+        await store.abort(key, upload_id)
+    except UploadNotFound:
+        return
+
+
+async def _delete_object(store: RemovalStore, blob: blob_pb2.Blob) -> None:
+    await failpoints.hit(BEFORE_DELETE)
+    for ref in await _objects_of(store, blob):
+        await store.delete(ref)
+    await failpoints.hit(AFTER_DELETE)
+    left = await _objects_of(store, blob)
+    if left:
+        raise StoreUnavailable("a deleted object is still there", operation="DeleteObject")
+
+
+async def _objects_of(store: VersionStore, blob: blob_pb2.Blob) -> list[ObjectRef]:
+    """The object versions that this attempt wrote. Keys are unique to an attempt except for replaceable
+    places.
+
+    There (project files, paths) the attempt id in the object's metadata tells whose a version is, beside the
+    one that was committed: a PutObject that was delivered twice, before T4 or after it, has made another.
+    Elsewhere every version goes: a PUT that arrives late may have made another one.
+    """
+    versions = await _versions_at(store, blob.key)
+    if not shares_key(blob):
+        return [version.ref for version in versions]
+    return [version.ref for version in versions if await _is_own(store, version, blob)]
+
+
+async def _is_own(store: ObjectReader, version: ListedVersion, blob: blob_pb2.Blob) -> bool:
+    """At a shared key. The version "null" is removed only with a file that was committed as such (before
+    buckets without versioning were refused): an attempt that was given up may not take what stands under a
+    name that others write, too.
+    """
+    if version.is_delete_marker:
+        return False
+    if version.version_id == NULL_VERSION:
+        committed = blob.state == blob_pb2.BLOB_STATE_DELETING and not blob.version_id
+        return committed and await _is_attempts(store, version.ref, blob.id)
+    if version.version_id == blob.version_id:
+        return True
+    if blob.version_id and not blob.upload_id and version.size != blob.size_bytes:
+        return False  # a repeated request carries the same bytes; this saves a HEAD
+    return await _is_attempts(store, version.ref, blob.id)
+
+
+async def _versions_at(store: ObjectLister, key: str) -> list[ListedVersion]:
+    """Versions and delete markers of exactly this key, which comes first among those it is a prefix of."""
+    found: list[ListedVersion] = []
+    async for page in store.list_versions(key):
+        found += [version for version in page if version.key == key]
+        if page and page[-1].key != key:
+            break
+    return found
+
+
+async def _is_attempts(store: ObjectReader, ref: ObjectRef, attempt: str) -> bool:
+    try:
+        info = await store.head(ref)
+    except ObjectNotFound:
+        return False  # a delete marker, or gone meanwhile
+    return info.metadata.get(ATTEMPT_KEY) == attempt

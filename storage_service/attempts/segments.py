@@ -1,0 +1,108 @@
+"""Segments: immutable objects that keep acknowledged bytes which fill no part yet.
+
+They are read back when their part fills or the upload ends, and removed only after the upload has come to
+an end, by the cleaner: a crash or a failing store can't lose what was acknowledged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from servicekit import failpoints
+from storage_service.objectstore import checksums
+from storage_service.objectstore.errors import StoreUnavailable
+from storage_service.objectstore.interface import ObjectDeleter, ObjectLister, ObjectReader, ObjectWriter
+from storage_service.objectstore.values import Chunk, ObjectAttributes, ObjectRef
+from strongroom.errors import UploadLost
+from strongroom.metadata.v1.blob_pb2 import Blob
+from strongroom.metadata.v1.upload_session_service_pb2 import Segment
+
+PREFIX = "segments/"
+"""Where metadata_service/layouts.py puts them: ``segments/{blob id}/``."""
+
+READS = 3
+"""So often a segment is read before its bytes count as damaged."""
+
+MOST = 64
+"""So many segments of one part are merged into one, so that single-byte writes don't pile up."""
+
+log = structlog.get_logger(__name__)
+
+BEFORE_PUT = failpoints.register("storage.session.segment.before_put")
+AFTER_PUT = failpoints.register("storage.session.segment.after_put")
+
+
+class SegmentStore(ObjectWriter, ObjectReader, Protocol):
+    """What segments need of the object store."""
+
+
+class SweepStore(ObjectLister, ObjectDeleter, Protocol):
+    """What removing them needs."""
+
+
+async def put_segment(
+    store: SegmentStore, blob: Blob, offset: int, chunks: Sequence[Chunk], *, size: int, crc32c: int
+) -> Segment:
+    """Store one; its key is this writer's own (offset and epoch), so nothing is ever overwritten. Raises
+    StoreError.
+    """
+    key = f"{PREFIX}{blob.id}/{offset:015d}-{size}-{blob.epoch}"
+    await failpoints.hit(BEFORE_PUT)
+    await store.put(key, chunks, size=size, crc32c=crc32c, attrs=ObjectAttributes())
+    await failpoints.hit(AFTER_PUT)
+    return Segment(key=key, offset=offset, size_bytes=size, crc32c=crc32c)
+
+
+async def read_segments(store: SegmentStore, segments: Sequence[Segment]) -> list[Chunk]:
+    """Their bytes, in order. Raises ObjectNotFound (the upload is lost), UploadLost, StoreError."""
+    chunks: list[Chunk] = []
+    for segment in segments:
+        chunks += await _read_segment(store, segment)
+    return chunks
+
+
+async def _read_segment(store: SegmentStore, segment: Segment) -> list[Chunk]:
+    """Other bytes than were acknowledged may be a fault of the way; when they stay, they are lost."""
+    for _ in range(READS):
+        chunks: list[Chunk] = []
+        crc32c, size = 0, 0
+        async with store.open(ObjectRef(segment.key)) as body:
+            async for chunk in body:
+                crc32c, size = checksums.extend(crc32c, chunk), size + len(chunk)
+                chunks.append(chunk)
+        if (size, crc32c) == (segment.size_bytes, segment.crc32c):
+            return chunks
+        log.error("segment_corrupt", key=segment.key, size=size, expected=segment.crc32c, actual=crc32c)
+    raise UploadLost("the object store damaged what was uploaded; start the upload again")
+
+
+def size_of(segments: Sequence[Segment]) -> int:
+    """Bytes in all."""
+    return sum(segment.size_bytes for segment in segments)
+
+
+def crc32c_of(segments: Sequence[Segment]) -> int:
+    """CRC-32C of all their bytes together."""
+    crc32c = 0
+    for segment in segments:
+        crc32c = checksums.combine(crc32c, segment.crc32c, segment.size_bytes)
+    return crc32c
+
+
+async def remove_segments(store: SweepStore, prefix: str) -> None:
+    """Delete every object below ``prefix``, all versions, and see that they are gone. Raises StoreError."""
+    for _ in range(2):
+        refs = [
+            version.ref if version.version_id != "null" else ObjectRef(version.key)
+            async for page in store.list_versions(prefix)
+            for version in page
+        ]
+        if not refs:
+            return
+        errors = await store.delete_many(refs)
+        if errors:
+            raise next(iter(errors.values()))
+    raise StoreUnavailable("deleted segments are still there", operation="DeleteObjects")

@@ -1,0 +1,105 @@
+"""Projects and files at a path share keys between attempts: they need a bucket that keeps versions, and
+nothing is written where it does not.
+
+Asked before anything is written (T1), and noticed again when a reply names no version: versioning may have
+been suspended meanwhile. Then the attempt is given up; what it wrote under the version "null" is nobody's.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import structlog
+
+from storage_service.objectstore.translation import translated
+from storage_service.objectstore.values import VersioningStatus
+from strongroom.errors import BucketNotVersioned, StrongroomError
+from strongroom.metadata.v1.blob_pb2 import Blob
+from strongroom.metadata.v1.target_pb2 import UploadTarget
+
+SHARED_TARGETS = frozenset({"path"})
+"""Beside project files, which are no targets of uploads."""
+NULL_VERSION = "null"
+"""What S3 calls the one version of a key in a bucket that keeps none."""
+
+log = structlog.get_logger(__name__)
+
+TRUSTED_SECONDS = 10.0
+"""So long a bucket that had versioning is taken to have it still; one without is asked each time."""
+
+
+class VersioningReader(Protocol):
+    """What this needs of the object store."""
+
+    async def versioning_status(self) -> VersioningStatus:
+        """Raises StoreError."""
+        ...
+
+
+class VersioningGate:
+    """One instance per process."""
+
+    def __init__(self, store: VersioningReader) -> None:
+        self._store = store
+        self._trusted_until = 0.0
+        self._told: VersioningStatus | None = None
+
+    async def check(self) -> None:
+        """Raises BucketNotVersioned, and what the store raises."""
+        if time.monotonic() < self._trusted_until:
+            return
+        with translated():
+            status = await self._store.versioning_status()
+        if status is not self._told:
+            self._told = status
+            tell = log.info if status is VersioningStatus.ENABLED else log.error
+            tell("bucket_versioning", status=status.value)
+        if status is not VersioningStatus.ENABLED:
+            raise not_versioned(status)
+        self._trusted_until = time.monotonic() + TRUSTED_SECONDS
+
+    async def is_on(self) -> bool:
+        """For readiness. A store that does not answer is another check's business."""
+        try:
+            await self.check()
+        except BucketNotVersioned:
+            return False
+        except StrongroomError as error:
+            log.info("bucket_versioning_unknown", reason=error.reason_name)
+        return True
+
+    async def check_target(self, target: UploadTarget) -> None:
+        """As ``check``, for targets whose attempts share a key."""
+        if target.WhichOneof("target") in SHARED_TARGETS:
+            await self.check()
+
+    def distrust(self) -> None:
+        """A reply named no version: ask again before the next attempt."""
+        self._trusted_until = 0.0
+
+
+def shares_key(blob: Blob) -> bool:
+    """Whether other attempts write other versions of the same key."""
+    return blob.key.startswith(("paths/", "projects/"))
+
+
+def demand_version(blob: Blob, version_id: str | None) -> None:
+    """``version_id``: of what this attempt has just made. Raises BucketNotVersioned where a shared key got
+    none, so that it is never committed: the next attempt would replace its bytes.
+    """
+    if shares_key(blob) and version_id in {None, "", NULL_VERSION}:
+        raise not_versioned()
+
+
+def not_versioned(status: VersioningStatus = VersioningStatus.OFF) -> BucketNotVersioned:
+    """What to do about it."""
+    if status is VersioningStatus.UNSUPPORTED:
+        return BucketNotVersioned(
+            "Projects and files at a path need S3 Versioning, which this object store does not offer; use one"
+            " that does."
+        )
+    return BucketNotVersioned(
+        f"Projects and files at a path need S3 Versioning, which is {status.value} for this bucket;"
+        " turn it on: `strongroom bucket init`."
+    )

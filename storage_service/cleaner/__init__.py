@@ -1,0 +1,1 @@
+"""Ends what dead attempts, deletions and replacements left behind."""

@@ -1,0 +1,117 @@
+"""The cleaner: ends what dead attempts, deletions and replacements left behind.
+
+Stateless: the next step follows from the row, and a crash is a step not taken. Any number of replicas may
+run; a claim (``FOR UPDATE SKIP LOCKED`` and a raised epoch) gives each blob to one of them.
+
+    expired COMPLETING → roll forward (complete, HEAD, commit), or give up when its data is gone
+    ABORTING, DELETING → remove everything from S3, verify → GONE
+    GONE, after its grace → verify again (late requests) → purged
+
+A row whose work fails, by whatever exception, is released and comes back after a pause that grows; the others
+of its batch go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import structlog
+
+from servicekit import failpoints
+from servicekit.background import BackgroundLoop, Heartbeat
+from storage_service.attempts.completion import complete_multipart
+from storage_service.attempts.removal import RemovalStore, abort_unrecorded_uploads, remove_blob
+from storage_service.metadata.interfaces import CleanerWork, handle_of
+from storage_service.objectstore.errors import StoreError
+from storage_service.objectstore.translation import translated
+from strongroom.errors import BucketNotVersioned, ChecksumMismatch, StrongroomError, UploadLost
+from strongroom.metadata.v1 import blob_pb2
+
+log = structlog.get_logger(__name__)
+
+BEFORE_ROLL_FORWARD_COMMIT = failpoints.register("storage.cleaner.before_t4")
+BEFORE_GONE = failpoints.register("storage.cleaner.before_gone")
+BEFORE_PURGE = failpoints.register("storage.cleaner.before_purge")
+
+BATCH = 50
+PARALLEL = 4
+FULL_HOUSEKEEPING = 200
+"""The smallest batch of metadata_service's housekeeping: where as many rows moved, more are likely."""
+
+
+class CleanerStore(RemovalStore, Protocol):
+    """What cleaning needs of the object store."""
+
+
+class Cleaner:
+    """One per process; ``loop`` runs it."""
+
+    def __init__(
+        self, store: CleanerStore, work: CleanerWork, heartbeat: Heartbeat, *, interval_seconds: float
+    ) -> None:
+        self._store = store
+        self._work = work
+        self._heartbeat = heartbeat
+        self.loop = BackgroundLoop(self.run_once, heartbeat, rest_seconds=interval_seconds)
+
+    async def run_once(self) -> bool:
+        """One claim and its work. Returns whether it found a full batch, so that more is likely. Raises what
+        claiming raises.
+        """
+        claim = await self._work.claim_work(BATCH)
+        slots = asyncio.Semaphore(PARALLEL)
+        async with asyncio.TaskGroup() as group:
+            for blob in claim.blobs:
+                group.create_task(self._clean_one(slots, blob))
+        return len(claim.blobs) == BATCH or claim.housekeeping >= FULL_HOUSEKEEPING
+
+    async def _clean_one(self, slots: asyncio.Semaphore, blob: blob_pb2.Blob) -> None:
+        """Never raises an Exception: the group would cancel the other rows."""
+        async with slots:
+            try:
+                await self._next_step(blob)
+            except (StrongroomError, StoreError) as error:
+                log.warning("cleaner_step_failed", error=type(error).__name__, **_facts(blob))
+                await self._release(blob)
+            except Exception:
+                log.exception("cleaner_step_failed", **_facts(blob))
+                await self._release(blob)
+            self._heartbeat.beat()
+
+    async def _next_step(self, blob: blob_pb2.Blob) -> None:
+        if blob.state == blob_pb2.BLOB_STATE_COMPLETING:
+            await self._roll_forward(blob)
+            return
+        await remove_blob(self._store, blob)
+        await failpoints.hit(BEFORE_PURGE if blob.state == blob_pb2.BLOB_STATE_GONE else BEFORE_GONE)
+        await self._work.finish_removal(handle_of(blob), blob.state)
+
+    async def _roll_forward(self, blob: blob_pb2.Blob) -> None:
+        try:
+            with translated():
+                commit = await complete_multipart(self._store, blob, blob.parts, blob.size_bytes, blob.crc32c)
+                await abort_unrecorded_uploads(self._store, blob)
+        except (UploadLost, ChecksumMismatch, BucketNotVersioned) as error:
+            log.warning("cleaner_gave_up_completion", blob_id=blob.id, reason=error.reason_name)
+            await self._work.abandon(handle_of(blob))
+            self.loop.wake()
+            return
+        commit.doubtful = True  # whoever began this may have a Complete on its way
+        await failpoints.hit(BEFORE_ROLL_FORWARD_COMMIT)
+        await self._work.commit(commit)
+        log.info("cleaner_rolled_forward", blob_id=blob.id)
+
+    async def _release(self, blob: blob_pb2.Blob) -> None:
+        """A claim that can't be given back runs out by itself."""
+        self._heartbeat.failed()
+        try:
+            await self._work.release_work(handle_of(blob))
+        except StrongroomError as error:
+            log.warning("cleaner_release_failed", blob_id=blob.id, reason=error.reason_name)
+        except Exception:
+            log.exception("cleaner_release_failed", blob_id=blob.id)
+
+
+def _facts(blob: blob_pb2.Blob) -> dict[str, str]:
+    return {"blob_id": blob.id, "state": blob_pb2.BlobState.Name(blob.state)}

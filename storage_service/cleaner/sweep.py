@@ -1,0 +1,77 @@
+"""Aborts open multipart uploads that no attempt owns any more: a crash between CreateMultipartUpload and T2
+leaves one, and so does a create that the store applied late or twice.
+
+Most are found with their attempt (its key is its own). Where attempts share a key (paths, projects) nobody
+can tell whose an upload is; but once no attempt at the key may still write, it is nobody's. Keys without a
+row of ours are never touched: the bucket may hold other things.
+
+Nor is an upload that has parts: parts are sent only after T2, so it is recorded, and its attempt's to end.
+Swift goes on listing a completed upload when it fails right after the manifest, and aborting that one would
+delete the parts of a committed object.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import structlog
+
+from storage_service.objectstore.errors import StoreError, UploadNotFound
+from storage_service.objectstore.interface import MultipartWriter, UploadLister
+from storage_service.objectstore.values import ListedUpload
+
+log = structlog.get_logger(__name__)
+
+MOST_KEYS = 1000
+
+
+class SweepStore(MultipartWriter, UploadLister, Protocol):
+    """What sweeping needs of the object store."""
+
+
+class SettledKeys(Protocol):
+    """Which keys nobody writes any more."""
+
+    async def filter_settled_keys(self, keys: list[str]) -> set[str]:
+        """Of ``keys`` (at most 1,000), those with a row and without a writer. Raises StrongroomError."""
+        ...
+
+
+class UploadSweep:
+    """Lists all open uploads of the bucket; a loop repeats it."""
+
+    def __init__(self, store: SweepStore, keys: SettledKeys) -> None:
+        self._store = store
+        self._keys = keys
+
+    async def run_once(self) -> bool:
+        """One sweep. Never says that more is likely. Raises StoreError, StrongroomError.
+
+        The listing comes first: an upload begun after it is not in it, and its attempt counts as a writer.
+        """
+        uploads = await self._store.list_uploads("")
+        for at in range(0, len(uploads), MOST_KEYS):
+            batch = uploads[at : at + MOST_KEYS]
+            settled = await self._keys.filter_settled_keys(sorted({upload.key for upload in batch}))
+            for upload in batch:
+                if upload.key in settled:
+                    await self._abort_safely(upload)
+        return False
+
+    async def _abort_safely(self, upload: ListedUpload) -> None:
+        """One that can't be looked at or aborted is left to the next sweep; the others go on."""
+        try:
+            await self._abort(upload)
+        except StoreError as error:
+            log.warning("upload_sweep_failed", error=type(error).__name__)
+        except Exception:
+            log.exception("upload_sweep_failed")
+
+    async def _abort(self, upload: ListedUpload) -> None:
+        try:
+            if await self._store.list_parts(upload.key, upload.upload_id):
+                return
+            await self._store.abort(upload.key, upload.upload_id)
+        except UploadNotFound:
+            return
+        log.info("upload_sweep_aborted", initiated=upload.initiated.isoformat())

@@ -1,0 +1,1 @@
+"""What bytes are: types, pictures, texts, sizes, parts."""

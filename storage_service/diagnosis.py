@@ -1,0 +1,119 @@
+"""The call from storage_service to metadata_service, tried out: do the two believe each other, and do their
+clocks agree? Readiness asks every few seconds, ``strongroom doctor`` when it is run.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final, Protocol
+
+import structlog
+from grpc import aio
+
+from servicekit import context
+from servicekit.channels import call
+from servicekit.internal_credential import InternalCredential
+from storage_service.objectstore.values import BucketDiagnosis
+from strongroom.errors import (
+    DatabaseUnavailable,
+    DeadlineExceeded,
+    InternalTokenInvalid,
+    ServiceUnavailable,
+    StrongroomError,
+)
+from strongroom.metadata.v1.credential_service_pb2 import CheckCredentialRequest
+from strongroom.metadata.v1.credential_service_pb2_grpc import CredentialServiceStub
+from strongroom.storage.v1 import diagnostics_service_pb2 as pb
+
+CALL_SECONDS: Final = 3.0
+#: From here on the log says that the clocks should be looked at; they are tolerated for much longer.
+WARN_SECONDS: Final = 30.0
+WARN_EVERY_SECONDS: Final = 600.0
+
+log = structlog.get_logger(__name__)
+
+_REFUSED: Final = {
+    "secret": pb.InternalCall.OUTCOME_SECRET_DIFFERS,
+    "unset": pb.InternalCall.OUTCOME_SECRET_DIFFERS,
+    "clock": pb.InternalCall.OUTCOME_CLOCK_DIFFERS,
+}
+
+
+class BucketChecker(Protocol):
+    """Looks at the bucket (``BucketAdmin``)."""
+
+    async def check(self) -> BucketDiagnosis:
+        """What the bucket is like now."""
+        ...
+
+
+class InternalCalls:
+    """Tries out the way to metadata_service; one per process."""
+
+    def __init__(
+        self, channel: aio.Channel, internal: InternalCredential, bucket: BucketChecker | None = None
+    ) -> None:
+        self._bucket = bucket
+        self._stub = CredentialServiceStub(channel)
+        self._internal = internal
+        self._warned: float | None = None
+
+    async def attempt(self) -> pb.InternalCall:
+        """How one call goes; raises nothing."""
+        before = time.time()
+        try:
+            with context.bind(context.RequestContext(request_id=context.current_request_id())):
+                answer = await call(
+                    self._stub.CheckCredential,
+                    CheckCredentialRequest(),
+                    timeout=CALL_SECONDS,
+                    internal=self._internal,
+                    as_caller=False,
+                )
+        except InternalTokenInvalid as error:
+            return _refused(error)
+        except (ServiceUnavailable, DeadlineExceeded, DatabaseUnavailable):
+            return pb.InternalCall(outcome=pb.InternalCall.OUTCOME_UNREACHABLE)
+        except StrongroomError as error:
+            log.warning("internal_call_failed", reason=error.reason_name)
+            return pb.InternalCall(outcome=pb.InternalCall.OUTCOME_FAILED)
+        theirs = answer.time.seconds + answer.time.nanos / 1e9
+        difference = theirs - (before + time.time()) / 2
+        self._look_at(difference)
+        return pb.InternalCall(outcome=pb.InternalCall.OUTCOME_OK, clock_difference_seconds=difference)
+
+    async def diagnose(self) -> pb.DiagnoseResponse:
+        """For whoever mends the installation: the call, and our clock."""
+        response = pb.DiagnoseResponse(internal=await self.attempt())
+        if self._bucket is not None:
+            found = await self._bucket.check()
+            response.bucket.state = found.state.name.lower()
+            response.bucket.advice = found.message
+            response.bucket.region = found.region or ""
+        response.time.GetCurrentTime()
+        return response
+
+    async def works(self) -> bool:
+        """For the probe: whether metadata_service takes our calls."""
+        found = await self.attempt()
+        if found.outcome in _REFUSED.values():
+            log.error("internal_call_refused", outcome=pb.InternalCall.Outcome.Name(found.outcome))
+        return found.outcome == pb.InternalCall.OUTCOME_OK
+
+    def _look_at(self, difference: float) -> None:
+        now = time.monotonic()
+        if abs(difference) < WARN_SECONDS:
+            return
+        if self._warned is None or now - self._warned >= WARN_EVERY_SECONDS:
+            self._warned = now
+            log.warning("clocks_differ", service="metadata_service", seconds=round(difference))
+
+
+def _refused(error: InternalTokenInvalid) -> pb.InternalCall:
+    found = pb.InternalCall(
+        outcome=_REFUSED.get(error.metadata.get("cause", ""), pb.InternalCall.OUTCOME_FAILED)
+    )
+    seconds = error.metadata.get("seconds", "")
+    if seconds.isdecimal():
+        found.clock_difference_seconds = int(seconds)
+    return found

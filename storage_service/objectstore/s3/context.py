@@ -1,0 +1,188 @@
+"""What the parts of the adapter share, and the two ways in which they call the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import quote
+
+from storage_service.objectstore import errors as domain
+from storage_service.objectstore.s3 import errors
+from storage_service.objectstore.s3.credentials import CredentialSource
+from storage_service.objectstore.s3.endpoint import Endpoint
+from storage_service.objectstore.s3.light import Exchange, LightClient, LightRequest
+from storage_service.objectstore.s3.liveness import Liveness
+from storage_service.objectstore.s3.offload import Offload
+from storage_service.objectstore.s3.options import S3Options
+from storage_service.objectstore.s3.replies import require
+from storage_service.objectstore.s3.retry import RetryPolicy
+from storage_service.objectstore.s3.sigv4 import SigV4
+from storage_service.objectstore.s3.wire import Head
+from storage_service.objectstore.values import Doubtful
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_LONGEST_LETTER: Final = 12
+"""Four bytes of UTF-8, each three characters of a URL."""
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class S3Context:
+    """Clients and settings of one bucket. ``on_mid_body`` is told in the middle of each body that is sent."""
+
+    settings: S3Options
+    client: S3Client
+    slow_client: S3Client
+    light: LightClient
+    offload: Offload
+    retry: RetryPolicy
+    credentials: CredentialSource
+    signer: SigV4
+    public_endpoint: Endpoint
+    liveness: Liveness | None = None
+    on_mid_body: Callable[[str], None] | None = None
+
+    def check_key(self, key: str, operation: str) -> None:
+        """A key that the store can't hold is not sent. Raises KeyTooLong."""
+        limit = self.settings.max_key_bytes
+        if len(key) * _LONGEST_LETTER > limit and len(quote(key, safe="/")) > limit:
+            raise domain.KeyTooLong(
+                f"With what stands before it, the path is longer than {limit} bytes (as in a URL), the most"
+                " that the object store can hold; shorten it.",
+                limit=limit,
+                operation=operation,
+            )
+
+    async def control(
+        self,
+        operation: str,
+        call: Callable[[S3Client], T],
+        *,
+        work: float = 0.0,
+        option: str = "",
+        needs: str = "",
+        doubtful: Doubtful | None = None,
+    ) -> T:
+        """A botocore call with retries; ``needs`` is a member that its reply must have. Raises StoreError.
+
+        ``work``: seconds that the store may need for what it is asked, beyond an ordinary reply.
+        """
+        changes = errors.may_change(operation)
+        client = self.slow_client if work else self.client
+        timeout = min(self.settings.reply_timeout + work, self.settings.slow_reply_timeout)
+
+        def blocking() -> T:
+            try:
+                self.credentials.current()  # without any, botocore fails in its own ways
+                reply = call(client)
+                if needs:
+                    require(reply, needs, operation, outcome_unknown=changes)
+                self._heard()
+                return reply
+            except Exception as error:
+                raise self._translated(error, operation, option, parsing=True) from error
+
+        async def attempt() -> T:
+            try:
+                return await self.offload.control(blocking, timeout, slow=work > 0)
+            except TimeoutError as error:
+                raise domain.StoreTimeout(operation=operation, outcome_unknown=changes) from error
+
+        async with self.watched(operation):
+            return await self.retry.run(attempt, doubtful, work=work)
+
+    async def parsed(
+        self,
+        operation: str,
+        call: Callable[[S3Client], T],
+        parse: Callable[[T], R],
+        *,
+        needs: str,
+        work: float = 0.0,
+        option: str = "",
+        doubtful: Doubtful | None = None,
+    ) -> R:
+        """As ``control``, with what ``parse`` makes of the reply; one that it can't read is as good as none,
+        and asked for again. Raises StoreError.
+        """
+
+        def call_and_read(client: S3Client) -> R:
+            reply = call(client)
+            require(reply, needs, operation, outcome_unknown=errors.may_change(operation))
+            return parse(reply)
+
+        return await self.control(operation, call_and_read, work=work, option=option, doubtful=doubtful)
+
+    async def send(
+        self, operation: str, request: LightRequest, *, option: str = "", doubtful: Doubtful | None = None
+    ) -> Head:
+        """A light request that carries bytes, with retries. Raises StoreError."""
+        async with self.watched(operation):
+            return await self.retry.run(
+                lambda: self.offload.write(lambda exchange: self._call(operation, request, exchange, option)),
+                doubtful,
+            )
+
+    async def fetch(self, operation: str, request: LightRequest, parse: Callable[[Head], R]) -> R:
+        """What ``parse`` makes of the answer to a light request that only asks, with retries. Raises
+        StoreError.
+        """
+        async with self.watched(operation):
+            return await self.retry.run(
+                lambda: self.offload.read(
+                    lambda exchange: parse(self._call(operation, request, exchange, ""))
+                )
+            )
+
+    @asynccontextmanager
+    async def watched(self, operation: str) -> AsyncIterator[None]:
+        """Around a call: ended, or refused at once, while the store answers nobody. Raises StoreTimeout."""
+        if self.liveness is None:
+            yield
+            return
+        async with self.liveness.watched(operation, changes=errors.may_change(operation)):
+            yield
+
+    def _call(self, operation: str, request: LightRequest, exchange: Exchange, option: str) -> Head:
+        exchange.sent_at = None
+        try:
+            head = self.light.call(request, exchange)
+        except Exception as error:
+            raise self._of_body(self._translated(error, operation, option), request, exchange) from error
+        self._heard()
+        return head
+
+    def _of_body(
+        self, error: domain.StoreError, request: LightRequest, exchange: Exchange
+    ) -> domain.StoreError:
+        """``error``, with how long nothing moved before it where the request had bytes to send."""
+        if request.size and exchange.sent_at is not None:
+            error.waited = time.monotonic() - exchange.sent_at
+        elif request.size:
+            error.waited = self.settings.read_timeout if isinstance(error, domain.StoreTimeout) else 0.0
+        return error
+
+    def _translated(
+        self, error: Exception, operation: str, option: str, *, parsing: bool = False
+    ) -> domain.StoreError:
+        """``errors.translate``; a reply that says no is a reply."""
+        found = errors.translate(error, operation, option=option, parsing=parsing)
+        if found.http_status is not None:
+            self._heard()
+        return found
+
+    def _heard(self) -> None:
+        if self.liveness is not None:
+            self.liveness.answered()
+
+    def mid_body(self, name: str) -> Callable[[], None] | None:
+        """For LightRequest.mid_body: a call of the hook with the failpoint's name."""
+        hook = self.on_mid_body
+        return None if hook is None else lambda: hook(name)

@@ -1,0 +1,56 @@
+"""Where the keys come from: settings, or botocore's provider chain, which also renews them."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import botocore.session
+
+from storage_service.objectstore.errors import NoCredentials
+from storage_service.objectstore.s3.options import S3Options
+from storage_service.objectstore.s3.sigv4 import Credentials
+
+
+class CredentialSource(Protocol):
+    """Current keys; may block to renew them, so ask on a thread."""
+
+    def current(self) -> Credentials:
+        """Raises NoCredentials."""
+        ...
+
+
+class StaticCredentials:
+    """Keys from the settings."""
+
+    def __init__(self, settings: S3Options) -> None:
+        self._credentials: Credentials | None = None
+        if settings.access_key_id and settings.secret_access_key:
+            self._credentials = Credentials(
+                settings.access_key_id, settings.secret_access_key, settings.session_token
+            )
+
+    def current(self) -> Credentials:
+        """Raises NoCredentials when the settings have none."""
+        if self._credentials is None:
+            raise NoCredentials(operation="sign")
+        return self._credentials
+
+
+class ChainCredentials:
+    """Keys of a botocore session: environment, profile, web identity, container, instance role."""
+
+    def __init__(self, session: botocore.session.Session) -> None:
+        self._session = session
+
+    def current(self) -> Credentials:
+        """Renewed by botocore when they are about to expire.
+
+        Raises NoCredentials when the chain ends empty.
+        """
+        found = self._session.get_credentials()
+        if found is None:
+            raise NoCredentials(operation="sign")
+        frozen = found.get_frozen_credentials()
+        if not frozen.access_key or not frozen.secret_key:
+            raise NoCredentials(operation="sign")
+        return Credentials(frozen.access_key, frozen.secret_key, frozen.token)

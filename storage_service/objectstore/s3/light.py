@@ -1,0 +1,170 @@
+"""The light path: signed requests over pooled connections, blocking, one try each.
+
+Raises ``ReplyError``, ``WireError`` or what the credential source raises; ``errors.translate`` is applied by
+the callers.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from storage_service.objectstore.s3.credentials import CredentialSource
+from storage_service.objectstore.s3.endpoint import Endpoint
+from storage_service.objectstore.s3.errors import ReplyError
+from storage_service.objectstore.s3.options import PayloadSigning
+from storage_service.objectstore.s3.pool import ConnectionPool
+from storage_service.objectstore.s3.sigv4 import (
+    EMPTY_SHA256,
+    UNSIGNED_PAYLOAD,
+    SigV4,
+    encode_query,
+    sha256_of,
+)
+from storage_service.objectstore.s3.wire import Broken, Connection, Head, WireError, request_head
+from storage_service.objectstore.values import Chunk
+
+_USER_AGENT = "strongroom"
+
+
+class Exchange:
+    """Lets the event loop end a request that a thread is busy with, whenever it is."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._connection: Connection | None = None
+        self._aborted = False
+        self.sent_at: float | None = None
+        """When the whole request was out (``time.monotonic``); None until then."""
+
+    def attach(self, connection: Connection | None) -> None:
+        """The thread uses this connection from now on; None: no longer. Raises Broken after an abort."""
+        with self._lock:
+            self._connection = connection
+            if self._aborted and connection is not None:
+                connection.close()
+                raise Broken("aborted", sent=False)
+
+    def abort(self) -> None:
+        """End the exchange: its thread fails within moments with Broken."""
+        with self._lock:
+            self._aborted = True
+            if self._connection is not None:
+                self._connection.abort()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LightRequest:
+    """One request on a key. ``headers`` have lower-case names; ``mid_body``: see Connection.send."""
+
+    method: str
+    key: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    chunks: Sequence[Chunk] = ()
+    size: int = 0
+    mid_body: Callable[[], None] | None = None
+
+
+class LightClient:
+    """Threads share it; each call is one request on one connection."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        pool: ConnectionPool,
+        signer: SigV4,
+        credentials: CredentialSource,
+        sign_payload: PayloadSigning,
+    ) -> None:
+        self._endpoint = endpoint
+        self._pool = pool
+        self._signer = signer
+        self._credentials = credentials
+        trusted_path = endpoint.secure or endpoint.loopback
+        self._signs_payload = sign_payload == "always" or (sign_payload == "auto" and not trusted_path)
+
+    def call(self, request: LightRequest, exchange: Exchange) -> Head:
+        """Send, and read the whole, small reply; only success (2xx) returns."""
+        connection, head = self._begin(request, exchange)
+        reusable = False
+        try:
+            body = connection.read_small_body(head)
+            reusable = head.keep_alive
+        finally:
+            exchange.attach(None)
+            self._pool.give_back(connection, reusable=reusable)
+        _raise_for_status(head, body)
+        return Head(head.status, head.headers, body, complete=True, keep_alive=head.keep_alive)
+
+    def open(self, request: LightRequest, exchange: Exchange) -> tuple[Connection, Head]:
+        """Send, and leave the body of a success unread on its connection; the caller gives that back."""
+        connection, head = self._begin(request, exchange)
+        if head.status < 300:
+            return connection, head
+        reusable = False
+        try:
+            body = connection.read_small_body(head)
+            reusable = head.keep_alive
+        finally:
+            exchange.attach(None)
+            self._pool.give_back(connection, reusable=reusable)
+        _raise_for_status(head, body)
+        raise AssertionError("unreachable: a status of 300 and above is an error")
+
+    def give_back(self, connection: Connection, *, reusable: bool) -> None:
+        """Return what ``open`` handed out."""
+        self._pool.give_back(connection, reusable=reusable)
+
+    def close(self) -> None:
+        """Close idle connections."""
+        self._pool.close()
+
+    def _begin(self, request: LightRequest, exchange: Exchange) -> tuple[Connection, Head]:
+        head_bytes = self._head_bytes(request)
+        connection = self._pool.take()
+        exchange.attach(connection)
+        try:
+            try:
+                connection.send(head_bytes, request.chunks, request.mid_body)
+                exchange.sent_at = time.monotonic()
+            except WireError:
+                answered = connection.read_last_words()
+                if answered is None:
+                    raise
+                return connection, answered
+            return connection, connection.read_head(bodiless=request.method == "HEAD")
+        except BaseException:
+            exchange.attach(None)
+            connection.close()
+            raise
+
+    def _head_bytes(self, request: LightRequest) -> bytes:
+        path, query = self._endpoint.path_of(request.key), encode_query(request.query)
+        headers = {"host": self._endpoint.host_header, **request.headers}
+        signed = self._signer.sign(
+            request.method,
+            path,
+            query,
+            headers,
+            payload_hash=self._payload_hash(request),
+            credentials=self._credentials.current(),
+            now=datetime.now(UTC),
+        )
+        signed["user-agent"] = _USER_AGENT
+        if request.method in {"PUT", "POST"}:
+            signed["content-length"] = str(request.size)
+        return request_head(request.method, path, query, signed)
+
+    def _payload_hash(self, request: LightRequest) -> str:
+        if not request.chunks:
+            return EMPTY_SHA256
+        return sha256_of(request.chunks) if self._signs_payload else UNSIGNED_PAYLOAD
+
+
+def _raise_for_status(head: Head, body: bytes) -> None:
+    if not 200 <= head.status < 300:
+        raise ReplyError(head.status, head.headers, body)

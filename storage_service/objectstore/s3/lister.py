@@ -1,0 +1,93 @@
+"""Listings: whole and in order, or an error."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+from storage_service.objectstore.errors import StoreUnavailable
+from storage_service.objectstore.s3.attributes import needed_etag, utc
+from storage_service.objectstore.s3.context import S3Context
+from storage_service.objectstore.s3.replies import next_page
+from storage_service.objectstore.values import ListedObject, ListedVersion
+
+
+class S3Lister:
+    """ObjectLister."""
+
+    def __init__(self, context: S3Context) -> None:
+        self._context = context
+
+    async def list_objects(self, prefix: str) -> AsyncIterator[Sequence[ListedObject]]:
+        """See ObjectLister.list_objects."""
+        last_key = ""
+        following: dict[str, Any] = {}
+        while True:
+            objects, page = await self._context.parsed(
+                "ListObjectsV2",
+                lambda s3, at=following: s3.list_objects_v2(  # type: ignore[misc]
+                    Bucket=self._context.settings.bucket, Prefix=prefix, **at
+                ),
+                lambda reply: ([_object(found) for found in reply.get("Contents", [])], reply),
+                needs="IsTruncated",
+            )
+            for found in objects:
+                last_key = _ascending(last_key, found.key, prefix, strictly=True)
+            following = next_page(page, following, {"NextContinuationToken": "ContinuationToken"})
+            yield objects
+            if not following:
+                return
+
+    async def list_versions(self, prefix: str) -> AsyncIterator[Sequence[ListedVersion]]:
+        """See ObjectLister.list_versions."""
+        last_key = ""
+        following: dict[str, Any] = {}
+        while True:
+            versions, page = await self._context.parsed(
+                "ListObjectVersions",
+                lambda s3, at=following: s3.list_object_versions(  # type: ignore[misc]
+                    Bucket=self._context.settings.bucket, Prefix=prefix, **at
+                ),
+                lambda reply: (_versions(reply), reply),
+                needs="IsTruncated",
+            )
+            for found in versions:
+                last_key = _ascending(last_key, found.key, prefix, strictly=False)
+            following = next_page(
+                page, following, {"NextKeyMarker": "KeyMarker", "NextVersionIdMarker": "VersionIdMarker"}
+            )
+            yield versions
+            if not following:
+                return
+
+
+def _object(found: Any) -> ListedObject:
+    return ListedObject(found["Key"], found["Size"], needed_etag(found), utc(found["LastModified"]))
+
+
+def _versions(reply: Any) -> list[ListedVersion]:
+    """By key, the newest first."""
+    return sorted(
+        [_version(found, marker=False) for found in reply.get("Versions", [])]
+        + [_version(found, marker=True) for found in reply.get("DeleteMarkers", [])],
+        key=lambda found: (found.key, not found.is_latest, -found.last_modified.timestamp()),
+    )
+
+
+def _version(found: Any, *, marker: bool) -> ListedVersion:
+    return ListedVersion(
+        key=found["Key"],
+        version_id=found["VersionId"],
+        is_latest=found["IsLatest"],
+        is_delete_marker=marker,
+        size=0 if marker else found["Size"],
+        etag="" if marker else needed_etag(found),
+        last_modified=utc(found["LastModified"]),
+    )
+
+
+def _ascending(last: str, key: str, prefix: str, *, strictly: bool) -> str:
+    """Keys come in UTF-8 order, which is the order of Python's strings; a repeated page breaks it."""
+    if not key.startswith(prefix) or key < last or (strictly and key == last):
+        raise StoreUnavailable("The object store's listing is out of order or repeats itself.")
+    return key

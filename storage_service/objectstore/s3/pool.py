@@ -1,0 +1,78 @@
+"""Keep-alive connections to one endpoint, shared by threads.
+
+The last used is used next, so idle ones age out.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+
+from storage_service.objectstore.s3.endpoint import Endpoint
+from storage_service.objectstore.s3.wire import Connection, Timeouts
+
+MAX_IDLE_SECONDS = 15.0
+"""Shorter than the 20 s after which AWS closes idle connections."""
+
+
+class ConnectionPool:
+    """Hands out a connection to one thread at a time.
+
+    The number in use is bounded by the threads that ask.
+    """
+
+    def __init__(
+        self, endpoint: Endpoint, context: ssl.SSLContext | None, timeouts: Timeouts, max_idle: int
+    ) -> None:
+        self._endpoint = endpoint
+        self._context = context
+        self._timeouts = timeouts
+        self._max_idle = max_idle
+        self._idle: list[Connection] = []
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def take(self) -> Connection:
+        """An idle connection that still stands, or a new one. Raises ConnectFailed, TimedOut."""
+        while True:
+            with self._lock:
+                connection = self._idle.pop() if self._idle else None
+            if connection is None:
+                return Connection.open(self._endpoint, self._context, self._timeouts)
+            if time.monotonic() - connection.idle_since < MAX_IDLE_SECONDS and not connection.is_stale():
+                return connection
+            connection.close()
+
+    def give_back(self, connection: Connection, *, reusable: bool) -> None:
+        """After an exchange.
+
+        ``reusable`` only when its reply was read to the end and may be followed by another.
+        """
+        if reusable:
+            connection.idle_since = time.monotonic()
+            with self._lock:
+                if not self._closed and len(self._idle) < self._max_idle:
+                    self._idle.append(connection)
+                    return
+        connection.close()
+
+    def close(self) -> None:
+        """Close what is idle; connections in use are closed when they come back."""
+        with self._lock:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+
+def tls_context(*, verify: bool, ca_bundle: str | None) -> ssl.SSLContext:
+    """TLS as a client, against the system's or the given authorities.
+
+    ``verify`` False accepts any certificate.
+    """
+    context = ssl.create_default_context(cafile=ca_bundle)
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,179 @@
+"""An open GetObject body.
+
+Read on the event loop (over TLS: on threads), one chunk ahead of its consumer, and taken up again where it
+broke.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from storage_service.objectstore.errors import StoreUnavailable
+from storage_service.objectstore.s3 import errors
+from storage_service.objectstore.s3.attributes import content_range, object_info
+from storage_service.objectstore.s3.context import S3Context
+from storage_service.objectstore.s3.light import Exchange, LightRequest
+from storage_service.objectstore.s3.wire import Connection, Head
+from storage_service.objectstore.values import ObjectInfo, ObjectRef
+
+FIRST_READ = 64 * 1024
+"""The first read is short, so that the first byte does not wait for a whole chunk."""
+_OPERATION = "GetObject"
+
+
+class S3Stream:
+    """ObjectStream. Made by S3Reader.open: ``start``, then iterate once, then ``close``."""
+
+    def __init__(
+        self, context: S3Context, ref: ObjectRef, *, offset: int, length: int | None, if_match: str | None
+    ) -> None:
+        self._context = context
+        self._ref = ref
+        self.offset = offset
+        self._wanted = length
+        self._if_match = if_match
+        self.length = 0
+        self._info: ObjectInfo | None = None
+        self._exchange = Exchange()
+        self._connection: Connection | None = None
+        self._early = b""
+        self._left_in_reply = 0
+        self._keep_alive = False
+        self._received = 0
+        self._ahead: asyncio.Task[bytes] | None = None
+
+    @property
+    def info(self) -> ObjectInfo:
+        """Of the whole object."""
+        if self._info is None:
+            raise RuntimeError("the stream is not open")
+        return self._info
+
+    async def start(self) -> None:
+        """Send the request and take in the head of the reply. Raises StoreError."""
+        if self._wanted == 0:
+            await self._start_without_bytes()
+            return
+        async with self._context.watched(_OPERATION):
+            info, available = await self._context.retry.run(self._request)
+        self._info = info
+        self.length = available if self._wanted is None else min(available, self._wanted)
+
+    def start_empty(self, info: ObjectInfo) -> None:
+        """For an empty object, of which no range can be asked."""
+        self._info, self.length = info, 0
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while self._received < self.length:
+            self._ahead = self._ahead or self._fetch_ahead()
+            data = await asyncio.shield(self._ahead)
+            self._ahead = None
+            self._received += len(data)
+            if self._received < self.length:
+                self._ahead = self._fetch_ahead()
+            yield data
+
+    async def close(self) -> None:
+        """Keep the connection when the body was read to its end, else drop it. No thread is left behind."""
+        if self._ahead is not None:
+            self._exchange.abort()
+            self._ahead.cancel()
+            await asyncio.gather(self._ahead, return_exceptions=True)
+            self._ahead = None
+        self._drop_connection(reusable=self._left_in_reply == 0 and self._keep_alive)
+
+    def _fetch_ahead(self) -> asyncio.Task[bytes]:
+        return asyncio.create_task(self._fetch())
+
+    async def _fetch(self) -> bytes:
+        async with self._context.watched(_OPERATION):
+            return await self._context.retry.run(self._next_chunk)
+
+    async def _next_chunk(self) -> bytes:
+        """The next piece; a connection lost meanwhile is replaced, at the byte where it broke."""
+        if self._connection is None:
+            await self._request()
+        if self._early:
+            data, self._early = self._early, b""
+            return data[: self.length - self._received]
+        size = min(self._step(), self.length - self._received)
+        connection = self._connection
+        if connection is None:
+            raise StoreUnavailable(operation=_OPERATION)
+        try:
+            if connection.loop_reads:
+                data = await connection.receive(size)
+            else:
+                data = await self._context.offload.read(
+                    lambda _: connection.read_exactly(size), self._exchange
+                )
+        except Exception as error:
+            self._drop_connection(reusable=False)
+            raise errors.translate(error, _OPERATION) from error
+        self._left_in_reply -= len(data)
+        return data
+
+    def _step(self) -> int:
+        """Pieces grow with what was taken: a reader that takes nothing holds small ones."""
+        most = self._context.settings.read_chunk_size
+        return min(most, max(FIRST_READ, 2 * self._received))
+
+    async def _request(self) -> tuple[ObjectInfo, int]:
+        """Ask for what is still missing; returns the object's facts and how many bytes the reply holds."""
+        exchange = self._exchange = Exchange()
+        head = await self._context.offload.read(self._open, exchange)
+        try:
+            info = object_info(self._ref.key, head.headers)
+            available = self._check_range(head, info)
+        except StoreUnavailable:
+            self._drop_connection(reusable=False)
+            raise
+        self._early, self._keep_alive = head.early, head.keep_alive
+        self._left_in_reply = available - len(head.early)
+        return info, available
+
+    def _open(self, exchange: Exchange) -> Head:
+        try:
+            # kept at once: if the waiting task is cancelled in this moment, close() still finds it
+            self._connection, head = self._context.light.open(self._light_request(), exchange)
+        except Exception as error:
+            raise errors.translate(error, _OPERATION) from error
+        return head
+
+    def _light_request(self) -> LightRequest:
+        headers = {"x-amz-checksum-mode": "ENABLED"}
+        start = self.offset + self._received
+        if start or self._wanted is not None:
+            end = "" if self._wanted is None else str(self.offset + self._wanted - 1)
+            headers["range"] = f"bytes={start}-{end}"
+        # a resumed read must not continue in another object
+        etag = self._info.etag if self._info is not None else self._if_match
+        if etag:
+            headers["if-match"] = f'"{etag}"'
+        query = {} if self._ref.version_id is None else {"versionId": self._ref.version_id}
+        return LightRequest(method="GET", key=self._ref.key, query=query, headers=headers)
+
+    def _check_range(self, head: Head, info: ObjectInfo) -> int:
+        start = self.offset + self._received
+        part = content_range(head.headers)
+        if part is not None and part[0] == start:
+            return part[1] - part[0] + 1
+        if part is None and head.status == 200 and start == 0:
+            return info.size
+        raise StoreUnavailable("The object store answered with another range than asked for.")
+
+    async def _start_without_bytes(self) -> None:
+        """No byte is wanted: the facts and the conditions still are."""
+        from_end = S3Stream(self._context, self._ref, offset=self.offset, length=1, if_match=self._if_match)
+        try:
+            await from_end.start()
+            self._info = from_end.info
+        finally:
+            await from_end.close()
+
+    def _drop_connection(self, *, reusable: bool) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            self._exchange.attach(None)
+            self._context.light.give_back(connection, reusable=reusable)

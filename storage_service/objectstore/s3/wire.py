@@ -1,0 +1,331 @@
+"""One HTTP/1.1 connection to the store: a request whose body is a list of buffers, and its reply.
+
+Sockets are the standard library's, replies are parsed by httptools (llhttp); what is here is only the loop
+between them. Measured on one core, CPU of a 64 KiB PUT to a local sink, signing included: urllib3 PoolManager
+242 µs, urllib3's connection alone 174, http.client 126, this 62. It also keeps two promises that those
+cannot: a deadline for the whole head of a reply, however slowly it drips in, and an ``abort`` from another
+thread, after which a cancelled upload keeps neither its bytes nor its thread.
+"""
+
+from __future__ import annotations
+
+import io
+import select
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httptools
+
+from storage_service.objectstore.s3 import arrival
+from storage_service.objectstore.s3.endpoint import Endpoint
+from storage_service.objectstore.values import Chunk
+
+MAX_SMALL_BODY = 256 * 1024
+"""Replies that are read whole (errors, confirmations) may not be longer."""
+_RECEIVE_SIZE = 64 * 1024
+_MAX_HEAD = 64 * 1024
+_LAST_WORDS_TIMEOUT = 0.5
+
+
+class WireError(Exception):
+    """The exchange failed below HTTP. ``sent``: the store may have seen the request."""
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        super().__init__(message)
+        self.sent = sent
+
+
+class ConnectFailed(WireError):
+    """No connection: name, address, port or TLS."""
+
+
+class TimedOut(WireError):
+    """A time limit passed."""
+
+
+class Broken(WireError):
+    """The connection ended, or what came over it is not HTTP."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: to connect, for one network operation, for the whole head of the reply."""
+
+    connect: float
+    operation: float
+    reply: float
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Status and headers (lower-case names) of a reply.
+
+    ``early`` holds the body bytes that came with them.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    early: bytes
+    complete: bool
+    keep_alive: bool
+
+
+class _Collector:
+    """Callbacks of httptools for one reply; an interim one (1xx) is followed by the next."""
+
+    def __init__(self) -> None:
+        self.on_message_begin()
+
+    def on_message_begin(self) -> None:
+        self.headers: dict[str, str] = {}
+        self.body: list[bytes] = []
+        self.head_done = False
+        self.complete = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        self.head_done = True
+
+    def on_body(self, body: bytes) -> None:
+        self.body.append(body)
+
+    def on_message_complete(self) -> None:
+        self.complete = True
+
+
+class Connection:
+    """One exchange at a time, by one thread or (``receive``) by the event loop; only ``abort`` may be called
+    from elsewhere.
+    """
+
+    def __init__(self, sock: socket.socket, timeouts: Timeouts) -> None:
+        self._sock = sock
+        self._timeouts = timeouts
+        self._reader = io.BufferedReader(socket.SocketIO(sock, "r"))
+        self.idle_since = 0.0
+
+    @classmethod
+    def open(cls, endpoint: Endpoint, context: ssl.SSLContext | None, timeouts: Timeouts) -> Connection:
+        """Connect, with TLS when there is a context. Raises ConnectFailed, TimedOut."""
+        try:
+            sock = socket.create_connection((endpoint.host, endpoint.port), timeouts.connect)
+        except TimeoutError as error:
+            raise TimedOut("connecting took too long", sent=False) from error
+        except OSError as error:
+            raise ConnectFailed("cannot connect", sent=False) from error
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if context is None:
+            return cls(sock, timeouts)
+        try:
+            return cls(context.wrap_socket(sock, server_hostname=endpoint.host), timeouts)
+        except OSError as error:  # ssl.SSLError is one
+            sock.close()
+            raise ConnectFailed("TLS handshake failed", sent=False) from error
+
+    def close(self) -> None:
+        """Give the socket back; pending data is lost."""
+        self._sock.close()
+
+    def abort(self) -> None:
+        """From any thread: end whatever the connection's own thread waits for."""
+        try:
+            # the plain socket's method: SSLSocket.shutdown would drop to clear text under a running write
+            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+        except OSError:
+            return  # not connected any more, which is what was wanted
+
+    def is_stale(self) -> bool:
+        """Something to read on an idle connection: the store closed it, or is out of step."""
+        poll = select.poll()
+        poll.register(self._sock, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def send(self, head: bytes, chunks: Sequence[Chunk], mid_body: Callable[[], None] | None = None) -> None:
+        """Send a request; ``mid_body`` is called when half of the body is out. Raises TimedOut, Broken."""
+        self._sock.settimeout(self._timeouts.operation)
+        try:
+            if mid_body is None:
+                self._send_all([head, *chunks])
+                return
+            first, second = _halves(chunks)
+            self._send_all([head, *first])
+            mid_body()
+            self._send_all(second)
+        except TimeoutError as error:
+            raise TimedOut("sending took too long", sent=True) from error
+        except OSError as error:
+            raise Broken("the connection broke while sending", sent=True) from error
+
+    def _send_all(self, buffers: list[Chunk]) -> None:
+        """Buffer by buffer; the head and a small body in one packet where the socket can do that."""
+        if len(buffers) > 1 and not isinstance(self._sock, ssl.SSLSocket):
+            sent = self._sock.sendmsg(buffers[:2])
+            while buffers and sent >= len(buffers[0]):
+                sent -= len(buffers.pop(0))
+            if sent:
+                buffers[0] = memoryview(buffers[0])[sent:]
+        for buffer in buffers:
+            # not sendall, whose time limit is for all of it: a body may be slow as long as it moves
+            view = memoryview(buffer)
+            while view:
+                view = view[self._sock.send(view) :]
+
+    def read_head(self, *, bodiless: bool = False) -> Head:
+        """The reply's status and headers, within the reply deadline. ``bodiless``: the answer to a HEAD.
+
+        Raises TimedOut, Broken.
+        """
+        collector, received = _Collector(), 0
+        parser = httptools.HttpResponseParser(collector)
+        deadline = time.monotonic() + self._timeouts.reply
+        while not (collector.head_done and parser.get_status_code() >= 200):
+            data = self._receive(deadline)
+            received += len(data)
+            if not data or received > _MAX_HEAD + _RECEIVE_SIZE:
+                raise Broken("the connection ended before the reply", sent=True)
+            self._feed(parser, data)
+        complete = collector.complete or bodiless
+        early = b"" if bodiless else b"".join(collector.body)
+        head = Head(
+            parser.get_status_code(), collector.headers, early, complete, _stays_open(parser, collector)
+        )
+        if complete or _content_length(head) is not None:
+            return head
+        return self._read_unsized(parser, collector, deadline, head)
+
+    def read_small_body(self, head: Head) -> bytes:
+        """The rest of a reply that is expected to be short. Raises Broken, TimedOut."""
+        if head.complete:
+            return head.early
+        length = _content_length(head) or 0
+        if length > MAX_SMALL_BODY:
+            raise Broken("an unexpectedly large reply", sent=True)
+        deadline = time.monotonic() + self._timeouts.reply
+        body = head.early
+        while len(body) < length:
+            data = self._receive(deadline)
+            if not data:
+                raise Broken("the reply broke off", sent=True)
+            body += data
+        return body
+
+    def read_exactly(self, size: int) -> bytes:
+        """The next ``size`` bytes of a body, read into one buffer.
+
+        Raises Broken, TimedOut (of one operation).
+        """
+        self._sock.settimeout(self._timeouts.operation)
+        with _inside_body():
+            data: bytes = self._reader.read(size)
+        if len(data) != size:
+            raise Broken("the body broke off", sent=True)
+        return data
+
+    @property
+    def loop_reads(self) -> bool:
+        """``receive`` is the way to read a body here; else ``read_exactly``, on a thread. Never both."""
+        return not isinstance(self._sock, ssl.SSLSocket)
+
+    async def receive(self, size: int) -> bytes:
+        """As ``read_exactly``, on the event loop."""
+        with _inside_body():
+            data = await arrival.receive(self._sock, size, self._timeouts.operation)
+        if len(data) != size:
+            raise Broken("the body broke off", sent=True)
+        return data
+
+    def _read_unsized(
+        self, parser: httptools.HttpResponseParser, collector: _Collector, deadline: float, head: Head
+    ) -> Head:
+        """Chunked, or until the end of the connection: errors of some stores, never object bodies."""
+        chunked = "transfer-encoding" in head.headers
+        while not collector.complete:
+            data = self._receive(deadline)
+            if not data and chunked:
+                raise Broken("the reply broke off", sent=True)
+            if not data:
+                break
+            self._feed(parser, data)
+            if sum(map(len, collector.body)) > MAX_SMALL_BODY:
+                raise Broken("an unexpectedly large reply", sent=True)
+        keep_alive = collector.complete and head.keep_alive
+        return Head(head.status, head.headers, b"".join(collector.body), complete=True, keep_alive=keep_alive)
+
+    def _receive(self, deadline: float) -> bytes:
+        remaining = deadline - time.monotonic()
+        if remaining <= 0:
+            raise TimedOut("the reply took too long", sent=True)
+        try:
+            self._sock.settimeout(remaining)
+            return self._sock.recv(_RECEIVE_SIZE)
+        except TimeoutError as error:
+            raise TimedOut("the reply took too long", sent=True) from error
+        except OSError as error:
+            raise Broken("the connection broke before the reply", sent=True) from error
+
+    def _feed(self, parser: httptools.HttpResponseParser, data: bytes) -> None:
+        try:
+            parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            raise Broken("the answer is not HTTP", sent=True) from error
+
+    def read_last_words(self) -> Head | None:
+        """After a failed send: the error that the store may have answered before it hung up."""
+        self._timeouts = Timeouts(0, _LAST_WORDS_TIMEOUT, _LAST_WORDS_TIMEOUT)
+        try:
+            head = self.read_head()
+            return Head(
+                head.status, head.headers, self.read_small_body(head), complete=True, keep_alive=False
+            )
+        except WireError:
+            return None
+
+
+@contextmanager
+def _inside_body() -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise TimedOut("the body stalled", sent=True) from error
+    except OSError as error:
+        raise Broken("the connection broke inside the body", sent=True) from error
+
+
+def _halves(chunks: Sequence[Chunk]) -> tuple[list[Chunk], list[Chunk]]:
+    """The same bytes, cut in the middle without copying."""
+    room = sum(len(chunk) for chunk in chunks) // 2
+    first: list[Chunk] = []
+    second: list[Chunk] = []
+    for chunk in chunks:
+        view = memoryview(chunk)
+        first.append(view[:room])
+        second.append(view[room:])
+        room = max(0, room - len(view))
+    return first, second
+
+
+def _content_length(head: Head) -> int | None:
+    text = head.headers.get("content-length", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else None
+
+
+def _stays_open(parser: httptools.HttpResponseParser, collector: _Collector) -> bool:
+    """RFC 9112 section 9.3; the parser itself answers it only before the message is complete."""
+    options = collector.headers.get("connection", "").lower()
+    return "close" not in options and (parser.get_http_version() == "1.1" or "keep-alive" in options)
+
+
+def request_head(method: str, path: str, query: str, headers: Mapping[str, str]) -> bytes:
+    """Request line and headers. Raises ValueError for a header value that could break out of its line."""
+    lines = [f"{method} {path}{'?' if query else ''}{query} HTTP/1.1"]
+    for name, text in headers.items():
+        if not text.isascii() or not text.isprintable():
+            raise ValueError(f"header {name} holds characters that HTTP headers cannot carry")
+        lines.append(f"{name}: {text}")
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("ascii")

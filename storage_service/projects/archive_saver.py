@@ -1,0 +1,100 @@
+"""SaveProjectArchive: a ZIP becomes the project's next version, or nothing.
+
+The ZIP is kept as a temporary object (``archives.spool``), because its table of contents stands at its end;
+then its
+files are read front to back and saved like those of SaveProject. Nothing is visible before the last check
+has passed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from storage_service.attempts.budget import ByteBudget
+from storage_service.objectstore.translation import translated
+from storage_service.projects.archives.spool import Spool, SpooledBody
+from storage_service.projects.archives.zip_in import SEGMENT_BYTES, ZippedFile, ZipReader
+from storage_service.projects.archives.zip_refusals import refused
+from storage_service.projects.runner import OpenSave, SaveRunner
+from storage_service.projects.saver import ContentsSaver, begin_request, commit_request
+from storage_service.projects.stream import ArchiveStream, BodyDigest
+from storage_service.projects.tech_stack import MAX_MANIFEST_BYTES, TechStack
+from storage_service.projects.writer import NewFile
+from strongroom.errors import SizeLimitExceeded
+from strongroom.metadata.v1 import project_save_service_pb2 as pb
+from strongroom.storage.v1.project_pb2 import SaveProjectArchiveRequest
+
+ZIP_TYPE = "application/zip"
+
+
+class ArchiveSaver:
+    """The use case; one instance per process.
+
+    ``memory``: what readers of archives may hold beside the files on their way to S3 (one segment and one
+    packed file
+    each); taken before, and given back without waiting for, the budget of bodies.
+    """
+
+    def __init__(self, contents: ContentsSaver, runner: SaveRunner, spool: Spool, memory: ByteBudget) -> None:
+        self._contents = contents
+        self._runner = runner
+        self._spool = spool
+        self._memory = memory
+
+    async def save(self, requests: AsyncIterator[SaveProjectArchiveRequest]) -> pb.CommitSaveResponse:
+        """Raises ArchiveInvalid {rule, entry}, and what ProjectSaver.save raises."""
+        stream = ArchiveStream(requests)
+        spec = await stream.spec()
+        await self._runner.check()
+        with translated():
+            async with self._spool.keep(self._limited(stream), ZIP_TYPE, spec.user_id) as body:
+                return await self._save(spec_request=begin_request(spec, "archive"), body=body, stream=stream)
+
+    async def _save(
+        self, spec_request: pb.BeginSaveRequest, body: SpooledBody, stream: ArchiveStream
+    ) -> pb.CommitSaveResponse:
+        async def content() -> bytes:
+            return stream.digest.sha256
+
+        async with self._memory.reserve(SEGMENT_BYTES + self._contents.limits.max_file_bytes):
+            return await self._runner.run(
+                spec_request, lambda save: self._write(save, body, stream.digest.sha256), content
+            )
+
+    async def _write(self, save: OpenSave, body: SpooledBody, content: bytes) -> pb.CommitSaveRequest:
+        archive = ZipReader(body, body.size, self._contents.limits)
+        await archive.open()
+        stack = TechStack()
+        async with self._contents.writer(save) as writer:
+            async for file in archive.files():
+                await writer.room(file.size)
+                unpacked = await file.read()
+                if stack.see(file.path):
+                    stack.read(file.path, unpacked[: MAX_MANIFEST_BYTES + 1])
+                await writer.add(await self._new_file(file, unpacked))
+                del unpacked
+        return commit_request(save, writer, stack, content)
+
+    async def _new_file(self, file: ZippedFile, unpacked: bytes) -> NewFile:
+        digest = BodyDigest()
+        await digest.feed(unpacked)
+        chunks = (unpacked,) if unpacked else ()
+        return self._contents.new_file(file.path, digest, chunks, executable=file.executable)
+
+    async def _limited(self, stream: ArchiveStream) -> AsyncIterator[bytes]:
+        """The body, as long as it may still be an archive of a project. Raises ArchiveInvalid,
+        SizeLimitExceeded.
+        """
+        limit = self._contents.limits.max_archive_bytes
+        head = b""
+        async for chunk in stream.chunks():
+            if len(head) < 2:
+                head += chunk[:2]
+                if not b"PK".startswith(head[:2]):
+                    raise refused("no_zip", "this is no ZIP")
+            if stream.digest.size > limit:
+                raise SizeLimitExceeded(
+                    f"the archive is larger than the limit of {limit} bytes for project archives",
+                    metadata={"limit": str(limit), "family": "project archives"},
+                )
+            yield chunk

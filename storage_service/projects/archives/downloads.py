@@ -1,0 +1,71 @@
+"""DownloadArchive: a project's version, or all of the caller's files below a key prefix, as one ZIP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC
+from typing import Protocol
+
+from storage_service.metadata.project_interfaces import ProjectReader
+from storage_service.objectstore.values import ObjectRef
+from storage_service.projects.archives.sources import ArchiveSource, StoredFile
+from storage_service.projects.archives.zip_out import BodySizeChanged, ZipStream
+from storage_service.projects.file_types import is_compressed
+from storage_service.reading.committed import Committed
+from strongroom.errors import ObjectLost
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.storage.v1.download_pb2 import DownloadArchiveRequest
+
+
+class FileLister(Protocol):
+    """Lists the caller's files."""
+
+    def files_below(self, prefix: str, user_id: str) -> AsyncIterator[Sequence[File]]:
+        """Pages in key order."""
+        ...
+
+
+class ArchiveDownloader:
+    """The use case; one instance per process."""
+
+    def __init__(self, source: ArchiveSource, files: FileLister, projects: ProjectReader) -> None:
+        self._source = source
+        self._files = files
+        self._projects = projects
+
+    async def chunks(self, request: DownloadArchiveRequest) -> AsyncIterator[bytes]:
+        """The ZIP, piece by piece; the same content gives the same bytes.
+
+        Raises ProjectNotFound, VersionNotFound; ObjectLost when a file goes away under the download.
+        """
+        if request.WhichOneof("source") == "project":
+            files = self._project_files(request)
+        else:
+            files = self._files_below(request)
+        async with self._source.entries(files) as entries:
+            try:
+                async for piece in ZipStream().chunks(entries):
+                    yield piece
+            except BodySizeChanged as error:
+                raise ObjectLost("a stored object is not as long as it was; tell the operator") from error
+
+    async def _project_files(self, request: DownloadArchiveRequest) -> AsyncIterator[StoredFile]:
+        name = request.project
+        async for _, files in self._projects.project_files(name.slug, name.version, request.user_id):
+            for file in files:
+                compress = not is_compressed(file.content_type)
+                ref = ObjectRef(file.key, file.version_id)
+                committed = Committed(ref, file.etag, file.size_bytes, file.crc32c)
+                modified = file.create_time.ToDatetime(UTC)
+                yield StoredFile(file.path, committed, modified, compress, file.executable)
+
+    async def _files_below(self, request: DownloadArchiveRequest) -> AsyncIterator[StoredFile]:
+        """Names are the keys, without the folders of the prefix."""
+        folders = request.key_prefix.rpartition("/")[0]
+        cut = len(folders) + 1 if folders else 0
+        async for files in self._files.files_below(request.key_prefix, request.user_id):
+            for file in files:
+                compress = not is_compressed(file.content_type)
+                ref = ObjectRef(file.key, file.version_id or None)
+                committed = Committed(ref, file.etag, file.size_bytes, file.crc32c)
+                yield StoredFile(file.key[cut:], committed, file.update_time.ToDatetime(UTC), compress)

@@ -1,0 +1,115 @@
+"""Stored objects on their way into a ZIP: small ones are fetched ahead, in order, large ones stream when
+their turn comes.
+
+A request to S3 takes milliseconds whatever its size, so an archive of many small files would wait most of
+the time.
+Memory: at most ``AHEAD`` bodies of up to ``SMALL_BYTES`` for each archive, taken from a budget of the
+process; where
+there is none, nothing is fetched ahead.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from storage_service.attempts.budget import ByteBudget
+from storage_service.objectstore.interface import ObjectReader
+from storage_service.projects.archives.zip_out import ZipEntry
+from storage_service.reading.committed import Committed, open_committed
+
+AHEAD = 8
+SMALL_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """One object and the name it gets in the archive. ``compress``: worth trying."""
+
+    name: str
+    committed: Committed
+    modified: datetime
+    compress: bool
+    executable: bool = False
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return self.committed.size
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """A file whose turn has not come; ``body`` is on its way when it was fetched ahead."""
+
+    file: StoredFile
+    body: asyncio.Task[bytes] | None
+
+
+class ArchiveSource:
+    """Turns stored files into entries; one instance per process."""
+
+    def __init__(self, store: ObjectReader, memory: ByteBudget) -> None:
+        self._store = store
+        self._memory = memory
+
+    @asynccontextmanager
+    async def entries(self, files: AsyncIterator[StoredFile]) -> AsyncIterator[AsyncIterator[ZipEntry]]:
+        """``async with source.entries(…) as entries``: in the order of ``files``; leaving drops what was
+        fetched ahead.
+
+        Iterating raises what ``files`` raises, ObjectLost, and what the store raises.
+        """
+        waiting: deque[_Waiting] = deque()
+        try:
+            yield self._in_order(files, waiting)
+        finally:
+            for one in waiting:
+                if one.body is not None:
+                    one.body.cancel()
+                    await asyncio.gather(one.body, return_exceptions=True)
+                    self._memory.release(one.file.size)
+
+    async def _in_order(
+        self, files: AsyncIterator[StoredFile], waiting: deque[_Waiting]
+    ) -> AsyncIterator[ZipEntry]:
+        async for file in files:
+            waiting.append(self._begin(file))
+            if len(waiting) > AHEAD:
+                yield await self._entry(waiting)
+        while waiting:
+            yield await self._entry(waiting)
+
+    def _begin(self, file: StoredFile) -> _Waiting:
+        if not 0 < file.size <= SMALL_BYTES or not self._memory.try_acquire(file.size):
+            return _Waiting(file, None)
+        return _Waiting(file, asyncio.create_task(self._fetch(file)))
+
+    async def _entry(self, waiting: deque[_Waiting]) -> ZipEntry:
+        file, task = waiting[0].file, waiting[0].body
+        if task is None:
+            waiting.popleft()
+            body = partial(self._stream, file)
+        else:
+            fetched = await task
+            waiting.popleft()
+            self._memory.release(file.size)
+            body = partial(_one, fetched)
+        return ZipEntry(file.name, file.size, file.modified, file.compress, body, file.executable)
+
+    async def _fetch(self, file: StoredFile) -> bytes:
+        return b"".join([chunk async for chunk in self._stream(file)])
+
+    async def _stream(self, file: StoredFile) -> AsyncIterator[bytes]:
+        async with open_committed(self._store, file.committed) as body:
+            async for chunk in body:
+                yield chunk
+
+
+async def _one(body: bytes) -> AsyncIterator[bytes]:
+    yield body

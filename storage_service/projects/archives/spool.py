@@ -1,0 +1,125 @@
+"""A place for a body that has to be read more than once: a temporary S3 object that never becomes a file.
+
+It is an ordinary attempt (a PENDING blob below ``temp/``, renewed as long as it is used) that nobody
+commits: when its
+reader is done, or dies, the attempt is given up and the cleaner removes the object like everything that
+dead attempts
+leave. So nothing is held in memory or on a disk, and nothing can be left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+import structlog
+
+from servicekit import failpoints
+from storage_service.attempts.budget import ByteBudget
+from storage_service.attempts.lease import LeaseKeeper
+from storage_service.metadata.interfaces import Reservations, handle_of
+from storage_service.objectstore.interface import ObjectReader
+from storage_service.objectstore.values import ObjectRef, PartReceipt
+from storage_service.uploads.pipeline import BodyStore, PartPipeline
+from strongroom.errors import ObjectLost, StrongroomError
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.reservation_service_pb2 import ReserveRequest
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+
+log = structlog.get_logger(__name__)
+
+AFTER_SPOOLED = failpoints.register("storage.project.spool.after")
+
+
+class SpoolStore(BodyStore, ObjectReader, Protocol):
+    """What a spool needs of the object store."""
+
+
+class SpooledBody:
+    """A body that lies in S3. Implements RangeReader."""
+
+    def __init__(self, store: ObjectReader, ref: ObjectRef, size: int) -> None:
+        self._store = store
+        self._ref = ref
+        self.size = size
+
+    async def read(self, offset: int, length: int) -> bytes:
+        """Exactly these bytes, which exist. Raises StoreError, ObjectLost."""
+        if not length:
+            return b""
+        async with self._store.open(self._ref, offset=offset, length=length) as stream:
+            body = b"".join([chunk async for chunk in stream])
+        if len(body) != length:
+            raise ObjectLost("the object store has lost a part of the archive; send it again")
+        return body
+
+
+class Spool:
+    """Makes spooled bodies; one instance per process."""
+
+    def __init__(
+        self,
+        store: SpoolStore,
+        reservations: Reservations,
+        *,
+        budget: ByteBudget,
+        part_size: int,
+        lease_seconds: float,
+        wake_cleaner: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._reservations = reservations
+        self._budget = budget
+        self._part_size = part_size
+        self._lease_seconds = lease_seconds
+        self._wake_cleaner = wake_cleaner
+        self._giving_up: set[asyncio.Task[None]] = set()
+
+    @asynccontextmanager
+    async def keep(
+        self, chunks: AsyncIterator[bytes], content_type: str, user_id: str
+    ) -> AsyncIterator[SpooledBody]:
+        """``async with spool.keep(…) as body``: all of ``chunks``, readable inside. Raises what ``chunks``
+        raises.
+        """
+        spec = UploadSpec(content_type=content_type, user_id=user_id)
+        spec.target.temp.SetInParent()
+        outcome = await self._reservations.reserve(
+            ReserveRequest(spec=spec, kind=blob_pb2.BLOB_KIND_SINGLE, part_size_bytes=self._part_size)
+        )
+        blob = outcome.blob
+        try:
+            async with LeaseKeeper(self._reservations, handle_of(blob), self._lease_seconds):
+                body = await self._store_body(blob, chunks)
+                await failpoints.hit(AFTER_SPOOLED)
+                yield body
+        finally:
+            task = asyncio.create_task(self._give_up(blob), name=f"give up spool {blob.id}")
+            self._giving_up.add(task)
+            task.add_done_callback(self._giving_up.discard)
+
+    async def aclose(self) -> None:
+        """Wait for bodies that are being given up."""
+        await asyncio.gather(*self._giving_up, return_exceptions=True)
+
+    async def _store_body(self, blob: blob_pb2.Blob, chunks: AsyncIterator[bytes]) -> SpooledBody:
+        pipeline = PartPipeline(self._store, self._reservations, self._budget, blob)
+        stored = await pipeline.send(chunks, None)
+        version_id = stored.put.version_id if stored.put else None
+        if stored.put is None:
+            receipts = [PartReceipt(p.number, p.etag, p.size_bytes, p.crc32c) for p in stored.parts]
+            done = await self._store.complete(blob.key, stored.upload_id, receipts, crc32c=stored.crc32c)
+            version_id = done.version_id
+        return SpooledBody(self._store, ObjectRef(blob.key, version_id), stored.size)
+
+    async def _give_up(self, blob: blob_pb2.Blob) -> None:
+        try:
+            await self._reservations.abandon(handle_of(blob))
+        except StrongroomError as error:  # its lease will run out
+            log.warning("give_up_spool_failed", blob_id=blob.id, reason=error.reason_name)
+        except Exception:
+            log.exception("give_up_spool_failed", blob_id=blob.id)
+        else:
+            self._wake_cleaner()

@@ -1,0 +1,243 @@
+"""Writes a ZIP as a stream: one entry at a time, with nothing kept but the packed central directory.
+
+Smaller bodies are gathered first, so that their local header has the sizes and the checksum that streaming
+readers
+want (Java's refuses a stored entry without); a larger body is followed by a data descriptor. Zip64 where a
+size or an
+offset needs it. Names are UTF-8 and say so. The order is the caller's, and the same entries give the same
+bytes.
+
+Memory for each archive: ``WHOLE_STORED_BYTES`` and one chunk, plus some 30 bytes for each entry.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+import zlib
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from storage_service.projects.archives import zip_layout as layout
+
+WHOLE_BYTES = 1 << 20
+"""Bodies up to this size are gathered and compressed in one go."""
+WHOLE_STORED_BYTES = 10 << 20
+"""Bodies up to this size are gathered when they are not to be compressed."""
+OUTPUT_BYTES = 256 * 1024
+"""Smaller pieces are joined until they are this large."""
+LEVEL = 6
+_INLINE_BYTES = 16 * 1024
+"""Compressing so much takes less time than a thread's turn."""
+_LARGEST_32 = layout.MAX32 - (1 << 24)
+"""Larger bodies get Zip64: deflate may make a body a little longer."""
+_REGULAR_FILE = 0o100644 << 16
+_EXECUTABLE = 0o100755 << 16
+_UNIX = 3 << 8
+_DOS_EPOCH = datetime(1980, 1, 1, tzinfo=UTC)
+_DOS_END = datetime(2107, 12, 31, 23, 59, 58, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ZipEntry:
+    """One file: its name in the archive (``/`` between folders), its exact size and where its bytes come
+    from.
+
+    ``compress``: worth trying; a small body that does not get smaller is stored all the same.
+    """
+
+    name: str
+    size: int
+    modified: datetime
+    compress: bool
+    body: Callable[[], AsyncIterator[bytes]]
+    executable: bool = False
+
+
+class BodySizeChanged(Exception):
+    """A body is not as long as its entry says."""
+
+
+@dataclass(slots=True)
+class _Written:
+    """What the central directory says of an entry."""
+
+    entry: ZipEntry
+    method: int
+    flags: int
+    crc32: int
+    packed: int
+    offset: int
+
+
+class ZipStream:
+    """One archive. Iterate ``chunks`` once."""
+
+    def __init__(self) -> None:
+        self._position = 0
+        self._count = 0
+        self._directory_size = 0
+        self._packer = zlib.compressobj(1)
+        self._packed_directory: list[bytes] = []
+
+    async def chunks(self, entries: AsyncIterator[ZipEntry]) -> AsyncIterator[bytes]:
+        """The archive in pieces of about 256 KiB to 1 MiB. Raises BodySizeChanged and what the bodies
+        raise.
+        """
+        waiting: list[bytes] = []
+        size = 0
+        async for piece in self._pieces(entries):
+            waiting.append(piece)
+            size += len(piece)
+            if size >= OUTPUT_BYTES:
+                yield b"".join(waiting)
+                waiting, size = [], 0
+        yield b"".join(waiting)
+
+    async def _pieces(self, entries: AsyncIterator[ZipEntry]) -> AsyncIterator[bytes]:
+        async for entry in entries:
+            most = WHOLE_BYTES if entry.compress else WHOLE_STORED_BYTES
+            writing = self._whole(entry) if entry.size <= most else self._streamed(entry)
+            async for piece in writing:
+                self._position += len(piece)
+                yield piece
+        for piece in self._end():
+            yield piece
+
+    async def _whole(self, entry: ZipEntry) -> AsyncIterator[bytes]:
+        offset = self._position
+        chunks = [chunk async for chunk in _exactly(entry)]
+        crc32 = 0
+        for chunk in chunks:
+            crc32 = zlib.crc32(chunk, crc32)
+        packed = await _deflated(b"".join(chunks)) if entry.compress and chunks else None
+        if packed is not None and len(packed) < entry.size:
+            chunks, method = [packed], layout.DEFLATED
+        else:
+            method = layout.STORED
+        done = _Written(entry, method, layout.UTF8, crc32, sum(map(len, chunks)), offset)
+        yield _local_header(done, sizes_known=True)
+        for chunk in chunks:
+            yield chunk
+        self._add(done)
+
+    async def _streamed(self, entry: ZipEntry) -> AsyncIterator[bytes]:
+        method = layout.DEFLATED if entry.compress else layout.STORED
+        done = _Written(entry, method, layout.UTF8 | layout.DESCRIPTOR, 0, 0, self._position)
+        yield _local_header(done, sizes_known=False)
+        packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS) if entry.compress else None
+        async for chunk in _exactly(entry):
+            done.crc32 = zlib.crc32(chunk, done.crc32)
+            piece = chunk if packer is None else await asyncio.to_thread(packer.compress, chunk)
+            done.packed += len(piece)
+            yield piece
+        last = b"" if packer is None else await asyncio.to_thread(packer.flush)
+        done.packed += len(last)
+        sizes = struct.pack("<LQQ" if _is_large(entry) else "<LLL", done.crc32, done.packed, entry.size)
+        yield last + layout.DESCRIPTOR_SIGNATURE + sizes
+        self._add(done)
+
+    def _add(self, done: _Written) -> None:
+        record = _central_header(done)
+        self._count += 1
+        self._directory_size += len(record)
+        if packed := self._packer.compress(record):
+            self._packed_directory.append(packed)
+
+    def _end(self) -> Iterator[bytes]:
+        """The central directory and what tells where it is."""
+        self._packed_directory.append(self._packer.flush())
+        unpacker = zlib.decompressobj()
+        for packed in self._packed_directory:
+            rest = packed
+            while rest:
+                yield unpacker.decompress(rest, OUTPUT_BYTES)
+                rest = unpacker.unconsumed_tail
+        yield unpacker.flush()
+        start, size, count = self._position, self._directory_size, self._count
+        if start > layout.MAX32 - 1 or size > layout.MAX32 - 1 or count > layout.MAX16 - 1:
+            yield layout.END64.pack(
+                layout.END64_SIGNATURE,
+                layout.END64.size - 12,
+                45 | _UNIX,
+                45,
+                0,
+                0,
+                count,
+                count,
+                size,
+                start,
+            )
+            yield layout.LOCATOR.pack(layout.LOCATOR_SIGNATURE, 0, start + size, 1)
+        shown = min(count, layout.MAX16)
+        size, start = min(size, layout.MAX32), min(start, layout.MAX32)
+        yield layout.END.pack(layout.END_SIGNATURE, 0, 0, shown, shown, size, start, 0)
+
+
+async def _exactly(entry: ZipEntry) -> AsyncIterator[bytes]:
+    """The body. Raises BodySizeChanged when it is longer or shorter than announced."""
+    left = entry.size
+    if left:
+        async for chunk in entry.body():
+            left -= len(chunk)
+            if left < 0:
+                break
+            yield chunk
+    if left:
+        raise BodySizeChanged(f"{entry.size} bytes were announced")
+
+
+async def _deflated(body: bytes) -> bytes:
+    if len(body) <= _INLINE_BYTES:
+        return _deflate(body)
+    return await asyncio.to_thread(_deflate, body)
+
+
+def _deflate(body: bytes) -> bytes:
+    packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return packer.compress(body) + packer.flush()
+
+
+def _is_large(entry: ZipEntry) -> bool:
+    return entry.size > _LARGEST_32
+
+
+def _local_header(done: _Written, *, sizes_known: bool) -> bytes:
+    entry = done.entry
+    name, extra, needed = entry.name.encode(), b"", 20
+    crc32, packed, size = (done.crc32, done.packed, entry.size) if sizes_known else (0, 0, 0)
+    if _is_large(entry):  # the descriptor tells the sizes, in 8 bytes each
+        extra, needed = struct.pack("<HHQQ", layout.ZIP64_EXTRA, 16, 0, 0), 45
+        packed = size = layout.MAX32
+    header = layout.LOCAL.pack(
+        layout.LOCAL_SIGNATURE, needed, done.flags, done.method, *_dos_time(entry.modified), crc32, packed,
+        size,
+        len(name), len(extra),
+    )  # fmt: skip
+    return header + name + extra
+
+
+def _central_header(done: _Written) -> bytes:
+    entry = done.entry
+    name, wide = entry.name.encode(), b""
+    size, packed, offset = entry.size, done.packed, done.offset
+    if _is_large(entry):
+        wide, size, packed = struct.pack("<QQ", size, packed), layout.MAX32, layout.MAX32
+    if offset > layout.MAX32 - 1:
+        wide, offset = wide + struct.pack("<Q", offset), layout.MAX32
+    extra = struct.pack("<HH", layout.ZIP64_EXTRA, len(wide)) + wide if wide else b""
+    needed = 45 if wide else 20
+    header = layout.CENTRAL.pack(
+        layout.CENTRAL_SIGNATURE, needed | _UNIX, needed, done.flags, done.method, *_dos_time(entry.modified),
+        done.crc32, packed, size, len(name), len(extra), 0, 0, 0,
+        _EXECUTABLE if entry.executable else _REGULAR_FILE, offset,
+    )  # fmt: skip
+    return header + name + extra
+
+
+def _dos_time(moment: datetime) -> tuple[int, int]:
+    """Time and date as MS-DOS kept them: UTC here, two seconds apart, from 1980 to 2107."""
+    at = min(max(moment.astimezone(UTC), _DOS_EPOCH), _DOS_END)
+    time = at.hour << 11 | at.minute << 5 | at.second // 2
+    return time, (at.year - 1980) << 9 | at.month << 5 | at.day

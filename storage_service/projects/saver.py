@@ -1,0 +1,159 @@
+"""SaveProject: a stream of files becomes the project's next version, or nothing."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+
+from storage_service.attempts.budget import ByteBudget
+from storage_service.content.types import ContentRules
+from storage_service.metadata.project_interfaces import ProjectReader, ProjectSaves
+from storage_service.objectstore.values import Chunk
+from storage_service.projects.file_types import described
+from storage_service.projects.limits import ProjectLimits
+from storage_service.projects.runner import OpenSave, SaveRunner
+from storage_service.projects.stream import BodyDigest, ContentDigest, IncomingFile, SaveStream, joined
+from storage_service.projects.tech_stack import MAX_MANIFEST_BYTES, TechStack
+from storage_service.projects.writer import FileWriter, NewFile, ProjectStore
+from storage_service.reading.downloads import Range
+from storage_service.reading.project_downloads import open_version
+from strongroom.metadata.v1 import project_save_service_pb2 as pb
+from strongroom.storage.v1.project_pb2 import SaveProjectRequest, SaveProjectSpec
+
+
+class ContentsSaver:
+    """What every way of saving new content shares: types, technologies, the files' way to S3."""
+
+    def __init__(
+        self,
+        store: ProjectStore,
+        saves: ProjectSaves,
+        reader: ProjectReader,
+        *,
+        budget: ByteBudget,
+        limits: ProjectLimits,
+        content: ContentRules,
+    ) -> None:
+        self._store = store
+        self._saves = saves
+        self._reader = reader
+        self._budget = budget
+        self._content = content
+        self.limits = limits
+
+    def writer(self, save: OpenSave) -> FileWriter:
+        """For the files of one save."""
+        return FileWriter(self._store, self._saves, save, self._budget, largest=self.limits.max_file_bytes)
+
+    def new_file(
+        self, path: str, digest: BodyDigest, chunks: Sequence[Chunk], *, executable: bool | None
+    ) -> NewFile:
+        """A file whose content is at hand."""
+        kind = described(self._content, path, chunks)
+        return NewFile(path, kind, digest.size, digest.sha256, digest.crc32c, chunks, executable=executable)
+
+    async def read_unsent(self, spec: SaveProjectSpec, paths: Sequence[str], stack: TechStack) -> None:
+        """Manifests that were not sent because they are unchanged still say what the project is made with."""
+        for path in filter(stack.worth_fetching, paths):
+            file = await self._reader.project_file(spec.slug, 0, path, spec.user_id)
+            if file.size_bytes > MAX_MANIFEST_BYTES:
+                continue
+            async with open_version(self._store, file, Range(0, file.size_bytes)) as body:
+                stack.read(path, b"".join([chunk async for chunk in body]))
+
+
+class ProjectSaver:
+    """The use case; one instance per process."""
+
+    def __init__(self, contents: ContentsSaver, runner: SaveRunner) -> None:
+        self._contents = contents
+        self._runner = runner
+
+    async def save(self, requests: AsyncIterator[SaveProjectRequest]) -> pb.CommitSaveResponse:
+        """Raises VersionConflict, RequestInProgress, PathInvalid, the limits' errors, PreconditionFailed (a
+        file is
+        not unchanged), UploadIncomplete, SizeMismatch, ChecksumMismatch, BucketNotVersioned, QuotaExceeded.
+        """
+        stream = SaveStream(requests, self._contents.limits)
+        spec = await stream.spec()
+        return await self._runner.run(
+            begin_request(spec, "files"),
+            lambda save: self._write(save, spec, stream),
+            lambda: _digest(stream),
+        )
+
+    async def _write(self, save: OpenSave, spec: SaveProjectSpec, stream: SaveStream) -> pb.CommitSaveRequest:
+        content, stack, unsent = ContentDigest(), TechStack(), list[str]()
+        async with self._contents.writer(save) as writer:
+            async for file in stream.files():
+                new = await self._receive(writer, file)
+                content.add(new.path, new.size, new.sha256, executable=new.executable)
+                wanted = stack.see(new.path)
+                if wanted and new.chunks is None:
+                    unsent.append(new.path)
+                elif wanted and new.chunks is not None:
+                    stack.read(new.path, joined(new.chunks, MAX_MANIFEST_BYTES + 1))
+                await writer.add(new)
+                del new
+        await self._contents.read_unsent(spec, unsent, stack)
+        return commit_request(save, writer, stack, content.sha256)
+
+    async def _receive(self, writer: FileWriter, file: IncomingFile) -> NewFile:
+        head = file.head
+        if head.unchanged:
+            await _all(file)
+            return NewFile(head.path, "", head.size_bytes, head.sha256, executable=file.executable)
+        async with writer.arriving(head.size_bytes) as take:
+            chunks = await file.gathered(take)
+        return self._contents.new_file(head.path, file.digest, chunks, executable=file.executable)
+
+
+def begin_request(spec: SaveProjectSpec, kind: str) -> pb.BeginSaveRequest:
+    """BeginSave for a spec; ``kind`` tells ways of saving apart under one idempotency key."""
+    request = pb.BeginSaveRequest(
+        slug=spec.slug, name=spec.name, request_id=spec.request_id, user_id=spec.user_id
+    )
+    if spec.HasField("expected_version"):
+        request.expected_version = spec.expected_version
+    if spec.request_id:
+        request.fingerprint = fingerprint(request, kind)
+    return request
+
+
+def fingerprint(request: pb.BeginSaveRequest, kind: str) -> bytes:
+    """SHA-256 of what makes two saves the same request, except the idempotency key and the content."""
+    same = pb.BeginSaveRequest()
+    same.CopyFrom(request)
+    same.ClearField("request_id")
+    return hashlib.sha256(f"save {kind}\0".encode() + same.SerializeToString(deterministic=True)).digest()
+
+
+def commit_request(
+    save: OpenSave, writer: FileWriter, stack: TechStack, content: bytes
+) -> pb.CommitSaveRequest:
+    """CommitSave for new content, once everything is written."""
+    return pb.CommitSaveRequest(
+        save_id=save.save_id,
+        owner_id=save.owner_id,
+        entries=writer.rest,
+        tech_stack=stack.names,
+        has_frontend=stack.has_frontend,
+        has_backend=stack.has_backend,
+        file_count=writer.count,
+        content_sha256=content,
+    )
+
+
+async def _digest(stream: SaveStream) -> bytes:
+    """What the stream holds, without keeping it: for a repeat."""
+    content = ContentDigest()
+    async for file in stream.files():
+        await _all(file)
+        sha256 = file.head.sha256 if file.head.unchanged else file.digest.sha256
+        content.add(file.head.path, file.head.size_bytes, sha256, executable=file.executable)
+    return content.sha256
+
+
+async def _all(file: IncomingFile) -> None:
+    async for _ in file.chunks():
+        pass  # verified, and forgotten

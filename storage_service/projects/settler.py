@@ -1,0 +1,177 @@
+"""Keeps the bucket's current objects equal to the newest versions: delete markers, and what dead saves left
+on top.
+
+metadata_service says which keys to look at and what has to be current there; this looks at the key's
+versions and
+makes it so. Only delete markers are made and removed here: object versions belong to blobs, and the cleaner
+removes
+them by version id, after which S3 shows the version before. The one exception is a second version of a
+committed
+blob, which a repeated PutObject has made.
+
+A DeleteObject without version id is the one request in the system that changes what it does not name, so it
+is only
+sent right after its claim (``CLAIM_SECONDS``); S3 refuses what was signed 15 minutes ago, and a key stays
+on the list
+for the tombstone grace after every change (rule R5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+import structlog
+
+from servicekit import failpoints
+from storage_service.attempts.completion import ATTEMPT_KEY
+from storage_service.metadata.project_interfaces import ProjectKeyWork
+from storage_service.objectstore.errors import ObjectNotFound, StoreError
+from storage_service.objectstore.interface import ObjectDeleter, ObjectLister, ObjectReader
+from storage_service.objectstore.values import ListedVersion, ObjectRef
+from strongroom.errors import StrongroomError
+from strongroom.metadata.v1 import project_save_service_pb2 as pb
+
+log = structlog.get_logger(__name__)
+
+AFTER_CLAIM = failpoints.register("storage.project.settle.after_claim")
+BEFORE_MARKER = failpoints.register("storage.project.settle.before_marker")
+AFTER_MARKER = failpoints.register("storage.project.settle.after_marker")
+BEFORE_REPORT = failpoints.register("storage.project.settle.before_report")
+
+BATCH = 100
+PARALLEL = 8
+CLAIM_SECONDS = 5.0
+"""A marker is only made so soon after the claim; what takes longer is claimed anew."""
+INLINE_SECONDS = 10.0
+"""So long a save waits for its keys to be settled; the loop does what is left."""
+
+RIGHT, MENDED, LATER = pb.KEY_OUTCOME_RIGHT, pb.KEY_OUTCOME_MENDED, pb.KEY_OUTCOME_LATER
+
+
+class SettlingStore(ObjectLister, ObjectReader, ObjectDeleter, Protocol):
+    """What settling needs of the object store."""
+
+
+class KeySettler:
+    """One instance per process; run by a loop, and the last step of a save."""
+
+    def __init__(self, store: SettlingStore, work: ProjectKeyWork) -> None:
+        self._store = store
+        self._work = work
+
+    async def run_once(self) -> bool:
+        """One claim and its work. Returns whether more is likely. Raises StrongroomError."""
+        return await self._run("", "")
+
+    async def settle_project(self, owner_id: str, slug: str) -> None:
+        """Right after a save: what its commit has asked for. Never raises StrongroomError."""
+        try:
+            async with asyncio.timeout(INLINE_SECONDS):
+                while await self._run(owner_id, slug):
+                    pass
+        except TimeoutError:
+            log.info("settling_goes_on_in_the_background", slug=slug)
+        except StrongroomError as error:
+            log.warning("settling_failed", slug=slug, reason=error.reason_name)
+
+    async def _run(self, owner_id: str, slug: str) -> bool:
+        claimed_at = time.monotonic()
+        keys = await self._work.claim_keys(BATCH, owner_id, slug)
+        if not keys:
+            return False
+        await failpoints.hit(AFTER_CLAIM)
+        slots = asyncio.Semaphore(PARALLEL)
+
+        async def one(key: pb.ProjectKey) -> pb.KeyReport:
+            async with slots:
+                outcome = await self._settle_safely(key, claimed_at)
+            return pb.KeyReport(owner_id=key.owner_id, key=key.key, epoch=key.epoch, outcome=outcome)
+
+        reports = await asyncio.gather(*(one(key) for key in keys))
+        await failpoints.hit(BEFORE_REPORT)
+        await self._work.report_keys(reports)
+        return len(keys) == BATCH
+
+    async def _settle_safely(self, key: pb.ProjectKey, claimed_at: float) -> pb.KeyOutcome.ValueType:
+        try:
+            return await self._settle(key, claimed_at)
+        except StoreError as error:
+            log.warning("settling_key_failed", error=type(error).__name__)
+        except Exception:
+            log.exception("settling_key_failed")
+        return LATER
+
+    async def _settle(self, key: pb.ProjectKey, claimed_at: float) -> pb.KeyOutcome.ValueType:
+        versions = await self._versions(key.key)
+        latest = next((version for version in versions if version.is_latest), None)
+        if key.wanted_version_id:
+            return await self._make_current(key, versions, latest)
+        if not key.has_versions:
+            return await self._remove_markers(key, versions)
+        if latest is None or latest.is_delete_marker:
+            return await self._drop([v for v in versions if v.is_delete_marker and v is not latest])
+        if key.busy_blob_ids and await self._attempt(latest) in key.busy_blob_ids:
+            return LATER  # a save is under way, or what a dead one left is being removed
+        if time.monotonic() - claimed_at > CLAIM_SECONDS:
+            return LATER
+        await failpoints.hit(BEFORE_MARKER)
+        await self._store.delete(ObjectRef(key.key))
+        await failpoints.hit(AFTER_MARKER)
+        return MENDED
+
+    async def _make_current(
+        self, key: pb.ProjectKey, versions: Sequence[ListedVersion], latest: ListedVersion | None
+    ) -> pb.KeyOutcome.ValueType:
+        """The wanted version on top, and no delete marker anywhere."""
+        markers = [version for version in versions if version.is_delete_marker]
+        if latest is not None and latest.version_id == key.wanted_version_id:
+            return await self._drop(markers)
+        if latest is not None and latest.is_delete_marker:
+            await self._drop(markers)
+            return await self._look_again(key)
+        attempt = await self._attempt(latest) if latest is not None else None
+        if latest is not None and attempt == key.wanted_blob_id:
+            await self._drop([latest])  # its own second version
+            return await self._look_again(key)
+        if attempt not in key.busy_blob_ids:
+            log.error("project_key_shows_another_version", wanted=key.wanted_blob_id, found=attempt)
+        return LATER
+
+    async def _look_again(self, key: pb.ProjectKey) -> pb.KeyOutcome.ValueType:
+        versions = await self._versions(key.key)
+        current = [version for version in versions if version.is_latest]
+        return MENDED if current and current[0].version_id == key.wanted_version_id else LATER
+
+    async def _remove_markers(
+        self, key: pb.ProjectKey, versions: Sequence[ListedVersion]
+    ) -> pb.KeyOutcome.ValueType:
+        """Nothing of the key is part of anything: once its objects are gone, so are its markers."""
+        if key.is_busy or any(not version.is_delete_marker for version in versions):
+            return LATER
+        return await self._drop(versions)
+
+    async def _drop(self, versions: Sequence[ListedVersion]) -> pb.KeyOutcome.ValueType:
+        for version in versions:
+            await self._store.delete(version.ref)
+        return MENDED if versions else RIGHT
+
+    async def _versions(self, key: str) -> list[ListedVersion]:
+        """All versions and markers of exactly this key, newest first. It comes first among those it is a
+        prefix of.
+        """
+        found: list[ListedVersion] = []
+        pages = self._store.list_versions(key)
+        async for page in pages:
+            found += [version for version in page if version.key == key]
+            if page and page[-1].key != key:
+                break
+        return found
+
+    async def _attempt(self, version: ListedVersion) -> str | None:
+        try:
+            return (await self._store.head(version.ref)).metadata.get(ATTEMPT_KEY)
+        except ObjectNotFound:
+            return None

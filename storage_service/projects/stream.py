@@ -1,0 +1,315 @@
+"""What a SaveProject stream must look like: spec, then each file's head and its data, finish_write last.
+
+The end of a stream means nothing (grpc.aio ends a handler's iterator cleanly when the client dies): only
+``finish_write`` says that the save is whole; without it ``files()`` raises UploadIncomplete.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+import unicodedata
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+from storage_service.content.assembler import SMALL_CHUNK
+from storage_service.objectstore import checksums
+from storage_service.objectstore.values import Chunk
+from storage_service.projects.limits import ProjectLimits
+from storage_service.projects.tree_names import NameRefused, PathSet, check_portable
+from storage_service.uploads.stream import MAX_CHUNK
+from strongroom.error_base import Violation
+from strongroom.errors import (
+    ChecksumMismatch,
+    ChunkTooLarge,
+    InvalidField,
+    MalformedRequest,
+    PathInvalid,
+    SizeLimitExceeded,
+    SizeMismatch,
+    UploadIncomplete,
+)
+from strongroom.storage.v1.project_pb2 import (
+    SaveProjectArchiveRequest,
+    SaveProjectFile,
+    SaveProjectRequest,
+    SaveProjectSpec,
+)
+
+SHA256_SIZE = 32
+_INLINE_BYTES = 128 * 1024
+"""Hashing so much takes less time than a thread's turn."""
+
+
+class BodyDigest:
+    """Size, CRC-32C and SHA-256 of what goes by."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.crc32c = 0
+        self._sha256 = hashlib.sha256()
+
+    async def feed(self, data: bytes) -> None:
+        """Take the next bytes."""
+        self.size += len(data)
+        self.crc32c = checksums.extend(self.crc32c, data)
+        if len(data) <= _INLINE_BYTES:
+            self._sha256.update(data)
+        else:
+            await asyncio.to_thread(self._sha256.update, data)
+
+    @property
+    def sha256(self) -> bytes:
+        """32 bytes."""
+        return self._sha256.digest()
+
+
+class ContentDigest:
+    """What makes two saves the same: path, size, SHA-256 and executable bit of each file, in any order."""
+
+    def __init__(self) -> None:
+        self._lines: list[bytes] = []
+
+    def add(self, path: str, size: int, sha256: bytes, *, executable: bool | None = None) -> None:
+        """One file."""
+        told = {None: b"", False: b"-", True: b"x"}[executable]
+        self._lines.append(hashlib.sha256(f"{size}\0{path}\0".encode() + sha256 + told).digest())
+
+    @property
+    def sha256(self) -> bytes:
+        """32 bytes."""
+        return hashlib.sha256(b"".join(sorted(self._lines))).digest()
+
+
+class IncomingFile:
+    """One file of the stream: read its ``chunks`` before the next one is asked for."""
+
+    def __init__(self, stream: SaveStream, head: SaveProjectFile) -> None:
+        self._stream = stream
+        self.head = head
+        self.digest = BodyDigest()
+
+    @property
+    def executable(self) -> bool | None:
+        """None: the client does not say."""
+        return self.head.executable if self.head.HasField("executable") else None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The content, which has been verified when this ends; none of an unchanged file.
+
+        Raises SizeMismatch, ChecksumMismatch, ChunkTooLarge, MalformedRequest.
+        """
+        async for data in self._stream.data():
+            if self.head.unchanged:
+                raise MalformedRequest(f"{shown(self.head.path)}: an unchanged file carries no data")
+            if self.digest.size + len(data) > self.head.size_bytes:
+                raise self._size_mismatch(f"more than {self.head.size_bytes}")
+            await self.digest.feed(data)
+            yield data
+        if not self.head.unchanged:
+            self._compare()
+
+    async def gathered(self, take: Callable[[int], Awaitable[None]]) -> list[Chunk]:
+        """All of ``chunks``, small ones joined: a peer who sends single bytes shall not multiply the
+        memory. ``take`` waits for memory for so many bytes.
+        """
+        kept: list[Chunk] = []
+        gathering: bytearray | None = None
+        async for data in self.chunks():
+            await take(len(data))
+            if len(data) >= SMALL_CHUNK:
+                kept.append(data)
+                gathering = None
+                continue
+            if gathering is None:
+                gathering = bytearray()
+                kept.append(gathering)
+            gathering += data
+        return kept
+
+    def _compare(self) -> None:
+        if self.digest.size != self.head.size_bytes:
+            raise self._size_mismatch(str(self.digest.size))
+        if self.head.HasField("crc32c") and self.head.crc32c != self.digest.crc32c:
+            raise self._mismatch("crc32c", f"{self.head.crc32c:08x}", f"{self.digest.crc32c:08x}")
+        if self.head.sha256 and self.head.sha256 != self.digest.sha256:
+            raise self._mismatch("sha256", self.head.sha256.hex(), self.digest.sha256.hex())
+
+    def _mismatch(self, algorithm: str, expected: str, actual: str) -> ChecksumMismatch:
+        return ChecksumMismatch(
+            f"{shown(self.head.path)}: {algorithm} is {actual}, but {expected} was sent",
+            metadata={"algorithm": algorithm, "expected": expected, "actual": actual},
+        )
+
+    def _size_mismatch(self, actual: str) -> SizeMismatch:
+        return SizeMismatch(
+            f"{shown(self.head.path)}: {self.head.size_bytes} bytes were declared, {actual} arrived",
+            metadata={"expected": str(self.head.size_bytes), "actual": actual},
+        )
+
+
+class SaveStream:
+    """The request stream of one SaveProject call: read ``spec()``, then iterate ``files()`` once."""
+
+    def __init__(self, requests: AsyncIterator[SaveProjectRequest], limits: ProjectLimits) -> None:
+        self._requests = requests
+        self._limits = limits
+        self._pending: SaveProjectRequest | None = None
+        self._files = 0
+        self._total = 0
+        self._paths = PathSet()
+
+    async def spec(self) -> SaveProjectSpec:
+        """The first message. Raises UploadIncomplete, MalformedRequest."""
+        first = await self._next()
+        if first.WhichOneof("message") != "spec":
+            raise MalformedRequest("the first message of SaveProject must carry spec")
+        return first.spec
+
+    async def files(self) -> AsyncIterator[IncomingFile]:
+        """Each file; ends only after finish_write. Raises the limits' errors, MalformedRequest,
+        UploadIncomplete.
+        """
+        while True:
+            message = self._pending or await self._next()
+            self._pending = None
+            match message.WhichOneof("message"):
+                case "file":
+                    self._check(message.file)
+                    file = IncomingFile(self, message.file)
+                    yield file
+                case "finish_write" if message.finish_write:
+                    return
+                case _:
+                    raise MalformedRequest("after spec come files, each with its head, then finish_write")
+
+    async def data(self) -> AsyncIterator[bytes]:
+        """The data of the current file. For IncomingFile."""
+        while True:
+            message = await self._next()
+            if message.WhichOneof("message") != "data":
+                self._pending = message
+                return
+            yield checked_data(message.data)
+
+    async def _next(self) -> SaveProjectRequest:
+        try:
+            async for request in self._requests:
+                return request
+        except InvalidField as error:
+            raise _named(error, self._files) from error
+        raise UploadIncomplete(
+            f"the stream ended after {self._files} files without finish_write; nothing was saved"
+        )
+
+    def _check(self, head: SaveProjectFile) -> None:
+        self._files += 1
+        self._total += head.size_bytes
+        try:
+            self._limits.check(files=self._files, largest=head.size_bytes, total=self._total)
+        except SizeLimitExceeded as error:
+            error.violations = (Violation(self._place, "max_file_bytes", error.message),)
+            raise
+        self._check_path(unicodedata.normalize("NFC", head.path))
+        if (head.sha256 and len(head.sha256) != SHA256_SIZE) or (head.unchanged and not head.sha256):
+            raise InvalidField(
+                f"{shown(head.path)}: sha256 has {SHA256_SIZE} bytes, and unchanged needs it",
+                field=f"{self._place}.sha256",
+            )
+
+    @property
+    def _place(self) -> str:
+        """The file whose head was read last, as in the JSON of a save."""
+        return f"files[{self._files - 1}]"
+
+    def _check_path(self, path: str) -> None:
+        """What a ZIP's entry is asked. Raises PathInvalid {path, rule}."""
+        try:
+            check_portable(path)
+            self._paths.add(path)
+        except NameRefused as error:
+            rule = "duplicate_path" if error.rule == "duplicate_name" else error.rule
+            message = f"{shown(path)}: {error.message}."
+            raise PathInvalid(
+                message,
+                metadata={"path": shown(path), "rule": rule},
+                violations=(Violation(f"{self._place}.path", rule, message),),
+            ) from error
+
+
+class ArchiveStream:
+    """The request stream of one SaveProjectArchive call: read ``spec()``, then iterate ``chunks()`` once."""
+
+    def __init__(self, requests: AsyncIterator[SaveProjectArchiveRequest]) -> None:
+        self._requests = requests
+        self.digest = BodyDigest()
+
+    async def spec(self) -> SaveProjectSpec:
+        """The first message. Raises UploadIncomplete, MalformedRequest."""
+        first = await self._next()
+        if first.WhichOneof("message") != "spec":
+            raise MalformedRequest("the first message of SaveProjectArchive must carry spec")
+        return first.spec
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The ZIP's bytes; ends only after finish_write."""
+        while True:
+            message = await self._next()
+            match message.WhichOneof("message"):
+                case "data":
+                    data = checked_data(message.data)
+                    await self.digest.feed(data)
+                    if data:
+                        yield data
+                case "finish_write" if message.finish_write:
+                    return
+                case _:
+                    raise MalformedRequest("after spec come data messages, then finish_write")
+
+    async def _next(self) -> SaveProjectArchiveRequest:
+        async for request in self._requests:
+            return request
+        raise UploadIncomplete(
+            f"the stream ended after {self.digest.size} bytes without finish_write; nothing was saved"
+        )
+
+
+def checked_data(data: bytes) -> bytes:
+    """Raises ChunkTooLarge."""
+    if len(data) > MAX_CHUNK:
+        raise ChunkTooLarge(
+            f"a message carries {len(data)} bytes of data; send at most {MAX_CHUNK}",
+            metadata={"limit": str(MAX_CHUNK)},
+        )
+    return data
+
+
+def _named(error: InvalidField, index: int) -> InvalidField:
+    """The rules of protos know the message at hand only: ``file.path`` is ``files[3].path`` in the save."""
+
+    def place(text: str) -> str:
+        return re.sub(r"\bfile(?=\.[a-z])", f"files[{index}]", text)
+
+    return InvalidField(
+        place(error.message),
+        field=place(error.metadata.get("field", "")),
+        rule=error.metadata.get("rule"),
+        violations=[Violation(place(one.field), one.rule, place(one.message)) for one in error.violations],
+    )
+
+
+def joined(chunks: Sequence[Chunk], most: int) -> bytes:
+    """The first ``most`` bytes of a body."""
+    pieces: list[Chunk] = []
+    left = most
+    for chunk in chunks:
+        if left <= 0:
+            break
+        pieces.append(chunk[:left])
+        left -= len(chunk)
+    return b"".join(pieces)
+
+
+def shown(path: str) -> str:
+    """A path for an error's text: escaped and cut."""
+    return ascii(path)[1:-1][:200]

@@ -1,0 +1,1 @@
+"""Committed objects on their way out: streams and signed URLs."""

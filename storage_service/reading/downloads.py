@@ -1,0 +1,94 @@
+"""Reading files: whole, or a range, by id, by key or by version."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+
+from storage_service.metadata.files import FileReader, name_of
+from storage_service.objectstore.interface import ObjectReader
+from storage_service.objectstore.values import ObjectRef
+from storage_service.reading.committed import Committed, open_committed
+from strongroom.errors import FileNotFound, InvalidField, RangeNotSatisfiable, VersionNotFound
+from strongroom.errors import PreconditionFailed as EtagChanged
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.storage.v1.download_pb2 import DownloadRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """``size`` bytes from ``offset`` on."""
+
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDownload:
+    """What is read, and its bytes (none when only metadata was asked for)."""
+
+    file: File
+    range: Range
+    body: AsyncIterator[bytes] | None
+
+
+class Downloader:
+    """The use case; one instance per process."""
+
+    def __init__(self, store: ObjectReader, files: FileReader) -> None:
+        self._store = store
+        self._files = files
+
+    def open(self, request: DownloadRequest) -> AbstractAsyncContextManager[OpenDownload]:
+        """Find the file as the caller and open the range asked for.
+
+        Entering raises FileNotFound, VersionNotFound, RangeNotSatisfiable, PreconditionFailed
+        (``if_etag_match``), ObjectLost (the store no longer has a committed object).
+        """
+        return self._open(request)
+
+    @asynccontextmanager
+    async def _open(self, request: DownloadRequest) -> AsyncIterator[OpenDownload]:
+        file = await self._files.get(name_of(request), request.user_id)
+        if request.family and file.family != request.family:
+            raise FileNotFound("no such file")
+        if request.version_id and request.version_id != file.version_id:
+            raise VersionNotFound(f"the file has no version {request.version_id}")
+        if request.if_etag_match and request.if_etag_match != file.etag:
+            raise EtagChanged("the content has changed", metadata={"actual": file.etag})
+        wanted = resolve_range(request.read_offset, request.read_limit, file.size_bytes)
+        if request.metadata_only or wanted.size == 0:
+            yield OpenDownload(file, wanted, None)
+            return
+        committed = Committed(
+            ObjectRef(file.key, file.version_id or None), file.etag, file.size_bytes, file.crc32c
+        )
+        async with open_committed(self._store, committed, offset=wanted.offset, length=wanted.size) as body:
+            yield OpenDownload(file, wanted, body)
+
+
+def resolve_range(offset: int, limit: int, size: int) -> Range:
+    """``read_offset``/``read_limit`` on an object of ``size`` bytes. A limit past the end is cut (RFC 9110
+    14.1.2).
+
+    Raises RangeNotSatisfiable when no byte of the range exists, InvalidField for a suffix with a limit.
+    """
+    if offset < 0:
+        if limit:
+            raise InvalidField("read_limit must be 0 when read_offset is negative", field="read_limit")
+        if size == 0:
+            raise _unsatisfiable(size)
+        begin = max(0, size + offset)
+        return Range(begin, size - begin)
+    if offset == 0 and limit == 0:
+        return Range(0, size)
+    if offset >= size:
+        raise _unsatisfiable(size)
+    return Range(offset, min(limit or size, size - offset))
+
+
+def _unsatisfiable(size: int) -> RangeNotSatisfiable:
+    return RangeNotSatisfiable(
+        f"the range lies outside of the file's {size} bytes", metadata={"size": str(size)}
+    )

@@ -1,0 +1,120 @@
+"""URLs that read a file straight from the object store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+from urllib.parse import quote, urlencode
+
+import structlog
+
+from servicekit.presentation import content_disposition, disposition_of, media_type, with_charset
+from storage_service.metadata.files import FileReader, name_of
+from storage_service.objectstore.interface import UrlSigner
+from storage_service.objectstore.translation import translated
+from storage_service.objectstore.values import ObjectRef
+from strongroom.errors import FileNotFound, StrongroomError
+from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, File
+from strongroom.storage.v1 import download_pb2
+from strongroom.storage.v1.batch_pb2 import BatchSignUrlsRequest
+from strongroom.storage.v1.download_pb2 import SignUrlRequest, SignUrlResponse
+
+log = structlog.get_logger(__name__)
+
+DEFAULT_SECONDS = 3600
+
+
+class EdgeSigner(Protocol):
+    """Signs URLs of a CDN that asks for signatures."""
+
+    async def sign(self, url: str, ends: datetime) -> str:
+        """``url`` with its signature, good until ``ends``."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A CDN that asks for signatures. ``latest``: the end of URLs that are to be permanent."""
+
+    signer: EdgeSigner
+    latest: datetime
+
+
+class Signer:
+    """The use case; ``public_base_url`` (a CDN in front of the bucket) makes URLs of public files
+    permanent. With ``edge`` that CDN asks for signatures: all files are read through it.
+    """
+
+    def __init__(
+        self, urls: UrlSigner, files: FileReader, *, public_base_url: str | None, edge: Edge | None = None
+    ) -> None:
+        self._urls = urls
+        self._files = files
+        self._public_base = public_base_url.rstrip("/") if public_base_url else None
+        self._edge = edge
+
+    async def sign(self, request: SignUrlRequest) -> SignUrlResponse:
+        """Raises FileNotFound."""
+        file = await self._files.get(name_of(request), request.user_id)
+        if request.family and file.family != request.family:
+            raise FileNotFound("no such file")
+        return await self._sign(file, request)
+
+    async def sign_many(self, request: BatchSignUrlsRequest) -> dict[str, str]:
+        """URL by file id, for those files that the caller has."""
+        files = await self._files.get_many(request.file_ids, request.user_id)
+        wanted = SignUrlRequest(expires_in_seconds=request.expires_in_seconds)
+        return {file.id: (await self._sign(file, wanted)).url for file in files}
+
+    async def url_of_stored(self, file: File) -> str:
+        """What ``sign`` answers by default for a file that was just committed; ``""`` when none can be had:
+        that is no reason to call the upload failed.
+        """
+        try:
+            return (await self._sign(file, SignUrlRequest())).url
+        except StrongroomError as error:
+            log.warning("stored_without_url", file_id=file.id, reason=error.reason_name)
+            return ""
+
+    async def _sign(self, file: File, request: SignUrlRequest) -> SignUrlResponse:
+        seconds = request.expires_in_seconds or DEFAULT_SECONDS
+        if self._public_base and file.visibility == VISIBILITY_PUBLIC:
+            url = f"{self._public_base}/{quote(file.key)}"
+            if self._edge:
+                url = await self._edge.signer.sign(url, self._edge.latest)
+            return SignUrlResponse(url=url, file=file)
+        if self._public_base and self._edge:
+            return await self._at_edge(self._edge, self._public_base, file, request)
+        with translated():
+            signed = await self._urls.presign_get(
+                ObjectRef(file.key, file.version_id or None),
+                timedelta(seconds=seconds),
+                method="HEAD" if request.method == download_pb2.SIGNED_METHOD_HEAD else "GET",
+                content_type=media_type(with_charset(file.content_type, file.charset)),
+                content_disposition=_disposition(file, request.disposition),
+            )
+        response = SignUrlResponse(url=signed.url, expires_in_seconds=seconds, file=file)
+        response.expire_time.FromDatetime(signed.expires_at)
+        return response
+
+    async def _at_edge(self, edge: Edge, base: str, file: File, request: SignUrlRequest) -> SignUrlResponse:
+        """A URL of the CDN, with the overrides of S3 in its query (the CDN has to pass them on)."""
+        seconds = request.expires_in_seconds or DEFAULT_SECONDS
+        ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+        query = {
+            "response-content-disposition": _disposition(file, request.disposition),
+            "response-content-type": media_type(with_charset(file.content_type, file.charset)),
+        }
+        if file.version_id:
+            query["versionId"] = file.version_id
+        url = f"{base}/{quote(file.key)}?{urlencode(query, quote_via=quote)}"
+        signed = await edge.signer.sign(url, ends)
+        response = SignUrlResponse(url=signed, expires_in_seconds=seconds, file=file)
+        response.expire_time.FromDatetime(ends)
+        return response
+
+
+def _disposition(file: File, wanted: download_pb2.Disposition.ValueType) -> str:
+    attachment = wanted == download_pb2.DISPOSITION_ATTACHMENT
+    return content_disposition(disposition_of(file.content_type, attachment=attachment), file.filename)

@@ -1,7 +1,0 @@
-"""The object store on any S3-compatible server.
-
-Two ways lead to the store. Calls that carry bytes or are made for every file (PutObject, UploadPart,
-GetObject, HeadObject) take the light path: signed by ``sigv4``, sent by ``wire``. All others go through a
-botocore client. Both block, so ``offload`` runs them on bounded thread pools; ``errors.translate`` turns
-whatever they raise into ``storage_service.store_errors``, and ``retry`` alone decides about second tries.
-"""

@@ -1,0 +1,1 @@
+"""The gRPC faces of the service: they convert, and nothing else."""

@@ -1,0 +1,202 @@
+"""Joins finished partial uploads into one file.
+
+The pieces are copied inside the store, one part each, where S3's part limits allow ("Multipart upload
+limits": every
+part but the last at least 5 MiB); otherwise their bytes are streamed through the writer of an ordinary
+session. The pieces stay until they expire: tus lets a client use one again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from servicekit import failpoints
+from storage_service.attempts.attempt import fingerprint
+from storage_service.content.limits import Limits
+from storage_service.content.pictures import MOST_HEADER_BYTES
+from storage_service.metadata.session_state import SessionState
+from storage_service.objectstore.errors import NotSupportedByStore
+from storage_service.objectstore.interface import ObjectReader, PartCopier
+from storage_service.objectstore.values import MAX_PART_SIZE, MIN_PART_SIZE, ObjectRef
+from storage_service.reading.committed import Committed, open_committed
+from storage_service.sessions.driver import Driver
+from storage_service.sessions.endings import Endings
+from storage_service.sessions.views import check_limit, is_whole, shown
+from storage_service.sessions.writer import SessionWriter
+from strongroom.errors import InvalidField, ObjectLost, SizeMismatch, UploadIncomplete, UploadLost
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.upload_session_service_pb2 import (
+    SESSION_KIND_CONCATENATED,
+    SESSION_KIND_PARTIAL,
+    OpenSessionRequest,
+    Session,
+)
+from strongroom.storage.v1.upload_pb2 import ConcatenateUploadsRequest, ConcatenateUploadsResponse
+
+AFTER_COPY = failpoints.register("storage.session.piece_copied")
+
+PARALLEL = 4
+
+
+class ConcatenationStore(PartCopier, ObjectReader, Protocol):
+    """What joining needs of the object store, beyond a writer's needs."""
+
+
+class Concatenator:
+    """The use case; one instance per process."""
+
+    def __init__(
+        self,
+        store: ConcatenationStore,
+        state: SessionState,
+        endings: Endings,
+        driver: Driver,
+        make_writer: Callable[[Session], SessionWriter],
+        *,
+        limits: Limits,
+    ) -> None:
+        self._store = store
+        self._state = state
+        self._endings = endings
+        self._driver = driver
+        self._make_writer = make_writer
+        self._limits = limits
+
+    async def concatenate(self, request: ConcatenateUploadsRequest) -> ConcatenateUploadsResponse:
+        """The file. A repeat with the same request_id goes on where the first one stopped, or answers its
+        file.
+
+        Raises UploadNotFound, UploadExpired, UploadIncomplete, InvalidField, SizeMismatch,
+        SizeLimitExceeded, and what Endings.finish raises.
+        """
+        pieces = await self._pieces(request.upload_ids)
+        size = sum(piece.persisted_size for piece in pieces)
+        session = await self._state.open(self._opening(request, size))
+        if not session.finished:
+            async with self._driver.registry.turn(session.upload_id):
+                self._driver.refuse_while_finishing(session.upload_id)
+                session = await self._state.acquire(session.upload_id)
+                if is_whole(session):
+                    session = await self._driver.finish(session)
+                elif not session.finished:
+                    filled = [piece for piece in pieces if piece.persisted_size]
+                    session = await self._driver.run(session, self._join(session, filled))
+        return ConcatenateUploadsResponse(file=session.file, session=shown(session))
+
+    async def _pieces(self, upload_ids: Sequence[str]) -> list[Session]:
+        slots = asyncio.Semaphore(PARALLEL)
+
+        async def read(upload_id: str) -> Session:
+            async with slots:
+                return await self._state.get(upload_id)
+
+        pieces = list(await asyncio.gather(*map(read, upload_ids)))
+        for at, piece in enumerate(pieces):
+            if piece.kind != SESSION_KIND_PARTIAL:
+                raise InvalidField(
+                    "Only partial uploads can be concatenated; create the pieces with partial = true.",
+                    field=f"upload_ids[{at}]",
+                    rule="partial",
+                )
+            if not piece.finished:
+                raise UploadIncomplete(f"Piece {at + 1} is not finished; send the rest of it first.")
+        return pieces
+
+    def _opening(self, request: ConcatenateUploadsRequest, size: int) -> OpenSessionRequest:
+        spec, rule = request.spec, self._limits.for_target(request.spec.target)
+        check_limit(size, rule)
+        if spec.HasField("size_bytes") and spec.size_bytes != size:
+            raise SizeMismatch(
+                f"the pieces hold {size} bytes, {spec.size_bytes} were declared",
+                metadata={"expected": str(spec.size_bytes), "actual": str(size)},
+            )
+        opening = OpenSessionRequest(
+            spec=spec,
+            kind=SESSION_KIND_CONCATENATED,
+            blob_kind=blob_pb2.BLOB_KIND_SINGLE,
+            part_size_bytes=self._limits.part_size(size),
+            annotation=request.annotation,
+        )
+        opening.spec.size_bytes = size
+        if spec.request_id:
+            opening.fingerprint = fingerprint(spec, "concatenation", *request.upload_ids)
+        return opening
+
+    async def _join(self, session: Session, pieces: Sequence[Session]) -> None:
+        writer = self._make_writer(session)
+        try:
+            if _copyable(pieces):
+                try:
+                    await self._copy(writer, pieces)
+                except NotSupportedByStore:
+                    if writer.parts:
+                        raise
+            if writer.persisted < session.size_bytes:
+                await self._stream(writer, pieces)
+                await self._endings.finish(writer)
+                return
+        finally:
+            await writer.close()
+        await self._finish_copied(session)
+
+    async def _finish_copied(self, session: Session) -> None:
+        writer = self._make_writer(session)  # it begins behind the copied parts
+        try:
+            await self._endings.finish(writer)
+        finally:
+            await writer.close()
+
+    async def _copy(self, writer: SessionWriter, pieces: Sequence[Session]) -> None:
+        """One part for each piece; those of an earlier try are there already. Raises StoreError."""
+        if not writer.blob.upload_id:
+            async with self._store.open(_ref(pieces[0]), length=MOST_HEADER_BYTES) as body:
+                await writer.begin([chunk async for chunk in body])
+        slots = asyncio.Semaphore(PARALLEL)
+
+        async def copy(number: int, piece: Session) -> None:
+            async with slots:
+                blob = writer.blob
+                receipt = await self._store.copy_part(
+                    _ref(piece), blob.key, blob.upload_id, number, if_match=piece.blob.etag
+                )
+                await failpoints.hit(AFTER_COPY)
+                writer.accept(number, receipt.etag, piece.persisted_size, piece.prefix_crc32c)
+                await writer.record()
+
+        done = len(writer.parts)
+        try:
+            async with asyncio.TaskGroup() as copying:
+                for number, piece in enumerate(pieces[done:], done + 1):
+                    copying.create_task(copy(number, piece))
+        except ExceptionGroup as group:
+            raise group.exceptions[0] from group
+
+    async def _stream(self, writer: SessionWriter, pieces: Sequence[Session]) -> None:
+        """The pieces' bytes from ``received`` on. Raises StoreError, StrongroomError."""
+        begin = 0
+        for piece in pieces:
+            end = begin + piece.persisted_size
+            if writer.received < end:
+                await self._stream_piece(writer, piece, writer.received - begin)
+            begin = end
+
+    async def _stream_piece(self, writer: SessionWriter, piece: Session, offset: int) -> None:
+        blob = piece.blob
+        committed = Committed(_ref(piece), blob.etag, piece.persisted_size, piece.prefix_crc32c)
+        try:
+            async with open_committed(self._store, committed, offset=offset) as body:
+                async for chunk in body:
+                    await writer.write(chunk)
+        except ObjectLost as error:
+            raise UploadLost("a piece is no longer what was uploaded; start the upload again") from error
+
+
+def _copyable(pieces: Sequence[Session]) -> bool:
+    sizes = [piece.persisted_size for piece in pieces]
+    return bool(sizes) and all(size >= MIN_PART_SIZE for size in sizes[:-1]) and max(sizes) <= MAX_PART_SIZE
+
+
+def _ref(piece: Session) -> ObjectRef:
+    return ObjectRef(piece.blob.key, piece.blob.version_id or None)

@@ -1,0 +1,87 @@
+"""Completions under way: each in a task of its own that goes on when its caller leaves, at most one per
+session here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from storage_service.metadata.session_state import SessionState
+from storage_service.metadata.sessions import without_deadline
+from storage_service.sessions.endings import Endings
+from storage_service.sessions.registry import Entry, Registry
+from storage_service.sessions.views import is_whole
+from storage_service.sessions.writer import SessionWriter
+from strongroom.errors import ServiceUnavailable
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.upload_session_service_pb2 import Session
+
+
+class Driver:
+    """Drives sessions to their end; one instance per process."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        state: SessionState,
+        endings: Endings,
+        make_writer: Callable[[Session], SessionWriter],
+    ) -> None:
+        self.registry = registry
+        self._state = state
+        self._endings = endings
+        self._make_writer = make_writer
+
+    def refuse_while_finishing(self, upload_id: str) -> None:
+        """Raises ServiceUnavailable while this process completes the session."""
+        if self.registry.finishing(upload_id):
+            raise ServiceUnavailable(
+                "This upload is being completed; ask again in a moment.",
+                metadata={"service": "storage_service"},
+                retry_after=1.0,
+            )
+
+    async def driven(self, session: Session) -> Session:
+        """The session as it is once everything that can be done for it is done.
+
+        Raises ServiceUnavailable while it is being completed elsewhere, and what completing raises.
+        """
+        if not is_whole(session):
+            return session
+        upload_id = session.upload_id
+        self.refuse_while_finishing(upload_id)
+        async with self.registry.turn(upload_id):
+            self.refuse_while_finishing(upload_id)
+            session = await self._state.acquire(upload_id)
+            return session if session.finished else await self.finish(session)
+
+    async def finish(self, session: Session) -> Session:
+        """Finish an acquired session whose bytes are all persisted. Raises as Endings.finish."""
+        return await self.run(session, self._finish_alone(session))
+
+    async def run(self, session: Session, work: Coroutine[Any, Any, object]) -> Session:
+        """Let ``work`` bring an acquired session to its end; answers the session after that."""
+        entry = self.registry.enter(session.upload_id)
+        entry.reading, entry.finishing = False, True
+        await asyncio.shield(self.registry.in_background(self._run(entry, session, work), "finish"))
+        with without_deadline():  # the work may have taken longer than a turn's calls may
+            return await self._state.get(session.upload_id)
+
+    async def _run(self, entry: Entry, session: Session, work: Coroutine[Any, Any, object]) -> None:
+        try:
+            with without_deadline():
+                await self._endings.guard(session.blob, work)
+        finally:
+            self.registry.leave(session.upload_id, entry)
+
+    async def _finish_alone(self, session: Session) -> None:
+        if session.blob.state == blob_pb2.BLOB_STATE_COMPLETING:
+            await self._endings.finisher.drive_on(session.blob)
+            return
+        writer = self._make_writer(session)
+        try:
+            await self._endings.finish(writer)
+        finally:
+            await writer.close()

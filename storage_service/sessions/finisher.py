@@ -1,0 +1,181 @@
+"""From "all bytes are there" to the committed file. May be repeated from wherever an earlier try has stopped.
+
+    small (no part was ever begun):  PutObject of everything → T4
+    otherwise:                       last part → recorded → T3 → Complete → HEAD → T4
+
+Hashes that did not run along are computed by reading the object back before T3: until then nothing rolls it
+forward.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import structlog
+
+from servicekit import failpoints
+from storage_service.attempts.completion import ATTEMPT_KEY, complete_multipart, verify_put
+from storage_service.attempts.lease import LeaseKeeper
+from storage_service.attempts.outcomes import until_known
+from storage_service.metadata.interfaces import Reservations, handle_of
+from storage_service.objectstore.errors import ObjectNotFound
+from storage_service.objectstore.values import ObjectAttributes, ObjectRef, PutResult
+from storage_service.sessions.content import Content
+from storage_service.sessions.hashes import Hashes, check_crc32c, read_back
+from storage_service.sessions.writer import Rest, SessionWriter, WriterStore
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.reservation_service_pb2 import BeginCompletionRequest, CommitRequest
+from strongroom.type.v1.checksums_pb2 import Checksums
+
+log = structlog.get_logger(__name__)
+
+BEFORE_FINISH = failpoints.register("storage.session.before_finish")
+AFTER_LAST_PART = failpoints.register("storage.session.last_part_recorded")
+BEFORE_T3 = failpoints.register("storage.session.before_t3")
+BEFORE_T4 = failpoints.register("storage.session.before_t4")
+
+FIRST_WRITER = 2
+"""The epoch of a session's first writer; a later one may meet an object that an earlier one has made, or
+whose making is still on its way.
+"""
+
+
+class FinishStore(WriterStore, Protocol):
+    """What finishing needs of the object store."""
+
+
+class Finisher:
+    """Makes and commits objects of sessions; one instance per process."""
+
+    def __init__(
+        self,
+        store: FinishStore,
+        reservations: Reservations,
+        content: Content,
+        *,
+        lease_seconds: float,
+        wake_cleaner: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._reservations = reservations
+        self._content = content
+        self._lease_seconds = lease_seconds
+        self.wake_cleaner = wake_cleaner
+
+    async def finish(
+        self, writer: SessionWriter, hashes: Hashes | None = None, final: Checksums | None = None
+    ) -> File | None:
+        """All bytes have been written to ``writer``: the file, or None for a partial upload.
+
+        ``hashes`` ran along over all bytes; ``final`` holds more checksums to compare with. Raises
+        ChecksumMismatch, ContentTypeMismatch, ContentTypeNotAllowed, UploadSuperseded, StoreError, and what
+        T4 raises.
+        """
+        expected = [writer.blob.spec.checksums, final or Checksums()]
+        for given in expected:
+            check_crc32c(given, writer.crc32c)
+        await failpoints.hit(BEFORE_FINISH)
+        rest = await writer.take_rest()
+        if rest.number == 1 and not writer.blob.upload_id:
+            commit = await self._put(writer, rest, expected)
+        else:
+            commit = await self._make_parts(writer, rest, hashes, expected)
+        return await self._commit(commit)
+
+    async def drive_on(self, blob: blob_pb2.Blob) -> File | None:
+        """A completion (T3 is done) that was cut short. Raises as ``finish``."""
+        async with LeaseKeeper(self._reservations, handle_of(blob), self._lease_seconds):
+            commit = await complete_multipart(self._store, blob, blob.parts, blob.size_bytes, blob.crc32c)
+        return await self._commit(commit)
+
+    async def complete(
+        self, blob: blob_pb2.Blob, parts: Sequence[blob_pb2.Part], size: int, crc32c: int
+    ) -> CommitRequest:
+        """T3, Complete, HEAD. Raises UploadLost, ObjectStoreUnavailable, ChecksumMismatch, QuotaExceeded."""
+        await self.begin_completion(blob, parts, size, crc32c)
+        async with LeaseKeeper(self._reservations, handle_of(blob), self._lease_seconds):
+            return await complete_multipart(self._store, blob, parts, size, crc32c)
+
+    async def begin_completion(
+        self, blob: blob_pb2.Blob, parts: Sequence[blob_pb2.Part], size: int, crc32c: int
+    ) -> None:
+        """T3."""
+        await failpoints.hit(BEFORE_T3)
+        await self._reservations.begin_completion(
+            BeginCompletionRequest(blob=handle_of(blob), parts=parts, size_bytes=size, crc32c=crc32c)
+        )
+
+    async def commit(self, request: CommitRequest) -> File | None:
+        """T4, for those who make the object in another way."""
+        return await self._commit(request)
+
+    async def _put(self, writer: SessionWriter, rest: Rest, expected: Sequence[Checksums]) -> CommitRequest:
+        """A small object in one request; what an earlier try has stored is taken instead."""
+        blob = writer.blob
+        hashes = Hashes(*expected)
+        for chunk in rest.chunks:
+            hashes.feed(chunk)
+        for given in expected:
+            hashes.check(given)
+        content_type = self._content.decide(writer.session, rest.chunks)
+        if content_type != blob.content_type:
+            await writer.record(content_type=content_type)
+        put = await self._stored_before(blob, rest) if blob.epoch > FIRST_WRITER else None
+        if put is None:
+            attrs = ObjectAttributes(content_type=content_type, metadata=dict(blob.object_metadata))
+            put = await self._store.put(
+                blob.key, rest.chunks, size=rest.size, crc32c=rest.crc32c, attrs=attrs
+            )
+        return await verify_put(self._store, blob, put, rest.size, rest.crc32c)
+
+    async def _stored_before(self, blob: blob_pb2.Blob, rest: Rest) -> PutResult | None:
+        """The object that a PutObject with unknown outcome has left, if it is this one (rule R4)."""
+        try:
+            info = await self._store.head(ObjectRef(blob.key))
+        except ObjectNotFound:
+            return None
+        if info.size != rest.size or info.metadata.get(ATTEMPT_KEY) != blob.id:
+            return None
+        if info.crc32c is not None:
+            same = info.crc32c == rest.crc32c
+        else:
+            md5 = hashlib.md5(usedforsecurity=False)
+            for chunk in rest.chunks:
+                md5.update(chunk)
+            same = info.etag == md5.hexdigest()
+        return PutResult(info.etag, info.version_id, crc32c_verified=True) if same else None
+
+    async def _make_parts(
+        self, writer: SessionWriter, rest: Rest, hashes: Hashes | None, expected: Sequence[Checksums]
+    ) -> CommitRequest:
+        blob, size, crc32c = writer.blob, writer.received, writer.crc32c
+        if rest.size or not writer.parts:
+            await writer.send_rest(rest)
+        deferred = not writer.session.HasField("size_bytes")
+        await writer.record(size=size if deferred else None)
+        await failpoints.hit(AFTER_LAST_PART)
+        if hashes is not None and hashes.size == size:
+            for given in expected:
+                hashes.check(given)
+            missing = Hashes(*expected).names - hashes.names
+        else:
+            missing = Hashes(*expected).names
+        if not missing:
+            return await self.complete(blob, writer.parts, size, crc32c)
+        commit = await complete_multipart(self._store, blob, writer.parts, size, crc32c)
+        read = await read_back(self._store, ObjectRef(blob.key, commit.version_id or None), *expected)
+        for given in expected:
+            read.check(given)
+        await self.begin_completion(blob, writer.parts, size, crc32c)
+        return commit
+
+    async def _commit(self, request: CommitRequest) -> File | None:
+        """T4, repeated while its outcome is unknown: a repeat answers the same file."""
+        request.doubtful |= request.blob.epoch > FIRST_WRITER
+        await failpoints.hit(BEFORE_T4)
+        response = await until_known(lambda: self._reservations.commit(request))
+        self.wake_cleaner()  # segments, or an attempt that another one has beaten
+        return response.file if response.HasField("file") else None

@@ -1,0 +1,101 @@
+"""MD5, SHA-1 and SHA-256 of whole uploads, for clients that sent one: run along while one process sees all
+bytes.
+
+hashlib can't write its state down. When the next bytes come to another process, or after a restart, the
+running state is missing there, and the finished object is read back once instead, before it becomes visible.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import OrderedDict
+from typing import Protocol
+
+from storage_service.objectstore import checksums
+from storage_service.objectstore.interface import ObjectReader
+from storage_service.objectstore.values import Chunk, ObjectRef
+from storage_service.uploads.stream import mismatch
+from strongroom.type.v1.checksums_pb2 import Checksums
+
+NAMES = ("md5", "sha1", "sha256")
+REMEMBERED = 4096
+
+
+class Hash(Protocol):
+    """What hashlib makes."""
+
+    def update(self, data: Chunk, /) -> None:
+        """Take the next bytes."""
+        ...
+
+    def digest(self) -> bytes:
+        """Of everything so far."""
+        ...
+
+
+class Hashes:
+    """The hashes that ``expected`` names, over the bytes fed so far (``size`` of them), and their CRC-32C."""
+
+    def __init__(self, *expected: Checksums) -> None:
+        wanted = [name for name in NAMES if any(getattr(given, name) for given in expected)]
+        self._hashes: dict[str, Hash] = {name: hashlib.new(name, usedforsecurity=False) for name in wanted}
+        self.size = 0
+        self.crc32c = 0
+
+    @property
+    def names(self) -> frozenset[str]:
+        """What is computed."""
+        return frozenset(self._hashes)
+
+    def feed(self, data: Chunk, *, crc32c: bool = False) -> None:
+        """Take the next bytes; ``crc32c``: count that as well (uploads get it from their parts)."""
+        self.size += len(data)
+        for running in self._hashes.values():
+            running.update(data)
+        if crc32c:
+            self.crc32c = checksums.extend(self.crc32c, data)
+
+    def check(self, expected: Checksums) -> None:
+        """Raises ChecksumMismatch; only hashes that are computed here are compared."""
+        for name, running in self._hashes.items():
+            wanted: bytes = getattr(expected, name)
+            if wanted and wanted != running.digest():
+                raise mismatch(name, wanted.hex(), running.digest().hex())
+
+
+class RunningHashes:
+    """Hashes of uploads between two of their writes, for as long as this process remembers."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Hashes] = OrderedDict()
+
+    def take(self, upload_id: str, expected: Checksums, offset: int) -> Hashes | None:
+        """The state after ``offset`` bytes; None when it isn't known here, or nothing needs hashing."""
+        kept = self._kept.pop(upload_id, None)
+        fresh = Hashes(expected)
+        if not fresh.names:
+            return None
+        if offset == 0:
+            return fresh
+        return kept if kept is not None and kept.size == offset and kept.names == fresh.names else None
+
+    def keep(self, upload_id: str, hashes: Hashes) -> None:
+        """Until the next write; the oldest are forgotten."""
+        self._kept[upload_id] = hashes
+        while len(self._kept) > REMEMBERED:
+            self._kept.popitem(last=False)
+
+
+async def read_back(store: ObjectReader, ref: ObjectRef, *expected: Checksums) -> Hashes:
+    """Read an object once for its CRC-32C and the hashes that ``expected`` names. Raises StoreError."""
+    hashes = Hashes(*expected)
+    async with store.open(ref) as body:
+        async for chunk in body:
+            hashes.feed(chunk, crc32c=True)
+    return hashes
+
+
+def check_crc32c(expected: Checksums, actual: int) -> None:
+    """Raises ChecksumMismatch."""
+    if expected.HasField("crc32c") and expected.crc32c != actual:
+        raise mismatch("crc32c", f"{expected.crc32c:08x}", f"{actual:08x}")

@@ -1,0 +1,1 @@
+"""One-shot uploads, copies and imports: one request makes one file."""

@@ -1,0 +1,99 @@
+"""Copies inside the object store: the bytes never pass through the service."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from servicekit.presentation import with_charset
+from storage_service.attempts.attempt import Attempts, fingerprint
+from storage_service.attempts.completion import verify_put
+from storage_service.attempts.removal import VersionStore, remove_repeated_versions
+from storage_service.attempts.versioning import demand_version
+from storage_service.content.limits import Limits
+from storage_service.content.pictures import MOST_HEADER_BYTES
+from storage_service.content.types import ContentRules, shows_pictures
+from storage_service.metadata.files import FileName, FileReader
+from storage_service.objectstore.interface import ObjectCopier
+from storage_service.objectstore.translation import translated
+from storage_service.objectstore.values import ObjectAttributes, ObjectRef
+from strongroom.errors import SizeLimitExceeded
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest, ReserveRequest
+from strongroom.storage.v1.batch_pb2 import CopyFileRequest
+
+
+class CopyStore(ObjectCopier, VersionStore, Protocol):
+    """What copying needs of the object store."""
+
+
+class Copier:
+    """The use case; one instance per process."""
+
+    def __init__(
+        self, store: CopyStore, files: FileReader, attempts: Attempts, limits: Limits, content: ContentRules
+    ) -> None:
+        self._store = store
+        self._files = files
+        self._attempts = attempts
+        self._limits = limits
+        self._content = content
+
+    async def copy(self, request: CopyFileRequest) -> File:
+        """Raises FileNotFound (source), SizeLimitExceeded, ContentTypeNotAllowed, PictureRefused, and what
+        Attempts.run raises.
+        """
+        source = await self._files.get(FileName(file_id=request.source_file_id), request.spec.user_id)
+        await self._look(request, source)
+        outcome = await self._attempts.reserve(self._reserve_request(request, source))
+        if outcome.HasField("replay"):
+            return outcome.replay
+        blob = outcome.blob
+        ref = ObjectRef(source.key, source.version_id or None)
+        return await self._attempts.run(
+            blob,
+            lambda: copy_object(
+                self._store, ref, blob, etag=source.etag, size=source.size_bytes, crc32c=source.crc32c
+            ),
+        )
+
+    async def _look(self, request: CopyFileRequest, source: File) -> None:
+        """What was stored where nobody is shown it may become a picture that somebody is."""
+        target = request.spec.target
+        if not (shows_pictures(target) and source.content_type.startswith("image/")):
+            return
+        head = b""
+        if source.size_bytes:
+            ref = ObjectRef(source.key, source.version_id or None)
+            with translated():
+                async with self._store.open(ref, length=MOST_HEADER_BYTES, if_match=source.etag) as body:
+                    head = b"".join([bytes(chunk) async for chunk in body])
+        self._content.check_picture(target, source.content_type, head)
+
+    def _reserve_request(self, request: CopyFileRequest, source: File) -> ReserveRequest:
+        rule = self._limits.for_target(request.spec.target)
+        if source.size_bytes > rule.max_bytes:
+            raise SizeLimitExceeded(
+                f"the file is larger than the limit of {rule.max_bytes} bytes for {rule.name}",
+                metadata={"limit": str(rule.max_bytes), "family": rule.name},
+            )
+        self._content.check(request.spec.target, source.content_type)
+        reserve = ReserveRequest(spec=request.spec, kind=blob_pb2.BLOB_KIND_COPY)
+        if request.spec.request_id:
+            reserve.fingerprint = fingerprint(request.spec, request.source_file_id)
+        reserve.spec.filename = request.spec.filename or source.filename
+        reserve.spec.content_type = with_charset(source.content_type, source.charset)
+        reserve.spec.size_bytes = source.size_bytes
+        return reserve
+
+
+async def copy_object(
+    store: CopyStore, source: ObjectRef, blob: blob_pb2.Blob, *, etag: str, size: int, crc32c: int
+) -> CommitRequest:
+    """Copy ``source`` (which must still have ``etag``) to the blob's key. Returns what T4 needs."""
+    attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
+    copied = await store.copy(source, blob.key, attrs, size=size, if_match=etag)
+    demand_version(blob, copied.version_id)
+    if copied.repeated:
+        await remove_repeated_versions(store, blob, copied)
+    return await verify_put(store, blob, copied, size, crc32c)

@@ -1,0 +1,192 @@
+"""Import from a URL: the source's bytes go straight into the upload engine, never whole into memory or onto
+disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from urllib.parse import unquote
+
+import httpx
+
+from servicekit.context import current_principal
+from servicekit.principal import effective_owner
+from storage_service.attempts.attempt import fingerprint
+from storage_service.content.types import hint
+from storage_service.objectstore.checksums import Counted
+from storage_service.uploads.importing.answer import Answer
+from storage_service.uploads.importing.queue import ImportQueue
+from storage_service.uploads.importing.slots import FairSlots
+from storage_service.uploads.importing.source import SourceClient, TransientFailure
+from storage_service.uploads.importing.wire import BrokenConnection
+from storage_service.uploads.stream import BodyChecks
+from storage_service.uploads.upload import Uploader
+from strongroom.errors import DeadlineExceeded, RequestInProgress, SourceUrlFailed, StrongroomError
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+from strongroom.type.v1.checksums_pb2 import Checksums
+
+READ_SIZE = 256 * 1024
+MAX_INT64 = (1 << 63) - 1
+RATE_GRACE_SECONDS = 10.0
+"""A source may be slow to begin; afterwards its average rate counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportLimits:
+    """``total_seconds`` for all tries together; ``min_rate`` in bytes per second on average; ``tries`` in
+    all. ``parallel`` imports run at once in the process, up to ``parallel_per_user`` of one owner, who has
+    ``queued_per_user`` at the most, running and waiting (0: no cap).
+    """
+
+    total_seconds: float
+    min_rate: float
+    tries: int
+    first_pause: float = 0.5
+    parallel: int = 32
+    parallel_per_user: int = 8
+    queued_per_user: int = 200
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an import has come. ``total``: Content-Length, where the source told one."""
+
+    received: int = 0
+    total: int | None = None
+    attempt: int = 1
+
+
+class Importer:
+    """The use case; one instance per process."""
+
+    def __init__(self, uploader: Uploader, sources: SourceClient, limits: ImportLimits) -> None:
+        self._uploader = uploader
+        self._sources = sources
+        self._limits = limits
+        self.slots = FairSlots(limits.parallel, limits.parallel_per_user)
+        self.queue = ImportQueue(limits.queued_per_user)
+
+    async def run(self, url: str, spec: UploadSpec, progress: Progress) -> File:
+        """Pull ``url`` into a file as ``spec`` says, when it is the owner's turn; ``progress`` is kept up to
+        date. The time limit begins with the turn.
+
+        Raises UserMismatch, SourceUrlRefused, SourceUrlFailed, DeadlineExceeded, and what Uploader.upload
+        raises.
+        """
+        owner = effective_owner(current_principal(), spec.user_id)  # before anything is fetched for them
+        same_request = fingerprint(spec, url)
+        try:
+            async with self.slots.place(owner), asyncio.timeout(self._limits.total_seconds):
+                return await self._tries(url, spec, same_request, progress)
+        except TimeoutError as error:
+            raise DeadlineExceeded(
+                f"the import took longer than {self._limits.total_seconds:g} s; nothing was stored",
+                metadata={"limit_seconds": f"{self._limits.total_seconds:g}"},
+            ) from error
+
+    async def _tries(self, url: str, spec: UploadSpec, same_request: bytes, progress: Progress) -> File:
+        for attempt in range(1, self._limits.tries + 1):
+            progress.attempt, progress.received, progress.total = attempt, 0, None
+            try:
+                return await self._once(url, spec, same_request, progress)
+            except TransientFailure as failure:
+                if attempt == self._limits.tries:
+                    raise failure.error from failure
+            except RequestInProgress:
+                if attempt == 1:  # somebody else's; later it is our own last try, still being given up
+                    raise
+            pause = self._limits.first_pause * 2 ** (attempt - 1)
+            await asyncio.sleep(pause * random.uniform(0.5, 1.5))
+        raise SourceUrlFailed("the source URL could not be read")
+
+    async def _once(self, url: str, spec: UploadSpec, same_request: bytes, progress: Progress) -> File:
+        async with self._sources.open(url) as answer:
+            described = _describe(spec, url, answer)
+            if described.HasField("size_bytes"):
+                progress.total = described.size_bytes
+            body = _SourceBody(described, answer, progress, self._limits.min_rate)
+            return (await self._uploader.upload(body, same_request=same_request)).file
+
+
+class _SourceBody:
+    """An answer's body as the upload engine wants it."""
+
+    provisional = False
+
+    def __init__(self, spec: UploadSpec, answer: Answer, progress: Progress, min_rate: float) -> None:
+        self.spec = spec
+        self._answer = answer
+        self._progress = progress
+        self._min_rate = min_rate
+
+    async def chunks(self, checks: BodyChecks) -> AsyncIterator[Counted]:
+        """See uploads.Source. A body that breaks off is a failure worth another try."""
+        began = time.monotonic()
+        waiting, size, received = list[bytes](), 0, 0
+        try:
+            async for piece in self._answer.pieces():
+                waiting.append(piece)
+                size += len(piece)
+                received += len(piece)
+                self._progress.received = received
+                self._check_rate(received, time.monotonic() - began)
+                if size >= READ_SIZE:
+                    yield _counted(waiting, checks)
+                    size = 0
+        except BrokenConnection as error:
+            raise TransientFailure(SourceUrlFailed("the source URL broke off in the middle")) from error
+        if waiting:
+            yield _counted(waiting, checks)
+        checks.finish(Checksums())
+
+    def _check_rate(self, size: int, seconds: float) -> None:
+        if seconds > RATE_GRACE_SECONDS and size < self._min_rate * seconds:
+            raise SourceUrlFailed("the source URL sends too slowly", metadata={"status": "200"})
+
+
+def _counted(waiting: list[bytes], checks: BodyChecks) -> Counted:
+    """All of ``waiting``, which is emptied, as one chunk: each costs the engine, however small it is."""
+    counted = Counted.of(b"".join(waiting))
+    waiting.clear()
+    checks.feed(counted)
+    return counted
+
+
+def _describe(spec: UploadSpec, url: str, answer: Answer) -> UploadSpec:
+    """The spec completed by what the source says: name, size, and a type that the bytes can't tell."""
+    described = UploadSpec()
+    described.CopyFrom(spec)
+    length = answer.headers.get("content-length", "")
+    if length.isdecimal() and len(length) <= 20 and not spec.HasField("size_bytes"):
+        described.size_bytes = min(int(length), MAX_INT64)
+    described.filename = spec.filename or _filename(url)
+    described.content_type = spec.content_type or hint(answer.headers.get("content-type", ""))
+    return described
+
+
+def _filename(url: str) -> str:
+    """The last path segment, unquoted, without what a file name can't hold."""
+    name = unquote(httpx.URL(url).path.rpartition("/")[2])
+    return "".join(char for char in name if char.isprintable() and char not in "/\\")[:200]
+
+
+class BatchImporter:
+    """Several imports side by side, as their owner's turns come."""
+
+    def __init__(self, importer: Importer) -> None:
+        self._importer = importer
+
+    async def run(self, items: Sequence[tuple[str, UploadSpec]]) -> list[File | StrongroomError]:
+        """One result per item, in the order given; one failure spoils no other."""
+        return await asyncio.gather(*(self._one(url, spec) for url, spec in items))
+
+    async def _one(self, url: str, spec: UploadSpec) -> File | StrongroomError:
+        try:
+            return await self._importer.run(url, spec, Progress())
+        except StrongroomError as error:
+            return error

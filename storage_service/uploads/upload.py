@@ -1,0 +1,260 @@
+"""One-shot uploads: a stream of chunks becomes a committed file, or nothing.
+
+first bytes → content type, limits → T1 Reserve → bytes to S3 under a renewed lease → (T3, S3, S4) → T4
+Commit → File
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from servicekit import failpoints
+from servicekit.context import current
+from storage_service.attempts.attempt import Attempts, fingerprint
+from storage_service.attempts.budget import ByteBudget
+from storage_service.attempts.claims import Interruptible
+from storage_service.attempts.completion import complete_multipart, verify_put
+from storage_service.attempts.removal import (
+    OpenUploadStore,
+    VersionStore,
+    abort_unrecorded_uploads,
+    remove_repeated_versions,
+)
+from storage_service.attempts.versioning import demand_version
+from storage_service.content.limits import Limits
+from storage_service.content.pictures import MOST_HEADER_BYTES
+from storage_service.content.types import SNIFF_BYTES, ContentRules
+from storage_service.metadata.interfaces import Reservations, handle_of
+from storage_service.objectstore.checksums import Counted
+from storage_service.uploads.late_targets import Moved, MoveStore, TargetMover
+from storage_service.uploads.pipeline import BodyStore, PartPipeline
+from storage_service.uploads.stream import BodyChecks
+from strongroom.errors import IdempotencyKeyReused
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.reservation_service_pb2 import (
+    BeginCompletionRequest,
+    CommitRequest,
+    ReserveRequest,
+)
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+
+BEFORE_T3 = failpoints.register("storage.t3.before")
+
+
+class UploadStore(BodyStore, MoveStore, OpenUploadStore, VersionStore, Protocol):
+    """What uploading needs of the object store."""
+
+
+class Source(Protocol):
+    """Where bytes come from: a gRPC stream, a URL."""
+
+    @property
+    def spec(self) -> UploadSpec:
+        """What is to be stored, as far as it is known."""
+        ...
+
+    @property
+    def provisional(self) -> bool:
+        """The target in ``spec`` may still change before the bytes end."""
+        ...
+
+    def chunks(self, checks: BodyChecks) -> AsyncIterator[Counted]:
+        """The bytes, each fed to ``checks`` first; ends only once ``checks.finish`` has passed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A committed file. ``replayed``: the stored answer to an earlier request; it may be gone by now."""
+
+    file: File
+    replayed: bool = False
+
+
+class Uploader:
+    """The use case; one instance per process."""
+
+    def __init__(
+        self,
+        store: UploadStore,
+        reservations: Reservations,
+        attempts: Attempts,
+        *,
+        budget: ByteBudget,
+        limits: Limits,
+        content: ContentRules,
+    ) -> None:
+        self._store = store
+        self._reservations = reservations
+        self._attempts = attempts
+        self._budget = budget
+        self._limits = limits
+        self._content = content
+        self._mover = TargetMover(store, attempts)
+
+    async def upload(self, source: Source, *, same_request: bytes | None = None) -> Stored:
+        """Store what ``source`` brings. Raises StrongroomError; see Attempts.run.
+
+        ``same_request``: the request's fingerprint, where the spec alone does not make it.
+        """
+        checks = self._checks(source.spec)
+        body = source.chunks(checks)
+        async with self._first_bytes(source, checks, body) as head:
+            checks.hold_to(*self._limit(source.spec))
+            guess = UploadSpec()
+            guess.CopyFrom(source.spec)
+            sniffed = self._sniffed(source, head)
+            outcome = await self._attempts.reserve(
+                self._reserve_request(guess, sniffed, checks, same_request)
+            )
+            if outcome.HasField("replay"):
+                return Stored(await _replay(outcome.replay, body, checks), replayed=True)
+            blob = outcome.blob
+            upload = _Upload(blob, source, guess, sniffed, checks)
+            try:
+                file = await self._attempts.run(
+                    blob, lambda: self._make_object(upload, _chain(head, body), same_request)
+                )
+            except Moved as moved:
+                file = moved.file
+            return Stored(file)
+
+    @asynccontextmanager
+    async def _first_bytes(
+        self, source: Source, checks: BodyChecks, body: AsyncIterator[Counted]
+    ) -> AsyncIterator[list[Counted]]:
+        """As many first bytes as are needed before T1: some to detect the type, a part while the target is
+        a guess.
+        """
+        reading = Interruptible()
+        enough = self._limits.part_size(checks.size_hint) if source.provisional else SNIFF_BYTES
+        claim = self._budget.claim(enough, _owner(source.spec), reading)
+        try:
+            head: list[Counted] = []
+            async with reading:
+                while enough:
+                    before = len(head)
+                    async for chunk in _until(body, enough):
+                        await claim.take(len(chunk))
+                        head.append(chunk)
+                    enough = self._missing(source, head) if len(head) > before else 0
+            claim.release()  # the part that they belong to takes them again
+            yield head
+        finally:
+            claim.release()
+
+    def _missing(self, source: Source, head: list[Counted]) -> int:
+        """How many more first bytes deciding the type takes; 0: none, or there are no more."""
+        size = sum(map(len, head))
+        if source.provisional or not SNIFF_BYTES <= size < MOST_HEADER_BYTES:
+            return 0
+        more = self._content.wants_more(source.spec, _first(head, MOST_HEADER_BYTES))
+        return MOST_HEADER_BYTES - size if more else 0
+
+    def _sniffed(self, source: Source, head: list[Counted]) -> bytes:
+        """What the type is told by. The target may change to a family that looks further into a picture."""
+        first = _first(head, SNIFF_BYTES)
+        more = source.provisional or self._content.wants_more(source.spec, first)
+        return _first(head, MOST_HEADER_BYTES) if more else first
+
+    def _checks(self, spec: UploadSpec) -> BodyChecks:
+        limit, name = self._limit(spec)
+        declared = spec.size_bytes if spec.HasField("size_bytes") else None
+        return BodyChecks(limit=limit, limit_name=name, declared=declared, expected=spec.checksums)
+
+    def _limit(self, spec: UploadSpec) -> tuple[int, str]:
+        rule = self._limits.for_target(spec.target)
+        return rule.max_bytes, rule.name
+
+    def _reserve_request(
+        self, spec: UploadSpec, head: bytes, checks: BodyChecks, same_request: bytes | None
+    ) -> ReserveRequest:
+        part_size = self._limits.part_size(checks.size_hint)
+        multipart = (checks.size_hint or 0) >= part_size
+        request = ReserveRequest(
+            spec=spec,
+            kind=blob_pb2.BLOB_KIND_MULTIPART if multipart else blob_pb2.BLOB_KIND_SINGLE,
+            part_size_bytes=part_size,
+        )
+        if spec.request_id:
+            request.fingerprint = same_request or fingerprint(spec)
+        request.spec.content_type = self._content.describe(spec, head)
+        return request
+
+    async def _make_object(
+        self, upload: _Upload, chunks: AsyncIterator[Counted], same_request: bytes | None
+    ) -> CommitRequest:
+        blob = upload.blob
+        pipeline = PartPipeline(self._store, self._reservations, self._budget, blob)
+        stored = await pipeline.send(chunks, upload.checks.size_hint)
+        if stored.put is not None:
+            demand_version(blob, stored.put.version_id)
+            if stored.put.repeated:
+                await remove_repeated_versions(self._store, blob, stored.put)
+            return await verify_put(self._store, blob, stored.put, stored.size, stored.crc32c)
+        blob.upload_id = stored.upload_id
+        if upload.source.spec.target != upload.guess.target:
+            upload.checks.hold_to(*self._limit(upload.source.spec))
+            corrected = self._reserve_request(upload.source.spec, upload.sniffed, upload.checks, same_request)
+            raise Moved(await self._mover.move(blob, stored, corrected))
+        if stored.created_twice:
+            await abort_unrecorded_uploads(self._store, blob)
+        await failpoints.hit(BEFORE_T3)
+        await self._reservations.begin_completion(
+            BeginCompletionRequest(
+                blob=handle_of(blob), parts=stored.parts, size_bytes=stored.size, crc32c=stored.crc32c
+            )
+        )
+        return await complete_multipart(self._store, blob, stored.parts, stored.size, stored.crc32c)
+
+
+@dataclass(frozen=True, slots=True)
+class _Upload:
+    """One upload under way: ``guess`` is the spec that its attempt was reserved with."""
+
+    blob: blob_pb2.Blob
+    source: Source
+    guess: UploadSpec
+    sniffed: bytes
+    checks: BodyChecks
+
+
+def _owner(spec: UploadSpec) -> str:
+    """Whose turn it is while memory is short; who may name another is decided with the reservation."""
+    request = current()
+    principal = request.principal if request is not None else None
+    return spec.user_id or (principal.subject if principal is not None else "")
+
+
+async def _replay(file: File, body: AsyncIterator[Counted], checks: BodyChecks) -> File:
+    """An earlier request with this key has finished: the same bytes get its answer, others an error."""
+    async for _ in body:
+        pass  # the stream checks size and checksums itself when it ends
+    if (checks.size, checks.crc32c) != (file.size_bytes, file.crc32c):
+        raise IdempotencyKeyReused("this idempotency key was used before, for other content; use a new key")
+    return file
+
+
+def _first(head: list[Counted], most: int) -> bytes:
+    return b"".join(memoryview(chunk.data)[:most] for chunk in head)[:most]
+
+
+async def _until(body: AsyncIterator[Counted], enough: int) -> AsyncIterator[Counted]:
+    """Chunks of ``body`` until they hold ``enough`` bytes."""
+    size = 0
+    async for chunk in body:
+        yield chunk
+        size += len(chunk)
+        if size >= enough:
+            return
+
+
+async def _chain(head: list[Counted], body: AsyncIterator[Counted]) -> AsyncIterator[Counted]:
+    while head:
+        yield head.pop(0)
+    async for chunk in body:
+        yield chunk

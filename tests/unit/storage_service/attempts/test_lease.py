@@ -1,0 +1,50 @@
+"""A lease is renewed as long as the body runs, whatever becomes of one renewal."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from storage_service.attempts.lease import LeaseKeeper
+from strongroom.errors import ServiceUnavailable, UploadSuperseded
+from strongroom.metadata.v1.reservation_service_pb2 import BlobHandle
+
+
+class Leases:
+    """Fails with each of ``errors``, then renews."""
+
+    def __init__(self, *errors: BaseException) -> None:
+        self.errors = list(errors)
+        self.renewed = asyncio.Event()
+
+    async def renew_lease(self, blob: BlobHandle) -> float:
+        await asyncio.sleep(0)
+        if self.errors:
+            raise self.errors.pop(0)
+        self.renewed.set()
+        return 0.1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServiceUnavailable("away"),
+        ValueError("reply"),
+        KeyError("x"),
+        OSError(5, "io"),
+        asyncio.CancelledError(),
+    ],
+    ids=repr,
+)
+async def test_a_failed_renewal_is_followed_by_the_next(error: BaseException) -> None:
+    leases = Leases(error, error)
+    async with LeaseKeeper(leases, BlobHandle(blob_id="b"), 0.1):
+        await asyncio.wait_for(leases.renewed.wait(), 5)
+    assert leases.errors == []
+
+
+async def test_a_lost_attempt_stops_its_body() -> None:
+    with pytest.raises(UploadSuperseded):
+        async with LeaseKeeper(Leases(UploadSuperseded("newer")), BlobHandle(blob_id="b"), 0.1):
+            await asyncio.wait_for(asyncio.Event().wait(), 5)

@@ -1,0 +1,95 @@
+"""What late requests have left goes; what is committed, recorded or somebody else's stays."""
+
+from __future__ import annotations
+
+import pytest
+
+from storage_service.attempts.completion import ATTEMPT_KEY
+from storage_service.attempts.removal import remove_blob
+from storage_service.objectstore.checksums import crc32c_of
+from storage_service.objectstore.errors import ObjectNotFound
+from storage_service.objectstore.values import ObjectAttributes, ObjectRef
+from strongroom.metadata.v1 import blob_pb2
+from tests.doubles.memory_store import MemoryObjectStore
+
+ATTEMPT = "5b0c6f3e-52c5-4d3c-8f43-6f5f6f9ad2f5"
+OTHER = "0d2bfc64-8ac5-4c5e-a3ad-93c2c4a1c7e2"
+KEYS = pytest.mark.parametrize("key", ["uploads/alice/a.bin", "paths/alice/a.bin"])
+
+
+async def _put(store: MemoryObjectStore, key: str, attempt: str) -> str:
+    body = [b"bytes"]
+    attrs = ObjectAttributes(metadata={ATTEMPT_KEY: attempt})
+    put = await store.put(key, body, size=5, crc32c=crc32c_of(body), attrs=attrs)
+    assert put.version_id is not None
+    return put.version_id
+
+
+async def _versions(store: MemoryObjectStore, key: str) -> set[str]:
+    return {version.version_id async for page in store.list_versions(key) for version in page}
+
+
+def _leftovers(key: str, version_id: str, upload_id: str = "") -> blob_pb2.Blob:
+    return blob_pb2.Blob(
+        id="a7a1a5b0-7b6f-4a0d-a9f7-1f5c2f3c9d11",
+        kind=blob_pb2.BLOB_KIND_LEFTOVERS,
+        state=blob_pb2.BLOB_STATE_GONE,
+        key=key,
+        version_id=version_id,
+        upload_id=upload_id,
+        object_metadata={ATTEMPT_KEY: ATTEMPT},
+    )
+
+
+@KEYS
+async def test_a_second_version_of_the_attempt_goes(key: str) -> None:
+    store = MemoryObjectStore(versioned=True)
+    kept = await _put(store, key, ATTEMPT)
+    foreign = await _put(store, key, OTHER)
+    await _put(store, key, ATTEMPT)
+    await _put(store, key + ".other", ATTEMPT)
+    for _ in range(2):
+        await remove_blob(store, _leftovers(key, kept))
+        assert await _versions(store, key) >= {kept, foreign}
+        assert len(await _versions(store, key)) == 3  # with the neighbour's
+    assert (await store.head(ObjectRef(key))).version_id == foreign
+
+
+@KEYS
+async def test_where_nothing_is_to_be_kept_all_of_the_attempt_goes(key: str) -> None:
+    store = MemoryObjectStore(versioned=True)
+    await _put(store, key, ATTEMPT)
+    await remove_blob(store, _leftovers(key, ""))
+    with pytest.raises(ObjectNotFound):
+        await store.head(ObjectRef(key))
+    assert await _versions(store, key) == set()
+
+
+async def test_only_unrecorded_uploads_are_aborted_and_only_where_the_key_is_its_own() -> None:
+    store = MemoryObjectStore(versioned=True)
+    own, shared = "uploads/alice/a.bin", "paths/alice/a.bin"
+    recorded = await store.create(own, ObjectAttributes())
+    for key in (own, shared):
+        await store.create(key, ObjectAttributes())
+        await remove_blob(store, _leftovers(key, "v", recorded))
+    assert [upload.upload_id for upload in await store.list_uploads(own)] == [recorded]
+    assert len(await store.list_uploads(shared)) == 1
+
+
+@KEYS
+async def test_versions_of_one_multipart_upload_stay_together(key: str) -> None:
+    """Swift: they have the same parts, so the row of neither may go alone."""
+    store = MemoryObjectStore(versioned=True)
+    kept, twin = await _put(store, key, ATTEMPT), await _put(store, key, ATTEMPT)
+    await remove_blob(store, _leftovers(key, kept, "upload"))
+    assert await _versions(store, key) == {kept, twin}
+    committed = blob_pb2.Blob(
+        id=ATTEMPT,
+        kind=blob_pb2.BLOB_KIND_MULTIPART,
+        state=blob_pb2.BLOB_STATE_DELETING,
+        key=key,
+        version_id=kept,
+        upload_id="upload",
+    )
+    await remove_blob(store, committed)
+    assert await _versions(store, key) == set()

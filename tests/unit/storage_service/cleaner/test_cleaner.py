@@ -1,0 +1,138 @@
+"""One row's error, whatever it is, is that row's alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+
+import pytest
+
+from servicekit.background import Heartbeat
+from storage_service.cleaner import cleaner as module
+from storage_service.cleaner.cleaner import Cleaner
+from storage_service.objectstore.checksums import crc32c_of
+from storage_service.objectstore.errors import StoreUnavailable
+from storage_service.objectstore.values import ListedVersion, ObjectAttributes
+from strongroom.errors import DatabaseUnavailable
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.reservation_service_pb2 import (
+    BlobHandle,
+    ClaimWorkResponse,
+    CommitRequest,
+    CommitResponse,
+)
+from tests.doubles.memory_store import MemoryObjectStore
+
+POISON = "uploads/ada/3.bin"
+ROWS = 12
+
+
+class PoisonedStore(MemoryObjectStore):
+    """One key can't be listed."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self._error = error
+
+    async def list_versions(self, prefix: str) -> AsyncIterator[Sequence[ListedVersion]]:
+        if prefix == POISON:
+            raise self._error
+        async for page in super().list_versions(prefix):
+            yield page
+
+
+class Work:
+    """CleanerWork that hands the same rows out until they are finished."""
+
+    def __init__(self, rows: Sequence[blob_pb2.Blob]) -> None:
+        self.rows = {row.id: row for row in rows}
+        self.released: list[str] = []
+        self.release_error: BaseException | None = None
+
+    async def claim_work(self, limit: int) -> ClaimWorkResponse:
+        return ClaimWorkResponse(blobs=list(self.rows.values())[:limit])
+
+    async def finish_removal(self, blob: BlobHandle, from_state: blob_pb2.BlobState.ValueType) -> None:
+        del self.rows[blob.blob_id]
+
+    async def release_work(self, blob: BlobHandle) -> None:
+        self.released.append(blob.blob_id)
+        if self.release_error is not None:
+            raise self.release_error
+
+    async def commit(self, request: CommitRequest) -> CommitResponse:
+        raise AssertionError("nothing is rolled forward here")
+
+    async def abandon(self, blob: BlobHandle) -> None:
+        raise AssertionError("nothing is given up here")
+
+    async def filter_settled_keys(self, keys: list[str]) -> set[str]:
+        return set()
+
+
+async def deleted_rows(store: MemoryObjectStore) -> list[blob_pb2.Blob]:
+    rows = []
+    for number in range(ROWS):
+        key = f"uploads/ada/{number}.bin"
+        await store.put(key, [b"x"], size=1, crc32c=crc32c_of([b"x"]), attrs=ObjectAttributes())
+        rows.append(
+            blob_pb2.Blob(
+                id=str(number),
+                key=key,
+                kind=blob_pb2.BLOB_KIND_SINGLE,
+                state=blob_pb2.BLOB_STATE_DELETING,
+            )
+        )
+    return rows
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("not a date"),
+        KeyError("VersionId"),
+        TypeError("None"),
+        OverflowError("year"),
+        StoreUnavailable("damaged"),
+        ExceptionGroup("parts", [AttributeError("x")]),
+        asyncio.CancelledError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+@pytest.mark.parametrize("release_error", [None, DatabaseUnavailable("away"), ValueError("reply")])
+async def test_a_poison_row_stops_nobody_else(
+    error: BaseException, release_error: BaseException | None
+) -> None:
+    store = PoisonedStore(error)
+    work = Work(await deleted_rows(store))
+    work.release_error = release_error
+    heartbeat = Heartbeat("cleaner", 1.0)
+    cleaner = Cleaner(store, work, heartbeat, interval_seconds=1.0)
+    for _ in range(3):
+        await cleaner.run_once()
+    assert list(work.rows) == ["3"]
+    if not isinstance(error, asyncio.CancelledError):  # that one's claim runs out
+        assert work.released == ["3"] * 3
+        assert heartbeat.failures == 3
+
+
+async def test_a_failing_claim_is_followed_by_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BATCH", ROWS)
+    store = MemoryObjectStore()
+    work = Work(await deleted_rows(store))
+    claim, errors = work.claim_work, [ValueError("reply"), KeyError("blobs"), DatabaseUnavailable("away")]
+
+    async def failing(limit: int) -> ClaimWorkResponse:
+        if errors:
+            raise errors.pop()
+        return await claim(limit)
+
+    work.claim_work = failing  # type: ignore[method-assign]
+    cleaner = Cleaner(store, work, Heartbeat("cleaner", 1.0), interval_seconds=0.001)
+    task = asyncio.create_task(cleaner.loop.run())
+    async with asyncio.timeout(10):
+        while work.rows:  # noqa: ASYNC110 - the loop under test empties it
+            await asyncio.sleep(0.001)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert not errors

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+import pytest
+
+from storage_service.objectstore.s3 import retry
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Second tries follow at once."""
+    monkeypatch.setattr(retry, "BASE_DELAY", 0.0)

@@ -1,0 +1,76 @@
+"""A cancelled upload stops sending and lets go of its bytes, so that the byte budget tells the truth."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import socket
+import threading
+import weakref
+
+import pytest
+
+from storage_service.objectstore.s3.store import S3ObjectStore
+from tests.unit.storage_service.objectstore.s3.scripted_server import Request, hang, put_ok
+from tests.unit.storage_service.objectstore.s3.scripted_store import ATTRS, put_body, scripted
+
+
+class Buffer(bytearray):
+    """Bytes that can be watched."""
+
+    __slots__ = ("__weakref__",)
+
+
+def start(store: S3ObjectStore, size: int) -> tuple[asyncio.Task[object], weakref.ref[Buffer]]:
+    buffer = Buffer(size)
+    task: asyncio.Task[object] = asyncio.create_task(
+        store.put("key", [buffer], size=size, crc32c=0, attrs=ATTRS)
+    )
+    return task, weakref.ref(buffer)
+
+
+async def cancelled(task: asyncio.Task[object]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(task, 10)
+
+
+async def test_while_the_store_does_not_read() -> None:
+    reading = threading.Event()
+
+    def not_reading(_: socket.socket, __: Request) -> None:
+        reading.set()
+        hang(15)(_, __)
+
+    async with scripted(not_reading, early=True, read_timeout=60.0, reply_timeout=60.0) as (store, _):
+        task, buffer = start(store, 64 << 20)
+        await asyncio.to_thread(reading.wait, 20)
+        await cancelled(task)
+        del task
+        gc.collect()
+        assert buffer() is None
+
+
+async def test_while_waiting_for_the_reply() -> None:
+    async with scripted(hang(15), put_ok("e2"), reply_timeout=60.0) as (store, server):
+        task, buffer = start(store, 1000)
+        while not server.requests:  # noqa: ASYNC110 - another thread fills it
+            await asyncio.sleep(0.01)
+        await cancelled(task)
+        del task
+        gc.collect()
+        assert buffer() is None
+        assert (await put_body(store)).etag == "e2"
+
+
+async def test_before_a_thread_was_free() -> None:
+    async with scripted(hang(15), put_ok("e2"), reply_timeout=60.0, max_writes=1) as (store, server):
+        first, _ = start(store, 10)
+        while not server.requests:  # noqa: ASYNC110 - another thread fills it
+            await asyncio.sleep(0.01)
+        waiting, _ = start(store, 10)
+        await asyncio.sleep(0.05)
+        await cancelled(waiting)
+        await cancelled(first)
+        assert (await put_body(store)).etag == "e2"
+    assert [len(request.body) for request in server.requests] == [10, 9]

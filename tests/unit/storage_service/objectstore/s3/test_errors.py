@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
+
+from storage_service.objectstore import errors
+from storage_service.objectstore.errors import StoreError
+from storage_service.objectstore.s3 import wire
+from storage_service.objectstore.s3.errors import ReplyError, translate
+
+ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, StoreError)]
+
+
+def client_error(status: int, code: str, headers: dict[str, str] | None = None) -> boto.ClientError:
+    response: Any = {
+        "Error": {"Code": code, "Message": None},
+        "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers or {}},
+    }
+    return boto.ClientError(response, "Operation")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "unknown"),
+    [
+        (boto.NoCredentialsError(), errors.NoCredentials, False),
+        (boto.CredentialRetrievalError(provider="iam", error_msg="x"), errors.NoCredentials, False),
+        (boto.EndpointConnectionError(endpoint_url="http://internal"), errors.StoreUnreachable, False),
+        (boto.SSLError(endpoint_url="https://internal", error=OSError("x")), errors.StoreUnreachable, False),
+        (boto.ConnectTimeoutError(endpoint_url="http://internal"), errors.StoreTimeout, False),
+        (boto.ReadTimeoutError(endpoint_url="http://internal"), errors.StoreTimeout, True),
+        (boto.ConnectionClosedError(endpoint_url="http://internal"), errors.StoreUnavailable, True),
+        (boto.ParamValidationError(report="x"), errors.InvalidRequest, False),
+        (ResponseParserError("cut"), errors.StoreUnavailable, True),
+        (wire.ConnectFailed("x", sent=False), errors.StoreUnreachable, False),
+        (wire.TimedOut("x", sent=False), errors.StoreTimeout, False),
+        (wire.TimedOut("x", sent=True), errors.StoreTimeout, True),
+        (wire.Broken("x", sent=True), errors.StoreUnavailable, True),
+        (client_error(404, "404"), errors.ObjectNotFound, False),
+        (client_error(301, "301"), errors.WrongRegion, False),
+        (client_error(400, "AuthorizationHeaderMalformed"), errors.WrongRegion, False),
+        (client_error(403, "KMS.DisabledException"), errors.AccessDenied, False),
+        (client_error(400, "KMS.DisabledException"), errors.AccessDenied, False),
+        (client_error(507, "XMinioStorageFull"), errors.InsufficientStorage, False),
+        (client_error(418, "Teapot"), errors.InvalidRequest, False),
+        (client_error(599, "Odd"), errors.StoreUnavailable, True),
+        (ReplyError(429, {}, b""), errors.StoreThrottled, False),
+        (ReplyError(404, {}, b""), errors.ObjectNotFound, False),
+        (ReplyError(302, {}, b""), errors.StoreUnavailable, False),
+    ],
+)
+def test_translations(error: Exception, kind: type[StoreError], unknown: bool) -> None:
+    found = translate(error, "PutObject")
+    assert (type(found), found.outcome_unknown, found.operation) == (kind, unknown, "PutObject")
+    assert translate(error, "ListObjectsV2").outcome_unknown is False
+    assert "internal" not in str(found)
+
+
+def test_facts_for_the_log() -> None:
+    found = translate(
+        client_error(503, "SlowDown", {"retry-after": "7", "x-amz-request-id": "r1"}), "PutObject"
+    )
+    assert (found.http_status, found.store_code, found.store_request_id) == (503, "SlowDown", "r1")
+    assert (found.retry_after, found.retryable) == (7.0, True)
+
+
+def test_the_right_region_is_named() -> None:
+    body = b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>eu-west-3</Region></Error>"
+    assert "eu-west-3" in str(translate(ReplyError(400, {}, body), "PutObject"))
+    hostile = b"<Error><Code>AuthorizationHeaderMalformed</Code><Region>x; rm -rf</Region></Error>"
+    assert "rm" not in str(translate(ReplyError(400, {}, hostile), "PutObject"))
+
+
+def test_an_option_that_the_store_lacks_is_named() -> None:
+    found = translate(client_error(501, "NotImplemented"), "PutObject", option="STRONGROOM_S3_SSE")
+    assert isinstance(found, errors.NotSupportedByStore)
+    assert found.option == "STRONGROOM_S3_SSE"
+    assert "STRONGROOM_S3_SSE" in str(found)
+
+
+def test_bugs_stay_bugs() -> None:
+    with pytest.raises(ZeroDivisionError):
+        translate(ZeroDivisionError(), "PutObject")
+
+
+def test_a_domain_error_passes_through() -> None:
+    error = errors.InvalidPart()
+    assert translate(error, "PutObject") is error
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_every_error_says_something_to_its_reader(kind: type[StoreError]) -> None:
+    error = kind()
+    assert len(str(error)) > 20
+    assert str(error).rstrip().endswith(".")
+    assert error.retryable in {True, False}

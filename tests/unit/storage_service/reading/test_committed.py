@@ -1,0 +1,134 @@
+"""Other bytes than were stored are never a complete body."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import cast
+
+import pytest
+from structlog.testing import capture_logs
+
+from storage_service.objectstore.checksums import crc32c_of
+from storage_service.objectstore.interface import ObjectReader
+from storage_service.objectstore.values import ObjectAttributes, ObjectInfo, ObjectRef
+from storage_service.reading.committed import Committed, DamageCollector, open_committed
+from strongroom.errors import ObjectLost
+from tests.doubles.memory_store import MemoryObjectStore
+
+BODY = bytes(range(256)) * 40
+KEY = "uploads/ada/a.bin"
+
+
+@dataclass
+class Pieces:
+    """A stream whose pieces are changed on the way."""
+
+    info: ObjectInfo
+    pieces: list[bytes]
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            yield piece
+
+
+class Tampering:
+    """Reads the object in pieces of 1,000 bytes and hands them through ``change``."""
+
+    def __init__(self, info: ObjectInfo, change: str) -> None:
+        self._info = info
+        self._change = change
+
+    @asynccontextmanager
+    async def open(
+        self, ref: ObjectRef, *, offset: int = 0, length: int | None = None, if_match: str | None = None
+    ) -> AsyncIterator[Pieces]:
+        assert if_match == self._info.etag
+        body = bytearray(BODY[offset : offset + (len(BODY) if length is None else length)])
+        info = self._info
+        match self._change:
+            case "first bit":
+                body[0] ^= 1
+            case "last bit":
+                body[-1] ^= 128
+            case "cut":
+                del body[-1]
+            case "longer":
+                body += b"x"
+            case "empty":
+                body.clear()
+            case "another object":
+                info = replace(info, etag="other")
+            case "another size":
+                info = replace(info, size=info.size - 1)
+        yield Pieces(info, [bytes(body[at : at + 1000]) for at in range(0, len(body), 1000)])
+
+
+async def committed(change: str) -> tuple[ObjectReader, Committed]:
+    store = MemoryObjectStore()
+    put = await store.put(KEY, [BODY], size=len(BODY), crc32c=crc32c_of([BODY]), attrs=ObjectAttributes())
+    ref = ObjectRef(KEY, put.version_id)
+    tampering = cast("ObjectReader", Tampering(await store.head(ref), change))
+    return tampering, Committed(ref, put.etag, len(BODY), crc32c_of([BODY]))
+
+
+async def read(store: ObjectReader, what: Committed, **where: int) -> list[bytes]:
+    received: list[bytes] = []
+    async with open_committed(store, what, **where) as body:
+        async for piece in body:
+            received.append(piece)  # noqa: PERF401 - what came before an error counts
+    return received
+
+
+def corrupt_count() -> float:
+    (family,) = DamageCollector().collect()
+    return next(sample.value for sample in family.samples if sample.labels == {"kind": "corrupt"})
+
+
+@pytest.mark.parametrize(
+    "change", ["first bit", "last bit", "cut", "longer", "empty", "another object", "another size"]
+)
+async def test_a_whole_body_breaks_off_before_its_end(change: str) -> None:
+    store, what = await committed(change)
+    received: list[bytes] = []
+    before = corrupt_count()
+
+    async def read_on() -> None:
+        async with open_committed(store, what) as body:
+            async for piece in body:
+                received.append(piece)  # noqa: PERF401 - what came before the error counts
+
+    with capture_logs() as logs, pytest.raises(ObjectLost, match="operator"):
+        await read_on()
+    assert sum(map(len, received)) < len(BODY)
+    assert corrupt_count() == before + 1
+    assert [(entry["log_level"], entry["kind"], entry["key"]) for entry in logs] == [
+        ("error", "corrupt", KEY)
+    ]
+
+
+async def test_a_sound_body_comes_whole() -> None:
+    store, what = await committed("nothing")
+    assert b"".join(await read(store, what)) == BODY
+    assert b"".join(await read(store, what, offset=0, length=len(BODY))) == BODY
+    assert b"".join(await read(store, what, offset=5, length=3000)) == BODY[5:3005]
+
+
+@pytest.mark.parametrize("change", ["cut", "another object", "another size"])
+async def test_ranges_are_of_the_right_object_and_length(change: str) -> None:
+    store, what = await committed(change)
+    with pytest.raises(ObjectLost):
+        await read(store, what, offset=5, length=3000)
+
+
+async def test_a_range_that_is_the_whole_file_is_checked_like_one() -> None:
+    store, what = await committed("last bit")
+    with pytest.raises(ObjectLost):
+        await read(store, what, offset=0, length=len(BODY))
+
+
+async def test_a_missing_object_is_an_error_in_the_log() -> None:
+    with capture_logs() as logs, pytest.raises(ObjectLost):
+        await read(MemoryObjectStore(), Committed(ObjectRef("uploads/x", "v"), "e", 5, 7))
+    assert [(entry["log_level"], entry["kind"]) for entry in logs] == [("error", "lost")]

@@ -1,0 +1,87 @@
+"""Preview tokens: they open what they say, until they expire, and nothing else opens like them."""
+
+from __future__ import annotations
+
+import time
+
+import jwt
+import pytest
+
+from servicekit.auth import Authenticator, InternalCredential
+from servicekit.keys import StaticKey
+from servicekit.tokens import CLOCK_SKEW_SECONDS, ClaimRules, VerificationKey
+from storage_service.reading.previews import AUDIENCE, MAX_SECONDS, Preview, PreviewTokens
+from strongroom.errors import InternalTokenInvalid, TokenExpired, TokenInvalid
+
+SECRET = "a secret of the services, 0123456789"
+ADA = Preview("ada", "my-site", 3)
+
+
+@pytest.fixture
+def tokens() -> PreviewTokens:
+    return PreviewTokens(SECRET)
+
+
+def soon() -> int:
+    return int(time.time()) + 60
+
+
+def test_a_token_says_what_it_opens(tokens: PreviewTokens) -> None:
+    for preview in (ADA, Preview("ü b/c", "x", 2**53)):
+        assert tokens.read(tokens.sign(preview, soon())) == preview
+
+
+def test_a_token_is_one_path_segment(tokens: PreviewTokens) -> None:
+    assert set(tokens.sign(Preview("ü/?#", "x", 1), soon())) <= set(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
+    )
+
+
+def test_it_expires(tokens: PreviewTokens) -> None:
+    with pytest.raises(TokenExpired, match="preview URL"):
+        tokens.read(tokens.sign(ADA, int(time.time())))
+
+
+def test_it_does_not_hold_for_long(tokens: PreviewTokens) -> None:
+    with pytest.raises(TokenInvalid):
+        tokens.read(tokens.sign(ADA, int(time.time()) + MAX_SECONDS + CLOCK_SKEW_SECONDS + 60))
+
+
+def test_no_byte_of_it_can_be_changed(tokens: PreviewTokens) -> None:
+    token = tokens.sign(ADA, soon())
+    for at in range(len(token)):
+        changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
+        with pytest.raises(TokenInvalid):
+            tokens.read(changed)
+
+
+def test_another_secret_opens_nothing(tokens: PreviewTokens) -> None:
+    with pytest.raises(TokenInvalid):
+        PreviewTokens(f"{SECRET}!").read(tokens.sign(ADA, soon()))
+
+
+def test_no_other_token_passes_for_one(tokens: PreviewTokens) -> None:
+    claims = {"sub": "ada", "slug": "my-site", "ver": 1, "aud": AUDIENCE, "exp": soon()}
+    for token in (
+        InternalCredential(SECRET).mint(),
+        jwt.encode(claims, SECRET, algorithm="HS256"),
+        "",
+        "a.b.c",
+    ):
+        with pytest.raises(TokenInvalid):
+            tokens.read(token)
+
+
+async def test_it_passes_for_no_other(tokens: PreviewTokens) -> None:
+    """Not even where somebody has set one secret for everything."""
+    token = tokens.sign(ADA, soon())
+    with pytest.raises(InternalTokenInvalid):
+        InternalCredential(SECRET).verify(token)
+    key = VerificationKey(SECRET.encode(), frozenset({"HS256"}))
+    users = Authenticator(
+        StaticKey(key), ClaimRules(max_lifetime=86_400), optional=False, internal=InternalCredential(SECRET)
+    )
+    with pytest.raises(TokenInvalid):
+        await users.verify(f"Bearer {token}")
+    with pytest.raises(InternalTokenInvalid):
+        await users.verify(None, token)
