@@ -10,7 +10,7 @@ import pytest
 from gateway.operations.routing import Operation
 from gateway.surface import all_operations
 
-REFERENCE = (Path(__file__).resolve().parents[3] / "docs" / "rest.md").read_text("utf-8")
+REFERENCE = (Path(__file__).resolve().parents[5] / "docs" / "rest.md").read_text("utf-8")
 NAMED = {
     (method, path)
     for span in re.findall(r"`([^`\n]+)`", REFERENCE)
