@@ -18,6 +18,8 @@ from urllib.parse import quote
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway.families.notifications.websocket import WebSockets
+from gateway.families.tus.errors import as_tus
+from gateway.families.tus.headers import UPLOAD_PATH
 from gateway.families.tus.protocol import TusProtocol
 from gateway.http.middleware.access import ROUTE, AccessLog, SocketLog
 from gateway.http.middleware.early_reply import EarlyReplies
@@ -33,7 +35,7 @@ from gateway.upstream.call import Call
 from gateway.upstream.services import Services
 from servicekit.context import current
 from servicekit.limits import Holds
-from strongroom.errors import StrongroomError
+from strongroom.errors import RateLimited, StrongroomError
 
 #: Answer headers that pages of other origins may read.
 EXPOSED_HEADERS: Final = (
@@ -132,7 +134,10 @@ class Dispatcher:
             await self._admission.lost(scope)
             raise
         scope[ROUTE] = operation.path
-        principal = await self._admission.enter(operation, scope, holds)
+        try:
+            principal = await self._admission.enter(operation, scope, holds)
+        except RateLimited as error:
+            raise as_tus(error) if operation.path == UPLOAD_PATH else error from None
         refuse_scripts(scope, operation)
         context = current()
         request_id = ""

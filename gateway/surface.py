@@ -12,19 +12,28 @@ from gateway.families.generations import routes as generations
 from gateway.families.notifications import routes as notifications
 from gateway.families.previews import routes as previews
 from gateway.families.projects import routes as projects
-from gateway.families.reference import routes as reference
+from gateway.families.reference.routes import routes_about
 from gateway.families.system import routes as system
 from gateway.families.tus import routes as tus
 from gateway.operations.routing import Operation
 
-_FAMILIES: Final = (
-    files, generations, event_media, projects, previews, direct, tus, notifications, system, reference
-)  # fmt: skip
+_ROUTES: Final = (
+    files.routes,
+    generations.routes,
+    event_media.routes,
+    projects.routes,
+    previews.routes,
+    direct.routes,
+    tus.routes,
+    notifications.routes,
+    system.routes,
+    notifications.socket_routes,
+    tus.public_routes,
+)
 
 
 def all_operations() -> Iterator[Operation]:
     """Every operation, in the order in which templates are tried."""
-    for family in _FAMILIES:
-        yield from family.routes
-    yield from notifications.socket_routes
-    yield from tus.public_routes
+    known = [operation for routes in _ROUTES for operation in routes]
+    yield from known
+    yield from routes_about(known)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final, TypeVar
 
-from gateway.upstream.call import Call
+from gateway.http.exchange import Exchange
 from strongroom.errors import InvalidField
 
 Choice = TypeVar("Choice")
@@ -19,12 +19,14 @@ MAX_INTEGER: Final = 2**31 - 1
 MAX_SKIP: Final = 100_000
 
 
-def integer(call: Call, name: str, *, default: int, minimum: int, maximum: int, clamp: bool = False) -> int:
+def integer(
+    exchange: Exchange, name: str, *, default: int, minimum: int, maximum: int, clamp: bool = False
+) -> int:
     """A whole number of the query. ``clamp``: over ``maximum`` is lowered to it (AIP-158) instead of refused.
 
     :raises InvalidField: not a number, below ``minimum``, or above ``maximum``.
     """
-    text = call.query(name)
+    text = exchange.query(name)
     if text is None:
         return default
     if not _INTEGER.fullmatch(text):
@@ -39,12 +41,12 @@ def integer(call: Call, name: str, *, default: int, minimum: int, maximum: int, 
     return value
 
 
-def skipped(call: Call, name: str) -> int:
+def skipped(exchange: Exchange, name: str) -> int:
     """How many rows to pass over, 0 unless given.
 
     :raises InvalidField: not a number, negative, or more than the database is made to walk over.
     """
-    count = integer(call, name, default=0, minimum=0, maximum=MAX_INTEGER, clamp=True)
+    count = integer(exchange, name, default=0, minimum=0, maximum=MAX_INTEGER, clamp=True)
     if count > MAX_SKIP:
         raise InvalidField(
             f"{name} passes over at most {MAX_SKIP:,} rows; go on from there with page_token, which takes no"
@@ -70,12 +72,12 @@ def choice(
     return choices[text]
 
 
-def page_token(call: Call, name: str) -> str:
+def page_token(exchange: Exchange, name: str) -> str:
     """The page to go on from: the family's own parameter ``name``, or ``page_token``.
 
     :raises InvalidField: both were sent and differ.
     """
-    own, general = call.query(name) or "", call.query("page_token") or ""
+    own, general = exchange.query(name) or "", exchange.query("page_token") or ""
     if own and general and own != general:
         raise InvalidField(f"{name} and page_token differ; send one of them.", field=name, rule="conflict")
     return own or general

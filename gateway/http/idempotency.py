@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from gateway.upstream.call import Call
+from gateway.http.exchange import Exchange
 from strongroom.errors import InvalidField
 
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
-def idempotency_key(call: Call) -> str:
+def idempotency_key(exchange: Exchange) -> str:
     """The key, for ``UploadSpec.request_id``; ``""`` when none was sent.
 
     :raises InvalidField: not 1-255 visible ASCII characters.
     """
-    key = call.header("idempotency-key")
+    key = exchange.header("idempotency-key")
     if key is None:
         return ""
     if not _KEY.fullmatch(key):

@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from gateway.http.exchange import Exchange
 from gateway.http.problems import ClientGone
-from gateway.upstream.call import Call
 from servicekit.json_text import LoneSurrogate, NotJson, joined_path, parse_json
 from strongroom.errors import (
     InvalidField,
@@ -23,18 +23,18 @@ JSON: Final = "application/json"
 Model = TypeVar("Model", bound=BaseModel)
 
 
-async def read_json(call: Call, model: type[Model], *, limit: int = MAX_BYTES) -> Model:
+async def read_json(exchange: Exchange, model: type[Model], *, limit: int = MAX_BYTES) -> Model:
     """The body as ``model``; at most ``limit`` bytes of it.
 
     :raises UnsupportedMediaType: not declared as JSON. :raises SizeLimitExceeded: over ``limit``.
     :raises MalformedRequest: no JSON (see ``parse_json``). :raises InvalidField: a field breaks its rule.
     :raises ClientGone: the client left.
     """
-    kind = (call.header("content-type") or "").partition(";")[0].strip().lower()
+    kind = (exchange.header("content-type") or "").partition(";")[0].strip().lower()
     if kind != JSON and not (kind.startswith("application/") and kind.endswith("+json")):
         raise UnsupportedMediaType(f"Send the body as {JSON}.", metadata={"expected": JSON})
-    call.refuse_encoded_body()
-    raw = await _read(call, limit)
+    exchange.refuse_encoded_body()
+    raw = await _read(exchange, limit)
     try:
         value = parse_json(raw)
     except LoneSurrogate as error:
@@ -70,10 +70,10 @@ def json_field(text: str, field: str) -> str:
     return text.removeprefix("\ufeff")
 
 
-async def _read(call: Call, limit: int) -> bytes:
+async def _read(exchange: Exchange, limit: int) -> bytes:
     body, more = bytearray(), True
     while more:
-        message = await call.receive()
+        message = await exchange.receive()
         if message["type"] == "http.disconnect":
             raise ClientGone
         body += message.get("body", b"")

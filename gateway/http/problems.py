@@ -45,6 +45,12 @@ class ClientGone(Exception):
     """The client closed the connection (or was too slow); there is nobody to answer."""
 
 
+class Truncated(Exception):
+    """The bytes ended early after the answer had begun: the connection must be closed, not the answer
+    finished.
+    """
+
+
 def problem_for(error: StrongroomError, request_id: str) -> Reply:
     """The answer for ``error``; its status, code and headers come from its class."""
     return problem_reply(error, problem_body(error, request_id))

@@ -9,7 +9,6 @@ from typing import Final
 
 from starlette.types import Scope
 
-from gateway.families.tus.errors import as_tus
 from gateway.operations.auth import authenticate
 from gateway.operations.routing import Operation
 from gateway.upstream.services import Services
@@ -19,7 +18,7 @@ from servicekit.limits.addresses import behind_proxies, client_key
 from servicekit.limits.gateway_credential import GatewayCredential
 from servicekit.limits.limiter import IMPORTS, TRANSFERS, WATCHES
 from servicekit.principal import Principal
-from strongroom.errors import RateLimited, TokenExpired, TokenInvalid, TokenMissing
+from strongroom.errors import TokenExpired, TokenInvalid, TokenMissing
 
 #: Asked by balancers and monitoring: never counted.
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -46,7 +45,6 @@ OPEN: Final = {
     ("GET", "/api/notifications"): WATCHES,
 }
 PREVIEWS: Final = ("/api/preview/", "/api/sandbox-preview/")
-TUS_UPLOAD: Final = "/files/{id}"
 #: Operations that begin a resumable upload.
 SESSIONS: Final = frozenset({("POST", "/files"), ("POST", "/api/v1/uploads")})
 
@@ -63,15 +61,8 @@ class Admission:
     async def enter(self, operation: Operation, scope: Scope, holds: Holds) -> Principal:
         """The caller of ``operation``.
 
-        :raises TokenMissing, TokenInvalid, TokenExpired: 401. :raises RateLimited: 429. :raises Overloaded:
-            the same where a tus client would forget its upload.
+        :raises TokenMissing, TokenInvalid, TokenExpired: 401. :raises RateLimited: 429.
         """
-        try:
-            return await self._enter(operation, scope, holds)
-        except RateLimited as error:
-            raise as_tus(error) if operation.path == TUS_UPLOAD else error from None
-
-    async def _enter(self, operation: Operation, scope: Scope, holds: Holds) -> Principal:
         self._mark()
         limiter, route = self._limiter, (operation.method, operation.path)
         if operation.public:

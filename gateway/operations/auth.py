@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.types import Scope
 
-from gateway.upstream.call import parsed_query
+from gateway.http.exchange import parsed_query
 from gateway.upstream.services import Services
 from servicekit.principal import ANONYMOUS, Principal
 

@@ -10,14 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import Final, Protocol
 from urllib.parse import unquote_to_bytes
 
+from gateway.http.reply import Reply
+from gateway.upstream.call import Call
 from strongroom.errors import MalformedRequest, MethodNotAllowed, NotFound
-
-if TYPE_CHECKING:
-    from gateway.http.reply import Reply
-    from gateway.upstream.call import Call
 
 
 class Handler(Protocol):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from grpc import aio
 
+from gateway.http.exchange import Exchange
 from gateway.http.problems import REST_NAMES
-from gateway.upstream.call import Call
 from gateway.upstream.upload_call import Message, UploadCall
 from servicekit.context import outgoing_metadata
 from strongroom.errors import (
@@ -75,22 +75,22 @@ class Backend:
 
     async def unary(
         self,
-        call: Call,
+        exchange: Exchange,
         method: aio.UnaryUnaryMultiCallable[Request, Response],
         request: Request,
         *,
         seconds: float | None = None,
     ) -> Response:
-        """Make a unary call as the caller of ``call``.
+        """Make a unary call as the caller of ``exchange``.
 
         :raises StrongroomError: what the service answered. :raises ClientGone: the client left; the call is
             cancelled.
         """
         rpc: Any = method(
-            request, timeout=seconds or self.seconds, metadata=outgoing_metadata(call.principal)
+            request, timeout=seconds or self.seconds, metadata=outgoing_metadata(exchange.principal)
         )
         try:
-            with call.client.cancels(rpc):
+            with exchange.client.cancels(rpc):
                 response: Response = await rpc
         except aio.AioRpcError as error:
             raise self.error(error) from None
@@ -180,32 +180,38 @@ class Storage(Backend):
             )
         )
 
-    def upload(self, call: Call) -> UploadCall:
+    def upload(self, exchange: Exchange) -> UploadCall:
         """Begin ``Upload``; chunks go out without protobuf's copies (``strongroom.wire``)."""
-        metadata = outgoing_metadata(call.principal)
+        metadata = outgoing_metadata(exchange.principal)
         return UploadCall(self._upload(timeout=self._transfer_seconds, metadata=metadata), self.error)
 
-    async def upload_whole(self, call: Call, message: UploadRequest) -> UploadResponse:
+    async def upload_whole(self, exchange: Exchange, message: UploadRequest) -> UploadResponse:
         """``Upload`` of what fits one message, spec and finish_write included.
 
         :raises StrongroomError: it was refused. :raises ClientGone: the client left; nothing is committed.
         """
-        return await self.transfer(call, self._upload_whole, message)
+        return await self.transfer(exchange, self._upload_whole, message)
 
-    def save_project(self, call: Call) -> aio.StreamUnaryCall[bytes, SaveProjectResponse]:
+    def save_project(self, exchange: Exchange) -> aio.StreamUnaryCall[bytes, SaveProjectResponse]:
         """Begin ``SaveProject``; messages are written as bytes (``strongroom.sending``)."""
-        return self._save_project(timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal))
+        return self._save_project(
+            timeout=self._transfer_seconds, metadata=outgoing_metadata(exchange.principal)
+        )
 
-    def save_project_archive(self, call: Call) -> aio.StreamUnaryCall[bytes, SaveProjectArchiveResponse]:
+    def save_project_archive(
+        self, exchange: Exchange
+    ) -> aio.StreamUnaryCall[bytes, SaveProjectArchiveResponse]:
         """Begin ``SaveProjectArchive``; messages are written as bytes."""
-        return self._save_archive(timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal))
+        return self._save_archive(
+            timeout=self._transfer_seconds, metadata=outgoing_metadata(exchange.principal)
+        )
 
     def download_archive(
-        self, call: Call, request: DownloadArchiveRequest
+        self, exchange: Exchange, request: DownloadArchiveRequest
     ) -> aio.UnaryStreamCall[DownloadArchiveRequest, DownloadArchiveResponse]:
         """Begin ``DownloadArchive``."""
         return self.transfers.DownloadArchive(
-            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal)
+            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(exchange.principal)
         )
 
     def download_preview(
@@ -217,23 +223,23 @@ class Storage(Backend):
         )
 
     async def transfer(
-        self, call: Call, method: aio.UnaryUnaryMultiCallable[Request, Response], request: Request
+        self, exchange: Exchange, method: aio.UnaryUnaryMultiCallable[Request, Response], request: Request
     ) -> Response:
         """A unary call that moves bytes (a method of ``transfers``), with the deadline of a stream."""
-        return await self.unary(call, method, request, seconds=self._transfer_seconds)
+        return await self.unary(exchange, method, request, seconds=self._transfer_seconds)
 
     def import_from_url(
-        self, call: Call, request: ImportFromUrlRequest
+        self, exchange: Exchange, request: ImportFromUrlRequest
     ) -> aio.UnaryStreamCall[ImportFromUrlRequest, ImportFromUrlResponse]:
         """Begin ``ImportFromUrl``."""
         return self.transfers.ImportFromUrl(
-            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal)
+            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(exchange.principal)
         )
 
-    def download(self, call: Call, request: DownloadRequest) -> DownloadCall:
+    def download(self, exchange: Exchange, request: DownloadRequest) -> DownloadCall:
         """Begin ``Download``; messages with nothing but data arrive as ``DownloadChunk``."""
         return self._download(
-            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(call.principal)
+            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(exchange.principal)
         )
 
 
@@ -248,6 +254,8 @@ class Metadata(Backend):
         self.projects: ProjectServiceAsyncStub = ProjectServiceStub(channel)
         self._notifications: NotificationServiceAsyncStub = NotificationServiceStub(watches)
 
-    def watch(self, call: Call, request: WatchRequest) -> aio.UnaryStreamCall[WatchRequest, WatchResponse]:
+    def watch(
+        self, exchange: Exchange, request: WatchRequest
+    ) -> aio.UnaryStreamCall[WatchRequest, WatchResponse]:
         """Begin ``Watch``: it has no deadline, for it ends with its reader."""
-        return self._notifications.Watch(request, metadata=outgoing_metadata(call.principal))
+        return self._notifications.Watch(request, metadata=outgoing_metadata(exchange.principal))

@@ -1,42 +1,20 @@
-"""One HTTP exchange as a handler sees it: headers, query, path, caller, and the services behind."""
+"""One HTTP exchange as a handler sees it: the request, and the services behind that answer it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
 
-from gateway.http.client import CLIENT, Client
-from servicekit.principal import Principal, effective_owner
-from strongroom.errors import MalformedRequest, UnsupportedMediaType
-
-if TYPE_CHECKING:
-    from gateway.upstream.services import Services
-
-#: More query fields than this are refused, so that parsing stays cheap.
-MAX_QUERY_FIELDS = 100
+from gateway.http.exchange import Exchange
+from gateway.upstream.services import Services
+from servicekit.principal import Principal
 
 
-class Call:
-    """A request, and what is needed to answer it. Made by the dispatcher, one per request.
+class Call(Exchange):
+    """An exchange with the services that its handler asks. Made by the dispatcher, one per request."""
 
-    ``path``: decoded path parameters. ``principal``: the caller. ``client``: the other end of the connection.
-    ``receive``: the ASGI channel the body comes from.
-    """
-
-    __slots__ = (
-        "_headers",
-        "_query",
-        "client",
-        "path",
-        "principal",
-        "receive",
-        "request_id",
-        "scope",
-        "services",
-    )
+    __slots__ = ("services",)
 
     def __init__(
         self,
@@ -48,72 +26,5 @@ class Call:
         principal: Principal,
         request_id: str,
     ) -> None:
+        super().__init__(scope, receive, path=path, principal=principal, request_id=request_id)
         self.services = services
-        self.scope = scope
-        self.receive = receive
-        self.client: Client = scope.get(CLIENT) or Client()
-        self.path = path
-        self.principal = principal
-        self.request_id = request_id
-        self._headers: dict[str, str] | None = None
-        self._query: dict[str, str] | None = None
-
-    def header(self, name: str) -> str | None:
-        """A request header by its lower-case name; several lines are joined by ``, `` (RFC 9110
-        section 5.3).
-        """
-        if self._headers is None:
-            self._headers = header_map(self.scope)
-        return self._headers.get(name)
-
-    def refuse_encoded_body(self) -> None:
-        """:raises UnsupportedMediaType: the body is compressed (RFC 9110 section 8.4)."""
-        if (self.header("content-encoding") or "identity").strip().lower() != "identity":
-            raise UnsupportedMediaType("Content-Encoding is not taken here; send the body as it is.")
-
-    def query(self, name: str) -> str | None:
-        """A query parameter, percent-decoded; the last one where it is repeated. Unknown ones are never
-        looked at.
-
-        :raises MalformedRequest: too many parameters, or not UTF-8.
-        """
-        if self._query is None:
-            self._query = parsed_query(self.scope["query_string"])
-        return self._query.get(name)
-
-    def user_id(self, named: str | None = None) -> str:
-        """The user to act for, as requests carry it: ``""`` means the caller.
-
-        ``named``: a ``user_id`` of the body; otherwise the query's counts.
-
-        :raises UserMismatch: somebody else was named, without the admin role.
-        """
-        requested = (named if named is not None else self.query("user_id")) or ""
-        owner = effective_owner(self.principal, requested)
-        return "" if owner == self.principal.subject else owner
-
-
-def header_map(scope: Scope) -> dict[str, str]:
-    """The headers of a request, names in lower case, repeated ones joined."""
-    found: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found
-
-
-def parsed_query(raw: bytes) -> dict[str, str]:
-    """The parameters of a query string, percent-decoded, the last one of a name.
-
-    :raises MalformedRequest: too many parameters, or not UTF-8.
-    """
-    try:
-        pairs = parse_qsl(
-            raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS
-        )
-    except ValueError as error:
-        reason = (
-            "is not UTF-8" if isinstance(error, UnicodeError) else f"has over {MAX_QUERY_FIELDS} parameters"
-        )
-        raise MalformedRequest(f"The query string {reason}.") from None
-    return dict(pairs)

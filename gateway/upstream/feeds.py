@@ -8,17 +8,15 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import structlog
 from grpc import aio
 
+from gateway.http.exchange import Exchange
+from gateway.upstream.backend import Metadata
 from strongroom.errors import StrongroomError, TokenExpired
 from strongroom.metadata.v1.notification_service_pb2 import Event, WatchRequest, WatchResponse
-
-if TYPE_CHECKING:
-    from gateway.upstream.backend import Metadata
-    from gateway.upstream.call import Call
 
 #: Messages that wait for one watcher. Whoever is further behind is dropped, and goes on from its last id.
 QUEUED: Final = 256
@@ -41,9 +39,9 @@ def place_of(event: Event) -> Place:
 class Subscription:
     """What one watcher has still to hear. Iterating ends with the feed, or with ``end``."""
 
-    def __init__(self, feed: Feed, call: Call) -> None:
+    def __init__(self, feed: Feed, exchange: Exchange) -> None:
         self._feed = feed
-        self.call = call
+        self.exchange = exchange
         self._waiting: deque[WatchResponse] = deque()
         self._news = asyncio.Event()
         self._ended = False
@@ -90,20 +88,20 @@ class Feed:
     It reads as one of those who watch, and goes on as another one of them when that one's token expires.
     """
 
-    def __init__(self, feeds: Feeds, owner: str, call: Call) -> None:
+    def __init__(self, feeds: Feeds, owner: str, exchange: Exchange) -> None:
         self._feeds = feeds
         self._owner = owner
         self._subscriptions: set[Subscription] = set()
         self._position = ""
-        self._call = call
+        self._exchange = exchange
         self._rpc: Any = self._open()
         #: Done once the service has begun, or with why it has not.
         self.begun: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._task = asyncio.create_task(self._run())
 
-    def subscribe(self, call: Call) -> Subscription:
-        """Everything that comes from now on; ``call`` may read it."""
-        subscription = Subscription(self, call)
+    def subscribe(self, exchange: Exchange) -> Subscription:
+        """Everything that comes from now on; ``exchange`` may read it."""
+        subscription = Subscription(self, exchange)
         self._subscriptions.add(subscription)
         return subscription
 
@@ -133,8 +131,8 @@ class Feed:
                 subscription.end()
 
     def _open(self) -> Any:
-        request = WatchRequest(resume_token=self._position, user_id=self._call.user_id())
-        return self._feeds.metadata.watch(self._call, request)
+        request = WatchRequest(resume_token=self._position, user_id=self._exchange.user_id())
+        return self._feeds.metadata.watch(self._exchange, request)
 
     async def _hear(self) -> bool:
         """Pass on what comes until the stream ends. Returns whether it is to go on with another token.
@@ -163,11 +161,11 @@ class Feed:
             self._position = message.event.id or message.resume_token or self._position
 
     def _renewed(self) -> bool:
-        """Take the call whose token holds longest; whether that is longer than the one that has expired."""
-        calls = [subscription.call for subscription in self._subscriptions]
-        newest = max(calls, key=lambda call: call.principal.expires, default=self._call)
-        renewed = newest.principal.expires > self._call.principal.expires
-        self._call = newest
+        """Take the exchange whose token holds longest; whether longer than the one that has expired."""
+        exchanges = [subscription.exchange for subscription in self._subscriptions]
+        newest = max(exchanges, key=lambda exchange: exchange.principal.expires, default=self._exchange)
+        renewed = newest.principal.expires > self._exchange.principal.expires
+        self._exchange = newest
         return renewed
 
     def _tell(self, error: StrongroomError) -> None:
@@ -185,8 +183,8 @@ class Feeds:
         self.metadata = metadata
         self._running: dict[str, Feed] = {}
 
-    async def subscribe(self, call: Call, owner: str) -> Subscription:
-        """The events of ``owner`` from now on; ``call`` may read them.
+    async def subscribe(self, exchange: Exchange, owner: str) -> Subscription:
+        """The events of ``owner`` from now on; ``exchange`` may read them.
 
         Returns when metadata_service has begun to watch: what commits later is not missed.
 
@@ -194,8 +192,8 @@ class Feeds:
         """
         feed = self._running.get(owner)
         if feed is None:
-            feed = self._running[owner] = Feed(self, owner, call)
-        subscription = feed.subscribe(call)
+            feed = self._running[owner] = Feed(self, owner, exchange)
+        subscription = feed.subscribe(exchange)
         try:
             await asyncio.shield(feed.begun)
         except BaseException:

@@ -10,11 +10,11 @@ from grpc import aio
 from starlette.types import Receive, Scope, Send
 
 from gateway.http.conditional import Validators
-from gateway.http.problems import ClientGone
+from gateway.http.exchange import Exchange
+from gateway.http.problems import ClientGone, Truncated
 from gateway.http.ranges import content_range
 from gateway.http.reply import Header, Reply, header
 from gateway.upstream.backend import Storage
-from gateway.upstream.call import Call
 from strongroom.errors import StrongroomError
 
 #: The bytes belong to one user, and a stored copy is asked about before it is used again.
@@ -23,12 +23,6 @@ CACHE_CONTROL: Final = "private, no-cache"
 END_SECONDS: Final = 5.0
 
 M = TypeVar("M")
-
-
-class Truncated(Exception):
-    """The bytes ended early after the answer had begun: the connection must be closed, not the answer
-    finished.
-    """
 
 
 class Announcement(Protocol):
@@ -48,8 +42,8 @@ class Announcement(Protocol):
 class Stream(Generic[M]):
     """A running download, cancelled as soon as the client goes away. ``M``: its messages."""
 
-    def __init__(self, call: Call, storage: Storage, rpc: Any) -> None:
-        self._client = call.client
+    def __init__(self, exchange: Exchange, storage: Storage, rpc: Any) -> None:
+        self._client = exchange.client
         self._storage = storage
         self._rpc = rpc
 

@@ -8,9 +8,9 @@ from grpc import aio
 from starlette.types import Receive, Scope, Send
 
 from gateway.http.headers import content_headers
+from gateway.http.problems import Truncated
 from gateway.http.reply import Reply
 from gateway.upstream.call import Call
-from gateway.upstream.streaming import Truncated
 from strongroom.storage.v1.download_pb2 import DownloadArchiveRequest
 
 

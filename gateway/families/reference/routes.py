@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from gateway.http.forwarded import base_url
 from gateway.http.reply import Reply, header, json_bytes
-from gateway.operations.routing import Routes
+from gateway.operations.forwarded import base_url
+from gateway.operations.routing import Operation, Routes
 from gateway.upstream.call import Call
 from strongroom.errors import NotFound
-
-routes = Routes("docs", public=True, hidden=True)
 
 #: Swagger UI (Apache-2.0) as the package fastapi-offline ships it; only its files are used.
 ASSETS_PACKAGE: Final = "fastapi_offline"
@@ -53,21 +52,33 @@ START: Final = b"""SwaggerUIBundle({
 """
 
 
-@routes.add("GET", "/openapi.json")
-async def openapi(call: Call) -> Reply:
-    """The OpenAPI 3.1 document, with the origin that it was asked for at as its server."""
-    server = json.dumps([{"url": base_url(call) or "/"}])
-    return json_bytes(b'{"servers": %b, %b' % (server.encode(), _document()[1:]))
+def routes_about(operations: Sequence[Operation]) -> Routes:
+    """The document of ``operations``, and the page that shows it."""
+    routes = Routes("reference", public=True, hidden=True)
+
+    @cache
+    def document() -> bytes:
+        from gateway.operations.openapi import build_document  # noqa: PLC0415 - models cost memory, few ask
+
+        return json.dumps(build_document(operations), ensure_ascii=False).encode()
+
+    async def openapi(call: Call) -> Reply:
+        """The OpenAPI 3.1 document, with the origin that it was asked for at as its server."""
+        server = json.dumps([{"url": base_url(call) or "/"}])
+        return json_bytes(b'{"servers": %b, %b' % (server.encode(), document()[1:]))
+
+    routes.add("GET", "/openapi.json")(openapi)
+    routes.add("GET", "/docs")(page)
+    routes.add("GET", "/docs/{name}", scripts=True)(asset)
+    return routes
 
 
-@routes.add("GET", "/docs")
 async def page(call: Call) -> Reply:  # noqa: ARG001 - a handler's signature
     """Swagger UI."""
     headers = [header("content-type", "text/html; charset=utf-8"), header("content-security-policy", POLICY)]
     return Reply(200, PAGE, headers)
 
 
-@routes.add("GET", "/docs/{name}", scripts=True)
 async def asset(call: Call) -> Reply:
     """A file of the page."""
     name = call.path["name"]
@@ -78,14 +89,6 @@ async def asset(call: Call) -> Reply:
     if name not in ASSETS or folder is None:
         raise NotFound("There is no such page.")
     return Reply(200, (folder / name).read_bytes(), [header("content-type", ASSETS[name]), cached])
-
-
-@cache
-def _document() -> bytes:
-    from gateway.operations.openapi import build_document  # noqa: PLC0415 - models cost memory, and few ask
-    from gateway.surface import all_operations  # noqa: PLC0415 - that module imports this one
-
-    return json.dumps(build_document(list(all_operations())), ensure_ascii=False).encode()
 
 
 @cache

@@ -15,9 +15,9 @@ from gateway.families.tus.annotation import Annotation
 from gateway.families.tus.errors import past_the_length, speaks_tus
 from gateway.families.tus.metadata import MetadataFields, parse_metadata
 from gateway.families.tus.transfer import send_body
-from gateway.http.forwarded import public_origin
 from gateway.http.idempotency import idempotency_key
 from gateway.http.reply import Header, Reply, header
+from gateway.operations.forwarded import public_origin
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.uploads import GUESS

@@ -9,9 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.http.draining import Draining, cut_off
 from gateway.http.middleware.access import GONE
-from gateway.http.problems import ClientGone, problem_for, problem_for_bug
+from gateway.http.problems import ClientGone, Truncated, problem_for, problem_for_bug
 from gateway.http.reply import Reply
-from gateway.upstream.streaming import Truncated
 from servicekit.context import current_request_id
 from strongroom.errors import StrongroomError
 
