@@ -23,8 +23,8 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from servicekit.interceptors.method import Method
 from servicekit.logs import configure_logging
+from servicekit.method import Method
 
 __all__ = ["MethodStats", "Metrics", "configure_logging", "default_metrics", "render_metrics"]
 

@@ -11,12 +11,12 @@ from typing import Final, NoReturn
 
 from servicekit.auth import bearer
 from servicekit.context import RequestContext
-from servicekit.interceptors.method import Method, ServicerContext
 from servicekit.interceptors.request_id import Credentials
 from servicekit.limits import CapSettings, Holds, Limiter
 from servicekit.limits.addresses import client_key, peer_address
 from servicekit.limits.gateway_credential import GatewayCredential
 from servicekit.limits.limiter import IMPORTS, TRANSFERS, WATCHES
+from servicekit.method import Method, ServicerContext
 from strongroom.errors import StrongroomError, TokenMissing
 
 _STORAGE: Final = "/strongroom.storage.v1.StorageService/"

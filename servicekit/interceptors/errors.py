@@ -12,7 +12,7 @@ from grpc import aio
 from grpc_status import rpc_status  # type: ignore[import-untyped]  # published without types
 
 from servicekit.context import REQUEST_ID, RequestContext
-from servicekit.interceptors.method import ServicerContext
+from servicekit.method import ServicerContext
 from strongroom.errors import (
     Internal,
     ServiceUnavailable,

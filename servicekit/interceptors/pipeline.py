@@ -27,11 +27,11 @@ from servicekit.drain import Drain
 from servicekit.interceptors.authn import OPEN_SERVICES, AuthPolicy, authenticate
 from servicekit.interceptors.door import Door
 from servicekit.interceptors.errors import abort, abort_soon, explain_cancellation, translate
-from servicekit.interceptors.method import Behavior, Method, ServicerContext, behavior_of
 from servicekit.interceptors.request_id import Credentials, begin
 from servicekit.interceptors.validation import request_parser
 from servicekit.limits import Holds
 from servicekit.logs import Level, sink
+from servicekit.method import Behavior, Method, ServicerContext, behavior_of
 from servicekit.telemetry import MethodStats, Metrics
 from servicekit.writing import Writing
 from strongroom.errors import TokenExpired, TokenInvalid, TokenMissing

@@ -18,7 +18,7 @@ from servicekit.context import (
     clean_traceparent,
     set_current,
 )
-from servicekit.interceptors.method import ServicerContext
+from servicekit.method import ServicerContext
 from servicekit.tokens import refuse
 
 

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import cached_property
-from pathlib import Path
 from types import TracebackType
 from typing import Self
-from uuid import uuid4
 
 from strongroom.client.connection import Connection
-from strongroom.client.downloads import Download
 from strongroom.client.event_media import EventMediaFiles
 from strongroom.client.family_values import Notification
-from strongroom.client.file_calls import FileCalls
-from strongroom.client.files import FileName, StoredFile, Visibility, name_file
 from strongroom.client.generations import Generations
-from strongroom.client.path_downloads import Downloaded, PathDownload
 from strongroom.client.path_files import PathFiles
 from strongroom.client.projects import Projects
-from strongroom.client.resumable import ResumableCalls
 from strongroom.client.retries import RetryPolicy
 from strongroom.client.settings import ClientSettings, Tls
-from strongroom.client.sources import UploadSource, as_source
-from strongroom.client.targets import Target
 from strongroom.client.tokens import Token
-from strongroom.client.uploads import Checksums, Progress, Upload
+from strongroom.client.transfers import FileTransfers
 from strongroom.client.watching import watch
-from strongroom.storage.v1 import download_pb2
 
 
-class AsyncClient(ResumableCalls):
+class AsyncClient(FileTransfers):
     """Files in Strongroom, straight over gRPC.
 
     ``storage_address``, ``metadata_address``: ``host:port`` or any gRPC target (``dns:///…``); missing ones
@@ -66,9 +54,7 @@ class AsyncClient(ResumableCalls):
     @classmethod
     def with_settings(cls, settings: ClientSettings) -> Self:
         """A client of settings that are complete: nothing is looked up."""
-        client = cls.__new__(cls)
-        FileCalls.__init__(client, Connection(settings))
-        return client
+        return cls._over(Connection(settings), "")
 
     @property
     def settings(self) -> ClientSettings:
@@ -77,9 +63,14 @@ class AsyncClient(ResumableCalls):
 
     def acting_for(self, user_id: str) -> AsyncClient:
         """The same connection, but every call is for ``user_id``; needs the admin role (``UserMismatch``)."""
-        other = AsyncClient.__new__(AsyncClient)
-        FileCalls.__init__(other, self._connection, user_id)
-        return other
+        return AsyncClient._over(self._connection, user_id)
+
+    @classmethod
+    def _over(cls, connection: Connection, user_id: str) -> Self:
+        """A client of a connection that exists."""
+        client = cls.__new__(cls)
+        FileTransfers.__init__(client, connection, user_id)
+        return client
 
     async def __aenter__(self) -> Self:
         return self
@@ -122,128 +113,3 @@ class AsyncClient(ResumableCalls):
         async with aclosing(watch(self._connection, self._user_id, resume_token)) as events:
             async for event in events:
                 yield event
-
-    async def upload(
-        self,
-        source: UploadSource,
-        target: Target | None = None,
-        *,
-        filename: str | None = None,
-        content_type: str = "",
-        size: int | None = None,
-        checksum: Checksums | None = None,
-        metadata: Mapping[str, str] | None = None,
-        visibility: Visibility | None = None,
-        if_generation_match: int | None = None,
-        request_id: str | None = None,
-        on_progress: Progress | None = None,
-        timeout: float | None = None,
-    ) -> StoredFile:
-        """Store ``source`` and answer the committed, durable file.
-
-        :param source: path, bytes, binary file object, (async) iterator of bytes, or a function that makes
-            one of these. What can be read again is sent again after a failure that may pass; the rest is not,
-            once bytes of it were read.
-        :param target: the family it belongs to (default ``Uploads()``); decides key, limits, allowed types.
-        :param filename: default: the name of the path or file object; else the service makes one from the
-            key.
-        :param content_type: default: detected by the service from the first bytes.
-        :param size: bytes, where the source can't tell; then it must have exactly as many.
-        :param metadata: up to 32 pairs, kept with the file.
-        :param if_generation_match: replace only this generation; 0: only if nothing is there (paths,
-            pictures).
-        :param request_id: idempotency key (AIP-155), printable ASCII; a fresh UUID by default. Repeating an
-            upload with the same key within 24 h gives the first one's file.
-        :param on_progress: called with bytes sent and the total (None: unknown); begins again at 0 with a
-            retry.
-        :raises StrongroomError: e.g. SizeLimitExceeded, QuotaExceeded, ContentTypeMismatch, ChecksumMismatch.
-        :raises OSError: when the path can't be read. Whatever the source or ``on_progress`` raises comes out
-            as it is.
-        """
-        read = await asyncio.to_thread(as_source, source)
-        spec = self._spec(target, filename if filename is not None else read.filename, content_type, metadata)
-        spec.request_id = request_id or str(uuid4())
-        known = size if size is not None else read.size
-        if known is not None:
-            spec.size_bytes = known
-        if checksum is not None:
-            checksum.fill(spec)
-        if visibility is not None:
-            spec.visibility = visibility.to_proto()
-        if if_generation_match is not None:
-            spec.if_generation_match = if_generation_match
-        return await Upload(self._connection, spec, read, on_progress, timeout).run()
-
-    async def download(
-        self,
-        file: FileName,
-        path: str | os.PathLike[str],
-        *,
-        version_id: str = "",
-        resume: bool = True,
-        on_progress: Progress | None = None,
-        timeout: float | None = None,
-    ) -> Downloaded:
-        """Write ``file`` to ``path``, in one step: readers see the old content or all of the new.
-
-        A folder gets a file named as the stored one, made safe for it. The bytes are verified against the
-        stored CRC-32C. With ``resume``, a failure leaves a hidden ``.part`` file beside the path and a later
-        call goes on from there, provided the stored content is still the same.
-
-        :raises StrongroomError: FileNotFound, ChecksumMismatch …
-        :raises OSError: when the path can't be written.
-        """
-        request = self._download_request(file, version_id)
-        to_path = PathDownload(
-            self._connection, request, resume=resume, on_progress=on_progress, timeout=timeout
-        )
-        return await to_path.to(Path(path))
-
-    async def stream(
-        self,
-        file: FileName,
-        *,
-        offset: int = 0,
-        length: int | None = None,
-        version_id: str = "",
-        timeout: float | None = None,
-    ) -> AsyncGenerator[bytes]:
-        """The bytes of ``file`` as they come, up to 1 MiB each; a stream that breaks is taken up again.
-
-        :param offset: first byte; negative: the last ``-offset`` bytes.
-        :param length: how many at the most; None: to the end.
-        :raises StrongroomError: FileNotFound; RangeNotSatisfiable; PreconditionFailed when the content is
-            replaced in the middle; ChecksumMismatch after the last block of a whole file whose bytes are not
-            what was stored.
-        """
-        if offset < 0 and length is not None:
-            raise ValueError(
-                "a negative offset asks for the last bytes of the file; it goes without a length"
-            )
-        if length == 0:
-            return
-        request = self._download_request(file, version_id)
-        request.read_offset = offset
-        request.read_limit = length or 0
-        download = Download(self._connection, request, timeout)
-        async with aclosing(download.blocks()) as blocks:
-            async for block in blocks:
-                yield block
-
-    async def read(
-        self,
-        file: FileName,
-        *,
-        offset: int = 0,
-        length: int | None = None,
-        version_id: str = "",
-        timeout: float | None = None,
-    ) -> bytes:
-        """The bytes of ``file``, or of a range of it (see ``stream``), in memory."""
-        blocks = self.stream(file, offset=offset, length=length, version_id=version_id, timeout=timeout)
-        return b"".join([block async for block in blocks])
-
-    def _download_request(self, file: FileName, version_id: str) -> download_pb2.DownloadRequest:
-        request = download_pb2.DownloadRequest(version_id=version_id, user_id=self._user_id)
-        name_file(request, file)
-        return request

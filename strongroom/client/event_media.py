@@ -5,20 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from strongroom.client.connection import Connection
 from strongroom.client.family_values import CountedPage
 from strongroom.client.files import Family, FileName, StoredFile, Visibility, id_or_key
 from strongroom.client.path_downloads import Downloaded
+from strongroom.client.sources import UploadSource
 from strongroom.client.targets import EventMedia, ProfilePicture, Temp
+from strongroom.client.transfers import FileTransfers
 from strongroom.client.uploads import Progress
 from strongroom.metadata.v1 import event_media_service_pb2
-
-if TYPE_CHECKING:
-    from strongroom.client.async_client import AsyncClient
-    from strongroom.client.sources import UploadSource
 
 EventId = str | UUID
 
@@ -26,7 +23,7 @@ EventId = str | UUID
 class EventMediaFiles:
     """Media of the caller's events, newest first in lists."""
 
-    def __init__(self, client: AsyncClient, connection: Connection, user_id: str) -> None:
+    def __init__(self, client: FileTransfers, connection: Connection, user_id: str) -> None:
         self._client = client
         self._connection = connection
         self._user_id = user_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 import grpc
@@ -15,15 +15,13 @@ from strongroom.client.connection import Connection, typed
 from strongroom.client.family_values import CountedPage, GenerationStats
 from strongroom.client.files import Family, FileName, SignedUrl, StoredFile, Visibility, id_or_key
 from strongroom.client.retries import Deadline
+from strongroom.client.sources import UploadSource
 from strongroom.client.targets import Generation, GenerationKind
+from strongroom.client.transfers import FileTransfers
 from strongroom.client.uploads import Progress
 from strongroom.field_names import PYTHON_NAMES, with_callers_names
 from strongroom.metadata.v1 import file_pb2, generation_service_pb2, target_pb2
 from strongroom.storage.v1 import batch_pb2, direct_pb2
-
-if TYPE_CHECKING:
-    from strongroom.client.async_client import AsyncClient
-    from strongroom.client.sources import UploadSource
 
 #: What one call may import side by side.
 MAX_BATCH = 50
@@ -60,7 +58,7 @@ class ImportItem:
 class Generations:
     """The caller's generations, newest first in lists."""
 
-    def __init__(self, client: AsyncClient, connection: Connection, user_id: str) -> None:
+    def __init__(self, client: FileTransfers, connection: Connection, user_id: str) -> None:
         self._client = client
         self._connection = connection
         self._user_id = user_id

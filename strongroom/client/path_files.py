@@ -7,16 +7,14 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Final, overload
+from typing import Final, overload
 
 from strongroom.client.files import FileName, StoredFile, Visibility
 from strongroom.client.path_downloads import Downloaded
+from strongroom.client.sources import UploadSource
 from strongroom.client.targets import AtPath
+from strongroom.client.transfers import FileTransfers
 from strongroom.client.uploads import Progress
-
-if TYPE_CHECKING:
-    from strongroom.client.async_client import AsyncClient
-    from strongroom.client.sources import UploadSource
 
 #: What one page of a list holds at the most.
 MAX_KEYS: Final = 1000
@@ -30,7 +28,7 @@ class PathFiles:
     as a ``UUID``. Storing at a path replaces what was there, in one step.
     """
 
-    def __init__(self, client: AsyncClient) -> None:
+    def __init__(self, client: FileTransfers) -> None:
         self._client = client
         self._prefix = ""
 
