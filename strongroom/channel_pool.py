@@ -4,10 +4,16 @@ A connection carries only so many streams at once (SETTINGS_MAX_CONCURRENT_STREA
 a call beyond them waits inside gRPC, without a status, until another one ends. Calls that take long
 (uploads, downloads, watches) would so hold up all others. A pool counts the calls of each connection and
 opens a further one before any is full.
+
+A channel whose server has gone away fails all calls at once until its back-off is over, also when the server
+is back by then and another channel has seen it. A pool does not wait for that: the next call goes to a new
+channel, which connects at once.
 """
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
@@ -18,6 +24,9 @@ from grpc import aio
 #: Calls at once on one connection. Strongroom's services allow 256 and HTTP/2 recommends no less than 100;
 #: the rest is room for gRPC's own streams.
 CALLS_PER_CONNECTION: Final = 64
+#: Seconds from one new channel to the next while the server is away: it costs a millisecond of CPU, as
+#: any call may ask for one.
+RENEWAL_SECONDS: Final = 0.05
 #: Seconds after which a further connection without a call is closed; the first one stays.
 IDLE_SECONDS: Final = 60
 
@@ -29,22 +38,34 @@ _CLOSED_WHEN_IDLE: Final[tuple[Option, ...]] = (("grpc.client_idle_timeout_ms", 
 
 
 class Lane:
-    """One channel of a pool, and how many calls it carries."""
+    """One channel of a pool, how many calls it carries, and its multicallables by RPC of the pool."""
 
     def __init__(self, channel: aio.Channel) -> None:
         self.channel = channel
         self.calls = 0
+        self.methods: dict[_Method, Any] = {}
+        self.retired = False
+        self._closing: asyncio.Task[None] | None = None
 
     def left(self, _: object) -> None:
         """A call has ended, however it did."""
         self.calls -= 1
+        if self.retired and self.calls == 0:
+            self.retire()
+
+    def retire(self) -> None:
+        """Take no further call; the channel closes with the last of those it has."""
+        self.retired = True
+        if self.calls == 0 and self._closing is None:
+            self._closing = asyncio.get_running_loop().create_task(self.channel.close())
 
 
 class ChannelPool(aio.Channel):
     """A channel that opens a further connection whenever those it has carry ``calls_per_connection`` calls.
 
     ``open_channel`` makes a channel that has the options it is given beside its own. A call takes the first
-    connection with room, so that later ones fall idle and are closed by gRPC.
+    connection with room, so that later ones fall idle and are closed by gRPC. A channel that can't connect is
+    replaced by a new one when a call asks for it, every ``renewal_seconds`` at the most.
 
     Belongs to one event loop, as channels do.
     """
@@ -53,12 +74,17 @@ class ChannelPool(aio.Channel):
         self,
         open_channel: Callable[[Sequence[Option]], aio.Channel],
         calls_per_connection: int = CALLS_PER_CONNECTION,
+        *,
+        renewal_seconds: float = RENEWAL_SECONDS,
     ) -> None:
         if calls_per_connection < 1:
             raise ValueError("a connection carries at least one call")
         self._open_channel = open_channel
         self._room = calls_per_connection
         self._lanes = [Lane(open_channel(_OWN_CONNECTION))]
+        self._retired: list[Lane] = []
+        self._renewal_seconds = renewal_seconds
+        self._renewed_at = -renewal_seconds
         self._closed = False
 
     @property
@@ -68,14 +94,29 @@ class ChannelPool(aio.Channel):
 
     def lane(self) -> Lane:
         """Where the next call goes."""
-        for lane in self._lanes:
+        for index, lane in enumerate(self._lanes):
             if lane.calls < self._room:
+                if lane.channel.get_state() is grpc.ChannelConnectivity.TRANSIENT_FAILURE:
+                    return self._renewed(index)
                 return lane
         if self._closed:
             return self._lanes[0]  # it says that it is closed
         lane = Lane(self._open_channel((*_OWN_CONNECTION, *_CLOSED_WHEN_IDLE)))
         self._lanes.append(lane)
         return lane
+
+    def _renewed(self, index: int) -> Lane:
+        """A new channel instead of one that has failed to connect, and would only try again later."""
+        old, now = self._lanes[index], time.monotonic()
+        if now - self._renewed_at < self._renewal_seconds:
+            return old
+        self._renewed_at = now
+        self._retired = [lane for lane in self._retired if lane.calls]
+        self._retired.append(old)
+        old.retire()
+        idle = _CLOSED_WHEN_IDLE if index else ()
+        self._lanes[index] = Lane(self._open_channel((*_OWN_CONNECTION, *idle)))
+        return self._lanes[index]
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,7 +129,7 @@ class ChannelPool(aio.Channel):
     async def close(self, grace: float | None = None) -> None:
         """Close all connections; calls that are still running after ``grace`` seconds are cancelled."""
         self._closed = True
-        for lane in self._lanes:
+        for lane in (*self._lanes, *self._retired):
             await lane.channel.close(grace)
 
     def get_state(self, try_to_connect: bool = False) -> grpc.ChannelConnectivity:
@@ -128,13 +169,12 @@ class _Method:
         self._kind = kind
         self._args = args
         self._options = options
-        self._bound: dict[Lane, Any] = {}
 
     def __call__(self, *args: Any, **options: Any) -> Any:
         lane = self._pool.lane()
-        method = self._bound.get(lane)
+        method = lane.methods.get(self)
         if method is None:
-            method = self._bound[lane] = getattr(lane.channel, self._kind)(*self._args, **self._options)
+            method = lane.methods[self] = getattr(lane.channel, self._kind)(*self._args, **self._options)
         call = method(*args, **options)
         lane.calls += 1
         call.add_done_callback(lane.left)

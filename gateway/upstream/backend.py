@@ -66,11 +66,14 @@ _STORAGE: Final = "/" + storage_service_pb2.DESCRIPTOR.services_by_name["Storage
 
 
 class Backend:
-    """One service behind the gateway. ``seconds``: deadline of a unary call."""
+    """One service behind the gateway. ``channel`` is that of the small calls, ``apart`` those of others;
+    ``seconds``: deadline of a unary call.
+    """
 
-    def __init__(self, name: str, channel: aio.Channel, *, seconds: float) -> None:
+    def __init__(self, name: str, channel: aio.Channel, *apart: aio.Channel, seconds: float) -> None:
         self.name = name
         self.channel = channel
+        self.channels = (channel, *apart)
         self.seconds = seconds
 
     async def unary(
@@ -141,7 +144,7 @@ class Storage(Backend):
     def __init__(
         self, channel: aio.Channel, transfers: aio.Channel, *, seconds: float, transfer_seconds: float
     ) -> None:
-        super().__init__("storage_service", channel, seconds=seconds)
+        super().__init__("storage_service", channel, transfers, seconds=seconds)
         self._transfer_seconds = transfer_seconds
         self.stub: StorageServiceAsyncStub = StorageServiceStub(channel)
         self.transfers: StorageServiceAsyncStub = StorageServiceStub(transfers)
@@ -247,7 +250,7 @@ class Metadata(Backend):
     """metadata_service. ``watches``: connections of calls that don't end, apart from those that do."""
 
     def __init__(self, channel: aio.Channel, watches: aio.Channel, *, seconds: float) -> None:
-        super().__init__("metadata_service", channel, seconds=seconds)
+        super().__init__("metadata_service", channel, watches, seconds=seconds)
         self.files: FileServiceAsyncStub = FileServiceStub(channel)
         self.generations: GenerationServiceAsyncStub = GenerationServiceStub(channel)
         self.event_media: EventMediaServiceAsyncStub = EventMediaServiceStub(channel)

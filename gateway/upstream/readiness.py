@@ -58,7 +58,13 @@ class Readiness:
         return {check.name: state for check, state in zip(self._checks, states, strict=True)}
 
     async def _state(self, check: Check) -> str:
-        stub = health_pb2_grpc.HealthStub(check.backend.channel)
+        """The process itself is asked over every connection that calls take to it."""
+        channels = check.backend.channels if check.service == "" else (check.backend.channel,)
+        states = await asyncio.gather(*(self._over(channel, check) for channel in channels))
+        return next((state for state in states if state != OK), OK)
+
+    async def _over(self, channel: aio.Channel, check: Check) -> str:
+        stub = health_pb2_grpc.HealthStub(channel)
         try:
             answer = await stub.Check(
                 health_pb2.HealthCheckRequest(service=check.service), timeout=self._seconds

@@ -40,6 +40,11 @@ class Exchange:
         self.sent_at: float | None = None
         """When the whole request was out (``time.monotonic``); None until then."""
 
+    @property
+    def aborted(self) -> bool:
+        """Whether ``abort`` was called."""
+        return self._aborted
+
     def attach(self, connection: Connection | None) -> None:
         """The thread uses this connection from now on; None: no longer. Raises Broken after an abort."""
         with self._lock:

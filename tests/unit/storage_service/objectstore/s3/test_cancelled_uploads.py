@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import socket
+import sys
 import threading
 import weakref
+from collections.abc import Iterator
 
 import pytest
 
@@ -35,6 +37,18 @@ async def cancelled(task: asyncio.Task[object]) -> None:
         await asyncio.wait_for(task, 10)
 
 
+@pytest.fixture
+def threads_that_wait() -> Iterator[None]:
+    """Whoever has the interpreter keeps it: a thread that still had something to let go of would not get to
+    it.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(5)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("threads_that_wait")
 async def test_while_the_store_does_not_read() -> None:
     reading = threading.Event()
 
