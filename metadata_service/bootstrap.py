@@ -13,6 +13,7 @@ from metadata_service.attempts import Attempts
 from metadata_service.cleaning import Cleaning
 from metadata_service.committing import Committing
 from metadata_service.config import MetadataSettings
+from metadata_service.damage import DamageReports
 from metadata_service.database import SYSTEM, Database, Pool
 from metadata_service.deleting import Deleting
 from metadata_service.editing import Editing
@@ -126,6 +127,7 @@ class Application:
                 Committing(database, timing, limits),
                 deleting,
                 Cleaning(database, timing),
+                damage=DamageReports(database),
             ),
             server,
         )

@@ -15,6 +15,7 @@ from metadata_service.database import Statement, Transaction
 from metadata_service.families import family_name
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.notification_service_pb2 import (
+    EVENT_TYPE_FILE_DAMAGED,
     EVENT_TYPE_FILE_DELETED,
     EVENT_TYPE_FILE_READY,
     EVENT_TYPE_FILE_UPDATED,
@@ -47,6 +48,11 @@ def file_deleted(file: File) -> Statement:
     return _about(file, EVENT_TYPE_FILE_DELETED)
 
 
+def file_damaged(file: File, damage: str) -> Statement:
+    """A reader met no object (`lost`) or other bytes (`corrupt`)."""
+    return _about(file, EVENT_TYPE_FILE_DAMAGED, damage=damage)
+
+
 def import_failed(owner_id: str, told: ReportImportFailureRequest) -> Statement:
     """An import from a URL has stored nothing."""
     texts = {
@@ -68,7 +74,7 @@ async def forget(tx: Transaction, keep: float, limit: int) -> int:
     return await tx.execute(_FORGET, {"keep": keep, "limit": limit})
 
 
-def _about(file: File, event: EventType.ValueType) -> Statement:
+def _about(file: File, event: EventType.ValueType, **more: str) -> Statement:
     payload = {
         "family": family_name(file.family),
         "key": file.key,
@@ -77,4 +83,4 @@ def _about(file: File, event: EventType.ValueType) -> Statement:
         "size_bytes": file.size_bytes,
         "generation": file.generation,
     }
-    return _APPEND, (file.owner_id, event, file.id, Jsonb(payload))
+    return _APPEND, (file.owner_id, event, file.id, Jsonb(payload | more))

@@ -64,6 +64,7 @@ blobs = sa.Table(
     ),
     sa.Column("file_id", pg.UUID(), doc="what it was committed as"),
     sa.Column("file_generation", sa.BigInteger(), doc="what it was committed as"),
+    sa.Column("damage_told_at", MOMENT, doc="when its owner last heard that it is lost or corrupt"),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
     sa.Column("state_changed_at", MOMENT, nullable=False, server_default=NOW),
     sa.PrimaryKeyConstraint("owner_id", "id", name="blobs_pkey"),

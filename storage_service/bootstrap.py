@@ -40,7 +40,8 @@ from storage_service.objectstore.values import BucketState
 from storage_service.projects.assembly import ProjectParts, Projects
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.settler import KeySettler
-from storage_service.reading.committed import DamageCollector
+from storage_service.reading.committed import CommittedReader
+from storage_service.reading.damage import DamageCounts, DamageReporter
 from storage_service.reading.downloads import Downloader
 from storage_service.reading.outgoing import Outgoing
 from storage_service.reading.previews import PreviewTokens
@@ -71,13 +72,17 @@ log = structlog.get_logger(__name__)
 class StorageApp:
     """One storage_service: what it is made of, from ``open`` to ``aclose``."""
 
-    def __init__(self, settings: StorageSettings, store: ObjectStore, heartbeats: Heartbeats) -> None:
+    def __init__(
+        self, settings: StorageSettings, store: ObjectStore, heartbeats: Heartbeats, damage: DamageCounts
+    ) -> None:
         require(settings, "internal_secret")
         self._settings = settings
         self.store = store
         self.gate = VersioningGate(store)
         self._channel = make_channel(settings.metadata_address, settings)
         metadata = MetadataClient(self._channel, _internal_credential(settings))
+        self._damage = DamageReporter(metadata, damage)
+        self._objects = CommittedReader(store, self._damage)
         projects = ProjectMetadataClient(self._channel, _internal_credential(settings))
         settler = KeySettler(store, projects)
         self.loops = self._make_loops(heartbeats, metadata, settler)
@@ -135,11 +140,13 @@ class StorageApp:
         return UseCases(
             uploader=uploader,
             sessions=self._sessions,
-            downloader=Downloader(self.store, metadata),
+            downloader=Downloader(self._objects, metadata),
             signer=Signer(
                 self.store, metadata, public_base_url=settings.public_base_url, edge=edge(settings)
             ),
-            copier=Copier(self.store, metadata, self._attempts, limits, self._content),
+            copier=Copier(
+                self.store, self._objects, metadata, self._attempts, limits=limits, content=self._content
+            ),
             deleter=Deleter(metadata),
             importer=importer,
             batch_importer=BatchImporter(importer),
@@ -150,6 +157,7 @@ class StorageApp:
     def _session_parts(self, metadata: MetadataClient) -> SessionParts:
         return SessionParts(
             store=self.store,
+            objects=self._objects,
             state=SessionClient(self._channel, _internal_credential(self._settings), self.gate),
             metadata=metadata,
             budget=self._budget,
@@ -165,6 +173,7 @@ class StorageApp:
         settings = self._settings
         return ProjectParts(
             store=self.store,
+            objects=self._objects,
             gate=self.gate,
             metadata=projects,
             files=FileListClient(self._channel, _internal_credential(settings)),
@@ -189,6 +198,7 @@ class StorageApp:
         await self._attempts.aclose()
         await self._projects.aclose()
         await self._sources.aclose()
+        await self._damage.aclose()
         await self._channel.close()
         await self.store.aclose()
 
@@ -199,6 +209,7 @@ class Process:
     def __init__(self, settings: StorageSettings) -> None:
         self._settings = settings
         self._heartbeats = Heartbeats()
+        self._damage = DamageCounts()
         self._app: StorageApp | None = None
         self._bucket_state: BucketState | None = None
 
@@ -216,7 +227,7 @@ class Process:
                 "strongroom.internal": self._is_believed,
             },
             heartbeats=self._heartbeats,
-            collectors=(DamageCollector(),),
+            collectors=(self._damage,),
             limits=self._settings,
             # With it windows grow with the bandwidth, and memory with them (docs/decisions/0005).
             options=(("grpc.http2.bdp_probe", 0),),
@@ -227,7 +238,7 @@ class Process:
         """The app and its loops, as long as the server runs."""
         on_mid_body = failpoints.hit_sync if failpoints.armed() else None  # bodies in halves cost CPU
         store = open_s3_store(s3_options(self._settings), on_mid_body=on_mid_body)
-        self._app = app = StorageApp(self._settings, store, self._heartbeats)
+        self._app = app = StorageApp(self._settings, store, self._heartbeats, self._damage)
         try:
             async with running(*app.loops):
                 yield

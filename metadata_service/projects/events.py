@@ -6,8 +6,10 @@ from typing import Final
 
 from psycopg.types.json import Jsonb
 
-from metadata_service.database import Statement
+from metadata_service.database import Row, Statement
+from servicekit.presentation import split_charset
 from strongroom.metadata.v1.notification_service_pb2 import (
+    EVENT_TYPE_FILE_DAMAGED,
     EVENT_TYPE_PROJECT_DELETED,
     EVENT_TYPE_PROJECT_SAVED,
     EventType,
@@ -15,6 +17,11 @@ from strongroom.metadata.v1.notification_service_pb2 import (
 from strongroom.metadata.v1.project_pb2 import Project
 
 _APPEND: Final = "INSERT INTO events (owner_id, type, subject_id, payload) VALUES (%s, %s, %s, %s)"
+#: What `project_file_damaged` takes, in its order.
+DAMAGED_COLUMNS: Final = """
+projects.owner_id, projects.id::text, projects.slug, files.path, files.from_version, files.until_version,
+files.content_type, files.size_bytes
+"""
 
 
 def project_saved(project: Project) -> Statement:
@@ -25,6 +32,23 @@ def project_saved(project: Project) -> Statement:
 def project_deleted(project: Project) -> Statement:
     """The project is no longer visible."""
     return _about(project, EVENT_TYPE_PROJECT_DELETED)
+
+
+def project_file_damaged(row: Row, key: str, damage: str) -> Statement:
+    """A reader met no object (`lost`) or other bytes (`corrupt`). `row`: one of DAMAGED_COLUMNS."""
+    owner_id, project_id, slug, path, from_version, until_version, content_type, size = row
+    payload = {
+        "family": "project_file",
+        "key": key,
+        "slug": slug,
+        "path": path,
+        "from_version": from_version,
+        "until_version": until_version,
+        "content_type": split_charset(content_type)[0],
+        "size_bytes": size,
+        "damage": damage,
+    }
+    return _APPEND, (owner_id, EVENT_TYPE_FILE_DAMAGED, project_id, Jsonb(payload))
 
 
 def _about(project: Project, event: EventType.ValueType) -> Statement:

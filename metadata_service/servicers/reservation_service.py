@@ -12,6 +12,7 @@ from metadata_service.attempts import Attempts
 from metadata_service.blob_rows import Handle
 from metadata_service.cleaning import Cleaning
 from metadata_service.committing import Committing
+from metadata_service.damage import DamageReports
 from metadata_service.deleting import Deleting, Deletion
 from metadata_service.reserving import Reserving
 from servicekit.context import current_principal
@@ -34,12 +35,15 @@ class ReservationServicer(ReservationServiceServicer):
         committing: Committing,
         deleting: Deleting,
         cleaning: Cleaning,
+        *,
+        damage: DamageReports,
     ) -> None:
         self._reserving = reserving
         self._attempts = attempts
         self._committing = committing
         self._deleting = deleting
         self._cleaning = cleaning
+        self._damage = damage
 
     async def Reserve(self, request: pb.ReserveRequest, context: Context) -> pb.ReserveResponse:
         owner = effective_owner(current_principal(), request.spec.user_id)
@@ -109,3 +113,9 @@ class ReservationServicer(ReservationServiceServicer):
         owner = effective_owner(current_principal(), request.spec.user_id)
         await self._attempts.tell_import_failed(owner, request)
         return pb.ReportImportFailureResponse()
+
+    async def ReportDamage(
+        self, request: pb.ReportDamageRequest, context: Context
+    ) -> pb.ReportDamageResponse:
+        told = await self._damage.report(request.key, request.version_id, request.damage)
+        return pb.ReportDamageResponse(told=told)

@@ -6,9 +6,9 @@ epoch and owner and carry the internal credential alone, so that an upload may o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from grpc import aio
 
@@ -17,6 +17,8 @@ from servicekit.channels import call
 from servicekit.internal_credential import InternalCredential
 from servicekit.principal import Principal
 from storage_service.metadata.files import FileName
+from storage_service.objectstore.values import ObjectRef
+from storage_service.reading.damage import Damage
 from strongroom.metadata.v1 import reservation_service_pb2 as messages
 from strongroom.metadata.v1.blob_pb2 import BlobState
 from strongroom.metadata.v1.file_pb2 import File
@@ -27,12 +29,16 @@ from strongroom.metadata.v1.reservation_service_pb2_grpc import ReservationServi
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
+DAMAGES: Final[Mapping[Damage, messages.Damage.ValueType]] = {
+    "lost": messages.DAMAGE_LOST,
+    "corrupt": messages.DAMAGE_CORRUPT,
+}
 STEP_SECONDS = 6.0
 """Limit of one step of the protocol; a transaction takes milliseconds."""
 
 
 class MetadataClient:
-    """Implements FileReader, Reservations, Deletions and CleanerWork."""
+    """Implements FileReader, Reservations, Deletions, CleanerWork and Owners."""
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         self._files = FileServiceStub(channel)
@@ -71,6 +77,13 @@ class MetadataClient:
                 timeout=STEP_SECONDS,
                 internal=self._internal,
             )
+
+    async def report_damage(self, ref: ObjectRef, damage: Damage) -> None:
+        """See Owners.report_damage."""
+        request = messages.ReportDamageRequest(
+            key=ref.key, version_id=ref.version_id or "", damage=DAMAGES[damage]
+        )
+        await self._step(self._reservations.ReportDamage, request)
 
     async def record_multipart(self, blob: messages.BlobHandle, upload_id: str) -> None:
         """See Reservations.record_multipart."""

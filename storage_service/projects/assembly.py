@@ -22,6 +22,7 @@ from storage_service.projects.rollback import ProjectRollback
 from storage_service.projects.runner import SaveRunner
 from storage_service.projects.saver import ContentsSaver, ProjectSaver
 from storage_service.projects.settler import KeySettler
+from storage_service.reading.committed import CommittedReader
 from storage_service.reading.previews import Previews, PreviewTokens
 from storage_service.reading.project_downloads import ProjectDownloader
 from storage_service.servicers.projects import ProjectUseCases
@@ -34,6 +35,7 @@ class ProjectParts:
     """
 
     store: ObjectStore
+    objects: CommittedReader
     gate: VersioningGate
     metadata: ProjectMetadataClient
     files: FileLister
@@ -71,22 +73,23 @@ class Projects:
         )
         contents = ContentsSaver(
             parts.store,
+            parts.objects,
             parts.metadata,
             parts.metadata,
             budget=parts.budget,
             limits=parts.limits,
             content=parts.content,
         )
-        source = ArchiveSource(parts.store, parts.archive_memory)
+        source = ArchiveSource(parts.objects, parts.archive_memory)
         self.use_cases = ProjectUseCases(
             saver=ProjectSaver(contents, self._runner),
             archive_saver=ArchiveSaver(contents, self._runner, self._spool, parts.archive_memory),
             rollback=ProjectRollback(contents, self._runner, parts.metadata),
             deleter=ProjectDeleter(parts.metadata),
-            downloader=ProjectDownloader(parts.store, parts.metadata),
+            downloader=ProjectDownloader(parts.objects, parts.metadata),
             archives=ArchiveDownloader(source, parts.files, parts.metadata),
             previews=Previews(
-                parts.store,
+                parts.objects,
                 parts.metadata,
                 parts.preview_tokens,
                 page_seconds=parts.preview_page_seconds,

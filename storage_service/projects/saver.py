@@ -15,6 +15,7 @@ from storage_service.projects.runner import OpenSave, SaveRunner
 from storage_service.projects.stream import BodyDigest, ContentDigest, IncomingFile, SaveStream, joined
 from storage_service.projects.tech_stack import MAX_MANIFEST_BYTES, TechStack
 from storage_service.projects.writer import FileWriter, NewFile, ProjectStore
+from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import Range
 from storage_service.reading.project_downloads import open_version
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
@@ -27,6 +28,7 @@ class ContentsSaver:
     def __init__(
         self,
         store: ProjectStore,
+        objects: CommittedReader,
         saves: ProjectSaves,
         reader: ProjectReader,
         *,
@@ -35,6 +37,7 @@ class ContentsSaver:
         content: ContentRules,
     ) -> None:
         self._store = store
+        self._objects = objects
         self._saves = saves
         self._reader = reader
         self._budget = budget
@@ -43,7 +46,14 @@ class ContentsSaver:
 
     def writer(self, save: OpenSave) -> FileWriter:
         """For the files of one save."""
-        return FileWriter(self._store, self._saves, save, self._budget, largest=self.limits.max_file_bytes)
+        return FileWriter(
+            self._store,
+            self._objects,
+            self._saves,
+            save,
+            self._budget,
+            largest=self.limits.max_file_bytes,
+        )
 
     def new_file(
         self, path: str, digest: BodyDigest, chunks: Sequence[Chunk], *, executable: bool | None
@@ -58,7 +68,7 @@ class ContentsSaver:
             file = await self._reader.project_file(spec.slug, 0, path, spec.user_id)
             if file.size_bytes > MAX_MANIFEST_BYTES:
                 continue
-            async with open_version(self._store, file, Range(0, file.size_bytes)) as body:
+            async with open_version(self._objects, file, Range(0, file.size_bytes)) as body:
                 stack.read(path, b"".join([chunk async for chunk in body]))
 
 

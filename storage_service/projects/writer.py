@@ -24,8 +24,10 @@ from storage_service.attempts.removal import VersionStore, remove_repeated_versi
 from storage_service.attempts.versioning import demand_version
 from storage_service.metadata.project_interfaces import ProjectSaves
 from storage_service.objectstore.interface import ObjectCopier, ObjectWriter
-from storage_service.objectstore.values import Chunk, ObjectAttributes, ObjectRef, PutResult
+from storage_service.objectstore.values import Chunk, ObjectAttributes, PutResult
 from storage_service.projects.runner import OpenSave
+from storage_service.reading.committed import CommittedReader
+from storage_service.reading.project_downloads import committed_version
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_COPY, BLOB_KIND_SINGLE, Blob
 from strongroom.metadata.v1.project_pb2 import ProjectFile
@@ -94,9 +96,17 @@ class FileWriter:
     """
 
     def __init__(
-        self, store: ProjectStore, saves: ProjectSaves, save: OpenSave, shared: ByteBudget, *, largest: int
+        self,
+        store: ProjectStore,
+        objects: CommittedReader,
+        saves: ProjectSaves,
+        save: OpenSave,
+        shared: ByteBudget,
+        *,
+        largest: int,
     ) -> None:
         self._store = store
+        self._objects = objects
         self._saves = saves
         self._save = save
         self._shared = shared
@@ -240,8 +250,11 @@ class FileWriter:
         attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
         await failpoints.hit(BEFORE_PUT)
         if file.source is not None:
-            source = ObjectRef(file.source.key, file.source.version_id)
-            put = await self._store.copy(source, blob.key, attrs, size=file.size, if_match=file.source.etag)
+            source = committed_version(file.source)
+            with self._objects.expecting(source):
+                put = await self._store.copy(
+                    source.ref, blob.key, attrs, size=file.size, if_match=source.etag
+                )
         else:
             put = await self._store.put(
                 blob.key, file.chunks or (), size=file.size, crc32c=file.crc32c, attrs=attrs

@@ -7,9 +7,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from storage_service.metadata.files import FileReader, name_of
-from storage_service.objectstore.interface import ObjectReader
 from storage_service.objectstore.values import ObjectRef
-from storage_service.reading.committed import Committed, open_committed
+from storage_service.reading.committed import Committed, CommittedReader
 from strongroom.errors import FileNotFound, InvalidField, RangeNotSatisfiable, VersionNotFound
 from strongroom.errors import PreconditionFailed as EtagChanged
 from strongroom.metadata.v1.file_pb2 import File
@@ -36,8 +35,8 @@ class OpenDownload:
 class Downloader:
     """The use case; one instance per process."""
 
-    def __init__(self, store: ObjectReader, files: FileReader) -> None:
-        self._store = store
+    def __init__(self, objects: CommittedReader, files: FileReader) -> None:
+        self._objects = objects
         self._files = files
 
     def open(self, request: DownloadRequest) -> AbstractAsyncContextManager[OpenDownload]:
@@ -61,11 +60,14 @@ class Downloader:
         if request.metadata_only or wanted.size == 0:
             yield OpenDownload(file, wanted, None)
             return
-        committed = Committed(
-            ObjectRef(file.key, file.version_id or None), file.etag, file.size_bytes, file.crc32c
-        )
-        async with open_committed(self._store, committed, offset=wanted.offset, length=wanted.size) as body:
+        async with self._objects.open(committed_as(file), offset=wanted.offset, length=wanted.size) as body:
             yield OpenDownload(file, wanted, body)
+
+
+def committed_as(file: File) -> Committed:
+    """What the store should have."""
+    ref = ObjectRef(file.key, file.version_id or None)
+    return Committed(ref, file.etag, file.size_bytes, file.crc32c)
 
 
 def resolve_range(offset: int, limit: int, size: int) -> Range:

@@ -24,7 +24,7 @@ from servicekit.tokens import (
     signed,
     verified_claims,
 )
-from storage_service.objectstore.interface import ObjectReader
+from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import resolve_range
 from storage_service.reading.project_downloads import open_version
 from strongroom.errors import TokenExpired
@@ -102,14 +102,14 @@ class Previews:
 
     def __init__(
         self,
-        store: ObjectReader,
+        objects: CommittedReader,
         reader: PreviewReader,
         tokens: PreviewTokens,
         *,
         page_seconds: int = PAGE_SECONDS,
     ) -> None:
         self._page_seconds = page_seconds
-        self._store = store
+        self._objects = objects
         self._reader = reader
         self._tokens = tokens
 
@@ -144,6 +144,6 @@ class Previews:
         yield pb.DownloadPreviewResponse(file=file, read_offset=wanted.offset, read_size=wanted.size)
         if wanted.size == 0:
             return
-        async with open_version(self._store, file, wanted) as body:
+        async with open_version(self._objects, file, wanted) as body:
             async for chunk in body:
                 yield pb.DownloadPreviewResponse(data=bytes(chunk))

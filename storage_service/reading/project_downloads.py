@@ -7,9 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from storage_service.metadata.project_interfaces import ProjectReader
-from storage_service.objectstore.interface import ObjectReader
 from storage_service.objectstore.values import ObjectRef
-from storage_service.reading.committed import Committed, open_committed
+from storage_service.reading.committed import Committed, CommittedReader
 from storage_service.reading.downloads import Range, resolve_range
 from strongroom.errors import PreconditionFailed, VersionNotFound
 from strongroom.metadata.v1.project_pb2 import ProjectFile
@@ -28,8 +27,8 @@ class OpenProjectFile:
 class ProjectDownloader:
     """The use case; one instance per process."""
 
-    def __init__(self, store: ObjectReader, reader: ProjectReader) -> None:
-        self._store = store
+    def __init__(self, objects: CommittedReader, reader: ProjectReader) -> None:
+        self._objects = objects
         self._reader = reader
 
     @asynccontextmanager
@@ -52,15 +51,19 @@ class ProjectDownloader:
         if request.metadata_only or wanted.size == 0:
             yield OpenProjectFile(file, wanted, None)
             return
-        async with open_version(self._store, file, wanted) as body:
+        async with open_version(self._objects, file, wanted) as body:
             yield OpenProjectFile(file, wanted, body)
 
 
 @asynccontextmanager
 async def open_version(
-    store: ObjectReader, file: ProjectFile, wanted: Range
+    objects: CommittedReader, file: ProjectFile, wanted: Range
 ) -> AsyncIterator[AsyncIterator[bytes]]:
     """The bytes of exactly this content. Raises ObjectLost, and what the store raises."""
-    committed = Committed(ObjectRef(file.key, file.version_id), file.etag, file.size_bytes, file.crc32c)
-    async with open_committed(store, committed, offset=wanted.offset, length=wanted.size) as body:
+    async with objects.open(committed_version(file), offset=wanted.offset, length=wanted.size) as body:
         yield body
+
+
+def committed_version(file: ProjectFile) -> Committed:
+    """What the store should have."""
+    return Committed(ObjectRef(file.key, file.version_id), file.etag, file.size_bytes, file.crc32c)

@@ -12,6 +12,7 @@ from storage_service.content.types import ContentRules
 from storage_service.metadata.interfaces import Deletions, Reservations
 from storage_service.metadata.session_state import SessionState
 from storage_service.objectstore.interface import ObjectStore
+from storage_service.reading.committed import CommittedReader
 from storage_service.sessions.concatenation import Concatenator
 from storage_service.sessions.content import Content
 from storage_service.sessions.direct import DirectUploads
@@ -34,6 +35,7 @@ class SessionParts:
     """What the engine is made of."""
 
     store: ObjectStore
+    objects: CommittedReader
     state: SessionState
     metadata: Metadata
     budget: ByteBudget
@@ -65,7 +67,15 @@ class SessionUseCases:
         self.sessions = Sessions(
             state, parts.metadata, endings, driver, make_writer, limits=parts.limits, content=content
         )
-        self.concatenator = Concatenator(store, state, endings, driver, make_writer, limits=parts.limits)
+        self.concatenator = Concatenator(
+            store,
+            parts.objects,
+            state,
+            endings,
+            driver,
+            make_writer=make_writer,
+            limits=parts.limits,
+        )
         completion = DirectCompletion(store, state, finisher, content)
         self.direct = DirectUploads(store, state, driver, completion, limits=parts.limits, content=content)
 

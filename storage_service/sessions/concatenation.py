@@ -20,7 +20,7 @@ from storage_service.metadata.session_state import SessionState
 from storage_service.objectstore.errors import NotSupportedByStore
 from storage_service.objectstore.interface import ObjectReader, PartCopier
 from storage_service.objectstore.values import MAX_PART_SIZE, MIN_PART_SIZE, ObjectRef
-from storage_service.reading.committed import Committed, open_committed
+from storage_service.reading.committed import Committed, CommittedReader
 from storage_service.sessions.driver import Driver
 from storage_service.sessions.endings import Endings
 from storage_service.sessions.views import check_limit, is_whole, shown
@@ -50,14 +50,16 @@ class Concatenator:
     def __init__(
         self,
         store: ConcatenationStore,
+        objects: CommittedReader,
         state: SessionState,
         endings: Endings,
         driver: Driver,
-        make_writer: Callable[[Session], SessionWriter],
         *,
+        make_writer: Callable[[Session], SessionWriter],
         limits: Limits,
     ) -> None:
         self._store = store
+        self._objects = objects
         self._state = state
         self._endings = endings
         self._driver = driver
@@ -186,7 +188,7 @@ class Concatenator:
         blob = piece.blob
         committed = Committed(_ref(piece), blob.etag, piece.persisted_size, piece.prefix_crc32c)
         try:
-            async with open_committed(self._store, committed, offset=offset) as body:
+            async with self._objects.open(committed, offset=offset) as body:
                 async for chunk in body:
                     await writer.write(chunk)
         except ObjectLost as error:

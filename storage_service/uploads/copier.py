@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from servicekit.presentation import with_charset
@@ -14,8 +15,9 @@ from storage_service.content.pictures import MOST_HEADER_BYTES
 from storage_service.content.types import ContentRules, shows_pictures
 from storage_service.metadata.files import FileName, FileReader
 from storage_service.objectstore.interface import ObjectCopier
-from storage_service.objectstore.translation import translated
-from storage_service.objectstore.values import ObjectAttributes, ObjectRef
+from storage_service.objectstore.values import ObjectAttributes
+from storage_service.reading.committed import Committed, CommittedReader
+from storage_service.reading.downloads import committed_as
 from strongroom.errors import SizeLimitExceeded
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -31,9 +33,17 @@ class Copier:
     """The use case; one instance per process."""
 
     def __init__(
-        self, store: CopyStore, files: FileReader, attempts: Attempts, limits: Limits, content: ContentRules
+        self,
+        store: CopyStore,
+        objects: CommittedReader,
+        files: FileReader,
+        attempts: Attempts,
+        *,
+        limits: Limits,
+        content: ContentRules,
     ) -> None:
         self._store = store
+        self._objects = objects
         self._files = files
         self._attempts = attempts
         self._limits = limits
@@ -49,12 +59,10 @@ class Copier:
         if outcome.HasField("replay"):
             return outcome.replay
         blob = outcome.blob
-        ref = ObjectRef(source.key, source.version_id or None)
+        wanted = committed_as(source)
         return await self._attempts.run(
             blob,
-            lambda: copy_object(
-                self._store, ref, blob, etag=source.etag, size=source.size_bytes, crc32c=source.crc32c
-            ),
+            lambda: copy_object(self._store, wanted, blob, self._objects.expecting(wanted)),
         )
 
     async def _look(self, request: CopyFileRequest, source: File) -> None:
@@ -64,10 +72,9 @@ class Copier:
             return
         head = b""
         if source.size_bytes:
-            ref = ObjectRef(source.key, source.version_id or None)
-            with translated():
-                async with self._store.open(ref, length=MOST_HEADER_BYTES, if_match=source.etag) as body:
-                    head = b"".join([bytes(chunk) async for chunk in body])
+            length = min(source.size_bytes, MOST_HEADER_BYTES)
+            async with self._objects.open(committed_as(source), length=length) as body:
+                head = b"".join([bytes(chunk) async for chunk in body])
         self._content.check_picture(target, source.content_type, head)
 
     def _reserve_request(self, request: CopyFileRequest, source: File) -> ReserveRequest:
@@ -88,12 +95,16 @@ class Copier:
 
 
 async def copy_object(
-    store: CopyStore, source: ObjectRef, blob: blob_pb2.Blob, *, etag: str, size: int, crc32c: int
+    store: CopyStore,
+    source: Committed,
+    blob: blob_pb2.Blob,
+    expecting: AbstractContextManager[None] | None = None,
 ) -> CommitRequest:
-    """Copy ``source`` (which must still have ``etag``) to the blob's key. Returns what T4 needs."""
+    """Copy exactly this content to the blob's key. Returns what T4 needs. ``expecting``: around that."""
     attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
-    copied = await store.copy(source, blob.key, attrs, size=size, if_match=etag)
+    with expecting or nullcontext():
+        copied = await store.copy(source.ref, blob.key, attrs, size=source.size, if_match=source.etag)
     demand_version(blob, copied.version_id)
     if copied.repeated:
         await remove_repeated_versions(store, blob, copied)
-    return await verify_put(store, blob, copied, size, crc32c)
+    return await verify_put(store, blob, copied, source.size, source.crc32c)

@@ -14,6 +14,7 @@ from typing import Protocol
 from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.completion import CompletionStore, complete_multipart
 from storage_service.objectstore.values import ObjectRef
+from storage_service.reading.committed import Committed
 from storage_service.uploads.copier import CopyStore, copy_object
 from storage_service.uploads.pipeline import StoredBody
 from strongroom.metadata.v1 import blob_pb2
@@ -50,10 +51,6 @@ class TargetMover:
         outcome = await self._attempts.reserve(corrected)
         if outcome.HasField("replay"):
             return outcome.replay
-        source = ObjectRef(blob.key, done.version_id or None)
-        return await self._attempts.run(
-            outcome.blob,
-            lambda: copy_object(
-                self._store, source, outcome.blob, etag=done.etag, size=stored.size, crc32c=stored.crc32c
-            ),
-        )
+        ref = ObjectRef(blob.key, done.version_id or None)
+        source = Committed(ref, done.etag, stored.size, stored.crc32c)
+        return await self._attempts.run(outcome.blob, lambda: copy_object(self._store, source, outcome.blob))

@@ -20,8 +20,8 @@ class Notification(BaseModel):
 
     id: str = Field(description="Position in the user's stream; send the last one to go on behind it.")
     type: str = Field(
-        description="upload_progress, file_ready, file_updated, file_deleted, import_failed, project_saved or"
-        " project_deleted.",
+        description="upload_progress, file_ready, file_updated, file_deleted, file_damaged, import_failed,"
+        " project_saved or project_deleted.",
         examples=["file_ready"],
     )
     subject_id: str = Field(description="The file, upload or project.")

@@ -7,11 +7,11 @@ from datetime import UTC
 from typing import Protocol
 
 from storage_service.metadata.project_interfaces import ProjectReader
-from storage_service.objectstore.values import ObjectRef
 from storage_service.projects.archives.sources import ArchiveSource, StoredFile
 from storage_service.projects.archives.zip_out import BodySizeChanged, ZipStream
 from storage_service.projects.file_types import is_compressed
-from storage_service.reading.committed import Committed
+from storage_service.reading.downloads import committed_as
+from storage_service.reading.project_downloads import committed_version
 from strongroom.errors import ObjectLost
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.storage.v1.download_pb2 import DownloadArchiveRequest
@@ -54,8 +54,7 @@ class ArchiveDownloader:
         async for _, files in self._projects.project_files(name.slug, name.version, request.user_id):
             for file in files:
                 compress = not is_compressed(file.content_type)
-                ref = ObjectRef(file.key, file.version_id)
-                committed = Committed(ref, file.etag, file.size_bytes, file.crc32c)
+                committed = committed_version(file)
                 modified = file.create_time.ToDatetime(UTC)
                 yield StoredFile(file.path, committed, modified, compress, file.executable)
 
@@ -66,6 +65,5 @@ class ArchiveDownloader:
         async for files in self._files.files_below(request.key_prefix, request.user_id):
             for file in files:
                 compress = not is_compressed(file.content_type)
-                ref = ObjectRef(file.key, file.version_id or None)
-                committed = Committed(ref, file.etag, file.size_bytes, file.crc32c)
+                committed = committed_as(file)
                 yield StoredFile(file.key[cut:], committed, file.update_time.ToDatetime(UTC), compress)

@@ -19,9 +19,8 @@ from datetime import datetime
 from functools import partial
 
 from storage_service.attempts.budget import ByteBudget
-from storage_service.objectstore.interface import ObjectReader
 from storage_service.projects.archives.zip_out import ZipEntry
-from storage_service.reading.committed import Committed, open_committed
+from storage_service.reading.committed import Committed, CommittedReader
 
 AHEAD = 8
 SMALL_BYTES = 1 << 20
@@ -54,8 +53,8 @@ class _Waiting:
 class ArchiveSource:
     """Turns stored files into entries; one instance per process."""
 
-    def __init__(self, store: ObjectReader, memory: ByteBudget) -> None:
-        self._store = store
+    def __init__(self, objects: CommittedReader, memory: ByteBudget) -> None:
+        self._objects = objects
         self._memory = memory
 
     @asynccontextmanager
@@ -106,7 +105,7 @@ class ArchiveSource:
         return b"".join([chunk async for chunk in self._stream(file)])
 
     async def _stream(self, file: StoredFile) -> AsyncIterator[bytes]:
-        async with open_committed(self._store, file.committed) as body:
+        async with self._objects.open(file.committed) as body:
             async for chunk in body:
                 yield chunk
 

@@ -40,6 +40,10 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """A file's metadata changed."""
     EVENT_TYPE_PROJECT_DELETED: _EventType.ValueType  # 7
     """A project was deleted."""
+    EVENT_TYPE_FILE_DAMAGED: _EventType.ValueType  # 8
+    """Somebody who read a file, or a file of a project, met no object or other bytes than were stored; at most once an
+    hour for one content. Store it again, or have the operator restore it.
+    """
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """What happened."""
@@ -60,6 +64,10 @@ EVENT_TYPE_FILE_UPDATED: EventType.ValueType  # 6
 """A file's metadata changed."""
 EVENT_TYPE_PROJECT_DELETED: EventType.ValueType  # 7
 """A project was deleted."""
+EVENT_TYPE_FILE_DAMAGED: EventType.ValueType  # 8
+"""Somebody who read a file, or a file of a project, met no object or other bytes than were stored; at most once an
+hour for one content. Store it again, or have the operator restore it.
+"""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
 @_typing.final

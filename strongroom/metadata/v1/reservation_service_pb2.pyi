@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from strongroom.metadata.v1 import blob_pb2 as _blob_pb2
 from strongroom.metadata.v1 import file_pb2 as _file_pb2
 from strongroom.metadata.v1 import target_pb2 as _target_pb2
@@ -21,6 +22,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _Damage:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DamageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Damage.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DAMAGE_UNSPECIFIED: _Damage.ValueType  # 0
+    """Not set."""
+    DAMAGE_LOST: _Damage.ValueType  # 1
+    """There is no such object (version), or another one in its place."""
+    DAMAGE_CORRUPT: _Damage.ValueType  # 2
+    """Its bytes, or how many there are, differ from what was committed."""
+
+class Damage(_Damage, metaclass=_DamageEnumTypeWrapper):
+    """What is wrong with a stored object."""
+
+DAMAGE_UNSPECIFIED: Damage.ValueType  # 0
+"""Not set."""
+DAMAGE_LOST: Damage.ValueType  # 1
+"""There is no such object (version), or another one in its place."""
+DAMAGE_CORRUPT: Damage.ValueType  # 2
+"""Its bytes, or how many there are, differ from what was committed."""
+Global___Damage: _TypeAlias = Damage  # noqa: Y015
 
 @_typing.final
 class BlobHandle(_message.Message):
@@ -698,3 +723,55 @@ class ReportImportFailureResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReportImportFailureResponse: _TypeAlias = ReportImportFailureResponse  # noqa: Y015
+
+@_typing.final
+class ReportDamageRequest(_message.Message):
+    """Request of ReportDamage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    DAMAGE_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """S3 key."""
+    version_id: _builtins.str
+    """S3 version id. Empty: the bucket kept none."""
+    damage: Global___Damage.ValueType
+    """What is wrong."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        version_id: _builtins.str = ...,
+        damage: Global___Damage.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damage", b"damage", "key", b"key", "version_id", b"version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportDamageRequest: _TypeAlias = ReportDamageRequest  # noqa: Y015
+
+@_typing.final
+class ReportDamageResponse(_message.Message):
+    """Response of ReportDamage."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOLD_FIELD_NUMBER: _builtins.int
+    told: _builtins.bool
+    """Whether an event was written now."""
+    def __init__(
+        self,
+        *,
+        told: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["told", b"told"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportDamageResponse: _TypeAlias = ReportDamageResponse  # noqa: Y015

@@ -97,6 +97,11 @@ class ReservationServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureResponse.FromString,
                 _registered_method=True)
+        self.ReportDamage = channel.unary_unary(
+                '/strongroom.metadata.v1.ReservationService/ReportDamage',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportDamageRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportDamageResponse.FromString,
+                _registered_method=True)
 
 
 class ReservationServiceServicer:
@@ -195,6 +200,15 @@ class ReservationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportDamage(self, request, context):
+        """Tells the owner of a committed object that the object store no longer has it, or has other bytes:
+        EVENT_TYPE_FILE_DAMAGED. At most once an hour for an object version; whoever may have read it. An object that nothing
+        shows any longer is nobody's business.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ReservationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -257,6 +271,11 @@ def add_ReservationServiceServicer_to_server(servicer, server):
                     servicer.ReportImportFailure,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureResponse.SerializeToString,
+            ),
+            'ReportDamage': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportDamage,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportDamageRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportDamageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -586,6 +605,33 @@ class ReservationService:
             '/strongroom.metadata.v1.ReservationService/ReportImportFailure',
             strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportDamage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.ReservationService/ReportDamage',
+            strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportDamageRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportDamageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -70,6 +70,11 @@ class ReservationServiceStub:
     """
     ReportImportFailure: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportImportFailureRequest, _reservation_service_pb2.ReportImportFailureResponse]
     """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
+    ReportDamage: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportDamageRequest, _reservation_service_pb2.ReportDamageResponse]
+    """Tells the owner of a committed object that the object store no longer has it, or has other bytes:
+    EVENT_TYPE_FILE_DAMAGED. At most once an hour for an object version; whoever may have read it. An object that nothing
+    shows any longer is nobody's business.
+    """
 
 @_typing.type_check_only
 class ReservationServiceAsyncStub(ReservationServiceStub):
@@ -113,6 +118,11 @@ class ReservationServiceAsyncStub(ReservationServiceStub):
     """
     ReportImportFailure: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportImportFailureRequest, _reservation_service_pb2.ReportImportFailureResponse]  # type: ignore[assignment]
     """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
+    ReportDamage: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportDamageRequest, _reservation_service_pb2.ReportDamageResponse]  # type: ignore[assignment]
+    """Tells the owner of a committed object that the object store no longer has it, or has other bytes:
+    EVENT_TYPE_FILE_DAMAGED. At most once an hour for an object version; whoever may have read it. An object that nothing
+    shows any longer is nobody's business.
+    """
 
 class ReservationServiceServicer:
     """The transactions of the write protocol (docs/consistency.md). Internal: only storage_service may call it, with the
@@ -213,5 +223,15 @@ class ReservationServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_service_pb2.ReportImportFailureResponse, _abc.Awaitable[_reservation_service_pb2.ReportImportFailureResponse]]:
         """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
+
+    def ReportDamage(
+        self,
+        request: _reservation_service_pb2.ReportDamageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reservation_service_pb2.ReportDamageResponse, _abc.Awaitable[_reservation_service_pb2.ReportDamageResponse]]:
+        """Tells the owner of a committed object that the object store no longer has it, or has other bytes:
+        EVENT_TYPE_FILE_DAMAGED. At most once an hour for an object version; whoever may have read it. An object that nothing
+        shows any longer is nobody's business.
+        """
 
 def add_ReservationServiceServicer_to_server(servicer: ReservationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

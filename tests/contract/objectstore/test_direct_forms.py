@@ -19,6 +19,7 @@ from storage_service.attempts.budget import ByteBudget
 from storage_service.content.limits import Limits, SizeRule
 from storage_service.content.types import ContentRules
 from storage_service.objectstore.interface import ObjectStore
+from storage_service.reading.committed import CommittedReader
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from strongroom.errors import (
     ChecksumMismatch,
@@ -31,6 +32,7 @@ from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarg
 from strongroom.storage.v1.direct_pb2 import CompleteUploadRequest, SignUploadRequest, SignUploadResponse
 from tests.contract.objectstore.backends import having
 from tests.contract.objectstore.bodies import read
+from tests.unit.storage_service.reading.reports import Reports
 from tests.unit.storage_service.sessions.state import MemoryState
 
 forms = pytest.mark.parametrize("backend", having("forms"), indirect=True)
@@ -44,6 +46,7 @@ def direct(store: ObjectStore) -> SessionUseCases:
     state = MemoryState()
     parts = SessionParts(
         store=store,
+        objects=CommittedReader(store, Reports()),
         state=state,
         metadata=state,
         budget=ByteBudget(1 << 30),

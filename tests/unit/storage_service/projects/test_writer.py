@@ -17,9 +17,11 @@ from storage_service.objectstore.values import Chunk, PutResult
 from storage_service.projects import writer as module
 from storage_service.projects.runner import OpenSave
 from storage_service.projects.writer import FileWriter, NewFile
+from storage_service.reading.committed import CommittedReader
 from strongroom.errors import BucketNotVersioned, QuotaExceeded
 from tests.doubles.memory_store import MemoryObjectStore
 from tests.unit.storage_service.projects.fakes import FakeSaves, keys_of
+from tests.unit.storage_service.reading.reports import Reports
 
 SAVE = OpenSave("ada", "00000000-0000-0000-0000-000000000001", 0)
 MIB = 1 << 20
@@ -58,7 +60,7 @@ async def write(writer: FileWriter, files: dict[str, bytes]) -> None:
 
 
 def make(store: MemoryObjectStore, saves: FakeSaves, budget: ByteBudget) -> FileWriter:
-    return FileWriter(store, saves, SAVE, budget, largest=10 * MIB)
+    return FileWriter(store, CommittedReader(store, Reports()), saves, SAVE, budget, largest=10 * MIB)
 
 
 async def test_files_are_reserved_and_told_in_batches() -> None:

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from typing import cast
 
 import pytest
-from structlog.testing import capture_logs
 
 from storage_service.objectstore.checksums import crc32c_of
+from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.interface import ObjectReader
 from storage_service.objectstore.values import ObjectAttributes, ObjectInfo, ObjectRef
-from storage_service.reading.committed import Committed, DamageCollector, open_committed
+from storage_service.reading.committed import Committed, CommittedReader
 from strongroom.errors import ObjectLost
 from tests.doubles.memory_store import MemoryObjectStore
+from tests.unit.storage_service.reading.reports import Reports
 
 BODY = bytes(range(256)) * 40
 KEY = "uploads/ada/a.bin"
@@ -75,15 +76,10 @@ async def committed(change: str) -> tuple[ObjectReader, Committed]:
 
 async def read(store: ObjectReader, what: Committed, **where: int) -> list[bytes]:
     received: list[bytes] = []
-    async with open_committed(store, what, **where) as body:
+    async with CommittedReader(store, Reports()).open(what, **where) as body:
         async for piece in body:
             received.append(piece)  # noqa: PERF401 - what came before an error counts
     return received
-
-
-def corrupt_count() -> float:
-    (family,) = DamageCollector().collect()
-    return next(sample.value for sample in family.samples if sample.labels == {"kind": "corrupt"})
 
 
 @pytest.mark.parametrize(
@@ -92,20 +88,17 @@ def corrupt_count() -> float:
 async def test_a_whole_body_breaks_off_before_its_end(change: str) -> None:
     store, what = await committed(change)
     received: list[bytes] = []
-    before = corrupt_count()
+    reports = Reports()
 
     async def read_on() -> None:
-        async with open_committed(store, what) as body:
+        async with CommittedReader(store, reports).open(what) as body:
             async for piece in body:
                 received.append(piece)  # noqa: PERF401 - what came before the error counts
 
-    with capture_logs() as logs, pytest.raises(ObjectLost, match="operator"):
+    with pytest.raises(ObjectLost, match="operator"):
         await read_on()
     assert sum(map(len, received)) < len(BODY)
-    assert corrupt_count() == before + 1
-    assert [(entry["log_level"], entry["kind"], entry["key"]) for entry in logs] == [
-        ("error", "corrupt", KEY)
-    ]
+    assert reports.damaged == [("corrupt", KEY)]
 
 
 async def test_a_sound_body_comes_whole() -> None:
@@ -128,7 +121,19 @@ async def test_a_range_that_is_the_whole_file_is_checked_like_one() -> None:
         await read(store, what, offset=0, length=len(BODY))
 
 
-async def test_a_missing_object_is_an_error_in_the_log() -> None:
-    with capture_logs() as logs, pytest.raises(ObjectLost):
-        await read(MemoryObjectStore(), Committed(ObjectRef("uploads/x", "v"), "e", 5, 7))
-    assert [(entry["log_level"], entry["kind"]) for entry in logs] == [("error", "lost")]
+async def test_a_missing_object_is_lost() -> None:
+    reports = Reports()
+    reader = CommittedReader(MemoryObjectStore(), reports)
+    with pytest.raises(ObjectLost):
+        async with reader.open(Committed(ObjectRef("uploads/x", "v"), "e", 5, 7)):
+            raise AssertionError("there is nothing to read")
+    assert reports.damaged == [("lost", "uploads/x")]
+
+
+async def test_what_a_reader_does_not_find_elsewhere_is_its_own_business() -> None:
+    store, what = await committed("nothing")
+    reports = Reports()
+    with pytest.raises(ObjectLost):
+        async with CommittedReader(store, reports).open(what):
+            raise ObjectNotFound(operation="PutObject")
+    assert reports.damaged == []

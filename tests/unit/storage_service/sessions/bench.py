@@ -12,6 +12,7 @@ from storage_service.content.limits import Limits, SizeRule
 from storage_service.content.types import ContentRules
 from storage_service.objectstore.errors import StoreUnavailable
 from storage_service.objectstore.values import Chunk, ObjectRef, PartReceipt
+from storage_service.reading.committed import CommittedReader
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
@@ -23,6 +24,7 @@ from strongroom.storage.v1.upload_pb2 import (
     UploadResponse,
 )
 from tests.doubles.memory_store import MemoryObjectStore
+from tests.unit.storage_service.reading.reports import Reports
 from tests.unit.storage_service.sessions.state import MemoryState
 
 
@@ -76,6 +78,7 @@ class Bench:
         limits.part_size = lambda declared: self.part_size  # type: ignore[method-assign]
         parts = SessionParts(
             store=self.store,
+            objects=CommittedReader(self.store, Reports()),
             state=self.state,
             metadata=self.state,
             budget=self.budget,

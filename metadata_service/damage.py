@@ -1,0 +1,79 @@
+"""Damaged objects, as storage_service has met them: whoever shows one hears of it.
+
+Which object it is says the key with the version id; whose it is and what it is called say the rows. Reading
+the same damage over and over is one event an hour.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from metadata_service import outbox
+from metadata_service.database import SYSTEM, Database, Row, Statement, Transaction, user
+from metadata_service.file_rows import COLUMNS, VISIBLE, to_file
+from metadata_service.projects import events
+from strongroom.metadata.v1.reservation_service_pb2 import Damage
+
+AGAIN_SECONDS: Final = 3600
+
+# A branch for each of the two indexes of `key`, which are partial.
+_OWNER: Final = """
+SELECT owner_id, id FROM blobs
+WHERE key = %(key)s AND version_id = %(version)s AND state = 3 AND NOT key_shared
+UNION ALL
+SELECT owner_id, id FROM blobs
+WHERE key = %(key)s AND version_id = %(version)s AND state = 3 AND key_shared
+"""
+_FILE: Final = f"""
+SELECT {COLUMNS} FROM files WHERE owner_id = %(owner)s AND blob_id = %(blob)s AND {VISIBLE}
+"""
+_PROJECT_FILE: Final = f"""
+SELECT {events.DAMAGED_COLUMNS} FROM project_files AS files
+JOIN projects ON projects.owner_id = files.owner_id AND projects.id = files.project_id
+WHERE files.owner_id = %(owner)s AND files.blob_id = %(blob)s
+"""
+_TELL: Final = """
+UPDATE blobs SET damage_told_at = now()
+WHERE owner_id = %(owner)s AND id = %(blob)s AND state = 3
+    AND (damage_told_at IS NULL OR damage_told_at <= now() - make_interval(secs => %(again)s))
+"""
+
+
+class DamageReports:
+    """Takes reports; one instance per process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def report(self, key: str, version_id: str, damage: Damage.ValueType) -> bool:
+        """Whether an event was written; False: nothing shows the object, or its owner knows. Raises
+        DatabaseUnavailable.
+        """
+        rows = await self._database.read(SYSTEM, _OWNER, {"key": key, "version": version_id})
+        name = Damage.Name(damage).removeprefix("DAMAGE_").lower()
+        told = [await self._tell(row, key, name) for row in rows]
+        return any(told)
+
+    async def _tell(self, row: Row, key: str, damage: str) -> bool:
+        """As its owner, so that whoever watches is woken."""
+        owner_id, blob_id = row
+        params = {"owner": owner_id, "blob": blob_id, "again": AGAIN_SECONDS}
+
+        async def work(tx: Transaction) -> bool:
+            event = await _event(tx, params, key, damage)
+            if event is None or not await tx.execute(_TELL, params):
+                return False
+            await tx.batch([event])
+            return True
+
+        return await self._database.transact(user(owner_id), work)
+
+
+async def _event(tx: Transaction, params: dict[str, object], key: str, damage: str) -> Statement | None:
+    """About what shows the object; None when nothing does."""
+    files, in_projects = await tx.fetch_batch([(_FILE, params), (_PROJECT_FILE, params)])
+    for row in files:
+        return outbox.file_damaged(to_file(row), damage)
+    for row in in_projects:
+        return events.project_file_damaged(row, key, damage)
+    return None

@@ -1,0 +1,119 @@
+"""Committed objects that readers find missing (lost) or with other bytes (corrupt).
+
+Each is an ERROR in the log, with key and request id, and counted (``strongroom_damaged_objects_total``); and
+metadata_service is told, which tells the owner (EVENT_TYPE_FILE_DAMAGED). The last happens beside the
+reader's answer, which never waits for it and never fails by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable
+from typing import Literal, Protocol
+
+import structlog
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from servicekit import context
+from storage_service.objectstore.values import ObjectRef
+from strongroom.errors import StrongroomError
+
+log = structlog.get_logger(__name__)
+
+Damage = Literal["lost", "corrupt"]
+
+AGAIN_SECONDS = 3600.0
+"""metadata_service is told of one object at most so often."""
+RETRY_SECONDS = 10.0
+"""And so long after it could not be told; by the next reader."""
+MOST_TELLING = 64
+"""At one time: a store that has lost everything is no flood for metadata_service."""
+MOST_TOLD = 10_000
+"""Objects of which it is remembered that they were told of."""
+
+
+class Owners(Protocol):
+    """Where the owners of objects are told."""
+
+    async def report_damage(self, ref: ObjectRef, damage: Damage) -> None:
+        """Raises StrongroomError."""
+        ...
+
+
+class DamageCounts(Collector):
+    """What this process has met, as a metric."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[Damage] = Counter()
+
+    def add(self, damage: Damage) -> None:
+        """One more."""
+        self._counts[damage] += 1
+
+    def collect(self) -> Iterable[Metric]:
+        """One sample per kind."""
+        found = CounterMetricFamily(
+            "strongroom_damaged_objects",
+            "Reads of committed objects that met no object (lost) or other bytes (corrupt).",
+            labels=("kind",),
+        )
+        for kind in ("lost", "corrupt"):
+            found.add_metric((kind,), self._counts[kind])
+        return (found,)
+
+
+class DamageReporter:
+    """One instance per process."""
+
+    def __init__(self, owners: Owners, counts: DamageCounts) -> None:
+        self._owners = owners
+        self._counts = counts
+        self._quiet_until: dict[ObjectRef, float] = {}
+        self._telling: set[asyncio.Task[None]] = set()
+
+    def report(self, damage: Damage, ref: ObjectRef, **facts: object) -> None:
+        """``facts`` go to the log. Returns at once and raises nothing."""
+        self._counts.add(damage)
+        log.error(
+            "object_damaged",
+            kind=damage,
+            key=ref.key,
+            version=ref.version_id,
+            request_id=context.current_request_id(),
+            **facts,
+        )
+        if not self._is_due(ref):
+            return
+        if len(self._telling) >= MOST_TELLING:
+            log.warning("damage_untold", key=ref.key, reason="too many at one time")
+            return
+        self._keep_quiet(ref, AGAIN_SECONDS)
+        task = asyncio.create_task(self._tell(damage, ref), name=f"damage of {ref.key}")
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def aclose(self) -> None:
+        """Wait for what is being told."""
+        await asyncio.gather(*self._telling, return_exceptions=True)
+
+    async def _tell(self, damage: Damage, ref: ObjectRef) -> None:
+        try:
+            await self._owners.report_damage(ref, damage)
+        except StrongroomError as error:
+            self._keep_quiet(ref, RETRY_SECONDS)
+            log.warning("damage_untold", key=ref.key, reason=error.reason_name)
+        except Exception:
+            self._keep_quiet(ref, RETRY_SECONDS)
+            log.exception("damage_untold", key=ref.key)
+
+    def _is_due(self, ref: ObjectRef) -> bool:
+        return time.monotonic() >= self._quiet_until.get(ref, 0.0)
+
+    def _keep_quiet(self, ref: ObjectRef, seconds: float) -> None:
+        self._quiet_until.pop(ref, None)  # so that the oldest are the first
+        self._quiet_until[ref] = time.monotonic() + seconds
+        if len(self._quiet_until) > MOST_TOLD:
+            del self._quiet_until[next(iter(self._quiet_until))]

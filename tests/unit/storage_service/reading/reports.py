@@ -1,0 +1,17 @@
+"""Who hears of damaged objects in tests."""
+
+from __future__ import annotations
+
+from storage_service.objectstore.values import ObjectRef
+from storage_service.reading.damage import Damage
+
+
+class Reports:
+    """Remembers what was reported."""
+
+    def __init__(self) -> None:
+        self.damaged: list[tuple[Damage, str]] = []
+
+    def report(self, damage: Damage, ref: ObjectRef, **facts: object) -> None:
+        """See DamageReports.report."""
+        self.damaged.append((damage, ref.key))

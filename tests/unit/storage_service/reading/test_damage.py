@@ -1,0 +1,104 @@
+"""Damage is logged, counted and told of; the last never at the reader's cost."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from structlog.testing import capture_logs
+
+from storage_service.objectstore.values import ObjectRef
+from storage_service.reading import damage as module
+from storage_service.reading.damage import Damage, DamageCounts, DamageReporter
+from strongroom.errors import DatabaseUnavailable, InternalTokenInvalid, ServiceUnavailable
+
+REF = ObjectRef("uploads/ada/a.bin", "v1")
+
+
+class Owners:
+    """metadata_service; ``error``: how it answers; ``gate``: what it waits for."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.told: list[tuple[ObjectRef, Damage]] = []
+
+    async def report_damage(self, ref: ObjectRef, damage: Damage) -> None:
+        self.told.append((ref, damage))
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+
+
+def counted(counts: DamageCounts) -> dict[str, float]:
+    (family,) = counts.collect()
+    return {sample.labels["kind"]: sample.value for sample in family.samples}
+
+
+async def test_each_is_logged_and_counted_and_told_once() -> None:
+    owners, counts = Owners(), DamageCounts()
+    reporter = DamageReporter(owners, counts)
+    with capture_logs() as logs:
+        for _ in range(3):
+            reporter.report("corrupt", REF, size=5)
+        reporter.report("lost", ObjectRef(REF.key, "v2"))
+        await reporter.aclose()
+    assert counted(counts) == {"corrupt": 3, "lost": 1}
+    assert [(entry["log_level"], entry["kind"], entry["key"]) for entry in logs] == [
+        ("error", "corrupt", REF.key)
+    ] * 3 + [("error", "lost", REF.key)]
+    assert owners.told == [(REF, "corrupt"), (ObjectRef(REF.key, "v2"), "lost")]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ServiceUnavailable("away", retry_after=1),
+        DatabaseUnavailable("away", retry_after=1),
+        InternalTokenInvalid("refused"),
+        RuntimeError("a bug"),
+    ],
+)
+async def test_who_can_not_be_told_is_told_by_a_later_reader(
+    error: Exception,
+) -> None:
+    owners, counts = Owners(error), DamageCounts()
+    reporter = DamageReporter(owners, counts)
+    with capture_logs() as logs:
+        reporter.report("lost", REF)
+        await reporter.aclose()
+        reporter.report("lost", REF)  # at once: metadata_service is left alone
+        await reporter.aclose()
+    assert [entry["event"] for entry in logs] == ["object_damaged", "damage_untold", "object_damaged"]
+    assert (counted(counts)["lost"], len(owners.told)) == (2, 1)
+    owners.error = None
+    reporter._quiet_until.clear()  # ten seconds later
+    reporter.report("lost", REF)
+    await reporter.aclose()
+    assert len(owners.told) == 2
+
+
+async def test_a_store_that_lost_everything_is_no_flood() -> None:
+    owners, counts = Owners(), DamageCounts()
+    owners.gate.clear()
+    reporter = DamageReporter(owners, counts)
+    for number in range(500):
+        reporter.report("lost", ObjectRef(f"uploads/{number}", "v"))
+    await asyncio.sleep(0)
+    assert len(owners.told) == module.MOST_TELLING
+    owners.gate.set()
+    await reporter.aclose()
+    reporter.report("lost", ObjectRef("uploads/499", "v"))  # for which there was no room
+    await reporter.aclose()
+    assert owners.told[-1][0].key == "uploads/499"
+    assert counted(counts)["lost"] == 501
+
+
+async def test_what_is_remembered_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MOST_TOLD", 10)
+    reporter = DamageReporter(Owners(), DamageCounts())
+    for number in range(50):
+        reporter.report("lost", ObjectRef(f"uploads/{number}", "v"))
+    await reporter.aclose()
+    assert list(reporter._quiet_until) == [ObjectRef(f"uploads/{number}", "v") for number in range(40, 50)]
