@@ -30,7 +30,7 @@ def serve() -> int:
 
 def migrate() -> int:
     """Bring the schema up to date. 0: it is; 1: it could not be done; 2: a wrong setting."""
-    from metadata_service import migrate as migrations  # noqa: PLC0415 - Alembic is not needed to serve
+    from metadata_service.db import migrate as migrations  # noqa: PLC0415 - Alembic is not needed to serve
 
     settings = load_settings(MigrationSettings)
     try:

@@ -9,23 +9,25 @@ from typing import Final
 from grpc import aio
 
 from metadata_service import startup
-from metadata_service.attempts import Attempts
-from metadata_service.cleaning import Cleaning
-from metadata_service.committing import Committing
+from metadata_service.attempts.cleaning import Cleaning
+from metadata_service.attempts.commit import Committing
+from metadata_service.attempts.reservation import Reserving
+from metadata_service.attempts.steps import Attempts
 from metadata_service.config import MetadataSettings
-from metadata_service.damage import DamageReports
-from metadata_service.database import SYSTEM, Database, Pool
-from metadata_service.deleting import Deleting
-from metadata_service.editing import Editing
-from metadata_service.event_media import EventMedia
-from metadata_service.files import FileQueries
-from metadata_service.generations import GenerationQueries
-from metadata_service.looking import Looking
-from metadata_service.newest_first import NewestFirst
-from metadata_service.paging import PageTokens
-from metadata_service.pool import make_pool
+from metadata_service.db.database import SYSTEM, Database, Pool
+from metadata_service.db.paging import PageTokens
+from metadata_service.db.pool import make_pool
+from metadata_service.events.lookout import Looking
+from metadata_service.events.reader import Watching
+from metadata_service.events.wakeups import Waking, connect
+from metadata_service.files.damage import DamageReports
+from metadata_service.files.deletion import Deleting
+from metadata_service.files.edits import Editing
+from metadata_service.files.event_media import EventMedia
+from metadata_service.files.generations import GenerationQueries
+from metadata_service.files.newest_first import NewestFirst
+from metadata_service.files.queries import FileQueries
 from metadata_service.projects.services import add_project_services
-from metadata_service.reserving import Reserving
 from metadata_service.servicers.credential_service import CredentialServicer
 from metadata_service.servicers.event_media_service import EventMediaServicer
 from metadata_service.servicers.file_service import FileServicer
@@ -34,9 +36,7 @@ from metadata_service.servicers.notification_service import NotificationServicer
 from metadata_service.servicers.reservation_service import ReservationServicer
 from metadata_service.servicers.usage_service import UsageServicer
 from metadata_service.sessions.services import add_session_services
-from metadata_service.usage import UsageQueries
-from metadata_service.waking import Waking, connect
-from metadata_service.watching import Watching
+from metadata_service.usage.queries import UsageQueries
 from servicekit.server import ServerSpec
 from servicekit.settings import require
 from strongroom.metadata.v1 import (

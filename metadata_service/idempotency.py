@@ -12,9 +12,9 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from metadata_service import blobs
-from metadata_service.blob_rows import BlobRow
-from metadata_service.database import Statement, Transaction
+from metadata_service.blobs import transitions
+from metadata_service.blobs.rows import BlobRow
+from metadata_service.db.database import Statement, Transaction
 from strongroom.errors import IdempotencyKeyReused, RequestInProgress
 from strongroom.metadata.v1.file_pb2 import File
 
@@ -151,8 +151,8 @@ async def _take_over(tx: Transaction, claim: Claim, holder: _Holder) -> None:
     revived = locked is not None and locked[0]
     if revived or not await tx.execute(_TAKE_OVER, params):
         raise _in_progress(None)  # its writer or another request was quicker
-    await blobs.expire(tx, claim.owner_id, holder.blob_id)
-    await blobs.give_room(tx, claim.owner_id, holder.blob_id)
+    await transitions.expire(tx, claim.owner_id, holder.blob_id)
+    await transitions.give_room(tx, claim.owner_id, holder.blob_id)
 
 
 async def move(tx: Transaction, claim: Claim, previous: UUID) -> bool:

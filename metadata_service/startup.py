@@ -8,8 +8,8 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
-from metadata_service.database import SYSTEM, Database, Pool, Row
-from metadata_service.migrations import REVISIONS, TABLES
+from metadata_service.db.database import SYSTEM, Database, Pool, Row
+from metadata_service.db.migrations import REVISIONS, TABLES
 from servicekit.settings import SettingError
 from strongroom.errors import DatabaseUnavailable
 

@@ -52,7 +52,7 @@ def empty_database(servers: infra.Infra) -> Logins:
 @pytest.fixture(scope="session")
 def database_template(empty_database: Logins) -> Logins:
     """A migrated database without rows, to be copied."""
-    from metadata_service.migrate import migrate
+    from metadata_service.db.migrate import migrate
 
     template = empty_database.create(_TEMPLATE)
     migrate(template.migration_settings())

@@ -11,13 +11,15 @@ from __future__ import annotations
 import time
 from typing import Final
 
-from metadata_service import blobs, idempotency, outbox
-from metadata_service.blob_rows import COLUMNS, BlobRow, Handle
+from metadata_service import idempotency
+from metadata_service.blobs import transitions
+from metadata_service.blobs.rows import COLUMNS, BlobRow, Handle
 from metadata_service.config import Timing
-from metadata_service.database import SYSTEM, Database, Transaction, user
-from metadata_service.deleting import remove
-from metadata_service.file_rows import COLUMNS as FILE_COLUMNS
-from metadata_service.file_rows import to_file
+from metadata_service.db.database import SYSTEM, Database, Transaction, user
+from metadata_service.events import outbox
+from metadata_service.files.deletion import remove
+from metadata_service.files.rows import COLUMNS as FILE_COLUMNS
+from metadata_service.files.rows import to_file
 from metadata_service.sessions import housekeeping
 from servicekit import failpoints
 from strongroom.errors import DatabaseUnavailable
@@ -112,7 +114,7 @@ class Cleaning:
         """Nothing of the blob is left in S3: a tombstone, or from GONE nothing. Raises UploadSuperseded."""
 
         async def work(tx: Transaction) -> None:
-            await blobs.finish_removal(tx, handle, from_state, self._timing.tombstone_grace)
+            await transitions.finish_removal(tx, handle, from_state, self._timing.tombstone_grace)
             await failpoints.hit(BEFORE_FINISH)
 
         await self._database.transact(user(handle.owner_id), work)
@@ -121,7 +123,7 @@ class Cleaning:
     async def release(self, handle: Handle) -> None:
         """The work failed: try again after a pause that grows. Raises UploadSuperseded."""
         await self._database.transact(
-            user(handle.owner_id), lambda tx: blobs.release(tx, handle, self._timing)
+            user(handle.owner_id), lambda tx: transitions.release(tx, handle, self._timing)
         )
 
     async def settled_keys(self, keys: list[str]) -> list[str]:

@@ -10,16 +10,20 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
 
-from metadata_service import blobs, idempotency, outbox, quota, slots, tallies
-from metadata_service.blob_rows import BlobRow, Handle
+from metadata_service import idempotency
+from metadata_service.blobs import transitions
+from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.config import NO_LIMITS, Limits, Timing
-from metadata_service.database import Database, Statement, Transaction, user
-from metadata_service.driver_errors import UniqueConflict
-from metadata_service.families import Placed, insert_details
-from metadata_service.layouts import PARTIALS
-from metadata_service.new_files import build_file, committed_file, insert_file
-from metadata_service.preconditions import check_generation
+from metadata_service.db.database import Database, Statement, Transaction, user
+from metadata_service.db.errors import UniqueConflict
+from metadata_service.events import outbox
+from metadata_service.files import slots
+from metadata_service.files.creation import build_file, committed_file, insert_file
+from metadata_service.files.families import Placed, insert_details
+from metadata_service.files.layouts import PARTIALS
+from metadata_service.files.preconditions import check_generation
 from metadata_service.sessions.ending import keep_partial
+from metadata_service.usage import quota, tallies
 from servicekit import failpoints
 from strongroom.errors import (
     ChecksumMismatch,
@@ -110,7 +114,7 @@ class Committing:
         _check_declared(done.placed, request)
         if request.doubtful:
             await tx.execute(
-                *blobs.look_again(handle.owner_id, [handle.blob_id], self._timing.tombstone_grace)
+                *transitions.look_again(handle.owner_id, [handle.blob_id], self._timing.tombstone_grace)
             )
         if done.blob.key.startswith(PARTIALS):
             await keep_partial(tx, done.blob, self._timing, done.allowed)
@@ -140,7 +144,7 @@ class Committing:
     async def _compare_and_set(
         self, tx: Transaction, handle: Handle, request: CommitRequest, file_id: UUID
     ) -> _Committed | None:
-        statement = blobs.commit(
+        statement = transitions.commit(
             handle,
             size=request.size_bytes,
             crc32c=request.crc32c,
@@ -171,8 +175,8 @@ class Committing:
             slots.take_over(file, current)
             statements += [
                 slots.replace(file, done.blob),
-                blobs.delete(file.owner_id, current.blob_id, self._timing.read_grace),
-                blobs.set_file(done.blob, current.file_id, file.generation),
+                transitions.delete(file.owner_id, current.blob_id, self._timing.read_grace),
+                transitions.set_file(done.blob, current.file_id, file.generation),
             ]
         statements.append(outbox.file_ready(file))
         size, count = (file.size_bytes - current.size_bytes, 0) if current else (file.size_bytes, 1)
@@ -183,7 +187,7 @@ class Committing:
 
     async def _give_up(self, handle: Handle) -> None:
         with contextlib.suppress(UploadSuperseded):  # then somebody else has it, and ends it
-            await self._database.transact(user(handle.owner_id), lambda tx: blobs.abandon(tx, handle))
+            await self._database.transact(user(handle.owner_id), lambda tx: transitions.abandon(tx, handle))
 
 
 def _check_declared(placed: Placed, request: CommitRequest) -> None:
@@ -198,25 +202,25 @@ def _check_declared(placed: Placed, request: CommitRequest) -> None:
 
 async def _explain(tx: Transaction, handle: Handle, request: CommitRequest) -> CommitResponse:
     """Why the compare-and-set found nothing: asked again, lost to another attempt, or an error."""
-    found = await blobs.read(tx, handle)
+    found = await transitions.read(tx, handle)
     if found is None:
-        raise blobs.superseded()
+        raise transitions.superseded()
     ours = found.epoch == handle.epoch
     if ours and found.file_id is not None:
         return CommitResponse(file=await committed_file(tx, found))
     other = await idempotency.winner(tx, found)
-    if other is not None and found.state in {blobs.ABORTING, blobs.GONE}:
+    if other is not None and found.state in {transitions.ABORTING, transitions.GONE}:
         return CommitResponse(file=other, lost_to_other_attempt=True)
-    raise _misfit(found, request) if ours else blobs.superseded()
+    raise _misfit(found, request) if ours else transitions.superseded()
 
 
 def _misfit(found: BlobRow, request: CommitRequest) -> StrongroomError:
     """The attempt is the caller's own, but not in a state that this commit fits."""
-    if found.state == blobs.PENDING:
+    if found.state == transitions.PENDING:
         return InvalidField(
             "A multipart upload begins its completion first (T3).", field="blob", rule="state"
         )
-    if found.state == blobs.COMPLETING:
+    if found.state == transitions.COMPLETING:
         return ChecksumMismatch(
             "The object is not what its completion announced.",
             metadata={
@@ -225,4 +229,4 @@ def _misfit(found: BlobRow, request: CommitRequest) -> StrongroomError:
                 "actual": f"{request.crc32c:08x} ({request.size_bytes} bytes)",
             },
         )
-    return blobs.superseded()
+    return transitions.superseded()

@@ -12,15 +12,17 @@ from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 
-from metadata_service import idempotency, layouts, quota
-from metadata_service.blob_rows import COLUMNS, BlobRow
+from metadata_service import idempotency
+from metadata_service.blobs.rows import COLUMNS, BlobRow
 from metadata_service.config import Limits, Timing
-from metadata_service.database import Database, Row, Transaction, user
-from metadata_service.driver_errors import UniqueConflict
-from metadata_service.families import TIMESTAMP_KEY, object_metadata, slot_of
-from metadata_service.filenames import extension_of
-from metadata_service.preconditions import check_slot
-from metadata_service.specs import normal_spec
+from metadata_service.db.database import Database, Row, Transaction, user
+from metadata_service.db.errors import UniqueConflict
+from metadata_service.files import layouts
+from metadata_service.files.families import TIMESTAMP_KEY, object_metadata, slot_of
+from metadata_service.files.filenames import extension_of
+from metadata_service.files.preconditions import check_slot
+from metadata_service.files.specs import normal_spec
+from metadata_service.usage import quota
 from servicekit import failpoints
 from strongroom.errors import DatabaseUnavailable, InvalidField
 from strongroom.metadata.v1 import blob_pb2

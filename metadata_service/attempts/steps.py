@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from metadata_service import blobs, outbox, quota
-from metadata_service.blob_rows import Handle, pack_parts
+from metadata_service.blobs import transitions
+from metadata_service.blobs.rows import Handle, pack_parts
 from metadata_service.config import Limits, Timing
-from metadata_service.database import Database, Transaction, user
+from metadata_service.db.database import Database, Transaction, user
+from metadata_service.events import outbox
+from metadata_service.usage import quota
 from servicekit import failpoints
 from strongroom.errors import SizeMismatch
 from strongroom.metadata.v1.reservation_service_pb2 import (
@@ -38,7 +40,7 @@ class Attempts:
         """T2: keep the id of the multipart upload, so that it can be aborted."""
 
         async def work(tx: Transaction) -> None:
-            await blobs.record_multipart(tx, handle, upload_id, self._timing.lease)
+            await transitions.record_multipart(tx, handle, upload_id, self._timing.lease)
             await failpoints.hit(BEFORE_T2)
 
         await self._as_owner(handle, work)
@@ -46,7 +48,7 @@ class Attempts:
 
     async def renew_lease(self, handle: Handle) -> float:
         """The attempt is alive; answers how many seconds it may be silent from now."""
-        await self._as_owner(handle, lambda tx: blobs.renew(tx, handle, self._timing.lease))
+        await self._as_owner(handle, lambda tx: transitions.renew(tx, handle, self._timing.lease))
         return self._timing.lease
 
     async def begin_completion(self, handle: Handle, request: BeginCompletionRequest) -> None:
@@ -60,7 +62,7 @@ class Attempts:
         parts = pack_parts(list(request.parts))
 
         async def work(tx: Transaction) -> None:
-            begun = await blobs.begin_completion(
+            begun = await transitions.begin_completion(
                 tx,
                 handle,
                 parts=parts,
@@ -80,7 +82,7 @@ class Attempts:
         """Give the attempt up; the cleaner removes what it wrote, the reservation is free at once."""
 
         async def work(tx: Transaction) -> None:
-            await blobs.abandon(tx, handle)
+            await transitions.abandon(tx, handle)
             await failpoints.hit(BEFORE_ABANDON)
 
         await self._as_owner(handle, work)

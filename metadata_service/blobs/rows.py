@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from metadata_service.timestamps import to_proto
+from metadata_service.db.timestamps import to_proto
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.reservation_service_pb2 import BlobHandle
 from strongroom.metadata.v1.target_pb2 import UploadSpec

@@ -13,9 +13,9 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from metadata_service.blob_rows import COLUMNS, BlobRow, Handle
+from metadata_service.blobs.rows import COLUMNS, BlobRow, Handle
 from metadata_service.config import Timing
-from metadata_service.database import Statement, Transaction
+from metadata_service.db.database import Statement, Transaction
 from strongroom.errors import UploadSuperseded
 from strongroom.metadata.v1 import blob_pb2
 

@@ -24,14 +24,14 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg_pool import AsyncConnectionPool
 
-from metadata_service.driver_errors import (
+from metadata_service.db.errors import (
     REFUSES_WRITES,
     REPEATABLE,
     RETRY_AFTER_SECONDS,
     connection_is_lost,
     translated,
 )
-from metadata_service.exchange import ExchangeConnection, Params, Result, Row, Statement
+from metadata_service.db.exchange import ExchangeConnection, Params, Result, Row, Statement
 from strongroom.errors import DatabaseUnavailable
 
 __all__ = ["SYSTEM", "Database", "Params", "Pool", "Row", "Scope", "Statement", "Transaction", "user"]

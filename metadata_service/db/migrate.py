@@ -20,7 +20,7 @@ from psycopg import sql
 from sqlalchemy import Connection, create_engine, pool
 
 from metadata_service.config import MigrationSettings
-from metadata_service.schema import metadata
+from metadata_service.db.schema import metadata
 from servicekit.settings import SettingError
 
 _LOCK: Final = 0x5374726F6E67  # "Strong"

@@ -8,8 +8,8 @@ from psycopg.types.numeric import Int8BinaryDumper
 from psycopg_pool import AsyncConnectionPool
 
 from metadata_service.config import PoolOptions
-from metadata_service.database import Pool
-from metadata_service.exchange import ExchangeConnection
+from metadata_service.db.database import Pool
+from metadata_service.db.exchange import ExchangeConnection
 
 #: A server before Postgres 17 has only the second one, which does not see what was sent as a pipeline.
 _TRANSACTION_TIMEOUTS: Final = ("transaction_timeout", "idle_in_transaction_session_timeout")

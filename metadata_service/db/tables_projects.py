@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from metadata_service.tables import BYTE_ORDER, MOMENT, NOW, metadata
+from metadata_service.db.tables import BYTE_ORDER, MOMENT, NOW, metadata
 
 _NEWEST = sa.text("until_version IS NULL")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from metadata_service.tables import BYTE_ORDER, MOMENT, NOW, metadata
+from metadata_service.db.tables import BYTE_ORDER, MOMENT, NOW, metadata
 
 EMPTY = sa.text("''::bytea")
 

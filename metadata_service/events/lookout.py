@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from metadata_service.watching import Position, Watching
+from metadata_service.events.reader import Position, Watching
 from servicekit import background
 from servicekit.background import BackgroundLoop, Heartbeats
 

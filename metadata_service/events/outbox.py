@@ -11,8 +11,8 @@ from typing import Final
 
 from psycopg.types.json import Jsonb
 
-from metadata_service.database import Statement, Transaction
-from metadata_service.families import family_name
+from metadata_service.db.database import Statement, Transaction
+from metadata_service.files.families import family_name
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DAMAGED,

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from metadata_service.database import SYSTEM, Database, user
-from metadata_service.families import family_name
-from metadata_service.timestamps import to_proto
+from metadata_service.db.database import SYSTEM, Database, user
+from metadata_service.db.timestamps import to_proto
+from metadata_service.files.families import family_name
 from strongroom.errors import InvalidField, OffsetOutOfRange
 from strongroom.metadata.v1.notification_service_pb2 import Event
 

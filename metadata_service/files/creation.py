@@ -8,11 +8,11 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from metadata_service.blob_rows import BlobRow
-from metadata_service.database import Statement, Transaction
-from metadata_service.families import Placed, file_metadata, with_details
-from metadata_service.file_rows import COLUMNS, to_file
-from metadata_service.timestamps import to_proto
+from metadata_service.blobs.rows import BlobRow
+from metadata_service.db.database import Statement, Transaction
+from metadata_service.db.timestamps import to_proto
+from metadata_service.files.families import Placed, file_metadata, with_details
+from metadata_service.files.rows import COLUMNS, to_file
 from servicekit.presentation import split_charset, with_charset
 from strongroom.metadata.v1.file_pb2 import File
 

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from metadata_service import blobs, outbox, quota, tallies
+from metadata_service.blobs import transitions
 from metadata_service.config import Limits, Timing
-from metadata_service.database import Database, Statement, Transaction, user
-from metadata_service.driver_errors import UniqueConflict
-from metadata_service.file_rows import COLUMNS, VISIBLE, mark_deleted, to_file
-from metadata_service.preconditions import check_generation
+from metadata_service.db.database import Database, Statement, Transaction, user
+from metadata_service.db.errors import UniqueConflict
+from metadata_service.events import outbox
+from metadata_service.files.preconditions import check_generation
+from metadata_service.files.rows import COLUMNS, VISIBLE, mark_deleted, to_file
+from metadata_service.usage import quota, tallies
 from servicekit import failpoints
 from strongroom.errors import AlreadyExists, FileNotFound
 from strongroom.metadata.v1.file_pb2 import File
@@ -118,7 +120,10 @@ async def remove(tx: Transaction, file: File, blob_id: UUID, grace: float) -> No
 
     A soft-deleted file was counted out and told of when it was hidden.
     """
-    statements = [(_REMOVE, (file.owner_id, UUID(file.id))), blobs.delete(file.owner_id, blob_id, grace)]
+    statements = [
+        (_REMOVE, (file.owner_id, UUID(file.id))),
+        transitions.delete(file.owner_id, blob_id, grace),
+    ]
     if not file.HasField("delete_time"):
         statements += _counted_out(file)
     await tx.batch(statements)

@@ -9,13 +9,13 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from metadata_service import outbox
-from metadata_service.database import Database, Transaction, user
-from metadata_service.deleting import not_found
-from metadata_service.families import PROMISED
-from metadata_service.file_rows import COLUMNS, VISIBLE, to_file
-from metadata_service.filenames import clean_filename
-from metadata_service.preconditions import check_generation
+from metadata_service.db.database import Database, Transaction, user
+from metadata_service.events import outbox
+from metadata_service.files.deletion import not_found
+from metadata_service.files.families import PROMISED
+from metadata_service.files.filenames import clean_filename
+from metadata_service.files.preconditions import check_generation
+from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1.file_pb2 import File
 

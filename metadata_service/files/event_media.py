@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from metadata_service import outbox
-from metadata_service.database import Database, Transaction, user
-from metadata_service.deleting import not_found
-from metadata_service.families import PROFILE_SLOT
-from metadata_service.file_rows import COLUMNS, VISIBLE, to_file
-from metadata_service.newest_first import Detail, NewestFirst, PageRequest
-from metadata_service.preconditions import check_generation
+from metadata_service.db.database import Database, Transaction, user
+from metadata_service.events import outbox
+from metadata_service.files.deletion import not_found
+from metadata_service.files.families import PROFILE_SLOT
+from metadata_service.files.newest_first import Detail, NewestFirst, PageRequest
+from metadata_service.files.preconditions import check_generation
+from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1.file_pb2 import File
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from metadata_service.database import Statement
-from metadata_service.layouts import Attempt
+from metadata_service.db.database import Statement
+from metadata_service.files.layouts import Attempt
 from servicekit.presentation import split_charset
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget

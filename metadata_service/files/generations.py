@@ -7,10 +7,10 @@ from datetime import date, timedelta
 from typing import Final
 from uuid import UUID
 
-from metadata_service.database import Database, user
-from metadata_service.deleting import not_found
-from metadata_service.files import FileQueries
-from metadata_service.newest_first import Detail, NewestFirst, PageRequest
+from metadata_service.db.database import Database, user
+from metadata_service.files.deletion import not_found
+from metadata_service.files.newest_first import Detail, NewestFirst, PageRequest
+from metadata_service.files.queries import FileQueries
 from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_GENERATION, File
 
 DEFAULT_PAGE: Final = 20

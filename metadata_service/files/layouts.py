@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from metadata_service.object_paths import key_too_long, normal_path
+from metadata_service.files.object_paths import key_too_long, normal_path
 from strongroom.errors import InvalidField, Unimplemented
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.target_pb2 import (

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from metadata_service.database import Database, Row, user
-from metadata_service.file_rows import COLUMNS, VISIBLE, to_file
-from metadata_service.paging import PageTokens
+from metadata_service.db.database import Database, Row, user
+from metadata_service.db.paging import PageTokens
+from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
 from strongroom.errors import InvalidField, InvalidPageToken
 from strongroom.metadata.v1.file_pb2 import File
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from metadata_service.database import Transaction
+from metadata_service.db.database import Transaction
 from strongroom.errors import PreconditionFailed
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 

@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from metadata_service.database import Database, user
-from metadata_service.deleting import not_found
-from metadata_service.file_rows import BASIC_COLUMNS, COLUMNS, VISIBLE, to_basic_file, to_file
-from metadata_service.paging import PageTokens, page_size
+from metadata_service.db.database import Database, user
+from metadata_service.db.paging import PageTokens, page_size
+from metadata_service.files.deletion import not_found
+from metadata_service.files.rows import (
+    BASIC_COLUMNS,
+    COLUMNS,
+    VISIBLE,
+    to_basic_file,
+    to_file,
+)
 from strongroom.errors import InvalidPageToken
 from strongroom.metadata.v1.file_pb2 import File
 

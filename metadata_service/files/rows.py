@@ -6,8 +6,8 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from metadata_service.database import Row
-from metadata_service.timestamps import set_moment, to_proto
+from metadata_service.db.database import Row
+from metadata_service.db.timestamps import set_moment, to_proto
 from servicekit.presentation import split_charset
 from strongroom.metadata.v1.file_pb2 import (
     FILE_FAMILY_EVENT_MEDIA,

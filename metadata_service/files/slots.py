@@ -9,9 +9,9 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from metadata_service.blob_rows import BlobRow
-from metadata_service.database import Statement, Transaction
-from metadata_service.timestamps import to_proto
+from metadata_service.blobs.rows import BlobRow
+from metadata_service.db.database import Statement, Transaction
+from metadata_service.db.timestamps import to_proto
 from servicekit.presentation import with_charset
 from strongroom.metadata.v1.file_pb2 import File
 

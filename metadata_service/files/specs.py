@@ -11,8 +11,8 @@ from uuid import UUID
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 
-from metadata_service.filenames import clean_filename
-from metadata_service.object_paths import normal_path
+from metadata_service.files.filenames import clean_filename
+from metadata_service.files.object_paths import normal_path
 from servicekit.json_text import NotJson, parse_json
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import file_pb2

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from metadata_service import quota
-from metadata_service.blobs import look_again
+from metadata_service.blobs.transitions import look_again
 from metadata_service.config import Timing
-from metadata_service.database import LARGE_SECONDS, Database, Transaction, user
-from metadata_service.projects import events, requests, touching
-from metadata_service.projects.planning import HASH_JOINS
+from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, user
+from metadata_service.projects import events, looks, requests
+from metadata_service.projects.plans import HASH_JOINS
 from metadata_service.projects.rows import (
     PROJECT_COLUMNS,
     VERSION_COLUMNS,
@@ -21,7 +20,8 @@ from metadata_service.projects.rows import (
     to_project,
     to_version,
 )
-from metadata_service.projects.writing import record
+from metadata_service.projects.staging import record
+from metadata_service.usage import quota
 from servicekit import failpoints
 from strongroom.errors import InvalidField, VersionNotFound
 from strongroom.metadata.v1.project_save_service_pb2 import CommitSaveRequest, CommitSaveResponse
@@ -194,9 +194,7 @@ async def _move_files(
     _, committed = await tx.batch([HASH_JOINS, (_BLOBS, params)])
     if committed != counts.written:
         raise save_is_over()
-    await tx.batch(
-        [*touching.committed(owner_id, slug, project_id, save_id), (_CLOSE, params), (_OPEN, params)]
-    )
+    await tx.batch([*looks.committed(owner_id, slug, project_id, save_id), (_CLOSE, params), (_OPEN, params)])
 
 
 async def _counts(tx: Transaction, params: dict[str, object], expected: int) -> _Counts:

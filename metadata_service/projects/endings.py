@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from metadata_service.database import SYSTEM, Database, Transaction, user
-from metadata_service.projects import touching
-from metadata_service.projects.planning import HASH_JOINS
+from metadata_service.db.database import SYSTEM, Database, Transaction, user
+from metadata_service.projects import looks
+from metadata_service.projects.plans import HASH_JOINS
 from servicekit import failpoints
 
 BEFORE_ABANDON: Final = failpoints.register("metadata.project.abandon.before_commit")
@@ -74,7 +74,7 @@ async def give_up(tx: Transaction, owner_id: str, slug: str, project_id: UUID, s
         [
             HASH_JOINS,
             (_ABORT, params),
-            touching.written(owner_id, slug, save_id),
+            looks.written(owner_id, slug, save_id),
             (_END, params),
             (_FORGET_UNSAVED, params),
         ]

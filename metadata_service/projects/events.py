@@ -6,7 +6,7 @@ from typing import Final
 
 from psycopg.types.json import Jsonb
 
-from metadata_service.database import Row, Statement
+from metadata_service.db.database import Row, Statement
 from servicekit.presentation import split_charset
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DAMAGED,

@@ -16,8 +16,8 @@ from __future__ import annotations
 from typing import Final
 
 from metadata_service.config import Timing
-from metadata_service.database import SYSTEM, Database, Statement, Transaction, user
-from metadata_service.projects.giving_up import expire
+from metadata_service.db.database import SYSTEM, Database, Statement, Transaction, user
+from metadata_service.projects.endings import expire
 from servicekit import failpoints
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
-from metadata_service.database import Statement
+from metadata_service.db.database import Statement
 from metadata_service.projects.rows import key_prefix
 
 _AGAIN: Final = """

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from metadata_service.database import Statement
+from metadata_service.db.database import Statement
 
 #: Until the end of the transaction; goes before statements that join what a save has staged.
 HASH_JOINS: Final[Statement] = ("SELECT set_config('enable_nestloop', 'off', true)", ())

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from metadata_service.database import Database, Row, user
-from metadata_service.object_paths import normal_path
-from metadata_service.paging import PageTokens, page_size
+from metadata_service.db.database import Database, Row, user
+from metadata_service.db.paging import PageTokens, page_size
+from metadata_service.files.object_paths import normal_path
 from metadata_service.projects import front_end
 from metadata_service.projects.rows import (
     FILE_COLUMNS,

@@ -6,13 +6,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from metadata_service import quota
 from metadata_service.config import Timing
-from metadata_service.database import LARGE_SECONDS, Database, Transaction, user
-from metadata_service.projects import events, touching
-from metadata_service.projects.giving_up import give_up
-from metadata_service.projects.planning import HASH_JOINS
+from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, user
+from metadata_service.projects import events, looks
+from metadata_service.projects.endings import give_up
+from metadata_service.projects.plans import HASH_JOINS
 from metadata_service.projects.rows import PROJECT_COLUMNS, project_not_found, to_project
+from metadata_service.usage import quota
 from servicekit import failpoints
 from strongroom.metadata.v1.project_pb2 import Project
 
@@ -65,7 +65,7 @@ class Removing:
         _, [(size, count)] = await tx.fetch_batch([HASH_JOINS, (_SUMS, params)])
         await tx.batch(
             [
-                *touching.removed(owner_id, slug, project_id, self._timing.read_grace),
+                *looks.removed(owner_id, slug, project_id, self._timing.read_grace),
                 (_REMOVE, params),
                 events.project_deleted(project),
                 quota.count(owner_id, -size, -count),

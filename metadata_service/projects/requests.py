@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from metadata_service.database import Statement, Transaction
+from metadata_service.db.database import Statement, Transaction
 from strongroom.errors import IdempotencyKeyReused, RequestInProgress
 from strongroom.metadata.v1.project_save_service_pb2 import CommitSaveResponse
 

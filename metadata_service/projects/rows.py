@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from metadata_service.database import Row
-from metadata_service.layouts import project_file_key
-from metadata_service.timestamps import to_proto
+from metadata_service.db.database import Row
+from metadata_service.db.timestamps import to_proto
+from metadata_service.files.layouts import project_file_key
 from servicekit.presentation import split_charset
 from strongroom.errors import ProjectNotFound, UploadSuperseded
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion

@@ -5,14 +5,14 @@ from __future__ import annotations
 from grpc import aio
 
 from metadata_service.config import Limits, Timing
-from metadata_service.database import Database
-from metadata_service.paging import PageTokens
-from metadata_service.projects.beginning import Beginning
-from metadata_service.projects.committing import CommittingSaves
+from metadata_service.db.database import Database
+from metadata_service.db.paging import PageTokens
+from metadata_service.projects.commit import CommittingSaves
 from metadata_service.projects.keys import ProjectKeys
 from metadata_service.projects.queries import ProjectQueries
-from metadata_service.projects.removing import Removing
-from metadata_service.projects.writing import Writing
+from metadata_service.projects.removal import Removing
+from metadata_service.projects.staging import Writing
+from metadata_service.projects.start import Beginning
 from metadata_service.servicers.previewed_file_service import PreviewedFileServicer
 from metadata_service.servicers.project_save_service import ProjectSaveServicer
 from metadata_service.servicers.project_service import ProjectServicer

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
 
-from metadata_service import quota
 from metadata_service.config import Limits, Timing
-from metadata_service.database import Database, Row, Transaction, user
-from metadata_service.driver_errors import UniqueConflict
-from metadata_service.families import ATTEMPT_KEY
-from metadata_service.layouts import project_file_key
-from metadata_service.object_paths import normal_path
-from metadata_service.projects.planning import HASH_JOINS
+from metadata_service.db.database import Database, Row, Transaction, user
+from metadata_service.db.errors import UniqueConflict
+from metadata_service.files.families import ATTEMPT_KEY
+from metadata_service.files.layouts import project_file_key
+from metadata_service.files.object_paths import normal_path
+from metadata_service.projects.plans import HASH_JOINS
 from metadata_service.projects.rows import save_is_over
+from metadata_service.usage import quota
 from servicekit import failpoints
 from strongroom.errors import InvalidField, PathInvalid, PreconditionFailed
 from strongroom.metadata.v1 import blob_pb2

@@ -8,8 +8,8 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from metadata_service.config import Timing
-from metadata_service.database import Database, Transaction, user
-from metadata_service.projects.giving_up import give_up
+from metadata_service.db.database import Database, Transaction, user
+from metadata_service.projects.endings import give_up
 from metadata_service.projects.requests import Claim, claim, in_progress
 from metadata_service.projects.rows import project_not_found
 from servicekit import failpoints

@@ -7,9 +7,15 @@ from uuid import UUID
 
 from grpc.aio import ServicerContext
 
-from metadata_service.event_media import DEFAULT_PAGE, LARGEST_PAGE, EventMedia, MediaEdit, MediaFilter
-from metadata_service.newest_first import PageRequest
-from metadata_service.paging import page_size
+from metadata_service.db.paging import page_size
+from metadata_service.files.event_media import (
+    DEFAULT_PAGE,
+    LARGEST_PAGE,
+    EventMedia,
+    MediaEdit,
+    MediaFilter,
+)
+from metadata_service.files.newest_first import PageRequest
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import event_media_service_pb2 as pb

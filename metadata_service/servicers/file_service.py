@@ -7,9 +7,9 @@ from uuid import UUID
 
 from grpc.aio import ServicerContext
 
-from metadata_service.deleting import Deleting
-from metadata_service.editing import Edit, Editing
-from metadata_service.files import FileQueries, Listing
+from metadata_service.files.deletion import Deleting
+from metadata_service.files.edits import Edit, Editing
+from metadata_service.files.queries import FileQueries, Listing
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import file_service_pb2 as pb

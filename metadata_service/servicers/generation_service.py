@@ -7,9 +7,14 @@ from uuid import UUID
 
 from grpc.aio import ServicerContext
 
-from metadata_service.generations import DEFAULT_PAGE, LARGEST_PAGE, GenerationQueries, Stats
-from metadata_service.newest_first import PageRequest
-from metadata_service.paging import page_size
+from metadata_service.db.paging import page_size
+from metadata_service.files.generations import (
+    DEFAULT_PAGE,
+    LARGEST_PAGE,
+    GenerationQueries,
+    Stats,
+)
+from metadata_service.files.newest_first import PageRequest
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import generation_service_pb2 as pb

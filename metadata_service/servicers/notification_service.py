@@ -10,9 +10,9 @@ from typing import Final, TypeAlias
 
 from grpc.aio import ServicerContext
 
-from metadata_service.looking import Looking, Waiter
-from metadata_service.waking import Waking
-from metadata_service.watching import Watching
+from metadata_service.events.lookout import Looking, Waiter
+from metadata_service.events.reader import Watching
+from metadata_service.events.wakeups import Waking
 from servicekit.context import current_principal, current_writing, draining
 from servicekit.principal import effective_owner
 from strongroom.errors import DeadlineExceeded, RateLimited, TokenExpired

@@ -8,13 +8,13 @@ from uuid import UUID
 from google.protobuf.duration_pb2 import Duration
 from grpc.aio import ServicerContext
 
-from metadata_service.database import Database
-from metadata_service.projects.beginning import Beginning
-from metadata_service.projects.committing import CommittingSaves
-from metadata_service.projects.giving_up import abandon
+from metadata_service.db.database import Database
+from metadata_service.projects.commit import CommittingSaves
+from metadata_service.projects.endings import abandon
 from metadata_service.projects.keys import ProjectKeys
-from metadata_service.projects.removing import Removing
-from metadata_service.projects.writing import Writing
+from metadata_service.projects.removal import Removing
+from metadata_service.projects.staging import Writing
+from metadata_service.projects.start import Beginning
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import project_save_service_pb2 as pb

@@ -8,13 +8,13 @@ from uuid import UUID
 from google.protobuf.duration_pb2 import Duration
 from grpc.aio import ServicerContext
 
-from metadata_service.attempts import Attempts
-from metadata_service.blob_rows import Handle
-from metadata_service.cleaning import Cleaning
-from metadata_service.committing import Committing
-from metadata_service.damage import DamageReports
-from metadata_service.deleting import Deleting, Deletion
-from metadata_service.reserving import Reserving
+from metadata_service.attempts.cleaning import Cleaning
+from metadata_service.attempts.commit import Committing
+from metadata_service.attempts.reservation import Reserving
+from metadata_service.attempts.steps import Attempts
+from metadata_service.blobs.rows import Handle
+from metadata_service.files.damage import DamageReports
+from metadata_service.files.deletion import Deleting, Deletion
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import reservation_service_pb2 as pb

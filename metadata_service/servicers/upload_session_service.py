@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 from grpc.aio import ServicerContext
 
-from metadata_service.blob_rows import Handle
+from metadata_service.blobs.rows import Handle
 from metadata_service.sessions.ending import Ending
 from metadata_service.sessions.opening import Opening
 from metadata_service.sessions.progress import Progress

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from grpc.aio import ServicerContext
 
 from metadata_service.config import Limits
-from metadata_service.usage import UsageQueries
+from metadata_service.usage.queries import UsageQueries
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from strongroom.errors import PermissionDenied

@@ -7,11 +7,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from metadata_service import blobs, quota
-from metadata_service.blob_rows import BlobRow, Handle
+from metadata_service.blobs import transitions
+from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.config import Limits, Timing
-from metadata_service.database import Database, Transaction, user
+from metadata_service.db.database import Database, Transaction, user
 from metadata_service.sessions import rows
+from metadata_service.usage import quota
 from servicekit import failpoints
 
 BEFORE_END: Final = failpoints.register("metadata.session.end.before_commit")
@@ -67,10 +68,10 @@ class Ending:
         """By its writer: the parts are gone. Raises UploadSuperseded when it is no longer the writer."""
 
         async def work(tx: Transaction) -> None:
-            blob = await blobs.read(tx, handle)
+            blob = await transitions.read(tx, handle)
             found = await tx.fetch_one(rows.BY_BLOB, {"owner": handle.owner_id, "blob_id": handle.blob_id})
             if found is None or blob is None:
-                raise blobs.superseded()
+                raise transitions.superseded()
             row = rows.SessionRow.of(found)
             if row.ended == rows.LOST:
                 return
@@ -78,7 +79,7 @@ class Ending:
                 _GIVE_UP + " AND epoch = %(epoch)s", handle.params(blob_id=handle.blob_id)
             )
             if not locked:
-                raise blobs.superseded()
+                raise transitions.superseded()
             await _end(tx, row, rows.LOST)
 
         await self._run(handle.owner_id, work)

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from metadata_service.blobs import VERSIONED, insert_leftovers
+from metadata_service.blobs.transitions import VERSIONED, insert_leftovers
 from metadata_service.config import Timing
-from metadata_service.database import SYSTEM, Database, Transaction
-from metadata_service.layouts import SEGMENTS
+from metadata_service.db.database import SYSTEM, Database, Transaction
+from metadata_service.files.layouts import SEGMENTS
 from servicekit import failpoints
 
 BEFORE_SWEEP: Final = failpoints.register("metadata.session.sweep.before_commit")

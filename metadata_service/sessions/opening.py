@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
-from metadata_service.blob_rows import BlobRow
+from metadata_service.attempts.reservation import Reserving
+from metadata_service.attempts.reservation import Session as ReservedSession
+from metadata_service.blobs.rows import BlobRow
 from metadata_service.config import Timing
-from metadata_service.database import Database, Transaction, user
-from metadata_service.reserving import Reserving
-from metadata_service.reserving import Session as ReservedSession
+from metadata_service.db.database import Database, Transaction, user
 from metadata_service.sessions import rows
 from servicekit import failpoints
 from strongroom.errors import (

@@ -9,12 +9,13 @@ from typing import Final
 from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Int8
 
-from metadata_service import blobs, quota
-from metadata_service.blob_rows import BlobRow, Handle
+from metadata_service.blobs import transitions
+from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.config import Limits, Timing
-from metadata_service.database import Database, Statement, Transaction, user
+from metadata_service.db.database import Database, Statement, Transaction, user
+from metadata_service.db.timestamps import to_proto
 from metadata_service.sessions import rows
-from metadata_service.timestamps import to_proto
+from metadata_service.usage import quota
 from servicekit import failpoints
 from strongroom.errors import SizeMismatch
 from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_UPLOAD_PROGRESS
@@ -80,7 +81,7 @@ class Progress:
 
         async def work(tx: Transaction) -> RecordProgressResponse:
             if not await tx.fetch_one(_LOCK, handle.params()):
-                raise blobs.superseded()
+                raise transitions.superseded()
             found = await tx.fetch_one(rows.BY_BLOB, {"owner": handle.owner_id, "blob_id": handle.blob_id})
             if found is None:
                 raise rows.not_found()
@@ -123,7 +124,7 @@ class Progress:
         if row.blob is None:
             raise rows.lost()
         if request.multipart_upload_id and row.blob.upload_id not in {"", request.multipart_upload_id}:
-            raise blobs.superseded()  # somebody has begun the object meanwhile
+            raise transitions.superseded()  # somebody has begun the object meanwhile
         size = row.size_bytes
         if request.HasField("size_bytes") and request.size_bytes != size:
             _check_length(row, request.size_bytes)

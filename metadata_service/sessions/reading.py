@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from metadata_service import blobs
+from metadata_service.blobs import transitions
 from metadata_service.config import Timing
-from metadata_service.database import SYSTEM, Database, Transaction, user
+from metadata_service.db.database import SYSTEM, Database, Transaction, user
 from metadata_service.sessions import rows
 from servicekit import failpoints
 from servicekit.principal import Principal, effective_owner
@@ -60,7 +60,7 @@ class Reading:
             await tx.execute(rows.LOCK_BLOB, {"owner": owner_id, "upload_id": upload_id})
             row = await rows.read(tx, owner_id, upload_id)
             blob = row.living_blob()
-            if blob.state in {blobs.PENDING, blobs.COMPLETING} and not row.is_finished_partial:
+            if blob.state in {transitions.PENDING, transitions.COMPLETING} and not row.is_finished_partial:
                 values = {
                     "owner": owner_id,
                     "blob_id": row.blob_id,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from grpc import aio
 
+from metadata_service.attempts.reservation import Reserving
 from metadata_service.config import Limits, Timing
-from metadata_service.database import Database
-from metadata_service.reserving import Reserving
+from metadata_service.db.database import Database
 from metadata_service.servicers.upload_session_service import UploadSessionServicer
 from metadata_service.sessions.ending import Ending
 from metadata_service.sessions.opening import Opening

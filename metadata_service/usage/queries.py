@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from metadata_service import quota
 from metadata_service.config import Limits
-from metadata_service.database import Database, Transaction, user
+from metadata_service.db.database import Database, Transaction, user
+from metadata_service.usage import quota
 from strongroom.metadata.v1.usage_service_pb2 import Usage
 
 

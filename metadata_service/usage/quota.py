@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from metadata_service.config import Limits
-from metadata_service.database import Row, Statement, Transaction
+from metadata_service.db.database import Row, Statement, Transaction
 from strongroom.errors import FileCountExceeded, QuotaExceeded
 
 STRIPES: Final = 16

@@ -9,8 +9,8 @@ from __future__ import annotations
 from datetime import UTC
 from typing import Final
 
-from metadata_service.database import Statement
-from metadata_service.quota import STRIPES
+from metadata_service.db.database import Statement
+from metadata_service.usage.quota import STRIPES
 from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_GENERATION, File
 
 _ADD: Final = f"""

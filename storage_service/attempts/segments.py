@@ -21,7 +21,7 @@ from strongroom.metadata.v1.blob_pb2 import Blob
 from strongroom.metadata.v1.upload_session_service_pb2 import Segment
 
 PREFIX = "segments/"
-"""Where metadata_service/layouts.py puts them: ``segments/{blob id}/``."""
+"""Where metadata_service/files/layouts.py puts them: ``segments/{blob id}/``."""
 
 READS = 3
 """So often a segment is read before its bytes count as damaged."""

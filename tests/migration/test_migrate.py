@@ -16,10 +16,10 @@ import pytest
 from alembic import command
 from pydantic import SecretStr
 
-from metadata_service import migrate as module
 from metadata_service.config import MigrationSettings
-from metadata_service.migrate import MigrationFailed, alembic_config, migrate
-from metadata_service.migrations import REVISIONS
+from metadata_service.db import migrate as module
+from metadata_service.db.migrate import MigrationFailed, alembic_config, migrate
+from metadata_service.db.migrations import REVISIONS
 from servicekit.settings import SettingError
 from tests.databases import Logins
 from tests.migration.test_schema import connect

@@ -13,9 +13,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy.dialects.postgresql.base import ischema_names
 
-from metadata_service.migrate import alembic_config
-from metadata_service.migrations import REVISIONS, TABLES
-from metadata_service.tables import Xid8, metadata
+from metadata_service.db.migrate import alembic_config
+from metadata_service.db.migrations import REVISIONS, TABLES
+from metadata_service.db.tables import Xid8, metadata
 from tests.databases import Logins
 
 CATALOGUE = {

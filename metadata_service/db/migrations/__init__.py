@@ -1,4 +1,4 @@
-"""Alembic revisions of the schema; `metadata_service.migrate` runs them."""
+"""Alembic revisions of the schema; `metadata_service.db.migrate` runs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs revisions on the connection that `metadata_service.migrate` (or a test) hands over.
+"""Runs revisions on the connection that `metadata_service.db.migrate` (or a test) hands over.
 
 Each revision is a transaction of its own, so that one that fails leaves the ones before it in place.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from metadata_service.schema import metadata
+from metadata_service.db.schema import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -9,19 +9,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from metadata_service.attempts import Attempts
-from metadata_service.blob_rows import Handle
-from metadata_service.cleaning import Cleaning
-from metadata_service.committing import Committing
+from metadata_service.attempts.cleaning import Cleaning
+from metadata_service.attempts.commit import Committing
+from metadata_service.attempts.reservation import Reserving
+from metadata_service.attempts.steps import Attempts
+from metadata_service.blobs.rows import Handle
 from metadata_service.config import Limits, PoolOptions, Timing
-from metadata_service.database import Database, Pool
-from metadata_service.deleting import Deleting, Deletion
-from metadata_service.editing import Editing
-from metadata_service.files import FileQueries
-from metadata_service.paging import PageTokens
-from metadata_service.pool import make_pool
-from metadata_service.reserving import Reserving
-from metadata_service.usage import UsageQueries
+from metadata_service.db.database import Database, Pool
+from metadata_service.db.paging import PageTokens
+from metadata_service.db.pool import make_pool
+from metadata_service.files.deletion import Deleting, Deletion
+from metadata_service.files.edits import Editing
+from metadata_service.files.queries import FileQueries
+from metadata_service.usage.queries import UsageQueries
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from metadata_service.migrations.row_security import SYSTEM_SCOPE, secure
+from metadata_service.db.migrations.row_security import SYSTEM_SCOPE, secure
 
 revision = "0001"
 down_revision = None

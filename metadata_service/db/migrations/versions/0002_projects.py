@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from alembic import op
 
-from metadata_service.migrations.row_security import secure
+from metadata_service.db.migrations.row_security import secure
 
 revision = "0002"
 down_revision = "0001"

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from metadata_service.blob_rows import BlobRow, Handle
+from metadata_service.blobs.rows import BlobRow, Handle
 from strongroom.errors import DatabaseUnavailable, FileNotFound, UploadSuperseded
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 from tests.integration.metadata_service.world import World, handle, path_spec, plain_spec

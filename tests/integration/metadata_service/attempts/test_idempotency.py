@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from metadata_service.blob_rows import Handle
+from metadata_service.blobs.rows import Handle
 from metadata_service.config import Limits
 from strongroom.errors import IdempotencyKeyReused, RequestInProgress, StrongroomError
 from strongroom.metadata.v1 import blob_pb2

@@ -75,7 +75,7 @@ async def test_attempts_in_one_microsecond_get_keys_of_their_own(world: World, o
     spec = UploadSpec(filename="a.png", content_type="image/png")
     spec.target.temp.SetInParent()
     first = await world.attempt(owner, spec)
-    import metadata_service.reserving as module
+    import metadata_service.attempts.reservation as module
 
     moment = datetime.strptime(first.key, "temp/%Y/%m/%d/%H%M%S_%f.png").replace(tzinfo=UTC)
 

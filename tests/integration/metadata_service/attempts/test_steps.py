@@ -6,7 +6,7 @@ from datetime import UTC
 
 import pytest
 
-from metadata_service.blob_rows import Handle
+from metadata_service.blobs.rows import Handle
 from metadata_service.config import Limits
 from strongroom.errors import (
     ChecksumMismatch,

@@ -7,8 +7,8 @@ import asyncio
 import psycopg
 import pytest
 
-from metadata_service.database import Transaction, user
-from metadata_service.driver_errors import UniqueConflict
+from metadata_service.db.database import Transaction, user
+from metadata_service.db.errors import UniqueConflict
 from strongroom.errors import DatabaseUnavailable, FileNotFound, InvalidField
 from tests.databases import Logins
 from tests.integration.metadata_service.world import World, handle, make_world
@@ -122,7 +122,7 @@ async def test_a_real_deadlock_ends_well(world: World, owner: str) -> None:
 
     from functools import partial
 
-    from metadata_service.database import SYSTEM
+    from metadata_service.db.database import SYSTEM
 
     await asyncio.gather(
         world.database.transact(SYSTEM, partial(work, names[0], names[1], [])),
@@ -226,8 +226,8 @@ async def test_text_that_cannot_be_stored_is_the_callers_fault(world: World, own
 
 async def test_a_server_that_is_not_there(unused_tcp_port: int, module_database: Logins, owner: str) -> None:
     from metadata_service.config import PoolOptions
-    from metadata_service.database import Database
-    from metadata_service.pool import make_pool
+    from metadata_service.db.database import Database
+    from metadata_service.db.pool import make_pool
 
     pool = make_pool(f"postgresql://a@127.0.0.1:{unused_tcp_port}/a", PoolOptions(wait=0.5, min_size=1))
     await pool.open()

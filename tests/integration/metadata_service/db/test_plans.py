@@ -8,8 +8,10 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from metadata_service import cleaning, idempotency, outbox
-from metadata_service.projects import giving_up
+from metadata_service import idempotency
+from metadata_service.attempts import cleaning
+from metadata_service.events import outbox
+from metadata_service.projects import endings
 from metadata_service.projects import keys as project_keys
 from metadata_service.sessions import housekeeping
 from tests.databases import Logins
@@ -56,7 +58,7 @@ STATEMENTS: Final[dict[str, str]] = {
     "expire partials": housekeeping._EXPIRE_PARTIALS,
     "sweep sessions": housekeeping._SWEEP,
     "forget sessions": housekeeping._FORGET,
-    "silent saves": giving_up._SILENT,
+    "silent saves": endings._SILENT,
     "claim project keys": project_keys._CLAIM,
 }
 VALUES: Final[dict[str, Any]] = {

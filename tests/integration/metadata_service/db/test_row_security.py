@@ -9,8 +9,8 @@ import re
 import psycopg
 import pytest
 
-from metadata_service.database import SYSTEM, Transaction, user
-from metadata_service.migrations import TABLES
+from metadata_service.db.database import SYSTEM, Transaction, user
+from metadata_service.db.migrations import TABLES
 from strongroom.errors import DatabaseUnavailable
 from tests.databases import Logins
 from tests.integration.metadata_service.world import World, make_world

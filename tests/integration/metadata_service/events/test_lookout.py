@@ -11,17 +11,17 @@ from typing import Any
 
 import pytest
 
-from metadata_service import looking
 from metadata_service.config import PoolOptions
-from metadata_service.database import Database, Pool
-from metadata_service.looking import Looking, Waiter
-from metadata_service.pool import make_pool
-from metadata_service.watching import Position, Watching
+from metadata_service.db.database import Database, Pool
+from metadata_service.db.pool import make_pool
+from metadata_service.events import lookout
+from metadata_service.events.lookout import Looking, Waiter
+from metadata_service.events.reader import Position, Watching
 from servicekit.background import Heartbeats
 from strongroom.errors import DatabaseUnavailable
 from tests.databases import Logins
+from tests.integration.metadata_service.events.test_reader import next_event, watching
 from tests.integration.metadata_service.serving import serve
-from tests.integration.metadata_service.test_watching import next_event, watching
 
 EVENT = "INSERT INTO events (owner_id, type, subject_id, payload) VALUES (%s, 2, 's', '{}')"
 
@@ -86,7 +86,7 @@ async def test_nobody_waiting_costs_no_query(pool: Pool) -> None:
 async def test_idle_watches_make_no_queries_of_their_own(
     owner: str, module_database: Logins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(looking, "LOOK_SECONDS", 0.2)
+    monkeypatch.setattr(lookout, "LOOK_SECONDS", 0.2)
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serve(module_database))
         calls = [
@@ -108,7 +108,7 @@ async def test_idle_watches_make_no_queries_of_their_own(
 
 
 async def test_looking_goes_on_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(lookout, "LOOK_SECONDS", 0.01)
     rounds = asyncio.Event()
     tries = 0
 

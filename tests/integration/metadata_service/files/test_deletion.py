@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from metadata_service.config import Limits
-from metadata_service.deleting import Deletion
+from metadata_service.files.deletion import Deletion
 from strongroom.errors import AlreadyExists, FileNotFound, PreconditionFailed, QuotaExceeded
 from strongroom.metadata.v1 import blob_pb2, file_pb2
 from tests.integration.metadata_service.world import World, path_spec, plain_spec

@@ -8,9 +8,9 @@ import uuid
 
 import pytest
 
-from metadata_service.event_media import EventMedia, MediaEdit, MediaFilter
-from metadata_service.newest_first import NewestFirst, PageRequest
-from metadata_service.paging import PageTokens
+from metadata_service.db.paging import PageTokens
+from metadata_service.files.event_media import EventMedia, MediaEdit, MediaFilter
+from metadata_service.files.newest_first import NewestFirst, PageRequest
 from strongroom.errors import FileNotFound, InvalidField, InvalidPageToken, PreconditionFailed
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import UploadSpec

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import pytest
 
-from metadata_service import layouts
-from metadata_service.layouts import ObjectKey
+from metadata_service.files import layouts
+from metadata_service.files.layouts import ObjectKey
 from strongroom.errors import DatabaseUnavailable
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.target_pb2 import FILE_FOLDER_DOCUMENTS, UploadSpec, UploadTarget

@@ -6,9 +6,9 @@ import uuid
 
 import pytest
 
-from metadata_service.editing import Edit
-from metadata_service.files import FileQueries, Listing
-from metadata_service.paging import PageTokens
+from metadata_service.db.paging import PageTokens
+from metadata_service.files.edits import Edit
+from metadata_service.files.queries import FileQueries, Listing
 from strongroom.errors import FileNotFound, InvalidField, InvalidPageToken, PreconditionFailed
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.file_pb2 import File

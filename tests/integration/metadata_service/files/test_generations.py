@@ -11,9 +11,9 @@ from uuid import UUID
 
 import pytest
 
-from metadata_service.generations import DAYS, GenerationQueries, Tally
-from metadata_service.newest_first import MAX_SKIP, NewestFirst, PageRequest
-from metadata_service.paging import PageTokens
+from metadata_service.db.paging import PageTokens
+from metadata_service.files.generations import DAYS, GenerationQueries, Tally
+from metadata_service.files.newest_first import MAX_SKIP, NewestFirst, PageRequest
 from strongroom.errors import FileNotFound, InvalidField, InvalidPageToken
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import UploadSpec
@@ -95,7 +95,7 @@ def _spread(world: World, owner: str, chance: random.Random, files: list[File]) 
         for table, column in (("files", "id"), ("generations", "file_id")):
             statement = f"UPDATE {table} SET created_at = %s WHERE owner_id = %s AND {column} = %s"
             world.logins.change(statement, moment, owner, file.id)
-    migration = import_module("metadata_service.migrations.versions.0003_generation_tallies")
+    migration = import_module("metadata_service.db.migrations.versions.0003_generation_tallies")
     world.logins.change("DELETE FROM generation_tallies")
     world.logins.change(migration.COUNT_WHAT_IS_THERE)
 

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 
 from metadata_service.config import Limits
-from metadata_service.files import Listing
+from metadata_service.files.queries import Listing
 from strongroom.errors import FileNotFound, QuotaExceeded
 from tests.integration.metadata_service.world import World, plain_spec
 

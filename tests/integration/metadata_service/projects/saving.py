@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from metadata_service.paging import PageTokens
-from metadata_service.projects.beginning import Beginning
-from metadata_service.projects.committing import CommittingSaves
-from metadata_service.projects.giving_up import abandon
+from metadata_service.db.paging import PageTokens
+from metadata_service.projects.commit import CommittingSaves
+from metadata_service.projects.endings import abandon
 from metadata_service.projects.keys import ProjectKeys
 from metadata_service.projects.queries import ProjectQueries
-from metadata_service.projects.removing import Removing
-from metadata_service.projects.writing import Writing
+from metadata_service.projects.removal import Removing
+from metadata_service.projects.staging import Writing
+from metadata_service.projects.start import Beginning
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.project_pb2 import ProjectFile

@@ -11,7 +11,7 @@ from metadata_service.sessions.opening import Opening
 from strongroom.errors import RateLimited, StrongroomError
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.upload_session_service_pb2 import SESSION_KIND_DIRECT, OpenSessionRequest, Session
-from tests.integration.metadata_service.test_sessions import Sessions
+from tests.integration.metadata_service.sessions.test_sessions import Sessions
 from tests.integration.metadata_service.world import World, plain_spec
 
 MOST = 3

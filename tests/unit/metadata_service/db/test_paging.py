@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metadata_service.files import after_prefix
-from metadata_service.paging import PageTokens, page_size
+from metadata_service.db.paging import PageTokens, page_size
+from metadata_service.files.queries import after_prefix
 from strongroom.errors import InvalidPageToken
 
 TOKENS = PageTokens(b"secret of sixteen")

@@ -10,8 +10,8 @@ from typing import Any, Self, cast
 import psycopg
 import pytest
 
-from metadata_service import waking
-from metadata_service.waking import Waking
+from metadata_service.events import wakeups
+from metadata_service.events.wakeups import Waking
 from servicekit.background import Heartbeats
 
 
@@ -48,9 +48,9 @@ class FakeServer:
         self.errors = list(errors)
         self.notices: asyncio.Queue[str] = asyncio.Queue()
 
-    async def connect(self) -> waking.Connection:
+    async def connect(self) -> wakeups.Connection:
         error = self.errors.pop(0) if self.errors else None
-        return cast("waking.Connection", FakeConnection(self, error))
+        return cast("wakeups.Connection", FakeConnection(self, error))
 
 
 @pytest.mark.parametrize(
@@ -66,8 +66,8 @@ class FakeServer:
     ids=lambda error: type(error).__name__,
 )
 async def test_an_owner_is_woken_all_the_same(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
-    monkeypatch.setattr(waking, "RECONNECT_SECONDS", 0.001)
-    monkeypatch.setattr(waking, "GATHER_SECONDS", 0.0)
+    monkeypatch.setattr(wakeups, "RECONNECT_SECONDS", 0.001)
+    monkeypatch.setattr(wakeups, "GATHER_SECONDS", 0.0)
     server, heartbeats = FakeServer(error, error), Heartbeats()
     events = Waking(server.connect)
     woken = asyncio.Event()

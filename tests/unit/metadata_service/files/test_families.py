@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from metadata_service.families import FAMILIES, family_name
-from metadata_service.watching import _named
+from metadata_service.events.reader import _named
+from metadata_service.files.families import FAMILIES, family_name
 from strongroom.metadata.v1.file_pb2 import FileFamily
 
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metadata_service.layouts import (
+from metadata_service.files.layouts import (
     MAX_KEY_BYTES,
     ROOTS,
     Attempt,

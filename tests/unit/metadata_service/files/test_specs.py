@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from metadata_service.families import Placed, file_metadata, slot_of
-from metadata_service.specs import normal_spec
+from metadata_service.files.families import Placed, file_metadata, slot_of
+from metadata_service.files.specs import normal_spec
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.target_pb2 import FILE_FOLDER_UPLOADS, UploadSpec

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from metadata_service.layouts import segment
+from metadata_service.files.layouts import segment
 from strongroom.client.ignoring import DEFAULT_IGNORE, Ignore
 from strongroom.client.path_files import key_segment
 from strongroom.client.project_trees import blocks_of, read_tree

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from metadata_service import outbox
-from metadata_service.database import SYSTEM, Database, Row, Statement, Transaction, user
-from metadata_service.file_rows import COLUMNS, VISIBLE, to_file
+from metadata_service.db.database import SYSTEM, Database, Row, Statement, Transaction, user
+from metadata_service.events import outbox
+from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
 from metadata_service.projects import events
 from strongroom.metadata.v1.reservation_service_pb2 import Damage
 

@@ -7,8 +7,8 @@ import pytest
 from psycopg import errors as pg
 from psycopg_pool import PoolTimeout
 
-from metadata_service.driver_errors import UniqueConflict, connection_is_lost, translated
-from metadata_service.exchange import compiled
+from metadata_service.db.errors import UniqueConflict, connection_is_lost, translated
+from metadata_service.db.exchange import compiled
 from strongroom.errors import DatabaseUnavailable, InvalidField
 
 

@@ -16,9 +16,9 @@ from strongroom.metadata.v1.file_pb2 import GENERATION_TYPE_TEXT_TO_IMAGE, File
 from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_DAMAGED, Event
 from strongroom.metadata.v1.target_pb2 import UploadTarget
 from tests.databases import Logins
+from tests.integration.metadata_service.events.test_reader import next_event, watching
 from tests.integration.metadata_service.projects.saving import Projects
 from tests.integration.metadata_service.serving import Server, refusal, serve
-from tests.integration.metadata_service.test_watching import next_event, watching
 from tests.integration.metadata_service.world import World
 
 

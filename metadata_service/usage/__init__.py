@@ -1,0 +1,1 @@
+"""What an owner uses and may use: quotas, and running counts."""
