@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import report
+from benchmarks.attacks.named import ATTACKS
 from benchmarks.cases import CASES
 from benchmarks.workbench import QUICK, Scale, Workbench
 
@@ -24,6 +25,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, one round: does it run at all?")
     parser.add_argument("--rounds", type=int, help="instead of 5")
+    parser.add_argument("--seconds", type=float, help="of each loop of small requests, instead of 5")
+    parser.add_argument(
+        "--attack",
+        action="append",
+        choices=sorted(ATTACKS),
+        help="only this one of the case fairness; likewise",
+    )
     parser.add_argument("--folder", type=Path, help="for data and logs; default: a temporary one, removed")
     parser.add_argument(
         "--results", type=Path, help="JSON; default benchmarks/results.json, none when --quick"
@@ -57,6 +65,10 @@ def main() -> None:
     scale = QUICK if arguments.quick else Scale()
     if arguments.rounds:
         scale = dataclasses.replace(scale, rounds=arguments.rounds)
+    if arguments.seconds:
+        scale = dataclasses.replace(scale, loop_seconds=arguments.seconds)
+    if arguments.attack:
+        scale = dataclasses.replace(scale, attacks=tuple(arguments.attack))
     with tempfile.TemporaryDirectory(prefix="strongroom-bench-") as temporary:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)

@@ -20,7 +20,7 @@ from benchmarks.samples import Sample
 @dataclass(frozen=True)
 class Scale:
     """How much is done. `memory` are body sizes; `list_rows` are row counts, small and large; `session_body`
-    is what resumable uploads send.
+    is what resumable uploads send; `attacks` are those of the case fairness, all of them when there are none.
     """
 
     rounds: int = 5
@@ -32,6 +32,7 @@ class Scale:
     list_rows: tuple[int, int] = (1_000, 1_000_000)
     session_body: int = 192 * MIB
     project: Shape = WHOLE
+    attacks: tuple[str, ...] = ()
 
 
 QUICK = Scale(

@@ -146,7 +146,11 @@ class Dispatcher:
             context.method = f"{operation.method} {operation.path}"
             request_id = context.request_id
         call = Call(self._services, scope, receive, path=path, principal=principal, request_id=request_id)
-        return await operation.handler(call)
+        try:
+            return await operation.handler(call)
+        except RateLimited:
+            self._admission.refused_behind(operation, principal)
+            raise
 
 
 def _raw_path(scope: Scope) -> str:

@@ -73,7 +73,7 @@ class Admission:
             principal = await self.sign_in(scope)
             await limiter.request(principal.subject)
         if route in SESSIONS:
-            await limiter.session(principal.subject)
+            holds.add(await limiter.session(principal.subject))
         kind = OPEN.get(route)
         if kind is not None:
             if kind == IMPORTS:
@@ -82,6 +82,11 @@ class Admission:
         elif operation.path.startswith(PREVIEWS):
             holds.add(await limiter.hold(TRANSFERS, self.place(operation, principal, scope)))
         return principal
+
+    def refused_behind(self, operation: Operation, principal: Principal) -> None:
+        """A service has refused the caller by a limit of its own."""
+        if not operation.public:
+            self._limiter.refused_behind(principal.subject)
 
     async def watch(self, scope: Scope, authorization: str | None, holds: Holds) -> Principal:
         """The caller of a WebSocket, with a place for its watch; raises as ``enter``."""

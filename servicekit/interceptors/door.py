@@ -66,14 +66,15 @@ class Door:
         credentials: Credentials,
         context: ServicerContext,
         holds: Holds,
-    ) -> None:
-        """Let a call in, with what it has open in ``holds``.
+    ) -> str | None:
+        """Let a call in, with what it has open in ``holds``; under whose name it was counted, None: under
+        nobody's.
 
         :raises RateLimited: too many.
         """
         principal = info.principal
         if self.admitted(credentials) or (principal is not None and principal.internal is not None):
-            return
+            return None
         if principal is None:  # an open service
             user = f"address {_address(context)}"
             await self._limiter.unsigned_request(_address(context))
@@ -81,12 +82,18 @@ class Door:
             user = principal.subject
             await self._limiter.request(user)
         if method.path in SESSIONS:
-            await self._limiter.session(user)
+            holds.add(await self._limiter.session(user))
         kind = OPEN.get(method.path)
         if kind == IMPORTS:
             await self._limiter.imports(user)
         if kind is not None:
             holds.add(await self._limiter.hold(kind, user))
+        return user
+
+    def refused_behind(self, user: str | None) -> None:
+        """The servicer has refused a call that was counted as ``user``'s, by a limit of its own."""
+        if user is not None:
+            self._limiter.refused_behind(user)
 
     async def refuse(
         self, error: StrongroomError, credentials: Credentials, context: ServicerContext

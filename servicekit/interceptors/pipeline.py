@@ -34,7 +34,7 @@ from servicekit.logs import Level, sink
 from servicekit.method import Behavior, Method, ServicerContext, behavior_of
 from servicekit.telemetry import MethodStats, Metrics
 from servicekit.writing import Writing
-from strongroom.errors import TokenExpired, TokenInvalid, TokenMissing
+from strongroom.errors import RateLimited, TokenExpired, TokenInvalid, TokenMissing
 
 if TYPE_CHECKING:
     from servicekit.tracing import Tracing  # OpenTelemetry is loaded only where it is used
@@ -178,8 +178,12 @@ class Pipeline(aio.ServerInterceptor):
             if door is None:
                 return await body(request, context)
             with Holds() as holds:
-                await door.enter(method, info, credentials, context, holds)
-                return await body(request, context)
+                user = await door.enter(method, info, credentials, context, holds)
+                try:
+                    return await body(request, context)
+                except RateLimited:
+                    door.refused_behind(user)
+                    raise
 
         return enter
 

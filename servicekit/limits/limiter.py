@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
 from collections.abc import Callable
@@ -12,20 +11,18 @@ from prometheus_client import CollectorRegistry
 
 from servicekit.limits.holds import Cap, Hold, Places
 from servicekit.limits.metrics import LimitMetrics
+from servicekit.limits.patience import Patience
 from servicekit.limits.rates import Buckets, Contention, Rate
 from servicekit.limits.settings import CapSettings
+from servicekit.limits.turns import Turns
 from strongroom.errors import RateLimited
 
 if TYPE_CHECKING:
     from servicekit.limits.redis_counts import RedisCounts  # redis takes 8 MiB that few processes need
 
-#: Refusals in a row after which a flood is slowed: each further one is answered this much later. Seconds.
-PATIENT_REFUSALS: Final = 32
-SLOWED_SECONDS: Final = 0.25
-#: Callers that are being slowed at once; further ones are refused at once.
-MAX_SLOWED: Final = 512
-#: Callers of whom it is remembered that they were refused.
-MAX_REFUSED: Final = 10_000
+#: Resumable uploads of one user that are being begun at the same time: each is a transaction, and others
+#: have theirs between them.
+SESSIONS_AT_ONCE: Final = 2
 WATCHES: Final = "user_watches"
 TRANSFERS: Final = "user_transfers"
 IMPORTS: Final = "user_imports"
@@ -49,8 +46,8 @@ class Limiter:
         self._shared = shared
         self._clock = clock
         self._contention = Contention()
-        self._refused: dict[str, int] = {}
-        self._slowed = 0
+        self._patience = Patience(clock)
+        self._session_turns = Turns(SESSIONS_AT_ONCE)
         s = settings
         self._requests = _buckets(
             "user_requests", "requests", s.user_requests_per_second, s.user_requests_burst
@@ -84,7 +81,6 @@ class Limiter:
         if contended and self._share is not None and (wait := self._share.take(user, now)):
             await self._refuse(self._share.rate, user, wait)
         await self._take(self._requests, user, now)
-        self._refused.pop(user, None)
 
     async def unsigned_request(self, address: str) -> None:
         """A request without a sign-in comes from ``address`` (a ``client_key``).
@@ -92,7 +88,6 @@ class Limiter:
         :raises RateLimited: too many.
         """
         await self._take(self._unsigned, address, self._clock())
-        self._refused.pop(address, None)
 
     async def failed_sign_in(self, address: str) -> None:
         """A token from ``address`` does not hold.
@@ -101,12 +96,14 @@ class Limiter:
         """
         await self._take(self._sign_ins, address, self._clock())
 
-    async def session(self, user: str) -> None:
-        """``user`` begins a resumable upload.
+    async def session(self, user: str) -> Hold:
+        """``user`` begins a resumable upload: when it is its turn, which ends with the hold.
 
         :raises RateLimited: too many in a minute.
         """
         await self._take(self._sessions, user, self._clock())
+        await self._patience.turn(user)
+        return await self._session_turns.turn(user)
 
     async def imports(self, user: str, count: int = 1) -> None:
         """``user`` begins ``count`` imports.
@@ -114,6 +111,13 @@ class Limiter:
         :raises RateLimited: too many in a minute.
         """
         await self._take(self._imports, user, self._clock(), count)
+        await self._patience.turn(user)
+
+    def refused_behind(self, user: str) -> None:
+        """A service behind this door has refused ``user`` by a limit of its own. Asking there costs, so who
+        goes on waits before it is asked again.
+        """
+        self._patience.refused(user)
 
     async def hold(self, name: str, key: str) -> Hold | None:
         """A place of the cap ``name``, to be released when what it stands for ends; None without a cap.
@@ -154,7 +158,8 @@ class Limiter:
 
     async def _refuse(self, rate: Rate, key: str, wait: float) -> NoReturn:
         self._metrics.refused(rate.name)
-        await self._slow_down(key)
+        self._patience.refused(key)
+        await self._patience.turn(key)
         raise RateLimited(
             f"Too many: {rate.explained()}. Try again in {math.ceil(wait)} s.",
             retry_after=wait,
@@ -163,25 +168,13 @@ class Limiter:
 
     async def _refuse_place(self, cap: Cap, key: str) -> NoReturn:
         self._metrics.refused(cap.name)
-        await self._slow_down(key)
+        self._patience.refused(key)
+        await self._patience.turn(key)
         raise RateLimited(
             f"Too many: you may have {cap.most} {cap.what}. End one, or try again later.",
             retry_after=cap.retry_after,
             metadata={"limit": cap.name},
         )
-
-    async def _slow_down(self, key: str) -> None:
-        """Who goes on although it was refused again and again waits for each further answer."""
-        count = self._refused.pop(key, 0) + 1
-        if len(self._refused) >= MAX_REFUSED:
-            del self._refused[next(iter(self._refused))]
-        self._refused[key] = count
-        if count > PATIENT_REFUSALS and self._slowed < MAX_SLOWED:
-            self._slowed += 1
-            try:
-                await asyncio.sleep(SLOWED_SECONDS)
-            finally:
-                self._slowed -= 1
 
 
 def _both(one: Hold, other: Hold) -> Hold:

@@ -40,7 +40,9 @@ RATE_GRACE_SECONDS = 10.0
 class ImportLimits:
     """``total_seconds`` for all tries together; ``min_rate`` in bytes per second on average; ``tries`` in
     all. ``parallel`` imports run at once in the process, up to ``parallel_per_user`` of one owner, who has
-    ``queued_per_user`` at the most, running and waiting (0: no cap).
+    ``queued_per_user`` at the most, running and waiting (0: no cap). An import whose source was over a limit
+    of the wire (``WireLimits``) keeps its place for ``hostile_pause`` seconds more: refusing one costs
+    transactions, and its user may ask for the next at once.
     """
 
     total_seconds: float
@@ -50,6 +52,7 @@ class ImportLimits:
     parallel: int = 32
     parallel_per_user: int = 8
     queued_per_user: int = 200
+    hostile_pause: float = 1.0
 
 
 @dataclass(slots=True)
@@ -80,14 +83,19 @@ class Importer:
         """
         owner = effective_owner(current_principal(), spec.user_id)  # before anything is fetched for them
         same_request = fingerprint(spec, url)
-        try:
-            async with self.slots.place(owner), asyncio.timeout(self._limits.total_seconds):
-                return await self._tries(url, spec, same_request, progress)
-        except TimeoutError as error:
-            raise DeadlineExceeded(
-                f"the import took longer than {self._limits.total_seconds:g} s; nothing was stored",
-                metadata={"limit_seconds": f"{self._limits.total_seconds:g}"},
-            ) from error
+        async with self.slots.place(owner):
+            try:
+                async with asyncio.timeout(self._limits.total_seconds):
+                    return await self._tries(url, spec, same_request, progress)
+            except TimeoutError as error:
+                raise DeadlineExceeded(
+                    f"the import took longer than {self._limits.total_seconds:g} s; nothing was stored",
+                    metadata={"limit_seconds": f"{self._limits.total_seconds:g}"},
+                ) from error
+            except SourceUrlFailed as error:
+                if "limit" in error.metadata:
+                    await asyncio.sleep(self._limits.hostile_pause)
+                raise
 
     async def _tries(self, url: str, spec: UploadSpec, same_request: bytes, progress: Progress) -> File:
         for attempt in range(1, self._limits.tries + 1):

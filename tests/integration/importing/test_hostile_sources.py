@@ -133,8 +133,9 @@ async def importer(origin: Origin) -> AsyncIterator[Importer]:
     await sources.aclose()
 
 
-def _importer(sources: SourceClient) -> Importer:
-    return Importer(_Sink(), sources, ImportLimits(20, min_rate=0, tries=2, first_pause=0))  # type: ignore[arg-type]
+def _importer(sources: SourceClient, hostile_pause: float = 0) -> Importer:
+    limits = ImportLimits(20, min_rate=0, tries=2, first_pause=0, hostile_pause=hostile_pause)
+    return Importer(_Sink(), sources, limits)  # type: ignore[arg-type]
 
 
 async def _failure(importer: Importer, url: str) -> StrongroomError:
@@ -171,6 +172,24 @@ async def test_what_is_only_unusual_is_taken(origin: Origin, importer: Importer,
     reply, size = HONEST[kind]
     url = origin.script("honest-" + kind.replace(" ", "-"), reply)
     assert (await importer.run(url, UploadSpec(), Progress())).size_bytes == size
+
+
+@pytest.mark.parametrize("kind", ["interim", "1-byte chunks"])
+async def test_who_brought_a_hostile_source_waits_for_the_next_turn(origin: Origin, kind: str) -> None:
+    """As many of them at once as one user may have, again and again, are a few a second."""
+    reply, limit = ENDLESS[kind]
+    sources = _sources(origin.authority)
+    importer = _importer(sources, hostile_pause=0.3)
+    began = time.monotonic()
+    failed = await _failure(importer, origin.script("waits-" + kind.replace(" ", "-"), reply))
+    assert failed.metadata["limit"] == limit
+    assert time.monotonic() - began >= 0.3
+    assert importer.slots.running("ada") == 0
+    junk = importer.run(origin.script("waits-not", JUNK["HTTP/0.9"]), UploadSpec(), Progress())
+    with pytest.raises(SourceUrlFailed) as other:
+        await junk
+    assert "limit" not in other.value.metadata
+    await sources.aclose()
 
 
 async def test_eight_of_each_cost_little(origin: Origin, importer: Importer) -> None:

@@ -11,8 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from servicekit.limits import CapSettings, Hold, Limiter
-from servicekit.limits import limiter as limiter_module
-from servicekit.limits.limiter import IMPORTS, TRANSFERS, WATCHES
+from servicekit.limits.limiter import IMPORTS, SESSIONS_AT_ONCE, TRANSFERS, WATCHES
 from servicekit.limits.metrics import LimitMetrics
 from strongroom.errors import RateLimited
 
@@ -96,19 +95,68 @@ async def test_the_hundredth_failed_sign_in_of_a_minute_is_refused() -> None:
     await limiter.failed_sign_in("192.0.2.2")
 
 
-async def test_a_flood_that_goes_on_is_slowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float] = []
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds that were waited, all of them at the same moment."""
+    found: list[float] = []
 
     async def sleep(seconds: float) -> None:
-        waits.append(seconds)
+        found.append(round(seconds, 3))
 
     monkeypatch.setattr(asyncio, "sleep", sleep)
+    return found
+
+
+async def test_a_flood_that_goes_on_is_slowed(waits: list[float]) -> None:
     limiter = make(clock := Clock(), user_requests_burst=1, user_requests_per_second=1)
     assert await refused(limiter, "ada", 41) == 40
-    assert waits == [limiter_module.SLOWED_SECONDS] * 8
-    clock.now += 1
-    assert await refused(limiter, "ada", 3) == 2  # admitted once: patience begins anew
+    assert waits == [0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4]  # one turn after the other
+    assert await refused(limiter, "bob", 3) == 2
     assert len(waits) == 8
+    clock.now += 5
+    assert await refused(limiter, "ada", 33) == 32
+    assert len(waits) == 8
+
+
+async def test_what_is_let_in_between_forgives_no_refusal(waits: list[float]) -> None:
+    limiter = make(clock := Clock(), user_requests_burst=1, user_requests_per_second=100)
+    for _ in range(20):
+        clock.now += 0.011
+        assert await refused(limiter, "ada", 3) == 2
+    assert len(waits) >= 5
+
+
+async def test_no_refusal_comes_later_than_two_seconds(waits: list[float]) -> None:
+    limiter = make(user_requests_burst=1, user_requests_per_second=1)
+    await refused(limiter, "ada", 200)
+    assert max(waits) == waits[-1] == 2.0
+
+
+@pytest.mark.parametrize("kind", ["session", "imports"])
+async def test_who_was_refused_behind_the_door_waits_before_the_next_question(
+    waits: list[float], kind: str
+) -> None:
+    limiter = make()
+    for _ in range(32):
+        limiter.refused_behind("ada")
+    await getattr(limiter, kind)("ada")
+    assert waits == []
+    for _ in range(3):
+        limiter.refused_behind("ada")
+    await getattr(limiter, kind)("ada")
+    await getattr(limiter, kind)("bob")
+    assert waits == [0.05]
+
+
+async def test_uploads_are_begun_a_few_at_a_time() -> None:
+    limiter = make()
+    first = [await limiter.session("ada") for _ in range(SESSIONS_AT_ONCE)]
+    waiting = asyncio.create_task(limiter.session("ada"))
+    (await limiter.session("bob")).release()
+    assert not waiting.done()
+    first[0].release()
+    async with asyncio.timeout(5):
+        (await waiting).release()
 
 
 async def test_refusals_are_counted_by_limit_without_a_name_of_anybody() -> None:
