@@ -6,8 +6,8 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from gateway.http.body import Body
 from gateway.http.exchange import Exchange
-from gateway.http.problems import ClientGone
 from servicekit.json_text import LoneSurrogate, NotJson, joined_path, parse_json
 from strongroom.errors import (
     InvalidField,
@@ -71,18 +71,14 @@ def json_field(text: str, field: str) -> str:
 
 
 async def _read(exchange: Exchange, limit: int) -> bytes:
-    body, more = bytearray(), True
-    while more:
-        message = await exchange.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        body += message.get("body", b"")
-        if len(body) > limit:
+    found = bytearray()
+    async for piece in Body(exchange):
+        found += piece
+        if len(found) > limit:
             raise SizeLimitExceeded(
                 f"The body may have {limit} bytes at the most.", metadata={"limit": str(limit)}
             )
-        more = message.get("more_body", False)
-    return bytes(body)
+    return bytes(found)
 
 
 def _explained(error: ValidationError) -> InvalidField:

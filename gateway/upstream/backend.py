@@ -11,7 +11,6 @@ from grpc import aio
 
 from gateway.http.exchange import Exchange
 from gateway.http.problems import REST_NAMES
-from gateway.upstream.upload_call import Message, UploadCall
 from servicekit.context import outgoing_metadata
 from strongroom.errors import (
     Cancelled,
@@ -41,7 +40,7 @@ from strongroom.storage.v1.preview_pb2_grpc import PreviewServiceStub
 from strongroom.storage.v1.project_pb2 import SaveProjectArchiveResponse, SaveProjectResponse
 from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
-from strongroom.wire import DownloadChunk, decode_download, encode_upload
+from strongroom.wire import DownloadChunk, decode_download
 
 if TYPE_CHECKING:  # these exist in the stubs only
     from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceAsyncStub
@@ -149,9 +148,9 @@ class Storage(Backend):
         self.stub: StorageServiceAsyncStub = StorageServiceStub(channel)
         self.transfers: StorageServiceAsyncStub = StorageServiceStub(transfers)
         self._previews: PreviewServiceAsyncStub = PreviewServiceStub(transfers)
-        self._upload: aio.StreamUnaryMultiCallable[Message, UploadResponse] = transfers.stream_unary(
+        self._upload: aio.StreamUnaryMultiCallable[bytes, UploadResponse] = transfers.stream_unary(
             f"{_STORAGE}/Upload",
-            request_serializer=encode_upload,
+            request_serializer=bytes,
             response_deserializer=UploadResponse.FromString,
         )
         # On the wire, a stream of one message is a unary call; made as one it costs a third (one batch of
@@ -183,10 +182,9 @@ class Storage(Backend):
             )
         )
 
-    def upload(self, exchange: Exchange) -> UploadCall:
-        """Begin ``Upload``; chunks go out without protobuf's copies (``strongroom.wire``)."""
-        metadata = outgoing_metadata(exchange.principal)
-        return UploadCall(self._upload(timeout=self._transfer_seconds, metadata=metadata), self.error)
+    def upload(self, exchange: Exchange) -> aio.StreamUnaryCall[bytes, UploadResponse]:
+        """Begin ``Upload``; messages are written as bytes (``gateway.upstream.pump``)."""
+        return self._upload(timeout=self._transfer_seconds, metadata=outgoing_metadata(exchange.principal))
 
     async def upload_whole(self, exchange: Exchange, message: UploadRequest) -> UploadResponse:
         """``Upload`` of what fits one message, spec and finish_write included.
@@ -196,7 +194,7 @@ class Storage(Backend):
         return await self.transfer(exchange, self._upload_whole, message)
 
     def save_project(self, exchange: Exchange) -> aio.StreamUnaryCall[bytes, SaveProjectResponse]:
-        """Begin ``SaveProject``; messages are written as bytes (``strongroom.sending``)."""
+        """Begin ``SaveProject``; messages are written as bytes (``gateway.upstream.pump``)."""
         return self._save_project(
             timeout=self._transfer_seconds, metadata=outgoing_metadata(exchange.principal)
         )

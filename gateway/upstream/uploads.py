@@ -1,9 +1,7 @@
 """From a form to ``Upload``: the file's bytes go out as they come in, in messages of 1 MiB.
 
 What counts is the end. ``finish_write`` goes out only after the HTTP body has ended validly (final boundary,
-complete length, Content-Digest); anything else cancels the call, and storage_service commits nothing. The
-call is cancelled at once when the client goes away, and the client is answered at once when storage_service
-refuses.
+complete length, Content-Digest); anything else cancels the call, and storage_service commits nothing.
 
 ``Upload`` wants to know first what is stored, and a form may name it last. Where a field that is still to
 come could change the target, the first message carries a guess (``provisional_target``) and the last one the
@@ -14,28 +12,25 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import ClassVar, Final, Protocol
+
+from grpc import aio
 
 from gateway.http import fields
 from gateway.http.digests import ContentDigest, file_checksums
 from gateway.http.idempotency import idempotency_key
 from gateway.http.multipart import FormLimits, FormReader, boundary_of
-from gateway.http.problems import ClientGone
 from gateway.upstream.backend import Storage
 from gateway.upstream.call import Call
-from gateway.upstream.upload_call import CallOver, UploadCall
+from gateway.upstream.pump import CHUNK_BYTES, Intake, pump
 from servicekit import failpoints
-from strongroom.errors import InvalidField, MalformedRequest, ServiceUnavailable
+from strongroom.errors import InvalidField, MalformedRequest
 from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, VISIBILITY_UNSPECIFIED, Visibility
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
-from strongroom.wire import Buffer, UploadChunk
+from strongroom.wire import Buffer, UploadChunk, encode_upload
 
-#: Bytes of data per message (grpc.md: 1 MiB is best on both sides).
-CHUNK_BYTES: Final = 1024 * 1024
-#: Bytes that have waited so long for more go out as they are, so that slow uploads begin early too. Seconds.
-FLUSH_SECONDS: Final = 0.05
 #: A first message takes no longer to gather (``gateway.server.pace``). Seconds.
 GATHER_SECONDS: Final = 3600.0
 #: So long before the caller's token expires the call to storage_service begins, whatever has come. Seconds.
@@ -84,37 +79,6 @@ async def receive_upload(call: Call, form: Form) -> UploadResponse:
     return await upload.run(call.services.storage)
 
 
-class _Batch:
-    """Bytes that wait to be sent, as the pieces they came in."""
-
-    def __init__(self) -> None:
-        self.pieces: list[Buffer] = []
-        self.size = 0
-
-    def add(self, pieces: Sequence[Buffer]) -> None:
-        for piece in pieces:
-            self.pieces.append(piece)
-            self.size += len(piece)
-
-    def cut(self, size: int) -> list[Buffer]:
-        """Take the first ``size`` bytes (or all there are) away, without copying them."""
-        taken: list[Buffer] = []
-        missing = min(size, self.size)
-        self.size -= missing
-        for index, piece in enumerate(self.pieces):
-            if missing < len(piece):
-                if missing:
-                    view = memoryview(piece)
-                    taken.append(view[:missing])
-                    self.pieces[index] = view[missing:]
-                del self.pieces[:index]
-                return taken
-            taken.append(piece)
-            missing -= len(piece)
-        self.pieces.clear()
-        return taken
-
-
 class _FormUpload:
     """One form on its way."""
 
@@ -129,12 +93,11 @@ class _FormUpload:
         self._digest = ContentDigest.parse(call.header("content-digest"))
         self._checksums = file_checksums(call.header)
         self._request_id = idempotency_key(call)
-        self._batch = _Batch()
-        self._more = True
+        self._intake = Intake(call, self._keep)
         self._spec = UploadSpec()
         self._provisional = False
         self._offset = 0
-        self._rpc: UploadCall | None = None
+        self._rpc: aio.StreamUnaryCall[bytes, UploadResponse] | None = None
         call.user_id()  # a foreign user_id is refused before a byte is read
 
     async def run(self, storage: Storage) -> UploadResponse:
@@ -158,85 +121,56 @@ class _FormUpload:
             self._rpc = storage.upload(self._call)
 
     async def _run(self, storage: Storage) -> UploadResponse:
-        while self._more and self._batch.size < CHUNK_BYTES and await self._read():
-            pass
-        self._spec = self._early_spec() if self._more else self._final_spec()
-        if not self._more and self._batch.size <= CHUNK_BYTES and self._rpc is None:
+        intake = self._intake
+        await intake.fill()
+        self._spec = self._early_spec() if intake.more else self._final_spec()
+        if not intake.more and intake.batch.size <= CHUNK_BYTES and self._rpc is None:
             await failpoints.hit(BEFORE_FINISH)
             return await storage.upload_whole(self._call, self._first_message(finish=True))
-        self._open(storage)
-        return await self._stream(storage)
-
-    async def _stream(self, storage: Storage) -> UploadResponse:
         rpc = self._rpc = self._rpc or storage.upload(self._call)
-        pump = asyncio.ensure_future(self._pump(rpc))
-        pump.add_done_callback(lambda task: _settle(task, rpc))
-        try:
-            with self._call.client.cancels(rpc):
-                return await rpc.response()
-        except asyncio.CancelledError:
-            reason = pump.exception() if pump.done() and not pump.cancelled() else None
-            if isinstance(reason, CallOver):
-                raise ServiceUnavailable(f"{storage.name} gave the upload up; send it again.") from None
-            if reason is not None:
-                raise reason from None
-            raise
-        finally:
-            pump.cancel()
+        return await pump(
+            self._call,
+            storage,
+            rpc,
+            self._messages(),
+            broken_off=f"{storage.name} gave the upload up; send it again.",
+        )
 
-    async def _pump(self, rpc: UploadCall) -> None:
-        """Send all there is; finish only what has ended validly."""
-        streaming = self._more
-        while self._more:
-            if self._batch.size >= CHUNK_BYTES or not await self._read():
-                await self._send(rpc)
-        while self._batch.size > CHUNK_BYTES:
-            await self._send(rpc)
+    async def _messages(self) -> AsyncGenerator[bytes]:
+        """All there is; finish only what has ended validly."""
+        intake, streaming = self._intake, self._intake.more
+        while intake.more:
+            await intake.fill()
+            if intake.more:
+                yield self._message()
+        while intake.batch.size > CHUNK_BYTES:
+            yield self._message()
         if streaming:
             self._correct_spec()
         await failpoints.hit(BEFORE_FINISH)
-        await self._send(rpc, finish=True)
-        await rpc.done_writing()
+        yield self._message(finish=True)
 
-    async def _read(self) -> bool:
-        """Take one message of the body; False when none came in time although there is something to send."""
-        if self._call.client.waiting or not self._batch.size:
-            await self._take()
-            return True
-        try:
-            async with asyncio.timeout(FLUSH_SECONDS):
-                await self._take()
-        except TimeoutError:
-            return False
-        return True
-
-    async def _take(self) -> None:
-        message = await self._call.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        self._more = message.get("more_body", False)
-        chunk: bytes | bytearray = message.get("body", b"")
-        if not chunk:
-            return
+    def _keep(self, chunk: bytes) -> Sequence[Buffer]:
+        """The file's bytes among those of the body."""
         pieces = self._reader.feed(chunk)
-        self._batch.add(pieces)
         if self._digest is not None:
             self._digest.update_body(chunk)
             for piece in pieces:
                 self._digest.update_file(piece)
+        return pieces
 
-    async def _send(self, rpc: UploadCall, *, finish: bool = False) -> None:
-        """Send the next chunk; waits while storage_service does not take more."""
+    def _message(self, *, finish: bool = False) -> bytes:
+        """The next chunk as it goes out."""
         offset = self._offset
         if offset == 0:
-            await rpc.write(self._first_message(finish=finish))
-            return
+            return self._first_message(finish=finish).SerializeToString()
         pieces = self._next_chunk()
         if finish and self._provisional:
             data = b"".join(pieces)
-            await rpc.write(UploadRequest(spec=self._spec, write_offset=offset, data=data, finish_write=True))
-        else:
-            await rpc.write(UploadChunk(offset, pieces, finish_write=finish))
+            return UploadRequest(
+                spec=self._spec, write_offset=offset, data=data, finish_write=True
+            ).SerializeToString()
+        return encode_upload(UploadChunk(offset, pieces, finish_write=finish))
 
     def _first_message(self, *, finish: bool) -> UploadRequest:
         return UploadRequest(
@@ -248,9 +182,8 @@ class _FormUpload:
         )
 
     def _next_chunk(self) -> list[Buffer]:
-        size = min(CHUNK_BYTES, self._batch.size)
-        self._offset += size
-        return self._batch.cut(size)
+        self._offset += min(CHUNK_BYTES, self._intake.batch.size)
+        return self._intake.batch.cut()
 
     def _early_spec(self) -> UploadSpec:
         """What is stored, by the fields so far; the target is a guess unless they settle it."""
@@ -292,9 +225,3 @@ class _FormUpload:
             visibility=fields.choice(self._reader.fields, "visibility", VISIBILITIES, default="private"),
             user_id=self._call.user_id(self._reader.fields.get("user_id")),
         )
-
-
-def _settle(pump: asyncio.Task[None], rpc: UploadCall) -> None:
-    """A pump that failed takes the call with it; its exception is kept for ``run``."""
-    if pump.cancelled() or not isinstance(pump.exception(), CallOver | None):
-        rpc.cancel()

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from typing import Any, Final, TypeVar
-
-from grpc import aio
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Final
 
 from gateway.families.projects.json_tree import TreeFile, TreeReader
+from gateway.http.body import Body
 from gateway.http.idempotency import idempotency_key
-from gateway.http.problems import ClientGone
 from gateway.upstream.call import Call
+from gateway.upstream.pump import CHUNK_BYTES, Intake, pump
 from strongroom.errors import MalformedRequest
-from strongroom.sending import half_close, send
 from strongroom.storage.v1.project_pb2 import (
     SaveProjectArchiveRequest,
     SaveProjectArchiveResponse,
@@ -28,13 +26,12 @@ from strongroom.storage.v1.project_pb2 import (
     SaveProjectSpec,
 )
 
-CHUNK: Final = 1 << 20
 #: How much JSON is parsed at one go.
 PIECE: Final = 1 << 16
 #: How much may come before the slug is known.
 HOLD: Final = 8 << 20
 
-Response = TypeVar("Response", SaveProjectResponse, SaveProjectArchiveResponse)
+BROKEN_OFF: Final = "storage_service gave the save up; nothing was saved, send it again."
 
 
 async def save_tree(call: Call, expected_version: int | None) -> SaveProjectResponse:
@@ -42,10 +39,11 @@ async def save_tree(call: Call, expected_version: int | None) -> SaveProjectResp
 
     :raises StrongroomError: the request or storage_service refused; nothing is saved then.
     """
+    call.refuse_encoded_body()
+    storage = call.services.storage
     reader = TreeReader(call.services.settings.max_project_files)
-    return await _stream(
-        call, call.services.storage.save_project(call), _tree(call, reader, expected_version)
-    )
+    messages = _tree(call, reader, expected_version)
+    return await pump(call, storage, storage.save_project(call), messages, broken_off=BROKEN_OFF)
 
 
 async def save_archive(call: Call, spec: SaveProjectSpec) -> SaveProjectArchiveResponse:
@@ -53,31 +51,16 @@ async def save_archive(call: Call, spec: SaveProjectSpec) -> SaveProjectArchiveR
 
     :raises StrongroomError: the request or storage_service refused; nothing is saved then.
     """
-    return await _stream(call, call.services.storage.save_project_archive(call), _archive(call, spec))
+    call.refuse_encoded_body()
+    storage = call.services.storage
+    rpc = storage.save_project_archive(call)
+    return await pump(call, storage, rpc, _archive(call, spec), broken_off=BROKEN_OFF)
 
 
-async def _stream(
-    call: Call, rpc: aio.StreamUnaryCall[Any, Response], messages: AsyncIterator[bytes]
-) -> Response:
-    try:
-        call.refuse_encoded_body()
-        with call.client.cancels(rpc):
-            async for message in messages:
-                if not await send(rpc, message):
-                    break
-            else:
-                await half_close(rpc)
-            return await rpc
-    except aio.AioRpcError as error:
-        raise call.services.storage.error(error) from None
-    finally:
-        rpc.cancel()
-
-
-async def _tree(call: Call, reader: TreeReader, expected_version: int | None) -> AsyncIterator[bytes]:
+async def _tree(call: Call, reader: TreeReader, expected_version: int | None) -> AsyncGenerator[bytes]:
     held: list[TreeFile] = []
     begun = False
-    async for chunk in _small(body_of(call)):
+    async for chunk in _small(Body(call)):
         held += reader.feed(chunk)
         if reader.head.slug is None or reader.head.name is None:
             if sum(len(file.content) for file in held) > HOLD:
@@ -94,7 +77,7 @@ async def _tree(call: Call, reader: TreeReader, expected_version: int | None) ->
     yield SaveProjectRequest(finish_write=True).SerializeToString()
 
 
-async def _small(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+async def _small(chunks: Body) -> AsyncIterator[bytes]:
     """Others get their turn while a large chunk is parsed: it may be nothing but marks."""
     async for chunk in chunks:
         yield chunk[:PIECE]
@@ -118,8 +101,8 @@ def _messages(
         )
         messages.append(SaveProjectRequest(file=head))
         messages += [
-            SaveProjectRequest(data=file.content[at : at + CHUNK])
-            for at in range(0, len(file.content), CHUNK)
+            SaveProjectRequest(data=file.content[at : at + CHUNK_BYTES])
+            for at in range(0, len(file.content), CHUNK_BYTES)
         ]
     return [message.SerializeToString() for message in messages]
 
@@ -135,30 +118,11 @@ def _spec(call: Call, reader: TreeReader, expected_version: int | None) -> SaveP
     )
 
 
-async def _archive(call: Call, spec: SaveProjectSpec) -> AsyncIterator[bytes]:
+async def _archive(call: Call, spec: SaveProjectSpec) -> AsyncGenerator[bytes]:
     yield SaveProjectArchiveRequest(spec=spec).SerializeToString()
-    waiting, size = [], 0
-    async for chunk in body_of(call):
-        waiting.append(chunk)
-        size += len(chunk)
-        if size >= CHUNK:
-            yield SaveProjectArchiveRequest(data=b"".join(waiting)).SerializeToString()
-            waiting, size = [], 0
-    if waiting:
-        yield SaveProjectArchiveRequest(data=b"".join(waiting)).SerializeToString()
+    intake = Intake(call)
+    await intake.fill()
+    while intake.batch.size:
+        yield SaveProjectArchiveRequest(data=b"".join(intake.batch.cut())).SerializeToString()
+        await intake.fill()
     yield SaveProjectArchiveRequest(finish_write=True).SerializeToString()
-
-
-async def body_of(call: Call) -> AsyncIterator[bytes]:
-    """The body's bytes as they come.
-
-    :raises ClientGone: the client left before their end.
-    """
-    more = True
-    while more:
-        message = await call.receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        more = message.get("more_body", False)
-        if chunk := message.get("body", b""):
-            yield chunk

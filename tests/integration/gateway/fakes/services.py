@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -33,11 +33,19 @@ from strongroom.storage.v1.download_pb2 import (
     SignUrlRequest,
     SignUrlResponse,
 )
+from strongroom.storage.v1.project_pb2 import (
+    SaveProjectArchiveRequest,
+    SaveProjectArchiveResponse,
+    SaveProjectRequest,
+    SaveProjectResponse,
+)
 from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceServicer
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from tests.integration.gateway.fakes.store import MemoryStore, verify_checksums
 
 CHUNK = 1024 * 1024
+
+Saved = TypeVar("Saved", SaveProjectResponse, SaveProjectArchiveResponse)
 
 
 @dataclass
@@ -126,6 +134,35 @@ class FakeStorage(StorageServiceServicer):
                 file = self.store.commit(spec, bytes(data))
                 return UploadResponse(file=file, url=self._url(file) if self.signs_uploads else "")
         raise UploadIncomplete("The stream ended without finish_write.")
+
+    async def SaveProject(
+        self, request_iterator: AsyncIterator[SaveProjectRequest], context: Any
+    ) -> SaveProjectResponse:
+        """Reads, and saves nothing."""
+        return await self._saved(request_iterator, SaveProjectResponse())
+
+    async def SaveProjectArchive(
+        self, request_iterator: AsyncIterator[SaveProjectArchiveRequest], context: Any
+    ) -> SaveProjectArchiveResponse:
+        return await self._saved(request_iterator, SaveProjectArchiveResponse())
+
+    async def _saved(
+        self,
+        requests: AsyncIterator[SaveProjectRequest] | AsyncIterator[SaveProjectArchiveRequest],
+        answer: Saved,
+    ) -> Saved:
+        self.faults.open_streams += 1
+        size = 0
+        try:
+            async for message in requests:
+                size += len(message.data)
+                self.faults.received += len(message.data)
+                await self.faults.pass_bytes(size)
+                if message.finish_write:
+                    return answer
+            raise UploadIncomplete("The stream ended without finish_write.")
+        finally:
+            self.faults.open_streams -= 1
 
     async def Download(self, request: DownloadRequest, context: Any) -> AsyncIterator[DownloadResponse]:
         self.faults.open_streams += 1

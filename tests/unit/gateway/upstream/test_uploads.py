@@ -1,36 +1,12 @@
-"""Cutting messages, the hold budget, and what family B's form means."""
+"""What family B's form means."""
 
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from gateway.families.files.routes import FileForm
-from gateway.upstream.uploads import _Batch
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1.target_pb2 import FILE_FOLDER_AUDIO, FILE_FOLDER_DOCUMENTS, FILE_FOLDER_UPLOADS
-
-
-@given(pieces=st.lists(st.binary(max_size=30)), cuts=st.lists(st.integers(min_value=0, max_value=50)))
-def test_what_is_cut_is_what_was_added(pieces: list[bytes], cuts: list[int]) -> None:
-    batch, whole, out = _Batch(), b"".join(pieces), b""
-    batch.add(pieces)
-    for size in cuts:
-        taken = b"".join(batch.cut(size))
-        assert len(taken) == min(size, len(whole) - len(out))
-        out += taken
-        assert batch.size == len(whole) - len(out)
-    assert out + b"".join(batch.cut(10_000)) == whole
-    assert (batch.size, batch.pieces) == (0, [])
-
-
-def test_cutting_copies_nothing() -> None:
-    batch = _Batch()
-    batch.add([b"abcdef"])
-    (first,) = batch.cut(2)
-    assert isinstance(first, memoryview)
-    assert first.obj == b"abcdef"
 
 
 @pytest.mark.parametrize(

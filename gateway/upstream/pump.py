@@ -1,0 +1,159 @@
+"""The one way up: a request's body into a client stream of gRPC, in messages of 1 MiB.
+
+What counts is the end. Messages come from a generator that reads the body; when it raises (the client left,
+the body is broken) the call is cancelled and nothing of it counts. The call is cancelled at once when the
+client goes away, and the client is answered at once when the service answers, in the middle of the body, too.
+
+Messages are written by ``strongroom.sending``: gRPC's own ``write`` may lose what the service says to a body
+that is still on its way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing, nullcontext
+from typing import Any, Final, TypeVar
+
+from grpc import aio
+
+from gateway.http.body import Body
+from gateway.http.exchange import Exchange
+from gateway.upstream.backend import Backend
+from strongroom.errors import ServiceUnavailable
+from strongroom.sending import STATUS_SECONDS, half_close, send
+from strongroom.wire import Buffer
+
+#: Bytes of data per message: 1 MiB is best on both sides.
+CHUNK_BYTES: Final = 1024 * 1024
+#: Bytes that have waited so long for more go out as they are, so that slow uploads begin early, too. Seconds.
+FLUSH_SECONDS: Final = 0.05
+
+Response = TypeVar("Response")
+
+
+class Batch:
+    """Bytes that wait to be sent, as the pieces they came in."""
+
+    def __init__(self) -> None:
+        self.pieces: list[Buffer] = []
+        self.size = 0
+
+    def add(self, pieces: Sequence[Buffer]) -> None:
+        """Put ``pieces`` behind the others."""
+        for piece in pieces:
+            self.pieces.append(piece)
+            self.size += len(piece)
+
+    def cut(self, size: int = CHUNK_BYTES) -> list[Buffer]:
+        """Take the first ``size`` bytes (or all there are) away, without copying them."""
+        taken: list[Buffer] = []
+        missing = min(size, self.size)
+        self.size -= missing
+        for index, piece in enumerate(self.pieces):
+            if missing < len(piece):
+                if missing:
+                    view = memoryview(piece)
+                    taken.append(view[:missing])
+                    self.pieces[index] = view[missing:]
+                del self.pieces[:index]
+                return taken
+            taken.append(piece)
+            missing -= len(piece)
+        self.pieces.clear()
+        return taken
+
+
+class Intake:
+    """A body on its way into messages. ``keep``: what of a piece is to be sent; None: all of it."""
+
+    def __init__(self, exchange: Exchange, keep: Callable[[bytes], Sequence[Buffer]] | None = None) -> None:
+        self._client = exchange.client
+        self._body = Body(exchange)
+        self._keep = keep
+        self.batch = Batch()
+
+    @property
+    def more(self) -> bool:
+        """Whether the body goes on."""
+        return self._body.more
+
+    async def fill(self, *, patient: bool = True) -> None:
+        """Gather the bytes of a message, or what has come until the client pauses. ``patient``: where there
+        is nothing yet, a pause does not count.
+
+        :raises ClientGone: the client left; what came before stays in ``batch``.
+        """
+        while self.more and self.batch.size < CHUNK_BYTES:
+            if self._client.waiting or (patient and not self.batch.size):
+                await self._take()
+                continue
+            try:
+                async with asyncio.timeout(FLUSH_SECONDS):
+                    await self._take()
+            except TimeoutError:
+                return
+
+    async def _take(self) -> None:
+        if piece := await self._body.take():
+            self.batch.add([piece] if self._keep is None else self._keep(piece))
+
+
+async def pump(
+    exchange: Exchange,
+    backend: Backend,
+    rpc: aio.StreamUnaryCall[bytes, Response],
+    messages: AsyncGenerator[bytes],
+    *,
+    broken_off: str,
+    lingers: bool = False,
+) -> Response:
+    """Write serialized ``messages`` to ``rpc`` and answer its reply; the call is over then.
+
+    ``broken_off``: what to tell when the call takes no more and does not say why. ``lingers``: it goes on
+    when the client leaves; ``messages`` then end as they see fit.
+
+    :raises StrongroomError: what the service answered, or what ``messages`` raised. :raises ClientGone: the
+        client left.
+    """
+    sender = asyncio.ensure_future(_send(rpc, messages))
+    sender.add_done_callback(lambda task: _settle(task, rpc))
+    try:
+        with nullcontext() if lingers else exchange.client.cancels(rpc):
+            return await rpc
+    except aio.AioRpcError as error:
+        raise backend.error(error) from None
+    except asyncio.CancelledError:
+        if not sender.done() or sender.cancelled():
+            raise
+        if (reason := sender.exception()) is not None:
+            raise reason from None
+        if sender.result():
+            raise
+        raise ServiceUnavailable(broken_off) from None
+    finally:
+        rpc.cancel()  # does nothing to one that is over
+        sender.cancel()
+        await asyncio.wait({sender})
+
+
+async def _send(rpc: aio.StreamUnaryCall[bytes, Any], messages: AsyncGenerator[bytes]) -> bool:
+    """Write all there is. False: the call takes no more."""
+    async with aclosing(messages):
+        async for message in messages:
+            taken = await send(rpc, message)
+            del message  # not for as long as the client takes over the next one
+            if not taken:
+                return False
+    await half_close(rpc)
+    return True
+
+
+def _settle(sender: asyncio.Task[bool], rpc: aio.StreamUnaryCall[bytes, Any]) -> None:
+    """A sender that failed takes the call with it. What the service says to one that was cut short is on its
+    way; should it never come, the call ends as cancelled.
+    """
+    if sender.cancelled() or sender.exception() is not None:
+        rpc.cancel()
+    elif not sender.result():
+        asyncio.get_running_loop().call_later(STATUS_SECONDS, rpc.cancel)
