@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from starlette.types import Receive, Scope
 
 from gateway.http.exchange import Exchange
+from gateway.upstream.rpcs import Request, Response, Rpc
 from gateway.upstream.services import Services
 from servicekit.principal import Principal
 
@@ -28,3 +29,11 @@ class Call(Exchange):
     ) -> None:
         super().__init__(scope, receive, path=path, principal=principal, request_id=request_id)
         self.services = services
+
+    async def ask(self, rpc: Rpc[Request, Response], request: Request) -> Response:
+        """Make one of ``gateway.upstream.rpcs`` as the caller: with its token, within a deadline.
+
+        :raises StrongroomError: what the service answered. :raises ClientGone: the client left; the RPC is
+            cancelled.
+        """
+        return await rpc.ask(self.services, self, request)

@@ -13,6 +13,7 @@ from gateway.http.ranges import ByteRange, parse_range
 from gateway.http.reply import Header, Reply, header
 from gateway.upstream.backend import DownloadMessage
 from gateway.upstream.call import Call
+from gateway.upstream.rpcs import GET_FILE, GET_PROJECT_FILE
 from gateway.upstream.streaming import HeadReply, Stream, StreamReply, validator_headers
 from servicekit.presentation import with_charset
 from strongroom.errors import FileNotFound, Internal, PreconditionFailed, StrongroomError
@@ -79,7 +80,6 @@ async def _look_up(call: Call, wanted: DownloadRequest) -> File:
     """The file that a download is about. A family other than the one asked for does not exist
     for this route.
     """
-    metadata = call.services.metadata
     request = GetFileRequest(user_id=wanted.user_id)
     match wanted.WhichOneof("name"):
         case "project_file":
@@ -91,13 +91,13 @@ async def _look_up(call: Call, wanted: DownloadRequest) -> File:
                 user_id=wanted.user_id,
                 front_end=name.front_end,
             )
-            found = await metadata.unary(call, metadata.projects.GetProjectFile, in_project)
+            found = await call.ask(GET_PROJECT_FILE, in_project)
             return as_file(found.file)
         case "key":
             request.key = wanted.key
         case _:
             request.file_id = wanted.file_id
-    file = (await metadata.unary(call, metadata.files.GetFile, request)).file
+    file = (await call.ask(GET_FILE, request)).file
     if wanted.family and file.family != wanted.family:
         raise file_not_found()
     return file

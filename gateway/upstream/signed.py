@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import structlog
 
 from gateway.upstream.call import Call
+from gateway.upstream.rpcs import BATCH_SIGN_URLS, SIGN_URL
 from strongroom.errors import StrongroomError
 from strongroom.metadata.v1.file_pb2 import File, FileFamily
 from strongroom.storage.v1.batch_pb2 import BatchSignUrlsRequest
@@ -23,9 +24,8 @@ async def urls_of(call: Call, files: Sequence[File]) -> Mapping[str, str]:
     if not files:
         return {}
     request = BatchSignUrlsRequest(file_ids=[file.id for file in files], user_id=call.user_id())
-    storage = call.services.storage
     try:
-        return dict((await storage.unary(call, storage.stub.BatchSignUrls, request)).urls)
+        return dict((await call.ask(BATCH_SIGN_URLS, request)).urls)
     except StrongroomError as error:
         log.warning("answered without URLs", code=error.reason_name, reason=error.message)
         return {}
@@ -39,9 +39,8 @@ async def url_of_stored(call: Call, stored: UploadResponse) -> str | None:
     if stored.url:
         return stored.url
     request = SignUrlRequest(file_id=stored.file.id, user_id=call.user_id(stored.file.owner_id))
-    storage = call.services.storage
     try:
-        return (await storage.unary(call, storage.stub.SignUrl, request)).url
+        return (await call.ask(SIGN_URL, request)).url
     except StrongroomError as error:
         log.warning("stored without a URL", code=error.reason_name, reason=error.message)
         return None
@@ -55,5 +54,4 @@ async def sign(call: Call, file_id: str, seconds: int, family: FileFamily.ValueT
     request = SignUrlRequest(
         file_id=file_id, expires_in_seconds=seconds, user_id=call.user_id(), family=family
     )
-    storage = call.services.storage
-    return await storage.unary(call, storage.stub.SignUrl, request)
+    return await call.ask(SIGN_URL, request)

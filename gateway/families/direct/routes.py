@@ -17,6 +17,7 @@ from gateway.http.reply import Reply, header, json_reply
 from gateway.http.timestamps import rfc3339
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
+from gateway.upstream.rpcs import CANCEL_UPLOAD, COMPLETE_UPLOAD, GET_UPLOAD, SIGN_UPLOAD
 from gateway.upstream.signed import urls_of
 from strongroom.errors import InvalidField, UploadNotFound
 from strongroom.metadata.v1.file_pb2 import File, FileFamily
@@ -61,8 +62,7 @@ async def create_direct_upload(call: Call) -> Reply:
         expires_in_seconds=body.expires_in,
         part_crc32c=_part_checksums(body.part_checksums),
     )
-    storage = call.services.storage
-    response = await storage.unary(call, storage.stub.SignUpload, request)
+    response = await call.ask(SIGN_UPLOAD, request)
     place = f"{call.scope.get('root_path', '')}{ALL}/{response.upload_id}"
     return json_reply(_shown(response), 201, [header("location", place)])
 
@@ -80,8 +80,7 @@ async def sign_direct_parts(call: Call) -> Reply:
         expires_in_seconds=body.expires_in,
         part_crc32c=_part_checksums(body.part_checksums),
     )
-    storage = call.services.storage
-    return json_reply(_shown(await storage.unary(call, storage.stub.SignUpload, request)))
+    return json_reply(_shown(await call.ask(SIGN_UPLOAD, request)))
 
 
 @routes.add("POST", ONE + "/complete")
@@ -92,8 +91,7 @@ async def complete_direct_upload(call: Call) -> Reply:
     body = await read_json(call, CompleteBody, limit=COMPLETE_BYTES)
     parts = [CompletedPart(part_number=part.part_number, etag=part.etag) for part in body.parts]
     request = CompleteUploadRequest(upload_id=upload_id, parts=parts)
-    storage = call.services.storage
-    response = await storage.transfer(call, storage.transfers.CompleteUpload, request)
+    response = await call.ask(COMPLETE_UPLOAD, request)
     return json_reply({"upload_id": upload_id, "file": await _file(call, response.file)})
 
 
@@ -101,9 +99,8 @@ async def complete_direct_upload(call: Call) -> Reply:
 async def get_upload(call: Call) -> Reply:
     """How far an upload is, through whichever door it was begun."""
     call.user_id()
-    storage = call.services.storage
     request = GetUploadRequest(upload_id=_upload_id(call))
-    session = (await storage.unary(call, storage.stub.GetUpload, request)).session
+    session = (await call.ask(GET_UPLOAD, request)).session
     done = session.HasField("file")
     return json_reply(
         {
@@ -125,8 +122,7 @@ async def get_upload(call: Call) -> Reply:
 async def cancel_upload(call: Call) -> Reply:
     """Give an upload up; the file of a finished one is deleted."""
     call.user_id()
-    storage = call.services.storage
-    await storage.unary(call, storage.stub.CancelUpload, CancelUploadRequest(upload_id=_upload_id(call)))
+    await call.ask(CANCEL_UPLOAD, CancelUploadRequest(upload_id=_upload_id(call)))
     return Reply(204)
 
 

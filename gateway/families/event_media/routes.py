@@ -17,6 +17,13 @@ from gateway.http.uuids import path_id, path_uuid
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
+from gateway.upstream.rpcs import (
+    DELETE_FILE,
+    GET_EVENT_MEDIA,
+    GET_PROFILE_PICTURE,
+    LIST_EVENT_MEDIA,
+    UPDATE_EVENT_MEDIA,
+)
 from gateway.upstream.signed import url_of_stored, urls_of
 from gateway.upstream.uploads import receive_upload
 from strongroom.errors import InvalidField, PreconditionFailed
@@ -128,8 +135,7 @@ async def list_event_media(call: Call) -> Reply:
         skip=skip,
         user_id=call.user_id(),
     )
-    metadata = call.services.metadata
-    response = await metadata.unary(call, metadata.event_media.ListEventMedia, request)
+    response = await call.ask(LIST_EVENT_MEDIA, request)
     urls = await urls_of(call, response.files)
     return json_reply(
         {
@@ -170,8 +176,7 @@ async def update_event_media(call: Call) -> Reply:
                 metadata={"actual": _revision(file)},
             )
         request.if_generation_match = file.generation
-    metadata = call.services.metadata
-    response = await metadata.unary(call, metadata.event_media.UpdateEventMedia, request)
+    response = await call.ask(UPDATE_EVENT_MEDIA, request)
     return await _media_reply(call, response.file)
 
 
@@ -285,8 +290,7 @@ async def _media(call: Call) -> File:
     request = GetEventMediaRequest(
         event_id=path_uuid(call, "event_id"), file_id=path_id(call, "media_id"), user_id=call.user_id()
     )
-    metadata = call.services.metadata
-    return (await metadata.unary(call, metadata.event_media.GetEventMedia, request)).file
+    return (await call.ask(GET_EVENT_MEDIA, request)).file
 
 
 async def _media_bytes(call: Call) -> DownloadRequest:
@@ -296,12 +300,10 @@ async def _media_bytes(call: Call) -> DownloadRequest:
 
 
 async def _picture(call: Call) -> File:
-    metadata = call.services.metadata
     request = GetProfilePictureRequest(user_id=call.user_id())
-    return (await metadata.unary(call, metadata.event_media.GetProfilePicture, request)).file
+    return (await call.ask(GET_PROFILE_PICTURE, request)).file
 
 
 async def _delete(call: Call, file: File) -> None:
-    storage = call.services.storage
     request = DeleteFileRequest(file_id=file.id, user_id=call.user_id())
-    await storage.unary(call, storage.stub.DeleteFile, request)
+    await call.ask(DELETE_FILE, request)

@@ -13,6 +13,7 @@ from gateway.http.timestamps import rfc3339
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
+from gateway.upstream.rpcs import DELETE_FILE, GET_FILE, LIST_FILES, SIGN_URL
 from gateway.upstream.signed import url_of_stored
 from gateway.upstream.uploads import receive_upload
 from servicekit import failpoints
@@ -101,8 +102,7 @@ async def list_files(call: Call) -> Reply:
     )
     if size == 0:  # as S3 does: an empty page that says nothing about more
         return json_bytes(_page([], ""))
-    metadata = call.services.metadata
-    response = await metadata.unary(call, metadata.files.ListFiles, request)
+    response = await call.ask(LIST_FILES, request)
     return json_bytes(_page(response.files, response.next_page_token))
 
 
@@ -112,8 +112,7 @@ async def file_url(call: Call) -> Reply:
     seconds = fields.integer(call, "expires_in", default=3600, minimum=1, maximum=MAX_URL_SECONDS)
     key = call.path["key"]
     request = SignUrlRequest(key=key, expires_in_seconds=seconds, user_id=call.user_id())
-    storage = call.services.storage
-    response = await storage.unary(call, storage.stub.SignUrl, request)
+    response = await call.ask(SIGN_URL, request)
     return json_reply({"key": key, "url": response.url, "expires_in": response.expires_in_seconds or None})
 
 
@@ -162,16 +161,14 @@ async def delete_file(call: Call) -> Reply:
                 "The file is not the one that If-Match names.", metadata={"actual": file.etag}
             )
         request.if_generation_match = file.generation
-    storage = call.services.storage
-    await storage.unary(call, storage.stub.DeleteFile, request)
+    await call.ask(DELETE_FILE, request)
     await failpoints.hit(BEFORE_DELETE_REPLY)
     return json_reply({"key": key, "deleted": True})
 
 
 async def _file(call: Call) -> File:
-    metadata = call.services.metadata
     request = GetFileRequest(key=call.path["key"], user_id=call.user_id())
-    return (await metadata.unary(call, metadata.files.GetFile, request)).file
+    return (await call.ask(GET_FILE, request)).file
 
 
 def _page(files: Iterable[File], token: str) -> bytes:

@@ -20,6 +20,13 @@ from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
 from gateway.upstream.imports import import_file
+from gateway.upstream.rpcs import (
+    BATCH_IMPORT,
+    DELETE_FILE,
+    GET_GENERATION,
+    GET_GENERATION_STATS,
+    LIST_GENERATIONS,
+)
 from gateway.upstream.signed import sign, url_of_stored, urls_of
 from gateway.upstream.uploads import VISIBILITIES, receive_upload
 from strongroom.errors import from_status_proto
@@ -101,8 +108,7 @@ async def import_generations(call: Call) -> Reply:
     request = BatchImportRequest(items=[_import_request(call, item) for item in body.items])
     for number, item in enumerate(request.items):
         item.spec.request_id = f"{key[:240]}#{number}" if key else ""
-    storage = call.services.storage
-    response = await storage.transfer(call, storage.transfers.BatchImport, request)
+    response = await call.ask(BATCH_IMPORT, request)
     files = [result.file for result in response.results if result.HasField("file")]
     urls = await urls_of(call, files)
     return json_reply(
@@ -131,8 +137,7 @@ async def list_generations(call: Call) -> Reply:
         page_token=call.query("page_token") or "",
         user_id=call.user_id(),
     )
-    metadata = call.services.metadata
-    response = await metadata.unary(call, metadata.generations.ListGenerations, request)
+    response = await call.ask(LIST_GENERATIONS, request)
     urls = await urls_of(call, response.files)
     return json_reply(
         {
@@ -150,8 +155,7 @@ async def list_generations(call: Call) -> Reply:
 async def generation_stats(call: Call) -> Reply:
     """Counts and bytes, of one instant."""
     request = GetGenerationStatsRequest(user_id=call.user_id())
-    metadata = call.services.metadata
-    stats = await metadata.unary(call, metadata.generations.GetGenerationStats, request)
+    stats = await call.ask(GET_GENERATION_STATS, request)
     return json_reply(
         {
             "success": True,
@@ -175,8 +179,7 @@ async def generation_stats(call: Call) -> Reply:
 async def get_generation(call: Call) -> Reply:
     """One generation."""
     request = GetGenerationRequest(file_id=path_id(call, "id"), user_id=call.user_id())
-    metadata = call.services.metadata
-    file = (await metadata.unary(call, metadata.generations.GetGeneration, request)).file
+    file = (await call.ask(GET_GENERATION, request)).file
     urls = await urls_of(call, [file])
     return json_reply({"success": True, "generation": show(file, urls.get(file.id))})
 
@@ -212,8 +215,7 @@ async def delete_generation(call: Call) -> Reply:
     request = DeleteFileRequest(
         file_id=path_id(call, "id"), user_id=call.user_id(), family=FILE_FAMILY_GENERATION
     )
-    storage = call.services.storage
-    await storage.unary(call, storage.stub.DeleteFile, request)
+    await call.ask(DELETE_FILE, request)
     return json_reply({"success": True, "message": "The generation was deleted."})
 
 

@@ -19,6 +19,7 @@ from gateway.http.ranges import parse_range
 from gateway.http.reply import Header, Reply, header
 from gateway.operations.forwarded import base_url
 from gateway.upstream.call import Call
+from gateway.upstream.rpcs import SIGN_PREVIEWS
 from gateway.upstream.streaming import HeadReply, Stream, StreamReply, validator_headers
 from servicekit.presentation import with_charset
 from strongroom.errors import Internal, PreconditionFailed, StrongroomError
@@ -64,8 +65,7 @@ async def sign_previews(
         expires_in_seconds=seconds,
         user_id=call.user_id(),
     )
-    storage = call.services.storage
-    return await storage.unary(call, storage.stub.SignPreviews, request)
+    return await call.ask(SIGN_PREVIEWS, request)
 
 
 async def urls_of_previews(call: Call, projects: Sequence[Project]) -> list[str]:

@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from gateway.http.reply import Reply
 from gateway.http.timestamps import rfc3339
 from gateway.upstream.call import Call
+from gateway.upstream.rpcs import LIST_PROJECT_FILES
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
 from strongroom.metadata.v1.project_service_pb2 import ListProjectFilesRequest
 from strongroom.storage.v1.download_pb2 import DownloadRequest, ProjectFileName
@@ -103,14 +104,13 @@ async def list_files(call: Call, slug: str, version: int) -> tuple[list[ProjectF
 
     :raises ProjectNotFound, VersionNotFound: no such thing.
     """
-    metadata = call.services.metadata
     files: list[ProjectFile] = []
     token = ""
     while True:
         request = ListProjectFilesRequest(
             slug=slug, version=version, page_token=token, user_id=call.user_id()
         )
-        response = await metadata.unary(call, metadata.projects.ListProjectFiles, request)
+        response = await call.ask(LIST_PROJECT_FILES, request)
         files += response.files
         version, token = response.version, response.next_page_token
         if not token:

@@ -17,6 +17,14 @@ from gateway.http.timestamps import rfc3339
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
+from gateway.upstream.rpcs import (
+    DELETE_PROJECT,
+    GET_PROJECT,
+    LIST_PROJECT_FILES,
+    LIST_PROJECT_VERSIONS,
+    LIST_PROJECTS,
+    ROLLBACK_PROJECT,
+)
 from strongroom.errors import UnsupportedMediaType
 from strongroom.metadata.v1.project_pb2 import Project, ProjectVersion
 from strongroom.metadata.v1.project_service_pb2 import (
@@ -110,14 +118,13 @@ async def get_project_file(call: Call) -> Reply:
 @routes.add("GET", ONE + "/versions")
 async def list_project_versions(call: Call) -> Reply:
     """All versions, newest first."""
-    metadata = call.services.metadata
     versions: list[ProjectVersion] = []
     token = ""
     while True:
         request = ListProjectVersionsRequest(
             slug=call.path["slug"], page_size=1000, page_token=token, user_id=call.user_id()
         )
-        response = await metadata.unary(call, metadata.projects.ListProjectVersions, request)
+        response = await call.ask(LIST_PROJECT_VERSIONS, request)
         versions += response.versions
         token = response.next_page_token
         if not token:
@@ -136,8 +143,7 @@ async def rollback_project(call: Call) -> Reply:
         request_id=idempotency_key(call),
         user_id=call.user_id(),
     )
-    storage = call.services.storage
-    response = await storage.transfer(call, storage.transfers.RollbackProject, request)
+    response = await call.ask(ROLLBACK_PROJECT, request)
     return json_reply(_saved(response.project, response.version, f"Rolled back to version {body.version}."))
 
 
@@ -145,8 +151,7 @@ async def rollback_project(call: Call) -> Reply:
 async def delete_project(call: Call) -> Reply:
     """Delete the project: every version's objects go."""
     request = DeleteProjectRequest(slug=call.path["slug"], user_id=call.user_id())
-    storage = call.services.storage
-    await storage.transfer(call, storage.transfers.DeleteProject, request)
+    await call.ask(DELETE_PROJECT, request)
     return json_reply({"success": True, "message": "The project was deleted."})
 
 
@@ -158,8 +163,7 @@ async def project_preview_url(call: Call) -> Reply:
     if call.query("expires_in") is not None:
         seconds = fields.integer(call, "expires_in", default=0, minimum=1, maximum=MAX_PREVIEW_SECONDS)
     request = ListProjectFilesRequest(slug=slug, version=_version(call), page_size=1, user_id=call.user_id())
-    metadata = call.services.metadata
-    version = (await metadata.unary(call, metadata.projects.ListProjectFiles, request)).version
+    version = (await call.ask(LIST_PROJECT_FILES, request)).version
     signed = await sign_previews(call, [(slug, version)], seconds)
     return json_reply(
         {
@@ -201,8 +205,7 @@ async def _list(call: Call) -> Reply:
     request = ListProjectsRequest(
         page_size=limit, page_token=call.query("page_token") or "", user_id=call.user_id()
     )
-    metadata = call.services.metadata
-    response = await metadata.unary(call, metadata.projects.ListProjects, request)
+    response = await call.ask(LIST_PROJECTS, request)
     previews = await urls_of_previews(call, response.projects)
     return json_reply(
         {
@@ -218,8 +221,7 @@ async def _list(call: Call) -> Reply:
 
 async def _project(call: Call) -> Project:
     request = GetProjectRequest(slug=call.path["slug"], user_id=call.user_id())
-    metadata = call.services.metadata
-    return (await metadata.unary(call, metadata.projects.GetProject, request)).project
+    return (await call.ask(GET_PROJECT, request)).project
 
 
 def _version(call: Call) -> int:

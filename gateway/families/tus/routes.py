@@ -20,6 +20,13 @@ from gateway.http.reply import Header, Reply, header
 from gateway.operations.forwarded import public_origin
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
+from gateway.upstream.rpcs import (
+    CANCEL_UPLOAD,
+    CONCATENATE_UPLOADS,
+    CREATE_UPLOAD,
+    DECLARE_UPLOAD_LENGTH,
+    GET_UPLOAD,
+)
 from gateway.upstream.uploads import GUESS
 from strongroom.errors import (
     MalformedRequest,
@@ -87,8 +94,7 @@ async def tus_create(call: Call) -> Reply:
     length = headers.created_length(call)
     if length is not None:
         request.spec.size_bytes = length
-    storage = call.services.storage
-    session = (await storage.unary(call, storage.stub.CreateUpload, request)).session
+    session = (await call.ask(CREATE_UPLOAD, request)).session
     if not with_body:
         return _created(call, session, session.persisted_size)
     response = await _first_bytes(call, session.upload_id, checksums)
@@ -153,9 +159,8 @@ async def tus_append(call: Call) -> Reply:
 @speaks_tus
 async def tus_terminate(call: Call) -> Reply:
     """Give the upload up; the file of a finished one is deleted."""
-    storage = call.services.storage
     request = CancelUploadRequest(upload_id=_upload_id(call))
-    await storage.unary(call, storage.stub.CancelUpload, request)
+    await call.ask(CANCEL_UPLOAD, request)
     return Reply(204, b"", [_NO_STORE])
 
 
@@ -175,9 +180,8 @@ async def _first_bytes(call: Call, upload_id: str, checksums: Checksums | None) 
 
 
 async def _give_up(call: Call, upload_id: str) -> None:
-    storage = call.services.storage
     try:
-        await storage.unary(call, storage.stub.CancelUpload, CancelUploadRequest(upload_id=upload_id))
+        await call.ask(CANCEL_UPLOAD, CancelUploadRequest(upload_id=upload_id))
     except (UploadLost, UploadNotFound, UploadExpired) as error:
         log.debug("refused bytes had ended the upload", upload_id=upload_id, code=error.reason_name)
 
@@ -202,17 +206,16 @@ async def _joined(call: Call, request: ConcatenateUploadsRequest) -> Concatenate
     """The same pieces with the same metadata are the same final upload: tus clients repeat a request whose
     answer was lost, and send no Idempotency-Key. One that has been deleted since is made anew.
     """
-    storage = call.services.storage
     keyed, gone = bool(request.spec.request_id), ""
     while True:
         if not keyed:
             request.spec.request_id = _concatenation_id(request, gone)
-        response = await storage.transfer(call, storage.transfers.ConcatenateUploads, request)
+        response = await call.ask(CONCATENATE_UPLOADS, request)
         if keyed or response.session.upload_id == gone:
             return response
         gone = response.session.upload_id
         try:
-            await storage.unary(call, storage.stub.GetUpload, GetUploadRequest(upload_id=gone))
+            await call.ask(GET_UPLOAD, GetUploadRequest(upload_id=gone))
         except UploadNotFound:
             continue
         return response
@@ -235,9 +238,8 @@ async def _declare(call: Call, offset: int, length: int) -> None:
         raise _conflict(session.persisted_size)
     if Annotation.decode(session.annotation).concat:
         raise _final()
-    storage = call.services.storage
     request = DeclareUploadLengthRequest(upload_id=session.upload_id, size_bytes=length)
-    await storage.unary(call, storage.stub.DeclareUploadLength, request)
+    await call.ask(DECLARE_UPLOAD_LENGTH, request)
 
 
 async def _refuse_final(call: Call) -> None:
@@ -258,9 +260,8 @@ def _final() -> PermissionDenied:
 
 
 async def _session(call: Call, *, preempt: bool) -> UploadSession:
-    storage = call.services.storage
     request = GetUploadRequest(upload_id=_upload_id(call), preempt=preempt)
-    return (await storage.unary(call, storage.stub.GetUpload, request)).session
+    return (await call.ask(GET_UPLOAD, request)).session
 
 
 def _spec(call: Call, *, partial: bool) -> UploadSpec:

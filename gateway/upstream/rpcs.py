@@ -1,0 +1,89 @@
+"""The unary RPCs that handlers ask for by ``Call.ask``: one line each.
+
+A new one is a line here; what it takes and answers mypy reads off the stub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, Generic, TypeAlias, TypeVar
+
+from grpc import aio
+
+from gateway.http.exchange import Exchange
+from gateway.upstream.backend import Metadata, Storage
+from gateway.upstream.services import Services
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Method: TypeAlias = aio.UnaryUnaryMultiCallable[Request, Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Rpc(Generic[Request, Response]):
+    """One RPC. ``ask`` makes it as the caller of an exchange; raises as ``Backend.unary``."""
+
+    ask: Callable[[Services, Exchange, Request], Awaitable[Response]]
+
+
+def _metadata(method: Callable[[Metadata], Method[Request, Response]]) -> Rpc[Request, Response]:
+    """Of metadata_service."""
+
+    def ask(services: Services, exchange: Exchange, request: Request) -> Awaitable[Response]:
+        return services.metadata.unary(exchange, method(services.metadata), request)
+
+    return Rpc(ask)
+
+
+def _storage(method: Callable[[Storage], Method[Request, Response]]) -> Rpc[Request, Response]:
+    """Of storage_service; over in a moment."""
+
+    def ask(services: Services, exchange: Exchange, request: Request) -> Awaitable[Response]:
+        return services.storage.unary(exchange, method(services.storage), request)
+
+    return Rpc(ask)
+
+
+def _transfer(method: Callable[[Storage], Method[Request, Response]]) -> Rpc[Request, Response]:
+    """Of storage_service, for as long as bytes move: connection and deadline of a transfer."""
+
+    def ask(services: Services, exchange: Exchange, request: Request) -> Awaitable[Response]:
+        return services.storage.transfer(exchange, method(services.storage), request)
+
+    return Rpc(ask)
+
+
+GET_EVENT_MEDIA: Final = _metadata(lambda to: to.event_media.GetEventMedia)
+GET_PROFILE_PICTURE: Final = _metadata(lambda to: to.event_media.GetProfilePicture)
+LIST_EVENT_MEDIA: Final = _metadata(lambda to: to.event_media.ListEventMedia)
+UPDATE_EVENT_MEDIA: Final = _metadata(lambda to: to.event_media.UpdateEventMedia)
+
+GET_FILE: Final = _metadata(lambda to: to.files.GetFile)
+LIST_FILES: Final = _metadata(lambda to: to.files.ListFiles)
+
+GET_GENERATION: Final = _metadata(lambda to: to.generations.GetGeneration)
+GET_GENERATION_STATS: Final = _metadata(lambda to: to.generations.GetGenerationStats)
+LIST_GENERATIONS: Final = _metadata(lambda to: to.generations.ListGenerations)
+
+GET_PROJECT: Final = _metadata(lambda to: to.projects.GetProject)
+GET_PROJECT_FILE: Final = _metadata(lambda to: to.projects.GetProjectFile)
+LIST_PROJECT_FILES: Final = _metadata(lambda to: to.projects.ListProjectFiles)
+LIST_PROJECT_VERSIONS: Final = _metadata(lambda to: to.projects.ListProjectVersions)
+LIST_PROJECTS: Final = _metadata(lambda to: to.projects.ListProjects)
+
+BATCH_IMPORT: Final = _transfer(lambda to: to.transfers.BatchImport)
+COMPLETE_UPLOAD: Final = _transfer(lambda to: to.transfers.CompleteUpload)
+CONCATENATE_UPLOADS: Final = _transfer(lambda to: to.transfers.ConcatenateUploads)
+DELETE_PROJECT: Final = _transfer(lambda to: to.transfers.DeleteProject)
+ROLLBACK_PROJECT: Final = _transfer(lambda to: to.transfers.RollbackProject)
+
+BATCH_SIGN_URLS: Final = _storage(lambda to: to.stub.BatchSignUrls)
+CANCEL_UPLOAD: Final = _storage(lambda to: to.stub.CancelUpload)
+CREATE_UPLOAD: Final = _storage(lambda to: to.stub.CreateUpload)
+DECLARE_UPLOAD_LENGTH: Final = _storage(lambda to: to.stub.DeclareUploadLength)
+DELETE_FILE: Final = _storage(lambda to: to.stub.DeleteFile)
+GET_UPLOAD: Final = _storage(lambda to: to.stub.GetUpload)
+SIGN_PREVIEWS: Final = _storage(lambda to: to.stub.SignPreviews)
+SIGN_UPLOAD: Final = _storage(lambda to: to.stub.SignUpload)
+SIGN_URL: Final = _storage(lambda to: to.stub.SignUrl)
