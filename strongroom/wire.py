@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from strongroom.storage.v1.download_pb2 import DownloadResponse
 from strongroom.storage.v1.upload_pb2 import UploadRequest
@@ -75,6 +75,10 @@ def encode_upload(message: UploadRequest | UploadChunk) -> bytes:
     return b"".join((head, *message.pieces))
 
 
+#: Whole numbers from here on are negative ones (int64 as a varint).
+_SIGN: Final = 1 << 63
+
+
 def decode_upload(raw: bytes) -> UploadRequest | UploadChunk:
     """Deserializer of Upload requests; anything unusual is protobuf's business."""
     chunk = UploadChunk(0)
@@ -89,7 +93,7 @@ def decode_upload(raw: bytes) -> UploadRequest | UploadChunk:
         if tag not in (_WRITE_OFFSET, _UPLOAD_DATA, _FINISH_WRITE):
             break
         value, position = _get_varint(raw, position)
-        if position < 0:
+        if position < 0 or value >= _SIGN:
             break
         if tag == _WRITE_OFFSET:
             chunk.write_offset = value

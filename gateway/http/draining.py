@@ -22,6 +22,7 @@ class Draining:
         self.is_cut = False
         self._running: set[asyncio.Task[Any]] = set()
         self._endless: list[Callable[[], Any]] = []
+        self._streams_over = False
 
     def begin(self) -> None:
         """Answers say ``Connection: close`` from now on, and ``/healthz`` that no more should come."""
@@ -29,6 +30,7 @@ class Draining:
 
     def end_streams(self) -> None:
         """Nobody gets in any more: streams of events end, and their readers go elsewhere."""
+        self._streams_over = True
         for end in tuple(self._endless):
             end()
 
@@ -52,7 +54,11 @@ class Draining:
 
     @contextmanager
     def endless(self, end: Callable[[], Any]) -> Iterator[None]:
-        """Around a stream that ends only when ``end`` is called."""
+        """Around a stream that ends only when ``end`` is called. One that begins late ends at once: its
+        request came in before, and was waiting for a service.
+        """
+        if self._streams_over:
+            end()
         self._endless.append(end)
         try:
             yield

@@ -175,10 +175,14 @@ class FormReader:
             return
         try:
             yield from self._parser.parse(begun)
-        except ParserLimitReached as error:
-            raise MalformedRequest(f"The form passes a limit: {error}.") from None
+        except ParserLimitReached:
+            most = self._limits
+            raise MalformedRequest(
+                f"The form passes a limit: it may have {most.parts} parts, each with {most.headers} lines of"
+                f" header of {most.header_bytes} bytes."
+            ) from None
         except MultipartError as error:
-            raise MalformedRequest(f"The form is malformed: {error}.") from None
+            raise MalformedRequest(f"The form is malformed: {_plain(error)}.") from None
 
     def _behind_preamble(self, chunk: Bytes) -> Bytes:
         """``chunk``, or what follows the preamble (RFC 2046 section 5.1.1). The parser would judge it by how
@@ -257,3 +261,8 @@ class FormReader:
 def _printable(name: str) -> str:
     """A field name fit for an error: short, and nothing but printable characters."""
     return "".join(c if c.isprintable() else "?" for c in name[:64])
+
+
+def _plain(error: MultipartError) -> str:
+    """The parser's sentence, without what it carries along; its segments are parts everywhere else."""
+    return str(error.args[0] if error.args else "").replace("Segment", "Part").replace("segment", "part")

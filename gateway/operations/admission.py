@@ -45,6 +45,8 @@ OPEN: Final = {
     ("GET", "/api/notifications"): WATCHES,
 }
 PREVIEWS: Final = ("/api/preview/", "/api/sandbox-preview/")
+#: Begins as many imports as its body names: counted there (``gateway.families.generations``).
+BATCH: Final = ("POST", "/api/generations/batch")
 #: Operations that begin a resumable upload.
 SESSIONS: Final = frozenset({("POST", "/files"), ("POST", "/api/v1/uploads")})
 
@@ -76,7 +78,7 @@ class Admission:
             holds.add(await limiter.session(principal.subject))
         kind = OPEN.get(route)
         if kind is not None:
-            if kind == IMPORTS:
+            if kind == IMPORTS and route != BATCH:
                 await limiter.imports(principal.subject)
             holds.add(await limiter.hold(kind, principal.subject))
         elif operation.path.startswith(PREVIEWS):

@@ -9,6 +9,7 @@ from starlette.types import Scope
 from gateway.http.exchange import parsed_query
 from gateway.upstream.services import Services
 from servicekit.principal import ANONYMOUS, Principal
+from strongroom.errors import TokenInvalid
 
 _NOBODY: Final = Principal(ANONYMOUS)
 #: Streams that a page opens without a header of its own: a ticket may stand for the token.
@@ -28,8 +29,10 @@ async def authenticate(services: Services, scope: Scope, *, public: bool) -> Pri
     if public:
         return _NOBODY
     values = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(values) > 1:  # which of them counts is read in more than one way
+        raise TokenInvalid("The token was refused: Authorization was sent more than once.")
     if values or scope["path"] not in TICKETED:
-        return await services.authenticator.verify(b", ".join(values).decode("latin-1") if values else None)
+        return await services.authenticator.verify(values[0].decode("latin-1") if values else None)
     ticket = parsed_query(scope["query_string"]).get("ticket")
     token = "" if ticket is None else services.tickets.open(ticket)
     return await services.authenticator.verify(f"Bearer {token}" if token else None)

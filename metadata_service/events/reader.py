@@ -71,9 +71,7 @@ class Watching:
         if position is None:
             return Position(int(xid), 0, now)
         if now - position.at > self._retention:
-            raise OffsetOutOfRange(
-                "events after this resume_token are no longer kept; read the lists and begin anew"
-            )
+            raise OffsetOutOfRange("Events after this one are no longer kept; read the lists and begin anew.")
         return position
 
     async def after(self, owner_id: str, position: Position) -> tuple[list[Event], Position]:

@@ -5,15 +5,13 @@ look.
 from __future__ import annotations
 
 import re
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
-
-from google.protobuf.descriptor import FieldDescriptor
-from google.protobuf.message import Message
 
 from metadata_service.files.filenames import clean_filename
 from metadata_service.files.object_paths import normal_path
 from servicekit.json_text import NotJson, parse_json
+from servicekit.texts import refuse_nul
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.target_pb2 import (
@@ -33,7 +31,7 @@ def normal_spec(given: UploadSpec, owner_id: str) -> UploadSpec:
     The file name stays empty when nothing usable was given: it is then made from the key.
     Raises InvalidField and PathInvalid.
     """
-    _refuse_nul(given, "spec")
+    refuse_nul(given, "spec")
     spec = UploadSpec()
     spec.CopyFrom(given)
     spec.user_id = owner_id
@@ -57,7 +55,9 @@ def normal_spec(given: UploadSpec, owner_id: str) -> UploadSpec:
 def _media_type(given: str) -> str:
     if not _PRINTABLE.match(given):
         raise InvalidField(
-            "The content type holds characters that are not ASCII.", field="content_type", rule="ascii"
+            "The content type holds characters that are not printable ASCII.",
+            field="content_type",
+            rule="ascii",
         )
     return given or DEFAULT_TYPE
 
@@ -81,25 +81,3 @@ def _check_settings(target: GenerationTarget) -> None:
             f"The settings are not JSON: {error}.", field="settings_json", rule="json"
         ) from error
     target.settings_json = text
-
-
-def _refuse_nul(message: Message, path: str) -> None:
-    """Postgres stores every character but NUL: refuse it before any byte is uploaded, and say where it is."""
-    for descriptor, value in message.ListFields():
-        where = f"{path}.{descriptor.name}"
-        for item in _items(descriptor, value):
-            if isinstance(item, Message):
-                _refuse_nul(item, where)
-            elif isinstance(item, str) and "\0" in item:
-                raise InvalidField(
-                    f"{where} holds a NUL character; remove it.", field=where, rule="string.no_nul"
-                )
-
-
-def _items(descriptor: FieldDescriptor, value: Any) -> list[object]:
-    """The single values inside one field, keys of maps included."""
-    if not descriptor.is_repeated:
-        return [value]
-    if descriptor.message_type is not None and descriptor.message_type.GetOptions().map_entry:
-        return [item for pair in value.items() for item in pair]
-    return list(value)

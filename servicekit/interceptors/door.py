@@ -7,7 +7,9 @@ gateway its proof that it has counted them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
+
+from google.protobuf.message import DecodeError
 
 from servicekit.auth import bearer
 from servicekit.context import RequestContext
@@ -18,8 +20,10 @@ from servicekit.limits.gateway_credential import GatewayCredential
 from servicekit.limits.limiter import IMPORTS, TRANSFERS, WATCHES
 from servicekit.method import Method, ServicerContext
 from strongroom.errors import StrongroomError, TokenMissing
+from strongroom.storage.v1.batch_pb2 import BatchImportRequest
 
 _STORAGE: Final = "/strongroom.storage.v1.StorageService/"
+_BATCH: Final = _STORAGE + "BatchImport"
 #: What an RPC has open while it runs. The rest is over in a moment.
 OPEN: Final[Mapping[str, str]] = {
     **{
@@ -28,7 +32,7 @@ OPEN: Final[Mapping[str, str]] = {
     },
     "/strongroom.storage.v1.PreviewService/DownloadPreview": TRANSFERS,
     _STORAGE + "ImportFromUrl": IMPORTS,
-    _STORAGE + "BatchImport": IMPORTS,
+    _BATCH: IMPORTS,
     "/strongroom.metadata.v1.NotificationService/Watch": WATCHES,
 }
 #: RPCs that begin a resumable upload.
@@ -65,10 +69,12 @@ class Door:
         info: RequestContext,
         credentials: Credentials,
         context: ServicerContext,
+        *,
         holds: Holds,
+        request: Any,
     ) -> str | None:
         """Let a call in, with what it has open in ``holds``; under whose name it was counted, None: under
-        nobody's.
+        nobody's. ``request``: the bytes of a unary one.
 
         :raises RateLimited: too many.
         """
@@ -85,7 +91,7 @@ class Door:
             holds.add(await self._limiter.session(user))
         kind = OPEN.get(method.path)
         if kind == IMPORTS:
-            await self._limiter.imports(user)
+            await self._limiter.imports(user, _imports_in(method, request))
         if kind is not None:
             holds.add(await self._limiter.hold(kind, user))
         return user
@@ -108,6 +114,16 @@ class Door:
             else:
                 await self._limiter.failed_sign_in(_address(context))
         raise error
+
+
+def _imports_in(method: Method, request: Any) -> int:
+    """How many imports a call begins; one that can't be read is refused behind the door."""
+    if method.path != _BATCH:
+        return 1
+    try:
+        return max(1, len(BatchImportRequest.FromString(request).items))
+    except DecodeError:
+        return 1
 
 
 def _address(context: ServicerContext) -> str:

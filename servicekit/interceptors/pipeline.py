@@ -91,7 +91,12 @@ class Pipeline(aio.ServerInterceptor):
         method = Method.of(path, plain)
         stats = self._metrics.method(method)
         parse = counted_parser(
-            request_parser(plain.request_deserializer, streaming=plain.request_streaming), stats
+            request_parser(
+                plain.request_deserializer,
+                streaming=plain.request_streaming,
+                internal=self._policy.is_internal(method.service),
+            ),
+            stats,
         )
         serialize = counted_serializer(plain.response_serializer, stats)
         body = _body(plain, parse, serialize)
@@ -178,7 +183,7 @@ class Pipeline(aio.ServerInterceptor):
             if door is None:
                 return await body(request, context)
             with Holds() as holds:
-                user = await door.enter(method, info, credentials, context, holds)
+                user = await door.enter(method, info, credentials, context, holds=holds, request=request)
                 try:
                     return await body(request, context)
                 except RateLimited:

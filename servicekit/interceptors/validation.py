@@ -5,6 +5,9 @@ their deserializer, so that no Python generator stands between gRPC and the serv
 whatever the size of ``bytes`` fields. What a method's own deserializer makes of pure data chunks
 (``strongroom.wire``) is no protobuf message and passes by: its servicer checks offset, size and checksum
 anyway.
+
+A NUL in a text of a unary request is refused here as well: no database keeps it, and only here its field is
+known by name. Not so where a service of ours tells of what it was sent.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import protovalidate
 from google.protobuf.message import DecodeError, Message
 
 from servicekit.interceptors.data_messages import glance_for
+from servicekit.texts import refuse_nul
 from strongroom.errors import InvalidField, MalformedRequest, Violation
 
 MAX_VIOLATIONS: Final = 20
@@ -51,7 +55,7 @@ def _violation(proto: Any) -> Violation:
 
 
 def request_parser(
-    deserialize: Callable[[bytes], Any] | None, *, streaming: bool = False
+    deserialize: Callable[[bytes], Any] | None, *, streaming: bool = False, internal: bool = False
 ) -> Callable[[bytes], Any]:
     """Bytes → checked request message.
 
@@ -72,6 +76,8 @@ def request_parser(
             raise MalformedRequest("The request is not a message of this method's type.") from None
         if isinstance(message, Message) and not (is_plain is not None and is_plain(message)):
             check(message)
+            if not (streaming or internal) and b"\0" in raw:
+                refuse_nul(message)
         return message
 
     return parse

@@ -144,6 +144,11 @@ def _means_another(segment: str) -> bool:
 
 
 _RULES: Final[tuple[tuple[str, str, Callable[[str], object]], ...]] = (
+    (
+        "dot_segment",
+        "the name holds . or .. between its slashes; write the path out",
+        {".", ".."}.__contains__,
+    ),
     ("git_folder", "the name is that of git's own folder, which runs commands where it lands", _is_git),
     ("bidi_control", "the name holds a character that turns the order of reading", _BIDI.search),
     ("unseen_character", "the name holds a character that nobody sees", _holds_unseen),

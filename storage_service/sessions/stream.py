@@ -161,6 +161,6 @@ async def refuse_past_end(size: int, first: UploadRequest, messages: AsyncIterat
 
 def _out_of_range(offset: int, received: int) -> OffsetOutOfRange:
     return OffsetOutOfRange(
-        f"write_offset {offset} does not fit: {received} bytes are there, go on from there",
+        f"Offset {offset} does not fit: {received} bytes are there, go on from there.",
         metadata={"persisted_size": str(received)},
     )

@@ -217,7 +217,7 @@ def _checked_chunk(request: UploadRequest | UploadChunk, received: int) -> Count
     chunk = _counted(request)
     if request.write_offset > received:
         raise OffsetOutOfRange(
-            f"write_offset {request.write_offset} is past the {received} bytes received",
+            f"Offset {request.write_offset} is past the {received} bytes received.",
             metadata={"persisted_size": str(received)},
         )
     if request.write_offset == received or not len(chunk):

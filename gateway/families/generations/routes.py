@@ -104,6 +104,7 @@ async def upload_generation(call: Call) -> Reply:
 async def import_generations(call: Call) -> Reply:
     """Pull up to 50 generations side by side; one failure spoils no other."""
     body = await read_json(call, BatchBody, limit=BATCH_BYTES)
+    await call.services.limiter.imports(call.principal.subject, len(body.items))
     key = idempotency_key(call)
     request = BatchImportRequest(items=[_import_request(call, item) for item in body.items])
     for number, item in enumerate(request.items):

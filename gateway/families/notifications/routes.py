@@ -16,12 +16,15 @@ from gateway.http.tickets import TICKET_SECONDS
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.feeds import TooSlow
-from strongroom.errors import MalformedRequest
+from strongroom.errors import MalformedRequest, ServiceUnavailable
 
 PATH: Final = "/api/notifications"
 SOCKET_PATH: Final = PATH + "/ws"
 TICKET_PATH: Final = PATH + "/ticket"
 UPGRADE_REQUIRED: Final = 426
+LEAVING: Final = ServiceUnavailable(
+    "This server, or one behind it, is leaving; connect again with the id of the last event."
+)
 RETRY_MS: Final = 2000
 
 routes = Routes("notifications")
@@ -103,9 +106,9 @@ class _EventStream(Reply):
             event = show(response.event)
             text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
             await _send(send, f"id: {event['id']}\nevent: {event['type']}\ndata: {text}\n\n")
-        if (refusal := self._watch.refusal) is not None:
-            told = json.dumps({"code": refusal.reason_name, "detail": refusal.message})
-            await _send(send, f"event: end\ndata: {told}\n\n")
+        why = self._watch.refusal or LEAVING
+        told = json.dumps({"code": why.reason_name, "detail": why.message})
+        await _send(send, f"event: end\ndata: {told}\n\n")
 
 
 async def _send(send: Send, text: str) -> None:

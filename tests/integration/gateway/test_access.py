@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 
@@ -48,6 +49,18 @@ async def test_bad_tokens(gateway: Running, value: str, code: str) -> None:
     response = await gateway.client.get("/api/v1/s3/files", headers={"Authorization": value})
     assert (response.status_code, response.json()["code"]) == (401, code)
     assert response.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("others", [["Basic YTpi"], [""], None], ids=["another", "empty", "the same"])
+@pytest.mark.parametrize("path", ["/api/v1/s3/files", "/api/notifications", "/files"])
+async def test_two_tokens_are_none(gateway: Running, path: str, others: list[str] | None) -> None:
+    good = bearer()["Authorization"]
+    headers = [("Authorization", value) for value in (good, *([good] if others is None else others))]
+    reply = await httpx.AsyncClient(trust_env=False).request(
+        "POST" if path == "/files" else "GET", f"http://{gateway.address}{path}", headers=headers
+    )
+    assert (reply.status_code, reply.json()["code"]) == (401, "TOKEN_INVALID")
+    assert reply.json()["detail"].endswith("Authorization was sent more than once.")
 
 
 async def test_a_token_anywhere_else_does_not_count(gateway: Running) -> None:

@@ -11,7 +11,7 @@ from tests.integration.gateway.harness import Running, bearer, run_gateway
 from tests.integration.gateway.test_limits import LIST, assert_limited, statuses
 
 IMPORT: dict[str, Any] = {"url": "https://example.com/a.png", "type": "text-to-image"}
-BATCH: dict[str, Any] = {"items": [IMPORT] * 2}
+BATCH: dict[str, Any] = {"items": [IMPORT]}
 TUS = {"tus-resumable": "1.0.0", "upload-length": "5"}
 
 
@@ -33,6 +33,20 @@ async def test_imports_begun_in_a_minute(path: str) -> None:
         assert_limited(await begin(gateway, path), "user_imports_begun")
         assert (await begin(gateway, path, "bob")).status_code == found[0]
         assert await statuses(gateway, 2) == [200] * 2  # other requests go on
+
+
+async def test_each_import_of_a_batch_is_one() -> None:
+    async def batch(count: int, sub: str) -> Any:
+        body = {"items": [IMPORT] * count}
+        return await gateway.client.post("/api/generations/batch", json=body, headers=bearer(sub))
+
+    async with run_gateway(user_imports_per_minute=5) as gateway:
+        assert (await batch(3, "alice")).status_code != 429
+        assert_limited(await batch(3, "alice"), "user_imports_begun")  # all of it or nothing
+        assert (await batch(2, "alice")).status_code != 429
+        assert_limited(await begin(gateway, "/api/generations"), "user_imports_begun")
+        assert (await batch(6, "bob")).status_code != 429  # it would be refused for ever
+        assert_limited(await batch(1, "bob"), "user_imports_begun")
 
 
 @pytest.mark.parametrize("path", ["/files", "/api/v1/uploads"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ from strongroom.client.channels import IDEMPOTENT
 from strongroom.metadata.v1 import event_media_service_pb2 as media
 from strongroom.metadata.v1 import file_service_pb2 as files
 from strongroom.metadata.v1 import generation_service_pb2 as generations
+from strongroom.metadata.v1 import notification_service_pb2 as notifications
 from strongroom.metadata.v1 import project_service_pb2 as projects
 from strongroom.metadata.v1 import usage_service_pb2 as usage
 from strongroom.metadata.v1.file_pb2 import File
@@ -48,6 +50,7 @@ ANSWERS: Final[dict[str, Message]] = {
     "SaveProjectArchive": project_pb2.SaveProjectArchiveResponse(),
     "RollbackProject": project_pb2.RollbackProjectResponse(),
     "DeleteProject": project_pb2.DeleteProjectResponse(),
+    "Watch": notifications.WatchResponse(event=notifications.Event(id="1-1-1")),
 }
 Do = Callable[[AsyncClient], Awaitable[Any]]
 
@@ -117,6 +120,20 @@ async def test_a_refusal_is_final(services: Flaky, client: AsyncClient, name: st
     with pytest.raises(errors.InvalidField):
         await (SAFE | UNSAFE)[name](client)
     assert services.calls[name] == 1
+
+
+async def test_a_watch_goes_on_when_a_limit_lets_it(services: Flaky) -> None:
+    """A 17th stream, a flood of others: it waits as long as it was told, and comes again by itself."""
+    services.failures, services.error = 3, errors.RateLimited("too many", retry_after=0.1)
+    told: list[tuple[str, float]] = []
+    policy = replace(QUICK, on_retry=lambda error, pause: told.append((error.reason_name, pause)))
+    async with AsyncClient(services.address, services.address, token=token(), retry=policy) as client:
+        events = client.watch()
+        assert (await anext(events)).id == "1-1-1"
+        assert services.calls["Watch"] == 4
+        await events.aclose()
+    assert [name for name, _ in told] == ["RATE_LIMITED"] * 3
+    assert min(pause for _, pause in told) >= 0.1
 
 
 async def test_a_save_is_sent_anew(services: Flaky, client: AsyncClient, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import stat
+import time
 from collections.abc import AsyncGenerator, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -88,6 +89,7 @@ async def test_sizes_and_sources(
         errors.DeadlineExceeded("slow"),
         errors.Cancelled("shutting down"),
         errors.DatabaseUnavailable("restarts"),
+        errors.RateLimited("too many", retry_after=0.05),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -103,6 +105,23 @@ async def test_goes_on_from_what_is_persisted(
     assert (0, len(DATA)) == seen[0]
     assert {(2 * MIB, len(DATA)), (3 * MIB, len(DATA))} < set(seen)
     assert seen[-1] == (len(DATA), len(DATA))
+
+
+async def test_what_a_limit_refuses_waits_as_long_as_it_was_told(state: State, sessions: Sessions) -> None:
+    """At each of the three calls of a session."""
+    limited = Fault(errors.RateLimited("too many", retry_after=0.3))
+    state.unary_faults = [limited]
+    sessions.write_faults = [limited, None]
+    sessions.get_faults = [limited]
+    told: list[tuple[str, float]] = []
+    policy = replace(QUICK, on_retry=lambda error, pause: told.append((error.reason_name, pause)))
+    async with AsyncClient(sessions.address, "127.0.0.1:1", token=token(), retry=policy) as client:
+        began = time.monotonic()
+        await client.upload_resumable(DATA)
+    assert contents(state) == [DATA]
+    assert [name for name, _ in told] == ["RATE_LIMITED"] * 3
+    assert min(pause for _, pause in told) >= 0.3
+    assert time.monotonic() - began >= 0.9
 
 
 @pytest.mark.parametrize("persisted", [1, MIB - 1, MIB, 3 * MIB + 5, 5 * MIB, 5 * MIB + 16])

@@ -19,6 +19,9 @@ from servicekit.limits.gateway_credential import GatewayCredential
 from servicekit.server import serve_in_process
 from servicekit.telemetry import Metrics
 from strongroom.errors import RateLimited, StrongroomError, from_rpc_error
+from strongroom.metadata.v1.file_pb2 import GENERATION_TYPE_TEXT_TO_IMAGE
+from strongroom.storage.v1.batch_pb2 import BatchImportRequest, BatchImportResponse
+from strongroom.storage.v1.direct_pb2 import ImportFromUrlRequest
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadResponse
 from tests.integration.servicekit.echo import INTERNAL_SECRET, Echo, EchoStub, bearer, settings, token
 
@@ -140,6 +143,44 @@ async def test_what_is_open_at_once(path: str) -> None:
         async with asyncio.timeout(30):
             while (again := await refusal(begin, "alice")) is not None:
                 assert again == OPEN[path]
+
+
+async def test_each_import_of_a_batch_is_one() -> None:
+    path = "/strongroom.storage.v1.StorageService/BatchImport"
+    service, method = path.strip("/").split("/")
+
+    async def import_all(request: BatchImportRequest, context: Any) -> BatchImportResponse:
+        return BatchImportResponse()
+
+    def add(server: aio.Server) -> list[str]:
+        handler = grpc.unary_unary_rpc_method_handler(
+            import_all, BatchImportRequest.FromString, BatchImportResponse.SerializeToString
+        )
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
+        return []
+
+    item = ImportFromUrlRequest(url="https://example.com/a.png")
+    item.spec.target.generation.type = GENERATION_TYPE_TEXT_TO_IMAGE
+    raw = [BatchImportRequest(items=[item] * count).SerializeToString() for count in range(7)]
+    spec = Echo(services=()).spec(limits=CapSettings(user_imports_per_minute=5), add_services=add)
+    async with serve_in_process(spec, settings()) as address, aio.insecure_channel(address) as channel:
+        call = channel.unary_unary(path)
+
+        async def sent(request: bytes, sub: str = "alice") -> str:
+            try:
+                await call(request, metadata=bearer(sub))
+            except aio.AioRpcError as error:
+                return from_rpc_error(error).reason_name
+            return "OK"
+
+        assert [await sent(raw[count]) for count in (3, 3, 2, 1)] == [
+            "OK",
+            "RATE_LIMITED",
+            "OK",
+            "RATE_LIMITED",
+        ]
+        assert [await sent(raw[count], "bob") for count in (6, 1)] == ["OK", "RATE_LIMITED"]
+        assert await sent(b"\xff", "carol") == "MALFORMED_REQUEST"
 
 
 async def refusal(begin: Any, sub: str) -> str | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import struct
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,14 +12,33 @@ import grpc
 import pytest
 from grpc import aio
 
+from benchmarks.attacks.http2 import PREFACE, frame
 from servicekit.context import current_writing
 from servicekit.interceptors import errors
+from servicekit.server import serve_in_process
 from strongroom.errors import DeadlineExceeded, Overloaded, from_rpc_error
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadResponse
 from tests.integration.servicekit.conftest import Serving
-from tests.integration.servicekit.echo import Echo, EchoStub, bearer
+from tests.integration.servicekit.echo import SERVICE, Echo, EchoStub, bearer, settings
+from tests.integration.servicekit.test_http2_floods import (
+    DATA,
+    END_HEADERS,
+    HEADERS,
+    SETTINGS,
+    WINDOW,
+    literal,
+)
 
 ONE = GetUploadRequest(upload_id="u")
+END_STREAM = 1
+REQUEST_HEAD = (
+    (":method", "POST"),
+    (":scheme", "http"),
+    (":path", f"/{SERVICE}/ServerStream"),
+    (":authority", "x"),
+    ("content-type", "application/grpc"),
+    ("te", "trailers"),
+)
 BIG = UploadResponse(url="x" * (1 << 20))
 
 
@@ -83,6 +104,35 @@ async def test_a_reader_that_takes_nothing_is_cut_off(
     assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert isinstance(from_rpc_error(error), DeadlineExceeded)
     assert "took nothing for 0.5 s" in (error.details() or "")
+
+
+@pytest.mark.parametrize(
+    "windows", ["none", "one message", "none of the connection's", "one byte now and then"]
+)
+async def test_a_peer_that_opens_no_window_is_cut_off(windows: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By hand: no client library lets its window be."""
+    monkeypatch.setattr(errors, "ABORT_SECONDS", 0.2)
+    pouring = Pouring("generator")
+    first = {"none": 0, "one message": 1 << 20, "one byte now and then": 0}.get(windows, 1 << 24)
+    head = b"".join(literal(name.encode(), value.encode()) for name, value in (*REQUEST_HEAD, *bearer()))
+    message = ONE.SerializeToString()
+    async with serve_in_process(pouring.spec(), settings(send_idle_seconds=0.5)) as address:
+        reader, writer = await asyncio.open_connection(*address.rsplit(":", 1))
+        writer.write(PREFACE + frame(SETTINGS, 0, struct.pack(">HI", 4, first)))
+        writer.write(frame(HEADERS, 1, head, END_HEADERS))
+        writer.write(frame(DATA, 1, struct.pack(">BI", 0, len(message)) + message, END_STREAM))
+        async with asyncio.timeout(20):
+            while not pouring.ended.is_set():
+                if windows == "one byte now and then":
+                    writer.write(frame(WINDOW, 1, struct.pack(">I", 1)))
+                    assert pouring.sent < 2
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.05):
+                        assert await reader.read(1 << 20) != b"", (
+                            "the connection was closed for all its streams"
+                        )
+        writer.close()
+    assert pouring.sent < 100
 
 
 async def test_a_slow_reader_that_takes_something_is_not(serving: Serving) -> None:

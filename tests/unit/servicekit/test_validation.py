@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import pkgutil
 
+import hypothesis
 import protovalidate
 import pytest
 from google.protobuf.message import Message
-from hypothesis import given
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 import strongroom.metadata.v1
@@ -16,8 +17,19 @@ import strongroom.storage.v1
 from servicekit.interceptors.data_messages import glance_for
 from servicekit.interceptors.validation import MAX_VIOLATIONS, check, request_parser
 from strongroom.errors import InvalidField, MalformedRequest
+from strongroom.metadata.v1.event_media_service_pb2 import Tags, UpdateEventMediaRequest
+from strongroom.metadata.v1.file_service_pb2 import GetFileRequest, ListFilesRequest
+from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1.batch_pb2 import BatchDeleteRequest, BatchImportRequest
-from strongroom.storage.v1.upload_pb2 import ConcatenateUploadsRequest, GetUploadRequest, UploadRequest
+from strongroom.storage.v1.upload_pb2 import (
+    ConcatenateUploadsRequest,
+    CreateUploadRequest,
+    GetUploadRequest,
+    UploadRequest,
+)
+
+ID = "7e57d004-2b97-4e7a-b45f-5387367791cd"
+FILE = UploadTarget(file=FileTarget())
 
 
 def violations(message: Message) -> InvalidField:
@@ -54,6 +66,27 @@ def test_parser() -> None:
     with pytest.raises(MalformedRequest):
         parse(b"\xff\xff")
     assert request_parser(None)(b"raw") == b"raw"
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (GetFileRequest(key="a\0b"), "key"),
+        (ListFilesRequest(prefix="\0"), "prefix"),
+        (ListFilesRequest(user_id="u\0"), "user_id"),
+        (CreateUploadRequest(spec=UploadSpec(target=FILE, filename="a\0.txt")), "spec.filename"),
+        (CreateUploadRequest(spec=UploadSpec(target=FILE, metadata={"a": "\0"})), "spec.metadata"),
+        (UpdateEventMediaRequest(event_id=ID, file_id=ID, tags=Tags(values=["a", "\0"])), "tags.values"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "",
+)
+def test_nul_is_refused_by_the_name_of_its_field(request_: Message, field: str) -> None:
+    raw = request_.SerializeToString()
+    with pytest.raises(InvalidField) as caught:
+        request_parser(type(request_).FromString)(raw)
+    assert (caught.value.field, caught.value.metadata["rule"]) == (field, "string.no_nul")
+    assert caught.value.message == f"{field} holds a NUL character; remove it."
+    assert request_parser(type(request_).FromString, internal=True)(raw) == request_  # told of, not asked for
 
 
 def test_what_a_custom_deserializer_makes_passes_unless_it_is_a_message() -> None:
@@ -95,6 +128,7 @@ def requests() -> list[type[Message]]:
     return found
 
 
+@hypothesis.settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault
 @given(st.data())
 def test_a_glance_never_lets_an_invalid_message_pass(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(requests()))

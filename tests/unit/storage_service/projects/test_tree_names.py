@@ -22,6 +22,14 @@ def test_names_that_are_refused_at_any_depth(rule: str, name: str, around: str) 
     assert caught.value.rule == rule
 
 
+@pytest.mark.parametrize("path", ["./a", "../a", "a/./b", "a/../b", ".", "..", "a/.."])
+def test_dots_are_told_as_such(path: str) -> None:
+    """The reader of ZIPs has words of its own for them, before this."""
+    with pytest.raises(NameRefused) as caught:
+        check_portable(path)
+    assert caught.value.rule == "dot_segment"
+
+
 @pytest.mark.parametrize("name", HONEST)
 def test_names_that_are_taken(name: str) -> None:
     check_portable(name)
