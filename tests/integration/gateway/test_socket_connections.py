@@ -31,10 +31,12 @@ class Silence:
     def end(self) -> None:
         self._over.set()
 
-    async def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> Silence:
+        return self
+
+    async def __anext__(self) -> Any:
         await self._over.wait()
-        for nothing in ():
-            yield nothing
+        raise StopAsyncIteration
 
 
 @pytest.fixture

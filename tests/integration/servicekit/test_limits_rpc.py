@@ -164,7 +164,7 @@ async def test_each_import_of_a_batch_is_one() -> None:
     raw = [BatchImportRequest(items=[item] * count).SerializeToString() for count in range(7)]
     spec = Echo(services=()).spec(limits=CapSettings(user_imports_per_minute=5), add_services=add)
     async with serve_in_process(spec, settings()) as address, aio.insecure_channel(address) as channel:
-        call = channel.unary_unary(path)
+        call: Any = channel.unary_unary(path)
 
         async def sent(request: bytes, sub: str = "alice") -> str:
             try:
