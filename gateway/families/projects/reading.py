@@ -1,14 +1,16 @@
-"""A project as JSON, written while its files are read: a few files in memory at a time, never the whole
-tree.
+"""A project as JSON, written while its files are read: a client that takes nothing makes the gateway hold
+less than a MiB of it, whatever the files are.
 """
 
 from __future__ import annotations
 
 import asyncio
 import base64
+import codecs
 import json
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any, Final
 
 from grpc import aio
@@ -22,9 +24,12 @@ from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
 from strongroom.metadata.v1.project_service_pb2 import ListProjectFilesRequest
 from strongroom.storage.v1.download_pb2 import DownloadRequest, ProjectFileName
 
-#: Files read ahead. Each may be 10 MiB, most are some KiB: what is read ahead is bounded by bytes, too.
+#: Files read ahead, and their bytes together.
 AHEAD: Final = 8
-AHEAD_BYTES: Final = 12 << 20
+AHEAD_BYTES: Final = 512 << 10
+#: A longer file is never held whole. Whether it is text decides how it begins, and its last byte may decide
+#: that: it is read twice.
+WHOLE_BYTES: Final = 256 << 10
 
 
 class ProjectReply(Reply):
@@ -38,17 +43,33 @@ class ProjectReply(Reply):
         self._files = files
 
     async def send_to(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - a Reply's signature
-        """Send head, files and tail."""
-        await send({"type": "http.response.start", "status": 200, "headers": self.headers})
-        if scope["method"] != "HEAD":
-            head, tail = self._frame()
-            await _write(send, head)
-            separator = ""
-            async for file, content in self._contents():
-                await _write(send, separator + _file_json(file, content))
-                separator = ","
-            await _write(send, tail)
+        """Send head, files and tail. The first file is asked for before: its failure still has a status."""
+        start = {"type": "http.response.start", "status": 200, "headers": self.headers}
+        if scope["method"] == "HEAD":
+            await send(start)
+        else:
+            async with aclosing(self._pieces()) as pieces:
+                piece = await anext(pieces)
+                await send(start)
+                await _write(send, piece)
+                async for piece in pieces:
+                    await _write(send, piece)
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _pieces(self) -> AsyncGenerator[str]:
+        """The whole answer."""
+        before, tail = self._frame()
+        async with aclosing(self._contents()) as contents:
+            async for file, content in contents:
+                if content is not None:
+                    yield before + _file_json(file, content)
+                else:
+                    async with aclosing(self._long_file(file)) as pieces:
+                        async for piece in pieces:
+                            yield before + piece
+                            before = ""
+                before = ","
+        yield tail if self._files else before + tail
 
     def _frame(self) -> tuple[str, str]:
         project = self._project
@@ -62,41 +83,104 @@ class ProjectReply(Reply):
         head = _dump({"success": True, "project": start})
         return head[:-2] + ',"files":[', '],"metadata":' + _dump(metadata) + "}}"
 
-    async def _contents(self) -> AsyncIterator[tuple[ProjectFile, bytes]]:
-        """Files with their bytes, in order, some read ahead."""
-        ahead: deque[tuple[ProjectFile, asyncio.Task[bytes]]] = deque()
+    async def _contents(self) -> AsyncGenerator[tuple[ProjectFile, bytes | None]]:
+        """Files with their bytes, in order, some read ahead. None: too long for that."""
+        ahead: deque[tuple[ProjectFile, asyncio.Task[bytes] | None]] = deque()
         waiting = deque(self._files)
         held = 0
         try:
             while waiting or ahead:
-                while waiting and len(ahead) < AHEAD and (not ahead or held < AHEAD_BYTES):
+                while waiting and len(ahead) < AHEAD and held + _held(waiting[0]) <= AHEAD_BYTES:
                     file = waiting.popleft()
-                    held += file.size_bytes
-                    ahead.append((file, asyncio.create_task(self._content(file))))
+                    held += _held(file)
+                    ahead.append((file, asyncio.create_task(self._content(file)) if _held(file) else None))
                 file, reading = ahead.popleft()
-                content = await reading
-                held -= file.size_bytes
-                yield file, content
+                yield file, (await reading if reading is not None else None)
+                held -= _held(file)
         finally:
             for _, reading in ahead:
-                reading.cancel()
+                if reading is not None:
+                    reading.cancel()
 
     async def _content(self, file: ProjectFile) -> bytes:
+        async with aclosing(self._messages(file)) as messages:
+            return b"".join([data async for data in messages])
+
+    async def _messages(self, file: ProjectFile) -> AsyncGenerator[bytes]:
+        """The bytes of a file as they come."""
         name = ProjectFileName(slug=self._project.slug, path=file.path, version=self._version)
         storage = self._call.services.storage
         rpc: Any = storage.download(
             self._call, DownloadRequest(project_file=name, user_id=self._call.user_id())
         )
-        pieces = []
         try:
             with self._call.client.cancels(rpc):
                 message = await storage.first(rpc)
                 while message is not aio.EOF:
-                    pieces.append(bytes(message.data))
+                    data, message = bytes(message.data), None  # not both, for as long as the client takes
+                    yield data
+                    del data
                     message = await rpc.read()
         except aio.AioRpcError as error:
             raise storage.error(error) from None
-        return b"".join(pieces)
+        finally:
+            rpc.cancel()
+
+    async def _long_file(self, file: ProjectFile) -> AsyncGenerator[str]:
+        """As ``_file_json``, piece by piece."""
+        coder = _Text() if await self._is_text(file) else _Base64()
+        yield f'{{"path":{_dump(file.path)},"content":"'
+        async with aclosing(self._messages(file)) as messages:
+            async for data in messages:
+                for begin in range(0, len(data), WHOLE_BYTES):
+                    yield coder.coded(data[begin : begin + WHOLE_BYTES])
+        yield coder.coded(b"", final=True) + f'","encoding":"{coder.name}"'
+        yield ',"executable":true}' if file.executable else "}"
+
+    async def _is_text(self, file: ProjectFile) -> bool:
+        decode = _Text()
+        async with aclosing(self._messages(file)) as messages:
+            try:
+                async for data in messages:
+                    decode.coded(data)
+                decode.coded(b"", final=True)
+            except UnicodeDecodeError:
+                return False
+        return True
+
+
+class _Text:
+    """UTF-8 as the inside of a JSON string, piece by piece. Raises UnicodeDecodeError."""
+
+    name: Final = "utf-8"
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+
+    def coded(self, data: bytes, *, final: bool = False) -> str:
+        return _dump(self._decoder.decode(data, final))[1:-1]
+
+
+class _Base64:
+    """Base64, piece by piece."""
+
+    name: Final = "base64"
+
+    def __init__(self) -> None:
+        self._left = b""
+
+    def coded(self, data: bytes, *, final: bool = False) -> str:
+        data = self._left + data
+        whole = len(data) if final else len(data) // 3 * 3
+        self._left = data[whole:]
+        return base64.b64encode(data[:whole]).decode("ascii")
+
+
+def _held(file: ProjectFile) -> int:
+    """What reading ``file`` ahead would hold; 0 for what is not read ahead. An empty one costs a call all the
+    same.
+    """
+    return max(1, file.size_bytes) if file.size_bytes <= WHOLE_BYTES else 0
 
 
 async def list_files(call: Call, slug: str, version: int) -> tuple[list[ProjectFile], int]:
