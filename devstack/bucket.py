@@ -12,6 +12,8 @@ from devstack.errors import DevstackError
 from devstack.settings import ExternalS3
 from devstack.stackfile import S3Entry
 
+_DENIED = ("401", "403", "AccessDenied")
+
 
 def client(entry: S3Entry) -> Any:
     """A boto3 S3 client for the embedded store; ignores proxies and profiles of the caller's environment."""
@@ -45,8 +47,10 @@ def ensure(entry: S3Entry) -> None:
         ) from error
 
 
-def check_external(s3: ExternalS3) -> None:
-    """Raise DevstackError, saying what to mend, unless the bucket of an external store answers."""
+def check_external(s3: ExternalS3) -> str:
+    """Raise DevstackError, saying what to mend, unless the bucket of an external store answers and keeps
+    versions. Returns a warning, or nothing.
+    """
     session = boto3.session.Session(
         aws_access_key_id=s3.access_key or None,
         aws_secret_access_key=s3.secret_key or None,
@@ -57,16 +61,39 @@ def check_external(s3: ExternalS3) -> None:
     try:
         store = session.client("s3", endpoint_url=s3.endpoint, config=config, verify=s3.verify_ssl)
         store.head_bucket(Bucket=s3.bucket)
+        return _versioning(store, s3)
     except ClientError as error:
         raise DevstackError(_refusal(str(error.response["Error"]["Code"]), s3.bucket, s3.endpoint)) from error
     except BotoCoreError as error:
         raise DevstackError(f"the S3 server {s3.endpoint} cannot be used: {error}") from error
 
 
+def _versioning(store: Any, s3: ExternalS3) -> str:
+    try:
+        status = store.get_bucket_versioning(Bucket=s3.bucket).get("Status")
+    except ClientError as error:
+        code = str(error.response["Error"]["Code"])
+        if code in _DENIED:
+            return "this key may not ask whether the bucket keeps versions: allow s3:GetBucketVersioning"
+        raise DevstackError(
+            f"{s3.endpoint} has no S3 Versioning ({code}), without which projects and files at a path are"
+            " refused and the stack is never ready: use a store that has it, or unset AWS_S3_ENDPOINT_URL and"
+            " AWS_S3_BUCKET for the embedded one"
+        ) from error
+    if status == "Enabled":
+        return ""
+    raise DevstackError(
+        f"S3 Versioning of the bucket {s3.bucket} is {'suspended' if status else 'off'}: without it projects"
+        " and files at a path are refused, and the stack is never ready. Turn it on: strongroom bucket init,"
+        f" or aws s3api put-bucket-versioning --bucket {s3.bucket} --versioning-configuration Status=Enabled"
+        f" --endpoint-url {s3.endpoint}"
+    )
+
+
 def _refusal(code: str, bucket: str, endpoint: str) -> str:
     if code in ("404", "NoSuchBucket"):
         return f"the bucket {bucket} does not exist at {endpoint}: create it, or set AWS_S3_BUCKET to another"
-    if code in ("401", "403", "AccessDenied"):
+    if code in _DENIED:
         return (
             f"{endpoint} denies access to the bucket {bucket}: check AWS_ACCESS_KEY_ID, "
             "AWS_SECRET_ACCESS_KEY, AWS_REGION and the permissions of that key"

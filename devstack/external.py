@@ -81,9 +81,8 @@ class ExternalPostgres:
 class ExternalStore:
     """The server of AWS_S3_ENDPOINT_URL, and the bucket in it; neither is changed."""
 
-    warning = ""
-
     def __init__(self, settings: ExternalS3) -> None:
+        self.warning = ""
         self._settings = settings
 
     def initialise(self) -> None:
@@ -94,8 +93,8 @@ class ExternalStore:
         return []
 
     def prepare(self) -> None:
-        """See that the bucket answers. Raises DevstackError with what to do."""
-        bucket.check_external(self._settings)
+        """See that the bucket answers and keeps versions. Raises DevstackError with what to do."""
+        self.warning = bucket.check_external(self._settings)
 
     def entry(self, pids: list[int]) -> S3Entry:
         """The `s3` part of stack.json."""

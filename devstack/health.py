@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import urllib.error
 import urllib.request
 
@@ -40,16 +41,26 @@ def http_ok(url: str) -> Probe:
     return probe
 
 
-def http_answer(url: str) -> Explain:
-    """The beginning of what a GET is answered with, as one line."""
+def readiness(url: str) -> Explain:
+    """Which checks of the gateway's /readyz fail, as one line; or how else it answers."""
 
     def explain() -> str:
         status, text = _get(url)
-        return (
-            f"{url} answers {status} {' '.join(text.split())[:500]}" if status else f"{url} does not answer"
-        )
+        if not status:
+            return f"{url} does not answer"
+        failing = ", ".join(f"{name}: {state}" for name, state in _failing(text).items())
+        if failing:
+            return f"{failing}; `strongroom doctor` says how to mend it"
+        return f"{url} answers {status} {' '.join(text.split())[:500]}"
 
     return explain
+
+
+def _failing(text: str) -> dict[str, object]:
+    try:
+        return {name: state for name, state in json.loads(text)["checks"].items() if state != "ok"}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
 
 
 def _get(url: str) -> tuple[int, str]:

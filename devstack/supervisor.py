@@ -19,6 +19,9 @@ _TICK_SECONDS = 0.1
 _FIRST_DELAY_SECONDS = 0.2
 _LONGEST_DELAY_SECONDS = 10.0
 _STEADY_SECONDS = 30.0
+#: A start that takes longer says what it waits for; then again, now and then.
+_SLOW_SECONDS = 10.0
+_SLOW_AGAIN_SECONDS = 30.0
 
 #: A process that ends so often in a row before it is ready won't get better by itself.
 MOST_FAILURES = 6
@@ -70,6 +73,7 @@ class Supervisor:
         """
         for service in services:
             running = self._running[service.name]
+            slow = running.began + _SLOW_SECONDS
             while not _is_ready(running):
                 self._interrupts.check()
                 if (code := running.process.poll()) is not None:
@@ -81,6 +85,9 @@ class Supervisor:
                 if time.monotonic() - running.began > service.ready_seconds:
                     late = f"was not ready after {service.ready_seconds:.0f} s{_stranger(service)}"
                     raise StartFailedError(_failure(service.command, f"{late} {service.explain()}".rstrip()))
+                if time.monotonic() > slow and (why := service.explain()):
+                    self._say(running, f"is not ready yet: {why}")
+                    slow = time.monotonic() + _SLOW_AGAIN_SECONDS
                 self._interrupts.wait(_TICK_SECONDS)
             running.ready = True
 

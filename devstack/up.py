@@ -132,7 +132,7 @@ class StackRun:
         metadata = self._command(METADATA, self._programs.metadata, values)
         storage = self._command(STORAGE, self._programs.storage, values)
         gateway = self._command(GATEWAY, self._programs.gateway, values)
-        explain = health.http_answer(f"{url}/readyz")
+        explain = health.readiness(f"{url}/readyz")
         return [
             Service(
                 metadata,

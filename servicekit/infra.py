@@ -15,14 +15,31 @@ from grpc_channelz.v1 import channelz, channelz_pb2  # type: ignore[import-untyp
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 from grpc_reflection.v1alpha import reflection, reflection_pb2  # type: ignore[import-untyped]
 
+from servicekit.probes import REASON
+
 REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
+
+
+class ReasonedHealth(health.aio.HealthServicer):  # type: ignore[misc]  # no types published
+    """Answers of Check carry the word that says why a dependency does not work (``REASON``)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reasons: dict[str, str] = {}
+
+    async def Check(
+        self, request: health_pb2.HealthCheckRequest, context: aio.ServicerContext[object, object]
+    ) -> health_pb2.HealthCheckResponse:
+        if reason := self.reasons.get(request.service):
+            context.set_trailing_metadata(((REASON, reason),))
+        return await super().Check(request, context)
 
 
 class Infra:
     """Health per service and for the whole (``""``); reflection and channelz where they are wanted."""
 
     def __init__(self, *, channelz: bool, reflection: bool = True) -> None:
-        self._health = health.aio.HealthServicer()
+        self._health = ReasonedHealth()
         self._channelz = channelz
         self._reflection = reflection
 
@@ -40,10 +57,11 @@ class Infra:
         for name in ("", *services):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
-    async def report(self, name: str, serving: bool) -> None:
-        """Set the health of a dependency."""
+    async def report(self, name: str, found: bool | str) -> None:
+        """Set the health of a dependency: whether it works, or the word that says why not."""
         status = health_pb2.HealthCheckResponse
-        await self._health.set(name, status.SERVING if serving else status.NOT_SERVING)
+        self._health.reasons[name] = found if isinstance(found, str) else ""
+        await self._health.set(name, status.SERVING if found is True else status.NOT_SERVING)
 
     async def not_serving(self) -> None:
         """Tell everybody who asks or watches that the process is leaving; for good."""

@@ -12,8 +12,11 @@ from typing import Final
 
 import structlog
 
-Probe = Callable[[], Awaitable[bool]]
+Probe = Callable[[], Awaitable[bool | str]]
+"""True when the dependency works; else False, or one word that says why not."""
 
+#: Trailing metadata of grpc.health.v1's Check, beside NOT_SERVING: one word, e.g. `bucket_missing`.
+REASON: Final = "x-strongroom-reason"
 EVERY_SECONDS: Final = 3.0
 AT_MOST_SECONDS: Final = 5.0
 
@@ -23,7 +26,9 @@ log = structlog.get_logger(__name__)
 class Probes:
     """Runs ``probes`` (health name → coroutine function) until ``aclose`` and reports each answer."""
 
-    def __init__(self, probes: Mapping[str, Probe], report: Callable[[str, bool], Awaitable[None]]) -> None:
+    def __init__(
+        self, probes: Mapping[str, Probe], report: Callable[[str, bool | str], Awaitable[None]]
+    ) -> None:
         self._probes = probes
         self._report = report
         self._tasks: list[asyncio.Task[None]] = []

@@ -36,7 +36,7 @@ from storage_service.objectstore.errors import StoreError
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.s3.options import S3Options
 from storage_service.objectstore.s3.store import S3ObjectStore, open_s3_store
-from storage_service.objectstore.values import BucketState
+from storage_service.objectstore.values import BucketState, VersioningStatus
 from storage_service.projects.assembly import ProjectParts, Projects
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.settler import KeySettler
@@ -245,7 +245,7 @@ class Process:
         finally:
             await app.aclose()
 
-    async def _s3_answers(self) -> bool:
+    async def _s3_answers(self) -> bool | str:
         if self._app is None:
             return False
         found = await self._app.store.check()
@@ -253,10 +253,13 @@ class Process:
             self._bucket_state = found.state
             tell = log.info if found.ok else log.error
             tell("bucket", state=found.state.name.lower(), advice="" if found.ok else found.message)
-        return found.ok
+        return found.ok or found.state.value
 
-    async def _keeps_versions(self) -> bool:
-        return self._app is not None and await self._app.gate.is_on()
+    async def _keeps_versions(self) -> bool | str:
+        if self._app is None:
+            return False
+        status = await self._app.gate.status()
+        return status is VersioningStatus.ENABLED or status.value
 
     async def _is_believed(self) -> bool:
         return self._app is not None and await self._app.internal_calls.works()

@@ -13,6 +13,7 @@ from grpc import StatusCode, aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]  # no types published
 
 from gateway.upstream.backend import Backend
+from servicekit.probes import REASON
 
 OK: Final = "ok"
 #: What the services repeat in the background; each reports its own heartbeat.
@@ -65,14 +66,15 @@ class Readiness:
 
     async def _over(self, channel: aio.Channel, check: Check) -> str:
         stub = health_pb2_grpc.HealthStub(channel)
+        call = stub.Check(health_pb2.HealthCheckRequest(service=check.service), timeout=self._seconds)
         try:
-            answer = await stub.Check(
-                health_pb2.HealthCheckRequest(service=check.service), timeout=self._seconds
-            )
+            answer = await call
         except aio.AioRpcError as error:
             return _why(check, error.code())
-        serving: bool = answer.status == health_pb2.HealthCheckResponse.SERVING
-        return OK if serving else f"{check.backend.name} says it does not work"
+        if answer.status == health_pb2.HealthCheckResponse.SERVING:
+            return OK
+        reason = dict(await call.trailing_metadata()).get(REASON)
+        return f"{check.backend.name} says {reason or 'it does not work'}"
 
 
 def _why(check: Check, code: StatusCode) -> str:

@@ -59,15 +59,15 @@ class VersioningGate:
             raise not_versioned(status)
         self._trusted_until = time.monotonic() + TRUSTED_SECONDS
 
-    async def is_on(self) -> bool:
+    async def status(self) -> VersioningStatus:
         """For readiness. A store that does not answer is another check's business."""
         try:
             await self.check()
         except BucketNotVersioned:
-            return False
+            return self._told or VersioningStatus.OFF
         except StrongroomError as error:
             log.info("bucket_versioning_unknown", reason=error.reason_name)
-        return True
+        return VersioningStatus.ENABLED
 
     async def check_target(self, target: UploadTarget) -> None:
         """As ``check``, for targets whose attempts share a key."""

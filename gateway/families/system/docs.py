@@ -15,7 +15,8 @@ TEXT = "What runs the gateway. No token is asked for."
 
 _CHECKS = (
     "storage, metadata, postgres, s3, versioning (of the bucket), internal (storage is believed by metadata),"
-    " each loop of the services: `ok`, or why not."
+    " each loop of the services: `ok`, or why not (s3, versioning: the"
+    " bucket's state, e.g. `storage_service says bucket_missing`)."
 )
 
 

@@ -17,6 +17,8 @@ MEND = {
     "metadata": "start metadata_service, or correct STRONGROOM_METADATA_ADDRESS of the gateway",
     "postgres": "look at metadata_service's log, and at the database it is set to",
     "s3": "look at storage_service's log, and at the bucket it is set to",
+    "versioning": "turn S3 Versioning of the bucket on: strongroom bucket init",
+    "internal": "give storage_service and metadata_service the same STRONGROOM_INTERNAL_SECRET",
 }
 
 

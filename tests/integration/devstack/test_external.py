@@ -5,14 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+from botocore.exceptions import ClientError
 
 from devstack import bucket, infra, roles
 from devstack.datadir import Secrets
 from devstack.errors import DevstackError
-from devstack.external import ExternalPostgres
+from devstack.external import ExternalPostgres, ExternalStore
+from devstack.settings import ExternalS3
 from tests.integration.devstack.conftest import StartStack
 
 MakeLogin = Callable[[str], str]
@@ -43,6 +46,19 @@ def prepared(url: str, folder: Path) -> ExternalPostgres:
     database = ExternalPostgres(url, Secrets(folder / "secrets.json"))
     database.prepare()
     return database
+
+
+def external_s3(servers: infra.Infra) -> ExternalS3:
+    s3 = servers.s3
+    return ExternalS3(
+        endpoint=s3.endpoint,
+        bucket=s3.bucket,
+        region=s3.region,
+        access_key=s3.access_key,
+        secret_key=s3.secret_key,
+        session_token="",
+        verify_ssl=True,
+    )
 
 
 def login_of(dsn: str) -> str:
@@ -118,7 +134,9 @@ def test_an_unreachable_server_is_one_line_without_the_password(tmp_path: Path, 
 
 
 def test_the_stack_runs_on_external_servers_alone(servers: infra.Infra, start_stack: StartStack) -> None:
-    bucket.client(servers.s3).create_bucket(Bucket="elsewhere")
+    s3 = bucket.client(servers.s3)
+    s3.create_bucket(Bucket="elsewhere")
+    s3.put_bucket_versioning(Bucket="elsewhere", VersioningConfiguration={"Status": "Enabled"})
     theirs = servers.storage_environ() | {"AWS_S3_BUCKET": "elsewhere"}
     running = start_stack(STRONGROOM_DATABASE_URL=servers.owner_dsn, **theirs)
     stack = running.wait_up()
@@ -147,6 +165,53 @@ def test_an_external_s3_with_the_embedded_database(servers: infra.Infra, start_s
     stack = start_stack(**servers.storage_environ()).wait_up()
     assert stack["s3"]["pids"] == []
     assert stack["postgres"]["pid"] > 0
+
+
+@pytest.mark.parametrize(("status", "word"), [("", "off"), ("Suspended", "suspended")])
+def test_a_bucket_that_keeps_no_versions_is_explained(
+    servers: infra.Infra, start_stack: StartStack, status: str, word: str
+) -> None:
+    """Before anything of ours is started, and left as it is."""
+    name, s3 = f"versions-{word}", bucket.client(servers.s3)
+    s3.create_bucket(Bucket=name)
+    if status:
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": status})
+    theirs = servers.storage_environ() | {"AWS_S3_BUCKET": name, "STRONGROOM_DATABASE_URL": servers.owner_dsn}
+    running = start_stack(**theirs)
+    last = running.wait_failed().splitlines()[-1]
+    assert f"S3 Versioning of the bucket {name} is {word}" in last
+    assert "strongroom bucket init" in last
+    command = re.search(r"aws (s3api put-bucket-versioning .*)", last)
+    assert command is not None
+    assert f"--bucket {name}" in command[1]
+    assert running.starts("storage") == []
+    assert s3.get_bucket_versioning(Bucket=name).get("Status", "") == status
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "words"),
+    [("AccessDenied", 403, "s3:GetBucketVersioning"), ("NotImplemented", 501, "has no S3 Versioning")],
+)
+def test_a_store_that_does_not_say_whether_it_keeps_versions(
+    servers: infra.Infra, monkeypatch: pytest.MonkeyPatch, code: str, status: int, words: str
+) -> None:
+    external = ExternalStore(external_s3(servers))
+    external.prepare()
+    assert external.warning == ""
+
+    def answer(store: object, call: str, parameters: object) -> object:
+        if call == "HeadBucket":
+            return {}
+        error: Any = {"Error": {"Code": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(error, call)
+
+    monkeypatch.setattr("botocore.client.BaseClient._make_api_call", answer)
+    if code == "AccessDenied":
+        external.prepare()
+        assert words in external.warning
+    else:
+        with pytest.raises(DevstackError, match=words):
+            external.prepare()
 
 
 @pytest.mark.parametrize(

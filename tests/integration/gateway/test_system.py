@@ -68,6 +68,17 @@ async def test_readyz_when_one_is_not(gateway: Running, name: str, side: str, se
     assert name in response.json()["detail"]
 
 
+@pytest.mark.parametrize(("name", "reason"), [("s3", "bucket_missing"), ("versioning", "suspended")])
+async def test_readyz_tells_the_bucket_s_state(gateway: Running, name: str, reason: str) -> None:
+    health = gateway.backends.storage_health
+    health.reasons[f"strongroom.{name}"] = reason
+    await health.set(f"strongroom.{name}", NOT_SERVING)
+    checks = (await gateway.client.get("/readyz")).json()["checks"]
+    assert {key: value for key, value in checks.items() if value != "ok"} == {
+        name: f"storage_service says {reason}"
+    }
+
+
 async def test_readyz_and_files_while_a_service_is_gone(gateway: Running) -> None:
     assert gateway.backends.storage_server is not None
     await gateway.backends.storage_server.stop(0)

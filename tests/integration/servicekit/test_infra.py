@@ -16,6 +16,7 @@ from grpc_channelz.v1 import channelz_pb2, channelz_pb2_grpc  # type: ignore[imp
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 from grpc_reflection.v1alpha import reflection_pb2  # type: ignore[import-untyped]
 
+from servicekit.probes import REASON, Probe
 from servicekit.server import ServerSpec, serve_in_process
 from strongroom.storage.v1 import storage_service_pb2_grpc
 from strongroom.storage.v1.storage_service_pb2 import DESCRIPTOR
@@ -108,17 +109,29 @@ async def test_health_reports_dependencies_by_name() -> None:
     async def up() -> bool:
         return True
 
-    probes = {"test.up": up, "test.down": down, "test.broken": broken}
+    async def unversioned() -> str:
+        return "off"
+
+    probes: dict[str, Probe] = {
+        "test.up": up,
+        "test.down": down,
+        "test.broken": broken,
+        "test.versions": unversioned,
+    }
     watched = ServerSpec("storage_service", "127.0.0.1:0", add_storage, probes=probes)
     async with (
         serve_in_process(watched, settings()) as address,
         aio.insecure_channel(address) as channel,
     ):
         stub = health_pb2_grpc.HealthStub(channel)
-        answers = [await stub.Check(health_pb2.HealthCheckRequest(service=name)) for name in ("", *probes)]
+        calls = [stub.Check(health_pb2.HealthCheckRequest(service=name)) for name in ("", *probes)]
+        answers = await asyncio.gather(*calls)
+        reasons = [dict(await call.trailing_metadata()).get(REASON) for call in calls]
+    assert reasons == [None, None, None, None, "off"]
     states = health_pb2.HealthCheckResponse
     assert [answer.status for answer in answers] == [
         states.SERVING, states.SERVING, states.NOT_SERVING, states.NOT_SERVING,
+        states.NOT_SERVING,
     ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -17,7 +18,11 @@ class Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200 if self.path == "/ok" else 503)
         self.end_headers()
-        self.wfile.write(b'{"s3":\n "unreachable"}')
+        checks = {"metadata": "ok", "s3": "storage says bucket_missing", "versioning": "off"}
+        if self.path == "/readyz":
+            self.wfile.write(json.dumps({"checks": checks}).encode())
+        else:
+            self.wfile.write(b'{"s3":\n "unreachable"}')
 
 
 @pytest.fixture
@@ -38,8 +43,14 @@ def test_only_200_is_ready(url: str) -> None:
 
 
 def test_what_is_not_ready_is_quoted_in_one_line(url: str) -> None:
-    assert health.http_answer(f"{url}/readyz")() == f'{url}/readyz answers 503 {{"s3": "unreachable"}}'
-    assert health.http_answer("http://127.0.0.1:1/")() == "http://127.0.0.1:1/ does not answer"
+    assert health.readiness(f"{url}/other")() == f'{url}/other answers 503 {{"s3": "unreachable"}}'
+    assert health.readiness("http://127.0.0.1:1/")() == "http://127.0.0.1:1/ does not answer"
+
+
+def test_the_checks_that_fail_are_named(url: str) -> None:
+    assert health.readiness(f"{url}/readyz")() == (
+        "s3: storage says bucket_missing, versioning: off; `strongroom doctor` says how to mend it"
+    )
 
 
 def test_a_grpc_server_that_is_not_there_is_not_ready() -> None:

@@ -119,6 +119,17 @@ def test_a_child_that_is_never_ready_fails_the_start(stage: Stage) -> None:
         stage.supervisor.wait_ready([service])
 
 
+def test_a_slow_start_says_what_it_waits_for(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("devstack.supervisor._SLOW_SECONDS", 0.2)
+    command = stage.command("import time; time.sleep(600)")
+    service = Service(
+        command, lambda: bool(stage.said), "here", explain=lambda: "versioning: off", title="child"
+    )
+    stage.supervisor.start([service])
+    stage.supervisor.wait_ready([service])
+    assert stage.said == ["child is not ready yet: versioning: off"]
+
+
 def test_a_command_that_takes_too_long_is_ended(stage: Stage) -> None:
     with pytest.raises(StartFailedError, match="did not end within"):
         stage.supervisor.run_once(stage.command("import time; time.sleep(600)"), 0.3)

@@ -118,10 +118,10 @@ async def test_probes_go_on_whatever_the_probe_or_its_report_does(
     monkeypatch: pytest.MonkeyPatch, probe: Callable[[], asyncio.Future[bool]]
 ) -> None:
     monkeypatch.setattr(probes, "EVERY_SECONDS", 0.0)
-    reports: list[bool] = []
+    reports: list[bool | str] = []
     enough = asyncio.Event()
 
-    async def report(_: str, healthy: bool) -> None:
+    async def report(_: str, healthy: bool | str) -> None:
         reports.append(healthy)
         if len(reports) == 4:
             enough.set()

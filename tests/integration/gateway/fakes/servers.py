@@ -12,6 +12,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[i
 from gateway.upstream.readiness import METADATA_LOOPS, STORAGE_LOOPS
 from servicekit.auth import Authenticator
 from servicekit.drain import Drain
+from servicekit.infra import ReasonedHealth
 from servicekit.interceptors import AuthPolicy, build_interceptors
 from servicekit.options import server_options
 from servicekit.settings import CommonSettings
@@ -36,7 +37,7 @@ class Backends:
     storage_address: str = ""
     metadata_address: str = ""
     storage_server: aio.Server | None = None
-    storage_health: health.aio.HealthServicer = field(default_factory=health.aio.HealthServicer)
+    storage_health: ReasonedHealth = field(default_factory=ReasonedHealth)
     metadata_health: health.aio.HealthServicer = field(default_factory=health.aio.HealthServicer)
 
 

@@ -45,10 +45,10 @@ async def test_paths_are_refused_and_others_are_not_asked_for(status: Versioning
     assert bucket.asked == 0
     with pytest.raises(BucketNotVersioned, match="path"):
         await gate.check_target(PATH)
-    assert not await gate.is_on()
+    assert await gate.status() is status
     bucket.status = VersioningStatus.ENABLED
     await gate.check_target(PATH)
-    assert await gate.is_on()
+    assert await gate.status() is VersioningStatus.ENABLED
 
 
 async def test_a_reply_without_a_version_ends_the_trust() -> None:
@@ -65,7 +65,7 @@ async def test_a_reply_without_a_version_ends_the_trust() -> None:
 
 async def test_a_store_that_does_not_answer() -> None:
     gate = VersioningGate(Status(StoreTimeout()))
-    assert await gate.is_on()  # its own check says that it does not answer
+    assert await gate.status() is VersioningStatus.ENABLED  # its own check says that it does not answer
     with pytest.raises(ObjectStoreUnavailable):
         await gate.check_target(PATH)
 
