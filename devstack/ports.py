@@ -9,6 +9,7 @@ import random
 import socket
 from pathlib import Path
 
+from devstack import reservations
 from devstack.errors import PortTakenError
 from devstack.stackfile import write_private_json
 
@@ -38,7 +39,14 @@ def is_open(port: int) -> bool:
 
 
 def require_free(port: int, owner: str, variable: str) -> None:
-    """Raise PortTakenError, naming port, holder and the variable to set, unless the port is free."""
+    """Raise PortTakenError, naming port, holder and the variable to set, unless the port is free. It is kept
+    for this process.
+    """
+    if not reservations.is_ours(port) and not reservations.reserve(port, owner):
+        raise PortTakenError(
+            f"port {port}, wanted for {owner}, is kept by another stack{holder_of(port)}: "
+            f"stop that stack, or set {variable} to a free port"
+        )
     if not is_free(port):
         raise PortTakenError(
             f"port {port}, wanted for {owner}, is taken{holder_of(port)}: "
@@ -92,17 +100,28 @@ class KeptPorts:
         self._kept: dict[str, int] = json.loads(path.read_text()) if path.exists() else {}
 
     def get(self, name: str) -> int:
-        """The port of this name: the kept one when free, otherwise a new one (written down at once)."""
+        """The port of this name: the kept one when free, otherwise a new one (written down at once). No other
+        stack takes it as long as this process lives.
+        """
         kept = self._kept.get(name)
-        if kept is None or not is_free(kept):
+        if kept is None or not self._take(kept):
             self.change(name)
         return self._kept[name]
 
     def change(self, name: str) -> None:
         """Choose another free port for this name."""
         for port in random.sample(_CHOICE, 200):
-            if port not in self._kept.values() and is_free(port):
+            if port not in self._kept.values() and self._take(port):
                 self._kept[name] = port
                 write_private_json(self._path, self._kept)
                 return
         raise PortTakenError(f"no free port between {_CHOICE.start} and {_CHOICE.stop} was found for {name}")
+
+    def _take(self, port: int) -> bool:
+        """Keep it from others, if it is free."""
+        if not reservations.reserve(port, str(self._path.resolve())):
+            return False
+        if is_free(port):
+            return True
+        reservations.release(port)
+        return False
