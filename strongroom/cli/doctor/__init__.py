@@ -20,6 +20,8 @@ from strongroom.cli.doctor.setup import look_at_setup
 from strongroom.cli.problems import ExitCode
 from strongroom.cli.session import Session
 from strongroom.cli.settings import client_settings
+from strongroom.client.settings import ClientSettings
+from strongroom.client.tokens import Tokens
 
 
 async def doctor(
@@ -39,7 +41,7 @@ async def doctor(
     looks: list[Callable[[], Awaitable[list[Finding]]]] = [
         lambda: _now(look_at_setup(settings, env)),
         lambda: look_at_services(settings),
-        lambda: look_at_gateway(gateway_url, env),
+        lambda: _gateway(gateway_url, env, settings),
         lambda: asyncio.to_thread(look_at_s3, env),
         lambda: asyncio.to_thread(look_at_postgres, env),
     ]
@@ -49,6 +51,10 @@ async def doctor(
             session.output.result(line(finding), finding.as_dict())
             failed = failed or finding.status is Status.FAIL
     return ExitCode.FAILED if failed else ExitCode.OK
+
+
+async def _gateway(url: str | None, env: dict[str, str], settings: ClientSettings) -> list[Finding]:
+    return await look_at_gateway(url, env, await Tokens(settings.token).current())
 
 
 async def _now(findings: list[Finding]) -> list[Finding]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
+from strongroom.cli.doctor.certificates import look_at_certificate
 from strongroom.cli.doctor.findings import Finding, fail, ok, warn
-from strongroom.client.settings import DEFAULT_GATEWAY_URL, read_stack
+from strongroom.cli.doctor.proxy import look_at_buffering
+from strongroom.client.settings import DEFAULT_GATEWAY_URL, Tls, read_stack
 
 if TYPE_CHECKING:
     from httpx import Response
@@ -22,8 +25,12 @@ MEND = {
 }
 
 
-async def look_at_gateway(url: str | None, environ: Mapping[str, str]) -> list[Finding]:
-    """``/healthz``, then ``/readyz`` with its details. A gateway that nobody named may be missing."""
+async def look_at_gateway(
+    url: str | None, environ: Mapping[str, str], token: str | None = None
+) -> list[Finding]:
+    """``/healthz``, then ``/readyz`` with its details, and the way there. A gateway that nobody named may be
+    missing.
+    """
     named = url or environ.get("STRONGROOM_GATEWAY_URL")
     if not named and (stack := read_stack(environ)):
         named = stack.gateway_url
@@ -35,7 +42,7 @@ async def look_at_gateway(url: str | None, environ: Mapping[str, str]) -> list[F
             alive = await http.get(f"{base}/healthz")
             ready = await http.get(f"{base}/readyz")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        return [_silent(base, error, required=named is not None)]
+        return [await _certificate(base) or _silent(base, error, required=named is not None)]
     if alive.status_code != 200:
         return [
             fail(
@@ -44,7 +51,14 @@ async def look_at_gateway(url: str | None, environ: Mapping[str, str]) -> list[F
                 "is this the gateway? look at its log",
             )
         ]
-    return [ok("gateway", f"alive at {base}"), *_readiness(ready)]
+    return [ok("gateway", f"alive at {base}"), *_readiness(ready), *await look_at_buffering(base, token)]
+
+
+async def _certificate(base: str) -> Finding | None:
+    url = urlsplit(base)
+    if url.scheme != "https" or url.hostname is None:
+        return None
+    return await look_at_certificate("gateway", url.hostname, url.port or 443, Tls())
 
 
 def _silent(base: str, error: Exception, *, required: bool) -> Finding:

@@ -12,6 +12,29 @@ from strongroom.cli.doctor.findings import Finding, fail, ok, warn
 from strongroom.cli.doctor.optional import load
 
 MIGRATE = "python -m metadata_service migrate (with STRONGROOM_MIGRATION_DATABASE_URL)"
+RIGHTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+#: metadata_service's own default, and what it holds beside its pool: LISTEN, and who notifies.
+DEFAULT_POOL_MAX, BESIDE_THE_POOL = 16, 2
+MOST_SHOWN = 5
+_MISSING_RIGHTS = """
+SELECT 'schema public', 'USAGE' WHERE NOT has_schema_privilege('public', 'USAGE')
+UNION ALL
+SELECT tables.relname, wanted.privilege
+FROM pg_class AS tables, unnest(%(rights)s::text[]) AS wanted (privilege)
+WHERE tables.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'public') AND tables.relkind = 'r'
+    AND (tables.relname <> 'alembic_version' OR wanted.privilege = 'SELECT')
+    AND NOT has_table_privilege(tables.oid, wanted.privilege)
+ORDER BY 1, 2
+"""
+#: What the server keeps for superusers and reserved roles is nobody's. A limit of -1 is none.
+_ROOM = """
+SELECT least(
+    (SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END)::int
+     FROM pg_settings
+     WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')),
+    (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
+    (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database()))
+"""
 _REVISION = re.compile(r"^(revision|down_revision)\b[^=]*=\s*(?:[\"']([^\"']+)[\"']|None)", re.MULTILINE)
 
 
@@ -26,7 +49,7 @@ def look_at_postgres(environ: Mapping[str, str]) -> list[Finding]:
         return [warn("Postgres itself", "psycopg is not installed here", hint)]
     try:
         with psycopg.connect(_plain(url), connect_timeout=5, autocommit=True) as connection:
-            return _examine(connection, psycopg.Error)
+            return _examine(connection, psycopg.Error, environ)
     except psycopg.Error as error:
         mend = "is STRONGROOM_DATABASE_URL right, and does the server let this machine in (pg_hba.conf)?"
         return [fail("Postgres", _first_line(error), mend)]
@@ -37,16 +60,49 @@ def _plain(url: str) -> str:
     return re.sub(r"^postgres(?:ql)?\+\w+://", "postgresql://", url)
 
 
-def _examine(connection: Any, expected: type[Exception]) -> list[Finding]:
+def _examine(connection: Any, expected: type[Exception], environ: Mapping[str, str]) -> list[Finding]:
     info = connection.info
     version = f"{info.server_version // 10000}.{info.server_version % 10000}"
     findings = [ok("Postgres", f"{version} at {info.host}:{info.port}, database {info.dbname}")]
     if connection.execute("SELECT pg_is_in_recovery()").fetchone()[0]:
         mend = "set STRONGROOM_DATABASE_URL to the primary"
         findings.append(fail("Postgres role", "this is a read-only replica", mend))
-    findings.append(_role(connection))
-    findings.append(_migrations(connection, expected))
+    rights = _rights(connection)
+    findings += [_role(connection), *rights, _connections(connection, environ)]
+    if not rights:  # the same command mends both
+        findings.append(_migrations(connection, expected))
     return findings
+
+
+def _rights(connection: Any) -> list[Finding]:
+    """What the migration grants and the role has not; nothing when it has all."""
+    missing = [
+        f"{right} on {table}"
+        for table, right in connection.execute(_MISSING_RIGHTS, {"rights": list(RIGHTS)}).fetchall()
+    ]
+    if not missing:
+        return []
+    shown = ", ".join(missing[:MOST_SHOWN]) + (" …" if len(missing) > MOST_SHOWN else "")
+    mend = f"run {MIGRATE} again: it grants them to the role of STRONGROOM_DATABASE_URL"
+    return [fail("Postgres rights", f"the role lacks {shown}", mend)]
+
+
+def _connections(connection: Any, environ: Mapping[str, str]) -> Finding:
+    """Whether the server has room for the pools of all replicas."""
+    text = environ.get("STRONGROOM_DATABASE_POOL_MAX", "")
+    pool = int(text) if text.isdecimal() else DEFAULT_POOL_MAX
+    each = pool + BESIDE_THE_POOL
+    (room,) = connection.execute(_ROOM).fetchone()
+    detail = f"{room} for this role; one metadata_service takes up to {each}"
+    mend = (
+        "raise max_connections (or the connection limit of the role or database), or set"
+        f" STRONGROOM_DATABASE_POOL_MAX to less than {pool}"
+    )
+    if room < each:
+        return fail("Postgres connections", detail, mend)
+    if room < 2 * each:
+        return warn("Postgres connections", f"{detail}: a second one has no room", mend)
+    return ok("Postgres connections", f"{detail}: room for {room // each}")
 
 
 def _role(connection: Any) -> Finding:

@@ -8,11 +8,12 @@ from uuid import uuid4
 import grpc
 
 from strongroom import errors
-from strongroom.cli.doctor.findings import Finding, fail, ok, warn
+from strongroom.cli.doctor.certificates import look_at_certificate
+from strongroom.cli.doctor.findings import Finding, Status, fail, ok, warn
 from strongroom.cli.doctor.internal import bucket_of, look_at_internal_calls
 from strongroom.client.async_client import AsyncClient
-from strongroom.client.channels import make_channel
-from strongroom.client.settings import ClientSettings
+from strongroom.client.channels import make_channel, uses_tls
+from strongroom.client.settings import ClientSettings, Tls
 
 SERVING, NOT_SERVING = 1, 2
 TIMEOUT_SECONDS = 5.0
@@ -21,6 +22,10 @@ S3_MEND = (
     "look at AWS_S3_ENDPOINT_URL, AWS_S3_BUCKET, the region and the credentials of "
     "storage_service; its log says which; "
     "with those set here and boto3 installed, the doctor looks itself"
+)
+VERSIONING_MEND = (
+    "turn S3 Versioning on: strongroom bucket init, or aws s3api put-bucket-versioning --bucket NAME"
+    " --versioning-configuration Status=Enabled"
 )
 POSTGRES_MEND = (
     "look at STRONGROOM_DATABASE_URL of metadata_service and at the server it names; "
@@ -39,11 +44,15 @@ async def look_at_services(settings: ClientSettings) -> list[Finding]:
         channel = make_channel(address, settings, whatever_its_health=True)
         try:
             process = await _process(channel, name, address)
+            if process.status is Status.FAIL and uses_tls(address, settings):
+                process = await _certificate(name, address, settings) or process
             findings.append(process)
             if process.mend == "":
                 found = await _backing(channel, f"{behind}, says {name}", backing, mend)
                 said = await bucket_of(settings) if found.mend and behind == "S3" else None
                 findings.append(said or found)
+                if behind == "S3":
+                    findings += await _versioning(channel)
         finally:
             await channel.close()
     if all(not finding.mend for finding in findings):
@@ -51,6 +60,18 @@ async def look_at_services(settings: ClientSettings) -> list[Finding]:
         if not findings[-1].mend:
             findings += await look_at_internal_calls(settings)
     return findings
+
+
+async def _versioning(channel: grpc.aio.Channel) -> list[Finding]:
+    """Nothing when it is on, or not reported."""
+    try:
+        status = await check_health(channel, "strongroom.versioning")
+    except grpc.aio.AioRpcError:
+        return []
+    if status == SERVING:
+        return []
+    detail = "the bucket keeps no versions: projects and files at a path are refused"
+    return [fail("S3 versioning, says storage_service", detail, VERSIONING_MEND)]
 
 
 async def _process(channel: grpc.aio.Channel, name: str, address: str) -> Finding:
@@ -74,6 +95,14 @@ async def _process(channel: grpc.aio.Channel, name: str, address: str) -> Findin
             name, f"answers at {address}, but is not serving", "it is starting or stopping; look at its log"
         )
     return ok(name, f"serving at {address}, {took:.0f} ms")
+
+
+async def _certificate(name: str, address: str, settings: ClientSettings) -> Finding | None:
+    host, _, port = address.rsplit("/", 1)[-1].rpartition(":")
+    if address.startswith("unix:") or not port.isdecimal():
+        return None
+    tls = settings.tls if isinstance(settings.tls, Tls) else Tls()
+    return await look_at_certificate(name, host.strip("[]"), int(port), tls)
 
 
 async def _backing(channel: grpc.aio.Channel, check: str, service: str, mend: str) -> Finding:

@@ -95,6 +95,7 @@ def test_what_the_gateway_sees_is_told(shell: Shell) -> None:
     ("service", "check", "mend"),
     [
         ("strongroom.s3", "S3, says storage_service", "AWS_S3_BUCKET"),
+        ("strongroom.versioning", "S3 versioning, says storage_service", "put-bucket-versioning"),
         ("strongroom.postgres", "Postgres, says metadata_service", "STRONGROOM_DATABASE_URL"),
         ("", "storage_service", "look at its log"),
     ],
@@ -239,7 +240,9 @@ def test_an_s3_that_is_not_there(aws: dict[str, str]) -> None:
 def test_a_database_that_is_as_it_should_be(database: Logins) -> None:
     findings = look_at_postgres({"STRONGROOM_DATABASE_URL": database.app})
     assert {finding.status for finding in findings} == {Status.OK}, findings
-    assert [finding.check for finding in findings] == ["Postgres", "Postgres role", "Postgres migrations"]
+    assert [finding.check for finding in findings] == [
+        "Postgres", "Postgres role", "Postgres connections", "Postgres migrations",
+    ]  # fmt: skip
     assert "at head" in findings[-1].detail
 
 

@@ -14,10 +14,13 @@ from cryptography.x509.oid import NameOID
 
 
 class Authority:
-    """Signs certificates for 127.0.0.1 and writes them, with their keys, below ``folder``."""
+    """Signs certificates for 127.0.0.1 and writes them, with their keys, below ``folder``. ``hours``: from
+    when until when they hold, from now.
+    """
 
     def __init__(self, folder: Path, name: str = "ca") -> None:
         self.folder = folder
+        self.hours = (-1, 1)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         certificate = self._signed(self._name, self._key.public_key(), ca=True)
@@ -35,7 +38,7 @@ class Authority:
         return paths
 
     def _signed(self, subject: x509.Name, key: ec.EllipticCurvePublicKey, *, ca: bool) -> x509.Certificate:
-        now = dt.datetime.now(dt.UTC)
+        now, (begin, end) = dt.datetime.now(dt.UTC), self.hours
         names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
         return (
             x509.CertificateBuilder()
@@ -43,8 +46,8 @@ class Authority:
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - dt.timedelta(hours=1))
-            .not_valid_after(now + dt.timedelta(hours=1))
+            .not_valid_before(now + dt.timedelta(hours=begin))
+            .not_valid_after(now + dt.timedelta(hours=end))
             .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
             .add_extension(names, critical=False)
             .sign(self._key, hashes.SHA256())

@@ -75,6 +75,7 @@ async def _start(state: State, servers: list[grpc.aio.Server], storage_port: int
         health_pb2_grpc.add_HealthServicer_to_server(found[name], server)
         await found[name].set("", SERVING)
         await found[name].set(f"strongroom.{backing}", SERVING)
+        await found[name].set("strongroom.versioning", SERVING)
     ports = [
         server.add_insecure_port(f"127.0.0.1:{port}")
         for server, port in zip(servers, (storage_port, 0), strict=True)

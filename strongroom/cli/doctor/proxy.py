@@ -1,0 +1,102 @@
+"""Whether what lies between here and the gateway passes bytes on as they come, in both directions.
+
+Two requests by hand: a client library would wait for the end of its own body before it looks at the answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from typing import Final
+from urllib.parse import urlsplit
+
+from strongroom.cli.doctor.findings import Finding, fail, ok
+
+TIMEOUT_SECONDS: Final = 5.0
+EVENTS, BODIES = "events through the gateway", "uploads through the gateway"
+EVENTS_MEND: Final = (
+    "let the proxy before the gateway pass answers on as they come (nginx: proxy_buffering off, or heed"
+    " X-Accel-Buffering)"
+)
+BODIES_MEND: Final = (
+    "let the proxy before the gateway pass bodies on as they come (nginx: proxy_request_buffering off,"
+    " client_max_body_size 0)"
+)
+
+
+async def look_at_buffering(base: str, token: str | None) -> list[Finding]:
+    """Events need ``token``. Nothing when the gateway can't be spoken to: other checks say so."""
+    looks = [_bodies(base), *([_events(base, token)] if token else [])]
+    return [finding for finding in await asyncio.gather(*looks) if finding is not None]
+
+
+async def _events(base: str, token: str) -> Finding | None:
+    """An event stream begins with a line at once, and then may be silent."""
+    head = _head(
+        base, "GET", "/api/notifications", f"Authorization: Bearer {token}", "Accept: text/event-stream"
+    )
+    answer = await _answer(base, head, b"\n\n")
+    if answer is None:
+        return None
+    if answer and b"text/event-stream" not in answer.lower():
+        return None  # refused, and other checks say why
+    if b"retry:" not in answer:
+        return fail(
+            EVENTS, f"the first line of a stream has not come after {TIMEOUT_SECONDS:.0f} s", EVENTS_MEND
+        )
+    return ok(EVENTS, "come at once")
+
+
+async def _bodies(base: str) -> Finding | None:
+    """Nobody's upload is refused as soon as its head is there, whatever is still to come."""
+    head = _head(base, "POST", "/api/v1/s3/upload", "Content-Type: text/plain", "Content-Length: 1000000")
+    answer = await _answer(base, head + b"begin", b"\r\n")
+    if answer is None:
+        return None
+    if not answer:
+        return fail(BODIES, "something holds bodies back until they are whole", BODIES_MEND)
+    return ok(BODIES, "are passed on as they come")
+
+
+def _head(base: str, method: str, path: str, *fields: str) -> bytes:
+    url = urlsplit(base)
+    lines = [
+        f"{method} {url.path.rstrip('/')}{path} HTTP/1.1",
+        f"Host: {url.netloc.rpartition('@')[2]}",
+        *fields,
+    ]
+    return "".join(f"{line}\r\n" for line in [*lines, ""]).encode()
+
+
+async def _answer(base: str, request: bytes, end: bytes) -> bytes | None:
+    """What has come in time up to ``end`` behind the head; empty: nothing. None: no connection."""
+    received = b""
+    try:
+        async with _connection(base) as (reader, writer):
+            writer.write(request)
+            await writer.drain()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TIMEOUT_SECONDS):
+                    while end not in received and (more := await reader.read(65536)):
+                        received += more
+    except (OSError, ValueError, TimeoutError):
+        return received or None
+    return received
+
+
+@contextlib.asynccontextmanager
+async def _connection(base: str) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    url = urlsplit(base)
+    secure = url.scheme == "https"
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        reader, writer = await asyncio.open_connection(
+            url.hostname,
+            url.port or (443 if secure else 80),
+            ssl=ssl.create_default_context() if secure else None,
+        )
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()

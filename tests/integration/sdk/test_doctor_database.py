@@ -1,0 +1,67 @@
+"""The doctor on the database's role: its rights, and the connections that are left for it."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from strongroom.cli.doctor.findings import Finding, Status
+from strongroom.cli.doctor.postgres import look_at_postgres
+from tests.databases import Logins
+
+
+def found(database: Logins, check: str, **environ: str) -> Finding | None:
+    findings = look_at_postgres({"STRONGROOM_DATABASE_URL": database.app, **environ})
+    return next((finding for finding in findings if finding.check == check), None)
+
+
+def role_of(database: Logins) -> sql.Identifier:
+    return sql.Identifier(psycopg.conninfo.conninfo_to_dict(database.app)["user"] or "")
+
+
+def run(database: Logins, query: str) -> None:
+    with psycopg.connect(database.superuser, autocommit=True) as connection:
+        connection.execute(
+            sql.SQL(query).format(role=role_of(database), database=sql.Identifier(connection.info.dbname))
+        )
+
+
+@pytest.mark.parametrize(
+    ("query", "told"),
+    [
+        ("REVOKE DELETE ON events FROM {role}", "DELETE on events"),
+        ("REVOKE INSERT, UPDATE ON blobs FROM {role}", "INSERT on blobs, UPDATE on blobs"),
+        ("REVOKE ALL ON projects FROM {role}", "DELETE on projects, INSERT on projects, SELECT on projects"),
+        ("REVOKE SELECT ON alembic_version FROM {role}", "SELECT on alembic_version"),
+        ("REVOKE USAGE ON SCHEMA public FROM {role}, PUBLIC", "USAGE on schema public"),
+    ],
+)
+def test_rights_that_the_role_lacks(database: Logins, query: str, told: str) -> None:
+    assert found(database, "Postgres rights") is None
+    run(database, query)
+    finding = found(database, "Postgres rights")
+    assert finding is not None
+    assert finding.status is Status.FAIL
+    assert told in finding.detail
+    assert "metadata_service migrate" in finding.mend
+
+
+@pytest.mark.parametrize(
+    ("limit", "pool", "status"),
+    [(17, "16", Status.FAIL), (30, "16", Status.WARN), (36, "16", Status.OK), (30, "200", Status.FAIL)],
+)
+def test_pools_that_are_too_large(database: Logins, limit: int, pool: str, status: Status) -> None:
+    run(database, f"ALTER DATABASE {{database}} CONNECTION LIMIT {limit}")
+    finding = found(database, "Postgres connections", STRONGROOM_DATABASE_POOL_MAX=pool)
+    assert finding is not None
+    assert finding.status is status
+    assert f"{limit} for this role" in finding.detail
+    assert status is Status.OK or "STRONGROOM_DATABASE_POOL_MAX" in finding.mend
+
+
+def test_a_pool_beyond_max_connections(database: Logins) -> None:
+    ((most,),) = database.rows("SELECT setting::int FROM pg_settings WHERE name = 'max_connections'")
+    finding = found(database, "Postgres connections", STRONGROOM_DATABASE_POOL_MAX=str(most - 2))
+    assert finding is not None
+    assert (finding.status, "max_connections" in finding.mend) == (Status.FAIL, True)
