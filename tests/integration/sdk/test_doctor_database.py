@@ -17,7 +17,7 @@ def found(database: Logins, check: str, **environ: str) -> Finding | None:
 
 
 def role_of(database: Logins) -> sql.Identifier:
-    return sql.Identifier(psycopg.conninfo.conninfo_to_dict(database.app)["user"] or "")
+    return sql.Identifier(str(psycopg.conninfo.conninfo_to_dict(database.app)["user"]))
 
 
 def run(database: Logins, query: str) -> None:
