@@ -2,14 +2,16 @@
 --data-dir D`.
 
 They run below a supervisor process of their own, which stops when its starter closes it or dies, kill -9
-included.
+included; or, where a FIFO is named as `lifeline`, when nobody holds that open for writing any more.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -39,9 +41,12 @@ class InfraState:
 
 
 class Infra:
-    """A running Postgres and S3. `close()` stops them; the data stays."""
+    """A running Postgres and S3. `close()` stops them; the data stays.
 
-    def __init__(self, data: DataDir, process: subprocess.Popen[bytes]) -> None:
+    Without a `process` they are somebody else's, and `close()` leaves them alone.
+    """
+
+    def __init__(self, data: DataDir, process: subprocess.Popen[bytes] | None) -> None:
         self._data = data
         self._process = process
         state = self.state()
@@ -65,6 +70,8 @@ class Infra:
 
     def close(self) -> None:
         """Stop both servers and wait until they are gone."""
+        if self._process is None:
+            return
         try:
             self._process.communicate(timeout=_STOP_SECONDS)  # closes its standard input, the lifeline
         except subprocess.TimeoutExpired:
@@ -78,8 +85,11 @@ class Infra:
         self.close()
 
 
-def start(data_dir: Path) -> Infra:
+def start(data_dir: Path, environ: Mapping[str, str] | None = None, lifeline: Path | None = None) -> Infra:
     """Bring up embedded Postgres and S3 in `data_dir` (made when missing; what it holds is used again).
+
+    `environ` adds to this process's environment: a server that its variables name replaces the embedded one.
+    With a `lifeline` the servers outlive this process; see the module.
 
     Raises StartFailedError with what was printed. Several may run side by side in different directories.
     """
@@ -87,20 +97,30 @@ def start(data_dir: Path) -> Infra:
     data.create()
     output = data.log("infra")
     argv = [sys.executable, "-m", "devstack", "infra", "--data-dir", str(data.root), "--lifeline"]
+    # Opened without waiting for a writer: where all have gone, the servers stop at once.
+    stdin = subprocess.PIPE if lifeline is None else os.open(lifeline, os.O_RDONLY | os.O_NONBLOCK)
     with output.open("wb") as log:
         process = subprocess.Popen(
             argv,
-            stdin=subprocess.PIPE,
+            env={**os.environ, **(environ or {})},
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=log,
             cwd=_CHECKOUT,
             start_new_session=True,
         )
+    if lifeline is not None:
+        os.close(stdin)
     ready = process.stdout.readline() if process.stdout else b""
     if ready.strip() != b"ready":
         process.communicate()
         raise StartFailedError(f"the test servers did not start:\n{output.read_text()}")
     return Infra(data, process)
+
+
+def find(data_dir: Path) -> Infra:
+    """The servers that another process has started in `data_dir`. Raises DevstackError where none run."""
+    return Infra(DataDir(data_dir), None)
 
 
 def s3_environ(s3: S3Entry) -> dict[str, str]:

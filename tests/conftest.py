@@ -1,19 +1,19 @@
-"""Servers once per pytest process, and databases that cost a copy instead of a migration."""
+"""Servers once per run, and databases that cost a copy instead of a migration."""
 
 from __future__ import annotations
 
-import itertools
 import logging
+import uuid
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 
 from devstack import infra
-from tests.databases import Logins
-
-_TEMPLATE = "metadata_template"
-_numbers = itertools.count(1)
+from tests.databases import TEMPLATE, Logins, migrated_template
+from tests.servers import Run, of_run
 
 
 def _is_of_this_loop(record: logging.LogRecord) -> bool:
@@ -36,11 +36,39 @@ structlog.configure(
 )
 
 
+_run = pytest.StashKey[Run]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that was started, and not its workers, is the one whose end is the end of the servers."""
+    if not hasattr(config, "workerinput"):
+        config.stash[_run] = Run()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of pytest-xdist where the run keeps what its processes share."""
+    node.workerinput["strongroom_run"] = str(node.config.stash[_run].folder)
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """After the last test of all workers."""
+    if run := config.stash.get(_run, None):
+        run.close()
+
+
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[infra.Infra]:
-    """Embedded Postgres and S3 of this pytest process."""
-    with infra.start(tmp_path_factory.mktemp("servers")) as running:
-        yield running
+def run_folder(pytestconfig: pytest.Config) -> Path:
+    """What all processes of this run share."""
+    if run := pytestconfig.stash.get(_run, None):
+        return run.folder
+    return Path(pytestconfig.workerinput["strongroom_run"])  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="session")
+def servers(run_folder: Path) -> infra.Infra:
+    """Embedded Postgres and S3, of all processes of this run: use a database and a bucket of your own."""
+    return of_run(run_folder)
 
 
 @pytest.fixture(scope="session")
@@ -50,19 +78,15 @@ def empty_database(servers: infra.Infra) -> Logins:
 
 
 @pytest.fixture(scope="session")
-def database_template(empty_database: Logins) -> Logins:
-    """A migrated database without rows, to be copied."""
-    from metadata_service.db.migrate import migrate
-
-    template = empty_database.create(_TEMPLATE)
-    migrate(template.migration_settings())
-    return template
+def database_template(servers: infra.Infra) -> Logins:
+    """A migrated database without rows, to be copied; never to be connected to."""
+    return migrated_template(servers)
 
 
 @pytest.fixture
 def database(empty_database: Logins, database_template: Logins) -> Iterator[Logins]:
     """A migrated database of this test's own."""
-    made = empty_database.create(f"test_{next(_numbers)}", template=_TEMPLATE)
+    made = empty_database.create(f"test_{uuid.uuid4().hex}", template=TEMPLATE)
     yield made
     made.drop()
 
@@ -70,6 +94,6 @@ def database(empty_database: Logins, database_template: Logins) -> Iterator[Logi
 @pytest.fixture(scope="module")
 def module_database(empty_database: Logins, database_template: Logins) -> Iterator[Logins]:
     """A migrated database that the tests of a module share; each works with owners of its own."""
-    made = empty_database.create(f"module_{next(_numbers)}", template=_TEMPLATE)
+    made = empty_database.create(f"module_{uuid.uuid4().hex}", template=TEMPLATE)
     yield made
     made.drop()

@@ -171,7 +171,10 @@ class RunningStack:
 
 
 def start_stack(data_dir: Path, env: Mapping[str, str] | None = None) -> RunningStack:
-    """Bring a stack up with `env` on top of ``FAST_DRAIN`` and ``NO_LIMITS``; old data is used again."""
+    """Bring a stack up with `env` on top of ``FAST_DRAIN`` and ``NO_LIMITS``; old data is used again.
+
+    It starts a Postgres and an S3 server unless ``env`` names others (``tests.shared_stack``).
+    """
     stack = RunningStack(data_dir, {**FAST_DRAIN, **NO_LIMITS, **(env or {})})
     try:
         stack.wait_up()

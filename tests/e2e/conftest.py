@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 import httpx
 import pytest
 
+from devstack import infra
 from devstack.stackfile import S3Entry
 from tests.e2e.pages import Pages, serving
 from tests.faults.checker import Checker
 from tests.integration.importing.origin import Origin, running_origin
-from tests.stack import RunningStack, start_stack
+from tests.shared_stack import shared_stack
+from tests.stack import RunningStack
 
 Login = Callable[..., httpx.Client]
 
@@ -32,14 +34,16 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
 
 
 @pytest.fixture(scope="session")
-def stack(origin: Origin, pages: Pages, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+def stack(
+    servers: infra.Infra, origin: Origin, pages: Pages, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningStack]:
     """Everything runs; users are told apart by name only, so take new ones (``somebody``)."""
     env = {
         "STRONGROOM_IMPORT_ALLOW_HOSTS": origin.authority,
         "STRONGROOM_CORS_ORIGINS": pages.origin,
         "MAX_FILE_SIZE": str(1 << 20),
     }
-    with start_stack(tmp_path_factory.mktemp("e2e") / "data", env) as running:
+    with shared_stack(servers, tmp_path_factory.mktemp("e2e") / "data", env) as running:
         yield running
 
 

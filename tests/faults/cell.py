@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -20,8 +18,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import psutil
-import psycopg
-from psycopg import sql
 
 from devstack import bucket, environment, health
 from devstack.command import Probe, log_tail
@@ -29,11 +25,12 @@ from devstack.environment import GATEWAY, METADATA, STORAGE, Addresses, StackVal
 from devstack.infra import Infra
 from devstack.ports import HOST, KeptPorts
 from devstack.stackfile import S3Entry
+from tests.databases import TEMPLATE, Logins, migrated_template
 from tests.faults.checker import Checker
 from tests.faults.forkserver import Child, ForkServer
 from tests.faults.s3_proxy import S3Proxy
 from tests.faults.tcp_proxy import PostgresProxy
-from tests.stack import CHECKOUT, FAST_DRAIN, NO_LIMITS, clean_environ, until, user_token
+from tests.stack import FAST_DRAIN, NO_LIMITS, clean_environ, until, user_token
 
 Service = Literal["gateway", "storage", "metadata"]
 SERVICES: Final[tuple[Service, ...]] = ("metadata", "storage", "gateway")
@@ -73,7 +70,8 @@ class Cell:
             **_SMALL_PARTS,
             **(env or {}),
         }
-        _make_database(infra.postgres_superuser_dsn, name)
+        migrated_template(infra)
+        Logins(infra.postgres_superuser_dsn, infra.owner_dsn, infra.app_dsn).create(name, template=TEMPLATE)
         self._store = replace(infra.s3, bucket=name)
         bucket.ensure(self._store)
         self.checker = Checker(_at(infra.postgres_superuser_dsn, name), self._store)
@@ -243,34 +241,6 @@ class Cell:
             internal_secret=_INTERNAL_SECRET,
             embedded_database=True,
             embedded_s3=True,
-        )
-
-
-def migrate(infra: Infra) -> None:
-    """Bring the database of the servers up to date; ``Cell`` copies it."""
-    env = clean_environ() | {
-        "STRONGROOM_DATABASE_URL": infra.app_dsn,
-        "STRONGROOM_MIGRATION_DATABASE_URL": infra.owner_dsn,
-        "STRONGROOM_JWT_SECRET": _JWT_SECRET,
-        "STRONGROOM_INTERNAL_SECRET": _INTERNAL_SECRET,
-    }
-    argv = [sys.executable, "-m", "metadata_service", "migrate"]
-    done = subprocess.run(argv, env=env, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _make_database(superuser_dsn: str, name: str) -> None:
-    """A copy of the migrated database, under another name."""
-    template = urlsplit(superuser_dsn).path.lstrip("/")
-    with psycopg.connect(_at(superuser_dsn, "postgres"), autocommit=True) as connection:
-        owner = connection.execute(
-            "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = %s", (template,)
-        ).fetchone()
-        assert owner is not None, f"there is no database {template}"
-        connection.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
-                *map(sql.Identifier, (name, template, owner[0]))
-            )
         )
 
 

@@ -1,21 +1,15 @@
-"""A cell (database, bucket, three services) once per module, on the servers of the pytest process."""
+"""A cell (database, bucket, three services) once per module, on the servers of the run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import pytest
 
 from devstack import infra
-from tests.faults.cell import Cell, migrate
+from tests.faults.cell import Cell
 from tests.faults.forkserver import ForkServer
-
-
-@pytest.fixture(scope="session")
-def migrated(servers: infra.Infra) -> infra.Infra:
-    """Postgres and S3, with a migrated database for cells to copy."""
-    migrate(servers)
-    return servers
 
 
 @pytest.fixture(scope="session")
@@ -28,17 +22,24 @@ def forks() -> Iterator[ForkServer]:
 
 @pytest.fixture(scope="module")
 def cell(
-    migrated: infra.Infra,
+    servers: infra.Infra,
     forks: ForkServer,
     tmp_path_factory: pytest.TempPathFactory,
     request: pytest.FixtureRequest,
 ) -> Iterator[Cell]:
-    """The services of this module; its ``CELL_ENV`` adds to their environment."""
-    name = request.module.__name__.rpartition(".")[2].removeprefix("test_").replace("_", "-")
-    env = getattr(request.module, "CELL_ENV", None)
-    running = Cell(migrated, forks, name, tmp_path_factory.mktemp(name), env)
-    yield running
-    running.stop()
+    """The services of this module; its ``CELL_ENV`` adds to their environment.
+
+    A module that ends its Postgres says ``OWN_POSTGRES = True``: everybody else is on the one of the run.
+    """
+    path = request.module.__name__.removeprefix("tests.faults.")
+    name = path.replace("test_", "").replace("_", "-").replace(".", "-")
+    folder = tmp_path_factory.mktemp(name)
+    with ExitStack() as own:
+        if getattr(request.module, "OWN_POSTGRES", False):
+            servers = own.enter_context(infra.start(folder / "servers", servers.storage_environ()))
+        running = Cell(servers, forks, name, folder, getattr(request.module, "CELL_ENV", None))
+        yield running
+        running.stop()
 
 
 @pytest.fixture(autouse=True)

@@ -12,6 +12,7 @@ from tests.faults.client import LARGE, delete, new_upload, put, read, repeat_unt
 from tests.faults.points import COMMITS, Commit
 from tests.stack import until
 
+OWN_POSTGRES = True
 _log: dict[Commit, Upload] = {}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -64,7 +65,7 @@ def migrated(module_database: Logins) -> Iterator[sa.Connection]:
 @pytest.fixture(scope="module")
 def created(empty_database: Logins) -> Iterator[Logins]:
     """A database made from the tables in code, without migrations."""
-    made = empty_database.create("created_from_tables")
+    made = empty_database.create(f"created_{uuid.uuid4().hex}")
     with connect(made.owner) as connection:
         metadata.create_all(connection)
         connection.commit()

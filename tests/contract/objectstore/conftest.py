@@ -12,7 +12,7 @@ from devstack import infra
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.s3.options import S3Options
 from storage_service.objectstore.s3.store import S3ObjectStore, open_s3_store
-from tests.contract.objectstore.backends import ALL
+from tests.contract.objectstore.backends import ALL, PLAIN, VERSIONED
 from tests.doubles.memory_store import MemoryObjectStore
 
 MIB = 1 << 20
@@ -78,8 +78,8 @@ def opened_moto(moto_endpoint: S3Endpoint) -> Iterator[Opened]:
 
 
 def _open_buckets(endpoint: S3Endpoint) -> Iterator[Opened]:
-    plain = open_s3_store(endpoint.options("contract-plain"))
-    versioned = open_s3_store(endpoint.options("contract-versioned"))
+    plain = open_s3_store(endpoint.options(PLAIN))
+    versioned = open_s3_store(endpoint.options(VERSIONED))
 
     async def prepare() -> None:
         await plain.setup.create()

@@ -13,6 +13,7 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.s3.options import S3Options
 from storage_service.objectstore.s3.store import S3ObjectStore, open_s3_store
 from storage_service.objectstore.values import BucketDiagnosis, BucketState
+from tests.contract.objectstore.backends import PLAIN
 from tests.contract.objectstore.conftest import S3Endpoint
 
 
@@ -43,14 +44,14 @@ async def test_missing_bucket(swift_endpoint: S3Endpoint) -> None:
 
 @pytest.mark.usefixtures("opened_swift")
 async def test_wrong_secret(swift_endpoint: S3Endpoint) -> None:
-    found = await diagnosis(replace(swift_endpoint.options("contract-plain"), secret_access_key="wrong"))
+    found = await diagnosis(replace(swift_endpoint.options(PLAIN), secret_access_key="wrong"))
     assert found.state is BucketState.DENIED
     assert "AWS_SECRET_ACCESS_KEY" in found.message
 
 
 @pytest.mark.usefixtures("opened_swift")
 async def test_wrong_region(swift_endpoint: S3Endpoint) -> None:
-    found = await diagnosis(replace(swift_endpoint.options("contract-plain"), region="eu-central-1"))
+    found = await diagnosis(replace(swift_endpoint.options(PLAIN), region="eu-central-1"))
     assert found.state is BucketState.WRONG_REGION
     assert "us-east-1" in found.message
     assert "AWS_REGION" in found.message
@@ -59,7 +60,7 @@ async def test_wrong_region(swift_endpoint: S3Endpoint) -> None:
 async def test_no_credentials(swift_endpoint: S3Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "of-somebody-else")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "of-somebody-else")
-    options = replace(swift_endpoint.options("contract-plain"), access_key_id=None, secret_access_key=None)
+    options = replace(swift_endpoint.options(PLAIN), access_key_id=None, secret_access_key=None)
     found = await diagnosis(options)
     assert found.state is BucketState.NO_CREDENTIALS
     assert "AWS_ACCESS_KEY_ID" in found.message

@@ -8,10 +8,12 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from devstack import infra
 from devstack.stackfile import S3Entry
 from tests.faults.checker import Checker
 from tests.integration.importing.origin import Origin, running_origin
-from tests.stack import RunningStack, start_stack
+from tests.shared_stack import shared_stack
+from tests.stack import RunningStack
 
 LIMIT = 256 * 1024
 IDLE_SECONDS = 1.0
@@ -27,7 +29,7 @@ def import_origin() -> Iterator[Origin]:
 
 @pytest.fixture(scope="session")
 def importing_stack(
-    import_origin: Origin, tmp_path_factory: pytest.TempPathFactory
+    servers: infra.Infra, import_origin: Origin, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningStack]:
     env = {
         "STRONGROOM_IMPORT_ALLOW_HOSTS": import_origin.authority,
@@ -35,7 +37,7 @@ def importing_stack(
         "STRONGROOM_IMPORT_TIMEOUT_SECONDS": str(TOTAL_SECONDS),
         "STRONGROOM_MAX_GENERATION_BYTES": str(LIMIT),
     }
-    with start_stack(tmp_path_factory.mktemp("importing") / "data", env) as running:
+    with shared_stack(servers, tmp_path_factory.mktemp("importing") / "data", env) as running:
         yield running
 
 

@@ -1,0 +1,50 @@
+"""A whole stack on the servers of the run: three services of its own, and no Postgres or S3 server."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from devstack import bucket, infra
+from tests.databases import TEMPLATE, Logins, migrated_template
+from tests.servers import locked
+from tests.stack import RunningStack, start_stack
+
+_SWIFT: Final = {"STRONGROOM_S3_SSE": "off", "STRONGROOM_S3_MAX_KEY_BYTES": "800"}
+"""What `up` tells storage_service of the S3 server that it has started itself."""
+
+
+@contextmanager
+def shared_stack(
+    servers: infra.Infra, data_dir: Path, env: Mapping[str, str] | None = None
+) -> Iterator[RunningStack]:
+    """``start_stack`` with a database and a versioned bucket of its own."""
+    name = f"stack-{uuid.uuid4().hex}"
+    migrated_template(servers)
+    database = Logins(servers.postgres_superuser_dsn, servers.owner_dsn, servers.app_dsn).create(
+        name, template=TEMPLATE
+    )
+    store = replace(servers.s3, bucket=name)
+    bucket.ensure(store)
+    _keep_passwords(data_dir, database)
+    places = {"STRONGROOM_DATABASE_URL": database.superuser, **infra.s3_environ(store), **_SWIFT}
+    with locked(servers.data_dir / "stack.lock"):  # two at once would both settle the passwords of the roles
+        stack = start_stack(data_dir, {**places, **(env or {})})
+    with stack:
+        yield stack
+
+
+def _keep_passwords(data_dir: Path, database: Logins) -> None:
+    """A stack on a server that is not its own gives both roles the passwords that its folder names."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    kept = {
+        "external_owner": urlsplit(database.owner).password,
+        "external_app": urlsplit(database.app).password,
+    }
+    (data_dir / "secrets.json").write_text(json.dumps(kept))
