@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import httptools
+from websockets.exceptions import InvalidHeader
+from websockets.headers import parse_extension, parse_subprotocol
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
@@ -111,14 +113,25 @@ def is_websocket_handshake(method: bytes, version: str, headers: Headers) -> boo
     return (
         method == b"GET"
         and version == "1.1"
-        and b"websocket" in tokens_of(headers, b"upgrade")
+        and tokens_of(headers, b"upgrade") == [b"websocket"]
         and b"upgrade" in tokens_of(headers, b"connection")
         and values_of(headers, b"sec-websocket-version") == [b"13"]
         and len(keys) == 1
         and _is_nonce(keys[0])
         and not values_of(headers, b"transfer-encoding")
         and not any(value.strip(b"0") for value in values_of(headers, b"content-length"))
+        and _can_be_read(parse_subprotocol, values_of(headers, b"sec-websocket-protocol"))
+        and _can_be_read(parse_extension, values_of(headers, b"sec-websocket-extensions"))
     )
+
+
+def _can_be_read(parse: Callable[[str], object], values: list[bytes]) -> bool:
+    try:
+        for value in values:
+            parse(value.decode("latin-1"))
+    except InvalidHeader:
+        return False
+    return True
 
 
 def _is_nonce(key: bytes) -> bool:

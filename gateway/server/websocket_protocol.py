@@ -1,7 +1,8 @@
 """One WebSocket connection: uvicorn's protocol, counted, and bounded in time like those of HTTP.
 
 A handshake that is not answered in time, a peer that takes nothing, and a closed connection whose last bytes
-nobody takes would otherwise stay for ever.
+nobody takes would otherwise stay for ever. Clients have nothing to say here: what they send is dropped as it
+comes, and whoever goes on is closed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import uuid
 from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import CloseCode, Frame
 
 from gateway.http.problems import raw_problem
 from gateway.metrics import Metrics
@@ -21,6 +23,13 @@ from gateway.server.pace import SendPace
 
 #: How long the services behind may take to say who the caller is and to begin the stream. Seconds.
 HANDSHAKE_SECONDS: Final = 20.0
+#: Frames that a client may send (answers to pings, a close, what its library thinks of), and how many more
+#: for each second. Each costs the loop some microseconds; a fragment, or an answer to a ping, stays in memory.
+FREE_FRAMES: Final = 100
+FRAMES_PER_SECOND: Final = 10
+#: The parser is fed in pieces, so that a flood of small frames is noticed among them. Bytes.
+PIECE: Final = 2048
+FAILED: Final = "The notifications could not be begun; try again."
 
 
 class GuardedWebSocket(WebSocketsSansIOProtocol):
@@ -45,6 +54,8 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         self._task: asyncio.Task[None] | None = None
         self._refused = False
         self._send_pace = SendPace(self.limits)
+        self._frames = 0
+        self._leaves = False
 
     def connection_made(self, transport: Any) -> None:
         """The connection is taken over from HTTP."""
@@ -57,6 +68,61 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         if self._task is not None and (self._refused or not self.handshake_complete):
             self._task.cancel()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Frames, or the handshake as HTTP has read it."""
+        for begin in range(0, len(data), PIECE):
+            if self.transport.is_closing():
+                return
+            super().data_received(data[begin : begin + PIECE])
+
+    def handle_text(self, _event: Frame) -> None:
+        """Dropped, like every message: neither fragments nor a queue grow."""
+        self._count_frame()
+
+    def handle_bytes(self, _event: Frame) -> None:
+        """As ``handle_text``."""
+        self._count_frame()
+
+    def handle_cont(self, _event: Frame) -> None:
+        """As ``handle_text``."""
+        self._count_frame()
+
+    def handle_ping(self) -> None:
+        """Answer, as long as there are few."""
+        if self._count_frame():
+            super().handle_ping()
+
+    def handle_pong(self, event: Frame) -> None:
+        """An answer to our ping, or nothing."""
+        if self._count_frame():
+            super().handle_pong(event)
+
+    def _count_frame(self) -> bool:
+        """False: that was one too many, and the connection is being closed."""
+        if self.close_sent:
+            return False
+        self._frames += 1
+        if self._frames <= FREE_FRAMES + FRAMES_PER_SECOND * (time.monotonic() - self._begun):
+            return True
+        self.metrics.cut_off.labels("frames").inc()
+        self.conn.fail(CloseCode.POLICY_VIOLATION, "this socket takes no messages")
+        if self.conn.close_sent is None:  # the handshake is not answered yet
+            self.transport.abort()
+        else:
+            self.handle_parser_exception()
+        return False
+
+    def send_500_response(self) -> None:
+        """The process leaves, or the application has failed, before the handshake was answered."""
+        if self.initial_response or self.handshake_complete:
+            return
+        self._refuse("This server is leaving; connect again." if self._leaves else FAILED)
+
+    def shutdown(self) -> None:
+        """The process leaves."""
+        self._leaves = True
+        super().shutdown()
 
     async def run_asgi(self) -> None:
         """Run the application; it is given up when the connection ends before the handshake is answered."""
@@ -74,16 +140,15 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
         closing = self.transport.is_closing()
         if not closing and not self.handshake_complete:
             if now - self._begun > self.handshake_seconds:
-                self._refuse()
+                self.metrics.cut_off.labels("header").inc()
+                self._refuse("The notifications could not be begun in time; try again.")
             return
         waiting = self.transport.get_write_buffer_size() if closing or not self.writable.is_set() else 0
         if self._send_pace.stuck(self, waiting, now):
             self.metrics.cut_off.labels("send").inc()
             self.transport.abort()
 
-    def _refuse(self) -> None:
-        self.metrics.cut_off.labels("header").inc()
+    def _refuse(self, text: str) -> None:
         self.handshake_complete = self.close_sent = self._refused = True
-        text = "The notifications could not be begun in time; try again."
         self.transport.write(raw_problem(503, "SERVICE_UNAVAILABLE", text, uuid.uuid4().hex, retry_after=2))
         self.transport.close()

@@ -85,14 +85,21 @@ ABORT_SECONDS: Final = 1.0
 
 
 async def abort(context: ServicerContext, error: StrongroomError, request_id: str) -> None:
-    """End the RPC with the status of ``error``; raises grpc's AbortError, as ``context.abort`` does."""
+    """End the RPC with the status of ``error``; raises grpc's AbortError, as ``context.abort`` does.
+
+    Raises CancelledError, which grpc.aio takes without a word, when it has one already.
+    """
     status = rpc_status.to_status(to_status_proto(error))
     trailers = [*status.trailing_metadata, (REQUEST_ID, request_id)]
     if error.code is grpc.StatusCode.UNAVAILABLE and not isinstance(error, ServiceUnavailable):
         # What lies behind all replicas is away, and was waited for here: callers' channels must not try again
         # by themselves (gRFC A6), which would only multiply the wait.
         trailers.append((PUSHBACK, "-1"))
-    await context.abort(status.code, status.details, trailing_metadata=tuple(trailers))
+    try:
+        await context.abort(status.code, status.details, trailing_metadata=tuple(trailers))
+    except aio.InternalError as over:
+        # The call has ended below this: gRPC itself has refused a message, for its size for example.
+        raise asyncio.CancelledError from over
 
 
 async def abort_soon(context: ServicerContext, error: StrongroomError, request_id: str) -> None:

@@ -1,9 +1,16 @@
-"""A WebSocket is one connection in the metrics from its handshake to its end, however it ends."""
+"""A WebSocket is one connection in the metrics from its handshake to its end, and nothing that its client
+sends costs more than itself.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import resource
+import struct
+import zlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,9 +60,9 @@ def count(gateway: Running) -> float:
     return float(gateway.services.metrics.connections._value.get())
 
 
-async def raw_socket(gateway: Running) -> Connection:
+async def raw_socket(gateway: Running, **more: str) -> Connection:
     connection = Connection(*await asyncio.open_connection("127.0.0.1", gateway.port))
-    await connection.send(head("GET", PATH, **UPGRADE))
+    await connection.send(head("GET", PATH, **UPGRADE, **more))
     assert (await connection.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101 ")
     return connection
 
@@ -101,3 +108,106 @@ async def test_one_behind_other_requests(gateway: Running) -> None:
     await until(lambda: count(gateway) == 1, "the connection is counted twice")
     connection.reset()
     await until(lambda: count(gateway) == 0, "the connection is still counted")
+
+
+def frame(opcode: int, data: bytes = b"", *, fin: bool = True, compressed: bool = False) -> bytes:
+    """A frame of a client (RFC 6455 section 5.2), masked with zeros."""
+    head = bytes([fin << 7 | compressed << 6 | opcode])
+    size = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + struct.pack(">H", len(data))
+    return head + size + bytes(4) + data
+
+
+def deflated(data: bytes) -> bytes:
+    """As permessage-deflate has it (RFC 7692)."""
+    compress = zlib.compressobj(9, zlib.DEFLATED, -12)
+    return (compress.compress(data) + compress.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+FLOODS = {
+    "messages": frame(1, b"x"),
+    "fragments of one message, each empty": frame(0, fin=False),
+    "compressed zeros": frame(2, deflated(bytes(60_000)), compressed=True),
+    "pings": frame(9, b"x" * 125),
+    "pongs nobody asked for": frame(10),
+    "what is no UTF-8": frame(1, b"\xff\xff"),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+async def test_a_client_that_goes_on_talking_is_closed(
+    gateway: Running, flood: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    more = {"Sec_WebSocket_Extensions": "permessage-deflate"} if flood.startswith("compressed") else {}
+    connection = await raw_socket(gateway, **more)
+    if flood.startswith("fragments"):
+        await connection.send(frame(2, b"x", fin=False))
+    before = resident()
+    with contextlib.suppress(ConnectionError):
+        for _ in range(300):
+            await connection.send(FLOODS[flood] * 500)
+    said = b""
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(30):
+            while data := await connection.reader.read(1 << 16):
+                said = (said + data)[-200:]
+    connection.leave()
+    await until(lambda: count(gateway) == 0, "the flood goes on")
+    assert resident() - before < 30 << 20
+    assert b"Traceback" not in caplog.text.encode()
+    assert 'http_connections_cut_total{reason="frames"} 1.0' in gateway.services.metrics.render().decode()
+
+
+async def test_a_few_words_are_passed_over(gateway: Running) -> None:
+    connection = await raw_socket(gateway)
+    await connection.send(frame(1, b"hello") * 20 + frame(2, b"x", fin=False) + frame(0) + frame(9, b"?"))
+    assert await connection.reader.readexactly(3) == b"\x8a\x01?"
+    assert count(gateway) == 1
+    await connection.send(frame(8, struct.pack(">H", 1000)))
+    assert await connection.reader.read() == b"\x88\x02" + struct.pack(">H", 1000)
+    connection.leave()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"Sec_WebSocket_Protocol": ',,"'},
+        {"Sec_WebSocket_Extensions": "=;,"},
+        {"Upgrade": "h2c, websocket"},
+        {"Sec_WebSocket_Key": "short"},
+        {"Sec_WebSocket_Version": "8"},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+async def test_a_handshake_that_is_none_is_a_problem(gateway: Running, wrong: dict[str, str]) -> None:
+    connection = Connection(*await asyncio.open_connection("127.0.0.1", gateway.port))
+    await connection.send(head("GET", PATH, **{**UPGRADE, **wrong}))
+    answer = await connection.answer()
+    assert (answer.status, answer.problem["code"]) == (426, "MALFORMED_REQUEST")
+    connection.leave()
+
+
+async def test_a_handshake_in_a_process_that_leaves(
+    gateway: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entered = asyncio.Event()
+
+    async def never(_call: Any, _owner: str) -> Silence:
+        entered.set()
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable: it waits until it is cancelled")
+
+    monkeypatch.setattr(gateway.services.feeds, "subscribe", never)
+    connection = Connection(*await asyncio.open_connection("127.0.0.1", gateway.port))
+    await connection.send(head("GET", PATH, **UPGRADE))
+    async with asyncio.timeout(30):
+        await entered.wait()
+    gateway.server.stop()
+    answer = await connection.answer()
+    assert (answer.status, answer.problem["code"]) == (503, "SERVICE_UNAVAILABLE")
+    assert int(answer.headers["retry-after"]) >= 1
+    connection.leave()
+
+
+def resident() -> int:
+    """Bytes of this process, in which gateway and client are."""
+    return int(Path("/proc/self/statm").read_text("ascii").split()[1]) * resource.getpagesize()

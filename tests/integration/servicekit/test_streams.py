@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -11,7 +12,7 @@ from grpc import aio
 
 from servicekit.server import serve_in_process
 from servicekit.telemetry import Metrics
-from strongroom.errors import Overloaded, from_rpc_error
+from strongroom.errors import Overloaded, UploadIncomplete, from_rpc_error
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
 from tests.integration.servicekit.conftest import Serving
@@ -215,3 +216,33 @@ async def test_a_servicer_may_read_and_write_through_the_context(serving: Servin
     async with serving(Echo(bidi=handler)) as stub:
         got = await everything(stub.bidi(iter([UploadRequest(data=b"abc")]), metadata=bearer()))
     assert [response.persisted_size for response in got] == [3]
+
+
+@pytest.mark.parametrize("refused", ["too long", "too long once unpacked"])
+async def test_what_grpc_refuses_for_its_size_leaves_no_trace_of_the_stack(
+    refused: str, serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The servicer sees a stream without messages and says so, to a call that has its status already."""
+
+    async def wants_one(requests: Any, context: Any) -> UploadResponse:
+        async for _ in requests:
+            return UploadResponse()
+        raise UploadIncomplete("the stream ended before its first message")
+
+    async def one() -> Any:
+        yield UploadRequest(data=bytes(5 << 20))
+
+    packing = grpc.Compression.Gzip if refused != "too long" else None
+    async with serving(Echo(client_stream=wants_one)) as stub:
+        for _ in range(5):
+            error = await failure(stub.client_stream(one(), metadata=bearer(), compression=packing))
+            assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        with pytest.raises(aio.AioRpcError):  # the server is through with those before when it answers this
+            await stub.client_stream(nothing(), metadata=bearer())
+    assert "raised in core" not in caplog.text
+
+
+async def nothing() -> AsyncIterator[UploadRequest]:
+    messages: list[UploadRequest] = []
+    for message in messages:
+        yield message
