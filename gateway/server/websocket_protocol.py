@@ -24,7 +24,7 @@ from gateway.server.pace import SendPace
 #: How long the services behind may take to say who the caller is and to begin the stream. Seconds.
 HANDSHAKE_SECONDS: Final = 20.0
 #: Frames that a client may send (answers to pings, a close, what its library thinks of), and how many more
-#: for each second. Each costs the loop some microseconds; a fragment, or an answer to a ping, stays in memory.
+#: for each second. Each costs the loop some microseconds; fragments and answers to pings stay in memory.
 FREE_FRAMES: Final = 100
 FRAMES_PER_SECOND: Final = 10
 #: The parser is fed in pieces, so that a flood of small frames is noticed among them. Bytes.
