@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NoReturn
 
 MAX_DEPTH: Final = 100
@@ -47,9 +47,21 @@ def parse_json(text: bytes | str) -> Any:
     """
     plain = without_mark(text)
     _check_cost(plain)
+    value = parse_strict(plain, parse_float=finite_number)
+    if _SURROGATE_ESCAPE.search(plain) and (place := _lone(value)) is not None:
+        raise LoneSurrogate(place)
+    return value
+
+
+def parse_strict(text: str, *, parse_float: Callable[[str], float] = float) -> Any:
+    """RFC 8259, with each name once in an object; of any depth that Python can take, and without a look at
+    what its strings and numbers hold.
+
+    :raises NotJson: it is not that.
+    """
     try:
-        value = json.loads(
-            plain, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=finite_number
+        return json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=parse_float
         )
     except json.JSONDecodeError as error:
         raise NotJson(f"{error.msg}, at line {error.lineno}, column {error.colno}") from None
@@ -57,9 +69,6 @@ def parse_json(text: bytes | str) -> Any:
         raise
     except (ValueError, RecursionError):  # a whole number of thousands of digits
         raise NotJson("a number has too many digits") from None
-    if _SURROGATE_ESCAPE.search(plain) and (place := _lone(value)) is not None:
-        raise LoneSurrogate(place)
-    return value
 
 
 def without_mark(text: bytes | str) -> str:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
 from servicekit import signatures
+from servicekit.json_text import parse_strict
 from strongroom.errors import TokenExpired, TokenInvalid
 
 MAX_TOKEN_BYTES: Final = 8192
@@ -129,23 +130,12 @@ def _decode(segment: str) -> bytes:
 
 def _object(data: bytes, what: str) -> dict[str, Any]:
     try:
-        value = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
-    except (ValueError, RecursionError):
+        value = parse_strict(data.decode("utf-8"))
+    except ValueError:  # NotJson, or no UTF-8
         refuse(f"its {what} is not a JSON object with unique keys")
     if not isinstance(value, dict):
         refuse(f"its {what} is not a JSON object with unique keys")
     return value
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("duplicate key")
-    return found
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _numeric_date(claims: Mapping[str, Any], name: str) -> float | None:

@@ -150,14 +150,14 @@ class Cell:
         os.kill(self._infra.state().postgres.pid, signal.SIGQUIT)
 
     @contextmanager
-    def second_storage(self, failpoints: str = "") -> Iterator[str]:
+    def second_storage(self, failpoints: str = "", **env: str) -> Iterator[str]:
         """Another storage_service beside the first one, on the same rows; yields its address, which the
-        gateway does not know.
+        gateway does not know. ``env`` replaces its settings.
         """
         name = "storage-2"
         address = f"{HOST}:{self._ports.get(name)}"
         values = replace(self._values, addresses=replace(self._values.addresses, storage=address))
-        process = self._spawn(name, STORAGE, values, failpoints)
+        process = self._spawn(name, STORAGE, values, failpoints, env)
         self._running[name] = _Process(process, failpoints)
         try:
             until(f"{name} serves", lambda: self._serves(name, health.grpc_serving(address)))
@@ -166,15 +166,17 @@ class Cell:
             self._running.pop(name).process.end()
 
     @contextmanager
-    def second_gateway(self, *storages: str) -> Iterator[str]:
-        """Another gateway, before these storage services; yields its URL."""
+    def second_gateway(self, *storages: str, path: str = "/readyz", **env: str) -> Iterator[str]:
+        """Another gateway, before these storage services; yields its URL once it answers 200 at ``path``.
+        ``env`` replaces its settings.
+        """
         name = "gateway-2"
         address = f"{HOST}:{self._ports.get(name)}"
         behind = replace(self._values.addresses, gateway=address, storage=f"ipv4:{','.join(storages)}")
         values = replace(self._values, addresses=behind)
-        self._running[name] = _Process(self._spawn(name, GATEWAY, values, ""), "")
+        self._running[name] = _Process(self._spawn(name, GATEWAY, values, "", env), "")
         try:
-            until(f"{name} serves", lambda: self._serves(name, health.http_ok(f"http://{address}/readyz")))
+            until(f"{name} serves", lambda: self._serves(name, health.http_ok(f"http://{address}{path}")))
             yield f"http://{address}"
         finally:
             self._running.pop(name).process.end()
@@ -199,8 +201,15 @@ class Cell:
         self._running[name] = _Process(self._spawn(name, name, self._values, failpoints), failpoints)
         return True
 
-    def _spawn(self, name: str, role: str, values: StackValues, failpoints: str) -> Child:
-        env = environment.for_service(role, self._env, values)
+    def _spawn(
+        self,
+        name: str,
+        role: str,
+        values: StackValues,
+        failpoints: str,
+        more: Mapping[str, str] | None = None,
+    ) -> Child:
+        env = environment.for_service(role, self._env, values) | dict(more or {})
         armed = {"STRONGROOM_FAILPOINTS": failpoints} if failpoints else {}
         return self._forks.start(_MODULES[role], env | armed, self._folder / f"{name}.log")
 

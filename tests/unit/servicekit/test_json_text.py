@@ -7,7 +7,15 @@ import tracemalloc
 
 import pytest
 
-from servicekit.json_text import MAX_DEPTH, MAX_VALUES, LoneSurrogate, NotJson, joined_path, parse_json
+from servicekit.json_text import (
+    MAX_DEPTH,
+    MAX_VALUES,
+    LoneSurrogate,
+    NotJson,
+    joined_path,
+    parse_json,
+    parse_strict,
+)
 
 MIB = 1 << 20
 
@@ -108,3 +116,16 @@ def test_halves_of_pairs_are_named(text: str, path: str) -> None:
 
 def test_an_escaped_backslash_begins_no_surrogate() -> None:
     assert parse_json(r'["\\ud800", "C:\\udc"]') == [r"\ud800", r"C:\udc"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['{"a": 1, "a": 2}', "[NaN]", "-Infinity", "\ufeff{}", "{'a': 1}", "[" * 100_000, "1" * 5000, "", "{}x"],
+)
+def test_a_token_s_json_is_held_to_the_same_grammar(text: str) -> None:
+    with pytest.raises(NotJson):
+        parse_strict(text)
+
+
+def test_what_a_token_s_claims_hold_is_its_reader_s_business() -> None:
+    assert parse_strict('{"name": "\\ud800", "exp": 1e999}') == {"name": "\ud800", "exp": float("inf")}
