@@ -16,7 +16,7 @@ from servicekit.context import current
 from servicekit.limits import Holds
 from servicekit.limits.addresses import behind_proxies, client_key
 from servicekit.limits.gateway_credential import GatewayCredential
-from servicekit.limits.limiter import IMPORTS, TRANSFERS, WATCHES
+from servicekit.limits.limiter import IMPORTS, PREVIEWS, TRANSFERS, WATCHES
 from servicekit.principal import Principal
 from strongroom.errors import TokenExpired, TokenInvalid, TokenMissing
 
@@ -45,7 +45,7 @@ OPEN: Final = {
     ("GET", "/api/projects/{slug}/files/{path:path}"): TRANSFERS,
     ("GET", "/api/notifications"): WATCHES,
 }
-PREVIEWS: Final = ("/api/preview/", "/api/sandbox-preview/")
+PREVIEW_PATHS: Final = ("/api/preview/", "/api/sandbox-preview/")
 #: Begins as many imports as its body names: counted there (``gateway.families.generations``).
 BATCH: Final = ("POST", "/api/generations/batch")
 #: Operations that begin a resumable upload.
@@ -82,8 +82,9 @@ class Admission:
             if kind == IMPORTS and route != BATCH:
                 await limiter.imports(principal.subject)
             holds.add(await limiter.hold(kind, principal.subject))
-        elif operation.path.startswith(PREVIEWS):
-            holds.add(await limiter.hold(TRANSFERS, self.place(operation, principal, scope)))
+        elif operation.path.startswith(PREVIEW_PATHS):
+            kind = PREVIEWS if operation.public else TRANSFERS
+            holds.add(await limiter.hold(kind, self.place(operation, principal, scope)))
         return principal
 
     def refused_behind(self, operation: Operation, principal: Principal) -> None:

@@ -17,7 +17,7 @@ from servicekit.interceptors.request_id import Credentials
 from servicekit.limits import CapSettings, Holds, Limiter
 from servicekit.limits.addresses import client_key, peer_address
 from servicekit.limits.gateway_credential import GatewayCredential
-from servicekit.limits.limiter import IMPORTS, TRANSFERS, WATCHES
+from servicekit.limits.limiter import IMPORTS, PREVIEWS, TRANSFERS, WATCHES
 from servicekit.method import Method, ServicerContext
 from strongroom.errors import StrongroomError, TokenMissing
 from strongroom.storage.v1.batch_pb2 import BatchImportRequest
@@ -30,7 +30,7 @@ OPEN: Final[Mapping[str, str]] = {
         _STORAGE + name: TRANSFERS
         for name in ("Upload", "Download", "DownloadArchive", "SaveProject", "SaveProjectArchive")
     },
-    "/strongroom.storage.v1.PreviewService/DownloadPreview": TRANSFERS,
+    "/strongroom.storage.v1.PreviewService/DownloadPreview": PREVIEWS,
     _STORAGE + "ImportFromUrl": IMPORTS,
     _BATCH: IMPORTS,
     "/strongroom.metadata.v1.NotificationService/Watch": WATCHES,

@@ -23,8 +23,8 @@ class CapSettings(SettingsBase):
     ``failed_sign_ins_per_minute``: of one address; further ones are answered RATE_LIMITED.
     ``user_sessions_per_minute``, ``user_imports_per_minute``: begun by one user.
 
-    ``user_watches``, ``user_transfers``, ``user_imports``: open at once. ``address_connections``: to one
-    gateway.
+    ``user_watches``, ``user_transfers``, ``user_imports``: open at once; ``address_previews``: files of
+    previews, whose visitors are nobody in particular. ``address_connections``: to one gateway.
     """
 
     redis_url: SecretStr | None = None
@@ -44,6 +44,7 @@ class CapSettings(SettingsBase):
     user_watches: int = Field(default=16, ge=0)
     user_transfers: int = Field(default=32, ge=0)
     user_imports: int = Field(default=16, ge=0)
+    address_previews: int = Field(default=128, ge=0)
     address_connections: int = Field(default=1800, ge=0)
 
     @field_validator("redis_url")

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
-from gateway.operations.admission import OPEN, PREVIEWS, PROBES, SESSIONS
+import pytest
+
+from gateway.operations.admission import OPEN, PREVIEW_PATHS, PROBES, SESSIONS, Admission
 from gateway.operations.openapi import build_document
 from gateway.surface import all_operations
+from gateway.upstream.services import Services
+from servicekit.limits import CapSettings, Holds, Limiter
 from servicekit.limits.limiter import IMPORTS, TRANSFERS
+from strongroom.errors import RateLimited
 
 
 def test_what_is_listed_exists() -> None:
@@ -20,13 +26,37 @@ def test_whatever_moves_bytes_is_listed() -> None:
     document = build_document(all_operations())
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
-            if _moves_bytes(operation) and not path.startswith(PREVIEWS):
+            if _moves_bytes(operation) and not path.startswith(PREVIEW_PATHS):
                 key = next(
                     (key for key in OPEN if key[0] == method.upper() and key[1].replace(":path", "") == path),
                     None,
                 )
                 assert key is not None, f"{method} {path}"
                 assert OPEN[key] in {TRANSFERS, IMPORTS}
+
+
+async def test_visitors_of_previews_have_places_of_their_own() -> None:
+    """One address may be a school: its visitors are not held to one user's transfers."""
+    settings = SimpleNamespace(gateway_secret=None, trusted_proxies=())
+    limiter = Limiter(CapSettings(user_transfers=1, address_previews=3))
+    admission = Admission(cast("Services", SimpleNamespace(limiter=limiter, settings=settings)))
+    preview = next(
+        one for one in all_operations() if one.path.startswith("/api/preview/") and one.method == "GET"
+    )
+
+    async def visit(address: str, holds: Holds) -> None:
+        scope = {"type": "http", "client": (address, 1), "headers": []}
+        await admission.enter(preview, scope, holds)
+
+    with Holds() as holds:
+        for _ in range(3):
+            await visit("198.51.100.7", holds)
+        with pytest.raises(RateLimited, match="files of previews"):
+            await visit("198.51.100.7", holds)
+        await visit("198.51.100.8", holds)
+        assert await limiter.hold(TRANSFERS, "ada") is not None
+    with Holds() as holds:
+        await visit("198.51.100.7", holds)
 
 
 def _moves_bytes(operation: dict[str, Any]) -> bool:
