@@ -15,6 +15,7 @@ from grpc_channelz.v1 import channelz, channelz_pb2  # type: ignore[import-untyp
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 from grpc_reflection.v1alpha import reflection, reflection_pb2  # type: ignore[import-untyped]
 
+from servicekit.inprocess import InProcessServer
 from servicekit.probes import REASON
 
 REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
@@ -46,7 +47,7 @@ class Infra:
     async def register(self, server: aio.Server, services: Sequence[str]) -> None:
         """Add the services to ``server`` and set everything to SERVING."""
         names = [*services, health.SERVICE_NAME, reflection.SERVICE_NAME, REFLECTION_V1]
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
+        self.add_health(server)
         if self._channelz:
             channelz.add_channelz_servicer(server)
             names.append(channelz_pb2.DESCRIPTOR.services_by_name["Channelz"].full_name)
@@ -56,6 +57,10 @@ class Infra:
             _add_reflection(server, names)
         for name in ("", *services):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    def add_health(self, server: aio.Server | InProcessServer) -> None:
+        """The health service alone: what callers within this process ask for."""
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
 
     async def report(self, name: str, found: bool | str) -> None:
         """Set the health of a dependency: whether it works, or the word that says why not."""

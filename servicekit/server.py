@@ -10,11 +10,13 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Final
+from functools import partial
+from typing import Any, Final, cast
 
+import grpc
 import structlog
 from grpc import aio
 from prometheus_client.registry import Collector
@@ -24,6 +26,7 @@ from servicekit.auth import Authenticator
 from servicekit.background import Heartbeats
 from servicekit.drain import Drain
 from servicekit.infra import Infra
+from servicekit.inprocess import InProcessServer
 from servicekit.interceptors import (
     OPEN_SERVICES,
     REFLECTION_SERVICES,
@@ -94,22 +97,26 @@ class RunningServer:
         seen_by_us = is_loopback(host) or settings.debug
         reflection = settings.reflection or ("open" if seen_by_us else "token")
         asked = REFLECTION_SERVICES if reflection == "token" else ()
-        policy = AuthPolicy(
-            internal=tuple(spec.internal_services),
-            open=(*(name for name in OPEN_SERVICES if name not in asked), *spec.open_services),
+        pipeline = partial(
+            build_interceptors,
+            authenticator=self.authenticator,
+            metrics=metrics,
+            policy=AuthPolicy(
+                internal=tuple(spec.internal_services),
+                open=(*(name for name in OPEN_SERVICES if name not in asked), *spec.open_services),
+            ),
+            send_idle_seconds=settings.send_idle_seconds,
+            tracing=tracing,
+            door=self._door(spec, metrics),
         )
         self._server = aio.server(
-            interceptors=build_interceptors(
-                authenticator=self.authenticator,
-                metrics=metrics,
-                policy=policy,
-                drain=self.drain,
-                send_idle_seconds=settings.send_idle_seconds,
-                tracing=tracing,
-                door=self._door(spec, metrics),
-            ),
+            interceptors=pipeline(drain=self.drain),
             options=server_options(settings, spec.options),
             maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
+        )
+        self._inner_drain = Drain()
+        self.inside = InProcessServer(
+            pipeline(drain=self._inner_drain), max_concurrent_rpcs=settings.max_concurrent_rpcs
         )
         self._infra = Infra(channelz=seen_by_us, reflection=reflection != "off")
         self._probes = Probes({}, self._infra.report)
@@ -142,14 +149,24 @@ class RunningServer:
 
     async def start(self) -> None:
         """Register services and accept calls."""
-        names = self.spec.add_services(self._server)
+        # Callers within this process get the same handlers and stages as those outside of it.
+        names = self.spec.add_services(cast("aio.Server", _Both(self._server, self.inside)))
         await self._infra.register(self._server, names)
+        self._infra.add_health(self.inside)
         self._probes = Probes({**self.spec.probes, **self.spec.heartbeats.probes()}, self._infra.report)
         await self._probes.start()
         await self._server.start()
+        await self.inside.start()
 
     async def stop(self, grace: float) -> None:
-        """Say NOT_SERVING, refuse new calls, give those in progress ``grace`` seconds, then cut them."""
+        """Leave, and end what callers within this process still have in progress likewise."""
+        await self.leave(grace)
+        await self.aclose(grace)
+
+    async def leave(self, grace: float) -> None:
+        """Say NOT_SERVING, refuse new calls from outside, give those in progress ``grace`` seconds, then cut
+        them. Callers within this process go on.
+        """
         self.drain.begun.set()
         await self._probes.aclose()
         await self._infra.not_serving()
@@ -158,6 +175,11 @@ class RunningServer:
         cutter = asyncio.create_task(self._cut_when_idle())
         await stopping
         cutter.cancel()
+
+    async def aclose(self, grace: float) -> None:
+        """Give calls from within this process ``grace`` seconds, cut the rest, and let go of everything."""
+        self._inner_drain.begun.set()
+        await self.inside.stop(grace)
         await self.authenticator.aclose()
         if self._limiter is not None:
             await self._limiter.aclose()
@@ -165,6 +187,26 @@ class RunningServer:
     async def _cut_when_idle(self) -> None:
         await self.drain.idle()
         self.drain.cut()
+
+
+class _Both:
+    """Takes the handlers of a service for two servers, as ``aio.Server`` does for one."""
+
+    def __init__(self, *servers: aio.Server | InProcessServer) -> None:
+        self._servers = servers
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]) -> None:
+        """See ``aio.Server``."""
+        handlers = tuple(generic_rpc_handlers)
+        for server in self._servers:
+            server.add_generic_rpc_handlers(handlers)
+
+    def add_registered_method_handlers(
+        self, service_name: str, method_handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
+    ) -> None:
+        """See ``aio.Server``."""
+        for server in self._servers:
+            server.add_registered_method_handlers(service_name, method_handlers)
 
 
 @contextlib.asynccontextmanager
@@ -175,11 +217,23 @@ async def serve_in_process(
     metrics: Metrics | None = None,
 ) -> AsyncIterator[str]:
     """A real server inside the test's loop; yields its address. Bind to ``127.0.0.1:0``."""
+    async with started_server(spec, settings, lifespan, metrics) as server:
+        yield server.address
+
+
+@contextlib.asynccontextmanager
+async def started_server(
+    spec: ServerSpec,
+    settings: CommonSettings,
+    lifespan: AbstractAsyncContextManager[object] | None = None,
+    metrics: Metrics | None = None,
+) -> AsyncIterator[RunningServer]:
+    """As ``serve_in_process``, with the server itself: its ``inside`` takes calls without a network."""
     async with lifespan or nullcontext():
         server = RunningServer(settings, spec, metrics or Metrics())
         await server.start()
         try:
-            yield server.address
+            yield server
         finally:
             await server.stop(grace=1.0)
 

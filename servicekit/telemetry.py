@@ -118,12 +118,15 @@ class Metrics:
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         self._rpcs = RpcCollector()
+        self._methods: dict[str, MethodStats] = {}
         self.registry.register(self._rpcs)
 
     def method(self, method: Method) -> MethodStats:
-        """The statistics of one RPC method; called once per method."""
-        stats = MethodStats(method)
-        self._rpcs.methods.append(stats)
+        """The statistics of one RPC method, however it is reached; not to be called for each RPC."""
+        stats = self._methods.get(method.path)
+        if stats is None:
+            stats = self._methods[method.path] = MethodStats(method)
+            self._rpcs.methods.append(stats)
         return stats
 
     def render(self) -> bytes:

@@ -8,9 +8,9 @@ Everything that is not a pure data chunk goes through protobuf as usual.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from strongroom.storage.v1.download_pb2 import DownloadResponse
 from strongroom.storage.v1.upload_pb2 import UploadRequest
@@ -25,6 +25,8 @@ _FINISH_WRITE = 6 << 3
 _DOWNLOAD_DATA = 4 << 3 | 2
 
 _FIXED32 = struct.Struct("<I")
+#: What stands around the data of a chunk, at the most: tags, an offset, a checksum, a flag, a length.
+_FRAME_BYTES = 24
 
 
 @dataclass(slots=True)
@@ -47,12 +49,28 @@ class UploadChunk:
         """The data as one buffer; a copy only when there are several pieces."""
         return self.pieces[0] if len(self.pieces) == 1 else b"".join(self.pieces)
 
+    def __len__(self) -> int:
+        """Bytes on the wire, or a few more."""
+        return sum(len(piece) for piece in self.pieces) + _FRAME_BYTES
+
+    def encode(self) -> bytes:
+        """As on the wire."""
+        return encode_upload(self)
+
 
 @dataclass(slots=True)
 class DownloadChunk:
     """A DownloadResponse that carries nothing but data."""
 
     data: Buffer
+
+    def __len__(self) -> int:
+        """Bytes on the wire, or a few more."""
+        return len(self.data) + _FRAME_BYTES
+
+    def encode(self) -> bytes:
+        """As on the wire."""
+        return encode_download(self)
 
 
 def encode_upload(message: UploadRequest | UploadChunk) -> bytes:
@@ -126,6 +144,44 @@ def decode_download(raw: bytes) -> DownloadResponse | DownloadChunk:
         if position > 0 and position + size == len(raw):
             return DownloadChunk(memoryview(raw)[position:])
     return DownloadResponse.FromString(raw)
+
+
+def hand_upload(message: UploadRequest | UploadChunk) -> bytes | UploadChunk:
+    """In place of ``encode_upload`` within one process: a chunk is the receiver's own, its bytes are shared
+    and must not change any more.
+    """
+    if isinstance(message, UploadRequest):
+        return message.SerializeToString()
+    data = message.data
+    tail = data if isinstance(data, bytes) else b""
+    pieces = (data,) if len(data) else ()
+    return UploadChunk(message.write_offset, pieces, message.crc32c, message.finish_write, tail)
+
+
+def take_upload(raw: bytes | UploadChunk) -> UploadRequest | UploadChunk:
+    """In place of ``decode_upload``."""
+    return raw if isinstance(raw, UploadChunk) else decode_upload(raw)
+
+
+def hand_download(message: DownloadResponse | DownloadChunk) -> bytes | DownloadChunk:
+    """In place of ``encode_download``, as ``hand_upload``."""
+    if isinstance(message, DownloadResponse):
+        return message.SerializeToString()
+    return DownloadChunk(message.data)
+
+
+def take_download(raw: bytes | DownloadChunk) -> DownloadResponse | DownloadChunk:
+    """In place of ``decode_download``."""
+    return raw if isinstance(raw, DownloadChunk) else decode_download(raw)
+
+
+#: For each codec of chunks, what hands them over where sender and receiver share a process.
+IN_PROCESS: Final[Mapping[Any, Callable[[Any], Any]]] = {
+    encode_upload: hand_upload,
+    decode_upload: take_upload,
+    encode_download: hand_download,
+    decode_download: take_download,
+}
 
 
 def _put_varint(out: bytearray, value: int) -> None:

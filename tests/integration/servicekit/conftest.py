@@ -1,4 +1,4 @@
-"""Real grpc.aio servers in the test's own loop, on ports of the system's choice."""
+"""Real servers in the test's own loop, reached over HTTP/2 or within the process."""
 
 from __future__ import annotations
 
@@ -9,26 +9,34 @@ from typing import Any
 import pytest
 from grpc import aio
 
-from servicekit.server import serve_in_process
+from servicekit.inprocess import InProcessChannel
+from servicekit.server import RunningServer, started_server
 from servicekit.telemetry import Metrics
 from tests.integration.servicekit.echo import SERVICE, Echo, EchoStub, settings
 
 
 class Serving:
-    """``async with serving(echo) as stub``: a started server and a client of it."""
+    """``async with serving(echo) as stub``: a started server and a client of it, over ``way``."""
 
-    @staticmethod
+    def __init__(self, way: str) -> None:
+        self.way = way
+
     @asynccontextmanager
     async def __call__(
-        echo: Echo, *, service: str = SERVICE, metrics: Metrics | None = None, **changes: Any
+        self, echo: Echo, *, service: str = SERVICE, metrics: Metrics | None = None, **changes: Any
     ) -> AsyncIterator[EchoStub]:
         async with (
-            serve_in_process(echo.spec(), settings(**changes), metrics=metrics) as address,
-            aio.insecure_channel(address) as channel,
+            started_server(echo.spec(), settings(**changes), metrics=metrics) as server,
+            self._channel(server) as channel,
         ):
             yield EchoStub(channel, service)
 
+    def _channel(self, server: RunningServer) -> aio.Channel:
+        if self.way == "http2":
+            return aio.insecure_channel(server.address)
+        return InProcessChannel(server.inside)
 
-@pytest.fixture
-def serving() -> Serving:
-    return Serving()
+
+@pytest.fixture(params=["http2", "inprocess"])
+def serving(request: pytest.FixtureRequest) -> Serving:
+    return Serving(request.param)

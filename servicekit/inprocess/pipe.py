@@ -1,0 +1,101 @@
+"""The messages of one direction of a call, on their way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any, Final
+
+#: Bytes that may wait for the reader after a write has returned: HTTP/2's first window (RFC 9113 section
+#: 6.9.2). A write of a larger message returns once the reader has taken it.
+WINDOW_BYTES: Final = 64 * 1024
+#: What ``take`` answers when no message will come any more.
+END: Final = object()
+
+
+class Pipe:
+    """A queue with one reader, bounded by bytes."""
+
+    __slots__ = ("_abandoned", "_finished", "_held", "_loop", "_messages", "_reader", "_writers")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._messages: deque[tuple[Any, int]] = deque()
+        self._held = 0
+        self._reader: asyncio.Future[None] | None = None
+        self._writers: list[asyncio.Future[None]] = []
+        self._finished = False
+        self._abandoned = False
+
+    @property
+    def empty(self) -> bool:
+        """Whether no message waits for the reader."""
+        return not self._messages
+
+    @property
+    def finished(self) -> bool:
+        """Whether the writer has said that no more messages follow."""
+        return self._finished
+
+    def push(self, message: Any, size: int) -> None:
+        """Add a message without waiting; for the only one of a unary side."""
+        if not (self._finished or self._abandoned):
+            self._messages.append((message, size))
+            self._held += size
+            self._wake_reader()
+
+    async def put(self, message: Any, size: int) -> bool:
+        """Add a message and wait until no more than the window waits for the reader. False: nobody reads any
+        more.
+        """
+        self.push(message, size)
+        while self._held > WINDOW_BYTES and not self._abandoned:
+            turn = self._loop.create_future()
+            self._writers.append(turn)
+            try:
+                await turn
+            finally:
+                if turn in self._writers:
+                    self._writers.remove(turn)
+        return not self._abandoned
+
+    async def take(self) -> Any:
+        """The next message, or END."""
+        while not self._messages:
+            if self._finished or self._abandoned:
+                return END
+            if self._reader is not None:
+                raise RuntimeError("two readers of one stream")
+            self._reader = self._loop.create_future()
+            try:
+                await self._reader
+            finally:
+                self._reader = None
+        message, size = self._messages.popleft()
+        self._held -= size
+        if self._held <= WINDOW_BYTES:
+            self._wake_writers()
+        return message
+
+    def finish(self) -> None:
+        """No more messages follow; those that wait are still delivered."""
+        self._finished = True
+        self._wake_reader()
+
+    def abandon(self) -> None:
+        """Nobody reads any more: what waits is dropped, writers return."""
+        self._abandoned = True
+        self._messages.clear()
+        self._held = 0
+        self._wake_reader()
+        self._wake_writers()
+
+    def _wake_reader(self) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
+
+    def _wake_writers(self) -> None:
+        writers, self._writers = self._writers, []
+        for turn in writers:
+            if not turn.done():
+                turn.set_result(None)

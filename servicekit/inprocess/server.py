@@ -1,0 +1,282 @@
+"""The side of a service: its handlers, and the calls in progress."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple, TypeAlias
+
+import grpc
+import structlog
+from grpc import aio
+
+from servicekit.inprocess.context import CallContext
+from servicekit.inprocess.exchange import Exchange, Outcome, size_of
+from servicekit.options import MAX_METADATA_BYTES, MAX_RECEIVE_BYTES
+from strongroom.wire import IN_PROCESS
+
+Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
+
+_STOPPED: Final = Outcome(grpc.StatusCode.UNAVAILABLE, "the service in this process is not serving")
+_CUT: Final = Outcome(grpc.StatusCode.UNAVAILABLE, "Cancelling all calls")
+_TOO_MANY: Final = Outcome(grpc.StatusCode.RESOURCE_EXHAUSTED, "Concurrent RPC limit exceeded!")
+_UNKNOWN_METHOD: Final = Outcome(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
+_NO_MESSAGE: Final = Outcome(grpc.StatusCode.INTERNAL, "the call ended without its request message")
+_LET_GO: Final = Outcome(grpc.StatusCode.CANCELLED, "the call was given up by its service")
+
+log = structlog.get_logger(__name__)
+
+
+class CallDetails(NamedTuple):
+    """``grpc.HandlerCallDetails``, for interceptors and generic handlers."""
+
+    method: str
+    invocation_metadata: Any
+
+
+class InProcessServer:
+    """Takes handlers as ``aio.Server`` does and answers the calls of ``InProcessChannel``.
+
+    Handlers are coroutine functions or asynchronous generators. ``max_concurrent_rpcs``: more are refused
+    with RESOURCE_EXHAUSTED. ``max_message_bytes``: of one message, either way. ``max_metadata_bytes``: of a
+    call's metadata. Calls run in copies of the context variables in which ``start`` was called.
+    """
+
+    def __init__(
+        self,
+        interceptors: Sequence[aio.ServerInterceptor] = (),
+        *,
+        max_concurrent_rpcs: int | None = None,
+        max_message_bytes: int = MAX_RECEIVE_BYTES,
+        max_metadata_bytes: int = MAX_METADATA_BYTES,
+    ) -> None:
+        self._interceptors = tuple(interceptors)
+        self._most = max_concurrent_rpcs
+        self.max_message_bytes = max_message_bytes
+        self._max_metadata = max_metadata_bytes
+        self._registered: dict[str, Handler] = {}
+        self._generic: list[grpc.GenericRpcHandler] = []
+        self._running: dict[asyncio.Task[None], Exchange] = {}
+        self._context = contextvars.copy_context()
+        self.serving = False
+        self._stopped = False
+        self._changes: list[asyncio.Future[None]] = []
+        self._idle: list[asyncio.Future[None]] = []
+
+    # --- as aio.Server -----------------------------------------------------------------------------------
+
+    def add_generic_rpc_handlers(self, generic_rpc_handlers: Iterable[grpc.GenericRpcHandler]) -> None:
+        """See ``aio.Server``."""
+        self._generic.extend(generic_rpc_handlers)
+
+    def add_registered_method_handlers(
+        self, service_name: str, method_handlers: Mapping[str, Handler]
+    ) -> None:
+        """See ``aio.Server``."""
+        for name, handler in method_handlers.items():
+            self._registered[f"/{service_name}/{name}"] = handler
+
+    async def start(self) -> None:
+        """Answer calls from now on."""
+        self._context = contextvars.copy_context()
+        self.serving = True
+        self._changed()
+
+    async def stop(self, grace: float | None) -> None:
+        """Refuse new calls; those in progress have ``grace`` seconds. Returns when all have ended."""
+        self.serving = False
+        self._stopped = True
+        self._changed()
+        if grace:
+            try:
+                async with asyncio.timeout(grace):
+                    await self._until_idle()
+            except TimeoutError:
+                log.info("calls_cut", calls=len(self._running))
+        for exchange in tuple(self._running.values()):
+            exchange.cut(_CUT)
+        await self._until_idle()
+
+    async def _until_idle(self) -> None:
+        while self._running:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._idle.append(turn)
+            await turn
+
+    # --- for channels ------------------------------------------------------------------------------------
+
+    @property
+    def state(self) -> grpc.ChannelConnectivity:
+        """As a channel to this server sees it."""
+        if self.serving:
+            return grpc.ChannelConnectivity.READY
+        states = grpc.ChannelConnectivity
+        return states.TRANSIENT_FAILURE if self._stopped else states.IDLE
+
+    async def changed(self) -> None:
+        """Return when ``serving`` changes next."""
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._changes.append(turn)
+        await turn
+
+    def _changed(self) -> None:
+        changes, self._changes = self._changes, []
+        for turn in changes:
+            if not turn.done():
+                turn.set_result(None)
+
+    def begin(
+        self, exchange: Exchange, loop: asyncio.AbstractEventLoop, *, wait_for_ready: bool = False
+    ) -> None:
+        """Let a call in: it runs as a task of this service."""
+        if exchange.over:
+            return
+        if not self.serving and not wait_for_ready:
+            exchange.cut(_STOPPED)
+            return
+        if self._most is not None and len(self._running) >= self._most:
+            exchange.cut(_TOO_MANY)
+            return
+        size = size_of(exchange.metadata)
+        if size > self._max_metadata:
+            text = f"received metadata size exceeds limit ({size} vs. {self._max_metadata})"
+            exchange.cut(Outcome(grpc.StatusCode.RESOURCE_EXHAUSTED, text))
+            return
+        task = loop.create_task(self._run(exchange), context=self._context.copy())
+        exchange.task = task
+        self._running[task] = exchange
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        exchange = self._running.pop(task)
+        exchange.task = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("call_failed", method=exchange.path, exc_info=error)
+        exchange.end(_LET_GO)  # unless it has ended: cancelled before its first step, or by its own servicer
+        if not self._running:
+            idle, self._idle = self._idle, []
+            for turn in idle:
+                if not turn.done():
+                    turn.set_result(None)
+
+    def calls_of(self, owner: object) -> list[Exchange]:
+        """Those in progress that ``owner`` has begun."""
+        return [exchange for exchange in self._running.values() if exchange.owner is owner]
+
+    # --- one call ----------------------------------------------------------------------------------------
+
+    async def _run(self, exchange: Exchange) -> None:
+        while not self.serving:  # the caller waits for that, until its deadline
+            await self.changed()
+        context = CallContext(exchange, self.max_message_bytes)
+        try:
+            handler = await self._find(exchange, context)
+            if handler is None:
+                exchange.end(_UNKNOWN_METHOD)
+                return
+            context.handler = handler
+            await _handle(handler, exchange, context)
+            exchange.end(context.outcome())
+        except aio.AbortError:
+            return  # the status has been sent
+        except Exception as error:
+            if exchange.outcome is None:
+                log.exception("unexpected error", method=exchange.path)
+            outcome = context.outcome()
+            text = f"Unexpected {type(error)}: {error}"
+            exchange.end(Outcome(grpc.StatusCode.UNKNOWN, text, outcome.trailers))
+        finally:
+            for callback in context.callbacks:
+                callback(context)
+
+    async def _find(self, exchange: Exchange, context: CallContext) -> Handler | None:
+        details = CallDetails(exchange.path, exchange.metadata)
+
+        async def plain(given: grpc.HandlerCallDetails) -> Handler | None:
+            return self._plain(given)
+
+        continuation: Callable[[Any], Awaitable[Handler | None]] = plain
+        for interceptor in reversed(self._interceptors):
+            continuation = _asking(interceptor, continuation)
+        context.takes_chunks = self._takes_chunks(details)
+        return await continuation(details)
+
+    def _plain(self, details: Any) -> Handler | None:
+        """The servicer's own handler, with codecs that hand chunks over in place of those for the wire."""
+        handler = self._registered_handler(details)
+        if handler is None:
+            return None
+        deserialize = IN_PROCESS.get(handler.request_deserializer, handler.request_deserializer)
+        serialize = IN_PROCESS.get(handler.response_serializer, handler.response_serializer)
+        if deserialize is handler.request_deserializer and serialize is handler.response_serializer:
+            return handler
+        kind = (bool(handler.request_streaming), bool(handler.response_streaming))
+        factory: Any = _FACTORIES[kind]
+        made: Handler = factory(_behavior(handler), deserialize, serialize)
+        return made
+
+    def _takes_chunks(self, details: CallDetails) -> bool:
+        handler = self._registered_handler(details)
+        return handler is not None and handler.request_deserializer in IN_PROCESS
+
+    def _registered_handler(self, details: Any) -> Handler | None:
+        found = self._registered.get(details.method)
+        if found is None:
+            for generic in self._generic:
+                found = generic.service(details)
+                if found is not None:
+                    self._registered[details.method] = found
+                    break
+        return found
+
+
+_FACTORIES: Final[Mapping[tuple[bool, bool], Any]] = {
+    (False, False): grpc.unary_unary_rpc_method_handler,
+    (False, True): grpc.unary_stream_rpc_method_handler,
+    (True, False): grpc.stream_unary_rpc_method_handler,
+    (True, True): grpc.stream_stream_rpc_method_handler,
+}
+
+
+def _behavior(handler: Handler) -> Callable[[Any, Any], Any]:
+    found: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    if found is None:
+        raise TypeError("a method handler without a function")
+    behavior: Callable[[Any, Any], Any] = found
+    return behavior
+
+
+def _asking(
+    interceptor: aio.ServerInterceptor, continuation: Callable[[Any], Awaitable[Handler | None]]
+) -> Callable[[Any], Awaitable[Handler | None]]:
+    async def ask(details: Any) -> Handler | None:
+        return await interceptor.intercept_service(continuation, details)
+
+    return ask
+
+
+async def _handle(handler: Handler, exchange: Exchange, context: CallContext) -> None:
+    """Run the servicer of one call; what it returns or yields goes to the caller."""
+    behavior = _behavior(handler)
+    if handler.request_streaming:
+        request: Any = context.requests()
+    else:
+        request = await context.read()
+        if request is aio.EOF:
+            exchange.end(_NO_MESSAGE)
+            return
+    produced = behavior(request, context)
+    if not handler.response_streaming:
+        response = await produced
+        serialize = handler.response_serializer
+        raw = response if serialize is None else serialize(response)
+        raw = b"" if raw is None else raw
+        if context.fits(len(raw)) and context.outcome().code is grpc.StatusCode.OK:
+            exchange.responses.push(raw, len(raw))
+        return
+    if hasattr(produced, "__aiter__"):
+        async for message in produced:
+            await context.write(message)
+    else:
+        await produced  # a servicer that writes to the context itself
