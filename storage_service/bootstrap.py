@@ -26,12 +26,12 @@ from storage_service.cleaner.sweep import UploadSweep
 from storage_service.config import StorageSettings, reveal
 from storage_service.content.limits import Limits
 from storage_service.content.types import ContentRules
-from storage_service.deleting import Deleter
 from storage_service.diagnosis import InternalCalls
-from storage_service.metadata.client import MetadataClient
-from storage_service.metadata.listing import FileListClient
-from storage_service.metadata.projects import ProjectMetadataClient
-from storage_service.metadata.sessions import SessionClient
+from storage_service.metadata.credentials import Credentials
+from storage_service.metadata.files import FileReader
+from storage_service.metadata.projects import ProjectReader, ProjectSaves
+from storage_service.metadata.reservations import Reservations
+from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore.errors import StoreError
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.s3.options import S3Options
@@ -44,10 +44,11 @@ from storage_service.reading.committed import CommittedReader
 from storage_service.reading.damage import DamageCounts, DamageReporter
 from storage_service.reading.downloads import Downloader
 from storage_service.reading.outgoing import Outgoing
-from storage_service.reading.previews import PreviewTokens
+from storage_service.reading.previews import Previews, PreviewTokens
 from storage_service.reading.signer import Edge, Signer
-from storage_service.servicers.projects import PreviewServicer
-from storage_service.servicers.storage import DiagnosticsServicer, StorageServicer, UseCases
+from storage_service.servicers.diagnostics import DiagnosticsServicer
+from storage_service.servicers.previews import PreviewServicer
+from storage_service.servicers.storage import StorageServicer, UseCases
 from storage_service.servicers.wire_handlers import add_storage_service
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from storage_service.uploads.copier import Copier
@@ -80,14 +81,19 @@ class StorageApp:
         self.store = store
         self.gate = VersioningGate(store)
         self._channel = make_channel(settings.metadata_address, settings)
-        metadata = MetadataClient(self._channel, _internal_credential(settings))
-        self._damage = DamageReporter(metadata, damage)
+        metadata = self._channel, _internal_credential(settings)
+        self._reservations = Reservations(*metadata)
+        self._damage = DamageReporter(self._reservations, damage)
         self._objects = CommittedReader(store, self._damage)
-        projects = ProjectMetadataClient(self._channel, _internal_credential(settings))
-        settler = KeySettler(store, projects)
-        self.loops = self._make_loops(heartbeats, metadata, settler)
+        self._saves, self._projects_read = ProjectSaves(*metadata), ProjectReader(*metadata)
+        self._session_state, self._files = SessionState(*metadata), FileReader(*metadata)
+        self._settler = KeySettler(store, self._saves)
+        self.loops = self._make_loops(heartbeats)
         self._attempts = Attempts(
-            metadata, self.gate, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self._wake_cleaner
+            self._reservations,
+            self.gate,
+            lease_seconds=settings.upload_lease_seconds,
+            wake_cleaner=self._wake_cleaner,
         )
         self._sources = SourceClient(url_rules(settings), SystemResolver(), source_timeouts(settings))
         self._content = ContentRules(settings.allowed_types(), max_pixels=settings.max_picture_pixels)
@@ -95,26 +101,35 @@ class StorageApp:
             settings.upload_memory_bytes, Floor(settings.min_body_rate, settings.body_rate_window)
         )
         self._outgoing = Outgoing(settings.download_memory_bytes)
-        self._projects = Projects(self._project_parts(metadata, projects, settler))
+        self._previews = Previews(
+            self._objects,
+            self._projects_read,
+            PreviewTokens(_internal_secret(settings)),
+            page_seconds=settings.preview_page_seconds,
+        )
+        self._projects = Projects(self._project_parts())
         self._limits = Limits(settings.size_rules(), min_part_bytes=settings.part_size_bytes)
-        self._sessions = SessionUseCases(self._session_parts(metadata))
-        self.servicer = StorageServicer(self._use_cases(metadata))
-        self.internal_calls = InternalCalls(self._channel, _internal_credential(settings), store)
+        self._sessions = SessionUseCases(self._session_parts())
+        self.servicer = StorageServicer(self._use_cases())
+        self.internal_calls = InternalCalls(Credentials(*metadata), store)
         self.diagnostics_servicer = DiagnosticsServicer(self.internal_calls)
-        self.preview_servicer = PreviewServicer(self._projects.use_cases.previews, self._outgoing)
+        self.preview_servicer = PreviewServicer(self._previews, self._outgoing)
 
-    def _make_loops(
-        self, heartbeats: Heartbeats, metadata: MetadataClient, settler: KeySettler
-    ) -> tuple[BackgroundLoop, BackgroundLoop, BackgroundLoop]:
+    def _make_loops(self, heartbeats: Heartbeats) -> tuple[BackgroundLoop, BackgroundLoop, BackgroundLoop]:
         """Each by itself: a slow or failing one does not hold the others up. The first two can be woken."""
         often, seldom = self._settings.cleaner_interval_seconds, self._settings.cleaner_sweep_seconds
         expected = (StrongroomError, StoreError)
-        cleaner = Cleaner(self.store, metadata, heartbeats.add("cleaner", often), interval_seconds=often)
+        cleaner = Cleaner(
+            self.store, self._reservations, heartbeats.add("cleaner", often), interval_seconds=often
+        )
         keys = BackgroundLoop(
-            settler.run_once, heartbeats.add("project_keys", often), rest_seconds=often, expected=expected
+            self._settler.run_once,
+            heartbeats.add("project_keys", often),
+            rest_seconds=often,
+            expected=expected,
         )
         sweep = BackgroundLoop(
-            UploadSweep(self.store, metadata).run_once,
+            UploadSweep(self.store, self._reservations).run_once,
             heartbeats.add("upload_sweep", seldom),
             rest_seconds=seldom,
             rest_first=True,
@@ -126,40 +141,42 @@ class StorageApp:
         for loop in self.loops[:2]:
             loop.wake()
 
-    def _use_cases(self, metadata: MetadataClient) -> UseCases:
-        settings, limits = self._settings, self._limits
+    def _use_cases(self) -> UseCases:
+        settings, limits, store, files = self._settings, self._limits, self.store, self._files
         uploader = Uploader(
-            self.store,
-            metadata,
+            store,
+            self._reservations,
             self._attempts,
             budget=self._budget,
             limits=limits,
             content=self._content,
         )
-        importer = TellingImporter(uploader, self._sources, import_limits(settings), metadata)
+        importer = TellingImporter(uploader, self._sources, import_limits(settings), self._reservations)
         return UseCases(
             uploader=uploader,
             sessions=self._sessions,
-            downloader=Downloader(self._objects, metadata),
-            signer=Signer(
-                self.store, metadata, public_base_url=settings.public_base_url, edge=edge(settings)
-            ),
-            copier=Copier(
-                self.store, self._objects, metadata, self._attempts, limits=limits, content=self._content
-            ),
-            deleter=Deleter(metadata),
+            downloader=Downloader(self._objects, files, self._projects_read),
+            signer=Signer(store, files, public_base_url=settings.public_base_url, edge=edge(settings)),
+            copier=Copier(store, self._objects, files, self._attempts, limits=limits, content=self._content),
             importer=importer,
             batch_importer=BatchImporter(importer),
-            projects=self._projects.use_cases,
+            reservations=self._reservations,
+            saves=self._saves,
+            saver=self._projects.saver,
+            archive_saver=self._projects.archive_saver,
+            rollback=self._projects.rollback,
+            archives=self._projects.archives,
+            previews=self._previews,
             outgoing=self._outgoing,
         )
 
-    def _session_parts(self, metadata: MetadataClient) -> SessionParts:
+    def _session_parts(self) -> SessionParts:
         return SessionParts(
             store=self.store,
             objects=self._objects,
-            state=SessionClient(self._channel, _internal_credential(self._settings), self.gate),
-            metadata=metadata,
+            gate=self.gate,
+            state=self._session_state,
+            reservations=self._reservations,
             budget=self._budget,
             limits=self._limits,
             content=self._content,
@@ -167,25 +184,22 @@ class StorageApp:
             wake_cleaner=self._wake_cleaner,
         )
 
-    def _project_parts(
-        self, metadata: MetadataClient, projects: ProjectMetadataClient, settler: KeySettler
-    ) -> ProjectParts:
+    def _project_parts(self) -> ProjectParts:
         settings = self._settings
         return ProjectParts(
             store=self.store,
             objects=self._objects,
             gate=self.gate,
-            metadata=projects,
-            files=FileListClient(self._channel, _internal_credential(settings)),
-            reservations=metadata,
-            settler=settler,
+            saves=self._saves,
+            reader=self._projects_read,
+            files=self._files,
+            reservations=self._reservations,
+            settler=self._settler,
             budget=self._budget,
             archive_memory=ByteBudget(settings.archive_memory_bytes),
             limits=ProjectLimits(
                 settings.max_project_file_bytes, settings.max_project_bytes, settings.max_project_files
             ),
-            preview_tokens=PreviewTokens(_internal_secret(settings)),
-            preview_page_seconds=settings.preview_page_seconds,
             content=self._content,
             part_size=settings.part_size_bytes,
             lease_seconds=settings.upload_lease_seconds,

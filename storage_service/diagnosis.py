@@ -5,15 +5,12 @@ clocks agree? Readiness asks every few seconds, ``strongroom doctor`` when it is
 from __future__ import annotations
 
 import time
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
-from grpc import aio
 
-from servicekit import context
-from servicekit.channels import call
-from servicekit.internal_credential import InternalCredential
-from storage_service.objectstore.values import BucketDiagnosis
+from storage_service.metadata.credentials import Credentials
+from storage_service.objectstore.interface import ObjectStore
 from strongroom.errors import (
     DatabaseUnavailable,
     DeadlineExceeded,
@@ -21,11 +18,8 @@ from strongroom.errors import (
     ServiceUnavailable,
     StrongroomError,
 )
-from strongroom.metadata.v1.credential_service_pb2 import CheckCredentialRequest
-from strongroom.metadata.v1.credential_service_pb2_grpc import CredentialServiceStub
 from strongroom.storage.v1 import diagnostics_service_pb2 as pb
 
-CALL_SECONDS: Final = 3.0
 #: From here on the log says that the clocks should be looked at; they are tolerated for much longer.
 WARN_SECONDS: Final = 30.0
 WARN_EVERY_SECONDS: Final = 600.0
@@ -39,37 +33,19 @@ _REFUSED: Final = {
 }
 
 
-class BucketChecker(Protocol):
-    """Looks at the bucket (``BucketAdmin``)."""
-
-    async def check(self) -> BucketDiagnosis:
-        """What the bucket is like now."""
-        ...
-
-
 class InternalCalls:
     """Tries out the way to metadata_service; one per process."""
 
-    def __init__(
-        self, channel: aio.Channel, internal: InternalCredential, bucket: BucketChecker | None = None
-    ) -> None:
-        self._bucket = bucket
-        self._stub = CredentialServiceStub(channel)
-        self._internal = internal
+    def __init__(self, credentials: Credentials, store: ObjectStore) -> None:
+        self._credentials = credentials
+        self._store = store
         self._warned: float | None = None
 
     async def attempt(self) -> pb.InternalCall:
         """How one call goes; raises nothing."""
         before = time.time()
         try:
-            with context.bind(context.RequestContext(request_id=context.current_request_id())):
-                answer = await call(
-                    self._stub.CheckCredential,
-                    CheckCredentialRequest(),
-                    timeout=CALL_SECONDS,
-                    internal=self._internal,
-                    as_caller=False,
-                )
+            answer = await self._credentials.check()
         except InternalTokenInvalid as error:
             return _refused(error)
         except (ServiceUnavailable, DeadlineExceeded, DatabaseUnavailable):
@@ -85,11 +61,10 @@ class InternalCalls:
     async def diagnose(self) -> pb.DiagnoseResponse:
         """For whoever mends the installation: the call, and our clock."""
         response = pb.DiagnoseResponse(internal=await self.attempt())
-        if self._bucket is not None:
-            found = await self._bucket.check()
-            response.bucket.state = found.state.name.lower()
-            response.bucket.advice = found.message
-            response.bucket.region = found.region or ""
+        found = await self._store.check()
+        response.bucket.state = found.state.name.lower()
+        response.bucket.advice = found.message
+        response.bucket.region = found.region or ""
         response.time.GetCurrentTime()
         return response
 

@@ -18,7 +18,7 @@ from servicekit import failpoints
 from storage_service.attempts.lease import LeaseKeeper
 from storage_service.attempts.outcomes import UNKNOWN_OUTCOME, until_known
 from storage_service.attempts.versioning import VersioningGate
-from storage_service.metadata.interfaces import Reservations, handle_of
+from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.translation import translated
 from strongroom.errors import BucketNotVersioned, StrongroomError
 from strongroom.metadata.v1 import blob_pb2

@@ -7,13 +7,12 @@ Rule R4: when the outcome of a call is unknown, the state is read; nothing is co
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from servicekit import failpoints
 from storage_service.attempts.versioning import demand_version
-from storage_service.metadata.interfaces import handle_of
+from storage_service.metadata.reservations import handle_of
 from storage_service.objectstore.errors import InvalidPart, ObjectNotFound, StoreError, UploadNotFound
-from storage_service.objectstore.interface import MultipartWriter, ObjectReader
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.translation import RETRY_SECONDS
 from storage_service.objectstore.values import (
     CompleteResult,
@@ -35,12 +34,8 @@ ATTEMPT_KEY = "strongroom-attempt"
 """Object metadata key that names the attempt, so that an object always tells which row it belongs to (R0)."""
 
 
-class CompletionStore(MultipartWriter, ObjectReader, Protocol):
-    """What completing needs of the object store."""
-
-
 async def complete_multipart(
-    store: CompletionStore, blob: blob_pb2.Blob, parts: Sequence[blob_pb2.Part], size: int, crc32c: int
+    store: ObjectStore, blob: blob_pb2.Blob, parts: Sequence[blob_pb2.Part], size: int, crc32c: int
 ) -> CommitRequest:
     """S3 and S4: make the object and verify it. Returns what T4 needs.
 
@@ -82,7 +77,7 @@ async def complete_multipart(
 
 
 async def verify_put(
-    store: ObjectReader, blob: blob_pb2.Blob, put: PutResult, size: int, crc32c: int
+    store: ObjectStore, blob: blob_pb2.Blob, put: PutResult, size: int, crc32c: int
 ) -> CommitRequest:
     """The short way: HEAD only when the reply of PutObject does not prove the content by itself."""
     etag, version_id = put.etag, put.version_id
@@ -102,7 +97,7 @@ async def verify_put(
 
 
 async def _head(
-    store: ObjectReader, blob: blob_pb2.Blob, completed: CompleteResult | None, *, gone: bool
+    store: ObjectStore, blob: blob_pb2.Blob, completed: CompleteResult | None, *, gone: bool
 ) -> ObjectInfo:
     try:
         return await store.head(ObjectRef(blob.key, completed.version_id if completed else None))

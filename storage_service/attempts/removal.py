@@ -8,21 +8,13 @@ Ceph says NoSuchKey).
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from servicekit import failpoints
 from storage_service.attempts.completion import ATTEMPT_KEY
 from storage_service.attempts.segments import PREFIX as SEGMENTS
 from storage_service.attempts.segments import remove_segments
 from storage_service.attempts.versioning import NULL_VERSION, shares_key
 from storage_service.objectstore.errors import ObjectNotFound, StoreUnavailable, UploadNotFound
-from storage_service.objectstore.interface import (
-    MultipartWriter,
-    ObjectDeleter,
-    ObjectLister,
-    ObjectReader,
-    UploadLister,
-)
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedVersion, ObjectRef, PutResult
 from strongroom.metadata.v1 import blob_pb2
 
@@ -34,19 +26,7 @@ ABORT_ROUNDS = 5
 """A part in flight may land after an abort: so often abort and look are repeated in one visit."""
 
 
-class OpenUploadStore(MultipartWriter, UploadLister, Protocol):
-    """What aborting uploads needs of the object store."""
-
-
-class VersionStore(ObjectReader, ObjectDeleter, ObjectLister, Protocol):
-    """What removing single versions needs of the object store."""
-
-
-class RemovalStore(OpenUploadStore, VersionStore, Protocol):
-    """What removing needs of the object store."""
-
-
-async def remove_blob(store: RemovalStore, blob: blob_pb2.Blob) -> None:
+async def remove_blob(store: ObjectStore, blob: blob_pb2.Blob) -> None:
     """Abort every multipart upload of the attempt, delete its object, and verify both. Raises StoreError.
 
     A blob whose key is a prefix of segments stands for all of them; one of kind LEFTOVERS for what another
@@ -65,7 +45,7 @@ async def remove_blob(store: RemovalStore, blob: blob_pb2.Blob) -> None:
     await _delete_object(store, blob)
 
 
-async def abort_unrecorded_uploads(store: OpenUploadStore, blob: blob_pb2.Blob) -> None:
+async def abort_unrecorded_uploads(store: ObjectStore, blob: blob_pb2.Blob) -> None:
     """Abort open uploads of this key that are not the recorded one: a repeated create makes them. Before T4,
     so that a crash leaves them to the abort or the roll-forward. Where attempts share a key nobody can
     tell whose they are.
@@ -79,7 +59,7 @@ async def abort_unrecorded_uploads(store: OpenUploadStore, blob: blob_pb2.Blob) 
             await _abort(store, upload.key, upload.upload_id)
 
 
-async def _remove_leftovers(store: RemovalStore, blob: blob_pb2.Blob) -> None:
+async def _remove_leftovers(store: ObjectStore, blob: blob_pb2.Blob) -> None:
     """Open uploads and versions of the attempt that nobody refers to; what is not surely its own stays.
 
     Not versions of a multipart upload: S3 makes one only; where Swift makes another of a Complete that came
@@ -95,7 +75,7 @@ async def _remove_leftovers(store: RemovalStore, blob: blob_pb2.Blob) -> None:
             await store.delete(version.ref)
 
 
-async def remove_repeated_versions(store: VersionStore, blob: blob_pb2.Blob, put: PutResult) -> None:
+async def remove_repeated_versions(store: ObjectStore, blob: blob_pb2.Blob, put: PutResult) -> None:
     """Delete what earlier tries of this attempt's PUT or copy have left beside the version that is to be
     committed.
 
@@ -108,7 +88,7 @@ async def remove_repeated_versions(store: VersionStore, blob: blob_pb2.Blob, put
             await store.delete(ref)
 
 
-async def _abort_uploads(store: OpenUploadStore, blob: blob_pb2.Blob) -> None:
+async def _abort_uploads(store: ObjectStore, blob: blob_pb2.Blob) -> None:
     await failpoints.hit(BEFORE_ABORT)
     if blob.upload_id:
         await _abort(store, blob.key, blob.upload_id)
@@ -123,14 +103,14 @@ async def _abort_uploads(store: OpenUploadStore, blob: blob_pb2.Blob) -> None:
     raise StoreUnavailable("multipart uploads of one key keep appearing", operation="AbortMultipartUpload")
 
 
-async def _abort(store: OpenUploadStore, key: str, upload_id: str) -> None:
+async def _abort(store: ObjectStore, key: str, upload_id: str) -> None:
     try:
         await store.abort(key, upload_id)
     except UploadNotFound:
         return
 
 
-async def _delete_object(store: RemovalStore, blob: blob_pb2.Blob) -> None:
+async def _delete_object(store: ObjectStore, blob: blob_pb2.Blob) -> None:
     await failpoints.hit(BEFORE_DELETE)
     for ref in await _objects_of(store, blob):
         await store.delete(ref)
@@ -140,7 +120,7 @@ async def _delete_object(store: RemovalStore, blob: blob_pb2.Blob) -> None:
         raise StoreUnavailable("a deleted object is still there", operation="DeleteObject")
 
 
-async def _objects_of(store: VersionStore, blob: blob_pb2.Blob) -> list[ObjectRef]:
+async def _objects_of(store: ObjectStore, blob: blob_pb2.Blob) -> list[ObjectRef]:
     """The object versions that this attempt wrote. Keys are unique to an attempt except for replaceable
     places.
 
@@ -154,7 +134,7 @@ async def _objects_of(store: VersionStore, blob: blob_pb2.Blob) -> list[ObjectRe
     return [version.ref for version in versions if await _is_own(store, version, blob)]
 
 
-async def _is_own(store: ObjectReader, version: ListedVersion, blob: blob_pb2.Blob) -> bool:
+async def _is_own(store: ObjectStore, version: ListedVersion, blob: blob_pb2.Blob) -> bool:
     """At a shared key. The version "null" is removed only with a file that was committed as such (before
     buckets without versioning were refused): an attempt that was given up may not take what stands under a
     name that others write, too.
@@ -171,7 +151,7 @@ async def _is_own(store: ObjectReader, version: ListedVersion, blob: blob_pb2.Bl
     return await _is_attempts(store, version.ref, blob.id)
 
 
-async def _versions_at(store: ObjectLister, key: str) -> list[ListedVersion]:
+async def _versions_at(store: ObjectStore, key: str) -> list[ListedVersion]:
     """Versions and delete markers of exactly this key, which comes first among those it is a prefix of."""
     found: list[ListedVersion] = []
     async for page in store.list_versions(key):
@@ -181,7 +161,7 @@ async def _versions_at(store: ObjectLister, key: str) -> list[ListedVersion]:
     return found
 
 
-async def _is_attempts(store: ObjectReader, ref: ObjectRef, attempt: str) -> bool:
+async def _is_attempts(store: ObjectStore, ref: ObjectRef, attempt: str) -> bool:
     try:
         info = await store.head(ref)
     except ObjectNotFound:

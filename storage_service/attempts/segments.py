@@ -7,14 +7,13 @@ an end, by the cleaner: a crash or a failing store can't lose what was acknowled
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import structlog
 
 from servicekit import failpoints
 from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import StoreUnavailable
-from storage_service.objectstore.interface import ObjectDeleter, ObjectLister, ObjectReader, ObjectWriter
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import Chunk, ObjectAttributes, ObjectRef
 from strongroom.errors import UploadLost
 from strongroom.metadata.v1.blob_pb2 import Blob
@@ -35,16 +34,8 @@ BEFORE_PUT = failpoints.register("storage.session.segment.before_put")
 AFTER_PUT = failpoints.register("storage.session.segment.after_put")
 
 
-class SegmentStore(ObjectWriter, ObjectReader, Protocol):
-    """What segments need of the object store."""
-
-
-class SweepStore(ObjectLister, ObjectDeleter, Protocol):
-    """What removing them needs."""
-
-
 async def put_segment(
-    store: SegmentStore, blob: Blob, offset: int, chunks: Sequence[Chunk], *, size: int, crc32c: int
+    store: ObjectStore, blob: Blob, offset: int, chunks: Sequence[Chunk], *, size: int, crc32c: int
 ) -> Segment:
     """Store one; its key is this writer's own (offset and epoch), so nothing is ever overwritten. Raises
     StoreError.
@@ -56,7 +47,7 @@ async def put_segment(
     return Segment(key=key, offset=offset, size_bytes=size, crc32c=crc32c)
 
 
-async def read_segments(store: SegmentStore, segments: Sequence[Segment]) -> list[Chunk]:
+async def read_segments(store: ObjectStore, segments: Sequence[Segment]) -> list[Chunk]:
     """Their bytes, in order. Raises ObjectNotFound (the upload is lost), UploadLost, StoreError."""
     chunks: list[Chunk] = []
     for segment in segments:
@@ -64,7 +55,7 @@ async def read_segments(store: SegmentStore, segments: Sequence[Segment]) -> lis
     return chunks
 
 
-async def _read_segment(store: SegmentStore, segment: Segment) -> list[Chunk]:
+async def _read_segment(store: ObjectStore, segment: Segment) -> list[Chunk]:
     """Other bytes than were acknowledged may be a fault of the way; when they stay, they are lost."""
     for _ in range(READS):
         chunks: list[Chunk] = []
@@ -92,7 +83,7 @@ def crc32c_of(segments: Sequence[Segment]) -> int:
     return crc32c
 
 
-async def remove_segments(store: SweepStore, prefix: str) -> None:
+async def remove_segments(store: ObjectStore, prefix: str) -> None:
     """Delete every object below ``prefix``, all versions, and see that they are gone. Raises StoreError."""
     for _ in range(2):
         refs = [

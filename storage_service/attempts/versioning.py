@@ -8,10 +8,10 @@ been suspended meanwhile. Then the attempt is given up; what it wrote under the 
 from __future__ import annotations
 
 import time
-from typing import Protocol
 
 import structlog
 
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.translation import translated
 from storage_service.objectstore.values import VersioningStatus
 from strongroom.errors import BucketNotVersioned, StrongroomError
@@ -29,18 +29,10 @@ TRUSTED_SECONDS = 10.0
 """So long a bucket that had versioning is taken to have it still; one without is asked each time."""
 
 
-class VersioningReader(Protocol):
-    """What this needs of the object store."""
-
-    async def versioning_status(self) -> VersioningStatus:
-        """Raises StoreError."""
-        ...
-
-
 class VersioningGate:
     """One instance per process."""
 
-    def __init__(self, store: VersioningReader) -> None:
+    def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._trusted_until = 0.0
         self._told: VersioningStatus | None = None

@@ -14,16 +14,16 @@ of its batch go on.
 from __future__ import annotations
 
 import asyncio
-from typing import Protocol
 
 import structlog
 
 from servicekit import failpoints
 from servicekit.background import BackgroundLoop, Heartbeat
 from storage_service.attempts.completion import complete_multipart
-from storage_service.attempts.removal import RemovalStore, abort_unrecorded_uploads, remove_blob
-from storage_service.metadata.interfaces import CleanerWork, handle_of
+from storage_service.attempts.removal import abort_unrecorded_uploads, remove_blob
+from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.errors import StoreError
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.translation import translated
 from strongroom.errors import BucketNotVersioned, ChecksumMismatch, StrongroomError, UploadLost
 from strongroom.metadata.v1 import blob_pb2
@@ -40,15 +40,11 @@ FULL_HOUSEKEEPING = 200
 """The smallest batch of metadata_service's housekeeping: where as many rows moved, more are likely."""
 
 
-class CleanerStore(RemovalStore, Protocol):
-    """What cleaning needs of the object store."""
-
-
 class Cleaner:
     """One per process; ``loop`` runs it."""
 
     def __init__(
-        self, store: CleanerStore, work: CleanerWork, heartbeat: Heartbeat, *, interval_seconds: float
+        self, store: ObjectStore, work: Reservations, heartbeat: Heartbeat, *, interval_seconds: float
     ) -> None:
         self._store = store
         self._work = work

@@ -12,12 +12,11 @@ delete the parts of a committed object.
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import structlog
 
+from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.errors import StoreError, UploadNotFound
-from storage_service.objectstore.interface import MultipartWriter, UploadLister
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedUpload
 
 log = structlog.get_logger(__name__)
@@ -25,22 +24,10 @@ log = structlog.get_logger(__name__)
 MOST_KEYS = 1000
 
 
-class SweepStore(MultipartWriter, UploadLister, Protocol):
-    """What sweeping needs of the object store."""
-
-
-class SettledKeys(Protocol):
-    """Which keys nobody writes any more."""
-
-    async def filter_settled_keys(self, keys: list[str]) -> set[str]:
-        """Of ``keys`` (at most 1,000), those with a row and without a writer. Raises StrongroomError."""
-        ...
-
-
 class UploadSweep:
     """Lists all open uploads of the bucket; a loop repeats it."""
 
-    def __init__(self, store: SweepStore, keys: SettledKeys) -> None:
+    def __init__(self, store: ObjectStore, keys: Reservations) -> None:
         self._store = store
         self._keys = keys
 

@@ -1,13 +1,20 @@
-"""What the read paths need of metadata_service: one file, as the caller."""
+"""FileService: files as the caller of the request in progress may see them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
+from grpc import aio
+
+from servicekit.internal_credential import InternalCredential
+from storage_service.metadata.calls import MetadataClient
 from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.file_service_pb2 import BatchGetFilesRequest, GetFileRequest, ListFilesRequest
+from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceStub
 from strongroom.storage.v1.download_pb2 import DownloadRequest, SignUrlRequest
+
+PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,16 +25,36 @@ class FileName:
     key: str = ""
 
 
-class FileReader(Protocol):
-    """Finds files, scoped to the caller of the current request."""
+class FileReader(MetadataClient):
+    """Finds files."""
+
+    def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
+        super().__init__(channel, internal)
+        self._files = FileServiceStub(channel)
 
     async def get(self, name: FileName, user_id: str) -> File:
         """Raises FileNotFound (also for what belongs to somebody else)."""
-        ...
+        request = GetFileRequest(user_id=user_id)
+        if name.file_id:
+            request.file_id = name.file_id
+        else:
+            request.key = name.key
+        return (await self._ask(self._files.GetFile, request)).file
 
     async def get_many(self, file_ids: Sequence[str], user_id: str) -> Sequence[File]:
         """Those of them that the caller has."""
-        ...
+        request = BatchGetFilesRequest(file_ids=file_ids, user_id=user_id)
+        return (await self._ask(self._files.BatchGetFiles, request)).files
+
+    async def files_below(self, prefix: str, user_id: str) -> AsyncIterator[Sequence[File]]:
+        """Pages in key order."""
+        request = ListFilesRequest(prefix=prefix, user_id=user_id, page_size=PAGE)
+        while True:
+            page = await self._ask(self._files.ListFiles, request)
+            yield page.files
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
 
 def name_of(request: DownloadRequest | SignUrlRequest) -> FileName:

@@ -1,15 +1,13 @@
-"""metadata_service over gRPC: the adapter of ``projects.metadata``."""
+"""Projects in metadata_service: the write protocol of saves, and what is read of them (docs/projects.md)."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import TypeVar
 
 from grpc import aio
 
-from servicekit import context
-from servicekit.channels import call
 from servicekit.internal_credential import InternalCredential
+from storage_service.metadata.calls import MetadataClient
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1 import project_service_pb2 as queries
 from strongroom.metadata.v1.blob_pb2 import Blob, BlobKind
@@ -19,103 +17,101 @@ from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
 from strongroom.metadata.v1.project_save_service_pb2_grpc import ProjectSaveServiceStub
 from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceStub
 
-Request = TypeVar("Request")
-Response = TypeVar("Response")
-
-STEP_SECONDS = 6.0
-"""Limit of one step; a transaction of 500 files takes some ten milliseconds."""
 COMMIT_SECONDS = 9.0
 """A commit of 5,000 files is one transaction."""
 
 
-class ProjectMetadataClient:
-    """Implements ProjectSaves, ProjectRemoval, ProjectReader, PreviewReader and ProjectKeyWork."""
+class ProjectSaves(MetadataClient):
+    """ProjectSaveService. ``begin`` and ``remove`` act for the caller; the other steps of a save name its
+    owner, so that a save may outlive its token.
+    """
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
+        super().__init__(channel, internal)
         self._saves = ProjectSaveServiceStub(channel)
-        self._queries = ProjectServiceStub(channel)
-        self._previewed = PreviewedFileServiceStub(channel)
-        self._internal = internal
 
     async def begin(self, request: pb.BeginSaveRequest) -> pb.BeginSaveResponse:
-        """See ProjectSaves.begin."""
-        return await call(self._saves.BeginSave, request, internal=self._internal)
+        """Raises RequestInProgress, VersionConflict, IdempotencyKeyReused, ProjectNotFound."""
+        return await self._ask(self._saves.BeginSave, request)
 
     async def reserve(
         self, owner_id: str, save_id: str, files: Sequence[pb.FileReservation], kind: BlobKind.ValueType
     ) -> Sequence[Blob]:
-        """See ProjectSaves.reserve."""
+        """One blob per file (at most 500), in the order given; without id where the file is unchanged.
+
+        Raises PathInvalid, PreconditionFailed, QuotaExceeded, FileCountExceeded, UploadSuperseded.
+        """
         request = pb.ReserveFilesRequest(save_id=save_id, owner_id=owner_id, files=files, kind=kind)
         return (await self._step(self._saves.ReserveFiles, request)).blobs
 
     async def record(self, owner_id: str, save_id: str, entries: Sequence[pb.ManifestEntry]) -> None:
-        """See ProjectSaves.record."""
+        """Keep what was written, at most 500 files. Raises UploadSuperseded."""
         request = pb.RecordFilesRequest(save_id=save_id, owner_id=owner_id, entries=entries)
         await self._step(self._saves.RecordFiles, request)
 
     async def renew(self, owner_id: str, save_id: str) -> float:
-        """See ProjectSaves.renew."""
+        """Returns the lease in seconds from now. Raises UploadSuperseded."""
         request = pb.RenewSaveRequest(save_id=save_id, owner_id=owner_id)
         return (await self._step(self._saves.RenewSave, request)).lease.ToTimedelta().total_seconds()
 
     async def commit_save(self, request: pb.CommitSaveRequest) -> pb.CommitSaveResponse:
-        """See ProjectSaves.commit_save."""
+        """A repeat answers the same. Raises UploadSuperseded, VersionNotFound."""
         return await self._step(self._saves.CommitSave, request, COMMIT_SECONDS)
 
     async def abandon_save(self, owner_id: str, save_id: str) -> None:
-        """See ProjectSaves.abandon_save."""
+        """End the save without a version."""
         request = pb.AbandonSaveRequest(save_id=save_id, owner_id=owner_id)
         await self._step(self._saves.AbandonSave, request)
 
     async def remove(self, slug: str, user_id: str) -> Project:
-        """See ProjectRemoval.remove."""
+        """D1 of a project. Raises ProjectNotFound."""
         request = pb.RemoveProjectRequest(slug=slug, user_id=user_id)
-        reply = await call(
-            self._saves.RemoveProject, request, internal=self._internal, timeout=COMMIT_SECONDS
-        )
-        return reply.project
+        return (await self._ask(self._saves.RemoveProject, request, COMMIT_SECONDS)).project
+
+    async def claim_keys(self, limit: int, owner_id: str = "", slug: str = "") -> Sequence[pb.ProjectKey]:
+        """At most ``limit`` keys that are due for a look, each leased to us; with ``slug`` only those of one
+        project.
+        """
+        request = pb.ClaimKeysRequest(limit=limit, owner_id=owner_id, slug=slug)
+        return (await self._step(self._saves.ClaimKeys, request)).keys
+
+    async def report_keys(self, reports: Sequence[pb.KeyReport]) -> None:
+        """How keys were found and left; at most 500."""
+        await self._step(self._saves.ReportKeys, pb.ReportKeysRequest(reports=reports))
+
+
+class ProjectReader(MetadataClient):
+    """ProjectService for the caller, PreviewedFileService for whom a preview token opens a version."""
+
+    def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
+        super().__init__(channel, internal)
+        self._projects = ProjectServiceStub(channel)
+        self._previewed = PreviewedFileServiceStub(channel)
 
     async def project_file(
         self, slug: str, version: int, path: str, user_id: str, *, front_end: bool = False
     ) -> ProjectFile:
-        """See ProjectReader.project_file."""
+        """``version`` 0: the newest. ``front_end``: as previews show it. Raises ProjectNotFound,
+        VersionNotFound, FileNotFound, PathInvalid.
+        """
         request = queries.GetProjectFileRequest(
             slug=slug, version=version, path=path, user_id=user_id, front_end=front_end
         )
-        return (await call(self._queries.GetProjectFile, request, internal=self._internal)).file
+        return (await self._ask(self._projects.GetProjectFile, request)).file
 
     async def previewed_file(self, owner_id: str, slug: str, version: int, path: str) -> ProjectFile:
-        """See PreviewReader.previewed_file."""
+        """What a verified token names. Raises ProjectNotFound, VersionNotFound, FileNotFound, PathInvalid."""
         request = GetPreviewedFileRequest(owner_id=owner_id, slug=slug, version=version, path=path)
         return (await self._step(self._previewed.GetPreviewedFile, request)).file
 
     async def project_files(
         self, slug: str, version: int, user_id: str
     ) -> AsyncIterator[tuple[int, Sequence[ProjectFile]]]:
-        """See ProjectReader.project_files."""
+        """Pages in path order, each with the version listed. Raises ProjectNotFound, VersionNotFound."""
         request = queries.ListProjectFilesRequest(slug=slug, version=version, user_id=user_id)
         while True:
-            page = await call(self._queries.ListProjectFiles, request, internal=self._internal)
+            page = await self._ask(self._projects.ListProjectFiles, request)
             yield page.version, page.files
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
-
-    async def claim_keys(self, limit: int, owner_id: str = "", slug: str = "") -> Sequence[pb.ProjectKey]:
-        """See ProjectKeyWork.claim_keys."""
-        request = pb.ClaimKeysRequest(limit=limit, owner_id=owner_id, slug=slug)
-        return (await self._step(self._saves.ClaimKeys, request)).keys
-
-    async def report_keys(self, reports: Sequence[pb.KeyReport]) -> None:
-        """See ProjectKeyWork.report_keys."""
-        await self._step(self._saves.ReportKeys, pb.ReportKeysRequest(reports=reports))
-
-    async def _step(
-        self,
-        method: aio.UnaryUnaryMultiCallable[Request, Response],
-        request: Request,
-        timeout: float = STEP_SECONDS,
-    ) -> Response:
-        """One step on the service's own behalf, with a deadline of its own: the caller's must not cut it."""
-        with context.bind(context.RequestContext(request_id=context.current_request_id())):
-            return await call(method, request, timeout=timeout, internal=self._internal, as_caller=False)

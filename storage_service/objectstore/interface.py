@@ -1,4 +1,4 @@
-"""The object store as this service sees it: small capability Protocols.
+"""The object store as this service sees it: one Protocol.
 
 The adapter is ``s3`` (any S3-compatible store); its in-memory twin stands in tests/doubles/memory_store.py,
 and one contract suite (tests/contract/objectstore) holds for both. An adapter is bound to one bucket, so
@@ -35,8 +35,33 @@ from storage_service.objectstore.values import (
 )
 
 
-class ObjectWriter(Protocol):
-    """Stores a whole body that fits one request."""
+class ObjectStream(Protocol):
+    """An open body. Iterate once; chunks are 1 … about 1 MiB, the first comes as soon as bytes arrive."""
+
+    @property
+    def info(self) -> ObjectInfo:
+        """Of the whole object, whatever the range."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """Of the first byte."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Bytes that iteration yields; a body that breaks off raises StoreUnavailable, never ends early."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]: ...
+
+
+class ObjectStore(Protocol):
+    """The store of a process. What not every store can do (copying parts, signing) is an optional capability:
+    its methods raise NotSupportedByStore, for which callers have another way or an answer.
+    """
+
+    # whole objects
 
     async def put(
         self,
@@ -56,9 +81,45 @@ class ObjectWriter(Protocol):
         """
         ...
 
+    async def head(self, ref: ObjectRef) -> ObjectInfo:
+        """Raises ObjectNotFound (also for a delete marker)."""
+        ...
 
-class MultipartWriter(Protocol):
-    """Stores a body part by part (S3 multipart upload)."""
+    def open(
+        self, ref: ObjectRef, *, offset: int = 0, length: int | None = None, if_match: str | None = None
+    ) -> AbstractAsyncContextManager[ObjectStream]:
+        """Open [offset, offset+length), or to the end; leaving the context early drops the connection.
+
+        Entering raises ObjectNotFound, PreconditionFailed (``if_match`` is another ETag), RangeNotSatisfiable
+        (offset at or past the end, but for offset 0 of an empty object), any StoreError. ``length`` is cut at
+        the end of the object.
+        """
+        ...
+
+    async def copy(
+        self, source: ObjectRef, key: str, attrs: ObjectAttributes, *, size: int, if_match: str | None = None
+    ) -> PutResult:
+        """Server-side copy with new attributes; above MAX_PUT_SIZE as a multipart copy.
+
+        Raises ObjectNotFound.
+        """
+        ...
+
+    async def delete(self, ref: ObjectRef) -> DeleteResult:
+        """Idempotent: deleting what is not there succeeds.
+
+        Without version id a versioned bucket adds a delete marker.
+        """
+        ...
+
+    async def delete_many(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, StoreError]:
+        """Delete any number, in batches; returns the errors per object (empty: all gone).
+
+        A failed batch call raises.
+        """
+        ...
+
+    # multipart uploads
 
     async def create(self, key: str, attrs: ObjectAttributes, *, doubtful: Doubtful | None = None) -> str:
         """Begin; returns the upload id. A retried create may leave a second open upload of this key, and says
@@ -109,17 +170,29 @@ class MultipartWriter(Protocol):
         """
         ...
 
-
-class UploadLister(Protocol):
-    """Finds open multipart uploads."""
-
     async def list_uploads(self, prefix: str) -> Sequence[ListedUpload]:
         """Open uploads whose key begins with ``prefix``, all pages, or an error: never a partial list."""
         ...
 
+    # what there is
 
-class PartCopier(Protocol):
-    """Fills a part from an existing object inside the store."""
+    def list_objects(self, prefix: str) -> AsyncIterator[Sequence[ListedObject]]:
+        """Pages of current objects. Pages out of order or repeated raise StoreUnavailable."""
+        ...
+
+    def list_versions(self, prefix: str) -> AsyncIterator[Sequence[ListedVersion]]:
+        """Pages of all versions and delete markers."""
+        ...
+
+    async def check(self) -> BucketDiagnosis:
+        """Never raises for what the diagnosis can say."""
+        ...
+
+    async def versioning_status(self) -> VersioningStatus:
+        """Raises StoreError."""
+        ...
+
+    # optional: parts out of objects inside the store
 
     async def copy_part(
         self,
@@ -138,95 +211,7 @@ class PartCopier(Protocol):
         """
         ...
 
-
-class ObjectStream(Protocol):
-    """An open body. Iterate once; chunks are 1 … about 1 MiB, the first comes as soon as bytes arrive."""
-
-    @property
-    def info(self) -> ObjectInfo:
-        """Of the whole object, whatever the range."""
-        ...
-
-    @property
-    def offset(self) -> int:
-        """Of the first byte."""
-        ...
-
-    @property
-    def length(self) -> int:
-        """Bytes that iteration yields; a body that breaks off raises StoreUnavailable, never ends early."""
-        ...
-
-    def __aiter__(self) -> AsyncIterator[bytes]: ...
-
-
-class ObjectReader(Protocol):
-    """Reads objects and what is known about them."""
-
-    async def head(self, ref: ObjectRef) -> ObjectInfo:
-        """Raises ObjectNotFound (also for a delete marker)."""
-        ...
-
-    def open(
-        self, ref: ObjectRef, *, offset: int = 0, length: int | None = None, if_match: str | None = None
-    ) -> AbstractAsyncContextManager[ObjectStream]:
-        """Open [offset, offset+length), or to the end; leaving the context early drops the connection.
-
-        Entering raises ObjectNotFound, PreconditionFailed (``if_match`` is another ETag), RangeNotSatisfiable
-        (offset at or past the end, but for offset 0 of an empty object), any StoreError. ``length`` is cut at
-        the end of the object.
-        """
-        ...
-
-
-class ObjectDeleter(Protocol):
-    """Removes objects."""
-
-    async def delete(self, ref: ObjectRef) -> DeleteResult:
-        """Idempotent: deleting what is not there succeeds.
-
-        Without version id a versioned bucket adds a delete marker.
-        """
-        ...
-
-    async def delete_many(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, StoreError]:
-        """Delete any number, in batches; returns the errors per object (empty: all gone).
-
-        A failed batch call raises.
-        """
-        ...
-
-
-class ObjectLister(Protocol):
-    """Lists what the bucket holds, page by page in key order.
-
-    An error mid-way raises out of the iteration.
-    """
-
-    def list_objects(self, prefix: str) -> AsyncIterator[Sequence[ListedObject]]:
-        """Pages of current objects. Pages out of order or repeated raise StoreUnavailable."""
-        ...
-
-    def list_versions(self, prefix: str) -> AsyncIterator[Sequence[ListedVersion]]:
-        """Pages of all versions and delete markers."""
-        ...
-
-
-class ObjectCopier(Protocol):
-    """Copies inside the store."""
-
-    async def copy(
-        self, source: ObjectRef, key: str, attrs: ObjectAttributes, *, size: int, if_match: str | None = None
-    ) -> PutResult:
-        """Server-side copy with new attributes; above MAX_PUT_SIZE as a multipart copy.
-
-        Raises ObjectNotFound.
-        """
-        ...
-
-
-class UrlSigner(Protocol):
-    """Signs requests for clients, for the public endpoint when one is set. Lifetimes: 1 s … 7 days."""
+    # optional: requests for clients, signed for the public endpoint when there is one; they last 1 s … 7 days
 
     async def presign_get(
         self,
@@ -237,7 +222,7 @@ class UrlSigner(Protocol):
         content_type: str | None = None,
         content_disposition: str | None = None,
     ) -> SignedRequest:
-        """GET or HEAD with response header overrides (callers must vet them, security.md 6)."""
+        """GET or HEAD with response header overrides, which callers must vet."""
         ...
 
     async def presign_part(
@@ -257,34 +242,6 @@ class UrlSigner(Protocol):
     ) -> PostForm:
         """Browser form upload bound to key, type, metadata and a content-length-range."""
         ...
-
-
-class BucketAdmin(Protocol):
-    """Looks at the bucket."""
-
-    async def check(self) -> BucketDiagnosis:
-        """Never raises for what the diagnosis can say."""
-        ...
-
-    async def versioning_status(self) -> VersioningStatus:
-        """Raises StoreError."""
-        ...
-
-
-class ObjectStore(
-    ObjectWriter,
-    MultipartWriter,
-    UploadLister,
-    PartCopier,
-    ObjectReader,
-    ObjectDeleter,
-    ObjectLister,
-    ObjectCopier,
-    UrlSigner,
-    BucketAdmin,
-    Protocol,
-):
-    """Everything, for the composition root; use cases ask for the small ones."""
 
     async def aclose(self) -> None:
         """Close connections and threads; running calls finish first."""

@@ -179,7 +179,7 @@ class VersioningStatus(Enum):
 
 
 class BucketState(Enum):
-    """What BucketAdmin.check found."""
+    """What ObjectStore.check found."""
 
     OK = "ok"
     NO_CREDENTIALS = "no_credentials"

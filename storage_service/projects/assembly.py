@@ -9,23 +9,20 @@ from dataclasses import dataclass
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.versioning import VersioningGate
 from storage_service.content.types import ContentRules
-from storage_service.metadata.interfaces import Reservations
-from storage_service.metadata.projects import ProjectMetadataClient
+from storage_service.metadata.files import FileReader
+from storage_service.metadata.projects import ProjectReader, ProjectSaves
+from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.projects.archive_saver import ArchiveSaver
-from storage_service.projects.archives.downloads import ArchiveDownloader, FileLister
+from storage_service.projects.archives.downloads import ArchiveDownloader
 from storage_service.projects.archives.sources import ArchiveSource
 from storage_service.projects.archives.spool import Spool
 from storage_service.projects.limits import ProjectLimits
-from storage_service.projects.removing import ProjectDeleter
 from storage_service.projects.rollback import ProjectRollback
 from storage_service.projects.runner import SaveRunner
 from storage_service.projects.saver import ContentsSaver, ProjectSaver
 from storage_service.projects.settler import KeySettler
 from storage_service.reading.committed import CommittedReader
-from storage_service.reading.previews import Previews, PreviewTokens
-from storage_service.reading.project_downloads import ProjectDownloader
-from storage_service.servicers.projects import ProjectUseCases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,15 +34,14 @@ class ProjectParts:
     store: ObjectStore
     objects: CommittedReader
     gate: VersioningGate
-    metadata: ProjectMetadataClient
-    files: FileLister
+    saves: ProjectSaves
+    reader: ProjectReader
+    files: FileReader
     reservations: Reservations
     settler: KeySettler
     budget: ByteBudget
     archive_memory: ByteBudget
     limits: ProjectLimits
-    preview_tokens: PreviewTokens
-    preview_page_seconds: int
     content: ContentRules
     part_size: int
     lease_seconds: float
@@ -57,7 +53,7 @@ class Projects:
 
     def __init__(self, parts: ProjectParts) -> None:
         self._runner = SaveRunner(
-            parts.metadata,
+            parts.saves,
             parts.gate,
             parts.settler,
             lease_seconds=parts.lease_seconds,
@@ -74,27 +70,17 @@ class Projects:
         contents = ContentsSaver(
             parts.store,
             parts.objects,
-            parts.metadata,
-            parts.metadata,
+            parts.saves,
+            parts.reader,
             budget=parts.budget,
             limits=parts.limits,
             content=parts.content,
         )
         source = ArchiveSource(parts.objects, parts.archive_memory)
-        self.use_cases = ProjectUseCases(
-            saver=ProjectSaver(contents, self._runner),
-            archive_saver=ArchiveSaver(contents, self._runner, self._spool, parts.archive_memory),
-            rollback=ProjectRollback(contents, self._runner, parts.metadata),
-            deleter=ProjectDeleter(parts.metadata),
-            downloader=ProjectDownloader(parts.objects, parts.metadata),
-            archives=ArchiveDownloader(source, parts.files, parts.metadata),
-            previews=Previews(
-                parts.objects,
-                parts.metadata,
-                parts.preview_tokens,
-                page_seconds=parts.preview_page_seconds,
-            ),
-        )
+        self.saver = ProjectSaver(contents, self._runner)
+        self.archive_saver = ArchiveSaver(contents, self._runner, self._spool, parts.archive_memory)
+        self.rollback = ProjectRollback(contents, self._runner, parts.reader)
+        self.archives = ArchiveDownloader(source, parts.files, parts.reader)
 
     async def aclose(self) -> None:
         """Wait for saves and archives that are being given up."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 
 from servicekit.presentation import with_charset
-from storage_service.metadata.project_interfaces import ProjectReader
+from storage_service.metadata.projects import ProjectReader
 from storage_service.projects.runner import OpenSave, SaveRunner
 from storage_service.projects.saver import ContentsSaver, fingerprint
 from storage_service.projects.writer import NewFile

@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import structlog
 
@@ -21,8 +20,9 @@ from servicekit import failpoints
 from storage_service.attempts.lease import LeaseKeeper
 from storage_service.attempts.outcomes import UNKNOWN_OUTCOME, until_known
 from storage_service.attempts.versioning import VersioningGate
-from storage_service.metadata.project_interfaces import ProjectSaves
+from storage_service.metadata.projects import ProjectSaves
 from storage_service.objectstore.translation import translated
+from storage_service.projects.settler import KeySettler
 from strongroom.errors import BucketNotVersioned, IdempotencyKeyReused, StrongroomError
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.reservation_service_pb2 import BlobHandle
@@ -36,14 +36,6 @@ AFTER_COMMIT = failpoints.register("storage.project.commit.after")
 
 GIVE_UP_SECONDS = 1.0
 """So long an error waits for its save to be given up."""
-
-
-class Settler(Protocol):
-    """Brings a project's keys in order right after a save."""
-
-    async def settle_project(self, owner_id: str, slug: str) -> None:
-        """Never raises StrongroomError: the cleaner does what is left."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +65,7 @@ class SaveRunner:
         self,
         saves: ProjectSaves,
         gate: VersioningGate,
-        settler: Settler,
+        settler: KeySettler,
         *,
         lease_seconds: float,
         wake_cleaner: Callable[[], None],

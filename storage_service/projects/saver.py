@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator, Sequence
 
 from storage_service.attempts.budget import ByteBudget
 from storage_service.content.types import ContentRules
-from storage_service.metadata.project_interfaces import ProjectReader, ProjectSaves
+from storage_service.metadata.projects import ProjectReader, ProjectSaves
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import Chunk
 from storage_service.projects.file_types import described
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.runner import OpenSave, SaveRunner
 from storage_service.projects.stream import BodyDigest, ContentDigest, IncomingFile, SaveStream, joined
 from storage_service.projects.tech_stack import MAX_MANIFEST_BYTES, TechStack
-from storage_service.projects.writer import FileWriter, NewFile, ProjectStore
+from storage_service.projects.writer import FileWriter, NewFile
 from storage_service.reading.committed import CommittedReader
-from storage_service.reading.downloads import Range
-from storage_service.reading.project_downloads import open_version
+from storage_service.reading.downloads import Range, open_range
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.storage.v1.project_pb2 import SaveProjectRequest, SaveProjectSpec
 
@@ -27,7 +27,7 @@ class ContentsSaver:
 
     def __init__(
         self,
-        store: ProjectStore,
+        store: ObjectStore,
         objects: CommittedReader,
         saves: ProjectSaves,
         reader: ProjectReader,
@@ -68,7 +68,7 @@ class ContentsSaver:
             file = await self._reader.project_file(spec.slug, 0, path, spec.user_id)
             if file.size_bytes > MAX_MANIFEST_BYTES:
                 continue
-            async with open_version(self._objects, file, Range(0, file.size_bytes)) as body:
+            async with open_range(self._objects, file, Range(0, file.size_bytes)) as body:
                 stack.read(path, b"".join([chunk async for chunk in body]))
 
 

@@ -21,15 +21,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Protocol
 
 import structlog
 
 from servicekit import failpoints
 from storage_service.attempts.completion import ATTEMPT_KEY
-from storage_service.metadata.project_interfaces import ProjectKeyWork
+from storage_service.metadata.projects import ProjectSaves
 from storage_service.objectstore.errors import ObjectNotFound, StoreError
-from storage_service.objectstore.interface import ObjectDeleter, ObjectLister, ObjectReader
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedVersion, ObjectRef
 from strongroom.errors import StrongroomError
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
@@ -51,14 +50,10 @@ INLINE_SECONDS = 10.0
 RIGHT, MENDED, LATER = pb.KEY_OUTCOME_RIGHT, pb.KEY_OUTCOME_MENDED, pb.KEY_OUTCOME_LATER
 
 
-class SettlingStore(ObjectLister, ObjectReader, ObjectDeleter, Protocol):
-    """What settling needs of the object store."""
-
-
 class KeySettler:
     """One instance per process; run by a loop, and the last step of a save."""
 
-    def __init__(self, store: SettlingStore, work: ProjectKeyWork) -> None:
+    def __init__(self, store: ObjectStore, work: ProjectSaves) -> None:
         self._store = store
         self._work = work
 

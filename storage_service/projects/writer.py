@@ -14,20 +14,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from servicekit import failpoints
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.claims import Interruptible
 from storage_service.attempts.completion import verify_put
-from storage_service.attempts.removal import VersionStore, remove_repeated_versions
+from storage_service.attempts.removal import remove_repeated_versions
 from storage_service.attempts.versioning import demand_version
-from storage_service.metadata.project_interfaces import ProjectSaves
-from storage_service.objectstore.interface import ObjectCopier, ObjectWriter
+from storage_service.metadata.projects import ProjectSaves
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import Chunk, ObjectAttributes, PutResult
 from storage_service.projects.runner import OpenSave
 from storage_service.reading.committed import CommittedReader
-from storage_service.reading.project_downloads import committed_version
+from storage_service.reading.downloads import content_of
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_COPY, BLOB_KIND_SINGLE, Blob
 from strongroom.metadata.v1.project_pb2 import ProjectFile
@@ -47,10 +47,6 @@ PARALLEL = 8
 """Requests to S3 at once, for each save."""
 BATCHES_AT_ONCE = 2
 RECORDED_AT_ONCE = 100
-
-
-class ProjectStore(ObjectWriter, ObjectCopier, VersionStore, Protocol):
-    """What writing a project needs of the object store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +93,7 @@ class FileWriter:
 
     def __init__(
         self,
-        store: ProjectStore,
+        store: ObjectStore,
         objects: CommittedReader,
         saves: ProjectSaves,
         save: OpenSave,
@@ -250,7 +246,7 @@ class FileWriter:
         attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
         await failpoints.hit(BEFORE_PUT)
         if file.source is not None:
-            source = committed_version(file.source)
+            source = content_of(file.source)
             with self._objects.expecting(source):
                 put = await self._store.copy(
                     source.ref, blob.key, attrs, size=file.size, if_match=source.etag

@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import ObjectNotFound, PreconditionFailed
-from storage_service.objectstore.interface import ObjectReader, ObjectStream
+from storage_service.objectstore.interface import ObjectStore, ObjectStream
 from storage_service.objectstore.translation import translated
 from storage_service.objectstore.values import ObjectInfo, ObjectRef
-from storage_service.reading.damage import Damage
+from storage_service.reading.damage import Damage, DamageReporter
 from strongroom.errors import ObjectLost
 
 
@@ -30,18 +29,10 @@ class Committed:
     crc32c: int
 
 
-class DamageReports(Protocol):
-    """Who hears of damage."""
-
-    def report(self, damage: Damage, ref: ObjectRef, **facts: object) -> None:
-        """``facts`` are for the operator. Returns at once and raises nothing."""
-        ...
-
-
 class CommittedReader:
     """Opens committed objects; one instance per process."""
 
-    def __init__(self, store: ObjectReader, reports: DamageReports) -> None:
+    def __init__(self, store: ObjectStore, reports: DamageReporter) -> None:
         self._store = store
         self._reports = reports
 

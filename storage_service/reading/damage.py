@@ -10,20 +10,23 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable
-from typing import Literal, Protocol
+from collections.abc import Iterable, Mapping
+from typing import Final, Literal
 
 import structlog
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from servicekit import context
+from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.values import ObjectRef
 from strongroom.errors import StrongroomError
+from strongroom.metadata.v1 import reservation_service_pb2 as pb
 
 log = structlog.get_logger(__name__)
 
 Damage = Literal["lost", "corrupt"]
+_TOLD: Final[Mapping[Damage, pb.Damage.ValueType]] = {"lost": pb.DAMAGE_LOST, "corrupt": pb.DAMAGE_CORRUPT}
 
 AGAIN_SECONDS = 3600.0
 """metadata_service is told of one object at most so often."""
@@ -33,14 +36,6 @@ MOST_TELLING = 64
 """At one time: a store that has lost everything is no flood for metadata_service."""
 MOST_TOLD = 10_000
 """Objects of which it is remembered that they were told of."""
-
-
-class Owners(Protocol):
-    """Where the owners of objects are told."""
-
-    async def report_damage(self, ref: ObjectRef, damage: Damage) -> None:
-        """Raises StrongroomError."""
-        ...
 
 
 class DamageCounts(Collector):
@@ -68,8 +63,8 @@ class DamageCounts(Collector):
 class DamageReporter:
     """One instance per process."""
 
-    def __init__(self, owners: Owners, counts: DamageCounts) -> None:
-        self._owners = owners
+    def __init__(self, reservations: Reservations, counts: DamageCounts) -> None:
+        self._reservations = reservations
         self._counts = counts
         self._quiet_until: dict[ObjectRef, float] = {}
         self._telling: set[asyncio.Task[None]] = set()
@@ -101,7 +96,7 @@ class DamageReporter:
 
     async def _tell(self, damage: Damage, ref: ObjectRef) -> None:
         try:
-            await self._owners.report_damage(ref, damage)
+            await self._reservations.report_damage(ref.key, ref.version_id or "", _TOLD[damage])
         except StrongroomError as error:
             self._keep_quiet(ref, RETRY_SECONDS)
             log.warning("damage_untold", key=ref.key, reason=error.reason_name)

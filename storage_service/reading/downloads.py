@@ -1,4 +1,4 @@
-"""Reading files: whole, or a range, by id, by key or by version."""
+"""Reading files, and files of projects: whole, or a range, by id, by key, by path or by version."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from storage_service.metadata.files import FileReader, name_of
+from storage_service.metadata.projects import ProjectReader
 from storage_service.objectstore.values import ObjectRef
 from storage_service.reading.committed import Committed, CommittedReader
 from strongroom.errors import FileNotFound, InvalidField, RangeNotSatisfiable, VersionNotFound
 from strongroom.errors import PreconditionFailed as EtagChanged
 from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.storage.v1.download_pb2 import DownloadRequest
 
 
@@ -27,7 +29,7 @@ class Range:
 class OpenDownload:
     """What is read, and its bytes (none when only metadata was asked for)."""
 
-    file: File
+    file: File | ProjectFile
     range: Range
     body: AsyncIterator[bytes] | None
 
@@ -35,36 +37,53 @@ class OpenDownload:
 class Downloader:
     """The use case; one instance per process."""
 
-    def __init__(self, objects: CommittedReader, files: FileReader) -> None:
+    def __init__(self, objects: CommittedReader, files: FileReader, projects: ProjectReader) -> None:
         self._objects = objects
         self._files = files
-
-    def open(self, request: DownloadRequest) -> AbstractAsyncContextManager[OpenDownload]:
-        """Find the file as the caller and open the range asked for.
-
-        Entering raises FileNotFound, VersionNotFound, RangeNotSatisfiable, PreconditionFailed
-        (``if_etag_match``), ObjectLost (the store no longer has a committed object).
-        """
-        return self._open(request)
+        self._projects = projects
 
     @asynccontextmanager
-    async def _open(self, request: DownloadRequest) -> AsyncIterator[OpenDownload]:
-        file = await self._files.get(name_of(request), request.user_id)
-        if request.family and file.family != request.family:
-            raise FileNotFound("no such file")
-        if request.version_id and request.version_id != file.version_id:
-            raise VersionNotFound(f"the file has no version {request.version_id}")
+    async def open(self, request: DownloadRequest) -> AsyncIterator[OpenDownload]:
+        """Find the file as the caller and open the range asked for.
+
+        Entering raises FileNotFound, ProjectNotFound, VersionNotFound, RangeNotSatisfiable,
+        PreconditionFailed (``if_etag_match``), ObjectLost (the store no longer has a committed object).
+        """
+        file = await self._find(request)
         if request.if_etag_match and request.if_etag_match != file.etag:
             raise EtagChanged("the content has changed", metadata={"actual": file.etag})
         wanted = resolve_range(request.read_offset, request.read_limit, file.size_bytes)
         if request.metadata_only or wanted.size == 0:
             yield OpenDownload(file, wanted, None)
             return
-        async with self._objects.open(committed_as(file), offset=wanted.offset, length=wanted.size) as body:
+        async with open_range(self._objects, file, wanted) as body:
             yield OpenDownload(file, wanted, body)
 
+    async def _find(self, request: DownloadRequest) -> File | ProjectFile:
+        if request.WhichOneof("name") == "project_file":
+            name = request.project_file
+            found = await self._projects.project_file(
+                name.slug, name.version, name.path, request.user_id, front_end=name.front_end
+            )
+            if request.version_id and request.version_id != found.version_id:
+                raise VersionNotFound("this version of the project has another version of the file")
+            return found
+        file = await self._files.get(name_of(request), request.user_id)
+        if request.family and file.family != request.family:
+            raise FileNotFound("no such file")
+        if request.version_id and request.version_id != file.version_id:
+            raise VersionNotFound(f"the file has no version {request.version_id}")
+        return file
 
-def committed_as(file: File) -> Committed:
+
+def open_range(
+    objects: CommittedReader, file: File | ProjectFile, wanted: Range
+) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+    """The bytes of exactly this content. Raises ObjectLost, and what the store raises."""
+    return objects.open(content_of(file), offset=wanted.offset, length=wanted.size)
+
+
+def content_of(file: File | ProjectFile) -> Committed:
     """What the store should have."""
     ref = ObjectRef(file.key, file.version_id or None)
     return Committed(ref, file.etag, file.size_bytes, file.crc32c)

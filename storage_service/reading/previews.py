@@ -11,7 +11,7 @@ import hmac
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
@@ -24,11 +24,10 @@ from servicekit.tokens import (
     signed,
     verified_claims,
 )
+from storage_service.metadata.projects import ProjectReader
 from storage_service.reading.committed import CommittedReader
-from storage_service.reading.downloads import resolve_range
-from storage_service.reading.project_downloads import open_version
+from storage_service.reading.downloads import open_range, resolve_range
 from strongroom.errors import TokenExpired
-from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.storage.v1 import preview_pb2 as pb
 
 AUDIENCE: Final = "strongroom-preview"
@@ -89,21 +88,13 @@ class PreviewTokens:
         return _Opened(Preview(claims["sub"], slug, version), claims["exp"])
 
 
-class PreviewReader(Protocol):
-    """Finds what a verified token names."""
-
-    async def previewed_file(self, owner_id: str, slug: str, version: int, path: str) -> ProjectFile:
-        """Raises ProjectNotFound, VersionNotFound, FileNotFound, PathInvalid."""
-        ...
-
-
 class Previews:
     """The use case; one instance per process. ``page_seconds``: of tokens that a page can see."""
 
     def __init__(
         self,
         objects: CommittedReader,
-        reader: PreviewReader,
+        reader: ProjectReader,
         tokens: PreviewTokens,
         *,
         page_seconds: int = PAGE_SECONDS,
@@ -144,6 +135,6 @@ class Previews:
         yield pb.DownloadPreviewResponse(file=file, read_offset=wanted.offset, read_size=wanted.size)
         if wanted.size == 0:
             return
-        async with open_version(self._objects, file, wanted) as body:
+        async with open_range(self._objects, file, wanted) as body:
             async for chunk in body:
                 yield pb.DownloadPreviewResponse(data=bytes(chunk))

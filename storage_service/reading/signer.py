@@ -11,7 +11,7 @@ import structlog
 
 from servicekit.presentation import content_disposition, disposition_of, media_type, with_charset
 from storage_service.metadata.files import FileReader, name_of
-from storage_service.objectstore.interface import UrlSigner
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.translation import translated
 from storage_service.objectstore.values import ObjectRef
 from strongroom.errors import FileNotFound, StrongroomError
@@ -47,9 +47,9 @@ class Signer:
     """
 
     def __init__(
-        self, urls: UrlSigner, files: FileReader, *, public_base_url: str | None, edge: Edge | None = None
+        self, store: ObjectStore, files: FileReader, *, public_base_url: str | None, edge: Edge | None = None
     ) -> None:
-        self._urls = urls
+        self._store = store
         self._files = files
         self._public_base = public_base_url.rstrip("/") if public_base_url else None
         self._edge = edge
@@ -87,7 +87,7 @@ class Signer:
         if self._public_base and self._edge:
             return await self._at_edge(self._edge, self._public_base, file, request)
         with translated():
-            signed = await self._urls.presign_get(
+            signed = await self._store.presign_get(
                 ObjectRef(file.key, file.version_id or None),
                 timedelta(seconds=seconds),
                 method="HEAD" if request.method == download_pb2.SIGNED_METHOD_HEAD else "GET",

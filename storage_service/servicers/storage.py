@@ -8,26 +8,33 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 import grpc
+from google.rpc.status_pb2 import Status
 
-from storage_service.deleting import Deleter
-from storage_service.diagnosis import InternalCalls
+from storage_service.metadata.projects import ProjectSaves
+from storage_service.metadata.reservations import Reservations
+from storage_service.projects.archive_saver import ArchiveSaver
+from storage_service.projects.archives.downloads import ArchiveDownloader
+from storage_service.projects.rollback import ProjectRollback
+from storage_service.projects.saver import ProjectSaver
 from storage_service.reading.downloads import Downloader
 from storage_service.reading.outgoing import Outgoing
+from storage_service.reading.previews import Previews
 from storage_service.reading.signer import Signer
-from storage_service.servicers.projects import ProjectMethods, ProjectUseCases
-from storage_service.servicers.sessions import SessionMethods
 from storage_service.sessions.assembly import SessionUseCases
 from storage_service.uploads.copier import Copier
 from storage_service.uploads.importing.importer import BatchImporter, Importer, Progress
 from storage_service.uploads.stream import UploadStream
 from storage_service.uploads.upload import Uploader
 from strongroom.errors import StrongroomError, to_status_proto
+from strongroom.metadata.v1 import reservation_service_pb2
+from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.storage.v1 import (
     batch_pb2,
-    diagnostics_service_pb2,
-    diagnostics_service_pb2_grpc,
     direct_pb2,
     download_pb2,
+    preview_pb2,
+    project_pb2,
+    storage_service_pb2_grpc,
     upload_pb2,
 )
 from strongroom.wire import DownloadChunk, UploadChunk
@@ -47,21 +54,25 @@ class UseCases:
     downloader: Downloader
     signer: Signer
     copier: Copier
-    deleter: Deleter
+    reservations: Reservations
+    saves: ProjectSaves
     importer: Importer
     batch_importer: BatchImporter
-    projects: ProjectUseCases
+    saver: ProjectSaver
+    archive_saver: ArchiveSaver
+    rollback: ProjectRollback
+    archives: ArchiveDownloader
+    previews: Previews
     outgoing: Outgoing
     sessions: SessionUseCases
 
 
-class StorageServicer(SessionMethods, ProjectMethods):
+class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
     """See strongroom/storage/v1/storage_service.proto for what each call promises."""
 
     def __init__(self, use_cases: UseCases) -> None:
-        super().__init__(use_cases.projects, use_cases.outgoing)
-        self._sessions = use_cases.sessions
         self._do = use_cases
+        self._sessions = use_cases.sessions
 
     async def Upload(
         self,
@@ -82,14 +93,13 @@ class StorageServicer(SessionMethods, ProjectMethods):
         request: download_pb2.DownloadRequest,
         context: Context[download_pb2.DownloadRequest, download_pb2.DownloadResponse],
     ) -> AsyncIterator[download_pb2.DownloadResponse | DownloadChunk]:
-        if request.WhichOneof("name") == "project_file":
-            async for message in self._download_project_file(request):
-                yield message
-            return
         async with self._do.downloader.open(request) as opened:
-            yield download_pb2.DownloadResponse(
-                file=opened.file, read_offset=opened.range.offset, read_size=opened.range.size
-            )
+            head = download_pb2.DownloadResponse(read_offset=opened.range.offset, read_size=opened.range.size)
+            if isinstance(opened.file, ProjectFile):
+                head.project_file.CopyFrom(opened.file)
+            else:
+                head.file.CopyFrom(opened.file)
+            yield head
             if opened.body is not None:
                 async with aclosing(self._do.outgoing.paced(opened.body)) as body:
                     async for chunk in body:
@@ -122,14 +132,25 @@ class StorageServicer(SessionMethods, ProjectMethods):
         request: batch_pb2.DeleteFileRequest,
         context: Context[batch_pb2.DeleteFileRequest, batch_pb2.DeleteFileResponse],
     ) -> batch_pb2.DeleteFileResponse:
-        return batch_pb2.DeleteFileResponse(file=await self._do.deleter.delete(request))
+        deleted = await self._do.reservations.delete_file(_deletion(request))
+        return batch_pb2.DeleteFileResponse(file=deleted.file)
 
     async def BatchDelete(
         self,
         request: batch_pb2.BatchDeleteRequest,
         context: Context[batch_pb2.BatchDeleteRequest, batch_pb2.BatchDeleteResponse],
     ) -> batch_pb2.BatchDeleteResponse:
-        return batch_pb2.BatchDeleteResponse(results=await self._do.deleter.delete_many(request))
+        """One status per file, in the order given; one failure spoils no other."""
+        results = []
+        for file_id in request.file_ids:
+            one = batch_pb2.DeleteFileRequest(file_id=file_id, user_id=request.user_id)
+            try:
+                await self._do.reservations.delete_file(_deletion(one))
+            except StrongroomError as error:
+                results.append(to_status_proto(error))
+            else:
+                results.append(Status())
+        return batch_pb2.BatchDeleteResponse(results=results)
 
     async def ImportFromUrl(
         self,
@@ -168,16 +189,116 @@ class StorageServicer(SessionMethods, ProjectMethods):
             ]
         )
 
-
-class DiagnosticsServicer(diagnostics_service_pb2_grpc.DiagnosticsServiceServicer):
-    """See strongroom/storage/v1/diagnostics_service.proto."""
-
-    def __init__(self, calls: InternalCalls) -> None:
-        self._calls = calls
-
-    async def Diagnose(
+    async def CreateUpload(
         self,
-        request: diagnostics_service_pb2.DiagnoseRequest,
-        context: Context[diagnostics_service_pb2.DiagnoseRequest, diagnostics_service_pb2.DiagnoseResponse],
-    ) -> diagnostics_service_pb2.DiagnoseResponse:
-        return await self._calls.diagnose()
+        request: upload_pb2.CreateUploadRequest,
+        context: Context[upload_pb2.CreateUploadRequest, upload_pb2.CreateUploadResponse],
+    ) -> upload_pb2.CreateUploadResponse:
+        return upload_pb2.CreateUploadResponse(session=await self._sessions.sessions.create(request))
+
+    async def GetUpload(
+        self,
+        request: upload_pb2.GetUploadRequest,
+        context: Context[upload_pb2.GetUploadRequest, upload_pb2.GetUploadResponse],
+    ) -> upload_pb2.GetUploadResponse:
+        session = await self._sessions.sessions.get(request.upload_id, preempt=request.preempt)
+        return upload_pb2.GetUploadResponse(session=session)
+
+    async def DeclareUploadLength(
+        self,
+        request: upload_pb2.DeclareUploadLengthRequest,
+        context: Context[upload_pb2.DeclareUploadLengthRequest, upload_pb2.DeclareUploadLengthResponse],
+    ) -> upload_pb2.DeclareUploadLengthResponse:
+        session = await self._sessions.sessions.declare(request.upload_id, request.size_bytes)
+        return upload_pb2.DeclareUploadLengthResponse(session=session)
+
+    async def CancelUpload(
+        self,
+        request: upload_pb2.CancelUploadRequest,
+        context: Context[upload_pb2.CancelUploadRequest, upload_pb2.CancelUploadResponse],
+    ) -> upload_pb2.CancelUploadResponse:
+        await self._sessions.sessions.cancel(request.upload_id)
+        return upload_pb2.CancelUploadResponse()
+
+    async def ConcatenateUploads(
+        self,
+        request: upload_pb2.ConcatenateUploadsRequest,
+        context: Context[upload_pb2.ConcatenateUploadsRequest, upload_pb2.ConcatenateUploadsResponse],
+    ) -> upload_pb2.ConcatenateUploadsResponse:
+        return await self._sessions.concatenator.concatenate(request)
+
+    async def SignUpload(
+        self,
+        request: direct_pb2.SignUploadRequest,
+        context: Context[direct_pb2.SignUploadRequest, direct_pb2.SignUploadResponse],
+    ) -> direct_pb2.SignUploadResponse:
+        return await self._sessions.direct.sign(request)
+
+    async def CompleteUpload(
+        self,
+        request: direct_pb2.CompleteUploadRequest,
+        context: Context[direct_pb2.CompleteUploadRequest, direct_pb2.CompleteUploadResponse],
+    ) -> direct_pb2.CompleteUploadResponse:
+        return direct_pb2.CompleteUploadResponse(file=await self._sessions.direct.complete(request))
+
+    async def SaveProject(
+        self,
+        request_iterator: AsyncIterator[project_pb2.SaveProjectRequest],
+        context: Context[project_pb2.SaveProjectRequest, project_pb2.SaveProjectResponse],
+    ) -> project_pb2.SaveProjectResponse:
+        saved = await self._do.saver.save(request_iterator)
+        return project_pb2.SaveProjectResponse(project=saved.project, version=saved.version)
+
+    async def SaveProjectArchive(
+        self,
+        request_iterator: AsyncIterator[project_pb2.SaveProjectArchiveRequest],
+        context: Context[project_pb2.SaveProjectArchiveRequest, project_pb2.SaveProjectArchiveResponse],
+    ) -> project_pb2.SaveProjectArchiveResponse:
+        saved = await self._do.archive_saver.save(request_iterator)
+        return project_pb2.SaveProjectArchiveResponse(project=saved.project, version=saved.version)
+
+    async def RollbackProject(
+        self,
+        request: project_pb2.RollbackProjectRequest,
+        context: Context[project_pb2.RollbackProjectRequest, project_pb2.RollbackProjectResponse],
+    ) -> project_pb2.RollbackProjectResponse:
+        saved = await self._do.rollback.roll_back(request)
+        return project_pb2.RollbackProjectResponse(project=saved.project, version=saved.version)
+
+    async def DeleteProject(
+        self,
+        request: project_pb2.DeleteProjectRequest,
+        context: Context[project_pb2.DeleteProjectRequest, project_pb2.DeleteProjectResponse],
+    ) -> project_pb2.DeleteProjectResponse:
+        project = await self._do.saves.remove(request.slug, request.user_id)
+        return project_pb2.DeleteProjectResponse(project=project)
+
+    async def DownloadArchive(
+        self,
+        request: download_pb2.DownloadArchiveRequest,
+        context: Context[download_pb2.DownloadArchiveRequest, download_pb2.DownloadArchiveResponse],
+    ) -> AsyncIterator[download_pb2.DownloadArchiveResponse]:
+        async with aclosing(self._do.outgoing.paced(self._do.archives.chunks(request))) as pieces:
+            async for piece in pieces:
+                yield download_pb2.DownloadArchiveResponse(data=piece)
+                del piece
+
+    async def SignPreviews(
+        self,
+        request: preview_pb2.SignPreviewsRequest,
+        context: Context[preview_pb2.SignPreviewsRequest, preview_pb2.SignPreviewsResponse],
+    ) -> preview_pb2.SignPreviewsResponse:
+        return self._do.previews.sign(request)
+
+
+def _deletion(request: batch_pb2.DeleteFileRequest) -> reservation_service_pb2.DeleteFileRequest:
+    deletion = reservation_service_pb2.DeleteFileRequest(
+        soft=request.soft, user_id=request.user_id, family=request.family
+    )
+    if request.HasField("file_id"):
+        deletion.file_id = request.file_id
+    else:
+        deletion.key = request.key
+    if request.HasField("if_generation_match"):
+        deletion.if_generation_match = request.if_generation_match
+    return deletion

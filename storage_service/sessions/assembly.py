@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 from storage_service.attempts.budget import ByteBudget
+from storage_service.attempts.versioning import VersioningGate
 from storage_service.content.limits import Limits
 from storage_service.content.types import ContentRules
-from storage_service.metadata.interfaces import Deletions, Reservations
-from storage_service.metadata.session_state import SessionState
+from storage_service.metadata.reservations import Reservations
+from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.reading.committed import CommittedReader
 from storage_service.sessions.concatenation import Concatenator
@@ -26,18 +26,15 @@ from storage_service.sessions.writer import SessionWriter
 from strongroom.metadata.v1.upload_session_service_pb2 import Session
 
 
-class Metadata(Reservations, Deletions, Protocol):
-    """The write protocol and D1."""
-
-
 @dataclass(frozen=True, slots=True)
 class SessionParts:
     """What the engine is made of."""
 
     store: ObjectStore
     objects: CommittedReader
+    gate: VersioningGate
     state: SessionState
-    metadata: Metadata
+    reservations: Reservations
     budget: ByteBudget
     limits: Limits
     content: ContentRules
@@ -53,7 +50,7 @@ class SessionUseCases:
         self._registry = Registry()
         finisher = Finisher(
             store,
-            parts.metadata,
+            parts.reservations,
             content,
             lease_seconds=parts.lease_seconds,
             wake_cleaner=parts.wake_cleaner,
@@ -63,9 +60,9 @@ class SessionUseCases:
             return SessionWriter(store, state, parts.budget, content, session)
 
         endings = Endings(state, finisher)
-        driver = Driver(self._registry, state, endings, make_writer)
+        driver = Driver(self._registry, parts.gate, state, endings, make_writer)
         self.sessions = Sessions(
-            state, parts.metadata, endings, driver, make_writer, limits=parts.limits, content=content
+            state, parts.reservations, endings, driver, make_writer, limits=parts.limits, content=content
         )
         self.concatenator = Concatenator(
             store,

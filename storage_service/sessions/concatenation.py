@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 from servicekit import failpoints
 from storage_service.attempts.attempt import fingerprint
 from storage_service.content.limits import Limits
 from storage_service.content.pictures import MOST_HEADER_BYTES
-from storage_service.metadata.session_state import SessionState
+from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore.errors import NotSupportedByStore
-from storage_service.objectstore.interface import ObjectReader, PartCopier
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import MAX_PART_SIZE, MIN_PART_SIZE, ObjectRef
 from storage_service.reading.committed import Committed, CommittedReader
 from storage_service.sessions.driver import Driver
@@ -40,16 +39,12 @@ AFTER_COPY = failpoints.register("storage.session.piece_copied")
 PARALLEL = 4
 
 
-class ConcatenationStore(PartCopier, ObjectReader, Protocol):
-    """What joining needs of the object store, beyond a writer's needs."""
-
-
 class Concatenator:
     """The use case; one instance per process."""
 
     def __init__(
         self,
-        store: ConcatenationStore,
+        store: ObjectStore,
         objects: CommittedReader,
         state: SessionState,
         endings: Endings,
@@ -75,7 +70,7 @@ class Concatenator:
         """
         pieces = await self._pieces(request.upload_ids)
         size = sum(piece.persisted_size for piece in pieces)
-        session = await self._state.open(self._opening(request, size))
+        session = await self._driver.open(self._opening(request, size))
         if not session.finished:
             async with self._driver.registry.turn(session.upload_id):
                 self._driver.refuse_while_finishing(session.upload_id)

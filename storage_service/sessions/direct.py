@@ -9,14 +9,13 @@ its type.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
 
 from servicekit import failpoints
 from storage_service.attempts.attempt import fingerprint
 from storage_service.content.limits import Limits
-from storage_service.metadata.interfaces import handle_of
-from storage_service.metadata.session_state import SessionState
-from storage_service.objectstore.interface import MultipartWriter, UrlSigner
+from storage_service.metadata.reservations import handle_of
+from storage_service.metadata.sessions import SessionState
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectAttributes, SignedRequest
 from storage_service.sessions.content import Content
 from storage_service.sessions.direct_completion import DirectCompletion
@@ -46,16 +45,12 @@ DEFAULT_SECONDS = 3600
 MOST_SECONDS = 604_800
 
 
-class DirectStore(MultipartWriter, UrlSigner, Protocol):
-    """What signing needs of the object store."""
-
-
 class DirectUploads:
     """The use case; one instance per process."""
 
     def __init__(
         self,
-        store: DirectStore,
+        store: ObjectStore,
         state: SessionState,
         driver: Driver,
         completion: DirectCompletion,
@@ -77,7 +72,7 @@ class DirectUploads:
         Reservations.reserve raises.
         """
         if request.WhichOneof("upload") == "spec":
-            session = await self._state.open(self._opening(request))
+            session = await self._driver.open(self._opening(request))
         else:
             session = await self._state.get(request.upload_id)
         if session.kind != SESSION_KIND_DIRECT or session.finished:

@@ -8,17 +8,16 @@ Nothing is COMPLETING before everything is checked, so that nobody rolls an unch
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from servicekit import failpoints
 from storage_service.attempts.completion import ATTEMPT_KEY
 from storage_service.attempts.versioning import demand_version
 from storage_service.content.types import SNIFF_BYTES
-from storage_service.metadata.interfaces import handle_of
-from storage_service.metadata.session_state import SessionState
+from storage_service.metadata.reservations import handle_of
+from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import ObjectNotFound, StoreError, UploadNotFound
-from storage_service.objectstore.interface import MultipartWriter, ObjectReader
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectInfo, ObjectRef, PartReceipt
 from storage_service.sessions.content import Content
 from storage_service.sessions.finisher import Finisher
@@ -38,16 +37,10 @@ from strongroom.storage.v1.direct_pb2 import CompletedPart
 AFTER_COMPLETE = failpoints.register("storage.session.direct.after_complete")
 
 
-class DirectCompletionStore(MultipartWriter, ObjectReader, Protocol):
-    """What completing needs of the object store."""
-
-
 class DirectCompletion:
     """Completes direct uploads; one instance per process."""
 
-    def __init__(
-        self, store: DirectCompletionStore, state: SessionState, finisher: Finisher, content: Content
-    ) -> None:
+    def __init__(self, store: ObjectStore, state: SessionState, finisher: Finisher, content: Content) -> None:
         self._store = store
         self._state = state
         self._finisher = finisher

@@ -5,18 +5,20 @@ session here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from storage_service.metadata.session_state import SessionState
-from storage_service.metadata.sessions import without_deadline
+from servicekit import context
+from storage_service.attempts.versioning import VersioningGate
+from storage_service.metadata.sessions import SessionState
 from storage_service.sessions.endings import Endings
 from storage_service.sessions.registry import Entry, Registry
 from storage_service.sessions.views import is_whole
 from storage_service.sessions.writer import SessionWriter
 from strongroom.errors import ServiceUnavailable
 from strongroom.metadata.v1 import blob_pb2
-from strongroom.metadata.v1.upload_session_service_pb2 import Session
+from strongroom.metadata.v1.upload_session_service_pb2 import OpenSessionRequest, Session
 
 
 class Driver:
@@ -25,14 +27,21 @@ class Driver:
     def __init__(
         self,
         registry: Registry,
+        gate: VersioningGate,
         state: SessionState,
         endings: Endings,
         make_writer: Callable[[Session], SessionWriter],
     ) -> None:
         self.registry = registry
+        self._gate = gate
         self._state = state
         self._endings = endings
         self._make_writer = make_writer
+
+    async def open(self, request: OpenSessionRequest) -> Session:
+        """See SessionState.open. Raises BucketNotVersioned."""
+        await self._gate.check_target(request.spec.target)
+        return await self._state.open(request)
 
     def refuse_while_finishing(self, upload_id: str) -> None:
         """Raises ServiceUnavailable while this process completes the session."""
@@ -85,3 +94,11 @@ class Driver:
             await self._endings.finish(writer)
         finally:
             await writer.close()
+
+
+@contextmanager
+def without_deadline() -> Iterator[None]:
+    """For work that goes on when its caller has left: the same caller, but no deadline."""
+    now = context.current()
+    with context.bind(context.for_caller(now.principal if now is not None else None)):
+        yield

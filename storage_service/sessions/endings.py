@@ -7,8 +7,8 @@ from typing import Any, TypeVar
 
 import structlog
 
-from storage_service.metadata.interfaces import handle_of
-from storage_service.metadata.session_state import SessionState
+from storage_service.metadata.reservations import handle_of
+from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore import errors as store_errors
 from storage_service.objectstore.errors import StoreError
 from storage_service.objectstore.translation import to_strongroom

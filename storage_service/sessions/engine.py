@@ -8,11 +8,10 @@ from collections.abc import AsyncIterator, Callable
 from servicekit import failpoints
 from storage_service.attempts.attempt import fingerprint
 from storage_service.content.limits import Limits, SizeRule
-from storage_service.metadata.interfaces import Deletions
-from storage_service.metadata.session_state import SessionState
-from storage_service.metadata.sessions import without_deadline
+from storage_service.metadata.reservations import Reservations
+from storage_service.metadata.sessions import SessionState
 from storage_service.sessions.content import Content
-from storage_service.sessions.driver import Driver
+from storage_service.sessions.driver import Driver, without_deadline
 from storage_service.sessions.endings import Endings
 from storage_service.sessions.hashes import RunningHashes
 from storage_service.sessions.registry import Entry
@@ -29,12 +28,7 @@ from strongroom.metadata.v1.upload_session_service_pb2 import (
     OpenSessionRequest,
     Session,
 )
-from strongroom.storage.v1.upload_pb2 import (
-    CreateUploadRequest,
-    UploadRequest,
-    UploadResponse,
-    UploadSession,
-)
+from strongroom.storage.v1.upload_pb2 import CreateUploadRequest, UploadRequest, UploadResponse, UploadSession
 
 AFTER_OPEN = failpoints.register("storage.session.opened")
 AFTER_ACQUIRE = failpoints.register("storage.session.acquired")
@@ -46,7 +40,7 @@ class Sessions:
     def __init__(
         self,
         state: SessionState,
-        deletions: Deletions,
+        reservations: Reservations,
         endings: Endings,
         driver: Driver,
         make_writer: Callable[[Session], SessionWriter],
@@ -55,7 +49,7 @@ class Sessions:
         content: Content,
     ) -> None:
         self._state = state
-        self._deletions = deletions
+        self._reservations = reservations
         self._endings = endings
         self._driver = driver
         self._registry = driver.registry
@@ -83,7 +77,7 @@ class Sessions:
         )
         if spec.request_id:
             opening.fingerprint = fingerprint(spec, "session", str(request.partial))
-        session = await self._state.open(opening)
+        session = await self._driver.open(opening)
         await failpoints.hit(AFTER_OPEN)
         return shown(await self._driver.driven(session))
 
@@ -152,7 +146,7 @@ class Sessions:
                     file_id=file.id, user_id=file.owner_id, if_generation_match=file.generation
                 )
                 try:
-                    await self._deletions.delete_file(request)
+                    await self._reservations.delete_file(request)
                 except FileNotFound as error:
                     raise UploadNotFound("The file of this upload was deleted.") from error
         self._endings.finisher.wake_cleaner()

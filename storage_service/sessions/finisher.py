@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from typing import Protocol
 
 import structlog
 
@@ -19,12 +18,13 @@ from servicekit import failpoints
 from storage_service.attempts.completion import ATTEMPT_KEY, complete_multipart, verify_put
 from storage_service.attempts.lease import LeaseKeeper
 from storage_service.attempts.outcomes import until_known
-from storage_service.metadata.interfaces import Reservations, handle_of
+from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.errors import ObjectNotFound
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef, PutResult
 from storage_service.sessions.content import Content
 from storage_service.sessions.hashes import Hashes, check_crc32c, read_back
-from storage_service.sessions.writer import Rest, SessionWriter, WriterStore
+from storage_service.sessions.writer import Rest, SessionWriter
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import BeginCompletionRequest, CommitRequest
@@ -43,16 +43,12 @@ whose making is still on its way.
 """
 
 
-class FinishStore(WriterStore, Protocol):
-    """What finishing needs of the object store."""
-
-
 class Finisher:
     """Makes and commits objects of sessions; one instance per process."""
 
     def __init__(
         self,
-        store: FinishStore,
+        store: ObjectStore,
         reservations: Reservations,
         content: Content,
         *,

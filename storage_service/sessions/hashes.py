@@ -12,7 +12,7 @@ from collections import OrderedDict
 from typing import Protocol
 
 from storage_service.objectstore import checksums
-from storage_service.objectstore.interface import ObjectReader
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import Chunk, ObjectRef
 from storage_service.uploads.stream import mismatch
 from strongroom.type.v1.checksums_pb2 import Checksums
@@ -86,7 +86,7 @@ class RunningHashes:
             self._kept.popitem(last=False)
 
 
-async def read_back(store: ObjectReader, ref: ObjectRef, *expected: Checksums) -> Hashes:
+async def read_back(store: ObjectStore, ref: ObjectRef, *expected: Checksums) -> Hashes:
     """Read an object once for its CRC-32C and the hashes that ``expected`` names. Raises StoreError."""
     hashes = Hashes(*expected)
     async with store.open(ref) as body:

@@ -17,27 +17,21 @@ import contextlib
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
 from servicekit import failpoints
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.claims import Claim, Interruptible
-from storage_service.attempts.segments import (
-    MOST,
-    crc32c_of,
-    put_segment,
-    read_segments,
-    size_of,
-)
+from storage_service.attempts.segments import MOST, crc32c_of, put_segment, read_segments, size_of
 from storage_service.attempts.slots import Slots
 from storage_service.content.assembler import Part, PartAssembler
-from storage_service.metadata.interfaces import handle_of
-from storage_service.metadata.session_state import SessionState
+from storage_service.metadata.reservations import handle_of
+from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import StoreError, UploadNotFound
-from storage_service.objectstore.interface import MultipartWriter, ObjectReader, ObjectWriter
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import Chunk, ObjectAttributes
 from storage_service.sessions.content import Content
 from strongroom.errors import Internal
@@ -53,10 +47,6 @@ AFTER_RECORD = failpoints.register("storage.session.after_record")
 
 RECORD_SECONDS = 0.5
 """Parts that S3 accepts so soon after the last record are recorded together; on slow lines each by itself."""
-
-
-class WriterStore(ObjectWriter, MultipartWriter, ObjectReader, Protocol):
-    """What a writer needs of the object store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +77,7 @@ class SessionWriter:
 
     def __init__(
         self,
-        store: WriterStore,
+        store: ObjectStore,
         state: SessionState,
         budget: ByteBudget,
         content: Content,

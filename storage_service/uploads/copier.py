@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager, nullcontext
-from typing import Protocol
 
 from servicekit.presentation import with_charset
 from storage_service.attempts.attempt import Attempts, fingerprint
 from storage_service.attempts.completion import verify_put
-from storage_service.attempts.removal import VersionStore, remove_repeated_versions
+from storage_service.attempts.removal import remove_repeated_versions
 from storage_service.attempts.versioning import demand_version
 from storage_service.content.limits import Limits
 from storage_service.content.pictures import MOST_HEADER_BYTES
 from storage_service.content.types import ContentRules, shows_pictures
 from storage_service.metadata.files import FileName, FileReader
-from storage_service.objectstore.interface import ObjectCopier
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectAttributes
 from storage_service.reading.committed import Committed, CommittedReader
-from storage_service.reading.downloads import committed_as
+from storage_service.reading.downloads import content_of
 from strongroom.errors import SizeLimitExceeded
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -25,16 +24,12 @@ from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest, Reserv
 from strongroom.storage.v1.batch_pb2 import CopyFileRequest
 
 
-class CopyStore(ObjectCopier, VersionStore, Protocol):
-    """What copying needs of the object store."""
-
-
 class Copier:
     """The use case; one instance per process."""
 
     def __init__(
         self,
-        store: CopyStore,
+        store: ObjectStore,
         objects: CommittedReader,
         files: FileReader,
         attempts: Attempts,
@@ -59,7 +54,7 @@ class Copier:
         if outcome.HasField("replay"):
             return outcome.replay
         blob = outcome.blob
-        wanted = committed_as(source)
+        wanted = content_of(source)
         return await self._attempts.run(
             blob,
             lambda: copy_object(self._store, wanted, blob, self._objects.expecting(wanted)),
@@ -73,7 +68,7 @@ class Copier:
         head = b""
         if source.size_bytes:
             length = min(source.size_bytes, MOST_HEADER_BYTES)
-            async with self._objects.open(committed_as(source), length=length) as body:
+            async with self._objects.open(content_of(source), length=length) as body:
                 head = b"".join([bytes(chunk) async for chunk in body])
         self._content.check_picture(target, source.content_type, head)
 
@@ -95,7 +90,7 @@ class Copier:
 
 
 async def copy_object(
-    store: CopyStore,
+    store: ObjectStore,
     source: Committed,
     blob: blob_pb2.Blob,
     expecting: AbstractContextManager[None] | None = None,

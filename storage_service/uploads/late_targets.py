@@ -9,21 +9,16 @@ The first attempt stays PENDING all along, so whatever dies, its object is remov
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from storage_service.attempts.attempt import Attempts
-from storage_service.attempts.completion import CompletionStore, complete_multipart
+from storage_service.attempts.completion import complete_multipart
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectRef
 from storage_service.reading.committed import Committed
-from storage_service.uploads.copier import CopyStore, copy_object
+from storage_service.uploads.copier import copy_object
 from storage_service.uploads.pipeline import StoredBody
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import ReserveRequest
-
-
-class MoveStore(CompletionStore, CopyStore, Protocol):
-    """What moving needs of the object store."""
 
 
 class Moved(Exception):
@@ -37,7 +32,7 @@ class Moved(Exception):
 class TargetMover:
     """Moves an upload to its corrected target."""
 
-    def __init__(self, store: MoveStore, attempts: Attempts) -> None:
+    def __init__(self, store: ObjectStore, attempts: Attempts) -> None:
         self._store = store
         self._attempts = attempts
 

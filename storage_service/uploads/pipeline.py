@@ -13,15 +13,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Protocol
 
 from servicekit import failpoints
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.claims import Claim, Interruptible
 from storage_service.content.assembler import Part, PartAssembler
-from storage_service.metadata.interfaces import Reservations, handle_of
+from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.checksums import Counted
-from storage_service.objectstore.interface import MultipartWriter, ObjectWriter
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import Chunk, Doubtful, ObjectAttributes, PutResult
 from strongroom.metadata.v1 import blob_pb2
 
@@ -33,10 +32,6 @@ BEFORE_CREATE = failpoints.register("storage.s1.before")
 AFTER_CREATE = failpoints.register("storage.s1.after")
 AFTER_PART = failpoints.register("storage.s2.part_applied")
 BETWEEN_PARTS = failpoints.register("storage.s2.between_parts")
-
-
-class BodyStore(ObjectWriter, MultipartWriter, Protocol):
-    """What sending a body needs of the object store."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +51,7 @@ class PartPipeline:
     """One attempt's body on its way. Use ``send`` once."""
 
     def __init__(
-        self, store: BodyStore, reservations: Reservations, budget: ByteBudget, blob: blob_pb2.Blob
+        self, store: ObjectStore, reservations: Reservations, budget: ByteBudget, blob: blob_pb2.Blob
     ) -> None:
         self._store = store
         self._reservations = reservations

@@ -17,20 +17,16 @@ from storage_service.attempts.attempt import Attempts, fingerprint
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.claims import Interruptible
 from storage_service.attempts.completion import complete_multipart, verify_put
-from storage_service.attempts.removal import (
-    OpenUploadStore,
-    VersionStore,
-    abort_unrecorded_uploads,
-    remove_repeated_versions,
-)
+from storage_service.attempts.removal import abort_unrecorded_uploads, remove_repeated_versions
 from storage_service.attempts.versioning import demand_version
 from storage_service.content.limits import Limits
 from storage_service.content.pictures import MOST_HEADER_BYTES
 from storage_service.content.types import SNIFF_BYTES, ContentRules
-from storage_service.metadata.interfaces import Reservations, handle_of
+from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.checksums import Counted
-from storage_service.uploads.late_targets import Moved, MoveStore, TargetMover
-from storage_service.uploads.pipeline import BodyStore, PartPipeline
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.uploads.late_targets import Moved, TargetMover
+from storage_service.uploads.pipeline import PartPipeline
 from storage_service.uploads.stream import BodyChecks
 from strongroom.errors import IdempotencyKeyReused
 from strongroom.metadata.v1 import blob_pb2
@@ -43,10 +39,6 @@ from strongroom.metadata.v1.reservation_service_pb2 import (
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 BEFORE_T3 = failpoints.register("storage.t3.before")
-
-
-class UploadStore(BodyStore, MoveStore, OpenUploadStore, VersionStore, Protocol):
-    """What uploading needs of the object store."""
 
 
 class Source(Protocol):
@@ -80,7 +72,7 @@ class Uploader:
 
     def __init__(
         self,
-        store: UploadStore,
+        store: ObjectStore,
         reservations: Reservations,
         attempts: Attempts,
         *,

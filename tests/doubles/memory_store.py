@@ -68,7 +68,7 @@ class MemoryObjectStore:
         attrs: ObjectAttributes,
         if_none_match: bool = False,
     ) -> PutResult:
-        """See ObjectWriter.put."""
+        """See ObjectStore.put."""
         await asyncio.sleep(0)
         body = _received(chunks, size, crc32c, "PutObject")
         if if_none_match and self._bucket.current(key) is not None:
@@ -77,7 +77,7 @@ class MemoryObjectStore:
         return PutResult(version.etag, version.shown_id, crc32c_verified=True)
 
     async def create(self, key: str, attrs: ObjectAttributes, *, doubtful: Doubtful | None = None) -> str:
-        """See MultipartWriter.create."""
+        """See ObjectStore.create."""
         await asyncio.sleep(0)
         del doubtful  # nothing is ever lost on the way here
         return self._bucket.begin_upload(key, attrs)
@@ -85,7 +85,7 @@ class MemoryObjectStore:
     async def upload_part(
         self, key: str, upload_id: str, number: int, chunks: Sequence[Chunk], *, size: int, crc32c: int
     ) -> PartReceipt:
-        """See MultipartWriter.upload_part."""
+        """See ObjectStore.upload_part."""
         await asyncio.sleep(0)
         upload = self._bucket.upload(key, upload_id, "UploadPart")
         body = _received(chunks, size, crc32c, "UploadPart")
@@ -101,7 +101,7 @@ class MemoryObjectStore:
         if_none_match: bool = False,
         doubtful: Doubtful | None = None,
     ) -> CompleteResult:
-        """See MultipartWriter.complete."""
+        """See ObjectStore.complete."""
         await asyncio.sleep(0)
         del doubtful
         operation = "CompleteMultipartUpload"
@@ -118,18 +118,18 @@ class MemoryObjectStore:
         return CompleteResult(version.etag, version.shown_id, crc32c_verified=crc32c is not None)
 
     async def abort(self, key: str, upload_id: str) -> None:
-        """See MultipartWriter.abort."""
+        """See ObjectStore.abort."""
         await asyncio.sleep(0)
         self._bucket.end_upload(key, upload_id, "AbortMultipartUpload")
 
     async def list_parts(self, key: str, upload_id: str) -> Sequence[PartReceipt]:
-        """See MultipartWriter.list_parts."""
+        """See ObjectStore.list_parts."""
         await asyncio.sleep(0)
         parts = self._bucket.upload(key, upload_id, "ListParts").parts
         return [_receipt(number, parts[number]) for number in sorted(parts)]
 
     async def list_uploads(self, prefix: str) -> Sequence[ListedUpload]:
-        """See UploadLister.list_uploads."""
+        """See ObjectStore.list_uploads."""
         await asyncio.sleep(0)
         found = [
             ListedUpload(key, upload_id, upload.initiated)
@@ -149,7 +149,7 @@ class MemoryObjectStore:
         length: int | None = None,
         if_match: str | None = None,
     ) -> PartReceipt:
-        """See PartCopier.copy_part."""
+        """See ObjectStore.copy_part."""
         await asyncio.sleep(0)
         if offset is not None and length is None:
             raise ValueError("copying from an offset needs a length")
@@ -163,7 +163,7 @@ class MemoryObjectStore:
         return _keep_part(upload, number, version.body[start:end])
 
     async def head(self, ref: ObjectRef) -> ObjectInfo:
-        """See ObjectReader.head."""
+        """See ObjectStore.head."""
         await asyncio.sleep(0)
         return _info(ref.key, self._bucket.find(ref, "HeadObject"))
 
@@ -171,7 +171,7 @@ class MemoryObjectStore:
     async def open(
         self, ref: ObjectRef, *, offset: int = 0, length: int | None = None, if_match: str | None = None
     ) -> AsyncIterator[MemoryStream]:
-        """See ObjectReader.open."""
+        """See ObjectStore.open."""
         if offset < 0 or (length is not None and length < 0):
             raise ValueError("offset and length may not be negative")
         await asyncio.sleep(0)
@@ -183,19 +183,19 @@ class MemoryObjectStore:
         yield MemoryStream(_info(ref.key, version), offset, version.body[offset:end])
 
     async def delete(self, ref: ObjectRef) -> DeleteResult:
-        """See ObjectDeleter.delete."""
+        """See ObjectStore.delete."""
         await asyncio.sleep(0)
         return self._bucket.delete(ref)
 
     async def delete_many(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, StoreError]:
-        """See ObjectDeleter.delete_many."""
+        """See ObjectStore.delete_many."""
         await asyncio.sleep(0)
         for ref in refs:
             self._bucket.delete(ref)
         return {}
 
     async def list_objects(self, prefix: str) -> AsyncIterator[Sequence[ListedObject]]:
-        """See ObjectLister.list_objects."""
+        """See ObjectStore.list_objects."""
         found = [
             ListedObject(key, len(version.body), version.etag, version.stored_at)
             for key, version in self._bucket.current_objects()
@@ -206,7 +206,7 @@ class MemoryObjectStore:
             yield found[start : start + self._page_size]
 
     async def list_versions(self, prefix: str) -> AsyncIterator[Sequence[ListedVersion]]:
-        """See ObjectLister.list_versions."""
+        """See ObjectStore.list_versions."""
         found = [version for version in self._bucket.listed_versions() if version.key.startswith(prefix)]
         for start in range(0, max(1, len(found)), self._page_size):
             await asyncio.sleep(0)
@@ -215,7 +215,7 @@ class MemoryObjectStore:
     async def copy(
         self, source: ObjectRef, key: str, attrs: ObjectAttributes, *, size: int, if_match: str | None = None
     ) -> PutResult:
-        """See ObjectCopier.copy."""
+        """See ObjectStore.copy."""
         await asyncio.sleep(0)
         version = self._bucket.find(source, "CopyObject")
         _check_match(version, if_match, "CopyObject")
@@ -233,7 +233,7 @@ class MemoryObjectStore:
         content_type: str | None = None,
         content_disposition: str | None = None,
     ) -> SignedRequest:
-        """See UrlSigner.presign_get. ``memory:`` URLs lead nowhere, but show what was asked for."""
+        """See ObjectStore.presign_get. ``memory:`` URLs lead nowhere, but show what was asked for."""
         asked = {
             "versionId": ref.version_id,
             "response-content-type": content_type,
@@ -244,21 +244,21 @@ class MemoryObjectStore:
     async def presign_part(
         self, key: str, upload_id: str, number: int, *, size: int, crc32c: int | None, expires: timedelta
     ) -> SignedRequest:
-        """See UrlSigner.presign_part."""
+        """See ObjectStore.presign_part."""
         query = {"partNumber": str(number), "uploadId": upload_id}
         return _signed("PUT", key, query, _body_headers(size, crc32c), expires)
 
     async def presign_put(
         self, key: str, attrs: ObjectAttributes, *, size: int, crc32c: int | None, expires: timedelta
     ) -> SignedRequest:
-        """See UrlSigner.presign_put."""
+        """See ObjectStore.presign_put."""
         headers = {"content-type": attrs.content_type, **_body_headers(size, crc32c)}
         return _signed("PUT", key, {}, headers, expires)
 
     async def post_form(
         self, key: str, attrs: ObjectAttributes, *, min_size: int, max_size: int, expires: timedelta
     ) -> PostForm:
-        """See UrlSigner.post_form."""
+        """See ObjectStore.post_form."""
         fields = {
             "key": key,
             "Content-Type": attrs.content_type,
@@ -267,11 +267,11 @@ class MemoryObjectStore:
         return PostForm("memory:///", fields, now() + expires)
 
     async def check(self) -> BucketDiagnosis:
-        """See BucketAdmin.check."""
+        """See ObjectStore.check."""
         return BucketDiagnosis(BucketState.OK, "The bucket answers.")
 
     async def versioning_status(self) -> VersioningStatus:
-        """See BucketAdmin.versioning_status."""
+        """See ObjectStore.versioning_status."""
         return VersioningStatus.ENABLED if self._bucket.versioned else VersioningStatus.OFF
 
     async def aclose(self) -> None:

@@ -31,13 +31,13 @@ _OK = BucketDiagnosis(BucketState.OK, "The bucket answers.")
 
 
 class S3BucketAdmin:
-    """BucketAdmin."""
+    """Part of ObjectStore."""
 
     def __init__(self, context: S3Context) -> None:
         self._context = context
 
     async def check(self) -> BucketDiagnosis:
-        """See BucketAdmin.check. Where it has no answer, the waiting of others ends, too (``liveness``)."""
+        """See ObjectStore.check. Where it has no answer, the waiting of others ends, too (``liveness``)."""
         liveness = self._context.liveness
         if liveness is None:
             return await self._look()
@@ -73,7 +73,7 @@ class S3BucketAdmin:
         return _OK
 
     async def versioning_status(self) -> VersioningStatus:
-        """See BucketAdmin.versioning_status."""
+        """See ObjectStore.versioning_status."""
         bucket = self._context.settings.bucket
         try:
             reply = await self._context.control(

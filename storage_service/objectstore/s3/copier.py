@@ -25,12 +25,12 @@ _PARALLEL_COPIES = 4
 
 
 class S3Copier(S3Multipart):
-    """ObjectCopier."""
+    """Part of ObjectStore."""
 
     async def copy(
         self, source: ObjectRef, key: str, attrs: ObjectAttributes, *, size: int, if_match: str | None = None
     ) -> PutResult:
-        """See ObjectCopier.copy."""
+        """See ObjectStore.copy."""
         self._context.check_key(key, "CopyObject")
         settings = self._context.settings
         if size > settings.copy_threshold:

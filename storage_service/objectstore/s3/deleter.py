@@ -14,13 +14,13 @@ from storage_service.objectstore.values import MAX_DELETE_BATCH, DeleteResult, O
 
 
 class S3Deleter:
-    """ObjectDeleter."""
+    """Part of ObjectStore."""
 
     def __init__(self, context: S3Context) -> None:
         self._context = context
 
     async def delete(self, ref: ObjectRef) -> DeleteResult:
-        """See ObjectDeleter.delete."""
+        """See ObjectStore.delete."""
         parameters: dict[str, Any] = {**_object_identifier(ref)}
         try:
             reply = await self._context.control(
@@ -32,7 +32,7 @@ class S3Deleter:
         return DeleteResult(reply.get("VersionId"), delete_marker=bool(reply.get("DeleteMarker")))
 
     async def delete_many(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, StoreError]:
-        """See ObjectDeleter.delete_many."""
+        """See ObjectStore.delete_many."""
         failed: dict[ObjectRef, StoreError] = {}
         for start in range(0, len(refs), MAX_DELETE_BATCH):
             failed |= await self._delete_batch(refs[start : start + MAX_DELETE_BATCH])

@@ -13,13 +13,13 @@ from storage_service.objectstore.values import ListedObject, ListedVersion
 
 
 class S3Lister:
-    """ObjectLister."""
+    """Part of ObjectStore."""
 
     def __init__(self, context: S3Context) -> None:
         self._context = context
 
     async def list_objects(self, prefix: str) -> AsyncIterator[Sequence[ListedObject]]:
-        """See ObjectLister.list_objects."""
+        """See ObjectStore.list_objects."""
         last_key = ""
         following: dict[str, Any] = {}
         while True:
@@ -39,7 +39,7 @@ class S3Lister:
                 return
 
     async def list_versions(self, prefix: str) -> AsyncIterator[Sequence[ListedVersion]]:
-        """See ObjectLister.list_versions."""
+        """See ObjectStore.list_versions."""
         last_key = ""
         following: dict[str, Any] = {}
         while True:

@@ -39,10 +39,10 @@ COPY_BYTES_PER_SECOND = 16 * MIB
 
 
 class S3Multipart(S3Writer):
-    """MultipartWriter, UploadLister, PartCopier."""
+    """Part of ObjectStore: multipart uploads, their listing, parts out of objects."""
 
     async def create(self, key: str, attrs: ObjectAttributes, *, doubtful: Doubtful | None = None) -> str:
-        """See MultipartWriter.create."""
+        """See ObjectStore.create."""
         self._context.check_key(key, "CreateMultipartUpload")
         settings = self._context.settings
         parameters = object_parameters(attrs, settings)
@@ -61,7 +61,7 @@ class S3Multipart(S3Writer):
     async def upload_part(
         self, key: str, upload_id: str, number: int, chunks: Sequence[Chunk], *, size: int, crc32c: int
     ) -> PartReceipt:
-        """See MultipartWriter.upload_part."""
+        """See ObjectStore.upload_part."""
         context = self._context
         if context.settings.content_md5:
             headers = await context.offload.write(lambda _: body_headers(context, chunks, crc32c))
@@ -97,7 +97,7 @@ class S3Multipart(S3Writer):
         if_none_match: bool = False,
         doubtful: Doubtful | None = None,
     ) -> CompleteResult:
-        """See MultipartWriter.complete."""
+        """See ObjectStore.complete."""
         parameters = self._complete_parameters(parts, crc32c, if_none_match=if_none_match)
         try:
             reply = await self._context.control(
@@ -125,7 +125,7 @@ class S3Multipart(S3Writer):
         return CompleteResult(info.etag, info.version_id, verified)
 
     async def abort(self, key: str, upload_id: str) -> None:
-        """See MultipartWriter.abort."""
+        """See ObjectStore.abort."""
         bucket = self._context.settings.bucket
         await self._context.control(
             "AbortMultipartUpload",
@@ -133,7 +133,7 @@ class S3Multipart(S3Writer):
         )
 
     async def list_parts(self, key: str, upload_id: str) -> Sequence[PartReceipt]:
-        """See MultipartWriter.list_parts."""
+        """See ObjectStore.list_parts."""
         parts: list[PartReceipt] = []
         marker: dict[str, Any] = {}
         while True:
@@ -151,7 +151,7 @@ class S3Multipart(S3Writer):
                 return parts
 
     async def list_uploads(self, prefix: str) -> Sequence[ListedUpload]:
-        """See UploadLister.list_uploads."""
+        """See ObjectStore.list_uploads."""
         uploads: list[ListedUpload] = []
         marker: dict[str, Any] = {}
         while True:
@@ -181,7 +181,7 @@ class S3Multipart(S3Writer):
         length: int | None = None,
         if_match: str | None = None,
     ) -> PartReceipt:
-        """See PartCopier.copy_part."""
+        """See ObjectStore.copy_part."""
         extra: dict[str, Any] = {}
         if offset is not None or length is not None:
             if length is None:

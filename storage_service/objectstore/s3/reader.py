@@ -14,13 +14,13 @@ from storage_service.objectstore.values import ObjectInfo, ObjectRef
 
 
 class S3Reader:
-    """ObjectReader."""
+    """Part of ObjectStore."""
 
     def __init__(self, context: S3Context) -> None:
         self._context = context
 
     async def head(self, ref: ObjectRef) -> ObjectInfo:
-        """See ObjectReader.head."""
+        """See ObjectStore.head."""
         request = LightRequest(
             method="HEAD", key=ref.key, query=version_query(ref), headers={"x-amz-checksum-mode": "ENABLED"}
         )
@@ -32,7 +32,7 @@ class S3Reader:
     async def open(
         self, ref: ObjectRef, *, offset: int = 0, length: int | None = None, if_match: str | None = None
     ) -> AsyncIterator[S3Stream]:
-        """See ObjectReader.open."""
+        """See ObjectStore.open."""
         if offset < 0 or (length is not None and length < 0):
             raise ValueError("offset and length may not be negative")
         stream = S3Stream(self._context, ref, offset=offset, length=length, if_match=if_match)

@@ -17,7 +17,7 @@ MAX_LIFETIME = timedelta(days=7)
 
 
 class S3UrlSigner:
-    """UrlSigner, for the public endpoint."""
+    """Part of ObjectStore: requests for clients, signed for the public endpoint."""
 
     def __init__(self, context: S3Context) -> None:
         self._context = context
@@ -31,7 +31,7 @@ class S3UrlSigner:
         content_type: str | None = None,
         content_disposition: str | None = None,
     ) -> SignedRequest:
-        """See UrlSigner.presign_get."""
+        """See ObjectStore.presign_get."""
         if method not in {"GET", "HEAD"}:
             raise ValueError("only GET and HEAD read objects")
         query: dict[str, str] = {}
@@ -46,14 +46,14 @@ class S3UrlSigner:
     async def presign_part(
         self, key: str, upload_id: str, number: int, *, size: int, crc32c: int | None, expires: timedelta
     ) -> SignedRequest:
-        """See UrlSigner.presign_part."""
+        """See ObjectStore.presign_part."""
         query = {"partNumber": str(number), "uploadId": upload_id}
         return await self._presign("PUT", key, query, self._body_headers(size, crc32c), expires)
 
     async def presign_put(
         self, key: str, attrs: ObjectAttributes, *, size: int, crc32c: int | None, expires: timedelta
     ) -> SignedRequest:
-        """See UrlSigner.presign_put."""
+        """See ObjectStore.presign_put."""
         self._context.check_key(key, "PutObject")
         headers = object_headers(attrs, self._context.settings) | self._body_headers(size, crc32c)
         return await self._presign("PUT", key, {}, headers, expires)
@@ -61,7 +61,7 @@ class S3UrlSigner:
     async def post_form(
         self, key: str, attrs: ObjectAttributes, *, min_size: int, max_size: int, expires: timedelta
     ) -> PostForm:
-        """See UrlSigner.post_form."""
+        """See ObjectStore.post_form."""
         self._context.check_key(key, "PostObject")
         headers = object_headers(attrs, self._context.settings)
         fields = {"key": key, "Content-Type": headers.pop("content-type"), **headers}

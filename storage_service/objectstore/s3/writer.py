@@ -58,7 +58,7 @@ def echo_verifies(head: Head, crc32c: int, operation: str) -> bool:
 
 
 class S3Writer(S3Reader):
-    """ObjectWriter."""
+    """Part of ObjectStore."""
 
     async def put(
         self,
@@ -70,7 +70,7 @@ class S3Writer(S3Reader):
         attrs: ObjectAttributes,
         if_none_match: bool = False,
     ) -> PutResult:
-        """See ObjectWriter.put."""
+        """See ObjectStore.put."""
         if size > MAX_PUT_SIZE:
             raise EntityTooLarge(operation="PutObject")
         self._context.check_key(key, "PutObject")

@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import UTC
-from typing import Protocol
 
-from storage_service.metadata.project_interfaces import ProjectReader
+from storage_service.metadata.files import FileReader
+from storage_service.metadata.projects import ProjectReader
 from storage_service.projects.archives.sources import ArchiveSource, StoredFile
 from storage_service.projects.archives.zip_out import BodySizeChanged, ZipStream
 from storage_service.projects.file_types import is_compressed
-from storage_service.reading.downloads import committed_as
-from storage_service.reading.project_downloads import committed_version
+from storage_service.reading.downloads import content_of
 from strongroom.errors import ObjectLost
-from strongroom.metadata.v1.file_pb2 import File
 from strongroom.storage.v1.download_pb2 import DownloadArchiveRequest
-
-
-class FileLister(Protocol):
-    """Lists the caller's files."""
-
-    def files_below(self, prefix: str, user_id: str) -> AsyncIterator[Sequence[File]]:
-        """Pages in key order."""
-        ...
 
 
 class ArchiveDownloader:
     """The use case; one instance per process."""
 
-    def __init__(self, source: ArchiveSource, files: FileLister, projects: ProjectReader) -> None:
+    def __init__(self, source: ArchiveSource, files: FileReader, projects: ProjectReader) -> None:
         self._source = source
         self._files = files
         self._projects = projects
@@ -54,9 +44,8 @@ class ArchiveDownloader:
         async for _, files in self._projects.project_files(name.slug, name.version, request.user_id):
             for file in files:
                 compress = not is_compressed(file.content_type)
-                committed = committed_version(file)
                 modified = file.create_time.ToDatetime(UTC)
-                yield StoredFile(file.path, committed, modified, compress, file.executable)
+                yield StoredFile(file.path, content_of(file), modified, compress, file.executable)
 
     async def _files_below(self, request: DownloadArchiveRequest) -> AsyncIterator[StoredFile]:
         """Names are the keys, without the folders of the prefix."""
@@ -65,5 +54,4 @@ class ArchiveDownloader:
         async for files in self._files.files_below(request.key_prefix, request.user_id):
             for file in files:
                 compress = not is_compressed(file.content_type)
-                committed = committed_as(file)
-                yield StoredFile(file.key[cut:], committed, file.update_time.ToDatetime(UTC), compress)
+                yield StoredFile(file.key[cut:], content_of(file), file.update_time.ToDatetime(UTC), compress)

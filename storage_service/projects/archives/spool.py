@@ -12,17 +12,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 import structlog
 
 from servicekit import failpoints
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.lease import LeaseKeeper
-from storage_service.metadata.interfaces import Reservations, handle_of
-from storage_service.objectstore.interface import ObjectReader
+from storage_service.metadata.reservations import Reservations, handle_of
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectRef, PartReceipt
-from storage_service.uploads.pipeline import BodyStore, PartPipeline
+from storage_service.uploads.pipeline import PartPipeline
 from strongroom.errors import ObjectLost, StrongroomError
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.reservation_service_pb2 import ReserveRequest
@@ -33,14 +32,10 @@ log = structlog.get_logger(__name__)
 AFTER_SPOOLED = failpoints.register("storage.project.spool.after")
 
 
-class SpoolStore(BodyStore, ObjectReader, Protocol):
-    """What a spool needs of the object store."""
-
-
 class SpooledBody:
     """A body that lies in S3. Implements RangeReader."""
 
-    def __init__(self, store: ObjectReader, ref: ObjectRef, size: int) -> None:
+    def __init__(self, store: ObjectStore, ref: ObjectRef, size: int) -> None:
         self._store = store
         self._ref = ref
         self.size = size
@@ -61,7 +56,7 @@ class Spool:
 
     def __init__(
         self,
-        store: SpoolStore,
+        store: ObjectStore,
         reservations: Reservations,
         *,
         budget: ByteBudget,

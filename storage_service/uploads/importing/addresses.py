@@ -1,4 +1,4 @@
-"""Which addresses an import may connect to: public ones only (security.md 4).
+"""Which addresses an import may connect to: public ones only.
 
 A name is resolved once; every address it has must be global, also the IPv4 address that may hide inside an
 IPv6 one; and the connection goes to the very address that was checked.

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import httpx
 import structlog
 
+from storage_service.metadata.reservations import Reservations
 from storage_service.uploads.importing.importer import Importer, ImportLimits, Progress
 from storage_service.uploads.importing.source import SourceClient
 from storage_service.uploads.upload import Uploader
@@ -24,19 +23,11 @@ UNTOLD = (TokenMissing, UserMismatch, RequestInProgress)
 log = structlog.get_logger(__name__)
 
 
-class ImportFailures(Protocol):
-    """Where failures are told."""
-
-    async def report_import_failure(self, request: ReportImportFailureRequest) -> None:
-        """Write the event. Raises StrongroomError."""
-        ...
-
-
 class TellingImporter(Importer):
     """An Importer that also tells of failures."""
 
     def __init__(
-        self, uploader: Uploader, sources: SourceClient, limits: ImportLimits, failures: ImportFailures
+        self, uploader: Uploader, sources: SourceClient, limits: ImportLimits, failures: Reservations
     ) -> None:
         super().__init__(uploader, sources, limits)
         self._failures = failures

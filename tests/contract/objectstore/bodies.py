@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 
 from storage_service.objectstore import checksums
-from storage_service.objectstore.interface import MultipartWriter, ObjectReader, ObjectWriter
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import (
     Chunk,
     CompleteResult,
@@ -32,21 +32,19 @@ def random_body(size: int) -> bytes:
     return os.urandom(size)
 
 
-async def put(store: ObjectWriter, key: str, *chunks: Chunk, if_none_match: bool = False) -> PutResult:
+async def put(store: ObjectStore, key: str, *chunks: Chunk, if_none_match: bool = False) -> PutResult:
     size = sum(len(chunk) for chunk in chunks)
     crc32c = checksums.crc32c_of(chunks)
     return await store.put(key, chunks, size=size, crc32c=crc32c, attrs=ATTRS, if_none_match=if_none_match)
 
 
-async def send_part(
-    store: MultipartWriter, key: str, upload_id: str, number: int, body: bytes
-) -> PartReceipt:
+async def send_part(store: ObjectStore, key: str, upload_id: str, number: int, body: bytes) -> PartReceipt:
     return await store.upload_part(
         key, upload_id, number, [body], size=len(body), crc32c=checksums.crc32c_of([body])
     )
 
 
-async def put_in_parts(store: MultipartWriter, key: str, bodies: Sequence[bytes]) -> CompleteResult:
+async def put_in_parts(store: ObjectStore, key: str, bodies: Sequence[bytes]) -> CompleteResult:
     upload_id = await store.create(key, ATTRS)
     parts = [
         await send_part(store, key, upload_id, number, body) for number, body in enumerate(bodies, start=1)
@@ -55,7 +53,7 @@ async def put_in_parts(store: MultipartWriter, key: str, bodies: Sequence[bytes]
 
 
 async def read(
-    store: ObjectReader, ref: ObjectRef | str, *, offset: int = 0, length: int | None = None
+    store: ObjectStore, ref: ObjectRef | str, *, offset: int = 0, length: int | None = None
 ) -> bytes:
     where = ObjectRef(ref) if isinstance(ref, str) else ref
     async with store.open(where, offset=offset, length=length) as stream:

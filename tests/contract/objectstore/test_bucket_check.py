@@ -1,4 +1,4 @@
-"""What BucketAdmin.check says when something is wrong with a real store."""
+"""What ObjectStore.check says when something is wrong with a real store."""
 
 from __future__ import annotations
 

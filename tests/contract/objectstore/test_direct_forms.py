@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from storage_service.attempts.budget import ByteBudget
+from storage_service.attempts.versioning import VersioningGate
 from storage_service.content.limits import Limits, SizeRule
 from storage_service.content.types import ContentRules
 from storage_service.objectstore.interface import ObjectStore
@@ -47,8 +48,9 @@ def direct(store: ObjectStore) -> SessionUseCases:
     parts = SessionParts(
         store=store,
         objects=CommittedReader(store, Reports()),
+        gate=VersioningGate(store),
         state=state,
-        metadata=state,
+        reservations=state,
         budget=ByteBudget(1 << 30),
         limits=Limits({"file": SizeRule("files", 1 << 40)}, min_part_bytes=8 << 20),
         content=ContentRules({}),

@@ -11,8 +11,10 @@ from structlog.testing import capture_logs
 from servicekit import internal_credential
 from servicekit.internal_credential import InternalCredential
 from storage_service.diagnosis import InternalCalls
+from storage_service.metadata.credentials import Credentials
 from strongroom.storage.v1.diagnostics_service_pb2 import InternalCall
 from tests.databases import Logins
+from tests.doubles.memory_store import MemoryObjectStore
 from tests.integration.metadata_service.serving import INTERNAL_SECRET, serve
 
 
@@ -50,7 +52,7 @@ async def test_the_outcome_and_what_metadata_service_logs(
 ) -> None:
     internal_credential._logged.clear()
     async with serve(module_database) as server:
-        calls = InternalCalls(server.channel, credential)
+        calls = InternalCalls(Credentials(server.channel, credential), MemoryObjectStore())
         with capture_logs() as lines:
             found = (await calls.diagnose()).internal
             assert await calls.works() is (outcome == InternalCall.OUTCOME_OK)
@@ -62,5 +64,6 @@ async def test_the_outcome_and_what_metadata_service_logs(
 
 async def test_nobody_there() -> None:
     async with aio.insecure_channel("127.0.0.1:1") as channel:
-        found = await InternalCalls(channel, InternalCredential(INTERNAL_SECRET)).attempt()
+        credentials = Credentials(channel, InternalCredential(INTERNAL_SECRET))
+        found = await InternalCalls(credentials, MemoryObjectStore()).attempt()
     assert found.outcome == InternalCall.OUTCOME_UNREACHABLE

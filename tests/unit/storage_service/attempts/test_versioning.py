@@ -20,10 +20,11 @@ ATTEMPT = "5b0c6f3e-52c5-4d3c-8f43-6f5f6f9ad2f5"
 KEYS = pytest.mark.parametrize("key", ["paths/ada/a.bin", "projects/ada/site/index.html"])
 
 
-class Status:
+class Status(MemoryObjectStore):
     """A bucket whose versioning changes."""
 
     def __init__(self, status: VersioningStatus | Exception) -> None:
+        super().__init__()
         self.status = status
         self.asked = 0
 

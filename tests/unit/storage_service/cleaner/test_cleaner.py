@@ -10,6 +10,7 @@ import pytest
 from servicekit.background import Heartbeat
 from storage_service.cleaner import cleaner as module
 from storage_service.cleaner.cleaner import Cleaner
+from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.errors import StoreUnavailable
 from storage_service.objectstore.values import ListedVersion, ObjectAttributes
@@ -41,8 +42,8 @@ class PoisonedStore(MemoryObjectStore):
             yield page
 
 
-class Work:
-    """CleanerWork that hands the same rows out until they are finished."""
+class Work(Reservations):
+    """Hands the same rows out until they are finished."""
 
     def __init__(self, rows: Sequence[blob_pb2.Blob]) -> None:
         self.rows = {row.id: row for row in rows}

@@ -8,6 +8,7 @@ import pytest
 
 from storage_service.attempts.removal import remove_blob
 from storage_service.cleaner.sweep import UploadSweep
+from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.errors import StoreUnavailable
 from storage_service.objectstore.values import ObjectAttributes, PartReceipt
@@ -17,7 +18,7 @@ from tests.doubles.memory_store import MemoryObjectStore
 PATH = "paths/alice/report.pdf"
 
 
-class Settled:
+class Settled(Reservations):
     """Rows: the keys of which every attempt has ended."""
 
     def __init__(self, *keys: str) -> None:

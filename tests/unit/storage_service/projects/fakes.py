@@ -6,15 +6,17 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Sequence
 
+from storage_service.metadata.projects import ProjectReader, ProjectSaves
 from storage_service.objectstore.interface import ObjectStore
+from storage_service.projects.settler import KeySettler
 from strongroom.errors import StrongroomError, UploadSuperseded
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import Blob, BlobKind
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 
 
-class FakeSaves:
-    """ProjectSaves. ``base``: SHA-256 by path of the newest version; ``failing``: steps that raise."""
+class FakeSaves(ProjectSaves):
+    """``base``: SHA-256 by path of the newest version; ``failing``: steps that raise."""
 
     def __init__(self, base: dict[str, bytes] | None = None) -> None:
         self.base = base or {}
@@ -80,8 +82,11 @@ def _blob(owner_id: str, file: pb.FileReservation, kind: BlobKind.ValueType) -> 
     )
 
 
-class NoReader:
-    """ProjectReader without projects."""
+class NoReader(ProjectReader):
+    """Without projects."""
+
+    def __init__(self) -> None:
+        """There is nothing to call."""
 
     async def project_file(
         self, slug: str, version: int, path: str, user_id: str, *, front_end: bool = False
@@ -96,8 +101,8 @@ class NoReader:
             yield page
 
 
-class Settled:
-    """Settler that notes what it was asked."""
+class Settled(KeySettler):
+    """Notes what it was asked."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []

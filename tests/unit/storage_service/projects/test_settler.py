@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
+from storage_service.metadata.projects import ProjectSaves
 from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import ObjectNotFound, StoreUnavailable
 from storage_service.objectstore.values import ListedVersion, ObjectAttributes, ObjectRef
-from storage_service.projects import settler as settling
+from storage_service.projects import settler
 from storage_service.projects.settler import KeySettler
 from strongroom.errors import ServiceUnavailable
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
@@ -19,8 +20,8 @@ RIGHT, MENDED, LATER = pb.KEY_OUTCOME_RIGHT, pb.KEY_OUTCOME_MENDED, pb.KEY_OUTCO
 KEY = "projects/ada/site/a"
 
 
-class Work:
-    """ProjectKeyWork with one key; ``reports`` is what came back."""
+class Work(ProjectSaves):
+    """One key; ``reports`` is what came back."""
 
     def __init__(self, key: pb.ProjectKey) -> None:
         self._keys = [key]
@@ -135,7 +136,7 @@ async def test_keys_that_begin_alike_are_left_alone() -> None:
 
 
 async def test_an_old_claim_makes_no_marker(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settling, "CLAIM_SECONDS", -1.0)
+    monkeypatch.setattr(settler, "CLAIM_SECONDS", -1.0)
     store = MemoryObjectStore()
     await put(store, "one")
     assert await settle(store, has_versions=True) == LATER

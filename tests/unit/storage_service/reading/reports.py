@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from storage_service.objectstore.values import ObjectRef
-from storage_service.reading.damage import Damage
+from storage_service.reading.damage import Damage, DamageReporter
 
 
-class Reports:
+class Reports(DamageReporter):
     """Remembers what was reported."""
 
     def __init__(self) -> None:
         self.damaged: list[tuple[Damage, str]] = []
 
     def report(self, damage: Damage, ref: ObjectRef, **facts: object) -> None:
-        """See DamageReports.report."""
+        """See DamageReporter.report."""
         self.damaged.append((damage, ref.key))

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from servicekit.settings import SettingError
+from storage_service.metadata.files import FileReader
 from storage_service.objectstore.values import ObjectRef, SignedRequest
 from storage_service.reading.cloudfront import LATEST, cloudfront_urls
 from storage_service.reading.signer import Edge, Signer
@@ -50,7 +51,7 @@ class NoStore:
         raise AssertionError(f"{ref} was signed for S3, for {expires}")
 
 
-class OneFile:
+class OneFile(FileReader):
     """The file that everybody asks for."""
 
     def __init__(self, visibility: int) -> None:

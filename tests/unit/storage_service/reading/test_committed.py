@@ -11,7 +11,7 @@ import pytest
 
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.errors import ObjectNotFound
-from storage_service.objectstore.interface import ObjectReader
+from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectAttributes, ObjectInfo, ObjectRef
 from storage_service.reading.committed import Committed, CommittedReader
 from strongroom.errors import ObjectLost
@@ -66,15 +66,15 @@ class Tampering:
         yield Pieces(info, [bytes(body[at : at + 1000]) for at in range(0, len(body), 1000)])
 
 
-async def committed(change: str) -> tuple[ObjectReader, Committed]:
+async def committed(change: str) -> tuple[ObjectStore, Committed]:
     store = MemoryObjectStore()
     put = await store.put(KEY, [BODY], size=len(BODY), crc32c=crc32c_of([BODY]), attrs=ObjectAttributes())
     ref = ObjectRef(KEY, put.version_id)
-    tampering = cast("ObjectReader", Tampering(await store.head(ref), change))
+    tampering = cast("ObjectStore", Tampering(await store.head(ref), change))
     return tampering, Committed(ref, put.etag, len(BODY), crc32c_of([BODY]))
 
 
-async def read(store: ObjectReader, what: Committed, **where: int) -> list[bytes]:
+async def read(store: ObjectStore, what: Committed, **where: int) -> list[bytes]:
     received: list[bytes] = []
     async with CommittedReader(store, Reports()).open(what, **where) as body:
         async for piece in body:

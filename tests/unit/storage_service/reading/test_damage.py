@@ -7,25 +7,27 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
+from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.values import ObjectRef
 from storage_service.reading import damage as module
-from storage_service.reading.damage import Damage, DamageCounts, DamageReporter
+from storage_service.reading.damage import DamageCounts, DamageReporter
 from strongroom.errors import DatabaseUnavailable, InternalTokenInvalid, ServiceUnavailable
+from strongroom.metadata.v1 import reservation_service_pb2 as pb
 
 REF = ObjectRef("uploads/ada/a.bin", "v1")
 
 
-class Owners:
+class Owners(Reservations):
     """metadata_service; ``error``: how it answers; ``gate``: what it waits for."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
         self.gate = asyncio.Event()
         self.gate.set()
-        self.told: list[tuple[ObjectRef, Damage]] = []
+        self.told: list[tuple[ObjectRef, pb.Damage.ValueType]] = []
 
-    async def report_damage(self, ref: ObjectRef, damage: Damage) -> None:
-        self.told.append((ref, damage))
+    async def report_damage(self, key: str, version_id: str, damage: pb.Damage.ValueType) -> None:
+        self.told.append((ObjectRef(key, version_id), damage))
         await self.gate.wait()
         if self.error is not None:
             raise self.error
@@ -48,7 +50,7 @@ async def test_each_is_logged_and_counted_and_told_once() -> None:
     assert [(entry["log_level"], entry["kind"], entry["key"]) for entry in logs] == [
         ("error", "corrupt", REF.key)
     ] * 3 + [("error", "lost", REF.key)]
-    assert owners.told == [(REF, "corrupt"), (ObjectRef(REF.key, "v2"), "lost")]
+    assert owners.told == [(REF, pb.DAMAGE_CORRUPT), (ObjectRef(REF.key, "v2"), pb.DAMAGE_LOST)]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Sequence
 import google_crc32c
 
 from storage_service.attempts.budget import ByteBudget
+from storage_service.attempts.versioning import VersioningGate
 from storage_service.content.limits import Limits, SizeRule
 from storage_service.content.types import ContentRules
 from storage_service.objectstore.errors import StoreUnavailable
@@ -79,8 +80,9 @@ class Bench:
         parts = SessionParts(
             store=self.store,
             objects=CommittedReader(self.store, Reports()),
+            gate=VersioningGate(self.store),
             state=self.state,
-            metadata=self.state,
+            reservations=self.state,
             budget=self.budget,
             limits=limits,
             content=ContentRules({}),

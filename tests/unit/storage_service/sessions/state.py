@@ -6,7 +6,8 @@ import asyncio
 import uuid
 from datetime import UTC, datetime, timedelta
 
-from storage_service.metadata.interfaces import handle_of
+from storage_service.metadata.reservations import Reservations, handle_of
+from storage_service.metadata.sessions import SessionState
 from strongroom.errors import SizeMismatch, UploadLost, UploadNotFound, UploadSuperseded
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -29,8 +30,8 @@ from strongroom.metadata.v1.upload_session_service_pb2 import (
 )
 
 
-class MemoryState:
-    """SessionState, Reservations and Deletions of one owner."""
+class MemoryState(SessionState, Reservations):
+    """Of one owner."""
 
     def __init__(self) -> None:
         self.sessions: dict[str, Session] = {}

@@ -1,0 +1,54 @@
+"""How metadata_service is called: for the caller of the request in progress, or on our own behalf."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from grpc import aio
+
+from servicekit import context
+from servicekit.channels import call
+from servicekit.internal_credential import InternalCredential
+from servicekit.principal import Principal
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+STEP_SECONDS = 6.0
+"""Limit of one step of a write; a transaction takes milliseconds."""
+
+
+class MetadataClient:
+    """What the clients of metadata_service's services share.
+
+    Every method of theirs raises StrongroomError; ``ServiceUnavailable``, ``DatabaseUnavailable`` and
+    ``DeadlineExceeded`` leave the outcome of what writes unknown (rule R4).
+    """
+
+    def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
+        self._channel = channel
+        self._internal = internal
+
+    async def _ask(
+        self,
+        method: aio.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        timeout: float | None = None,
+    ) -> Response:
+        """As the caller, with its token and within its deadline."""
+        return await call(method, request, timeout=timeout, internal=self._internal)
+
+    async def _step(
+        self,
+        method: aio.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        timeout: float = STEP_SECONDS,
+        caller: Principal | None = None,
+    ) -> Response:
+        """One step of a write, which names its owner and outlives the caller's token and deadline: when the
+        caller has given up, its attempt is still given up properly. For ``caller`` only where one is named.
+        """
+        with context.bind(context.for_caller(caller)):
+            return await call(
+                method, request, timeout=timeout, internal=self._internal, as_caller=caller is not None
+            )

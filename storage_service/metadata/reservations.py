@@ -1,0 +1,87 @@
+"""ReservationService: T1 to T4 of an attempt, D1, and the cleaner's work (docs/consistency.md).
+
+Reserve and D1 act for the caller. Later steps of an attempt name attempt, epoch and owner.
+"""
+
+from __future__ import annotations
+
+from grpc import aio
+
+from servicekit import context
+from servicekit.internal_credential import InternalCredential
+from storage_service.metadata.calls import MetadataClient
+from strongroom.metadata.v1 import reservation_service_pb2 as pb
+from strongroom.metadata.v1.blob_pb2 import Blob, BlobState
+from strongroom.metadata.v1.reservation_service_pb2_grpc import ReservationServiceStub
+
+
+class Reservations(MetadataClient):
+    """The write protocol of attempts."""
+
+    def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
+        super().__init__(channel, internal)
+        self._stub = ReservationServiceStub(channel)
+
+    async def reserve(self, request: pb.ReserveRequest) -> pb.ReserveResponse:
+        """T1: a PENDING blob with key, epoch and lease, or the stored answer of an earlier request. Raises
+        RequestInProgress, IdempotencyKeyReused, QuotaExceeded, PreconditionFailed.
+        """
+        return await self._ask(self._stub.Reserve, request)
+
+    async def record_multipart(self, blob: pb.BlobHandle, upload_id: str) -> None:
+        """T2. Raises UploadSuperseded when the attempt is no longer ours."""
+        request = pb.RecordMultipartRequest(blob=blob, upload_id=upload_id)
+        await self._step(self._stub.RecordMultipart, request)
+
+    async def renew_lease(self, blob: pb.BlobHandle) -> float:
+        """Returns the lease in seconds from now. Raises UploadSuperseded."""
+        response = await self._step(self._stub.RenewLease, pb.RenewLeaseRequest(blob=blob))
+        return response.lease.ToTimedelta().total_seconds()
+
+    async def begin_completion(self, request: pb.BeginCompletionRequest) -> None:
+        """T3. Raises UploadSuperseded, QuotaExceeded."""
+        await self._step(self._stub.BeginCompletion, request)
+
+    async def commit(self, request: pb.CommitRequest) -> pb.CommitResponse:
+        """T4. A repeat answers the same file. Raises UploadSuperseded, PreconditionFailed."""
+        return await self._step(self._stub.Commit, request)
+
+    async def abandon(self, blob: pb.BlobHandle) -> None:
+        """PENDING or COMPLETING → ABORTING."""
+        await self._step(self._stub.Abandon, pb.AbandonRequest(blob=blob))
+
+    async def delete_file(self, request: pb.DeleteFileRequest) -> pb.DeleteFileResponse:
+        """D1. Raises FileNotFound, PreconditionFailed."""
+        return await self._ask(self._stub.DeleteFile, request)
+
+    async def report_import_failure(self, request: pb.ReportImportFailureRequest) -> None:
+        """Write the event that tells the caller of it; most imports that fail have used their time up."""
+        await self._step(self._stub.ReportImportFailure, request, caller=context.current_principal())
+
+    async def report_damage(self, key: str, version_id: str, damage: pb.Damage.ValueType) -> None:
+        """Tell the owner that the object is missing, or holds other bytes."""
+        request = pb.ReportDamageRequest(key=key, version_id=version_id, damage=damage)
+        await self._step(self._stub.ReportDamage, request)
+
+    async def claim_work(self, limit: int) -> pb.ClaimWorkResponse:
+        """Blobs that need the cleaner, each leased to it at a new epoch."""
+        return await self._step(self._stub.ClaimWork, pb.ClaimWorkRequest(limit=limit))
+
+    async def finish_removal(self, blob: pb.BlobHandle, from_state: BlobState.ValueType) -> None:
+        """Nothing of it is left in S3: → GONE, or, from GONE, purged."""
+        request = pb.FinishRemovalRequest(blob=blob, from_state=from_state)
+        await self._step(self._stub.FinishRemoval, request)
+
+    async def release_work(self, blob: pb.BlobHandle) -> None:
+        """Give a claim back after a failure."""
+        await self._step(self._stub.ReleaseWork, pb.ReleaseWorkRequest(blob=blob))
+
+    async def filter_settled_keys(self, keys: list[str]) -> set[str]:
+        """Of ``keys`` (at most 1,000), those with a row and without a writer."""
+        request = pb.FilterSettledKeysRequest(keys=keys)
+        return set((await self._step(self._stub.FilterSettledKeys, request)).keys)
+
+
+def handle_of(blob: Blob) -> pb.BlobHandle:
+    """Names the attempt at the epoch we hold."""
+    return pb.BlobHandle(blob_id=blob.id, epoch=blob.epoch, owner_id=blob.owner_id)

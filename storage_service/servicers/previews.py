@@ -1,0 +1,33 @@
+"""PreviewService over gRPC: its tokens are all the right that a caller needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import grpc
+
+from storage_service.reading.outgoing import Outgoing
+from storage_service.reading.previews import Previews
+from strongroom.storage.v1 import preview_pb2, preview_pb2_grpc
+
+Context = grpc.aio.ServicerContext
+
+
+class PreviewServicer(preview_pb2_grpc.PreviewServiceServicer):
+    """See strongroom/storage/v1/preview.proto for what each call promises."""
+
+    def __init__(self, previews: Previews, outgoing: Outgoing) -> None:
+        self._previews = previews
+        self._outgoing = outgoing
+
+    async def DownloadPreview(
+        self,
+        request: preview_pb2.DownloadPreviewRequest,
+        context: Context[preview_pb2.DownloadPreviewRequest, preview_pb2.DownloadPreviewResponse],
+    ) -> AsyncIterator[preview_pb2.DownloadPreviewResponse]:
+        messages = self._outgoing.paced(self._previews.messages(request), lambda message: len(message.data))
+        async with aclosing(messages) as paced:
+            async for message in paced:
+                yield message
+                del message
