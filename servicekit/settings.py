@@ -99,7 +99,7 @@ class CommonSettings(SettingsBase):
     metrics_bind: str | None = None
     reflection: Literal["off", "token", "open"] | None = None
     drain_seconds: float = Field(default=20.0, ge=0, le=3600)
-    max_concurrent_streams: int = Field(default=256, ge=1)
+    max_concurrent_streams: int = Field(default=128, ge=1)
     send_idle_seconds: float = Field(default=SEND_IDLE_SECONDS, gt=0)
     max_concurrent_rpcs: int = Field(default=4096, ge=1)
     max_connection_age_seconds: float = Field(default=3600.0, gt=0)

@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 import grpc
 from grpc import aio
 
-#: Calls at once on one connection. Strongroom's services allow 256 and HTTP/2 recommends no less than 100;
+#: Calls at once on one connection. Strongroom's services allow 128 and HTTP/2 recommends no less than 100;
 #: the rest is room for gRPC's own streams.
 CALLS_PER_CONNECTION: Final = 64
 #: Seconds from one new channel to the next while the server is away: it costs a millisecond of CPU, as

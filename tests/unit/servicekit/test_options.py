@@ -20,6 +20,7 @@ from servicekit.options import (
     server_options,
 )
 from servicekit.settings import CommonSettings
+from strongroom.channel_pool import CALLS_PER_CONNECTION
 
 SETTINGS = CommonSettings(auth="optional", max_concurrent_streams=7, max_connection_age_seconds=60)
 
@@ -86,3 +87,8 @@ def test_a_frozen_peer_is_noticed_within_seconds() -> None:
 def test_clients_that_ping_are_not_sent_away() -> None:
     allowed = int(dict(server_options(SETTINGS))["grpc.http2.min_ping_interval_without_data_ms"])
     assert allowed == MIN_PING_INTERVAL_MS < SILENCE_MS
+
+
+def test_a_connection_has_room_for_a_pools_calls_and_little_more() -> None:
+    """What a peer opens and resets at once reaches the event loop that often: a flood's first blow."""
+    assert CommonSettings(auth="optional").max_concurrent_streams == 2 * CALLS_PER_CONNECTION
