@@ -1,19 +1,22 @@
-"""One answer per request id (AIP-155): the row (owner, request id) names the attempt that holds the key,
-later its answer.
+"""One answer per request id (AIP-155): the row (owner, request id) names the attempt or the save that holds
+it, and later its answer.
 
 Kept for 24 h (a setting) from the answer on, even when the file is deleted meanwhile (rule R6); after that
-the id is free and a request with it is a new one. While an attempt is alive its row is never forgotten.
+the id is free and a request with it is a new one. While its holder is alive a row is never forgotten.
+Fingerprints tell uploads from saves, so an id that was used for one is refused for the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
-from metadata_service.blobs import transitions
+from metadata_service.blobs import transitions, upkeep
 from metadata_service.blobs.rows import BlobRow
+from metadata_service.blobs.states import OPEN
 from metadata_service.db.database import Statement, Transaction
 from strongroom.errors import IdempotencyKeyReused, RequestInProgress
 from strongroom.metadata.v1.file_pb2 import File
@@ -21,36 +24,40 @@ from strongroom.metadata.v1.file_pb2 import File
 _MAX_RETRY_AFTER: Final = 30.0
 _MIN_RETRY_AFTER: Final = 1.0
 
-#: Goes before the insert of the blob, in one statement: both rows or, when the key is taken, none.
-CLAIM: Final = """
-WITH claim AS (
-    INSERT INTO idempotency_keys (owner_id, request_id, fingerprint, blob_id, expires_at)
-    VALUES (%(owner)s, %(request_id)s, %(fingerprint)s, %(id)s, now() + make_interval(secs => %(keep)s))
-    ON CONFLICT (owner_id, request_id) DO NOTHING
-    RETURNING owner_id
-)
+_INSERT: Final = """
+INSERT INTO idempotency_keys (owner_id, request_id, fingerprint, {holder}, expires_at)
+VALUES (%(owner)s, %(request_id)s, %(fingerprint)s, %(id)s, now() + make_interval(secs => %(keep)s))
+ON CONFLICT (owner_id, request_id) DO NOTHING
 """
+#: Goes before the insert of the blob, in one statement: both rows or, when the id is taken, none.
+WITH_BLOB: Final = f"WITH held AS ({_INSERT.format(holder='blob_id')} RETURNING owner_id)"
+_FOR_SAVE: Final = _INSERT.format(holder="save_id")
 
-_LOOK: Final = """
-SELECT ARRAY[keys.fingerprint, keys.guess_fingerprint], keys.blob_id, keys.reply, keys.expires_at <= now(),
-    CASE WHEN attempt.state IN (1, 2) AND attempt.lease_expires_at > now()
-        THEN attempt.lease_expires_at - now() END
+#: With how long the holder still lives; null: it is dead or done.
+_LOOK: Final = f"""
+SELECT ARRAY[keys.fingerprint, keys.guess_fingerprint], keys.blob_id, keys.save_id, keys.reply,
+    keys.expires_at <= now(),
+    CASE WHEN attempt.state IN {OPEN} AND attempt.lease_expires_at > now()
+            THEN attempt.lease_expires_at - now()
+        WHEN save.lease_expires_at > now() THEN save.lease_expires_at - now() END
 FROM idempotency_keys AS keys
 LEFT JOIN blobs AS attempt ON attempt.owner_id = keys.owner_id AND attempt.id = keys.blob_id
+LEFT JOIN project_saves AS save ON save.owner_id = keys.owner_id AND save.id = keys.save_id
 WHERE keys.owner_id = %(owner)s AND keys.request_id = %(request_id)s
 """
 
-_LOCK_ATTEMPT: Final = """
-SELECT state IN (1, 2) AND lease_expires_at > now() FROM blobs
-WHERE owner_id = %(owner)s AND id = %(previous)s FOR UPDATE
+_LOCK_ATTEMPT: Final = f"""
+SELECT state IN {OPEN} AND lease_expires_at > now() FROM blobs
+WHERE owner_id = %(owner)s AND id = %(previous_blob)s FOR UPDATE
 """
 
 _TAKE_OVER: Final = """
-UPDATE idempotency_keys SET blob_id = %(id)s, fingerprint = %(fingerprint)s, guess_fingerprint = NULL,
-    size_bytes = NULL, crc32c = NULL, reply = NULL,
+UPDATE idempotency_keys SET blob_id = %(blob)s, save_id = %(save)s, fingerprint = %(fingerprint)s,
+    guess_fingerprint = NULL, size_bytes = NULL, crc32c = NULL, reply = NULL,
     created_at = CASE WHEN expires_at <= now() THEN now() ELSE created_at END,
     expires_at = now() + make_interval(secs => %(keep)s)
-WHERE owner_id = %(owner)s AND request_id = %(request_id)s AND blob_id = %(previous)s
+WHERE owner_id = %(owner)s AND request_id = %(request_id)s
+    AND blob_id IS NOT DISTINCT FROM %(previous_blob)s AND save_id IS NOT DISTINCT FROM %(previous_save)s
     AND (reply IS NULL OR expires_at <= now())
 """
 
@@ -66,18 +73,25 @@ UPDATE idempotency_keys SET blob_id = %(id)s, size_bytes = %(size)s, crc32c = %(
 WHERE owner_id = %(owner)s AND request_id = %(request_id)s AND reply IS NULL AND created_at <= %(began)s
 """
 
+_ANSWER_SAVE: Final = """
+UPDATE idempotency_keys SET reply = %(reply)s, expires_at = now() + make_interval(secs => %(keep)s)
+WHERE owner_id = %(owner)s AND request_id = %(request_id)s AND save_id = %(save)s AND reply IS NULL
+"""
+
 _WINNER: Final = """
 SELECT reply FROM idempotency_keys
 WHERE owner_id = %(owner)s AND request_id = %(request_id)s AND blob_id <> %(id)s AND reply IS NOT NULL
     AND created_at <= %(began)s
 """
 
-_FORGET: Final = """
+_FORGET: Final = f"""
 DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
     SELECT due.ctid FROM idempotency_keys AS due
     WHERE due.expires_at <= now() AND (due.reply IS NOT NULL OR NOT EXISTS (
         SELECT FROM blobs AS attempt
-        WHERE attempt.owner_id = due.owner_id AND attempt.id = due.blob_id AND attempt.state IN (1, 2)
+        WHERE attempt.owner_id = due.owner_id AND attempt.id = due.blob_id AND attempt.state IN {OPEN}
+    ) AND NOT EXISTS (
+        SELECT FROM project_saves AS save WHERE save.owner_id = due.owner_id AND save.id = due.save_id
     ))
     ORDER BY due.expires_at LIMIT %(limit)s FOR UPDATE OF due SKIP LOCKED
 )) AND expires_at <= now()
@@ -85,14 +99,18 @@ DELETE FROM idempotency_keys WHERE ctid = ANY(ARRAY(
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """A request that wants its key: `blob_id` is the attempt it would start; `keep` in seconds."""
+class Request:
+    """A request that wants its id. `holder`: the attempt, or (`is_save`) the save, that it would start.
+
+    `keep`: for how many seconds its answer is kept.
+    """
 
     owner_id: str
     request_id: str
     fingerprint: bytes
-    blob_id: UUID
+    holder: UUID
     keep: float
+    is_save: bool = False
 
     def params(self) -> dict[str, object]:
         """Named parameters of the statements here."""
@@ -100,67 +118,103 @@ class Claim:
             "owner": self.owner_id,
             "request_id": self.request_id,
             "fingerprint": self.fingerprint,
-            "id": self.blob_id,
+            "id": self.holder,
             "keep": self.keep,
         }
 
 
 @dataclass(frozen=True, slots=True)
 class _Holder:
-    """Who has the key now. `lease`: how long its attempt still lives, None when it is dead or done.
+    """Who has the id now. `lease`: how long it still lives, None when it is dead or done.
 
     A request that began with a guessed target has two fingerprints: its repeat begins with the first.
     """
 
     fingerprints: list[bytes | None]
-    blob_id: UUID
+    blob_id: UUID | None
+    save_id: UUID | None
     reply: bytes | None
     expired: bool
     lease: timedelta | None
 
 
-async def decide(tx: Transaction, claim: Claim) -> File | None:
-    """What becomes of a request whose key is taken: the stored answer, or None once this claim has taken the
-    key over.
+Busy = Callable[[timedelta | None], RequestInProgress]
+"""Makes the error for a request whose id is held by somebody alive, for so long at least."""
+
+
+def upload_in_progress(lease: timedelta | None) -> RequestInProgress:
+    """The holder of an upload's id lives."""
+    seconds = lease.total_seconds() if lease is not None else _MIN_RETRY_AFTER
+    return RequestInProgress(
+        "A request with this idempotency key is still running; ask again in a moment.",
+        retry_after=min(max(seconds, _MIN_RETRY_AFTER), _MAX_RETRY_AFTER),
+    )
+
+
+async def begin_save(tx: Transaction, wanted: Request, busy: Busy) -> bytes | None:
+    """The stored answer of an earlier request with this id, or None once the id belongs to this save.
+
+    Raises as `decide`.
+    """
+    if not wanted.request_id or await tx.execute(_FOR_SAVE, wanted.params()):
+        return None
+    return await decide(tx, wanted, busy)
+
+
+async def decide(tx: Transaction, wanted: Request, busy: Busy = upload_in_progress) -> bytes | None:
+    """What becomes of a request whose id is taken: the stored answer, or None once this one has taken the id
+    over.
 
     Raises RequestInProgress (with retry_after) and IdempotencyKeyReused.
     """
-    row = await tx.fetch_one(_LOOK, claim.params())
+    row = await tx.fetch_one(_LOOK, wanted.params())
     if row is None:  # forgotten between the two statements: a retry finds it free
-        raise _in_progress(None)
+        raise busy(None)
     holder = _Holder(*row)
     if holder.expired and holder.lease is None:
-        await _take_over(tx, claim, holder)
+        await _take_over(tx, wanted, holder, busy)
         return None
-    if claim.fingerprint not in holder.fingerprints:
+    if wanted.fingerprint not in holder.fingerprints:
         raise IdempotencyKeyReused(
             "This idempotency key was used for another request in the last 24 hours; use a new one."
         )
     if holder.reply is not None:
-        return File.FromString(holder.reply)
+        return holder.reply
     if holder.lease is not None:
-        raise _in_progress(holder.lease)
-    await _take_over(tx, claim, holder)
+        raise busy(holder.lease)
+    await _take_over(tx, wanted, holder, busy)
     return None
 
 
-async def _take_over(tx: Transaction, claim: Claim, holder: _Holder) -> None:
-    """The holder's attempt is dead: shut it out, then take its place. Locks blob before key, as T4 does."""
-    params = {**claim.params(), "previous": holder.blob_id}
-    locked = await tx.fetch_one(_LOCK_ATTEMPT, params)
-    revived = locked is not None and locked[0]
-    if revived or not await tx.execute(_TAKE_OVER, params):
-        raise _in_progress(None)  # its writer or another request was quicker
-    await transitions.expire(tx, claim.owner_id, holder.blob_id)
-    await transitions.give_room(tx, claim.owner_id, holder.blob_id)
+async def _take_over(tx: Transaction, wanted: Request, holder: _Holder, busy: Busy) -> None:
+    """The holder is dead: shut it out, then take its place. Locks blob before key, as T4 does.
 
-
-async def move(tx: Transaction, claim: Claim, previous: UUID) -> bool:
-    """Hand the key from the caller's own live attempt `previous`, whose target was a guess, to this claim.
-
-    False when `previous` does not hold the key (any more). The old attempt stays until it is abandoned.
+    A save needs no shutting out: the one who takes its place locks the project next, and ends it there.
     """
-    return bool(await tx.execute(_MOVE, {**claim.params(), "previous": previous}))
+    params = {
+        **wanted.params(),
+        "blob": None if wanted.is_save else wanted.holder,
+        "save": wanted.holder if wanted.is_save else None,
+        "previous_blob": holder.blob_id,
+        "previous_save": holder.save_id,
+    }
+    if holder.blob_id is not None:
+        locked = await tx.fetch_one(_LOCK_ATTEMPT, params)
+        if locked is not None and locked[0]:
+            raise busy(None)  # its writer was quicker
+    if not await tx.execute(_TAKE_OVER, params):
+        raise busy(None)  # another request was quicker
+    if holder.blob_id is not None:
+        await transitions.expire(tx, wanted.owner_id, holder.blob_id)
+        await upkeep.give_room(tx, wanted.owner_id, holder.blob_id)
+
+
+async def move(tx: Transaction, wanted: Request, previous: UUID) -> bool:
+    """Hand the id from the caller's own live attempt `previous`, whose target was a guess, to this one.
+
+    False when `previous` does not hold the id (any more). The old attempt stays until it is abandoned.
+    """
+    return bool(await tx.execute(_MOVE, {**wanted.params(), "previous": previous}))
 
 
 def answer(blob: BlobRow, file: File, keep: float) -> Statement:
@@ -174,6 +228,12 @@ def answer(blob: BlobRow, file: File, keep: float) -> Statement:
     }
 
 
+def answer_save(owner_id: str, request_id: str, save_id: UUID, reply: bytes, keep: float) -> Statement:
+    """The same of a save's T4."""
+    values = {"owner": owner_id, "request_id": request_id, "save": save_id, "reply": reply, "keep": keep}
+    return _ANSWER_SAVE, values
+
+
 async def winner(tx: Transaction, blob: BlobRow) -> File | None:
     """The answer to this blob's request that another attempt has given, if one has."""
     if not blob.request_id:
@@ -183,18 +243,10 @@ async def winner(tx: Transaction, blob: BlobRow) -> File | None:
 
 
 def _asking(blob: BlobRow) -> dict[str, object]:
-    """`began` keeps a very old attempt from a key that was forgotten and then used for another request."""
+    """`began` keeps a very old attempt from an id that was forgotten and then used for another request."""
     return {"owner": blob.owner_id, "request_id": blob.request_id, "id": blob.id, "began": blob.created_at}
 
 
 async def forget(tx: Transaction, limit: int) -> int:
-    """Remove rows past their time, except those of attempts that may still answer."""
+    """Remove rows past their time, except those of holders that may still answer."""
     return await tx.execute(_FORGET, {"limit": limit})
-
-
-def _in_progress(lease: timedelta | None) -> RequestInProgress:
-    seconds = lease.total_seconds() if lease is not None else _MIN_RETRY_AFTER
-    return RequestInProgress(
-        "A request with this idempotency key is still running; ask again in a moment.",
-        retry_after=min(max(seconds, _MIN_RETRY_AFTER), _MAX_RETRY_AFTER),
-    )

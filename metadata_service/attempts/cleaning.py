@@ -12,8 +12,8 @@ import time
 from typing import Final
 
 from metadata_service import idempotency
-from metadata_service.blobs import transitions
-from metadata_service.blobs.rows import COLUMNS, BlobRow, Handle
+from metadata_service.blobs import claims, transitions, upkeep
+from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.config import Timing
 from metadata_service.db.database import SYSTEM, Database, Transaction, user
 from metadata_service.events import outbox
@@ -35,52 +35,9 @@ HOUSEKEEPING_BATCH: Final = 200
 #: Answers and events are small, and each upload makes one of each: a thousand take a tenth of a second.
 FORGET_BATCH: Final = 1000
 
-# The candidates are chosen in a CTE of their own: SKIP LOCKED and LIMIT inside a join could be evaluated
-# twice.
-_EXPIRE: Final = """
-WITH silent AS MATERIALIZED (
-    SELECT owner_id, id FROM blobs WHERE state = 1 AND lease_expires_at <= now() LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
-)
-UPDATE blobs SET state = 5, epoch = epoch + 1, not_before = now(), lease_expires_at = NULL, attempts = 0,
-    state_changed_at = now()
-FROM silent WHERE blobs.owner_id = silent.owner_id AND blobs.id = silent.id
-"""
-_CLAIM_COMPLETING: Final = f"""
-WITH silent AS MATERIALIZED (
-    SELECT owner_id, id FROM blobs
-    WHERE state = 2 AND lease_expires_at <= now() AND (not_before IS NULL OR not_before <= now())
-    LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
-)
-UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
-    not_before = now() + make_interval(secs => %(claim)s)
-FROM silent WHERE blobs.owner_id = silent.owner_id AND blobs.id = silent.id
-RETURNING {COLUMNS}
-"""
-_CLAIM_DUE: Final = f"""
-WITH due AS MATERIALIZED (
-    SELECT owner_id, id FROM blobs WHERE state IN (4, 5, 6) AND not_before <= now()
-    ORDER BY not_before LIMIT %(limit)s
-    FOR UPDATE SKIP LOCKED
-)
-UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
-    not_before = now() + make_interval(secs => %(claim)s)
-FROM due WHERE blobs.owner_id = due.owner_id AND blobs.id = due.id
-RETURNING {COLUMNS}
-"""
 _ENDED_FILES: Final = f"""
 SELECT {FILE_COLUMNS}, files.blob_id FROM files
 WHERE files.expires_at <= now() OR files.purge_at <= now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-"""
-# A branch for each of the two indexes of `key`, which are partial.
-_SETTLED_KEYS: Final = """
-SELECT key FROM (
-    SELECT key, state FROM blobs WHERE key = ANY(%(keys)s) AND NOT key_shared
-    UNION ALL
-    SELECT key, state FROM blobs WHERE key = ANY(%(keys)s) AND key_shared
-) AS found
-GROUP BY key HAVING bool_and(state NOT IN (1, 2))
 """
 
 
@@ -123,18 +80,18 @@ class Cleaning:
     async def release(self, handle: Handle) -> None:
         """The work failed: try again after a pause that grows. Raises UploadSuperseded."""
         await self._database.transact(
-            user(handle.owner_id), lambda tx: transitions.release(tx, handle, self._timing)
+            user(handle.owner_id), lambda tx: upkeep.release(tx, handle, self._timing)
         )
 
     async def settled_keys(self, keys: list[str]) -> list[str]:
         """Of these S3 keys, those that some blob has, but none that may still write (PENDING, COMPLETING)."""
-        rows = await self._database.read(SYSTEM, _SETTLED_KEYS, {"keys": keys})
+        rows = await self._database.read(SYSTEM, claims.SETTLED_KEYS, {"keys": keys})
         return [row[0] for row in rows]
 
     async def _claim(self, tx: Transaction, limit: int) -> list[BlobRow]:
         params = {"claim": self._timing.claim, "limit": limit}
-        rows = await tx.fetch(_CLAIM_COMPLETING, params) if self._silence_counts() else []
-        rows += await tx.fetch(_CLAIM_DUE, params | {"limit": limit - len(rows)})
+        rows = await tx.fetch(claims.CLAIM_COMPLETING, params) if self._silence_counts() else []
+        rows += await tx.fetch(claims.CLAIM_DUE, params | {"limit": limit - len(rows)})
         return [BlobRow(*row) for row in rows]
 
     async def _expire(self, limit: int) -> int:
@@ -145,7 +102,7 @@ class Cleaning:
             return 0
 
         async def work(tx: Transaction) -> int:
-            expired = await tx.execute(_EXPIRE, {"limit": limit})
+            expired = await tx.execute(claims.EXPIRE_SILENT, {"limit": limit})
             if expired:
                 await failpoints.hit(BEFORE_EXPIRE)
             return expired

@@ -11,8 +11,9 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from metadata_service import idempotency
-from metadata_service.blobs import transitions
+from metadata_service.blobs import transitions, upkeep
 from metadata_service.blobs.rows import BlobRow, Handle
+from metadata_service.blobs.states import ABORTING, COMPLETING, GONE, PENDING
 from metadata_service.config import NO_LIMITS, Limits, Timing
 from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.db.errors import UniqueConflict
@@ -48,14 +49,6 @@ _SLOT_TRIES: Final = 5
 _FINAL: Final = (PreconditionFailed, QuotaExceeded, FileCountExceeded, SizeMismatch)
 
 
-class _Lost(Exception):
-    """Another attempt of the same request has answered with `file`."""
-
-    def __init__(self, file: File) -> None:
-        super().__init__()
-        self.file = file
-
-
 @dataclass(frozen=True, slots=True)
 class _Committed:
     """What the compare-and-set answered."""
@@ -83,12 +76,11 @@ class Committing:
         handle = Handle.of(request.blob)
         try:
             response = await self._commit(handle, request)
-        except _Lost as lost:
-            await self._give_up(handle)
-            response = CommitResponse(file=lost.file, lost_to_other_attempt=True)
         except _FINAL:
             await self._give_up(handle)
             raise
+        if response.lost_to_other_attempt:
+            await self._give_up(handle)
         await failpoints.hit(AFTER_COMMIT)
         return response
 
@@ -124,7 +116,10 @@ class Committing:
             file.generation == 1 and not done.blob.reserved_files
         )
         if done.blob.request_id or (grows and done.allowed != NO_LIMITS):
-            await self._write(tx, done, statements)
+            winner = await self._write(tx, done, statements)
+            if winner is not None:
+                tx.undo()
+                return CommitResponse(file=winner, lost_to_other_attempt=True)
             if grows:
                 await quota.ensure_room(tx, handle.owner_id, done.allowed)
         else:
@@ -133,13 +128,12 @@ class Committing:
         return CommitResponse(file=file)
 
     @staticmethod
-    async def _write(tx: Transaction, done: _Committed, statements: list[Statement]) -> None:
-        """Make it visible, unless another attempt of the same request has answered."""
+    async def _write(tx: Transaction, done: _Committed, statements: list[Statement]) -> File | None:
+        """Make it visible. If another attempt of the same request has answered: the file that it has made."""
         counts = await tx.batch(statements)
         if done.blob.request_id and not counts[0]:
-            other = await idempotency.winner(tx, done.blob)
-            if other is not None:
-                raise _Lost(other)
+            return await idempotency.winner(tx, done.blob)
+        return None
 
     async def _compare_and_set(
         self, tx: Transaction, handle: Handle, request: CommitRequest, file_id: UUID
@@ -176,7 +170,7 @@ class Committing:
             statements += [
                 slots.replace(file, done.blob),
                 transitions.delete(file.owner_id, current.blob_id, self._timing.read_grace),
-                transitions.set_file(done.blob, current.file_id, file.generation),
+                upkeep.set_file(done.blob, current.file_id, file.generation),
             ]
         statements.append(outbox.file_ready(file))
         size, count = (file.size_bytes - current.size_bytes, 0) if current else (file.size_bytes, 1)
@@ -209,18 +203,18 @@ async def _explain(tx: Transaction, handle: Handle, request: CommitRequest) -> C
     if ours and found.file_id is not None:
         return CommitResponse(file=await committed_file(tx, found))
     other = await idempotency.winner(tx, found)
-    if other is not None and found.state in {transitions.ABORTING, transitions.GONE}:
+    if other is not None and found.state in {ABORTING, GONE}:
         return CommitResponse(file=other, lost_to_other_attempt=True)
     raise _misfit(found, request) if ours else transitions.superseded()
 
 
 def _misfit(found: BlobRow, request: CommitRequest) -> StrongroomError:
     """The attempt is the caller's own, but not in a state that this commit fits."""
-    if found.state == transitions.PENDING:
+    if found.state == PENDING:
         return InvalidField(
             "A multipart upload begins its completion first (T3).", field="blob", rule="state"
         )
-    if found.state == transitions.COMPLETING:
+    if found.state == COMPLETING:
         return ChecksumMismatch(
             "The object is not what its completion announced.",
             metadata={

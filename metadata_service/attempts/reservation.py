@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from psycopg.types.json import Jsonb
 
 from metadata_service import idempotency
+from metadata_service.blobs import inserts
 from metadata_service.blobs.rows import COLUMNS, BlobRow
 from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Row, Transaction, user
@@ -37,18 +38,23 @@ _KEY_TRIES: Final = 16
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_INSERT: Final = f"""
-INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, part_size, content_type, spec,
-    object_metadata,
-    request_id, reserved_bytes, reserved_files, lease_expires_at)
-SELECT %(owner)s, %(id)s, 1, 1, %(kind)s, %(key)s, %(key_shared)s, %(part_size)s, %(content_type)s, %(spec)s,
-    %(object_metadata)s || jsonb_build_object(
-        '{TIMESTAMP_KEY}', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')),
-    %(request_id)s, %(reserved_bytes)s, %(reserved_files)s, now() + make_interval(secs => %(lease)s)
-"""
+_AS_GIVEN: Final = (
+    *("kind", "key", "key_shared", "part_size", "content_type", "spec", "request_id"),
+    *("reserved_bytes", "reserved_files"),
+)
+_INSERT: Final = inserts.pending(
+    {
+        "owner_id": "%(owner)s",
+        "id": "%(id)s",
+        **{name: f"%({name})s" for name in _AS_GIVEN},
+        "object_metadata": f"%(object_metadata)s || jsonb_build_object('{TIMESTAMP_KEY}',"
+        """ to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))""",
+        "lease_expires_at": "now() + make_interval(secs => %(lease)s)",
+    }
+)
 _RETURNING: Final = f" RETURNING {COLUMNS}"
 _INSERT_FREE: Final = _INSERT + _RETURNING
-_INSERT_CLAIMED: Final = idempotency.CLAIM + _INSERT + " FROM claim" + _RETURNING
+_INSERT_CLAIMED: Final = idempotency.WITH_BLOB + _INSERT + "FROM held" + _RETURNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +79,9 @@ class _Wish:
     request: ReserveRequest
     session: Session | None
 
-    def claim(self, keep: float) -> idempotency.Claim:
-        """Its claim to the request id."""
-        return idempotency.Claim(
+    def for_its_id(self, keep: float) -> idempotency.Request:
+        """What it wants of its request id."""
+        return idempotency.Request(
             self.owner_id, self.spec.request_id, self.request.fingerprint, self.blob_id, keep
         )
 
@@ -131,9 +137,9 @@ class Reserving:
         params["reserved_files"] = 0 if existing or _is_partial(wish) else 1
         inserted, allowed = await self._insert(tx, wish, params)
         if not inserted:
-            stored = await self._claim(tx, wish)
+            stored = await self._take_id(tx, wish)
             if stored is not None:
-                return ReserveResponse(replay=stored)
+                return ReserveResponse(replay=File.FromString(stored))
             inserted = await tx.fetch(_INSERT_FREE, params)
         await quota.ensure_room(tx, wish.owner_id, allowed)
         blob = BlobRow(*inserted[0])
@@ -149,16 +155,16 @@ class Reserving:
         statement = _INSERT_FREE
         if wish.spec.request_id:
             statement = _INSERT_CLAIMED
-            params.update(wish.claim(self._timing.idempotency).params())
+            params.update(wish.for_its_id(self._timing.idempotency).params())
         inserted, limits = await tx.fetch_batch([(statement, params), quota.read_limits(wish.owner_id)])
         return inserted, quota.limits(limits, self._limits)
 
-    async def _claim(self, tx: Transaction, wish: _Wish) -> File | None:
+    async def _take_id(self, tx: Transaction, wish: _Wish) -> bytes | None:
         """The request id is taken: by the attempt that this one supersedes, or whoever `decide` finds."""
-        claim, previous = wish.claim(self._timing.idempotency), wish.request.supersedes_blob_id
-        if previous and await idempotency.move(tx, claim, UUID(previous)):
+        wanted, previous = wish.for_its_id(self._timing.idempotency), wish.request.supersedes_blob_id
+        if previous and await idempotency.move(tx, wanted, UUID(previous)):
             return None
-        return await idempotency.decide(tx, claim)
+        return await idempotency.decide(tx, wanted)
 
     async def _row(self, tx: Transaction, wish: _Wish, later: int) -> dict[str, object]:
         """The new blob's columns. The name of a file without one is the last segment of its key."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from metadata_service.blobs import transitions
+from metadata_service.blobs import transitions, upkeep
 from metadata_service.blobs.rows import Handle, pack_parts
 from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Transaction, user
@@ -40,7 +40,7 @@ class Attempts:
         """T2: keep the id of the multipart upload, so that it can be aborted."""
 
         async def work(tx: Transaction) -> None:
-            await transitions.record_multipart(tx, handle, upload_id, self._timing.lease)
+            await upkeep.record_multipart(tx, handle, upload_id, self._timing.lease)
             await failpoints.hit(BEFORE_T2)
 
         await self._as_owner(handle, work)
@@ -48,7 +48,7 @@ class Attempts:
 
     async def renew_lease(self, handle: Handle) -> float:
         """The attempt is alive; answers how many seconds it may be silent from now."""
-        await self._as_owner(handle, lambda tx: transitions.renew(tx, handle, self._timing.lease))
+        await self._as_owner(handle, lambda tx: upkeep.renew(tx, handle, self._timing.lease))
         return self._timing.lease
 
     async def begin_completion(self, handle: Handle, request: BeginCompletionRequest) -> None:

@@ -1,4 +1,5 @@
-"""The states of a blob, each transition a compare-and-set on (state, epoch): rule R3 of docs/consistency.md.
+"""The transitions between the states of a blob, by the names of docs/consistency.md, each a compare-and-set
+(rule R3). Nothing else writes `state` (a house test looks).
 
     PENDING → COMPLETING → COMMITTED → DELETING → GONE → purged
     PENDING, COMPLETING → ABORTING → GONE → purged
@@ -10,123 +11,123 @@ database's.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from metadata_service.blobs import inserts
 from metadata_service.blobs.rows import COLUMNS, BlobRow, Handle
-from metadata_service.config import Timing
+from metadata_service.blobs.states import (
+    ABORTING,
+    COMMITTED,
+    COMPLETING,
+    COPY,
+    DELETING,
+    GONE,
+    MULTIPART,
+    OPEN,
+    PENDING,
+    SINGLE,
+)
 from metadata_service.db.database import Statement, Transaction
 from strongroom.errors import UploadSuperseded
-from strongroom.metadata.v1 import blob_pb2
 
-PENDING: Final = blob_pb2.BLOB_STATE_PENDING
-COMPLETING: Final = blob_pb2.BLOB_STATE_COMPLETING
-COMMITTED: Final = blob_pb2.BLOB_STATE_COMMITTED
-DELETING: Final = blob_pb2.BLOB_STATE_DELETING
-ABORTING: Final = blob_pb2.BLOB_STATE_ABORTING
-GONE: Final = blob_pb2.BLOB_STATE_GONE
-
-# The states stand as numbers in the statements, so that the planner can use the partial indexes.
-_HELD: Final = "owner_id = %(owner)s AND id = %(id)s AND epoch = %(epoch)s"
-
-_READ: Final = f"SELECT {COLUMNS} FROM blobs WHERE owner_id = %(owner)s AND id = %(id)s"
-
-_RECORD_MULTIPART: Final = f"""
-UPDATE blobs SET upload_id = %(upload_id)s, kind = 2,
-    lease_expires_at = now() + make_interval(secs => %(lease)s)
-WHERE {_HELD} AND state = 1 AND kind IN (1, 2) AND upload_id IN ('', %(upload_id)s)
-"""
-
-_RENEW: Final = f"""
-UPDATE blobs SET lease_expires_at = now() + make_interval(secs => %(lease)s) WHERE {_HELD} AND state IN (1, 2)
-"""
-
-_BEGIN_COMPLETION: Final = f"""
-UPDATE blobs SET state = 2, parts = %(parts)s, size_bytes = %(size)s, crc32c = %(crc32c)s,
-    reserved_bytes = %(size)s, attempts = 0, state_changed_at = now(),
-    lease_expires_at = now() + make_interval(secs => %(lease)s)
-WHERE {_HELD} AND state = 1 AND kind IN (2, 3)
-RETURNING {COLUMNS}
-"""
-
-_COMMIT: Final = f"""
-UPDATE blobs SET state = 3, size_bytes = %(size)s, crc32c = %(crc32c)s, etag = %(etag)s,
-    version_id = %(version_id)s, file_id = %(file_id)s, file_generation = 1, lease_expires_at = NULL,
-    attempts = 0, state_changed_at = now()
-WHERE {_HELD}
-    AND (state = 1 AND kind IN (1, 3) OR state = 2 AND size_bytes = %(size)s AND crc32c = %(crc32c)s)
-RETURNING {COLUMNS}, now()
-"""
-
-_ABANDON: Final = f"""
-UPDATE blobs SET state = 5, not_before = now(), lease_expires_at = NULL, attempts = 0,
-    state_changed_at = now()
-WHERE {_HELD} AND state IN (1, 2)
-"""
-
-_EXPIRE_ONE: Final = """
-UPDATE blobs SET state = 5, epoch = epoch + 1, not_before = now(), lease_expires_at = NULL, attempts = 0,
-    state_changed_at = now()
-WHERE owner_id = %(owner)s AND id = %(id)s AND state = 1 AND lease_expires_at <= now()
-"""
-
-_DELETE: Final = """
-UPDATE blobs SET state = 4, not_before = now() + make_interval(secs => %(grace)s), attempts = 0,
-    state_changed_at = now()
-WHERE owner_id = %(owner)s AND id = %(id)s AND state = 3
-"""
+#: The row of an attempt at its caller's epoch.
+HELD: Final = "owner_id = %(owner)s AND id = %(id)s AND epoch = %(epoch)s"
+ONE: Final = "owner_id = %(owner)s AND id = %(id)s"
+_CHANGED: Final = "attempts = 0, state_changed_at = now()"
 
 
-def insert_leftovers(since: str) -> str:
-    """Begins a statement that makes a row of kind LEFTOVERS of each row of `blobs` that the rest selects: due
-    `grace` seconds after `since`, an SQL expression.
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """`before`: in which rows of `blobs` it may happen; `to`: the state after it; `changes`: what else is set
+    with it.
+
+    `before` and `changes` may name parameters of the statement.
     """
-    return f"""
-INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, version_id, upload_id, content_type,
-    spec, object_metadata, reserved_bytes, reserved_files, not_before)
-SELECT blobs.owner_id, gen_random_uuid(), 6, 1, 4, blobs.key, true, blobs.version_id, blobs.upload_id, '', '',
-    blobs.object_metadata, 0, 0, {since} + make_interval(secs => %(grace)s)
-"""
+
+    before: str
+    to: int
+    changes: str
+
+    def of(self, rows: str, source: str = "") -> str:
+        """The statement for those rows that the condition `rows` names, and that `before` lets pass.
+
+        `source`: what `rows` joins `blobs` with.
+        """
+        joined = f"FROM {source}\n" if source else ""
+        changes = f"state = {self.to}, {self.changes}, {_CHANGED}"
+        return f"UPDATE blobs SET {changes}\n{joined}WHERE {rows}\n    AND {self.before}\n"
 
 
+_TO_CLEANER: Final = "not_before = now(), lease_expires_at = NULL"
+_SHUT_OUT: Final = f"epoch = blobs.epoch + 1, {_TO_CLEANER}"
+_GRACE: Final = "not_before = now() + make_interval(secs => %(grace)s)"
+
+#: T3.
+BEGIN_COMPLETION: Final = Transition(
+    before=f"state = {PENDING} AND kind IN ({MULTIPART}, {COPY})",
+    to=COMPLETING,
+    changes="parts = %(parts)s, size_bytes = %(size)s, crc32c = %(crc32c)s, reserved_bytes = %(size)s,"
+    " lease_expires_at = now() + make_interval(secs => %(lease)s)",
+)
+#: T4. What T3 has announced must have come; single puts and copies come without T3.
+COMMIT: Final = Transition(
+    before=f"(state = {PENDING} AND kind IN ({SINGLE}, {COPY})"
+    f" OR state = {COMPLETING} AND size_bytes = %(size)s AND crc32c = %(crc32c)s)",
+    to=COMMITTED,
+    changes="size_bytes = %(size)s, crc32c = %(crc32c)s, etag = %(etag)s, version_id = %(version_id)s,"
+    " file_id = %(file_id)s, file_generation = 1, lease_expires_at = NULL",
+)
+#: T4 of a save, for the files that it has staged.
+COMMIT_STAGED: Final = Transition(
+    before=f"blobs.state = {PENDING} AND blobs.epoch = 1",
+    to=COMMITTED,
+    changes="size_bytes = staged.size_bytes, crc32c = staged.crc32c, etag = staged.etag,"
+    " version_id = staged.version_id, lease_expires_at = NULL",
+)
+#: T4 of a partial upload goes on, in the same transaction: nobody sees it COMMITTED. It is kept until its
+#: session expires and for an hour more, so that nobody rolls it forward before housekeeping has shut it out.
+KEEP: Final = Transition(
+    before=f"state = {COMMITTED}",
+    to=COMPLETING,
+    changes="file_id = NULL, file_generation = NULL, reserved_bytes = size_bytes,"
+    " lease_expires_at = now() + make_interval(secs => %(session)s, hours => 1)",
+)
+#: By its own writer.
+ABANDON: Final = Transition(before=f"state IN {OPEN}", to=ABORTING, changes=_TO_CLEANER)
+#: By others: a new epoch, so that a writer who comes back changes nothing any more.
+SHUT_OUT: Final = Transition(before=f"blobs.state IN {OPEN}", to=ABORTING, changes=_SHUT_OUT)
+#: Because its writer fell silent.
+EXPIRE: Final = Transition(
+    before=f"blobs.state = {PENDING} AND blobs.lease_expires_at <= now()", to=ABORTING, changes=_SHUT_OUT
+)
+#: D1, and what a replacement does to the old content: the object stays for `grace` seconds.
+DELETE: Final = Transition(before=f"blobs.state = {COMMITTED}", to=DELETING, changes=_GRACE)
+#: D3.
+FINISH_REMOVAL: Final = Transition(
+    before=f"state = %(from_state)s AND state IN ({ABORTING}, {DELETING})",
+    to=GONE,
+    changes=f"{_GRACE}, parts = ''",
+)
+
+_BEGIN_COMPLETION: Final = f"{BEGIN_COMPLETION.of(HELD)}RETURNING {COLUMNS}"
+_COMMIT: Final = f"{COMMIT.of(HELD)}RETURNING {COLUMNS}, now()"
+_KEEP: Final = KEEP.of(HELD)
+_ABANDON: Final = ABANDON.of(HELD)
+_SHUT_OUT_HELD: Final = SHUT_OUT.of(HELD)
+_SHUT_OUT_ONE: Final = SHUT_OUT.of(ONE)
+_EXPIRE_ONE: Final = EXPIRE.of(ONE)
+_DELETE: Final = DELETE.of(ONE)
+_FINISH: Final = FINISH_REMOVAL.of(HELD)
+_PURGE: Final = f"DELETE FROM blobs WHERE {HELD} AND state = {GONE}"
+
+_READ: Final = f"SELECT {COLUMNS} FROM blobs WHERE {ONE}"
 #: Without versioning no second object can appear at a key.
 VERSIONED: Final = "blobs.version_id NOT IN ('', 'null')"
-
 _LOOK_AGAIN: Final = f"""
-{insert_leftovers("now()")}
+{inserts.leftovers("now()")}
 FROM blobs WHERE blobs.owner_id = %(owner)s AND blobs.id = ANY(%(ids)s) AND {VERSIONED}
-"""
-
-_FINISH: Final = f"""
-UPDATE blobs SET state = 6, not_before = now() + make_interval(secs => %(grace)s), attempts = 0,
-    parts = '', state_changed_at = now()
-WHERE {_HELD} AND state = %(from_state)s
-"""
-
-_PURGE: Final = f"DELETE FROM blobs WHERE {_HELD} AND state = 6"
-
-# The pause says when the cleaner looks again. Whether a writer lives is the lease's to say, and the owner's
-# own repeat waits for nothing else: in COMPLETING the lease has run out, and stays so.
-_RELEASE: Final = f"""
-UPDATE blobs SET not_before = now() + pause.length
-FROM (
-    SELECT make_interval(secs => least(%(retry)s * 2 ^ least(attempts - 1, 20),
-        CASE WHEN state = 2 THEN least(%(roll_forward_max)s, %(retry_max)s) ELSE %(retry_max)s END)) AS length
-    FROM blobs WHERE {_HELD}
-) AS pause
-WHERE {_HELD} AND state IN (2, 4, 5, 6)
-"""
-
-#: Of an attempt in COMPLETING whose writer is dead and whose request has another attempt now: it may still be
-#: rolled forward, but only one of the two can commit, so only one counts.
-_GIVE_ROOM: Final = """
-UPDATE blobs SET reserved_bytes = 0, reserved_files = 0
-WHERE owner_id = %(owner)s AND id = %(id)s AND state = 2 AND lease_expires_at <= now()
-"""
-
-_SET_FILE: Final = """
-UPDATE blobs SET file_id = %(file_id)s, file_generation = %(generation)s
-WHERE owner_id = %(owner)s AND id = %(id)s
 """
 
 
@@ -143,28 +144,6 @@ async def read(tx: Transaction, handle: Handle) -> BlobRow | None:
     return BlobRow(*row) if row else None
 
 
-async def record_multipart(tx: Transaction, handle: Handle, upload_id: str, lease: float) -> None:
-    """T2: the S3 upload id of a PENDING blob, which is multipart from now on (a body of unknown size may
-    turn out larger than a part); also renews the lease. Raises UploadSuperseded.
-    """
-    if await tx.execute(_RECORD_MULTIPART, handle.params(upload_id=upload_id, lease=lease)):
-        return
-    found = await _held(tx, handle)
-    if found.state not in {COMPLETING, COMMITTED} or found.upload_id != upload_id:
-        raise superseded()
-
-
-async def renew(tx: Transaction, handle: Handle, lease: float) -> None:
-    """Extend the lease of a PENDING or COMPLETING blob by `lease` seconds from now. Raises UploadSuperseded.
-
-    A lease that ran out may still be renewed while no cleaner has acted on it.
-    """
-    if await tx.execute(_RENEW, handle.params(lease=lease)):
-        return
-    if (await _held(tx, handle)).state != COMMITTED:
-        raise superseded()
-
-
 async def begin_completion(
     tx: Transaction, handle: Handle, *, parts: bytes, size: int, crc32c: int, lease: float
 ) -> BlobRow | None:
@@ -173,7 +152,7 @@ async def begin_completion(
     row = await tx.fetch_one(_BEGIN_COMPLETION, params)
     if row:
         return BlobRow(*row)
-    found = await _held(tx, handle)
+    found = await held(tx, handle)
     if found.state not in {COMPLETING, COMMITTED} or (found.size_bytes, found.crc32c) != (size, crc32c):
         raise superseded()
     return None
@@ -195,19 +174,29 @@ async def abandon(tx: Transaction, handle: Handle) -> None:
     """
     if await tx.execute(_ABANDON, handle.params()):
         return
-    found = await _held(tx, handle)
+    found = await held(tx, handle)
     if found.state not in {ABORTING, GONE}:
         raise superseded()
+
+
+async def shut_out(tx: Transaction, handle: Handle) -> bool:
+    """PENDING or COMPLETING → ABORTING at a new epoch; False: it is neither, or no longer the handle's."""
+    return bool(await tx.execute(_SHUT_OUT_HELD, handle.params()))
+
+
+def end(owner_id: str, blob_id: UUID) -> Statement:
+    """The same, whoever holds it: its owner has cancelled."""
+    return _SHUT_OUT_ONE, {"owner": owner_id, "id": blob_id}
+
+
+def keep(handle: Handle, session: float) -> Statement:
+    """What T4 of a partial upload adds: COMMITTED → COMPLETING, for `session` seconds and an hour."""
+    return _KEEP, handle.params(session=session)
 
 
 async def expire(tx: Transaction, owner_id: str, blob_id: UUID) -> bool:
     """PENDING whose lease has run out → ABORTING, at a new epoch so that its writer is shut out."""
     return bool(await tx.execute(_EXPIRE_ONE, {"owner": owner_id, "id": blob_id}))
-
-
-def set_file(blob: BlobRow, file_id: UUID, generation: int) -> Statement:
-    """What a committed blob became, when that is not a new file's first generation."""
-    return _SET_FILE, {"owner": blob.owner_id, "id": blob.id, "file_id": file_id, "generation": generation}
 
 
 def delete(owner_id: str, blob_id: UUID, grace: float) -> Statement:
@@ -234,31 +223,11 @@ async def finish_removal(tx: Transaction, handle: Handle, from_state: int, grace
         raise superseded()
     if await tx.execute(_FINISH, handle.params(from_state=from_state, grace=grace)):
         return
-    if (await _held(tx, handle)).state != GONE:
+    if (await held(tx, handle)).state != GONE:
         raise superseded()
 
 
-async def give_room(tx: Transaction, owner_id: str, blob_id: UUID) -> None:
-    """COMPLETING whose lease has run out: its reservation is free for the attempt that takes its place."""
-    await tx.execute(_GIVE_ROOM, {"owner": owner_id, "id": blob_id})
-
-
-async def release(tx: Transaction, handle: Handle, timing: Timing) -> None:
-    """Give a claim back, due again after `retry` seconds, doubled with each claim, `retry_max` (COMPLETING:
-    `roll_forward_max`) at the most.
-
-    Raises UploadSuperseded.
-    """
-    pauses = {
-        "retry": timing.retry,
-        "retry_max": timing.retry_max,
-        "roll_forward_max": timing.roll_forward_max,
-    }
-    if not await tx.execute(_RELEASE, handle.params(**pauses)):
-        raise superseded()
-
-
-async def _held(tx: Transaction, handle: Handle) -> BlobRow:
+async def held(tx: Transaction, handle: Handle) -> BlobRow:
     """The row, if it is still at the caller's epoch. Raises UploadSuperseded."""
     found = await read(tx, handle)
     if found is None or found.epoch != handle.epoch:

@@ -85,6 +85,7 @@ class Transaction:
         self._scope = scope
         self._begun = False
         self._last: list[Statement] = []
+        self._undone = False
 
     async def fetch(self, query: str, params: Params = ()) -> list[Row]:
         """All rows of one statement."""
@@ -113,11 +114,19 @@ class Transaction:
         """
         self._last += statements
 
+    def undo(self) -> None:
+        """Nothing of this transaction is to stay: it ends with ROLLBACK, and its work's result counts."""
+        self._undone = True
+
     async def commit(self) -> None:
-        """COMMIT. A server that answers ROLLBACK (the transaction had failed) is an error here.
+        """COMMIT, or after `undo` ROLLBACK. A server that rolls back because the transaction had failed is an
+        error here.
 
         Raises DatabaseUnavailable when the connection is lost: nobody knows the outcome then.
         """
+        if self._undone:
+            await self.rollback()
+            return
         if not self._begun and not self._last:
             return
         try:

@@ -14,12 +14,18 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 from sqlalchemy.types import UserDefinedType
 
+from strongroom.metadata.v1 import blob_pb2
+
 metadata = sa.MetaData()
 
 #: Byte order, whatever the database's locale: the order of S3 keys and of pages.
 BYTE_ORDER = sa.Text(collation="C")
 MOMENT = sa.DateTime(timezone=True)
 NOW = sa.text("now()")
+
+_OPEN = f"({blob_pb2.BLOB_STATE_PENDING}, {blob_pb2.BLOB_STATE_COMPLETING})"
+_WITH_CONTENT = f"({blob_pb2.BLOB_STATE_COMPLETING}, {blob_pb2.BLOB_STATE_COMMITTED})"
+_TO_CLEAN = f"({blob_pb2.BLOB_STATE_DELETING}, {blob_pb2.BLOB_STATE_ABORTING}, {blob_pb2.BLOB_STATE_GONE})"
 
 
 class Xid8(UserDefinedType[str]):
@@ -58,6 +64,7 @@ blobs = sa.Table(
     sa.Column("reserved_bytes", sa.BigInteger(), nullable=False, doc="counts while PENDING or COMPLETING"),
     sa.Column("reserved_files", sa.SmallInteger(), nullable=False, doc="0 when it replaces a file"),
     sa.Column("lease_expires_at", MOMENT, doc="PENDING, COMPLETING: its writer lives until then"),
+    sa.Column("save_id", pg.UUID(), doc="made for this save of a project, and lives as long as it does"),
     sa.Column("not_before", MOMENT, doc="when the cleaner may act; null: as soon as the lease is over"),
     sa.Column(
         "attempts", sa.Integer(), nullable=False, server_default=sa.text("0"), doc="claims in this state"
@@ -69,15 +76,18 @@ blobs = sa.Table(
     sa.Column("state_changed_at", MOMENT, nullable=False, server_default=NOW),
     sa.PrimaryKeyConstraint("owner_id", "id", name="blobs_pkey"),
     sa.CheckConstraint("state BETWEEN 1 AND 6 AND epoch >= 1 AND kind BETWEEN 1 AND 4", name="blobs_numbers"),
-    sa.CheckConstraint("state NOT IN (1, 2) OR lease_expires_at IS NOT NULL", name="blobs_lease"),
-    sa.CheckConstraint("state NOT IN (4, 5, 6) OR not_before IS NOT NULL", name="blobs_not_before"),
     sa.CheckConstraint(
-        "state NOT IN (2, 3) OR (size_bytes >= 0 AND crc32c BETWEEN 0 AND 4294967295)", name="blobs_content"
+        f"state NOT IN {_OPEN} OR lease_expires_at IS NOT NULL OR save_id IS NOT NULL", name="blobs_lease"
+    ),
+    sa.CheckConstraint(f"state NOT IN {_TO_CLEAN} OR not_before IS NOT NULL", name="blobs_not_before"),
+    sa.CheckConstraint(
+        f"state NOT IN {_WITH_CONTENT} OR (size_bytes >= 0 AND crc32c BETWEEN 0 AND 4294967295)",
+        name="blobs_content",
     ),
     sa.Index("blobs_exclusive_key", "key", unique=True, postgresql_where=sa.text("NOT key_shared")),
     sa.Index("blobs_shared_key", "key", postgresql_where=sa.text("key_shared")),
-    sa.Index("blobs_open", "owner_id", "lease_expires_at", postgresql_where=sa.text("state IN (1, 2)")),
-    sa.Index("blobs_due", "not_before", postgresql_where=sa.text("state IN (4, 5, 6)")),
+    sa.Index("blobs_open", "owner_id", "lease_expires_at", postgresql_where=sa.text(f"state IN {_OPEN}")),
+    sa.Index("blobs_due", "not_before", postgresql_where=sa.text(f"state IN {_TO_CLEAN}")),
 )
 
 files = sa.Table(
@@ -180,13 +190,15 @@ idempotency_keys = sa.Table(
     sa.Column("request_id", BYTE_ORDER, nullable=False),
     sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
     sa.Column("guess_fingerprint", sa.LargeBinary(), doc="of the request while its target was a guess"),
-    sa.Column("blob_id", pg.UUID(), nullable=False, doc="the attempt that holds or has won the key"),
+    sa.Column("blob_id", pg.UUID(), doc="the attempt that holds or has won the key"),
+    sa.Column("save_id", pg.UUID(), doc="or the save that does"),
     sa.Column("size_bytes", sa.BigInteger(), doc="of the winner"),
     sa.Column("crc32c", sa.BigInteger(), doc="of the winner"),
     sa.Column("reply", sa.LargeBinary(), doc="the winner's answer; outlives its file (rule R6)"),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
     sa.Column("expires_at", MOMENT, nullable=False),
     sa.PrimaryKeyConstraint("owner_id", "request_id", name="idempotency_keys_pkey"),
+    sa.CheckConstraint("num_nonnulls(blob_id, save_id) = 1", name="idempotency_keys_holder"),
     sa.Index("idempotency_keys_expiring", "expires_at"),
 )
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from metadata_service.blobs import upkeep
+from metadata_service.blobs.states import COMMITTED
 from metadata_service.db.database import SYSTEM, Database, Row, Statement, Transaction, user
 from metadata_service.events import outbox
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
@@ -17,12 +19,12 @@ from strongroom.metadata.v1.reservation_service_pb2 import Damage
 AGAIN_SECONDS: Final = 3600
 
 # A branch for each of the two indexes of `key`, which are partial.
-_OWNER: Final = """
+_OWNER: Final = f"""
 SELECT owner_id, id FROM blobs
-WHERE key = %(key)s AND version_id = %(version)s AND state = 3 AND NOT key_shared
+WHERE key = %(key)s AND version_id = %(version)s AND state = {COMMITTED} AND NOT key_shared
 UNION ALL
 SELECT owner_id, id FROM blobs
-WHERE key = %(key)s AND version_id = %(version)s AND state = 3 AND key_shared
+WHERE key = %(key)s AND version_id = %(version)s AND state = {COMMITTED} AND key_shared
 """
 _FILE: Final = f"""
 SELECT {COLUMNS} FROM files WHERE owner_id = %(owner)s AND blob_id = %(blob)s AND {VISIBLE}
@@ -31,11 +33,6 @@ _PROJECT_FILE: Final = f"""
 SELECT {events.DAMAGED_COLUMNS} FROM project_files AS files
 JOIN projects ON projects.owner_id = files.owner_id AND projects.id = files.project_id
 WHERE files.owner_id = %(owner)s AND files.blob_id = %(blob)s
-"""
-_TELL: Final = """
-UPDATE blobs SET damage_told_at = now()
-WHERE owner_id = %(owner)s AND id = %(blob)s AND state = 3
-    AND (damage_told_at IS NULL OR damage_told_at <= now() - make_interval(secs => %(again)s))
 """
 
 
@@ -57,11 +54,11 @@ class DamageReports:
     async def _tell(self, row: Row, key: str, damage: str) -> bool:
         """As its owner, so that whoever watches is woken."""
         owner_id, blob_id = row
-        params = {"owner": owner_id, "blob": blob_id, "again": AGAIN_SECONDS}
+        params = {"owner": owner_id, "blob": blob_id}
 
         async def work(tx: Transaction) -> bool:
             event = await _event(tx, params, key, damage)
-            if event is None or not await tx.execute(_TELL, params):
+            if event is None or not await upkeep.tell_damage(tx, owner_id, blob_id, AGAIN_SECONDS):
                 return False
             await tx.batch([event])
             return True

@@ -8,13 +8,16 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from metadata_service.blobs.transitions import look_again
+from metadata_service import idempotency
+from metadata_service.blobs import transitions
 from metadata_service.config import Timing
 from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, user
-from metadata_service.projects import events, looks, requests
+from metadata_service.projects import events, looks
 from metadata_service.projects.plans import HASH_JOINS
 from metadata_service.projects.rows import (
+    OF_SAVE,
     PROJECT_COLUMNS,
+    STAGED,
     VERSION_COLUMNS,
     save_is_over,
     to_project,
@@ -51,23 +54,17 @@ SELECT count(*) FILTER (WHERE staged.path IS NOT NULL),
 FROM (SELECT * FROM project_save_files WHERE owner_id = %(owner)s AND save_id = %(save)s) AS staged
 FULL JOIN newest ON newest.path = staged.path
 """
-_BLOBS: Final = """
-UPDATE blobs SET state = 3, size_bytes = staged.size_bytes, crc32c = staged.crc32c, etag = staged.etag,
-    version_id = staged.version_id, lease_expires_at = NULL, attempts = 0, state_changed_at = now()
-FROM project_save_files AS staged
-WHERE staged.owner_id = %(owner)s AND staged.save_id = %(save)s
-    AND blobs.owner_id = staged.owner_id AND blobs.id = staged.blob_id AND blobs.state = 1 AND blobs.epoch = 1
-"""
+_BLOBS: Final = transitions.COMMIT_STAGED.of(OF_SAVE, STAGED)
 _DOUBTFUL: Final = """
 SELECT blob_id FROM project_save_files
 WHERE owner_id = %(owner)s AND save_id = %(save)s AND doubtful AND blob_id IS NOT NULL
 """
 _CLOSE: Final = """
 UPDATE project_files AS files SET until_version = %(version)s
-WHERE files.owner_id = %(owner)s AND files.project_id = %(project)s AND files.until_version IS NULL AND NOT
-EXISTS (
-    SELECT FROM project_save_files AS staged WHERE staged.owner_id = files.owner_id
-        AND staged.save_id = %(save)s AND staged.path = files.path AND staged.blob_id IS NULL)
+WHERE files.owner_id = %(owner)s AND files.project_id = %(project)s AND files.until_version IS NULL
+    AND NOT EXISTS (
+        SELECT FROM project_save_files AS staged WHERE staged.owner_id = files.owner_id
+            AND staged.save_id = %(save)s AND staged.path = files.path AND staged.blob_id IS NULL)
 """
 _OPEN: Final = """
 INSERT INTO project_files (owner_id, project_id, path, from_version, blob_id, version_id, etag, crc32c,
@@ -82,17 +79,14 @@ WHERE owner_id = %(owner)s AND project_id = %(project)s AND version = %(restored
 """
 _VERSION: Final = f"""
 INSERT INTO project_versions AS versions (owner_id, project_id, version, save_id, file_count, size_bytes,
-has_frontend,
-    has_backend, tech_stack, added, changed, removed, rolled_back_to, content_sha256)
-VALUES (%(owner)s, %(project)s, %(version)s, %(save)s, %(count)s, %(size)s, %(frontend)s, %(backend)s,
-%(stack)s,
-    %(added)s, %(changed)s, %(removed)s, %(restored)s, %(content)s)
+    has_frontend, has_backend, tech_stack, added, changed, removed, rolled_back_to, content_sha256)
+VALUES (%(owner)s, %(project)s, %(version)s, %(save)s, %(count)s, %(size)s,
+    %(frontend)s, %(backend)s, %(stack)s, %(added)s, %(changed)s, %(removed)s, %(restored)s, %(content)s)
 RETURNING {VERSION_COLUMNS}
 """
 _PROJECT: Final = f"""
-UPDATE projects SET version = %(version)s, file_count = %(count)s, size_bytes = %(size)s, has_frontend =
-%(frontend)s,
-    has_backend = %(backend)s, tech_stack = %(stack)s, updated_at = now(),
+UPDATE projects SET version = %(version)s, file_count = %(count)s, size_bytes = %(size)s,
+    has_frontend = %(frontend)s, has_backend = %(backend)s, tech_stack = %(stack)s, updated_at = now(),
     created_at = CASE WHEN version = 0 THEN now() ELSE created_at END,
     name = coalesce(nullif((SELECT saves.name FROM project_saves AS saves
         WHERE saves.owner_id = %(owner)s AND saves.id = %(save)s), ''), projects.name)
@@ -101,8 +95,7 @@ WHERE owner_id = %(owner)s AND id = %(project)s RETURNING {PROJECT_COLUMNS}
 _END: Final = "DELETE FROM project_saves WHERE owner_id = %(owner)s AND id = %(save)s"
 _DONE: Final = f"""
 SELECT {PROJECT_COLUMNS}, versions.has_frontend, versions.has_backend, versions.tech_stack,
-versions.content_sha256,
-    {VERSION_COLUMNS}
+    versions.content_sha256, {VERSION_COLUMNS}
 FROM project_versions AS versions JOIN projects
     ON projects.owner_id = versions.owner_id AND projects.id = versions.project_id
 WHERE versions.owner_id = %(owner)s AND versions.save_id = %(save)s
@@ -134,8 +127,7 @@ class CommittingSaves:
         """The project at its new version; a repeat answers the same.
 
         Raises UploadSuperseded (given up, or the project was deleted), VersionNotFound (of a roll-back),
-        InvalidField
-        (files that were reserved have not been told).
+        InvalidField (files that were reserved have not been told).
         """
         response = await self._database.transact(
             user(request.owner_id),
@@ -167,7 +159,7 @@ class CommittingSaves:
         await _move_files(tx, owner_id, slug, params, counts)
         doubtful = [blob_id for (blob_id,) in await tx.fetch(_DOUBTFUL, params)]
         if doubtful:
-            await tx.execute(*look_again(owner_id, doubtful, self._timing.tombstone_grace))
+            await tx.execute(*transitions.look_again(owner_id, doubtful, self._timing.tombstone_grace))
         versions, projects = await tx.fetch_batch([(_VERSION, params), (_PROJECT, params)])
         response = CommitSaveResponse(
             project=to_project(projects[0]),
@@ -177,7 +169,9 @@ class CommittingSaves:
         statements = [(_END, params), events.project_saved(response.project)]
         if request_id:
             keep = self._timing.idempotency
-            statements.append(requests.answer(owner_id, request_id, save_id, response, keep))
+            statements.append(
+                idempotency.answer_save(owner_id, request_id, save_id, response.SerializeToString(), keep)
+            )
         statements.append(quota.count(owner_id, counts.written_size, counts.written))
         await tx.batch(statements)
         await failpoints.hit(BEFORE_COMMIT)

@@ -2,8 +2,7 @@
 deletion.
 
 Their blobs go to ABORTING at a new epoch, so that a writer who comes back is shut out; the cleaner removes
-what was
-written by version id, and S3 makes the version before the current one again.
+what was written by version id, and S3 makes the version before the current one again.
 """
 
 from __future__ import annotations
@@ -11,9 +10,11 @@ from __future__ import annotations
 from typing import Final
 from uuid import UUID
 
+from metadata_service.blobs.transitions import SHUT_OUT
 from metadata_service.db.database import SYSTEM, Database, Transaction, user
 from metadata_service.projects import looks
 from metadata_service.projects.plans import HASH_JOINS
+from metadata_service.projects.rows import OF_SAVE, STAGED
 from servicekit import failpoints
 
 BEFORE_ABANDON: Final = failpoints.register("metadata.project.abandon.before_commit")
@@ -24,19 +25,12 @@ _BATCH: Final = 20
 _LOCK: Final = """
 SELECT projects.id, projects.slug FROM projects JOIN project_saves AS saves
     ON saves.owner_id = projects.owner_id AND saves.project_id = projects.id
-WHERE saves.owner_id = %(owner)s AND saves.id = %(save)s AND (NOT %(silent)s OR saves.lease_expires_at <=
-now())
+WHERE saves.owner_id = %(owner)s AND saves.id = %(save)s
+    AND (NOT %(silent)s OR saves.lease_expires_at <= now())
 FOR UPDATE
 """
 _SILENT: Final = "SELECT owner_id, id FROM project_saves WHERE lease_expires_at <= now() LIMIT %s"
-_ABORT: Final = """
-UPDATE blobs SET state = 5, epoch = blobs.epoch + 1, not_before = now(), lease_expires_at = NULL, attempts =
-0,
-    state_changed_at = now()
-FROM project_save_files AS staged
-WHERE staged.owner_id = %(owner)s AND staged.save_id = %(save)s
-    AND blobs.owner_id = staged.owner_id AND blobs.id = staged.blob_id AND blobs.state = 1
-"""
+_ABORT: Final = SHUT_OUT.of(OF_SAVE, STAGED)
 _END: Final = "DELETE FROM project_saves WHERE owner_id = %(owner)s AND id = %(save)s"
 _FORGET_UNSAVED: Final = (
     "DELETE FROM projects WHERE owner_id = %(owner)s AND id = %(project)s AND version = 0"

@@ -1,20 +1,18 @@
 """Keys whose current object may not be what the newest version says.
 
 S3 knows one order per key, the order in which versions arrived; the truth is here. A row says "look at this
-key": a
-path that the newest version no longer has needs a delete marker, an attempt that died has left a version on
-top, a
-deleted project its markers. The row is written in the transaction that makes it necessary, so nothing
-depends on who
-lives to see the next step; it stays until a look finds the key right and the tombstone grace has passed
-since the last
-reason to doubt, because a late request may still be on its way (rule R5).
+key": a path that the newest version no longer has needs a delete marker, an attempt that died has left a
+version on top, a deleted project its markers. The row is written in the transaction that makes it necessary,
+so nothing depends on who lives to see the next step; it stays until a look finds the key right and the
+tombstone grace has passed since the last reason to doubt, because a late request may still be on its way
+(rule R5).
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from metadata_service.blobs.states import ABORTING, COMMITTED, COMPLETING, DELETING, PENDING
 from metadata_service.config import Timing
 from metadata_service.db.database import SYSTEM, Database, Statement, Transaction, user
 from metadata_service.projects.endings import expire
@@ -27,7 +25,7 @@ BEFORE_REPORT: Final = failpoints.register("metadata.project.report_keys.before_
 DEFAULT_BATCH: Final = 50
 LARGEST_BATCH: Final = 500
 
-_CLAIM: Final = """
+_CLAIM: Final = f"""
 WITH due AS MATERIALIZED (
     SELECT owner_id, key FROM project_keys
     WHERE not_before <= now() AND (%(slug)s = '' OR (owner_id = %(owner)s AND slug = %(slug)s))
@@ -39,11 +37,14 @@ WITH due AS MATERIALIZED (
     RETURNING keys.owner_id, keys.key, keys.epoch, keys.slug, keys.path
 )
 SELECT claimed.owner_id, claimed.key, claimed.epoch, files.version_id, files.blob_id::text,
-    EXISTS (SELECT FROM blobs WHERE blobs.key = claimed.key AND blobs.key_shared AND blobs.state = 3),
     EXISTS (SELECT FROM blobs
-        WHERE blobs.key = claimed.key AND blobs.key_shared AND blobs.state IN (1, 2, 4, 5)),
+        WHERE blobs.key = claimed.key AND blobs.key_shared AND blobs.state = {COMMITTED}),
+    EXISTS (SELECT FROM blobs
+        WHERE blobs.key = claimed.key AND blobs.key_shared
+            AND blobs.state IN ({PENDING}, {COMPLETING}, {DELETING}, {ABORTING})),
     ARRAY(SELECT blobs.id::text FROM blobs
-        WHERE blobs.key = claimed.key AND blobs.key_shared AND blobs.state IN (1, 2, 5))
+        WHERE blobs.key = claimed.key AND blobs.key_shared
+            AND blobs.state IN ({PENDING}, {COMPLETING}, {ABORTING}))
 FROM claimed
 LEFT JOIN projects ON projects.owner_id = claimed.owner_id AND projects.slug = claimed.slug
 LEFT JOIN project_files AS files ON files.owner_id = projects.owner_id AND files.project_id = projects.id

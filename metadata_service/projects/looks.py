@@ -1,6 +1,4 @@
-"""Statements that ask for a look at keys (see `keys`); part of the transactions that make the look
-necessary.
-"""
+"""Statements that ask for a look at keys (see `keys`), for the transactions that make one necessary."""
 
 from __future__ import annotations
 
@@ -30,8 +28,8 @@ WHERE owner_id = %(owner)s AND project_id = %(project)s AND until_version IS NUL
 """
 _RETURNED: Final = f"""
 INSERT INTO project_keys (owner_id, key, slug, path, not_before)
-SELECT staged.owner_id, %(prefix)s || staged.path, %(slug)s, staged.path, now() FROM project_save_files AS
-staged
+SELECT staged.owner_id, %(prefix)s || staged.path, %(slug)s, staged.path, now()
+FROM project_save_files AS staged
 WHERE staged.owner_id = %(owner)s AND staged.save_id = %(save)s AND staged.blob_id IS NOT NULL
     AND EXISTS (SELECT FROM project_files AS older WHERE older.owner_id = staged.owner_id
         AND older.project_id = %(project)s AND older.path = staged.path)

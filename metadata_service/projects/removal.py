@@ -1,11 +1,10 @@
-"""RemoveProject, D1 of a project: invisible at once, every version's blobs to DELETING, its markers to be
-removed.
-"""
+"""RemoveProject, D1 of a project: invisible at once, every version's blobs to DELETING, markers due."""
 
 from __future__ import annotations
 
 from typing import Final
 
+from metadata_service.blobs.transitions import DELETE
 from metadata_service.config import Timing
 from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, user
 from metadata_service.projects import events, looks
@@ -26,15 +25,14 @@ WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0 FOR UPDATE
 _SAVE: Final = (
     "SELECT id FROM project_saves WHERE owner_id = %(owner)s AND project_id = %(project)s FOR UPDATE"
 )
-_BLOBS: Final = """
-UPDATE blobs SET state = 4, not_before = now() + make_interval(secs => %(grace)s), attempts = 0,
-    state_changed_at = now()
-FROM project_files AS files
-WHERE files.owner_id = %(owner)s AND files.project_id = %(project)s
-    AND blobs.owner_id = files.owner_id AND blobs.id = files.blob_id AND blobs.state = 3
-RETURNING blobs.size_bytes
+_OF_PROJECT: Final = """files.owner_id = %(owner)s AND files.project_id = %(project)s
+    AND blobs.owner_id = files.owner_id AND blobs.id = files.blob_id"""
+_BLOBS: Final = f"""
+WITH gone AS (
+{DELETE.of(_OF_PROJECT, "project_files AS files")} RETURNING blobs.size_bytes
+)
+SELECT coalesce(sum(size_bytes), 0)::bigint, count(*) FROM gone
 """
-_SUMS: Final = f"WITH gone AS ({_BLOBS}) SELECT coalesce(sum(size_bytes), 0)::bigint, count(*) FROM gone"
 _REMOVE: Final = "DELETE FROM projects WHERE owner_id = %(owner)s AND id = %(project)s"
 
 
@@ -62,7 +60,7 @@ class Removing:
         save = await tx.fetch_one(_SAVE, params)
         if save is not None:
             await give_up(tx, owner_id, slug, project_id, save[0])
-        _, [(size, count)] = await tx.fetch_batch([HASH_JOINS, (_SUMS, params)])
+        _, [(size, count)] = await tx.fetch_batch([HASH_JOINS, (_BLOBS, params)])
         await tx.batch(
             [
                 *looks.removed(owner_id, slug, project_id, self._timing.read_grace),

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from metadata_service.db.database import Row
 from metadata_service.db.timestamps import to_proto
 from metadata_service.files.layouts import project_file_key
 from servicekit.presentation import split_charset
-from strongroom.errors import ProjectNotFound, UploadSuperseded
+from strongroom.errors import ProjectNotFound, RequestInProgress, UploadSuperseded
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
 
+_RETRY_SECONDS: Final = 2.0
+
+#: The blobs of a save: what to join `blobs` with, and on what.
+STAGED: Final = "project_save_files AS staged"
+OF_SAVE: Final = """staged.owner_id = %(owner)s AND staged.save_id = %(save)s
+    AND blobs.owner_id = staged.owner_id AND blobs.id = staged.blob_id"""
 #: What `to_project` takes, in its order.
 PROJECT_COLUMNS: Final = """
 projects.id::text, projects.owner_id, projects.slug, projects.name, projects.version, projects.file_count,
@@ -20,8 +27,7 @@ projects.updated_at
 #: What `to_version` takes, in its order.
 VERSION_COLUMNS: Final = """
 versions.version, versions.created_at, versions.file_count, versions.size_bytes, versions.added,
-versions.changed,
-versions.removed, versions.rolled_back_to
+versions.changed, versions.removed, versions.rolled_back_to
 """
 #: What `to_file` takes, in its order.
 FILE_COLUMNS: Final = """
@@ -91,6 +97,15 @@ def to_file(prefix: str, row: Row) -> ProjectFile:
 def project_not_found() -> ProjectNotFound:
     """No such project for this caller: whether it is somebody else's is not revealed."""
     return ProjectNotFound("There is no such project, or it is not yours.")
+
+
+def save_in_progress(_lease: timedelta | None = None) -> RequestInProgress:
+    """Another save of this project, or of this request, is under way. How long its lease still lasts says
+    nothing: it is renewed as long as the save lives.
+    """
+    return RequestInProgress(
+        "A save of this project is under way; try again in a moment.", retry_after=_RETRY_SECONDS
+    )
 
 
 def save_is_over() -> UploadSuperseded:

@@ -1,10 +1,8 @@
 """ReserveFiles, RecordFiles, RenewSave: what a save does between its beginning and its commit.
 
 A reserved file is either unchanged (the newest version has the same size and SHA-256 at its path, so its
-blob serves
-the new version too) or a PENDING blob, made before any byte goes to S3 (rule R1). Such blobs have no lease
-of their
-own: they live as long as the lease of their save.
+blob serves the new version too) or a PENDING blob, made before any byte goes to S3 (rule R1). Such blobs have
+no lease of their own: they name their save, and live as long as it does.
 """
 
 from __future__ import annotations
@@ -13,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
 
+from metadata_service.blobs import inserts
 from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Row, Transaction, user
 from metadata_service.db.errors import UniqueConflict
@@ -39,6 +38,19 @@ WHERE saves.owner_id = %(owner)s AND saves.id = %(save)s
     AND projects.owner_id = saves.owner_id AND projects.id = saves.project_id
 RETURNING projects.id, projects.slug
 """
+_COLUMNS: Final = {
+    "owner_id": "%(owner)s",
+    "save_id": "%(save)s",
+    "id": "id",
+    "kind": "%(kind)s",
+    "key": "key",
+    "key_shared": "true",
+    "content_type": "content_type",
+    "spec": "''",
+    "object_metadata": f"jsonb_build_object('{ATTEMPT_KEY}', id::text, 'user_id', %(owner)s::text)",
+    "reserved_bytes": "size_bytes",
+    "reserved_files": "1",
+}
 _RESERVE: Final = f"""
 WITH given AS (
     SELECT * FROM unnest(%(paths)s::text[], %(keys)s::text[], %(ids)s::uuid[], %(sizes)s::bigint[],
@@ -52,11 +64,7 @@ WITH given AS (
     LEFT JOIN project_files AS newest ON newest.owner_id = %(owner)s AND newest.project_id = %(project)s
         AND newest.path = given.path AND newest.until_version IS NULL
 ), made AS (
-    INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, content_type, spec, object_metadata,
-        reserved_bytes, reserved_files, lease_expires_at)
-    SELECT %(owner)s, id, 1, 1, %(kind)s, key, true, content_type, ''::bytea,
-        jsonb_build_object('{ATTEMPT_KEY}', id::text, 'user_id', %(owner)s::text), size_bytes, 1,
-        now() + interval '100 years'
+    {inserts.pending(_COLUMNS)}
     FROM judged WHERE NOT unchanged
 ), staged AS (
     INSERT INTO project_save_files (owner_id, save_id, path, blob_id, size_bytes, sha256, content_type,

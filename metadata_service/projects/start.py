@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
 
+from metadata_service import idempotency
 from metadata_service.config import Timing
 from metadata_service.db.database import Database, Transaction, user
 from metadata_service.projects.endings import give_up
-from metadata_service.projects.requests import Claim, claim, in_progress
-from metadata_service.projects.rows import project_not_found
+from metadata_service.projects.rows import project_not_found, save_in_progress
 from servicekit import failpoints
 from strongroom.errors import InvalidField, VersionConflict
-from strongroom.metadata.v1.project_save_service_pb2 import BeginSaveRequest, BeginSaveResponse
+from strongroom.metadata.v1.project_save_service_pb2 import (
+    BeginSaveRequest,
+    BeginSaveResponse,
+    CommitSaveResponse,
+)
 
 BEFORE_COMMIT: Final = failpoints.register("metadata.project.begin.before_commit")
 AFTER_COMMIT: Final = failpoints.register("metadata.project.begin.after_commit")
@@ -78,10 +82,12 @@ class Beginning:
         self, tx: Transaction, owner_id: str, save_id: UUID, request: BeginSaveRequest
     ) -> BeginSaveResponse:
         keep = self._timing.idempotency
-        wanted = Claim(owner_id, request.request_id, request.fingerprint, save_id, keep)
-        earlier = await claim(tx, wanted)
+        wanted = idempotency.Request(
+            owner_id, request.request_id, request.fingerprint, save_id, keep, is_save=True
+        )
+        earlier = await idempotency.begin_save(tx, wanted, save_in_progress)
         if earlier is not None:
-            return BeginSaveResponse(replay=earlier, owner_id=owner_id)
+            return BeginSaveResponse(replay=CommitSaveResponse.FromString(earlier), owner_id=owner_id)
         base = await self._lock_project(tx, owner_id, request)
         if request.must_exist and not base.version:
             raise project_not_found()
@@ -109,16 +115,16 @@ class Beginning:
             await tx.execute(_MAKE, params | {"project": uuid4(), "name": request.name or request.slug})
             row = await tx.fetch_one(_LOCK, params)
             if row is None:  # deleted between the two statements
-                raise in_progress()
+                raise save_in_progress()
             base = _Base(*row)
             under_way = await tx.fetch_one(_UNDER_WAY, params | {"project": base.project_id})
             if under_way is None:
                 return base
             save_id, alive = under_way
             if alive:
-                raise in_progress()
+                raise save_in_progress()
             await give_up(tx, owner_id, request.slug, base.project_id, save_id)  # its row may go with it
-        raise in_progress()
+        raise save_in_progress()
 
 
 def check_version(expected: int, actual: int) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from metadata_service.blobs import transitions
 from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.config import Limits, Timing
-from metadata_service.db.database import Database, Transaction, user
+from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.sessions import rows
 from metadata_service.usage import quota
 from servicekit import failpoints
@@ -18,27 +18,14 @@ from servicekit import failpoints
 BEFORE_END: Final = failpoints.register("metadata.session.end.before_commit")
 AFTER_END: Final = failpoints.register("metadata.session.end.after_commit")
 
-_GIVE_UP: Final = """
-UPDATE blobs SET state = 5, epoch = epoch + 1, not_before = now(), lease_expires_at = NULL, attempts = 0,
-    state_changed_at = now()
-WHERE owner_id = %(owner)s AND id = %(blob_id)s AND state IN (1, 2)
-"""
 _END: Final = (
     "UPDATE upload_sessions SET ended = %(ended)s WHERE owner_id = %(owner)s AND blob_id = %(blob_id)s"
 )
 
-#: Of a partial upload that is finished: COMPLETING until it expires, an hour longer than the session
-#: itself, so that
-#: nobody rolls it forward before housekeeping has given it up.
-_KEEP: Final = """
-UPDATE blobs SET state = 2, file_id = NULL, file_generation = NULL, reserved_bytes = size_bytes,
-    lease_expires_at = now() + make_interval(secs => %(session)s, hours => 1)
-WHERE owner_id = %(owner)s AND id = %(blob_id)s
-"""
 _FINISH: Final = """
-UPDATE upload_sessions SET finished_at = coalesce(finished_at, now()), size_bytes = %(size)s, persisted_size
-    = %(size)s,
-    prefix_crc32c = %(crc32c)s, expires_at = now() + make_interval(secs => %(session)s)
+UPDATE upload_sessions SET finished_at = coalesce(finished_at, now()), size_bytes = %(size)s,
+    persisted_size = %(size)s, prefix_crc32c = %(crc32c)s,
+    expires_at = now() + make_interval(secs => %(session)s)
 WHERE owner_id = %(owner)s AND blob_id = %(blob_id)s
 """
 
@@ -60,7 +47,7 @@ class Ending:
             await tx.execute(rows.LOCK_BLOB, {"owner": owner_id, "upload_id": upload_id})
             row = await rows.read(tx, owner_id, upload_id)
             row.living_blob()
-            await _end(tx, row, rows.CANCELLED)
+            await tx.batch([transitions.end(owner_id, row.blob_id), _ended(row, rows.CANCELLED)])
 
         await self._run(owner_id, work)
 
@@ -75,12 +62,9 @@ class Ending:
             row = rows.SessionRow.of(found)
             if row.ended == rows.LOST:
                 return
-            locked = await tx.execute(
-                _GIVE_UP + " AND epoch = %(epoch)s", handle.params(blob_id=handle.blob_id)
-            )
-            if not locked:
+            if not await transitions.shut_out(tx, handle):
                 raise transitions.superseded()
-            await _end(tx, row, rows.LOST)
+            await tx.execute(*_ended(row, rows.LOST))
 
         await self._run(handle.owner_id, work)
 
@@ -104,11 +88,11 @@ async def keep_partial(tx: Transaction, blob: BlobRow, timing: Timing, limits: L
         "crc32c": blob.crc32c,
         "session": timing.session,
     }
-    await tx.batch([(_KEEP, values), (_FINISH, values)])
+    handle = Handle(blob.owner_id, blob.id, blob.epoch)
+    await tx.batch([transitions.keep(handle, timing.session), (_FINISH, values)])
     if (blob.size_bytes or 0) > blob.reserved_bytes:
         await quota.ensure_room(tx, blob.owner_id, limits)
 
 
-async def _end(tx: Transaction, row: rows.SessionRow, ended: int) -> None:
-    values = {"owner": row.owner_id, "blob_id": row.blob_id, "ended": ended}
-    await tx.batch([(_GIVE_UP, values), (_END, values)])
+def _ended(row: rows.SessionRow, how: int) -> Statement:
+    return _END, {"owner": row.owner_id, "blob_id": row.blob_id, "ended": how}

@@ -2,10 +2,9 @@
 forgotten.
 
 However a session ends (committed, cancelled, expired, lost, given up), its segments are removed through a
-blob row of
-their own: ABORTING, its key the prefix that they lie below. It is made once the session's blob can no
-longer be written
-to, whether or not any segment is known: a writer may have died between storing one and telling.
+blob row of their own: ABORTING, its key the prefix that they lie below. It is made once the session's blob
+can no longer be written to, whether or not any segment is known: a writer may have died between storing one
+and telling.
 
 A client may use the signed requests of a direct upload until they expire, also after its end: another blob
 row (kind LEFTOVERS) has the cleaner look at the key then.
@@ -15,52 +14,50 @@ from __future__ import annotations
 
 from typing import Final
 
-from metadata_service.blobs.transitions import VERSIONED, insert_leftovers
+from metadata_service.blobs import inserts
+from metadata_service.blobs.states import COMMITTED, COMPLETING, OPEN
+from metadata_service.blobs.transitions import SHUT_OUT, VERSIONED
 from metadata_service.config import Timing
 from metadata_service.db.database import SYSTEM, Database, Transaction
 from metadata_service.files.layouts import SEGMENTS
 from servicekit import failpoints
+from strongroom.metadata.v1.upload_session_service_pb2 import SESSION_KIND_DIRECT, SESSION_KIND_PARTIAL
 
 BEFORE_SWEEP: Final = failpoints.register("metadata.session.sweep.before_commit")
 
 _BATCH: Final = 200
 
-_EXPIRE_PARTIALS: Final = """
+_PARTIAL: Final = f"session.kind = {SESSION_KIND_PARTIAL} AND session.finished_at IS NOT NULL"
+_EXPIRE_PARTIALS: Final = f"""
 WITH old AS MATERIALIZED (
     SELECT blobs.owner_id, blobs.id FROM upload_sessions AS session
     JOIN blobs ON blobs.owner_id = session.owner_id AND blobs.id = session.blob_id
-    WHERE session.kind = 3 AND session.finished_at IS NOT NULL AND session.expires_at <= now() AND
-        blobs.state = 2
+    WHERE {_PARTIAL} AND session.expires_at <= now() AND blobs.state = {COMPLETING}
     LIMIT %(limit)s FOR UPDATE OF blobs SKIP LOCKED
 )
-UPDATE blobs SET state = 5, epoch = epoch + 1, not_before = now(), lease_expires_at = NULL, attempts = 0,
-    state_changed_at = now()
-FROM old WHERE blobs.owner_id = old.owner_id AND blobs.id = old.id
+{SHUT_OUT.of("blobs.owner_id = old.owner_id AND blobs.id = old.id", "old")}
 """
 _SWEEP: Final = f"""
 WITH ended AS MATERIALIZED (
     SELECT session.owner_id, session.blob_id, session.kind, session.expires_at FROM upload_sessions AS session
     WHERE session.swept_at IS NULL AND NOT EXISTS (
         SELECT 1 FROM blobs WHERE blobs.owner_id = session.owner_id AND blobs.id = session.blob_id
-            AND blobs.state IN (1, 2) AND NOT (session.kind = 3 AND session.finished_at IS NOT NULL)
+            AND blobs.state IN {OPEN} AND NOT ({_PARTIAL})
     )
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-), leftovers AS (
-    INSERT INTO blobs (owner_id, id, state, epoch, kind, key, key_shared, content_type, spec, object_metadata,
-        reserved_bytes, reserved_files, not_before)
-    SELECT owner_id, gen_random_uuid(), 5, 1, 1, '{SEGMENTS}' || blob_id || '/', false, '', '', '{{}}', 0,
-        0, now()
+), segments AS (
+    {inserts.to_be_emptied(f"'{SEGMENTS}' || ended.blob_id || '/'", "ended.owner_id")}
     FROM ended
 ), signed AS (
-    {insert_leftovers("greatest(now(), ended.expires_at)")}
+    {inserts.leftovers("greatest(now(), ended.expires_at)")}
     FROM ended JOIN blobs ON blobs.owner_id = ended.owner_id AND blobs.id = ended.blob_id
-    WHERE ended.kind = 2 AND (blobs.state <> 3 OR {VERSIONED})
+    WHERE ended.kind = {SESSION_KIND_DIRECT} AND (blobs.state <> {COMMITTED} OR {VERSIONED})
 ), parts AS (
     DELETE FROM session_parts USING ended
     WHERE session_parts.owner_id = ended.owner_id AND session_parts.blob_id = ended.blob_id
 )
 UPDATE upload_sessions AS session SET swept_at = now(),
-    forget_at = greatest(now(), CASE WHEN session.kind = 3 THEN session.expires_at END)
+    forget_at = greatest(now(), CASE WHEN session.kind = {SESSION_KIND_PARTIAL} THEN session.expires_at END)
         + make_interval(secs => %(keep)s),
     finished_at = CASE WHEN EXISTS (
         SELECT 1 FROM blobs WHERE blobs.owner_id = session.owner_id AND blobs.id = session.blob_id

@@ -8,6 +8,7 @@ from typing import Final
 from metadata_service.attempts.reservation import Reserving
 from metadata_service.attempts.reservation import Session as ReservedSession
 from metadata_service.blobs.rows import BlobRow
+from metadata_service.blobs.states import COMPLETING, OPEN
 from metadata_service.config import Timing
 from metadata_service.db.database import Database, Transaction, user
 from metadata_service.sessions import rows
@@ -34,21 +35,19 @@ AFTER_OPEN: Final = failpoints.register("metadata.session.opened")
 _ID_BYTES: Final = 24  # 192 bits: nobody guesses one
 _INSERT: Final = """
 INSERT INTO upload_sessions (owner_id, upload_id, blob_id, kind, request_id, fingerprint, size_bytes,
-    annotation,
-    expires_at)
+    annotation, expires_at)
 VALUES (%(owner)s, %(upload_id)s, %(blob_id)s, %(kind)s, %(request_id)s, %(fingerprint)s, %(size)s,
-    %(annotation)s,
-    %(expires_at)s)
+    %(annotation)s, %(expires_at)s)
 """
 #: When it is worth asking again after too many were open: only their owner can end one.
 RETRY_SECONDS: Final = 5.0
 _LOCK_SEED: Final = 0x5373  # keeps these locks apart from others in the database
 _LOCK: Final = f"SELECT pg_advisory_xact_lock(hashtextextended(%(owner)s, {_LOCK_SEED}))"
-_COUNT: Final = """
+_COUNT: Final = f"""
 SELECT count(*) FROM blobs
 JOIN upload_sessions AS session ON session.owner_id = blobs.owner_id AND session.blob_id = blobs.id
-WHERE blobs.owner_id = %(owner)s AND blobs.state IN (1, 2) AND session.ended = 0
-    AND session.finished_at IS NULL AND (blobs.state = 2 OR blobs.lease_expires_at > now())
+WHERE blobs.owner_id = %(owner)s AND blobs.state IN {OPEN} AND session.ended = 0
+    AND session.finished_at IS NULL AND (blobs.state = {COMPLETING} OR blobs.lease_expires_at > now())
 """
 
 

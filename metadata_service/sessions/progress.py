@@ -9,8 +9,9 @@ from typing import Final
 from psycopg.types.json import Jsonb
 from psycopg.types.numeric import Int8
 
-from metadata_service.blobs import transitions
+from metadata_service.blobs import transitions, upkeep
 from metadata_service.blobs.rows import BlobRow, Handle
+from metadata_service.blobs.states import PENDING
 from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.db.timestamps import to_proto
@@ -32,20 +33,10 @@ AFTER_DECLARE: Final = failpoints.register("metadata.session.declare.after_commi
 
 _EVENT_SECONDS: Final = 2.0
 
-_LOCK: Final = """
-SELECT 1 FROM blobs WHERE owner_id = %(owner)s AND id = %(id)s AND epoch = %(epoch)s AND state = 1 FOR UPDATE
-"""
-_WRITE_BLOB: Final = """
-UPDATE blobs SET lease_expires_at = now() + make_interval(secs => %(session)s),
-    upload_id = coalesce(%(multipart)s, upload_id), kind = CASE WHEN %(multipart)s::text IS NULL THEN kind
-        ELSE 2 END,
-    reserved_bytes = %(reserved)s, content_type = %(content_type)s, spec = %(spec)s
-WHERE owner_id = %(owner)s AND id = %(id)s
-"""
+_LOCK: Final = f"SELECT 1 FROM blobs WHERE {transitions.HELD} AND state = {PENDING} FOR UPDATE"
 _WRITE_SESSION: Final = """
-UPDATE upload_sessions SET expires_at = now() + make_interval(secs => %(session)s), persisted_size =
-    %(persisted)s,
-    prefix_crc32c = %(crc32c)s, segments = %(segments)s, size_bytes = %(size)s
+UPDATE upload_sessions SET expires_at = now() + make_interval(secs => %(session)s),
+    persisted_size = %(persisted)s, prefix_crc32c = %(crc32c)s, segments = %(segments)s, size_bytes = %(size)s
 WHERE owner_id = %(owner)s AND blob_id = %(id)s RETURNING expires_at
 """
 _WRITE_PARTS: Final = """
@@ -137,7 +128,7 @@ class Progress:
             "session": self._timing.session,
             "content_type": request.content_type or row.blob.content_type,
         }
-        statements: list[Statement] = [(_WRITE_SESSION, values), (_WRITE_BLOB, values)]
+        statements: list[Statement] = [(_WRITE_SESSION, values), upkeep.record_progress(values)]
         if request.parts:
             statements.append((_WRITE_PARTS, values))
         if request.persisted_size > row.persisted_size:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from metadata_service.blobs import transitions
+from metadata_service.blobs import upkeep
+from metadata_service.blobs.states import COMPLETING, PENDING
 from metadata_service.config import Timing
 from metadata_service.db.database import SYSTEM, Database, Transaction, user
 from metadata_service.sessions import rows
@@ -16,14 +17,9 @@ BEFORE_ACQUIRE: Final = failpoints.register("metadata.session.acquire.before_com
 AFTER_ACQUIRE: Final = failpoints.register("metadata.session.acquire.after_commit")
 
 _OWNER: Final = "SELECT owner_id FROM upload_sessions WHERE upload_id = %s"
-_TAKE: Final = """
-UPDATE blobs SET epoch = epoch + 1, lease_expires_at = now() + make_interval(secs =>
-    CASE WHEN state = 1 THEN %(session)s ELSE %(lease)s END)
-WHERE owner_id = %(owner)s AND id = %(blob_id)s AND state IN (1, 2)
-"""
 _TOUCH: Final = """
 UPDATE upload_sessions SET expires_at = now() + make_interval(secs => %(session)s)
-WHERE owner_id = %(owner)s AND blob_id = %(blob_id)s
+WHERE owner_id = %(owner)s AND blob_id = %(id)s
 """
 
 
@@ -60,14 +56,14 @@ class Reading:
             await tx.execute(rows.LOCK_BLOB, {"owner": owner_id, "upload_id": upload_id})
             row = await rows.read(tx, owner_id, upload_id)
             blob = row.living_blob()
-            if blob.state in {transitions.PENDING, transitions.COMPLETING} and not row.is_finished_partial:
+            if blob.state in {PENDING, COMPLETING} and not row.is_finished_partial:
                 values = {
                     "owner": owner_id,
-                    "blob_id": row.blob_id,
+                    "id": row.blob_id,
                     "session": self._timing.session,
                     "lease": self._timing.lease,
                 }
-                await tx.batch([(_TAKE, values), (_TOUCH, values)])
+                await tx.batch([upkeep.take(values), (_TOUCH, values)])
                 row = await rows.read(tx, owner_id, upload_id)
             shown = await rows.show(tx, row, with_parts=True)
             await failpoints.hit(BEFORE_ACQUIRE)

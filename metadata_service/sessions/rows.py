@@ -14,9 +14,9 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from metadata_service.blobs import transitions
 from metadata_service.blobs.rows import COLUMNS as BLOB_COLUMNS
 from metadata_service.blobs.rows import BlobRow
+from metadata_service.blobs.states import ABORTING, COMMITTED, DELETING, GONE, PENDING
 from metadata_service.db.database import Row, Transaction
 from metadata_service.db.timestamps import to_proto
 from metadata_service.files.creation import committed_file
@@ -55,8 +55,8 @@ WHERE owner_id = %(owner)s AND blob_id = %(blob_id)s ORDER BY number
 """
 # Whoever changes both locks the blob first, as T4 does.
 LOCK_BLOB: Final = """
-SELECT 1 FROM blobs JOIN upload_sessions AS session ON session.owner_id = blobs.owner_id AND session.blob_id
-    = blobs.id
+SELECT 1 FROM blobs
+JOIN upload_sessions AS session ON session.owner_id = blobs.owner_id AND session.blob_id = blobs.id
 WHERE session.owner_id = %(owner)s AND session.upload_id = %(upload_id)s FOR UPDATE OF blobs
 """
 
@@ -103,14 +103,14 @@ class SessionRow:
         if self.ended == LOST:
             raise lost()
         blob = self.blob
-        over = blob is None or blob.state in {transitions.ABORTING, transitions.GONE, transitions.DELETING}
+        over = blob is None or blob.state in {ABORTING, GONE, DELETING}
         if (
             over
             and self.kind != SESSION_KIND_PARTIAL
             and (self.finished_at is not None or (blob and blob.file_id))
         ):
             raise not_found()  # its file was deleted
-        idle = blob is not None and (blob.state == transitions.PENDING or self.is_finished_partial)
+        idle = blob is not None and (blob.state == PENDING or self.is_finished_partial)
         if self.expired and (over or idle):
             raise UploadExpired("This upload lay still for too long and was removed; start it again.")
         if over or blob is None:
@@ -156,10 +156,10 @@ async def read(tx: Transaction, owner_id: str, upload_id: str) -> SessionRow:
 async def show(tx: Transaction, row: SessionRow, *, with_parts: bool = False) -> Session:
     """The session with its file or its parts. Raises as `living_blob`."""
     blob = row.living_blob()
-    if blob.state == transitions.COMMITTED:
+    if blob.state == COMMITTED:
         return row.to_proto(file=await committed_file(tx, blob))
     parts: list[Part] = []
-    if with_parts and blob.state == transitions.PENDING:
+    if with_parts and blob.state == PENDING:
         found = await tx.fetch(_PARTS, {"owner": row.owner_id, "blob_id": row.blob_id})
         parts = [Part(number=n, etag=etag, size_bytes=size, crc32c=crc) for n, etag, size, crc in found]
     return row.to_proto(parts)

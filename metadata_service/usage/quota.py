@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from metadata_service.blobs.states import OPEN
 from metadata_service.config import Limits
 from metadata_service.db.database import Row, Statement, Transaction
 from strongroom.errors import FileCountExceeded, QuotaExceeded
@@ -33,7 +34,7 @@ _LOCK: Final = f"SELECT pg_advisory_xact_lock(hashtextextended(%(owner)s, {_LOCK
 
 _LIMITS: Final = "SELECT limit_bytes, limit_files FROM quotas WHERE owner_id = %(owner)s"
 
-_SUMS: Final = """
+_SUMS: Final = f"""
 SELECT used.bytes, used.files, reserved.bytes, reserved.files
 FROM (
     SELECT coalesce(sum(used_bytes), 0)::bigint AS bytes, coalesce(sum(file_count), 0)::bigint AS files
@@ -41,7 +42,7 @@ FROM (
 ) AS used, (
     SELECT coalesce(sum(reserved_bytes), 0)::bigint AS bytes,
         coalesce(sum(reserved_files), 0)::bigint AS files
-    FROM blobs WHERE owner_id = %(owner)s AND state IN (1, 2)
+    FROM blobs WHERE owner_id = %(owner)s AND state IN {OPEN}
 ) AS reserved
 """
 
@@ -86,9 +87,8 @@ async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits) -> None:
     if allowed.bytes is None and allowed.files is None:
         return
     await tx.fetch(_LOCK, {"owner": owner_id})
-    sums = await totals(
-        tx, owner_id
-    )  # its snapshot is newer than the lock: it sees what the others committed
+    # Its snapshot is newer than the lock: it sees what the others committed.
+    sums = await totals(tx, owner_id)
     size, files = sums.used_bytes + sums.reserved_bytes, sums.used_files + sums.reserved_files
     if allowed.bytes is not None and size > allowed.bytes:
         raise QuotaExceeded(

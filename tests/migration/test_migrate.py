@@ -75,6 +75,36 @@ def test_down_and_up_again(fresh: Logins) -> None:
     assert migrate(fresh.migration_settings()) == f"schema at revision {HEAD} (was empty)"
 
 
+def test_answers_of_saves_name_the_save(fresh: Logins) -> None:
+    """Those of uploads stay, and so do those of saves that are under way while the schema changes."""
+    migrate(fresh.migration_settings())
+    with connect(fresh.owner) as connection:
+        connection.exec_driver_sql("SET app.scope = 'system'")
+        connection.commit()
+        command.downgrade(alembic_config(connection), "0008")
+        connection.commit()
+    fresh.change(
+        "INSERT INTO projects (owner_id, id, slug, name) VALUES ('ada', gen_random_uuid(), 's', 's')"
+    )
+    fresh.change(
+        "INSERT INTO project_versions (owner_id, project_id, version, save_id, added, changed, removed,"
+        " rolled_back_to, content_sha256)"
+        " SELECT owner_id, id, 1, gen_random_uuid(), 1, 0, 0, 0, '' FROM projects"
+    )
+    saved = "SELECT owner_id, 'saved', '', save_id, '', now() + interval '1 h' FROM project_versions"
+    other = "SELECT 'ada', 'other', '', gen_random_uuid(), NULL, now() + interval '1 h'"
+    for held in (saved, other):
+        fresh.change(
+            "INSERT INTO idempotency_keys (owner_id, request_id, fingerprint, blob_id, reply, expires_at) "
+            + held
+        )
+    migrate(fresh.migration_settings())
+    assert fresh.rows(
+        "SELECT request_id, keys.blob_id IS NULL, keys.save_id = versions.save_id"
+        " FROM idempotency_keys AS keys, project_versions AS versions ORDER BY 1"
+    ) == [("other", False, None), ("saved", True, True)]
+
+
 def test_a_pause_that_stands_as_a_lease_ends_within_a_minute(fresh: Logins) -> None:
     """As an earlier release has left it; the lease of a project's files, which is their save's, stays."""
     migrate(fresh.migration_settings())

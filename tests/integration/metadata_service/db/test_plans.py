@@ -10,6 +10,7 @@ import pytest
 
 from metadata_service import idempotency
 from metadata_service.attempts import cleaning
+from metadata_service.blobs import claims
 from metadata_service.events import outbox
 from metadata_service.projects import endings
 from metadata_service.projects import keys as project_keys
@@ -48,11 +49,11 @@ SEED: Final = (
     "ANALYZE",
 )
 STATEMENTS: Final[dict[str, str]] = {
-    "expire": cleaning._EXPIRE,
-    "claim completing": cleaning._CLAIM_COMPLETING,
-    "claim due": cleaning._CLAIM_DUE,
+    "expire": claims.EXPIRE_SILENT,
+    "claim completing": claims.CLAIM_COMPLETING,
+    "claim due": claims.CLAIM_DUE,
     "ended files": cleaning._ENDED_FILES,
-    "settled keys": cleaning._SETTLED_KEYS,
+    "settled keys": claims.SETTLED_KEYS,
     "forget answers": idempotency._FORGET,
     "forget events": outbox._FORGET,
     "expire partials": housekeeping._EXPIRE_PARTIALS,

@@ -1,0 +1,54 @@
+"""What the cleaner looks for, over all owners, each set in one statement.
+
+A claim raises the epoch and moves the row out of the cleaners' sight for a while (`not_before`).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from metadata_service.blobs.rows import COLUMNS
+from metadata_service.blobs.states import COMPLETING, OPEN, PENDING, TO_CLEAN
+from metadata_service.blobs.transitions import EXPIRE
+
+# The candidates are chosen in a CTE of their own: SKIP LOCKED and LIMIT inside a join could be evaluated
+# twice.
+EXPIRE_SILENT: Final = f"""
+WITH silent AS MATERIALIZED (
+    SELECT owner_id, id FROM blobs WHERE state = {PENDING} AND lease_expires_at <= now() LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+{EXPIRE.of("blobs.owner_id = silent.owner_id AND blobs.id = silent.id", "silent")}
+"""
+CLAIM_COMPLETING: Final = f"""
+WITH silent AS MATERIALIZED (
+    SELECT owner_id, id FROM blobs
+    WHERE state = {COMPLETING} AND lease_expires_at <= now() AND (not_before IS NULL OR not_before <= now())
+    LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
+    not_before = now() + make_interval(secs => %(claim)s)
+FROM silent WHERE blobs.owner_id = silent.owner_id AND blobs.id = silent.id
+RETURNING {COLUMNS}
+"""
+CLAIM_DUE: Final = f"""
+WITH due AS MATERIALIZED (
+    SELECT owner_id, id FROM blobs WHERE state IN {TO_CLEAN} AND not_before <= now()
+    ORDER BY not_before LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
+    not_before = now() + make_interval(secs => %(claim)s)
+FROM due WHERE blobs.owner_id = due.owner_id AND blobs.id = due.id
+RETURNING {COLUMNS}
+"""
+# A branch for each of the two indexes of `key`, which are partial.
+SETTLED_KEYS: Final = f"""
+SELECT key FROM (
+    SELECT key, state FROM blobs WHERE key = ANY(%(keys)s) AND NOT key_shared
+    UNION ALL
+    SELECT key, state FROM blobs WHERE key = ANY(%(keys)s) AND key_shared
+) AS found
+GROUP BY key HAVING bool_and(state NOT IN {OPEN})
+"""

@@ -1,0 +1,127 @@
+"""Changes of a blob that leave its state as it is: multipart upload, lease, who holds it, room."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import UUID
+
+from metadata_service.blobs.rows import BlobRow, Handle
+from metadata_service.blobs.states import COMMITTED, COMPLETING, MULTIPART, OPEN, PENDING, SINGLE, TO_CLEAN
+from metadata_service.blobs.transitions import HELD, ONE, held, superseded
+from metadata_service.config import Timing
+from metadata_service.db.database import Statement, Transaction
+
+_LEASE: Final = "lease_expires_at = now() + make_interval(secs => %(lease)s)"
+_RECORD_MULTIPART: Final = f"""
+UPDATE blobs SET upload_id = %(upload_id)s, kind = {MULTIPART}, {_LEASE}
+WHERE {HELD} AND state = {PENDING} AND kind IN ({SINGLE}, {MULTIPART}) AND upload_id IN ('', %(upload_id)s)
+"""
+_RENEW: Final = f"UPDATE blobs SET {_LEASE} WHERE {HELD} AND state IN {OPEN}"
+
+#: The newest writer of a session shuts the one before it out.
+_TAKE: Final = f"""
+UPDATE blobs SET epoch = epoch + 1, lease_expires_at = now() + make_interval(secs =>
+    CASE WHEN state = {PENDING} THEN %(session)s ELSE %(lease)s END)
+WHERE {ONE} AND state IN {OPEN}
+"""
+_RECORD_PROGRESS: Final = f"""
+UPDATE blobs SET lease_expires_at = now() + make_interval(secs => %(session)s),
+    upload_id = coalesce(%(multipart)s, upload_id),
+    kind = CASE WHEN %(multipart)s::text IS NULL THEN kind ELSE {MULTIPART} END,
+    reserved_bytes = %(reserved)s, content_type = %(content_type)s, spec = %(spec)s
+WHERE {ONE}
+"""
+_TELL_DAMAGE: Final = f"""
+UPDATE blobs SET damage_told_at = now()
+WHERE {ONE} AND state = {COMMITTED}
+    AND (damage_told_at IS NULL OR damage_told_at <= now() - make_interval(secs => %(again)s))
+"""
+# The pause says when the cleaner looks again. Whether a writer lives is the lease's to say, and the owner's
+# own repeat waits for nothing else: in COMPLETING the lease has run out, and stays so.
+_RELEASE: Final = f"""
+UPDATE blobs SET not_before = now() + pause.length
+FROM (
+    SELECT make_interval(secs => least(%(retry)s * 2 ^ least(attempts - 1, 20),
+        CASE WHEN state = {COMPLETING} THEN least(%(roll_forward_max)s, %(retry_max)s)
+            ELSE %(retry_max)s END)) AS length
+    FROM blobs WHERE {HELD}
+) AS pause
+WHERE {HELD} AND (state = {COMPLETING} OR state IN {TO_CLEAN})
+"""
+
+#: Of an attempt in COMPLETING whose writer is dead and whose request has another attempt now: it may still be
+#: rolled forward, but only one of the two can commit, so only one counts.
+_GIVE_ROOM: Final = f"""
+UPDATE blobs SET reserved_bytes = 0, reserved_files = 0
+WHERE {ONE} AND state = {COMPLETING} AND lease_expires_at <= now()
+"""
+_SET_FILE: Final = f"UPDATE blobs SET file_id = %(file_id)s, file_generation = %(generation)s WHERE {ONE}"
+
+
+async def record_multipart(tx: Transaction, handle: Handle, upload_id: str, lease: float) -> None:
+    """T2: the S3 upload id of a PENDING blob, which is multipart from now on (a body of unknown size may
+    turn out larger than a part); also renews the lease. Raises UploadSuperseded.
+    """
+    if await tx.execute(_RECORD_MULTIPART, handle.params(upload_id=upload_id, lease=lease)):
+        return
+    found = await held(tx, handle)
+    if found.state not in {COMPLETING, COMMITTED} or found.upload_id != upload_id:
+        raise superseded()
+
+
+async def renew(tx: Transaction, handle: Handle, lease: float) -> None:
+    """Extend the lease of a PENDING or COMPLETING blob by `lease` seconds from now. Raises UploadSuperseded.
+
+    A lease that ran out may still be renewed while no cleaner has acted on it.
+    """
+    if await tx.execute(_RENEW, handle.params(lease=lease)):
+        return
+    if (await held(tx, handle)).state != COMMITTED:
+        raise superseded()
+
+
+def take(values: Mapping[str, object]) -> Statement:
+    """The newest writer of a session takes its open attempt (`owner`, `id`) at a new epoch, for `session`
+    seconds (COMPLETING: `lease`).
+    """
+    return _TAKE, values
+
+
+def record_progress(values: Mapping[str, object]) -> Statement:
+    """What a session knows by now of its blob, locked by the caller: `multipart` (None: as it was), `spec`,
+    `content_type`, `reserved` bytes; renews its lease to `session` seconds.
+    """
+    return _RECORD_PROGRESS, values
+
+
+async def tell_damage(tx: Transaction, owner_id: str, blob_id: UUID, again: float) -> bool:
+    """Note that the owner hears now of the object's damage; False: it has heard less than `again` seconds
+    ago, or the blob is not COMMITTED.
+    """
+    return bool(await tx.execute(_TELL_DAMAGE, {"owner": owner_id, "id": blob_id, "again": again}))
+
+
+def set_file(blob: BlobRow, file_id: UUID, generation: int) -> Statement:
+    """What a committed blob became, when that is not a new file's first generation."""
+    return _SET_FILE, {"owner": blob.owner_id, "id": blob.id, "file_id": file_id, "generation": generation}
+
+
+async def give_room(tx: Transaction, owner_id: str, blob_id: UUID) -> None:
+    """COMPLETING whose lease has run out: its reservation is free for the attempt that takes its place."""
+    await tx.execute(_GIVE_ROOM, {"owner": owner_id, "id": blob_id})
+
+
+async def release(tx: Transaction, handle: Handle, timing: Timing) -> None:
+    """Give a claim back, due again after `retry` seconds, doubled with each claim, `retry_max` (COMPLETING:
+    `roll_forward_max`) at the most.
+
+    Raises UploadSuperseded.
+    """
+    pauses = {
+        "retry": timing.retry,
+        "retry_max": timing.retry_max,
+        "roll_forward_max": timing.roll_forward_max,
+    }
+    if not await tx.execute(_RELEASE, handle.params(**pauses)):
+        raise superseded()
