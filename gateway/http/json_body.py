@@ -1,4 +1,4 @@
-"""JSON request bodies: bounded, parsed once, checked by a pydantic model of the family's schemas module."""
+"""JSON request bodies: bounded, parsed once, checked by a pydantic model of the family's shapes."""
 
 from __future__ import annotations
 

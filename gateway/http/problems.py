@@ -12,8 +12,9 @@ import math
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
+from gateway.http.problem import Problem
 from gateway.http.reply import Header, Reply, header
 from strongroom.errors import (
     Internal,
@@ -62,7 +63,7 @@ def problem_for_bug(request_id: str) -> Reply:
     return problem_for(Internal(text), request_id)
 
 
-def problem_body(error: StrongroomError, request_id: str) -> dict[str, Any]:
+def problem_body(error: StrongroomError, request_id: str) -> Problem:
     """The members of the problem for ``error``, in reading order. Routes may add members of their own."""
     body = _members(error.http_status, error.reason_name, error.message, request_id)
     if error.metadata:
@@ -74,14 +75,14 @@ def problem_body(error: StrongroomError, request_id: str) -> dict[str, Any]:
     return body
 
 
-def problem_reply(error: StrongroomError, body: Mapping[str, Any]) -> Reply:
+def problem_reply(error: StrongroomError, body: Problem) -> Reply:
     """``body`` with the status and headers of ``error``."""
     headers: list[Header] = [header("content-type", PROBLEM_JSON), header("cache-control", "no-store")]
     headers.extend(_extra_headers(error))
     return Reply(error.http_status, json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"), headers)
 
 
-def _members(status: int, code: str, detail: str, request_id: str) -> dict[str, Any]:
+def _members(status: int, code: str, detail: str, request_id: str) -> Problem:
     return {
         "type": TYPE_PREFIX + code,
         "title": code.replace("_", " ").capitalize(),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Generic, TypeVar
 
 from starlette.types import Receive, Scope, Send
 
 Header = tuple[bytes, bytes]
+Shape = TypeVar("Shape")
 
 JSON: Final = b"application/json"
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
@@ -44,7 +45,15 @@ class Reply:
         await send({"type": "http.response.body", "body": body, "more_body": False})
 
 
-def json_reply(value: Any, status: int = 200, headers: Iterable[Header] = ()) -> Reply:
+class JsonReply(Reply, Generic[Shape]):
+    """JSON text of a ``Shape``. A handler that answers one says so, and its part of the OpenAPI document
+    names the same shape (a test compares).
+    """
+
+    __slots__ = ()
+
+
+def json_reply(value: Shape, status: int = 200, headers: Iterable[Header] = ()) -> JsonReply[Shape]:
     """``value`` as JSON text in UTF-8 (RFC 8259). Half a surrogate pair stays the escape it came as."""
     try:
         body = _ENCODE(value).encode("utf-8")
@@ -53,6 +62,6 @@ def json_reply(value: Any, status: int = 200, headers: Iterable[Header] = ()) ->
     return json_bytes(body, status, headers)
 
 
-def json_bytes(body: bytes, status: int = 200, headers: Iterable[Header] = ()) -> Reply:
+def json_bytes(body: bytes, status: int = 200, headers: Iterable[Header] = ()) -> JsonReply[Any]:
     """JSON text that is ready to send. Never kept by caches: it is about one caller, at one moment."""
-    return Reply(status, body, [(b"content-type", JSON), (b"cache-control", b"no-store"), *headers])
+    return JsonReply(status, body, [(b"content-type", JSON), (b"cache-control", b"no-store"), *headers])

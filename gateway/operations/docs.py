@@ -1,4 +1,4 @@
-"""What the schemas modules describe operations with, and the parts they share."""
+"""How operations are documented: ``DOCS`` of each family, and the parts that they share."""
 
 from __future__ import annotations
 
@@ -28,10 +28,12 @@ ALWAYS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """One good answer. ``content``: media type → model, or a schema; ``headers``: those worth knowing."""
+    """One good answer. ``content``: media type → shape (a TypedDict), or a schema; ``headers``: those worth
+    knowing.
+    """
 
     text: str
-    content: Mapping[str, type[BaseModel] | Schema] = field(default_factory=dict)
+    content: Mapping[str, type | Schema] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, made from the operations and their schemas modules when it is first asked for."""
+"""The OpenAPI 3.1 document, made of operations, shapes and ``DOCS`` when it is first asked for."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any, Final
 
-from pydantic import BaseModel
-from pydantic.json_schema import JsonSchemaMode, models_json_schema
+from pydantic import TypeAdapter
+from pydantic.json_schema import JsonSchemaMode
 
+from gateway.http.problem import Problem
 from gateway.http.problems import PROBLEM_JSON
 from gateway.operations.docs import ALWAYS, Doc, Success
-from gateway.operations.problem import Problem
 from gateway.operations.routing import Operation
 from strongroom.errors import REASONS
 
@@ -53,7 +53,7 @@ def build_document(operations: Iterable[Operation]) -> dict[str, Any]:
     return {
         "openapi": OPENAPI_VERSION,
         "info": {"title": "Strongroom", "version": _version(), "description": _INTRODUCTION},
-        "tags": [_tag(_schemas(family)) for family in families],
+        "tags": [_tag(_docs(family)) for family in families],
         "paths": dict(paths),
         "components": {
             "schemas": _models([doc_of(operation) for operation in shown]),
@@ -63,15 +63,15 @@ def build_document(operations: Iterable[Operation]) -> dict[str, Any]:
 
 
 def doc_of(operation: Operation) -> Doc:
-    """What the family's schemas module says about an operation."""
-    found: Doc = _schemas(operation.family).DOCS[operation.name]
+    """What the family's ``DOCS`` say about an operation."""
+    found: Doc = _docs(operation.family).DOCS[operation.name]
     return found
 
 
 def _operation(operation: Operation, doc: Doc) -> dict[str, Any]:
     found: dict[str, Any] = {
         "operationId": operation.name,
-        "tags": [_schemas(operation.family).TITLE],
+        "tags": [_docs(operation.family).TITLE],
         "summary": doc.summary,
         "security": [] if operation.public else [{"bearer": []}],
         "responses": {
@@ -103,7 +103,7 @@ def _success(success: Success) -> dict[str, Any]:
     return found
 
 
-def _schema(shape: type[BaseModel] | Mapping[str, Any]) -> Mapping[str, Any]:
+def _schema(shape: type | Mapping[str, Any]) -> Mapping[str, Any]:
     return {"$ref": _REFERENCE.format(model=shape.__name__)} if isinstance(shape, type) else shape
 
 
@@ -126,7 +126,7 @@ def _errors(operation: Operation, doc: Doc) -> Iterator[tuple[int, dict[str, Any
 def _models(docs: Sequence[Doc]) -> Mapping[str, Any]:
     """The schemas of all models that answers and bodies refer to."""
     shapes = [shape for doc in docs for success in doc.success.values() for shape in success.content.values()]
-    models: dict[type[BaseModel], None] = {Problem: None}
+    models: dict[type, None] = {Problem: None}
     models |= {shape: None for shape in shapes if isinstance(shape, type)}
     bodies = list({doc.body: None for doc in docs if isinstance(doc.body, type)})
     found = _definitions(
@@ -137,8 +137,11 @@ def _models(docs: Sequence[Doc]) -> Mapping[str, Any]:
     return found
 
 
-def _definitions(models: Sequence[tuple[type[BaseModel], JsonSchemaMode]]) -> dict[str, Any]:
-    _, definitions = models_json_schema(models, ref_template=_REFERENCE)
+def _definitions(models: Sequence[tuple[type, JsonSchemaMode]]) -> dict[str, Any]:
+    inputs: list[tuple[type, JsonSchemaMode, TypeAdapter[Any]]] = [
+        (model, mode, TypeAdapter(model)) for model, mode in models
+    ]
+    _, definitions = TypeAdapter.json_schemas(inputs, ref_template=_REFERENCE)
     found: dict[str, Any] = definitions["$defs"]
     return found
 
@@ -161,11 +164,11 @@ def _statuses() -> Mapping[str, int]:
     return {kind("").reason_name: kind.http_status for kind in REASONS.values()}
 
 
-def _tag(schemas: ModuleType) -> dict[str, str]:
-    return {"name": schemas.TITLE, "description": schemas.TEXT}
+def _tag(docs: ModuleType) -> dict[str, str]:
+    return {"name": docs.TITLE, "description": docs.TEXT}
 
 
-def _schemas(family: str) -> ModuleType:
+def _docs(family: str) -> ModuleType:
     return import_module(f"gateway.families.{family}.docs")
 
 

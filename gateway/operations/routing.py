@@ -33,7 +33,7 @@ _PARAMETER: Final = re.compile(r"\{(?P<name>[a-z_]+)(?P<kind>:path)?\}")
 class Operation:
     """One method of one path.
 
-    ``family``: name of the routes module and of the schemas module that documents it, under ``name``.
+    ``family``: its folder in ``gateway.families``, where ``DOCS`` documents it under ``name``.
     ``public``: no token is asked for. ``hidden``: not in the OpenAPI document. ``scripts``: pages may run
     what it answers.
     """

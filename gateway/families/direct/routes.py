@@ -9,11 +9,20 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from gateway.families.direct.docs import CompleteBody, DirectBody, PartsBody, WholeChecksums
+from gateway.families.direct.shapes import (
+    CompleteBody,
+    CompletedUpload,
+    DirectBody,
+    DirectUpload,
+    PartsBody,
+    StoredFile,
+    UploadState,
+    WholeChecksums,
+)
 from gateway.families.targets import upload_target, visibility_of
 from gateway.http.idempotency import idempotency_key
 from gateway.http.json_body import read_json
-from gateway.http.reply import Reply, header, json_reply
+from gateway.http.reply import JsonReply, Reply, header, json_reply
 from gateway.http.timestamps import rfc3339
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -42,7 +51,7 @@ routes = Routes("direct")
 
 
 @routes.add("POST", ALL)
-async def create_direct_upload(call: Call) -> Reply:
+async def create_direct_upload(call: Call) -> JsonReply[DirectUpload]:
     """Begin: where each part goes."""
     body = await read_json(call, DirectBody)
     target = _fields(body.target)
@@ -68,7 +77,7 @@ async def create_direct_upload(call: Call) -> Reply:
 
 
 @routes.add("POST", ONE + "/parts")
-async def sign_direct_parts(call: Call) -> Reply:
+async def sign_direct_parts(call: Call) -> JsonReply[DirectUpload]:
     """URLs of more parts, or new ones of the same."""
     call.user_id()
     upload_id = _upload_id(call)
@@ -84,7 +93,7 @@ async def sign_direct_parts(call: Call) -> Reply:
 
 
 @routes.add("POST", ONE + "/complete")
-async def complete_direct_upload(call: Call) -> Reply:
+async def complete_direct_upload(call: Call) -> JsonReply[CompletedUpload]:
     """Check with S3, and make the file visible."""
     call.user_id()
     upload_id = _upload_id(call)
@@ -96,7 +105,7 @@ async def complete_direct_upload(call: Call) -> Reply:
 
 
 @routes.add("GET", ONE)
-async def get_upload(call: Call) -> Reply:
+async def get_upload(call: Call) -> JsonReply[UploadState]:
     """How far an upload is, through whichever door it was begun."""
     call.user_id()
     request = GetUploadRequest(upload_id=_upload_id(call))
@@ -177,7 +186,7 @@ def _decoded(field: str, algorithm: str, text: str) -> bytes:
     return value
 
 
-def _shown(response: SignUploadResponse) -> dict[str, Any]:
+def _shown(response: SignUploadResponse) -> DirectUpload:
     return {
         "upload_id": response.upload_id,
         "part_size": response.part_size_bytes,
@@ -199,7 +208,7 @@ def _shown(response: SignUploadResponse) -> dict[str, Any]:
     }
 
 
-async def _file(call: Call, file: File) -> dict[str, Any]:
+async def _file(call: Call, file: File) -> StoredFile:
     return {
         "id": file.id,
         "key": file.key,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.config import JsonDict
-
+from gateway.families.event_media.shapes import (
+    EXAMPLE_EVENT,
+    EXAMPLE_MEDIA,
+    Media,
+    MediaEdit,
+    MediaList,
+    ProfilePicture,
+    TempFile,
+)
 from gateway.operations.docs import (
     BINARY,
     CHECKSUM_HEADERS,
@@ -24,95 +28,17 @@ from gateway.operations.docs import (
 )
 
 TITLE = "Event media"
+
 TEXT = "Photos, videos and documents of events; the user's profile picture; files that go away by themselves."
+
 JSON = "application/json"
-EXAMPLE_EVENT = "0b7c2d1e-7f0f-4a8e-9a43-3f7f0f1f9b11"
-EXAMPLE_MEDIA = "9f3b6d58-2b5b-4a06-8a7e-1f4c8c1d2e3f"
-EXAMPLE: JsonDict = {
-    "id": EXAMPLE_MEDIA,
-    "event_id": EXAMPLE_EVENT,
-    "title": "First dance",
-    "description": None,
-    "file_url": "https://bucket.s3.eu-central-1.amazonaws.com/events/…?X-Amz-Signature=…",
-    "s3_key": f"events/{EXAMPLE_EVENT}/media/2026/01/02/030405_123456.jpg",
-    "file_type": "image/jpeg",
-    "file_size": 48213,
-    "tags": ["dance", "evening"],
-    "created_at": "2026-01-02T03:04:05.123456Z",
-    "updated_at": "2026-01-02T03:04:05.123456Z",
-}
-Title = Annotated[str, Field(max_length=255)]
-Description = Annotated[str, Field(max_length=4096)]
-Tag = Annotated[str, Field(min_length=1, max_length=64)]
-
-
-class Media(BaseModel):
-    """A medium of an event."""
-
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
-
-    id: str
-    event_id: str
-    title: str | None
-    description: str | None
-    file_url: str | None = Field(description="Signed, good for an hour; permanent for public files.")
-    s3_key: str
-    file_type: str
-    file_size: int = Field(description="Bytes.")
-    tags: list[str]
-    created_at: str
-    updated_at: str
-
-
-class MediaList(BaseModel):
-    """A page, newest first."""
-
-    items: list[Media]
-    total: int = Field(description="How many match in all, exact.")
-    skip: int
-    limit: int
-    next_page_token: str | None
-
-
-class MediaEdit(BaseModel):
-    """What is to change; what is left out stays as it is."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"title": "First dance", "tags": ["dance"]}})
-
-    title: Title | None = None
-    description: Description | None = None
-    tags: Annotated[list[Tag], Field(max_length=32)] | None = None
-
-
-class ProfilePicture(BaseModel):
-    """The user's picture."""
-
-    id: str
-    user_id: str
-    file_url: str | None
-    s3_key: str
-    file_type: str
-    file_size: int = Field(description="Bytes.")
-    created_at: str
-    updated_at: str
-
-
-class TempFile(BaseModel):
-    """A file that goes away by itself."""
-
-    id: str
-    key: str
-    url: str | None
-    size: int = Field(description="Bytes.")
-    content_type: str
-    filename: str
-    created_at: str
-    expires_at: str
-
 
 UUID = {"type": "string", "format": "uuid"}
+
 EVENT = in_path("event_id", "The event.", UUID, EXAMPLE_EVENT)
+
 MEDIUM = in_path("media_id", "The medium.", UUID, EXAMPLE_MEDIA)
+
 STORE_ERRORS = (
     "UPLOAD_INCOMPLETE",
     "SIZE_LIMIT_EXCEEDED",
@@ -129,6 +55,7 @@ STORE_ERRORS = (
     "OBJECT_STORE_UNAVAILABLE",
     "OBJECT_STORE_THROTTLED",
 )
+
 READ_ERRORS = (
     "FILE_NOT_FOUND",
     "PRECONDITION_FAILED",
@@ -136,11 +63,13 @@ READ_ERRORS = (
     "OBJECT_LOST",
     "OBJECT_STORE_UNAVAILABLE",
 )
+
 BYTES = {
     200: Success("The bytes", {"*/*": BINARY}, FILE_HEADERS),
     206: Success("The range asked for", {"*/*": BINARY}, FILE_HEADERS),
     304: Success("Not modified"),
 }
+
 FILE = {**BINARY, "description": "The file, with its name and type."}
 
 DOCS = {

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from google.protobuf.duration_pb2 import Duration
 
-from gateway.families.event_media.docs import MediaEdit
+from gateway.families.event_media.shapes import Media, MediaEdit, MediaList, ProfilePicture, TempFile
 from gateway.http import fields
 from gateway.http.conditional import matches
 from gateway.http.json_body import read_json
-from gateway.http.reply import Header, Reply, header, json_reply
+from gateway.http.reply import Header, JsonReply, Reply, header, json_reply
 from gateway.http.timestamps import rfc3339
 from gateway.http.uuids import path_id, path_uuid
 from gateway.operations.routing import Routes
@@ -115,14 +115,14 @@ class TempForm:
 
 
 @routes.add("POST", MEDIA)
-async def create_event_media(call: Call) -> Reply:
+async def create_event_media(call: Call) -> JsonReply[Media]:
     """Store one medium of an event."""
     stored = await receive_upload(call, MediaForm(path_uuid(call, "event_id")))
     return _shown(stored.file, await url_of_stored(call, stored), 201)
 
 
 @routes.add("GET", MEDIA)
-async def list_event_media(call: Call) -> Reply:
+async def list_event_media(call: Call) -> JsonReply[MediaList]:
     """A page of an event's media, newest first."""
     skip = fields.skipped(call, "skip")
     limit = fields.integer(call, "limit", default=100, minimum=1, maximum=MAX_PAGE, clamp=True)
@@ -149,13 +149,13 @@ async def list_event_media(call: Call) -> Reply:
 
 
 @routes.add("GET", ONE)
-async def get_event_media(call: Call) -> Reply:
+async def get_event_media(call: Call) -> JsonReply[Media]:
     """One medium."""
     return await _media_reply(call, await _media(call))
 
 
 @routes.add("PATCH", ONE)
-async def update_event_media(call: Call) -> Reply:
+async def update_event_media(call: Call) -> JsonReply[Media]:
     """Edit title, description and tags; with ``If-Match`` only the medium that was seen."""
     event_id, media_id = path_uuid(call, "event_id"), path_id(call, "media_id")
     edit = await read_json(call, MediaEdit)
@@ -201,7 +201,7 @@ async def delete_event_media(call: Call) -> Reply:
 
 
 @routes.add("PUT", PICTURE)
-async def put_profile_picture(call: Call) -> Reply:
+async def put_profile_picture(call: Call) -> JsonReply[ProfilePicture]:
     """Store or replace the caller's picture in one step."""
     stored = await receive_upload(call, PictureForm())
     file = stored.file
@@ -235,7 +235,7 @@ async def delete_profile_picture(call: Call) -> Reply:
 
 
 @routes.add("POST", "/api/v1/temp")
-async def create_temp_file(call: Call) -> Reply:
+async def create_temp_file(call: Call) -> JsonReply[TempFile]:
     """Store a file that goes away by itself."""
     stored = await receive_upload(call, TempForm())
     file = stored.file
@@ -254,7 +254,7 @@ async def create_temp_file(call: Call) -> Reply:
     )
 
 
-def show(file: File, url: str | None) -> dict[str, Any]:
+def show(file: File, url: str | None) -> Media:
     """A medium as the clients know it."""
     details = file.event_media_details
     return {
@@ -277,11 +277,11 @@ def _revision(file: File) -> str:
     return f"{file.id}-{file.generation}"
 
 
-async def _media_reply(call: Call, file: File) -> Reply:
+async def _media_reply(call: Call, file: File) -> JsonReply[Media]:
     return _shown(file, (await urls_of(call, [file])).get(file.id))
 
 
-def _shown(file: File, url: str | None, status: int = 200) -> Reply:
+def _shown(file: File, url: str | None, status: int = 200) -> JsonReply[Media]:
     headers: list[Header] = [header("etag", f'"{_revision(file)}"')]
     return json_reply(show(file, url), status, headers)
 

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.config import JsonDict
-
+from gateway.families.files.shapes import (
+    EXAMPLE_KEY,
+    FileDeleted,
+    FileExists,
+    FileList,
+    FileMetadata,
+    FileUrl,
+    UploadedFile,
+)
 from gateway.operations.docs import (
     BINARY,
     CHECKSUM_HEADERS,
@@ -22,127 +28,14 @@ from gateway.operations.docs import (
 )
 
 TITLE = "Files"
+
 TEXT = (
     "Plain files under `uploads/`, `documents/` and `audio/`. A `{key}` holds slashes; send them plain or as"
     " `%2F`. A key that itself ends in `/url`, `/metadata` or `/exists` must have that last slash written as"
     " `%2F`."
 )
+
 JSON = "application/json"
-EXAMPLE_KEY = "uploads/alice/7e57d004-2b97-4e7a-b45f-5387367791cd.png"
-EXAMPLE_METADATA: JsonDict = {
-    "user_id": "alice",
-    "original_filename": "cat.png",
-    "content_type": "image/png",
-    "upload_timestamp": "2026-01-02T03:04:05.123456Z",
-}
-EXAMPLE_ETAG = "9a0364b9e99bb480dd25e1f0284c8555"
-EXAMPLE_TIME = "2026-01-02T03:04:05.123456Z"
-
-
-class UploadedFile(BaseModel):
-    """A file that was stored."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "key": EXAMPLE_KEY,
-                "url": "https://bucket.s3.eu-central-1.amazonaws.com/" + EXAMPLE_KEY + "?X-Amz-Signature=…",
-                "size": 48213,
-                "content_type": "image/png",
-                "etag": EXAMPLE_ETAG,
-                "metadata": EXAMPLE_METADATA,
-            }
-        }
-    )
-
-    key: str = Field(description="Names the file from now on.")
-    url: str | None = Field(description="Reads the file straight from the store; good for an hour.")
-    size: int = Field(description="Bytes.")
-    content_type: str
-    etag: str = Field(description="Entity tag, without quotes.")
-    metadata: dict[str, str] = Field(
-        description="user_id, original_filename, content_type, upload_timestamp, and class_id for audio."
-    )
-
-
-class ListedFile(BaseModel):
-    """One line of a list."""
-
-    key: str
-    size: int = Field(description="Bytes.")
-    content_type: str
-    etag: str
-    last_modified: str = Field(description="RFC 3339, UTC.")
-
-
-class FileList(BaseModel):
-    """A page in key order."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "files": [
-                    {
-                        "key": EXAMPLE_KEY,
-                        "size": 48213,
-                        "content_type": "image/png",
-                        "etag": EXAMPLE_ETAG,
-                        "last_modified": EXAMPLE_TIME,
-                    }
-                ],
-                "is_truncated": True,
-                "next_continuation_token": "Zm9v",
-                "next_page_token": "Zm9v",
-            }
-        }
-    )
-
-    files: list[ListedFile]
-    is_truncated: bool = Field(description="Whether more follow.")
-    next_continuation_token: str | None = Field(description="For the next page; null on the last one.")
-    next_page_token: str | None = Field(description="The same.")
-
-
-class FileUrl(BaseModel):
-    """A URL for reading."""
-
-    key: str = Field(examples=[EXAMPLE_KEY])
-    url: str = Field(examples=["https://bucket.s3.eu-central-1.amazonaws.com/…?X-Amz-Signature=…"])
-    expires_in: int | None = Field(description="Seconds; null: it never ends.", examples=[3600])
-
-
-class FileMetadata(ListedFile):
-    """What is known about a file."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "key": EXAMPLE_KEY,
-                "size": 48213,
-                "content_type": "image/png",
-                "etag": EXAMPLE_ETAG,
-                "last_modified": EXAMPLE_TIME,
-                "metadata": EXAMPLE_METADATA,
-            }
-        }
-    )
-
-    metadata: dict[str, str]
-
-
-class FileExists(BaseModel):
-    """Whether the caller has such a file."""
-
-    key: str = Field(examples=[EXAMPLE_KEY])
-    exists: bool
-
-
-class FileDeleted(BaseModel):
-    """The file is invisible now."""
-
-    key: str = Field(examples=[EXAMPLE_KEY])
-    deleted: bool = Field(examples=[True])
-
 
 KEY = in_path("key", "The file's key.", {"type": "string", "minLength": 1, "maxLength": 1024}, EXAMPLE_KEY)
 

@@ -6,9 +6,17 @@ from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring
 from typing import ClassVar, Final
 
+from gateway.families.files.shapes import (
+    FileDeleted,
+    FileExists,
+    FileList,
+    FileMetadata,
+    FileUrl,
+    UploadedFile,
+)
 from gateway.http import fields
 from gateway.http.conditional import matches
-from gateway.http.reply import Reply, json_bytes, json_reply
+from gateway.http.reply import JsonReply, Reply, json_bytes, json_reply
 from gateway.http.timestamps import rfc3339
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -73,11 +81,11 @@ class FileForm:
 
 
 @routes.add("POST", PREFIX + "/upload")
-async def upload(call: Call) -> Reply:
+async def upload(call: Call) -> JsonReply[UploadedFile]:
     """Store one file."""
     stored = await receive_upload(call, FileForm())
     file = stored.file
-    body = {
+    body: UploadedFile = {
         "key": file.key,
         "url": await url_of_stored(call, stored),
         "size": file.size_bytes,
@@ -90,7 +98,7 @@ async def upload(call: Call) -> Reply:
 
 
 @routes.add("GET", PREFIX + "/files")
-async def list_files(call: Call) -> Reply:
+async def list_files(call: Call) -> JsonReply[FileList]:
     """A page of the caller's files in key order."""
     size = fields.integer(call, "max_keys", default=100, minimum=0, maximum=MAX_KEYS, clamp=True)
     request = ListFilesRequest(
@@ -107,7 +115,7 @@ async def list_files(call: Call) -> Reply:
 
 
 @routes.add("GET", KEY + "/url")
-async def file_url(call: Call) -> Reply:
+async def file_url(call: Call) -> JsonReply[FileUrl]:
     """A URL that reads the file straight from the store."""
     seconds = fields.integer(call, "expires_in", default=3600, minimum=1, maximum=MAX_URL_SECONDS)
     key = call.path["key"]
@@ -117,7 +125,7 @@ async def file_url(call: Call) -> Reply:
 
 
 @routes.add("GET", KEY + "/metadata")
-async def file_metadata(call: Call) -> Reply:
+async def file_metadata(call: Call) -> JsonReply[FileMetadata]:
     """What is known about the file."""
     file = await _file(call)
     return json_reply(
@@ -133,7 +141,7 @@ async def file_metadata(call: Call) -> Reply:
 
 
 @routes.add("GET", KEY + "/exists")
-async def file_exists(call: Call) -> Reply:
+async def file_exists(call: Call) -> JsonReply[FileExists]:
     """Whether the caller has such a file; 200 both ways."""
     try:
         await _file(call)
@@ -149,7 +157,7 @@ async def file_content(call: Call) -> Reply:
 
 
 @routes.add("DELETE", KEY)
-async def delete_file(call: Call) -> Reply:
+async def delete_file(call: Call) -> JsonReply[FileDeleted]:
     """Delete the file; with ``If-Match`` only if it still has that entity tag."""
     key = call.path["key"]
     request = DeleteFileRequest(key=key, user_id=call.user_id())

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.config import JsonDict
-
+from gateway.families.generations.shapes import (
+    EXAMPLE_ID,
+    BatchBody,
+    BatchResults,
+    Done,
+    GenerationBody,
+    GenerationList,
+    GenerationStats,
+    ImportedGeneration,
+    OneGeneration,
+    SavedGeneration,
+    SignedUrl,
+)
 from gateway.operations.docs import (
     BINARY,
     CHECKSUM_HEADERS,
@@ -23,179 +31,18 @@ from gateway.operations.docs import (
 )
 
 TITLE = "Generations"
+
 TEXT = (
     "Generated images and videos. Their bytes sit at a provider's URL that will expire, and are pulled into"
     " the bucket; or the caller sends them itself."
 )
+
 JSON = "application/json"
-GenerationKind = Literal["text-to-image", "text-to-video", "image-to-image", "image-to-video"]
-EXAMPLE_ID = "3f0c6f3e-52c5-4d3c-8f43-6f5f6f9ad2f5"
-EXAMPLE: JsonDict = {
-    "id": EXAMPLE_ID,
-    "user_id": "alice",
-    "generation_type": "text-to-image",
-    "s3_key": "alice/text-to-image/2026-01-02-7e57d004-2b97-4e7a-b45f-5387367791cd.png",
-    "s3_url": "https://bucket.s3.eu-central-1.amazonaws.com/alice/text-to-image/…?X-Amz-Signature=…",
-    "prompt": "a red fox in the snow",
-    "settings": {"seed": 7, "steps": 30},
-    "file_size": 48213,
-    "content_type": "image/png",
-    "created_at": "2026-01-02T03:04:05.123456Z",
-    "updated_at": "2026-01-02T03:04:05.123456Z",
-    "url": "https://bucket.s3.eu-central-1.amazonaws.com/alice/text-to-image/…?X-Amz-Signature=…",
-    "s3Key": "alice/text-to-image/2026-01-02-7e57d004-2b97-4e7a-b45f-5387367791cd.png",
-    "createdAt": "2026-01-02T03:04:05.123456Z",
-}
-
-EXAMPLE_BODY: JsonDict = {
-    "url": "https://provider.example/result.png",
-    "type": "text-to-image",
-    "prompt": "a red fox in the snow",
-    "settings": {"seed": 7},
-}
-EXAMPLE_BODY_2: JsonDict = {"url": "https://provider.example/walk.mp4", "type": "text-to-video"}
-
-
-class GenerationBody(BaseModel):
-    """A generation to pull from its provider."""
-
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_BODY})
-
-    url: Annotated[str, Field(min_length=1, max_length=8192)]
-    type: GenerationKind
-    prompt: Annotated[str, Field(max_length=32768)] | None = None
-    settings: Any = Field(default=None, description="Any JSON; comes back as it was.")
-    visibility: Literal["private", "public"] = Field(
-        default="private",
-        description="public: with a CDN configured, the file's URL is permanent and needs no signature.",
-    )
-
-
-class BatchBody(BaseModel):
-    """Up to 50 generations to pull side by side."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"items": [EXAMPLE_BODY, EXAMPLE_BODY_2]}})
-
-    items: Annotated[list[GenerationBody], Field(min_length=1, max_length=50)]
-
-
-class Generation(BaseModel):
-    """A generation."""
-
-    model_config = ConfigDict(json_schema_extra={"example": EXAMPLE})
-
-    id: str
-    user_id: str
-    generation_type: GenerationKind
-    s3_key: str
-    s3_url: str | None = Field(description="Signed, good for an hour; permanent for public files.")
-    prompt: str | None
-    settings: Any
-    file_size: int = Field(description="Bytes.")
-    content_type: str
-    created_at: str
-    updated_at: str
-    url: str | None = Field(description="The same as s3_url.")
-    s3Key: str = Field(description="The same as s3_key.")  # noqa: N815 - the clients' name
-    createdAt: str = Field(description="The same as created_at.")  # noqa: N815 - the clients' name
-
-
-class SavedGeneration(BaseModel):
-    """A generation that was saved."""
-
-    success: Literal[True]
-    message: str
-    generation: Generation
-
-
-class ImportedGeneration(SavedGeneration):
-    """A generation that was pulled from a URL."""
-
-    externalUrl: str  # noqa: N815 - the clients' name
-
-
-class BatchResult(BaseModel):
-    """One result of a batch: ``generation``, or ``message`` and ``code``."""
-
-    success: bool
-    generation: Generation | None = None
-    message: str | None = None
-    code: str | None = None
-
-
-class BatchResults(BaseModel):
-    """One result per item, in the order given."""
-
-    success: Literal[True]
-    results: list[BatchResult]
-
-
-class GenerationList(BaseModel):
-    """A page, newest first."""
-
-    success: Literal[True]
-    generations: list[Generation]
-    total: int = Field(description="How many match in all, exact.")
-    limit: int
-    offset: int
-    next_page_token: str | None
-
-
-class OneGeneration(BaseModel):
-    """One generation."""
-
-    success: Literal[True]
-    generation: Generation
-
-
-class TypeStats(BaseModel):
-    """Number and bytes."""
-
-    count: int
-    bytes: int
-
-
-class DayStats(TypeStats):
-    """Number and bytes of one day (UTC)."""
-
-    date: str
-
-
-class Stats(BaseModel):
-    """All of one instant."""
-
-    total: int
-    total_bytes: int
-    by_type: dict[str, TypeStats]
-    by_day: list[DayStats] = Field(description="The last 30 days, oldest first.")
-    estimated_monthly_cost_usd: float
-
-
-class GenerationStats(BaseModel):
-    """Counts and bytes."""
-
-    success: Literal[True]
-    stats: Stats
-
-
-class SignedUrl(BaseModel):
-    """A URL for reading. Permanent ones have no end."""
-
-    success: Literal[True]
-    signedUrl: str  # noqa: N815 - the clients' name
-    expiresIn: int | None  # noqa: N815 - the clients' name
-    expiresAt: str | None  # noqa: N815 - the clients' name
-
-
-class Done(BaseModel):
-    """It is done."""
-
-    success: Literal[True]
-    message: str
-
 
 ID = in_path("id", "The generation's id.", {"type": "string", "format": "uuid"}, EXAMPLE_ID)
+
 TYPE = {"type": "string", "enum": ["text-to-image", "text-to-video", "image-to-image", "image-to-video"]}
+
 STORE_ERRORS = (
     "SIZE_LIMIT_EXCEEDED",
     "QUOTA_EXCEEDED",
@@ -209,6 +56,7 @@ STORE_ERRORS = (
     "OBJECT_STORE_UNAVAILABLE",
     "OBJECT_STORE_THROTTLED",
 )
+
 IMPORT_ERRORS = ("SOURCE_URL_REFUSED", "SOURCE_URL_FAILED", "SIZE_MISMATCH", *STORE_ERRORS)
 
 DOCS = {

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from google.rpc.status_pb2 import Status
 
-from gateway.families.generations.docs import BatchBody, GenerationBody
+from gateway.families.generations.shapes import (
+    BatchBody,
+    BatchResult,
+    BatchResults,
+    Done,
+    Generation,
+    GenerationBody,
+    GenerationKind,
+    GenerationList,
+    GenerationStats,
+    ImportedGeneration,
+    OneGeneration,
+    SavedGeneration,
+    SignedUrl,
+)
 from gateway.http import fields
 from gateway.http.idempotency import idempotency_key
 from gateway.http.json_body import json_field, read_json
 from gateway.http.problems import REST_NAMES
-from gateway.http.reply import Reply, json_reply
+from gateway.http.reply import JsonReply, Reply, json_reply
 from gateway.http.timestamps import rfc3339
 from gateway.http.uuids import path_id
 from gateway.operations.routing import Routes
@@ -33,6 +47,10 @@ from strongroom.errors import from_status_proto
 from strongroom.field_names import with_callers_names
 from strongroom.metadata.v1.file_pb2 import (
     FILE_FAMILY_GENERATION,
+    GENERATION_TYPE_IMAGE_TO_IMAGE,
+    GENERATION_TYPE_IMAGE_TO_VIDEO,
+    GENERATION_TYPE_TEXT_TO_IMAGE,
+    GENERATION_TYPE_TEXT_TO_VIDEO,
     GENERATION_TYPE_UNSPECIFIED,
     File,
     GenerationType,
@@ -49,12 +67,13 @@ from strongroom.storage.v1.download_pb2 import DownloadRequest
 
 PREFIX: Final = "/api/generations"
 ONE: Final = PREFIX + "/{id}"
-TYPES: Final[Mapping[str, GenerationType.ValueType]] = {
-    GenerationType.Name(value).removeprefix("GENERATION_TYPE_").lower().replace("_", "-"): value
-    for value in GenerationType.values()
-    if value
+NAMES: Final[Mapping[GenerationType.ValueType, GenerationKind]] = {
+    GENERATION_TYPE_TEXT_TO_IMAGE: "text-to-image",
+    GENERATION_TYPE_TEXT_TO_VIDEO: "text-to-video",
+    GENERATION_TYPE_IMAGE_TO_IMAGE: "image-to-image",
+    GENERATION_TYPE_IMAGE_TO_VIDEO: "image-to-video",
 }
-NAMES: Final = {value: name for name, value in TYPES.items()}
+TYPES: Final[Mapping[str, GenerationType.ValueType]] = {name: value for value, name in NAMES.items()}
 MAX_PAGE: Final = 100
 MAX_URL_SECONDS: Final = 604_800
 BATCH_BYTES: Final = 8 * 1024 * 1024
@@ -83,7 +102,7 @@ class GenerationForm:
 
 
 @routes.add("POST", PREFIX)
-async def create_generation(call: Call) -> Reply:
+async def create_generation(call: Call) -> JsonReply[ImportedGeneration]:
     """Pull a generation from its provider's URL into the bucket."""
     body = await read_json(call, GenerationBody)
     request = _import_request(call, body)
@@ -94,14 +113,14 @@ async def create_generation(call: Call) -> Reply:
 
 
 @routes.add("POST", PREFIX + "/upload")
-async def upload_generation(call: Call) -> Reply:
+async def upload_generation(call: Call) -> JsonReply[SavedGeneration]:
     """Store a generation that the caller sends itself."""
     stored = await receive_upload(call, GenerationForm())
     return json_reply(_saved(stored.file, await url_of_stored(call, stored)), 201)
 
 
 @routes.add("POST", PREFIX + "/batch")
-async def import_generations(call: Call) -> Reply:
+async def import_generations(call: Call) -> JsonReply[BatchResults]:
     """Pull up to 50 generations side by side; one failure spoils no other."""
     body = await read_json(call, BatchBody, limit=BATCH_BYTES)
     await call.services.limiter.imports(call.principal.subject, len(body.items))
@@ -126,7 +145,7 @@ async def import_generations(call: Call) -> Reply:
 
 
 @routes.add("GET", PREFIX)
-async def list_generations(call: Call) -> Reply:
+async def list_generations(call: Call) -> JsonReply[GenerationList]:
     """A page of the caller's generations, newest first."""
     limit = fields.integer(call, "limit", default=20, minimum=1, maximum=MAX_PAGE, clamp=True)
     offset = fields.skipped(call, "offset")
@@ -153,7 +172,7 @@ async def list_generations(call: Call) -> Reply:
 
 
 @routes.add("GET", PREFIX + "/stats")
-async def generation_stats(call: Call) -> Reply:
+async def generation_stats(call: Call) -> JsonReply[GenerationStats]:
     """Counts and bytes, of one instant."""
     request = GetGenerationStatsRequest(user_id=call.user_id())
     stats = await call.ask(GET_GENERATION_STATS, request)
@@ -177,7 +196,7 @@ async def generation_stats(call: Call) -> Reply:
 
 
 @routes.add("GET", ONE)
-async def get_generation(call: Call) -> Reply:
+async def get_generation(call: Call) -> JsonReply[OneGeneration]:
     """One generation."""
     request = GetGenerationRequest(file_id=path_id(call, "id"), user_id=call.user_id())
     file = (await call.ask(GET_GENERATION, request)).file
@@ -186,7 +205,7 @@ async def get_generation(call: Call) -> Reply:
 
 
 @routes.add("GET", ONE + "/signed-url")
-async def generation_url(call: Call) -> Reply:
+async def generation_url(call: Call) -> JsonReply[SignedUrl]:
     """A URL that reads the generation straight from the store."""
     seconds = fields.integer(call, "expiresIn", default=3600, minimum=1, maximum=MAX_URL_SECONDS)
     response = await sign(call, path_id(call, "id"), seconds, FILE_FAMILY_GENERATION)
@@ -211,7 +230,7 @@ async def generation_content(call: Call) -> Reply:
 
 
 @routes.add("DELETE", ONE)
-async def delete_generation(call: Call) -> Reply:
+async def delete_generation(call: Call) -> JsonReply[Done]:
     """Delete the generation: row and object both go."""
     request = DeleteFileRequest(
         file_id=path_id(call, "id"), user_id=call.user_id(), family=FILE_FAMILY_GENERATION
@@ -220,7 +239,7 @@ async def delete_generation(call: Call) -> Reply:
     return json_reply({"success": True, "message": "The generation was deleted."})
 
 
-def show(file: File, url: str | None) -> dict[str, Any]:
+def show(file: File, url: str | None) -> Generation:
     """A generation as the clients know it, with the camel-case twins of the save routes."""
     details = file.generation_details
     created = rfc3339(file.create_time)
@@ -242,7 +261,7 @@ def show(file: File, url: str | None) -> dict[str, Any]:
     }
 
 
-def _saved(file: File, url: str | None) -> dict[str, Any]:
+def _saved(file: File, url: str | None) -> SavedGeneration:
     return {
         "success": True,
         "message": "The generation was saved.",
@@ -261,6 +280,6 @@ def _import_request(call: Call, body: GenerationBody) -> ImportFromUrlRequest:
     return ImportFromUrlRequest(url=body.url, spec=spec)
 
 
-def _failed(status: Status) -> dict[str, Any]:
+def _failed(status: Status) -> BatchResult:
     error = with_callers_names(from_status_proto(status), REST_NAMES)
     return {"success": False, "message": error.message, "code": error.reason_name}

@@ -2,46 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from pydantic import BaseModel, Field
-
+from gateway.families.notifications.shapes import Notification, Ticket
 from gateway.operations.docs import USER_ID, Doc, Success, query, request_header
 
 TITLE = "Notifications"
+
 TEXT = (
     "What happens to the caller's files, as it happens: server-sent events here, the same as JSON messages"
     " of a WebSocket at `/api/notifications/ws`. Resumable by the last event's id for 24 hours."
 )
-
-
-class Notification(BaseModel):
-    """One event."""
-
-    id: str = Field(description="Position in the user's stream; send the last one to go on behind it.")
-    type: str = Field(
-        description="upload_progress, file_ready, file_updated, file_deleted, file_damaged, import_failed,"
-        " project_saved or project_deleted.",
-        examples=["file_ready"],
-    )
-    subject_id: str = Field(description="The file, upload or project.")
-    data: Any
-    created_at: str
-
-
-class Ticket(BaseModel):
-    """Opens a stream of events for a short while."""
-
-    ticket: str = Field(examples=["gAAAAABl…"])
-    expires_at: str = Field(examples=["2026-01-02T03:05:05Z"])
-    expires_in_seconds: int = Field(examples=[60])
-
 
 TICKET = query(
     "ticket",
     "Of `POST /api/notifications/ticket`: stands for the token where no header can be sent (EventSource).",
     {"type": "string"},
 )
+
 DOCS = {
     "make_ticket": Doc(
         "A ticket for EventSource",

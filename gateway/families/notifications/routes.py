@@ -9,9 +9,10 @@ from typing import Final
 
 from starlette.types import Receive, Scope, Send
 
+from gateway.families.notifications.shapes import Ticket
 from gateway.families.notifications.watch import Watch, show
 from gateway.http.problems import problem_body, problem_reply
-from gateway.http.reply import Reply, header, json_reply
+from gateway.http.reply import JsonReply, Reply, header, json_reply
 from gateway.http.tickets import TICKET_SECONDS
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -39,11 +40,11 @@ async def stream_notifications(call: Call) -> Reply:
 
 
 @routes.add("POST", TICKET_PATH)
-async def make_ticket(call: Call) -> Reply:
+async def make_ticket(call: Call) -> JsonReply[Ticket]:
     """A ticket that opens a page's stream (``gateway.http.tickets``); ``user_id`` goes with the stream."""
     call.user_id()
     ticket, ends = call.services.tickets.make(call.principal.token or "")
-    body = {
+    body: Ticket = {
         "ticket": ticket,
         "expires_at": datetime.fromtimestamp(ends, UTC).isoformat().replace("+00:00", "Z"),
         "expires_in_seconds": TICKET_SECONDS,

@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 import structlog
 from grpc import aio
 
+from gateway.families.notifications.shapes import Notification
 from gateway.http.timestamps import rfc3339
 from gateway.upstream.call import Call
 from gateway.upstream.feeds import Place, Subscription, place_of
@@ -133,7 +134,7 @@ class Watch:
             self._missed.cancel()
 
 
-def show(event: Event) -> dict[str, Any]:
+def show(event: Event) -> Notification:
     """An event as JSON."""
     return {
         "id": event.id,

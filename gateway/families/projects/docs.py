@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
-
+from gateway.families.projects.shapes import (
+    Done,
+    OneProject,
+    PreviewUrl,
+    ProjectList,
+    RollbackBody,
+    SaveBody,
+    Saved,
+    VersionList,
+)
 from gateway.operations.docs import (
     BINARY,
     FILE_HEADERS,
@@ -19,186 +25,28 @@ from gateway.operations.docs import (
 )
 
 TITLE = "Projects"
+
 TEXT = (
     "A project is a tree of files, saved as a whole, many times: each save is a version, and every version"
     " stays readable."
 )
+
 JSON = "application/json"
+
 VERSION = {"type": "integer", "minimum": 1}
 
-
-class TreeFile(BaseModel):
-    """One file of a tree."""
-
-    path: str = Field(description="Relative, with `/`; no `..`, no empty segments.", examples=["src/app.py"])
-    content: str
-    encoding: Literal["utf-8", "base64"] = "utf-8"
-    executable: bool | None = Field(
-        default=None,
-        description="Whether its owner may execute it. In a save, left out: as the newest version has it;"
-        " in an answer, left out: no.",
-    )
-
-
-class SaveBody(BaseModel):
-    """A tree to save. Send name and slug before files."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "name": "My site",
-                "slug": "my-site",
-                "files": [{"path": "index.html", "content": "<h1>Hello</h1>"}],
-            }
-        }
-    )
-
-    name: Annotated[str, Field(max_length=255)]
-    slug: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,127}$")]
-    user_id: str | None = None
-    files: list[TreeFile]
-
-
-class RollbackBody(BaseModel):
-    """Which version's content is to be the newest again."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"version": 1}})
-
-    version: Annotated[int, Field(ge=1, le=2**53, strict=True)]
-    expected_version: Annotated[int, Field(ge=0, le=2**53, strict=True)] | None = None
-
-
-class SavedProject(BaseModel):
-    """What was saved."""
-
-    name: str
-    slug: str
-    user_id: str
-    files_count: int
-    version: int
-
-
-class Saved(BaseModel):
-    """A save's answer."""
-
-    success: Literal[True]
-    message: str
-    project: SavedProject
-
-
-class ListedProject(BaseModel):
-    """A project in a list."""
-
-    name: str
-    slug: str
-    created_date: float = Field(description="Seconds since 1970, UTC.")
-    created_date_formatted: str = Field(description="YYYY-MM-DD HH:MM, UTC.")
-    preview_url: str = Field(
-        description="Shows the newest version in an `<iframe>`, for 15 minutes, without a bearer token."
-    )
-    editor_url: str
-    has_frontend: bool
-    has_backend: bool
-    tech_stack: list[str]
-    file_count: int
-    version: int
-    updated_at: str
-
-
-class ProjectList(BaseModel):
-    """A page, newest change first."""
-
-    success: Literal[True]
-    projects: list[ListedProject]
-    count: int = Field(description="How many there are in all, exact.")
-    next_page_token: str | None
-
-
-class ProjectMetadata(BaseModel):
-    """When, whose."""
-
-    created_date: str
-    updated_date: str
-    user_id: str
-    project_slug: str
-
-
-class ProjectTree(BaseModel):
-    """A version with all its files."""
-
-    name: str
-    slug: str
-    version: int
-    files: list[TreeFile]
-    metadata: ProjectMetadata
-
-
-class OneProject(BaseModel):
-    """One version of a project."""
-
-    success: Literal[True]
-    project: ProjectTree
-
-
-class Version(BaseModel):
-    """One version."""
-
-    version: int
-    created_at: str
-    files_count: int
-    total_bytes: int
-    added: int
-    changed: int
-    removed: int
-    rolled_back_to: int | None
-
-
-class VersionList(BaseModel):
-    """All versions, newest first."""
-
-    success: Literal[True]
-    versions: list[Version]
-
-
-class PreviewUrl(BaseModel):
-    """A URL for an `<iframe>`."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "example": {
-                "success": True,
-                "preview_url": "http://127.0.0.1:8080/api/preview/eyJhbGciOiJIUzI1NiJ9.eyJzbHVnIjoibXktc2l0ZSJ9.c2ln/",
-                "version": 3,
-                "expires_in": 900,
-                "expires_at": "2026-01-02T04:04:05Z",
-            }
-        }
-    )
-
-    success: Literal[True]
-    preview_url: str = Field(
-        description="Relative to the gateway; the start page. Relative links work in it."
-    )
-    version: int
-    expires_in: int = Field(description="Seconds.")
-    expires_at: str
-
-
-class Done(BaseModel):
-    """It is done."""
-
-    success: Literal[True]
-    message: str
-
-
 SLUG = in_path("slug", "The project.", {"type": "string", "maxLength": 128}, "my-site")
+
 PATH = in_path("path", "The file, with its slashes.", {"type": "string", "maxLength": 1024}, "src/app.py")
+
 AT_VERSION = query("version", "The newest one if left out.", VERSION)
+
 EXPECTED = query(
     "expected_version",
     "The version that the caller has seen; 409 if the project has moved on. 0: must not exist.",
     {"type": "integer", "minimum": 0},
 )
+
 SAVE_ERRORS = (
     "PATH_INVALID",
     "PROJECT_LIMIT_EXCEEDED",
@@ -210,7 +58,9 @@ SAVE_ERRORS = (
     "BUCKET_NOT_VERSIONED",
     "OBJECT_STORE_UNAVAILABLE",
 )
+
 FIND_ERRORS = ("PROJECT_NOT_FOUND", "VERSION_NOT_FOUND", "FILE_NOT_FOUND")
+
 LIST = Doc(
     "List projects",
     {200: Success("A page, newest change first", {JSON: ProjectList})},
@@ -221,6 +71,7 @@ LIST = Doc(
         USER_ID,
     ),
 )
+
 BYTES = {
     200: Success("The bytes", {"*/*": BINARY}, FILE_HEADERS),
     206: Success("The range asked for", {"*/*": BINARY}, FILE_HEADERS),

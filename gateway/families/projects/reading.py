@@ -16,7 +16,8 @@ from typing import Any, Final
 from grpc import aio
 from starlette.types import Receive, Scope, Send
 
-from gateway.http.reply import Reply
+from gateway.families.projects.shapes import OneProject, ProjectMetadata, ReadTreeFile
+from gateway.http.reply import JsonReply
 from gateway.http.timestamps import rfc3339
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import LIST_PROJECT_FILES
@@ -32,8 +33,8 @@ AHEAD_BYTES: Final = 512 << 10
 WHOLE_BYTES: Final = 256 << 10
 
 
-class ProjectReply(Reply):
-    """``{success, project: {name, slug, version, files, metadata}}``."""
+class ProjectReply(JsonReply[OneProject]):
+    """A ``OneProject``, whose files are put in one by one."""
 
     def __init__(self, call: Call, project: Project, version: int, files: list[ProjectFile]) -> None:
         super().__init__(200, b"", [(b"content-type", b"application/json"), (b"cache-control", b"no-store")])
@@ -62,7 +63,7 @@ class ProjectReply(Reply):
         async with aclosing(self._contents()) as contents:
             async for file, content in contents:
                 if content is not None:
-                    yield before + _file_json(file, content)
+                    yield before + _dump(_shown(file, content))
                 else:
                     async with aclosing(self._long_file(file)) as pieces:
                         async for piece in pieces:
@@ -74,7 +75,7 @@ class ProjectReply(Reply):
     def _frame(self) -> tuple[str, str]:
         project = self._project
         start = {"name": project.name, "slug": project.slug, "version": self._version}
-        metadata = {
+        metadata: ProjectMetadata = {
             "created_date": rfc3339(project.create_time),
             "updated_date": rfc3339(project.update_time),
             "user_id": project.owner_id,
@@ -127,7 +128,7 @@ class ProjectReply(Reply):
             rpc.cancel()
 
     async def _long_file(self, file: ProjectFile) -> AsyncGenerator[str]:
-        """As ``_file_json``, piece by piece."""
+        """As ``_shown``, piece by piece."""
         coder = _Text() if await self._is_text(file) else _Base64()
         yield f'{{"path":{_dump(file.path)},"content":"'
         async with aclosing(self._messages(file)) as messages:
@@ -201,13 +202,15 @@ async def list_files(call: Call, slug: str, version: int) -> tuple[list[ProjectF
             return files, version
 
 
-def _file_json(file: ProjectFile, content: bytes) -> str:
-    told = {"executable": True} if file.executable else {}
+def _shown(file: ProjectFile, content: bytes) -> ReadTreeFile:
     try:
-        return _dump({"path": file.path, "content": content.decode(), "encoding": "utf-8", **told})
+        shown: ReadTreeFile = {"path": file.path, "content": content.decode(), "encoding": "utf-8"}
     except UnicodeDecodeError:
         text = base64.b64encode(content).decode("ascii")
-        return _dump({"path": file.path, "content": text, "encoding": "base64", **told})
+        shown = {"path": file.path, "content": text, "encoding": "base64"}
+    if file.executable:
+        shown["executable"] = True
+    return shown
 
 
 def _dump(value: Any) -> str:

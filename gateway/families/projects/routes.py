@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from gateway.families.projects.archives import archive_reply
-from gateway.families.projects.docs import RollbackBody
 from gateway.families.projects.previews import page_at, preview_url, sign_previews, urls_of_previews
 from gateway.families.projects.reading import ProjectReply, list_files
 from gateway.families.projects.saving import save_archive, save_tree
+from gateway.families.projects.shapes import (
+    Done,
+    ListedProject,
+    OneProject,
+    PreviewUrl,
+    ProjectList,
+    RollbackBody,
+    Saved,
+    Version,
+    VersionList,
+)
 from gateway.http import fields
 from gateway.http.idempotency import idempotency_key
 from gateway.http.json_body import read_json
-from gateway.http.reply import Reply, json_reply
+from gateway.http.reply import JsonReply, Reply, json_reply
 from gateway.http.timestamps import rfc3339
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -54,7 +64,7 @@ routes = Routes("projects")
 
 
 @routes.add("POST", PREFIX + "/save")
-async def save_project(call: Call) -> Reply:
+async def save_project(call: Call) -> JsonReply[Saved]:
     """Save a tree as the project's next version: all files or none."""
     expected = _optional_version(call, "expected_version", minimum=0)
     response = await save_tree(call, expected)
@@ -62,7 +72,7 @@ async def save_project(call: Call) -> Reply:
 
 
 @routes.add("POST", ONE + "/archive")
-async def save_project_archive(call: Call) -> Reply:
+async def save_project_archive(call: Call) -> JsonReply[Saved]:
     """Save the content of a ZIP as the project's next version."""
     kind = (call.header("content-type") or "").partition(";")[0].strip().lower()
     if kind not in ZIP_TYPES:
@@ -79,19 +89,19 @@ async def save_project_archive(call: Call) -> Reply:
 
 
 @routes.add("GET", PREFIX)
-async def list_projects(call: Call) -> Reply:
+async def list_projects(call: Call) -> JsonReply[ProjectList]:
     """A page of the caller's projects, newest change first."""
     return await _list(call)
 
 
 @routes.add("GET", "/api/project-history")
-async def project_history(call: Call) -> Reply:
+async def project_history(call: Call) -> JsonReply[ProjectList]:
     """The same list, under the name that older clients use."""
     return await _list(call)
 
 
 @routes.add("GET", ONE)
-async def get_project(call: Call) -> Reply:
+async def get_project(call: Call) -> JsonReply[OneProject]:
     """A version of a project with the content of all its files."""
     wanted = _version(call)
     project = await _project(call)
@@ -116,7 +126,7 @@ async def get_project_file(call: Call) -> Reply:
 
 
 @routes.add("GET", ONE + "/versions")
-async def list_project_versions(call: Call) -> Reply:
+async def list_project_versions(call: Call) -> JsonReply[VersionList]:
     """All versions, newest first."""
     versions: list[ProjectVersion] = []
     token = ""
@@ -133,7 +143,7 @@ async def list_project_versions(call: Call) -> Reply:
 
 
 @routes.add("POST", ONE + "/rollback")
-async def rollback_project(call: Call) -> Reply:
+async def rollback_project(call: Call) -> JsonReply[Saved]:
     """Make a new version with the content of an old one."""
     body = await read_json(call, RollbackBody)
     request = RollbackProjectRequest(
@@ -148,7 +158,7 @@ async def rollback_project(call: Call) -> Reply:
 
 
 @routes.add("DELETE", ONE)
-async def delete_project(call: Call) -> Reply:
+async def delete_project(call: Call) -> JsonReply[Done]:
     """Delete the project: every version's objects go."""
     request = DeleteProjectRequest(slug=call.path["slug"], user_id=call.user_id())
     await call.ask(DELETE_PROJECT, request)
@@ -156,7 +166,7 @@ async def delete_project(call: Call) -> Reply:
 
 
 @routes.add("GET", ONE + "/preview-url")
-async def project_preview_url(call: Call) -> Reply:
+async def project_preview_url(call: Call) -> JsonReply[PreviewUrl]:
     """A URL that shows a version of the project in a browser, without a bearer token."""
     slug = call.path["slug"]
     seconds = 0  # as long as a page may use its own address
@@ -200,7 +210,7 @@ async def _preview(call: Call, path: str) -> Reply:
     return await file_reply(call, Wanted(request, preview=True))
 
 
-async def _list(call: Call) -> Reply:
+async def _list(call: Call) -> JsonReply[ProjectList]:
     limit = fields.integer(call, "limit", default=20, minimum=1, maximum=MAX_PAGE, clamp=True)
     request = ListProjectsRequest(
         page_size=limit, page_token=call.query("page_token") or "", user_id=call.user_id()
@@ -235,7 +245,7 @@ def _optional_version(call: Call, name: str, *, minimum: int) -> int | None:
     return fields.integer(call, name, default=0, minimum=minimum, maximum=MAX_VERSION)
 
 
-def _saved(project: Project, version: ProjectVersion, message: str = "") -> dict[str, Any]:
+def _saved(project: Project, version: ProjectVersion, message: str = "") -> Saved:
     return {
         "success": True,
         "message": message or f"Saved as version {version.version}.",
@@ -249,7 +259,7 @@ def _saved(project: Project, version: ProjectVersion, message: str = "") -> dict
     }
 
 
-def _show(project: Project, preview: str) -> dict[str, Any]:
+def _show(project: Project, preview: str) -> ListedProject:
     """A project as lists show it."""
     created = project.create_time
     return {
@@ -268,7 +278,7 @@ def _show(project: Project, preview: str) -> dict[str, Any]:
     }
 
 
-def _show_version(version: ProjectVersion) -> dict[str, Any]:
+def _show_version(version: ProjectVersion) -> Version:
     return {
         "version": version.version,
         "created_at": rfc3339(version.create_time),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from gateway.families.system.shapes import Health, NotReady, Ready
 from gateway.http.problems import problem_body, problem_reply
-from gateway.http.reply import Reply, header, json_reply
+from gateway.http.reply import JsonReply, Reply, header, json_reply
 from gateway.metrics import CONTENT_TYPE
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -14,13 +15,13 @@ routes = Routes("system", public=True)
 
 
 @routes.add("GET", "/livez")
-async def livez(call: Call) -> Reply:  # noqa: ARG001 - a handler's signature
+async def livez(call: Call) -> JsonReply[Health]:  # noqa: ARG001 - a handler's signature
     """The process answers: restart it only when this fails."""
     return json_reply({"status": "ok"})
 
 
 @routes.add("GET", "/healthz")
-async def healthz(call: Call) -> Reply:
+async def healthz(call: Call) -> JsonReply[Health]:
     """The process takes requests; says nothing about what is behind it, which every replica shares."""
     if call.services.draining.begun:
         raise ServiceUnavailable("This server is leaving; ask another one.", retry_after=1.0)
@@ -28,14 +29,14 @@ async def healthz(call: Call) -> Reply:
 
 
 @routes.add("GET", "/readyz")
-async def readyz(call: Call) -> Reply:
+async def readyz(call: Call) -> JsonReply[Ready] | Reply:
     """Both services, Postgres and S3 answer, each named."""
     checks = await call.services.readiness.look()
     failed = [f"{name}: {state}" for name, state in checks.items() if state != OK]
     if not failed:
         return json_reply({"status": "ready", "checks": checks})
     error = ServiceUnavailable(f"Not ready: {'; '.join(failed)}.")
-    body = problem_body(error, call.request_id) | {"checks": checks}
+    body: NotReady = {**problem_body(error, call.request_id), "checks": checks}
     return problem_reply(error, body)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from gateway.http.problem import Problem
 from gateway.http.problems import PROBLEM_JSON
 from gateway.operations.docs import IDEMPOTENCY_KEY, USER_ID, Doc, Schema, Success, in_path, request_header
-from gateway.operations.problem import Problem
 
 TITLE = "Resumable uploads (tus)"
 TEXT = (

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from gateway.families.direct.docs import CompleteBody, DirectBody, PartsBody
-from gateway.families.event_media.docs import MediaEdit
-from gateway.families.generations.docs import BatchBody, GenerationBody
+from gateway.families.direct.shapes import CompleteBody, DirectBody, PartsBody
+from gateway.families.event_media.shapes import MediaEdit
 from gateway.families.generations.routes import GenerationForm
-from gateway.families.projects.docs import RollbackBody
+from gateway.families.generations.shapes import BatchBody, GenerationBody
+from gateway.families.projects.shapes import RollbackBody
 from gateway.families.targets import upload_target
 from gateway.families.tus.metadata import MetadataFields
 from gateway.http.json_body import read_json

@@ -31,6 +31,7 @@ COMES_WITH = {
     "mypy_boto3_s3": "boto3",
     "psycopg_pool": "psycopg",
     "pydantic_core": "pydantic",
+    "typing_extensions": "pydantic",  # whose shapes need its TypedDict below Python 3.12
 }
 
 

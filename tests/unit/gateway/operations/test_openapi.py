@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 from openapi_spec_validator import validate
+from pydantic import TypeAdapter
 
+from gateway.http.reply import JsonReply
 from gateway.operations.openapi import build_document, doc_of
 from gateway.operations.routing import Operation
 from gateway.surface import all_operations
@@ -47,6 +50,35 @@ def test_each_operation_is_told_in_full(operation: Operation, document: dict[str
         assert {"400", "401", "403", "422", "500", "503", "504"} <= set(found["responses"])
         assert "user_id" in {parameter["name"] for parameter in found["parameters"]}
     assert operation.public == (found["security"] == [])
+
+
+@pytest.mark.parametrize("operation", SHOWN, ids=lambda operation: operation.name)
+def test_an_answer_is_told_as_the_shape_that_its_handler_sends(operation: Operation) -> None:
+    told = {
+        shape
+        for status, success in doc_of(operation).success.items()
+        for kind, shape in success.content.items()
+        if kind == "application/json" and status < 300
+    }
+    returned = get_type_hints(operation.handler)["return"]
+    parts = get_args(returned) if get_origin(returned) in {Union, UnionType} else (returned,)
+    sent = {get_args(part)[0] for part in parts if get_origin(part) is JsonReply}
+    assert sent == told
+
+
+def test_every_example_has_its_shape(document: dict[str, Any]) -> None:
+    shapes = {
+        shape
+        for operation in SHOWN
+        for success in doc_of(operation).success.values()
+        for shape in success.content.values()
+        if isinstance(shape, type)
+    }
+    examples = {shape: document["components"]["schemas"][shape.__name__].get("example") for shape in shapes}
+    found = {shape: value for shape, value in examples.items() if value is not None}
+    assert len(found) >= 5
+    for shape, value in found.items():
+        assert TypeAdapter(shape).validate_python(value, strict=True) == value
 
 
 def test_references_lead_somewhere(document: dict[str, Any]) -> None:

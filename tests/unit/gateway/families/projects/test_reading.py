@@ -102,7 +102,7 @@ async def test_every_file_comes_as_it_is(name: str) -> None:
     content = CONTENTS[name]
     _, body = await sent_by(Storage({"a.txt": b"a", "it.sh": content, "z.txt": b"z"}))
     first, found, last = body["project"]["files"]
-    assert found == json.loads(reading._file_json(ProjectFile(path="it.sh", executable=True), content))
+    assert found == reading._shown(ProjectFile(path="it.sh", executable=True), content)
     assert (first["content"], last["content"]) == ("a", "z")
 
 

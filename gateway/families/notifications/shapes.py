@@ -1,0 +1,35 @@
+"""The shapes of bodies and answers: notifications as they happen."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+
+class Notification(TypedDict):
+    """One event."""
+
+    id: Annotated[
+        str, Field(description="Position in the user's stream; send the last one to go on behind it.")
+    ]
+    type: Annotated[
+        str,
+        Field(
+            description="upload_progress, file_ready, file_updated, file_deleted, file_damaged,"
+            " import_failed, project_saved or project_deleted.",
+            examples=["file_ready"],
+        ),
+    ]
+    subject_id: Annotated[str, Field(description="The file, upload or project.")]
+    data: Any
+    created_at: str
+
+
+class Ticket(TypedDict):
+    """Opens a stream of events for a short while."""
+
+    ticket: Annotated[str, Field(examples=["gAAAAABl…"])]
+    expires_at: Annotated[str, Field(examples=["2026-01-02T03:05:05Z"])]
+    expires_in_seconds: Annotated[int, Field(examples=[60])]

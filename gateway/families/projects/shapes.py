@@ -1,0 +1,185 @@
+"""The shapes of bodies and answers: project trees."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, NotRequired
+
+from pydantic import BaseModel, ConfigDict, Field
+from typing_extensions import TypedDict
+
+from gateway.http.shapes import example
+
+
+class TreeFile(BaseModel):
+    """One file of a tree."""
+
+    path: str = Field(description="Relative, with `/`; no `..`, no empty segments.", examples=["src/app.py"])
+    content: str
+    encoding: Literal["utf-8", "base64"] = "utf-8"
+    executable: bool | None = Field(
+        default=None,
+        description="Whether its owner may execute it. Left out: as the newest version has it.",
+    )
+
+
+class SaveBody(BaseModel):
+    """A tree to save. Send name and slug before files."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "name": "My site",
+                "slug": "my-site",
+                "files": [{"path": "index.html", "content": "<h1>Hello</h1>"}],
+            }
+        }
+    )
+
+    name: Annotated[str, Field(max_length=255)]
+    slug: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,127}$")]
+    user_id: str | None = None
+    files: list[TreeFile]
+
+
+class RollbackBody(BaseModel):
+    """Which version's content is to be the newest again."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"version": 1}})
+
+    version: Annotated[int, Field(ge=1, le=2**53, strict=True)]
+    expected_version: Annotated[int, Field(ge=0, le=2**53, strict=True)] | None = None
+
+
+class SavedProject(TypedDict):
+    """What was saved."""
+
+    name: str
+    slug: str
+    user_id: str
+    files_count: int
+    version: int
+
+
+class Saved(TypedDict):
+    """A save's answer."""
+
+    success: Literal[True]
+    message: str
+    project: SavedProject
+
+
+class ListedProject(TypedDict):
+    """A project in a list."""
+
+    name: str
+    slug: str
+    created_date: Annotated[float, Field(description="Seconds since 1970, UTC.")]
+    created_date_formatted: Annotated[str, Field(description="YYYY-MM-DD HH:MM, UTC.")]
+    preview_url: Annotated[
+        str,
+        Field(
+            description="Shows the newest version in an `<iframe>`, for 15 minutes, without a bearer token."
+        ),
+    ]
+    editor_url: str
+    has_frontend: bool
+    has_backend: bool
+    tech_stack: list[str]
+    file_count: int
+    version: int
+    updated_at: str
+
+
+class ProjectList(TypedDict):
+    """A page, newest change first."""
+
+    success: Literal[True]
+    projects: list[ListedProject]
+    count: Annotated[int, Field(description="How many there are in all, exact.")]
+    next_page_token: str | None
+
+
+class ProjectMetadata(TypedDict):
+    """When, whose."""
+
+    created_date: str
+    updated_date: str
+    user_id: str
+    project_slug: str
+
+
+class ReadTreeFile(TypedDict):
+    """One file of a tree, as it is answered."""
+
+    path: Annotated[str, Field(examples=["src/app.py"])]
+    content: str
+    encoding: Literal["utf-8", "base64"]
+    executable: NotRequired[
+        Annotated[Literal[True], Field(description="Its owner may execute it; left out: no.")]
+    ]
+
+
+class ProjectTree(TypedDict):
+    """A version with all its files."""
+
+    name: str
+    slug: str
+    version: int
+    files: list[ReadTreeFile]
+    metadata: ProjectMetadata
+
+
+class OneProject(TypedDict):
+    """One version of a project."""
+
+    success: Literal[True]
+    project: ProjectTree
+
+
+class Version(TypedDict):
+    """One version."""
+
+    version: int
+    created_at: str
+    files_count: int
+    total_bytes: int
+    added: int
+    changed: int
+    removed: int
+    rolled_back_to: int | None
+
+
+class VersionList(TypedDict):
+    """All versions, newest first."""
+
+    success: Literal[True]
+    versions: list[Version]
+
+
+PREVIEW_URL_EXAMPLE: PreviewUrl = {
+    "success": True,
+    "preview_url": "http://127.0.0.1:8080/api/preview/eyJhbGciOiJIUzI1NiJ9.eyJzbHVnIjoibXktc2l0ZSJ9.c2ln/",
+    "version": 3,
+    "expires_in": 900,
+    "expires_at": "2026-01-02T04:04:05Z",
+}
+
+
+@example(PREVIEW_URL_EXAMPLE)
+class PreviewUrl(TypedDict):
+    """A URL for an `<iframe>`."""
+
+    success: Literal[True]
+    preview_url: Annotated[
+        str, Field(description="Relative to the gateway; the start page. Relative links work in it.")
+    ]
+    version: int
+    expires_in: Annotated[int, Field(description="Seconds.")]
+    expires_at: str
+
+
+class Done(TypedDict):
+    """It is done."""
+
+    success: Literal[True]
+    message: str
