@@ -9,33 +9,46 @@ from typing import Final
 from grpc import aio
 
 from metadata_service import startup
-from metadata_service.attempts.cleaning import Cleaning
-from metadata_service.attempts.commit import Committing
-from metadata_service.attempts.reservation import Reserving
-from metadata_service.attempts.steps import Attempts
+from metadata_service.attempts.cleaning import CleaningWork
+from metadata_service.attempts.commit import Committer
+from metadata_service.attempts.reservation import Reserver
+from metadata_service.attempts.steps import AttemptSteps
 from metadata_service.config import MetadataSettings
+from metadata_service.damage import DamageReports
 from metadata_service.db.database import SYSTEM, Database, Pool
 from metadata_service.db.paging import PageTokens
 from metadata_service.db.pool import make_pool
-from metadata_service.events.lookout import Looking
-from metadata_service.events.reader import Watching
-from metadata_service.events.wakeups import Waking, connect
-from metadata_service.files.damage import DamageReports
-from metadata_service.files.deletion import Deleting
-from metadata_service.files.edits import Editing
+from metadata_service.events.lookout import Lookout
+from metadata_service.events.reader import EventReader
+from metadata_service.events.wakeups import Waker, connect
+from metadata_service.files.deletion import Deleter
+from metadata_service.files.edits import Editor
 from metadata_service.files.event_media import EventMedia
 from metadata_service.files.generations import GenerationQueries
 from metadata_service.files.newest_first import NewestFirst
 from metadata_service.files.queries import FileQueries
-from metadata_service.projects.services import add_project_services
+from metadata_service.projects.commit import SaveCommitter
+from metadata_service.projects.keys import ProjectKeys
+from metadata_service.projects.queries import ProjectQueries
+from metadata_service.projects.removal import ProjectRemover
+from metadata_service.projects.staging import SaveStager
+from metadata_service.projects.start import SaveStarter
 from metadata_service.servicers.credential_service import CredentialServicer
 from metadata_service.servicers.event_media_service import EventMediaServicer
 from metadata_service.servicers.file_service import FileServicer
 from metadata_service.servicers.generation_service import GenerationServicer
 from metadata_service.servicers.notification_service import NotificationServicer
+from metadata_service.servicers.previewed_file_service import PreviewedFileServicer
+from metadata_service.servicers.project_save_service import ProjectSaveServicer
+from metadata_service.servicers.project_service import ProjectServicer
 from metadata_service.servicers.reservation_service import ReservationServicer
+from metadata_service.servicers.upload_session_service import UploadSessionServicer
 from metadata_service.servicers.usage_service import UsageServicer
-from metadata_service.sessions.services import add_session_services
+from metadata_service.sessions import housekeeping
+from metadata_service.sessions.ending import SessionEnder, keep_partial
+from metadata_service.sessions.opening import SessionOpener
+from metadata_service.sessions.progress import ProgressRecorder
+from metadata_service.sessions.reading import SessionReader
 from metadata_service.usage.queries import UsageQueries
 from servicekit.server import ServerSpec
 from servicekit.settings import require
@@ -45,7 +58,11 @@ from strongroom.metadata.v1 import (
     file_service_pb2,
     generation_service_pb2,
     notification_service_pb2,
+    previewed_file_service_pb2,
+    project_save_service_pb2,
+    project_service_pb2,
     reservation_service_pb2,
+    upload_session_service_pb2,
     usage_service_pb2,
 )
 from strongroom.metadata.v1.credential_service_pb2_grpc import add_CredentialServiceServicer_to_server
@@ -53,9 +70,26 @@ from strongroom.metadata.v1.event_media_service_pb2_grpc import add_EventMediaSe
 from strongroom.metadata.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
 from strongroom.metadata.v1.generation_service_pb2_grpc import add_GenerationServiceServicer_to_server
 from strongroom.metadata.v1.notification_service_pb2_grpc import add_NotificationServiceServicer_to_server
+from strongroom.metadata.v1.previewed_file_service_pb2_grpc import add_PreviewedFileServiceServicer_to_server
+from strongroom.metadata.v1.project_save_service_pb2_grpc import add_ProjectSaveServiceServicer_to_server
+from strongroom.metadata.v1.project_service_pb2_grpc import add_ProjectServiceServicer_to_server
 from strongroom.metadata.v1.reservation_service_pb2_grpc import add_ReservationServiceServicer_to_server
+from strongroom.metadata.v1.upload_session_service_pb2_grpc import add_UploadSessionServiceServicer_to_server
 from strongroom.metadata.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
 
+SERVICES: Final = (
+    (file_service_pb2, "FileService"),
+    (generation_service_pb2, "GenerationService"),
+    (event_media_service_pb2, "EventMediaService"),
+    (notification_service_pb2, "NotificationService"),
+    (usage_service_pb2, "UsageService"),
+    (credential_service_pb2, "CredentialService"),
+    (reservation_service_pb2, "ReservationService"),
+    (project_service_pb2, "ProjectService"),
+    (project_save_service_pb2, "ProjectSaveService"),
+    (previewed_file_service_pb2, "PreviewedFileService"),
+    (upload_session_service_pb2, "UploadSessionService"),
+)
 #: Only other services of Strongroom may call these.
 INTERNAL: Final = tuple(
     f"strongroom.metadata.v1.{name}"
@@ -76,10 +110,11 @@ class Application:
         require(settings, "internal_secret")
         self._settings = settings
         self._pool: Pool = make_pool(settings.database_url.get_secret_value(), settings.pool)
-        self._waking = Waking(lambda: connect(settings.database_url.get_secret_value()))
-        self._database = Database(self._pool, committed=self._waking.committed)
-        self._watching = Watching(self._database, settings.timing.events)
-        self._looking = Looking(self._watching)
+        self._waker = Waker(lambda: connect(settings.database_url.get_secret_value()))
+        self._database = Database(self._pool, committed=self._waker.committed)
+        self._reader = EventReader(self._database, settings.timing.events)
+        self._lookout = Lookout(self._reader)
+        self._deleter = Deleter(self._database, settings.timing, settings.limits)
         self.spec = ServerSpec(
             name="metadata_service",
             bind=settings.metadata_bind,
@@ -97,7 +132,7 @@ class Application:
         try:
             await startup.check(self._database)
             heartbeats = self.spec.heartbeats
-            async with self._waking.running(heartbeats), self._looking.running(heartbeats):
+            async with self._waker.running(heartbeats), self._lookout.running(heartbeats):
                 yield
         finally:
             await self._pool.close()
@@ -106,45 +141,67 @@ class Application:
         return bool(await self._database.read(SYSTEM, "SELECT 1")) and self._database.takes_writes
 
     def _add_services(self, server: aio.Server) -> Sequence[str]:
-        database, timing, limits = self._database, self._settings.timing, self._settings.limits
-        deleting = Deleting(database, timing, limits)
+        self._add_files(server)
+        self._add_attempts(server)
+        self._add_projects(server)
+        add_NotificationServiceServicer_to_server(
+            NotificationServicer(self._reader, self._waker, self._lookout), server
+        )
+        add_CredentialServiceServicer_to_server(CredentialServicer(), server)
+        return [module.DESCRIPTOR.services_by_name[name].full_name for module, name in SERVICES]
+
+    def _add_files(self, server: aio.Server) -> None:
+        database, limits = self._database, self._settings.limits
         tokens = self._page_tokens()
         files, pages = FileQueries(database, tokens), NewestFirst(database, tokens)
-        add_FileServiceServicer_to_server(FileServicer(files, Editing(database), deleting), server)
+        add_FileServiceServicer_to_server(FileServicer(files, Editor(database), self._deleter), server)
         add_GenerationServiceServicer_to_server(
             GenerationServicer(GenerationQueries(database, files, pages), self._settings.price_per_gb_month),
             server,
         )
         add_EventMediaServiceServicer_to_server(EventMediaServicer(EventMedia(database, pages)), server)
-        notifications = NotificationServicer(self._watching, self._waking, self._looking)
-        add_NotificationServiceServicer_to_server(notifications, server)
-        add_CredentialServiceServicer_to_server(CredentialServicer(), server)
         add_UsageServiceServicer_to_server(UsageServicer(UsageQueries(database, limits)), server)
+
+    def _add_attempts(self, server: aio.Server) -> None:
+        database, timing, limits = self._database, self._settings.timing, self._settings.limits
+        reserver = Reserver(database, timing, limits)
         add_ReservationServiceServicer_to_server(
             ReservationServicer(
-                Reserving(database, timing, limits),
-                Attempts(database, timing, limits),
-                Committing(database, timing, limits),
-                deleting,
-                Cleaning(database, timing),
+                reserver,
+                AttemptSteps(database, timing, limits),
+                Committer(database, timing, limits, keep_partial),
+                self._deleter,
+                CleaningWork(database, timing, housekeeping.run),
                 damage=DamageReports(database),
             ),
             server,
         )
-        ours = (
-            (file_service_pb2, "FileService"),
-            (generation_service_pb2, "GenerationService"),
-            (event_media_service_pb2, "EventMediaService"),
-            (notification_service_pb2, "NotificationService"),
-            (usage_service_pb2, "UsageService"),
-            (credential_service_pb2, "CredentialService"),
-            (reservation_service_pb2, "ReservationService"),
+        add_UploadSessionServiceServicer_to_server(
+            UploadSessionServicer(
+                opener=SessionOpener(database, timing, reserver, limits.open_sessions),
+                reader=SessionReader(database, timing),
+                recorder=ProgressRecorder(database, timing, limits),
+                ender=SessionEnder(database),
+            ),
+            server,
         )
-        return [
-            *(module.DESCRIPTOR.services_by_name[name].full_name for module, name in ours),
-            *add_project_services(server, database, timing, limits, self._page_tokens()),
-            *add_session_services(server, database, timing, limits),
-        ]
+
+    def _add_projects(self, server: aio.Server) -> None:
+        database, timing, limits = self._database, self._settings.timing, self._settings.limits
+        queries = ProjectQueries(database, self._page_tokens())
+        add_ProjectServiceServicer_to_server(ProjectServicer(queries), server)
+        add_PreviewedFileServiceServicer_to_server(PreviewedFileServicer(queries), server)
+        add_ProjectSaveServiceServicer_to_server(
+            ProjectSaveServicer(
+                database=database,
+                starter=SaveStarter(database, timing),
+                stager=SaveStager(database, timing, limits),
+                committer=SaveCommitter(database, timing),
+                remover=ProjectRemover(database, timing),
+                keys=ProjectKeys(database, timing),
+            ),
+            server,
+        )
 
     def _page_tokens(self) -> PageTokens:
         secret = self._settings.internal_secret

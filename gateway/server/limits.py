@@ -1,4 +1,4 @@
-"""How much of a connection one client may have (security.md 7). Seconds and bytes."""
+"""How much of a connection one client may have (docs/limits.md). Seconds and bytes."""
 
 from __future__ import annotations
 

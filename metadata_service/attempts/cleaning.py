@@ -9,7 +9,8 @@ run out. It leaves `lease_expires_at` alone, which says whether a writer lives.
 from __future__ import annotations
 
 import time
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
 
 from metadata_service import idempotency
 from metadata_service.blobs import claims, transitions, upkeep
@@ -20,7 +21,6 @@ from metadata_service.events import outbox
 from metadata_service.files.deletion import remove
 from metadata_service.files.rows import COLUMNS as FILE_COLUMNS
 from metadata_service.files.rows import to_file
-from metadata_service.sessions import housekeeping
 from servicekit import failpoints
 from strongroom.errors import DatabaseUnavailable
 
@@ -40,13 +40,19 @@ SELECT {FILE_COLUMNS}, files.blob_id FROM files
 WHERE files.expires_at <= now() OR files.purge_at <= now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
+Chore: TypeAlias = Callable[[Database, Timing], Awaitable[int]]
+"""One round of somebody's housekeeping; answers how many rows moved."""
 
-class Cleaning:
-    """Hands out and takes back cleaning work, over all owners."""
 
-    def __init__(self, database: Database, timing: Timing) -> None:
+class CleaningWork:
+    """Hands out and takes back cleaning work, over all owners. `chores`: what others have to keep in order
+    before each claim.
+    """
+
+    def __init__(self, database: Database, timing: Timing, *chores: Chore) -> None:
         self._database = database
         self._timing = timing
+        self._chores = chores
         self._silence_counts_from = 0.0  # by time.monotonic
 
     async def claim(self, limit: int) -> tuple[list[BlobRow], int]:
@@ -64,7 +70,8 @@ class Cleaning:
 
     async def _claim_all(self, wanted: int) -> tuple[list[BlobRow], int]:
         housekept = await self._expire(wanted) + await self._end_files() + await self._forget()
-        housekept += await housekeeping.run(self._database, self._timing)
+        for chore in self._chores:
+            housekept += await chore(self._database, self._timing)
         return await self._database.transact(SYSTEM, lambda tx: self._claim(tx, wanted)), housekept
 
     async def finish_removal(self, handle: Handle, from_state: int) -> None:

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeAlias
 from uuid import UUID, uuid4
 
 from metadata_service import idempotency
@@ -17,13 +18,11 @@ from metadata_service.blobs.states import ABORTING, COMPLETING, GONE, PENDING
 from metadata_service.config import NO_LIMITS, Limits, Timing
 from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.db.errors import UniqueConflict
-from metadata_service.events import outbox
-from metadata_service.files import slots
+from metadata_service.files import events, slots
 from metadata_service.files.creation import build_file, committed_file, insert_file
 from metadata_service.files.families import Placed, insert_details
 from metadata_service.files.layouts import PARTIALS
 from metadata_service.files.preconditions import check_generation
-from metadata_service.sessions.ending import keep_partial
 from metadata_service.usage import quota, tallies
 from servicekit import failpoints
 from strongroom.errors import (
@@ -48,6 +47,8 @@ _SLOT_TRIES: Final = 5
 #: ever.
 _FINAL: Final = (PreconditionFailed, QuotaExceeded, FileCountExceeded, SizeMismatch)
 
+KeepPartial: TypeAlias = Callable[[Transaction, BlobRow, Timing, Limits], Awaitable[None]]
+
 
 @dataclass(frozen=True, slots=True)
 class _Committed:
@@ -59,13 +60,14 @@ class _Committed:
     allowed: Limits
 
 
-class Committing:
-    """Ends attempts well."""
+class Committer:
+    """Ends attempts well. `keep_partial`: what T4 does with a partial upload, which becomes no file."""
 
-    def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:
+    def __init__(self, database: Database, timing: Timing, limits: Limits, keep_partial: KeepPartial) -> None:
         self._database = database
         self._timing = timing
         self._limits = limits
+        self._keep_partial = keep_partial
 
     async def commit(self, request: CommitRequest) -> CommitResponse:
         """The file: this attempt's, also when asked again, or that of the attempt that won.
@@ -109,7 +111,7 @@ class Committing:
                 *transitions.look_again(handle.owner_id, [handle.blob_id], self._timing.tombstone_grace)
             )
         if done.blob.key.startswith(PARTIALS):
-            await keep_partial(tx, done.blob, self._timing, done.allowed)
+            await self._keep_partial(tx, done.blob, self._timing, done.allowed)
             return CommitResponse()
         file, statements = await self._new_file(tx, done, file_id)
         grows = request.size_bytes > done.blob.reserved_bytes or (
@@ -172,7 +174,7 @@ class Committing:
                 transitions.delete(file.owner_id, current.blob_id, self._timing.read_grace),
                 upkeep.set_file(done.blob, current.file_id, file.generation),
             ]
-        statements.append(outbox.file_ready(file))
+        statements.append(events.file_ready(file))
         size, count = (file.size_bytes - current.size_bytes, 0) if current else (file.size_bytes, 1)
         statements.append(quota.count(file.owner_id, size, count))
         if done.blob.request_id:

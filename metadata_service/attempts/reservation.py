@@ -86,7 +86,7 @@ class _Wish:
         )
 
 
-class Reserving:
+class Reserver:
     """Starts attempts."""
 
     def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:

@@ -9,7 +9,7 @@ from metadata_service.blobs import transitions, upkeep
 from metadata_service.blobs.rows import Handle, pack_parts
 from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Transaction, user
-from metadata_service.events import outbox
+from metadata_service.files import events
 from metadata_service.usage import quota
 from servicekit import failpoints
 from strongroom.errors import SizeMismatch
@@ -26,7 +26,7 @@ BEFORE_ABANDON: Final = failpoints.register("metadata.abandon.before_commit")
 AFTER_ABANDON: Final = failpoints.register("metadata.abandon.after_commit")
 
 
-class Attempts:
+class AttemptSteps:
     """Moves attempts on. Every method may be repeated after a lost reply, and raises UploadSuperseded when
     the attempt belongs to somebody else by now.
     """
@@ -92,7 +92,7 @@ class Attempts:
         """There is no attempt, or no longer one; its owner hears of it."""
 
         async def work(tx: Transaction) -> None:
-            await tx.batch([outbox.import_failed(owner_id, told)])
+            await tx.batch([events.import_failed(owner_id, told)])
 
         await self._database.transact(user(owner_id), work)
 

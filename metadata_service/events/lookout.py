@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from metadata_service.events.reader import Position, Watching
+from metadata_service.events.reader import EventReader, Position
 from servicekit import background
 from servicekit.background import BackgroundLoop, Heartbeats
 
@@ -29,11 +29,11 @@ class Waiter:
     woken: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Looking:
+class Lookout:
     """``waiting`` around a wait; ``running`` while the process serves."""
 
-    def __init__(self, watching: Watching) -> None:
-        self._watching = watching
+    def __init__(self, reader: EventReader) -> None:
+        self._reader = reader
         self._waiters: set[Waiter] = set()
 
     @contextlib.contextmanager
@@ -57,6 +57,6 @@ class Looking:
         """Wake whoever has events to read; False: nothing more is due. Raises DatabaseUnavailable."""
         waiters = list(self._waiters)
         if waiters:
-            for number in await self._watching.behind([(one.owner_id, one.position) for one in waiters]):
+            for number in await self._reader.behind([(one.owner_id, one.position) for one in waiters]):
                 waiters[number].woken.set()
         return False

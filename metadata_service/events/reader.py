@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from metadata_service.db.database import SYSTEM, Database, user
 from metadata_service.db.timestamps import to_proto
-from metadata_service.files.families import family_name
+from metadata_service.events.family_names import family_name
 from strongroom.errors import InvalidField, OffsetOutOfRange
 from strongroom.metadata.v1.notification_service_pb2 import Event
 
@@ -52,7 +52,7 @@ class Position:
         return f"{self.xid}-{self.id}-{int(self.at.timestamp())}"
 
 
-class Watching:
+class EventReader:
     """Reads events; ``retention`` is how many seconds they are kept."""
 
     def __init__(self, database: Database, retention: float) -> None:

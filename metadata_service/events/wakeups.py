@@ -31,7 +31,7 @@ Connection: TypeAlias = "AsyncConnection[tuple[Any, ...]]"
 Connect: TypeAlias = Callable[[], Awaitable[Connection]]
 
 
-class Waking:
+class Waker:
     """``committed`` after a commit, ``waiting`` around a wait; ``running`` while the process serves.
 
     ``connect`` opens an autocommit connection of its own.

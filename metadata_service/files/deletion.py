@@ -13,7 +13,7 @@ from metadata_service.blobs import transitions
 from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.db.errors import UniqueConflict
-from metadata_service.events import outbox
+from metadata_service.files import events
 from metadata_service.files.preconditions import check_generation
 from metadata_service.files.rows import COLUMNS, VISIBLE, mark_deleted, to_file
 from metadata_service.usage import quota, tallies
@@ -56,7 +56,7 @@ class Deletion:
     soft: bool = False
 
 
-class Deleting:
+class Deleter:
     """Deletes and restores files."""
 
     def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:
@@ -109,7 +109,7 @@ class Deleting:
             raise not_found()
         file = to_file(row)
         limits = quota.read_limits(owner_id)
-        counted = [outbox.file_ready(file), quota.count(owner_id, file.size_bytes, 1)]
+        counted = [events.file_ready(file), quota.count(owner_id, file.size_bytes, 1)]
         await tx.batch([*counted, *tallies.became_visible(file)])
         await quota.ensure_room(tx, owner_id, quota.limits(await tx.fetch(*limits), self._limits))
         return file
@@ -131,7 +131,7 @@ async def remove(tx: Transaction, file: File, blob_id: UUID, grace: float) -> No
 
 def _counted_out(file: File) -> list[Statement]:
     """What goes with a file that is no longer visible."""
-    counted = [outbox.file_deleted(file), quota.count(file.owner_id, -file.size_bytes, -1)]
+    counted = [events.file_deleted(file), quota.count(file.owner_id, -file.size_bytes, -1)]
     return [*counted, *tallies.became_invisible(file)]
 
 

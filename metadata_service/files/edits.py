@@ -10,7 +10,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from metadata_service.db.database import Database, Transaction, user
-from metadata_service.events import outbox
+from metadata_service.files import events
 from metadata_service.files.deletion import not_found
 from metadata_service.files.families import PROMISED
 from metadata_service.files.filenames import clean_filename
@@ -39,7 +39,7 @@ class Edit:
     if_generation_match: int | None = None
 
 
-class Editing:
+class Editor:
     """Edits files."""
 
     def __init__(self, database: Database) -> None:
@@ -69,7 +69,7 @@ class Editing:
                 },
             )
             file = to_file(changed[0])
-            await tx.batch([outbox.file_updated(file)])
+            await tx.batch([events.file_updated(file)])
             return file
 
         return await self._database.transact(user(edit.owner_id), work)

@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from metadata_service.db.database import Database, Transaction, user
-from metadata_service.events import outbox
+from metadata_service.files import events
 from metadata_service.files.deletion import not_found
 from metadata_service.files.families import PROFILE_SLOT
 from metadata_service.files.newest_first import Detail, NewestFirst, PageRequest
@@ -121,7 +121,7 @@ class EventMedia:
             await tx.batch([(_EDIT, {**params, **_edited(file, edit)}), (_TOUCH, params)])
             changed = await tx.fetch(_ONE, params)
             file = to_file(changed[0])
-            await tx.batch([outbox.file_updated(file)])
+            await tx.batch([events.file_updated(file)])
             return file
 
         return await self._database.transact(user(edit.owner_id), work)

@@ -29,11 +29,6 @@ FAMILIES: Final[dict[str, file_pb2.FileFamily.ValueType]] = {
 }
 
 
-def family_name(number: int) -> str:
-    """``file``, ``event_media``, …: how callers write a family; ``unspecified`` for a number of no family."""
-    return next((name for name, known in FAMILIES.items() if known == number), "unspecified")
-
-
 @dataclass(frozen=True, slots=True)
 class Placed:
     """A normal spec together with the place it goes to."""

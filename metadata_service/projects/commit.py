@@ -116,7 +116,7 @@ class _Counts:
     written_size: int
 
 
-class CommittingSaves:
+class SaveCommitter:
     """Ends saves well."""
 
     def __init__(self, database: Database, timing: Timing) -> None:

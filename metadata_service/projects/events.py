@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from psycopg.types.json import Jsonb
-
 from metadata_service.db.database import Row, Statement
+from metadata_service.events import outbox
 from servicekit.presentation import split_charset
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DAMAGED,
@@ -16,7 +15,6 @@ from strongroom.metadata.v1.notification_service_pb2 import (
 )
 from strongroom.metadata.v1.project_pb2 import Project
 
-_APPEND: Final = "INSERT INTO events (owner_id, type, subject_id, payload) VALUES (%s, %s, %s, %s)"
 #: What `project_file_damaged` takes, in its order.
 DAMAGED_COLUMNS: Final = """
 projects.owner_id, projects.id::text, projects.slug, files.path, files.from_version, files.until_version,
@@ -48,7 +46,7 @@ def project_file_damaged(row: Row, key: str, damage: str) -> Statement:
         "size_bytes": size,
         "damage": damage,
     }
-    return _APPEND, (owner_id, EVENT_TYPE_FILE_DAMAGED, project_id, Jsonb(payload))
+    return outbox.append(owner_id, EVENT_TYPE_FILE_DAMAGED, project_id, payload)
 
 
 def _about(project: Project, event: EventType.ValueType) -> Statement:
@@ -59,4 +57,4 @@ def _about(project: Project, event: EventType.ValueType) -> Statement:
         "file_count": project.file_count,
         "size_bytes": project.size_bytes,
     }
-    return _APPEND, (project.owner_id, event, project.id, Jsonb(payload))
+    return outbox.append(project.owner_id, event, project.id, payload)

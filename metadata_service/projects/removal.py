@@ -36,7 +36,7 @@ SELECT coalesce(sum(size_bytes), 0)::bigint, count(*) FROM gone
 _REMOVE: Final = "DELETE FROM projects WHERE owner_id = %(owner)s AND id = %(project)s"
 
 
-class Removing:
+class ProjectRemover:
     """Deletes projects."""
 
     def __init__(self, database: Database, timing: Timing) -> None:

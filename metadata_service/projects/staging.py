@@ -96,7 +96,7 @@ class _Wish:
     blob_id: UUID
 
 
-class Writing:
+class SaveStager:
     """Moves saves on."""
 
     def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:

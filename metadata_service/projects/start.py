@@ -48,7 +48,7 @@ class _Base:
     version: int
 
 
-class Beginning:
+class SaveStarter:
     """Starts saves."""
 
     def __init__(self, database: Database, timing: Timing) -> None:

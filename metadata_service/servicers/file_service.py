@@ -7,8 +7,8 @@ from uuid import UUID
 
 from grpc.aio import ServicerContext
 
-from metadata_service.files.deletion import Deleting
-from metadata_service.files.edits import Edit, Editing
+from metadata_service.files.deletion import Deleter
+from metadata_service.files.edits import Edit, Editor
 from metadata_service.files.queries import FileQueries, Listing
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
@@ -21,10 +21,10 @@ Context: TypeAlias = "ServicerContext[object, object]"
 class FileServicer(FileServiceServicer):
     """Converts requests and responses."""
 
-    def __init__(self, queries: FileQueries, editing: Editing, deleting: Deleting) -> None:
+    def __init__(self, queries: FileQueries, editor: Editor, deleter: Deleter) -> None:
         self._queries = queries
-        self._editing = editing
-        self._deleting = deleting
+        self._editor = editor
+        self._deleter = deleter
 
     async def GetFile(self, request: pb.GetFileRequest, context: Context) -> pb.GetFileResponse:
         owner = effective_owner(current_principal(), request.user_id)
@@ -59,10 +59,10 @@ class FileServicer(FileServiceServicer):
             if request.HasField("if_generation_match")
             else None,
         )
-        return pb.UpdateFileResponse(file=await self._editing.update(edit))
+        return pb.UpdateFileResponse(file=await self._editor.update(edit))
 
     async def UndeleteFile(
         self, request: pb.UndeleteFileRequest, context: Context
     ) -> pb.UndeleteFileResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        return pb.UndeleteFileResponse(file=await self._deleting.undelete(owner, UUID(request.file_id)))
+        return pb.UndeleteFileResponse(file=await self._deleter.undelete(owner, UUID(request.file_id)))

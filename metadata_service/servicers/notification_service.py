@@ -10,9 +10,9 @@ from typing import Final, TypeAlias
 
 from grpc.aio import ServicerContext
 
-from metadata_service.events.lookout import Looking, Waiter
-from metadata_service.events.reader import Watching
-from metadata_service.events.wakeups import Waking
+from metadata_service.events.lookout import Lookout, Waiter
+from metadata_service.events.reader import EventReader
+from metadata_service.events.wakeups import Waker
 from servicekit.context import current_principal, current_writing, draining
 from servicekit.principal import effective_owner
 from strongroom.errors import DeadlineExceeded, RateLimited, TokenExpired
@@ -27,22 +27,22 @@ HEARTBEAT_SECONDS: Final = 15.0
 class NotificationServicer(NotificationServiceServicer):
     """Streams events. Nothing is buffered: a reader that takes too long over one message is dropped."""
 
-    def __init__(self, watching: Watching, waking: Waking, looking: Looking) -> None:
-        self._watching = watching
-        self._waking = waking
-        self._looking = looking
+    def __init__(self, reader: EventReader, waker: Waker, lookout: Lookout) -> None:
+        self._reader = reader
+        self._waker = waker
+        self._lookout = lookout
 
     async def Watch(self, request: pb.WatchRequest, context: Context) -> None:  # type: ignore[override]
         owner = effective_owner(current_principal(), request.user_id)
         expires = current_principal().expires
-        position = await self._watching.start(owner, request.resume_token)
+        position = await self._reader.start(owner, request.resume_token)
         waiter, leaving = Waiter(owner, position), draining()
-        with self._waking.waiting(owner, waiter.woken), _told(leaving, waiter.woken):
+        with self._waker.waiting(owner, waiter.woken), _told(leaving, waiter.woken):
             await _send(context, pb.WatchResponse(resume_token=position.token()))
             while not leaving.is_set():
                 _left(expires)
                 waiter.woken.clear()
-                events, waiter.position = await self._watching.after(owner, waiter.position)
+                events, waiter.position = await self._reader.after(owner, waiter.position)
                 for event in events:
                     await _send(context, pb.WatchResponse(event=event))
                 if not events:
@@ -50,7 +50,7 @@ class NotificationServicer(NotificationServiceServicer):
 
     async def _next(self, waiter: Waiter, context: Context, expires: float) -> None:
         """Until woken; with a heartbeat for every while of silence. Raises TokenExpired."""
-        with self._looking.waiting(waiter):
+        with self._lookout.waiting(waiter):
             while True:
                 try:
                     async with asyncio.timeout(min(HEARTBEAT_SECONDS, _left(expires))):

@@ -9,12 +9,12 @@ from google.protobuf.duration_pb2 import Duration
 from grpc.aio import ServicerContext
 
 from metadata_service.db.database import Database
-from metadata_service.projects.commit import CommittingSaves
+from metadata_service.projects.commit import SaveCommitter
 from metadata_service.projects.endings import abandon
 from metadata_service.projects.keys import ProjectKeys
-from metadata_service.projects.removal import Removing
-from metadata_service.projects.staging import Writing
-from metadata_service.projects.start import Beginning
+from metadata_service.projects.removal import ProjectRemover
+from metadata_service.projects.staging import SaveStager
+from metadata_service.projects.start import SaveStarter
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
@@ -33,40 +33,40 @@ class ProjectSaveServicer(ProjectSaveServiceServicer):
         self,
         *,
         database: Database,
-        beginning: Beginning,
-        writing: Writing,
-        committing: CommittingSaves,
-        removing: Removing,
+        starter: SaveStarter,
+        stager: SaveStager,
+        committer: SaveCommitter,
+        remover: ProjectRemover,
         keys: ProjectKeys,
     ) -> None:
         self._database = database
-        self._beginning = beginning
-        self._writing = writing
-        self._committing = committing
-        self._removing = removing
+        self._starter = starter
+        self._stager = stager
+        self._committer = committer
+        self._remover = remover
         self._keys = keys
 
     async def BeginSave(self, request: pb.BeginSaveRequest, context: Context) -> pb.BeginSaveResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        return await self._beginning.begin(owner, request)
+        return await self._starter.begin(owner, request)
 
     async def ReserveFiles(
         self, request: pb.ReserveFilesRequest, context: Context
     ) -> pb.ReserveFilesResponse:
-        return pb.ReserveFilesResponse(blobs=await self._writing.reserve(request))
+        return pb.ReserveFilesResponse(blobs=await self._stager.reserve(request))
 
     async def RecordFiles(self, request: pb.RecordFilesRequest, context: Context) -> pb.RecordFilesResponse:
-        await self._writing.record(request)
+        await self._stager.record(request)
         return pb.RecordFilesResponse()
 
     async def RenewSave(self, request: pb.RenewSaveRequest, context: Context) -> pb.RenewSaveResponse:
-        seconds = await self._writing.renew(request.owner_id, UUID(request.save_id))
+        seconds = await self._stager.renew(request.owner_id, UUID(request.save_id))
         lease = Duration()
         lease.FromMicroseconds(round(seconds * 1_000_000))
         return pb.RenewSaveResponse(lease=lease)
 
     async def CommitSave(self, request: pb.CommitSaveRequest, context: Context) -> pb.CommitSaveResponse:
-        return await self._committing.commit(request)
+        return await self._committer.commit(request)
 
     async def AbandonSave(self, request: pb.AbandonSaveRequest, context: Context) -> pb.AbandonSaveResponse:
         await abandon(self._database, request.owner_id, UUID(request.save_id))
@@ -76,7 +76,7 @@ class ProjectSaveServicer(ProjectSaveServiceServicer):
         self, request: pb.RemoveProjectRequest, context: Context
     ) -> pb.RemoveProjectResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        return pb.RemoveProjectResponse(project=await self._removing.remove(owner, request.slug))
+        return pb.RemoveProjectResponse(project=await self._remover.remove(owner, request.slug))
 
     async def ClaimKeys(self, request: pb.ClaimKeysRequest, context: Context) -> pb.ClaimKeysResponse:
         keys, given_up = await self._keys.claim(request.limit, request.owner_id, request.slug)

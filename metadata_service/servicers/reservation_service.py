@@ -8,13 +8,13 @@ from uuid import UUID
 from google.protobuf.duration_pb2 import Duration
 from grpc.aio import ServicerContext
 
-from metadata_service.attempts.cleaning import Cleaning
-from metadata_service.attempts.commit import Committing
-from metadata_service.attempts.reservation import Reserving
-from metadata_service.attempts.steps import Attempts
+from metadata_service.attempts.cleaning import CleaningWork
+from metadata_service.attempts.commit import Committer
+from metadata_service.attempts.reservation import Reserver
+from metadata_service.attempts.steps import AttemptSteps
 from metadata_service.blobs.rows import Handle
-from metadata_service.files.damage import DamageReports
-from metadata_service.files.deletion import Deleting, Deletion
+from metadata_service.damage import DamageReports
+from metadata_service.files.deletion import Deleter, Deletion
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import reservation_service_pb2 as pb
@@ -30,33 +30,33 @@ class ReservationServicer(ReservationServiceServicer):
 
     def __init__(
         self,
-        reserving: Reserving,
-        attempts: Attempts,
-        committing: Committing,
-        deleting: Deleting,
-        cleaning: Cleaning,
+        reserver: Reserver,
+        steps: AttemptSteps,
+        committer: Committer,
+        deleter: Deleter,
+        work: CleaningWork,
         *,
         damage: DamageReports,
     ) -> None:
-        self._reserving = reserving
-        self._attempts = attempts
-        self._committing = committing
-        self._deleting = deleting
-        self._cleaning = cleaning
+        self._reserver = reserver
+        self._steps = steps
+        self._committer = committer
+        self._deleter = deleter
+        self._work = work
         self._damage = damage
 
     async def Reserve(self, request: pb.ReserveRequest, context: Context) -> pb.ReserveResponse:
         owner = effective_owner(current_principal(), request.spec.user_id)
-        return await self._reserving.reserve(owner, request)
+        return await self._reserver.reserve(owner, request)
 
     async def RecordMultipart(
         self, request: pb.RecordMultipartRequest, context: Context
     ) -> pb.RecordMultipartResponse:
-        await self._attempts.record_multipart(Handle.of(request.blob), request.upload_id)
+        await self._steps.record_multipart(Handle.of(request.blob), request.upload_id)
         return pb.RecordMultipartResponse()
 
     async def RenewLease(self, request: pb.RenewLeaseRequest, context: Context) -> pb.RenewLeaseResponse:
-        seconds = await self._attempts.renew_lease(Handle.of(request.blob))
+        seconds = await self._steps.renew_lease(Handle.of(request.blob))
         lease = Duration()
         lease.FromMicroseconds(round(seconds * 1_000_000))
         return pb.RenewLeaseResponse(lease=lease)
@@ -64,14 +64,14 @@ class ReservationServicer(ReservationServiceServicer):
     async def BeginCompletion(
         self, request: pb.BeginCompletionRequest, context: Context
     ) -> pb.BeginCompletionResponse:
-        await self._attempts.begin_completion(Handle.of(request.blob), request)
+        await self._steps.begin_completion(Handle.of(request.blob), request)
         return pb.BeginCompletionResponse()
 
     async def Commit(self, request: pb.CommitRequest, context: Context) -> pb.CommitResponse:
-        return await self._committing.commit(request)
+        return await self._committer.commit(request)
 
     async def Abandon(self, request: pb.AbandonRequest, context: Context) -> pb.AbandonResponse:
-        await self._attempts.abandon(Handle.of(request.blob))
+        await self._steps.abandon(Handle.of(request.blob))
         return pb.AbandonResponse()
 
     async def DeleteFile(self, request: pb.DeleteFileRequest, context: Context) -> pb.DeleteFileResponse:
@@ -86,32 +86,32 @@ class ReservationServicer(ReservationServiceServicer):
             else None,
             soft=request.soft,
         )
-        return pb.DeleteFileResponse(file=await self._deleting.delete(wanted))
+        return pb.DeleteFileResponse(file=await self._deleter.delete(wanted))
 
     async def ClaimWork(self, request: pb.ClaimWorkRequest, context: Context) -> pb.ClaimWorkResponse:
-        claimed, housekept = await self._cleaning.claim(request.limit)
+        claimed, housekept = await self._work.claim(request.limit)
         return pb.ClaimWorkResponse(blobs=[blob.to_proto() for blob in claimed], housekeeping=housekept)
 
     async def FinishRemoval(
         self, request: pb.FinishRemovalRequest, context: Context
     ) -> pb.FinishRemovalResponse:
-        await self._cleaning.finish_removal(Handle.of(request.blob), request.from_state)
+        await self._work.finish_removal(Handle.of(request.blob), request.from_state)
         return pb.FinishRemovalResponse()
 
     async def ReleaseWork(self, request: pb.ReleaseWorkRequest, context: Context) -> pb.ReleaseWorkResponse:
-        await self._cleaning.release(Handle.of(request.blob))
+        await self._work.release(Handle.of(request.blob))
         return pb.ReleaseWorkResponse()
 
     async def FilterSettledKeys(
         self, request: pb.FilterSettledKeysRequest, context: Context
     ) -> pb.FilterSettledKeysResponse:
-        return pb.FilterSettledKeysResponse(keys=await self._cleaning.settled_keys(list(request.keys)))
+        return pb.FilterSettledKeysResponse(keys=await self._work.settled_keys(list(request.keys)))
 
     async def ReportImportFailure(
         self, request: pb.ReportImportFailureRequest, context: Context
     ) -> pb.ReportImportFailureResponse:
         owner = effective_owner(current_principal(), request.spec.user_id)
-        await self._attempts.tell_import_failed(owner, request)
+        await self._steps.tell_import_failed(owner, request)
         return pb.ReportImportFailureResponse()
 
     async def ReportDamage(

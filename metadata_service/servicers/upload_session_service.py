@@ -7,10 +7,10 @@ from typing import TypeAlias
 from grpc.aio import ServicerContext
 
 from metadata_service.blobs.rows import Handle
-from metadata_service.sessions.ending import Ending
-from metadata_service.sessions.opening import Opening
-from metadata_service.sessions.progress import Progress
-from metadata_service.sessions.reading import Reading
+from metadata_service.sessions.ending import SessionEnder
+from metadata_service.sessions.opening import SessionOpener
+from metadata_service.sessions.progress import ProgressRecorder
+from metadata_service.sessions.reading import SessionReader
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import upload_session_service_pb2 as pb
@@ -24,45 +24,47 @@ class UploadSessionServicer(UploadSessionServiceServicer):
     for its owner.
     """
 
-    def __init__(self, *, opening: Opening, reading: Reading, progress: Progress, ending: Ending) -> None:
-        self._opening = opening
-        self._reading = reading
-        self._progress = progress
-        self._ending = ending
+    def __init__(
+        self, *, opener: SessionOpener, reader: SessionReader, recorder: ProgressRecorder, ender: SessionEnder
+    ) -> None:
+        self._opener = opener
+        self._reader = reader
+        self._recorder = recorder
+        self._ender = ender
 
     async def OpenSession(self, request: pb.OpenSessionRequest, context: Context) -> pb.OpenSessionResponse:
         owner = effective_owner(current_principal(), request.spec.user_id)
-        return pb.OpenSessionResponse(session=await self._opening.open(owner, request))
+        return pb.OpenSessionResponse(session=await self._opener.open(owner, request))
 
     async def GetSession(self, request: pb.GetSessionRequest, context: Context) -> pb.GetSessionResponse:
         owner = await self._owner(request.upload_id)
-        return pb.GetSessionResponse(session=await self._reading.get(owner, request.upload_id))
+        return pb.GetSessionResponse(session=await self._reader.get(owner, request.upload_id))
 
     async def AcquireWriter(
         self, request: pb.AcquireWriterRequest, context: Context
     ) -> pb.AcquireWriterResponse:
         owner = await self._owner(request.upload_id)
-        return pb.AcquireWriterResponse(session=await self._reading.acquire(owner, request.upload_id))
+        return pb.AcquireWriterResponse(session=await self._reader.acquire(owner, request.upload_id))
 
     async def RecordProgress(
         self, request: pb.RecordProgressRequest, context: Context
     ) -> pb.RecordProgressResponse:
-        return await self._progress.record(Handle.of(request.blob), request)
+        return await self._recorder.record(Handle.of(request.blob), request)
 
     async def DeclareLength(
         self, request: pb.DeclareLengthRequest, context: Context
     ) -> pb.DeclareLengthResponse:
         owner = await self._owner(request.upload_id)
         return pb.DeclareLengthResponse(
-            session=await self._progress.declare(owner, request.upload_id, request.size_bytes)
+            session=await self._recorder.declare(owner, request.upload_id, request.size_bytes)
         )
 
     async def EndSession(self, request: pb.EndSessionRequest, context: Context) -> pb.EndSessionResponse:
         if request.HasField("blob"):
-            await self._ending.lose(Handle.of(request.blob))
+            await self._ender.lose(Handle.of(request.blob))
         else:
-            await self._ending.cancel(await self._owner(request.upload_id), request.upload_id)
+            await self._ender.cancel(await self._owner(request.upload_id), request.upload_id)
         return pb.EndSessionResponse()
 
     async def _owner(self, upload_id: str) -> str:
-        return await self._reading.owner_of(current_principal(), upload_id)
+        return await self._reader.owner_of(current_principal(), upload_id)

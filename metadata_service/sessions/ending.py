@@ -30,7 +30,7 @@ WHERE owner_id = %(owner)s AND blob_id = %(blob_id)s
 """
 
 
-class Ending:
+class SessionEnder:
     """Ends sessions."""
 
     def __init__(self, database: Database) -> None:

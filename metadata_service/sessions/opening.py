@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import Final
 
-from metadata_service.attempts.reservation import Reserving
+from metadata_service.attempts.reservation import Reserver
 from metadata_service.attempts.reservation import Session as ReservedSession
 from metadata_service.blobs.rows import BlobRow
 from metadata_service.blobs.states import COMPLETING, OPEN
@@ -51,19 +51,19 @@ WHERE blobs.owner_id = %(owner)s AND blobs.state IN {OPEN} AND session.ended = 0
 """
 
 
-class Opening:
+class SessionOpener:
     """Opens sessions. `most`: how many of one owner may be open at once; 0: any number."""
 
-    def __init__(self, database: Database, timing: Timing, reserving: Reserving, most: int = 0) -> None:
+    def __init__(self, database: Database, timing: Timing, reserving: Reserver, most: int = 0) -> None:
         self._most = most
         self._database = database
         self._timing = timing
-        self._reserving = reserving
+        self._reserver = reserving
 
     async def open(self, owner_id: str, request: OpenSessionRequest) -> Session:
         """A new session, or that of an earlier request with the same request id.
 
-        Raises what Reserving.reserve raises, and RateLimited when too many are open.
+        Raises what Reserver.reserve raises, and RateLimited when too many are open.
         """
         if request.kind == SESSION_KIND_UNSPECIFIED:
             raise InvalidField("kind says how the bytes will arrive; set it.", field="kind", rule="required")
@@ -71,7 +71,7 @@ class Opening:
             return known
         upload_id = secrets.token_urlsafe(_ID_BYTES)
         try:
-            response = await self._reserving.reserve(
+            response = await self._reserver.reserve(
                 owner_id, self._reserve_request(request), self._plan(upload_id, request)
             )
         except RequestInProgress:

@@ -55,7 +55,7 @@ SELECT %(owner)s, {EVENT_TYPE_UPLOAD_PROGRESS}, upload_id, %(payload)s FROM told
 """
 
 
-class Progress:
+class ProgressRecorder:
     """Writes what has been persisted. Every method may be repeated after a lost reply."""
 
     def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:

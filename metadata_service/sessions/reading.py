@@ -23,7 +23,7 @@ WHERE owner_id = %(owner)s AND blob_id = %(id)s
 """
 
 
-class Reading:
+class SessionReader:
     """Looks sessions up by their names."""
 
     def __init__(self, database: Database, timing: Timing) -> None:

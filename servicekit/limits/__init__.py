@@ -2,7 +2,7 @@
 
 ``Limiter`` is what the doors (the gateway's dispatcher, the gRPC pipeline) ask. It counts in process, and
 also in Redis or Valkey where ``STRONGROOM_REDIS_URL`` names one. docs/limits.md lists every limit;
-docs/decisions/0007-limits.md says why it is built so.
+docs/decisions/0020-limits.md says why it is built so.
 """
 
 from servicekit.limits.holds import Cap, Hold, Holds

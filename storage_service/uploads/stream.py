@@ -29,7 +29,7 @@ from strongroom.type.v1.checksums_pb2 import Checksums
 from strongroom.wire import UploadChunk
 
 MAX_CHUNK = 2 << 20
-"""Most data one message may carry, in bytes (docs/grpc.md: larger ones cost more CPU and memory than they
+"""Most data one message may carry, in bytes (larger ones cost more CPU and memory than they
 save).
 """
 

@@ -1,4 +1,4 @@
-"""Connections that slow or greedy clients can't keep: security.md 7."""
+"""Connections that slow or greedy clients can't keep."""
 
 from __future__ import annotations
 

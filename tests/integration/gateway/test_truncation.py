@@ -1,4 +1,4 @@
-"""Bodies that end early store nothing: security.md 1."""
+"""Bodies that end early store nothing."""
 
 from __future__ import annotations
 

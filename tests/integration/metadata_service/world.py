@@ -9,18 +9,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-from metadata_service.attempts.cleaning import Cleaning
-from metadata_service.attempts.commit import Committing
-from metadata_service.attempts.reservation import Reserving
-from metadata_service.attempts.steps import Attempts
+from metadata_service.attempts.cleaning import CleaningWork
+from metadata_service.attempts.commit import Committer
+from metadata_service.attempts.reservation import Reserver
+from metadata_service.attempts.steps import AttemptSteps
 from metadata_service.blobs.rows import Handle
 from metadata_service.config import Limits, PoolOptions, Timing
 from metadata_service.db.database import Database, Pool
 from metadata_service.db.paging import PageTokens
 from metadata_service.db.pool import make_pool
-from metadata_service.files.deletion import Deleting, Deletion
-from metadata_service.files.edits import Editing
+from metadata_service.files.deletion import Deleter, Deletion
+from metadata_service.files.edits import Editor
 from metadata_service.files.queries import FileQueries
+from metadata_service.sessions import housekeeping
+from metadata_service.sessions.ending import keep_partial
 from metadata_service.usage.queries import UsageQueries
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -51,32 +53,32 @@ class World:
     limits: Limits
 
     @property
-    def reserving(self) -> Reserving:
-        return Reserving(self.database, self.timing, self.limits)
+    def reserving(self) -> Reserver:
+        return Reserver(self.database, self.timing, self.limits)
 
     @property
-    def attempts(self) -> Attempts:
-        return Attempts(self.database, self.timing, self.limits)
+    def attempts(self) -> AttemptSteps:
+        return AttemptSteps(self.database, self.timing, self.limits)
 
     @property
-    def committing(self) -> Committing:
-        return Committing(self.database, self.timing, self.limits)
+    def committing(self) -> Committer:
+        return Committer(self.database, self.timing, self.limits, keep_partial)
 
     @property
-    def deleting(self) -> Deleting:
-        return Deleting(self.database, self.timing, self.limits)
+    def deleting(self) -> Deleter:
+        return Deleter(self.database, self.timing, self.limits)
 
     @property
-    def cleaning(self) -> Cleaning:
-        return Cleaning(self.database, self.timing)
+    def cleaning(self) -> CleaningWork:
+        return CleaningWork(self.database, self.timing, housekeeping.run)
 
     @property
     def queries(self) -> FileQueries:
         return FileQueries(self.database, PageTokens(b"s" * 32))
 
     @property
-    def editing(self) -> Editing:
-        return Editing(self.database)
+    def editing(self) -> Editor:
+        return Editor(self.database)
 
     @property
     def usage(self) -> UsageQueries:

@@ -1,4 +1,4 @@
-"""Limits of servers and channels are what grpc.md asks for."""
+"""Limits of servers and channels: sizes, streams, keepalive."""
 
 from __future__ import annotations
 

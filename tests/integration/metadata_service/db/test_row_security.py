@@ -1,4 +1,4 @@
-"""Row-level security: what the catalogue says, and what happens to those who try (security.md, P0 2)."""
+"""Row-level security: what the catalogue says, and what happens to those who try."""
 
 from __future__ import annotations
 

@@ -15,8 +15,8 @@ from metadata_service.config import PoolOptions
 from metadata_service.db.database import Database, Pool
 from metadata_service.db.pool import make_pool
 from metadata_service.events import lookout
-from metadata_service.events.lookout import Looking, Waiter
-from metadata_service.events.reader import Position, Watching
+from metadata_service.events.lookout import Lookout, Waiter
+from metadata_service.events.reader import EventReader, Position
 from servicekit.background import Heartbeats
 from strongroom.errors import DatabaseUnavailable
 from tests.databases import Logins
@@ -50,13 +50,13 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
 
 
 async def test_one_query_finds_the_owners_with_news(pool: Pool, module_database: Logins, owner: str) -> None:
-    reader = Watching(Database(pool), 3600)
+    reader = EventReader(Database(pool), 3600)
     owners = [f"{owner}-{number}" for number in range(20)]
     waiters = [Waiter(name, await reader.start(name, "")) for name in owners]
     behind = Waiter(owners[3], Position(3, 0, waiters[0].position.at))
     for number in (3, 7, 7, 19):
         module_database.change(EVENT, owners[number])
-    found = Looking(reader)
+    found = Lookout(reader)
     with (
         pytest.MonkeyPatch.context() as monkeypatch,
         counted(monkeypatch) as queries,
@@ -79,7 +79,7 @@ async def test_one_query_finds_the_owners_with_news(pool: Pool, module_database:
 
 async def test_nobody_waiting_costs_no_query(pool: Pool) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch, counted(monkeypatch) as queries:
-        await Looking(Watching(Database(pool), 3600)).look()
+        await Lookout(EventReader(Database(pool), 3600)).look()
     assert queries == []
 
 
@@ -112,7 +112,7 @@ async def test_looking_goes_on_after_a_failure(monkeypatch: pytest.MonkeyPatch) 
     rounds = asyncio.Event()
     tries = 0
 
-    class Failing(Watching):
+    class Failing(EventReader):
         def __init__(self) -> None:
             """Reads nothing."""
 
@@ -126,7 +126,7 @@ async def test_looking_goes_on_after_a_failure(monkeypatch: pytest.MonkeyPatch) 
             rounds.set()
             return [0]
 
-    found = Looking(Failing())
+    found = Lookout(Failing())
     waiter = Waiter("alice", Position(1, 0, datetime.fromtimestamp(0, UTC)))
     async with found.running(Heartbeats()):
         with found.waiting(waiter):

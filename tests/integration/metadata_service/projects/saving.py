@@ -8,13 +8,13 @@ from typing import Any
 from uuid import UUID
 
 from metadata_service.db.paging import PageTokens
-from metadata_service.projects.commit import CommittingSaves
+from metadata_service.projects.commit import SaveCommitter
 from metadata_service.projects.endings import abandon
 from metadata_service.projects.keys import ProjectKeys
 from metadata_service.projects.queries import ProjectQueries
-from metadata_service.projects.removal import Removing
-from metadata_service.projects.staging import Writing
-from metadata_service.projects.start import Beginning
+from metadata_service.projects.removal import ProjectRemover
+from metadata_service.projects.staging import SaveStager
+from metadata_service.projects.start import SaveStarter
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.project_pb2 import ProjectFile
@@ -30,8 +30,8 @@ class Projects:
     slug: str = "site"
 
     @property
-    def writing(self) -> Writing:
-        return Writing(self.world.database, self.world.timing, self.world.limits)
+    def writing(self) -> SaveStager:
+        return SaveStager(self.world.database, self.world.timing, self.world.limits)
 
     @property
     def queries(self) -> ProjectQueries:
@@ -47,7 +47,7 @@ class Projects:
 
     async def begin(self, **more: Any) -> pb.BeginSaveResponse:
         request = pb.BeginSaveRequest(slug=self.slug, **more)
-        return await Beginning(self.world.database, self.world.timing).begin(self.owner, request)
+        return await SaveStarter(self.world.database, self.world.timing).begin(self.owner, request)
 
     async def reserve(self, save_id: str, files: dict[str, bytes], **more: Any) -> list[blob_pb2.Blob]:
         asked = [
@@ -65,7 +65,7 @@ class Projects:
         request = pb.CommitSaveRequest(
             save_id=save_id, owner_id=self.owner, entries=written, file_count=count, **more
         )
-        return await CommittingSaves(self.world.database, self.world.timing).commit(request)
+        return await SaveCommitter(self.world.database, self.world.timing).commit(request)
 
     async def save(self, files: dict[str, bytes], **more: Any) -> pb.CommitSaveResponse:
         """From begin to commit; the version id of a file is `v-{blob id}`."""
@@ -78,7 +78,7 @@ class Projects:
         await abandon(self.world.database, self.owner, UUID(save_id))
 
     async def remove(self) -> None:
-        await Removing(self.world.database, self.world.timing).remove(self.owner, self.slug)
+        await ProjectRemover(self.world.database, self.world.timing).remove(self.owner, self.slug)
 
     async def manifest(self, version: int = 0) -> dict[str, ProjectFile]:
         files, _, token = await self.queries.files(self.owner, self.slug, version, 0, "")

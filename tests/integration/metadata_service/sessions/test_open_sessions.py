@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from metadata_service.config import Timing
-from metadata_service.sessions.opening import Opening
+from metadata_service.sessions.opening import SessionOpener
 from strongroom.errors import RateLimited, StrongroomError
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.upload_session_service_pb2 import SESSION_KIND_DIRECT, OpenSessionRequest, Session
@@ -19,7 +19,7 @@ MOST = 3
 
 def limited(world: World, owner: str) -> Sessions:
     found = Sessions(world, owner)
-    found.opening = Opening(world.database, world.timing, world.reserving, MOST)
+    found.opening = SessionOpener(world.database, world.timing, world.reserving, MOST)
     return found
 
 

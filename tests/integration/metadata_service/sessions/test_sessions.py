@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from metadata_service.sessions.ending import Ending
-from metadata_service.sessions.opening import Opening
-from metadata_service.sessions.progress import Progress
-from metadata_service.sessions.reading import Reading
+from metadata_service.sessions.ending import SessionEnder
+from metadata_service.sessions.opening import SessionOpener
+from metadata_service.sessions.progress import ProgressRecorder
+from metadata_service.sessions.reading import SessionReader
 from servicekit.principal import Principal
 from strongroom.errors import (
     IdempotencyKeyReused,
@@ -46,10 +46,10 @@ class Sessions:
 
     def __post_init__(self) -> None:
         world = self.world
-        self.opening = Opening(world.database, world.timing, world.reserving)
-        self.reading = Reading(world.database, world.timing)
-        self.progress = Progress(world.database, world.timing, world.limits)
-        self.ending = Ending(world.database)
+        self.opening = SessionOpener(world.database, world.timing, world.reserving)
+        self.reading = SessionReader(world.database, world.timing)
+        self.progress = ProgressRecorder(world.database, world.timing, world.limits)
+        self.ending = SessionEnder(world.database)
 
     async def open(
         self, size: int | None = 10, request_id: str = "", *, partial: bool = False, **more: Any

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from metadata_service.events import wakeups
-from metadata_service.events.wakeups import Waking
+from metadata_service.events.wakeups import Waker
 from servicekit.background import Heartbeats
 
 
@@ -69,7 +69,7 @@ async def test_an_owner_is_woken_all_the_same(monkeypatch: pytest.MonkeyPatch, e
     monkeypatch.setattr(wakeups, "RECONNECT_SECONDS", 0.001)
     monkeypatch.setattr(wakeups, "GATHER_SECONDS", 0.0)
     server, heartbeats = FakeServer(error, error), Heartbeats()
-    events = Waking(server.connect)
+    events = Waker(server.connect)
     woken = asyncio.Event()
     with events.waiting("ada", woken):
         events.committed("ada")

@@ -1,4 +1,4 @@
-"""Archives that lie are refused, each by the rule it breaks (security.md 11)."""
+"""Archives that lie are refused, each by the rule it breaks."""
 
 from __future__ import annotations
 

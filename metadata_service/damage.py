@@ -11,9 +11,9 @@ from typing import Final
 from metadata_service.blobs import upkeep
 from metadata_service.blobs.states import COMMITTED
 from metadata_service.db.database import SYSTEM, Database, Row, Statement, Transaction, user
-from metadata_service.events import outbox
+from metadata_service.files.events import file_damaged
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
-from metadata_service.projects import events
+from metadata_service.projects.events import DAMAGED_COLUMNS, project_file_damaged
 from strongroom.metadata.v1.reservation_service_pb2 import Damage
 
 AGAIN_SECONDS: Final = 3600
@@ -30,7 +30,7 @@ _FILE: Final = f"""
 SELECT {COLUMNS} FROM files WHERE owner_id = %(owner)s AND blob_id = %(blob)s AND {VISIBLE}
 """
 _PROJECT_FILE: Final = f"""
-SELECT {events.DAMAGED_COLUMNS} FROM project_files AS files
+SELECT {DAMAGED_COLUMNS} FROM project_files AS files
 JOIN projects ON projects.owner_id = files.owner_id AND projects.id = files.project_id
 WHERE files.owner_id = %(owner)s AND files.blob_id = %(blob)s
 """
@@ -70,7 +70,7 @@ async def _event(tx: Transaction, params: dict[str, object], key: str, damage: s
     """About what shows the object; None when nothing does."""
     files, in_projects = await tx.fetch_batch([(_FILE, params), (_PROJECT_FILE, params)])
     for row in files:
-        return outbox.file_damaged(to_file(row), damage)
+        return file_damaged(to_file(row), damage)
     for row in in_projects:
-        return events.project_file_damaged(row, key, damage)
+        return project_file_damaged(row, key, damage)
     return None

@@ -1,0 +1,66 @@
+"""Events of files, for the outbox."""
+
+from __future__ import annotations
+
+from metadata_service.db.database import Statement
+from metadata_service.events import outbox
+from metadata_service.events.family_names import family_name
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.notification_service_pb2 import (
+    EVENT_TYPE_FILE_DAMAGED,
+    EVENT_TYPE_FILE_DELETED,
+    EVENT_TYPE_FILE_READY,
+    EVENT_TYPE_FILE_UPDATED,
+    EVENT_TYPE_IMPORT_FAILED,
+    EventType,
+)
+from strongroom.metadata.v1.reservation_service_pb2 import ReportImportFailureRequest
+
+
+def file_ready(file: File) -> Statement:
+    """The file became visible, or its content was replaced."""
+    return _about(file, EVENT_TYPE_FILE_READY)
+
+
+def file_updated(file: File) -> Statement:
+    """Name, visibility or metadata changed."""
+    return _about(file, EVENT_TYPE_FILE_UPDATED)
+
+
+def file_deleted(file: File) -> Statement:
+    """The file is no longer visible."""
+    return _about(file, EVENT_TYPE_FILE_DELETED)
+
+
+def file_damaged(file: File, damage: str) -> Statement:
+    """A reader met no object (`lost`) or other bytes (`corrupt`)."""
+    return _about(file, EVENT_TYPE_FILE_DAMAGED, damage=damage)
+
+
+def import_failed(owner_id: str, told: ReportImportFailureRequest) -> Statement:
+    """An import from a URL has stored nothing."""
+    texts = {
+        "request_id": told.spec.request_id,
+        "filename": told.spec.filename,
+        "url": told.url,
+        "code": told.code,
+        "message": told.message,
+    }
+    # Nobody has checked them: a NUL, which Postgres can't hold, may be just what was refused.
+    payload = {name: text.replace("\0", "") for name, text in texts.items()}
+    family = told.spec.target.WhichOneof("target") or "unspecified"
+    return outbox.append(
+        owner_id, EVENT_TYPE_IMPORT_FAILED, payload["request_id"], {"family": family, **payload}
+    )
+
+
+def _about(file: File, event: EventType.ValueType, **more: str) -> Statement:
+    payload = {
+        "family": family_name(file.family),
+        "key": file.key,
+        "filename": file.filename,
+        "content_type": file.content_type,
+        "size_bytes": file.size_bytes,
+        "generation": file.generation,
+    }
+    return outbox.append(file.owner_id, event, file.id, payload | more)
