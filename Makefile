@@ -7,11 +7,11 @@ PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.setup
-PACKAGES := $(wildcard strongroom servicekit storage_service metadata_service gateway devstack benchmarks scripts tests)
+PACKAGES := $(wildcard strongroom servicekit storage_service metadata_service gateway strongroom_server devstack benchmarks scripts tests)
 PYTEST_WORKERS ?= 3
 PYTEST_ARGS ?=
 
-.PHONY: help setup up test lint format types imports generate check-generated buf-lint buf-breaking check bench flows lock wheel clean
+.PHONY: help setup up test test-both lint format types imports generate check-generated buf-lint buf-breaking check bench flows lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -33,6 +33,10 @@ up: setup  ## start Postgres, S3 and the three services; Ctrl-C stops them
 
 test: setup  ## run every test
 	@$(PY) -m pytest -q -n $(PYTEST_WORKERS) --dist loadscope $(PYTEST_ARGS)
+
+test-both: setup  ## the tests of whole stacks and of faults, in one process and in three
+	@for form in one three; do echo "STRONGROOM_FORM=$$form"; STRONGROOM_FORM=$$form $(PY) -m pytest -q \
+	  -n $(PYTEST_WORKERS) --dist loadscope $(PYTEST_ARGS) tests/e2e tests/faults; done
 
 lint: setup  ## ruff: rules and formatting
 	@$(PY) -m ruff check .

@@ -15,6 +15,8 @@ from devstack.infra import s3_environ
 from devstack.stackfile import S3Entry
 
 GATEWAY, STORAGE, METADATA, MIGRATE = "gateway", "storage", "metadata", "migrate"
+#: All three services in one process, which holds what each of them needs.
+ALL = "strongroom"
 
 # Without these, glibc gives freed chunks back to the kernel and fetches them again: more than half of the
 # gateway's CPU time in a large upload.
@@ -52,6 +54,10 @@ class Addresses:
     storage: str
     metadata: str
 
+    def by_name(self) -> tuple[tuple[str, str], ...]:
+        """Name and address of each."""
+        return (GATEWAY, self.gateway), (STORAGE, self.storage), (METADATA, self.metadata)
+
 
 @dataclass(frozen=True)
 class StackValues:
@@ -77,24 +83,24 @@ _SWIFT = {
 
 
 def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> dict[str, str]:
-    """The environment of one process (GATEWAY, STORAGE, METADATA or MIGRATE), failpoints aside."""
+    """The environment of one process (GATEWAY, STORAGE, METADATA, ALL or MIGRATE), failpoints aside."""
     env = {key: value for key, value in caller.items() if not _withheld(key.upper(), name, values)}
     env |= MALLOC | {"PYTHONUNBUFFERED": "1"} | _no_proxies(caller) | _places(values.addresses)
     if values.jwt_secret is not None and name != MIGRATE:
         env["STRONGROOM_JWT_SECRET"] = values.jwt_secret
-    if metrics := caller.get(f"{_METRICS}_{name.upper()}"):
+    if metrics := caller.get(_METRICS if name == ALL else f"{_METRICS}_{name.upper()}"):
         env[_METRICS] = metrics
-    if name == GATEWAY:
+    if name in (GATEWAY, ALL):
         env.setdefault("STRONGROOM_CORS_ORIGINS", LOCAL_ORIGINS)
     if name != MIGRATE:
         env.setdefault("STRONGROOM_GATEWAY_SECRET", _gateway_secret(values.internal_secret))
-    if name in (STORAGE, METADATA):
+    if name in (STORAGE, METADATA, ALL):
         env["STRONGROOM_INTERNAL_SECRET"] = values.internal_secret
-    if name in (METADATA, MIGRATE):
+    if name in (METADATA, MIGRATE, ALL):
         env["STRONGROOM_DATABASE_URL"] = values.app_dsn
     if name == MIGRATE:
         env["STRONGROOM_MIGRATION_DATABASE_URL"] = values.owner_dsn
-    if name == STORAGE and values.embedded_s3:
+    if name in (STORAGE, ALL) and values.embedded_s3:
         env |= s3_environ(values.s3) | _SWIFT
     return env
 
@@ -106,6 +112,10 @@ def _gateway_secret(internal_secret: str) -> str:
 
 def failpoints(name: str, caller: Mapping[str, str]) -> dict[str, str]:
     """STRONGROOM_FAILPOINTS of one process: its own variable (…_STORAGE, …), or the one for all."""
+    if name == ALL:
+        each = (failpoints(one, caller).get(_FAILPOINTS) for one in (GATEWAY, STORAGE, METADATA))
+        texts = ";".join(dict.fromkeys(filter(None, each)))
+        return {_FAILPOINTS: texts} if texts else {}
     text = caller.get(f"{_FAILPOINTS}_{name.upper()}") or caller.get(_FAILPOINTS)
     return {_FAILPOINTS: text} if text else {}
 
@@ -116,9 +126,9 @@ def _withheld(key: str, name: str, values: StackValues) -> bool:
     if key in ("STRONGROOM_INTERNAL_SECRET", "STRONGROOM_JWT_SECRET"):
         return True
     if key.startswith("PG"):  # libpq's defaults: PGHOST, PGPASSWORD, PGSSLMODE…
-        return values.embedded_database or name not in (METADATA, MIGRATE)
+        return values.embedded_database or name not in (METADATA, MIGRATE, ALL)
     if key.startswith(_S3_PREFIXES):
-        return name != STORAGE or (values.embedded_s3 and key not in _S3_OF_ANY_STORE)
+        return name not in (STORAGE, ALL) or (values.embedded_s3 and key not in _S3_OF_ANY_STORE)
     return False
 
 

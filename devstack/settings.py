@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from devstack.errors import SettingError
 
@@ -33,6 +34,12 @@ class ExternalS3:
     verify_ssl: bool
 
 
+#: The services in one process, or each in its own.
+Form = Literal["one", "three"]
+FORMS: tuple[Form, ...] = ("one", "three")
+DEFAULT_FORM: Form = "three"
+
+
 @dataclass(frozen=True)
 class Settings:
     """A port of 0 means: choose a free one and keep it."""
@@ -46,12 +53,14 @@ class Settings:
     jwt_secret: str | None
     internal_secret: str | None
     drain_seconds: float
+    form: Form = DEFAULT_FORM
 
 
 def from_environ(environ: Mapping[str, str], data_dir: Path | None = None) -> Settings:
     """Read the settings; `data_dir` wins over STRONGROOM_DATA_DIR. Raises SettingError."""
     _refuse_tls(environ)
-    if environ.get("STRONGROOM_METRICS_BIND"):
+    form = _form(environ)
+    if form == "three" and environ.get("STRONGROOM_METRICS_BIND"):
         raise SettingError(
             "STRONGROOM_METRICS_BIND is set, but three processes can't share one address: "
             "set STRONGROOM_METRICS_BIND_STORAGE, _METADATA and _GATEWAY instead"
@@ -66,7 +75,16 @@ def from_environ(environ: Mapping[str, str], data_dir: Path | None = None) -> Se
         jwt_secret=environ.get("STRONGROOM_JWT_SECRET") or None,
         internal_secret=environ.get("STRONGROOM_INTERNAL_SECRET") or None,
         drain_seconds=_seconds(environ, "STRONGROOM_DRAIN_SECONDS", 20.0),
+        form=form,
     )
+
+
+def _form(environ: Mapping[str, str]) -> Form:
+    text = environ.get("STRONGROOM_FORM") or DEFAULT_FORM
+    for form in FORMS:
+        if text == form:
+            return form
+    raise SettingError(f"STRONGROOM_FORM is {text!r}: it must be one (all services in one process) or three")
 
 
 def first_of(environ: Mapping[str, str], names: tuple[str, ...]) -> str:

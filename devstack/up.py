@@ -14,7 +14,7 @@ from devstack import environment, health, leftovers, ports, tour
 from devstack.backends import Backends
 from devstack.command import Command, Service
 from devstack.datadir import DataDir, Secrets
-from devstack.environment import GATEWAY, METADATA, MIGRATE, STORAGE, Addresses, StackValues
+from devstack.environment import ALL, GATEWAY, METADATA, MIGRATE, STORAGE, Addresses, StackValues
 from devstack.interrupts import Interrupts
 from devstack.settings import Settings
 from devstack.stackfile import GatewayEntry, ServiceEntry, Stack
@@ -38,6 +38,7 @@ class Programs:
     metadata: tuple[str, ...] = (sys.executable, "-m", "metadata_service", "serve")
     storage: tuple[str, ...] = (sys.executable, "-m", "storage_service", "serve")
     gateway: tuple[str, ...] = (sys.executable, "-m", "gateway", "serve")
+    all: tuple[str, ...] = (sys.executable, "-m", "strongroom_server", "serve")
 
 
 class StackRun:
@@ -78,8 +79,9 @@ class StackRun:
         values = self._values(addresses, backends, secrets)
         self._migrate(supervisor, values)
         services = self._services(values)
-        for service in services:  # once more: a second stack may have started meanwhile
-            ports.require_free(service.port, service.name, service.port_setting)
+        for name, address in addresses.by_name():  # once more: a second stack may have started meanwhile
+            port = _port(name, address)
+            ports.require_free(port["port"], name, port["port_setting"])
         supervisor.start(services)
         for service in services:
             began = time.monotonic()
@@ -129,6 +131,17 @@ class StackRun:
     def _services(self, values: StackValues) -> list[Service]:
         at = values.addresses
         url = f"http://{at.gateway}"
+        if self._settings.form == "one":
+            return [
+                Service(
+                    self._command(ALL, self._programs.all, values),
+                    health.http_ok(f"{url}/readyz"),
+                    url,
+                    explain=health.readiness(f"{url}/readyz"),
+                    title=GATEWAY,
+                    **_port(GATEWAY, at.gateway),
+                )
+            ]
         metadata = self._command(METADATA, self._programs.metadata, values)
         storage = self._command(STORAGE, self._programs.storage, values)
         gateway = self._command(GATEWAY, self._programs.gateway, values)
@@ -171,10 +184,11 @@ class StackRun:
 
     def _stack(self, values: StackValues, backends: Backends, supervisor: Supervisor) -> Stack:
         at = values.addresses
+        one = supervisor.pid(ALL) if self._settings.form == "one" else None
         return Stack(
-            gateway=GatewayEntry(f"http://{at.gateway}", supervisor.pid(GATEWAY)),
-            storage=ServiceEntry(at.storage, supervisor.pid(STORAGE)),
-            metadata=ServiceEntry(at.metadata, supervisor.pid(METADATA)),
+            gateway=GatewayEntry(f"http://{at.gateway}", one or supervisor.pid(GATEWAY)),
+            storage=ServiceEntry(at.storage, one or supervisor.pid(STORAGE)),
+            metadata=ServiceEntry(at.metadata, one or supervisor.pid(METADATA)),
             postgres=backends.postgres_entry(supervisor),
             s3=backends.s3_entry(supervisor),
             jwt_secret=values.jwt_secret or "",

@@ -15,6 +15,7 @@ from gateway.upstream.readiness import Readiness, checks
 from gateway.upstream.services import Services
 from servicekit.auth import Authenticator
 from servicekit.channels import make_channel
+from servicekit.inprocess import InProcessChannel, InProcessServer
 from servicekit.limits import make_limiter
 
 #: Without the bandwidth probe, windows stay as large as the message being read: a third of a download's
@@ -23,8 +24,14 @@ CHANNEL_OPTIONS: Final = (("grpc.http2.bdp_probe", 0),)
 
 
 @contextlib.asynccontextmanager
-async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
-    """Clients of both services, open inside the block. Nothing is connected until it is used.
+async def open_services(
+    settings: GatewaySettings,
+    *,
+    storage_service: InProcessServer | None = None,
+    metadata_service: InProcessServer | None = None,
+) -> AsyncIterator[Services]:
+    """Clients of both services, open inside the block. Nothing is connected until it is used. A service that
+    runs in this process is given.
 
     :raises SettingError: a key or certificate can't be read.
     """
@@ -33,8 +40,13 @@ async def open_services(settings: GatewaySettings) -> AsyncIterator[Services]:
         stack.push_async_callback(authenticator.aclose)
         # What ends soon never shares a connection with what may not.
         storage_calls, transfers, metadata_calls, watches = [
-            await stack.enter_async_context(make_channel(address, settings, CHANNEL_OPTIONS))
-            for address in (settings.storage_address, settings.metadata_address)
+            await stack.enter_async_context(
+                InProcessChannel(here) if here else make_channel(address, settings, CHANNEL_OPTIONS)
+            )
+            for here, address in (
+                (storage_service, settings.storage_address),
+                (metadata_service, settings.metadata_address),
+            )
             for _ in range(2)
         ]
         storage = Storage(

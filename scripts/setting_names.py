@@ -27,7 +27,7 @@ OTHERS: Final = frozenset(
         *(f"STRONGROOM_{name}_PASSWORD" for name in ("OWNER", "APP")),
         *(f"STRONGROOM_METRICS_BIND_{name}" for name in ("GATEWAY", "STORAGE", "METADATA")),
         *(f"STRONGROOM_FAILPOINTS{name}" for name in ("", "_GATEWAY", "_STORAGE", "_METADATA", "_MIGRATE")),
-        *(f"STRONGROOM_{name}" for name in ("DATA_DIR", "ENV_FILE", "UNKNOWN_SETTINGS")),
+        *(f"STRONGROOM_{name}" for name in ("DATA_DIR", "ENV_FILE", "FORM", "UNKNOWN_SETTINGS", "WORKERS")),
         *(f"STRONGROOM_{name}" for name in ("TOKEN", "USER", "GATEWAY_URL")),
     }
 )

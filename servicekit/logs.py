@@ -12,6 +12,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
@@ -89,7 +90,7 @@ class Sink:
             "ts": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "level": level,
             "event": event,
-            "service": self.service,
+            "service": service_name(),
         }
         if request is not None:
             line["request_id"] = request.request_id
@@ -106,6 +107,20 @@ _current_sink: Final = [Sink()]
 def sink() -> Sink:
     """Where the lines of this process go."""
     return _current_sink[0]
+
+
+#: Of the service that a task belongs to, where one process runs several.
+_service: Final[ContextVar[str]] = ContextVar("strongroom_service")
+
+
+def name_service(service: str) -> None:
+    """Lines of this task, and of all that begin from it, are those of ``service``."""
+    _service.set(service)
+
+
+def service_name() -> str:
+    """Whose line it is."""
+    return _service.get("") or sink().service
 
 
 def configure_logging(service: str, level: Level = "info", stream: TextIO | None = None) -> None:
@@ -149,7 +164,7 @@ class _StandardHandler(logging.Handler):
 
 
 def _add_request(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    event["service"] = sink().service
+    event["service"] = service_name()
     request = current()
     if request is not None:
         event.setdefault("request_id", request.request_id)

@@ -13,6 +13,7 @@ from grpc import aio
 from servicekit import failpoints
 from servicekit.background import BackgroundLoop, Heartbeats, running
 from servicekit.channels import make_channel
+from servicekit.inprocess import InProcessChannel, InProcessServer
 from servicekit.internal_credential import InternalCredential
 from servicekit.s3_settings import S3Settings
 from servicekit.server import ServerSpec
@@ -74,13 +75,18 @@ class StorageApp:
     """One storage_service: what it is made of, from ``open`` to ``aclose``."""
 
     def __init__(
-        self, settings: StorageSettings, store: ObjectStore, heartbeats: Heartbeats, damage: DamageCounts
+        self,
+        settings: StorageSettings,
+        store: ObjectStore,
+        heartbeats: Heartbeats,
+        damage: DamageCounts,
+        channel: aio.Channel,
     ) -> None:
         require(settings, "internal_secret")
         self._settings = settings
         self.store = store
         self.gate = VersioningGate(store)
-        self._channel = make_channel(settings.metadata_address, settings)
+        self._channel = channel
         metadata = self._channel, _internal_credential(settings)
         self._reservations = Reservations(*metadata)
         self._damage = DamageReporter(self._reservations, damage)
@@ -220,8 +226,10 @@ class StorageApp:
 class Process:
     """The app inside a server: ``lifespan`` opens and closes it, ``add_services`` registers it."""
 
-    def __init__(self, settings: StorageSettings) -> None:
+    def __init__(self, settings: StorageSettings, metadata_service: InProcessServer | None = None) -> None:
+        """``metadata_service``: where it runs in this process."""
         self._settings = settings
+        self._metadata_service = metadata_service
         self._heartbeats = Heartbeats()
         self._damage = DamageCounts()
         self._app: StorageApp | None = None
@@ -252,12 +260,18 @@ class Process:
         """The app and its loops, as long as the server runs."""
         on_mid_body = failpoints.hit_sync if failpoints.armed() else None  # bodies in halves cost CPU
         store = open_s3_store(s3_options(self._settings), on_mid_body=on_mid_body)
-        self._app = app = StorageApp(self._settings, store, self._heartbeats, self._damage)
+        channel = self._channel_to_metadata()
+        self._app = app = StorageApp(self._settings, store, self._heartbeats, self._damage, channel)
         try:
             async with running(*app.loops):
                 yield
         finally:
             await app.aclose()
+
+    def _channel_to_metadata(self) -> aio.Channel:
+        if self._metadata_service is not None:
+            return InProcessChannel(self._metadata_service)
+        return make_channel(self._settings.metadata_address, self._settings)
 
     async def _s3_answers(self) -> bool | str:
         if self._app is None:

@@ -12,26 +12,37 @@ Usable by every process that streams to storage_service.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, TypeAlias
 
 import grpc
+
+from strongroom.wire import UploadChunk
+
+#: A serialized message, or a chunk that may be handed over without.
+Message: TypeAlias = bytes | UploadChunk
 
 #: How long a call whose write has failed may take to say why (https://github.com/grpc/grpc/pull/34148: it may
 #: never).
 STATUS_SECONDS = 10.0
 
 
-async def send(call: grpc.aio.StreamUnaryCall[Any, Any], raw: bytes) -> bool:
-    """Write one serialized message. False: the call is over; await it, its answer or its error says why.
+async def send(call: grpc.aio.StreamUnaryCall[Any, Any], message: Message) -> bool:
+    """Write one message, serialized or a chunk. False: the call is over; await it, its answer or its error
+    says why.
 
-    Waits while the server does not take more (flow control).
+    Waits while the server does not take more (flow control). A call within one process has nothing of gRPC
+    below it, and its own ``write`` keeps the status.
     """
     try:
         await call.wait_for_connection()
         if call.done():
             return False
-        await _core(call).send_serialized_message(raw)
-    except (grpc.aio.AioRpcError, grpc.aio.InternalError):
+        core = _core(call)
+        if core is None:
+            await call.write(message)
+        else:
+            await core.send_serialized_message(message if isinstance(message, bytes) else message.encode())
+    except (grpc.aio.AioRpcError, grpc.aio.InternalError, asyncio.InvalidStateError):
         return False
     return not call.done()
 
@@ -48,4 +59,4 @@ def _core(call: Any) -> Any:
     """The call of gRPC's core below an aio call. Private, hence looked up in this one place; tests would
     notice.
     """
-    return call._cython_call  # noqa: SLF001
+    return getattr(call, "_cython_call", None)

@@ -73,8 +73,10 @@ class DownloadChunk:
         return encode_download(self)
 
 
-def encode_upload(message: UploadRequest | UploadChunk) -> bytes:
-    """Serializer of Upload requests."""
+def encode_upload(message: bytes | UploadRequest | UploadChunk) -> bytes:
+    """Serializer of Upload requests; bytes are one that has been serialized."""
+    if isinstance(message, bytes):
+        return message
     if isinstance(message, UploadRequest):
         return message.SerializeToString()
     head = bytearray()
@@ -146,10 +148,12 @@ def decode_download(raw: bytes) -> DownloadResponse | DownloadChunk:
     return DownloadResponse.FromString(raw)
 
 
-def hand_upload(message: UploadRequest | UploadChunk) -> bytes | UploadChunk:
+def hand_upload(message: bytes | UploadRequest | UploadChunk) -> bytes | UploadChunk:
     """In place of ``encode_upload`` within one process: a chunk is the receiver's own, its bytes are shared
     and must not change any more.
     """
+    if isinstance(message, bytes):
+        return message
     if isinstance(message, UploadRequest):
         return message.SerializeToString()
     data = message.data

@@ -25,6 +25,8 @@ import jwt
 
 CHECKOUT: Final = Path(__file__).resolve().parents[1]
 PATIENCE: Final = 120.0
+#: The services in one process, or each in its own; `make test-both` runs the tests of whole stacks in both.
+FORM: Final = os.environ.get("STRONGROOM_FORM") or "three"
 
 FAST_DRAIN: Final[Mapping[str, str]] = {
     "STRONGROOM_UPLOAD_LEASE_SECONDS": "2",
@@ -88,7 +90,9 @@ class RunningStack:
         data_dir.mkdir(parents=True, exist_ok=True)
         self._printed = data_dir / "printed.txt"
         ports = {f"STRONGROOM_{name}_PORT": "0" for name in ("HTTP", "STORAGE", "METADATA")}
-        environ = clean_environ() | ports | {"STRONGROOM_DATA_DIR": str(data_dir)} | dict(env or {})
+        place = {"STRONGROOM_DATA_DIR": str(data_dir), "STRONGROOM_FORM": FORM}
+        environ = clean_environ() | ports | place | dict(env or {})
+        self.form = environ["STRONGROOM_FORM"]
         with self._printed.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "devstack", "up"],
@@ -115,6 +119,11 @@ class RunningStack:
     def pid(self, service: Service) -> int:
         """The process of this moment."""
         return int(self.state[service]["pid"])
+
+    def log(self, service: Service) -> str:
+        """What the process of a service has logged so far."""
+        name = service if self.form == "three" else "strongroom"
+        return (self.data_dir / "log" / f"{name}.log").read_text()
 
     def wait_up(self) -> None:
         """Until stack.json is written and the gateway reaches everything behind it."""

@@ -43,7 +43,12 @@ class DrainTimes:
 
 
 class GatewayServer(Server):
-    """uvicorn's server, with its own signals and a look at every connection once a second."""
+    """uvicorn's server, with its own signals and a look at every connection once a second.
+
+    ``hears_signals``: False where somebody else does, and calls ``stop``.
+    """
+
+    hears_signals = True
 
     def __init__(self, config: Config, metrics: Metrics, draining: Draining, times: DrainTimes) -> None:
         super().__init__(config)
@@ -64,7 +69,7 @@ class GatewayServer(Server):
     def capture_signals(self) -> Iterator[None]:
         """SIGTERM and SIGINT begin the drain; unlike uvicorn's, the process then ends with its exit code."""
         loop = asyncio.get_running_loop()
-        numbers = (signal.SIGTERM, signal.SIGINT)
+        numbers = (signal.SIGTERM, signal.SIGINT) if self.hears_signals else ()
         for number in numbers:
             loop.add_signal_handler(number, self.stop)
         try:
@@ -93,8 +98,8 @@ class GatewayServer(Server):
             cutter.cancel()
 
 
-def bind(settings: GatewaySettings) -> socket.socket:
-    """A listening socket at ``http_bind``.
+def bind(settings: GatewaySettings, *, shared: bool = False) -> socket.socket:
+    """A listening socket at ``http_bind``. ``shared``: further processes of this program listen there.
 
     :raises SettingError: no address. :raises PortTaken: it is taken, or not of this machine.
     """
@@ -114,6 +119,8 @@ def bind(settings: GatewaySettings) -> socket.socket:
         ) from None
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         listener.bind(address)
         listener.listen(BACKLOG)
     except OSError:

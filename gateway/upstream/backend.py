@@ -27,6 +27,7 @@ from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationService
 from strongroom.metadata.v1.notification_service_pb2 import WatchRequest, WatchResponse
 from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceStub
 from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceStub
+from strongroom.sending import Message
 from strongroom.storage.v1 import storage_service_pb2
 from strongroom.storage.v1.direct_pb2 import ImportFromUrlRequest, ImportFromUrlResponse
 from strongroom.storage.v1.download_pb2 import (
@@ -40,7 +41,7 @@ from strongroom.storage.v1.preview_pb2_grpc import PreviewServiceStub
 from strongroom.storage.v1.project_pb2 import SaveProjectArchiveResponse, SaveProjectResponse
 from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
-from strongroom.wire import DownloadChunk, decode_download
+from strongroom.wire import DownloadChunk, decode_download, encode_upload
 
 if TYPE_CHECKING:  # these exist in the stubs only
     from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceAsyncStub
@@ -148,9 +149,9 @@ class Storage(Backend):
         self.stub: StorageServiceAsyncStub = StorageServiceStub(channel)
         self.transfers: StorageServiceAsyncStub = StorageServiceStub(transfers)
         self._previews: PreviewServiceAsyncStub = PreviewServiceStub(transfers)
-        self._upload: aio.StreamUnaryMultiCallable[bytes, UploadResponse] = transfers.stream_unary(
+        self._upload: aio.StreamUnaryMultiCallable[Message, UploadResponse] = transfers.stream_unary(
             f"{_STORAGE}/Upload",
-            request_serializer=bytes,
+            request_serializer=encode_upload,
             response_deserializer=UploadResponse.FromString,
         )
         # On the wire, a stream of one message is a unary call; made as one it costs a third (one batch of
@@ -182,8 +183,8 @@ class Storage(Backend):
             )
         )
 
-    def upload(self, exchange: Exchange) -> aio.StreamUnaryCall[bytes, UploadResponse]:
-        """Begin ``Upload``; messages are written as bytes (``gateway.upstream.pump``)."""
+    def upload(self, exchange: Exchange) -> aio.StreamUnaryCall[Message, UploadResponse]:
+        """Begin ``Upload``; messages are written as bytes or chunks (``gateway.upstream.pump``)."""
         return self._upload(timeout=self._transfer_seconds, metadata=outgoing_metadata(exchange.principal))
 
     async def upload_whole(self, exchange: Exchange, message: UploadRequest) -> UploadResponse:

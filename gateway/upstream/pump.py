@@ -21,7 +21,7 @@ from gateway.http.body import Body
 from gateway.http.exchange import Exchange
 from gateway.upstream.backend import Backend
 from strongroom.errors import ServiceUnavailable
-from strongroom.sending import STATUS_SECONDS, half_close, send
+from strongroom.sending import STATUS_SECONDS, Message, half_close, send
 from strongroom.wire import Buffer
 
 #: Bytes of data per message: 1 MiB is best on both sides.
@@ -102,13 +102,13 @@ class Intake:
 async def pump(
     exchange: Exchange,
     backend: Backend,
-    rpc: aio.StreamUnaryCall[bytes, Response],
-    messages: AsyncGenerator[bytes],
+    rpc: aio.StreamUnaryCall[Any, Response],
+    messages: AsyncGenerator[Message],
     *,
     broken_off: str,
     lingers: bool = False,
 ) -> Response:
-    """Write serialized ``messages`` to ``rpc`` and answer its reply; the call is over then.
+    """Write ``messages`` to ``rpc`` and answer its reply; the call is over then.
 
     ``broken_off``: what to tell when the call takes no more and does not say why. ``lingers``: it goes on
     when the client leaves; ``messages`` then end as they see fit.
@@ -137,7 +137,7 @@ async def pump(
         await asyncio.wait({sender})
 
 
-async def _send(rpc: aio.StreamUnaryCall[bytes, Any], messages: AsyncGenerator[bytes]) -> bool:
+async def _send(rpc: aio.StreamUnaryCall[Any, Any], messages: AsyncGenerator[Message]) -> bool:
     """Write all there is. False: the call takes no more."""
     async with aclosing(messages):
         async for message in messages:
@@ -149,7 +149,7 @@ async def _send(rpc: aio.StreamUnaryCall[bytes, Any], messages: AsyncGenerator[b
     return True
 
 
-def _settle(sender: asyncio.Task[bool], rpc: aio.StreamUnaryCall[bytes, Any]) -> None:
+def _settle(sender: asyncio.Task[bool], rpc: aio.StreamUnaryCall[Any, Any]) -> None:
     """A sender that failed takes the call with it. What the service says to one that was cut short is on its
     way; should it never come, the call ends as cancelled.
     """

@@ -28,8 +28,9 @@ from servicekit import failpoints
 from strongroom.errors import InvalidField, MalformedRequest
 from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, VISIBILITY_UNSPECIFIED, Visibility
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
+from strongroom.sending import Message
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
-from strongroom.wire import Buffer, UploadChunk, encode_upload
+from strongroom.wire import Buffer, UploadChunk
 
 #: A first message takes no longer to gather (``gateway.server.pace``). Seconds.
 GATHER_SECONDS: Final = 3600.0
@@ -97,7 +98,7 @@ class _FormUpload:
         self._spec = UploadSpec()
         self._provisional = False
         self._offset = 0
-        self._rpc: aio.StreamUnaryCall[bytes, UploadResponse] | None = None
+        self._rpc: aio.StreamUnaryCall[Message, UploadResponse] | None = None
         call.user_id()  # a foreign user_id is refused before a byte is read
 
     async def run(self, storage: Storage) -> UploadResponse:
@@ -136,7 +137,7 @@ class _FormUpload:
             broken_off=f"{storage.name} gave the upload up; send it again.",
         )
 
-    async def _messages(self) -> AsyncGenerator[bytes]:
+    async def _messages(self) -> AsyncGenerator[Message]:
         """All there is; finish only what has ended validly."""
         intake, streaming = self._intake, self._intake.more
         while intake.more:
@@ -159,7 +160,7 @@ class _FormUpload:
                 self._digest.update_file(piece)
         return pieces
 
-    def _message(self, *, finish: bool = False) -> bytes:
+    def _message(self, *, finish: bool = False) -> Message:
         """The next chunk as it goes out."""
         offset = self._offset
         if offset == 0:
@@ -170,7 +171,7 @@ class _FormUpload:
             return UploadRequest(
                 spec=self._spec, write_offset=offset, data=data, finish_write=True
             ).SerializeToString()
-        return encode_upload(UploadChunk(offset, pieces, finish_write=finish))
+        return UploadChunk(offset, pieces, finish_write=finish)
 
     def _first_message(self, *, finish: bool) -> UploadRequest:
         return UploadRequest(

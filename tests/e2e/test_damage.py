@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -70,4 +69,4 @@ def test_the_owner_hears_of_damage(
         assert key != event["data"]["key"]
         store(login(other))
         assert [one["type"] for one in until_seen(theirs, "file_ready")] == ["file_ready"]
-    assert "object_damaged" in (Path(stack.data_dir) / "log" / "storage.log").read_text()
+    assert "object_damaged" in stack.log("storage")

@@ -21,7 +21,7 @@ import psutil
 
 from devstack import bucket, environment, health
 from devstack.command import Probe, log_tail
-from devstack.environment import GATEWAY, METADATA, STORAGE, Addresses, StackValues
+from devstack.environment import ALL, GATEWAY, METADATA, STORAGE, Addresses, StackValues
 from devstack.infra import Infra
 from devstack.ports import HOST, KeptPorts
 from devstack.stackfile import S3Entry
@@ -37,7 +37,14 @@ SERVICES: Final[tuple[Service, ...]] = ("metadata", "storage", "gateway")
 _JWT_SECRET: Final = "fault-tests-jwt-secret-0123456789abcdef"
 _SMALL_PARTS: Final = {"STRONGROOM_PART_SIZE_BYTES": str(5 << 20)}  # the least that S3 allows
 _INTERNAL_SECRET: Final = "fault-tests-internal-secret-0123456789"
-_MODULES: Final = {METADATA: "metadata_service", STORAGE: "storage_service", GATEWAY: "gateway"}
+_MODULES: Final = {
+    METADATA: "metadata_service",
+    STORAGE: "storage_service",
+    GATEWAY: "gateway",
+    ALL: "strongroom_server",
+}
+#: Each service in a process of its own, unless a module or the environment says that one holds them all.
+FORM: Final = os.environ.get("STRONGROOM_FORM") or "three"
 
 
 @dataclass
@@ -53,11 +60,22 @@ class _Process:
 
 
 class Cell:
-    """``run()`` starts the services; ``stop()`` ends everything."""
+    """``run()`` starts the services; ``stop()`` ends everything.
+
+    ``form``: "three" processes, or "one", which dies as a whole, whichever service a test means.
+    """
 
     def __init__(
-        self, infra: Infra, forks: ForkServer, name: str, folder: Path, env: Mapping[str, str] | None = None
+        self,
+        infra: Infra,
+        forks: ForkServer,
+        name: str,
+        folder: Path,
+        env: Mapping[str, str] | None = None,
+        *,
+        form: str = FORM,
     ) -> None:
+        self.form = form
         self._forks = forks
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,6 +109,10 @@ class Cell:
         """`host:port` of storage_service."""
         return self._values.addresses.storage
 
+    def address(self, service: str) -> str:
+        """`host:port` of a service."""
+        return dict(self._values.addresses.by_name())[service]
+
     @property
     def store(self) -> S3Entry:
         """The bucket at its real endpoint."""
@@ -109,6 +131,8 @@ class Cell:
         """``run`` without waiting, for processes that may die before they are ready; whether anything was
         started.
         """
+        if self.form == "one":
+            return self._start_all(";".join(filter(None, (failpoints.get(name) for name in SERVICES))))
         started = [name for name in SERVICES if self._start(name, failpoints.get(name, ""))]
         return bool(started)
 
@@ -129,6 +153,30 @@ class Cell:
     def pid(self, service: Service) -> int:
         """The process of this moment."""
         return self._running[service].process.pid
+
+    def exit_code(self, service: Service) -> int | None:
+        """How the process has ended; None while it runs."""
+        return self._running[service].process.code
+
+    def children(self, service: Service) -> list[int]:
+        """The processes that it has started and that run, oldest first."""
+        pid = self.pid(service)
+        if not psutil.pid_exists(pid):
+            return []
+        found = psutil.Process(pid).children()
+        running = [one for one in found if one.status() != psutil.STATUS_ZOMBIE]
+        return [one.pid for one in sorted(running, key=lambda one: one.create_time())]
+
+    @contextmanager
+    def settings(self, **env: str) -> Iterator[None]:
+        """Processes that start inside of the block have these settings, too."""
+        before = dict(self._env)
+        self._env.update(env)
+        try:
+            yield
+        finally:
+            self._env.clear()
+            self._env.update(before)
 
     def failpoints_of(self, service: Service) -> str:
         """What the process of this moment was armed with."""
@@ -181,16 +229,32 @@ class Cell:
         finally:
             self._running.pop(name).process.end()
 
-    def stop(self) -> None:
-        """End the services and the proxies; the servers stay."""
+    def stop_services(self) -> None:
+        """SIGKILL to all services."""
         for running in self._running.values():
             running.process.end()
+
+    def stop(self) -> None:
+        """End the services and the proxies; the servers stay."""
+        self.stop_services()
         self.s3.close()
         self.postgres.close()
 
     def log(self, service: str, lines: int = 40) -> str:
         """The end of a service's log."""
+        if self.form == "one" and service in SERVICES:
+            service = ALL
         return log_tail(self._folder / f"{service}.log", lines)
+
+    def _start_all(self, failpoints: str) -> bool:
+        running = self._running.get(GATEWAY)
+        if running is not None and running.alive and running.failpoints == failpoints:
+            return False
+        if running is not None:
+            running.process.end()
+        process = _Process(self._spawn(ALL, ALL, self._values, failpoints), failpoints)
+        self._running |= dict.fromkeys(SERVICES, process)
+        return True
 
     def _start(self, name: Service, failpoints: str) -> bool:
         running = self._running.get(name)

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 import pytest
 
 from devstack import infra
-from tests.faults.cell import Cell
+from tests.faults.cell import FORM, Cell
 from tests.faults.forkserver import ForkServer
 
 
@@ -29,7 +29,8 @@ def cell(
 ) -> Iterator[Cell]:
     """The services of this module; its ``CELL_ENV`` adds to their environment.
 
-    A module that ends its Postgres says ``OWN_POSTGRES = True``: everybody else is on the one of the run.
+    A module that ends its Postgres says ``OWN_POSTGRES = True``: everybody else is on the one of the run. One
+    whose services share a process says ``FORM = "one"``.
     """
     path = request.module.__name__.removeprefix("tests.faults.")
     name = path.replace("test_", "").replace("_", "-").replace(".", "-")
@@ -37,7 +38,8 @@ def cell(
     with ExitStack() as own:
         if getattr(request.module, "OWN_POSTGRES", False):
             servers = own.enter_context(infra.start(folder / "servers", servers.storage_environ()))
-        running = Cell(servers, forks, name, folder, getattr(request.module, "CELL_ENV", None))
+        env, form = getattr(request.module, "CELL_ENV", None), getattr(request.module, "FORM", FORM)
+        running = Cell(servers, forks, name, folder, env, form=form)
         yield running
         running.stop()
 

@@ -30,7 +30,7 @@ from typing import Any, Final, NoReturn
 
 from tests.stack import CHECKOUT, until
 
-SERVICES: Final = ("metadata_service", "storage_service", "gateway")
+SERVICES: Final = ("metadata_service", "storage_service", "gateway", "strongroom_server")
 _PR_SET_PDEATHSIG: Final = 1
 
 

@@ -51,7 +51,11 @@ def test_an_interrupted_upload_is_finished_by_the_restarted_service(
     """Killed by its failpoint, which only its first life has; the next one rolls the completion forward."""
     upload = new_upload("supervised", LARGE)
     before = stack.pid("storage")
-    assert _put(stack, upload) == 503
+    if stack.form == "three":
+        assert _put(stack, upload) == 503
+    else:
+        with pytest.raises(httpx.TransportError):  # the gateway dies with it
+            _put(stack, upload)
     until("storage_service runs again", lambda: stack.pid("storage") != before)
     stack.wait_ready()
     checker.wait_drained()

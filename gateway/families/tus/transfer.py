@@ -14,8 +14,9 @@ from typing import Final
 from gateway.http.problems import ClientGone
 from gateway.upstream.call import Call
 from gateway.upstream.pump import CHUNK_BYTES, Intake, pump
+from strongroom.sending import Message
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
-from strongroom.wire import UploadChunk, encode_upload
+from strongroom.wire import UploadChunk
 
 #: How long storage_service may take to persist what a client that has left had sent. Seconds.
 LINGER_SECONDS: Final = 120.0
@@ -57,7 +58,7 @@ class _Transfer:
             raise ClientGone
         return response
 
-    async def _messages(self, give_up: Callable[[], object]) -> AsyncGenerator[bytes]:
+    async def _messages(self, give_up: Callable[[], object]) -> AsyncGenerator[Message]:
         """The opening with what came along, then the rest. Before the opening nothing is waited for, so that
         an older writer is superseded, and a wrong offset refused, at once.
         """
@@ -68,7 +69,7 @@ class _Transfer:
         await self._fill()
         while batch.size:
             size = min(CHUNK_BYTES, batch.size)
-            yield encode_upload(UploadChunk(offset, batch.cut()))
+            yield UploadChunk(offset, batch.cut())
             offset += size
             await self._fill()
         if self._left:

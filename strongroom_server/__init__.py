@@ -1,0 +1,1 @@
+"""One program for all services: ``serve --target all|gateway|storage|metadata [--workers N]``."""

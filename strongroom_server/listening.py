@@ -1,0 +1,44 @@
+"""Addresses: bound before anything else is begun, so that a taken one costs nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from typing import Final
+
+from gateway.config import GatewaySettings
+from gateway.server.serve import bind
+from servicekit.net import join_address, split_address
+from servicekit.server import RunningServer, ServerSpec
+from servicekit.settings import CommonSettings, SettingError
+from servicekit.telemetry import Metrics
+from servicekit.tracing import tracing_from_environ
+from strongroom_server.targets import Share
+
+_SHARED_PORT: Final = ("grpc.so_reuseport", 1)
+
+
+class Door:
+    """Where the gateway listens."""
+
+    def __init__(self, settings: GatewaySettings, share: Share) -> None:
+        self.settings = settings
+        self.listener: socket.socket = bind(settings, shared=share.shared)
+
+
+def grpc_server(settings: CommonSettings, spec: ServerSpec, metrics: Metrics, share: Share) -> RunningServer:
+    """A bound server. Raises PortTaken, SettingError."""
+    if share.shared:
+        spec = dataclasses.replace(spec, options=(*spec.options, _SHARED_PORT))
+    return RunningServer(settings, spec, metrics, tracing_from_environ(spec.name))
+
+
+def metrics_address(settings: CommonSettings, share: Share) -> str | None:
+    """Where this process shows its metrics: the workers have ports one after the other."""
+    if settings.metrics_bind is None or share.number < 2:
+        return settings.metrics_bind
+    try:
+        host, port = split_address(settings.metrics_bind)
+    except ValueError as error:
+        raise SettingError("STRONGROOM_METRICS_BIND", str(error)) from None
+    return join_address(host, port + share.number - 1 if port else 0)

@@ -1,0 +1,130 @@
+"""One process: its services from start to drain."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from gateway.config import GatewaySettings
+from gateway.server.serve import address_of
+from metadata_service.bootstrap import Application
+from metadata_service.config import MetadataSettings
+from servicekit import failpoints, garbage
+from servicekit.logs import configure_logging
+from servicekit.merged_metrics import MergedMetrics
+from servicekit.metrics_http import serve_metrics
+from servicekit.server import RunningServer, stop_signals
+from servicekit.settings import CommonSettings, SettingsBase, read_settings
+from servicekit.telemetry import Metrics
+from storage_service.bootstrap import Process
+from storage_service.config import StorageSettings
+from strongroom_server.listening import Door, grpc_server, metrics_address
+from strongroom_server.members import Member, gateway_member, grpc_member
+from strongroom_server.targets import Share
+
+_SETTINGS: dict[str, type[SettingsBase]] = {
+    "metadata": MetadataSettings,
+    "storage": StorageSettings,
+    "gateway": GatewaySettings,
+}
+
+log = structlog.get_logger(__name__)
+
+
+class Services:
+    """The services of one process, bound but not begun."""
+
+    def __init__(self, targets: Sequence[str], share: Share) -> None:
+        found: dict[str, Any] = {name: share.of(read_settings(_SETTINGS[name])) for name in targets}
+        self.settings: CommonSettings = next(iter(found.values()))
+        self.registries: dict[str, CollectorRegistry] = {}
+        self._found = found
+        self.lines: list[str] = []
+        self._application = Application(found["metadata"]) if "metadata" in found else None
+        self._metadata = self._bound("metadata", self._application.spec, share) if self._application else None
+        inside = self._metadata.inside if self._metadata else None
+        self._process = Process(found["storage"], inside) if "storage" in found else None
+        self._storage = self._bound("storage", self._process.spec(), share) if self._process else None
+        self._door = Door(found["gateway"], share) if "gateway" in found else None
+        if self._door:
+            self.lines.append(f"gateway listening on {address_of(self._door.listener)}")
+
+    def _bound(self, name: str, spec: Any, share: Share) -> RunningServer:
+        metrics = Metrics()
+        self.registries[name] = metrics.registry
+        server = grpc_server(self._found[name], spec, metrics, share)
+        self.lines.append(f"{spec.name} listening on {server.address}")
+        return server
+
+    async def start(self, members: list[Member]) -> None:
+        """Begin one after the other, those that others need first; ``members`` grows by each."""
+        drain = self.settings.drain_seconds
+        if self._metadata and self._application:
+            members.append(grpc_member(self._metadata, self._application.lifespan(), drain))
+            await members[-1].started()
+        if self._storage and self._process:
+            members.append(grpc_member(self._storage, self._process.lifespan(), drain))
+            await members[-1].started()
+        if self._door:
+            members.append(
+                gateway_member(
+                    self._door,
+                    storage_service=self._storage.inside if self._storage else None,
+                    metadata_service=self._metadata.inside if self._metadata else None,
+                    opened=lambda registry: self.registries.update(gateway=registry),
+                )
+            )
+            await members[-1].started()
+
+
+async def serve(targets: Sequence[str], share: Share) -> int:
+    """Serve until SIGTERM or SIGINT; returns the exit code.
+
+    All doors close at once; the services end in the order gateway, storage_service, metadata_service, each
+    when nobody in this process needs it any more. A service that fails takes the others with it: 1.
+
+    :raises SettingError, PortTaken, NotReady, StrongroomError: it can't begin.
+    """
+    configure_logging("strongroom", read_settings(CommonSettings).log_level)
+    failpoints.check()
+    asked = stop_signals()
+    services = Services(targets, share)
+    members: list[Member] = []
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await services.start(members)
+            if address := metrics_address(services.settings, share):
+                at = await stack.enter_async_context(
+                    serve_metrics(address, MergedMetrics(services.registries))
+                )
+                log.info("metrics", url=f"http://{at}/metrics")
+            garbage.settle()
+            sys.stdout.write("".join(f"{line}\n" for line in services.lines))
+            sys.stdout.flush()
+            failed = await _until_asked_or_failed(asked, members)
+        finally:
+            await _leave(members)
+    return 1 if failed else 0
+
+
+async def _until_asked_or_failed(asked: asyncio.Event, members: Sequence[Member]) -> bool:
+    waiting = asyncio.ensure_future(asked.wait())
+    await asyncio.wait({waiting, *(one.task for one in members)}, return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
+    return not asked.is_set()
+
+
+async def _leave(members: Sequence[Member]) -> None:
+    for member in members:
+        member.leaving.set()
+    for member in reversed(members):
+        try:
+            await member.close()
+        except Exception:
+            log.exception("service_failed", failed=member.name)

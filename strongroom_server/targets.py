@@ -1,0 +1,60 @@
+"""What one process serves, and its share of what belongs to all processes of a machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from servicekit.settings import SettingsBase
+
+#: In the order in which they start; they stop in the other one.
+TARGETS: Final = ("metadata", "storage", "gateway")
+#: Settings that say how much a machine gives, and the least that one process works with.
+DIVIDED: Final = {
+    "upload_memory_bytes": 32 << 20,
+    "download_memory_bytes": 16 << 20,
+    "archive_memory_bytes": 32 << 20,
+    "database_pool_max": 2,
+    "database_pool_min": 0,
+    "max_connections": 64,
+    "address_connections": 32,
+    "import_parallel": 1,
+    "max_concurrent_rpcs": 64,
+}
+#: Of these, the ones that must hold a largest file of a project, or two parts of an upload.
+_HOLDS_A_FILE: Final = ("upload_memory_bytes", "archive_memory_bytes")
+
+S = TypeVar("S", bound=SettingsBase)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One of ``workers`` processes; ``number`` counts from 1, 0: it is the only one."""
+
+    workers: int = 1
+    number: int = 0
+
+    @property
+    def shared(self) -> bool:
+        """Whether others listen on the same ports."""
+        return self.workers > 1
+
+    def of(self, settings: S) -> S:
+        """The settings with this process's part of what they give to all.
+
+        Memory, connections and parallel work are divided; rates and caps of users are not (with
+        STRONGROOM_REDIS_URL all processes count together).
+        """
+        if not self.shared:
+            return settings
+        fields = {name for name in DIVIDED if name in type(settings).model_fields}
+        return settings.model_copy(update={name: self._part(settings, name) for name in fields})
+
+    def _part(self, settings: SettingsBase, name: str) -> int:
+        whole: int = getattr(settings, name)
+        least = DIVIDED[name]
+        if name in _HOLDS_A_FILE:  # as the settings themselves demand of the whole
+            file_bytes: int = getattr(settings, "max_project_file_bytes", 0)
+            part_bytes: int = getattr(settings, "part_size_bytes", 0)
+            least = max(least, file_bytes + (4 << 20), 2 * part_bytes)
+        return max(whole // self.workers, min(least, whole))
