@@ -24,8 +24,8 @@ FROM pg_roles WHERE rolname = current_user
 """
 _UNPROTECTED: Final = """
 SELECT relname FROM pg_class
-WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s) AND NOT (relrowsecurity AND
-    relforcerowsecurity)
+WHERE relnamespace = 'public'::regnamespace AND relname = ANY(%s)
+    AND NOT (relrowsecurity AND relforcerowsecurity)
 ORDER BY relname
 """
 _REVISION: Final = "SELECT version_num FROM alembic_version"

@@ -1,8 +1,7 @@
 """The schema of projects. See `tables` for the rules that hold for every table.
 
-A row of `project_files` is one content of one path and holds for the versions [from_version,
-until_version): what a
-save leaves as it is costs nothing, and each blob belongs to exactly one row.
+A row of `project_files` is one content of one path and holds for the versions [from_version, until_version):
+what a save leaves as it is costs nothing, and each blob belongs to exactly one row.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from metadata_service.db.tables import BYTE_ORDER, MOMENT, NOW, metadata
+from strongroom.metadata.v1.upload_session_service_pb2 import SESSION_KIND_PARTIAL
 
 EMPTY = sa.text("''::bytea")
 
@@ -51,7 +52,7 @@ upload_sessions = sa.Table(
     sa.Index(
         "upload_sessions_partials",
         "expires_at",
-        postgresql_where=sa.text("kind = 3 AND finished_at IS NOT NULL"),
+        postgresql_where=sa.text(f"kind = {SESSION_KIND_PARTIAL} AND finished_at IS NOT NULL"),
     ),
     sa.Index("upload_sessions_forgotten", "forget_at", postgresql_where=sa.text("forget_at IS NOT NULL")),
 )

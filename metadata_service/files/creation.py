@@ -18,8 +18,7 @@ from strongroom.metadata.v1.file_pb2 import File
 
 _INSERT: Final = """
 INSERT INTO files (owner_id, id, family, key, slot, blob_id, filename, content_type, size_bytes, etag,
-    generation,
-    version_id, crc32c, metadata, visibility, expires_at)
+    generation, version_id, crc32c, metadata, visibility, expires_at)
 VALUES (%(owner)s, %(file_id)s, %(family)s, %(key)s, %(slot)s, %(blob_id)s, %(filename)s,
     %(content_type)s, %(size)s, %(etag)s, 1, %(version_id)s, %(crc32c)s, %(metadata)s, %(visibility)s,
     %(expires_at)s)

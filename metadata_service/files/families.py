@@ -105,8 +105,8 @@ _INSERT_GENERATION: Final = """
 INSERT INTO generations (owner_id, file_id, type, prompt, settings_json) VALUES (%s, %s, %s, %s, %s)
 """
 _INSERT_EVENT_MEDIA: Final = """
-INSERT INTO event_media (owner_id, file_id, event_id, title, description, tags) VALUES (%s, %s, %s, %s, %s,
-    %s)
+INSERT INTO event_media (owner_id, file_id, event_id, title, description, tags)
+VALUES (%s, %s, %s, %s, %s, %s)
 """
 
 

@@ -18,18 +18,17 @@ from strongroom.metadata.v1.file_pb2 import (
 )
 
 #: What `to_file` takes, in its order. The details are looked up only for rows of their family.
-COLUMNS: Final = """
+COLUMNS: Final = f"""
 files.id::text, files.owner_id, files.family, files.key, files.filename, files.content_type, files.size_bytes,
 files.etag, files.generation, files.version_id, files.crc32c, files.metadata, files.visibility,
-    files.created_at,
-files.updated_at, files.expires_at, files.deleted_at, files.purge_at,
+files.created_at, files.updated_at, files.expires_at, files.deleted_at, files.purge_at,
 CASE files.family
-WHEN 2 THEN (
+WHEN {FILE_FAMILY_GENERATION} THEN (
     SELECT json_build_array(generations.type, generations.prompt, generations.settings_json)
     FROM generations WHERE generations.owner_id = files.owner_id AND generations.file_id = files.id)
-WHEN 3 THEN (
+WHEN {FILE_FAMILY_EVENT_MEDIA} THEN (
     SELECT json_build_array(event_media.event_id, event_media.title, event_media.description,
-    event_media.tags)
+        event_media.tags)
     FROM event_media WHERE event_media.owner_id = files.owner_id AND event_media.file_id = files.id)
 END
 """
@@ -37,7 +36,7 @@ COLUMN_COUNT: Final = 19
 #: What `to_basic_file` takes.
 BASIC_COLUMNS: Final = """
 files.id::text, files.key, split_part(files.content_type, ';', 1), files.size_bytes, files.etag,
-    files.updated_at
+files.updated_at
 """
 #: Files that a caller may see: neither soft-deleted nor past their time.
 VISIBLE: Final = "files.deleted_at IS NULL AND (files.expires_at IS NULL OR files.expires_at > now())"

@@ -21,9 +21,9 @@ WHERE owner_id = %s AND slot = %s AND deleted_at IS NULL FOR UPDATE
 """
 _REPLACE: Final = """
 UPDATE files SET key = %(key)s, blob_id = %(blob_id)s, filename = %(filename)s,
-    content_type = %(content_type)s,
-    size_bytes = %(size)s, etag = %(etag)s, generation = %(generation)s, version_id = %(version_id)s,
-    crc32c = %(crc32c)s, metadata = %(metadata)s, visibility = %(visibility)s, updated_at = now()
+    content_type = %(content_type)s, size_bytes = %(size)s, etag = %(etag)s, generation = %(generation)s,
+    version_id = %(version_id)s, crc32c = %(crc32c)s, metadata = %(metadata)s, visibility = %(visibility)s,
+    updated_at = now()
 WHERE owner_id = %(owner)s AND id = %(file_id)s
 """
 

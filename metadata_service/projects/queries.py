@@ -34,11 +34,11 @@ _PROJECT: Final = f"""
 SELECT {PROJECT_COLUMNS} FROM projects WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0
 """
 _PROJECTS: Final = f"""
-SELECT {PROJECT_COLUMNS}, projects.id, (SELECT count(*) FROM projects WHERE owner_id = %(owner)s AND version
-> 0)
+SELECT {PROJECT_COLUMNS}, projects.id,
+    (SELECT count(*) FROM projects WHERE owner_id = %(owner)s AND version > 0)
 FROM projects
-WHERE owner_id = %(owner)s AND version > 0 AND (%(at)s::timestamptz IS NULL OR (updated_at, id) < (%(at)s,
-%(id)s))
+WHERE owner_id = %(owner)s AND version > 0
+    AND (%(at)s::timestamptz IS NULL OR (updated_at, id) < (%(at)s, %(id)s))
 ORDER BY projects.updated_at DESC, projects.id DESC LIMIT %(limit)s
 """
 _TOTAL: Final = "SELECT count(*) FROM projects WHERE owner_id = %(owner)s AND version > 0"
@@ -52,14 +52,13 @@ ORDER BY versions.version DESC LIMIT %(limit)s
 #: The version asked for (0: the newest) and whether there is one; then its files, if any.
 _AT_VERSION: Final = """
 FROM (
-    SELECT owner_id, id, version AS newest, CASE WHEN %(version)s = 0 THEN version ELSE %(version)s END AS
-    version
+    SELECT owner_id, id, version AS newest,
+        CASE WHEN %(version)s = 0 THEN version ELSE %(version)s END AS version
     FROM projects WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0
 ) AS asked
 LEFT JOIN project_files AS files ON files.owner_id = asked.owner_id AND files.project_id = asked.id
-    AND asked.version <= asked.newest
-    AND files.from_version <= asked.version AND (files.until_version IS NULL OR files.until_version >
-    asked.version)
+    AND asked.version <= asked.newest AND files.from_version <= asked.version
+    AND (files.until_version IS NULL OR files.until_version > asked.version)
 """
 _FILES: Final = f"""
 SELECT asked.newest, asked.version, {FILE_COLUMNS} {_AT_VERSION} AND files.path > %(after)s

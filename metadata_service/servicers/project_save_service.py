@@ -24,9 +24,8 @@ Context: TypeAlias = "ServicerContext[object, object]"
 
 
 class ProjectSaveServicer(ProjectSaveServiceServicer):
-    """Converts requests and responses. BeginSave and RemoveProject act for the token's user, the rest for
-    the save's
-    owner.
+    """Converts requests and responses. BeginSave and RemoveProject act for the token's user, the rest for the
+    save's owner.
     """
 
     def __init__(

@@ -15,8 +15,8 @@ from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_GENERATION, File
 
 _ADD: Final = f"""
 INSERT INTO generation_tallies (owner_id, type, day, stripe, count, size_bytes)
-VALUES (%(owner)s, %(type)s, (%(created)s AT TIME ZONE 'UTC')::date, pg_backend_pid() %% {STRIPES}, %(count)s,
-    %(size)s)
+VALUES (%(owner)s, %(type)s, (%(created)s AT TIME ZONE 'UTC')::date, pg_backend_pid() %% {STRIPES},
+    %(count)s, %(size)s)
 ON CONFLICT (owner_id, type, day, stripe) DO UPDATE
 SET count = generation_tallies.count + EXCLUDED.count,
     size_bytes = generation_tallies.size_bytes + EXCLUDED.size_bytes

@@ -47,8 +47,8 @@ CREATE TABLE blobs (
     CONSTRAINT blobs_numbers CHECK (state BETWEEN 1 AND 6 AND epoch >= 1 AND kind BETWEEN 1 AND 3),
     CONSTRAINT blobs_lease CHECK (state NOT IN (1, 2) OR lease_expires_at IS NOT NULL),
     CONSTRAINT blobs_not_before CHECK (state NOT IN (4, 5, 6) OR not_before IS NOT NULL),
-    CONSTRAINT blobs_content CHECK (state NOT IN (2, 3) OR (size_bytes >= 0 AND crc32c BETWEEN 0 AND
-    4294967295))
+    CONSTRAINT blobs_content
+        CHECK (state NOT IN (2, 3) OR (size_bytes >= 0 AND crc32c BETWEEN 0 AND 4294967295))
 )
 """
 FILES = """

@@ -58,8 +58,8 @@ INDEXES = """
 CREATE INDEX upload_sessions_name ON upload_sessions (upload_id);
 CREATE INDEX upload_sessions_by_request ON upload_sessions (owner_id, request_id) WHERE request_id <> '';
 CREATE INDEX upload_sessions_unswept ON upload_sessions (created_at) WHERE swept_at IS NULL;
-CREATE INDEX upload_sessions_partials ON upload_sessions (expires_at) WHERE kind = 3 AND finished_at IS NOT
-    NULL;
+CREATE INDEX upload_sessions_partials ON upload_sessions (expires_at)
+    WHERE kind = 3 AND finished_at IS NOT NULL;
 CREATE INDEX upload_sessions_forgotten ON upload_sessions (forget_at) WHERE forget_at IS NOT NULL
 """
 TABLES = ("upload_sessions", "session_parts")
