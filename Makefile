@@ -8,10 +8,12 @@ VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.setup
 PACKAGES := $(wildcard strongroom servicekit storage_service metadata_service gateway strongroom_server devstack benchmarks scripts tests)
-PYTEST_WORKERS ?= 3
+# More than cores: a test of real processes waits more than it works.
+PYTEST_WORKERS ?= 4
 PYTEST_ARGS ?=
+PYTEST := $(PY) -m pytest -q --dist loadscope --durations 10
 
-.PHONY: help setup up test test-both lint format types imports generate check-generated buf-lint buf-breaking check bench flows lock wheel clean
+.PHONY: help setup up test test-fast test-both durations coverage profile lint format types imports generate check-generated buf-lint buf-breaking check bench flows lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -24,19 +26,35 @@ $(STAMP): requirements/dev.txt
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || \
 	  { echo "python -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
 	@echo "installing requirements/dev.txt into $(VENV) (first time: a minute or two)"
-	@$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/dev.txt
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
 up: setup  ## start Postgres, S3 and the three services; Ctrl-C stops them
 	@exec $(PY) -m devstack up
 
-test: setup  ## run every test
-	@$(PY) -m pytest -q -n $(PYTEST_WORKERS) --dist loadscope $(PYTEST_ARGS)
+test: setup  ## run every test; the ten slowest stand at the end
+	@$(PYTEST) -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+
+test-fast: setup  ## run the tests that need no service processes: unit, contract, model
+	@$(PYTEST) -n 2 tests/unit tests/contract tests/model $(PYTEST_ARGS)
+
+durations: setup  ## run every test and write tests/durations.json, by which the longest modules go first
+	@$(PYTEST) -n $(PYTEST_WORKERS) --record-durations
+
+coverage: setup  ## run every test under coverage, services included; the report goes to .coverage-data/html
+	@rm -rf .coverage-data
+	@$(PY) -m coverage run -m pytest -q --dist loadscope -n $(PYTEST_WORKERS) $(PYTEST_ARGS) || echo "some tests failed"
+	@$(PY) -m coverage combine --quiet
+	@$(PY) -m coverage html --quiet --directory .coverage-data/html
+	@$(PY) -m coverage report --format total --precision 1
+
+profile: setup  ## sample a service of `make up` for a while: SERVICE=storage|metadata|gateway SECONDS=20
+	@$(PY) -m scripts.profile_service $(or $(SERVICE),storage) --seconds $(or $(SECONDS),20)
 
 test-both: setup  ## the tests of whole stacks and of faults, in one process and in three
-	@for form in one three; do echo "STRONGROOM_FORM=$$form"; STRONGROOM_FORM=$$form $(PY) -m pytest -q \
-	  -n $(PYTEST_WORKERS) --dist loadscope $(PYTEST_ARGS) tests/e2e tests/faults; done
+	@for form in one three; do echo "STRONGROOM_FORM=$$form"; STRONGROOM_FORM=$$form \
+	  $(PYTEST) -n $(PYTEST_WORKERS) $(PYTEST_ARGS) tests/e2e tests/faults; done
 
 lint: setup  ## ruff: rules and formatting
 	@$(PY) -m ruff check .
@@ -79,5 +97,5 @@ wheel: setup  ## build the wheel and sdist into dist/
 	@$(PY) -m build --no-isolation --outdir dist
 
 clean:  ## remove what can be made again (data in .strongroom stays)
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage-data
 	@find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

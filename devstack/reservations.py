@@ -9,20 +9,15 @@ are. Elsewhere it is a locked file.
 from __future__ import annotations
 
 import fcntl
+import os
 import socket
 import sys
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
-
-class _Held(Protocol):
-    def close(self) -> None: ...
-
-
-_held: dict[int, tuple[str, _Held]] = {}
-"""By port: for whom, and what holds it."""
+_held: dict[int, tuple[str, int]] = {}
+"""By port: for whom, and the descriptor that holds it: the kernel closes it, no finalizer at the end."""
 
 
 def reserve(port: int, owner: str) -> bool:
@@ -43,27 +38,27 @@ def is_ours(port: int) -> bool:
 
 def release(port: int) -> None:
     """Let others have it."""
-    _held.pop(port)[1].close()
+    os.close(_held.pop(port)[1])
 
 
-def _abstract_socket(port: int) -> _Held | None:
+def _abstract_socket(port: int) -> int | None:
     name = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         name.bind(f"\0strongroom-devstack-port-{port}")
     except OSError:
         name.close()
         return None
-    return name
+    return name.detach()
 
 
-def _locked_file(port: int) -> _Held | None:
+def _locked_file(port: int) -> int | None:
     folder = Path(tempfile.gettempdir()) / "strongroom-devstack-ports"
     with suppress(FileExistsError):
         folder.mkdir(mode=0o700)
-    file = (folder / str(port)).open("ab")
+    file = os.open(folder / str(port), os.O_CREAT | os.O_RDWR | os.O_APPEND, 0o600)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
-        file.close()
+        os.close(file)
         return None
     return file

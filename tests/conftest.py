@@ -12,6 +12,7 @@ import pytest
 import structlog
 
 from devstack import infra
+from tests import scheduling
 from tests.databases import TEMPLATE, Logins, migrated_template
 from tests.servers import Run, of_run
 
@@ -37,6 +38,30 @@ structlog.configure(
 
 
 _run = pytest.StashKey[Run]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """For `make durations`."""
+    parser.addoption("--record-durations", action="store_true", help=f"write {scheduling.RECORD.name} anew")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.LongestFirst:
+    """Instead of pytest-xdist's own, whatever ``--dist`` says."""
+    return scheduling.LongestFirst(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Workers hand out what they have collected in its order."""
+    if hasattr(config, "workerinput"):
+        scheduling.sort(items)
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Of a whole run only: what did not run would be forgotten."""
+    if config.getoption("--record-durations"):
+        scheduling.record(terminalreporter.stats)
 
 
 def pytest_configure(config: pytest.Config) -> None:

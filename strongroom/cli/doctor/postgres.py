@@ -156,7 +156,7 @@ def known_heads() -> set[str]:
     revisions: set[str] = set()
     followed: set[str] = set()
     for place in places:
-        for path in Path(place, "migrations", "versions").glob("*.py"):
+        for path in Path(place, "db", "migrations", "versions").glob("*.py"):
             found = dict(_REVISION.findall(path.read_text("utf-8")))
             revisions.add(found.get("revision", ""))
             followed.add(found.get("down_revision", ""))

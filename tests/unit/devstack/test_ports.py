@@ -133,7 +133,7 @@ def test_where_there_are_no_abstract_sockets_a_file_is_locked(
     held = reservations._locked_file(20000)
     assert held is not None
     assert reservations._locked_file(20000) is None
-    held.close()
+    os.close(held)
     again = reservations._locked_file(20000)
     assert again is not None
-    again.close()
+    os.close(again)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path, PurePosixPath
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
+CHECKS = ("lint", "types", "check-generated", "buf-lint", "buf-breaking", "imports")
 MAX_LINES = 400
 CODE = {
     ".py",
@@ -124,7 +127,47 @@ def test_changelog_has_an_unreleased_section() -> None:
     assert headings[0] == "Unreleased"
 
 
-def test_ci_ends_with_the_tests() -> None:
-    script = ROOT / ".ci" / "run"
-    assert script.stat().st_mode & 0o111
-    assert script.read_text("utf-8").rstrip().endswith("step test || once_more")
+def _run_ci(folder: Path, *, failing: str = "") -> subprocess.CompletedProcess[str]:
+    """`.ci/run` with a `make` that prints the name of its target, and fails at one."""
+    (folder / ".ci").mkdir()
+    script = folder / ".ci" / "run"
+    script.write_text((ROOT / ".ci" / "run").read_text("utf-8"))
+    programs = folder / "programs"
+    programs.mkdir()
+    for name in ("curl", "chromium", "redis-server"):
+        (programs / name).symlink_to("/bin/true")
+    make = programs / "make"
+    make.write_text(f"""#!/bin/sh
+[ "$1" = --version ] && exit 0
+echo "about $2"
+[ "$2" = test ] && echo "7 passed in 1.00s"
+[ "$2" != "{failing}" ]
+""")
+    make.chmod(0o755)
+    environ = {**os.environ, "PATH": f"{programs}:{os.environ['PATH']}", "PYTHON": sys.executable}
+    return subprocess.run(["bash", script], env=environ, capture_output=True, text=True, check=False)
+
+
+def test_ci_ends_with_the_closing_line_of_the_tests(tmp_path: Path) -> None:
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+    done = _run_ci(tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "7 passed in 1.00s"
+    assert [line for line in lines if line.endswith("passed") and line.startswith("==")] == [
+        f"== make {target}: passed" for target in CHECKS
+    ]
+
+
+@pytest.mark.parametrize("target", [*CHECKS, "test"])
+def test_ci_fails_where_any_step_does(tmp_path: Path, target: str) -> None:
+    done = _run_ci(tmp_path, failing=target)
+    assert done.returncode != 0
+    assert done.stdout.splitlines()[-1] == "7 passed in 1.00s"
+    assert f"about {target}" in done.stdout
+
+
+def test_ci_goes_no_further_without_its_environment(tmp_path: Path) -> None:
+    done = _run_ci(tmp_path, failing="setup")
+    assert done.returncode != 0
+    assert "about test" not in done.stdout
