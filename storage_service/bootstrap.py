@@ -21,6 +21,7 @@ from servicekit.settings import require
 from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.claims import Floor
+from storage_service.attempts.engine import WriteEngine
 from storage_service.attempts.versioning import VersioningGate
 from storage_service.cleaner.cleaner import Cleaner
 from storage_service.cleaner.sweep import UploadSweep
@@ -95,12 +96,10 @@ class StorageApp:
         self._session_state, self._files = SessionState(*metadata), FileReader(*metadata)
         self._settler = KeySettler(store, self._saves)
         self.loops = self._make_loops(heartbeats)
-        self._attempts = Attempts(
-            self._reservations,
-            self.gate,
-            lease_seconds=settings.upload_lease_seconds,
-            wake_cleaner=self._wake_cleaner,
+        self._engine = WriteEngine(
+            self.gate, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self._wake_cleaner
         )
+        self._attempts = Attempts(self._reservations, self._engine)
         self._sources = SourceClient(url_rules(settings), SystemResolver(), source_timeouts(settings))
         self._content = ContentRules(settings.allowed_types(), max_pixels=settings.max_picture_pixels)
         self._budget = ByteBudget(
@@ -183,11 +182,10 @@ class StorageApp:
             gate=self.gate,
             state=self._session_state,
             reservations=self._reservations,
+            attempts=self._attempts,
             budget=self._budget,
             limits=self._limits,
             content=self._content,
-            lease_seconds=self._settings.upload_lease_seconds,
-            wake_cleaner=self._wake_cleaner,
         )
 
     def _project_parts(self) -> ProjectParts:
@@ -195,7 +193,8 @@ class StorageApp:
         return ProjectParts(
             store=self.store,
             objects=self._objects,
-            gate=self.gate,
+            engine=self._engine,
+            attempts=self._attempts,
             saves=self._saves,
             reader=self._projects_read,
             files=self._files,
@@ -208,15 +207,12 @@ class StorageApp:
             ),
             content=self._content,
             part_size=settings.part_size_bytes,
-            lease_seconds=settings.upload_lease_seconds,
-            wake_cleaner=self._wake_cleaner,
         )
 
     async def aclose(self) -> None:
         """Let attempts be given up, then close channel and store."""
         await self._sessions.aclose()
-        await self._attempts.aclose()
-        await self._projects.aclose()
+        await self._engine.aclose()
         await self._sources.aclose()
         await self._damage.aclose()
         await self._channel.close()

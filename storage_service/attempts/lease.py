@@ -1,39 +1,33 @@
-"""Keeps an attempt's lease alive while its stream is open."""
+"""Keeps a lease alive while bytes are on their way."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 import structlog
 
 from servicekit.probes import stopping
 from strongroom.errors import StrongroomError, UploadSuperseded
-from strongroom.metadata.v1.reservation_service_pb2 import BlobHandle
 
 log = structlog.get_logger(__name__)
 
 
-class Leases(Protocol):
-    """Whoever grants the lease; `Reservations` is one."""
-
-    async def renew_lease(self, blob: BlobHandle) -> float:
-        """Returns the lease in seconds from now. Raises UploadSuperseded."""
-        ...
-
-
 class LeaseKeeper:
-    """``async with LeaseKeeper(…)``: renews every third of the lease; cancels the body when the attempt is
-    lost.
+    """``async with LeaseKeeper(…)``: renews every third of the lease; cancels the body when the write is
+    lost. ``renew``, ``name``: as of ``engine.Holder``.
 
     A renewal that fails for another reason is tried again at the next turn: until the lease runs out nobody
     else may touch the attempt, and afterwards the compare-and-set of the next transition fails.
     """
 
-    def __init__(self, leases: Leases, blob: BlobHandle, lease_seconds: float) -> None:
-        self._leases = leases
-        self._blob = blob
+    def __init__(
+        self, renew: Callable[[], Awaitable[float]], lease_seconds: float, name: Mapping[str, str]
+    ) -> None:
+        self._renew_lease = renew
+        self._name = name
         self._interval = max(lease_seconds / 3, 0.05)
         self._renewer: asyncio.Task[None] | None = None
         self._holder: asyncio.Task[object] | None = None
@@ -41,7 +35,7 @@ class LeaseKeeper:
 
     async def __aenter__(self) -> Self:
         self._holder = asyncio.current_task()
-        self._renewer = asyncio.create_task(self._renew(), name=f"lease {self._blob.blob_id}")
+        self._renewer = asyncio.create_task(self._renew(), name=f"lease {self._name}")
         return self
 
     async def __aexit__(
@@ -59,19 +53,19 @@ class LeaseKeeper:
         while True:
             await asyncio.sleep(self._interval)
             try:
-                lease = await self._leases.renew_lease(self._blob)
+                lease = await self._renew_lease()
             except UploadSuperseded as lost:
                 self._lost = lost
                 if self._holder is not None:
                     self._holder.cancel()
                 return
             except StrongroomError as error:
-                log.warning("lease_renewal_failed", blob_id=self._blob.blob_id, reason=type(error).__name__)
+                log.warning("lease_renewal_failed", **self._name, reason=type(error).__name__)
             except asyncio.CancelledError:
                 if stopping():
                     raise
-                log.warning("lease_renewal_failed", blob_id=self._blob.blob_id, reason="cancelled")
+                log.warning("lease_renewal_failed", **self._name, reason="cancelled")
             except Exception:
-                log.exception("lease_renewal_failed", blob_id=self._blob.blob_id)
+                log.exception("lease_renewal_failed", **self._name)
             else:
                 self._interval = max(lease / 3, 0.05)

@@ -29,6 +29,25 @@ class Part:
     chunks: tuple[Chunk, ...]
 
 
+class ChunkList:
+    """Chunks that are kept: small ones are gathered by copying."""
+
+    def __init__(self) -> None:
+        self.chunks: list[Chunk] = []
+        self._gathering: bytearray | None = None
+
+    def append(self, chunk: Chunk) -> None:
+        """The next bytes; a chunk is kept, not copied, unless it is small."""
+        if len(chunk) >= SMALL_CHUNK:
+            self.chunks.append(chunk)
+            self._gathering = None
+            return
+        if self._gathering is None or len(self._gathering) >= _GATHER_LIMIT:
+            self._gathering = bytearray()
+            self.chunks.append(self._gathering)
+        self._gathering += chunk
+
+
 class PartAssembler:
     """Cuts what it is fed into parts of exactly ``part_size`` bytes; the last one may be shorter.
 
@@ -92,29 +111,22 @@ class PartAssembler:
         return self._close_part() if self._pending else None
 
     def _begin_part(self) -> None:
-        self._chunks: list[Chunk] = []
-        self._gathering: bytearray | None = None
+        self._kept = ChunkList()
         self._pending = 0
         self._part_crc32c = 0
 
     def _keep(self, piece: Chunk, counted: Counted | None) -> None:
-        size = len(piece)
         if counted is None:
             self._part_crc32c = checksums.extend(self._part_crc32c, piece)
         else:
             self._part_crc32c = checksums.append(self._part_crc32c, counted)
-        self._pending += size
-        if size >= SMALL_CHUNK:
-            self._chunks.append(piece)
-            self._gathering = None
-            return
-        if self._gathering is None or len(self._gathering) >= _GATHER_LIMIT:
-            self._gathering = bytearray()
-            self._chunks.append(self._gathering)
-        self._gathering += piece
+        self._pending += len(piece)
+        self._kept.append(piece)
 
     def _close_part(self) -> Part:
-        part = Part(self._number, self._closed_size, self._pending, self._part_crc32c, tuple(self._chunks))
+        part = Part(
+            self._number, self._closed_size, self._pending, self._part_crc32c, tuple(self._kept.chunks)
+        )
         self._closed_crc32c = self.crc32c
         self._closed_size += self._pending
         self._number += 1

@@ -18,6 +18,7 @@ from typing import Final
 from servicekit.presentation import essence, with_charset
 from storage_service.content import magic as signatures
 from storage_service.content import pictures
+from storage_service.content.first_bytes import first_bytes
 from storage_service.content.text_encodings import charset_of, declared_charset, has_charset, is_text
 from storage_service.content.type_names import (
     COMPOUND_OFFICE,
@@ -33,6 +34,7 @@ from storage_service.content.type_names import (
     normalise,
     pictures_mixed_up,
 )
+from storage_service.objectstore.values import Chunk
 from strongroom.errors import ContentTypeMismatch, ContentTypeNotAllowed
 from strongroom.metadata.v1 import target_pb2
 from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
@@ -133,6 +135,15 @@ class ContentRules:
         kind = self.decide(spec, head)
         self.check_picture(spec.target, kind, head)
         return _described(kind, spec, head)
+
+    def enough(self, spec: UploadSpec, head: bytes) -> int:
+        """How many first bytes deciding takes, seen some."""
+        more = len(head) >= SNIFF_BYTES and self.wants_more(spec, head)
+        return pictures.MOST_HEADER_BYTES if more else SNIFF_BYTES
+
+    def head(self, spec: UploadSpec, chunks: Sequence[Chunk]) -> bytes:
+        """Of a body that begins with ``chunks``, the first bytes that decide."""
+        return first_bytes(chunks, self.enough(spec, first_bytes(chunks, SNIFF_BYTES)))
 
     def wants_more(self, spec: UploadSpec, head: bytes) -> bool:
         """Whether deciding takes more first bytes than ``head``, up to ``pictures.MOST_HEADER_BYTES``."""

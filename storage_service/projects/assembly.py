@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
-from storage_service.attempts.versioning import VersioningGate
+from storage_service.attempts.engine import WriteEngine
 from storage_service.content.types import ContentRules
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader, ProjectSaves
@@ -33,7 +32,8 @@ class ProjectParts:
 
     store: ObjectStore
     objects: CommittedReader
-    gate: VersioningGate
+    engine: WriteEngine
+    attempts: Attempts
     saves: ProjectSaves
     reader: ProjectReader
     files: FileReader
@@ -44,28 +44,19 @@ class ProjectParts:
     limits: ProjectLimits
     content: ContentRules
     part_size: int
-    lease_seconds: float
-    wake_cleaner: Callable[[], None]
 
 
 class Projects:
-    """The use cases, from construction to ``aclose``."""
+    """The use cases."""
 
     def __init__(self, parts: ProjectParts) -> None:
-        self._runner = SaveRunner(
-            parts.saves,
-            parts.gate,
-            parts.settler,
-            lease_seconds=parts.lease_seconds,
-            wake_cleaner=parts.wake_cleaner,
-        )
-        self._spool = Spool(
+        runner = SaveRunner(parts.saves, parts.engine, parts.settler)
+        spool = Spool(
             parts.store,
             parts.reservations,
+            parts.attempts,
             budget=parts.budget,
             part_size=parts.part_size,
-            lease_seconds=parts.lease_seconds,
-            wake_cleaner=parts.wake_cleaner,
         )
         contents = ContentsSaver(
             parts.store,
@@ -77,11 +68,7 @@ class Projects:
             content=parts.content,
         )
         source = ArchiveSource(parts.objects, parts.archive_memory)
-        self.saver = ProjectSaver(contents, self._runner)
-        self.archive_saver = ArchiveSaver(contents, self._runner, self._spool, parts.archive_memory)
-        self.rollback = ProjectRollback(contents, self._runner, parts.reader)
+        self.saver = ProjectSaver(contents, runner)
+        self.archive_saver = ArchiveSaver(contents, runner, spool, parts.archive_memory)
+        self.rollback = ProjectRollback(contents, runner, parts.reader)
         self.archives = ArchiveDownloader(source, parts.files, parts.reader)
-
-    async def aclose(self) -> None:
-        """Wait for saves and archives that are being given up."""
-        await asyncio.gather(self._runner.aclose(), self._spool.aclose())

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from servicekit.presentation import essence, with_charset
+from storage_service.content.first_bytes import first_bytes
 from storage_service.content.text_encodings import charset_of, has_charset, is_utf8
 from storage_service.content.type_names import GENERIC
 from storage_service.content.types import ContentRules
 from storage_service.objectstore.values import Chunk
-from storage_service.projects.stream import joined
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 
-SNIFF_BYTES = 4096
+HEAD_BYTES = 4096
 _MARK_BYTES = 4
 
 _BY_EXTENSION = {
@@ -79,12 +79,12 @@ def described(rules: ContentRules, path: str, chunks: Sequence[Chunk]) -> str:
     """The type to store for the file at ``path``, whose whole content is ``chunks``; with ``charset`` where
     it is text whose encoding shows. A text that came in a JSON string is UTF-8, and so says.
     """
-    kind = content_type_of(rules, path, joined(chunks, SNIFF_BYTES))
+    kind = content_type_of(rules, path, first_bytes(chunks, HEAD_BYTES))
     if not has_charset(kind):
         return kind
     if is_utf8(chunks, whole=True):
         return with_charset(kind, "utf-8")
-    marked = charset_of(joined(chunks, _MARK_BYTES))
+    marked = charset_of(first_bytes(chunks, _MARK_BYTES))
     return with_charset(kind, marked if marked != "utf-8" else "")
 
 

@@ -1,8 +1,7 @@
 """RollbackProject: a new version with the content of an old one. The bytes never leave the object store.
 
-What the newest version still has is kept as it is; every other file is copied from its old version id to
-its own key,
-so that the copy, a version of its own, is the key's current object.
+What the newest version still has is kept as it is; every other file is copied from its old version id to its
+own key, so that the copy, a version of its own, is the key's current object.
 """
 
 from __future__ import annotations
@@ -10,9 +9,10 @@ from __future__ import annotations
 import hashlib
 
 from servicekit.presentation import with_charset
+from storage_service.attempts.engine import fingerprint
 from storage_service.metadata.projects import ProjectReader
 from storage_service.projects.runner import OpenSave, SaveRunner
-from storage_service.projects.saver import ContentsSaver, fingerprint
+from storage_service.projects.saver import ContentsSaver
 from storage_service.projects.writer import NewFile
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.project_pb2 import ProjectFile
@@ -28,9 +28,8 @@ class ProjectRollback:
         self._reader = reader
 
     async def roll_back(self, request: RollbackProjectRequest) -> pb.CommitSaveResponse:
-        """Raises ProjectNotFound, VersionNotFound, VersionConflict, RequestInProgress, ObjectLost (the
-        store has lost
-        an old version), BucketNotVersioned.
+        """Raises ProjectNotFound, VersionNotFound, VersionConflict, RequestInProgress, ObjectLost (the store
+        has lost an old version), BucketNotVersioned.
         """
         begin = pb.BeginSaveRequest(
             slug=request.slug, request_id=request.request_id, user_id=request.user_id, must_exist=True
@@ -38,7 +37,7 @@ class ProjectRollback:
         if request.HasField("expected_version"):
             begin.expected_version = request.expected_version
         if request.request_id:
-            begin.fingerprint = fingerprint(begin, f"of version {request.version}")
+            begin.fingerprint = fingerprint(begin, kind=f"save of version {request.version}")
         content = hashlib.sha256(f"version {request.version}".encode()).digest()
 
         async def same() -> bytes:

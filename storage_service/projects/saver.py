@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator, Sequence
 
 from storage_service.attempts.budget import ByteBudget
+from storage_service.attempts.engine import fingerprint
+from storage_service.content.first_bytes import first_bytes
 from storage_service.content.types import ContentRules
 from storage_service.metadata.projects import ProjectReader, ProjectSaves
 from storage_service.objectstore.interface import ObjectStore
@@ -13,7 +14,7 @@ from storage_service.objectstore.values import Chunk
 from storage_service.projects.file_types import described
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.runner import OpenSave, SaveRunner
-from storage_service.projects.stream import BodyDigest, ContentDigest, IncomingFile, SaveStream, joined
+from storage_service.projects.stream import BodyDigest, ContentDigest, IncomingFile, SaveStream
 from storage_service.projects.tech_stack import MAX_MANIFEST_BYTES, TechStack
 from storage_service.projects.writer import FileWriter, NewFile
 from storage_service.reading.committed import CommittedReader
@@ -81,8 +82,8 @@ class ProjectSaver:
 
     async def save(self, requests: AsyncIterator[SaveProjectRequest]) -> pb.CommitSaveResponse:
         """Raises VersionConflict, RequestInProgress, PathInvalid, the limits' errors, PreconditionFailed (a
-        file is
-        not unchanged), UploadIncomplete, SizeMismatch, ChecksumMismatch, BucketNotVersioned, QuotaExceeded.
+        file is not unchanged), UploadIncomplete, SizeMismatch, ChecksumMismatch, BucketNotVersioned,
+        QuotaExceeded.
         """
         stream = SaveStream(requests, self._contents.limits)
         spec = await stream.spec()
@@ -102,7 +103,7 @@ class ProjectSaver:
                 if wanted and new.chunks is None:
                     unsent.append(new.path)
                 elif wanted and new.chunks is not None:
-                    stack.read(new.path, joined(new.chunks, MAX_MANIFEST_BYTES + 1))
+                    stack.read(new.path, first_bytes(new.chunks, MAX_MANIFEST_BYTES + 1))
                 await writer.add(new)
                 del new
         await self._contents.read_unsent(spec, unsent, stack)
@@ -126,16 +127,8 @@ def begin_request(spec: SaveProjectSpec, kind: str) -> pb.BeginSaveRequest:
     if spec.HasField("expected_version"):
         request.expected_version = spec.expected_version
     if spec.request_id:
-        request.fingerprint = fingerprint(request, kind)
+        request.fingerprint = fingerprint(request, kind=f"save {kind}")
     return request
-
-
-def fingerprint(request: pb.BeginSaveRequest, kind: str) -> bytes:
-    """SHA-256 of what makes two saves the same request, except the idempotency key and the content."""
-    same = pb.BeginSaveRequest()
-    same.CopyFrom(request)
-    same.ClearField("request_id")
-    return hashlib.sha256(f"save {kind}\0".encode() + same.SerializeToString(deterministic=True)).digest()
 
 
 def commit_request(

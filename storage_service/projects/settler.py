@@ -78,10 +78,10 @@ class KeySettler:
         if not keys:
             return False
         await failpoints.hit(AFTER_CLAIM)
-        slots = asyncio.Semaphore(PARALLEL)
+        permits = asyncio.Semaphore(PARALLEL)
 
         async def one(key: pb.ProjectKey) -> pb.KeyReport:
-            async with slots:
+            async with permits:
                 outcome = await self._settle_safely(key, claimed_at)
             return pb.KeyReport(owner_id=key.owner_id, key=key.key, epoch=key.epoch, outcome=outcome)
 

@@ -10,9 +10,9 @@ import asyncio
 import hashlib
 import re
 import unicodedata
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 
-from storage_service.content.assembler import SMALL_CHUNK
+from storage_service.content.assembler import ChunkList
 from storage_service.objectstore import checksums
 from storage_service.objectstore.values import Chunk
 from storage_service.projects.limits import ProjectLimits
@@ -113,19 +113,11 @@ class IncomingFile:
         """All of ``chunks``, small ones joined: a peer who sends single bytes shall not multiply the
         memory. ``take`` waits for memory for so many bytes.
         """
-        kept: list[Chunk] = []
-        gathering: bytearray | None = None
+        kept = ChunkList()
         async for data in self.chunks():
             await take(len(data))
-            if len(data) >= SMALL_CHUNK:
-                kept.append(data)
-                gathering = None
-                continue
-            if gathering is None:
-                gathering = bytearray()
-                kept.append(gathering)
-            gathering += data
-        return kept
+            kept.append(data)
+        return kept.chunks
 
     def _compare(self) -> None:
         if self.digest.size != self.head.size_bytes:
@@ -296,18 +288,6 @@ def _named(error: InvalidField, index: int) -> InvalidField:
         rule=error.metadata.get("rule"),
         violations=[Violation(place(one.field), one.rule, place(one.message)) for one in error.violations],
     )
-
-
-def joined(chunks: Sequence[Chunk], most: int) -> bytes:
-    """The first ``most`` bytes of a body."""
-    pieces: list[Chunk] = []
-    left = most
-    for chunk in chunks:
-        if left <= 0:
-            break
-        pieces.append(chunk[:left])
-        left -= len(chunk)
-    return b"".join(pieces)
 
 
 def shown(path: str) -> str:

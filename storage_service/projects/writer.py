@@ -20,6 +20,7 @@ from servicekit import failpoints
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.claims import Interruptible
 from storage_service.attempts.completion import verify_put
+from storage_service.attempts.engine import first_cause
 from storage_service.attempts.removal import remove_repeated_versions
 from storage_service.attempts.versioning import demand_version
 from storage_service.metadata.projects import ProjectSaves
@@ -111,7 +112,7 @@ class FileWriter:
         self._batch = _Batch()
         self._tasks = asyncio.TaskGroup()
         self._batches = asyncio.Semaphore(BATCHES_AT_ONCE)
-        self._slots = asyncio.Semaphore(PARALLEL)
+        self._permits = asyncio.Semaphore(PARALLEL)
         self._written: list[pb.ManifestEntry] = []
         self.count = 0
 
@@ -176,7 +177,7 @@ class FileWriter:
                 kind, trace = type(error) if error else None, error.__traceback__ if error else None
             await self._tasks.__aexit__(kind, error, trace)
         except BaseExceptionGroup as group:
-            raise _first_cause(group) from group
+            raise first_cause(group) from group
         finally:
             self._own.release(self._own_held)
             self._shared.release(self._held)
@@ -212,7 +213,7 @@ class FileWriter:
             while pairs:
                 file, blob = pairs.popleft()
                 if blob.id:
-                    await self._slots.acquire()
+                    await self._permits.acquire()
                     await asyncio.sleep(0)
                     writing.create_task(self._write(file, blob))
                 else:
@@ -228,7 +229,7 @@ class FileWriter:
                 await remove_repeated_versions(self._store, blob, put)
             done = await verify_put(self._store, blob, put, file.size, file.crc32c)
         finally:
-            self._slots.release()
+            self._permits.release()
         self._written.append(
             pb.ManifestEntry(
                 blob_id=blob.id,
@@ -271,11 +272,3 @@ class FileWriter:
         self._own_held -= file.size
         self._own.release(file.size)
         self._shared.release(file.size)
-
-
-def _first_cause(group: BaseExceptionGroup) -> BaseException:
-    """The failure that made a task group end; the others are its echoes."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error

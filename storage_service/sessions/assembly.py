@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
+from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.versioning import VersioningGate
 from storage_service.content.limits import Limits
@@ -35,11 +35,10 @@ class SessionParts:
     gate: VersioningGate
     state: SessionState
     reservations: Reservations
+    attempts: Attempts
     budget: ByteBudget
     limits: Limits
     content: ContentRules
-    lease_seconds: float
-    wake_cleaner: Callable[[], None]
 
 
 class SessionUseCases:
@@ -48,21 +47,22 @@ class SessionUseCases:
     def __init__(self, parts: SessionParts) -> None:
         store, state, content = parts.store, parts.state, Content(parts.content)
         self._registry = Registry()
-        finisher = Finisher(
-            store,
-            parts.reservations,
-            content,
-            lease_seconds=parts.lease_seconds,
-            wake_cleaner=parts.wake_cleaner,
-        )
+        finisher = Finisher(store, parts.reservations, parts.attempts, content)
 
         def make_writer(session: Session) -> SessionWriter:
             return SessionWriter(store, state, parts.budget, content, session)
 
-        endings = Endings(state, finisher)
+        endings = Endings(state, parts.attempts, finisher)
         driver = Driver(self._registry, parts.gate, state, endings, make_writer)
         self.sessions = Sessions(
-            state, parts.reservations, endings, driver, make_writer, limits=parts.limits, content=content
+            state,
+            parts.reservations,
+            parts.attempts,
+            endings,
+            driver,
+            make_writer=make_writer,
+            limits=parts.limits,
+            content=content,
         )
         self.concatenator = Concatenator(
             store,

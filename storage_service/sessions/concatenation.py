@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from servicekit import failpoints
-from storage_service.attempts.attempt import fingerprint
+from storage_service.attempts.engine import fingerprint, first_cause
 from storage_service.content.limits import Limits
 from storage_service.content.pictures import MOST_HEADER_BYTES
 from storage_service.metadata.sessions import SessionState
@@ -83,10 +83,10 @@ class Concatenator:
         return ConcatenateUploadsResponse(file=session.file, session=shown(session))
 
     async def _pieces(self, upload_ids: Sequence[str]) -> list[Session]:
-        slots = asyncio.Semaphore(PARALLEL)
+        permits = asyncio.Semaphore(PARALLEL)
 
         async def read(upload_id: str) -> Session:
-            async with slots:
+            async with permits:
                 return await self._state.get(upload_id)
 
         pieces = list(await asyncio.gather(*map(read, upload_ids)))
@@ -150,10 +150,10 @@ class Concatenator:
         if not writer.blob.upload_id:
             async with self._store.open(_ref(pieces[0]), length=MOST_HEADER_BYTES) as body:
                 await writer.begin([chunk async for chunk in body])
-        slots = asyncio.Semaphore(PARALLEL)
+        permits = asyncio.Semaphore(PARALLEL)
 
         async def copy(number: int, piece: Session) -> None:
-            async with slots:
+            async with permits:
                 blob = writer.blob
                 receipt = await self._store.copy_part(
                     _ref(piece), blob.key, blob.upload_id, number, if_match=piece.blob.etag
@@ -168,7 +168,7 @@ class Concatenator:
                 for number, piece in enumerate(pieces[done:], done + 1):
                     copying.create_task(copy(number, piece))
         except ExceptionGroup as group:
-            raise group.exceptions[0] from group
+            raise first_cause(group) from group
 
     async def _stream(self, writer: SessionWriter, pieces: Sequence[Session]) -> None:
         """The pieces' bytes from ``received`` on. Raises StoreError, StrongroomError."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from storage_service.content.pictures import MOST_HEADER_BYTES
 from storage_service.content.types import SNIFF_BYTES, ContentRules
 from storage_service.objectstore.values import Chunk
 from strongroom.metadata.v1.target_pb2 import UploadSpec
@@ -29,20 +28,12 @@ class Content:
         """
         if session.kind == SESSION_KIND_PARTIAL:
             return session.blob.content_type
-        head = _head_of(chunks, SNIFF_BYTES)
-        return self._rules.describe(session.blob.spec, _head_of(chunks, self.head_bytes(session, head)))
+        return self._rules.describe(session.blob.spec, self._rules.head(session.blob.spec, chunks))
 
     def head_bytes(self, session: Session, head: bytes) -> int:
         """How many first bytes deciding takes, seen some."""
-        whole = session.kind == SESSION_KIND_PARTIAL
-        more = not whole and len(head) >= SNIFF_BYTES and self._rules.wants_more(session.blob.spec, head)
-        return MOST_HEADER_BYTES if more else SNIFF_BYTES
-
-
-def _head_of(chunks: Sequence[Chunk], most: int) -> bytes:
-    head = b""
-    for chunk in chunks:
-        head += bytes(chunk[: most - len(head)])
-        if len(head) >= most:
-            break
-    return head
+        return (
+            SNIFF_BYTES
+            if session.kind == SESSION_KIND_PARTIAL
+            else self._rules.enough(session.blob.spec, head)
+        )

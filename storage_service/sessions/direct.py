@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from servicekit import failpoints
-from storage_service.attempts.attempt import fingerprint
+from storage_service.attempts.engine import fingerprint
 from storage_service.content.limits import Limits
 from storage_service.metadata.reservations import handle_of
 from storage_service.metadata.sessions import SessionState

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from storage_service.attempts.attempt import Attempts
 from storage_service.metadata.reservations import handle_of
 from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore import errors as store_errors
@@ -40,8 +41,9 @@ FATAL = (
 class Endings:
     """Runs what may end a session; one instance per process."""
 
-    def __init__(self, state: SessionState, finisher: Finisher) -> None:
+    def __init__(self, state: SessionState, attempts: Attempts, finisher: Finisher) -> None:
         self._state = state
+        self._attempts = attempts
         self.finisher = finisher
 
     async def guard(self, blob: blob_pb2.Blob, work: Coroutine[Any, Any, T]) -> T:
@@ -71,7 +73,7 @@ class Endings:
         """It can never be finished. Raises UploadSuperseded when another writer has it."""
         log.warning("session_lost", blob_id=blob.id)
         await self._state.lose(handle_of(blob))
-        self.finisher.wake_cleaner()
+        self._attempts.wake_cleaner()
 
 
 def _as_told(error: Exception) -> Exception:

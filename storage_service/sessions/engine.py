@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from servicekit import failpoints
-from storage_service.attempts.attempt import fingerprint
+from storage_service.attempts.attempt import Attempts
+from storage_service.attempts.engine import fingerprint
 from storage_service.content.limits import Limits, SizeRule
 from storage_service.metadata.reservations import Reservations
 from storage_service.metadata.sessions import SessionState
@@ -41,15 +42,17 @@ class Sessions:
         self,
         state: SessionState,
         reservations: Reservations,
+        attempts: Attempts,
         endings: Endings,
         driver: Driver,
-        make_writer: Callable[[Session], SessionWriter],
         *,
+        make_writer: Callable[[Session], SessionWriter],
         limits: Limits,
         content: Content,
     ) -> None:
         self._state = state
         self._reservations = reservations
+        self._attempts = attempts
         self._endings = endings
         self._driver = driver
         self._registry = driver.registry
@@ -149,7 +152,7 @@ class Sessions:
                     await self._reservations.delete_file(request)
                 except FileNotFound as error:
                     raise UploadNotFound("The file of this upload was deleted.") from error
-        self._endings.finisher.wake_cleaner()
+        self._attempts.wake_cleaner()
 
     def _entered(self, session: Session, first: UploadRequest) -> Entry:
         """The current task becomes the session's writer. Raises InvalidField, ContentType*."""

@@ -10,14 +10,14 @@ forward.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
 from servicekit import failpoints
+from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.completion import ATTEMPT_KEY, complete_multipart, verify_put
-from storage_service.attempts.lease import LeaseKeeper
-from storage_service.attempts.outcomes import until_known
+from storage_service.attempts.engine import until_known
 from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.interface import ObjectStore
@@ -50,16 +50,13 @@ class Finisher:
         self,
         store: ObjectStore,
         reservations: Reservations,
+        attempts: Attempts,
         content: Content,
-        *,
-        lease_seconds: float,
-        wake_cleaner: Callable[[], None],
     ) -> None:
         self._store = store
         self._reservations = reservations
+        self._attempts = attempts
         self._content = content
-        self._lease_seconds = lease_seconds
-        self.wake_cleaner = wake_cleaner
 
     async def finish(
         self, writer: SessionWriter, hashes: Hashes | None = None, final: Checksums | None = None
@@ -79,20 +76,20 @@ class Finisher:
             commit = await self._put(writer, rest, expected)
         else:
             commit = await self._make_parts(writer, rest, hashes, expected)
-        return await self._commit(commit)
+        return await self.commit(commit)
 
     async def drive_on(self, blob: blob_pb2.Blob) -> File | None:
         """A completion (T3 is done) that was cut short. Raises as ``finish``."""
-        async with LeaseKeeper(self._reservations, handle_of(blob), self._lease_seconds):
+        async with self._attempts.lease(blob):
             commit = await complete_multipart(self._store, blob, blob.parts, blob.size_bytes, blob.crc32c)
-        return await self._commit(commit)
+        return await self.commit(commit)
 
     async def complete(
         self, blob: blob_pb2.Blob, parts: Sequence[blob_pb2.Part], size: int, crc32c: int
     ) -> CommitRequest:
         """T3, Complete, HEAD. Raises UploadLost, ObjectStoreUnavailable, ChecksumMismatch, QuotaExceeded."""
         await self.begin_completion(blob, parts, size, crc32c)
-        async with LeaseKeeper(self._reservations, handle_of(blob), self._lease_seconds):
+        async with self._attempts.lease(blob):
             return await complete_multipart(self._store, blob, parts, size, crc32c)
 
     async def begin_completion(
@@ -103,10 +100,6 @@ class Finisher:
         await self._reservations.begin_completion(
             BeginCompletionRequest(blob=handle_of(blob), parts=parts, size_bytes=size, crc32c=crc32c)
         )
-
-    async def commit(self, request: CommitRequest) -> File | None:
-        """T4, for those who make the object in another way."""
-        return await self._commit(request)
 
     async def _put(self, writer: SessionWriter, rest: Rest, expected: Sequence[Checksums]) -> CommitRequest:
         """A small object in one request; what an earlier try has stored is taken instead."""
@@ -168,10 +161,10 @@ class Finisher:
         await self.begin_completion(blob, writer.parts, size, crc32c)
         return commit
 
-    async def _commit(self, request: CommitRequest) -> File | None:
-        """T4, repeated while its outcome is unknown: a repeat answers the same file."""
+    async def commit(self, request: CommitRequest) -> File | None:
+        """T4. A session whose commit is refused is not given up: `endings` decides what becomes of it."""
         request.doubtful |= request.blob.epoch > FIRST_WRITER
         await failpoints.hit(BEFORE_T4)
         response = await until_known(lambda: self._reservations.commit(request))
-        self.wake_cleaner()  # segments, or an attempt that another one has beaten
+        self._attempts.wake_cleaner()  # segments, or an attempt that another one has beaten
         return response.file if response.HasField("file") else None

@@ -24,8 +24,8 @@ import structlog
 from servicekit import failpoints
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.claims import Claim, Interruptible
+from storage_service.attempts.part_claims import PartClaims
 from storage_service.attempts.segments import MOST, crc32c_of, put_segment, read_segments, size_of
-from storage_service.attempts.slots import Slots
 from storage_service.content.assembler import Part, PartAssembler
 from storage_service.metadata.reservations import handle_of
 from storage_service.metadata.sessions import SessionState
@@ -94,7 +94,7 @@ class SessionWriter:
         self.deferred = False
         self._segments = list(session.segments)  # as recorded
         self._before = list(session.segments)  # of the part under way
-        self._slots = Slots(budget, session.blob.owner_id)
+        self._claims = PartClaims(budget, session.blob.owner_id)
         self._unfed: Chunk = b""
         self._sending: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
@@ -111,7 +111,7 @@ class SessionWriter:
     @property
     def reading(self) -> Interruptible:
         """To be entered while a client's bytes are read: the budget may end it."""
-        return self._slots.reading
+        return self._claims.reading
 
     @property
     def received(self) -> int:
@@ -156,7 +156,7 @@ class SessionWriter:
         size, crc32c = (fresh.size, fresh.crc32c) if fresh else (0, 0)
         before = size_of(self._before)
         if before:
-            claim = self._slots.filling or await self._slots.begin(before + size)
+            claim = self._claims.filling or await self._claims.begin(before + size)
             await claim.take(before)
         chunks = await read_segments(self._store, self._before)
         whole = checksums.combine(crc32c_of(self._before), crc32c, size)
@@ -223,7 +223,7 @@ class SessionWriter:
     async def close(self) -> None:
         """Wait for parts under way, drop what was not persisted, give the memory back."""
         await self._sent()
-        self._slots.release_filling()
+        self._claims.release_filling()
 
     async def _sent(self) -> None:
         """All parts are in S3 and recorded, or have failed."""
@@ -257,7 +257,7 @@ class SessionWriter:
         while len(self._unfed):
             if self._failure is not None:
                 raise self._failure
-            claim = self._slots.filling or await self._slots.begin(self._slot_size())
+            claim = self._claims.filling or await self._claims.begin(self._slot_size())
             room = self._assembler.part_size - self._assembler.pending
             await claim.take(min(len(self._unfed), room))
             if self._failure is not None:
@@ -276,7 +276,7 @@ class SessionWriter:
             size=self._assembler.size,
             crc32c=self._assembler.crc32c,
         )
-        part = self._send_part(fresh, before, self._slots.hand_over())
+        part = self._send_part(fresh, before, self._claims.hand_over())
         sending = asyncio.create_task(self._record_part(part))
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
@@ -291,7 +291,7 @@ class SessionWriter:
             size = size_of(before) + fresh.size
             await self._send(Rest(fresh.number, size, crc32c, chunks, fresh.size, fresh.crc32c))
         finally:
-            self._slots.release(slot)
+            self._claims.release(slot)
 
     async def _record_part(self, sending: Coroutine[Any, Any, None]) -> None:
         """``sending``, whose memory is free once it has ended, and what follows from it."""
@@ -371,8 +371,8 @@ class SessionWriter:
         chunks, size, crc32c, offset = rest.chunks, rest.size, rest.crc32c, rest.offset
         merge = len(self._before) + 1 >= MOST
         if merge:
-            if self._slots.filling is not None:
-                await self._slots.filling.take(size_of(self._before))
+            if self._claims.filling is not None:
+                await self._claims.filling.take(size_of(self._before))
             chunks = (*await read_segments(self._store, self._before), *chunks)
             offset -= size_of(self._before)
             crc32c = checksums.combine(crc32c_of(self._before), crc32c, size)

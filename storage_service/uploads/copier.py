@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 from servicekit.presentation import with_charset
-from storage_service.attempts.attempt import Attempts, fingerprint
+from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.completion import verify_put
+from storage_service.attempts.engine import fingerprint
 from storage_service.attempts.removal import remove_repeated_versions
 from storage_service.attempts.versioning import demand_version
 from storage_service.content.limits import Limits
@@ -46,19 +47,17 @@ class Copier:
 
     async def copy(self, request: CopyFileRequest) -> File:
         """Raises FileNotFound (source), SizeLimitExceeded, ContentTypeNotAllowed, PictureRefused, and what
-        Attempts.run raises.
+        Attempts.hold and .commit raise.
         """
         source = await self._files.get(FileName(file_id=request.source_file_id), request.spec.user_id)
         await self._look(request, source)
         outcome = await self._attempts.reserve(self._reserve_request(request, source))
         if outcome.HasField("replay"):
             return outcome.replay
-        blob = outcome.blob
-        wanted = content_of(source)
-        return await self._attempts.run(
-            blob,
-            lambda: copy_object(self._store, wanted, blob, self._objects.expecting(wanted)),
-        )
+        blob, wanted = outcome.blob, content_of(source)
+        async with self._attempts.hold(blob):
+            copied = await copy_object(self._store, wanted, blob, self._objects.expecting(wanted))
+        return await self._attempts.commit(blob, copied)
 
     async def _look(self, request: CopyFileRequest, source: File) -> None:
         """What was stored where nobody is shown it may become a picture that somebody is."""

@@ -11,22 +11,14 @@ from __future__ import annotations
 
 from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.completion import complete_multipart
+from storage_service.attempts.pipeline import StoredBody
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectRef
 from storage_service.reading.committed import Committed
 from storage_service.uploads.copier import copy_object
-from storage_service.uploads.pipeline import StoredBody
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import ReserveRequest
-
-
-class Moved(Exception):
-    """Ends the first attempt; ``file`` is what the second one has committed."""
-
-    def __init__(self, file: File) -> None:
-        super().__init__(file.id)
-        self.file = file
 
 
 class TargetMover:
@@ -37,8 +29,8 @@ class TargetMover:
         self._attempts = attempts
 
     async def move(self, blob: blob_pb2.Blob, stored: StoredBody, corrected: ReserveRequest) -> File:
-        """``blob`` holds all parts in ``stored``; ``corrected`` reserves the right key. Raises
-        StrongroomError.
+        """``blob`` holds all parts in ``stored``; ``corrected`` reserves the right key. What is left to do
+        with ``blob`` is to give it up. Raises StoreError, StrongroomError.
         """
         done = await complete_multipart(self._store, blob, stored.parts, stored.size, stored.crc32c)
         corrected.kind = blob_pb2.BLOB_KIND_COPY
@@ -48,4 +40,6 @@ class TargetMover:
             return outcome.replay
         ref = ObjectRef(blob.key, done.version_id or None)
         source = Committed(ref, done.etag, stored.size, stored.crc32c)
-        return await self._attempts.run(outcome.blob, lambda: copy_object(self._store, source, outcome.blob))
+        async with self._attempts.hold(outcome.blob):
+            copied = await copy_object(self._store, source, outcome.blob)
+        return await self._attempts.commit(outcome.blob, copied)

@@ -13,20 +13,22 @@ from typing import Protocol
 
 from servicekit import failpoints
 from servicekit.context import current
-from storage_service.attempts.attempt import Attempts, fingerprint
+from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.claims import Interruptible
 from storage_service.attempts.completion import complete_multipart, verify_put
+from storage_service.attempts.engine import fingerprint
+from storage_service.attempts.pipeline import PartPipeline
 from storage_service.attempts.removal import abort_unrecorded_uploads, remove_repeated_versions
 from storage_service.attempts.versioning import demand_version
+from storage_service.content.first_bytes import first_bytes
 from storage_service.content.limits import Limits
 from storage_service.content.pictures import MOST_HEADER_BYTES
 from storage_service.content.types import SNIFF_BYTES, ContentRules
 from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.checksums import Counted
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.uploads.late_targets import Moved, TargetMover
-from storage_service.uploads.pipeline import PartPipeline
+from storage_service.uploads.late_targets import TargetMover
 from storage_service.uploads.stream import BodyChecks
 from strongroom.errors import IdempotencyKeyReused
 from strongroom.metadata.v1 import blob_pb2
@@ -89,7 +91,7 @@ class Uploader:
         self._mover = TargetMover(store, attempts)
 
     async def upload(self, source: Source, *, same_request: bytes | None = None) -> Stored:
-        """Store what ``source`` brings. Raises StrongroomError; see Attempts.run.
+        """Store what ``source`` brings. Raises StrongroomError; see Attempts.hold and .commit.
 
         ``same_request``: the request's fingerprint, where the spec alone does not make it.
         """
@@ -107,13 +109,12 @@ class Uploader:
                 return Stored(await _replay(outcome.replay, body, checks), replayed=True)
             blob = outcome.blob
             upload = _Upload(blob, source, guess, sniffed, checks)
-            try:
-                file = await self._attempts.run(
-                    blob, lambda: self._make_object(upload, _chain(head, body), same_request)
-                )
-            except Moved as moved:
-                file = moved.file
-            return Stored(file)
+            async with self._attempts.hold(blob):
+                made = await self._make_object(upload, _chain(head, body), same_request)
+            if isinstance(made, File):
+                self._attempts.give_up(blob)
+                return Stored(made)
+            return Stored(await self._attempts.commit(blob, made))
 
     @asynccontextmanager
     async def _first_bytes(
@@ -144,14 +145,15 @@ class Uploader:
         size = sum(map(len, head))
         if source.provisional or not SNIFF_BYTES <= size < MOST_HEADER_BYTES:
             return 0
-        more = self._content.wants_more(source.spec, _first(head, MOST_HEADER_BYTES))
-        return MOST_HEADER_BYTES - size if more else 0
+        first = first_bytes([chunk.data for chunk in head], MOST_HEADER_BYTES)
+        return max(self._content.enough(source.spec, first) - size, 0)
 
     def _sniffed(self, source: Source, head: list[Counted]) -> bytes:
         """What the type is told by. The target may change to a family that looks further into a picture."""
-        first = _first(head, SNIFF_BYTES)
-        more = source.provisional or self._content.wants_more(source.spec, first)
-        return _first(head, MOST_HEADER_BYTES) if more else first
+        chunks = [chunk.data for chunk in head]
+        if source.provisional:
+            return first_bytes(chunks, MOST_HEADER_BYTES)
+        return self._content.head(source.spec, chunks)
 
     def _checks(self, spec: UploadSpec) -> BodyChecks:
         limit, name = self._limit(spec)
@@ -179,7 +181,8 @@ class Uploader:
 
     async def _make_object(
         self, upload: _Upload, chunks: AsyncIterator[Counted], same_request: bytes | None
-    ) -> CommitRequest:
+    ) -> CommitRequest | File:
+        """What T4 needs; or, where the target was a wrong guess, the file that another attempt has made."""
         blob = upload.blob
         pipeline = PartPipeline(self._store, self._reservations, self._budget, blob)
         stored = await pipeline.send(chunks, upload.checks.size_hint)
@@ -188,11 +191,10 @@ class Uploader:
             if stored.put.repeated:
                 await remove_repeated_versions(self._store, blob, stored.put)
             return await verify_put(self._store, blob, stored.put, stored.size, stored.crc32c)
-        blob.upload_id = stored.upload_id
         if upload.source.spec.target != upload.guess.target:
             upload.checks.hold_to(*self._limit(upload.source.spec))
             corrected = self._reserve_request(upload.source.spec, upload.sniffed, upload.checks, same_request)
-            raise Moved(await self._mover.move(blob, stored, corrected))
+            return await self._mover.move(blob, stored, corrected)
         if stored.created_twice:
             await abort_unrecorded_uploads(self._store, blob)
         await failpoints.hit(BEFORE_T3)
@@ -229,10 +231,6 @@ async def _replay(file: File, body: AsyncIterator[Counted], checks: BodyChecks) 
     if (checks.size, checks.crc32c) != (file.size_bytes, file.crc32c):
         raise IdempotencyKeyReused("this idempotency key was used before, for other content; use a new key")
     return file
-
-
-def _first(head: list[Counted], most: int) -> bytes:
-    return b"".join(memoryview(chunk.data)[:most] for chunk in head)[:most]
 
 
 async def _until(body: AsyncIterator[Counted], enough: int) -> AsyncIterator[Counted]:

@@ -19,7 +19,7 @@ import pytest
 from gateway.config import GatewaySettings
 from gateway.upstream import backend
 from servicekit import options
-from storage_service.attempts import outcomes
+from storage_service.attempts import engine
 from storage_service.metadata import calls
 from storage_service.sessions import registry
 from tests.e2e.belongings import Belongings
@@ -136,7 +136,7 @@ def test_the_time_budget_is_ten_seconds() -> None:
     assert registry.TURN_SECONDS < 10
     assert backend.FIRST_SECONDS < 10
     assert GatewaySettings.model_fields["rpc_seconds"].default < 10
-    assert outcomes.PATIENCE_SECONDS + calls.STEP_SECONDS < 10
+    assert engine.PATIENCE_SECONDS + calls.STEP_SECONDS < 10
     assert (options.SILENCE_MS + options.PING_TIMEOUT_MS + options.CONNECT_MS) / 1000 < 10
 
 

@@ -1,33 +1,26 @@
 """A place for a body that has to be read more than once: a temporary S3 object that never becomes a file.
 
-It is an ordinary attempt (a PENDING blob below ``temp/``, renewed as long as it is used) that nobody
-commits: when its
-reader is done, or dies, the attempt is given up and the cleaner removes the object like everything that
-dead attempts
-leave. So nothing is held in memory or on a disk, and nothing can be left behind.
+It is an ordinary attempt (a PENDING blob below ``temp/``, renewed as long as it is used) that nobody commits:
+when its reader is done, or dies, the attempt is given up and the cleaner removes the object like everything
+that dead attempts leave. So nothing is held in memory or on a disk, and nothing can be left behind.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-import structlog
-
 from servicekit import failpoints
+from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
-from storage_service.attempts.lease import LeaseKeeper
-from storage_service.metadata.reservations import Reservations, handle_of
+from storage_service.attempts.pipeline import PartPipeline
+from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectRef, PartReceipt
-from storage_service.uploads.pipeline import PartPipeline
-from strongroom.errors import ObjectLost, StrongroomError
+from strongroom.errors import ObjectLost
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.reservation_service_pb2 import ReserveRequest
 from strongroom.metadata.v1.target_pb2 import UploadSpec
-
-log = structlog.get_logger(__name__)
 
 AFTER_SPOOLED = failpoints.register("storage.project.spool.after")
 
@@ -58,19 +51,16 @@ class Spool:
         self,
         store: ObjectStore,
         reservations: Reservations,
+        attempts: Attempts,
         *,
         budget: ByteBudget,
         part_size: int,
-        lease_seconds: float,
-        wake_cleaner: Callable[[], None],
     ) -> None:
         self._store = store
         self._reservations = reservations
+        self._attempts = attempts
         self._budget = budget
         self._part_size = part_size
-        self._lease_seconds = lease_seconds
-        self._wake_cleaner = wake_cleaner
-        self._giving_up: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
     async def keep(
@@ -81,23 +71,17 @@ class Spool:
         """
         spec = UploadSpec(content_type=content_type, user_id=user_id)
         spec.target.temp.SetInParent()
-        outcome = await self._reservations.reserve(
+        outcome = await self._attempts.reserve(
             ReserveRequest(spec=spec, kind=blob_pb2.BLOB_KIND_SINGLE, part_size_bytes=self._part_size)
         )
         blob = outcome.blob
         try:
-            async with LeaseKeeper(self._reservations, handle_of(blob), self._lease_seconds):
+            async with self._attempts.lease(blob):
                 body = await self._store_body(blob, chunks)
                 await failpoints.hit(AFTER_SPOOLED)
                 yield body
         finally:
-            task = asyncio.create_task(self._give_up(blob), name=f"give up spool {blob.id}")
-            self._giving_up.add(task)
-            task.add_done_callback(self._giving_up.discard)
-
-    async def aclose(self) -> None:
-        """Wait for bodies that are being given up."""
-        await asyncio.gather(*self._giving_up, return_exceptions=True)
+            self._attempts.give_up(blob)
 
     async def _store_body(self, blob: blob_pb2.Blob, chunks: AsyncIterator[bytes]) -> SpooledBody:
         pipeline = PartPipeline(self._store, self._reservations, self._budget, blob)
@@ -105,16 +89,6 @@ class Spool:
         version_id = stored.put.version_id if stored.put else None
         if stored.put is None:
             receipts = [PartReceipt(p.number, p.etag, p.size_bytes, p.crc32c) for p in stored.parts]
-            done = await self._store.complete(blob.key, stored.upload_id, receipts, crc32c=stored.crc32c)
+            done = await self._store.complete(blob.key, blob.upload_id, receipts, crc32c=stored.crc32c)
             version_id = done.version_id
         return SpooledBody(self._store, ObjectRef(blob.key, version_id), stored.size)
-
-    async def _give_up(self, blob: blob_pb2.Blob) -> None:
-        try:
-            await self._reservations.abandon(handle_of(blob))
-        except StrongroomError as error:  # its lease will run out
-            log.warning("give_up_spool_failed", blob_id=blob.id, reason=error.reason_name)
-        except Exception:
-            log.exception("give_up_spool_failed", blob_id=blob.id)
-        else:
-            self._wake_cleaner()

@@ -15,7 +15,7 @@ import httpx
 
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
-from storage_service.attempts.attempt import fingerprint
+from storage_service.attempts.engine import fingerprint
 from storage_service.content.types import hint
 from storage_service.objectstore.checksums import Counted
 from storage_service.uploads.importing.answer import Answer

@@ -15,7 +15,9 @@ import google_crc32c
 import httpx
 import pytest
 
+from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
+from storage_service.attempts.engine import WriteEngine
 from storage_service.attempts.versioning import VersioningGate
 from storage_service.content.limits import Limits, SizeRule
 from storage_service.content.types import ContentRules
@@ -45,17 +47,17 @@ EXEMPT = {"file", "policy", "x-amz-signature"}
 def direct(store: ObjectStore) -> SessionUseCases:
     """The engine on this store."""
     state = MemoryState()
+    engine = WriteEngine(VersioningGate(store), lease_seconds=60.0, wake_cleaner=lambda: None)
     parts = SessionParts(
         store=store,
         objects=CommittedReader(store, Reports()),
-        gate=VersioningGate(store),
+        gate=engine.gate,
         state=state,
         reservations=state,
+        attempts=Attempts(state, engine),
         budget=ByteBudget(1 << 30),
         limits=Limits({"file": SizeRule("files", 1 << 40)}, min_part_bytes=8 << 20),
         content=ContentRules({}),
-        lease_seconds=60.0,
-        wake_cleaner=lambda: None,
     )
     return SessionUseCases(parts)
 

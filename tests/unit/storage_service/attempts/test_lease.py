@@ -8,7 +8,6 @@ import pytest
 
 from storage_service.attempts.lease import LeaseKeeper
 from strongroom.errors import ServiceUnavailable, UploadSuperseded
-from strongroom.metadata.v1.reservation_service_pb2 import BlobHandle
 
 
 class Leases:
@@ -18,7 +17,7 @@ class Leases:
         self.errors = list(errors)
         self.renewed = asyncio.Event()
 
-    async def renew_lease(self, blob: BlobHandle) -> float:
+    async def renew(self) -> float:
         await asyncio.sleep(0)
         if self.errors:
             raise self.errors.pop(0)
@@ -39,12 +38,12 @@ class Leases:
 )
 async def test_a_failed_renewal_is_followed_by_the_next(error: BaseException) -> None:
     leases = Leases(error, error)
-    async with LeaseKeeper(leases, BlobHandle(blob_id="b"), 0.1):
+    async with LeaseKeeper(leases.renew, 0.1, {"blob_id": "b"}):
         await asyncio.wait_for(leases.renewed.wait(), 5)
     assert leases.errors == []
 
 
 async def test_a_lost_attempt_stops_its_body() -> None:
     with pytest.raises(UploadSuperseded):
-        async with LeaseKeeper(Leases(UploadSuperseded("newer")), BlobHandle(blob_id="b"), 0.1):
+        async with LeaseKeeper(Leases(UploadSuperseded("newer")).renew, 0.1, {"blob_id": "b"}):
             await asyncio.wait_for(asyncio.Event().wait(), 5)

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from storage_service.attempts.engine import WriteEngine
 from storage_service.attempts.versioning import VersioningGate
 from storage_service.projects.runner import OpenSave, SaveRunner
 from strongroom.errors import (
@@ -28,13 +29,9 @@ class Running:
 
     def __init__(self, *, versioned: bool = True, lease: float = 30.0) -> None:
         self.saves, self.settled, self.woken = FakeSaves(), Settled(), 0
-        self.runner = SaveRunner(
-            self.saves,
-            VersioningGate(MemoryObjectStore(versioned=versioned)),
-            self.settled,
-            lease_seconds=lease,
-            wake_cleaner=self._wake,
-        )
+        gate = VersioningGate(MemoryObjectStore(versioned=versioned))
+        self.engine = WriteEngine(gate, lease_seconds=lease, wake_cleaner=self._wake)
+        self.runner = SaveRunner(self.saves, self.engine, self.settled)
 
     def _wake(self) -> None:
         self.woken += 1
@@ -97,14 +94,14 @@ async def test_a_cancelled_save_is_given_up() -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    await running.runner.aclose()
+    await running.engine.aclose()
     assert len(running.saves.abandoned) == 1
 
 
 async def test_an_unknown_outcome_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     running = Running()
     running.saves.failing["commit"] = ServiceUnavailable("gone")
-    monkeypatch.setattr("storage_service.attempts.outcomes.TRIES", 3)
+    monkeypatch.setattr("storage_service.attempts.engine.TRIES", 3)
     with pytest.raises(ServiceUnavailable):
         await running.run()
     assert len(running.saves.commits) == 3

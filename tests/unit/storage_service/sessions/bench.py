@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 
 import google_crc32c
 
+from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
+from storage_service.attempts.engine import WriteEngine
 from storage_service.attempts.versioning import VersioningGate
 from storage_service.content.limits import Limits, SizeRule
 from storage_service.content.types import ContentRules
@@ -77,17 +79,17 @@ class Bench:
         """A new process on the same state."""
         limits = Limits({"file": SizeRule("files", 1 << 40)}, min_part_bytes=self.part_size)
         limits.part_size = lambda declared: self.part_size  # type: ignore[method-assign]
+        engine = WriteEngine(VersioningGate(self.store), lease_seconds=60.0, wake_cleaner=lambda: None)
         parts = SessionParts(
             store=self.store,
             objects=CommittedReader(self.store, Reports()),
-            gate=VersioningGate(self.store),
+            gate=engine.gate,
             state=self.state,
             reservations=self.state,
+            attempts=Attempts(self.state, engine),
             budget=self.budget,
             limits=limits,
             content=ContentRules({}),
-            lease_seconds=60.0,
-            wake_cleaner=lambda: None,
         )
         self.use_cases = SessionUseCases(parts)
 
