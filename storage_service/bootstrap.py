@@ -19,8 +19,7 @@ from servicekit.s3_settings import S3Settings
 from servicekit.server import ServerSpec
 from servicekit.settings import require
 from storage_service.attempts.attempt import Attempts
-from storage_service.attempts.budget import ByteBudget
-from storage_service.attempts.claims import Floor
+from storage_service.attempts.budget import ByteBudget, Floor
 from storage_service.attempts.engine import WriteEngine
 from storage_service.attempts.versioning import VersioningGate
 from storage_service.cleaner.cleaner import Cleaner

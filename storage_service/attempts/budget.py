@@ -17,23 +17,34 @@ finish:
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from storage_service.attempts.claims import Claim, Floor, Interruptible
+from storage_service.attempts.interruption import Interruptible
 from strongroom.errors import DeadlineExceeded, Overloaded, StrongroomError
 
 SAMPLE_SECONDS: Final = 0.5
 #: Bytes a second that a body has to bring while others wait for memory.
 PRESSURE_RATE: Final = 64 * 1024
 RETRY_SECONDS: Final = 5.0
+#: Over so many seconds in which its client could send, a claim's rate is measured.
+WINDOW_SECONDS: Final = 2.0
 
 
 class BudgetTooSmall(ValueError):
     """More was asked for than the budget ever has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Bytes a second that a body has to bring over each ``window`` (seconds in which we read), always."""
+
+    rate: int = 0
+    window: float = 30.0
 
 
 @dataclass(eq=False, slots=True)
@@ -285,6 +296,71 @@ class ByteBudget:
             return False
         claim.interrupted = claim.reading.interrupt(error)
         return claim.interrupted
+
+
+class Claim:
+    """What one body, or one part of it, holds. Grows by ``take`` up to ``most`` bytes, until ``seal``."""
+
+    def __init__(self, budget: ByteBudget, most: int, owner: str, reading: Interruptible | None) -> None:
+        self._budget = budget
+        self.owner = owner
+        self.most = most
+        self.reading = reading
+        self.held = 0
+        self.runner = False
+        self.waiting = False
+        self.interrupted = False
+        self.rate = math.inf
+        self._sampled = self._judged = _Sample(asyncio.get_running_loop().time(), 0)
+
+    async def take(self, size: int) -> None:
+        """Hold ``size`` bytes more; waits for them. Raises BudgetTooSmall."""
+        if not size or self._budget.take_now(self, size):
+            return
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        self.waiting = True
+        try:
+            await self._budget.wait(size, self)
+        finally:
+            self.waiting = False
+            waited = loop.time() - began  # not the client's fault
+            self._sampled = self._sampled.later(waited)
+            self._judged = self._judged.later(waited)
+
+    def seal(self) -> None:
+        """Nothing more will be taken: the bytes are on their way."""
+        self._budget.sealed(self)
+
+    def release(self) -> None:
+        """Give everything back; once or more often."""
+        self._budget.released(self)
+
+    def detach(self) -> int:
+        """Like ``release``, but what was held stays reserved: so many bytes are the caller's to release."""
+        return self._budget.detached(self)
+
+    def sample(self, now: float, floor: Floor) -> bool:
+        """Measure; False when it brings less than ``floor``."""
+        if self.waiting:
+            return True
+        if now - self._sampled.at >= WINDOW_SECONDS:
+            self.rate = (self.held - self._sampled.held) / (now - self._sampled.at)
+            self._sampled = _Sample(now, self.held)
+        if now - self._judged.at < floor.window:
+            return True
+        fast = self.held - self._judged.held >= floor.rate * floor.window
+        self._judged = _Sample(now, self.held)
+        return fast
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    at: float
+    held: int
+
+    def later(self, seconds: float) -> _Sample:
+        return _Sample(self.at + seconds, self.held)
 
 
 def _gives_way() -> StrongroomError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from storage_service.attempts.budget import ByteBudget
-from storage_service.attempts.claims import Claim, Interruptible
+from storage_service.attempts.budget import ByteBudget, Claim
+from storage_service.attempts.interruption import Interruptible
 
 PARTS_IN_MEMORY = 2
 

@@ -15,8 +15,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from servicekit import failpoints
-from storage_service.attempts.budget import ByteBudget
-from storage_service.attempts.claims import Claim
+from storage_service.attempts.budget import ByteBudget, Claim
 from storage_service.attempts.engine import first_cause
 from storage_service.attempts.part_claims import PartClaims
 from storage_service.content.assembler import Part, PartAssembler

@@ -13,11 +13,11 @@ import unicodedata
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from storage_service.content.assembler import ChunkList
+from storage_service.content.body import MAX_CHUNK
 from storage_service.objectstore import checksums
 from storage_service.objectstore.values import Chunk
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.tree_names import NameRefused, PathSet, check_portable
-from storage_service.uploads.stream import MAX_CHUNK
 from strongroom.error_base import Violation
 from strongroom.errors import (
     ChecksumMismatch,

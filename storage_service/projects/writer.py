@@ -18,9 +18,9 @@ from typing import Self
 
 from servicekit import failpoints
 from storage_service.attempts.budget import ByteBudget
-from storage_service.attempts.claims import Interruptible
 from storage_service.attempts.completion import verify_put
 from storage_service.attempts.engine import first_cause
+from storage_service.attempts.interruption import Interruptible
 from storage_service.attempts.removal import remove_repeated_versions
 from storage_service.attempts.versioning import demand_version
 from storage_service.metadata.projects import ProjectSaves

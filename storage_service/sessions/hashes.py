@@ -11,10 +11,10 @@ import hashlib
 from collections import OrderedDict
 from typing import Protocol
 
+from storage_service.content.body import mismatch
 from storage_service.objectstore import checksums
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import Chunk, ObjectRef
-from storage_service.uploads.stream import mismatch
 from strongroom.type.v1.checksums_pb2 import Checksums
 
 NAMES = ("md5", "sha1", "sha256")

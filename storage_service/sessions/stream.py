@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
+from storage_service.content.body import check_chunk, mismatch
 from storage_service.content.limits import SizeRule
 from storage_service.objectstore import checksums
 from storage_service.objectstore.values import Chunk
 from storage_service.sessions.hashes import Hashes, check_crc32c
-from storage_service.uploads.stream import check_chunk, mismatch
 from strongroom.errors import MalformedRequest, OffsetOutOfRange, SizeLimitExceeded, SizeMismatch
 from strongroom.metadata.v1.upload_session_service_pb2 import Session
 from strongroom.storage.v1.upload_pb2 import UploadRequest

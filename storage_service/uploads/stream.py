@@ -7,114 +7,18 @@ UploadIncomplete.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import AsyncIterator
 
-from storage_service.objectstore import checksums
+from storage_service.content.body import BodyChecks, checked_chunk
 from storage_service.objectstore.checksums import Counted
-from storage_service.objectstore.values import Chunk
 from strongroom.errors import (
-    ChecksumMismatch,
-    ChunkTooLarge,
-    InvalidField,
     MalformedRequest,
-    OffsetOutOfRange,
-    SizeLimitExceeded,
-    SizeMismatch,
     UploadIncomplete,
 )
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from strongroom.type.v1.checksums_pb2 import Checksums
 from strongroom.wire import UploadChunk
-
-MAX_CHUNK = 2 << 20
-"""Most data one message may carry, in bytes (larger ones cost more CPU and memory than they
-save).
-"""
-
-
-class BodyChecks:
-    """Size limit, declared size and whole-object checksums of one body, fed chunk by chunk."""
-
-    def __init__(self, *, limit: int, limit_name: str, declared: int | None, expected: Checksums) -> None:
-        self._limit = limit
-        self._limit_name = limit_name
-        self._declared = declared
-        self._expected = expected
-        self._md5 = hashlib.md5(usedforsecurity=False) if expected.md5 else None
-        self._sha1 = hashlib.sha1(usedforsecurity=False) if expected.sha1 else None
-        self._sha256 = hashlib.sha256() if expected.sha256 else None
-        self.size = 0
-        self.crc32c = 0
-        self.finished = False
-        if declared is not None:
-            self._check_limit(declared)
-
-    def hold_to(self, limit: int, limit_name: str) -> None:
-        """Another limit counts from now on (the target has been corrected). Raises SizeLimitExceeded."""
-        self._limit, self._limit_name = limit, limit_name
-        self._check_limit(self.size)
-
-    @property
-    def size_hint(self) -> int | None:
-        """The size of the body as far as it is known: all of it has arrived, or it was declared."""
-        return self.size if self.finished else self._declared
-
-    def feed(self, chunk: Counted) -> None:
-        """Take the next bytes. Raises SizeLimitExceeded, SizeMismatch."""
-        data = chunk.data
-        self.size += len(data)
-        self._check_limit(self.size)
-        if self._declared is not None and self.size > self._declared:
-            raise self._size_mismatch(f"more than {self._declared}")
-        self.crc32c = checksums.append(self.crc32c, chunk)
-        if self._md5:
-            self._md5.update(data)
-        if self._sha1:
-            self._sha1.update(data)
-        if self._sha256:
-            self._sha256.update(data)
-
-    def finish(self, final: Checksums) -> None:
-        """The body is whole. Raises SizeMismatch, ChecksumMismatch, InvalidField.
-
-        MD5 and SHA-256 are computed only when the spec announced them: computing both always would cost more
-        than moving the bytes.
-        """
-        if self._declared is not None and self.size != self._declared:
-            raise self._size_mismatch(str(self.size))
-        for expected in (self._expected, final):
-            if expected.HasField("crc32c") and expected.crc32c != self.crc32c:
-                raise mismatch("crc32c", f"{expected.crc32c:08x}", f"{self.crc32c:08x}")
-            self._compare("md5", expected.md5, self._md5.digest() if self._md5 else None)
-            self._compare("sha1", expected.sha1, self._sha1.digest() if self._sha1 else None)
-            self._compare("sha256", expected.sha256, self._sha256.digest() if self._sha256 else None)
-        self.finished = True
-
-    def _compare(self, name: str, expected: bytes, actual: bytes | None) -> None:
-        if not expected:
-            return
-        if actual is None:
-            raise InvalidField(
-                f"object_checksums.{name} was not announced: send it in spec.checksums, before the bytes",
-                field=f"object_checksums.{name}",
-            )
-        if expected != actual:
-            raise mismatch(name, expected.hex(), actual.hex())
-
-    def _check_limit(self, size: int) -> None:
-        if size > self._limit:
-            raise SizeLimitExceeded(
-                f"the file is larger than the limit of {self._limit} bytes for {self._limit_name}",
-                metadata={"limit": str(self._limit), "family": self._limit_name},
-            )
-
-    def _size_mismatch(self, actual: str) -> SizeMismatch:
-        return SizeMismatch(
-            f"{self._declared} bytes were declared, {actual} arrived",
-            metadata={"expected": str(self._declared), "actual": actual},
-        )
 
 
 class UploadStream:
@@ -157,7 +61,7 @@ class UploadStream:
         request: UploadRequest | UploadChunk = self._pending
         self._pending = None
         while True:
-            chunk = _checked_chunk(request, checks.size)
+            chunk = checked_chunk(request, checks.size)
             checks.feed(chunk)
             if request.finish_write:
                 self._provisional = False
@@ -182,58 +86,3 @@ class UploadStream:
 
 def _final_checksums(request: UploadRequest | UploadChunk) -> Checksums:
     return request.object_checksums if isinstance(request, UploadRequest) else Checksums()
-
-
-def check_chunk(request: UploadRequest | UploadChunk) -> None:
-    """One message's data: not too much, and what its own checksum says. Raises ChunkTooLarge,
-    ChecksumMismatch.
-    """
-    if _chunk_crc32c(request) is None:
-        _check_length(request.data)
-    else:
-        _counted(request)
-
-
-def _check_length(data: Chunk) -> None:
-    if len(data) > MAX_CHUNK:
-        raise ChunkTooLarge(
-            f"a message carries {len(data)} bytes of data; send at most {MAX_CHUNK}",
-            metadata={"limit": str(MAX_CHUNK)},
-        )
-
-
-def _counted(request: UploadRequest | UploadChunk) -> Counted:
-    data = request.data
-    _check_length(data)
-    chunk = Counted.of(data, tail_of=request.tail_of if isinstance(request, UploadChunk) else b"")
-    expected = _chunk_crc32c(request)
-    if expected is not None and chunk.crc32c != expected:
-        raise mismatch("crc32c", f"{expected:08x}", f"{chunk.crc32c:08x}")
-    return chunk
-
-
-def _checked_chunk(request: UploadRequest | UploadChunk, received: int) -> Counted:
-    """Data of the message from ``received`` on; what lies below was sent before and is skipped."""
-    chunk = _counted(request)
-    if request.write_offset > received:
-        raise OffsetOutOfRange(
-            f"Offset {request.write_offset} is past the {received} bytes received.",
-            metadata={"persisted_size": str(received)},
-        )
-    if request.write_offset == received or not len(chunk):
-        return chunk
-    return Counted.of(memoryview(chunk.data)[received - request.write_offset :])
-
-
-def _chunk_crc32c(request: UploadRequest | UploadChunk) -> int | None:
-    if isinstance(request, UploadChunk):
-        return request.crc32c
-    return request.crc32c if request.HasField("crc32c") else None
-
-
-def mismatch(algorithm: str, expected: str, actual: str) -> ChecksumMismatch:
-    """The error for bytes that are not those a checksum describes; values as hexadecimal text."""
-    return ChecksumMismatch(
-        f"{algorithm} is {actual}, but {expected} was sent",
-        metadata={"algorithm": algorithm, "expected": expected, "actual": actual},
-    )

@@ -15,12 +15,13 @@ from servicekit import failpoints
 from servicekit.context import current
 from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
-from storage_service.attempts.claims import Interruptible
 from storage_service.attempts.completion import complete_multipart, verify_put
 from storage_service.attempts.engine import fingerprint
+from storage_service.attempts.interruption import Interruptible
 from storage_service.attempts.pipeline import PartPipeline
 from storage_service.attempts.removal import abort_unrecorded_uploads, remove_repeated_versions
 from storage_service.attempts.versioning import demand_version
+from storage_service.content.body import BodyChecks
 from storage_service.content.first_bytes import first_bytes
 from storage_service.content.limits import Limits
 from storage_service.content.pictures import MOST_HEADER_BYTES
@@ -29,7 +30,6 @@ from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.checksums import Counted
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.uploads.late_targets import TargetMover
-from storage_service.uploads.stream import BodyChecks
 from strongroom.errors import IdempotencyKeyReused
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File

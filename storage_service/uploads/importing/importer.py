@@ -16,6 +16,7 @@ import httpx
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from storage_service.attempts.engine import fingerprint
+from storage_service.content.body import BodyChecks
 from storage_service.content.types import hint
 from storage_service.objectstore.checksums import Counted
 from storage_service.uploads.importing.answer import Answer
@@ -23,7 +24,6 @@ from storage_service.uploads.importing.queue import ImportQueue
 from storage_service.uploads.importing.slots import FairSlots
 from storage_service.uploads.importing.source import SourceClient, TransientFailure
 from storage_service.uploads.importing.wire import BrokenConnection
-from storage_service.uploads.stream import BodyChecks
 from storage_service.uploads.upload import Uploader
 from strongroom.errors import DeadlineExceeded, RequestInProgress, SourceUrlFailed, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File

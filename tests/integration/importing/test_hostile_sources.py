@@ -13,12 +13,12 @@ import pytest
 
 from servicekit.context import RequestContext, bind
 from servicekit.principal import Principal
+from storage_service.content.body import BodyChecks
 from storage_service.uploads.importing.addresses import SystemResolver
 from storage_service.uploads.importing.importer import Importer, ImportLimits, Progress
 from storage_service.uploads.importing.source import SourceClient, Timeouts
 from storage_service.uploads.importing.urls import UrlRules
 from storage_service.uploads.importing.wire import WireLimits
-from storage_service.uploads.stream import BodyChecks
 from storage_service.uploads.upload import Stored
 from strongroom.errors import SourceUrlFailed, SourceUrlRefused, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File

@@ -9,9 +9,8 @@ from typing import Any
 import pytest
 
 from storage_service.attempts import budget as module
-from storage_service.attempts import claims
-from storage_service.attempts.budget import BudgetTooSmall, ByteBudget
-from storage_service.attempts.claims import Claim, Floor, Interruptible
+from storage_service.attempts.budget import BudgetTooSmall, ByteBudget, Claim, Floor
+from storage_service.attempts.interruption import Interruptible
 from strongroom.errors import DeadlineExceeded, Overloaded, StrongroomError
 
 PART = 80
@@ -21,7 +20,7 @@ TOTAL = 10 * PART
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SAMPLE_SECONDS", 0.01)
-    monkeypatch.setattr(claims, "WINDOW_SECONDS", 0.05)
+    monkeypatch.setattr(module, "WINDOW_SECONDS", 0.05)
     monkeypatch.setattr(module, "PRESSURE_RATE", 40)
 
 

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 import google_crc32c
 import pytest
 
-from storage_service.uploads.stream import MAX_CHUNK, BodyChecks, UploadStream
+from storage_service.content.body import MAX_CHUNK, BodyChecks
+from storage_service.uploads.stream import UploadStream
 from strongroom import errors
 from strongroom.metadata.v1.target_pb2 import FILE_FOLDER_DOCUMENTS, FileTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1.upload_pb2 import UploadRequest
