@@ -38,16 +38,15 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     """Everything storage_service can be told.
 
     Memory of body bytes: ``upload_memory_bytes`` for the process, of which an upload holds what it has
-    brought of at most two parts of ``part_size_bytes``, a project's save 32 MiB; plus up to 4 MiB of messages
-    in decoding for each open stream. ``min_body_rate``: bytes per second an upload must bring over each
-    ``body_rate_window`` (seconds in which the service was ready to read); 64 KiB/s while others wait for
-    memory.
-    ``download_memory_bytes``: messages that readers have not taken yet; beside it 256 KiB for each download.
-    ``archive_memory_bytes`` is for ZIPs: 4 MiB and a largest project file while one is read, up to 8 MiB
-    fetched ahead while one is written (and beside it up to 11 MiB for each ZIP on its way out). ``*_types``
-    are exact types or wildcards (``image/*``); empty takes any. ``max_picture_pixels``: width times height of
-    pictures in generations, event media and profile pictures. ``preview_page_seconds``: how long a previewed
-    page can use its own address.
+    brought of at most two parts of ``part_size_bytes``, a project's save 32 MiB; plus up to 4 MiB of
+    messages in decoding for each open stream. ``min_body_rate``: bytes per second an upload must bring over
+    each ``body_rate_window`` (seconds in which the service was ready to read); 64 KiB/s while others wait
+    for memory. ``download_memory_bytes``: messages that readers have not taken yet; beside it 256 KiB for
+    each download. ``archive_memory_bytes`` is for ZIPs: 4 MiB and a largest project file while one is read,
+    up to 8 MiB fetched ahead while one is written (and beside it up to 11 MiB for each ZIP on its way out).
+    ``*_types`` are exact types or wildcards (``image/*``); empty takes any. ``max_picture_pixels``: width
+    times height of pictures in generations, event media and profile pictures. ``preview_page_seconds``: how
+    long a previewed page can use its own address.
     """
 
     storage_bind: str = "127.0.0.1:50051"

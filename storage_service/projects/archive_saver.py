@@ -1,9 +1,8 @@
 """SaveProjectArchive: a ZIP becomes the project's next version, or nothing.
 
 The ZIP is kept as a temporary object (``archives.spool``), because its table of contents stands at its end;
-then its
-files are read front to back and saved like those of SaveProject. Nothing is visible before the last check
-has passed.
+then its files are read front to back and saved like those of SaveProject. Nothing is visible before the
+last check has passed.
 """
 
 from __future__ import annotations
@@ -31,8 +30,7 @@ class ArchiveSaver:
     """The use case; one instance per process.
 
     ``memory``: what readers of archives may hold beside the files on their way to S3 (one segment and one
-    packed file
-    each); taken before, and given back without waiting for, the budget of bodies.
+    packed file each); taken before, and given back without waiting for, the budget of bodies.
     """
 
     def __init__(self, contents: ContentsSaver, runner: SaveRunner, spool: Spool, memory: ByteBudget) -> None:

@@ -2,18 +2,13 @@
 on top.
 
 metadata_service says which keys to look at and what has to be current there; this looks at the key's
-versions and
-makes it so. Only delete markers are made and removed here: object versions belong to blobs, and the cleaner
-removes
-them by version id, after which S3 shows the version before. The one exception is a second version of a
-committed
-blob, which a repeated PutObject has made.
+versions and makes it so. Only delete markers are made and removed here: object versions belong to blobs,
+and the cleaner removes them by version id, after which S3 shows the version before. The one exception is a
+second version of a committed blob, which a repeated PutObject has made.
 
 A DeleteObject without version id is the one request in the system that changes what it does not name, so it
-is only
-sent right after its claim (``CLAIM_SECONDS``); S3 refuses what was signed 15 minutes ago, and a key stays
-on the list
-for the tombstone grace after every change (rule R5).
+is only sent right after its claim (``CLAIM_SECONDS``); S3 refuses what was signed 15 minutes ago, and a key
+stays on the list for the tombstone grace after every change (rule R5).
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Joins finished partial uploads into one file.
 
 The pieces are copied inside the store, one part each, where S3's part limits allow ("Multipart upload
-limits": every
-part but the last at least 5 MiB); otherwise their bytes are streamed through the writer of an ordinary
-session. The pieces stay until they expire: tus lets a client use one again.
+limits": every part but the last at least 5 MiB); otherwise their bytes are streamed through the writer of
+an ordinary session. The pieces stay until they expire: tus lets a client use one again.
 """
 
 from __future__ import annotations

@@ -1,9 +1,8 @@
 """Direct-to-S3 uploads: signed requests for a client's own PUTs, then a completion checked against S3 itself.
 
 What S3 can't tell is read back: the file's CRC-32C where the store keeps none over the whole object, MD5
-and SHA where
-the client has announced one. That costs one GET of the object; the first bytes are read in any case, to see
-its type.
+and SHA where the client has announced one. That costs one GET of the object; the first bytes are read in
+any case, to see its type.
 """
 
 from __future__ import annotations

@@ -2,10 +2,8 @@
 their turn comes.
 
 A request to S3 takes milliseconds whatever its size, so an archive of many small files would wait most of
-the time.
-Memory: at most ``AHEAD`` bodies of up to ``SMALL_BYTES`` for each archive, taken from a budget of the
-process; where
-there is none, nothing is fetched ahead.
+the time. Memory: at most ``AHEAD`` bodies of up to ``SMALL_BYTES`` for each archive, taken from a budget of
+the process; where there is none, nothing is fetched ahead.
 """
 
 from __future__ import annotations

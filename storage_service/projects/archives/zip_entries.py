@@ -59,8 +59,7 @@ async def read_content(read: ReadExactly, entry: CentralEntry) -> bytes:
     """The entry's content, as long as its headers say and with their checksum. Raises ArchiveInvalid.
 
     What a deflate stream would give beyond the announced size is not looked at: the content ends there, and
-    its
-    checksum must be right.
+    its checksum must be right.
     """
     packed = await read(entry.packed)
     if entry.method == layout.STORED:

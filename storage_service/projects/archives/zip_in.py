@@ -1,9 +1,8 @@
 """Reads a ZIP that is stored somewhere: by ranges, front to back, one file at a time.
 
 Everything the central directory tells is checked before the first file is read, the rest as the files go
-by; nothing
-may be kept of an archive before ``files`` has come to its end. Memory: the central directory (at most
-``MAX_DIRECTORY_BYTES``), one segment of the archive and one file, packed and unpacked.
+by; nothing may be kept of an archive before ``files`` has come to its end. Memory: the central directory
+(at most ``MAX_DIRECTORY_BYTES``), one segment of the archive and one file, packed and unpacked.
 """
 
 from __future__ import annotations

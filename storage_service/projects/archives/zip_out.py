@@ -1,11 +1,9 @@
 """Writes a ZIP as a stream: one entry at a time, with nothing kept but the packed central directory.
 
 Smaller bodies are gathered first, so that their local header has the sizes and the checksum that streaming
-readers
-want (Java's refuses a stored entry without); a larger body is followed by a data descriptor. Zip64 where a
-size or an
-offset needs it. Names are UTF-8 and say so. The order is the caller's, and the same entries give the same
-bytes.
+readers want (Java's refuses a stored entry without); a larger body is followed by a data descriptor. Zip64
+where a size or an offset needs it. Names are UTF-8 and say so. The order is the caller's, and the same
+entries give the same bytes.
 
 Memory for each archive: ``WHOLE_STORED_BYTES`` and one chunk, plus some 30 bytes for each entry.
 """
