@@ -49,15 +49,12 @@ from storage_service.reading.previews import Previews, PreviewTokens
 from storage_service.reading.signer import Edge, Signer
 from storage_service.servicers.diagnostics import DiagnosticsServicer
 from storage_service.servicers.previews import PreviewServicer
-from storage_service.servicers.storage import StorageServicer, UseCases
-from storage_service.servicers.wire_handlers import add_storage_service
+from storage_service.servicers.storage import StorageServicer, UseCases, add_storage_service
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from storage_service.uploads.copier import Copier
-from storage_service.uploads.importing.addresses import SystemResolver
-from storage_service.uploads.importing.importer import BatchImporter, ImportLimits
+from storage_service.uploads.importing.addresses import SystemResolver, UrlRules
+from storage_service.uploads.importing.importer import BatchImporter, ImportLimits, TellingImporter
 from storage_service.uploads.importing.source import SourceClient, Timeouts
-from storage_service.uploads.importing.telling import TellingImporter
-from storage_service.uploads.importing.urls import UrlRules
 from storage_service.uploads.upload import Uploader
 from strongroom.errors import StrongroomError
 from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2

@@ -20,7 +20,7 @@ from servicekit.s3_settings import S3Settings
 from servicekit.settings import CommaList, load_settings
 from storage_service.bootstrap import open_bucket
 from storage_service.objectstore.errors import InvalidRequest, NotSupportedByStore, StoreError
-from storage_service.objectstore.s3.policy import policy
+from storage_service.objectstore.s3.bucket import policy
 from storage_service.objectstore.s3.store import S3ObjectStore
 from storage_service.objectstore.values import BucketState
 

@@ -8,11 +8,25 @@ a part takes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage_service.objectstore import checksums
 from storage_service.objectstore.checksums import Counted
 from storage_service.objectstore.values import Chunk
+
+
+def first_bytes(chunks: Sequence[Chunk], most: int) -> bytes:
+    """The first ``most`` bytes, or all there are."""
+    pieces: list[Chunk] = []
+    left = most
+    for chunk in chunks:
+        if left <= 0:
+            break
+        pieces.append(memoryview(chunk)[:left])
+        left -= len(chunk)
+    return b"".join(pieces)
+
 
 SMALL_CHUNK = 16 * 1024
 _GATHER_LIMIT = 256 * 1024

@@ -18,7 +18,7 @@ from typing import Final
 from servicekit.presentation import essence, with_charset
 from storage_service.content import magic as signatures
 from storage_service.content import pictures
-from storage_service.content.first_bytes import first_bytes
+from storage_service.content.assembler import first_bytes
 from storage_service.content.text_encodings import charset_of, declared_charset, has_charset, is_text
 from storage_service.content.type_names import (
     COMPOUND_OFFICE,

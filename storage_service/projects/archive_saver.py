@@ -13,7 +13,7 @@ from storage_service.attempts.budget import ByteBudget
 from storage_service.objectstore.translation import translated
 from storage_service.projects.archives.spool import Spool, SpooledBody
 from storage_service.projects.archives.zip_in import SEGMENT_BYTES, ZippedFile, ZipReader
-from storage_service.projects.archives.zip_refusals import refused
+from storage_service.projects.archives.zip_layout import refused
 from storage_service.projects.runner import OpenSave, SaveRunner
 from storage_service.projects.saver import ContentsSaver, begin_request, commit_request
 from storage_service.projects.stream import ArchiveStream, BodyDigest

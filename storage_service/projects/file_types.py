@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from servicekit.presentation import essence, with_charset
-from storage_service.content.first_bytes import first_bytes
+from storage_service.content.assembler import first_bytes
 from storage_service.content.text_encodings import charset_of, has_charset, is_utf8
 from storage_service.content.type_names import GENERIC
 from storage_service.content.types import ContentRules

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.engine import fingerprint
-from storage_service.content.first_bytes import first_bytes
+from storage_service.content.assembler import first_bytes
 from storage_service.content.types import ContentRules
 from storage_service.metadata.projects import ProjectReader, ProjectSaves
 from storage_service.objectstore.interface import ObjectStore

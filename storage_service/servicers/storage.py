@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Any
 
 import grpc
 from google.rpc.status_pb2 import Status
@@ -25,6 +26,7 @@ from storage_service.uploads.copier import Copier
 from storage_service.uploads.importing.importer import BatchImporter, Importer, Progress
 from storage_service.uploads.stream import UploadStream
 from storage_service.uploads.upload import Uploader
+from strongroom import wire
 from strongroom.errors import StrongroomError, to_status_proto
 from strongroom.metadata.v1 import reservation_service_pb2
 from strongroom.metadata.v1.project_pb2 import ProjectFile
@@ -37,6 +39,9 @@ from strongroom.storage.v1 import (
     storage_service_pb2_grpc,
     upload_pb2,
 )
+from strongroom.storage.v1.download_pb2 import DownloadRequest
+from strongroom.storage.v1.storage_service_pb2 import DESCRIPTOR
+from strongroom.storage.v1.upload_pb2 import UploadResponse
 from strongroom.wire import DownloadChunk, UploadChunk
 
 Context = grpc.aio.ServicerContext
@@ -302,3 +307,41 @@ def _deletion(request: batch_pb2.DeleteFileRequest) -> reservation_service_pb2.D
     if request.HasField("if_generation_match"):
         deletion.if_generation_match = request.if_generation_match
     return deletion
+
+
+SERVICE = DESCRIPTOR.services_by_name["StorageService"].full_name
+
+
+def add_storage_service(server: grpc.aio.Server, servicer: StorageServicer) -> list[str]:
+    """Add the service to ``server``; returns its full name, for health and reflection."""
+    recorder = _Recorder()
+    storage_service_pb2_grpc.add_StorageServiceServicer_to_server(servicer, recorder)  # type: ignore[arg-type]
+    handlers = recorder.handlers
+    handlers["Upload"] = grpc.stream_unary_rpc_method_handler(
+        servicer.Upload,
+        request_deserializer=wire.decode_upload,
+        response_serializer=UploadResponse.SerializeToString,
+    )
+    handlers["Download"] = grpc.unary_stream_rpc_method_handler(
+        servicer.Download,
+        request_deserializer=DownloadRequest.FromString,
+        response_serializer=wire.encode_download,
+    )
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    return [SERVICE]
+
+
+class _Recorder:
+    """Stands in for a server and keeps the handlers that the generated code makes."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {}
+
+    def add_generic_rpc_handlers(self, handlers: object) -> None:
+        """The same handlers in their older form."""
+
+    def add_registered_method_handlers(
+        self, _service: str, handlers: dict[str, grpc.RpcMethodHandler[Any, Any]]
+    ) -> None:
+        """Called by the generated code with the handlers by method name."""
+        self.handlers = dict(handlers)

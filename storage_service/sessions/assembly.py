@@ -18,9 +18,8 @@ from storage_service.sessions.content import Content
 from storage_service.sessions.direct import DirectUploads
 from storage_service.sessions.direct_completion import DirectCompletion
 from storage_service.sessions.driver import Driver
-from storage_service.sessions.endings import Endings
 from storage_service.sessions.engine import Sessions
-from storage_service.sessions.finisher import Finisher
+from storage_service.sessions.finisher import Endings, Finisher
 from storage_service.sessions.registry import Registry
 from storage_service.sessions.writer import SessionWriter
 from strongroom.metadata.v1.upload_session_service_pb2 import Session

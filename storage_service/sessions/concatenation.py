@@ -20,7 +20,7 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import MAX_PART_SIZE, MIN_PART_SIZE, ObjectRef
 from storage_service.reading.committed import Committed, CommittedReader
 from storage_service.sessions.driver import Driver
-from storage_service.sessions.endings import Endings
+from storage_service.sessions.finisher import Endings
 from storage_service.sessions.views import check_limit, is_whole, shown
 from storage_service.sessions.writer import SessionWriter
 from strongroom.errors import InvalidField, ObjectLost, SizeMismatch, UploadIncomplete, UploadLost

@@ -12,7 +12,7 @@ from typing import Any
 from servicekit import context
 from storage_service.attempts.versioning import VersioningGate
 from storage_service.metadata.sessions import SessionState
-from storage_service.sessions.endings import Endings
+from storage_service.sessions.finisher import Endings
 from storage_service.sessions.registry import Entry, Registry
 from storage_service.sessions.views import is_whole
 from storage_service.sessions.writer import SessionWriter

@@ -13,7 +13,7 @@ from storage_service.metadata.reservations import Reservations
 from storage_service.metadata.sessions import SessionState
 from storage_service.sessions.content import Content
 from storage_service.sessions.driver import Driver, without_deadline
-from storage_service.sessions.endings import Endings
+from storage_service.sessions.finisher import Endings
 from storage_service.sessions.hashes import RunningHashes
 from storage_service.sessions.registry import Entry
 from storage_service.sessions.stream import Message, SessionStream, refuse_past_end

@@ -21,8 +21,8 @@ from storage_service.attempts.interruption import Interruptible
 from storage_service.attempts.pipeline import PartPipeline
 from storage_service.attempts.removal import abort_unrecorded_uploads, remove_repeated_versions
 from storage_service.attempts.versioning import demand_version
+from storage_service.content.assembler import first_bytes
 from storage_service.content.body import BodyChecks
-from storage_service.content.first_bytes import first_bytes
 from storage_service.content.limits import Limits
 from storage_service.content.pictures import MOST_HEADER_BYTES
 from storage_service.content.types import SNIFF_BYTES, ContentRules

@@ -7,8 +7,8 @@ from typing import Protocol
 import botocore.session
 
 from storage_service.objectstore.errors import NoCredentials
+from storage_service.objectstore.s3.http.sigv4 import Credentials
 from storage_service.objectstore.s3.options import S3Options
-from storage_service.objectstore.s3.sigv4 import Credentials
 
 
 class CredentialSource(Protocol):

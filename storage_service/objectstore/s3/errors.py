@@ -16,7 +16,7 @@ from botocore.parsers import ResponseParserError
 
 from storage_service.objectstore import errors as domain
 from storage_service.objectstore.errors import StoreError
-from storage_service.objectstore.s3 import wire
+from storage_service.objectstore.s3.http import connection
 
 _CODE = re.compile(rb"<Code>\s*([A-Za-z0-9_.:-]{1,100})\s*</Code>")
 _REGION = re.compile(rb"<Region>\s*([a-z0-9-]{3,32})\s*</Region>")
@@ -154,7 +154,7 @@ def translate(error: Exception, operation: str, *, option: str = "", parsing: bo
         return _from_answer(_Facts(error.status, error.code, error.headers, error.region), operation, option)
     if isinstance(error, boto.ClientError):
         return _from_answer(_client_error_facts(error), operation, option)
-    if isinstance(error, wire.WireError):
+    if isinstance(error, connection.WireError):
         return _from_wire(error, operation)
     for classes, kind, applied in _BOTOCORE:
         if isinstance(error, classes):
@@ -235,11 +235,11 @@ def _retry_after(headers: Mapping[str, str]) -> float | None:
     return float(text) if re.fullmatch(r"[0-9]{1,4}", text) else None
 
 
-def _from_wire(error: wire.WireError, operation: str) -> StoreError:
+def _from_wire(error: connection.WireError, operation: str) -> StoreError:
     kind: type[StoreError] = domain.StoreUnavailable
-    if isinstance(error, wire.ConnectFailed):
+    if isinstance(error, connection.ConnectFailed):
         kind = domain.StoreUnreachable
-    elif isinstance(error, wire.TimedOut):
+    elif isinstance(error, connection.TimedOut):
         kind = domain.StoreTimeout
     return kind(operation=operation, outcome_unknown=error.sent and may_change(operation))
 

@@ -10,23 +10,19 @@ from typing import TYPE_CHECKING, Any, cast
 import botocore.session
 from botocore.config import Config
 
-from storage_service.objectstore.s3.admin import S3BucketAdmin
-from storage_service.objectstore.s3.bucket_setup import S3BucketSetup
-from storage_service.objectstore.s3.context import S3Context
-from storage_service.objectstore.s3.copier import S3Copier
+from storage_service.objectstore.s3.bucket import S3BucketAdmin, S3BucketSetup
+from storage_service.objectstore.s3.calls import RetryPolicy, S3Context
+from storage_service.objectstore.s3.client import LightClient, Offload
 from storage_service.objectstore.s3.credentials import ChainCredentials, CredentialSource, StaticCredentials
-from storage_service.objectstore.s3.deleter import S3Deleter
-from storage_service.objectstore.s3.endpoint import Endpoint
-from storage_service.objectstore.s3.light import LightClient
-from storage_service.objectstore.s3.lister import S3Lister
+from storage_service.objectstore.s3.http.connection import Timeouts
+from storage_service.objectstore.s3.http.pool import ConnectionPool, tls_context
+from storage_service.objectstore.s3.http.sigv4 import SigV4
+from storage_service.objectstore.s3.listing import S3Lister
 from storage_service.objectstore.s3.liveness import Liveness
-from storage_service.objectstore.s3.offload import Offload
-from storage_service.objectstore.s3.options import S3Options
-from storage_service.objectstore.s3.pool import ConnectionPool, tls_context
-from storage_service.objectstore.s3.retry import RetryPolicy
-from storage_service.objectstore.s3.sigv4 import SigV4
+from storage_service.objectstore.s3.multipart import S3Copier
+from storage_service.objectstore.s3.objects import S3Deleter
+from storage_service.objectstore.s3.options import Endpoint, S3Options
 from storage_service.objectstore.s3.urls import S3UrlSigner
-from storage_service.objectstore.s3.wire import Timeouts
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator
 
 from storage_service.objectstore.errors import StoreUnavailable
 from storage_service.objectstore.s3 import errors
-from storage_service.objectstore.s3.attributes import content_range, object_info
-from storage_service.objectstore.s3.context import S3Context
-from storage_service.objectstore.s3.light import Exchange, LightRequest
-from storage_service.objectstore.s3.wire import Connection, Head
+from storage_service.objectstore.s3.calls import S3Context
+from storage_service.objectstore.s3.client import Exchange, LightRequest
+from storage_service.objectstore.s3.headers import content_range, object_info
+from storage_service.objectstore.s3.http.connection import Connection, Head
 from storage_service.objectstore.values import ObjectInfo, ObjectRef
 
 FIRST_READ = 64 * 1024

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 from storage_service.objectstore import checksums
-from storage_service.objectstore.s3.attributes import object_headers
-from storage_service.objectstore.s3.context import S3Context
-from storage_service.objectstore.s3.sigv4 import Credentials
+from storage_service.objectstore.s3.calls import S3Context
+from storage_service.objectstore.s3.headers import object_headers
+from storage_service.objectstore.s3.http.sigv4 import Credentials
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef, PostForm, SignedRequest
 
 MAX_LIFETIME = timedelta(days=7)

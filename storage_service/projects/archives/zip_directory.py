@@ -15,8 +15,8 @@ import struct
 from dataclasses import dataclass
 
 from storage_service.projects.archives import zip_layout as layout
+from storage_service.projects.archives.zip_layout import refused
 from storage_service.projects.archives.zip_names import check_name, decode_name
-from storage_service.projects.archives.zip_refusals import refused
 
 MAX_PADDING = 64 << 10
 """Zeros that may follow the end record: streams are filled up to whole blocks (bsdtar: 10,240 bytes)."""

@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 
 from storage_service.projects.archives import zip_layout as layout
 from storage_service.projects.archives.zip_directory import CentralEntry, read_extra
+from storage_service.projects.archives.zip_layout import refused
 from storage_service.projects.archives.zip_names import decode_name
-from storage_service.projects.archives.zip_refusals import refused
 
 _INLINE_BYTES = 32 * 1024
 """Inflating so much takes less time than a thread's turn."""

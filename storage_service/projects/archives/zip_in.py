@@ -20,8 +20,8 @@ from storage_service.projects.archives.zip_directory import (
     read_directory,
 )
 from storage_service.projects.archives.zip_entries import read_content, read_descriptor, read_local_header
+from storage_service.projects.archives.zip_layout import refused
 from storage_service.projects.archives.zip_names import check_unique
-from storage_service.projects.archives.zip_refusals import refused
 
 MAX_DIRECTORY_BYTES = 8 << 20
 SEGMENT_BYTES = 4 << 20

@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 from typing import Final
 
+from strongroom.errors import ArchiveInvalid
+
 LOCAL_SIGNATURE: Final = b"PK\3\4"
 CENTRAL_SIGNATURE: Final = b"PK\1\2"
 DESCRIPTOR_SIGNATURE: Final = b"PK\7\x08"
@@ -44,3 +46,13 @@ UNICODE_PATH_EXTRA: Final = 0x7075
 
 MAX16: Final = 0xFFFF
 MAX32: Final = 0xFFFFFFFF
+
+
+SHOWN = 200
+
+
+def refused(rule: str, message: str, entry: bytes | str = b"") -> ArchiveInvalid:
+    """ArchiveInvalid {rule, entry}. The entry's name is escaped and cut: it travels in headers and logs."""
+    shown = ascii(entry.decode("utf-8", "replace") if isinstance(entry, bytes) else entry)[1:-1][:SHOWN]
+    where = f"{shown}: " if shown else ""
+    return ArchiveInvalid(f"{where}{message}", metadata={"rule": rule, "entry": shown})

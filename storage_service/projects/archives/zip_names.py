@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterable
 
 from storage_service.projects.archives import zip_layout as layout
-from storage_service.projects.archives.zip_refusals import refused
+from storage_service.projects.archives.zip_layout import refused
 from storage_service.projects.tree_names import NameRefused, PathSet, check_portable
 
 MAX_NAME_BYTES = 1024

@@ -12,21 +12,30 @@ from dataclasses import dataclass
 from urllib.parse import unquote
 
 import httpx
+import structlog
 
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from storage_service.attempts.engine import fingerprint
 from storage_service.content.body import BodyChecks
 from storage_service.content.types import hint
+from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.checksums import Counted
 from storage_service.uploads.importing.answer import Answer
-from storage_service.uploads.importing.queue import ImportQueue
-from storage_service.uploads.importing.slots import FairSlots
+from storage_service.uploads.importing.permits import FairPermits, ImportQueue
 from storage_service.uploads.importing.source import SourceClient, TransientFailure
 from storage_service.uploads.importing.wire import BrokenConnection
 from storage_service.uploads.upload import Uploader
-from strongroom.errors import DeadlineExceeded, RequestInProgress, SourceUrlFailed, StrongroomError
+from strongroom.errors import (
+    DeadlineExceeded,
+    RequestInProgress,
+    SourceUrlFailed,
+    StrongroomError,
+    TokenMissing,
+    UserMismatch,
+)
 from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.reservation_service_pb2 import ReportImportFailureRequest
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 from strongroom.type.v1.checksums_pb2 import Checksums
 
@@ -71,7 +80,7 @@ class Importer:
         self._uploader = uploader
         self._sources = sources
         self._limits = limits
-        self.slots = FairSlots(limits.parallel, limits.parallel_per_user)
+        self.permits = FairPermits(limits.parallel, limits.parallel_per_user)
         self.queue = ImportQueue(limits.queued_per_user)
 
     async def run(self, url: str, spec: UploadSpec, progress: Progress) -> File:
@@ -83,7 +92,7 @@ class Importer:
         """
         owner = effective_owner(current_principal(), spec.user_id)  # before anything is fetched for them
         same_request = fingerprint(spec, url)
-        async with self.slots.place(owner):
+        async with self.permits.place(owner):
             try:
                 async with asyncio.timeout(self._limits.total_seconds):
                     return await self._tries(url, spec, same_request, progress)
@@ -198,3 +207,52 @@ class BatchImporter:
             return await self._importer.run(url, spec, Progress())
         except StrongroomError as error:
             return error
+
+
+LONGEST_URL = 2048
+LONGEST_MESSAGE = 1024
+
+#: No import of the owner has failed: it is nobody's business, or another request is still at it.
+UNTOLD = (TokenMissing, UserMismatch, RequestInProgress)
+
+log = structlog.get_logger(__name__)
+
+
+class TellingImporter(Importer):
+    """An Importer that also tells of failures."""
+
+    def __init__(
+        self, uploader: Uploader, sources: SourceClient, limits: ImportLimits, failures: Reservations
+    ) -> None:
+        super().__init__(uploader, sources, limits)
+        self._failures = failures
+
+    async def run(self, url: str, spec: UploadSpec, progress: Progress) -> File:
+        """See Importer.run."""
+        try:
+            return await super().run(url, spec, progress)
+        except UNTOLD:
+            raise
+        except StrongroomError as error:
+            await self._tell(url, spec, error)
+            raise
+
+    async def _tell(self, url: str, spec: UploadSpec, error: StrongroomError) -> None:
+        request = ReportImportFailureRequest(
+            spec=spec,
+            url=shown_url(url)[:LONGEST_URL],
+            code=error.reason_name,
+            message=error.message[:LONGEST_MESSAGE],
+        )
+        try:
+            await self._failures.report_import_failure(request)
+        except StrongroomError as untold:  # the caller hears of the import itself, not of this
+            log.warning("import_failure_untold", error=untold.reason_name)
+
+
+def shown_url(url: str) -> str:
+    """Without what may be a secret: credentials, query, fragment. Empty for what is no URL."""
+    try:
+        return str(httpx.URL(url).copy_with(username=None, password=None, query=None, fragment=None))
+    except (httpx.InvalidURL, ValueError, TypeError):
+        return ""

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 
 import httpx
 
-from storage_service.uploads.importing.addresses import Resolver, check_addresses
+from storage_service.uploads.importing.addresses import Resolver, Source, UrlRules, check_addresses
 from storage_service.uploads.importing.answer import Answer
-from storage_service.uploads.importing.urls import Source, UrlRules
 from storage_service.uploads.importing.wire import (
     BrokenConnection,
     Connection,

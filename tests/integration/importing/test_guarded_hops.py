@@ -15,10 +15,9 @@ from servicekit.context import RequestContext, bind
 from servicekit.principal import Principal
 from storage_service.content.body import BodyChecks
 from storage_service.uploads.importing import importer
-from storage_service.uploads.importing.addresses import Address, SystemResolver
+from storage_service.uploads.importing.addresses import Address, SystemResolver, UrlRules
 from storage_service.uploads.importing.importer import Importer, ImportLimits, Progress
 from storage_service.uploads.importing.source import SourceClient, Timeouts, TransientFailure
-from storage_service.uploads.importing.urls import UrlRules
 from storage_service.uploads.upload import Stored
 from strongroom.errors import DeadlineExceeded, SourceUrlFailed, SourceUrlRefused, UserMismatch
 from strongroom.metadata.v1.file_pb2 import File

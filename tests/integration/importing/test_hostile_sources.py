@@ -14,10 +14,9 @@ import pytest
 from servicekit.context import RequestContext, bind
 from servicekit.principal import Principal
 from storage_service.content.body import BodyChecks
-from storage_service.uploads.importing.addresses import SystemResolver
+from storage_service.uploads.importing.addresses import SystemResolver, UrlRules
 from storage_service.uploads.importing.importer import Importer, ImportLimits, Progress
 from storage_service.uploads.importing.source import SourceClient, Timeouts
-from storage_service.uploads.importing.urls import UrlRules
 from storage_service.uploads.importing.wire import WireLimits
 from storage_service.uploads.upload import Stored
 from strongroom.errors import SourceUrlFailed, SourceUrlRefused, StrongroomError
@@ -184,7 +183,7 @@ async def test_who_brought_a_hostile_source_waits_for_the_next_turn(origin: Orig
     failed = await _failure(importer, origin.script("waits-" + kind.replace(" ", "-"), reply))
     assert failed.metadata["limit"] == limit
     assert time.monotonic() - began >= 0.3
-    assert importer.slots.running("ada") == 0
+    assert importer.permits.running("ada") == 0
     junk = importer.run(origin.script("waits-not", JUNK["HTTP/0.9"]), UploadSpec(), Progress())
     with pytest.raises(SourceUrlFailed) as other:
         await junk

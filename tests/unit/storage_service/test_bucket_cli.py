@@ -12,8 +12,7 @@ from moto.server import ThreadedMotoServer
 
 from storage_service.bucket_cli import BucketSettings, init
 from storage_service.objectstore.errors import AccessDenied, NotSupportedByStore
-from storage_service.objectstore.s3.bucket_setup import S3BucketSetup
-from storage_service.objectstore.s3.policy import policy
+from storage_service.objectstore.s3.bucket import S3BucketSetup, policy
 
 
 @pytest.fixture(scope="module")

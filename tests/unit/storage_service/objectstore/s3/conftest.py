@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from storage_service.objectstore.s3 import retry
+from storage_service.objectstore.s3 import calls
 
 
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Second tries follow at once."""
-    monkeypatch.setattr(retry, "BASE_DELAY", 0.0)
+    monkeypatch.setattr(calls, "BASE_DELAY", 0.0)

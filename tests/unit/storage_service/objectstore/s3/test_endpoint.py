@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from storage_service.objectstore.s3.endpoint import Endpoint, encode_key
-from storage_service.objectstore.s3.options import AddressingStyle
+from storage_service.objectstore.s3.options import AddressingStyle, Endpoint, encode_key
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from botocore.parsers import ResponseParserError
 
 from storage_service.objectstore import errors
 from storage_service.objectstore.errors import StoreError
-from storage_service.objectstore.s3 import wire
 from storage_service.objectstore.s3.errors import ReplyError, translate
+from storage_service.objectstore.s3.http import connection
 
 ALL = [kind for _, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, StoreError)]
 
@@ -35,10 +35,10 @@ def client_error(status: int, code: str, headers: dict[str, str] | None = None) 
         (boto.ConnectionClosedError(endpoint_url="http://internal"), errors.StoreUnavailable, True),
         (boto.ParamValidationError(report="x"), errors.InvalidRequest, False),
         (ResponseParserError("cut"), errors.StoreUnavailable, True),
-        (wire.ConnectFailed("x", sent=False), errors.StoreUnreachable, False),
-        (wire.TimedOut("x", sent=False), errors.StoreTimeout, False),
-        (wire.TimedOut("x", sent=True), errors.StoreTimeout, True),
-        (wire.Broken("x", sent=True), errors.StoreUnavailable, True),
+        (connection.ConnectFailed("x", sent=False), errors.StoreUnreachable, False),
+        (connection.TimedOut("x", sent=False), errors.StoreTimeout, False),
+        (connection.TimedOut("x", sent=True), errors.StoreTimeout, True),
+        (connection.Broken("x", sent=True), errors.StoreUnavailable, True),
         (client_error(404, "404"), errors.ObjectNotFound, False),
         (client_error(301, "301"), errors.WrongRegion, False),
         (client_error(400, "AuthorizationHeaderMalformed"), errors.WrongRegion, False),

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from storage_service.objectstore.errors import StoreTimeout, StoreUnavailable
+from storage_service.objectstore.s3.calls import RetryPolicy
 from storage_service.objectstore.s3.liveness import TRIAL_SECONDS, Liveness
-from storage_service.objectstore.s3.retry import RetryPolicy
 
 
 class Clock:

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from storage_service.objectstore.errors import AccessDenied, StoreThrottled, StoreTimeout, StoreUnavailable
-from storage_service.objectstore.s3 import retry
-from storage_service.objectstore.s3.retry import RetryPolicy
+from storage_service.objectstore.s3 import calls
+from storage_service.objectstore.s3.calls import RetryPolicy
 
 
 class Attempts:
@@ -24,7 +24,7 @@ class Attempts:
 
 
 async def test_until_it_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry, "BASE_DELAY", 0.1)
+    monkeypatch.setattr(calls, "BASE_DELAY", 0.1)
     attempts = Attempts(StoreUnavailable(), StoreTimeout(), StoreUnavailable())
     assert await RetryPolicy(4, sleep=attempts.sleep).run(attempts) == "done"
     assert len(attempts.slept) == 3
@@ -34,7 +34,7 @@ async def test_until_it_succeeds(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_the_store_may_ask_for_more_time_but_not_for_ever() -> None:
     attempts = Attempts(StoreThrottled(retry_after=2), StoreThrottled(retry_after=900))
     assert await RetryPolicy(3, sleep=attempts.sleep).run(attempts) == "done"
-    assert attempts.slept == [2, retry.MAX_DELAY]
+    assert attempts.slept == [2, calls.MAX_DELAY]
 
 
 async def test_what_cannot_pass_is_raised_at_once() -> None:

@@ -16,8 +16,7 @@ from botocore.credentials import Credentials as BotoCredentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage_service.objectstore.s3.endpoint import Endpoint
-from storage_service.objectstore.s3.sigv4 import (
+from storage_service.objectstore.s3.http.sigv4 import (
     EMPTY_SHA256,
     UNSIGNED_PAYLOAD,
     Credentials,
@@ -25,6 +24,7 @@ from storage_service.objectstore.s3.sigv4 import (
     encode_query,
     sha256_of,
 )
+from storage_service.objectstore.s3.options import Endpoint
 
 NOW = datetime(2026, 11, 20, 10, 14, 34, tzinfo=UTC)
 KEYS = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", "token/with+signs==")

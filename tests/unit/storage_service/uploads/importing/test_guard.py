@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from storage_service.uploads.importing.addresses import SystemResolver, check_addresses, is_public
-from storage_service.uploads.importing.urls import UrlRules
+from storage_service.uploads.importing.addresses import SystemResolver, UrlRules, check_addresses, is_public
 from strongroom.errors import SourceUrlRefused, StrongroomError
 
 RULES = UrlRules(frozenset({80, 443, 8080}), frozenset({"localhost:9000"}))

@@ -5,15 +5,15 @@ from __future__ import annotations
 import pytest
 
 from servicekit.principal import Principal
-from storage_service.uploads.importing import queue
-from storage_service.uploads.importing.queue import ImportQueue
+from storage_service.uploads.importing import permits
+from storage_service.uploads.importing.permits import ImportQueue
 from strongroom.errors import RateLimited
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 
 @pytest.fixture(autouse=True)
 def alice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "current_principal", lambda: Principal("alice"))
+    monkeypatch.setattr(permits, "current_principal", lambda: Principal("alice"))
 
 
 def batch(size: int, user: str = "") -> list[UploadSpec]:

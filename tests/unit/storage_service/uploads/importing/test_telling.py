@@ -10,8 +10,13 @@ import pytest
 
 from servicekit.context import RequestContext, bind
 from servicekit.principal import Principal
-from storage_service.uploads.importing.importer import ImportLimits, Progress
-from storage_service.uploads.importing.telling import LONGEST_URL, TellingImporter, shown_url
+from storage_service.uploads.importing.importer import (
+    LONGEST_URL,
+    ImportLimits,
+    Progress,
+    TellingImporter,
+    shown_url,
+)
 from strongroom.errors import (
     DatabaseUnavailable,
     RequestInProgress,

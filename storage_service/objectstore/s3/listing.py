@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from storage_service.objectstore.errors import StoreUnavailable
-from storage_service.objectstore.s3.attributes import needed_etag, utc
-from storage_service.objectstore.s3.context import S3Context
-from storage_service.objectstore.s3.replies import next_page
+from storage_service.objectstore.s3.calls import S3Context, next_page
+from storage_service.objectstore.s3.headers import needed_etag, utc
 from storage_service.objectstore.values import ListedObject, ListedVersion
 
 

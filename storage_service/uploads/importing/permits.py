@@ -1,14 +1,18 @@
-"""Places for imports, shared fairly: a source that says nothing holds its place for minutes, and nobody may
-hold all of them.
+"""How many imports run at once, shared fairly: a source that says nothing holds its permit for minutes, and
+nobody may hold all of them. And how many one user may have, running or waiting for their turn.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter, OrderedDict, deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
+
+from servicekit.context import current_principal
+from strongroom.errors import RateLimited
+from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 SURE: Final = 2
 """Places that each owner may have as long as there are any."""
@@ -16,7 +20,7 @@ SPARE: Final = 4
 """An owner gets more than that only while fewer than one place in this many is taken."""
 
 
-class FairSlots:
+class FairPermits:
     """``total`` places; one owner has up to ``per_owner`` of them, two once the process is busy.
 
     Reservations who wait take turns, whoever came first. Used by one event loop.
@@ -87,3 +91,44 @@ class FairSlots:
         if taken >= self._total or mine >= self._per_owner:
             return False
         return mine < SURE or taken < self._total // SPARE
+
+
+#: As in metrics and errors, beside the limits of servicekit.
+LIMIT = "user_queued_imports"
+#: When it is worth asking again: a proposal, as nobody knows how long a source takes. Seconds.
+RETRY_AFTER = 2.0
+
+
+class ImportQueue:
+    """At most ``most`` per owner; 0: no cap. A batch counts as many as it has items."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._queued: Counter[str] = Counter()
+
+    @contextmanager
+    def places(self, specs: Sequence[UploadSpec]) -> Iterator[None]:
+        """Count ``specs`` for their owners until the block ends: all of them or none.
+
+        :raises RateLimited: an owner would have too many.
+        """
+        caller = current_principal().subject
+        wanted = Counter(spec.user_id or caller for spec in specs)
+        for owner, count in wanted.items():
+            # A batch is let in where it is alone: it would be refused for ever.
+            if self._most and self._queued[owner] and self._queued[owner] + count > self._most:
+                raise RateLimited(
+                    f"Too many: you may have {self._most} imports running and waiting, and have"
+                    f" {self._queued[owner]}; this request brings {count} more. Try again when some are"
+                    " done.",
+                    retry_after=RETRY_AFTER,
+                    metadata={"limit": LIMIT},
+                )
+        self._queued.update(wanted)
+        try:
+            yield
+        finally:
+            self._queued.subtract(wanted)
+            for owner in wanted:
+                if not self._queued[owner]:
+                    del self._queued[owner]

@@ -1,27 +1,118 @@
-"""What the parts of the adapter share, and the two ways in which they call the store."""
+"""What the parts of the adapter share: the two ways in which they call the store, second tries, decided here
+and nowhere else (botocore's own are off), and checks of botocore's replies.
+"""
 
 from __future__ import annotations
 
+import asyncio
+import math
+import random
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
 from storage_service.objectstore import errors as domain
+from storage_service.objectstore.errors import StoreError, StoreUnavailable
 from storage_service.objectstore.s3 import errors
+from storage_service.objectstore.s3.client import Exchange, LightClient, LightRequest, Offload
 from storage_service.objectstore.s3.credentials import CredentialSource
-from storage_service.objectstore.s3.endpoint import Endpoint
-from storage_service.objectstore.s3.light import Exchange, LightClient, LightRequest
+from storage_service.objectstore.s3.http.connection import Head
+from storage_service.objectstore.s3.http.sigv4 import SigV4
 from storage_service.objectstore.s3.liveness import Liveness
-from storage_service.objectstore.s3.offload import Offload
-from storage_service.objectstore.s3.options import S3Options
-from storage_service.objectstore.s3.replies import require
-from storage_service.objectstore.s3.retry import RetryPolicy
-from storage_service.objectstore.s3.sigv4 import SigV4
-from storage_service.objectstore.s3.wire import Head
+from storage_service.objectstore.s3.options import Endpoint, S3Options
 from storage_service.objectstore.values import Doubtful
+
+
+def require(reply: object, member: str, operation: str, *, outcome_unknown: bool) -> None:
+    """Raises StoreUnavailable for a reply without a member that S3 always sends."""
+    found = reply.get(member) if isinstance(reply, Mapping) else None
+    if found is None or found in ("", {}):  # False is an answer
+        raise StoreUnavailable(
+            "The object store's answer is incomplete; try again in a moment.",
+            operation=operation,
+            outcome_unknown=outcome_unknown,
+        )
+
+
+def next_page(
+    page: Mapping[str, Any], current: Mapping[str, Any], markers: Mapping[str, str]
+) -> dict[str, Any]:
+    """Parameters that ask for the page after this one; none after the last.
+
+    ``markers``: member of the page → parameter of the next request. Raises StoreUnavailable where a listing
+    says that it goes on, but not where, or where it has been already.
+    """
+    if not page["IsTruncated"]:
+        return {}
+    following = {parameter: page.get(member) for member, parameter in markers.items()}
+    named = {parameter: marker for parameter, marker in following.items() if marker}
+    if not named or named == current:
+        raise StoreUnavailable("The object store's listing is cut off without saying where it goes on.")
+    return named
+
+
+T = TypeVar("T")
+
+BASE_DELAY = 0.1
+MAX_DELAY = 5.0
+
+
+class RetryPolicy:
+    """Repeats what failed with a ``retryable`` error, after an exponential delay with full jitter.
+
+    Every call of the adapter may be repeated: keys and parts are written with the same bytes, a second Create
+    leaves an upload that the cleaner aborts, and a second Complete or Abort finds its upload gone.
+    """
+
+    def __init__(
+        self,
+        max_attempts: int,
+        *,
+        try_seconds: float = math.inf,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._max_attempts = max(1, max_attempts)
+        self._try_seconds = try_seconds
+        self._sleep = sleep
+        self._clock = clock
+
+    async def run(
+        self, attempt: Callable[[], Awaitable[T]], doubtful: Doubtful | None = None, *, work: float = 0.0
+    ) -> T:
+        """The result of the first attempt that succeeds, or the last error.
+
+        An attempt may wait for ``try_seconds`` and ``work``; all together for a little over twice the first,
+        so that whoever waits for the result is told in time. What an error says that it ``waited`` counts
+        rather than its duration: the time in which a body moved is not waiting.
+
+        ``outcome_unknown`` of that error is true as soon as it was for any attempt; ``doubtful`` is told so
+        too.
+        """
+        unknown, left = False, 2.25 * self._try_seconds + work
+        for number in range(self._max_attempts):
+            began = self._clock()
+            try:
+                return await attempt()
+            except StoreError as error:
+                unknown = error.outcome_unknown = error.outcome_unknown or unknown
+                if unknown and doubtful is not None:
+                    doubtful.is_so = True
+                delay = self._delay(number, error.retry_after)
+                left -= delay + (self._clock() - began if error.waited is None else error.waited)
+                too_late = left < self._try_seconds + work
+                if not error.retryable or number + 1 == self._max_attempts or too_late:
+                    raise
+            await self._sleep(delay)
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _delay(self, number: int, retry_after: float | None) -> float:
+        backoff = random.uniform(0, min(MAX_DELAY, BASE_DELAY * 4**number))
+        return max(backoff, min(retry_after or 0.0, MAX_DELAY))
+
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -29,7 +120,6 @@ if TYPE_CHECKING:
 _LONGEST_LETTER: Final = 12
 """Four bytes of UTF-8, each three characters of a URL."""
 
-T = TypeVar("T")
 R = TypeVar("R")
 
 

@@ -9,8 +9,8 @@ import ssl
 import threading
 import time
 
-from storage_service.objectstore.s3.endpoint import Endpoint
-from storage_service.objectstore.s3.wire import Connection, Timeouts
+from storage_service.objectstore.s3.http.connection import Connection, Timeouts
+from storage_service.objectstore.s3.options import Endpoint
 
 MAX_IDLE_SECONDS = 15.0
 """Shorter than the 20 s after which AWS closes idle connections."""

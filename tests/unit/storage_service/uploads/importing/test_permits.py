@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from storage_service.uploads.importing.slots import FairSlots
+from storage_service.uploads.importing.permits import FairPermits
 
 
 async def _settle() -> None:
@@ -17,7 +17,7 @@ async def _settle() -> None:
 class _Holder:
     """Imports that go on until they are told to end."""
 
-    def __init__(self, slots: FairSlots) -> None:
+    def __init__(self, slots: FairPermits) -> None:
         self._slots = slots
         self.tasks: list[asyncio.Task[None]] = []
         self.began: list[str] = []
@@ -42,7 +42,7 @@ class _Holder:
 
 
 async def test_three_hoarders_leave_room_for_a_fourth() -> None:
-    slots = FairSlots(32, 8)
+    slots = FairPermits(32, 8)
     holder = _Holder(slots)
     for owner in ("ada", "bob", "cy"):
         await holder.start(owner, 50)
@@ -56,7 +56,7 @@ async def test_three_hoarders_leave_room_for_a_fourth() -> None:
 
 @pytest.mark.parametrize(("total", "per_owner"), [(8, 8), (8, 2), (7, 1), (32, 32), (64, 8)])
 async def test_a_fourth_always_has_room(total: int, per_owner: int) -> None:
-    slots = FairSlots(total, per_owner)
+    slots = FairPermits(total, per_owner)
     holder = _Holder(slots)
     for owner in ("ada", "bob", "cy"):
         await holder.start(owner, 50)
@@ -66,7 +66,7 @@ async def test_a_fourth_always_has_room(total: int, per_owner: int) -> None:
 
 
 async def test_owners_take_turns() -> None:
-    slots = FairSlots(1, 1)
+    slots = FairPermits(1, 1)
     holder = _Holder(slots)
     (first,) = await holder.start("ada")
     await holder.start("ada", 3)
@@ -78,7 +78,7 @@ async def test_owners_take_turns() -> None:
 
 
 async def test_who_is_cancelled_leaves_nothing_behind() -> None:
-    slots = FairSlots(1, 1)
+    slots = FairPermits(1, 1)
     holder = _Holder(slots)
     await holder.start("ada", 3)
     for task in (holder.tasks[1], holder.tasks[0]):
@@ -90,7 +90,7 @@ async def test_who_is_cancelled_leaves_nothing_behind() -> None:
 
 
 async def test_cancelled_in_the_moment_of_the_turn() -> None:
-    slots = FairSlots(1, 1)
+    slots = FairPermits(1, 1)
     holder = _Holder(slots)
     (end,) = await holder.start("ada")
     await holder.start("bob")
@@ -105,7 +105,7 @@ async def test_cancelled_in_the_moment_of_the_turn() -> None:
 
 
 async def test_a_failure_gives_the_place_back() -> None:
-    slots = FairSlots(1, 1)
+    slots = FairPermits(1, 1)
 
     async def failing() -> None:
         async with slots.place("ada"):
