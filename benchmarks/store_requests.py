@@ -1,0 +1,118 @@
+"""``python -m benchmarks.store_requests``: CPU of one small PUT to the store, by our client and by others.
+
+What storage_service sends for every file: 64 KiB with a checksum, signed, over a kept-alive connection to
+the C sink. One thread, so that it is the request that is measured and not who waits for whom. Subjects take
+turns; each figure is the least of the rounds, in microseconds of user and system time.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import urllib3
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials as BotocoreCredentials
+
+from benchmarks import sinkserver
+from storage_service.objectstore import checksums
+from storage_service.objectstore.s3.client import Exchange, LightClient, LightRequest
+from storage_service.objectstore.s3.credentials import StaticCredentials
+from storage_service.objectstore.s3.http.connection import Timeouts
+from storage_service.objectstore.s3.http.pool import ConnectionPool
+from storage_service.objectstore.s3.http.sigv4 import UNSIGNED_PAYLOAD, SigV4
+from storage_service.objectstore.s3.options import Endpoint, S3Options
+
+ROUNDS: Final = 7
+REQUESTS: Final = 1500
+BODY: Final = os.urandom(64 << 10)
+REGION: Final = "us-east-1"
+
+
+class Subjects:
+    """One PUT each; all of them sign."""
+
+    def __init__(self, port: int) -> None:
+        url = f"http://127.0.0.1:{port}"
+        options = S3Options(
+            bucket="bench", region=REGION, endpoint_url=url, access_key_id="k", secret_access_key="s"
+        )
+        self._endpoint = Endpoint.of(url, "bench", "path", custom=True)
+        self._signer = SigV4(REGION)
+        self._credentials = StaticCredentials(options)
+        pool = ConnectionPool(self._endpoint, None, Timeouts(10, 10, 10), 1)
+        self._light = LightClient(self._endpoint, pool, self._signer, self._credentials, "never")
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        self._pools = urllib3.PoolManager(retries=False)
+        self._url = url
+        crc32c = checksums.to_base64(checksums.extend(0, BODY))
+        self._headers = {"content-type": "application/octet-stream", "x-amz-checksum-crc32c": crc32c}
+
+    def ours(self) -> None:
+        """As PutObject goes out, but for the hop to its thread."""
+        request = LightRequest(method="PUT", key="a", headers=self._headers, chunks=(BODY,), size=len(BODY))
+        self._light.call(request, Exchange())
+
+    def standard_library(self) -> None:
+        """http.client, signed by us."""
+        self._connection.request("PUT", "/bench/a", BODY, self.signed())
+        self._connection.getresponse().read()
+
+    def by_urllib3(self) -> None:
+        """What boto3 sends with, signed by us."""
+        self._pools.request("PUT", f"{self._url}/bench/a", body=BODY, headers=self.signed())
+
+    def signed(self) -> dict[str, str]:
+        """The headers, by our signer."""
+        headers = {"host": self._endpoint.host_header, **self._headers}
+        return self._signer.sign(
+            "PUT",
+            "/bench/a",
+            "",
+            headers,
+            payload_hash=UNSIGNED_PAYLOAD,
+            credentials=self._credentials.current(),
+            now=datetime.now(UTC),
+        )
+
+    def signed_by_botocore(self) -> None:
+        """The headers, by botocore's."""
+        request = AWSRequest(method="PUT", url=f"{self._url}/bench/a", headers=self._headers)
+        request.context["payload_signing_enabled"] = False
+        S3SigV4Auth(BotocoreCredentials("k", "s"), "s3", REGION).add_auth(request)
+
+
+def microseconds(call: Callable[[], object]) -> float:
+    """Of the process, for each call."""
+    began = time.process_time()
+    for _ in range(REQUESTS):
+        call()
+    return (time.process_time() - began) / REQUESTS * 1e6
+
+
+def main() -> None:
+    """Measure and print."""
+    with sinkserver.running() as sink:
+        subjects = Subjects(sink.port)
+        calls: dict[str, Callable[[], object]] = {
+            "request: this adapter": subjects.ours,
+            "request: http.client": subjects.standard_library,
+            "request: urllib3": subjects.by_urllib3,
+            "signing: this adapter": subjects.signed,
+            "signing: botocore": subjects.signed_by_botocore,
+        }
+        best = dict.fromkeys(calls, float("inf"))
+        for _ in range(ROUNDS):
+            for name, call in calls.items():
+                best[name] = min(best[name], microseconds(call))
+    for name, figure in best.items():
+        print(f"{name:24} {figure:6.0f} µs")
+
+
+if __name__ == "__main__":
+    main()
