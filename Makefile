@@ -13,7 +13,7 @@ PYTEST_WORKERS ?= 4
 PYTEST_ARGS ?=
 PYTEST := $(PY) -m pytest -q --dist loadscope --durations 10
 
-.PHONY: help setup up test test-fast test-both durations coverage profile lint format types imports generate check-generated buf-lint buf-breaking check bench flows lock wheel clean
+.PHONY: help setup up test test-fast test-both durations coverage profile lint format types imports generate check-generated buf-lint buf-breaking check bench flows parts lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -89,6 +89,9 @@ bench: setup  ## measure; the table goes to benchmarks/README.md
 
 flows: setup  ## how many files and functions an upload, a ranged GET and a project save enter
 	@$(PY) -m benchmarks.flows
+
+parts: setup  ## what is there for speed alone, with it and without it (decision records quote it)
+	@$(PY) -m benchmarks.parts
 
 lock: setup  ## write requirements/*.txt again from pyproject.toml (UPGRADE=1 moves versions)
 	@$(PY) scripts/lock.py $(if $(UPGRADE),--upgrade)

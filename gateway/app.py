@@ -2,12 +2,11 @@
 
 Order, outermost first: request id, access log and metrics, early replies, security headers, CORS, tus,
 problems, routes. Problems sit inside of CORS, so that pages of other origins can read them; early replies
-sit outside
-of everything that may answer before the body is read.
+sit outside of everything that may answer before the body is read.
 
-There is no FastAPI on this path: its handlers cost 80-170 µs a request, its import 6 MiB of the 80 that the
-process may have, and bodies must not pass its form parser. pydantic describes bodies (``docs`` of each
-family), ``gateway.operations.openapi`` makes the document, Starlette brings the ASGI types and CORS.
+Why neither FastAPI nor Starlette's router: docs/decisions/0031-routes-without-starlette.md. pydantic checks
+bodies and describes them, ``gateway.operations.openapi`` makes the document, Starlette brings the ASGI types
+and CORS.
 """
 
 from __future__ import annotations

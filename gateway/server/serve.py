@@ -19,7 +19,6 @@ from gateway.http.draining import Draining
 from gateway.metrics import Metrics
 from gateway.server.connection_table import ConnectionTable, with_table
 from gateway.server.limits import ConnectionLimits
-from gateway.server.one_write import with_one_write
 from gateway.server.protocol import GuardedProtocol
 from gateway.server.websocket_protocol import GuardedWebSocket
 from servicekit.net import is_loopback, join_address, split_address
@@ -146,7 +145,7 @@ def make_server(
     )
     config = Config(
         app,
-        http=with_one_write(with_table(GuardedProtocol.with_limits(limits, metrics), table)),
+        http=with_table(GuardedProtocol.with_limits(limits, metrics), table),
         ws=GuardedWebSocket.with_limits(limits, metrics),
         ws_max_size=64 * 1024,  # clients have nothing to say here
         ws_ping_interval=20.0,

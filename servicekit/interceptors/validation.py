@@ -18,7 +18,6 @@ from typing import Any, Final
 import protovalidate
 from google.protobuf.message import DecodeError, Message
 
-from servicekit.interceptors.data_messages import glance_for
 from servicekit.texts import refuse_nul
 from strongroom.errors import InvalidField, MalformedRequest, Violation
 
@@ -64,17 +63,13 @@ def request_parser(
     """
     if deserialize is None:
         return lambda raw: raw
-    kind = getattr(deserialize, "__self__", None)
-    is_plain = (
-        glance_for(kind) if streaming and isinstance(kind, type) and issubclass(kind, Message) else None
-    )
 
     def parse(raw: bytes) -> Any:
         try:
             message = deserialize(raw)
         except DecodeError:
             raise MalformedRequest("The request is not a message of this method's type.") from None
-        if isinstance(message, Message) and not (is_plain is not None and is_plain(message)):
+        if isinstance(message, Message):
             check(message)
             if not (streaming or internal) and b"\0" in raw:
                 refuse_nul(message)

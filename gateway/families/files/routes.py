@@ -180,7 +180,7 @@ async def _file(call: Call) -> File:
 
 
 def _page(files: Iterable[File], token: str) -> bytes:
-    """The list as JSON, written by hand: half the time of building and dumping 50 dictionaries."""
+    """A ``FileList`` as JSON, written by hand (docs/decisions/0032-small-things-by-hand.md)."""
     rows = ",".join([_row(file) for file in files])
     next_token = encode_basestring(token) if token else "null"
     return (

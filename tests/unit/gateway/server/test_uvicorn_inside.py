@@ -1,0 +1,93 @@
+"""What ``gateway.server`` leans on inside of uvicorn is there, in the one version that is allowed.
+
+A new version is taken in by hand: change the pin, see this and tests/integration/gateway hold, read the diff
+of ``uvicorn/protocols`` (docs/decisions/0030-uvicorn-inside.md).
+"""
+
+from __future__ import annotations
+
+import inspect
+import tomllib
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from uvicorn import Server
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from gateway.server.protocol import GuardedProtocol
+from gateway.server.serve import GatewayServer
+from gateway.server.websocket_protocol import GuardedWebSocket
+
+ROOT = Path(__file__).resolve().parents[4]
+#: Called or replaced, by the class of uvicorn's that has it.
+METHODS: list[tuple[type, str, list[str]]] = [
+    (HttpToolsProtocol, "_start_asgi_task", ["self", "cycle", "app"]),
+    (HttpToolsProtocol, "_unset_keepalive_if_required", ["self"]),
+    (HttpToolsProtocol, "handle_websocket_upgrade", ["self"]),
+    (HttpToolsProtocol, "on_response_complete", ["self"]),
+    (FlowControl, "pause_reading", ["self"]),
+    (FlowControl, "resume_reading", ["self"]),
+    (WebSocketsSansIOProtocol, "handle_parser_exception", ["self"]),
+    (WebSocketsSansIOProtocol, "run_asgi", ["self"]),
+    (WebSocketsSansIOProtocol, "send_500_response", ["self"]),
+    (Server, "_serve", ["self", "sockets"]),
+    (Server, "on_tick", ["self", "counter"]),
+    (Server, "shutdown", ["self", "sockets"]),
+    (Server, "capture_signals", ["self"]),
+]
+#: Set by uvicorn when it makes the object, and read here.
+ATTRIBUTES: list[tuple[Callable[..., None], list[str]]] = [
+    (
+        HttpToolsProtocol.__init__,
+        ["app", "connections", "cycle", "flow", "headers", "parser", "pipeline", "scheme", "scope"],
+    ),
+    (
+        RequestResponseCycle.__init__,
+        [
+            "disconnected",
+            "message_event",
+            "more_body",
+            "response_complete",
+            "response_started",
+            "transport",
+            "waiting_for_100_continue",
+        ],
+    ),
+    (HttpToolsProtocol.on_message_begin, ["url", "headers", "scope"]),
+    (FlowControl.__init__, ["read_paused", "write_paused"]),
+    (
+        WebSocketsSansIOProtocol.__init__,
+        ["close_sent", "conn", "handshake_complete", "initial_response", "writable"],
+    ),
+]
+
+
+def test_the_version_is_pinned() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    assert f"uvicorn=={version('uvicorn')}" in project["optional-dependencies"]["server"]
+
+
+@pytest.mark.parametrize(("kind", "name", "parameters"), METHODS, ids=str)
+def test_a_method_is_there(kind: type, name: str, parameters: list[str]) -> None:
+    assert list(inspect.signature(getattr(kind, name)).parameters) == parameters
+
+
+@pytest.mark.parametrize(("init", "names"), ATTRIBUTES, ids=lambda one: getattr(one, "__qualname__", ""))
+def test_attributes_are_there(init: Any, names: list[str]) -> None:
+    assert [name for name in names if name not in init.__code__.co_names] == []
+
+
+@pytest.mark.parametrize("ours", [GuardedProtocol, GuardedWebSocket, GatewayServer])
+def test_what_is_replaced_is_uvicorns(ours: type) -> None:
+    """A method that uvicorn renames would leave ours uncalled."""
+    own = {"limits", "metrics", "with_limits", "overdue", "stop"}
+    theirs = set(dir(ours.__mro__[1]))
+    replaced = {name for name, value in vars(ours).items() if inspect.isfunction(value)} - own
+    called = {name for name in replaced if "super()." + name in inspect.getsource(ours)}
+    assert called
+    assert called <= theirs
