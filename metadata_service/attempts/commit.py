@@ -18,8 +18,7 @@ from metadata_service.blobs.states import ABORTING, COMPLETING, GONE, PENDING
 from metadata_service.config import NO_LIMITS, Limits, Timing
 from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.db.errors import UniqueConflict
-from metadata_service.files import events, slots
-from metadata_service.files.creation import build_file, committed_file, insert_file
+from metadata_service.files import creation, events
 from metadata_service.files.families import Placed, insert_details
 from metadata_service.files.layouts import PARTIALS
 from metadata_service.files.preconditions import check_generation
@@ -159,18 +158,18 @@ class Committer:
         self, tx: Transaction, done: _Committed, file_id: UUID
     ) -> tuple[File, list[Statement]]:
         """The file, and the statements that make it visible; the answer to the request id comes first."""
-        current = await slots.lock(tx, done.blob.owner_id, done.placed.slot)
+        current = await creation.lock_slot(tx, done.blob.owner_id, done.placed.slot)
         if done.placed.spec.HasField("if_generation_match"):
             check_generation(done.placed.spec.if_generation_match, current.generation if current else 0)
-        file = build_file(done.blob, done.placed, done.at, file_id)
+        file = creation.build_file(done.blob, done.placed, done.at, file_id)
         statements: list[Statement] = []
         if current is None:
-            statements.append(insert_file(file, done.blob, done.placed, done.at))
+            statements.append(creation.insert_file(file, done.blob, done.placed, done.at))
             statements += [*insert_details(file), *tallies.became_visible(file)]
         else:
-            slots.take_over(file, current)
+            creation.take_over(file, current)
             statements += [
-                slots.replace(file, done.blob),
+                creation.replace(file, done.blob),
                 transitions.delete(file.owner_id, current.blob_id, self._timing.read_grace),
                 upkeep.set_file(done.blob, current.file_id, file.generation),
             ]
@@ -203,7 +202,7 @@ async def _explain(tx: Transaction, handle: Handle, request: CommitRequest) -> C
         raise transitions.superseded()
     ours = found.epoch == handle.epoch
     if ours and found.file_id is not None:
-        return CommitResponse(file=await committed_file(tx, found))
+        return CommitResponse(file=await creation.committed_file(tx, found))
     other = await idempotency.winner(tx, found)
     if other is not None and found.state in {ABORTING, GONE}:
         return CommitResponse(file=other, lost_to_other_attempt=True)

@@ -13,8 +13,13 @@ from typing import Final
 from psycopg.types.json import Jsonb
 
 from metadata_service.db.database import Statement, Transaction
+from strongroom.metadata.v1.file_pb2 import FileFamily
 from strongroom.metadata.v1.notification_service_pb2 import EventType
 
+#: How events tell a family: as callers write it.
+_FAMILIES: Final[dict[int, str]] = {
+    number: name.removeprefix("FILE_FAMILY_").lower() for name, number in FileFamily.items()
+}
 _APPEND: Final = "INSERT INTO events (owner_id, type, subject_id, payload) VALUES (%s, %s, %s, %s)"
 _FORGET: Final = """
 DELETE FROM events WHERE ctid = ANY(ARRAY(
@@ -34,3 +39,8 @@ def append(
 async def forget(tx: Transaction, keep: float, limit: int) -> int:
     """Remove events older than `keep` seconds."""
     return await tx.execute(_FORGET, {"keep": keep, "limit": limit})
+
+
+def family_name(number: int) -> str:
+    """``file``, ``event_media``, …; ``unspecified`` for a number of no family."""
+    return _FAMILIES.get(number, "unspecified")

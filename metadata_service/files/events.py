@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from metadata_service.db.database import Statement
 from metadata_service.events import outbox
-from metadata_service.events.family_names import family_name
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DAMAGED,
@@ -56,7 +55,7 @@ def import_failed(owner_id: str, told: ReportImportFailureRequest) -> Statement:
 
 def _about(file: File, event: EventType.ValueType, **more: str) -> Statement:
     payload = {
-        "family": family_name(file.family),
+        "family": outbox.family_name(file.family),
         "key": file.key,
         "filename": file.filename,
         "content_type": file.content_type,

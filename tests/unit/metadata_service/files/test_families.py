@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from metadata_service.events.family_names import family_name
+from metadata_service.events.outbox import family_name
 from metadata_service.events.reader import _named
 from metadata_service.files.families import FAMILIES
 from strongroom.metadata.v1.file_pb2 import FileFamily
