@@ -56,15 +56,15 @@ class Cleaner:
         claiming raises.
         """
         claim = await self._work.claim_work(BATCH)
-        slots = asyncio.Semaphore(PARALLEL)
+        permits = asyncio.Semaphore(PARALLEL)
         async with asyncio.TaskGroup() as group:
             for blob in claim.blobs:
-                group.create_task(self._clean_one(slots, blob))
+                group.create_task(self._clean_one(permits, blob))
         return len(claim.blobs) == BATCH or claim.housekeeping >= FULL_HOUSEKEEPING
 
-    async def _clean_one(self, slots: asyncio.Semaphore, blob: blob_pb2.Blob) -> None:
+    async def _clean_one(self, permits: asyncio.Semaphore, blob: blob_pb2.Blob) -> None:
         """Never raises an Exception: the group would cancel the other rows."""
-        async with slots:
+        async with permits:
             try:
                 await self._next_step(blob)
             except (StrongroomError, StoreError) as error:

@@ -245,7 +245,7 @@ class SessionWriter:
             crc32c=self.persisted_crc32c,
         )
 
-    def _slot_size(self) -> int:
+    def _most_memory(self) -> int:
         """Memory for the part under way: a whole one, or what the upload still lacks."""
         size = self.blob.part_size_bytes
         if self.session.HasField("size_bytes"):
@@ -257,7 +257,7 @@ class SessionWriter:
         while len(self._unfed):
             if self._failure is not None:
                 raise self._failure
-            claim = self._claims.filling or await self._claims.begin(self._slot_size())
+            claim = self._claims.filling or await self._claims.begin(self._most_memory())
             room = self._assembler.part_size - self._assembler.pending
             await claim.take(min(len(self._unfed), room))
             if self._failure is not None:
@@ -281,17 +281,17 @@ class SessionWriter:
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
 
-    async def _send_part(self, fresh: Part, before: Sequence[Segment], slot: Claim | None) -> None:
+    async def _send_part(self, fresh: Part, before: Sequence[Segment], claim: Claim | None) -> None:
         try:
-            if slot is not None:
-                await slot.take(size_of(before))
-                slot.seal()
+            if claim is not None:
+                await claim.take(size_of(before))
+                claim.seal()
             chunks = [*await read_segments(self._store, before), *fresh.chunks]
             crc32c = checksums.combine(crc32c_of(before), fresh.crc32c, fresh.size)
             size = size_of(before) + fresh.size
             await self._send(Rest(fresh.number, size, crc32c, chunks, fresh.size, fresh.crc32c))
         finally:
-            self._claims.release(slot)
+            self._claims.release(claim)
 
     async def _record_part(self, sending: Coroutine[Any, Any, None]) -> None:
         """``sending``, whose memory is free once it has ended, and what follows from it."""

@@ -330,10 +330,10 @@ class S3Copier(S3Multipart):
     async def _copy_parts(
         self, source: ObjectRef, key: str, upload_id: str, *, size: int, part_size: int, etag: str
     ) -> list[PartReceipt]:
-        slots = asyncio.Semaphore(_PARALLEL_COPIES)
+        permits = asyncio.Semaphore(_PARALLEL_COPIES)
 
         async def copy_one(number: int, offset: int) -> PartReceipt:
-            async with slots:
+            async with permits:
                 length = min(part_size, size - offset)
                 return await self.copy_part(
                     source, key, upload_id, number, offset=offset, length=length, if_match=etag
