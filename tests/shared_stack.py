@@ -36,6 +36,7 @@ def shared_stack(
     places = {"STRONGROOM_DATABASE_URL": database.superuser, **infra.s3_environ(store), **_SWIFT}
     with locked(servers.data_dir / "stack.lock"):  # two at once would both settle the passwords of the roles
         stack = start_stack(data_dir, {**places, **(env or {})})
+    stack.store_dir = servers.data_dir
     with stack:
         yield stack
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,9 +21,16 @@ FIRST = "index.html"
 
 def rot(stack: RunningStack, body: bytes) -> None:
     """Turn one bit of the one object with this content around, where the embedded store keeps it."""
-    kept = [path for path in stack.data_dir.rglob("*.data") if path.read_bytes() == body]
+    kept = [path for path in stack.store_dir.rglob("*.data") if _holds(path, body)]
     assert len(kept) == 1, kept
     kept[0].write_bytes(bytes([body[0] ^ 1]) + body[1:])
+
+
+def _holds(path: Path, body: bytes) -> bool:
+    try:
+        return path.stat().st_size == len(body) and path.read_bytes() == body
+    except FileNotFoundError:  # somebody else's, deleted meanwhile
+        return False
 
 
 def is_whole(http: httpx.Client, path: str) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from typing import Any, Final
 
-from devstack import bucket
 from tests.faults.cell import Cell
 from tests.stack import until
 
@@ -23,7 +22,7 @@ class ProjectChecker:
     def __init__(self, cell: Cell, slug: str) -> None:
         self._cell = cell
         self._slug = slug
-        self._s3: Any = bucket.client(cell.store)
+        self._s3: Any = cell.checker.s3
 
     def wait_drained(self, owner: str | None = None) -> None:
         """Until no save is under way, no blob is being removed and no key has to be looked at."""

@@ -100,13 +100,15 @@ async def test_sigterm_lets_requests_finish() -> None:
         base = f"http://{await address_of(process)}"
         backends.storage.faults.gate.clear()
         body, headers = form(b"kept")
-        async with httpx.AsyncClient(base_url=base, headers=bearer(), trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=base, headers=bearer(), trust_env=False, verify=False
+        ) as client:
             running = asyncio.create_task(client.post(UPLOAD, content=body, headers=headers))
             await until(lambda: backends.storage.faults.open_streams == 1, "the upload did not begin")
             process.send_signal(signal.SIGTERM)
             await asyncio.sleep(0.5)
             with pytest.raises(httpx.TransportError):
-                await httpx.AsyncClient(trust_env=False).get(f"{base}/healthz")
+                await httpx.AsyncClient(trust_env=False, verify=False).get(f"{base}/healthz")
             backends.storage.faults.gate.set()
             assert (await running).status_code == 201
         code, _ = await ended(process)
@@ -118,7 +120,7 @@ async def test_the_balancer_hears_first() -> None:
     async with run_backends(settings()) as backends, start(**to(backends, **more)) as process:
         base = f"http://{await address_of(process)}"
         async with (
-            httpx.AsyncClient(base_url=base, headers=bearer(), trust_env=False) as client,
+            httpx.AsyncClient(base_url=base, headers=bearer(), trust_env=False, verify=False) as client,
             client.stream("GET", "/api/notifications") as events,
         ):
             process.send_signal(signal.SIGTERM)
@@ -143,7 +145,9 @@ async def test_sigterm_does_not_wait_for_ever() -> None:
         base = f"http://{await address_of(process)}"
         backends.storage.faults.gate.clear()
         body, headers = form(b"lost")
-        async with httpx.AsyncClient(base_url=base, headers=bearer(), trust_env=False) as client:
+        async with httpx.AsyncClient(
+            base_url=base, headers=bearer(), trust_env=False, verify=False
+        ) as client:
             running = asyncio.create_task(client.post(UPLOAD, content=body, headers=headers))
             await until(lambda: backends.storage.faults.open_streams == 1, "the upload did not begin")
             process.send_signal(signal.SIGTERM)
@@ -176,7 +180,9 @@ async def test_killed_at_each_point(point: str, size: int, stored: int) -> None:
     ):
         base = f"http://{await address_of(process)}"
         body, headers = form(bytes(size), before={"folder": "uploads"})
-        async with httpx.AsyncClient(base_url=base, headers=bearer(), trust_env=False, timeout=30) as client:
+        async with httpx.AsyncClient(
+            base_url=base, headers=bearer(), trust_env=False, verify=False, timeout=30
+        ) as client:
             with pytest.raises(httpx.TransportError):
                 await store_and_delete(client, body, headers)
         code, _ = await ended(process)
@@ -195,7 +201,9 @@ async def test_memory_does_not_grow_with_the_body() -> None:
         base = f"http://{await address_of(process)}"
         backends.storage.keep = False
         peaks = []
-        async with httpx.AsyncClient(base_url=base, headers=bearer(), trust_env=False, timeout=300) as client:
+        async with httpx.AsyncClient(
+            base_url=base, headers=bearer(), trust_env=False, verify=False, timeout=300
+        ) as client:
             for size in (1 * MIB, 256 * MIB):
                 for fields_first in (True, False):
                     content, headers = streamed(size, fields_first=fields_first)
