@@ -1,4 +1,8 @@
-"""The cleaner is killed at each of its steps, or S3 answers it late or never (points A, D03 to D06)."""
+"""The cleaner is killed at each of its steps, or S3 answers it late or never (points A, D03 to D06).
+
+Each case that kills drains before the next: what one has left behind would be cleaned by the process that is
+to die of the next one's. What follows is done for all together: late requests, repetitions, the last look.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +26,10 @@ CELL_ENV = {
 }
 
 
+_log: dict[Clean | Late, Upload] = {}
+NOT_DELETED = [case for case in (*CLEANS, *LATE) if case.left != "deleted"]
+
+
 @pytest.mark.parametrize("case", CLEANS, ids=str)
 def test_the_cleaner_is_killed(cell: Cell, case: Clean) -> None:
     armed = {case.service: f"{case.failpoint}=kill"}
@@ -35,6 +43,7 @@ def test_the_cleaner_is_killed(cell: Cell, case: Clean) -> None:
         cell.start(**armed)
     cell.wait_killed(case.service)
     cell.run()
+    _log[case] = upload
     _ends_as_it_must(cell, upload, visible=case.left == "completing")
 
 
@@ -59,7 +68,26 @@ def test_a_request_is_late_or_lost(cell: Cell, case: Late) -> None:
     else:
         _give_up(cell, upload)
     rule.wait_reached()
-    _ends_as_it_must(cell, upload, visible=False)
+    _log[case] = upload
+
+
+@pytest.mark.parametrize("case", LATE, ids=str)
+def test_nothing_is_left_of_what_was_late_or_lost(cell: Cell, case: Late) -> None:
+    cell.run()
+    _ends_as_it_must(cell, _log[case], visible=False)
+
+
+@pytest.mark.parametrize("case", NOT_DELETED, ids=str)
+def test_the_repetition_is_answered(cell: Cell, case: Clean | Late) -> None:
+    cell.run()
+    _repeat(cell, _log[case])
+
+
+@pytest.mark.parametrize("case", NOT_DELETED, ids=str)
+def test_it_is_stored_once_after_the_drain(cell: Cell, case: Clean | Late) -> None:
+    cell.run()
+    cell.checker.wait_drained()
+    assert cell.checker.must_hold(_log[case], "visible") == []
 
 
 def test_two_cleaners_on_one_row(cell: Cell) -> None:
@@ -72,19 +100,23 @@ def test_two_cleaners_on_one_row(cell: Cell) -> None:
     with cell.second_storage():
         rule.wait_reached()
         _ends_as_it_must(cell, upload, visible=True)
+        _repeat(cell, upload)
+        cell.checker.wait_drained()
+        assert cell.checker.must_hold(upload, "visible") == []
 
 
 def _ends_as_it_must(cell: Cell, upload: Upload, *, visible: bool) -> None:
-    """Drained, without a trace or visible; then the same request stores the file, unless it was deleted."""
+    """Drained, without a trace or visible; deleted again where it was deleted."""
     cell.checker.wait_drained()
     assert cell.checker.must_hold(upload, "visible" if visible else "hidden") == []
     if upload.deleted:
         assert delete(cell, upload.owner, upload.acked) == 404
-        return
+
+
+def _repeat(cell: Cell, upload: Upload) -> None:
+    """The same request stores the file, and is answered the same once it is stored."""
     spec = file_spec(upload.request_id)
     assert send_until_stored(cell, upload, spec) == send(cell, upload, spec)
-    cell.checker.wait_drained()
-    assert cell.checker.must_hold(upload, "visible") == []
 
 
 def _give_up(cell: Cell, upload: Upload) -> None:

@@ -1,8 +1,9 @@
 """SIGKILL of each process at each step of an upload (points U and P of the crash point table).
 
 First every point is reached, one after the other, each by a client of its own; what the dead left behind is
-cleaned up by whoever runs next, in the middle of further kills. Then, once everything has drained, each
-client's promise is checked, and its repetition with the same idempotency key.
+cleaned up by whoever runs next, in the middle of further kills. Once everything has drained, each client's
+promise is checked. Then each repeats its request with the same idempotency key, and once that has drained,
+each file is looked at again: one drain for all, the checker looks at one owner at a time.
 """
 
 from __future__ import annotations
@@ -30,17 +31,26 @@ def test_the_process_dies_at_the_point(cell: Cell, kill: Kill) -> None:
 
 @pytest.mark.parametrize("kill", KILLS, ids=str)
 def test_the_promise_holds_after_the_drain(cell: Cell, kill: Kill) -> None:
-    upload = _log[kill]
     cell.run()
     cell.checker.wait_drained()
-    assert cell.checker.must_hold(upload, kill.holds) == []
+    assert cell.checker.must_hold(_log[kill], kill.holds) == []
 
+
+@pytest.mark.parametrize("kill", KILLS, ids=str)
+def test_the_repetition_is_answered(cell: Cell, kill: Kill) -> None:
+    upload = _log[kill]
+    cell.run()
     before = [file.key for file in cell.checker.files(upload.owner, upload.request_id)]
     key = repeat_until_stored(cell, upload)
     assert before in ([], [key])
     assert put(cell, upload).key == key
+
+
+@pytest.mark.parametrize("kill", KILLS, ids=str)
+def test_it_is_stored_once_after_the_drain(cell: Cell, kill: Kill) -> None:
+    cell.run()
     cell.checker.wait_drained()
-    assert cell.checker.must_hold(upload, "visible") == []
+    assert cell.checker.must_hold(_log[kill], "visible") == []
 
 
 def _finish_completions(cell: Cell) -> None:

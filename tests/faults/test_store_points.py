@@ -1,6 +1,7 @@
 """S3 requests of an upload that are lost, late, repeated, refused or answered wrongly.
 
-As in ``test_kill_points``: first each fault meets a client of its own, then the promises are checked.
+As in ``test_kill_points``: first each fault meets a client of its own, then the promises are checked, then
+the requests repeated, then the files looked at.
 """
 
 from __future__ import annotations
@@ -40,17 +41,26 @@ def test_the_request_meets_its_fault(cell: Cell, case: Break) -> None:
 
 @pytest.mark.parametrize("case", BREAKS, ids=str)
 def test_the_promise_holds_after_the_drain(cell: Cell, case: Break) -> None:
-    upload = _log[case]
     cell.run()
     cell.checker.wait_drained()
-    assert cell.checker.must_hold(upload, case.holds) == []
+    assert cell.checker.must_hold(_log[case], case.holds) == []
 
+
+@pytest.mark.parametrize("case", BREAKS, ids=str)
+def test_the_repetition_is_answered(cell: Cell, case: Break) -> None:
+    upload = _log[case]
+    cell.run()
     before = [file.key for file in cell.checker.files(upload.owner, upload.request_id)]
     key = repeat_until_stored(cell, upload)
     assert before in ([], [key])
     assert put(cell, upload).key == key
+
+
+@pytest.mark.parametrize("case", BREAKS, ids=str)
+def test_it_is_stored_once_after_the_drain(cell: Cell, case: Break) -> None:
+    cell.run()
     cell.checker.wait_drained()
-    assert cell.checker.must_hold(upload, "visible") == []
+    assert cell.checker.must_hold(_log[case], "visible") == []
 
 
 def _let_go(cell: Cell, case: Break, rule: Rule, owner: str) -> None:
