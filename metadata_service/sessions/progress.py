@@ -71,12 +71,13 @@ class ProgressRecorder:
         """
 
         async def work(tx: Transaction) -> RecordProgressResponse:
-            if not await tx.fetch_one(_LOCK, handle.params()):
+            named = {"owner": handle.owner_id, "blob_id": handle.blob_id}
+            locked, found = await tx.fetch_batch([(_LOCK, handle.params()), (rows.BY_BLOB, named)])
+            if not locked:
                 raise transitions.superseded()
-            found = await tx.fetch_one(rows.BY_BLOB, {"owner": handle.owner_id, "blob_id": handle.blob_id})
-            if found is None:
+            if not found:
                 raise rows.not_found()
-            response = await self._write(tx, handle, rows.SessionRow.of(found), request)
+            response = await self._write(tx, handle, rows.SessionRow.of(found[0]), request)
             await failpoints.hit(BEFORE_RECORD)
             return response
 
@@ -92,8 +93,7 @@ class ProgressRecorder:
         """
 
         async def work(tx: Transaction) -> Session:
-            await tx.execute(rows.LOCK_BLOB, {"owner": owner_id, "upload_id": upload_id})
-            row = await rows.read(tx, owner_id, upload_id)
+            row = await rows.lock(tx, owner_id, upload_id)
             blob = row.living_blob()
             if row.size_bytes is None or row.size_bytes != size:
                 _check_length(row, size)
@@ -134,10 +134,10 @@ class ProgressRecorder:
         if request.persisted_size > row.persisted_size:
             told = {"upload_id": row.upload_id, "persisted_size": request.persisted_size, "size_bytes": size}
             statements.append((_TELL, {**values, "payload": Jsonb(told)}))
+        statements.append(quota.read_limits(handle.owner_id))
         results = await tx.fetch_batch(statements)
         if reserved > row.blob.reserved_bytes:
-            limits = await tx.fetch(*quota.read_limits(handle.owner_id))
-            await quota.ensure_room(tx, handle.owner_id, quota.limits(limits, self._limits))
+            await quota.ensure_room(tx, handle.owner_id, quota.limits(results[-1], self._limits))
         return RecordProgressResponse(
             persisted_size=request.persisted_size, expire_time=to_proto(results[0][0][0])
         )

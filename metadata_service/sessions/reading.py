@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from metadata_service.blobs import upkeep
-from metadata_service.blobs.states import COMPLETING, PENDING
+from metadata_service.blobs.states import COMMITTED, COMPLETING, PENDING
 from metadata_service.config import Timing
 from metadata_service.db.database import SYSTEM, Database, Transaction, user
 from metadata_service.sessions import rows
@@ -40,6 +40,14 @@ class SessionReader:
 
     async def get(self, owner_id: str, upload_id: str) -> Session:
         """The session, without its parts. Raises UploadNotFound, UploadExpired, UploadLost."""
+        found = await self._database.read(
+            user(owner_id), rows.BY_NAME, {"owner": owner_id, "upload_id": upload_id}
+        )
+        if not found:
+            raise rows.not_found()
+        row = rows.SessionRow.of(found[0])
+        if row.living_blob().state != COMMITTED:
+            return row.to_proto()
 
         async def work(tx: Transaction) -> Session:
             return await rows.show(tx, await rows.read(tx, owner_id, upload_id))
@@ -53,8 +61,7 @@ class SessionReader:
         """
 
         async def work(tx: Transaction) -> Session:
-            await tx.execute(rows.LOCK_BLOB, {"owner": owner_id, "upload_id": upload_id})
-            row = await rows.read(tx, owner_id, upload_id)
+            row = await rows.lock(tx, owner_id, upload_id)
             blob = row.living_blob()
             if blob.state in {PENDING, COMPLETING} and not row.is_finished_partial:
                 values = {
@@ -63,8 +70,9 @@ class SessionReader:
                     "session": self._timing.session,
                     "lease": self._timing.lease,
                 }
-                await tx.batch([upkeep.take(values), (_TOUCH, values)])
-                row = await rows.read(tx, owner_id, upload_id)
+                named = (rows.BY_NAME, {"owner": owner_id, "upload_id": upload_id})
+                taken = await tx.fetch_batch([upkeep.take(values), (_TOUCH, values), named])
+                row = rows.SessionRow.of(taken[-1][0])
             shown = await rows.show(tx, row, with_parts=True)
             await failpoints.hit(BEFORE_ACQUIRE)
             return shown

@@ -153,6 +153,15 @@ async def read(tx: Transaction, owner_id: str, upload_id: str) -> SessionRow:
     return SessionRow.of(row)
 
 
+async def lock(tx: Transaction, owner_id: str, upload_id: str) -> SessionRow:
+    """The same as of the moment at which its blob was locked. Raises UploadNotFound."""
+    named = {"owner": owner_id, "upload_id": upload_id}
+    _, found = await tx.fetch_batch([(LOCK_BLOB, named), (BY_NAME, named)])
+    if not found:
+        raise not_found()
+    return SessionRow.of(found[0])
+
+
 async def show(tx: Transaction, row: SessionRow, *, with_parts: bool = False) -> Session:
     """The session with its file or its parts. Raises as `living_blob`."""
     blob = row.living_blob()

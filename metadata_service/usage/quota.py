@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from metadata_service.blobs.states import OPEN
 from metadata_service.config import Limits
@@ -29,6 +30,20 @@ VALUES (%(owner)s, pg_backend_pid() %% {STRIPES}, %(bytes)s, %(files)s)
 ON CONFLICT (owner_id, stripe) DO UPDATE SET
     used_bytes = usage.used_bytes + excluded.used_bytes, file_count = usage.file_count + excluded.file_count
 """
+
+#: What this transaction has made of these new ids, none of which anybody else knows.
+_COUNT_NEW: Final = f"""
+INSERT INTO usage (owner_id, stripe, used_bytes, file_count)
+SELECT owner_id, pg_backend_pid() %% {STRIPES}, sum(size_bytes)::bigint, count(*) FROM files
+WHERE owner_id = %(owner)s AND id = ANY(%(ids)s::uuid[]) GROUP BY owner_id
+ON CONFLICT (owner_id, stripe) DO UPDATE SET
+    used_bytes = usage.used_bytes + excluded.used_bytes, file_count = usage.file_count + excluded.file_count
+"""
+
+#: A condition: the owner, whose rights the transaction has, was given no limits.
+UNLIMITED: Final = """NOT EXISTS (
+    SELECT FROM quotas WHERE owner_id = %(owner)s AND (limit_bytes IS NOT NULL OR limit_files IS NOT NULL)
+)"""
 
 _LOCK: Final = f"SELECT pg_advisory_xact_lock(hashtextextended(%(owner)s, {_LOCK_SEED}))"
 
@@ -69,6 +84,11 @@ def count(owner_id: str, size: int, files: int) -> Statement:
     return _COUNT, {"owner": owner_id, "bytes": size, "files": files}
 
 
+def count_new(owner_id: str, file_ids: list[UUID]) -> Statement:
+    """The same for those of these files that have been made in this transaction."""
+    return _COUNT_NEW, {"owner": owner_id, "ids": file_ids}
+
+
 def read_limits(owner_id: str) -> Statement:
     """The statement for `limits`; goes out together with another one."""
     return _LIMITS, {"owner": owner_id}
@@ -86,9 +106,9 @@ async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits) -> None:
     """
     if allowed.bytes is None and allowed.files is None:
         return
-    await tx.fetch(_LOCK, {"owner": owner_id})
-    # Its snapshot is newer than the lock: it sees what the others committed.
-    sums = await totals(tx, owner_id)
+    # The sums' snapshot is newer than the lock: they hold what the others committed.
+    _, rows = await tx.fetch_batch([(_LOCK, {"owner": owner_id}), (_SUMS, {"owner": owner_id})])
+    sums = Totals(*rows[0])
     size, files = sums.used_bytes + sums.reserved_bytes, sums.used_files + sums.reserved_files
     if allowed.bytes is not None and size > allowed.bytes:
         raise QuotaExceeded(

@@ -1,0 +1,65 @@
+"""How many calls between the services a request costs, pinned: read from their own logs, by request id.
+
+What Postgres is asked in each of them stands in tests/integration/metadata_service/db/test_round_trips.py.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from tests.e2e.test_tus import BYTES, MIB, TUS, create
+from tests.stack import RunningStack, until
+
+
+class Hops:
+    """Requests of one user, and the calls that each of them became."""
+
+    def __init__(self, stack: RunningStack, http: httpx.Client) -> None:
+        self._logs = stack.data_dir / "log"
+        self._http = http
+
+    def of(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, **body: Any
+    ) -> tuple[httpx.Response, list[str]]:
+        """The reply, and the calls by name, in byte order."""
+        request_id = f"hops-{uuid.uuid4()}"
+        reply = self._http.request(
+            method, path, headers={"x-request-id": request_id, **(headers or {})}, **body
+        )
+        assert reply.is_success, reply.text
+        until("the gateway has logged it", lambda: self._lines("gateway", request_id))
+        calls = [
+            str(line["method"]).rpartition("/")[2]
+            for service in ("storage", "metadata")
+            for line in self._lines(service, request_id)
+        ]
+        return reply, sorted(calls)
+
+    def _lines(self, service: str, request_id: str) -> list[dict[str, object]]:
+        text = (self._logs / f"{service}.log").read_text()
+        found = [json.loads(line) for line in text.splitlines() if request_id in line]
+        return [line for line in found if "method" in line]
+
+
+def test_the_calls_of_each_request(stack: RunningStack, http: httpx.Client) -> None:
+    hops = Hops(stack, http)
+    reply, upload = hops.of("POST", "/api/v1/s3/upload", files={"file": ("a.txt", b"x" * 65536)})
+    key = reply.json()["key"]
+    _, got = hops.of("GET", f"/api/v1/s3/file/{key}")
+    _, head = hops.of("HEAD", f"/api/v1/s3/file/{key}")
+    _, listed = hops.of("GET", "/api/v1/s3/files")
+    path = create(http, 2 * MIB)
+    piece = BYTES | {"Upload-Offset": "0"}
+    _, patched = hops.of("PATCH", path, headers=piece, content=bytes(MIB))
+    _, looked = hops.of("HEAD", path, headers=TUS)
+    assert upload == ["Commit", "Reserve", "Upload"]
+    assert got == ["Download", "GetFile"]
+    assert head == ["GetFile"]
+    assert listed == ["ListFiles"]
+    assert patched == ["AcquireWriter", "RecordProgress", "Upload"]
+    assert looked == ["AcquireWriter", "GetSession", "GetUpload"]  # whoever asks for the offset is the writer
