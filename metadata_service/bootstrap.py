@@ -11,6 +11,7 @@ from grpc import aio
 from metadata_service import startup
 from metadata_service.attempts.cleaning import CleaningWork
 from metadata_service.attempts.commit import Committer
+from metadata_service.attempts.groups import Groups
 from metadata_service.attempts.reservation import Reserver
 from metadata_service.attempts.steps import AttemptSteps
 from metadata_service.config import MetadataSettings
@@ -112,6 +113,7 @@ class Application:
         self._pool: Pool = make_pool(settings.database_url.get_secret_value(), settings.pool)
         self._waker = Waker(lambda: connect(settings.database_url.get_secret_value()))
         self._database = Database(self._pool, committed=self._waker.committed)
+        self._groups = Groups(self._database, settings.limits) if settings.group_commit else None
         self._reader = EventReader(self._database, settings.timing.events)
         self._lookout = Lookout(self._reader)
         self._deleter = Deleter(self._database, settings.timing, settings.limits)
@@ -123,6 +125,7 @@ class Application:
             internal_services=INTERNAL,
             probes={"strongroom.postgres": self._postgres_answers},
             limits=settings,
+            collectors=(self._groups.metrics,) if self._groups is not None else (),
         )
 
     @asynccontextmanager
@@ -135,6 +138,8 @@ class Application:
             async with self._waker.running(heartbeats), self._lookout.running(heartbeats):
                 yield
         finally:
+            if self._groups is not None:
+                await self._groups.drained()
             await self._pool.close()
 
     async def _postgres_answers(self) -> bool:
@@ -164,12 +169,12 @@ class Application:
 
     def _add_attempts(self, server: aio.Server) -> None:
         database, timing, limits = self._database, self._settings.timing, self._settings.limits
-        reserver = Reserver(database, timing, limits)
+        reserver = Reserver(database, timing, limits, self._groups)
         add_ReservationServiceServicer_to_server(
             ReservationServicer(
                 reserver,
                 AttemptSteps(database, timing, limits),
-                Committer(database, timing, limits, keep_partial),
+                Committer(database, timing, limits, keep_partial, self._groups),
                 self._deleter,
                 CleaningWork(database, timing, housekeeping.run),
                 damage=DamageReports(database),

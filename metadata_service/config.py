@@ -76,7 +76,7 @@ class MetadataSettings(CapSettings, CommonSettings):
     `migration_database_url` (default: the same) owns the tables and runs `migrate`.
 
     `database_pool_max` connections at most are open per process; Postgres' max_connections must cover all
-    replicas.
+    replicas. `group_commit`: plain uploads that arrive together share a transaction.
     """
 
     metadata_bind: str = "127.0.0.1:50052"
@@ -88,6 +88,8 @@ class MetadataSettings(CapSettings, CommonSettings):
     database_connect_seconds: float = Field(default=5.0, gt=0)
     database_statement_seconds: float = Field(default=15.0, gt=0)
     database_lock_seconds: float = Field(default=5.0, gt=0)
+
+    group_commit: bool = True
 
     upload_lease_seconds: float = Field(default=10.0, ge=0.5)
     upload_expiry_seconds: float = Field(default=86400.0, ge=1)

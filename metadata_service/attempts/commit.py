@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 from uuid import UUID, uuid4
 
 from metadata_service import idempotency
+from metadata_service.attempts.groups import T4_BEFORE_COMMIT, Groups
 from metadata_service.blobs import transitions, upkeep
 from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.blobs.states import ABORTING, COMPLETING, GONE, PENDING
@@ -38,7 +39,6 @@ from strongroom.errors import (
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest, CommitResponse
 
-BEFORE_COMMIT: Final = failpoints.register("metadata.t4.before_commit")
 AFTER_COMMIT: Final = failpoints.register("metadata.t4.after_commit")
 
 _SLOT_TRIES: Final = 5
@@ -62,11 +62,19 @@ class _Committed:
 class Committer:
     """Ends attempts well. `keep_partial`: what T4 does with a partial upload, which becomes no file."""
 
-    def __init__(self, database: Database, timing: Timing, limits: Limits, keep_partial: KeepPartial) -> None:
+    def __init__(
+        self,
+        database: Database,
+        timing: Timing,
+        limits: Limits,
+        keep_partial: KeepPartial,
+        groups: Groups | None = None,
+    ) -> None:
         self._database = database
         self._timing = timing
         self._limits = limits
         self._keep_partial = keep_partial
+        self._groups = groups
 
     async def commit(self, request: CommitRequest) -> CommitResponse:
         """The file: this attempt's, also when asked again, or that of the attempt that won.
@@ -76,7 +84,7 @@ class Committer:
         """
         handle = Handle.of(request.blob)
         try:
-            response = await self._commit(handle, request)
+            response = await self._in_a_group(handle, request) or await self._commit(handle, request)
         except _FINAL:
             await self._give_up(handle)
             raise
@@ -84,6 +92,13 @@ class Committer:
             await self._give_up(handle)
         await failpoints.hit(AFTER_COMMIT)
         return response
+
+    async def _in_a_group(self, handle: Handle, request: CommitRequest) -> CommitResponse | None:
+        """Together with others. None: there is more to it, or the compare-and-set has found nothing."""
+        if self._groups is None:
+            return None
+        file = await self._groups.commit(handle, request)
+        return CommitResponse(file=file) if file is not None else None
 
     async def _commit(self, handle: Handle, request: CommitRequest) -> CommitResponse:
         """Again when two first uploads to one slot meet: the later one finds the file and replaces it."""
@@ -125,7 +140,7 @@ class Committer:
                 await quota.ensure_room(tx, handle.owner_id, done.allowed)
         else:
             tx.with_commit(statements)
-        await failpoints.hit(BEFORE_COMMIT)
+        await failpoints.hit(T4_BEFORE_COMMIT)
         return CommitResponse(file=file)
 
     @staticmethod

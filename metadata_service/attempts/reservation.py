@@ -13,13 +13,14 @@ from uuid import UUID, uuid4
 from psycopg.types.json import Jsonb
 
 from metadata_service import idempotency
-from metadata_service.blobs import inserts
-from metadata_service.blobs.rows import COLUMNS, BlobRow
+from metadata_service.attempts.groups import T1_BEFORE_COMMIT, Groups
+from metadata_service.attempts.insertion import INSERT, RETURNING
+from metadata_service.blobs.rows import BlobRow
 from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Row, Transaction, user
 from metadata_service.db.errors import UniqueConflict
 from metadata_service.files import layouts
-from metadata_service.files.families import TIMESTAMP_KEY, object_metadata, slot_of
+from metadata_service.files.families import object_metadata, slot_of
 from metadata_service.files.filenames import extension_of
 from metadata_service.files.preconditions import check_slot
 from metadata_service.files.specs import normal_spec
@@ -31,30 +32,14 @@ from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import ReserveRequest, ReserveResponse
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 
-BEFORE_COMMIT: Final = failpoints.register("metadata.t1.before_commit")
 AFTER_COMMIT: Final = failpoints.register("metadata.t1.after_commit")
 
 _KEY_TRIES: Final = 16
 _MICROSECOND: Final = timedelta(microseconds=1)
 _ANY_TIME: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_AS_GIVEN: Final = (
-    *("kind", "key", "key_shared", "part_size", "content_type", "spec", "request_id"),
-    *("reserved_bytes", "reserved_files"),
-)
-_INSERT: Final = inserts.pending(
-    {
-        "owner_id": "%(owner)s",
-        "id": "%(id)s",
-        **{name: f"%({name})s" for name in _AS_GIVEN},
-        "object_metadata": f"%(object_metadata)s || jsonb_build_object('{TIMESTAMP_KEY}',"
-        """ to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))""",
-        "lease_expires_at": "now() + make_interval(secs => %(lease)s)",
-    }
-)
-_RETURNING: Final = f" RETURNING {COLUMNS}"
-_INSERT_FREE: Final = _INSERT + _RETURNING
-_INSERT_CLAIMED: Final = idempotency.WITH_BLOB + _INSERT + "FROM held" + _RETURNING
+_INSERT_FREE: Final = INSERT + RETURNING
+_INSERT_CLAIMED: Final = idempotency.WITH_BLOB + INSERT + "FROM held" + RETURNING
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +64,18 @@ class _Wish:
     request: ReserveRequest
     session: Session | None
 
+    @property
+    def is_plain(self) -> bool:
+        """Nothing has to be read before its row is written: no answer, session, slot, or clock."""
+        target = self.spec.target
+        return not (
+            self.session is not None
+            or self.spec.request_id
+            or self.spec.HasField("if_generation_match")
+            or slot_of(target) is not None
+            or layouts.holds_time(target)
+        )
+
     def for_its_id(self, keep: float) -> idempotency.Request:
         """What it wants of its request id."""
         return idempotency.Request(
@@ -89,10 +86,13 @@ class _Wish:
 class Reserver:
     """Starts attempts."""
 
-    def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:
+    def __init__(
+        self, database: Database, timing: Timing, limits: Limits, groups: Groups | None = None
+    ) -> None:
         self._database = database
         self._timing = timing
         self._limits = limits
+        self._groups = groups
 
     async def reserve(
         self, owner_id: str, request: ReserveRequest, session: Session | None = None
@@ -108,9 +108,18 @@ class Reserver:
                 "kind says how the bytes will go to S3; set it.", field="kind", rule="required"
             )
         spec = normal_spec(request.spec, owner_id)
-        response = await self._with_a_key_of_its_own(_Wish(owner_id, uuid4(), spec, request, session))
+        wish = _Wish(owner_id, uuid4(), spec, request, session)
+        response = await self._in_a_group(wish) or await self._with_a_key_of_its_own(wish)
         await failpoints.hit(AFTER_COMMIT)
         return response
+
+    async def _in_a_group(self, wish: _Wish) -> ReserveResponse | None:
+        """Together with others. None: it goes its own way, because something has to be looked up first."""
+        if self._groups is None or not wish.is_plain:
+            return None
+        columns = {**self._columns(wish, _ANY_TIME), "reserved_files": 1}
+        blob = await self._groups.reserve(wish.owner_id, wish.blob_id, columns)
+        return ReserveResponse(blob=blob.to_proto()) if blob is not None else None
 
     async def _with_a_key_of_its_own(self, wish: _Wish) -> ReserveResponse:
         """Keys of some families hold the time: when two attempts meet in one microsecond, the later one moves
@@ -145,7 +154,7 @@ class Reserver:
         blob = BlobRow(*inserted[0])
         if wish.session is not None:
             await wish.session.insert(tx, blob)
-        await failpoints.hit(BEFORE_COMMIT)
+        await failpoints.hit(T1_BEFORE_COMMIT)
         return ReserveResponse(blob=blob.to_proto())
 
     async def _insert(
@@ -167,10 +176,13 @@ class Reserver:
         return await idempotency.decide(tx, wanted)
 
     async def _row(self, tx: Transaction, wish: _Wish, later: int) -> dict[str, object]:
+        holds_time = layouts.holds_time(wish.spec.target)
+        return self._columns(wish, await _moment(tx) + later * _MICROSECOND if holds_time else _ANY_TIME)
+
+    def _columns(self, wish: _Wish, at: datetime) -> dict[str, object]:
         """The new blob's columns. The name of a file without one is the last segment of its key."""
         spec = UploadSpec()
         spec.CopyFrom(wish.spec)
-        at = await _moment(tx) + later * _MICROSECOND if layouts.holds_time(spec.target) else _ANY_TIME
         extension = extension_of(spec.filename, spec.content_type)
         attempt = layouts.Attempt(wish.owner_id, wish.blob_id, at, extension)
         key = layouts.object_key(spec.target, attempt)

@@ -32,9 +32,22 @@ from metadata_service.db.errors import (
     translated,
 )
 from metadata_service.db.exchange import ExchangeConnection, Params, Result, Row, Statement
+from servicekit import failpoints
 from strongroom.errors import DatabaseUnavailable
 
-__all__ = ["SYSTEM", "Database", "Params", "Pool", "Row", "Scope", "Statement", "Transaction", "user"]
+__all__ = [
+    "SYSTEM",
+    "Database",
+    "NothingCommitted",
+    "Params",
+    "Part",
+    "Pool",
+    "Row",
+    "Scope",
+    "Statement",
+    "Transaction",
+    "user",
+]
 
 Pool: TypeAlias = AsyncConnectionPool[ExchangeConnection]
 T = TypeVar("T")
@@ -52,6 +65,8 @@ FULL_SECONDS: Final = 15.0
 _BEGIN: Final[Statement] = ("BEGIN", ())
 _COMMIT: Final[Statement] = ("COMMIT", ())
 _ROLLBACK: Final[Statement] = ("ROLLBACK", ())
+#: How long a statement waits for a lock in a transaction of several owners, who all wait with it.
+_BRIEF_LOCKS: Final[Statement] = ("SELECT set_config('lock_timeout', '500ms', true)", ())
 _SET_SCOPE: Final = "SELECT set_config('app.uid', %s, true), set_config('app.scope', %s, true)"
 
 
@@ -75,6 +90,24 @@ def user(owner_id: str) -> Scope:
     if not owner_id:
         raise ValueError("a transaction needs an owner")
     return Scope(owner_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one owner has done in a transaction of several owners."""
+
+    owner_id: str
+    statements: Sequence[Statement]
+
+
+class NothingCommitted(Exception):
+    """A transaction of several owners did not come to its COMMIT: each may be tried alone. Never leaves the
+    service. `owner_id`: whose statement was refused, if one was.
+    """
+
+    def __init__(self, owner_id: str | None = None) -> None:
+        super().__init__(owner_id)
+        self.owner_id = owner_id
 
 
 class Transaction:
@@ -134,12 +167,8 @@ class Transaction:
         except psycopg.OperationalError as error:
             if isinstance(error, REPEATABLE) or not connection_is_lost(error):
                 raise
-            raise DatabaseUnavailable(
-                "The database went away while the change was being committed; ask again whether it was.",
-                retry_after=RETRY_AFTER_SECONDS,
-            ) from error
-        if results[-1].tag != "COMMIT":
-            raise psycopg.InternalError("the server rolled back instead of committing")
+            raise in_doubt() from error
+        _must_have_committed(results)
 
     async def rollback(self) -> None:
         """ROLLBACK, if anything was begun."""
@@ -155,6 +184,19 @@ class Transaction:
         results = await self._connection.exchange([_BEGIN, self._scope.statement(), *statements])
         self._begun = True
         return results[2:]
+
+
+def in_doubt() -> DatabaseUnavailable:
+    """COMMIT was on its way, and nobody knows whether it happened (rule R4)."""
+    return DatabaseUnavailable(
+        "The database went away while the change was being committed; ask again whether it was.",
+        retry_after=RETRY_AFTER_SECONDS,
+    )
+
+
+def _must_have_committed(results: Sequence[Result]) -> None:
+    if results[-1].tag != "COMMIT":
+        raise psycopg.InternalError("the server rolled back instead of committing")
 
 
 class Database:
@@ -179,21 +221,41 @@ class Database:
         Raises what `work` raises (then nothing happened), UniqueConflict, InvalidField (text that can't be
         stored), DatabaseUnavailable (when COMMIT was on its way the outcome is unknown).
         """
-        result = await self._in_time(scope, seconds, lambda: self._attempt(scope, work))
-        self._refused_at = None
-        if self._committed is not None and scope.uid:
-            self._committed(scope.uid)
+        seconds = SYSTEM_SECONDS if scope == SYSTEM else seconds
+        result = await self._in_time(seconds, lambda: self._attempt(scope, work))
+        self._has_committed([scope.uid] if scope.uid else [])
         return result
+
+    async def together(
+        self, parts: Sequence[Part], before_commit: Callable[[], Awaitable[None]]
+    ) -> list[list[list[Row]]]:
+        """Run the parts in one transaction and one round trip, BEGIN and COMMIT included, each as its owner:
+        all of them or none. Answers the rows of each statement of each part.
+
+        Never run again. Raises NothingCommitted (a statement failed), DatabaseUnavailable (no connection was
+        to be had, or COMMIT was on its way and the outcome is unknown). `before_commit`: for failpoints,
+        without which nothing waits between the statements and COMMIT.
+        """
+        results = await self._in_time(USER_SECONDS, lambda: self._together(parts, before_commit))
+        self._has_committed([part.owner_id for part in parts])
+        return results
 
     async def read(self, scope: Scope, query: str, params: Params = ()) -> list[Row]:
         """All rows of one query, in one round trip and a transaction of its own. Raises DatabaseUnavailable,
         InvalidField.
         """
-        return await self._in_time(scope, USER_SECONDS, lambda: self._read(scope, query, params))
+        seconds = SYSTEM_SECONDS if scope == SYSTEM else USER_SECONDS
+        return await self._in_time(seconds, lambda: self._read(scope, query, params))
 
-    async def _in_time(self, scope: Scope, seconds: float, attempt: Callable[[], Awaitable[T]]) -> T:
+    def _has_committed(self, owners: Sequence[str]) -> None:
+        self._refused_at = None
+        if self._committed is not None:
+            for owner_id in owners:
+                self._committed(owner_id)
+
+    async def _in_time(self, seconds: float, attempt: Callable[[], Awaitable[T]]) -> T:
         """As `_repeated`. A connection that still waits then is closed: a frozen server takes no ROLLBACK."""
-        limit = asyncio.timeout(SYSTEM_SECONDS if scope == SYSTEM else seconds)
+        limit = asyncio.timeout(seconds)
         try:
             async with limit:
                 return await self._repeated(attempt)
@@ -218,6 +280,24 @@ class Database:
                 raise
             return result
 
+    async def _together(
+        self, parts: Sequence[Part], before_commit: Callable[[], Awaitable[None]]
+    ) -> list[list[list[Row]]]:
+        async with _Borrowed(self._pool) as connection:
+            if connection.has_ended():
+                raise NothingCommitted
+            try:
+                results = await _commit_at_once(connection, _statements(parts), before_commit)
+            except Exception as error:
+                if connection.broken or (isinstance(error, psycopg.Error) and connection_is_lost(error)):
+                    raise in_doubt() from error
+                refused = _owner_at(parts, connection.failed_at)
+                if connection.info.transaction_status != TransactionStatus.IDLE:
+                    with contextlib.suppress(psycopg.OperationalError):
+                        await connection.exchange([_ROLLBACK])
+                raise NothingCommitted(refused) from error
+        return _rows_of_parts(parts, results)
+
     async def _read(self, scope: Scope, query: str, params: Params) -> list[Row]:
         async with _Borrowed(self._pool) as connection:
             # One exchange is one transaction, so the setting ends with the query.
@@ -240,6 +320,50 @@ class Database:
                 else:
                     await asyncio.sleep(random.uniform(0, 0.02 * (TRIES - tries_left)))
         raise AssertionError("unreachable: the last try returns or raises")
+
+
+def _statements(parts: Sequence[Part]) -> list[Statement]:
+    """BEGIN, and before each part's statements its owner's scope."""
+    statements = [_BEGIN] if len(parts) == 1 else [_BEGIN, _BRIEF_LOCKS]
+    for part in parts:
+        statements += [user(part.owner_id).statement(), *part.statements]
+    return statements
+
+
+async def _commit_at_once(
+    connection: ExchangeConnection,
+    statements: Sequence[Statement],
+    before_commit: Callable[[], Awaitable[None]],
+) -> list[Result]:
+    """The results of `statements`, committed. With a failpoint set COMMIT goes out after it."""
+    if failpoints.armed():
+        results = await connection.exchange(statements)
+        await before_commit()
+        _must_have_committed(await connection.exchange([_COMMIT]))
+        return results
+    results = await connection.exchange([*statements, _COMMIT])
+    _must_have_committed(results)
+    return results[:-1]
+
+
+def _owner_at(parts: Sequence[Part], place: int | None) -> str | None:
+    """Whose statement stands at this place of `_statements`; None: nobody's."""
+    end = 1 if len(parts) == 1 else 2
+    for part in parts:
+        end += 1 + len(part.statements)
+        if place is not None and place < end:
+            return part.owner_id
+    return None
+
+
+def _rows_of_parts(parts: Sequence[Part], results: list[Result]) -> list[list[list[Row]]]:
+    """What each part's own statements answered; BEGIN and what sets scopes and limits is left out."""
+    place = 1 if len(parts) == 1 else 2
+    rows = []
+    for part in parts:
+        first, place = place + 1, place + 1 + len(part.statements)
+        rows.append([result.rows for result in results[first:place]])
+    return rows
 
 
 def _raise_translated(error: psycopg.Error) -> NoReturn:

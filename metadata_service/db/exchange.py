@@ -9,6 +9,7 @@ which cost more CPU than all else here. Measured on scope + insert + COMMIT with
 from __future__ import annotations
 
 import re
+import select
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -98,6 +99,8 @@ class ExchangeConnection(AsyncConnection[Row]):
         self._names: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
         self._numbers = count()
         self._adapter: Adapter | None = None
+        self.failed_at: int | None = None
+        """Which statement of the last exchange the server has refused."""
 
     async def exchange(self, statements: Sequence[Statement]) -> list[Result]:
         """Send all, wait for all. Outside of BEGIN and COMMIT they are one transaction.
@@ -105,6 +108,7 @@ class ExchangeConnection(AsyncConnection[Row]):
         Raises the psycopg error of the first that fails; those after it have not run. Whatever else goes
         wrong (the caller is cancelled, the server is gone) closes the connection.
         """
+        self.failed_at = None
         calls = [self._call(compiled(text), params) for text, params in statements]
         try:
             new = self._send(calls)
@@ -113,12 +117,21 @@ class ExchangeConnection(AsyncConnection[Row]):
         except BaseException:
             self.pgconn.finish()
             raise
-        failed = next((answer for answer in answers if answer.status in _FAILED), None)
+        failed = next((place for place, answer in enumerate(answers) if answer.status in _FAILED), None)
         if failed is not None:
             self._forget_skipped(new, answers)
-            raise error_from_result(failed, self.info.encoding)
+            self.failed_at = failed - sum(place < failed for place in new)
+            raise error_from_result(answers[failed], self.info.encoding)
         adapter = self._adaptation()
         return [_result(adapter, answer) for place, answer in enumerate(answers) if place not in new]
+
+    def has_ended(self) -> bool:
+        """Whether the server has said something to an idle connection, which is most often farewell: what
+        went out on it now would be lost, and nobody could tell. One system call.
+        """
+        poll = select.poll()
+        poll.register(self.pgconn.socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def _adaptation(self) -> Adapter:
         """One for the life of the connection; made after `configure` has registered its dumpers."""

@@ -21,6 +21,11 @@ _FAMILIES: Final[dict[int, str]] = {
     number: name.removeprefix("FILE_FAMILY_").lower() for name, number in FileFamily.items()
 }
 _APPEND: Final = "INSERT INTO events (owner_id, type, subject_id, payload) VALUES (%s, %s, %s, %s)"
+#: The same, as many rows as the relation `done` of the statement has.
+APPEND_OF_DONE: Final = """
+INSERT INTO events (owner_id, type, subject_id, payload)
+SELECT done.owner_id, %(type)s, %(subject)s, %(payload)s FROM done
+"""
 _FORGET: Final = """
 DELETE FROM events WHERE ctid = ANY(ARRAY(
     SELECT ctid FROM events WHERE created_at <= now() - make_interval(secs => %(keep)s)

@@ -38,6 +38,14 @@ UPDATE files SET key = %(key)s, blob_id = %(blob_id)s, filename = %(filename)s,
     updated_at = now()
 WHERE owner_id = %(owner)s AND id = %(file_id)s
 """
+#: As above, of an attempt whose compare-and-set runs in the same statement, as `done`.
+INSERT_OF_DONE: Final = """
+INSERT INTO files (owner_id, id, family, key, blob_id, filename, content_type, size_bytes, etag, generation,
+    version_id, crc32c, metadata, visibility)
+SELECT done.owner_id, %(file_id)s, %(family)s, done.key, done.id, %(filename)s, %(content_type)s, %(size)s,
+    %(etag)s, 1, %(version_id)s, %(crc32c)s, %(metadata)s, %(visibility)s
+FROM done
+"""
 _READ: Final = f"SELECT {COLUMNS}, files.blob_id FROM files WHERE owner_id = %s AND id = %s"
 _STORED_REPLY: Final = """
 SELECT reply FROM idempotency_keys

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from psycopg.types.json import Jsonb
+
 from metadata_service.db.database import Statement
 from metadata_service.events import outbox
 from strongroom.metadata.v1.file_pb2 import File
@@ -19,6 +21,11 @@ from strongroom.metadata.v1.reservation_service_pb2 import ReportImportFailureRe
 def file_ready(file: File) -> Statement:
     """The file became visible, or its content was replaced."""
     return _about(file, EVENT_TYPE_FILE_READY)
+
+
+def ready_params(file: File) -> dict[str, object]:
+    """The parameters of `outbox.APPEND_OF_DONE` for the same event."""
+    return {"type": EVENT_TYPE_FILE_READY, "subject": file.id, "payload": Jsonb(_payload(file))}
 
 
 def file_updated(file: File) -> Statement:
@@ -54,7 +61,11 @@ def import_failed(owner_id: str, told: ReportImportFailureRequest) -> Statement:
 
 
 def _about(file: File, event: EventType.ValueType, **more: str) -> Statement:
-    payload = {
+    return outbox.append(file.owner_id, event, file.id, {**_payload(file), **more})
+
+
+def _payload(file: File) -> dict[str, object]:
+    return {
         "family": outbox.family_name(file.family),
         "key": file.key,
         "filename": file.filename,
@@ -62,4 +73,3 @@ def _about(file: File, event: EventType.ValueType, **more: str) -> Statement:
         "size_bytes": file.size_bytes,
         "generation": file.generation,
     }
-    return outbox.append(file.owner_id, event, file.id, payload | more)

@@ -77,6 +77,16 @@ _KILLS: Final = (
 KILLS: Final = tuple(sorted(_KILLS, key=lambda kill: (kill.holds == "either", kill.service)))
 
 
+#: The process dies in a transaction of several clients' uploads; what was acknowledged is visible, nothing is
+#: half there.
+GROUP_KILLS: Final = (
+    Kill("U02", "metadata", "metadata.t1.before_commit", "hidden", large=False),
+    Kill("U03", "metadata", "metadata.t1.group.after_commit", "hidden", large=False),
+    Kill("U26", "metadata", "metadata.t4.before_commit", "either", large=False),
+    Kill("U28", "metadata", "metadata.t4.group.after_commit", "visible", large=False),
+)
+
+
 @dataclass(frozen=True)
 class Break:
     """An S3 request of an upload goes wrong: the ``nth`` of ``operation`` (None: each) meets ``fault``.

@@ -11,6 +11,7 @@ from typing import Any
 
 from metadata_service.attempts.cleaning import CleaningWork
 from metadata_service.attempts.commit import Committer
+from metadata_service.attempts.groups import Groups
 from metadata_service.attempts.reservation import Reserver
 from metadata_service.attempts.steps import AttemptSteps
 from metadata_service.blobs.rows import Handle
@@ -51,10 +52,11 @@ class World:
     database: Database
     timing: Timing
     limits: Limits
+    groups: Groups | None = None
 
     @property
     def reserving(self) -> Reserver:
-        return Reserver(self.database, self.timing, self.limits)
+        return Reserver(self.database, self.timing, self.limits, self.groups)
 
     @property
     def attempts(self) -> AttemptSteps:
@@ -62,7 +64,7 @@ class World:
 
     @property
     def committing(self) -> Committer:
-        return Committer(self.database, self.timing, self.limits, keep_partial)
+        return Committer(self.database, self.timing, self.limits, keep_partial, self.groups)
 
     @property
     def deleting(self) -> Deleter:
@@ -87,7 +89,8 @@ class World:
     def but(self, **changes: Any) -> World:
         """The same world with other durations or limits: `but(lease=1.0)`, `but(limits=Limits(bytes=10))`."""
         limits = changes.pop("limits", self.limits)
-        return World(self.logins, self.pool, self.database, replace(self.timing, **changes), limits)
+        groups = Groups(self.database, limits) if self.groups is not None else None
+        return World(self.logins, self.pool, self.database, replace(self.timing, **changes), limits, groups)
 
     async def reserve(
         self,
@@ -157,7 +160,8 @@ async def make_world(
 ) -> AsyncIterator[World]:
     """A world with a pool of its own."""
     async with make_pool(logins.app, PoolOptions(**options)) as pool:
-        yield World(logins, pool, Database(pool), timing or Timing(), limits or Limits())
+        database, limits = Database(pool), limits or Limits()
+        yield World(logins, pool, database, timing or Timing(), limits, Groups(database, limits))
 
 
 def plain_spec(request_id: str = "", **more: Any) -> UploadSpec:

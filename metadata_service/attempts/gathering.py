@@ -1,0 +1,149 @@
+"""Callers who come together are served together: a group is whoever came while the workers were busy.
+
+No timer: a caller who is alone waits for nobody. Owners take turns, one wish each, so that a flood of one
+owner's does not keep the others out of the next group.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
+
+import structlog
+
+from metadata_service.db.database import NothingCommitted, in_doubt
+from strongroom.errors import DatabaseUnavailable
+
+W = TypeVar("W")
+R = TypeVar("R")
+
+WORKERS: Final = 2
+SIZE: Final = 32
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Member(Generic[W, R]):
+    """A wish and who waits for its answer; None: it has to be tried alone."""
+
+    wish: W
+    answer: asyncio.Future[R | None]
+
+
+class Gathering(Generic[W, R]):
+    """At most `workers` groups of at most `size` wishes at a time.
+
+    `run` serves a group in one transaction: an answer for each wish, None for one that has to go its own way.
+    It raises NothingCommitted when nothing happened, and DatabaseUnavailable when nobody knows (rule R4),
+    which is then so for each member.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[W]], Awaitable[Sequence[R | None]]],
+        *,
+        workers: int = WORKERS,
+        size: int = SIZE,
+    ) -> None:
+        self._run = run
+        self._size = size
+        self._limit = workers
+        self._workers: set[asyncio.Task[None]] = set()
+        self._waiting: OrderedDict[str, deque[_Member[W, R]]] = OrderedDict()
+        self.groups = 0
+        self.members = 0
+        self.deserted = 0
+        """Wishes that were granted when their caller had gone: an attempt nobody writes is the cleaner's."""
+
+    async def ask(self, owner_id: str, wish: W) -> R | None:
+        """The answer; None: try it alone. Raises DatabaseUnavailable: the outcome is unknown.
+
+        A caller who is cancelled leaves the queue; if the group is under way, the cleaner finds what it made.
+        """
+        member: _Member[W, R] = _Member(wish, asyncio.get_running_loop().create_future())
+        self._waiting.setdefault(owner_id, deque()).append(member)
+        if len(self._workers) < self._limit:
+            # A context of its own: nothing that is done for others carries this caller's id, user or trace.
+            worker = asyncio.create_task(self._work(), context=contextvars.Context())
+            self._workers.add(worker)
+        return await member.answer
+
+    @property
+    def under_way(self) -> frozenset[asyncio.Task[None]]:
+        """The workers of this moment."""
+        return frozenset(self._workers)
+
+    async def drained(self) -> None:
+        """Until every group under way has ended. Called when nobody asks any more."""
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    async def _work(self) -> None:
+        try:
+            while members := self._take():
+                await self._serve(members)
+        except BaseException:  # cancelled: nobody would serve who waits
+            while members := self._take():
+                _refuse(members, in_doubt())
+            raise
+        finally:
+            self._workers.remove(self._this_task())
+
+    @staticmethod
+    def _this_task() -> asyncio.Task[None]:
+        task = asyncio.current_task()
+        if task is None:
+            raise AssertionError("a worker is a task")
+        return task
+
+    def _take(self) -> list[_Member[W, R]]:
+        """The next group: one wish of each owner in turn, of callers who still wait."""
+        taken: list[_Member[W, R]] = []
+        while self._waiting and len(taken) < self._size:
+            owner_id, wishes = self._waiting.popitem(last=False)
+            member = wishes.popleft()
+            if wishes:
+                self._waiting[owner_id] = wishes
+            if not member.answer.done():
+                taken.append(member)
+        return taken
+
+    async def _serve(self, members: Sequence[_Member[W, R]]) -> None:
+        try:
+            answers = await self._answers([member.wish for member in members])
+        except BaseException:  # cancelled: COMMIT may have been on its way
+            _refuse(members, in_doubt())
+            raise
+        if isinstance(answers, DatabaseUnavailable):
+            _refuse(members, answers)
+            return
+        self.groups += 1
+        self.members += len(members)
+        for member, answer in zip(members, answers, strict=True):
+            if not member.answer.done():
+                member.answer.set_result(answer)
+            elif answer is not None:
+                self.deserted += 1
+
+    async def _answers(self, wishes: Sequence[W]) -> Sequence[R | None] | DatabaseUnavailable:
+        """One for each wish, or the error that is everybody's."""
+        try:
+            return await self._run(wishes)
+        except NothingCommitted:
+            return [None] * len(wishes)
+        except DatabaseUnavailable as error:
+            return error
+        except Exception:
+            log.exception("group_failed", members=len(wishes))
+            return in_doubt()
+
+
+def _refuse(members: Sequence[_Member[W, R]], error: DatabaseUnavailable) -> None:
+    """An error for each: a traceback grows with every task that raises it."""
+    for member in members:
+        if not member.answer.done():
+            member.answer.set_exception(DatabaseUnavailable(error.message, retry_after=error.retry_after))

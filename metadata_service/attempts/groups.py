@@ -1,0 +1,212 @@
+"""Group commit: T1 and T4 of many attempts in one transaction and one round trip each (docs/decisions/0026).
+
+For attempts about which nothing has to be looked up first: no request id, session, slot or precondition, an
+owner without limits (T4 also: one whose room was reserved). Everything else, and every attempt whose
+statement changes nothing, goes its own way. Each attempt keeps its compare-and-set, each owner's statements
+run as that owner, and no caller hears anything before COMMIT has been answered.
+
+Locks are taken in the order of owners, and of blobs within an owner; each owner's usage after the owner's
+blobs. Two groups, or a group and a transaction of one owner, never wait for each other in a circle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Final, TypeVar
+from uuid import UUID, uuid4
+
+from psycopg.types.json import Jsonb
+
+from metadata_service.attempts.begun import Begun, Refused
+from metadata_service.attempts.gathering import Gathering
+from metadata_service.attempts.group_metrics import GroupMetrics
+from metadata_service.attempts.insertion import INSERT, RETURNING
+from metadata_service.blobs.rows import BlobRow, Handle
+from metadata_service.blobs.transitions import COMMIT, HELD
+from metadata_service.config import Limits
+from metadata_service.db.database import Database, NothingCommitted, Part, Row, Statement
+from metadata_service.events import outbox
+from metadata_service.files import events
+from metadata_service.files.creation import INSERT_OF_DONE, build_file
+from metadata_service.files.families import Placed, file_metadata
+from metadata_service.usage import quota
+from servicekit import failpoints
+from servicekit.presentation import with_charset
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest
+
+#: The rows are written, COMMIT is not sent; alone or in a group.
+T1_BEFORE_COMMIT: Final = failpoints.register("metadata.t1.before_commit")
+T4_BEFORE_COMMIT: Final = failpoints.register("metadata.t4.before_commit")
+#: COMMIT was answered, and none of the members has heard.
+T1_AFTER_COMMIT: Final = failpoints.register("metadata.t1.group.after_commit")
+T4_AFTER_COMMIT: Final = failpoints.register("metadata.t4.group.after_commit")
+
+_RESERVE: Final = f"{INSERT}WHERE {quota.UNLIMITED}{RETURNING}"
+_COMMIT: Final = f"""
+WITH done AS (
+    {COMMIT.of(HELD)}
+    AND spec = %(spec)s AND (reserved_files = 1 AND reserved_bytes >= %(size)s OR {{unlimited}})
+    RETURNING blobs.owner_id, blobs.id, blobs.key
+), made AS ({INSERT_OF_DONE}), told AS ({outbox.APPEND_OF_DONE})
+SELECT now() FROM done
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """T1 of one attempt; `columns` of its row."""
+
+    owner_id: str
+    blob_id: UUID
+    columns: Mapping[str, object]
+
+    def statement(self) -> Statement:
+        """Answers the row; none when the owner has limits."""
+        return _RESERVE, {**self.columns}
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """T4 of one attempt. `blob`: as T1 wrote it, with what the commit says of its content."""
+
+    handle: Handle
+    blob: BlobRow
+    placed: Placed
+    file_id: UUID
+
+    @property
+    def owner_id(self) -> str:
+        """Whose it is."""
+        return self.handle.owner_id
+
+    @property
+    def blob_id(self) -> UUID:
+        """Which attempt."""
+        return self.handle.blob_id
+
+    def statement(self, text: str) -> Statement:
+        """Compares, sets, writes file and event; answers the moment, or nothing when it changed nothing."""
+        blob, spec = self.blob, self.placed.spec
+        # The moment is the database's, and not known yet; nothing that is written here holds it.
+        file = build_file(blob, self.placed, blob.created_at, self.file_id)
+        return text, self.handle.params(
+            size=blob.size_bytes,
+            crc32c=blob.crc32c,
+            etag=blob.etag,
+            version_id=blob.version_id,
+            file_id=self.file_id,
+            spec=blob.spec,
+            family=file.family,
+            filename=file.filename,
+            content_type=with_charset(file.content_type, file.charset),
+            metadata=Jsonb(file_metadata(spec, blob.object_metadata)),
+            visibility=file.visibility,
+            **events.ready_params(file),
+        )
+
+
+class Groups:
+    """T1 and T4 together with others. `limits`: of an owner for whom none were set."""
+
+    def __init__(self, database: Database, limits: Limits) -> None:
+        self._database = database
+        self._unlimited = limits.bytes is None and limits.files is None
+        self._commit = _COMMIT.format(unlimited=quota.UNLIMITED if self._unlimited else "false")
+        self._begun = Begun()
+        self._refused = Refused()
+        self._reserving = Gathering(self._reserve_all)
+        self._committing = Gathering(self._commit_all)
+        self.metrics = GroupMetrics({"reserve": self._reserving, "commit": self._committing})
+
+    async def reserve(self, owner_id: str, blob_id: UUID, columns: Mapping[str, object]) -> BlobRow | None:
+        """The new attempt. None: not written, try it alone.
+
+        Raises DatabaseUnavailable: it may have been written; the cleaner finds it.
+        """
+        if not self._unlimited or self._refused.has(owner_id):
+            return None
+        blob = await self._reserving.ask(owner_id, Reservation(owner_id, blob_id, columns))
+        if blob is not None:
+            self._begun.add(blob)
+        return blob
+
+    async def commit(self, handle: Handle, request: CommitRequest) -> File | None:
+        """The file. None: nothing was changed, try it alone.
+
+        Raises DatabaseUnavailable: ask again.
+        """
+        begun = self._begun.take(handle.owner_id, handle.blob_id)
+        if begun is None or request.doubtful or self._refused.has(handle.owner_id):
+            return None
+        placed = Placed(begun.upload_spec(), handle.owner_id)
+        if placed.spec.HasField("size_bytes") and placed.spec.size_bytes != request.size_bytes:
+            return None
+        blob = replace(
+            begun,
+            size_bytes=request.size_bytes,
+            crc32c=request.crc32c,
+            etag=request.etag,
+            version_id=request.version_id,
+        )
+        return await self._committing.ask(handle.owner_id, Commit(handle, blob, placed, uuid4()))
+
+    async def drained(self) -> None:
+        """Until what is under way has ended; nobody asks any more."""
+        await self._reserving.drained()
+        await self._committing.drained()
+
+    async def _reserve_all(self, wishes: Sequence[Reservation]) -> list[BlobRow | None]:
+        ordered = _in_order(wishes)
+        parts = [
+            Part(owner_id, [wish.statement() for wish in theirs])
+            for owner_id, theirs in groupby(ordered, lambda wish: wish.owner_id)
+        ]
+        results = await self._together(parts, T1_BEFORE_COMMIT)
+        await failpoints.hit(T1_AFTER_COMMIT)
+        rows = [answer for answers in results for answer in answers]
+        written = {
+            wish.blob_id: BlobRow(*answer[0]) for wish, answer in zip(ordered, rows, strict=True) if answer
+        }
+        for wish in wishes:
+            if wish.blob_id not in written:  # the owner has limits
+                self._refused.add(wish.owner_id)
+        return [written.get(wish.blob_id) for wish in wishes]
+
+    async def _commit_all(self, wishes: Sequence[Commit]) -> list[File | None]:
+        ordered = _in_order(wishes)
+        parts = []
+        for owner_id, owned in groupby(ordered, lambda wish: wish.owner_id):
+            theirs = list(owned)
+            statements = [wish.statement(self._commit) for wish in theirs]
+            statements.append(quota.count_new(owner_id, [wish.file_id for wish in theirs]))
+            parts.append(Part(owner_id, statements))
+        results = await self._together(parts, T4_BEFORE_COMMIT)
+        await failpoints.hit(T4_AFTER_COMMIT)
+        moments = [answer for answers in results for answer in answers[:-1]]
+        made = {
+            wish.file_id: _file(wish, answer) for wish, answer in zip(ordered, moments, strict=True) if answer
+        }
+        return [made.get(wish.file_id) for wish in wishes]
+
+    async def _together(self, parts: Sequence[Part], before_commit: str) -> list[list[list[Row]]]:
+        """As Database.together; an owner whose statement is refused goes alone for a while."""
+        try:
+            return await self._database.together(parts, lambda: failpoints.hit(before_commit))
+        except NothingCommitted as nothing:
+            if nothing.owner_id is not None:
+                self._refused.add(nothing.owner_id)
+            raise
+
+
+_W = TypeVar("_W", Reservation, Commit)
+
+
+def _in_order(wishes: Sequence[_W]) -> list[_W]:
+    return sorted(wishes, key=lambda wish: (wish.owner_id, wish.blob_id))
+
+
+def _file(wish: Commit, rows: list[Row]) -> File:
+    return build_file(wish.blob, wish.placed, rows[0][0], wish.file_id)

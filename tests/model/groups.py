@@ -1,0 +1,223 @@
+"""A transaction that several attempts share (T1 or T4): an explicit-state model beside that of one attempt.
+
+Each member is another owner's attempt with a caller who waits. A bad one is refused by the database wherever
+it is. The group's statements and its COMMIT go out together; then they are applied and answered, applied with
+the answer lost, or lost themselves; a process may die at any moment, and a caller may go away.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from itertools import product
+from typing import Any, NamedTuple
+
+
+class Told(Enum):
+    """What the caller has heard."""
+
+    NOTHING = "nothing"
+    DONE = "done"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+class Phase(Enum):
+    """Where the group is. `ALONE`: nothing of it has happened, each is tried by itself."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    COMMITTED = "committed"
+    IN_DOUBT = "in doubt"
+    ALONE = "alone"
+    DEAD = "dead"
+
+
+class Member(NamedTuple):
+    """One attempt. `written`: how often its row was; `waits`: its caller has not gone."""
+
+    bad: bool = False
+    written: int = 0
+    told: Told = Told.NOTHING
+    waits: bool = True
+
+
+class State(NamedTuple):
+    """The group. `applied`: its transaction, known or not."""
+
+    members: tuple[Member, ...]
+    phase: Phase = Phase.WAITING
+    applied: bool = False
+
+    def member(self, place: int, **changes: Any) -> State:
+        """The same with one member changed."""
+        changed = self.members[place]._replace(**changes)
+        return self._replace(members=(*self.members[:place], changed, *self.members[place + 1 :]))
+
+    def each(self, **changes: Any) -> State:
+        """The same with all members changed."""
+        return self._replace(members=tuple(member._replace(**changes) for member in self.members))
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds (the defaults), and how each may be broken."""
+
+    reply_after_commit: bool = True
+    doubt_is_everybodys: bool = True
+    failure_is_the_bad_ones: bool = True
+    all_or_none: bool = True
+    death_is_told: bool = True
+
+
+Move = tuple[str, State]
+
+
+def moves(state: State, rules: Rules) -> Iterator[Move]:
+    """Everything that may happen next."""
+    yield from _transaction(state, rules)
+    for place, member in enumerate(state.members):
+        if member.waits and member.told is Told.NOTHING:
+            yield f"{place} goes away", state.member(place, waits=False)
+        if member.told is Told.NOTHING:
+            yield from _replies(state, place, rules)
+        elif member.told is Told.UNKNOWN and member.waits:
+            yield from _asked_again(state, place)
+    if state.phase is not Phase.DEAD:
+        dead = state._replace(phase=Phase.DEAD)
+        yield "SIGKILL", _tell_all(dead) if rules.death_is_told else dead
+
+
+def _transaction(state: State, rules: Rules) -> Iterator[Move]:
+    if state.phase is Phase.WAITING:
+        yield "sent", state._replace(phase=Phase.SENT)
+        yield "no connection", _tell_all(state._replace(phase=Phase.IN_DOUBT))
+    if state.phase is not Phase.SENT:
+        return
+    if any(member.bad for member in state.members):
+        if rules.failure_is_the_bad_ones:
+            yield "a statement fails", state._replace(phase=Phase.ALONE)
+        else:
+            yield (
+                "a statement fails, all are refused",
+                state._replace(phase=Phase.ALONE).each(told=Told.REFUSED),
+            )
+        yield "lost with the error", _in_doubt(state, rules)
+        return
+    applied = _applied(state, rules)
+    yield "COMMIT", applied._replace(phase=Phase.COMMITTED)
+    yield "COMMIT, answer lost", _in_doubt(applied, rules)
+    yield "lost before COMMIT", _in_doubt(state, rules)
+    yield "COMMIT, SIGKILL", _tell_all(applied._replace(phase=Phase.DEAD)) if rules.death_is_told else applied
+
+
+def _applied(state: State, rules: Rules) -> State:
+    if not rules.all_or_none:  # as if each had a transaction of its own, and the last one's was lost
+        return state.member(0, written=1)._replace(applied=True)
+    return state.each(written=1)._replace(applied=True)
+
+
+def _in_doubt(state: State, rules: Rules) -> State:
+    if rules.doubt_is_everybodys:
+        return _tell_all(state._replace(phase=Phase.IN_DOUBT))
+    return state._replace(phase=Phase.ALONE)
+
+
+def _tell_all(state: State) -> State:
+    """A broken connection or an error: nobody who waits is left without an answer."""
+    members = tuple(
+        member._replace(told=Told.UNKNOWN) if member.told is Told.NOTHING else member
+        for member in state.members
+    )
+    return state._replace(members=members)
+
+
+def _replies(state: State, place: int, rules: Rules) -> Iterator[Move]:
+    member = state.members[place]
+    if state.phase is Phase.COMMITTED or (state.phase is Phase.SENT and not rules.reply_after_commit):
+        yield f"{place} hears of it", state.member(place, told=Told.DONE)
+    if state.phase is Phase.ALONE:
+        yield from _alone(state, place, member)
+
+
+def _alone(state: State, place: int, member: Member) -> Iterator[Move]:
+    """A transaction of its own; not to be confused with the group's, of which nothing has happened."""
+    if member.bad:
+        yield f"{place} alone: refused", state.member(place, told=Told.REFUSED)
+        return
+    written = member.written + 1
+    yield f"{place} alone", state.member(place, written=written, told=Told.DONE)
+    yield f"{place} alone, answer lost", state.member(place, written=written, told=Told.UNKNOWN)
+    yield f"{place} alone, lost", state.member(place, told=Told.UNKNOWN)
+
+
+def _asked_again(state: State, place: int) -> Iterator[Move]:
+    """Whoever asks is answered by the row (rule R4), by this process or the next."""
+    member = state.members[place]
+    if member.written:
+        yield f"{place} asks: it is there", state.member(place, told=Told.DONE)
+    else:
+        yield from _alone(state, place, member)
+
+
+def violation(state: State) -> str:
+    """What may never be; empty when all is well."""
+    for member in state.members:
+        if wrong := _wrong(member, state.phase):
+            return wrong
+    if state.applied and state.phase in {Phase.COMMITTED, Phase.IN_DOUBT} and not _whole(state):
+        return "a part of the group is there"
+    return ""
+
+
+def _wrong(member: Member, phase: Phase) -> str:
+    cases = {
+        "an answer for what was not committed": member.told is Told.DONE and not member.written,
+        "a good member was refused": member.told is Told.REFUSED and not member.bad,
+        "a refusal of what is there": member.told is Told.REFUSED and member.written > 0,
+        "one attempt was written twice": member.written > 1,
+        "a caller waits for ever": phase is Phase.DEAD and member.waits and member.told is Told.NOTHING,
+    }
+    return next((what for what, wrong in cases.items() if wrong), "")
+
+
+def _whole(state: State) -> bool:
+    return all(member.written for member in state.members)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`wrong` is empty when the rules hold; else `trace` is the shortest way there."""
+
+    states: int
+    wrong: str = ""
+    trace: tuple[str, ...] = ()
+
+
+@cache
+def explore(members: int, rules: Rules) -> Verdict:
+    """Every state that a group can reach, whichever of its members are bad."""
+    came_from: dict[State, Move | None] = {}
+    for bad in product((False, True), repeat=members):
+        came_from[State(tuple(Member(bad=one) for one in bad))] = None
+    waiting = deque(came_from)
+    while waiting:
+        state = waiting.popleft()
+        if wrong := violation(state):
+            return Verdict(len(came_from), wrong, _trace(came_from, state))
+        for label, following in moves(state, rules):
+            if following not in came_from:
+                came_from[following] = (label, state)
+                waiting.append(following)
+    return Verdict(len(came_from))
+
+
+def _trace(came_from: dict[State, Move | None], state: State) -> tuple[str, ...]:
+    labels = []
+    while (step := came_from[state]) is not None:
+        labels.append(step[0])
+        state = step[1]
+    return tuple(reversed(labels))
