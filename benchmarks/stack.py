@@ -82,7 +82,9 @@ def _environment(
     """Of the stack: the caller's, the sink (if any) as S3, any free ports."""
     ports = {f"STRONGROOM_{name}_PORT": "0" for name in ("HTTP", "STORAGE", "METADATA")}
     place = {"STRONGROOM_DATA_DIR": str(folder / "data"), **ports}
-    return {**os.environ, **place, **_store(sink), **limits, **env}
+    # The cases tell the services apart by their processes.
+    form = {"STRONGROOM_FORM": "three"}
+    return {**form, **os.environ, **place, **_store(sink), **limits, **env}
 
 
 def _store(sink: Sink | None) -> dict[str, str]:

@@ -37,7 +37,7 @@ class ExternalS3:
 #: The services in one process, or each in its own.
 Form = Literal["one", "three"]
 FORMS: tuple[Form, ...] = ("one", "three")
-DEFAULT_FORM: Form = "three"
+DEFAULT_FORM: Form = "one"
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from typing import Final
 from servicekit.settings import SettingError, stop
 from strongroom import variables
 from strongroom_server import workers
-from strongroom_server.targets import TARGETS, Share
+from strongroom_server.targets import MODULES, TARGETS, Share
 
 #: Set by the supervisor for the processes it starts: number of this one, and of all.
 WORKER: Final = "--worker"
@@ -53,6 +53,9 @@ def main(arguments: Sequence[str]) -> int:
     targets = TARGETS if chosen.target == "all" else (chosen.target,)
     if not chosen.worker:
         variables.report(os.environ)
+    if len(targets) == 1 and chosen.workers == 1:  # the service's own program: it loads nothing of the others
+        module = MODULES[targets[0]]
+        os.execv(sys.executable, [sys.executable, "-m", module, "serve"])
     if chosen.workers > 1 and not chosen.worker:
         again = [sys.executable, "-m", "strongroom_server", "serve", "--target", chosen.target]
         return workers.supervise(targets, chosen.workers, [*again, "--workers", str(chosen.workers), WORKER])

@@ -9,6 +9,8 @@ from servicekit.settings import SettingsBase
 
 #: In the order in which they start; they stop in the other one.
 TARGETS: Final = ("metadata", "storage", "gateway")
+#: The package of each.
+MODULES: Final = {"metadata": "metadata_service", "storage": "storage_service", "gateway": "gateway"}
 #: Settings that say how much a machine gives, and the least that one process works with.
 DIVIDED: Final = {
     "upload_memory_bytes": 32 << 20,

@@ -26,7 +26,7 @@ import jwt
 CHECKOUT: Final = Path(__file__).resolve().parents[1]
 PATIENCE: Final = 120.0
 #: The services in one process, or each in its own; `make test-both` runs the tests of whole stacks in both.
-FORM: Final = os.environ.get("STRONGROOM_FORM") or "three"
+FORM: Final = os.environ.get("STRONGROOM_FORM") or "one"
 
 FAST_DRAIN: Final[Mapping[str, str]] = {
     "STRONGROOM_UPLOAD_LEASE_SECONDS": "2",

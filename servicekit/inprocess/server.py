@@ -51,11 +51,14 @@ class InProcessServer:
         max_message_bytes: int = MAX_RECEIVE_BYTES,
         max_metadata_bytes: int = MAX_METADATA_BYTES,
     ) -> None:
-        self._interceptors = tuple(interceptors)
         self._most = max_concurrent_rpcs
         self.max_message_bytes = max_message_bytes
         self._max_metadata = max_metadata_bytes
         self._registered: dict[str, Handler] = {}
+        self._takes: dict[str, bool] = {}
+        self._look_up: Callable[[Any], Awaitable[Handler | None]] = self._plain
+        for interceptor in reversed(interceptors):
+            self._look_up = _asking(interceptor, self._look_up)
         self._generic: list[grpc.GenericRpcHandler] = []
         self._running: dict[asyncio.Task[None], Exchange] = {}
         self._context = contextvars.copy_context()
@@ -171,11 +174,12 @@ class InProcessServer:
             await self.changed()
         context = CallContext(exchange, self.max_message_bytes)
         try:
-            handler = await self._find(exchange, context)
+            handler = await self._look_up(CallDetails(exchange.path, exchange.metadata))
             if handler is None:
                 exchange.end(_UNKNOWN_METHOD)
                 return
             context.handler = handler
+            context.takes_chunks = self._takes.get(exchange.path, False)
             await _handle(handler, exchange, context)
             exchange.end(context.outcome())
         except aio.AbortError:
@@ -190,23 +194,12 @@ class InProcessServer:
             for callback in context.callbacks:
                 callback(context)
 
-    async def _find(self, exchange: Exchange, context: CallContext) -> Handler | None:
-        details = CallDetails(exchange.path, exchange.metadata)
-
-        async def plain(given: grpc.HandlerCallDetails) -> Handler | None:
-            return self._plain(given)
-
-        continuation: Callable[[Any], Awaitable[Handler | None]] = plain
-        for interceptor in reversed(self._interceptors):
-            continuation = _asking(interceptor, continuation)
-        context.takes_chunks = self._takes_chunks(details)
-        return await continuation(details)
-
-    def _plain(self, details: Any) -> Handler | None:
+    async def _plain(self, details: Any) -> Handler | None:
         """The servicer's own handler, with codecs that hand chunks over in place of those for the wire."""
         handler = self._registered_handler(details)
         if handler is None:
             return None
+        self._takes[details.method] = handler.request_deserializer in IN_PROCESS
         deserialize = IN_PROCESS.get(handler.request_deserializer, handler.request_deserializer)
         serialize = IN_PROCESS.get(handler.response_serializer, handler.response_serializer)
         if deserialize is handler.request_deserializer and serialize is handler.response_serializer:
@@ -215,10 +208,6 @@ class InProcessServer:
         factory: Any = _FACTORIES[kind]
         made: Handler = factory(_behavior(handler), deserialize, serialize)
         return made
-
-    def _takes_chunks(self, details: CallDetails) -> bool:
-        handler = self._registered_handler(details)
-        return handler is not None and handler.request_deserializer in IN_PROCESS
 
     def _registered_handler(self, details: Any) -> Handler | None:
         found = self._registered.get(details.method)

@@ -49,7 +49,8 @@ class RunningStack:
         }
         ports = {f"STRONGROOM_{name}_PORT": "0" for name in ("HTTP", "STORAGE", "METADATA")}
         places = {"STRONGROOM_DATA_DIR": str(self.data_dir), "STANDIN_DIR": str(self.notes)}
-        env = caller | ports | places | {"PYTHONPATH": str(CHECKOUT)} | environ
+        form = {"STRONGROOM_FORM": "three"}  # what stands in are three programs
+        env = caller | ports | places | form | {"PYTHONPATH": str(CHECKOUT)} | environ
         with self.printed.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, *command], env=env, cwd=CHECKOUT, stdout=output, stderr=output,

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from devstack.environment import ALL as ONE
 from devstack.environment import (
     GATEWAY,
     METADATA,
@@ -89,3 +90,15 @@ def test_each_process_has_a_metrics_address_of_its_own() -> None:
 def test_no_proxy_stands_between_local_processes() -> None:
     env = for_service(STORAGE, {"NO_PROXY": "intra.example", "http_proxy": "http://proxy"}, VALUES)
     assert env["no_proxy"] == env["NO_PROXY"] == "intra.example,127.0.0.1,localhost"
+
+
+def test_one_process_holds_what_each_service_needs_and_all_their_failpoints() -> None:
+    caller = {"STRONGROOM_FAILPOINTS_STORAGE": "a=kill", "STRONGROOM_FAILPOINTS_GATEWAY": "b=kill"}
+    assert failpoints(ONE, caller) == {"STRONGROOM_FAILPOINTS": "b=kill;a=kill"}
+    assert failpoints(ONE, {"STRONGROOM_FAILPOINTS": "c=kill"}) == {"STRONGROOM_FAILPOINTS": "c=kill"}
+    assert failpoints(ONE, {}) == {}
+    each = [for_service(name, {}, VALUES) for name in (GATEWAY, STORAGE, METADATA)]
+    together = for_service(ONE, {"STRONGROOM_METRICS_BIND": "127.0.0.1:9100"}, VALUES)
+    assert {name for env in each for name in env} <= set(together)
+    assert together["STRONGROOM_METRICS_BIND"] == "127.0.0.1:9100"
+    assert "STRONGROOM_MIGRATION_DATABASE_URL" not in together

@@ -53,7 +53,15 @@ def test_an_endpoint_without_a_scheme_gets_that_of_use_ssl(use_ssl: str, scheme:
 )
 def test_what_a_stack_on_one_machine_cannot_do_is_refused_by_name(name: str) -> None:
     with pytest.raises(SettingError, match=f"{name} is set"):
-        from_environ({name: "cert.pem"})
+        from_environ({name: "cert.pem", "STRONGROOM_FORM": "three"})
+
+
+def test_the_services_share_a_process_unless_told_otherwise() -> None:
+    assert from_environ({}).form == "one"
+    assert from_environ({"STRONGROOM_METRICS_BIND": "127.0.0.1:9100"}).form == "one"
+    assert from_environ({"STRONGROOM_FORM": "three"}).form == "three"
+    with pytest.raises(SettingError, match="STRONGROOM_FORM is '3': it must be one"):
+        from_environ({"STRONGROOM_FORM": "3"})
 
 
 def test_the_data_directory_of_the_command_line_wins(tmp_path: Path) -> None:
