@@ -21,7 +21,8 @@ def declared(lock: str) -> list[Requirement]:
     lines = list(project["dependencies"])
     for extra in EXTRAS[lock]:
         lines += project["optional-dependencies"][extra]
-    return [Requirement(line) for line in lines]
+    found = [Requirement(line) for line in lines]
+    return [wanted for wanted in found if wanted.name != project["name"]]  # an extra may hold another
 
 
 def lock_text(lock: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,13 @@ def test_a_wrong_number_of_workers_is_named(
 
 
 def storage(**changes: int) -> StorageSettings:
-    return StorageSettings(jwt_secret=SECRET, internal_secret=SECRET, s3_bucket="b", **changes)  # type: ignore[arg-type]
+    given: dict[str, Any] = {
+        "s3_bucket": "bucket",
+        "s3_region": "us-east-1",
+        "s3_use_iam_role": True,
+        **changes,
+    }
+    return StorageSettings(jwt_secret=SECRET, internal_secret=SECRET, **given)  # type: ignore[arg-type]
 
 
 def test_the_only_process_has_everything() -> None:
