@@ -71,6 +71,7 @@ class StackValues:
     s3: S3Entry
     jwt_secret: str | None
     internal_secret: str
+    link_secret: str
     embedded_database: bool
     embedded_s3: bool
 
@@ -96,6 +97,8 @@ def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> di
         env.setdefault("STRONGROOM_GATEWAY_SECRET", _gateway_secret(values.internal_secret))
     if name in (STORAGE, METADATA, ALL):
         env["STRONGROOM_INTERNAL_SECRET"] = values.internal_secret
+    if name in (STORAGE, ALL):
+        env["STRONGROOM_LINK_SECRET"] = values.link_secret
     if name in (METADATA, MIGRATE, ALL):
         env["STRONGROOM_DATABASE_URL"] = values.app_dsn
     if name == MIGRATE:
@@ -125,6 +128,8 @@ def _withheld(key: str, name: str, values: StackValues) -> bool:
         return True
     if key in ("STRONGROOM_INTERNAL_SECRET", "STRONGROOM_JWT_SECRET"):
         return True
+    if key in ("STRONGROOM_LINK_SECRET", "STRONGROOM_OLD_LINK_SECRETS"):
+        return name not in (STORAGE, ALL)
     if key.startswith("PG"):  # libpq's defaults: PGHOST, PGPASSWORD, PGSSLMODE…
         return values.embedded_database or name not in (METADATA, MIGRATE, ALL)
     if key.startswith(_S3_PREFIXES):

@@ -52,6 +52,7 @@ class Settings:
     s3: ExternalS3 | None
     jwt_secret: str | None
     internal_secret: str | None
+    link_secret: str | None
     drain_seconds: float
     form: Form = DEFAULT_FORM
 
@@ -74,6 +75,7 @@ def from_environ(environ: Mapping[str, str], data_dir: Path | None = None) -> Se
         s3=_external_s3(environ),
         jwt_secret=environ.get("STRONGROOM_JWT_SECRET") or None,
         internal_secret=environ.get("STRONGROOM_INTERNAL_SECRET") or None,
+        link_secret=environ.get("STRONGROOM_LINK_SECRET") or None,
         drain_seconds=_seconds(environ, "STRONGROOM_DRAIN_SECONDS", 20.0),
         form=form,
     )

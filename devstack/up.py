@@ -118,6 +118,7 @@ class StackRun:
             s3=backends.store.entry([]),
             jwt_secret=None if foreign_keys else self._settings.jwt_secret or secrets.get("jwt_secret"),
             internal_secret=self._settings.internal_secret or secrets.get("internal_secret"),
+            link_secret=self._settings.link_secret or secrets.get("link_secret"),
             embedded_database=self._settings.database_url is None,
             embedded_s3=self._settings.s3 is None,
         )

@@ -16,6 +16,7 @@ from urllib.parse import quote
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from gateway.families.links.reading import PREFIX as LINK_PREFIX
 from gateway.families.notifications.websocket import WebSockets
 from gateway.families.tus.errors import as_tus
 from gateway.families.tus.headers import UPLOAD_PATH
@@ -23,6 +24,7 @@ from gateway.families.tus.protocol import TusProtocol
 from gateway.http.middleware.access import ROUTE, AccessLog, SocketLog
 from gateway.http.middleware.early_reply import EarlyReplies
 from gateway.http.middleware.errors import Problems
+from gateway.http.middleware.open_paths import OpenPaths
 from gateway.http.middleware.request_id import RequestIds
 from gateway.http.middleware.security_headers import SecurityHeaders
 from gateway.http.reply import Reply, header
@@ -68,9 +70,10 @@ CORS_METHODS: Final = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT
 def build_app(services: Services) -> ASGIApp:
     """The application over ``services``."""
     settings = services.settings
-    app: ASGIApp = TusProtocol(
+    plain: ASGIApp = TusProtocol(
         Problems(Dispatcher(services, RouteTable(all_operations())), services.draining)
     )
+    app = plain
     if settings.cors_origins:
         from starlette.middleware.cors import CORSMiddleware  # noqa: PLC0415 - 3 MiB, where it is wanted
 
@@ -82,7 +85,7 @@ def build_app(services: Services) -> ASGIApp:
             expose_headers=EXPOSED_HEADERS,
             max_age=600,
         )
-    app = SecurityHeaders(app)
+    app = SecurityHeaders(OpenPaths(plain, app, LINK_PREFIX, EXPOSED_HEADERS))
     app = EarlyReplies(
         app, services.draining, limit=settings.drain_body_bytes, seconds=settings.drain_body_seconds
     )

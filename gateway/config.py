@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, IPvAnyNetwork, model_validator
@@ -56,7 +56,9 @@ class GatewaySettings(LimitSettings, CapSettings, CommonSettings):
     each ``body_rate_window`` (seconds in which the gateway was ready to read). ``keep_alive_seconds``:
     between requests. ``trusted_proxies``: whose ``X-Forwarded-*`` are believed (addresses and networks).
     ``public_url``: where clients find the gateway, for URLs in its answers; without it, as proxies say or the
-    request came. The size limits are only told to tus clients here; storage_service applies them.
+    request came. ``link_mode``: whether links answer with the bytes or lead on to the store;
+    ``link_cache_seconds``: how long browsers may show what they read without asking again. The size limits
+    are only told to tus clients here; storage_service applies them.
     """
 
     http_bind: str = "127.0.0.1:8080"
@@ -67,6 +69,8 @@ class GatewaySettings(LimitSettings, CapSettings, CommonSettings):
     cors_origins: CommaList = ()
     public_url: Annotated[str, AfterValidator(_public_url)] = ""
     trusted_proxies: NetworkList = ()
+    link_mode: Literal["bytes", "redirect"] = "bytes"
+    link_cache_seconds: int = Field(default=3600, ge=0)
 
     drain_pause_seconds: float = Field(default=0.0, ge=0)
     rpc_seconds: float = Field(default=7.0, gt=0)

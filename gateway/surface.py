@@ -9,6 +9,7 @@ from gateway.families.direct import routes as direct
 from gateway.families.event_media import routes as event_media
 from gateway.families.files import routes as files
 from gateway.families.generations import routes as generations
+from gateway.families.links import routes as links
 from gateway.families.notifications import routes as notifications
 from gateway.families.previews import routes as previews
 from gateway.families.projects import routes as projects
@@ -23,6 +24,8 @@ _ROUTES: Final = (
     event_media.routes,
     projects.routes,
     previews.routes,
+    links.open_routes,
+    links.routes,
     direct.routes,
     tus.routes,
     notifications.routes,

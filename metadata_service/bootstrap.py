@@ -26,6 +26,7 @@ from metadata_service.files.deletion import Deleter
 from metadata_service.files.edits import Editor
 from metadata_service.files.event_media import EventMedia
 from metadata_service.files.generations import GenerationQueries
+from metadata_service.files.links import Links
 from metadata_service.files.newest_first import NewestFirst
 from metadata_service.files.queries import FileQueries
 from metadata_service.projects.commit import SaveCommitter
@@ -38,6 +39,7 @@ from metadata_service.servicers.credential_service import CredentialServicer
 from metadata_service.servicers.event_media_service import EventMediaServicer
 from metadata_service.servicers.file_service import FileServicer
 from metadata_service.servicers.generation_service import GenerationServicer
+from metadata_service.servicers.linked_file_service import LinkedFileServicer
 from metadata_service.servicers.notification_service import NotificationServicer
 from metadata_service.servicers.previewed_file_service import PreviewedFileServicer
 from metadata_service.servicers.project_save_service import ProjectSaveServicer
@@ -58,6 +60,7 @@ from strongroom.metadata.v1 import (
     event_media_service_pb2,
     file_service_pb2,
     generation_service_pb2,
+    linked_file_service_pb2,
     notification_service_pb2,
     previewed_file_service_pb2,
     project_save_service_pb2,
@@ -70,6 +73,7 @@ from strongroom.metadata.v1.credential_service_pb2_grpc import add_CredentialSer
 from strongroom.metadata.v1.event_media_service_pb2_grpc import add_EventMediaServiceServicer_to_server
 from strongroom.metadata.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
 from strongroom.metadata.v1.generation_service_pb2_grpc import add_GenerationServiceServicer_to_server
+from strongroom.metadata.v1.linked_file_service_pb2_grpc import add_LinkedFileServiceServicer_to_server
 from strongroom.metadata.v1.notification_service_pb2_grpc import add_NotificationServiceServicer_to_server
 from strongroom.metadata.v1.previewed_file_service_pb2_grpc import add_PreviewedFileServiceServicer_to_server
 from strongroom.metadata.v1.project_save_service_pb2_grpc import add_ProjectSaveServiceServicer_to_server
@@ -80,6 +84,7 @@ from strongroom.metadata.v1.usage_service_pb2_grpc import add_UsageServiceServic
 
 SERVICES: Final = (
     (file_service_pb2, "FileService"),
+    (linked_file_service_pb2, "LinkedFileService"),
     (generation_service_pb2, "GenerationService"),
     (event_media_service_pb2, "EventMediaService"),
     (notification_service_pb2, "NotificationService"),
@@ -100,6 +105,7 @@ INTERNAL: Final = tuple(
         "UploadSessionService",
         "ProjectSaveService",
         "PreviewedFileService",
+        "LinkedFileService",
     )
 )
 
@@ -159,7 +165,9 @@ class Application:
         database, limits = self._database, self._settings.limits
         tokens = self._page_tokens()
         files, pages = FileQueries(database, tokens), NewestFirst(database, tokens)
-        add_FileServiceServicer_to_server(FileServicer(files, Editor(database), self._deleter), server)
+        links = Links(database, files)
+        add_FileServiceServicer_to_server(FileServicer(files, Editor(database), self._deleter, links), server)
+        add_LinkedFileServiceServicer_to_server(LinkedFileServicer(links), server)
         add_GenerationServiceServicer_to_server(
             GenerationServicer(GenerationQueries(database, files, pages), self._settings.price_per_gb_month),
             server,

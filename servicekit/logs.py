@@ -36,11 +36,13 @@ _SECRETS: Final = (
     (re.compile(r"(?i)\b(bearer +)[\w.~+/=-]+"), r"\1***"),
     (re.compile(r"(?i)\b((?:password|passwd|secret|signature) ?= ?)[^\s&,;'\"\\]+"), r"\1***"),
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), "***"),
+    # Capabilities (links, previews), also at the wrong method, or with more behind them than a route takes.
+    (re.compile(r"(?i)(/(?:l|api/preview)/)[^\s/?#\"'\\]{16,}"), r"\1***"),
 )
 
 
 def redact(text: str) -> str:
-    """``text`` without passwords in URLs, bearer tokens, JWTs and ``password=…`` pairs."""
+    """``text`` without passwords in URLs, bearer tokens, JWTs, tokens of links and ``password=…`` pairs."""
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text

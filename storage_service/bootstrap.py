@@ -29,7 +29,7 @@ from storage_service.content.limits import Limits
 from storage_service.content.types import ContentRules
 from storage_service.diagnosis import InternalCalls
 from storage_service.metadata.credentials import Credentials
-from storage_service.metadata.files import FileReader
+from storage_service.metadata.files import FileReader, LinkedFiles
 from storage_service.metadata.projects import ProjectReader, ProjectSaves
 from storage_service.metadata.reservations import Reservations
 from storage_service.metadata.sessions import SessionState
@@ -44,10 +44,14 @@ from storage_service.projects.settler import KeySettler
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.damage import DamageCounts, DamageReporter
 from storage_service.reading.downloads import Downloader
+from storage_service.reading.link_tokens import LinkTokens
+from storage_service.reading.links import LinkReader, LinkSigner
 from storage_service.reading.outgoing import Outgoing
 from storage_service.reading.previews import Previews, PreviewTokens
 from storage_service.reading.signer import Edge, Signer
 from storage_service.servicers.diagnostics import DiagnosticsServicer
+from storage_service.servicers.links import SERVICE as LINKS
+from storage_service.servicers.links import LinkServicer, add_link_service
 from storage_service.servicers.previews import PreviewServicer
 from storage_service.servicers.storage import StorageServicer, UseCases, add_storage_service
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
@@ -102,10 +106,27 @@ class StorageApp:
             settings.upload_memory_bytes, Floor(settings.min_body_rate, settings.body_rate_window)
         )
         self._outgoing = Outgoing(settings.download_memory_bytes)
+        self._signer = Signer(
+            store, self._files, public_base_url=settings.public_base_url, edge=edge(settings)
+        )
+        if settings.link_secret is None:
+            log.warning(
+                "links_by_internal_secret",
+                advice="set STRONGROOM_LINK_SECRET: links and previews die when the internal secret changes",
+            )
+        self._link_tokens = LinkTokens(*settings.link_secrets())
+        links = LinkReader(
+            self._link_tokens,
+            LinkedFiles(*metadata),
+            self._objects,
+            self._signer,
+            url_seconds=settings.link_redirect_seconds,
+        )
+        self.link_servicer = LinkServicer(links, self._outgoing)
         self._previews = Previews(
             self._objects,
             self._projects_read,
-            PreviewTokens(_internal_secret(settings)),
+            PreviewTokens(*settings.link_secrets()),
             page_seconds=settings.preview_page_seconds,
         )
         self._projects = Projects(self._project_parts())
@@ -157,7 +178,8 @@ class StorageApp:
             uploader=uploader,
             sessions=self._sessions,
             downloader=Downloader(self._objects, files, self._projects_read),
-            signer=Signer(store, files, public_base_url=settings.public_base_url, edge=edge(settings)),
+            signer=self._signer,
+            links=LinkSigner(self._link_tokens, files, self._signer, settings.link_seconds()),
             copier=Copier(store, self._objects, files, self._attempts, limits=limits, content=self._content),
             importer=importer,
             batch_importer=BatchImporter(importer),
@@ -234,7 +256,7 @@ class Process:
             bind=self._settings.storage_bind,
             bind_setting="STRONGROOM_STORAGE_BIND",
             add_services=self._add_services,
-            open_services=(PREVIEWS,),
+            open_services=(PREVIEWS, LINKS),
             probes={
                 "strongroom.s3": self._s3_answers,
                 "strongroom.versioning": self._keeps_versions,
@@ -289,7 +311,8 @@ class Process:
             raise RuntimeError("the server registers services inside its lifespan")
         add_PreviewServiceServicer_to_server(self._app.preview_servicer, server)
         add_DiagnosticsServiceServicer_to_server(self._app.diagnostics_servicer, server)
-        return [*add_storage_service(server, self._app.servicer), PREVIEWS, DIAGNOSTICS]
+        links = add_link_service(server, self._app.link_servicer)
+        return [*add_storage_service(server, self._app.servicer), *links, PREVIEWS, DIAGNOSTICS]
 
 
 def edge(settings: S3Settings) -> Edge | None:

@@ -8,9 +8,18 @@ from pydantic import Field, SecretStr, model_validator
 
 from servicekit.limits import CapSettings
 from servicekit.s3_settings import S3Settings
-from servicekit.settings import CommaList, CommonSettings, SettingError, aliases
+from servicekit.settings import MIN_SECRET_BYTES, CommaList, CommonSettings, SettingError, aliases
 from storage_service.content.limits import SizeRule
 from storage_service.objectstore.values import MAX_PUT_SIZE, MIB, MIN_PART_SIZE
+from strongroom.metadata.v1.file_pb2 import (
+    FILE_FAMILY_EVENT_MEDIA,
+    FILE_FAMILY_FILE,
+    FILE_FAMILY_GENERATION,
+    FILE_FAMILY_PATH,
+    FILE_FAMILY_PROFILE_PICTURE,
+    FILE_FAMILY_TEMP,
+    FileFamily,
+)
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPEN = "application/vnd.oasis.opendocument."
@@ -46,7 +55,11 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     up to 8 MiB fetched ahead while one is written (and beside it up to 11 MiB for each ZIP on its way out).
     ``*_types`` are exact types or wildcards (``image/*``); empty takes any. ``max_picture_pixels``: width
     times height of pictures in generations, event media and profile pictures. ``preview_page_seconds``: how
-    long a previewed page can use its own address.
+    long a previewed page can use its own address. ``link_secret``: what links and previews
+    are sealed with, in every replica; without one a key is derived from ``internal_secret``, and they end
+    when that is replaced. ``old_link_secrets``: what they were sealed with before; such ones are still
+    opened. ``link_*_seconds``: how long links to files of a family hold, 0: until they are revoked;
+    ``link_redirect_seconds``: signed URLs that the gateway leads links on to.
     """
 
     storage_bind: str = "127.0.0.1:50051"
@@ -84,6 +97,16 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     max_picture_pixels: int = Field(default=100_000_000, ge=1)
     preview_page_seconds: int = Field(default=900, ge=1, le=86_400)
 
+    link_secret: SecretStr | None = None
+    old_link_secrets: CommaList = Field(default=(), repr=False)
+    link_file_seconds: int = Field(default=3600, ge=0)
+    link_generation_seconds: int = Field(default=0, ge=0)
+    link_event_media_seconds: int = Field(default=0, ge=0)
+    link_profile_picture_seconds: int = Field(default=0, ge=0)
+    link_temp_seconds: int = Field(default=3600, ge=0)
+    link_path_seconds: int = Field(default=3600, ge=0)
+    link_redirect_seconds: int = Field(default=900, ge=60, le=604_800)
+
     import_ports: CommaList = ("80", "443", "8080", "8443")
     import_allow_hosts: CommaList = ()
     import_timeout_seconds: float = Field(default=120.0, gt=0)
@@ -106,6 +129,35 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
             "path": SizeRule("files", self.max_file_bytes),
             "project_archive": SizeRule("project archives", self.max_project_bytes),
         }
+
+    def link_seconds(self) -> dict[FileFamily.ValueType, int]:
+        """How long links hold, by family."""
+        return {
+            FILE_FAMILY_FILE: self.link_file_seconds,
+            FILE_FAMILY_GENERATION: self.link_generation_seconds,
+            FILE_FAMILY_EVENT_MEDIA: self.link_event_media_seconds,
+            FILE_FAMILY_PROFILE_PICTURE: self.link_profile_picture_seconds,
+            FILE_FAMILY_TEMP: self.link_temp_seconds,
+            FILE_FAMILY_PATH: self.link_path_seconds,
+        }
+
+    def link_secrets(self) -> tuple[str, ...]:
+        """What links are sealed with, the secret of new ones first."""
+        current = reveal(self.link_secret) or reveal(self.internal_secret)
+        return tuple(filter(None, (current, *self.old_link_secrets)))
+
+    @model_validator(mode="after")
+    def _link_secrets_are_long(self) -> Self:
+        current = reveal(self.link_secret)
+        for name, secrets in (
+            ("STRONGROOM_LINK_SECRET", (current,) if current else ()),
+            ("STRONGROOM_OLD_LINK_SECRETS", self.old_link_secrets),
+        ):
+            if any(len(secret.encode()) < MIN_SECRET_BYTES for secret in secrets):
+                raise SettingError(
+                    name, f"shorter than {MIN_SECRET_BYTES} bytes; use 32 random bytes or more"
+                )
+        return self
 
     @model_validator(mode="after")
     def _projects_fit_into_memory(self) -> Self:

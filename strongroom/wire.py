@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 from strongroom.storage.v1.download_pb2 import DownloadResponse
+from strongroom.storage.v1.link_pb2 import DownloadLinkResponse
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -130,9 +131,9 @@ def decode_upload(raw: bytes) -> UploadRequest | UploadChunk:
     return UploadRequest.FromString(raw)
 
 
-def encode_download(message: DownloadResponse | DownloadChunk) -> bytes:
-    """Serializer of Download responses."""
-    if isinstance(message, DownloadResponse):
+def encode_download(message: DownloadResponse | DownloadLinkResponse | DownloadChunk) -> bytes:
+    """Serializer of Download and DownloadLink responses, whose data has the same number."""
+    if not isinstance(message, DownloadChunk):
         return message.SerializeToString()
     head = bytearray((_DOWNLOAD_DATA,))
     _put_varint(head, len(message.data))
@@ -141,11 +142,21 @@ def encode_download(message: DownloadResponse | DownloadChunk) -> bytes:
 
 def decode_download(raw: bytes) -> DownloadResponse | DownloadChunk:
     """Deserializer of Download responses."""
+    return _chunk_of(raw) or DownloadResponse.FromString(raw)
+
+
+def decode_link(raw: bytes) -> DownloadLinkResponse | DownloadChunk:
+    """Deserializer of DownloadLink responses."""
+    return _chunk_of(raw) or DownloadLinkResponse.FromString(raw)
+
+
+def _chunk_of(raw: bytes) -> DownloadChunk | None:
+    """The message, if it holds nothing but data."""
     if raw and raw[0] == _DOWNLOAD_DATA:
         size, position = _get_varint(raw, 1)
         if position > 0 and position + size == len(raw):
             return DownloadChunk(memoryview(raw)[position:])
-    return DownloadResponse.FromString(raw)
+    return None
 
 
 def hand_upload(message: bytes | UploadRequest | UploadChunk) -> bytes | UploadChunk:
@@ -167,9 +178,11 @@ def take_upload(raw: bytes | UploadChunk) -> UploadRequest | UploadChunk:
     return raw if isinstance(raw, UploadChunk) else decode_upload(raw)
 
 
-def hand_download(message: DownloadResponse | DownloadChunk) -> bytes | DownloadChunk:
+def hand_download(
+    message: DownloadResponse | DownloadLinkResponse | DownloadChunk,
+) -> bytes | DownloadChunk:
     """In place of ``encode_download``, as ``hand_upload``."""
-    if isinstance(message, DownloadResponse):
+    if not isinstance(message, DownloadChunk):
         return message.SerializeToString()
     return DownloadChunk(message.data)
 
@@ -179,12 +192,18 @@ def take_download(raw: bytes | DownloadChunk) -> DownloadResponse | DownloadChun
     return raw if isinstance(raw, DownloadChunk) else decode_download(raw)
 
 
+def take_link(raw: bytes | DownloadChunk) -> DownloadLinkResponse | DownloadChunk:
+    """In place of ``decode_link``."""
+    return raw if isinstance(raw, DownloadChunk) else decode_link(raw)
+
+
 #: For each codec of chunks, what hands them over where sender and receiver share a process.
 IN_PROCESS: Final[Mapping[Any, Callable[[Any], Any]]] = {
     encode_upload: hand_upload,
     decode_upload: take_upload,
     encode_download: hand_download,
     decode_download: take_download,
+    decode_link: take_link,
 }
 
 

@@ -45,7 +45,8 @@ OPEN: Final = {
     ("GET", "/api/projects/{slug}/files/{path:path}"): TRANSFERS,
     ("GET", "/api/notifications"): WATCHES,
 }
-PREVIEW_PATHS: Final = ("/api/preview/", "/api/sandbox-preview/")
+#: Bytes for visitors of pages, who are nobody in particular.
+PREVIEW_PATHS: Final = ("/api/preview/", "/api/sandbox-preview/", "/l/")
 #: Begins as many imports as its body names: counted there (``gateway.families.generations``).
 BATCH: Final = ("POST", "/api/generations/batch")
 #: Operations that begin a resumable upload.

@@ -36,12 +36,13 @@ from strongroom.storage.v1.download_pb2 import (
     DownloadRequest,
     DownloadResponse,
 )
+from strongroom.storage.v1.link_pb2 import DownloadLinkRequest, DownloadLinkResponse
 from strongroom.storage.v1.preview_pb2 import DownloadPreviewRequest, DownloadPreviewResponse
 from strongroom.storage.v1.preview_pb2_grpc import PreviewServiceStub
 from strongroom.storage.v1.project_pb2 import SaveProjectArchiveResponse, SaveProjectResponse
 from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
-from strongroom.wire import DownloadChunk, decode_download, encode_upload
+from strongroom.wire import DownloadChunk, decode_download, decode_link, encode_upload
 
 if TYPE_CHECKING:  # these exist in the stubs only
     from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceAsyncStub
@@ -56,6 +57,7 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 DownloadMessage = DownloadResponse | DownloadChunk
+LinkMessage = DownloadLinkResponse | DownloadChunk
 DownloadCall = aio.UnaryStreamCall[DownloadRequest, DownloadMessage]
 
 #: How long the first message of a stream may take. Services give up what lies behind them before that.
@@ -170,6 +172,11 @@ class Storage(Backend):
                 response_deserializer=decode_download,
             )
         )
+        self._link: aio.UnaryStreamMultiCallable[DownloadLinkRequest, LinkMessage] = transfers.unary_stream(
+            "/strongroom.storage.v1.LinkService/DownloadLink",
+            request_serializer=DownloadLinkRequest.SerializeToString,
+            response_deserializer=decode_link,
+        )
         self._save_project: aio.StreamUnaryMultiCallable[bytes, SaveProjectResponse] = transfers.stream_unary(
             f"{_STORAGE}/SaveProject",
             request_serializer=bytes,
@@ -223,6 +230,14 @@ class Storage(Backend):
         return self._previews.DownloadPreview(
             request, timeout=self._transfer_seconds, metadata=outgoing_metadata(None)
         )
+
+    def download_link(
+        self, request: DownloadLinkRequest
+    ) -> aio.UnaryStreamCall[DownloadLinkRequest, LinkMessage]:
+        """Begin ``DownloadLink``, on nobody's behalf: the token in the request is what opens it. Messages
+        with nothing but data arrive as ``DownloadChunk``.
+        """
+        return self._link(request, timeout=self._transfer_seconds, metadata=outgoing_metadata(None))
 
     async def transfer(
         self, exchange: Exchange, method: aio.UnaryUnaryMultiCallable[Request, Response], request: Request

@@ -61,6 +61,7 @@ UPDATE_EVENT_MEDIA: Final = _metadata(lambda to: to.event_media.UpdateEventMedia
 
 GET_FILE: Final = _metadata(lambda to: to.files.GetFile)
 LIST_FILES: Final = _metadata(lambda to: to.files.ListFiles)
+REVOKE_LINKS: Final = _metadata(lambda to: to.files.RevokeLinks)
 
 GET_GENERATION: Final = _metadata(lambda to: to.generations.GetGeneration)
 GET_GENERATION_STATS: Final = _metadata(lambda to: to.generations.GetGenerationStats)
@@ -78,12 +79,12 @@ CONCATENATE_UPLOADS: Final = _transfer(lambda to: to.transfers.ConcatenateUpload
 DELETE_PROJECT: Final = _transfer(lambda to: to.transfers.DeleteProject)
 ROLLBACK_PROJECT: Final = _transfer(lambda to: to.transfers.RollbackProject)
 
-BATCH_SIGN_URLS: Final = _storage(lambda to: to.stub.BatchSignUrls)
 CANCEL_UPLOAD: Final = _storage(lambda to: to.stub.CancelUpload)
 CREATE_UPLOAD: Final = _storage(lambda to: to.stub.CreateUpload)
 DECLARE_UPLOAD_LENGTH: Final = _storage(lambda to: to.stub.DeclareUploadLength)
 DELETE_FILE: Final = _storage(lambda to: to.stub.DeleteFile)
 GET_UPLOAD: Final = _storage(lambda to: to.stub.GetUpload)
+SIGN_LINKS: Final = _storage(lambda to: to.stub.SignLinks)
 SIGN_PREVIEWS: Final = _storage(lambda to: to.stub.SignPreviews)
 SIGN_UPLOAD: Final = _storage(lambda to: to.stub.SignUpload)
 SIGN_URL: Final = _storage(lambda to: to.stub.SignUrl)

@@ -142,11 +142,11 @@ class HeadReply(Reply):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-def validator_headers(validators: Validators, *more: Header) -> list[Header]:
+def validator_headers(validators: Validators, *more: Header, caching: str = CACHE_CONTROL) -> list[Header]:
     """What a 304 repeats (RFC 9110 section 15.4.5), with ``more`` that belongs there."""
     found = [
         header("last-modified", validators.modified_header),
-        header("cache-control", CACHE_CONTROL),
+        header("cache-control", caching),
         *more,
     ]
     if validators.etag_header:

@@ -19,7 +19,7 @@ from metadata_service.blobs.states import ABORTING, COMPLETING, GONE, PENDING
 from metadata_service.config import NO_LIMITS, Limits, Timing
 from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.db.errors import UniqueConflict
-from metadata_service.files import creation, events
+from metadata_service.files import creation, events, links
 from metadata_service.files.families import Placed, insert_details
 from metadata_service.files.layouts import PARTIALS
 from metadata_service.files.preconditions import check_generation
@@ -57,6 +57,7 @@ class _Committed:
     placed: Placed
     at: datetime
     allowed: Limits
+    link_epoch: int
 
 
 class Committer:
@@ -162,12 +163,16 @@ class Committer:
             version_id=request.version_id,
             file_id=file_id,
         )
-        rows, limits = await tx.fetch_batch([statement, quota.read_limits(handle.owner_id)])
+        rows, limits, epochs = await tx.fetch_batch(
+            [statement, quota.read_limits(handle.owner_id), links.read_epoch(handle.owner_id)]
+        )
         if not rows:
             return None
         blob = BlobRow(*rows[0][:-1])
         placed = Placed(blob.upload_spec(), handle.owner_id)
-        return _Committed(blob, placed, rows[0][-1], quota.limits(limits, self._limits))
+        return _Committed(
+            blob, placed, rows[0][-1], quota.limits(limits, self._limits), links.epoch_of(epochs)
+        )
 
     async def _new_file(
         self, tx: Transaction, done: _Committed, file_id: UUID
@@ -176,7 +181,7 @@ class Committer:
         current = await creation.lock_slot(tx, done.blob.owner_id, done.placed.slot)
         if done.placed.spec.HasField("if_generation_match"):
             check_generation(done.placed.spec.if_generation_match, current.generation if current else 0)
-        file = creation.build_file(done.blob, done.placed, done.at, file_id)
+        file = creation.build_file(done.blob, done.placed, done.at, file_id, owner_link_epoch=done.link_epoch)
         statements: list[Statement] = []
         if current is None:
             statements.append(creation.insert_file(file, done.blob, done.placed, done.at))

@@ -113,6 +113,13 @@ files = sa.Table(
     sa.Column("expires_at", MOMENT, doc="temporary files: gone from then on"),
     sa.Column("deleted_at", MOMENT, doc="soft-deleted"),
     sa.Column("purge_at", MOMENT, doc="soft-deleted: until when it can be restored"),
+    sa.Column(
+        "link_epoch",
+        sa.BigInteger(),
+        nullable=False,
+        server_default=sa.text("0"),
+        doc="how often its links were revoked",
+    ),
     sa.PrimaryKeyConstraint("owner_id", "id", name="files_pkey"),
     # No action on delete (rule R7): a blob that a file still shows cannot be purged.
     sa.ForeignKeyConstraint(["owner_id", "blob_id"], ["blobs.owner_id", "blobs.id"], name="files_blob"),
@@ -222,6 +229,16 @@ quotas = sa.Table(
     sa.Column("limit_bytes", sa.BigInteger(), doc="null: none"),
     sa.Column("limit_files", sa.BigInteger(), doc="null: none"),
     sa.PrimaryKeyConstraint("owner_id", name="quotas_pkey"),
+)
+
+link_epochs = sa.Table(
+    "link_epochs",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column(
+        "epoch", sa.BigInteger(), nullable=False, doc="how often all links were revoked; no row: never"
+    ),
+    sa.PrimaryKeyConstraint("owner_id", name="link_epochs_pkey"),
 )
 
 events = sa.Table(

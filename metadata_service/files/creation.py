@@ -18,7 +18,7 @@ from metadata_service.db.timestamps import to_proto
 from metadata_service.files.families import Placed, file_metadata, with_details
 from metadata_service.files.rows import COLUMNS, to_file
 from servicekit.presentation import split_charset, with_charset
-from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.file_pb2 import File, LinkStamp
 
 _INSERT: Final = """
 INSERT INTO files (owner_id, id, family, key, slot, blob_id, filename, content_type, size_bytes, etag,
@@ -28,7 +28,7 @@ VALUES (%(owner)s, %(file_id)s, %(family)s, %(key)s, %(slot)s, %(blob_id)s, %(fi
     %(expires_at)s)
 """
 _LOCK_SLOT: Final = """
-SELECT id, blob_id, generation, size_bytes, created_at FROM files
+SELECT id, blob_id, generation, size_bytes, created_at, link_epoch FROM files
 WHERE owner_id = %s AND slot = %s AND deleted_at IS NULL FOR UPDATE
 """
 _REPLACE: Final = """
@@ -53,7 +53,9 @@ WHERE owner_id = %s AND request_id = %s AND blob_id = %s AND reply IS NOT NULL
 """
 
 
-def build_file(blob: BlobRow, placed: Placed, at: datetime, file_id: UUID) -> File:
+def build_file(
+    blob: BlobRow, placed: Placed, at: datetime, file_id: UUID, *, owner_link_epoch: int = 0
+) -> File:
     """A new file, generation 1, committed at `at`. `blob` is the row after its commit."""
     spec = placed.spec
     kind, charset = split_charset(spec.content_type)
@@ -74,6 +76,7 @@ def build_file(blob: BlobRow, placed: Placed, at: datetime, file_id: UUID) -> Fi
         visibility=spec.visibility,
         create_time=to_proto(at),
         update_time=to_proto(at),
+        link_stamp=LinkStamp(content_id=str(blob.id), owner_epoch=owner_link_epoch),
     )
     expires = _expires(placed, at)
     if expires is not None:
@@ -115,6 +118,7 @@ class Occupant:
     generation: int
     size_bytes: int
     created_at: datetime
+    link_epoch: int
 
 
 async def lock_slot(tx: Transaction, owner_id: str, slot: str | None) -> Occupant | None:
@@ -129,6 +133,7 @@ def take_over(file: File, occupant: Occupant) -> None:
     """The new content keeps the file's id and birthday, and raises its generation."""
     file.id = str(occupant.file_id)
     file.generation = occupant.generation + 1
+    file.link_stamp.file_epoch = occupant.link_epoch
     file.create_time.CopyFrom(to_proto(occupant.created_at))
 
 

@@ -15,6 +15,7 @@ from strongroom.metadata.v1.file_pb2 import (
     EventMediaDetails,
     File,
     GenerationDetails,
+    LinkStamp,
 )
 
 #: What `to_file` takes, in its order. The details are looked up only for rows of their family.
@@ -22,6 +23,8 @@ COLUMNS: Final = f"""
 files.id::text, files.owner_id, files.family, files.key, files.filename, files.content_type, files.size_bytes,
 files.etag, files.generation, files.version_id, files.crc32c, files.metadata, files.visibility,
 files.created_at, files.updated_at, files.expires_at, files.deleted_at, files.purge_at,
+files.blob_id::text, files.link_epoch,
+coalesce((SELECT epoch FROM link_epochs WHERE link_epochs.owner_id = files.owner_id), 0),
 CASE files.family
 WHEN {FILE_FAMILY_GENERATION} THEN (
     SELECT json_build_array(generations.type, generations.prompt, generations.settings_json)
@@ -32,7 +35,7 @@ WHEN {FILE_FAMILY_EVENT_MEDIA} THEN (
     FROM event_media WHERE event_media.owner_id = files.owner_id AND event_media.file_id = files.id)
 END
 """
-COLUMN_COUNT: Final = 19
+COLUMN_COUNT: Final = 22
 #: What `to_basic_file` takes.
 BASIC_COLUMNS: Final = """
 files.id::text, files.key, split_part(files.content_type, ';', 1), files.size_bytes, files.etag,
@@ -46,7 +49,8 @@ def to_file(row: Row) -> File:
     """One row of COLUMNS."""
     (
         file_id, owner_id, family, key, filename, content_type, size, etag, generation, version_id, crc32c,
-        metadata, visibility, created, updated, expires, deleted, purge, details,
+        metadata, visibility, created, updated, expires, deleted, purge, content_id, file_epoch, owner_epoch,
+        details,
     ) = row  # fmt: skip
     kind, charset = split_charset(content_type)
     file = File(
@@ -66,6 +70,7 @@ def to_file(row: Row) -> File:
         visibility=visibility,
         create_time=to_proto(created),
         update_time=to_proto(updated),
+        link_stamp=LinkStamp(content_id=content_id, file_epoch=file_epoch, owner_epoch=owner_epoch),
     )
     if expires is not None:
         file.expire_time.CopyFrom(to_proto(expires))

@@ -9,6 +9,7 @@ from grpc.aio import ServicerContext
 
 from metadata_service.files.deletion import Deleter
 from metadata_service.files.edits import Edit, Editor
+from metadata_service.files.links import Links
 from metadata_service.files.queries import FileQueries, Listing
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
@@ -21,10 +22,11 @@ Context: TypeAlias = "ServicerContext[object, object]"
 class FileServicer(FileServiceServicer):
     """Converts requests and responses."""
 
-    def __init__(self, queries: FileQueries, editor: Editor, deleter: Deleter) -> None:
+    def __init__(self, queries: FileQueries, editor: Editor, deleter: Deleter, links: Links) -> None:
         self._queries = queries
         self._editor = editor
         self._deleter = deleter
+        self._links = links
 
     async def GetFile(self, request: pb.GetFileRequest, context: Context) -> pb.GetFileResponse:
         owner = effective_owner(current_principal(), request.user_id)
@@ -66,3 +68,12 @@ class FileServicer(FileServiceServicer):
     ) -> pb.UndeleteFileResponse:
         owner = effective_owner(current_principal(), request.user_id)
         return pb.UndeleteFileResponse(file=await self._deleter.undelete(owner, UUID(request.file_id)))
+
+    async def RevokeLinks(self, request: pb.RevokeLinksRequest, context: Context) -> pb.RevokeLinksResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        if request.all_files:
+            await self._links.revoke_all(owner)
+            return pb.RevokeLinksResponse()
+        file_id = UUID(request.file_id) if request.file_id else None
+        revoked = await self._links.revoke(owner, file_id=file_id, key=request.key)
+        return pb.RevokeLinksResponse(file_id=revoked)

@@ -31,6 +31,7 @@ OPEN: Final[Mapping[str, str]] = {
         for name in ("Upload", "Download", "DownloadArchive", "SaveProject", "SaveProjectArchive")
     },
     "/strongroom.storage.v1.PreviewService/DownloadPreview": PREVIEWS,
+    "/strongroom.storage.v1.LinkService/DownloadLink": PREVIEWS,
     _STORAGE + "ImportFromUrl": IMPORTS,
     _BATCH: IMPORTS,
     "/strongroom.metadata.v1.NotificationService/Watch": WATCHES,

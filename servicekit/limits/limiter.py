@@ -68,7 +68,7 @@ class Limiter:
             for cap in (
                 Cap(WATCHES, "open notification streams", s.user_watches, retry_after=5.0),
                 Cap(TRANSFERS, "transfers at once", s.user_transfers),
-                Cap(PREVIEWS, "files of previews at once", s.address_previews),
+                Cap(PREVIEWS, "files of previews and links at once", s.address_previews),
                 Cap(IMPORTS, "imports at once", s.user_imports, retry_after=2.0),
             )
         }

@@ -9,9 +9,11 @@ from grpc import aio
 
 from servicekit.internal_credential import InternalCredential
 from storage_service.metadata.calls import MetadataClient
-from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.file_pb2 import File, LinkStamp
 from strongroom.metadata.v1.file_service_pb2 import BatchGetFilesRequest, GetFileRequest, ListFilesRequest
 from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceStub
+from strongroom.metadata.v1.linked_file_service_pb2 import GetLinkedFileRequest
+from strongroom.metadata.v1.linked_file_service_pb2_grpc import LinkedFileServiceStub
 from strongroom.storage.v1.download_pb2 import DownloadRequest, SignUrlRequest
 
 PAGE = 500
@@ -55,6 +57,19 @@ class FileReader(MetadataClient):
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+
+class LinkedFiles(MetadataClient):
+    """LinkedFileService: for whom a link's token opens a file."""
+
+    def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
+        super().__init__(channel, internal)
+        self._linked = LinkedFileServiceStub(channel)
+
+    async def linked_file(self, owner_id: str, file_id: str, stamp: LinkStamp) -> File:
+        """What an opened token names. Raises FileNotFound."""
+        request = GetLinkedFileRequest(owner_id=owner_id, file_id=file_id, stamp=stamp)
+        return (await self._step(self._linked.GetLinkedFile, request)).file
 
 
 def name_of(request: DownloadRequest | SignUrlRequest) -> FileName:

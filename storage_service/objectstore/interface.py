@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from storage_service.objectstore.errors import StoreError
@@ -221,8 +221,11 @@ class ObjectStore(Protocol):
         method: str = "GET",
         content_type: str | None = None,
         content_disposition: str | None = None,
+        begins: datetime | None = None,
     ) -> SignedRequest:
-        """GET or HEAD with response header overrides, which callers must vet."""
+        """GET or HEAD with response header overrides, which callers must vet. ``begins``: when its life of
+        ``expires`` begins, in the past; else now.
+        """
         ...
 
     async def presign_part(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import TypeAlias
 
@@ -23,6 +23,8 @@ MAX_PART_SIZE = 5 << 30
 MAX_PUT_SIZE = 5 << 30
 MAX_OBJECT_SIZE = 5 << 40
 MAX_DELETE_BATCH = 1_000
+MAX_SIGNED_LIFETIME = timedelta(days=7)
+"""Of a SigV4 presigned URL. One signed with temporary credentials ends with them, if that is sooner."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,12 @@
 """Preview tokens: whoever has one may read one version of one project, for a while, and nothing else.
 
 A browser sends no bearer token for an ``<iframe>`` and what the page in it asks for, so the right to read
-travels in the URL. Tokens are JWTs under a key of their own, derived from the internal secret (RFC 5869's
-use of HMAC with a label): no other token passes for one, and one passes for no other.
+travels in the URL: a capability (``capabilities``), as links are.
 """
 
 from __future__ import annotations
 
-import hmac
+import struct
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -15,25 +14,19 @@ from typing import Final
 
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
-from servicekit.tokens import (
-    CLOCK_SKEW_SECONDS,
-    ClaimRules,
-    VerificationKey,
-    parse,
-    refuse,
-    signed,
-    verified_claims,
-)
+from servicekit.tokens import CLOCK_SKEW_SECONDS
 from storage_service.metadata.projects import ProjectReader
+from storage_service.reading.capabilities import Capabilities
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import open_range, resolve_range
-from strongroom.errors import TokenExpired
+from storage_service.reading.rounding import rounded_end
+from strongroom.errors import TokenExpired, TokenInvalid
 from strongroom.storage.v1 import preview_pb2 as pb
 
-AUDIENCE: Final = "strongroom-preview"
 PAGE_SECONDS: Final = 900
 MAX_SECONDS: Final = 86_400
-_LABEL: Final = b"strongroom preview tokens 1"
+_LABEL: Final = "strongroom previews 2"
+_FORM: Final = struct.Struct(">QQB")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +43,20 @@ class _Opened:
     """A verified token. ``expires``: seconds since 1970."""
 
     preview: Preview
-    expires: float
+    expires: int
 
 
 class PreviewTokens:
-    """Makes and reads them. ``secret``: the services' internal one."""
+    """Makes and reads them."""
 
-    def __init__(self, secret: str) -> None:
-        key = hmac.digest(secret.encode(), _LABEL, "sha256")
-        self._key = VerificationKey(key, frozenset({"HS256"}))
-        self._rules = ClaimRules(max_lifetime=MAX_SECONDS + CLOCK_SKEW_SECONDS, audience=(AUDIENCE,))
+    def __init__(self, *secrets: str) -> None:
+        self._capabilities = Capabilities(secrets, _LABEL)
 
     def sign(self, preview: Preview, expires: int) -> str:
         """A token that holds until ``expires`` (seconds since 1970)."""
-        claims = {
-            "aud": AUDIENCE,
-            "sub": preview.owner_id,
-            "slug": preview.slug,
-            "ver": preview.version,
-            "exp": expires,
-        }
-        return signed(claims, self._key)
+        slug = preview.slug.encode()
+        head = _FORM.pack(expires, preview.version, len(slug))
+        return self._capabilities.seal(head + slug + preview.owner_id.encode())
 
     def read(self, token: str) -> Preview:
         """Raises TokenInvalid, TokenExpired."""
@@ -78,14 +64,15 @@ class PreviewTokens:
 
     def opened(self, token: str) -> _Opened:
         """The same, and until when. Raises TokenInvalid, TokenExpired."""
-        try:
-            claims = verified_claims(parse(token), self._key, self._rules)
-        except TokenExpired:
-            raise TokenExpired("This preview has expired; ask for a new preview URL.") from None
-        slug, version = claims.get("slug"), claims.get("ver")
-        if not isinstance(slug, str) or type(version) is not int:
-            refuse("it names no version of a project", "slug")
-        return _Opened(Preview(claims["sub"], slug, version), claims["exp"])
+        content = self._capabilities.open(token)
+        expires, version, slug_end = _FORM.unpack_from(content)
+        now = time.time()
+        if expires <= now:
+            raise TokenExpired("This preview has expired; ask for a new preview URL.")
+        if expires > now + MAX_SECONDS + CLOCK_SKEW_SECONDS:
+            raise TokenInvalid("The token was refused: it lives longer than a preview may.")
+        names = content[_FORM.size :]
+        return _Opened(Preview(names[slug_end:].decode(), names[:slug_end].decode(), version), expires)
 
 
 class Previews:
@@ -108,7 +95,8 @@ class Previews:
         """Tokens for projects of the caller. Raises UserMismatch."""
         owner = effective_owner(current_principal(), request.user_id)
         seconds = request.expires_in_seconds or self._page_seconds
-        expires = int(time.time()) + seconds
+        now = time.time()
+        expires = min(rounded_end(now, seconds), int(now) + MAX_SECONDS)
         response = pb.SignPreviewsResponse(
             tokens=[
                 self._tokens.sign(Preview(owner, wanted.slug, wanted.version), expires)
@@ -124,7 +112,7 @@ class Previews:
         FileNotFound, RangeNotSatisfiable, ObjectLost.
         """
         opened = self._tokens.opened(request.token)
-        preview, page_end = opened.preview, int(time.time()) + self._page_seconds
+        preview, page_end = opened.preview, rounded_end(time.time(), self._page_seconds)
         if request.for_page and opened.expires > page_end:
             yield pb.DownloadPreviewResponse(page_token=self._tokens.sign(preview, page_end))
             return

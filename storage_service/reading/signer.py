@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
-import structlog
-
 from servicekit.presentation import content_disposition, disposition_of, media_type, with_charset
 from storage_service.metadata.files import FileReader, name_of
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.translation import translated
-from storage_service.objectstore.values import ObjectRef
-from strongroom.errors import FileNotFound, StrongroomError
+from storage_service.objectstore.values import MAX_SIGNED_LIFETIME, ObjectRef
+from storage_service.reading.rounding import rounded_end, rounded_start, step_of
+from strongroom.errors import FileNotFound
 from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, File
 from strongroom.storage.v1 import download_pb2
 from strongroom.storage.v1.batch_pb2 import BatchSignUrlsRequest
 from strongroom.storage.v1.download_pb2 import SignUrlRequest, SignUrlResponse
-
-log = structlog.get_logger(__name__)
 
 DEFAULT_SECONDS = 3600
 
@@ -59,37 +57,34 @@ class Signer:
         file = await self._files.get(name_of(request), request.user_id)
         if request.family and file.family != request.family:
             raise FileNotFound("no such file")
-        return await self._sign(file, request)
+        return await self.url_of(file, request)
 
     async def sign_many(self, request: BatchSignUrlsRequest) -> dict[str, str]:
         """URL by file id, for those files that the caller has."""
         files = await self._files.get_many(request.file_ids, request.user_id)
         wanted = SignUrlRequest(expires_in_seconds=request.expires_in_seconds)
-        return {file.id: (await self._sign(file, wanted)).url for file in files}
+        return {file.id: (await self.url_of(file, wanted)).url for file in files}
 
-    async def url_of_stored(self, file: File) -> str:
-        """What ``sign`` answers by default for a file that was just committed; ``""`` when none can be had:
-        that is no reason to call the upload failed.
-        """
-        try:
-            return (await self._sign(file, SignUrlRequest())).url
-        except StrongroomError as error:
-            log.warning("stored_without_url", file_id=file.id, reason=error.reason_name)
-            return ""
+    async def permanent_url(self, file: File) -> str | None:
+        """That of a public file behind a public base URL; None: it has none."""
+        if not self._public_base or file.visibility != VISIBILITY_PUBLIC:
+            return None
+        url = f"{self._public_base}/{quote(file.key)}"
+        return await self._edge.signer.sign(url, self._edge.latest) if self._edge else url
 
-    async def _sign(self, file: File, request: SignUrlRequest) -> SignUrlResponse:
+    async def url_of(self, file: File, request: SignUrlRequest) -> SignUrlResponse:
+        """As ``sign``, for a file that was found. Rounded: the same for all who ask soon after each other."""
+        public = await self.permanent_url(file)
+        if public is not None:
+            return SignUrlResponse(url=public, file=file)
         seconds = request.expires_in_seconds or DEFAULT_SECONDS
-        if self._public_base and file.visibility == VISIBILITY_PUBLIC:
-            url = f"{self._public_base}/{quote(file.key)}"
-            if self._edge:
-                url = await self._edge.signer.sign(url, self._edge.latest)
-            return SignUrlResponse(url=url, file=file)
         if self._public_base and self._edge:
             return await self._at_edge(self._edge, self._public_base, file, request)
         with translated():
             signed = await self._store.presign_get(
                 ObjectRef(file.key, file.version_id or None),
-                timedelta(seconds=seconds),
+                min(timedelta(seconds=seconds + step_of(seconds)), MAX_SIGNED_LIFETIME),
+                begins=datetime.fromtimestamp(rounded_start(time.time(), seconds), UTC),
                 method="HEAD" if request.method == download_pb2.SIGNED_METHOD_HEAD else "GET",
                 content_type=media_type(with_charset(file.content_type, file.charset)),
                 content_disposition=_disposition(file, request.disposition),
@@ -101,7 +96,7 @@ class Signer:
     async def _at_edge(self, edge: Edge, base: str, file: File, request: SignUrlRequest) -> SignUrlResponse:
         """A URL of the CDN, with the overrides of S3 in its query (the CDN has to pass them on)."""
         seconds = request.expires_in_seconds or DEFAULT_SECONDS
-        ends = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=seconds)
+        ends = datetime.fromtimestamp(rounded_end(time.time(), seconds), UTC)
         query = {
             "response-content-disposition": _disposition(file, request.disposition),
             "response-content-type": media_type(with_charset(file.content_type, file.charset)),

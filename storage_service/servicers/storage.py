@@ -18,6 +18,7 @@ from storage_service.projects.archives.downloads import ArchiveDownloader
 from storage_service.projects.rollback import ProjectRollback
 from storage_service.projects.saver import ProjectSaver
 from storage_service.reading.downloads import Downloader
+from storage_service.reading.links import LinkSigner
 from storage_service.reading.outgoing import Outgoing
 from storage_service.reading.previews import Previews
 from storage_service.reading.signer import Signer
@@ -34,6 +35,7 @@ from strongroom.storage.v1 import (
     batch_pb2,
     direct_pb2,
     download_pb2,
+    link_pb2,
     preview_pb2,
     project_pb2,
     storage_service_pb2_grpc,
@@ -58,6 +60,7 @@ class UseCases:
     uploader: Uploader
     downloader: Downloader
     signer: Signer
+    links: LinkSigner
     copier: Copier
     reservations: Reservations
     saves: ProjectSaves
@@ -90,7 +93,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
             return await self._sessions.sessions.upload(first, stream.rest)
         stored = await self._do.uploader.upload(stream)
         wants_url = first.sign_url and not stored.replayed
-        url = await self._do.signer.url_of_stored(stored.file) if wants_url else ""
+        url = await self._do.links.url_of_stored(stored.file) if wants_url else ""
         return upload_pb2.UploadResponse(file=stored.file, url=url)
 
     async def Download(  # type: ignore[override]  # strongroom.wire sends chunks without making messages of them
@@ -124,6 +127,13 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         context: Context[batch_pb2.BatchSignUrlsRequest, batch_pb2.BatchSignUrlsResponse],
     ) -> batch_pb2.BatchSignUrlsResponse:
         return batch_pb2.BatchSignUrlsResponse(urls=await self._do.signer.sign_many(request))
+
+    async def SignLinks(
+        self,
+        request: link_pb2.SignLinksRequest,
+        context: Context[link_pb2.SignLinksRequest, link_pb2.SignLinksResponse],
+    ) -> link_pb2.SignLinksResponse:
+        return link_pb2.SignLinksResponse(links=await self._do.links.sign(request))
 
     async def CopyFile(
         self,

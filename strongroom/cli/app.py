@@ -93,6 +93,9 @@ command(generations, "list", alias="ls")(generation.list_)
 command(generations, "stats")(generation.stats)
 command(generations, "rm")(generation.rm)
 
+links = _group("links", "Links to files: make them with `url`, take them back here.")
+command(links, "revoke")(url.revoke)
+
 event_media = _group("media", "Photos, videos and documents of events.")
 command(event_media, "put")(media.put)
 command(event_media, "list", alias="ls")(media.list_)

@@ -1,4 +1,4 @@
-"""``strongroom url``: a link that needs no token."""
+"""``strongroom url`` and ``strongroom links``: URLs that need no token, and taking them back."""
 
 from __future__ import annotations
 
@@ -11,29 +11,73 @@ from strongroom.cli.problems import UsageProblem
 from strongroom.cli.session import Session
 from strongroom.cli.shown import duration, time
 
+FILE = typer.Argument(metavar="FILE", help="Key or id.")
+
 
 async def url(
     session: Session,
-    file: Annotated[str, typer.Argument(metavar="FILE", help="Key or id.")],
+    file: Annotated[str, FILE],
+    *,
     expires: Annotated[
-        str, typer.Option("--expires", metavar="SPAN", help="1s to 7d, such as 1h30m.")
-    ] = "1h",
+        str | None,
+        typer.Option("--expires", metavar="SPAN", help="1h30m, 7d …; never: until it is revoked."),
+    ] = None,
+    newest: Annotated[
+        bool, typer.Option("--newest", help="It outlives replacements of the content.")
+    ] = False,
     attachment: Annotated[bool, typer.Option("--attachment", help="Browsers save it.")] = False,
     inline: Annotated[bool, typer.Option("--inline", help="Browsers show it, if its type is safe.")] = False,
+    signed: Annotated[
+        bool, typer.Option("--signed", help="One of the object store, signed: 1s to 7d, not revocable.")
+    ] = False,
 ) -> None:
-    """Print a URL that reads a file, for whoever holds it."""
+    """Print a URL of the gateway that reads a file, for whoever holds it."""
     if attachment and inline:
         raise UsageProblem("choose --attachment or --inline")
+    if signed:
+        if newest or expires == "never":
+            raise UsageProblem("signed URLs read one version, for at most 7d; leave out --signed")
+        await _signed(session, file, expires or "1h", attachment=attachment, inline=inline)
+        return
+    seconds = None if expires is None else 0 if expires == "never" else duration(expires)
+    scope: Literal["version", "newest"] = "newest" if newest else "version"
+    async with session.client() as client:
+        link = await client.link(file, expires_in=seconds, scope=scope, attachment=attachment)
+        found = await client.get(file)
+    ends = rfc3339(link.expires_at) if link.expires_at else None
+    session.output.result(link.url, {"url": link.url, "expires_at": ends, "key": found.key})
+    session.output.note(
+        f"holds until {time(link.expires_at)}" if link.expires_at else "holds until it is revoked"
+    )
+
+
+async def _signed(session: Session, file: str, expires: str, *, attachment: bool, inline: bool) -> None:
     disposition: Literal["attachment", "inline"] | None = None
     if attachment or inline:
         disposition = "attachment" if attachment else "inline"
     async with session.client() as client:
-        signed = await client.sign_url(file, expires_in=duration(expires), disposition=disposition)
-    document = {"url": signed.url, "expires_at": rfc3339(signed.expires_at), "key": signed.file.key}
-    session.output.result(signed.url, document)
+        made = await client.sign_url(file, expires_in=duration(expires), disposition=disposition)
+    document = {"url": made.url, "expires_at": rfc3339(made.expires_at), "key": made.file.key}
+    session.output.result(made.url, document)
     until = (
-        f"holds until {time(signed.expires_at)}"
-        if signed.expires_at
+        f"holds until {time(made.expires_at)}"
+        if made.expires_at
         else "holds for as long as the file is public"
     )
     session.output.note(until)
+
+
+async def revoke(
+    session: Session,
+    file: Annotated[str | None, typer.Argument(metavar="[FILE]", help="Key or id.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="The links to all of your files.")] = False,
+) -> None:
+    """Take back every link to a file, or to all of them, at once."""
+    if (file is None) != everything:
+        raise UsageProblem("name a file, or say --all")
+    async with session.client() as client:
+        if file is None:
+            await client.revoke_all_links()
+        else:
+            await client.revoke_links(file)
+    session.output.note("all links are revoked" if file is None else "its links are revoked")

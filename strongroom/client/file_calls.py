@@ -8,7 +8,6 @@ from typing import Literal
 from uuid import uuid4
 
 from strongroom import errors
-from strongroom.client.connection import Connection
 from strongroom.client.files import (
     Family,
     FileName,
@@ -20,6 +19,7 @@ from strongroom.client.files import (
     id_or_key,
     name_file,
 )
+from strongroom.client.links import LinkCalls
 from strongroom.client.targets import Target, Uploads
 from strongroom.metadata.v1 import file_pb2, file_service_pb2, target_pb2, usage_service_pb2
 from strongroom.storage.v1 import batch_pb2, download_pb2
@@ -28,12 +28,8 @@ from strongroom.storage.v1 import batch_pb2, download_pb2
 PAGE_SIZE = 1000
 
 
-class FileCalls:
-    """Queries, edits, deletion, copies and signed URLs, for the caller or the user it acts for."""
-
-    def __init__(self, connection: Connection, user_id: str = "") -> None:
-        self._connection = connection
-        self._user_id = user_id
+class FileCalls(LinkCalls):
+    """Queries, edits, deletion, copies, links and signed URLs, for the caller or the user it acts for."""
 
     async def get(
         self, file: FileName, *, show_deleted: bool = False, timeout: float | None = None

@@ -122,17 +122,17 @@ class StoredFile:
             crc32c=file.crc32c,
             metadata=MappingProxyType(dict(file.metadata)),
             visibility=Visibility.PUBLIC if public else Visibility.PRIVATE,
-            created_at=_time(file.create_time),
-            updated_at=_time(file.update_time),
-            expires_at=_time(file.expire_time),
-            deleted_at=_time(file.delete_time),
-            purge_at=_time(file.purge_time),
+            created_at=moment_of(file.create_time),
+            updated_at=moment_of(file.update_time),
+            expires_at=moment_of(file.expire_time),
+            deleted_at=moment_of(file.delete_time),
+            purge_at=moment_of(file.purge_time),
             generation_info=_generation_info(file),
             event_media=_event_media(file),
         )
 
 
-def _time(stamp: Timestamp) -> datetime | None:
+def moment_of(stamp: Timestamp) -> datetime | None:
     """An unset timestamp reads as 1970-01-01T00:00:00Z, which no file of ours can have."""
     return stamp.ToDatetime(tzinfo=UTC) if stamp.seconds or stamp.nanos else None
 
@@ -172,7 +172,7 @@ class SignedUrl:
     @classmethod
     def from_proto(cls, response: download_pb2.SignUrlResponse) -> SignedUrl:
         """The value for a ``SignUrlResponse``."""
-        return cls(response.url, _time(response.expire_time), StoredFile.from_proto(response.file))
+        return cls(response.url, moment_of(response.expire_time), StoredFile.from_proto(response.file))
 
 
 @dataclass(frozen=True, slots=True)

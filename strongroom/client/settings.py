@@ -97,7 +97,7 @@ def _runs(pid: int) -> bool:
 @dataclass(frozen=True, slots=True)
 class ClientSettings:
     """Everything a client needs to know. ``tls`` None: plaintext to loopback, TLS to anywhere else; False:
-    plaintext.
+    plaintext. ``gateway_url``: what links begin with.
     """
 
     storage_address: str
@@ -106,6 +106,7 @@ class ClientSettings:
     tls: Tls | bool | None = None
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout: float = 30.0
+    gateway_url: str = DEFAULT_GATEWAY_URL
 
     @classmethod
     def resolve(
@@ -124,7 +125,8 @@ class ClientSettings:
 
         ``STRONGROOM_STORAGE_ADDRESS``, ``STRONGROOM_METADATA_ADDRESS``, ``STRONGROOM_TOKEN``,
         ``STRONGROOM_TLS_CA``, ``STRONGROOM_TLS_CLIENT_CERT``, ``STRONGROOM_TLS_CLIENT_KEY``,
-        ``STRONGROOM_ALLOW_PLAINTEXT``. The development stack gives addresses only, never a token: see
+        ``STRONGROOM_ALLOW_PLAINTEXT``; ``STRONGROOM_PUBLIC_URL``,
+        ``STRONGROOM_GATEWAY_URL`` for links. The development stack gives addresses only, never a token: see
         ``development_settings``.
 
         :raises ConfigurationError: when stack.json is needed and can't be read.
@@ -132,6 +134,7 @@ class ClientSettings:
         env = os.environ if environ is None else environ
         storage = storage_address or env.get("STRONGROOM_STORAGE_ADDRESS")
         metadata = metadata_address or env.get("STRONGROOM_METADATA_ADDRESS")
+        gateway = env.get("STRONGROOM_PUBLIC_URL") or env.get("STRONGROOM_GATEWAY_URL")
         stack = None if storage and metadata else read_stack(env)
         return cls(
             storage or (stack.storage_address if stack else DEFAULT_STORAGE_ADDRESS),
@@ -140,6 +143,7 @@ class ClientSettings:
             tls=tls_from(env) if tls is None else tls,
             retry=retry or RetryPolicy(),
             timeout=30.0 if timeout is None else timeout,
+            gateway_url=(gateway or (stack.gateway_url if stack else DEFAULT_GATEWAY_URL)).rstrip("/"),
         )
 
 

@@ -103,6 +103,9 @@ class Client(Face[AsyncClient]):
     undelete = waiting(AsyncClient.undelete)
     copy = waiting(AsyncClient.copy)
     sign_url = waiting(AsyncClient.sign_url)
+    link = waiting(AsyncClient.link)
+    revoke_links = waiting(AsyncClient.revoke_links)
+    revoke_all_links = waiting(AsyncClient.revoke_all_links)
     usage = waiting(AsyncClient.usage)
 
     def list(

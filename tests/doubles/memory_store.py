@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
 from storage_service.objectstore import checksums
@@ -232,6 +232,7 @@ class MemoryObjectStore:
         method: str = "GET",
         content_type: str | None = None,
         content_disposition: str | None = None,
+        begins: datetime | None = None,
     ) -> SignedRequest:
         """See ObjectStore.presign_get. ``memory:`` URLs lead nowhere, but show what was asked for."""
         asked = {
@@ -239,7 +240,9 @@ class MemoryObjectStore:
             "response-content-type": content_type,
             "response-content-disposition": content_disposition,
         }
-        return _signed(method, ref.key, {name: text for name, text in asked.items() if text}, {}, expires)
+        return _signed(
+            method, ref.key, {name: text for name, text in asked.items() if text}, {}, expires, begins=begins
+        )
 
     async def presign_part(
         self, key: str, upload_id: str, number: int, *, size: int, crc32c: int | None, expires: timedelta
@@ -353,8 +356,14 @@ def _body_headers(size: int, crc32c: int | None) -> dict[str, str]:
 
 
 def _signed(
-    method: str, key: str, query: Mapping[str, str], headers: Mapping[str, str], expires: timedelta
+    method: str,
+    key: str,
+    query: Mapping[str, str],
+    headers: Mapping[str, str],
+    expires: timedelta,
+    *,
+    begins: datetime | None = None,
 ) -> SignedRequest:
-    expires_at = now() + expires
+    expires_at = (begins or now()) + expires
     asked = urlencode({**query, "expires": int(expires_at.timestamp())})
     return SignedRequest(method, f"memory:///{quote(key)}?{asked}", dict(headers), expires_at)

@@ -142,6 +142,14 @@ WAYS: Final[Mapping[str, Way]] = {
     "GET /api/projects/{slug}/preview-url": Way("missing", _project("/preview-url")),
     "GET /api/preview/{token}/": Way("public", _at("/api/preview/none/")),
     "GET /api/preview/{token}/{path:path}": Way("public", _at("/api/preview/none/a.css")),
+    "GET /l/{token}/{name}": Way("public", _at("/l/none/cat.png")),
+    "GET /l/{token}": Way("public", _at("/l/none")),
+    "POST /api/v1/links": Way(
+        "missing", _at("/api/v1/links"), lambda owner: {"json": {"file_id": owner.generation["id"]}}
+    ),
+    "POST /api/v1/links/revoke": Way(
+        "missing", _at("/api/v1/links/revoke"), lambda owner: {"json": {"file_id": owner.medium["id"]}}
+    ),
     "GET /api/sandbox-preview/{slug}": Way("missing", _preview()),
     "GET /api/sandbox-preview/{slug}/": Way("missing", _preview("/")),
     "GET /api/sandbox-preview/{slug}/{path:path}": Way("missing", _preview("/index.html")),

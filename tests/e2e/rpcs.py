@@ -28,6 +28,7 @@ from strongroom.storage.v1 import (
     diagnostics_service_pb2,
     direct_pb2,
     download_pb2,
+    link_pb2,
     preview_pb2,
     project_pb2,
     upload_pb2,
@@ -45,9 +46,10 @@ INTERNAL: Final = (
     "UploadSessionService",
     "ProjectSaveService",
     "PreviewedFileService",
+    "LinkedFileService",
 )
-OPEN: Final = ("PreviewService",)
-"""Takes no bearer token (test_previews.py)."""
+OPEN: Final = ("PreviewService", "LinkService")
+"""Take no bearer token (test_previews.py, test_links.py)."""
 
 
 @dataclass(frozen=True)
@@ -191,12 +193,14 @@ WAYS: Final[Mapping[str, Way]] = {
     "StorageService/SaveProjectArchive": Way("own", _save_archive),
     "StorageService/RollbackProject": Way("missing", _project(project_pb2.RollbackProjectRequest, version=1)),
     "StorageService/DeleteProject": Way("missing", _project(project_pb2.DeleteProjectRequest)),
+    "StorageService/SignLinks": Way("nothing", lambda o: link_pb2.SignLinksRequest(file_ids=[o.at_path.id])),
     "StorageService/SignPreviews": Way(
         "own",
         lambda o: preview_pb2.SignPreviewsRequest(
             projects=[preview_pb2.PreviewedVersion(slug=o.project, version=1)]
         ),
     ),
+    "FileService/RevokeLinks": Way("missing", lambda o: files.RevokeLinksRequest(file_id=o.at_path.id)),
     "FileService/GetFile": Way("missing", lambda o: files.GetFileRequest(key=o.at_path.key)),
     "FileService/BatchGetFiles": Way(
         "nothing", lambda o: files.BatchGetFilesRequest(file_ids=[o.at_path.id])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -31,6 +32,7 @@ DOORS: Final[dict[str, Callable[[Belongings], str]]] = {
     "archive": lambda owner: f"/api/projects/{owner.project}/archive",
     "sandbox": lambda owner: f"/api/sandbox-preview/{owner.project}/",
     "preview": _preview,
+    "link": lambda owner: urlsplit(owner.generation["s3_url"]).path.rpartition("/")[0],
 }
 
 

@@ -311,6 +311,7 @@ class Cell:
             app_dsn=_at(self._infra.app_dsn, database, self.postgres.port),
             s3=replace(self._store, endpoint=self.s3.endpoint),
             jwt_secret=_JWT_SECRET,
+            link_secret="a secret of links, 0123456789abcdef",
             internal_secret=_INTERNAL_SECRET,
             embedded_database=True,
             embedded_s3=True,

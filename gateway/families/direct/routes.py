@@ -24,10 +24,10 @@ from gateway.http.idempotency import idempotency_key
 from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, Reply, header, json_reply
 from gateway.http.timestamps import rfc3339
+from gateway.operations.links import urls_of
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import CANCEL_UPLOAD, COMPLETE_UPLOAD, GET_UPLOAD, SIGN_UPLOAD
-from gateway.upstream.signed import urls_of
 from strongroom.errors import InvalidField, UploadNotFound
 from strongroom.metadata.v1.file_pb2 import File, FileFamily
 from strongroom.metadata.v1.target_pb2 import UploadSpec

@@ -127,7 +127,7 @@ class StoredFile(TypedDict):
     id: str
     key: str
     family: str
-    url: Annotated[str | None, Field(description="Reads the file straight from the store; good for an hour.")]
+    url: Annotated[str | None, Field(description="A link: whoever has it reads the file.")]
     filename: str
     size: int
     content_type: str

@@ -14,6 +14,7 @@ from gateway.http.json_body import read_json
 from gateway.http.reply import Header, JsonReply, Reply, header, json_reply
 from gateway.http.timestamps import rfc3339
 from gateway.http.uuids import path_id, path_uuid
+from gateway.operations.links import url_of_stored, urls_of
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
@@ -24,7 +25,6 @@ from gateway.upstream.rpcs import (
     LIST_EVENT_MEDIA,
     UPDATE_EVENT_MEDIA,
 )
-from gateway.upstream.signed import url_of_stored, urls_of
 from gateway.upstream.uploads import receive_upload
 from strongroom.errors import InvalidField, PreconditionFailed
 from strongroom.metadata.v1.event_media_service_pb2 import (

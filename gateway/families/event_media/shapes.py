@@ -17,7 +17,7 @@ EXAMPLE: JsonDict = {
     "event_id": EXAMPLE_EVENT,
     "title": "First dance",
     "description": None,
-    "file_url": "https://bucket.s3.eu-central-1.amazonaws.com/events/…?X-Amz-Signature=…",
+    "file_url": "https://files.example.com/l/q83vASNFZ4mrze8BI0VniQ/party.jpg",
     "s3_key": f"events/{EXAMPLE_EVENT}/media/2026/01/02/030405_123456.jpg",
     "file_type": "image/jpeg",
     "file_size": 48213,
@@ -39,7 +39,7 @@ class Media(TypedDict):
     title: str | None
     description: str | None
     file_url: Annotated[
-        str | None, Field(description="Signed, good for an hour; permanent for public files.")
+        str | None, Field(description="A link: whoever has it reads the file, until it is revoked.")
     ]
     s3_key: str
     file_type: str

@@ -18,11 +18,11 @@ from gateway.http import fields
 from gateway.http.conditional import matches
 from gateway.http.reply import JsonReply, Reply, json_bytes, json_reply
 from gateway.http.timestamps import rfc3339
+from gateway.operations.links import url_of_stored
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
 from gateway.upstream.rpcs import DELETE_FILE, GET_FILE, LIST_FILES, SIGN_URL
-from gateway.upstream.signed import url_of_stored
 from gateway.upstream.uploads import receive_upload
 from servicekit import failpoints
 from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed

@@ -22,7 +22,7 @@ EXAMPLE_TIME = "2026-01-02T03:04:05.123456Z"
 
 UPLOADED_FILE_EXAMPLE: UploadedFile = {
     "key": EXAMPLE_KEY,
-    "url": "https://bucket.s3.eu-central-1.amazonaws.com/" + EXAMPLE_KEY + "?X-Amz-Signature=…",
+    "url": "https://files.example.com/l/q83vASNFZ4mrze8BI0VniQ/cat.png",
     "size": 48213,
     "content_type": "image/png",
     "etag": EXAMPLE_ETAG,
@@ -35,7 +35,7 @@ class UploadedFile(TypedDict):
     """A file that was stored."""
 
     key: Annotated[str, Field(description="Names the file from now on.")]
-    url: Annotated[str | None, Field(description="Reads the file straight from the store; good for an hour.")]
+    url: Annotated[str | None, Field(description="A link: whoever has it reads the file, for an hour.")]
     size: Annotated[int, Field(description="Bytes.")]
     content_type: str
     etag: Annotated[str, Field(description="Entity tag, without quotes.")]

@@ -30,6 +30,7 @@ from gateway.http.problems import REST_NAMES
 from gateway.http.reply import JsonReply, Reply, json_reply
 from gateway.http.timestamps import rfc3339
 from gateway.http.uuids import path_id
+from gateway.operations.links import url_of_stored, urls_of
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
@@ -41,7 +42,7 @@ from gateway.upstream.rpcs import (
     GET_GENERATION_STATS,
     LIST_GENERATIONS,
 )
-from gateway.upstream.signed import sign, url_of_stored, urls_of
+from gateway.upstream.signed import sign
 from gateway.upstream.uploads import VISIBILITIES, receive_upload
 from strongroom.errors import from_status_proto
 from strongroom.field_names import with_callers_names

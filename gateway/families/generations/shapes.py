@@ -17,14 +17,14 @@ EXAMPLE: JsonDict = {
     "user_id": "alice",
     "generation_type": "text-to-image",
     "s3_key": "alice/text-to-image/2026-01-02-7e57d004-2b97-4e7a-b45f-5387367791cd.png",
-    "s3_url": "https://bucket.s3.eu-central-1.amazonaws.com/alice/text-to-image/…?X-Amz-Signature=…",
+    "s3_url": "https://files.example.com/l/q83vASNFZ4mrze8BI0VniQ/fox.png",
     "prompt": "a red fox in the snow",
     "settings": {"seed": 7, "steps": 30},
     "file_size": 48213,
     "content_type": "image/png",
     "created_at": "2026-01-02T03:04:05.123456Z",
     "updated_at": "2026-01-02T03:04:05.123456Z",
-    "url": "https://bucket.s3.eu-central-1.amazonaws.com/alice/text-to-image/…?X-Amz-Signature=…",
+    "url": "https://files.example.com/l/q83vASNFZ4mrze8BI0VniQ/fox.png",
     "s3Key": "alice/text-to-image/2026-01-02-7e57d004-2b97-4e7a-b45f-5387367791cd.png",
     "createdAt": "2026-01-02T03:04:05.123456Z",
 }
@@ -70,7 +70,9 @@ class Generation(TypedDict):
     user_id: str
     generation_type: GenerationKind
     s3_key: str
-    s3_url: Annotated[str | None, Field(description="Signed, good for an hour; permanent for public files.")]
+    s3_url: Annotated[
+        str | None, Field(description="A link: whoever has it reads the file, until it is revoked.")
+    ]
     prompt: str | None
     settings: Any
     file_size: Annotated[int, Field(description="Bytes.")]

@@ -122,8 +122,8 @@ class _SocketExchange(_Exchange):
 
 
 def _path(scope: Scope, route: str) -> str:
-    """The path asked for; where a token is part of it, the route instead."""
-    return route if "{token}" in route else redact(scope["path"][:512])
+    """The path asked for; where a token is part of it, the route instead. What fits no route may hold one."""
+    return route if "{token}" in route else redact(scope["path"][:2048])[:512]
 
 
 def _client(scope: Scope) -> Any:

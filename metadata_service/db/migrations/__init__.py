@@ -4,7 +4,7 @@ from __future__ import annotations
 
 #: Every revision, oldest first; the last one is what this release needs (a test compares them with the
 #: scripts).
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).
 TABLES = (
@@ -16,6 +16,7 @@ TABLES = (
     "generation_tallies",
     "generations",
     "idempotency_keys",
+    "link_epochs",
     "project_files",
     "project_keys",
     "project_save_files",

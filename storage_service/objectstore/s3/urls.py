@@ -10,10 +10,13 @@ from storage_service.objectstore import checksums
 from storage_service.objectstore.s3.calls import S3Context
 from storage_service.objectstore.s3.headers import object_headers
 from storage_service.objectstore.s3.http.sigv4 import Credentials
-from storage_service.objectstore.values import ObjectAttributes, ObjectRef, PostForm, SignedRequest
-
-MAX_LIFETIME = timedelta(days=7)
-"""Of a SigV4 presigned URL. One signed with temporary credentials ends with them, if that is sooner."""
+from storage_service.objectstore.values import (
+    MAX_SIGNED_LIFETIME,
+    ObjectAttributes,
+    ObjectRef,
+    PostForm,
+    SignedRequest,
+)
 
 
 class S3UrlSigner:
@@ -30,6 +33,7 @@ class S3UrlSigner:
         method: str = "GET",
         content_type: str | None = None,
         content_disposition: str | None = None,
+        begins: datetime | None = None,
     ) -> SignedRequest:
         """See ObjectStore.presign_get."""
         if method not in {"GET", "HEAD"}:
@@ -41,7 +45,7 @@ class S3UrlSigner:
             query["response-content-type"] = content_type
         if content_disposition is not None:
             query["response-content-disposition"] = content_disposition
-        return await self._presign(method, ref.key, query, {}, expires)
+        return await self._presign(method, ref.key, query, {}, expires, begins=begins)
 
     async def presign_part(
         self, key: str, upload_id: str, number: int, *, size: int, crc32c: int | None, expires: timedelta
@@ -85,8 +89,10 @@ class S3UrlSigner:
         query: Mapping[str, str],
         headers: Mapping[str, str],
         expires: timedelta,
+        *,
+        begins: datetime | None = None,
     ) -> SignedRequest:
-        lifetime, now = _checked(expires), _now()
+        lifetime, now = _checked(expires), begins or _now()
         endpoint = self._context.public_endpoint
         path = endpoint.path_of(key)
         signed_query = self._context.signer.presign(
@@ -117,6 +123,6 @@ def _now() -> datetime:
 
 
 def _checked(expires: timedelta) -> timedelta:
-    if not timedelta(seconds=1) <= expires <= MAX_LIFETIME:
+    if not timedelta(seconds=1) <= expires <= MAX_SIGNED_LIFETIME:
         raise ValueError("a signed request lives between 1 second and 7 days")
     return timedelta(seconds=int(expires.total_seconds()))

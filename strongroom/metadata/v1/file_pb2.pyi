@@ -163,6 +163,7 @@ class File(_message.Message):
     CHARSET_FIELD_NUMBER: _builtins.int
     GENERATION_DETAILS_FIELD_NUMBER: _builtins.int
     EVENT_MEDIA_DETAILS_FIELD_NUMBER: _builtins.int
+    LINK_STAMP_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID of the file; stays the same when its content is replaced."""
     owner_id: _builtins.str
@@ -223,6 +224,10 @@ class File(_message.Message):
     def event_media_details(self) -> Global___EventMediaDetails:
         """Set for family EVENT_MEDIA."""
 
+    @_builtins.property
+    def link_stamp(self) -> Global___LinkStamp:
+        """What links to the file hold on to (strongroom.storage.v1.LinkService). Not in FILE_VIEW_BASIC."""
+
     def __init__(
         self,
         *,
@@ -247,14 +252,45 @@ class File(_message.Message):
         charset: _builtins.str = ...,
         generation_details: Global___GenerationDetails | None = ...,
         event_media_details: Global___EventMediaDetails | None = ...,
+        link_stamp: Global___LinkStamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "generation_details", b"generation_details", "purge_time", b"purge_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "generation_details", b"generation_details", "link_stamp", b"link_stamp", "purge_time", b"purge_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "delete_time", b"delete_time", "etag", b"etag", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "family", b"family", "filename", b"filename", "generation", b"generation", "generation_details", b"generation_details", "id", b"id", "key", b"key", "metadata", b"metadata", "owner_id", b"owner_id", "purge_time", b"purge_time", "size_bytes", b"size_bytes", "update_time", b"update_time", "version_id", b"version_id", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "delete_time", b"delete_time", "etag", b"etag", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "family", b"family", "filename", b"filename", "generation", b"generation", "generation_details", b"generation_details", "id", b"id", "key", b"key", "link_stamp", b"link_stamp", "metadata", b"metadata", "owner_id", b"owner_id", "purge_time", b"purge_time", "size_bytes", b"size_bytes", "update_time", b"update_time", "version_id", b"version_id", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___File: _TypeAlias = File  # noqa: Y015
+
+@_typing.final
+class LinkStamp(_message.Message):
+    """The content that links read, and how often they were revoked. A link holds for as long as its stamp is the file's."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONTENT_ID_FIELD_NUMBER: _builtins.int
+    FILE_EPOCH_FIELD_NUMBER: _builtins.int
+    OWNER_EPOCH_FIELD_NUMBER: _builtins.int
+    content_id: _builtins.str
+    """Names the content; another one after a replacement."""
+    file_epoch: _builtins.int
+    """How often the file's links were revoked."""
+    owner_epoch: _builtins.int
+    """How often all links of the file's owner were revoked."""
+    def __init__(
+        self,
+        *,
+        content_id: _builtins.str = ...,
+        file_epoch: _builtins.int = ...,
+        owner_epoch: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_id", b"content_id", "file_epoch", b"file_epoch", "owner_epoch", b"owner_epoch"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LinkStamp: _TypeAlias = LinkStamp  # noqa: Y015
 
 @_typing.final
 class GenerationDetails(_message.Message):

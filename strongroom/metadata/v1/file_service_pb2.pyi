@@ -45,6 +45,64 @@ FILE_VIEW_FULL: FileView.ValueType  # 2
 Global___FileView: _TypeAlias = FileView  # noqa: Y015
 
 @_typing.final
+class RevokeLinksRequest(_message.Message):
+    """Request of RevokeLinks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    ALL_FILES_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """UUID of a file."""
+    key: _builtins.str
+    """S3 key of a file."""
+    all_files: _builtins.bool
+    """Those of all files, of every family."""
+    user_id: _builtins.str
+    """Act for this user (admin role only). Empty: the caller."""
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        all_files: _builtins.bool = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["all_files", b"all_files", "file_id", b"file_id", "key", b"key", "which", b"which"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_files", b"all_files", "file_id", b"file_id", "key", b"key", "user_id", b"user_id", "which", b"which"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_which: _TypeAlias = _typing.Literal["file_id", "key", "all_files"]  # noqa: Y015
+    _WhichOneofArgType_which: _TypeAlias = _typing.Literal["which", b"which"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_which) -> _WhichOneofReturnType_which | None: ...
+
+Global___RevokeLinksRequest: _TypeAlias = RevokeLinksRequest  # noqa: Y015
+
+@_typing.final
+class RevokeLinksResponse(_message.Message):
+    """Response of RevokeLinks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """UUID of the file; empty: all files."""
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeLinksResponse: _TypeAlias = RevokeLinksResponse  # noqa: Y015
+
+@_typing.final
 class GetFileRequest(_message.Message):
     """Request of GetFile."""
 

@@ -61,6 +61,11 @@ class FileServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.UndeleteFileRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.UndeleteFileResponse.FromString,
                 _registered_method=True)
+        self.RevokeLinks = channel.unary_unary(
+                '/strongroom.metadata.v1.FileService/RevokeLinks',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.RevokeLinksRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.RevokeLinksResponse.FromString,
+                _registered_method=True)
 
 
 class FileServiceServicer:
@@ -105,6 +110,14 @@ class FileServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RevokeLinks(self, request, context):
+        """Takes back every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
+        at once; what is handed out from then on holds. A file in the trash can be named, too. NOT_FOUND (FILE_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FileServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -132,6 +145,11 @@ def add_FileServiceServicer_to_server(servicer, server):
                     servicer.UndeleteFile,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.UndeleteFileRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.UndeleteFileResponse.SerializeToString,
+            ),
+            'RevokeLinks': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeLinks,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.RevokeLinksRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.RevokeLinksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -271,6 +289,33 @@ class FileService:
             '/strongroom.metadata.v1.FileService/UndeleteFile',
             strongroom_dot_metadata_dot_v1_dot_file__service__pb2.UndeleteFileRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_file__service__pb2.UndeleteFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeLinks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.FileService/RevokeLinks',
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.RevokeLinksRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.RevokeLinksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,6 +49,10 @@ class FileServiceStub:
     """
     UndeleteFile: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.UndeleteFileRequest, _file_service_pb2.UndeleteFileResponse]
     """Brings a soft-deleted file back, until its purge_time. NOT_FOUND afterwards."""
+    RevokeLinks: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.RevokeLinksRequest, _file_service_pb2.RevokeLinksResponse]
+    """Takes back every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
+    at once; what is handed out from then on holds. A file in the trash can be named, too. NOT_FOUND (FILE_NOT_FOUND).
+    """
 
 @_typing.type_check_only
 class FileServiceAsyncStub(FileServiceStub):
@@ -71,6 +75,10 @@ class FileServiceAsyncStub(FileServiceStub):
     """
     UndeleteFile: _aio.UnaryUnaryMultiCallable[_file_service_pb2.UndeleteFileRequest, _file_service_pb2.UndeleteFileResponse]  # type: ignore[assignment]
     """Brings a soft-deleted file back, until its purge_time. NOT_FOUND afterwards."""
+    RevokeLinks: _aio.UnaryUnaryMultiCallable[_file_service_pb2.RevokeLinksRequest, _file_service_pb2.RevokeLinksResponse]  # type: ignore[assignment]
+    """Takes back every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
+    at once; what is handed out from then on holds. A file in the trash can be named, too. NOT_FOUND (FILE_NOT_FOUND).
+    """
 
 class FileServiceServicer:
     """Queries over the caller's files, of every family. Row-level security scopes each call to the caller; what belongs
@@ -115,5 +123,14 @@ class FileServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.UndeleteFileResponse, _abc.Awaitable[_file_service_pb2.UndeleteFileResponse]]:
         """Brings a soft-deleted file back, until its purge_time. NOT_FOUND afterwards."""
+
+    def RevokeLinks(
+        self,
+        request: _file_service_pb2.RevokeLinksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_file_service_pb2.RevokeLinksResponse, _abc.Awaitable[_file_service_pb2.RevokeLinksResponse]]:
+        """Takes back every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
+        at once; what is handed out from then on holds. A file in the trash can be named, too. NOT_FOUND (FILE_NOT_FOUND).
+        """
 
 def add_FileServiceServicer_to_server(servicer: FileServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

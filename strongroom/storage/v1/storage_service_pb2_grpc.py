@@ -6,6 +6,7 @@ import warnings
 from strongroom.storage.v1 import batch_pb2 as strongroom_dot_storage_dot_v1_dot_batch__pb2
 from strongroom.storage.v1 import direct_pb2 as strongroom_dot_storage_dot_v1_dot_direct__pb2
 from strongroom.storage.v1 import download_pb2 as strongroom_dot_storage_dot_v1_dot_download__pb2
+from strongroom.storage.v1 import link_pb2 as strongroom_dot_storage_dot_v1_dot_link__pb2
 from strongroom.storage.v1 import preview_pb2 as strongroom_dot_storage_dot_v1_dot_preview__pb2
 from strongroom.storage.v1 import project_pb2 as strongroom_dot_storage_dot_v1_dot_project__pb2
 from strongroom.storage.v1 import upload_pb2 as strongroom_dot_storage_dot_v1_dot_upload__pb2
@@ -145,6 +146,11 @@ class StorageServiceStub:
                 '/strongroom.storage.v1.StorageService/DeleteProject',
                 request_serializer=strongroom_dot_storage_dot_v1_dot_project__pb2.DeleteProjectRequest.SerializeToString,
                 response_deserializer=strongroom_dot_storage_dot_v1_dot_project__pb2.DeleteProjectResponse.FromString,
+                _registered_method=True)
+        self.SignLinks = channel.unary_unary(
+                '/strongroom.storage.v1.StorageService/SignLinks',
+                request_serializer=strongroom_dot_storage_dot_v1_dot_link__pb2.SignLinksRequest.SerializeToString,
+                response_deserializer=strongroom_dot_storage_dot_v1_dot_link__pb2.SignLinksResponse.FromString,
                 _registered_method=True)
         self.SignPreviews = channel.unary_unary(
                 '/strongroom.storage.v1.StorageService/SignPreviews',
@@ -318,6 +324,14 @@ class StorageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SignLinks(self, request, context):
+        """Links: URLs of the gateway that read a file, the same for the same content however often they are asked for, until
+        they end or FileService.RevokeLinks takes them back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SignPreviews(self, request, context):
         """Tokens for showing versions of the caller's projects in a browser, by PreviewService. They are not looked up: a token
         for what is not there finds nothing.
@@ -433,6 +447,11 @@ def add_StorageServiceServicer_to_server(servicer, server):
                     servicer.DeleteProject,
                     request_deserializer=strongroom_dot_storage_dot_v1_dot_project__pb2.DeleteProjectRequest.FromString,
                     response_serializer=strongroom_dot_storage_dot_v1_dot_project__pb2.DeleteProjectResponse.SerializeToString,
+            ),
+            'SignLinks': grpc.unary_unary_rpc_method_handler(
+                    servicer.SignLinks,
+                    request_deserializer=strongroom_dot_storage_dot_v1_dot_link__pb2.SignLinksRequest.FromString,
+                    response_serializer=strongroom_dot_storage_dot_v1_dot_link__pb2.SignLinksResponse.SerializeToString,
             ),
             'SignPreviews': grpc.unary_unary_rpc_method_handler(
                     servicer.SignPreviews,
@@ -1009,6 +1028,33 @@ class StorageService:
             '/strongroom.storage.v1.StorageService/DeleteProject',
             strongroom_dot_storage_dot_v1_dot_project__pb2.DeleteProjectRequest.SerializeToString,
             strongroom_dot_storage_dot_v1_dot_project__pb2.DeleteProjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SignLinks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.storage.v1.StorageService/SignLinks',
+            strongroom_dot_storage_dot_v1_dot_link__pb2.SignLinksRequest.SerializeToString,
+            strongroom_dot_storage_dot_v1_dot_link__pb2.SignLinksResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -8,6 +8,7 @@ from grpc import aio as _aio
 from strongroom.storage.v1 import batch_pb2 as _batch_pb2
 from strongroom.storage.v1 import direct_pb2 as _direct_pb2
 from strongroom.storage.v1 import download_pb2 as _download_pb2
+from strongroom.storage.v1 import link_pb2 as _link_pb2
 from strongroom.storage.v1 import preview_pb2 as _preview_pb2
 from strongroom.storage.v1 import project_pb2 as _project_pb2
 from strongroom.storage.v1 import upload_pb2 as _upload_pb2
@@ -103,6 +104,10 @@ class StorageServiceStub:
     """Makes a new version with the content of an old one, by server-side copy."""
     DeleteProject: _grpc.UnaryUnaryMultiCallable[_project_pb2.DeleteProjectRequest, _project_pb2.DeleteProjectResponse]
     """Deletes a project with all its versions."""
+    SignLinks: _grpc.UnaryUnaryMultiCallable[_link_pb2.SignLinksRequest, _link_pb2.SignLinksResponse]
+    """Links: URLs of the gateway that read a file, the same for the same content however often they are asked for, until
+    they end or FileService.RevokeLinks takes them back.
+    """
     SignPreviews: _grpc.UnaryUnaryMultiCallable[_preview_pb2.SignPreviewsRequest, _preview_pb2.SignPreviewsResponse]
     """Tokens for showing versions of the caller's projects in a browser, by PreviewService. They are not looked up: a token
     for what is not there finds nothing.
@@ -178,6 +183,10 @@ class StorageServiceAsyncStub(StorageServiceStub):
     """Makes a new version with the content of an old one, by server-side copy."""
     DeleteProject: _aio.UnaryUnaryMultiCallable[_project_pb2.DeleteProjectRequest, _project_pb2.DeleteProjectResponse]  # type: ignore[assignment]
     """Deletes a project with all its versions."""
+    SignLinks: _aio.UnaryUnaryMultiCallable[_link_pb2.SignLinksRequest, _link_pb2.SignLinksResponse]  # type: ignore[assignment]
+    """Links: URLs of the gateway that read a file, the same for the same content however often they are asked for, until
+    they end or FileService.RevokeLinks takes them back.
+    """
     SignPreviews: _aio.UnaryUnaryMultiCallable[_preview_pb2.SignPreviewsRequest, _preview_pb2.SignPreviewsResponse]  # type: ignore[assignment]
     """Tokens for showing versions of the caller's projects in a browser, by PreviewService. They are not looked up: a token
     for what is not there finds nothing.
@@ -355,6 +364,15 @@ class StorageServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_project_pb2.DeleteProjectResponse, _abc.Awaitable[_project_pb2.DeleteProjectResponse]]:
         """Deletes a project with all its versions."""
+
+    def SignLinks(
+        self,
+        request: _link_pb2.SignLinksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_link_pb2.SignLinksResponse, _abc.Awaitable[_link_pb2.SignLinksResponse]]:
+        """Links: URLs of the gateway that read a file, the same for the same content however often they are asked for, until
+        they end or FileService.RevokeLinks takes them back.
+        """
 
     def SignPreviews(
         self,

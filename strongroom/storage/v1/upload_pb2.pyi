@@ -59,7 +59,7 @@ class UploadRequest(_message.Message):
     (data below persisted_size is not skipped but refused). For tus, where a wrong Upload-Offset is a conflict.
     """
     sign_url: _builtins.bool
-    """On the first message, with spec: the answer shall hold a URL, so that nobody needs SignUrl for it."""
+    """On the first message, with spec: the answer shall hold a link, so that nobody needs SignLinks for it."""
     @_builtins.property
     def spec(self) -> _target_pb2.UploadSpec:
         """A new file in one shot."""
@@ -118,8 +118,8 @@ class UploadResponse(_message.Message):
     persisted_size: _builtins.int
     """Session without finish_write: bytes that survive anything; go on from here."""
     url: _builtins.str
-    """With sign_url: what SignUrl answers for the file by default. Empty when none can be had now, and in the stored
-    answer to a repeated request_id, whose file may be gone by now: then ask SignUrl.
+    """With sign_url: what SignLinks answers for the file by default. Empty when none can be had now, and in the stored
+    answer to a repeated request_id, whose file may be gone by now: then ask SignLinks.
     """
     @_builtins.property
     def file(self) -> _file_pb2.File:

@@ -44,7 +44,7 @@ async def test_from_begin_to_file(gateway: Running) -> None:
     assert done.status_code == 200
     file = done.json()["file"]
     assert (file["size"], file["family"], file["filename"]) == (20 * MIB, "file", "a.bin")
-    assert file["url"].endswith(file["id"])
+    assert file["url"].endswith(f"/l/{file['id']}/x")
     state = (await gateway.client.get(address)).json()
     assert (state["status"], state["file"], state["expires_at"]) == ("finished", file, None)
     again = await gateway.client.post(f"{address}/complete", json={"parts": parts})

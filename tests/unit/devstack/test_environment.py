@@ -25,6 +25,7 @@ VALUES = StackValues(
     app_dsn="postgresql://app",
     s3=S3Entry("http://s3", "bucket", "key", "secret", "region", []),
     jwt_secret="jwt",
+    link_secret="a secret of links, 0123456789abcdef",
     internal_secret="internal",
     embedded_database=True,
     embedded_s3=True,

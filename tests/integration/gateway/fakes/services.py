@@ -33,6 +33,7 @@ from strongroom.storage.v1.download_pb2 import (
     SignUrlRequest,
     SignUrlResponse,
 )
+from strongroom.storage.v1.link_pb2 import Link, SignLinksRequest, SignLinksResponse
 from strongroom.storage.v1.project_pb2 import (
     SaveProjectArchiveRequest,
     SaveProjectArchiveResponse,
@@ -132,7 +133,7 @@ class FakeStorage(StorageServiceServicer):
             if message.finish_write:
                 verify_checksums(message.object_checksums, bytes(data))
                 file = self.store.commit(spec, bytes(data))
-                return UploadResponse(file=file, url=self._url(file) if self.signs_uploads else "")
+                return UploadResponse(file=file, url=self._link(file) if self.signs_uploads else "")
         raise UploadIncomplete("The stream ended without finish_write.")
 
     async def SaveProject(
@@ -193,6 +194,10 @@ class FakeStorage(StorageServiceServicer):
     def _url(file: File) -> str:
         return f"https://store.test/{file.key}?X-Amz-Signature=0"
 
+    @staticmethod
+    def _link(file: File) -> str:
+        return f"/l/{file.id}/x"
+
     async def SignUrl(self, request: SignUrlRequest, context: Any) -> SignUrlResponse:
         await self.faults.gate.wait()
         self.signed += 1
@@ -209,6 +214,12 @@ class FakeStorage(StorageServiceServicer):
             expires_in_seconds=seconds,
             file=file,
         )
+
+    async def SignLinks(self, request: SignLinksRequest, context: Any) -> SignLinksResponse:
+        self.signed += 1
+        if self.sign_error is not None:
+            raise self.sign_error
+        return SignLinksResponse(links={name: Link(url=f"/l/{name}/x") for name in request.file_ids})
 
     async def DeleteFile(self, request: DeleteFileRequest, context: Any) -> DeleteFileResponse:
         generation = request.if_generation_match if request.HasField("if_generation_match") else None

@@ -26,7 +26,6 @@ from strongroom.errors import (
 )
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import UploadSpec
-from strongroom.storage.v1.batch_pb2 import BatchSignUrlsRequest, BatchSignUrlsResponse
 from strongroom.storage.v1.direct_pb2 import (
     CompleteUploadRequest,
     CompleteUploadResponse,
@@ -178,9 +177,6 @@ class FakeSessions(FakeStorage):
             raise UploadIncomplete("S3 does not have all parts.")
         self._finish_if_complete(session)
         return CompleteUploadResponse(file=session.message.file)
-
-    async def BatchSignUrls(self, request: BatchSignUrlsRequest, context: Any) -> BatchSignUrlsResponse:
-        return BatchSignUrlsResponse(urls={name: f"https://store.test/{name}" for name in request.file_ids})
 
     async def _upload(self, requests: AsyncIterator[UploadRequest]) -> UploadResponse:
         first = await anext(requests, None)

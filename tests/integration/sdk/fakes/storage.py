@@ -12,7 +12,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_status import rpc_status  # type: ignore[import-untyped]  # no types published
 
 from strongroom import errors
-from strongroom.storage.v1 import batch_pb2, download_pb2, upload_pb2
+from strongroom.storage.v1 import batch_pb2, download_pb2, link_pb2, upload_pb2
 from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceServicer
 from tests.integration.sdk.fakes.state import LIMIT, Fault, State
 
@@ -153,6 +153,21 @@ class FakeStorage(StorageServiceServicer):
             source = self._state.find(owner, request.source_file_id, "")
             request.spec.filename = request.spec.filename or source.file.filename
             return batch_pb2.CopyFileResponse(file=self._state.commit(owner, request.spec, source.data))
+        except errors.StrongroomError as error:
+            await refuse(context, error)
+            raise
+
+    async def SignLinks(
+        self, request: link_pb2.SignLinksRequest, context: Context
+    ) -> link_pb2.SignLinksResponse:
+        try:
+            owner = self._begin(context, "SignLinks", request.user_id)
+            name = next(iter([*request.file_ids, *request.keys]))
+            file = self._state.find(owner, *((name, "") if request.file_ids else ("", name))).file
+            link = link_pb2.Link(url=f"/l/{request.scope}.{request.attachment}/{file.filename}")
+            if request.expires_in_seconds:
+                link.expire_time.FromSeconds(file.create_time.seconds + request.expires_in_seconds)
+            return link_pb2.SignLinksResponse(links={name: link})
         except errors.StrongroomError as error:
             await refuse(context, error)
             raise

@@ -44,6 +44,7 @@ class Services:
             app_dsn=logins.app,
             s3=self.entry,
             jwt_secret=JWT_SECRET,
+            link_secret="a secret of links, 0123456789abcdef",
             internal_secret=INTERNAL_SECRET,
             embedded_database=True,
             embedded_s3=True,

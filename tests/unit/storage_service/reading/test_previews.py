@@ -10,7 +10,7 @@ import pytest
 from servicekit.auth import Authenticator, InternalCredential
 from servicekit.keys import StaticKey
 from servicekit.tokens import CLOCK_SKEW_SECONDS, ClaimRules, VerificationKey
-from storage_service.reading.previews import AUDIENCE, MAX_SECONDS, Preview, PreviewTokens
+from storage_service.reading.previews import MAX_SECONDS, Preview, PreviewTokens
 from strongroom.errors import InternalTokenInvalid, TokenExpired, TokenInvalid
 
 SECRET = "a secret of the services, 0123456789"
@@ -61,7 +61,7 @@ def test_another_secret_opens_nothing(tokens: PreviewTokens) -> None:
 
 
 def test_no_other_token_passes_for_one(tokens: PreviewTokens) -> None:
-    claims = {"sub": "ada", "slug": "my-site", "ver": 1, "aud": AUDIENCE, "exp": soon()}
+    claims = {"sub": "ada", "slug": "my-site", "ver": 1, "aud": "strongroom-preview", "exp": soon()}
     for token in (
         InternalCredential(SECRET).mint(),
         jwt.encode(claims, SECRET, algorithm="HS256"),

@@ -1,0 +1,1 @@
+"""Links: URLs that read one file without a token."""

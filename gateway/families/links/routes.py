@@ -1,0 +1,72 @@
+"""Links: reading by them, making and revoking them (docs/links.md)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.families.links.reading import PREFIX, link_reply
+from gateway.families.links.shapes import LinkBody, LinkMade, LinksRevoked, RevokeBody
+from gateway.http.json_body import read_json
+from gateway.http.reply import JsonReply, Reply, json_reply
+from gateway.http.timestamps import rfc3339
+from gateway.operations.links import absolute
+from gateway.operations.routing import Routes
+from gateway.upstream.call import Call
+from gateway.upstream.downloads import file_not_found
+from gateway.upstream.rpcs import REVOKE_LINKS, SIGN_LINKS
+from strongroom.metadata.v1.file_service_pb2 import RevokeLinksRequest
+from strongroom.storage.v1.link_pb2 import LINK_SCOPE_NEWEST, LINK_SCOPE_VERSION, SignLinksRequest
+
+LINKS: Final = "/api/v1/links"
+
+open_routes = Routes("links", public=True)
+routes = Routes("links")
+
+
+@open_routes.add("GET", PREFIX + "{token}/{name}")
+async def read_link(call: Call) -> Reply:
+    """The bytes; the name is for people."""
+    return await link_reply(call, call.path["token"])
+
+
+@open_routes.add("GET", PREFIX + "{token}")
+async def read_link_without_name(call: Call) -> Reply:
+    """The same."""
+    return await link_reply(call, call.path["token"])
+
+
+@routes.add("POST", LINKS)
+async def make_link(call: Call) -> JsonReply[LinkMade]:
+    """A link to one file of the caller."""
+    body = await read_json(call, LinkBody)
+    request = SignLinksRequest(
+        scope=LINK_SCOPE_NEWEST if body.scope == "newest" else LINK_SCOPE_VERSION,
+        attachment=body.attachment,
+        user_id=call.user_id(body.user_id),
+        expires_in_seconds=body.expires_in,
+    )
+    if body.file_id is not None:
+        request.file_ids.append(body.file_id)
+    else:
+        request.keys.append(body.key or "")
+    found = (await call.ask(SIGN_LINKS, request)).links
+    if not found:
+        raise file_not_found()
+    link = next(iter(found.values()))
+    ends = rfc3339(link.expire_time) if link.HasField("expire_time") else None
+    return json_reply({"url": absolute(call, link.url), "expires_at": ends})
+
+
+@routes.add("POST", LINKS + "/revoke")
+async def revoke_links(call: Call) -> JsonReply[LinksRevoked]:
+    """Take back the links to one file, or to all files of the caller."""
+    body = await read_json(call, RevokeBody)
+    request = RevokeLinksRequest(user_id=call.user_id(body.user_id))
+    if body.all:
+        request.all_files = True
+    elif body.file_id is not None:
+        request.file_id = body.file_id
+    else:
+        request.key = body.key or ""
+    file_id = (await call.ask(REVOKE_LINKS, request)).file_id
+    return json_reply({"revoked": "file" if file_id else "all", "file_id": file_id or None})

@@ -1,0 +1,91 @@
+"""The shapes of bodies and answers: links."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import TypedDict
+
+from gateway.http.shapes import example
+
+EXAMPLE_KEY = "uploads/alice/7e57d004-2b97-4e7a-b45f-5387367791cd.png"
+EXAMPLE_LINK = "https://files.example.com/l/q83vASNFZ4mrze8BI0VniQ/cat.png"
+EXAMPLE_ID = "7e57d004-2b97-4e7a-b45f-5387367791cd"
+
+
+def _uuid(value: str) -> str:
+    return str(UUID(value))
+
+
+FileId = Annotated[str, AfterValidator(_uuid), Field(description="UUID of the file.", examples=[EXAMPLE_ID])]
+Key = Annotated[
+    str, Field(min_length=1, max_length=1024, description="The file's key.", examples=[EXAMPLE_KEY])
+]
+UserId = Annotated[str | None, Field(description="Act for this user (admin role only).")]
+
+
+class LinkBody(BaseModel):
+    """A link to make: to a file by id or by key."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"key": EXAMPLE_KEY, "expires_in": 86_400}})
+
+    file_id: FileId | None = None
+    key: Key | None = None
+    expires_in: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            le=2**31 - 1,
+            description="Seconds that it holds at the least; 0: until it is revoked; left out: as the file's"
+            " family has it.",
+        ),
+    ] = None
+    scope: Annotated[
+        Literal["version", "newest"],
+        Field(description="version: dead once the content is replaced; newest: reads what it is then."),
+    ] = "version"
+    attachment: Annotated[bool, Field(description="Browsers save it, whatever it is.")] = False
+    user_id: UserId = None
+
+    @model_validator(mode="after")
+    def _names_one_file(self) -> Self:
+        if (self.file_id is None) == (self.key is None):
+            raise ValueError("Name the file by file_id or by key, one of them.")
+        return self
+
+
+class RevokeBody(BaseModel):
+    """Whose links to take back: those of a file by id or by key, or of all files."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"key": EXAMPLE_KEY}})
+
+    file_id: FileId | None = None
+    key: Key | None = None
+    all: Annotated[bool, Field(description="Every link to every file of the caller.")] = False
+    user_id: UserId = None
+
+    @model_validator(mode="after")
+    def _names_one_thing(self) -> Self:
+        if sum((self.file_id is not None, self.key is not None, self.all)) != 1:
+            raise ValueError('Name a file by file_id or by key, or send {"all": true}; one of them.')
+        return self
+
+
+@example({"url": EXAMPLE_LINK, "expires_at": "2026-01-03T03:00:00Z"})
+class LinkMade(TypedDict):
+    """A URL that reads one file, for whoever has it."""
+
+    url: str
+    expires_at: Annotated[
+        str | None, Field(description="RFC 3339; null: it holds until it is revoked, or the file goes.")
+    ]
+
+
+@example({"revoked": "file", "file_id": EXAMPLE_ID})
+class LinksRevoked(TypedDict):
+    """They are dead from now on; what is handed out from now on holds."""
+
+    revoked: Literal["file", "all"]
+    file_id: Annotated[str | None, Field(description="UUID of the file; null: all files.")]

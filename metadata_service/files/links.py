@@ -1,0 +1,81 @@
+"""Links: which file one reads, and how they are taken back.
+
+A link needs no row. Its token repeats the file's stamp: the content, and how often links to the file and to
+all files of the owner had been revoked. It holds for as long as the stamp is the file's, so that what
+revokes links, or replaces the content, is in force with its commit, everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from metadata_service.db.database import Database, Row, Statement, Transaction, user
+from metadata_service.files.deletion import not_found
+from metadata_service.files.queries import FileQueries
+from strongroom.metadata.v1.file_pb2 import File, LinkStamp
+
+_EPOCH: Final = "SELECT epoch FROM link_epochs WHERE owner_id = %s"
+_REVOKE_ALL: Final = """
+INSERT INTO link_epochs (owner_id, epoch) VALUES (%s, 1)
+ON CONFLICT (owner_id) DO UPDATE SET epoch = link_epochs.epoch + 1
+"""
+_NOT_PURGED: Final = "(purge_at IS NULL OR purge_at > now()) AND (expires_at IS NULL OR expires_at > now())"
+_REVOKE: Final = f"""
+UPDATE files SET link_epoch = link_epoch + 1 WHERE owner_id = %(owner)s AND {_NOT_PURGED}
+"""
+_REVOKE_BY_ID: Final = f"{_REVOKE} AND id = %(id)s RETURNING id::text"
+_REVOKE_BY_KEY: Final = f"{_REVOKE} AND key = %(key)s RETURNING id::text"
+
+
+class Links:
+    """Reads and revokes."""
+
+    def __init__(self, database: Database, files: FileQueries) -> None:
+        self._database = database
+        self._files = files
+
+    async def linked_file(self, owner_id: str, file_id: UUID, stamp: LinkStamp) -> File:
+        """The file that a link with this stamp reads; one query. Raises FileNotFound."""
+        file = await self._files.by_id(owner_id, file_id)
+        found = file.link_stamp
+        same_content = not stamp.content_id or stamp.content_id == found.content_id
+        epochs = (stamp.file_epoch, stamp.owner_epoch)
+        if not same_content or epochs != (found.file_epoch, found.owner_epoch):
+            raise not_found()
+        return file
+
+    async def revoke(self, owner_id: str, *, file_id: UUID | None = None, key: str = "") -> str:
+        """Take back the links to one file; its id. Also of one in the trash. Raises FileNotFound."""
+        params: dict[str, object] = {"owner": owner_id}
+        query = _REVOKE_BY_KEY if file_id is None else _REVOKE_BY_ID
+        params |= {"key": key} if file_id is None else {"id": file_id}
+
+        async def work(tx: Transaction) -> str:
+            row = await tx.fetch_one(query, params)
+            if row is None:
+                raise not_found()
+            revoked: str = row[0]
+            return revoked
+
+        return await self._database.transact(user(owner_id), work)
+
+    async def revoke_all(self, owner_id: str) -> None:
+        """Take back the links to all files of the owner."""
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(_REVOKE_ALL, (owner_id,))
+
+        await self._database.transact(user(owner_id), work)
+
+
+def read_epoch(owner_id: str) -> Statement:
+    """For `epoch_of`."""
+    return _EPOCH, (owner_id,)
+
+
+def epoch_of(rows: Sequence[Row]) -> int:
+    """How often all links of the owner were revoked, from what `read_epoch` found."""
+    epoch: int = rows[0][0] if rows else 0
+    return epoch

@@ -1,0 +1,191 @@
+"""Links: URLs of the gateway that read one file, stable, cacheable and revocable (docs/links.md)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+from urllib.parse import quote
+
+import structlog
+
+from servicekit.presentation import shown_name
+from storage_service.metadata.files import FileName, FileReader, LinkedFiles
+from storage_service.reading.committed import CommittedReader
+from storage_service.reading.downloads import open_range, resolve_range
+from storage_service.reading.link_tokens import LinkClaims, LinkTokens
+from storage_service.reading.rounding import rounded_end
+from storage_service.reading.signer import Signer
+from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed, StrongroomError, TokenInvalid
+from strongroom.metadata.v1.file_pb2 import File, FileFamily
+from strongroom.storage.v1 import link_pb2 as pb
+from strongroom.storage.v1.download_pb2 import DISPOSITION_ATTACHMENT, SignUrlRequest
+from strongroom.wire import DownloadChunk
+
+log = structlog.get_logger(__name__)
+
+PREFIX: Final = "/l/"
+#: Of the file's name in a link, which is for people and for ``Save as``; the token alone says what is read.
+_NAME_CHARACTERS: Final = 100
+
+
+class LinkSigner:
+    """Makes links. ``seconds``: how long those to files of a family hold when nobody says otherwise; 0: until
+    they are revoked.
+    """
+
+    def __init__(
+        self,
+        tokens: LinkTokens,
+        files: FileReader,
+        signer: Signer,
+        seconds: Mapping[FileFamily.ValueType, int],
+    ) -> None:
+        self._tokens = tokens
+        self._files = files
+        self._signer = signer
+        self._seconds = seconds
+
+    async def sign(self, request: pb.SignLinksRequest) -> dict[str, pb.Link]:
+        """By id or key, for those files that the caller has. Raises InvalidField where none is named."""
+        if not request.file_ids and not request.keys:
+            raise InvalidField("Name at least one file.", field="file_ids", rule="min_items")
+        found: dict[str, File] = {}
+        if request.file_ids:
+            files = await self._files.get_many(request.file_ids, request.user_id)
+            found = {file.id: file for file in files}
+        for key in request.keys:
+            try:
+                found[key] = await self._files.get(FileName(key=key), request.user_id)
+            except FileNotFound:
+                continue
+        return {name: await self._link(file, request) for name, file in found.items()}
+
+    async def url_of_stored(self, file: File) -> str:
+        """What ``sign`` answers by default for a file that was just committed; ``""`` when none can be had:
+        that is no reason to call the upload failed.
+        """
+        try:
+            return (await self._link(file, pb.SignLinksRequest())).url
+        except StrongroomError as error:
+            log.warning("stored_without_url", file_id=file.id, reason=error.reason_name)
+            return ""
+
+    async def _link(self, file: File, request: pb.SignLinksRequest) -> pb.Link:
+        public = await self._signer.permanent_url(file)
+        if public is not None:
+            return pb.Link(url=public)
+        asked = request.expires_in_seconds if request.HasField("expires_in_seconds") else None
+        seconds = self._seconds.get(file.family, 0) if asked is None else asked
+        stamp = file.link_stamp
+        claims = LinkClaims(
+            owner_id=file.owner_id,
+            file_id=file.id,
+            content_id="" if request.scope == pb.LINK_SCOPE_NEWEST else stamp.content_id,
+            file_epoch=stamp.file_epoch,
+            owner_epoch=stamp.owner_epoch,
+            expires=rounded_end(time.time(), seconds) if seconds else 0,
+            attachment=request.attachment,
+        )
+        link = pb.Link(url=f"{PREFIX}{self._tokens.sign(claims)}/{_name_in_url(file.filename)}")
+        if claims.expires:
+            link.expire_time.FromSeconds(claims.expires)
+        return link
+
+
+class LinkReader:
+    """Reads what links name. ``url_seconds``: how long signed URLs hold that clients are led on to."""
+
+    def __init__(
+        self,
+        tokens: LinkTokens,
+        files: LinkedFiles,
+        objects: CommittedReader,
+        signer: Signer,
+        *,
+        url_seconds: int,
+    ) -> None:
+        self._tokens = tokens
+        self._files = files
+        self._objects = objects
+        self._signer = signer
+        self._url_seconds = url_seconds
+
+    async def messages(
+        self, request: pb.DownloadLinkRequest
+    ) -> AsyncIterator[pb.DownloadLinkResponse | DownloadChunk]:
+        """What DownloadLink answers. Raises FileNotFound, PreconditionFailed, RangeNotSatisfiable,
+        ObjectLost.
+        """
+        claims = self._claims(request.token)
+        try:
+            file = await self._files.linked_file(claims.owner_id, claims.file_id, claims.stamp)
+        except FileNotFound:
+            raise _dead() from None
+        if request.if_etag_match and request.if_etag_match != file.etag:
+            raise PreconditionFailed("the content has changed", metadata={"actual": file.etag})
+        wanted = resolve_range(request.read_offset, request.read_limit, file.size_bytes)
+        first = pb.DownloadLinkResponse(
+            file=_shown(file),
+            read_offset=wanted.offset,
+            read_size=wanted.size,
+            attachment=claims.attachment,
+            newest=not claims.content_id,
+        )
+        if claims.expires:
+            first.expire_time.FromSeconds(claims.expires)
+        if request.sign_url:
+            await self._add_url(first, file, attachment=claims.attachment)
+        yield first
+        if request.metadata_only or request.sign_url or wanted.size == 0:
+            return
+        async with open_range(self._objects, file, wanted) as body:
+            async for chunk in body:
+                yield DownloadChunk(chunk)
+
+    def _claims(self, token: str) -> LinkClaims:
+        try:
+            claims = self._tokens.read(token)
+        except TokenInvalid:
+            raise _dead() from None
+        if claims.expires and claims.expires <= time.time():
+            raise _dead()
+        return claims
+
+    async def _add_url(self, first: pb.DownloadLinkResponse, file: File, *, attachment: bool) -> None:
+        request = SignUrlRequest(expires_in_seconds=self._url_seconds)
+        if attachment:
+            request.disposition = DISPOSITION_ATTACHMENT
+        signed = await self._signer.url_of(file, request)
+        first.url = signed.url
+        if signed.HasField("expire_time"):
+            first.url_expire_time.CopyFrom(signed.expire_time)
+
+
+def _shown(file: File) -> File:
+    """What a reader of the bytes has to know: nobody learns whose the file is, or what it is called in S3."""
+    return File(
+        filename=file.filename,
+        content_type=file.content_type,
+        charset=file.charset,
+        size_bytes=file.size_bytes,
+        etag=file.etag,
+        crc32c=file.crc32c,
+        create_time=file.create_time,
+        update_time=file.update_time,
+    )
+
+
+def _name_in_url(filename: str) -> str:
+    stem, dot, extension = shown_name(filename).rpartition(".")
+    room = _NAME_CHARACTERS - len(dot + extension)
+    name = f"{stem[:room]}{dot}{extension}" if room > 0 else stem[:_NAME_CHARACTERS]
+    return quote(name.strip(". ") or "file", safe="")
+
+
+def _dead() -> FileNotFound:
+    """One answer for all: whoever has no right to know learns nothing."""
+    return FileNotFound(
+        "This link opens nothing (any more): it has ended or was revoked, or its file was deleted or"
+        " replaced. Ask for a new one."
+    )

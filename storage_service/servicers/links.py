@@ -1,0 +1,50 @@
+"""LinkService over gRPC: its tokens are all the right that a caller needs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Final
+
+import grpc
+
+from storage_service.reading.links import LinkReader
+from storage_service.reading.outgoing import Outgoing
+from strongroom import wire
+from strongroom.storage.v1 import link_pb2
+from strongroom.wire import DownloadChunk
+
+Context = grpc.aio.ServicerContext
+
+SERVICE: Final = link_pb2.DESCRIPTOR.services_by_name["LinkService"].full_name
+
+
+class LinkServicer:
+    """See strongroom/storage/v1/link.proto for what the call promises."""
+
+    def __init__(self, reader: LinkReader, outgoing: Outgoing) -> None:
+        self._reader = reader
+        self._outgoing = outgoing
+
+    async def DownloadLink(
+        self,
+        request: link_pb2.DownloadLinkRequest,
+        context: Context[link_pb2.DownloadLinkRequest, link_pb2.DownloadLinkResponse],
+    ) -> AsyncIterator[link_pb2.DownloadLinkResponse | DownloadChunk]:
+        messages = self._outgoing.paced(self._reader.messages(request), lambda message: len(message.data))
+        async with aclosing(messages) as paced:
+            async for message in paced:
+                yield message
+                del message
+
+
+def add_link_service(server: grpc.aio.Server, servicer: LinkServicer) -> list[str]:
+    """Add the service to ``server``, with the copy-saving serializer; returns its full name."""
+    handler = grpc.unary_stream_rpc_method_handler(
+        servicer.DownloadLink,
+        request_deserializer=link_pb2.DownloadLinkRequest.FromString,
+        response_serializer=wire.encode_download,
+    )
+    handlers = {"DownloadLink": handler}
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
+    return [SERVICE]
