@@ -1,0 +1,53 @@
+"""Links that lead on to the store: for as long as both the link and the signed URL hold, and no longer."""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+
+import pytest
+
+from gateway.families.links.reading import _redirect
+from strongroom.storage.v1.link_pb2 import DownloadLinkResponse
+
+
+def led_on(found: DownloadLinkResponse, cache: int = 3600) -> dict[bytes, bytes]:
+    call = SimpleNamespace(services=SimpleNamespace(settings=SimpleNamespace(link_cache_seconds=cache)))
+    reply = _redirect(call, found)  # type: ignore[arg-type]
+    assert reply.status == 302
+    return dict(reply.headers)
+
+
+def found(
+    *, url_left: int | None = None, link_left: int | None = None, newest: bool = False
+) -> DownloadLinkResponse:
+    made = DownloadLinkResponse(url="https://store.test/x?X-Amz-Signature=0", newest=newest)
+    now = int(time.time())
+    if url_left is not None:
+        made.url_expire_time.FromSeconds(now + url_left)
+    if link_left is not None:
+        made.expire_time.FromSeconds(now + link_left)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("asked", "most"),
+    [
+        (found(url_left=900), 870),
+        (found(url_left=86_400), 3600),
+        (found(url_left=900, link_left=100), 100),
+        (found(), 3600),
+        (found(link_left=50), 50),
+    ],
+)
+def test_kept_by_caches_while_both_hold(asked: DownloadLinkResponse, most: int) -> None:
+    headers = led_on(asked)
+    assert headers[b"location"] == asked.url.encode()
+    told = headers[b"cache-control"].decode()
+    assert told.startswith("private, max-age=")
+    assert most - 60 <= int(told.rpartition("=")[2]) <= most
+
+
+@pytest.mark.parametrize("asked", [found(url_left=20), found(url_left=900, newest=True), found(link_left=0)])
+def test_kept_by_nobody(asked: DownloadLinkResponse) -> None:
+    assert led_on(asked)[b"cache-control"] == b"no-store"
