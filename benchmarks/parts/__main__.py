@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
+from benchmarks.parts.groups import GROUPS
 from benchmarks.parts.lines import LINES
 from benchmarks.parts.measured import Part
 from benchmarks.parts.messages import MESSAGES
 from benchmarks.parts.server import SERVER
 
 ROUNDS = 5
-PARTS: Sequence[Part] = (*LINES, *MESSAGES, *SERVER)
+PARTS: Sequence[Part] = (*LINES, *MESSAGES, *SERVER, *GROUPS)
 
 
 def main(wanted: list[str]) -> None:
