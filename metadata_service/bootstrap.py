@@ -47,6 +47,7 @@ from metadata_service.servicers.project_service import ProjectServicer
 from metadata_service.servicers.reservation_service import ReservationServicer
 from metadata_service.servicers.upload_session_service import UploadSessionServicer
 from metadata_service.servicers.usage_service import UsageServicer
+from metadata_service.servicers.verification_service import VerificationServicer
 from metadata_service.sessions import housekeeping
 from metadata_service.sessions.ending import SessionEnder, keep_partial
 from metadata_service.sessions.opening import SessionOpener
@@ -68,6 +69,7 @@ from strongroom.metadata.v1 import (
     reservation_service_pb2,
     upload_session_service_pb2,
     usage_service_pb2,
+    verification_service_pb2,
 )
 from strongroom.metadata.v1.credential_service_pb2_grpc import add_CredentialServiceServicer_to_server
 from strongroom.metadata.v1.event_media_service_pb2_grpc import add_EventMediaServiceServicer_to_server
@@ -81,6 +83,7 @@ from strongroom.metadata.v1.project_service_pb2_grpc import add_ProjectServiceSe
 from strongroom.metadata.v1.reservation_service_pb2_grpc import add_ReservationServiceServicer_to_server
 from strongroom.metadata.v1.upload_session_service_pb2_grpc import add_UploadSessionServiceServicer_to_server
 from strongroom.metadata.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
+from strongroom.metadata.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
 
 SERVICES: Final = (
     (file_service_pb2, "FileService"),
@@ -95,6 +98,7 @@ SERVICES: Final = (
     (project_save_service_pb2, "ProjectSaveService"),
     (previewed_file_service_pb2, "PreviewedFileService"),
     (upload_session_service_pb2, "UploadSessionService"),
+    (verification_service_pb2, "VerificationService"),
 )
 #: Only other services of Strongroom may call these.
 INTERNAL: Final = tuple(
@@ -106,6 +110,7 @@ INTERNAL: Final = tuple(
         "ProjectSaveService",
         "PreviewedFileService",
         "LinkedFileService",
+        "VerificationService",
     )
 )
 
@@ -159,6 +164,7 @@ class Application:
             NotificationServicer(self._reader, self._waker, self._lookout), server
         )
         add_CredentialServiceServicer_to_server(CredentialServicer(), server)
+        add_VerificationServiceServicer_to_server(VerificationServicer(self._database), server)
         return [module.DESCRIPTOR.services_by_name[name].full_name for module, name in SERVICES]
 
     def _add_files(self, server: aio.Server) -> None:

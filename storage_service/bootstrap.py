@@ -33,6 +33,7 @@ from storage_service.metadata.files import FileReader, LinkedFiles
 from storage_service.metadata.projects import ProjectReader, ProjectSaves
 from storage_service.metadata.reservations import Reservations
 from storage_service.metadata.sessions import SessionState
+from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import StoreError
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.s3.options import S3Options
@@ -54,19 +55,25 @@ from storage_service.servicers.links import SERVICE as LINKS
 from storage_service.servicers.links import LinkServicer, add_link_service
 from storage_service.servicers.previews import PreviewServicer
 from storage_service.servicers.storage import StorageServicer, UseCases, add_storage_service
+from storage_service.servicers.verify import VerifyServicer
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from storage_service.uploads.copier import Copier
 from storage_service.uploads.importing.addresses import SystemResolver, UrlRules
 from storage_service.uploads.importing.importer import BatchImporter, ImportLimits, TellingImporter
 from storage_service.uploads.importing.source import SourceClient, Timeouts
 from storage_service.uploads.upload import Uploader
+from storage_service.verifying.assembly import Rates, Verifying
+from storage_service.verifying.metrics import VerificationMetrics
+from storage_service.verifying.report import Reports, ReportSigner
 from strongroom.errors import StrongroomError
-from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2
+from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2, verify_pb2
 from strongroom.storage.v1.diagnostics_service_pb2_grpc import add_DiagnosticsServiceServicer_to_server
 from strongroom.storage.v1.preview_pb2_grpc import add_PreviewServiceServicer_to_server
+from strongroom.storage.v1.verify_pb2_grpc import add_VerifyServiceServicer_to_server
 
 PREVIEWS: Final = preview_pb2.DESCRIPTOR.services_by_name["PreviewService"].full_name
 DIAGNOSTICS: Final = diagnostics_service_pb2.DESCRIPTOR.services_by_name["DiagnosticsService"].full_name
+VERIFY: Final = verify_pb2.DESCRIPTOR.services_by_name["VerifyService"].full_name
 
 
 log = structlog.get_logger(__name__)
@@ -82,6 +89,8 @@ class StorageApp:
         heartbeats: Heartbeats,
         damage: DamageCounts,
         channel: aio.Channel,
+        *,
+        verified: VerificationMetrics,
     ) -> None:
         require(settings, "internal_secret")
         self._settings = settings
@@ -95,7 +104,10 @@ class StorageApp:
         self._saves, self._projects_read = ProjectSaves(*metadata), ProjectReader(*metadata)
         self._session_state, self._files = SessionState(*metadata), FileReader(*metadata)
         self._settler = KeySettler(store, self._saves)
-        self.loops = self._make_loops(heartbeats)
+        self._verifying = Verifying(
+            store, VerificationRecords(*metadata), self._damage, heartbeats, verified, rates=rates(settings)
+        )
+        self.loops = (*self._make_loops(heartbeats), *self._verifying.loops)
         self._engine = WriteEngine(
             self.gate, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self._wake_cleaner
         )
@@ -136,6 +148,9 @@ class StorageApp:
         self.internal_calls = InternalCalls(Credentials(*metadata), store)
         self.diagnostics_servicer = DiagnosticsServicer(self.internal_calls)
         self.preview_servicer = PreviewServicer(self._previews, self._outgoing)
+        signer = ReportSigner(_internal_secret(settings).encode())
+        reports = Reports(self._verifying.records, signer)
+        self.verify_servicer = VerifyServicer(self._verifying.records, reports, self._verifying.wake)
 
     def _make_loops(self, heartbeats: Heartbeats) -> tuple[BackgroundLoop, BackgroundLoop, BackgroundLoop]:
         """Each by itself: a slow or failing one does not hold the others up. The first two can be woken."""
@@ -246,6 +261,7 @@ class Process:
         self._metadata_service = metadata_service
         self._heartbeats = Heartbeats()
         self._damage = DamageCounts()
+        self._verified = VerificationMetrics()
         self._app: StorageApp | None = None
         self._bucket_state: BucketState | None = None
 
@@ -263,7 +279,7 @@ class Process:
                 "strongroom.internal": self._is_believed,
             },
             heartbeats=self._heartbeats,
-            collectors=(self._damage,),
+            collectors=(self._damage, self._verified),
             limits=self._settings,
             # With it windows grow with the bandwidth, and memory with them (docs/decisions/0005).
             options=(("grpc.http2.bdp_probe", 0),),
@@ -275,7 +291,9 @@ class Process:
         on_mid_body = failpoints.hit_sync if failpoints.armed() else None  # bodies in halves cost CPU
         store = open_s3_store(s3_options(self._settings), on_mid_body=on_mid_body)
         channel = self._channel_to_metadata()
-        self._app = app = StorageApp(self._settings, store, self._heartbeats, self._damage, channel)
+        self._app = app = StorageApp(
+            self._settings, store, self._heartbeats, self._damage, channel, verified=self._verified
+        )
         try:
             async with running(*app.loops):
                 yield
@@ -312,7 +330,8 @@ class Process:
         add_PreviewServiceServicer_to_server(self._app.preview_servicer, server)
         add_DiagnosticsServiceServicer_to_server(self._app.diagnostics_servicer, server)
         links = add_link_service(server, self._app.link_servicer)
-        return [*add_storage_service(server, self._app.servicer), *links, PREVIEWS, DIAGNOSTICS]
+        add_VerifyServiceServicer_to_server(self._app.verify_servicer, server)
+        return [*add_storage_service(server, self._app.servicer), *links, PREVIEWS, DIAGNOSTICS, VERIFY]
 
 
 def edge(settings: S3Settings) -> Edge | None:
@@ -369,6 +388,13 @@ def url_rules(settings: StorageSettings) -> UrlRules:
 def source_timeouts(settings: StorageSettings) -> Timeouts:
     """Time limits of one connection to a source."""
     return Timeouts(settings.import_connect_seconds, settings.import_idle_seconds)
+
+
+def rates(settings: StorageSettings) -> Rates:
+    """How often and how fast stored objects are verified."""
+    return Rates(
+        settings.verify_interval_seconds, settings.verify_grace_seconds, settings.scrub_bytes_per_second
+    )
 
 
 def import_limits(settings: StorageSettings) -> ImportLimits:

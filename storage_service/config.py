@@ -59,7 +59,10 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     are sealed with, in every replica; without one a key is derived from ``internal_secret``, and they end
     when that is replaced. ``old_link_secrets``: what they were sealed with before; such ones are still
     opened. ``link_*_seconds``: how long links to files of a family hold, 0: until they are revoked;
-    ``link_redirect_seconds``: signed URLs that the gateway leads links on to.
+    ``link_redirect_seconds``: signed URLs that the gateway leads links on to. ``verify_interval_seconds``: a
+    verification begins when the last one is so old (0: only when an admin asks); ``verify_grace_seconds``:
+    younger objects and uploads are nobody's orphans; ``scrub_bytes_per_second``: how fast this process
+    reads objects back (0: not at all).
     """
 
     storage_bind: str = "127.0.0.1:50051"
@@ -74,6 +77,10 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     upload_lease_seconds: float = Field(default=10.0, gt=0)
     cleaner_interval_seconds: float = Field(default=5.0, gt=0)
     cleaner_sweep_seconds: float = Field(default=600.0, gt=0)
+
+    verify_interval_seconds: float = Field(default=86400.0, ge=0)
+    verify_grace_seconds: float = Field(default=86400.0, ge=0)
+    scrub_bytes_per_second: int = Field(default=0, ge=0)
 
     max_file_bytes: int = Field(default=5 << 30, ge=1)
     max_generation_bytes: int = Field(default=100 * MIB, ge=1)

@@ -35,6 +35,8 @@ FAST_DRAIN: Final[Mapping[str, str]] = {
     "STRONGROOM_CLEANER_INTERVAL_SECONDS": "0.3",
     "STRONGROOM_CLEANER_RETRY_SECONDS": "0.1",
     "STRONGROOM_CLEANER_SWEEP_SECONDS": "1",
+    "STRONGROOM_VERIFY_INTERVAL_SECONDS": "0",
+    "STRONGROOM_VERIFY_GRACE_SECONDS": "2",
 }
 """Leases and graces with which everything that a dead process left behind is gone within seconds."""
 

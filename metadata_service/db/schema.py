@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from metadata_service.db import tables_projects, tables_sessions
+from metadata_service.db import tables_projects, tables_sessions, tables_verification
 from metadata_service.db.tables import metadata
 
-__all__ = ["metadata", "tables_projects", "tables_sessions"]
+__all__ = ["metadata", "tables_projects", "tables_sessions", "tables_verification"]

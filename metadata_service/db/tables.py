@@ -72,6 +72,9 @@ blobs = sa.Table(
     sa.Column("file_id", pg.UUID(), doc="what it was committed as"),
     sa.Column("file_generation", sa.BigInteger(), doc="what it was committed as"),
     sa.Column("damage_told_at", MOMENT, doc="when its owner last heard that it is lost or corrupt"),
+    sa.Column("scrubbed_at", MOMENT, doc="when its bytes were last read back and found right"),
+    sa.Column("scrub_after", MOMENT, doc="when they are due again; null: at once"),
+    sa.Column("damage", sa.SmallInteger(), doc="metadata.v1.Damage that the scrub has found; null: none"),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
     sa.Column("state_changed_at", MOMENT, nullable=False, server_default=NOW),
     sa.PrimaryKeyConstraint("owner_id", "id", name="blobs_pkey"),
@@ -88,6 +91,11 @@ blobs = sa.Table(
     sa.Index("blobs_shared_key", "key", postgresql_where=sa.text("key_shared")),
     sa.Index("blobs_open", "owner_id", "lease_expires_at", postgresql_where=sa.text(f"state IN {_OPEN}")),
     sa.Index("blobs_due", "not_before", postgresql_where=sa.text(f"state IN {_TO_CLEAN}")),
+    sa.Index(
+        "blobs_scrub",
+        sa.text("scrub_after NULLS FIRST"),
+        postgresql_where=sa.text(f"state = {blob_pb2.BLOB_STATE_COMMITTED}"),
+    ),
 )
 
 files = sa.Table(

@@ -145,6 +145,11 @@ def pack_segments(segments: list[Segment]) -> bytes:
     return Session(segments=segments).SerializeToString()
 
 
+def unpack_segments(packed: bytes) -> list[Segment]:
+    """What `pack_segments` was given."""
+    return list(Session.FromString(packed).segments)
+
+
 async def read(tx: Transaction, owner_id: str, upload_id: str) -> SessionRow:
     """The session, whatever has become of it. Raises UploadNotFound."""
     row = await tx.fetch_one(BY_NAME, {"owner": owner_id, "upload_id": upload_id})

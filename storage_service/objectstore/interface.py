@@ -180,8 +180,8 @@ class ObjectStore(Protocol):
         """Pages of current objects. Pages out of order or repeated raise StoreUnavailable."""
         ...
 
-    def list_versions(self, prefix: str) -> AsyncIterator[Sequence[ListedVersion]]:
-        """Pages of all versions and delete markers."""
+    def list_versions(self, prefix: str, *, after: str = "") -> AsyncIterator[Sequence[ListedVersion]]:
+        """Pages of all versions and delete markers; only of keys after ``after`` (in byte order)."""
         ...
 
     async def check(self) -> BucketDiagnosis:

@@ -21,6 +21,7 @@ from strongroom.cli import (
     token,
     url,
     usage,
+    verify,
 )
 from strongroom.cli.commands import command, root
 from strongroom.cli.doctor import doctor
@@ -65,6 +66,7 @@ command(app, "url")(url.url)
 command(app, "usage")(usage.usage)
 command(app, "token", connects=False)(token.token)
 command(app, "doctor")(doctor)
+command(app, "verify")(verify.verify)
 
 
 for program in (programs.serve, programs.migrate, programs.up):

@@ -18,6 +18,7 @@ from strongroom.client.retries import RetryPolicy
 from strongroom.client.settings import ClientSettings, Tls
 from strongroom.client.tokens import Token
 from strongroom.client.transfers import FileTransfers
+from strongroom.client.verifications import Verifications
 from strongroom.client.watching import watch
 
 
@@ -103,6 +104,11 @@ class AsyncClient(FileTransfers):
     def projects(self) -> Projects:
         """Trees of files, saved as a whole."""
         return Projects(self._connection, self._user_id)
+
+    @cached_property
+    def verifications(self) -> Verifications:
+        """Whether rows and objects belong together; for admins."""
+        return Verifications(self._connection)
 
     async def watch(self, resume_token: str = "") -> AsyncGenerator[Notification]:
         """What happens to the caller's files, as it happens, for as long as it is read.

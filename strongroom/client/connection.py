@@ -22,7 +22,7 @@ from strongroom.metadata.v1 import (
     project_service_pb2_grpc,
     usage_service_pb2_grpc,
 )
-from strongroom.storage.v1 import storage_service_pb2_grpc
+from strongroom.storage.v1 import storage_service_pb2_grpc, verify_pb2_grpc
 from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from strongroom.wire import DownloadChunk, UploadChunk, decode_download, encode_upload
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
     from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceAsyncStub
     from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
+    from strongroom.storage.v1.verify_pb2_grpc import VerifyServiceAsyncStub
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -118,6 +119,11 @@ class Connection:
         return notification_service_pb2_grpc.NotificationServiceStub(
             self.channel(self.settings.metadata_address, "watches")
         )
+
+    @property
+    def verifications(self) -> VerifyServiceAsyncStub:
+        """Verification, for admins."""
+        return verify_pb2_grpc.VerifyServiceStub(self.channel(self.settings.storage_address))
 
     def _transfers(self) -> grpc.aio.Channel:
         return self.channel(self.settings.storage_address, "transfers")

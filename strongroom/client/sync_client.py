@@ -13,7 +13,13 @@ from strongroom.client.files import Family, StoredFile
 from strongroom.client.loop_thread import LoopThread
 from strongroom.client.retries import RetryPolicy
 from strongroom.client.settings import ClientSettings, Tls
-from strongroom.client.sync_families import SyncEventMedia, SyncGenerations, SyncPathFiles, SyncProjects
+from strongroom.client.sync_families import (
+    SyncEventMedia,
+    SyncGenerations,
+    SyncPathFiles,
+    SyncProjects,
+    SyncVerifications,
+)
 from strongroom.client.tokens import Token
 
 
@@ -84,6 +90,11 @@ class Client(Face[AsyncClient]):
     def projects(self) -> SyncProjects:
         """Trees of files, saved as a whole."""
         return SyncProjects(self._twin.projects, self._thread)
+
+    @cached_property
+    def verifications(self) -> SyncVerifications:
+        """Whether rows and objects belong together; for admins."""
+        return SyncVerifications(self._twin.verifications, self._thread)
 
     watch = iterating(AsyncClient.watch)
 

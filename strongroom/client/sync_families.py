@@ -13,6 +13,7 @@ from strongroom.client.path_downloads import Downloaded
 from strongroom.client.path_files import PathFiles
 from strongroom.client.projects import Projects
 from strongroom.client.uploads import Progress
+from strongroom.client.verifications import Verifications
 
 
 class SyncPathFiles(Face[PathFiles]):
@@ -76,6 +77,14 @@ class SyncEventMedia(Face[EventMediaFiles]):
     get_profile_picture = waiting(EventMediaFiles.get_profile_picture)
     delete_profile_picture = waiting(EventMediaFiles.delete_profile_picture)
     put_temp = waiting(EventMediaFiles.put_temp)
+
+
+class SyncVerifications(Face[Verifications]):
+    """``Client.verifications``; see ``Verifications``."""
+
+    start = waiting(Verifications.start)
+    get = waiting(Verifications.get)
+    findings = iterating(Verifications.findings)
 
 
 class SyncProjects(Face[Projects]):

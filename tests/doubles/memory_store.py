@@ -205,9 +205,13 @@ class MemoryObjectStore:
             await asyncio.sleep(0)
             yield found[start : start + self._page_size]
 
-    async def list_versions(self, prefix: str) -> AsyncIterator[Sequence[ListedVersion]]:
+    async def list_versions(self, prefix: str, *, after: str = "") -> AsyncIterator[Sequence[ListedVersion]]:
         """See ObjectStore.list_versions."""
-        found = [version for version in self._bucket.listed_versions() if version.key.startswith(prefix)]
+        found = [
+            version
+            for version in self._bucket.listed_versions()
+            if version.key.startswith(prefix) and version.key > after
+        ]
         for start in range(0, max(1, len(found)), self._page_size):
             await asyncio.sleep(0)
             yield found[start : start + self._page_size]

@@ -32,6 +32,7 @@ from strongroom.storage.v1 import (
     preview_pb2,
     project_pb2,
     upload_pb2,
+    verify_pb2,
 )
 from tests.e2e import samples
 from tests.e2e.owner import Owner, save_messages
@@ -47,6 +48,7 @@ INTERNAL: Final = (
     "ProjectSaveService",
     "PreviewedFileService",
     "LinkedFileService",
+    "VerificationService",
 )
 OPEN: Final = ("PreviewService", "LinkService")
 """Take no bearer token (test_previews.py, test_links.py)."""
@@ -153,6 +155,11 @@ def _save_archive(_: Owner) -> list[Message]:
 
 WAYS: Final[Mapping[str, Way]] = {
     "DiagnosticsService/Diagnose": Way("nothing", lambda _: diagnostics_service_pb2.DiagnoseRequest()),
+    "VerifyService/StartVerification": Way("denied", lambda _: verify_pb2.StartVerificationRequest()),
+    "VerifyService/GetVerificationReport": Way("denied", lambda _: verify_pb2.GetVerificationReportRequest()),
+    "VerifyService/ListVerificationFindings": Way(
+        "denied", lambda _: verify_pb2.ListVerificationFindingsRequest()
+    ),
     "StorageService/Upload": Way("own", _upload),
     "StorageService/CreateUpload": Way("own", lambda _: upload_pb2.CreateUploadRequest(spec=_spec())),
     "StorageService/GetUpload": Way("missing", lambda o: upload_pb2.GetUploadRequest(upload_id=o.upload_id)),

@@ -31,6 +31,8 @@ REFUSED_OTHERWISE: Final = {
 }
 """Refused for what the request is: an import from nowhere, no parts, an upload that is not a direct one."""
 
+STORAGE: Final = ("StorageService/", "DiagnosticsService/", "VerifyService/")
+
 Call = Callable[[str, list[Message], str], list[Message]]
 
 
@@ -45,7 +47,7 @@ def ask(channels: dict[str, grpc.Channel]) -> Call:
     """Call an RPC by its name with a token."""
 
     def ask(name: str, messages: list[Message], token: str) -> list[Message]:
-        kind = "storage" if name.startswith(("StorageService/", "DiagnosticsService/")) else "metadata"
+        kind = "storage" if name.startswith(STORAGE) else "metadata"
         return call(channels[kind], METHODS[name], messages, token)
 
     return ask

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 #: Every revision, oldest first; the last one is what this release needs (a test compares them with the
 #: scripts).
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).
 TABLES = (
@@ -16,6 +16,7 @@ TABLES = (
     "generation_tallies",
     "generations",
     "idempotency_keys",
+    "installation",
     "link_epochs",
     "project_files",
     "project_keys",
@@ -27,4 +28,7 @@ TABLES = (
     "session_parts",
     "upload_sessions",
     "usage",
+    "verification_findings",
+    "verification_shards",
+    "verifications",
 )

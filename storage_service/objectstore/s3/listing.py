@@ -37,10 +37,10 @@ class S3Lister:
             if not following:
                 return
 
-    async def list_versions(self, prefix: str) -> AsyncIterator[Sequence[ListedVersion]]:
+    async def list_versions(self, prefix: str, *, after: str = "") -> AsyncIterator[Sequence[ListedVersion]]:
         """See ObjectStore.list_versions."""
-        last_key = ""
-        following: dict[str, Any] = {}
+        last_key = after
+        following: dict[str, Any] = {"KeyMarker": after} if after else {}
         while True:
             versions, page = await self._context.parsed(
                 "ListObjectVersions",

@@ -89,6 +89,18 @@ async def test_listing_versions_and_markers(versioned: ObjectStore, prefix: str)
     assert [entry.is_latest for entry in found] == [True, False, True, False]
 
 
+async def test_listing_goes_on_after_a_key(versioned: ObjectStore, prefix: str) -> None:
+    names = ("a", "a/b", "a0", "b", "ü")
+    for name in names:
+        await put(versioned, prefix + name, b"1")
+        await put(versioned, prefix + name, b"22")
+    await versioned.delete(ObjectRef(prefix + "b"))
+    for at, name in enumerate(names):
+        pages = versioned.list_versions(prefix, after=prefix + name)
+        found = {entry.key.removeprefix(prefix) async for page in pages for entry in page}
+        assert found == set(names[at + 1 :])
+
+
 async def test_deleting_versions_one_by_one(versioned: ObjectStore, prefix: str) -> None:
     old = await put(versioned, prefix + "x", b"1")
     await put(versioned, prefix + "x", b"2")

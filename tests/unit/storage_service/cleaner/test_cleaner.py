@@ -35,10 +35,10 @@ class PoisonedStore(MemoryObjectStore):
         super().__init__()
         self._error = error
 
-    async def list_versions(self, prefix: str) -> AsyncIterator[Sequence[ListedVersion]]:
+    async def list_versions(self, prefix: str, *, after: str = "") -> AsyncIterator[Sequence[ListedVersion]]:
         if prefix == POISON:
             raise self._error
-        async for page in super().list_versions(prefix):
+        async for page in super().list_versions(prefix, after=after):
             yield page
 
 

@@ -145,7 +145,9 @@ async def test_an_old_claim_makes_no_marker(monkeypatch: pytest.MonkeyPatch) -> 
 
 async def test_a_store_that_fails_is_tried_again_later() -> None:
     class Failing(MemoryObjectStore):
-        async def list_versions(self, prefix: str) -> AsyncIterator[Sequence[ListedVersion]]:
+        async def list_versions(
+            self, prefix: str, *, after: str = ""
+        ) -> AsyncIterator[Sequence[ListedVersion]]:
             if prefix:
                 raise StoreUnavailable(operation="ListObjectVersions")
             yield []

@@ -1,0 +1,35 @@
+"""Which committed bytes are to be read back next, and that they were. Changes no state and no lease."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from metadata_service.blobs.states import COMMITTED
+from metadata_service.db.database import Statement
+
+#: `claim`: seconds until another one may take them, should this one die.
+CLAIM: Final = f"""
+WITH due AS MATERIALIZED (
+    SELECT owner_id, id FROM blobs
+    WHERE state = {COMMITTED} AND (scrub_after IS NULL OR scrub_after <= now())
+    ORDER BY scrub_after NULLS FIRST LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE blobs SET scrub_after = now() + make_interval(secs => %(claim)s)
+FROM due WHERE blobs.owner_id = due.owner_id AND blobs.id = due.id AND blobs.state = {COMMITTED}
+RETURNING blobs.key, blobs.owner_id, blobs.id
+"""
+_CHECKED: Final = f"""
+UPDATE blobs SET damage = %(damage)s, scrubbed_at = CASE WHEN %(damage)s::smallint IS NULL THEN now()
+        ELSE scrubbed_at END,
+    scrub_after = now() + make_interval(secs => %(pause)s)
+WHERE owner_id = %(owner)s AND id = %(id)s AND state = {COMMITTED}
+"""
+
+
+def checked(values: Mapping[str, object]) -> Statement:
+    """The bytes of blob `owner`, `id` were read: they are right, or `damage` (None: none) says what they are.
+    Due again after `pause` seconds.
+    """
+    return _CHECKED, values

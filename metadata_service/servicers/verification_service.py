@@ -1,0 +1,98 @@
+"""metadata.v1.VerificationService; internal: the harness lets nobody in without the internal credential."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from grpc.aio import ServicerContext
+
+from metadata_service.db.database import Database
+from metadata_service.db.timestamps import to_proto
+from metadata_service.verifying.keys import KeyRows
+from metadata_service.verifying.partners import Partners
+from metadata_service.verifying.runs import Runs
+from metadata_service.verifying.scrubbing import Scrubbing
+from metadata_service.verifying.sums import Sums
+from strongroom.errors import InvalidField
+from strongroom.metadata.v1 import verification_pb2
+from strongroom.metadata.v1 import verification_service_pb2 as pb
+from strongroom.metadata.v1.verification_service_pb2_grpc import VerificationServiceServicer
+
+Context: TypeAlias = "ServicerContext[object, object]"
+
+
+class VerificationServicer(VerificationServiceServicer):
+    """Converts requests and responses."""
+
+    def __init__(self, database: Database) -> None:
+        self._runs = Runs(database)
+        self._keys = KeyRows(database)
+        self._partners = Partners(database)
+        self._sums = Sums(database)
+        self._scrubbing = Scrubbing(database)
+
+    async def BeginVerification(
+        self, request: pb.BeginVerificationRequest, context: Context
+    ) -> pb.BeginVerificationResponse:
+        run, begun = await self._runs.begin(request.depth, request.unless_younger_seconds)
+        return pb.BeginVerificationResponse(verification=run, begun=begun)
+
+    async def GetVerification(
+        self, request: pb.GetVerificationRequest, context: Context
+    ) -> pb.GetVerificationResponse:
+        return pb.GetVerificationResponse(verification=await self._runs.run(request.id))
+
+    async def ListFindings(
+        self, request: pb.ListFindingsRequest, context: Context
+    ) -> pb.ListFindingsResponse:
+        found = await self._runs.findings(request.id, request.after_number, request.limit)
+        return pb.ListFindingsResponse(findings=found)
+
+    async def ClaimShard(self, request: pb.ClaimShardRequest, context: Context) -> pb.ClaimShardResponse:
+        return pb.ClaimShardResponse(shard=await self._runs.claim())
+
+    async def SaveShard(self, request: pb.SaveShardRequest, context: Context) -> pb.SaveShardResponse:
+        await self._runs.save(request)
+        return pb.SaveShardResponse()
+
+    async def ReleaseShard(
+        self, request: pb.ReleaseShardRequest, context: Context
+    ) -> pb.ReleaseShardResponse:
+        await self._runs.release(request.shard, request.failure)
+        return pb.ReleaseShardResponse()
+
+    async def ListKeyRows(self, request: pb.ListKeyRowsRequest, context: Context) -> pb.ListKeyRowsResponse:
+        rows, more = await self._keys.page(request.after_key, request.until_key, request.limit)
+        return pb.ListKeyRowsResponse(rows=rows, more=more)
+
+    async def LookUpKeys(self, request: pb.LookUpKeysRequest, context: Context) -> pb.LookUpKeysResponse:
+        busy = await self._keys.busy(request.keys)  # first: what ends in between leaves rows behind
+        return pb.LookUpKeysResponse(rows=await self._keys.at(request.keys), busy_keys=busy)
+
+    async def ListLiveSegments(
+        self, request: pb.ListLiveSegmentsRequest, context: Context
+    ) -> pb.ListLiveSegmentsResponse:
+        sessions, cursor = await self._keys.live_segments(request.cursor, request.blob_id)
+        return pb.ListLiveSegmentsResponse(sessions=sessions, cursor=cursor)
+
+    async def CheckRows(self, request: pb.CheckRowsRequest, context: Context) -> pb.CheckRowsResponse:
+        steps = {
+            verification_pb2.VERIFICATION_STAGE_FILES: self._partners.files,
+            verification_pb2.VERIFICATION_STAGE_PROJECT_FILES: self._partners.project_files,
+            verification_pb2.VERIFICATION_STAGE_SUMS: self._sums.check,
+        }
+        if request.stage not in steps:
+            raise InvalidField("This stage needs the object store.", field="stage", rule="rows_only")
+        step = await steps[request.stage](request.cursor)
+        return pb.CheckRowsResponse(findings=step.findings, counts=step.counts, cursor=step.cursor)
+
+    async def ClaimScrub(self, request: pb.ClaimScrubRequest, context: Context) -> pb.ClaimScrubResponse:
+        claim = await self._scrubbing.claim(request.limit)
+        response = pb.ClaimScrubResponse(rows=claim.rows, unchecked=claim.unchecked)
+        if claim.oldest is not None:
+            response.oldest_check_time.CopyFrom(to_proto(claim.oldest))
+        return response
+
+    async def ReportScrub(self, request: pb.ReportScrubRequest, context: Context) -> pb.ReportScrubResponse:
+        await self._scrubbing.report(request.results)
+        return pb.ReportScrubResponse()

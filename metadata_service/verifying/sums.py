@@ -1,0 +1,100 @@
+"""What owners are said to use, and the running counts of generations, against the sums over the rows.
+
+The sums of one owner are one statement, which is one snapshot: a commit changes rows and counts together.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from metadata_service.db.database import SYSTEM, Database
+from metadata_service.verifying.partners import Step
+from strongroom.metadata.v1 import verification_pb2 as pb
+
+PAGE: Final = 50
+
+# A loose index scan: from owner to owner, without reading what lies between.
+_OWNERS: Final = f"""
+WITH RECURSIVE owners AS (
+    SELECT least(
+        (SELECT min(owner_id) FROM blobs WHERE owner_id > %(after)s),
+        (SELECT min(owner_id) FROM usage WHERE owner_id > %(after)s)) AS owner_id
+    UNION ALL
+    SELECT least(
+        (SELECT min(blobs.owner_id) FROM blobs WHERE blobs.owner_id > owners.owner_id),
+        (SELECT min(usage.owner_id) FROM usage WHERE usage.owner_id > owners.owner_id))
+    FROM owners WHERE owners.owner_id IS NOT NULL
+)
+SELECT owner_id FROM owners WHERE owner_id IS NOT NULL LIMIT {PAGE}
+"""
+_USAGE: Final = """
+SELECT said.bytes, said.files, files.bytes + in_projects.bytes, files.files + in_projects.files
+FROM (
+    SELECT coalesce(sum(used_bytes), 0)::bigint AS bytes, coalesce(sum(file_count), 0)::bigint AS files
+    FROM usage WHERE owner_id = %(owner)s
+) AS said, (
+    SELECT coalesce(sum(size_bytes), 0)::bigint AS bytes, count(*) AS files
+    FROM files WHERE owner_id = %(owner)s AND deleted_at IS NULL
+) AS files, (
+    SELECT coalesce(sum(size_bytes), 0)::bigint AS bytes, count(*) AS files
+    FROM project_files WHERE owner_id = %(owner)s
+) AS in_projects
+"""
+_TALLIES: Final = """
+SELECT type, day::text, coalesce(said.count, 0), coalesce(said.bytes, 0), coalesce(rows.count, 0),
+    coalesce(rows.bytes, 0)
+FROM (
+    SELECT type, day, sum(count)::bigint AS count, sum(size_bytes)::bigint AS bytes FROM generation_tallies
+    WHERE owner_id = %(owner)s GROUP BY type, day
+) AS said FULL JOIN (
+    SELECT detail.type, (files.created_at AT TIME ZONE 'UTC')::date AS day, count(*) AS count,
+        sum(files.size_bytes)::bigint AS bytes
+    FROM generations AS detail
+    JOIN files ON files.owner_id = detail.owner_id AND files.id = detail.file_id
+    WHERE detail.owner_id = %(owner)s AND files.deleted_at IS NULL
+    GROUP BY detail.type, day
+) AS rows USING (type, day)
+WHERE (coalesce(said.count, 0), coalesce(said.bytes, 0)) <> (coalesce(rows.count, 0), coalesce(rows.bytes, 0))
+ORDER BY type, day
+"""
+
+
+class Sums:
+    """Counts of owners; one instance per process. Raises DatabaseUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def check(self, cursor: str) -> Step:
+        """The next owners, in order."""
+        owners = [row[0] for row in await self._database.read(SYSTEM, _OWNERS, {"after": cursor})]
+        findings = [finding for owner in owners for finding in await self._of(owner)]
+        following = owners[-1] if len(owners) == PAGE else ""
+        return Step(findings, pb.VerificationCounts(owners=len(owners)), following)
+
+    async def _of(self, owner: str) -> list[pb.Finding]:
+        params = {"owner": owner}
+        found = []
+        ((said_bytes, said_files, size, files),) = await self._database.read(SYSTEM, _USAGE, params)
+        if (said_bytes, said_files) != (size, files):
+            found.append(
+                pb.Finding(
+                    kind=pb.FINDING_KIND_USAGE_DRIFT,
+                    owner_id=owner,
+                    size_bytes=abs(said_bytes - size),
+                    expected=f"{size} bytes, {files} files",
+                    found=f"{said_bytes} bytes, {said_files} files",
+                )
+            )
+        for kind, day, said, said_bytes, count, size in await self._database.read(SYSTEM, _TALLIES, params):
+            found.append(
+                pb.Finding(
+                    kind=pb.FINDING_KIND_TALLY_DRIFT,
+                    owner_id=owner,
+                    row=f"{kind}/{day}",
+                    size_bytes=abs(said_bytes - size),
+                    expected=f"{size} bytes, {count} generations",
+                    found=f"{said_bytes} bytes, {said} generations",
+                )
+            )
+        return found

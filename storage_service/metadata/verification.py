@@ -1,0 +1,106 @@
+"""VerificationService: the database's side of verification and scrub, over all owners."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from grpc import aio
+
+from servicekit.internal_credential import InternalCredential
+from storage_service.metadata.calls import MetadataClient
+from strongroom.metadata.v1 import verification_pb2
+from strongroom.metadata.v1 import verification_service_pb2 as pb
+from strongroom.metadata.v1.verification_service_pb2_grpc import VerificationServiceStub
+
+#: A step over thousands of rows; metadata_service's own statements end after 15 s.
+CALL_SECONDS: Final = 25.0
+MOST_KEYS: Final = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class KeysNow:
+    """What the database knows of some keys at one moment: rows by key, and keys that can't be judged."""
+
+    rows: dict[str, list[pb.KeyRow]]
+    busy: frozenset[str]
+
+    def at(self, key: str) -> list[pb.KeyRow]:
+        """All rows of one key."""
+        return self.rows.get(key, [])
+
+
+class VerificationRecords(MetadataClient):
+    """Reads rows, keeps runs."""
+
+    def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
+        super().__init__(channel, internal)
+        self._stub = VerificationServiceStub(channel)
+
+    async def begin(
+        self, depth: verification_pb2.VerificationDepth.ValueType, unless_younger: float = 0.0
+    ) -> pb.BeginVerificationResponse:
+        """A new run, or the one under way; none when the last one is younger than that many seconds."""
+        request = pb.BeginVerificationRequest(depth=depth, unless_younger_seconds=unless_younger)
+        return await self._step(self._stub.BeginVerification, request, CALL_SECONDS)
+
+    async def run(self, run_id: str) -> verification_pb2.Verification:
+        """Empty: the last one. Raises NotFound."""
+        request = pb.GetVerificationRequest(id=run_id)
+        return (await self._step(self._stub.GetVerification, request, CALL_SECONDS)).verification
+
+    async def findings(self, run_id: str, after: int, limit: int = 0) -> Sequence[verification_pb2.Finding]:
+        """The next ones by number; none: that was all."""
+        request = pb.ListFindingsRequest(id=run_id, after_number=after, limit=limit)
+        return (await self._step(self._stub.ListFindings, request, CALL_SECONDS)).findings
+
+    async def claim(self) -> pb.VerificationShard | None:
+        """A part of the run under way that nobody works on."""
+        response = await self._step(self._stub.ClaimShard, pb.ClaimShardRequest())
+        return response.shard if response.HasField("shard") else None
+
+    async def save(self, request: pb.SaveShardRequest) -> None:
+        """Raises UploadSuperseded: the shard is somebody else's by now."""
+        await self._step(self._stub.SaveShard, request, CALL_SECONDS)
+
+    async def release(self, shard: pb.VerificationShard, failure: str) -> None:
+        """After a failure; too many in a row fail the run."""
+        await self._step(self._stub.ReleaseShard, pb.ReleaseShardRequest(shard=shard, failure=failure))
+
+    async def page(self, after: str, until: str, limit: int) -> pb.ListKeyRowsResponse:
+        """Rows with keys in (after, until], by key."""
+        request = pb.ListKeyRowsRequest(after_key=after, until_key=until, limit=limit)
+        return await self._step(self._stub.ListKeyRows, request, CALL_SECONDS)
+
+    async def look_up(self, keys: Sequence[str]) -> KeysNow:
+        """Any number of keys, each as of its own moment after this call began."""
+        rows: dict[str, list[pb.KeyRow]] = {}
+        busy: set[str] = set()
+        for at in range(0, len(keys), MOST_KEYS):
+            request = pb.LookUpKeysRequest(keys=keys[at : at + MOST_KEYS])
+            found = await self._step(self._stub.LookUpKeys, request, CALL_SECONDS)
+            busy.update(found.busy_keys)
+            for row in found.rows:
+                rows.setdefault(row.key, []).append(row)
+        return KeysNow(rows, frozenset(busy))
+
+    async def live_segments(self, cursor: str = "", blob_id: str = "") -> pb.ListLiveSegmentsResponse:
+        """Uploads under way with their segments."""
+        request = pb.ListLiveSegmentsRequest(cursor=cursor, blob_id=blob_id)
+        return await self._step(self._stub.ListLiveSegments, request, CALL_SECONDS)
+
+    async def check_rows(
+        self, stage: verification_pb2.VerificationStage.ValueType, cursor: str
+    ) -> pb.CheckRowsResponse:
+        """One step of a stage that needs no object store."""
+        request = pb.CheckRowsRequest(stage=stage, cursor=cursor)
+        return await self._step(self._stub.CheckRows, request, CALL_SECONDS)
+
+    async def claim_scrub(self, limit: int) -> pb.ClaimScrubResponse:
+        """Committed objects to read back."""
+        return await self._step(self._stub.ClaimScrub, pb.ClaimScrubRequest(limit=limit), CALL_SECONDS)
+
+    async def report_scrub(self, results: Sequence[pb.ScrubResult]) -> None:
+        """What was seen of them."""
+        await self._step(self._stub.ReportScrub, pb.ReportScrubRequest(results=results), CALL_SECONDS)

@@ -1,0 +1,54 @@
+"""Puts verification and scrub together for ``bootstrap``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from servicekit.background import BackgroundLoop, Heartbeats
+from storage_service.metadata.verification import VerificationRecords
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.reading.damage import DamageReporter
+from storage_service.verifying.job import POLL_SECONDS, VerificationJob
+from storage_service.verifying.metrics import VerificationMetrics
+from storage_service.verifying.reading import Pace
+from storage_service.verifying.scrub import REST_SECONDS, Scrub
+from storage_service.verifying.stage import Grace
+
+STEP_SECONDS = 60.0
+"""How long one step of a run, or one object of the scrub, may take; after ten of them it is stuck."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """See ``StorageSettings``."""
+
+    interval_seconds: float
+    grace_seconds: float
+    scrub_bytes_per_second: int
+
+
+class Verifying:
+    """Loops, and what the servicer needs."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        records: VerificationRecords,
+        damage: DamageReporter,
+        heartbeats: Heartbeats,
+        metrics: VerificationMetrics,
+        *,
+        rates: Rates,
+    ) -> None:
+        self.records = records
+        beat = heartbeats.add("verify", max(POLL_SECONDS, STEP_SECONDS))
+        grace = Grace(rates.grace_seconds)
+        job = VerificationJob(
+            store, records, beat, metrics, interval_seconds=rates.interval_seconds, grace=grace
+        )
+        self.wake = job.loop.wake
+        self.loops: tuple[BackgroundLoop, ...] = (job.loop,)
+        if rates.scrub_bytes_per_second:
+            beat = heartbeats.add("scrub", max(REST_SECONDS, STEP_SECONDS))
+            pace = Pace(rates.scrub_bytes_per_second)
+            self.loops = (job.loop, Scrub(store, records, damage, beat, metrics, pace=pace).loop)

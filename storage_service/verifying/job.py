@@ -1,0 +1,143 @@
+"""Works on verifications: begins one when the last is old, claims a shard, goes through it step by step.
+
+Any number of replicas may run it: each shard is leased, and what a step has found is saved together with
+how far it has come. A replica that dies leaves its shard to another one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import structlog
+
+from servicekit.background import BackgroundLoop, Heartbeat
+from storage_service.metadata.verification import VerificationRecords
+from storage_service.objectstore.errors import StoreError
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.verifying.metrics import VerificationMetrics, kind_name
+from storage_service.verifying.objects import Objects
+from storage_service.verifying.stage import Grace, Stage, Step
+from storage_service.verifying.uploads import OpenUploads, Segments
+from strongroom.errors import StrongroomError, UploadSuperseded
+from strongroom.metadata.v1 import verification_pb2 as pb
+from strongroom.metadata.v1.verification_service_pb2 import SaveShardRequest, VerificationShard
+
+log = structlog.get_logger(__name__)
+
+POLL_SECONDS = 5.0
+"""How soon another replica's run is noticed; one that is begun here wakes the loop."""
+
+
+class RowsAgainstRows:
+    """Stages that metadata_service goes through by itself."""
+
+    def __init__(self, records: VerificationRecords) -> None:
+        self._records = records
+
+    async def step(self, shard: VerificationShard) -> Step:
+        """The next rows."""
+        found = await self._records.check_rows(shard.stage, shard.cursor)
+        return Step(found.cursor, not found.cursor, found.counts, list(found.findings))
+
+
+class VerificationJob:
+    """One per process; ``loop`` runs it. ``interval_seconds``: how old the last run may be; 0: runs begin
+    only when somebody asks.
+    """
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        records: VerificationRecords,
+        heartbeat: Heartbeat,
+        metrics: VerificationMetrics,
+        *,
+        interval_seconds: float,
+        grace: Grace,
+    ) -> None:
+        rows = RowsAgainstRows(records)
+        self._stages: Mapping[int, Stage] = {
+            pb.VERIFICATION_STAGE_OBJECTS: Objects(store, records, grace),
+            pb.VERIFICATION_STAGE_UPLOADS: OpenUploads(store, records, grace),
+            pb.VERIFICATION_STAGE_SEGMENTS: Segments(store, records),
+            pb.VERIFICATION_STAGE_FILES: rows,
+            pb.VERIFICATION_STAGE_PROJECT_FILES: rows,
+            pb.VERIFICATION_STAGE_SUMS: rows,
+        }
+        self._records = records
+        self._heartbeat = heartbeat
+        self._metrics = metrics
+        self._interval_seconds = interval_seconds
+        self.loop = BackgroundLoop(
+            self.run_once, heartbeat, rest_seconds=POLL_SECONDS, rest_first=True, expected=(StrongroomError,)
+        )
+
+    async def run_once(self) -> bool:
+        """One shard, if there is one. Raises StrongroomError."""
+        if self._interval_seconds:
+            await self._records.begin(pb.VERIFICATION_DEPTH_LISTINGS, self._interval_seconds)
+        shard = await self._records.claim()
+        if shard is None:
+            return False
+        try:
+            await self._go_through(shard)
+        except UploadSuperseded:
+            log.info("verification_shard_taken_over", number=shard.number)
+        except (StrongroomError, StoreError) as error:
+            log.warning("verification_step_failed", number=shard.number, error=type(error).__name__)
+            await self._failed(shard, error)
+        except Exception as error:
+            log.exception("verification_step_failed", number=shard.number)
+            await self._failed(shard, error)
+        return True
+
+    async def _go_through(self, shard: VerificationShard) -> None:
+        stage = self._stages[shard.stage]
+        while True:
+            step = await stage.step(shard)
+            await self._records.save(
+                SaveShardRequest(
+                    shard=shard,
+                    cursor=step.cursor,
+                    done=step.done,
+                    counts=step.counts,
+                    findings=step.findings,
+                )
+            )
+            self._heartbeat.beat()
+            self._tell(step)
+            if step.done:
+                await self._look_at_run(shard.verification_id)
+                return
+            shard.cursor = step.cursor
+
+    def _tell(self, step: Step) -> None:
+        for finding in step.findings:
+            self._metrics.found(finding)
+            log.error(
+                "verification_finding",
+                kind=kind_name(finding.kind),
+                key=finding.key,
+                blob_id=finding.blob_id,
+                row=finding.row,
+            )
+
+    async def _look_at_run(self, run_id: str) -> None:
+        """For the metrics: how the run has ended, once it has."""
+        run = await self._records.run(run_id)
+        if run.state != pb.VERIFICATION_STATE_RUNNING:
+            self._metrics.ended(run)
+            log.info("verification_ended", id=run.id, findings=sum(found.count for found in run.findings))
+
+    async def _failed(self, shard: VerificationShard, error: Exception) -> None:
+        self._heartbeat.failed()
+        await self._records.release(shard, _sentence(error))
+
+
+def _sentence(error: Exception) -> str:
+    """What the report says of a run that could not be finished: nothing internal."""
+    if isinstance(error, StrongroomError):
+        return f"{error.reason_name}: {error.message}"
+    if isinstance(error, StoreError):
+        return f"The object store failed ({type(error).__name__}); storage_service's log says more."
+    return "It failed inside storage_service; the log of storage_service says more."

@@ -1,0 +1,159 @@
+"""Rows against object versions, both ways (docs/consistency.md, the reconciler's order).
+
+    missing, wrong   rows, listing, rows again, HEAD, rows once more: committed before and after the look
+    orphaned         listing, rows, HEAD: older than the grace, and no row knew it after it was listed
+
+So nothing under way is ever found: a row commits before its object is written, and goes after it is removed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from storage_service.metadata.verification import VerificationRecords
+from storage_service.objectstore.errors import ObjectNotFound
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.verifying.findings import about_row, differences, ref_of, wrong_checksum
+from storage_service.verifying.owners import LISTED_AS_NULL, Owners
+from storage_service.verifying.reading import Pace, read_back
+from storage_service.verifying.stage import Grace, Step, in_parallel
+from storage_service.verifying.window import AtKey, Window, read_window
+from strongroom.metadata.v1 import verification_pb2 as pb
+from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
+from strongroom.metadata.v1.reservation_service_pb2 import DAMAGE_CORRUPT
+from strongroom.metadata.v1.verification_service_pb2 import KeyRow, VerificationShard
+
+
+class Objects:
+    """VERIFICATION_STAGE_OBJECTS; one instance per process."""
+
+    def __init__(self, store: ObjectStore, records: VerificationRecords, grace: Grace) -> None:
+        self._store = store
+        self._records = records
+        self._owners = Owners(store, grace)
+
+    async def step(self, shard: VerificationShard) -> Step:
+        """One window of the range."""
+        window = await read_window(self._store, self._records, shard)
+        step = Step(window.end, window.done, _counts(window))
+        suspects = await self._suspects(window, shard.depth)
+        now = await self._records.look_up(sorted(suspects))
+        lost: list[KeyRow] = []
+        for key, seen in suspects.items():
+            step.findings += await self._wrong_rows(seen, now.at(key), lost, shard.depth)
+            found, twins = await self._owners.judge(key, seen, now)
+            step.findings += found
+            step.counts.twins += twins
+        step.findings += await self._really_lost(lost, suspects)
+        step.findings += _unshown(window)
+        return step
+
+    async def _suspects(self, window: Window, depth: pb.VerificationDepth.ValueType) -> Mapping[str, AtKey]:
+        """Keys at which something is not as listing and rows alone would explain it."""
+        looked_at = depth != pb.VERIFICATION_DEPTH_LISTINGS
+        wrong = {key for key, seen in window.keys.items() if not _fits(seen)}
+        rows = [
+            row
+            for key, seen in window.keys.items()
+            if looked_at and key not in wrong
+            for row in seen.committed
+        ]
+
+        async def is_wrong(row: KeyRow) -> bool:
+            try:
+                if differences(row, await self._store.head(ref_of(row))):
+                    return True
+                return depth == pb.VERIFICATION_DEPTH_BYTES and not (
+                    await read_back(self._store, row, Pace(0))
+                ).fits(row)
+            except ObjectNotFound:
+                return True
+
+        outcomes = await in_parallel(rows, is_wrong)
+        wrong |= {row.key for row, outcome in zip(rows, outcomes, strict=True) if outcome}
+        return {key: seen for key, seen in window.keys.items() if key in wrong}
+
+    async def _wrong_rows(
+        self,
+        seen: AtKey,
+        now: Sequence[KeyRow],
+        lost: list[KeyRow],
+        depth: pb.VerificationDepth.ValueType,
+    ) -> list[pb.Finding]:
+        """What is wrong with rows that were committed before the listing and still are."""
+        before = {row.blob_id for row in seen.committed}
+        found: list[pb.Finding] = []
+        for row in now:
+            if row.state != BLOB_STATE_COMMITTED or row.blob_id not in before:
+                continue
+            try:
+                found += await self._differences(row, depth)
+            except ObjectNotFound:
+                lost.append(row)
+        return found
+
+    async def _differences(self, row: KeyRow, depth: pb.VerificationDepth.ValueType) -> list[pb.Finding]:
+        found = differences(row, await self._store.head(ref_of(row)))
+        is_known = any(finding.kind == pb.FINDING_KIND_CHECKSUM_MISMATCH for finding in found)
+        if not is_known and (row.damage == DAMAGE_CORRUPT or depth == pb.VERIFICATION_DEPTH_BYTES):
+            seen = await read_back(self._store, row, Pace(0))
+            if not seen.fits(row) and seen.size == row.size_bytes:
+                found.append(wrong_checksum(row, seen.crc32c))
+        return found
+
+    async def _really_lost(self, lost: Sequence[KeyRow], seen: Mapping[str, AtKey]) -> list[pb.Finding]:
+        """Not there, and still committed after it was not: a deletion removes the object only later."""
+        if not lost:
+            return []
+        now = await self._records.look_up(sorted({row.key for row in lost}))
+        still = {
+            row.blob_id for rows in now.rows.values() for row in rows if row.state == BLOB_STATE_COMMITTED
+        }
+        found = []
+        for row in lost:
+            if row.blob_id not in still:
+                continue
+            other = await self._owners.version_of(row, seen[row.key].versions)
+            kind = pb.FINDING_KIND_VERSION_MISMATCH if other else pb.FINDING_KIND_OBJECT_MISSING
+            expected = row.version_id or LISTED_AS_NULL
+            found.append(about_row(kind, row, expected=expected, found=other))
+        return found
+
+
+def _fits(seen: AtKey) -> bool:
+    """Whether the listing shows exactly the committed rows, each with its length and entity tag."""
+    listed = {version.version_id: version for version in seen.versions}
+    for row in seen.committed:
+        version = listed.pop(row.version_id or LISTED_AS_NULL, None)
+        if version is None or version.size != row.size_bytes or row.damage:
+            return False
+        if version.etag and row.etag and version.etag != row.etag:
+            return False
+    return not listed
+
+
+def _unshown(window: Window) -> list[pb.Finding]:
+    """Committed rows that nothing shows: state and partner were read in one snapshot."""
+    return [
+        about_row(pb.FINDING_KIND_BLOB_WITHOUT_FILE, row, expected="a file or a file of a project")
+        for seen in window.keys.values()
+        for row in seen.committed
+        if not row.is_shown
+    ]
+
+
+def _counts(window: Window) -> pb.VerificationCounts:
+    seen = window.keys.values()
+    committed = [row for at in seen for row in at.committed]
+    objects = [version for at in seen for version in at.versions if not version.is_delete_marker]
+    scrubbed = [row for row in committed if row.is_scrubbed]
+    return pb.VerificationCounts(
+        rows=sum(len(at.rows) for at in seen),
+        committed_rows=len(committed),
+        committed_bytes=sum(row.size_bytes for row in committed),
+        objects=len(objects),
+        object_bytes=sum(version.size for version in objects),
+        passed_over=window.passed_over,
+        scrubbed_rows=len(scrubbed),
+        scrubbed_bytes=sum(row.size_bytes for row in scrubbed),
+    )

@@ -1,0 +1,111 @@
+"""Whose a listed version or delete marker is, when no committed row names it: the rows are read after the
+listing, and what is younger than the grace is left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from storage_service.attempts.completion import ATTEMPT_KEY
+from storage_service.metadata.verification import KeysNow
+from storage_service.objectstore.errors import ObjectNotFound
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.values import ListedVersion, ObjectRef
+from storage_service.verifying.findings import about_version
+from storage_service.verifying.keyspace import PROJECTS
+from storage_service.verifying.stage import Grace
+from storage_service.verifying.window import AtKey
+from strongroom.metadata.v1 import verification_pb2 as pb
+from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_LEFTOVERS, BLOB_STATE_COMMITTED
+from strongroom.metadata.v1.verification_service_pb2 import KeyRow
+
+LISTED_AS_NULL: Final = "null"
+"""How a listing names the one version of a key in a bucket that keeps none."""
+
+
+class Owners:
+    """One instance per process."""
+
+    def __init__(self, store: ObjectStore, grace: Grace) -> None:
+        self._store = store
+        self._grace = grace
+
+    async def judge(self, key: str, seen: AtKey, now: KeysNow) -> tuple[list[pb.Finding], int]:
+        """Orphaned and foreign versions and wrong delete markers at one key; and how many versions are
+        seconds of a committed object. Raises StoreError.
+        """
+        if key in now.busy:
+            return [], 0
+        rows, found, twins = now.at(key), [], 0
+        known = {row.version_id or LISTED_AS_NULL for row in rows}
+        for version in seen.versions:
+            if version.is_delete_marker:
+                found += self._marker(version, rows, seen)
+            elif version.version_id not in known and self._grace.is_over(version.last_modified):
+                finding, is_twin = await self._version(version, rows)
+                found += [finding] if finding is not None else []
+                twins += is_twin
+        return found, twins
+
+    async def version_of(self, row: KeyRow, versions: Sequence[ListedVersion]) -> str:
+        """Another version that the row's attempt has written; empty: there is none."""
+        for version in versions:
+            if version.is_delete_marker or version.version_id == row.version_id:
+                continue
+            if version.size == row.size_bytes and await self._attempt(version.ref) == row.blob_id:
+                return version.version_id
+        return ""
+
+    async def _version(
+        self, version: ListedVersion, rows: Sequence[KeyRow]
+    ) -> tuple[pb.Finding | None, bool]:
+        """The finding, if it is one; and whether it is the second version of a committed object."""
+        if any(not row.key_shared and row.state != BLOB_STATE_COMMITTED for row in rows):
+            return None, False  # the key is that attempt's alone, and the cleaner removes all that is there
+        try:
+            attempt = await self._attempt(version.ref, missing_ok=False)
+        except ObjectNotFound:
+            return None, False  # removed since it was listed
+        owner = next((row for row in rows if attempt and attempt in _attempts(row)), None)
+        if owner is not None:
+            return None, owner.state == BLOB_STATE_COMMITTED
+        if rows:
+            kind, expected = pb.FINDING_KIND_FOREIGN_VERSION, "only versions of attempts that a row knows"
+        else:
+            kind, expected = pb.FINDING_KIND_OBJECT_ORPHANED, "a row"
+        found = f"attempt {attempt}" if attempt else "written by nobody known"
+        return about_version(kind, version, expected=expected, found=found), False
+
+    def _marker(self, marker: ListedVersion, rows: Sequence[KeyRow], seen: AtKey) -> list[pb.Finding]:
+        """Below projects/ a marker hides what only old versions have. Elsewhere nobody of ours makes one."""
+        if not self._grace.is_over(marker.last_modified):
+            return []
+        committed = [row for row in rows if row.state == BLOB_STATE_COMMITTED]
+        if rows and not committed:
+            return []  # the cleaner is not done with this key
+        if marker.key.startswith(PROJECTS) and committed:
+            is_shown = any(row.is_current for row in committed)
+            markers = sum(version.is_delete_marker for version in seen.versions)
+            if not is_shown and marker.is_latest and markers == 1:
+                return []
+        expected = "an object that can be seen" if committed else "nothing at all"
+        return [
+            about_version(pb.FINDING_KIND_DELETE_MARKER, marker, expected=expected, found="a delete marker")
+        ]
+
+    async def _attempt(self, ref: ObjectRef, *, missing_ok: bool = True) -> str:
+        """Who has written it, as its own metadata says; empty: it does not."""
+        try:
+            return (await self._store.head(ref)).metadata.get(ATTEMPT_KEY, "")
+        except ObjectNotFound:
+            if missing_ok:
+                return ""
+            raise
+
+
+def _attempts(row: KeyRow) -> set[str]:
+    """The attempts that a row stands for: its own, or of kind LEFTOVERS the one that it is about."""
+    if row.kind == BLOB_KIND_LEFTOVERS:
+        return {row.object_metadata.get(ATTEMPT_KEY, "")} - {""}
+    return {row.blob_id}

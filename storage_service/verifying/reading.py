@@ -1,0 +1,72 @@
+"""Reads a committed object back and compares its bytes with the row: for the scrub, and for runs that read.
+
+Nothing is reported from here: who finds a fault looks at the row again first, which may be gone by now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final
+
+from storage_service.objectstore import checksums
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.values import MIB
+from storage_service.verifying.findings import ref_of
+from strongroom.metadata.v1.verification_service_pb2 import KeyRow
+
+RANGE_BYTES: Final = 8 * MIB
+"""Read in one request; between two of them it pauses, so that no connection lies idle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was read."""
+
+    size: int
+    crc32c: int
+
+    def fits(self, row: KeyRow) -> bool:
+        """Whether the row says the same."""
+        return (self.size, self.crc32c) == (row.size_bytes, row.crc32c)
+
+
+class Pace:
+    """So many bytes per second on average, without catching up on idle times; 0: any number."""
+
+    def __init__(
+        self,
+        bytes_per_second: int,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._rate = bytes_per_second
+        self._clock = clock
+        self._sleep = sleep
+        self._free_at = 0.0
+
+    async def spend(self, count: int) -> None:
+        """Wait until ``count`` bytes, which were just read, are within the rate."""
+        if not self._rate:
+            return
+        self._free_at = max(self._free_at, self._clock()) + count / self._rate
+        await self._sleep(max(0.0, self._free_at - self._clock()))
+
+
+async def read_back(store: ObjectStore, row: KeyRow, pace: Pace) -> Seen:
+    """All of its bytes, and at most one range more. Raises ObjectNotFound, StoreError."""
+    crc32c = size = 0
+    while size < row.size_bytes or not size:
+        before = size
+        async with store.open(ref_of(row), offset=size, length=RANGE_BYTES) as stream:
+            if stream.info.size != row.size_bytes:
+                return Seen(stream.info.size, crc32c)
+            async for piece in stream:
+                crc32c, size = checksums.extend(crc32c, piece), size + len(piece)
+        await pace.spend(size - before)
+        if size == before:
+            break
+    return Seen(size, crc32c)

@@ -1,0 +1,120 @@
+"""The scrub: reads committed objects back at a set rate, the longest unchecked first, and compares CRC-32C.
+
+Where it goes on stands in the rows, so it survives restarts, and replicas share the work. What is wrong twice
+is reported as damage (``reading.damage``): the operator and the owner hear of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+
+import structlog
+
+from servicekit.background import BackgroundLoop, Heartbeat
+from storage_service.metadata.verification import VerificationRecords
+from storage_service.objectstore.errors import ObjectNotFound, StoreError
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.reading.damage import DamageReporter
+from storage_service.verifying.findings import ref_of
+from storage_service.verifying.metrics import VerificationMetrics
+from storage_service.verifying.reading import Pace, Seen, read_back
+from strongroom.errors import StrongroomError
+from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
+from strongroom.metadata.v1.reservation_service_pb2 import (
+    DAMAGE_CORRUPT,
+    DAMAGE_LOST,
+    DAMAGE_UNSPECIFIED,
+    Damage,
+)
+from strongroom.metadata.v1.verification_service_pb2 import KeyRow, ScrubResult
+
+log = structlog.get_logger(__name__)
+
+BATCH = 20
+REST_SECONDS = 30.0
+"""Nothing is due, or the store fails."""
+
+
+class Scrub:
+    """One per process; ``loop`` runs it."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        records: VerificationRecords,
+        damage: DamageReporter,
+        heartbeat: Heartbeat,
+        metrics: VerificationMetrics,
+        *,
+        pace: Pace,
+    ) -> None:
+        self._store = store
+        self._records = records
+        self._damage = damage
+        self._heartbeat = heartbeat
+        self._metrics = metrics
+        self._pace = pace
+        self.loop = BackgroundLoop(
+            self.run_once,
+            heartbeat,
+            rest_seconds=REST_SECONDS,
+            rest_first=True,
+            expected=(StrongroomError, StoreError),
+        )
+
+    async def run_once(self) -> bool:
+        """One batch. Returns whether there was one. Raises StrongroomError."""
+        claim = await self._records.claim_scrub(BATCH)
+        oldest = claim.oldest_check_time.ToDatetime(UTC) if claim.HasField("oldest_check_time") else None
+        self._metrics.coverage(oldest, claim.unchecked)
+        for row in claim.rows:
+            result = await self._check_safely(row)
+            if result is not None:
+                await self._records.report_scrub([result])
+            self._heartbeat.beat()
+        return bool(claim.rows)
+
+    async def _check_safely(self, row: KeyRow) -> ScrubResult | None:
+        """None: nothing can be said of it now; it is due again when its claim has run out."""
+        try:
+            return await self._check(row)
+        except StoreError as error:
+            self._heartbeat.failed()
+            log.warning("scrub_failed", blob_id=row.blob_id, error=type(error).__name__)
+        return None
+
+    async def _check(self, row: KeyRow) -> ScrubResult | None:
+        seen = await self._read(row)
+        if seen is not None and seen.fits(row):
+            self._metrics.scrubbed(seen.size)
+            return _result(row)
+        again = await self._read(row)
+        if again is not None and again.fits(row):
+            log.warning("scrub_read_other_bytes_once", key=row.key, blob_id=row.blob_id)
+            self._metrics.scrubbed(again.size)
+            return _result(row)
+        if not await self._is_committed(row):
+            return None
+        if again is None:
+            self._damage.report("lost", ref_of(row), by="scrub")
+            return _result(row, DAMAGE_LOST)
+        facts = {"size": again.size, "expected": row.crc32c, "actual": again.crc32c}
+        self._damage.report("corrupt", ref_of(row), by="scrub", **facts)
+        return _result(row, DAMAGE_CORRUPT)
+
+    async def _read(self, row: KeyRow) -> Seen | None:
+        """None: it is not there."""
+        try:
+            return await read_back(self._store, row, self._pace)
+        except ObjectNotFound:
+            return None
+
+    async def _is_committed(self, row: KeyRow) -> bool:
+        """It may have been deleted since it was claimed."""
+        rows: Sequence[KeyRow] = (await self._records.look_up([row.key])).at(row.key)
+        return any(now.blob_id == row.blob_id and now.state == BLOB_STATE_COMMITTED for now in rows)
+
+
+def _result(row: KeyRow, damage: Damage.ValueType = DAMAGE_UNSPECIFIED) -> ScrubResult:
+    return ScrubResult(owner_id=row.owner_id, blob_id=row.blob_id, damage=damage)

@@ -1,0 +1,104 @@
+"""Open multipart uploads that no attempt owns, and segments of uploads under way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from storage_service.metadata.verification import VerificationRecords
+from storage_service.objectstore.errors import ObjectNotFound, UploadNotFound
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.values import ListedUpload, ObjectRef
+from storage_service.verifying.findings import about_upload
+from storage_service.verifying.keyspace import is_ours
+from storage_service.verifying.stage import Grace, Step, in_parallel
+from strongroom.metadata.v1 import verification_pb2 as pb
+from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
+from strongroom.metadata.v1.upload_session_service_pb2 import Segment
+from strongroom.metadata.v1.verification_service_pb2 import KeyRow, LiveSession, VerificationShard
+
+
+class OpenUploads:
+    """VERIFICATION_STAGE_UPLOADS: one step; the listing is whole, and first."""
+
+    def __init__(self, store: ObjectStore, records: VerificationRecords, grace: Grace) -> None:
+        self._store = store
+        self._records = records
+        self._grace = grace
+
+    async def step(self, shard: VerificationShard) -> Step:
+        """All of the bucket, whatever the shard's cursor."""
+        del shard
+        uploads = [upload for upload in await self._store.list_uploads("") if is_ours(upload.key)]
+        old = [upload for upload in uploads if self._grace.is_over(upload.initiated)]
+        now = await self._records.look_up(sorted({upload.key for upload in old}))
+        suspects = [upload for upload in old if not _is_owned(upload, now.at(upload.key))]
+        found = await in_parallel(suspects, self._finding)
+        step = Step("", done=True, counts=pb.VerificationCounts(uploads=len(uploads)))
+        step.findings += [finding for finding in found if finding is not None]
+        return step
+
+    async def _finding(self, upload: ListedUpload) -> pb.Finding | None:
+        """None: it is not open any more."""
+        try:
+            parts = await self._store.list_parts(upload.key, upload.upload_id)
+        except UploadNotFound:
+            return None
+        return about_upload(upload, len(parts), sum(part.size for part in parts))
+
+
+def _is_owned(upload: ListedUpload, rows: Sequence[KeyRow]) -> bool:
+    """An attempt that has not ended may own any upload of its key (T2 comes after the create); the cleaner
+    ends it. One that a committed row has recorded is what some stores go on listing.
+    """
+    return any(row.state != BLOB_STATE_COMMITTED or row.upload_id == upload.upload_id for row in rows)
+
+
+class Segments:
+    """VERIFICATION_STAGE_SEGMENTS: bytes that were acknowledged to somebody who is still uploading."""
+
+    def __init__(self, store: ObjectStore, records: VerificationRecords) -> None:
+        self._store = store
+        self._records = records
+
+    async def step(self, shard: VerificationShard) -> Step:
+        """The next uploads."""
+        page = await self._records.live_segments(shard.cursor)
+        step = Step(page.cursor, done=not page.cursor)
+        for session in page.sessions:
+            step.counts.segments += len(session.segments)
+            step.findings += await self._check(session)
+        return step
+
+    async def _check(self, session: LiveSession) -> list[pb.Finding]:
+        """Segments are removed only after their upload has ended: one that is not there, and is still needed
+        after it was looked for, is lost.
+        """
+        sizes = await in_parallel(session.segments, self._size)
+        wrong = [
+            (segment, size)
+            for segment, size in zip(session.segments, sizes, strict=True)
+            if size != segment.size_bytes
+        ]
+        if not wrong:
+            return []
+        now = await self._records.live_segments(blob_id=session.blob_id)
+        needed = {segment.key for live in now.sessions for segment in live.segments}
+        return [_lost(session, segment, size) for segment, size in wrong if segment.key in needed]
+
+    async def _size(self, segment: Segment) -> int | None:
+        try:
+            return (await self._store.head(ObjectRef(segment.key))).size
+        except ObjectNotFound:
+            return None
+
+
+def _lost(session: LiveSession, segment: Segment, size: int | None) -> pb.Finding:
+    return pb.Finding(
+        kind=pb.FINDING_KIND_SEGMENT_MISSING,
+        owner_id=session.owner_id,
+        blob_id=session.blob_id,
+        key=segment.key,
+        size_bytes=segment.size_bytes,
+        expected=f"{segment.size_bytes} bytes",
+        found="" if size is None else f"{size} bytes",
+    )

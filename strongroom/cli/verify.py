@@ -1,0 +1,146 @@
+"""``strongroom verify``: that every row has its object, and every object its row."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from contextlib import aclosing
+from enum import StrEnum
+from typing import Annotated, Any, Final
+
+import typer
+
+from strongroom.cli import shown
+from strongroom.cli.problems import ExitCode
+from strongroom.cli.session import Session
+from strongroom.client.async_client import AsyncClient
+from strongroom.client.verification_values import Finding, Verification
+from strongroom.errors import StrongroomError
+
+POLL_SECONDS: Final = 0.5
+LONGEST_POLL_SECONDS: Final = 10.0
+NOT_FINISHED: Final = ExitCode.USAGE
+"""2: nothing can be said, for whatever reason; 1 would say that something is wrong."""
+
+
+class Closely(StrEnum):
+    """How closely objects are looked at."""
+
+    LISTINGS = "listings"
+    HEADS = "heads"
+    BYTES = "bytes"
+
+
+async def verify(
+    session: Session,
+    *,
+    depth: Annotated[
+        Closely,
+        typer.Option(
+            help="listings: keys, lengths, entity tags; heads: each object's metadata, too;"
+            " bytes: read everything back."
+        ),
+    ] = Closely.HEADS,
+    run: Annotated[
+        str, typer.Option("--run", metavar="ID", help="Show this run (or `last`) instead of beginning one.")
+    ] = "",
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Begin it and go.")] = False,
+) -> ExitCode:
+    """Compare every row with its object, and every object with its row. Needs the admin role.
+
+    It changes nothing. Prints each finding, then figures and the signed report. Exit code 0: all is right;
+    1: there are findings; 2: it could not be finished.
+    """
+    try:
+        return await _verify(session, depth, run, wait=not no_wait)
+    except StrongroomError as error:
+        session.report(error)
+        return NOT_FINISHED
+
+
+async def _verify(session: Session, depth: Closely, run: str, *, wait: bool) -> ExitCode:
+    async with session.client() as client:
+        if run:
+            found = await client.verifications.get("" if run == "last" else run)
+        else:
+            found, begun = await client.verifications.start(depth.value)
+            if not begun:
+                session.output.note(f"a run with depth {found.depth} was under way already; this shows it")
+        if not wait:
+            session.output.result(found.id, _figures(found))
+            return ExitCode.OK
+        found = await _ended(session, client, found)
+        async with aclosing(client.verifications.findings(found.id)) as findings:
+            async for finding in findings:
+                session.output.result(_line(finding), json.loads(finding.line))
+    session.output.result(_summary(found), _document(found))
+    if found.state != "finished":
+        return NOT_FINISHED
+    return ExitCode.OK if found.is_clean else ExitCode.FAILED
+
+
+async def _ended(session: Session, client: AsyncClient, run: Verification) -> Verification:
+    """The run once it has ended."""
+    pause, told = POLL_SECONDS, -1
+    run = await client.verifications.get(run.id)
+    while run.state == "running":
+        if run.shards_done != told:
+            told = run.shards_done
+            session.output.note(f"{run.shards_done} of {run.shards} parts done")
+        await asyncio.sleep(pause)
+        pause = min(pause * 1.2, LONGEST_POLL_SECONDS)
+        run = await client.verifications.get(run.id)
+    return run
+
+
+def _line(finding: Finding) -> str:
+    where = finding.key or finding.row or finding.owner_id
+    parts = [
+        f"{finding.kind:<18}",
+        shown.name(where),
+        f"version {finding.version_id}" if finding.version_id else "",
+        f"upload {finding.upload_id}" if finding.upload_id else "",
+        f"blob {finding.blob_id}" if finding.blob_id else "",
+        f"row {shown.name(finding.row)}" if finding.row and finding.key else "",
+        f"expected {shown.line(finding.expected)}" if finding.expected else "",
+        f"found {shown.line(finding.found)}" if finding.found else "",
+    ]
+    return "  ".join(part for part in parts if part)
+
+
+def _summary(run: Verification) -> str:
+    counts = run.counts
+    kinds = ", ".join(f"{count} {kind}" for kind, count in run.findings.items())
+    committed, stored = shown.size(counts["committed_bytes"]), shown.size(counts["object_bytes"])
+    read_back = shown.size(counts["scrubbed_bytes"])
+    lines = [
+        f"run        {run.id} ({run.state}, depth {run.depth})",
+        f"as of      database position {run.begin_position} to {run.end_position}",
+        f"rows       {counts['committed_rows']} committed of {counts['rows']}, {committed}",
+        f"objects    {counts['objects']}, {stored}; {counts['twins']} twins",
+        f"passed by  {counts['passed_over']} entries that are not Strongroom's",
+        f"uploads    {counts['uploads']} open, {counts['segments']} segments",
+        f"files      {counts['files']} of {counts['owners']} owners",
+        f"scrubbed   {counts['scrubbed_rows']} objects, {read_back}",
+        f"findings   {kinds or 'none'}",
+        f"signature  {run.signature.hex()}",
+        f"signed by  {run.public_key.hex()}",
+    ]
+    if run.failure:
+        lines.insert(1, f"failure    {shown.line(run.failure)}")
+    return "\n".join(lines)
+
+
+def _figures(run: Verification) -> dict[str, Any]:
+    return {"id": run.id, "state": run.state, "shards": run.shards, "shards_done": run.shards_done}
+
+
+def _document(run: Verification) -> dict[str, Any]:
+    """The report to keep: ``report`` is the signed text itself, ``summary`` the same to read."""
+    return {
+        "report": run.report.decode("ascii"),
+        "signature": base64.b64encode(run.signature).decode("ascii"),
+        "public_key": base64.b64encode(run.public_key).decode("ascii"),
+        "summary": json.loads(run.report) if run.report else _figures(run),
+    }

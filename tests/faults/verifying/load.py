@@ -1,0 +1,97 @@
+"""What users do while a verification runs: every kind of write, over and over, until it is told to stop."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Final
+
+import httpx
+
+from tests.e2e.belongings import TUS, project, upload
+from tests.faults.verifying.planting import Planting
+
+OFFSET: Final = "application/offset+octet-stream"
+
+
+@contextmanager
+def running(at: Planting) -> Iterator[Callable[[], int]]:
+    """Users of all kinds at work; gives how many rounds they have gone so far. Their errors are raised."""
+    stop, rounds = threading.Event(), [0] * len(USERS)
+
+    def work(number: int) -> None:
+        owner = at.owner()
+        http = at.http(owner)
+        while not stop.is_set():
+            USERS[number](at, http, owner)
+            rounds[number] += 1
+
+    with ThreadPoolExecutor(len(USERS)) as threads:
+        working = [threads.submit(work, number) for number in range(len(USERS))]
+        try:
+            yield lambda: min(rounds)
+        finally:
+            stop.set()
+        for one in working:
+            one.result()
+
+
+def files(at: Planting, http: httpx.Client, owner: str) -> None:
+    """Uploads, of which one stays and one goes."""
+    keys = []
+    for _ in range(2):
+        reply = http.post("/api/v1/s3/upload", files=upload(uuid.uuid4().bytes, "a.bin", "application/x-a"))
+        assert reply.status_code == 201, reply.text
+        keys.append(reply.json()["key"])
+    assert http.delete(f"/api/v1/s3/file/{keys[0]}").status_code == 200
+
+
+def paths(at: Planting, http: httpx.Client, owner: str) -> None:
+    """Overwrites of one path."""
+    with at.client(owner) as client:
+        for _ in range(3):
+            client.files.upload_file(uuid.uuid4().bytes, "busy/a.txt")
+
+
+def projects(at: Planting, http: httpx.Client, owner: str) -> None:
+    """Saves that change, remove and bring back a path."""
+    page = {"path": "index.html", "content": str(uuid.uuid4())}
+    other = {"path": "other.txt", "content": str(uuid.uuid4())}
+    for tree in ([page, other], [page], [page, other]):
+        reply = http.post("/api/projects/save", json=project("site") | {"files": tree})
+        assert reply.status_code == 200, reply.text
+
+
+def sessions(at: Planting, http: httpx.Client, owner: str) -> None:
+    """Resumable uploads: one to its end, one given up."""
+    for length, ended in ((6, True), (9, False)):
+        reply = http.post("/files", headers=TUS | {"upload-length": str(length)})
+        assert reply.status_code == 201, reply.text
+        path = httpx.URL(reply.headers["location"]).path
+        for offset in (0, 3):
+            headers = TUS | {"upload-offset": str(offset), "content-type": OFFSET}
+            reply = http.patch(path, headers=headers, content=b"abc")
+            assert reply.status_code == 204, reply.text
+        if not ended:
+            assert http.delete(path, headers=TUS).status_code == 204
+
+
+def generations(at: Planting, http: httpx.Client, owner: str) -> None:
+    """Generations that come and go, which are counted by day."""
+    data = {"type": "text-to-image", "prompt": owner}
+    reply = http.post("/api/generations/upload", data=data, files=upload())
+    assert reply.status_code == 201, reply.text
+    assert http.delete(f"/api/generations/{reply.json()['generation']['id']}").is_success
+
+
+def multipart(at: Planting, http: httpx.Client, owner: str) -> None:
+    """Bodies of several parts."""
+    body = uuid.uuid4().bytes * (6 << 16)
+    reply = http.post("/api/v1/s3/upload", files=upload(body, "a.bin", "application/x-a"))
+    assert reply.status_code == 201, reply.text
+
+
+USERS: Final = (files, paths, projects, sessions, generations, multipart)

@@ -1,0 +1,339 @@
+"""Faults by hand: rows changed as superuser, objects changed past the services, bits turned on the disk.
+
+Each planter answers what a verification has to say of it: pairs of kind and key (or owner, where no key is).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final, TypeAlias
+
+import boto3
+import httpx
+import psycopg
+from botocore.config import Config
+
+from devstack.stackfile import S3Entry
+from strongroom import Client
+from tests.e2e.belongings import TUS, Belongings, upload
+from tests.stack import RunningStack
+
+Expected: TypeAlias = set[tuple[str, str]]
+ATTEMPT: Final = "strongroom-attempt"
+
+
+class Planting:
+    """One stack, its database and its bucket. ``disk``: where the object store keeps its bytes."""
+
+    def __init__(self, stack: RunningStack, disk: Path) -> None:
+        self._stack = stack
+        self._disk = disk
+        self._clients: list[httpx.Client] = []
+        state = stack.state
+        self._dsn: str = state["postgres"]["dsn"]
+        entry = S3Entry(**state["s3"])
+        self.bucket = entry.bucket
+        self.s3: Any = boto3.session.Session(
+            aws_access_key_id=entry.access_key, aws_secret_access_key=entry.secret_key
+        ).client(
+            "s3",
+            region_name=entry.region,
+            endpoint_url=entry.endpoint,
+            config=Config(s3={"addressing_style": "path"}, proxies={}),
+        )
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+
+    def http(self, owner: str) -> httpx.Client:
+        self._clients.append(self._stack.http(owner))
+        return self._clients[-1]
+
+    def owner(self) -> str:
+        return f"planted-{uuid.uuid4()}"
+
+    def belongings(self) -> Belongings:
+        owner = self.owner()
+        return Belongings(owner, self.http(owner))
+
+    def file(self, body: bytes | None = None) -> tuple[str, str]:
+        """A file of somebody new: owner and key."""
+        owner = self.owner()
+        content = body if body is not None else uuid.uuid4().bytes * 4
+        reply = self.http(owner).post(
+            "/api/v1/s3/upload", files=upload(content, "a.bin", "application/octet-stream")
+        )
+        assert reply.status_code == 201, reply.text
+        return owner, str(reply.json()["key"])
+
+    def sql(self, statement: str, *values: object) -> None:
+        """Exactly as it says, past foreign keys and policies; it has to change something."""
+        with psycopg.connect(self._dsn, autocommit=True) as connection:
+            connection.execute("SET session_replication_role = replica")
+            assert connection.execute(statement.encode(), values).rowcount > 0, statement
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self._dsn, autocommit=True) as connection:
+            return connection.execute(query.encode(), values).fetchall()
+
+    def client(self, owner: str, **claims: object) -> Client:
+        """The SDK's; the caller closes it."""
+        state = self._stack.state
+        return Client(
+            state["storage"]["address"],
+            state["metadata"]["address"],
+            token=self._stack.token(owner, **claims),
+        )
+
+    def versions(self, key: str) -> list[str]:
+        listed = self.s3.list_object_versions(Bucket=self.bucket, Prefix=key)
+        return [one["VersionId"] for one in listed.get("Versions", []) if one["Key"] == key]
+
+    def put(self, key: str, body: bytes, **metadata: str) -> str:
+        reply = self.s3.put_object(
+            Bucket=self.bucket,
+            Key=key,
+            Body=body,
+            Metadata={k.replace("_", "-"): v for k, v in metadata.items()},
+        )
+        return str(reply["VersionId"])
+
+    def open_upload(self, key: str, *parts: bytes) -> None:
+        made = self.s3.create_multipart_upload(Bucket=self.bucket, Key=key)["UploadId"]
+        for number, part in enumerate(parts, 1):
+            self.s3.upload_part(Bucket=self.bucket, Key=key, UploadId=made, PartNumber=number, Body=part)
+
+    def rot(self, body: bytes) -> None:
+        """Turn one bit of the one object with this content."""
+        kept = [
+            path
+            for path in self._disk.rglob("*.data")
+            if path.stat().st_size == len(body) and path.read_bytes() == body
+        ]
+        assert len(kept) == 1, kept
+        kept[0].write_bytes(bytes([body[0] ^ 1]) + body[1:])
+
+
+def object_deleted(at: Planting) -> Expected:
+    _, key = at.file()
+    at.s3.delete_object(Bucket=at.bucket, Key=key, VersionId=at.versions(key)[0])
+    return {("object_missing", key)}
+
+
+def object_deleted_of_a_project(at: Planting) -> Expected:
+    mine = at.belongings()
+    key = f"projects/{mine.name}/{mine.project}/index.html"
+    at.s3.delete_object(Bucket=at.bucket, Key=key, VersionId=at.versions(key)[0])
+    return {("object_missing", key)}
+
+
+def bit_flipped_on_disk(at: Planting) -> Expected:
+    body = uuid.uuid4().bytes * 512
+    _, key = at.file(body)
+    at.rot(body)
+    return {("checksum_mismatch", key)}
+
+
+def files_row_deleted(at: Planting) -> Expected:
+    owner, key = at.file()
+    at.sql("DELETE FROM files WHERE key = %s", key)
+    return {("blob_without_file", key), ("usage_drift", owner)}
+
+
+def files_and_blobs_rows_deleted(at: Planting) -> Expected:
+    owner, key = at.file()
+    at.sql("DELETE FROM files WHERE key = %s", key)
+    at.sql("DELETE FROM blobs WHERE key = %s", key)
+    return {("object_orphaned", key), ("usage_drift", owner)}
+
+
+def alien_object(at: Planting) -> Expected:
+    key = f"uploads/alien/{uuid.uuid4()}.bin"
+    at.put(key, b"alien")
+    return {("object_orphaned", key)}
+
+
+def alien_object_among_generations(at: Planting) -> Expected:
+    key = f"alien/text-to-image/2026-01-01-{uuid.uuid4()}.png"
+    at.put(key, b"alien", strongroom_attempt=str(uuid.uuid4()))
+    return {("object_orphaned", key)}
+
+
+def upload_without_a_row(at: Planting) -> Expected:
+    key = f"uploads/alien/{uuid.uuid4()}.bin"
+    at.open_upload(key)
+    return {("upload_abandoned", key)}
+
+
+def upload_without_parts_at_a_known_key(at: Planting) -> Expected:
+    _, key = at.file()
+    at.open_upload(key)
+    return {("upload_abandoned", key)}
+
+
+def upload_with_a_part_at_a_known_key(at: Planting) -> Expected:
+    _, key = at.file()
+    at.open_upload(key, b"part")
+    return {("upload_abandoned", key)}
+
+
+def size_changed_in_files(at: Planting) -> Expected:
+    owner, key = at.file()
+    at.sql("UPDATE files SET size_bytes = size_bytes + 1 WHERE key = %s", key)
+    return {("file_differs", key), ("usage_drift", owner)}
+
+
+def checksum_changed_in_files(at: Planting) -> Expected:
+    _, key = at.file()
+    at.sql("UPDATE files SET crc32c = crc32c # 1 WHERE key = %s", key)
+    return {("file_differs", key)}
+
+
+def usage_changed(at: Planting) -> Expected:
+    owner, _ = at.file()
+    at.sql("UPDATE usage SET used_bytes = used_bytes + 1000000 WHERE owner_id = %s", owner)
+    return {("usage_drift", owner)}
+
+
+def delete_marker(at: Planting) -> Expected:
+    _, key = at.file()
+    at.s3.delete_object(Bucket=at.bucket, Key=key)
+    return {("delete_marker", key)}
+
+
+def delete_marker_on_a_project_file(at: Planting) -> Expected:
+    mine = at.belongings()
+    key = f"projects/{mine.name}/{mine.project}/index.html"
+    at.s3.delete_object(Bucket=at.bucket, Key=key)
+    return {("delete_marker", key)}
+
+
+def foreign_version_on_top(at: Planting) -> Expected:
+    _, key = at.file()
+    at.put(key, b"foreign")
+    return {("foreign_version", key)}
+
+
+def foreign_version_at_a_path(at: Planting) -> Expected:
+    owner = at.owner()
+    with at.client(owner) as client:
+        key = client.files.upload_file(b"mine", "docs/a.txt").key
+    at.put(key, b"foreign", strongroom_attempt=str(uuid.uuid4()))
+    return {("foreign_version", key)}
+
+
+def size_changed_in_both(at: Planting) -> Expected:
+    owner, key = at.file()
+    for table in ("files", "blobs"):
+        at.sql(f"UPDATE {table} SET size_bytes = size_bytes + 1 WHERE key = %s", key)
+    return {("size_mismatch", key), ("usage_drift", owner)}
+
+
+def checksum_changed_in_both(at: Planting) -> Expected:
+    _, key = at.file()
+    for table in ("files", "blobs"):
+        at.sql(f"UPDATE {table} SET crc32c = crc32c # 1 WHERE key = %s", key)
+    return {("checksum_mismatch", key)}
+
+
+def etag_changed_in_both(at: Planting) -> Expected:
+    _, key = at.file()
+    for table in ("files", "blobs"):
+        at.sql(f"UPDATE {table} SET etag = md5(etag) WHERE key = %s", key)
+    return {("etag_mismatch", key)}
+
+
+def version_replaced_by_a_copy(at: Planting) -> Expected:
+    """What copying a bucket does: the same bytes and metadata, another version id."""
+    _, key = at.file()
+    (old,) = at.versions(key)
+    source = {"Bucket": at.bucket, "Key": key, "VersionId": old}
+    at.s3.copy_object(Bucket=at.bucket, Key=key, CopySource=source, MetadataDirective="COPY")
+    at.s3.delete_object(Bucket=at.bucket, Key=key, VersionId=old)
+    return {("version_mismatch", key)}
+
+
+def metadata_of_another_attempt(at: Planting) -> Expected:
+    body = uuid.uuid4().bytes
+    _, key = at.file(body)
+    (old,) = at.versions(key)
+    new = at.put(key, body, strongroom_attempt=str(uuid.uuid4()))
+    at.s3.delete_object(Bucket=at.bucket, Key=key, VersionId=old)
+    for table in ("files", "blobs"):
+        at.sql(f"UPDATE {table} SET version_id = %s WHERE key = %s", new, key)
+    return {("metadata_mismatch", key)}
+
+
+def details_deleted(at: Planting) -> Expected:
+    mine = at.belongings()
+    key = mine.generation["s3_key"]
+    at.sql("DELETE FROM generations WHERE owner_id = %s", mine.name)
+    return {("detail_missing", key), ("tally_drift", mine.name)}
+
+
+def tally_changed(at: Planting) -> Expected:
+    mine = at.belongings()
+    assert mine.generation
+    at.sql("UPDATE generation_tallies SET count = count + 1 WHERE owner_id = %s", mine.name)
+    return {("tally_drift", mine.name)}
+
+
+def blob_of_a_file_in_another_state(at: Planting) -> Expected:
+    _, key = at.file()
+    at.sql("UPDATE blobs SET state = 4, not_before = now() + interval '1 day' WHERE key = %s", key)
+    return {("file_without_blob", key)}
+
+
+def project_file_differs(at: Planting) -> Expected:
+    mine = at.belongings()
+    key = f"projects/{mine.name}/{mine.project}/index.html"
+    at.sql("UPDATE project_files SET etag = md5(etag) WHERE owner_id = %s", mine.name)
+    return {("file_differs", key)}
+
+
+def segment_deleted(at: Planting) -> Expected:
+    mine = at.belongings()
+    reply = mine.http.post("/files", headers=TUS | {"upload-length": "10"})
+    assert reply.status_code == 201, reply.text
+    headers = TUS | {"upload-offset": "0", "content-type": "application/offset+octet-stream"}
+    path = httpx.URL(reply.headers["location"]).path
+    assert mine.http.patch(path, headers=headers, content=b"abc").status_code == 204
+    rows = at.rows("SELECT blob_id FROM upload_sessions WHERE owner_id = %s", mine.name)
+    listed = at.s3.list_objects_v2(Bucket=at.bucket, Prefix=f"segments/{rows[0][0]}/")["Contents"]
+    (key,) = [one["Key"] for one in listed]
+    at.s3.delete_object(Bucket=at.bucket, Key=key, VersionId=at.versions(key)[0])
+    return {("segment_missing", key)}
+
+
+FAULTS: Final[tuple[Callable[[Planting], Expected], ...]] = (
+    object_deleted,
+    object_deleted_of_a_project,
+    bit_flipped_on_disk,
+    files_row_deleted,
+    files_and_blobs_rows_deleted,
+    alien_object,
+    alien_object_among_generations,
+    upload_without_a_row,
+    upload_without_parts_at_a_known_key,
+    upload_with_a_part_at_a_known_key,
+    size_changed_in_files,
+    checksum_changed_in_files,
+    usage_changed,
+    delete_marker,
+    delete_marker_on_a_project_file,
+    foreign_version_on_top,
+    foreign_version_at_a_path,
+    size_changed_in_both,
+    checksum_changed_in_both,
+    etag_changed_in_both,
+    version_replaced_by_a_copy,
+    metadata_of_another_attempt,
+    details_deleted,
+    tally_changed,
+    blob_of_a_file_in_another_state,
+    project_file_differs,
+    segment_deleted,
+)

@@ -1,0 +1,102 @@
+"""A verification finds each planted fault and nothing else, while users go on working."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from devstack import infra
+from tests.faults.verifying import load
+from tests.faults.verifying.planting import FAULTS, Expected, Planting
+from tests.integration.sdk.shell import Outcome, Shell
+from tests.shared_stack import shared_stack
+from tests.stack import RunningStack, until
+
+ENV = {"STRONGROOM_VERIFY_GRACE_SECONDS": "0", "STRONGROOM_CLEANER_SWEEP_SECONDS": "3600",
+       "STRONGROOM_PART_SIZE_BYTES": str(5 << 20)}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def stack(servers: infra.Infra, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    with shared_stack(servers, tmp_path_factory.mktemp("verify") / "data", ENV) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def planting(stack: RunningStack, servers: infra.Infra) -> Iterator[Planting]:
+    made = Planting(stack, servers.data_dir)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def verify(stack: RunningStack) -> Shell:
+    state = stack.state
+    return Shell(
+        {
+            "STRONGROOM_STORAGE_ADDRESS": state["storage"]["address"],
+            "STRONGROOM_METADATA_ADDRESS": state["metadata"]["address"],
+            "STRONGROOM_TOKEN": stack.token("operator", roles=["admin"]),
+        }
+    )
+
+
+def until_next_round(rounds: Callable[[], int]) -> None:
+    before = rounds()
+    until("every user has gone a round", lambda: rounds() > before)
+
+
+def found(outcome: Outcome) -> Expected:
+    return {(one["kind"], one.get("key") or one["owner_id"]) for one in outcome.documents if "kind" in one}
+
+
+def test_all_is_right_while_users_work(planting: Planting, verify: Shell) -> None:
+    with load.running(planting) as rounds:
+        for depth in ("listings", "heads", "bytes"):
+            until_next_round(rounds)
+            outcome = verify("verify", "--json", f"--depth={depth}")
+            assert (outcome.exit_code, found(outcome)) == (0, set()), outcome.out
+
+
+def test_each_planted_fault_is_found_and_nothing_else(planting: Planting, verify: Shell) -> None:
+    planting.put("logs/app.log", b"of somebody else")
+    expected = set[tuple[str, str]]().union(*(plant(planting) for plant in FAULTS))
+    assert len(FAULTS) >= 20
+    with load.running(planting) as rounds:
+        until_next_round(rounds)
+        outcome = verify("verify", "--json", "--depth=bytes")
+    seen = found(outcome)
+    rotten = {pair for pair in expected if pair[0] == "checksum_mismatch"} - seen
+    # Swift takes an object out of service once it has been read whole and is damaged.
+    assert seen == (expected - rotten) | {("object_missing", key) for _, key in rotten}
+    assert len(rotten) <= 1
+    assert outcome.exit_code == 1, outcome.err
+
+
+def test_the_report_is_signed(planting: Planting, verify: Shell) -> None:
+    alien = planting.put("uploads/alien/signed.bin", b"alien")
+    assert alien
+    assert verify("verify", "--depth=listings").exit_code == 1
+    outcome = verify("verify", "--json", "--run=last")
+    *lines, _ = outcome.lines
+    document = outcome.documents[-1]
+    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(document["public_key"]))
+    key.verify(base64.b64decode(document["signature"]), document["report"].encode())
+    report = json.loads(document["report"])
+    assert report == document["summary"]
+    canonical = [json.dumps(json.loads(line), sort_keys=True, separators=(",", ":")) for line in lines]
+    assert (
+        report["findings_sha256"] == hashlib.sha256("".join(f"{x}\n" for x in canonical).encode()).hexdigest()
+    )
+    assert report["begin_position"] <= report["end_position"]
+
+
+def test_only_admins_may_verify(verify: Shell, stack: RunningStack) -> None:
+    outcome = verify("verify", STRONGROOM_TOKEN=stack.token("somebody"))
+    assert outcome.exit_code == 2
+    assert "admin" in outcome.err
