@@ -28,6 +28,7 @@ from storage_service.config import StorageSettings, reveal
 from storage_service.content.limits import Limits
 from storage_service.content.types import ContentRules
 from storage_service.diagnosis import InternalCalls
+from storage_service.import_rules import import_limits, source_timeouts, url_rules
 from storage_service.metadata.credentials import Credentials
 from storage_service.metadata.files import FileReader, LinkedFiles
 from storage_service.metadata.projects import ProjectReader, ProjectSaves
@@ -55,25 +56,22 @@ from storage_service.servicers.links import SERVICE as LINKS
 from storage_service.servicers.links import LinkServicer, add_link_service
 from storage_service.servicers.previews import PreviewServicer
 from storage_service.servicers.storage import StorageServicer, UseCases, add_storage_service
-from storage_service.servicers.verify import VerifyServicer
+from storage_service.servicers.verify import VerifyServicer, add_verify_service
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from storage_service.uploads.copier import Copier
-from storage_service.uploads.importing.addresses import SystemResolver, UrlRules
-from storage_service.uploads.importing.importer import BatchImporter, ImportLimits, TellingImporter
-from storage_service.uploads.importing.source import SourceClient, Timeouts
+from storage_service.uploads.importing.addresses import SystemResolver
+from storage_service.uploads.importing.importer import BatchImporter, TellingImporter
+from storage_service.uploads.importing.source import SourceClient
 from storage_service.uploads.upload import Uploader
-from storage_service.verifying.assembly import Rates, Verifying
+from storage_service.verifying.assembly import Verifying
 from storage_service.verifying.metrics import VerificationMetrics
-from storage_service.verifying.report import Reports, ReportSigner
 from strongroom.errors import StrongroomError
-from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2, verify_pb2
+from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2
 from strongroom.storage.v1.diagnostics_service_pb2_grpc import add_DiagnosticsServiceServicer_to_server
 from strongroom.storage.v1.preview_pb2_grpc import add_PreviewServiceServicer_to_server
-from strongroom.storage.v1.verify_pb2_grpc import add_VerifyServiceServicer_to_server
 
 PREVIEWS: Final = preview_pb2.DESCRIPTOR.services_by_name["PreviewService"].full_name
 DIAGNOSTICS: Final = diagnostics_service_pb2.DESCRIPTOR.services_by_name["DiagnosticsService"].full_name
-VERIFY: Final = verify_pb2.DESCRIPTOR.services_by_name["VerifyService"].full_name
 
 
 log = structlog.get_logger(__name__)
@@ -105,7 +103,12 @@ class StorageApp:
         self._session_state, self._files = SessionState(*metadata), FileReader(*metadata)
         self._settler = KeySettler(store, self._saves)
         self._verifying = Verifying(
-            store, VerificationRecords(*metadata), self._damage, heartbeats, verified, rates=rates(settings)
+            store,
+            VerificationRecords(*metadata),
+            self._damage,
+            heartbeats,
+            verified,
+            rates=settings.verify_rates(),
         )
         self.loops = (*self._make_loops(heartbeats), *self._verifying.loops)
         self._engine = WriteEngine(
@@ -148,9 +151,7 @@ class StorageApp:
         self.internal_calls = InternalCalls(Credentials(*metadata), store)
         self.diagnostics_servicer = DiagnosticsServicer(self.internal_calls)
         self.preview_servicer = PreviewServicer(self._previews, self._outgoing)
-        signer = ReportSigner(_internal_secret(settings).encode())
-        reports = Reports(self._verifying.records, signer)
-        self.verify_servicer = VerifyServicer(self._verifying.records, reports, self._verifying.wake)
+        self.verify_servicer = VerifyServicer(self._verifying, _internal_secret(settings).encode())
 
     def _make_loops(self, heartbeats: Heartbeats) -> tuple[BackgroundLoop, BackgroundLoop, BackgroundLoop]:
         """Each by itself: a slow or failing one does not hold the others up. The first two can be woken."""
@@ -330,8 +331,8 @@ class Process:
         add_PreviewServiceServicer_to_server(self._app.preview_servicer, server)
         add_DiagnosticsServiceServicer_to_server(self._app.diagnostics_servicer, server)
         links = add_link_service(server, self._app.link_servicer)
-        add_VerifyServiceServicer_to_server(self._app.verify_servicer, server)
-        return [*add_storage_service(server, self._app.servicer), *links, PREVIEWS, DIAGNOSTICS, VERIFY]
+        links += add_verify_service(server, self._app.verify_servicer)
+        return [*add_storage_service(server, self._app.servicer), *links, PREVIEWS, DIAGNOSTICS]
 
 
 def edge(settings: S3Settings) -> Edge | None:
@@ -377,36 +378,6 @@ def s3_options(settings: S3Settings) -> S3Options:
     if settings.s3_sse == "auto":  # AWS encrypts; other stores often answer 501
         return replace(options, encryption="AES256" if options.on_aws else "off")
     return replace(options, encryption=settings.s3_sse)
-
-
-def url_rules(settings: StorageSettings) -> UrlRules:
-    """What import URLs may look like."""
-    ports = frozenset(int(port) for port in settings.import_ports)
-    return UrlRules(ports, frozenset(settings.import_allow_hosts))
-
-
-def source_timeouts(settings: StorageSettings) -> Timeouts:
-    """Time limits of one connection to a source."""
-    return Timeouts(settings.import_connect_seconds, settings.import_idle_seconds)
-
-
-def rates(settings: StorageSettings) -> Rates:
-    """How often and how fast stored objects are verified."""
-    return Rates(
-        settings.verify_interval_seconds, settings.verify_grace_seconds, settings.scrub_bytes_per_second
-    )
-
-
-def import_limits(settings: StorageSettings) -> ImportLimits:
-    """Limits of one import with all its tries."""
-    return ImportLimits(
-        settings.import_timeout_seconds,
-        settings.import_min_bytes_per_second,
-        settings.import_tries,
-        parallel=settings.import_parallel,
-        parallel_per_user=settings.import_parallel_per_user,
-        queued_per_user=settings.import_queued_per_user,
-    )
 
 
 def _internal_credential(settings: StorageSettings) -> InternalCredential:

@@ -11,6 +11,7 @@ from servicekit.s3_settings import S3Settings
 from servicekit.settings import MIN_SECRET_BYTES, CommaList, CommonSettings, SettingError, aliases
 from storage_service.content.limits import SizeRule
 from storage_service.objectstore.values import MAX_PUT_SIZE, MIB, MIN_PART_SIZE
+from storage_service.verifying.stage import Rates
 from strongroom.metadata.v1.file_pb2 import (
     FILE_FAMILY_EVENT_MEDIA,
     FILE_FAMILY_FILE,
@@ -124,6 +125,10 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     import_parallel: int = Field(default=32, ge=1)
     import_parallel_per_user: int = Field(default=8, ge=1)
     import_queued_per_user: int = Field(default=200, ge=0)
+
+    def verify_rates(self) -> Rates:
+        """How often and how fast stored objects are verified."""
+        return Rates(self.verify_interval_seconds, self.verify_grace_seconds, self.scrub_bytes_per_second)
 
     def size_rules(self) -> dict[str, SizeRule]:
         """Size rules by the name of UploadTarget's field."""

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from uuid import UUID
 
 import grpc
 
 from servicekit import context as calls
-from storage_service.metadata.verification import VerificationRecords
-from storage_service.verifying.report import Reports, finding_line
+from storage_service.verifying.assembly import Verifying
+from storage_service.verifying.report import Reports, ReportSigner, finding_line
 from strongroom.errors import InvalidField, PermissionDenied
 from strongroom.metadata.v1.verification_pb2 import VERIFICATION_STATE_RUNNING
 from strongroom.storage.v1 import verify_pb2 as pb
-from strongroom.storage.v1.verify_pb2_grpc import VerifyServiceServicer
+from strongroom.storage.v1.verify_pb2_grpc import VerifyServiceServicer, add_VerifyServiceServicer_to_server
 
 Context = grpc.aio.ServicerContext
 
 
 class VerifyServicer(VerifyServiceServicer):
-    """See strongroom/storage/v1/verify.proto. ``wake``: a run has begun."""
+    """See strongroom/storage/v1/verify.proto. ``secret``: what the reports' key is derived from."""
 
-    def __init__(self, records: VerificationRecords, reports: Reports, wake: Callable[[], None]) -> None:
-        self._records = records
-        self._reports = reports
-        self._wake = wake
+    def __init__(self, verifying: Verifying, secret: bytes) -> None:
+        self._records = verifying.records
+        self._reports = Reports(verifying.records, ReportSigner(secret))
+        self._wake = verifying.wake
 
     async def StartVerification(
         self,
@@ -62,6 +61,12 @@ class VerifyServicer(VerifyServiceServicer):
         for finding in findings:
             response.findings.add(finding=finding, line_json=finding_line(finding))
         return response
+
+
+def add_verify_service(server: grpc.aio.Server, servicer: VerifyServicer) -> list[str]:
+    """Register it; answers its full name."""
+    add_VerifyServiceServicer_to_server(servicer, server)
+    return [pb.DESCRIPTOR.services_by_name["VerifyService"].full_name]
 
 
 def _only_admins() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from servicekit.background import BackgroundLoop, Heartbeats
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.interface import ObjectStore
@@ -12,19 +10,10 @@ from storage_service.verifying.job import POLL_SECONDS, VerificationJob
 from storage_service.verifying.metrics import VerificationMetrics
 from storage_service.verifying.reading import Pace
 from storage_service.verifying.scrub import REST_SECONDS, Scrub
-from storage_service.verifying.stage import Grace
+from storage_service.verifying.stage import Grace, Rates
 
 STEP_SECONDS = 60.0
 """How long one step of a run, or one object of the scrub, may take; after ten of them it is stuck."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """See ``StorageSettings``."""
-
-    interval_seconds: float
-    grace_seconds: float
-    scrub_bytes_per_second: int
 
 
 class Verifying:

@@ -37,6 +37,15 @@ class Stage(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Rates:
+    """See ``StorageSettings``."""
+
+    interval_seconds: float
+    grace_seconds: float
+    scrub_bytes_per_second: int
+
+
+@dataclass(frozen=True, slots=True)
 class Grace:
     """What is younger may belong to a request under way, or to one that comes late (rule R5)."""
 
