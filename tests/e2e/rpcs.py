@@ -54,6 +54,10 @@ OPEN: Final = ("PreviewService", "LinkService")
 """Take no bearer token (test_previews.py, test_links.py)."""
 
 
+NO_RUN: Final = "00000000-0000-4000-8000-000000000000"
+"""A verification that there never was."""
+
+
 @dataclass(frozen=True)
 class Way:
     """One RPC. ``request``: the messages of a good call on the owner's belongings."""
@@ -156,9 +160,11 @@ def _save_archive(_: Owner) -> list[Message]:
 WAYS: Final[Mapping[str, Way]] = {
     "DiagnosticsService/Diagnose": Way("nothing", lambda _: diagnostics_service_pb2.DiagnoseRequest()),
     "VerifyService/StartVerification": Way("denied", lambda _: verify_pb2.StartVerificationRequest()),
-    "VerifyService/GetVerificationReport": Way("denied", lambda _: verify_pb2.GetVerificationReportRequest()),
+    "VerifyService/GetVerificationReport": Way(
+        "denied", lambda _: verify_pb2.GetVerificationReportRequest(id=NO_RUN)
+    ),
     "VerifyService/ListVerificationFindings": Way(
-        "denied", lambda _: verify_pb2.ListVerificationFindingsRequest()
+        "denied", lambda _: verify_pb2.ListVerificationFindingsRequest(id=NO_RUN)
     ),
     "StorageService/Upload": Way("own", _upload),
     "StorageService/CreateUpload": Way("own", lambda _: upload_pb2.CreateUploadRequest(spec=_spec())),

@@ -27,10 +27,12 @@ REFUSED_OTHERWISE: Final = {
     "ImportFromUrl": grpc.StatusCode.INVALID_ARGUMENT,
     "ConcatenateUploads": grpc.StatusCode.INVALID_ARGUMENT,
     "SignUpload": grpc.StatusCode.NOT_FOUND,
+    "GetVerificationReport": grpc.StatusCode.NOT_FOUND,
     "CompleteUpload": grpc.StatusCode.INVALID_ARGUMENT,
 }
-"""Refused for what the request is: an import from nowhere, no parts, an upload that is not a direct one."""
+"""Refused for what the request is: an import from nowhere, no parts, a session that is not direct, no run."""
 
+OF_NO_USER: Final = {"Diagnose", "StartVerification", "GetVerificationReport", "ListVerificationFindings"}
 STORAGE: Final = ("StorageService/", "DiagnosticsService/", "VerifyService/")
 
 Call = Callable[[str, list[Message], str], list[Message]]
@@ -131,7 +133,7 @@ def test_without_a_token(ask: Call, alice: Owner, name: str) -> None:
 def test_another_user_id(ask: Call, alice: Owner, bob: str, name: str) -> None:
     messages = _messages(name, alice)
     if not name_user(messages[0], alice.name):
-        assert name.rpartition("/")[2] in BY_UPLOAD | {"Diagnose"}
+        assert name.rpartition("/")[2] in BY_UPLOAD | OF_NO_USER
         return
     if name in ("StorageService/BatchImport", "StorageService/BatchDelete"):  # each item on its own
         (reply,) = ask(name, messages, bob)
