@@ -31,6 +31,7 @@ from metadata_service.events import outbox
 from metadata_service.files import events
 from metadata_service.files.creation import INSERT_OF_DONE, build_file
 from metadata_service.files.families import Placed, file_metadata
+from metadata_service.files.links import EPOCH_OF_DONE
 from metadata_service.usage import quota
 from servicekit import failpoints
 from servicekit.presentation import with_charset
@@ -51,7 +52,7 @@ WITH done AS (
     AND spec = %(spec)s AND (reserved_files = 1 AND reserved_bytes >= %(size)s OR {{unlimited}})
     RETURNING blobs.owner_id, blobs.id, blobs.key
 ), made AS ({INSERT_OF_DONE}), told AS ({outbox.APPEND_OF_DONE})
-SELECT now() FROM done
+SELECT now(), {EPOCH_OF_DONE} FROM done
 """
 
 
@@ -209,4 +210,5 @@ def _in_order(wishes: Sequence[_W]) -> list[_W]:
 
 
 def _file(wish: Commit, rows: list[Row]) -> File:
-    return build_file(wish.blob, wish.placed, rows[0][0], wish.file_id)
+    at, link_epoch = rows[0]
+    return build_file(wish.blob, wish.placed, at, wish.file_id, owner_link_epoch=link_epoch)

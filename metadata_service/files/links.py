@@ -17,6 +17,8 @@ from metadata_service.files.queries import FileQueries
 from strongroom.metadata.v1.file_pb2 import File, LinkStamp
 
 _EPOCH: Final = "SELECT epoch FROM link_epochs WHERE owner_id = %s"
+#: The same for the owner of `done`, within a statement.
+EPOCH_OF_DONE: Final = "coalesce((SELECT epoch FROM link_epochs WHERE owner_id = done.owner_id), 0)"
 _REVOKE_ALL: Final = """
 INSERT INTO link_epochs (owner_id, epoch) VALUES (%s, 1)
 ON CONFLICT (owner_id) DO UPDATE SET epoch = link_epochs.epoch + 1

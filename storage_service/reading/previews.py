@@ -19,7 +19,7 @@ from storage_service.metadata.projects import ProjectReader
 from storage_service.reading.capabilities import Capabilities
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import open_range, resolve_range
-from storage_service.reading.rounding import rounded_end
+from storage_service.reading.rounding import rounded_start
 from strongroom.errors import TokenExpired, TokenInvalid
 from strongroom.storage.v1 import preview_pb2 as pb
 
@@ -95,8 +95,9 @@ class Previews:
         """Tokens for projects of the caller. Raises UserMismatch."""
         owner = effective_owner(current_principal(), request.user_id)
         seconds = request.expires_in_seconds or self._page_seconds
-        now = time.time()
-        expires = min(rounded_end(now, seconds), int(now) + MAX_SECONDS)
+        # Lists ask for no time: theirs is rounded down, so that they repeat their URLs.
+        now = int(time.time())
+        expires = seconds + (now if request.expires_in_seconds else rounded_start(now, seconds))
         response = pb.SignPreviewsResponse(
             tokens=[
                 self._tokens.sign(Preview(owner, wanted.slug, wanted.version), expires)
@@ -112,7 +113,7 @@ class Previews:
         FileNotFound, RangeNotSatisfiable, ObjectLost.
         """
         opened = self._tokens.opened(request.token)
-        preview, page_end = opened.preview, rounded_end(time.time(), self._page_seconds)
+        preview, page_end = opened.preview, int(time.time()) + self._page_seconds
         if request.for_page and opened.expires > page_end:
             yield pb.DownloadPreviewResponse(page_token=self._tokens.sign(preview, page_end))
             return

@@ -10,8 +10,9 @@ import pytest
 from servicekit.auth import Authenticator, InternalCredential
 from servicekit.keys import StaticKey
 from servicekit.tokens import CLOCK_SKEW_SECONDS, ClaimRules, VerificationKey
-from storage_service.reading.previews import MAX_SECONDS, Preview, PreviewTokens
+from storage_service.reading.previews import MAX_SECONDS, PAGE_SECONDS, Preview, Previews, PreviewTokens
 from strongroom.errors import InternalTokenInvalid, TokenExpired, TokenInvalid
+from strongroom.storage.v1.preview_pb2 import DownloadPreviewRequest
 
 SECRET = "a secret of the services, 0123456789"
 ADA = Preview("ada", "my-site", 3)
@@ -85,3 +86,12 @@ async def test_it_passes_for_no_other(tokens: PreviewTokens) -> None:
         await users.verify(f"Bearer {token}")
     with pytest.raises(InternalTokenInvalid):
         await users.verify(None, token)
+
+
+async def test_what_a_page_sees_holds_for_minutes(tokens: PreviewTokens) -> None:
+    previews = Previews(None, None, tokens)  # type: ignore[arg-type]
+    long = tokens.sign(ADA, int(time.time()) + MAX_SECONDS)
+    request = DownloadPreviewRequest(token=long, path="a", for_page=True)
+    (only,) = [message async for message in previews.messages(request)]
+    assert time.time() < tokens.opened(only.page_token).expires <= time.time() + PAGE_SECONDS
+    assert tokens.read(only.page_token) == ADA
