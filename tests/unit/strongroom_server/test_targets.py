@@ -54,7 +54,7 @@ def storage(**changes: int) -> StorageSettings:
         "s3_use_iam_role": True,
         **changes,
     }
-    return StorageSettings(jwt_secret=SECRET, internal_secret=SECRET, **given)  # type: ignore[arg-type]
+    return StorageSettings(jwt_secret=SECRET, internal_secret=SECRET, **given)
 
 
 def test_the_only_process_has_everything() -> None:
@@ -71,9 +71,9 @@ def test_workers_share_memory_connections_and_parallel_work() -> None:
     assert given.import_parallel_per_user == storage().import_parallel_per_user
     metadata = MetadataSettings(
         jwt_secret=SECRET, internal_secret=SECRET, database_url="postgresql://u:p@h/d"
-    )  # type: ignore[arg-type]
+    )
     assert share.of(metadata).database_pool_max == 4
-    gateway = share.of(GatewaySettings(jwt_secret=SECRET))  # type: ignore[arg-type]
+    gateway = share.of(GatewaySettings(jwt_secret=SECRET))
     assert (gateway.max_connections, gateway.address_connections) == (500, 450)
 
 
@@ -85,7 +85,7 @@ def test_no_share_is_too_small_for_one_file() -> None:
 
 
 def test_no_limit_stays_no_limit() -> None:
-    gateway = GatewaySettings(jwt_secret=SECRET, address_connections=0)  # type: ignore[arg-type]
+    gateway = GatewaySettings(jwt_secret=SECRET, address_connections=0)
     assert Share(4, 1).of(gateway).address_connections == 0
 
 
@@ -102,5 +102,5 @@ def test_no_limit_stays_no_limit() -> None:
 def test_each_worker_shows_its_metrics_at_a_port_of_its_own(
     bind: str | None, number: int, at: str | None
 ) -> None:
-    settings = GatewaySettings(jwt_secret=SECRET, metrics_bind=bind)  # type: ignore[arg-type]
+    settings = GatewaySettings(jwt_secret=SECRET, metrics_bind=bind)
     assert listening.metrics_address(settings, Share(4, number)) == at
