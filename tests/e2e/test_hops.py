@@ -8,19 +8,27 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
 from tests.e2e.test_tus import BYTES, MIB, TUS, create
-from tests.stack import RunningStack, until
+from tests.stack import RunningStack, Service, until
+
+SERVICES: Final[tuple[Service, ...]] = ("storage", "metadata")
+#: As its lines in the log name it.
+NAMES: Final[Mapping[Service, str]] = {
+    "gateway": "gateway",
+    "storage": "storage_service",
+    "metadata": "metadata_service",
+}
 
 
 class Hops:
     """Requests of one user, and the calls that each of them became."""
 
     def __init__(self, stack: RunningStack, http: httpx.Client) -> None:
-        self._logs = stack.data_dir / "log"
+        self._stack = stack
         self._http = http
 
     def of(
@@ -35,15 +43,15 @@ class Hops:
         until("the gateway has logged it", lambda: self._lines("gateway", request_id))
         calls = [
             str(line["method"]).rpartition("/")[2]
-            for service in ("storage", "metadata")
+            for service in SERVICES
             for line in self._lines(service, request_id)
         ]
         return reply, sorted(calls)
 
-    def _lines(self, service: str, request_id: str) -> list[dict[str, object]]:
-        text = (self._logs / f"{service}.log").read_text()
-        found = [json.loads(line) for line in text.splitlines() if request_id in line]
-        return [line for line in found if "method" in line]
+    def _lines(self, service: Service, request_id: str) -> list[dict[str, object]]:
+        """What a service says of the request, in its own file or in that of the process of all three."""
+        found = [json.loads(line) for line in self._stack.log(service).splitlines() if request_id in line]
+        return [line for line in found if "method" in line and NAMES[service] == line["service"]]
 
 
 def test_the_calls_of_each_request(stack: RunningStack, http: httpx.Client) -> None:
