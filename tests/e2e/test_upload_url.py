@@ -44,9 +44,10 @@ def client(stack: RunningStack) -> Iterator[Client]:
         yield Client(StorageServiceStub(channel), stack.token(f"alice-{uuid.uuid4()}"))
 
 
-def test_the_url_reads_the_file(client: Client) -> None:
+def test_the_url_reads_the_file(client: Client, stack: RunningStack) -> None:
     stored = client.upload(sign_url=True)
-    assert urllib.request.urlopen(stored.url).read() == samples.png()
+    assert stored.url.startswith("/l/")
+    assert urllib.request.urlopen(stack.url + stored.url).read() == samples.png()
 
 
 def test_no_url_unless_asked_for(client: Client) -> None:
