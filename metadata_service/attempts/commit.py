@@ -19,9 +19,10 @@ from metadata_service.blobs.states import ABORTING, COMPLETING, GONE, PENDING
 from metadata_service.config import NO_LIMITS, Limits, Timing
 from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.db.errors import UniqueConflict
-from metadata_service.files import creation, events, links
+from metadata_service.files import creation, events
 from metadata_service.files.families import Placed, insert_details
 from metadata_service.files.layouts import PARTIALS
+from metadata_service.files.links import EPOCH_OF_BLOB
 from metadata_service.files.preconditions import check_generation
 from metadata_service.usage import quota, tallies
 from servicekit import failpoints
@@ -162,17 +163,15 @@ class Committer:
             etag=request.etag,
             version_id=request.version_id,
             file_id=file_id,
+            answer=EPOCH_OF_BLOB,
         )
-        rows, limits, epochs = await tx.fetch_batch(
-            [statement, quota.read_limits(handle.owner_id), links.read_epoch(handle.owner_id)]
-        )
+        rows, limits = await tx.fetch_batch([statement, quota.read_limits(handle.owner_id)])
         if not rows:
             return None
-        blob = BlobRow(*rows[0][:-1])
+        *row, at, link_epoch = rows[0]
+        blob = BlobRow(*row)
         placed = Placed(blob.upload_spec(), handle.owner_id)
-        return _Committed(
-            blob, placed, rows[0][-1], quota.limits(limits, self._limits), links.epoch_of(epochs)
-        )
+        return _Committed(blob, placed, at, quota.limits(limits, self._limits), link_epoch)
 
     async def _new_file(
         self, tx: Transaction, done: _Committed, file_id: UUID

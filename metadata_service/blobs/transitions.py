@@ -158,14 +158,16 @@ async def begin_completion(
     return None
 
 
-def commit(handle: Handle, *, size: int, crc32c: int, etag: str, version_id: str, file_id: UUID) -> Statement:
-    """The blob's part of T4: → COMMITTED; answers the row and the moment, nothing when the compare-and-set
-    failed.
+def commit(
+    handle: Handle, *, size: int, crc32c: int, etag: str, version_id: str, file_id: UUID, answer: str
+) -> Statement:
+    """The blob's part of T4: → COMMITTED; answers the row, the moment and the SQL expression `answer`, or
+    nothing when the compare-and-set failed.
 
     From PENDING for single puts and copies, from COMPLETING (with the size and checksum of T3) otherwise.
     """
     values = handle.params(size=size, crc32c=crc32c, etag=etag, version_id=version_id, file_id=file_id)
-    return _COMMIT, values
+    return f"{_COMMIT}, {answer}", values
 
 
 async def abandon(tx: Transaction, handle: Handle) -> None:

@@ -7,18 +7,18 @@ revokes links, or replaces the content, is in force with its commit, everywhere.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from metadata_service.db.database import Database, Row, Statement, Transaction, user
+from metadata_service.db.database import Database, Transaction, user
 from metadata_service.files.deletion import not_found
 from metadata_service.files.queries import FileQueries
 from strongroom.metadata.v1.file_pb2 import File, LinkStamp
 
-_EPOCH: Final = "SELECT epoch FROM link_epochs WHERE owner_id = %s"
-#: The same for the owner of `done`, within a statement.
-EPOCH_OF_DONE: Final = "coalesce((SELECT epoch FROM link_epochs WHERE owner_id = done.owner_id), 0)"
+_EPOCH: Final = "coalesce((SELECT epoch FROM link_epochs WHERE link_epochs.owner_id = {}.owner_id), 0)"
+#: How often all links of the owner of `done`, or of the row of `blobs`, were revoked; within a statement.
+EPOCH_OF_DONE: Final = _EPOCH.format("done")
+EPOCH_OF_BLOB: Final = _EPOCH.format("blobs")
 _REVOKE_ALL: Final = """
 INSERT INTO link_epochs (owner_id, epoch) VALUES (%s, 1)
 ON CONFLICT (owner_id) DO UPDATE SET epoch = link_epochs.epoch + 1
@@ -70,14 +70,3 @@ class Links:
             await tx.execute(_REVOKE_ALL, (owner_id,))
 
         await self._database.transact(user(owner_id), work)
-
-
-def read_epoch(owner_id: str) -> Statement:
-    """For `epoch_of`."""
-    return _EPOCH, (owner_id,)
-
-
-def epoch_of(rows: Sequence[Row]) -> int:
-    """How often all links of the owner were revoked, from what `read_epoch` found."""
-    epoch: int = rows[0][0] if rows else 0
-    return epoch

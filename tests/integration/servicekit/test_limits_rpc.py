@@ -198,9 +198,9 @@ async def refusal(begin: Any, sub: str) -> str | None:
 
 def test_what_is_listed_exists() -> None:
     from strongroom.metadata.v1 import notification_service_pb2
-    from strongroom.storage.v1 import preview_pb2, storage_service_pb2
+    from strongroom.storage.v1 import link_pb2, preview_pb2, storage_service_pb2
 
-    files = (notification_service_pb2, preview_pb2, storage_service_pb2)
+    files = (notification_service_pb2, link_pb2, preview_pb2, storage_service_pb2)
     known = {
         f"/{service.full_name}/{method.name}"
         for file in files
