@@ -37,13 +37,9 @@ _PR_SET_PDEATHSIG: Final = 1
 class Child:
     """A forked process. ``code`` is None while it lives, afterwards as ``subprocess.Popen.returncode``."""
 
-    def __init__(self, pid: int, ended: dict[int, int]) -> None:
+    def __init__(self, pid: int) -> None:
         self.pid = pid
-        self._ended = ended
-
-    @property
-    def code(self) -> int | None:
-        return self._ended.get(self.pid)
+        self.code: int | None = None
 
     def end(self) -> None:
         """SIGKILL: also ends what SIGSTOP has frozen, and is one crash more that must do no harm."""
@@ -63,8 +59,9 @@ class ForkServer:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self._ended: dict[int, int] = {}
-        self._pids: list[int] = []
+        self._born: list[Child] = []
+        #: By pid, which is given again to another process once one has ended.
+        self._living: dict[int, Child] = {}
         self._reader = threading.Thread(target=self._read, name="forkserver", daemon=True)
         self._reader.start()
 
@@ -74,8 +71,8 @@ class ForkServer:
         order = {"module": module, "env": dict(env), "log": str(log)}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        until("the fork server answers", lambda: self._pids or not self._reader.is_alive(), pause=0.005)
-        return Child(self._pids.pop(), self._ended)
+        until("the fork server answers", lambda: self._born or not self._reader.is_alive(), pause=0.005)
+        return self._born.pop()
 
     def close(self) -> None:
         """End the server; its children die with it."""
@@ -91,9 +88,10 @@ class ForkServer:
         for line in self._process.stdout:
             told = json.loads(line)
             if "pid" in told:
-                self._pids.append(told["pid"])
+                child = self._living[told["pid"]] = Child(told["pid"])
+                self._born.append(child)
             else:
-                self._ended[told["ended"]] = told["code"]
+                self._living.pop(told["ended"]).code = told["code"]
 
 
 def import_all(package: str) -> None:

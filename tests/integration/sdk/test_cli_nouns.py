@@ -45,13 +45,13 @@ def test_media_prints_keys_and_one_failure_spoils_no_other(shell: Shell, tmp_pat
     assert document["event_media"]["tags"] == ["t"]
 
 
-def test_without_the_service_bucket_init_says_what_to_run(
+def test_without_the_service_bucket_init_says_what_to_install(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bucket, "SERVICE", "no_such_service")
     told = shell("bucket", "init")
     assert told.exit_code == 2
-    assert "python -m storage_service bucket init" in told.err
+    assert "pip install 'strongroom[server]'" in told.err
 
 
 async def test_files_of_both_clients(client: AsyncClient, state: State) -> None:
