@@ -55,19 +55,23 @@ def test_all_three_die_at_once_and_the_promise_holds(cell: Cell, kill: Kill) -> 
     assert cell.checker.must_hold(upload, "visible") == []
 
 
+def _heard_of(cell: Cell, user: str) -> dict[str, str]:
+    """By service, the method that it logged for the user's request; nothing before all three have."""
+    lines = _lines(cell, "{")
+    ids = {line["request_id"] for line in lines if line["event"] == "request" and line.get("user") == user}
+    heard = {
+        line["service"]: line.get("method", "")
+        for line in lines
+        if line["event"] in ("rpc", "request") and line.get("request_id") in ids
+    }
+    return heard if set(heard) == {"gateway", "storage_service", "metadata_service"} else {}
+
+
 def test_each_line_names_its_service_and_one_request_has_one_id(cell: Cell) -> None:
     cell.run()
     upload = new_upload("logged")
     assert put(cell, upload).status == 201
-    lines = _lines(cell, "{")
-    request = next(
-        line["request_id"] for line in lines if line["event"] == "request" and line.get("user") == "logged"
-    )
-    ours = [line for line in lines if line.get("request_id") == request]
-    services = {
-        line["service"]: line.get("method", "") for line in ours if line["event"] in ("rpc", "request")
-    }
-    assert set(services) == {"gateway", "storage_service", "metadata_service"}
+    services = until("each has logged it", lambda: _heard_of(cell, "logged"))
     assert services["storage_service"].startswith("/strongroom.storage.")
     assert services["metadata_service"].startswith("/strongroom.metadata.")
     assert services["gateway"].startswith("POST ")

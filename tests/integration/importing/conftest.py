@@ -17,7 +17,7 @@ from tests.stack import RunningStack
 
 LIMIT = 256 * 1024
 IDLE_SECONDS = 1.0
-TOTAL_SECONDS = 15.0
+TOTAL_SECONDS = 8.0
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import gzip
-import itertools
 import socket
 import socketserver
 import ssl
@@ -24,8 +23,14 @@ MANY: Final = 400
 
 
 def endless(start: bytes, piece: bytes) -> Reply:
-    """``piece`` again and again, as fast as it is taken."""
-    return _sending(itertools.chain([start], itertools.repeat(piece * MANY)))
+    """``piece`` again and again, as fast as it is taken; to each that asks from the start."""
+
+    def write(connection: socket.socket) -> None:
+        connection.sendall(start)
+        while True:
+            connection.sendall(piece * MANY)
+
+    return write
 
 
 def dripping(start: bytes, pieces: Iterable[bytes], pause: float) -> Reply:

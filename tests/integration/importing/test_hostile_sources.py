@@ -181,7 +181,7 @@ async def test_who_brought_a_hostile_source_waits_for_the_next_turn(origin: Orig
     importer = _importer(sources, hostile_pause=0.3)
     began = time.monotonic()
     failed = await _failure(importer, origin.script("waits-" + kind.replace(" ", "-"), reply))
-    assert failed.metadata.get("limit") == limit, failed
+    assert failed.metadata["limit"] == limit
     assert time.monotonic() - began >= 0.3
     assert importer.permits.running("ada") == 0
     junk = importer.run(origin.script("waits-not", JUNK["HTTP/0.9"]), UploadSpec(), Progress())
