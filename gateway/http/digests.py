@@ -20,7 +20,7 @@ from typing import Final
 from strongroom.errors import ChecksumMismatch, InvalidField
 from strongroom.type.v1.checksums_pb2 import Checksums
 
-_LENGTHS: Final = {"crc32c": 4, "md5": 16, "sha256": 32}
+_LENGTHS: Final = {"crc32c": 4, "md5": 16, "sha1": 20, "sha256": 32}
 #: Names in RFC 9530's and RFC 3230's registries → ours.
 _ALGORITHMS: Final = {"sha-256": "sha256", "sha256": "sha256", "md5": "md5", "crc32c": "crc32c"}
 _SINGLE: Final = {
@@ -57,7 +57,7 @@ def _stated(header: Callable[[str], str | None]) -> Iterator[tuple[str, str, byt
     for field, algorithm in _SINGLE.items():
         value = header(field)
         if value is not None:
-            yield field, algorithm, _decoded(field, algorithm, value.strip())
+            yield field, algorithm, checksum_of(field, algorithm, value.strip())
     for field, members in (("repr-digest", _dictionary), ("digest", _legacy)):
         value = header(field)
         if value is not None:
@@ -73,7 +73,7 @@ def _supported(field: str, members: list[tuple[str, str]]) -> Iterator[tuple[str
             rule="digest.algorithm",
         )
     for algorithm, text in known:
-        yield field, algorithm, _decoded(field, algorithm, text)
+        yield field, algorithm, checksum_of(field, algorithm, text)
 
 
 def _dictionary(field: str, value: str) -> list[tuple[str, str]]:
@@ -99,7 +99,11 @@ def _legacy(field: str, value: str) -> list[tuple[str, str]]:
     return [(name.strip().lower(), text.strip()) for name, _, text in pairs]
 
 
-def _decoded(field: str, algorithm: str, text: str) -> bytes:
+def checksum_of(field: str, algorithm: str, text: str) -> bytes:
+    """What ``text`` says in base64: a checksum by crc32c (big-endian), md5, sha1 or sha256.
+
+    :raises InvalidField: it is no base64, or not of the algorithm's length.
+    """
     try:
         value = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):

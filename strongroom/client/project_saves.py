@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Collection
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     Response = project_pb2.SaveProjectResponse | project_pb2.SaveProjectArchiveResponse
 
 
-class _Save:
+class _Save(ABC):
     """One save with all its attempts, which ``spec.request_id`` makes one request for the service."""
 
     def __init__(
@@ -51,7 +52,11 @@ class _Save:
             try:
                 response: Response = await exchange(call, metadata, self._messages())
             except errors.StrongroomError as error:
-                self._refuse_second_reading(error)
+                if self._is_spent():
+                    error.add_note(
+                        "not tried again: bytes of the source were already read; give a path, or bytes"
+                    )
+                    raise
                 await attempts.pause(error)
             except SourceFailed as failed:
                 raise failed.cause  # noqa: B904 - the cause has its own traceback
@@ -59,14 +64,17 @@ class _Save:
                 project = Project.from_proto(response.project)
                 return SavedProject(project, ProjectVersion.from_proto(response.version))
 
+    @abstractmethod
     def _call(self, **options: Any) -> grpc.aio.StreamUnaryCall[Any, Any]:
-        raise NotImplementedError
+        """Begin the RPC."""
 
+    @abstractmethod
     def _messages(self) -> AsyncGenerator[bytes]:
-        raise NotImplementedError
+        """Its messages, serialised, from the first one."""
 
-    def _refuse_second_reading(self, error: errors.StrongroomError) -> None:
-        """Raise ``error`` when its bytes can't be sent again."""
+    def _is_spent(self) -> bool:
+        """Whether bytes were read that can't be read again."""
+        return False
 
     def _report(self, done: int, total: int | None) -> None:
         if self._on_progress is not None:
@@ -143,10 +151,8 @@ class ArchiveSave(_Save):
                 self._report(done, self._source.size)
         yield request(finish_write=True).SerializeToString()
 
-    def _refuse_second_reading(self, error: errors.StrongroomError) -> None:
-        if self._began and not self._source.repeatable:
-            error.add_note("not tried again: bytes of the source were already read; give a path, or bytes")
-            raise error
+    def _is_spent(self) -> bool:
+        return self._began and not self._source.repeatable
 
 
 def _head(file: TreeFile, *, unchanged: bool) -> project_pb2.SaveProjectFile:

@@ -6,6 +6,7 @@ import inspect
 import io
 import os
 import stat
+from abc import ABC, abstractmethod
 from collections.abc import (
     AsyncGenerator,
     AsyncIterable,
@@ -44,7 +45,7 @@ Plain = (
 UploadSource = Plain | Callable[[], Plain]
 
 
-class Source:
+class Source(ABC):
     """Blocks of at most 1 MiB. ``size`` in bytes where known; ``filename`` where there is one.
 
     ``repeatable``: every ``blocks()`` begins at the first byte again. Otherwise only the first call does.
@@ -57,9 +58,9 @@ class Source:
     repeatable: bool = False
     owned: bool = False
 
+    @abstractmethod
     def blocks(self) -> AsyncGenerator[bytes]:
         """The blocks. What reading raises comes through as it is."""
-        raise NotImplementedError
 
 
 class BytesSource(Source):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -20,6 +18,7 @@ from gateway.families.direct.shapes import (
     WholeChecksums,
 )
 from gateway.families.targets import upload_target, visibility_of
+from gateway.http.digests import checksum_of
 from gateway.http.idempotency import idempotency_key
 from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, Reply, header, json_reply
@@ -28,7 +27,7 @@ from gateway.operations.links import urls_of
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import CANCEL_UPLOAD, COMPLETE_UPLOAD, GET_UPLOAD, SIGN_UPLOAD
-from strongroom.errors import InvalidField, UploadNotFound
+from strongroom.errors import UploadNotFound
 from strongroom.metadata.v1.file_pb2 import File, FileFamily
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 from strongroom.storage.v1.direct_pb2 import (
@@ -45,7 +44,6 @@ ONE: Final = ALL + "/{id}"
 #: Ten thousand parts with their ETags fit.
 COMPLETE_BYTES: Final = 4 * 1024 * 1024
 _ID: Final = re.compile(r"[A-Za-z0-9_.~-]{1,255}")
-_LENGTHS: Final = {"crc32c": 4, "md5": 16, "sha1": 20, "sha256": 32}
 
 routes = Routes("direct")
 
@@ -157,7 +155,7 @@ def _fields(target: Mapping[str, Any]) -> dict[str, str]:
 def _checksums(stated: WholeChecksums) -> Checksums:
     found = Checksums()
     for algorithm, text in stated.model_dump(exclude_none=True).items():
-        value = _decoded(f"checksum.{algorithm}", algorithm, text)
+        value = checksum_of(f"checksum.{algorithm}", algorithm, text)
         if algorithm == "crc32c":
             found.crc32c = int.from_bytes(value, "big")
         else:
@@ -167,23 +165,9 @@ def _checksums(stated: WholeChecksums) -> Checksums:
 
 def _part_checksums(stated: Mapping[int, str]) -> dict[int, int]:
     return {
-        number: int.from_bytes(_decoded(f"part_checksums.{number}", "crc32c", text), "big")
+        number: int.from_bytes(checksum_of(f"part_checksums.{number}", "crc32c", text), "big")
         for number, text in stated.items()
     }
-
-
-def _decoded(field: str, algorithm: str, text: str) -> bytes:
-    try:
-        value = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        value = b""
-    if len(value) != _LENGTHS[algorithm]:
-        raise InvalidField(
-            f"{field} must be the base64 of the {_LENGTHS[algorithm]} bytes of a {algorithm} checksum.",
-            field=field,
-            rule="digest.length",
-        )
-    return value
 
 
 def _shown(response: SignUploadResponse) -> DirectUpload:

@@ -4,6 +4,7 @@ goes back, the client's next tries end well, and nothing is left behind.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -21,7 +22,7 @@ BODY = body_of(2 * PART + 3 * MIB + 5)
 Step = Callable[[], object]
 
 
-class Story:
+class Story(ABC):
     """What one client does; ``steps`` may each be repeated until they succeed."""
 
     def __init__(self, cell: Cell) -> None:
@@ -29,9 +30,9 @@ class Story:
         self.upload = ""
         self.seen = 0
 
+    @abstractmethod
     def steps(self) -> Iterator[Step]:
         """In order."""
-        raise NotImplementedError
 
     def step(self, step: Step) -> bool:
         """Whether it has succeeded."""
