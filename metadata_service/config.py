@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -50,8 +50,10 @@ class Limits:
     files: int | None = None
     open_sessions: int = 0
 
-
-NO_LIMITS: Final = Limits()
+    @property
+    def unlimited(self) -> bool:
+        """Whether nothing is summed up for the owner: neither bytes nor files are limited."""
+        return self.bytes is None and self.files is None
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from metadata_service.attempts.groups import T4_BEFORE_COMMIT, Groups
 from metadata_service.blobs import transitions, upkeep
 from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.blobs.states import ABORTING, COMPLETING, GONE, PENDING
-from metadata_service.config import NO_LIMITS, Limits, Timing
+from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.db.errors import UniqueConflict
 from metadata_service.files import creation, events
@@ -133,7 +133,7 @@ class Committer:
         grows = request.size_bytes > done.blob.reserved_bytes or (
             file.generation == 1 and not done.blob.reserved_files
         )
-        if done.blob.request_id or (grows and done.allowed != NO_LIMITS):
+        if done.blob.request_id or (grows and not done.allowed.unlimited):
             winner = await self._write(tx, done, statements)
             if winner is not None:
                 tx.undo()

@@ -49,7 +49,7 @@ _RESERVE: Final = f"{INSERT}WHERE {quota.UNLIMITED}{RETURNING}"
 _COMMIT: Final = f"""
 WITH done AS (
     {COMMIT.of(HELD)}
-    AND spec = %(spec)s AND (reserved_files = 1 AND reserved_bytes >= %(size)s OR {{unlimited}})
+    AND spec = %(spec)s AND (reserved_files = 1 AND reserved_bytes >= %(size)s OR {quota.UNLIMITED})
     RETURNING blobs.owner_id, blobs.id, blobs.key
 ), made AS ({INSERT_OF_DONE}), told AS ({outbox.APPEND_OF_DONE})
 SELECT now(), {EPOCH_OF_DONE} FROM done
@@ -88,12 +88,12 @@ class Commit:
         """Which attempt."""
         return self.handle.blob_id
 
-    def statement(self, text: str) -> Statement:
+    def statement(self) -> Statement:
         """Compares, sets, writes file and event; answers the moment, or nothing when it changed nothing."""
         blob, spec = self.blob, self.placed.spec
         # The moment is the database's, and not known yet; nothing that is written here holds it.
         file = build_file(blob, self.placed, blob.created_at, self.file_id)
-        return text, self.handle.params(
+        return _COMMIT, self.handle.params(
             size=blob.size_bytes,
             crc32c=blob.crc32c,
             etag=blob.etag,
@@ -114,21 +114,22 @@ class Groups:
 
     def __init__(self, database: Database, limits: Limits) -> None:
         self._database = database
-        self._unlimited = limits.bytes is None and limits.files is None
-        self._commit = _COMMIT.format(unlimited=quota.UNLIMITED if self._unlimited else "false")
+        self._unlimited = limits.unlimited
         self._begun = Begun()
         self._refused = Refused()
         self._reserving = Gathering(self._reserve_all)
         self._committing = Gathering(self._commit_all)
         self.metrics = GroupMetrics({"reserve": self._reserving, "commit": self._committing})
 
+    def takes(self, owner_id: str) -> bool:
+        """Whether `reserve` is worth asking: the owner has no limits that are known, and was not refused."""
+        return self._unlimited and not self._refused.has(owner_id)
+
     async def reserve(self, owner_id: str, blob_id: UUID, columns: Mapping[str, object]) -> BlobRow | None:
         """The new attempt. None: not written, try it alone.
 
         Raises DatabaseUnavailable: it may have been written; the cleaner finds it.
         """
-        if not self._unlimited or self._refused.has(owner_id):
-            return None
         blob = await self._reserving.ask(owner_id, Reservation(owner_id, blob_id, columns))
         if blob is not None:
             self._begun.add(blob)
@@ -181,7 +182,7 @@ class Groups:
         parts = []
         for owner_id, owned in groupby(ordered, lambda wish: wish.owner_id):
             theirs = list(owned)
-            statements = [wish.statement(self._commit) for wish in theirs]
+            statements = [wish.statement() for wish in theirs]
             statements.append(quota.count_new(owner_id, [wish.file_id for wish in theirs]))
             parts.append(Part(owner_id, statements))
         results = await self._together(parts, T4_BEFORE_COMMIT)

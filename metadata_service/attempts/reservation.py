@@ -115,7 +115,7 @@ class Reserver:
 
     async def _in_a_group(self, wish: _Wish) -> ReserveResponse | None:
         """Together with others. None: it goes its own way, because something has to be looked up first."""
-        if self._groups is None or not wish.is_plain:
+        if self._groups is None or not wish.is_plain or not self._groups.takes(wish.owner_id):
             return None
         columns = {**self._columns(wish, _ANY_TIME), "reserved_files": 1}
         blob = await self._groups.reserve(wish.owner_id, wish.blob_id, columns)

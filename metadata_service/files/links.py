@@ -13,6 +13,7 @@ from uuid import UUID
 from metadata_service.db.database import Database, Transaction, user
 from metadata_service.files.deletion import not_found
 from metadata_service.files.queries import FileQueries
+from metadata_service.files.rows import NOT_PURGED
 from strongroom.metadata.v1.file_pb2 import File, LinkStamp
 
 _EPOCH: Final = "coalesce((SELECT epoch FROM link_epochs WHERE link_epochs.owner_id = {}.owner_id), 0)"
@@ -23,9 +24,8 @@ _REVOKE_ALL: Final = """
 INSERT INTO link_epochs (owner_id, epoch) VALUES (%s, 1)
 ON CONFLICT (owner_id) DO UPDATE SET epoch = link_epochs.epoch + 1
 """
-_NOT_PURGED: Final = "(purge_at IS NULL OR purge_at > now()) AND (expires_at IS NULL OR expires_at > now())"
 _REVOKE: Final = f"""
-UPDATE files SET link_epoch = link_epoch + 1 WHERE owner_id = %(owner)s AND {_NOT_PURGED}
+UPDATE files SET link_epoch = link_epoch + 1 WHERE owner_id = %(owner)s AND {NOT_PURGED}
 """
 _REVOKE_BY_ID: Final = f"{_REVOKE} AND id = %(id)s RETURNING id::text"
 _REVOKE_BY_KEY: Final = f"{_REVOKE} AND key = %(key)s RETURNING id::text"

@@ -13,6 +13,7 @@ from metadata_service.files.deletion import not_found
 from metadata_service.files.rows import (
     BASIC_COLUMNS,
     COLUMNS,
+    NOT_PURGED,
     VISIBLE,
     to_basic_file,
     to_file,
@@ -25,9 +26,6 @@ LARGEST_PAGE: Final = 1000
 #: A page ends early when its files are larger than this: replies stay below gRPC's 4 MiB.
 LARGEST_PAGE_BYTES: Final = 3 << 20
 
-#: With show_deleted also what can still be restored.
-_NOT_PURGED: Final = """(files.expires_at IS NULL OR files.expires_at > now())
-AND (files.purge_at IS NULL OR files.purge_at > now())"""
 _SELECT: Final = f"SELECT {COLUMNS} FROM files WHERE files.owner_id = %(owner)s"
 _SELECT_BASIC: Final = f"SELECT {BASIC_COLUMNS} FROM files WHERE files.owner_id = %(owner)s"
 _BY_ID: Final = f"{_SELECT} AND files.id = %(id)s"
@@ -60,7 +58,7 @@ class FileQueries:
 
     async def by_id(self, owner_id: str, file_id: UUID, *, show_deleted: bool = False) -> File:
         """Raises FileNotFound."""
-        condition = _NOT_PURGED if show_deleted else VISIBLE
+        condition = NOT_PURGED if show_deleted else VISIBLE
         return await self._one(owner_id, f"{_BY_ID} AND {condition}", {"owner": owner_id, "id": file_id})
 
     async def by_ids(self, owner_id: str, file_ids: Sequence[UUID]) -> list[File]:
@@ -71,7 +69,7 @@ class FileQueries:
 
     async def by_key(self, owner_id: str, key: str, *, show_deleted: bool = False) -> File:
         """The live file with this key, else (with show_deleted) the one deleted last. Raises FileNotFound."""
-        condition = f"{_NOT_PURGED} {_LIVE_FIRST}" if show_deleted else VISIBLE
+        condition = f"{NOT_PURGED} {_LIVE_FIRST}" if show_deleted else VISIBLE
         return await self._one(owner_id, f"{_BY_KEY} AND {condition}", {"owner": owner_id, "key": key})
 
     async def page(self, listing: Listing, size: int, token: str) -> tuple[list[File], str]:
@@ -97,7 +95,7 @@ class FileQueries:
         return files, self._tokens.seal(listing.identity(), [files[-1].key, files[-1].id])
 
     def _listing(self, listing: Listing, token: str) -> tuple[str, dict[str, object]]:
-        conditions = [_NOT_PURGED if listing.show_deleted else VISIBLE]
+        conditions = [NOT_PURGED if listing.show_deleted else VISIBLE]
         params: dict[str, object] = {"owner": listing.owner_id}
         if token:
             conditions.append("(files.key, files.id) > (%(after_key)s, %(after_id)s)")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 from metadata_service.db.database import Row
 from metadata_service.db.timestamps import set_moment, to_proto
@@ -35,7 +34,6 @@ WHEN {FILE_FAMILY_EVENT_MEDIA} THEN (
     FROM event_media WHERE event_media.owner_id = files.owner_id AND event_media.file_id = files.id)
 END
 """
-COLUMN_COUNT: Final = 22
 #: What `to_basic_file` takes.
 BASIC_COLUMNS: Final = """
 files.id::text, files.key, split_part(files.content_type, ';', 1), files.size_bytes, files.etag,
@@ -43,6 +41,9 @@ files.updated_at
 """
 #: Files that a caller may see: neither soft-deleted nor past their time.
 VISIBLE: Final = "files.deleted_at IS NULL AND (files.expires_at IS NULL OR files.expires_at > now())"
+#: Also what can still be restored.
+NOT_PURGED: Final = """(files.expires_at IS NULL OR files.expires_at > now())
+AND (files.purge_at IS NULL OR files.purge_at > now())"""
 
 
 def to_file(row: Row) -> File:
@@ -93,11 +94,6 @@ def mark_deleted(file: File, deleted: datetime, purge: datetime) -> None:
     """Show when a file was soft-deleted and until when it can be restored."""
     file.delete_time.CopyFrom(to_proto(deleted))
     file.purge_time.CopyFrom(to_proto(purge))
-
-
-def file_uuid(file: File) -> UUID:
-    """The id as the database takes it."""
-    return UUID(file.id)
 
 
 def _add_details(file: File, details: list[Any]) -> None:

@@ -104,7 +104,7 @@ async def ensure_room(tx: Transaction, owner_id: str, allowed: Limits) -> None:
 
     To be called after the rows are written. Raises QuotaExceeded, FileCountExceeded {limit, used}.
     """
-    if allowed.bytes is None and allowed.files is None:
+    if allowed.unlimited:
         return
     # The sums' snapshot is newer than the lock: they hold what the others committed.
     _, rows = await tx.fetch_batch([(_LOCK, {"owner": owner_id}), (_SUMS, {"owner": owner_id})])

@@ -84,6 +84,15 @@ async def test_an_owner_with_limits_is_summed_up(world: World, owner: str, trips
     assert trips.sizes() == [4, 4]
 
 
+async def test_open_sessions_are_no_sums(world: World, owner: str, trips: RoundTrips) -> None:
+    """Limits of resumable uploads, which every installation has, cost other uploads nothing."""
+    world = world.but(limits=Limits(open_sessions=100))
+    blob = await world.attempt(owner, path_spec())
+    trips.clear()
+    await world.commit(blob)
+    assert trips.sizes() == [4, 1, 4]
+
+
 async def test_which_is_known_the_next_time(world: World, owner: str, trips: RoundTrips) -> None:
     reserving = world.reserving
     await world.usage.set_limits(owner, Limits(files=10))
