@@ -54,7 +54,7 @@ profile: setup  ## sample a service of `make up` for a while: SERVICE=storage|me
 
 test-both: setup  ## the tests of whole stacks and of faults, in one process and in three
 	@for form in one three; do echo "STRONGROOM_FORM=$$form"; STRONGROOM_FORM=$$form \
-	  $(PYTEST) -n $(PYTEST_WORKERS) $(PYTEST_ARGS) tests/e2e tests/faults; done
+	  $(PYTEST) -n $(PYTEST_WORKERS) $(PYTEST_ARGS) tests/e2e tests/faults || exit 1; done
 
 lint: setup  ## ruff: rules and formatting
 	@$(PY) -m ruff check .

@@ -22,8 +22,6 @@ class MergedMetrics(Collector):
 
     def __init__(self, registries: Mapping[str, CollectorRegistry]) -> None:
         self._registries = registries
-        self._registry = CollectorRegistry()
-        self._registry.register(self)
 
     def collect(self) -> Iterable[Metric]:
         """Each family once, with the samples of all services."""
@@ -43,4 +41,4 @@ class MergedMetrics(Collector):
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format."""
-        return generate_latest(self._registry)
+        return generate_latest(self)

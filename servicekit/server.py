@@ -284,11 +284,12 @@ def stop_signals() -> asyncio.Event:
     return asked
 
 
-def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
+def run(main: Callable[[], Coroutine[Any, Any, int]], *refusals: type[Exception]) -> int:
     """Run ``main`` on uvloop where it is installed; the process's exit code is returned.
 
-    A wrong setting is one line and 2. A StrongroomError at the start (no database, no bucket) is one line and
-    1; anything else is a bug: its stack goes to the log, without credentials, and 1.
+    A wrong setting is one line and 2. One of ``refusals`` is its text on standard error and 1, another
+    StrongroomError at the start (no database, no bucket) one line of the log and 1; anything else is a bug:
+    its stack goes to the log, without credentials, and 1.
     """
     try:
         with asyncio.Runner(loop_factory=loop_factory()) as runner:
@@ -296,6 +297,9 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     except SettingError as error:
         sys.stderr.write(f"setting {error}\n")
         return 2
+    except refusals as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     except StrongroomError as error:
         log.error("the process can't go on", reason=error.reason_name, message=error.message)
         return 1

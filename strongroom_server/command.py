@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -67,16 +66,9 @@ def _serve(targets: Sequence[str], share: Share) -> int:
     from gateway.memory import tune_malloc  # noqa: PLC0415
     from gateway.server.serve import PortTaken as HttpPortTaken  # noqa: PLC0415
     from metadata_service.startup import NotReady  # noqa: PLC0415
-    from servicekit.server import PortTaken, loop_factory  # noqa: PLC0415
+    from servicekit.server import PortTaken, run  # noqa: PLC0415
     from strongroom.errors import StrongroomError  # noqa: PLC0415
     from strongroom_server.process import serve  # noqa: PLC0415
 
     tune_malloc()
-    try:
-        with asyncio.Runner(loop_factory=loop_factory()) as runner:
-            return runner.run(serve(targets, share))
-    except SettingError as error:
-        stop(error)
-    except (PortTaken, StrongroomError, HttpPortTaken, NotReady) as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
+    return run(lambda: serve(targets, share), PortTaken, HttpPortTaken, NotReady, StrongroomError)

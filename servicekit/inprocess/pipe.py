@@ -32,11 +32,6 @@ class Pipe:
         """Whether no message waits for the reader."""
         return not self._messages
 
-    @property
-    def finished(self) -> bool:
-        """Whether the writer has said that no more messages follow."""
-        return self._finished
-
     def push(self, message: Any, size: int) -> None:
         """Add a message without waiting; for the only one of a unary side."""
         if not (self._finished or self._abandoned):

@@ -13,6 +13,7 @@ from grpc import aio
 
 from servicekit.inprocess.context import CallContext
 from servicekit.inprocess.exchange import Exchange, Outcome, size_of
+from servicekit.method import FACTORIES, behavior_of
 from servicekit.options import MAX_METADATA_BYTES, MAX_RECEIVE_BYTES
 from strongroom.wire import IN_PROCESS
 
@@ -205,9 +206,7 @@ class InProcessServer:
         if deserialize is handler.request_deserializer and serialize is handler.response_serializer:
             return handler
         kind = (bool(handler.request_streaming), bool(handler.response_streaming))
-        factory: Any = _FACTORIES[kind]
-        made: Handler = factory(_behavior(handler), deserialize, serialize)
-        return made
+        return FACTORIES[kind](behavior_of(handler), deserialize, serialize)
 
     def _registered_handler(self, details: Any) -> Handler | None:
         found = self._registered.get(details.method)
@@ -218,22 +217,6 @@ class InProcessServer:
                     self._registered[details.method] = found
                     break
         return found
-
-
-_FACTORIES: Final[Mapping[tuple[bool, bool], Any]] = {
-    (False, False): grpc.unary_unary_rpc_method_handler,
-    (False, True): grpc.unary_stream_rpc_method_handler,
-    (True, False): grpc.stream_unary_rpc_method_handler,
-    (True, True): grpc.stream_stream_rpc_method_handler,
-}
-
-
-def _behavior(handler: Handler) -> Callable[[Any, Any], Any]:
-    found: Any = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
-    if found is None:
-        raise TypeError("a method handler without a function")
-    behavior: Callable[[Any, Any], Any] = found
-    return behavior
 
 
 def _asking(
@@ -247,7 +230,7 @@ def _asking(
 
 async def _handle(handler: Handler, exchange: Exchange, context: CallContext) -> None:
     """Run the servicer of one call; what it returns or yields goes to the caller."""
-    behavior = _behavior(handler)
+    behavior = behavior_of(handler)
     if handler.request_streaming:
         request: Any = context.requests()
     else:

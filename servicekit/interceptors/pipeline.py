@@ -31,7 +31,7 @@ from servicekit.interceptors.request_id import Credentials, begin
 from servicekit.interceptors.validation import request_parser
 from servicekit.limits import Holds
 from servicekit.logs import Level, sink
-from servicekit.method import Behavior, Method, ServicerContext, behavior_of
+from servicekit.method import FACTORIES, Behavior, Method, ServicerContext, behavior_of
 from servicekit.telemetry import MethodStats, Metrics
 from servicekit.writing import Writing
 from strongroom.errors import RateLimited, TokenExpired, TokenInvalid, TokenMissing
@@ -105,12 +105,7 @@ class Pipeline(aio.ServerInterceptor):
         # response that is not streamed leaves it as bytes.
         request_deserializer = parse if plain.request_streaming else None
         response_serializer = serialize if plain.response_streaming else None
-        factory = {
-            (False, False): grpc.unary_unary_rpc_method_handler,
-            (False, True): grpc.unary_stream_rpc_method_handler,
-            (True, False): grpc.stream_unary_rpc_method_handler,
-            (True, True): grpc.stream_stream_rpc_method_handler,
-        }[bool(plain.request_streaming), bool(plain.response_streaming)]
+        factory = FACTORIES[bool(plain.request_streaming), bool(plain.response_streaming)]
         return factory(runner, request_deserializer, response_serializer)
 
     def _around(self, method: Method, stats: MethodStats, body: Runner) -> Runner:
