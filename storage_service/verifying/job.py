@@ -74,9 +74,7 @@ class VerificationJob:
 
     async def run_once(self) -> bool:
         """One shard, if there is one. Raises StrongroomError."""
-        if self._interval_seconds:
-            await self._records.begin(pb.VERIFICATION_DEPTH_LISTINGS, self._interval_seconds)
-        shard = await self._records.claim()
+        shard = await self._next_shard()
         if shard is None:
             return False
         try:
@@ -90,6 +88,14 @@ class VerificationJob:
             log.exception("verification_step_failed", number=shard.number)
             await self._failed(shard, error)
         return True
+
+    async def _next_shard(self) -> VerificationShard | None:
+        """Of the run under way; where it has none to give, of one that is due."""
+        shard = await self._records.claim()
+        if shard is not None or not self._interval_seconds:
+            return shard
+        due = await self._records.begin(pb.VERIFICATION_DEPTH_LISTINGS, self._interval_seconds)
+        return await self._records.claim() if due.begun else None
 
     async def _go_through(self, shard: VerificationShard) -> None:
         stage = self._stages[shard.stage]

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from storage_service.attempts.versioning import NULL_VERSION
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.verifying.findings import about_row, differences, ref_of, wrong_checksum
-from storage_service.verifying.owners import LISTED_AS_NULL, Owners
+from storage_service.verifying.owners import Owners
 from storage_service.verifying.reading import Pace, read_back
 from storage_service.verifying.stage import Grace, Step, in_parallel
 from storage_service.verifying.window import AtKey, Window, read_window
@@ -38,12 +39,18 @@ class Objects:
         step = Step(window.end, window.done, _counts(window))
         suspects = await self._suspects(window, shard.depth)
         now = await self._records.look_up(sorted(suspects))
-        lost: list[KeyRow] = []
-        for key, seen in suspects.items():
-            step.findings += await self._wrong_rows(seen, now.at(key), lost, shard.depth)
+
+        async def judge(suspect: tuple[str, AtKey]) -> tuple[list[pb.Finding], int, list[KeyRow]]:
+            key, seen = suspect
+            wrong, lost = await self._wrong_rows(seen, now.at(key), shard.depth)
             found, twins = await self._owners.judge(key, seen, now)
+            return wrong + found, twins, lost
+
+        lost: list[KeyRow] = []
+        for found, twins, gone in await in_parallel(suspects.items(), judge):
             step.findings += found
             step.counts.twins += twins
+            lost += gone
         step.findings += await self._really_lost(lost, suspects)
         step.findings += _unshown(window)
         return step
@@ -74,15 +81,14 @@ class Objects:
         return {key: seen for key, seen in window.keys.items() if key in wrong}
 
     async def _wrong_rows(
-        self,
-        seen: AtKey,
-        now: Sequence[KeyRow],
-        lost: list[KeyRow],
-        depth: pb.VerificationDepth.ValueType,
-    ) -> list[pb.Finding]:
-        """What is wrong with rows that were committed before the listing and still are."""
+        self, seen: AtKey, now: Sequence[KeyRow], depth: pb.VerificationDepth.ValueType
+    ) -> tuple[list[pb.Finding], list[KeyRow]]:
+        """What is wrong with rows that were committed before the listing and still are; and those of them
+        whose object is not there.
+        """
         before = {row.blob_id for row in seen.committed}
         found: list[pb.Finding] = []
+        lost: list[KeyRow] = []
         for row in now:
             if row.state != BLOB_STATE_COMMITTED or row.blob_id not in before:
                 continue
@@ -90,7 +96,7 @@ class Objects:
                 found += await self._differences(row, depth)
             except ObjectNotFound:
                 lost.append(row)
-        return found
+        return found, lost
 
     async def _differences(self, row: KeyRow, depth: pb.VerificationDepth.ValueType) -> list[pb.Finding]:
         found = differences(row, await self._store.head(ref_of(row)))
@@ -115,7 +121,7 @@ class Objects:
                 continue
             other = await self._owners.version_of(row, seen[row.key].versions)
             kind = pb.FINDING_KIND_VERSION_MISMATCH if other else pb.FINDING_KIND_OBJECT_MISSING
-            expected = row.version_id or LISTED_AS_NULL
+            expected = row.version_id or NULL_VERSION
             found.append(about_row(kind, row, expected=expected, found=other))
         return found
 
@@ -124,7 +130,7 @@ def _fits(seen: AtKey) -> bool:
     """Whether the listing shows exactly the committed rows, each with its length and entity tag."""
     listed = {version.version_id: version for version in seen.versions}
     for row in seen.committed:
-        version = listed.pop(row.version_id or LISTED_AS_NULL, None)
+        version = listed.pop(row.version_id or NULL_VERSION, None)
         if version is None or version.size != row.size_bytes or row.damage:
             return False
         if version.etag and row.etag and version.etag != row.etag:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol, TypeVar
 
+from storage_service.attempts.engine import first_cause
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.verification_service_pb2 import VerificationShard
 
@@ -69,5 +70,5 @@ async def in_parallel(items: Iterable[Item], work: Callable[[Item], Awaitable[Re
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(one(item)) for item in items]
     except ExceptionGroup as failed:
-        raise failed.exceptions[0] from failed
+        raise first_cause(failed) from failed
     return [task.result() for task in tasks]

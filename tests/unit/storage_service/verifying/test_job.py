@@ -1,0 +1,78 @@
+"""The job: a run is begun only where the one under way has nothing to give."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import pytest
+
+from servicekit.background import Heartbeat
+from storage_service.metadata.verification import VerificationRecords
+from storage_service.verifying.job import VerificationJob
+from storage_service.verifying.metrics import VerificationMetrics
+from storage_service.verifying.stage import Grace
+from strongroom.metadata.v1 import verification_pb2 as pb
+from strongroom.metadata.v1.verification_service_pb2 import (
+    BeginVerificationResponse,
+    CheckRowsResponse,
+    SaveShardRequest,
+    VerificationShard,
+)
+from tests.doubles.memory_store import MemoryObjectStore
+
+
+class Records:
+    """``shards``: of the run under way; ``due``: of one that begins when it is asked for."""
+
+    def __init__(self, *, shards: int, due: int = 0) -> None:
+        self.shards, self.due = shards, due
+        self.calls: list[str] = []
+
+    async def begin(self, _depth: int, unless_younger: float) -> BeginVerificationResponse:
+        self.calls.append("begin")
+        assert unless_younger == 60.0
+        begun, self.shards, self.due = self.due > 0, self.shards + self.due, 0
+        return BeginVerificationResponse(begun=begun)
+
+    async def claim(self) -> VerificationShard | None:
+        self.calls.append("claim")
+        if not self.shards:
+            return None
+        self.shards -= 1
+        return VerificationShard(verification_id="run", stage=pb.VERIFICATION_STAGE_FILES)
+
+    async def check_rows(self, _stage: int, _cursor: str) -> CheckRowsResponse:
+        return CheckRowsResponse()
+
+    async def save(self, request: SaveShardRequest) -> None:
+        assert request.done
+        self.calls.append("save")
+
+    async def run(self, run_id: str) -> pb.Verification:
+        return pb.Verification(id=run_id, state=pb.VERIFICATION_STATE_RUNNING)
+
+
+@pytest.mark.parametrize(
+    ("records", "interval", "worked", "calls"),
+    [
+        (Records(shards=2), 60.0, True, ["claim", "save"]),
+        (Records(shards=0, due=1), 60.0, True, ["claim", "begin", "claim", "save"]),
+        (Records(shards=0), 60.0, False, ["claim", "begin"]),
+        (Records(shards=1), 0.0, True, ["claim", "save"]),
+        (Records(shards=0, due=1), 0.0, False, ["claim"]),
+    ],
+    ids=["under way", "due", "not due", "asked for", "nobody asked"],
+)
+async def test_a_run_begins_where_none_has_anything_to_give(
+    records: Records, interval: float, worked: bool, calls: list[str]
+) -> None:
+    job = VerificationJob(
+        MemoryObjectStore(),
+        cast("VerificationRecords", records),
+        Heartbeat("verify", 1.0),
+        VerificationMetrics(),
+        interval_seconds=interval,
+        grace=Grace(0.0),
+    )
+    assert await job.run_once() is worked
+    assert records.calls == calls
