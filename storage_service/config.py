@@ -184,7 +184,7 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
         return self
 
     def allowed_types(self) -> dict[str, tuple[str, ...]]:
-        """Allow-lists by rule name (see ``content_types.rule_name``); names that take any type are absent."""
+        """Allow-lists by rule name (see ``content.types.rule_name``); names that take any type are absent."""
         lists = {
             "uploads": self.upload_types,
             "documents": self.document_types,

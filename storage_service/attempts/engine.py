@@ -102,7 +102,7 @@ class WriteEngine:
 
     def give_up(self, holder: Holder) -> None:
         """In the background: a cancelled caller must not wait for it, nor cut it short."""
-        self._giving_up.add(self._abandoning(holder))
+        _ = self._abandoning(holder)  # ``_giving_up`` keeps it
 
     async def aclose(self) -> None:
         """Wait for writes that are being given up."""
@@ -110,12 +110,12 @@ class WriteEngine:
 
     def _abandoning(self, holder: Holder) -> asyncio.Task[None]:
         task = asyncio.create_task(self._abandon(holder), name=f"abandon {holder.name}")
+        self._giving_up.add(task)
         task.add_done_callback(self._giving_up.discard)
         return task
 
     async def _give_up_after(self, holder: Holder, error: BaseException) -> None:
         task = self._abandoning(holder)
-        self._giving_up.add(task)
         if holder.patience and isinstance(error, Exception):
             await asyncio.wait({task}, timeout=holder.patience)
 

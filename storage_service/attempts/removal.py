@@ -9,14 +9,15 @@ Ceph says NoSuchKey).
 from __future__ import annotations
 
 from servicekit import failpoints
-from storage_service.attempts.completion import ATTEMPT_KEY
+from storage_service.attempts.completion import ATTEMPT_KEY, verify_put
 from storage_service.attempts.segments import PREFIX as SEGMENTS
 from storage_service.attempts.segments import remove_segments
-from storage_service.attempts.versioning import NULL_VERSION, shares_key
+from storage_service.attempts.versioning import NULL_VERSION, demand_version, shares_key
 from storage_service.objectstore.errors import ObjectNotFound, StoreUnavailable, UploadNotFound
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedVersion, ObjectRef, PutResult
 from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest
 
 BEFORE_DELETE = failpoints.register("storage.cleaner.before_delete")
 AFTER_DELETE = failpoints.register("storage.cleaner.after_delete")
@@ -68,14 +69,26 @@ async def _remove_leftovers(store: ObjectStore, blob: blob_pb2.Blob) -> None:
     await abort_unrecorded_uploads(store, blob)
     if blob.upload_id:
         return
-    for version in await _versions_at(store, blob.key):
+    for version in await versions_at(store, blob.key):
         if version.version_id in {blob.version_id, NULL_VERSION}:
             continue
-        if await _is_attempts(store, version.ref, blob.object_metadata[ATTEMPT_KEY]):
+        if await is_attempts(store, version.ref, blob.object_metadata[ATTEMPT_KEY]):
             await store.delete(version.ref)
 
 
-async def remove_repeated_versions(store: ObjectStore, blob: blob_pb2.Blob, put: PutResult) -> None:
+async def verify_sole_version(
+    store: ObjectStore, blob: blob_pb2.Blob, put: PutResult, size: int, crc32c: int
+) -> CommitRequest:
+    """What T4 needs of a PUT or copy, once no other try of it has left a version. Raises BucketNotVersioned,
+    ChecksumMismatch, StoreError.
+    """
+    demand_version(blob, put.version_id)
+    if put.repeated:
+        await _remove_repeated_versions(store, blob, put)
+    return await verify_put(store, blob, put, size, crc32c)
+
+
+async def _remove_repeated_versions(store: ObjectStore, blob: blob_pb2.Blob, put: PutResult) -> None:
     """Delete what earlier tries of this attempt's PUT or copy have left beside the version that is to be
     committed.
 
@@ -93,7 +106,7 @@ async def _abort_uploads(store: ObjectStore, blob: blob_pb2.Blob) -> None:
     if blob.upload_id:
         await _abort(store, blob.key, blob.upload_id)
     if shares_key(blob):
-        return  # the others may be live attempts of the place; ``sweeping`` finds what nobody has recorded
+        return  # the others may be live attempts of the place; UploadSweep finds what nobody has recorded
     for _ in range(ABORT_ROUNDS):
         open_uploads = [u for u in await store.list_uploads(blob.key) if u.key == blob.key]
         if not open_uploads:
@@ -128,7 +141,7 @@ async def _objects_of(store: ObjectStore, blob: blob_pb2.Blob) -> list[ObjectRef
     one that was committed: a PutObject that was delivered twice, before T4 or after it, has made another.
     Elsewhere every version goes: a PUT that arrives late may have made another one.
     """
-    versions = await _versions_at(store, blob.key)
+    versions = await versions_at(store, blob.key)
     if not shares_key(blob):
         return [version.ref for version in versions]
     return [version.ref for version in versions if await _is_own(store, version, blob)]
@@ -143,16 +156,18 @@ async def _is_own(store: ObjectStore, version: ListedVersion, blob: blob_pb2.Blo
         return False
     if version.version_id == NULL_VERSION:
         committed = blob.state == blob_pb2.BLOB_STATE_DELETING and not blob.version_id
-        return committed and await _is_attempts(store, version.ref, blob.id)
+        return committed and await is_attempts(store, version.ref, blob.id)
     if version.version_id == blob.version_id:
         return True
     if blob.version_id and not blob.upload_id and version.size != blob.size_bytes:
         return False  # a repeated request carries the same bytes; this saves a HEAD
-    return await _is_attempts(store, version.ref, blob.id)
+    return await is_attempts(store, version.ref, blob.id)
 
 
-async def _versions_at(store: ObjectStore, key: str) -> list[ListedVersion]:
-    """Versions and delete markers of exactly this key, which comes first among those it is a prefix of."""
+async def versions_at(store: ObjectStore, key: str) -> list[ListedVersion]:
+    """All versions and delete markers of exactly this key, newest first. It comes first among those it is a
+    prefix of. Raises StoreError.
+    """
     found: list[ListedVersion] = []
     async for page in store.list_versions(key):
         found += [version for version in page if version.key == key]
@@ -161,9 +176,16 @@ async def _versions_at(store: ObjectStore, key: str) -> list[ListedVersion]:
     return found
 
 
-async def _is_attempts(store: ObjectStore, ref: ObjectRef, attempt: str) -> bool:
+async def attempt_at(store: ObjectStore, ref: ObjectRef) -> str | None:
+    """Whose attempt wrote this version, as its own metadata says; None: it does not. Raises ObjectNotFound
+    (also for a delete marker), StoreError.
+    """
+    return (await store.head(ref)).metadata.get(ATTEMPT_KEY)
+
+
+async def is_attempts(store: ObjectStore, ref: ObjectRef, attempt: str) -> bool:
+    """Whether that attempt wrote this version; what is not there was written by nobody. Raises StoreError."""
     try:
-        info = await store.head(ref)
+        return await attempt_at(store, ref) == attempt
     except ObjectNotFound:
         return False  # a delete marker, or gone meanwhile
-    return info.metadata.get(ATTEMPT_KEY) == attempt

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import structlog
 
 from servicekit import failpoints
+from storage_service.attempts.versioning import NULL_VERSION
 from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import StoreUnavailable
 from storage_service.objectstore.interface import ObjectStore
@@ -87,7 +88,7 @@ async def remove_segments(store: ObjectStore, prefix: str) -> None:
     """Delete every object below ``prefix``, all versions, and see that they are gone. Raises StoreError."""
     for _ in range(2):
         refs = [
-            version.ref if version.version_id != "null" else ObjectRef(version.key)
+            version.ref if version.version_id != NULL_VERSION else ObjectRef(version.key)
             async for page in store.list_versions(prefix)
             for version in page
         ]

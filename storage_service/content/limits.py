@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storage_service.objectstore.values import MAX_PARTS, MIB
+from strongroom.errors import SizeLimitExceeded
 from strongroom.metadata.v1.target_pb2 import UploadTarget
 
 
@@ -14,6 +15,14 @@ class SizeRule:
 
     name: str
     max_bytes: int
+
+    def check(self, size: int) -> None:
+        """Raises SizeLimitExceeded."""
+        if size > self.max_bytes:
+            raise SizeLimitExceeded(
+                f"the file is larger than the limit of {self.max_bytes} bytes for {self.name}",
+                metadata={"limit": str(self.max_bytes), "family": self.name},
+            )
 
 
 class Limits:

@@ -9,6 +9,7 @@ from grpc import aio
 
 from servicekit.internal_credential import InternalCredential
 from storage_service.metadata.calls import MetadataClient
+from strongroom.errors import FileNotFound
 from strongroom.metadata.v1.file_pb2 import File, LinkStamp
 from strongroom.metadata.v1.file_service_pb2 import BatchGetFilesRequest, GetFileRequest, ListFilesRequest
 from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceStub
@@ -43,6 +44,15 @@ class FileReader(MetadataClient):
             request.key = name.key
         return (await self._ask(self._files.GetFile, request)).file
 
+    async def named(self, request: DownloadRequest | SignUrlRequest) -> File:
+        """The file that a request names (the schema has made sure that it names one). Raises FileNotFound,
+        also for one of another family than is asked for.
+        """
+        file = await self.get(FileName(file_id=request.file_id, key=request.key), request.user_id)
+        if request.family and file.family != request.family:
+            raise FileNotFound("no such file")
+        return file
+
     async def get_many(self, file_ids: Sequence[str], user_id: str) -> Sequence[File]:
         """Those of them that the caller has."""
         request = BatchGetFilesRequest(file_ids=file_ids, user_id=user_id)
@@ -70,8 +80,3 @@ class LinkedFiles(MetadataClient):
         """What an opened token names. Raises FileNotFound."""
         request = GetLinkedFileRequest(owner_id=owner_id, file_id=file_id, stamp=stamp)
         return (await self._step(self._linked.GetLinkedFile, request)).file
-
-
-def name_of(request: DownloadRequest | SignUrlRequest) -> FileName:
-    """Which file a request names (the schema has made sure that it names one)."""
-    return FileName(file_id=request.file_id, key=request.key)

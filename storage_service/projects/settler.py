@@ -20,7 +20,7 @@ from collections.abc import Sequence
 import structlog
 
 from servicekit import failpoints
-from storage_service.attempts.completion import ATTEMPT_KEY
+from storage_service.attempts.removal import attempt_at, versions_at
 from storage_service.metadata.projects import ProjectSaves
 from storage_service.objectstore.errors import ObjectNotFound, StoreError
 from storage_service.objectstore.interface import ObjectStore
@@ -95,7 +95,7 @@ class KeySettler:
         return LATER
 
     async def _settle(self, key: pb.ProjectKey, claimed_at: float) -> pb.KeyOutcome.ValueType:
-        versions = await self._versions(key.key)
+        versions = await versions_at(self._store, key.key)
         latest = next((version for version in versions if version.is_latest), None)
         if key.wanted_version_id:
             return await self._make_current(key, versions, latest)
@@ -131,7 +131,7 @@ class KeySettler:
         return LATER
 
     async def _look_again(self, key: pb.ProjectKey) -> pb.KeyOutcome.ValueType:
-        versions = await self._versions(key.key)
+        versions = await versions_at(self._store, key.key)
         current = [version for version in versions if version.is_latest]
         return MENDED if current and current[0].version_id == key.wanted_version_id else LATER
 
@@ -148,20 +148,9 @@ class KeySettler:
             await self._store.delete(version.ref)
         return MENDED if versions else RIGHT
 
-    async def _versions(self, key: str) -> list[ListedVersion]:
-        """All versions and markers of exactly this key, newest first. It comes first among those it is a
-        prefix of.
-        """
-        found: list[ListedVersion] = []
-        pages = self._store.list_versions(key)
-        async for page in pages:
-            found += [version for version in page if version.key == key]
-            if page and page[-1].key != key:
-                break
-        return found
-
     async def _attempt(self, version: ListedVersion) -> str | None:
+        """Who has written it; None: nobody says so, or it is not there."""
         try:
-            return (await self._store.head(version.ref)).metadata.get(ATTEMPT_KEY)
+            return await attempt_at(self._store, version.ref)
         except ObjectNotFound:
             return None

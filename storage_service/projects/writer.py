@@ -18,11 +18,9 @@ from typing import Self
 
 from servicekit import failpoints
 from storage_service.attempts.budget import ByteBudget
-from storage_service.attempts.completion import verify_put
 from storage_service.attempts.engine import first_cause
 from storage_service.attempts.interruption import Interruptible
-from storage_service.attempts.removal import remove_repeated_versions
-from storage_service.attempts.versioning import demand_version
+from storage_service.attempts.removal import verify_sole_version
 from storage_service.metadata.projects import ProjectSaves
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import Chunk, ObjectAttributes, PutResult
@@ -224,10 +222,7 @@ class FileWriter:
         try:
             put = await self._make_object(file, blob)
             self._release(file)
-            demand_version(blob, put.version_id)
-            if put.repeated:
-                await remove_repeated_versions(self._store, blob, put)
-            done = await verify_put(self._store, blob, put, file.size, file.crc32c)
+            done = await verify_sole_version(self._store, blob, put, file.size, file.crc32c)
         finally:
             self._permits.release()
         self._written.append(

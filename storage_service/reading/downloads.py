@@ -6,15 +6,15 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from storage_service.metadata.files import FileReader, name_of
+from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.objectstore.values import ObjectRef
 from storage_service.reading.committed import Committed, CommittedReader
-from strongroom.errors import FileNotFound, InvalidField, RangeNotSatisfiable, VersionNotFound
-from strongroom.errors import PreconditionFailed as EtagChanged
+from strongroom.errors import InvalidField, PreconditionFailed, RangeNotSatisfiable, VersionNotFound
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.storage.v1.download_pb2 import DownloadRequest
+from strongroom.storage.v1.link_pb2 import DownloadLinkRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +50,7 @@ class Downloader:
         PreconditionFailed (``if_etag_match``), ObjectLost (the store no longer has a committed object).
         """
         file = await self._find(request)
-        if request.if_etag_match and request.if_etag_match != file.etag:
-            raise EtagChanged("the content has changed", metadata={"actual": file.etag})
-        wanted = resolve_range(request.read_offset, request.read_limit, file.size_bytes)
+        wanted = range_of(request, file)
         if request.metadata_only or wanted.size == 0:
             yield OpenDownload(file, wanted, None)
             return
@@ -68,9 +66,7 @@ class Downloader:
             if request.version_id and request.version_id != found.version_id:
                 raise VersionNotFound("this version of the project has another version of the file")
             return found
-        file = await self._files.get(name_of(request), request.user_id)
-        if request.family and file.family != request.family:
-            raise FileNotFound("no such file")
+        file = await self._files.named(request)
         if request.version_id and request.version_id != file.version_id:
             raise VersionNotFound(f"the file has no version {request.version_id}")
         return file
@@ -87,6 +83,15 @@ def content_of(file: File | ProjectFile) -> Committed:
     """What the store should have."""
     ref = ObjectRef(file.key, file.version_id or None)
     return Committed(ref, file.etag, file.size_bytes, file.crc32c)
+
+
+def range_of(request: DownloadRequest | DownloadLinkRequest, file: File | ProjectFile) -> Range:
+    """What is asked for of this content. Raises PreconditionFailed when another was expected, and as
+    ``resolve_range``.
+    """
+    if request.if_etag_match and request.if_etag_match != file.etag:
+        raise PreconditionFailed("the content has changed", metadata={"actual": file.etag})
+    return resolve_range(request.read_offset, request.read_limit, file.size_bytes)
 
 
 def resolve_range(offset: int, limit: int, size: int) -> Range:

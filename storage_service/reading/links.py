@@ -12,11 +12,11 @@ import structlog
 from servicekit.presentation import shown_name
 from storage_service.metadata.files import FileName, FileReader, LinkedFiles
 from storage_service.reading.committed import CommittedReader
-from storage_service.reading.downloads import open_range, resolve_range
+from storage_service.reading.downloads import open_range, range_of
 from storage_service.reading.link_tokens import LinkClaims, LinkTokens
 from storage_service.reading.rounding import rounded_end
 from storage_service.reading.signer import Signer
-from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed, StrongroomError, TokenInvalid
+from strongroom.errors import FileNotFound, InvalidField, StrongroomError, TokenInvalid
 from strongroom.metadata.v1.file_pb2 import File, FileFamily
 from strongroom.storage.v1 import link_pb2 as pb
 from strongroom.storage.v1.download_pb2 import DISPOSITION_ATTACHMENT, SignUrlRequest
@@ -122,9 +122,7 @@ class LinkReader:
             file = await self._files.linked_file(claims.owner_id, claims.file_id, claims.stamp)
         except FileNotFound:
             raise _dead() from None
-        if request.if_etag_match and request.if_etag_match != file.etag:
-            raise PreconditionFailed("the content has changed", metadata={"actual": file.etag})
-        wanted = resolve_range(request.read_offset, request.read_limit, file.size_bytes)
+        wanted = range_of(request, file)
         first = pb.DownloadLinkResponse(
             file=_shown(file),
             read_offset=wanted.offset,

@@ -58,12 +58,8 @@ class PreviewTokens:
         head = _FORM.pack(expires, preview.version, len(slug))
         return self._capabilities.seal(head + slug + preview.owner_id.encode())
 
-    def read(self, token: str) -> Preview:
-        """Raises TokenInvalid, TokenExpired."""
-        return self.opened(token).preview
-
     def opened(self, token: str) -> _Opened:
-        """The same, and until when. Raises TokenInvalid, TokenExpired."""
+        """What it opens, and until when. Raises TokenInvalid, TokenExpired."""
         content = self._capabilities.open(token)
         expires, version, slug_end = _FORM.unpack_from(content)
         now = time.time()

@@ -9,12 +9,11 @@ from typing import Protocol
 from urllib.parse import quote, urlencode
 
 from servicekit.presentation import content_disposition, disposition_of, media_type, with_charset
-from storage_service.metadata.files import FileReader, name_of
+from storage_service.metadata.files import FileReader
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.translation import translated
 from storage_service.objectstore.values import MAX_SIGNED_LIFETIME, ObjectRef
 from storage_service.reading.rounding import rounded_end, rounded_start, step_of
-from strongroom.errors import FileNotFound
 from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, File
 from strongroom.storage.v1 import download_pb2
 from strongroom.storage.v1.batch_pb2 import BatchSignUrlsRequest
@@ -54,10 +53,7 @@ class Signer:
 
     async def sign(self, request: SignUrlRequest) -> SignUrlResponse:
         """Raises FileNotFound."""
-        file = await self._files.get(name_of(request), request.user_id)
-        if request.family and file.family != request.family:
-            raise FileNotFound("no such file")
-        return await self.url_of(file, request)
+        return await self.url_of(await self._files.named(request), request)
 
     async def sign_many(self, request: BatchSignUrlsRequest) -> dict[str, str]:
         """URL by file id, for those files that the caller has."""

@@ -21,7 +21,7 @@ from storage_service.objectstore.values import MAX_PART_SIZE, MIN_PART_SIZE, Obj
 from storage_service.reading.committed import Committed, CommittedReader
 from storage_service.sessions.driver import Driver
 from storage_service.sessions.finisher import Endings
-from storage_service.sessions.views import check_limit, is_whole, shown
+from storage_service.sessions.views import is_whole, shown
 from storage_service.sessions.writer import SessionWriter
 from strongroom.errors import InvalidField, ObjectLost, SizeMismatch, UploadIncomplete, UploadLost
 from strongroom.metadata.v1 import blob_pb2
@@ -102,7 +102,7 @@ class Concatenator:
 
     def _opening(self, request: ConcatenateUploadsRequest, size: int) -> OpenSessionRequest:
         spec, rule = request.spec, self._limits.for_target(request.spec.target)
-        check_limit(size, rule)
+        rule.check(size)
         if spec.HasField("size_bytes") and spec.size_bytes != size:
             raise SizeMismatch(
                 f"the pieces hold {size} bytes, {spec.size_bytes} were declared",

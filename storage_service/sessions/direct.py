@@ -19,7 +19,7 @@ from storage_service.objectstore.values import ObjectAttributes, SignedRequest
 from storage_service.sessions.content import Content
 from storage_service.sessions.direct_completion import DirectCompletion
 from storage_service.sessions.driver import Driver
-from storage_service.sessions.views import check_limit, is_whole
+from storage_service.sessions.views import is_whole
 from strongroom.errors import InvalidField, UploadNotFound
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -106,7 +106,7 @@ class DirectUploads:
                 field="spec.size_bytes",
                 rule="required",
             )
-        check_limit(spec.size_bytes, rule)
+        rule.check(spec.size_bytes)
         opening = OpenSessionRequest(
             spec=spec,
             kind=SESSION_KIND_DIRECT,

@@ -17,7 +17,7 @@ from storage_service.sessions.finisher import Endings
 from storage_service.sessions.hashes import RunningHashes
 from storage_service.sessions.registry import Entry
 from storage_service.sessions.stream import Message, SessionStream, refuse_past_end
-from storage_service.sessions.views import answer, check_limit, check_writable, finished, is_whole, shown
+from storage_service.sessions.views import answer, check_writable, finished, is_whole, shown
 from storage_service.sessions.writer import SessionWriter
 from strongroom.errors import FileNotFound, SizeMismatch, UploadNotFound, UploadSuperseded
 from strongroom.metadata.v1 import blob_pb2
@@ -68,7 +68,7 @@ class Sessions:
         """
         spec, rule = request.spec, self._rule(request.spec)
         declared = spec.size_bytes if spec.HasField("size_bytes") else None
-        check_limit(declared or 0, rule)
+        rule.check(declared or 0)
         if not request.partial:
             self._content.declared(spec)
         opening = OpenSessionRequest(
@@ -127,7 +127,7 @@ class Sessions:
         """
         async with self._registry.turn(upload_id):
             session = await self._state.get(upload_id)
-            check_limit(size, self._rule(session.blob.spec))
+            self._rule(session.blob.spec).check(size)
             if not session.finished:
                 session = await self._state.declare(upload_id, size)
             elif session.size_bytes != size:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from storage_service.content.body import check_chunk, mismatch
+from storage_service.content.body import check_chunk
 from storage_service.content.limits import SizeRule
 from storage_service.objectstore import checksums
 from storage_service.objectstore.values import Chunk
 from storage_service.sessions.hashes import Hashes, check_crc32c
-from strongroom.errors import MalformedRequest, OffsetOutOfRange, SizeLimitExceeded, SizeMismatch
+from strongroom.errors import MalformedRequest, OffsetOutOfRange, SizeMismatch
 from strongroom.metadata.v1.upload_session_service_pb2 import Session
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from strongroom.type.v1.checksums_pb2 import Checksums
@@ -125,11 +125,7 @@ class SessionStream:
                 f"the upload has {known} bytes; with these it would end at {size}",
                 metadata={"expected": str(known), "actual": str(size)},
             )
-        if size > self._rule.max_bytes:
-            raise SizeLimitExceeded(
-                f"the file is larger than the limit of {self._rule.max_bytes} bytes for {self._rule.name}",
-                metadata={"limit": str(self._rule.max_bytes), "family": self._rule.name},
-            )
+        self._rule.check(size)
 
     def _check_end(self, message: Message, target: Target, data: Chunk) -> None:
         """The last chunk is refused when the whole would not match."""
@@ -137,8 +133,7 @@ class SessionStream:
             self.final.CopyFrom(message.object_checksums)
         whole = checksums.extend(target.crc32c, data)
         for expected in (self._session.blob.spec.checksums, self.final):
-            if expected.HasField("crc32c") and expected.crc32c != whole:
-                raise mismatch("crc32c", f"{expected.crc32c:08x}", f"{whole:08x}")
+            check_crc32c(expected, whole)
 
 
 async def refuse_past_end(size: int, first: UploadRequest, messages: AsyncIterator[Message]) -> None:

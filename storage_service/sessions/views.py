@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from storage_service.content.limits import SizeRule
-from strongroom.errors import InvalidField, SizeLimitExceeded
+from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.upload_session_service_pb2 import (
@@ -63,13 +62,4 @@ def check_writable(session: Session) -> None:
             " ConcatenateUploads.",
             field="upload_id",
             rule="kind",
-        )
-
-
-def check_limit(size: int, rule: SizeRule) -> None:
-    """Raises SizeLimitExceeded."""
-    if size > rule.max_bytes:
-        raise SizeLimitExceeded(
-            f"the file is larger than the limit of {rule.max_bytes} bytes for {rule.name}",
-            metadata={"limit": str(rule.max_bytes), "family": rule.name},
         )

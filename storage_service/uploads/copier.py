@@ -6,10 +6,8 @@ from contextlib import AbstractContextManager, nullcontext
 
 from servicekit.presentation import with_charset
 from storage_service.attempts.attempt import Attempts
-from storage_service.attempts.completion import verify_put
 from storage_service.attempts.engine import fingerprint
-from storage_service.attempts.removal import remove_repeated_versions
-from storage_service.attempts.versioning import demand_version
+from storage_service.attempts.removal import verify_sole_version
 from storage_service.content.limits import Limits
 from storage_service.content.pictures import MOST_HEADER_BYTES
 from storage_service.content.types import ContentRules, shows_pictures
@@ -18,7 +16,6 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectAttributes
 from storage_service.reading.committed import Committed, CommittedReader
 from storage_service.reading.downloads import content_of
-from strongroom.errors import SizeLimitExceeded
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest, ReserveRequest
@@ -72,12 +69,7 @@ class Copier:
         self._content.check_picture(target, source.content_type, head)
 
     def _reserve_request(self, request: CopyFileRequest, source: File) -> ReserveRequest:
-        rule = self._limits.for_target(request.spec.target)
-        if source.size_bytes > rule.max_bytes:
-            raise SizeLimitExceeded(
-                f"the file is larger than the limit of {rule.max_bytes} bytes for {rule.name}",
-                metadata={"limit": str(rule.max_bytes), "family": rule.name},
-            )
+        self._limits.for_target(request.spec.target).check(source.size_bytes)
         self._content.check(request.spec.target, source.content_type)
         reserve = ReserveRequest(spec=request.spec, kind=blob_pb2.BLOB_KIND_COPY)
         if request.spec.request_id:
@@ -98,7 +90,4 @@ async def copy_object(
     attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
     with expecting or nullcontext():
         copied = await store.copy(source.ref, blob.key, attrs, size=source.size, if_match=source.etag)
-    demand_version(blob, copied.version_id)
-    if copied.repeated:
-        await remove_repeated_versions(store, blob, copied)
-    return await verify_put(store, blob, copied, source.size, source.crc32c)
+    return await verify_sole_version(store, blob, copied, source.size, source.crc32c)

@@ -15,12 +15,11 @@ from servicekit import failpoints
 from servicekit.context import current
 from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
-from storage_service.attempts.completion import complete_multipart, verify_put
+from storage_service.attempts.completion import complete_multipart
 from storage_service.attempts.engine import fingerprint
 from storage_service.attempts.interruption import Interruptible
 from storage_service.attempts.pipeline import PartPipeline
-from storage_service.attempts.removal import abort_unrecorded_uploads, remove_repeated_versions
-from storage_service.attempts.versioning import demand_version
+from storage_service.attempts.removal import abort_unrecorded_uploads, verify_sole_version
 from storage_service.content.assembler import first_bytes
 from storage_service.content.body import BodyChecks
 from storage_service.content.limits import Limits
@@ -187,10 +186,7 @@ class Uploader:
         pipeline = PartPipeline(self._store, self._reservations, self._budget, blob)
         stored = await pipeline.send(chunks, upload.checks.size_hint)
         if stored.put is not None:
-            demand_version(blob, stored.put.version_id)
-            if stored.put.repeated:
-                await remove_repeated_versions(self._store, blob, stored.put)
-            return await verify_put(self._store, blob, stored.put, stored.size, stored.crc32c)
+            return await verify_sole_version(self._store, blob, stored.put, stored.size, stored.crc32c)
         if upload.source.spec.target != upload.guess.target:
             upload.checks.hold_to(*self._limit(upload.source.spec))
             corrected = self._reserve_request(upload.source.spec, upload.sniffed, upload.checks, same_request)

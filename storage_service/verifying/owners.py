@@ -5,13 +5,14 @@ listing, and what is younger than the grace is left alone.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
 
 from storage_service.attempts.completion import ATTEMPT_KEY
+from storage_service.attempts.removal import attempt_at, is_attempts
+from storage_service.attempts.versioning import NULL_VERSION
 from storage_service.metadata.verification import KeysNow
 from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.objectstore.values import ListedVersion, ObjectRef
+from storage_service.objectstore.values import ListedVersion
 from storage_service.verifying.findings import about_version
 from storage_service.verifying.keyspace import PROJECTS
 from storage_service.verifying.stage import Grace
@@ -19,9 +20,6 @@ from storage_service.verifying.window import AtKey
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_LEFTOVERS, BLOB_STATE_COMMITTED
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow
-
-LISTED_AS_NULL: Final = "null"
-"""How a listing names the one version of a key in a bucket that keeps none."""
 
 
 class Owners:
@@ -38,7 +36,7 @@ class Owners:
         if key in now.busy:
             return [], 0
         rows, found, twins = now.at(key), [], 0
-        known = {row.version_id or LISTED_AS_NULL for row in rows}
+        known = {row.version_id or NULL_VERSION for row in rows}
         for version in seen.versions:
             if version.is_delete_marker:
                 found += self._marker(version, rows, seen)
@@ -53,7 +51,7 @@ class Owners:
         for version in versions:
             if version.is_delete_marker or version.version_id == row.version_id:
                 continue
-            if version.size == row.size_bytes and await self._attempt(version.ref) == row.blob_id:
+            if version.size == row.size_bytes and await is_attempts(self._store, version.ref, row.blob_id):
                 return version.version_id
         return ""
 
@@ -64,7 +62,7 @@ class Owners:
         if any(not row.key_shared and row.state != BLOB_STATE_COMMITTED for row in rows):
             return None, False  # the key is that attempt's alone, and the cleaner removes all that is there
         try:
-            attempt = await self._attempt(version.ref, missing_ok=False)
+            attempt = await attempt_at(self._store, version.ref) or ""
         except ObjectNotFound:
             return None, False  # removed since it was listed
         owner = next((row for row in rows if attempt and attempt in _attempts(row)), None)
@@ -93,15 +91,6 @@ class Owners:
         return [
             about_version(pb.FINDING_KIND_DELETE_MARKER, marker, expected=expected, found="a delete marker")
         ]
-
-    async def _attempt(self, ref: ObjectRef, *, missing_ok: bool = True) -> str:
-        """Who has written it, as its own metadata says; empty: it does not."""
-        try:
-            return (await self._store.head(ref)).metadata.get(ATTEMPT_KEY, "")
-        except ObjectNotFound:
-            if missing_ok:
-                return ""
-            raise
 
 
 def _attempts(row: KeyRow) -> set[str]:

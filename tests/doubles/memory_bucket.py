@@ -1,4 +1,4 @@
-"""The state behind ``memory.MemoryObjectStore``: versions, delete markers and open uploads of one bucket."""
+"""The state behind ``memory_store``: versions, delete markers and open uploads of one bucket."""
 
 from __future__ import annotations
 

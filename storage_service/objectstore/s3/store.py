@@ -96,7 +96,7 @@ def _client(session: botocore.session.Session, settings: S3Options, read_timeout
         connect_timeout=settings.connect_timeout,
         read_timeout=read_timeout,
         max_pool_connections=settings.max_control_calls,
-        retries={"total_max_attempts": 1, "mode": "standard"},  # retry.py decides
+        retries={"total_max_attempts": 1, "mode": "standard"},  # calls.py decides
         proxies={},  # the light path knows none, and one store must not be reached in two ways
         s3={"addressing_style": "path" if settings.endpoint_url else "auto"}
         if settings.addressing_style == "auto"

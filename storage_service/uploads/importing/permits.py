@@ -23,7 +23,7 @@ SPARE: Final = 4
 class FairPermits:
     """``total`` places; one owner has up to ``per_owner`` of them, two once the process is busy.
 
-    Reservations who wait take turns, whoever came first. Used by one event loop.
+    Owners who wait take turns, whoever came first. Used by one event loop.
     """
 
     def __init__(self, total: int, per_owner: int) -> None:

@@ -56,7 +56,7 @@ def test_no_other_token_passes_for_one_and_it_passes_for_no_other() -> None:
         with pytest.raises(TokenInvalid):
             LinkTokens(SECRET).read(foreign)
     with pytest.raises(TokenInvalid):
-        PreviewTokens(SECRET).read(link)
+        PreviewTokens(SECRET).opened(link)
 
 
 def test_secrets_are_replaced_one_after_the_other() -> None:

@@ -29,7 +29,7 @@ def soon() -> int:
 
 def test_a_token_says_what_it_opens(tokens: PreviewTokens) -> None:
     for preview in (ADA, Preview("ü b/c", "x", 2**53)):
-        assert tokens.read(tokens.sign(preview, soon())) == preview
+        assert tokens.opened(tokens.sign(preview, soon())).preview == preview
 
 
 def test_a_token_is_one_path_segment(tokens: PreviewTokens) -> None:
@@ -40,12 +40,12 @@ def test_a_token_is_one_path_segment(tokens: PreviewTokens) -> None:
 
 def test_it_expires(tokens: PreviewTokens) -> None:
     with pytest.raises(TokenExpired, match="preview URL"):
-        tokens.read(tokens.sign(ADA, int(time.time())))
+        tokens.opened(tokens.sign(ADA, int(time.time())))
 
 
 def test_it_does_not_hold_for_long(tokens: PreviewTokens) -> None:
     with pytest.raises(TokenInvalid):
-        tokens.read(tokens.sign(ADA, int(time.time()) + MAX_SECONDS + CLOCK_SKEW_SECONDS + 60))
+        tokens.opened(tokens.sign(ADA, int(time.time()) + MAX_SECONDS + CLOCK_SKEW_SECONDS + 60))
 
 
 def test_no_byte_of_it_can_be_changed(tokens: PreviewTokens) -> None:
@@ -53,12 +53,12 @@ def test_no_byte_of_it_can_be_changed(tokens: PreviewTokens) -> None:
     for at in range(len(token)):
         changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
         with pytest.raises(TokenInvalid):
-            tokens.read(changed)
+            tokens.opened(changed)
 
 
 def test_another_secret_opens_nothing(tokens: PreviewTokens) -> None:
     with pytest.raises(TokenInvalid):
-        PreviewTokens(f"{SECRET}!").read(tokens.sign(ADA, soon()))
+        PreviewTokens(f"{SECRET}!").opened(tokens.sign(ADA, soon()))
 
 
 def test_no_other_token_passes_for_one(tokens: PreviewTokens) -> None:
@@ -70,7 +70,7 @@ def test_no_other_token_passes_for_one(tokens: PreviewTokens) -> None:
         "a.b.c",
     ):
         with pytest.raises(TokenInvalid):
-            tokens.read(token)
+            tokens.opened(token)
 
 
 async def test_it_passes_for_no_other(tokens: PreviewTokens) -> None:
@@ -94,4 +94,4 @@ async def test_what_a_page_sees_holds_for_minutes(tokens: PreviewTokens) -> None
     request = DownloadPreviewRequest(token=long, path="a", for_page=True)
     (only,) = [message async for message in previews.messages(request)]
     assert time.time() < tokens.opened(only.page_token).expires <= time.time() + PAGE_SECONDS
-    assert tokens.read(only.page_token) == ADA
+    assert tokens.opened(only.page_token).preview == ADA
