@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import http.client
 import os
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Final
@@ -20,6 +19,7 @@ from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials as BotocoreCredentials
 
 from benchmarks import sinkserver
+from benchmarks.parts.measured import micros
 from storage_service.objectstore import checksums
 from storage_service.objectstore.s3.client import Exchange, LightClient, LightRequest
 from storage_service.objectstore.s3.credentials import StaticCredentials
@@ -87,14 +87,6 @@ class Subjects:
         S3SigV4Auth(BotocoreCredentials("k", "s"), "s3", REGION).add_auth(request)
 
 
-def microseconds(call: Callable[[], object]) -> float:
-    """Of the process, for each call."""
-    began = time.process_time()
-    for _ in range(REQUESTS):
-        call()
-    return (time.process_time() - began) / REQUESTS * 1e6
-
-
 def main() -> None:
     """Measure and print."""
     with sinkserver.running() as sink:
@@ -109,7 +101,7 @@ def main() -> None:
         best = dict.fromkeys(calls, float("inf"))
         for _ in range(ROUNDS):
             for name, call in calls.items():
-                best[name] = min(best[name], microseconds(call))
+                best[name] = min(best[name], micros(call, REQUESTS))
     for name, figure in best.items():
         print(f"{name:24} {figure:6.0f} µs")
 

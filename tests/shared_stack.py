@@ -26,10 +26,7 @@ def shared_stack(
 ) -> Iterator[RunningStack]:
     """``start_stack`` with a database and a versioned bucket of its own."""
     name = f"stack-{uuid.uuid4().hex}"
-    migrated_template(servers)
-    database = Logins(servers.postgres_superuser_dsn, servers.owner_dsn, servers.app_dsn).create(
-        name, template=TEMPLATE
-    )
+    database = migrated_template(servers).create(name, template=TEMPLATE)
     store = replace(servers.s3, bucket=name)
     bucket.ensure(store)
     _keep_passwords(data_dir, database)

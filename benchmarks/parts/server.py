@@ -50,7 +50,8 @@ def _serve(pipe: Connection, prepare: Callable[[], None]) -> None:
     async def run() -> None:
         listener = serve.bind(settings)
         server = serve.make_server(app, settings, Metrics(), Draining())
-        running = asyncio.create_task(server._serve([listener]))  # noqa: SLF001 - without its signals, as the tests do
+        server.hears_signals = False
+        running = asyncio.create_task(server.serve(sockets=[listener]))
         pipe.send(listener.getsockname()[1])
         await asyncio.to_thread(pipe.recv)
         used = resource.getrusage(resource.RUSAGE_SELF)

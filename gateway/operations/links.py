@@ -22,7 +22,7 @@ log = structlog.get_logger("gateway.links")
 
 def absolute(call: Call, url: str) -> str:
     """``url`` for clients anywhere: what begins with a slash is ours, other URLs (of public files) stay."""
-    return f"{base_url(call)}{url}" if url.startswith("/") else url
+    return _after(base_url(call), url)
 
 
 async def urls_of(call: Call, files: Sequence[File]) -> Mapping[str, str]:
@@ -38,9 +38,7 @@ async def urls_of(call: Call, files: Sequence[File]) -> Mapping[str, str]:
         log.warning("answered without URLs", code=error.reason_name, reason=error.message)
         return {}
     base = base_url(call)
-    return {
-        name: f"{base}{link.url}" if link.url.startswith("/") else link.url for name, link in found.items()
-    }
+    return {name: _after(base, link.url) for name, link in found.items()}
 
 
 async def url_of_stored(call: Call, stored: UploadResponse) -> str | None:
@@ -58,3 +56,7 @@ async def url_of_stored(call: Call, stored: UploadResponse) -> str | None:
         log.warning("stored without a URL", code=error.reason_name, reason=error.message)
         return None
     return absolute(call, link.url) if link is not None else None
+
+
+def _after(base: str, url: str) -> str:
+    return f"{base}{url}" if url.startswith("/") else url

@@ -14,9 +14,16 @@ from gateway.http.reply import Header, Reply, header
 from gateway.upstream.backend import DownloadMessage
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import GET_FILE, GET_PROJECT_FILE
-from gateway.upstream.streaming import HeadReply, Stream, StreamReply, validator_headers
+from gateway.upstream.streaming import (
+    HeadReply,
+    Stream,
+    StreamReply,
+    not_the_file_named,
+    unannounced_bytes,
+    validator_headers,
+)
 from servicekit.presentation import with_charset
-from strongroom.errors import FileNotFound, Internal, PreconditionFailed, StrongroomError
+from strongroom.errors import FileNotFound, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.file_service_pb2 import GetFileRequest
 from strongroom.metadata.v1.project_pb2 import ProjectFile
@@ -53,10 +60,7 @@ async def file_reply(call: Call, wanted: Wanted) -> Reply:
     validators = validators_of(file)
     outcome = evaluate(call.header, validators)
     if outcome is Outcome.FAILED:
-        raise PreconditionFailed(
-            "The file is not the one that If-Match or If-Unmodified-Since names.",
-            metadata={"actual": file.etag},
-        )
+        raise not_the_file_named(file.etag)
     if outcome is Outcome.NOT_MODIFIED:
         return Reply(304, b"", _validator_headers(file))
     if head:
@@ -132,7 +136,7 @@ async def _stream(call: Call, wanted: Wanted, byte_range: ByteRange | None) -> R
     first = await stream.first()
     if not isinstance(first, DownloadResponse):
         stream.close()
-        raise Internal("storage_service sent bytes before saying of which file.")
+        raise unannounced_bytes()
     file = first.file if first.HasField("file") else as_file(first.project_file)
     headers = _headers(call, wanted, file, whole=byte_range is None or not file.size_bytes)
     return StreamReply(headers, stream, first, total=file.size_bytes, ranged=byte_range is not None)

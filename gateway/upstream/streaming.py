@@ -15,7 +15,7 @@ from gateway.http.problems import ClientGone, Truncated
 from gateway.http.ranges import content_range
 from gateway.http.reply import Header, Reply, header
 from gateway.upstream.backend import Storage
-from strongroom.errors import StrongroomError
+from strongroom.errors import Internal, PreconditionFailed, StrongroomError
 
 #: The bytes belong to one user, and a stored copy is asked about before it is used again.
 CACHE_CONTROL: Final = "private, no-cache"
@@ -152,3 +152,15 @@ def validator_headers(validators: Validators, *more: Header, caching: str = CACH
     if validators.etag_header:
         found.append(header("etag", validators.etag_header))
     return found
+
+
+def not_the_file_named(etag: str) -> StrongroomError:
+    """The error for a condition that does not hold of the file, whose entity tag is ``etag``."""
+    return PreconditionFailed(
+        "The file is not the one that If-Match or If-Unmodified-Since names.", metadata={"actual": etag}
+    )
+
+
+def unannounced_bytes() -> StrongroomError:
+    """The error for a stream that does not begin with the file that it is of."""
+    return Internal("storage_service sent bytes before saying of which file.")

@@ -18,6 +18,7 @@ from strongroom.client.files import (
     Visibility,
     id_or_key,
     name_file,
+    whole_seconds,
 )
 from strongroom.client.links import LinkCalls
 from strongroom.client.targets import Target, Uploads
@@ -205,7 +206,7 @@ class FileCalls(LinkCalls):
         :param disposition: how a browser treats it; default: inline for safe types, else attachment.
         :param family: files of others are not found.
         """
-        seconds = int(expires_in.total_seconds()) if isinstance(expires_in, timedelta) else expires_in
+        seconds = whole_seconds(expires_in)
         request = download_pb2.SignUrlRequest(
             expires_in_seconds=seconds or 0,
             method=download_pb2.SignedMethod.Value(f"SIGNED_METHOD_{method}"),

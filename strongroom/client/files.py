@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Protocol
@@ -135,6 +135,11 @@ class StoredFile:
 def moment_of(stamp: Timestamp) -> datetime | None:
     """An unset timestamp reads as 1970-01-01T00:00:00Z, which no file of ours can have."""
     return stamp.ToDatetime(tzinfo=UTC) if stamp.seconds or stamp.nanos else None
+
+
+def whole_seconds(duration: timedelta | int | None) -> int | None:
+    """A duration as requests have it; whatever is no timedelta stays as it is."""
+    return int(duration.total_seconds()) if isinstance(duration, timedelta) else duration
 
 
 def _generation_info(file: file_pb2.File) -> GenerationInfo | None:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from strongroom import errors
 from strongroom.client.connection import Connection
-from strongroom.client.files import FileName, id_or_key, moment_of, name_file
+from strongroom.client.files import FileName, id_or_key, moment_of, name_file, whole_seconds
 from strongroom.metadata.v1 import file_service_pb2
 from strongroom.storage.v1 import link_pb2
 
@@ -45,7 +45,7 @@ class LinkCalls:
         :param attachment: browsers save it, whatever it is.
         :raises FileNotFound: also when it is somebody else's.
         """
-        seconds = int(expires_in.total_seconds()) if isinstance(expires_in, timedelta) else expires_in
+        seconds = whole_seconds(expires_in)
         file_id, key = id_or_key(file)
         request = link_pb2.SignLinksRequest(
             file_ids=[file_id] if file_id else [],

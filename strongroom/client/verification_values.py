@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal, TypeAlias
 
+from google.protobuf.descriptor import EnumDescriptor
+
 from strongroom.metadata.v1 import verification_pb2 as pb
 
 Depth: TypeAlias = Literal["listings", "heads", "bytes"]
@@ -71,8 +73,8 @@ def to_verification(run: pb.Verification, report: bytes, signature: bytes, publi
     """From the protobuf."""
     return Verification(
         id=run.id,
-        state=pb.VerificationState.Name(run.state).removeprefix("VERIFICATION_STATE_").lower(),
-        depth=pb.VerificationDepth.Name(run.depth).removeprefix("VERIFICATION_DEPTH_").lower(),
+        state=_word(pb.VerificationState.DESCRIPTOR, run.state, "VERIFICATION_STATE_"),
+        depth=_word(pb.VerificationDepth.DESCRIPTOR, run.depth, "VERIFICATION_DEPTH_"),
         begun_at=run.begin_time.ToDatetime(UTC),
         ended_at=run.end_time.ToDatetime(UTC) if run.HasField("end_time") else None,
         begin_position=run.begin_position,
@@ -108,8 +110,10 @@ def to_finding(finding: pb.Finding, line: bytes) -> Finding:
 
 def kind_name(kind: int) -> str:
     """In small letters; of a kind that this release does not know, its number."""
-    try:
-        name = pb.FindingKind.Name(pb.FindingKind.ValueType(kind))
-    except ValueError:
-        return str(kind)
-    return name.removeprefix("FINDING_KIND_").lower()
+    return _word(pb.FindingKind.DESCRIPTOR, kind, "FINDING_KIND_")
+
+
+def _word(enum: EnumDescriptor, number: int, prefix: str) -> str:
+    """As ``kind_name``: a name without what all names of its enum begin with."""
+    value = enum.values_by_number.get(number)
+    return str(number) if value is None else value.name.removeprefix(prefix).lower()

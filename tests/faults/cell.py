@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from devstack.environment import ALL, GATEWAY, METADATA, STORAGE, Addresses, Sta
 from devstack.infra import Infra
 from devstack.ports import HOST, KeptPorts
 from devstack.stackfile import S3Entry
-from tests.databases import TEMPLATE, Logins, migrated_template
+from tests.databases import TEMPLATE, migrated_template
 from tests.faults.checker import Checker
 from tests.faults.forkserver import Child, ForkServer
 from tests.faults.s3_proxy import S3Proxy
@@ -88,8 +88,7 @@ class Cell:
             **_SMALL_PARTS,
             **(env or {}),
         }
-        migrated_template(infra)
-        Logins(infra.postgres_superuser_dsn, infra.owner_dsn, infra.app_dsn).create(name, template=TEMPLATE)
+        migrated_template(infra).create(name, template=TEMPLATE)
         self._store = replace(infra.s3, bucket=name)
         bucket.ensure(self._store)
         self.checker = Checker(_at(infra.postgres_superuser_dsn, name), self._store)
@@ -132,8 +131,9 @@ class Cell:
         started.
         """
         if self.form == "one":
-            return self._start_all(";".join(filter(None, (failpoints.get(name) for name in SERVICES))))
-        started = [name for name in SERVICES if self._start(name, failpoints.get(name, ""))]
+            armed = ";".join(filter(None, (failpoints.get(name) for name in SERVICES)))
+            return self._start(ALL, SERVICES, armed)
+        started = [name for name in SERVICES if self._start(name, (name,), failpoints.get(name, ""))]
         return bool(started)
 
     def wait_killed(self, service: Service) -> None:
@@ -246,23 +246,15 @@ class Cell:
             service = ALL
         return log_tail(self._folder / f"{service}.log", lines)
 
-    def _start_all(self, failpoints: str) -> bool:
-        running = self._running.get(GATEWAY)
+    def _start(self, role: str, services: Sequence[Service], failpoints: str) -> bool:
+        """The process that holds these services, unless it runs and is armed like this."""
+        running = self._running.get(services[0])
         if running is not None and running.alive and running.failpoints == failpoints:
             return False
         if running is not None:
             running.process.end()
-        process = _Process(self._spawn(ALL, ALL, self._values, failpoints), failpoints)
-        self._running |= dict.fromkeys(SERVICES, process)
-        return True
-
-    def _start(self, name: Service, failpoints: str) -> bool:
-        running = self._running.get(name)
-        if running is not None and running.alive and running.failpoints == failpoints:
-            return False
-        if running is not None:
-            running.process.end()
-        self._running[name] = _Process(self._spawn(name, name, self._values, failpoints), failpoints)
+        process = _Process(self._spawn(role, role, self._values, failpoints), failpoints)
+        self._running |= dict.fromkeys(services, process)
         return True
 
     def _spawn(

@@ -39,12 +39,14 @@ class Answer:
 
 
 def put(cell: Cell, upload: Upload) -> Answer:
-    """Send the file through the gateway once, and log the answer in ``upload``."""
-    with _http(cell, upload.owner) as client:
+    """Send the file through the gateway once, and log the answer in ``upload``. Without a request id no
+    idempotency key goes with it.
+    """
+    with http_client(cell, upload.owner) as client:
         try:
             reply = client.post(
                 "/api/v1/s3/upload",
-                headers={"idempotency-key": upload.request_id},
+                headers={"idempotency-key": upload.request_id} if upload.request_id else {},
                 data={"folder": "uploads"},
                 files={"file": ("file.bin", upload.body, "application/octet-stream")},
             )
@@ -71,7 +73,7 @@ def repeat_until_stored(cell: Cell, upload: Upload) -> str:
 
 def delete(cell: Cell, owner: str, key: str) -> int:
     """Delete a file through the gateway; the status, or 0 where the connection broke."""
-    with _http(cell, owner) as client:
+    with http_client(cell, owner) as client:
         try:
             return client.delete(f"/api/v1/s3/file/{quote(key)}").status_code
         except httpx.TransportError:
@@ -80,7 +82,7 @@ def delete(cell: Cell, owner: str, key: str) -> int:
 
 def read(cell: Cell, owner: str, key: str) -> tuple[int, bytes]:
     """Download a file through the gateway."""
-    with _http(cell, owner) as client:
+    with http_client(cell, owner) as client:
         reply = client.get(f"/api/v1/s3/file/{quote(key)}")
         return reply.status_code, reply.content
 
@@ -97,9 +99,10 @@ def putting(cell: Cell, upload: Upload) -> Iterator[threading.Thread]:
         assert not thread.is_alive(), "the client is still waiting for its answer"
 
 
-def _http(cell: Cell, owner: str) -> httpx.Client:
+def http_client(cell: Cell, owner: str, url: str = "") -> httpx.Client:
+    """A user's, of the gateway at ``url``; without one, of the cell's own."""
     return httpx.Client(
-        base_url=cell.url,
+        base_url=url or cell.url,
         headers={"authorization": f"Bearer {cell.token(owner)}"},
         timeout=PATIENCE,
         trust_env=False,

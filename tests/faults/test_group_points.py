@@ -7,31 +7,15 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
-import httpx
 import pytest
 
 from tests.faults.cell import Cell
 from tests.faults.checker import Upload
-from tests.faults.client import SMALL, new_upload
+from tests.faults.client import SMALL, new_upload, put
 from tests.faults.points import GROUP_KILLS, Kill
-from tests.stack import PATIENCE
 
 CLIENTS = 6
 _log: dict[Kill, list[Upload]] = {}
-
-
-def put(cell: Cell, upload: Upload) -> None:
-    """Send it once, and note what is answered."""
-    headers = {"authorization": f"Bearer {cell.token(upload.owner)}"}
-    with httpx.Client(base_url=cell.url, headers=headers, timeout=PATIENCE, trust_env=False) as client:
-        try:
-            reply = client.post("/api/v1/s3/upload", files={"file": ("file.bin", upload.body)})
-        except httpx.TransportError:
-            upload.replies.append(0)
-            return
-    upload.replies.append(reply.status_code)
-    if reply.status_code == 201:
-        upload.acked = reply.json()["key"]
 
 
 def put_all(cell: Cell, uploads: list[Upload]) -> None:

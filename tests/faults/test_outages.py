@@ -26,7 +26,7 @@ from tests.e2e.belongings import Belongings
 from tests.e2e.operations import WAYS, Way
 from tests.faults import s3_faults
 from tests.faults.cell import Cell
-from tests.faults.client import new_upload, read, repeat_until_stored
+from tests.faults.client import http_client, new_upload, read, repeat_until_stored
 from tests.faults.s3_proxy import Rule
 from tests.stack import PATIENCE
 
@@ -116,10 +116,7 @@ FAULTS: dict[str, Callable[[Cell], object]] = {
 def test_every_door_answers_and_all_recovers(cell: Cell, fault: str) -> None:
     cell.run()
     name = f"{fault}-{uuid.uuid4().hex[:6]}"
-    headers = {"authorization": f"Bearer {cell.token(name)}"}
-    with httpx.Client(
-        base_url=cell.url, headers=headers, timeout=PATIENCE, trust_env=False, verify=False
-    ) as http:
+    with http_client(cell, name) as http:
         owner = Belongings(name, http)
         asked = {door: (way, way.path(owner), dict(way.more(owner))) for door, way in WAYS.items()}
         with FAULTS[fault](cell):  # type: ignore[attr-defined]

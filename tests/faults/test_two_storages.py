@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 
 from tests.faults.cell import Cell
+from tests.faults.client import http_client
 from tests.faults.test_outages import frozen
-from tests.stack import PATIENCE
 
 WORKERS = 4
 TRIES = 100
@@ -23,12 +23,7 @@ def test_a_frozen_one_of_two_costs_nobody_more_than_a_retry(cell: Cell) -> None:
     with (
         cell.second_storage() as second,
         cell.second_gateway(cell.storage_address, second) as url,
-        httpx.Client(
-            base_url=url,
-            headers={"authorization": f"Bearer {cell.token('two')}"},
-            timeout=PATIENCE,
-            trust_env=False,
-        ) as http,
+        http_client(cell, "two", url) as http,
     ):
         key = put(http).json()["key"]
 

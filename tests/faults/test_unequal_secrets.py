@@ -4,19 +4,13 @@ cause.
 
 from __future__ import annotations
 
-import httpx
-
 from tests.faults.cell import Cell
+from tests.faults.client import http_client
 from tests.faults.test_two_storages import put
-from tests.stack import PATIENCE
 
 UPLOADS = 20
+OWNER = "unequal"
 OTHER = "of-another-installation-0123456789abcdef"
-
-
-def client(cell: Cell, url: str) -> httpx.Client:
-    headers = {"authorization": f"Bearer {cell.token('unequal')}"}
-    return httpx.Client(base_url=url, headers=headers, timeout=PATIENCE, trust_env=False, verify=False)
 
 
 def test_an_internal_secret_that_differs_is_nobodys_401(cell: Cell) -> None:
@@ -24,7 +18,7 @@ def test_an_internal_secret_that_differs_is_nobodys_401(cell: Cell) -> None:
     with (
         cell.second_storage(STRONGROOM_INTERNAL_SECRET=OTHER) as storage,
         cell.second_gateway(storage, path="/healthz") as url,
-        client(cell, url) as http,
+        http_client(cell, OWNER, url) as http,
     ):
         replies = [put(http) for _ in range(UPLOADS)]
         assert {reply.status_code for reply in replies} == {503}
@@ -41,7 +35,7 @@ def test_an_internal_secret_that_differs_is_nobodys_401(cell: Cell) -> None:
         assert "STRONGROOM_INTERNAL_SECRET differs" in told
         assert "internal_call_refused" in cell.log("storage-2", 400)
         assert OTHER not in told
-    with client(cell, cell.url) as http:
+    with http_client(cell, OWNER) as http:
         assert put(http).status_code == 201
 
 
@@ -50,7 +44,7 @@ def test_a_gateway_secret_that_differs_is_nobodys_401(cell: Cell) -> None:
     cell.run()
     with (
         cell.second_gateway(cell.storage_address, STRONGROOM_GATEWAY_SECRET=OTHER) as url,
-        client(cell, url) as http,
+        http_client(cell, OWNER, url) as http,
     ):
         assert {put(http).status_code for _ in range(UPLOADS)} == {201}
         assert OTHER not in cell.log("storage", 400)

@@ -41,8 +41,8 @@ from gateway.upstream.rpcs import (
     GET_GENERATION,
     GET_GENERATION_STATS,
     LIST_GENERATIONS,
+    SIGN_URL,
 )
-from gateway.upstream.signed import sign
 from gateway.upstream.uploads import VISIBILITIES, receive_upload
 from strongroom.errors import from_status_proto
 from strongroom.field_names import with_callers_names
@@ -64,7 +64,7 @@ from strongroom.metadata.v1.generation_service_pb2 import (
 from strongroom.metadata.v1.target_pb2 import GenerationTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1.batch_pb2 import BatchImportRequest, DeleteFileRequest
 from strongroom.storage.v1.direct_pb2 import ImportFromUrlRequest
-from strongroom.storage.v1.download_pb2 import DownloadRequest
+from strongroom.storage.v1.download_pb2 import DownloadRequest, SignUrlRequest
 
 PREFIX: Final = "/api/generations"
 ONE: Final = PREFIX + "/{id}"
@@ -209,7 +209,13 @@ async def get_generation(call: Call) -> JsonReply[OneGeneration]:
 async def generation_url(call: Call) -> JsonReply[SignedUrl]:
     """A URL that reads the generation straight from the store."""
     seconds = fields.integer(call, "expiresIn", default=3600, minimum=1, maximum=MAX_URL_SECONDS)
-    response = await sign(call, path_id(call, "id"), seconds, FILE_FAMILY_GENERATION)
+    request = SignUrlRequest(
+        file_id=path_id(call, "id"),
+        expires_in_seconds=seconds,
+        user_id=call.user_id(),
+        family=FILE_FAMILY_GENERATION,
+    )
+    response = await call.ask(SIGN_URL, request)
     permanent = not response.HasField("expire_time")
     return json_reply(
         {

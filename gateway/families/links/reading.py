@@ -4,20 +4,28 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import UTC, datetime
 from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.http.conditional import CONDITIONS, Outcome, Validators, evaluate, range_applies
+from gateway.http.conditional import CONDITIONS, Outcome, evaluate, range_applies
 from gateway.http.headers import content_headers, digest_headers
 from gateway.http.ranges import ByteRange, parse_range
 from gateway.http.reply import Header, Reply, header
 from gateway.upstream.backend import LinkMessage
 from gateway.upstream.call import Call
-from gateway.upstream.streaming import CACHE_CONTROL, HeadReply, Stream, StreamReply, validator_headers
+from gateway.upstream.downloads import validators_of
+from gateway.upstream.streaming import (
+    CACHE_CONTROL,
+    HeadReply,
+    Stream,
+    StreamReply,
+    not_the_file_named,
+    unannounced_bytes,
+    validator_headers,
+)
 from servicekit.presentation import with_charset
-from strongroom.errors import FileNotFound, Internal, PreconditionFailed
+from strongroom.errors import FileNotFound
 from strongroom.storage.v1.link_pb2 import DownloadLinkRequest, DownloadLinkResponse
 
 PREFIX: Final = "/l/"
@@ -45,13 +53,10 @@ async def link_reply(call: Call, token: str) -> Reply:
     byte_range = None if head else parse_range(call.header("range"))
     if head or redirect or any(call.header(name) is not None for name in CONDITIONS):
         found = await _look_up(call, token, sign_url=redirect)
-        validators = _validators(found)
+        validators = validators_of(found.file)
         outcome = evaluate(call.header, validators)
         if outcome is Outcome.FAILED:
-            raise PreconditionFailed(
-                "The file is not the one that If-Match or If-Unmodified-Since names.",
-                metadata={"actual": found.file.etag},
-            )
+            raise not_the_file_named(found.file.etag)
         if outcome is Outcome.NOT_MODIFIED:
             return Reply(304, b"", _validator_headers(call, found))
         if head:
@@ -89,7 +94,7 @@ async def _opened(
     first = await stream.first()
     if not isinstance(first, DownloadLinkResponse) or not first.HasField("file"):
         stream.close()
-        raise Internal("storage_service sent bytes before saying of which file.")
+        raise unannounced_bytes()
     return stream, first
 
 
@@ -121,16 +126,10 @@ def _headers(call: Call, found: DownloadLinkResponse, *, whole: bool = True) -> 
     ]
 
 
-def _validators(found: DownloadLinkResponse) -> Validators:
-    file = found.file
-    modified = file.update_time if file.HasField("update_time") else file.create_time
-    return Validators(file.etag, datetime.fromtimestamp(modified.seconds, UTC))
-
-
 def _validator_headers(call: Call, found: DownloadLinkResponse) -> list[Header]:
     fresh = _fresh_seconds(call, found)
     caching = f"private, max-age={fresh}" if fresh > 0 else CACHE_CONTROL
-    return validator_headers(_validators(found), caching=caching)
+    return validator_headers(validators_of(found.file), caching=caching)
 
 
 def _fresh_seconds(call: Call, found: DownloadLinkResponse) -> int:

@@ -20,9 +20,16 @@ from gateway.http.reply import Header, Reply, header
 from gateway.operations.forwarded import base_url
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import SIGN_PREVIEWS
-from gateway.upstream.streaming import HeadReply, Stream, StreamReply, validator_headers
+from gateway.upstream.streaming import (
+    HeadReply,
+    Stream,
+    StreamReply,
+    not_the_file_named,
+    unannounced_bytes,
+    validator_headers,
+)
 from servicekit.presentation import with_charset
-from strongroom.errors import Internal, PreconditionFailed, StrongroomError
+from strongroom.errors import StrongroomError
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
 from strongroom.storage.v1.preview_pb2 import (
     DownloadPreviewRequest,
@@ -102,7 +109,7 @@ async def preview_reply(call: Call, token: str, path: str) -> Reply:
         return _exchanged(call, first.page_token)
     if first is None or not first.HasField("file"):
         stream.close()
-        raise Internal("storage_service sent bytes before saying of which file.")
+        raise unannounced_bytes()
     file, validators = first.file, _validators(first.file)
     outcome = evaluate(call.header, validators)
     if outcome is Outcome.PROCEED and not head:
@@ -110,10 +117,7 @@ async def preview_reply(call: Call, token: str, path: str) -> Reply:
         return StreamReply(headers, stream, first, total=file.size_bytes, ranged=byte_range is not None)
     stream.close()
     if outcome is Outcome.FAILED:
-        raise PreconditionFailed(
-            "The file is not the one that If-Match or If-Unmodified-Since names.",
-            metadata={"actual": file.etag},
-        )
+        raise not_the_file_named(file.etag)
     if outcome is Outcome.NOT_MODIFIED:
         return Reply(304, b"", validator_headers(validators, _ANY_ORIGIN))
     return HeadReply(_headers(file, validators), file.size_bytes)

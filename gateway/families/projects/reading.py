@@ -139,12 +139,12 @@ class ProjectReply(JsonReply[OneProject]):
         yield ',"executable":true}' if file.executable else "}"
 
     async def _is_text(self, file: ProjectFile) -> bool:
-        decode = _Text()
+        decode = codecs.getincrementaldecoder("utf-8")().decode
         async with aclosing(self._messages(file)) as messages:
             try:
                 async for data in messages:
-                    decode.coded(data)
-                decode.coded(b"", final=True)
+                    decode(data)
+                decode(b"", True)
             except UnicodeDecodeError:
                 return False
         return True

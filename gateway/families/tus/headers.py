@@ -26,7 +26,7 @@ EXTENSIONS: Final = (
 OFFSET_STREAM: Final = "application/offset+octet-stream"
 PREFIX: Final = "/files"
 #: Path of one upload, as it is routed.
-UPLOAD_PATH: Final = "/files/{id}"
+UPLOAD_PATH: Final = PREFIX + "/{id}"
 MAX_PARTIALS: Final = 1000
 #: Algorithms of Upload-Checksum, and how many bytes each yields.
 ALGORITHMS: Final = {"sha1": 20, "sha256": 32, "crc32c": 4}

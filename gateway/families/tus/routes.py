@@ -53,7 +53,7 @@ from strongroom.storage.v1.upload_pb2 import (
 from strongroom.type.v1.checksums_pb2 import Checksums
 
 ALL: Final = headers.PREFIX
-ONE: Final = ALL + "/{id}"
+ONE: Final = headers.UPLOAD_PATH
 _ID: Final = re.compile(r"[A-Za-z0-9_.~-]{1,255}")
 _NO_STORE: Final = header("cache-control", "no-store")
 

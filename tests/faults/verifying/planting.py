@@ -8,16 +8,15 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-import boto3
 import httpx
 import psycopg
-from botocore.config import Config
 
 from devstack.stackfile import S3Entry
 from strongroom import Client
 from tests.e2e.belongings import TUS, Belongings, upload
+from tests.faults.checker import Checker
 from tests.stack import RunningStack
 
 Expected: TypeAlias = set[tuple[str, str]]
@@ -35,14 +34,9 @@ class Planting:
         self._dsn: str = state["postgres"]["dsn"]
         entry = S3Entry(**state["s3"])
         self.bucket = entry.bucket
-        self.s3: Any = boto3.session.Session(
-            aws_access_key_id=entry.access_key, aws_secret_access_key=entry.secret_key
-        ).client(
-            "s3",
-            region_name=entry.region,
-            endpoint_url=entry.endpoint,
-            config=Config(s3={"addressing_style": "path"}, proxies={}),
-        )
+        checker = Checker(self._dsn, entry)
+        self.rows = checker.query
+        self.s3 = checker.s3
 
     def close(self) -> None:
         for client in self._clients:
@@ -74,10 +68,6 @@ class Planting:
         with psycopg.connect(self._dsn, autocommit=True) as connection:
             connection.execute("SET session_replication_role = replica")
             assert connection.execute(statement.encode(), values).rowcount > 0, statement
-
-    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self._dsn, autocommit=True) as connection:
-            return connection.execute(query.encode(), values).fetchall()
 
     def client(self, owner: str, **claims: object) -> Client:
         """The SDK's; the caller closes it."""

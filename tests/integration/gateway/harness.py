@@ -68,7 +68,8 @@ async def run_gateway(**changes: Any) -> AsyncIterator[Running]:
         listener = bind(chosen)
         async with open_services(chosen) as services:
             server = make_server(build_app(services), chosen, services.metrics, services.draining)
-            running = asyncio.create_task(server._serve([listener]))
+            server.hears_signals = False
+            running = asyncio.create_task(server.serve(sockets=[listener]))
             address = address_of(listener)
             async with httpx.AsyncClient(
                 base_url=f"http://{address}", headers=bearer(), timeout=30, trust_env=False, verify=False

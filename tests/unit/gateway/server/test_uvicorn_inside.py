@@ -35,7 +35,6 @@ METHODS: list[tuple[type, str, list[str]]] = [
     (WebSocketsSansIOProtocol, "handle_parser_exception", ["self"]),
     (WebSocketsSansIOProtocol, "run_asgi", ["self"]),
     (WebSocketsSansIOProtocol, "send_500_response", ["self"]),
-    (Server, "_serve", ["self", "sockets"]),
     (Server, "on_tick", ["self", "counter"]),
     (Server, "shutdown", ["self", "sockets"]),
     (Server, "capture_signals", ["self"]),

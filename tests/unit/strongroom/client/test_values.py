@@ -11,7 +11,8 @@ from strongroom.client import targets
 from strongroom.client.filenames import local_name
 from strongroom.client.files import Family, StoredFile, Usage, Visibility, id_or_key
 from strongroom.client.uploads import Checksums
-from strongroom.metadata.v1 import file_pb2, target_pb2, usage_service_pb2
+from strongroom.client.verification_values import to_finding, to_verification
+from strongroom.metadata.v1 import file_pb2, target_pb2, usage_service_pb2, verification_pb2
 
 
 def test_every_target_of_the_contract_but_the_archive_has_a_class() -> None:
@@ -79,6 +80,20 @@ def test_families_round_trip_and_unknown_ones_are_not_fatal() -> None:
     assert {Family.from_proto(0), Family.from_proto(99)} == {Family.UNKNOWN}
     named = {name.removeprefix("FILE_FAMILY_") for name in set(file_pb2.FileFamily.keys())}
     assert named == {family.name for family in Family} - {"UNKNOWN"} | {"UNSPECIFIED"}
+
+
+def test_verifications_are_told_in_words_and_unknown_ones_are_not_fatal() -> None:
+    run = verification_pb2.Verification(
+        state=verification_pb2.VERIFICATION_STATE_FINISHED, depth=verification_pb2.VERIFICATION_DEPTH_HEADS
+    )
+    told = to_verification(run, b"", b"", b"")
+    assert (told.state, told.depth, told.is_clean) == ("finished", "heads", True)
+    newer = verification_pb2.Verification.FromString(run.SerializeToString())
+    newer.state, newer.depth = 99, 98  # type: ignore[assignment]
+    told = to_verification(newer, b"", b"", b"")
+    assert (told.state, told.depth, told.is_clean) == ("99", "98", False)
+    finding = verification_pb2.Finding(kind=97)  # type: ignore[arg-type]
+    assert to_finding(finding, b"").kind == "97"
 
 
 def test_usage_tells_no_limit_from_zero() -> None:
