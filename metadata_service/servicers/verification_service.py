@@ -55,6 +55,9 @@ class VerificationServicer(VerificationServiceServicer):
         await self._runs.save(request)
         return pb.SaveShardResponse()
 
+    async def RenewShard(self, request: pb.RenewShardRequest, context: Context) -> pb.RenewShardResponse:
+        return pb.RenewShardResponse(lease_seconds=await self._runs.renew(request.shard))
+
     async def ReleaseShard(
         self, request: pb.ReleaseShardRequest, context: Context
     ) -> pb.ReleaseShardResponse:

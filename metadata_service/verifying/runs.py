@@ -94,6 +94,11 @@ UPDATE verification_shards SET cursor = %(cursor)s, counts = %(counts)s, failure
     free_at = now() + make_interval(secs => {LEASE_SECONDS})
 WHERE {_HELD}
 """
+# Also of one that is done: its last save and a renewal may cross.
+_RENEW: Final = f"""
+UPDATE verification_shards SET free_at = now() + make_interval(secs => {LEASE_SECONDS})
+WHERE verification_id = %(id)s AND number = %(number)s AND epoch = %(epoch)s
+"""
 _FOUND: Final = """
 INSERT INTO verification_findings (verification_id, kind, size_bytes, finding)
 VALUES (%(id)s, %(kind)s, %(size)s, %(finding)s)
@@ -178,7 +183,14 @@ class Runs:
             cursor=cursor,
             until_key=until,
             depth=pb.VerificationDepth.ValueType(depth),
+            lease_seconds=LEASE_SECONDS,
         )
+
+    async def renew(self, shard: service.VerificationShard) -> float:
+        """For LEASE_SECONDS from now on, which it answers. Raises UploadSuperseded."""
+        if not await self._database.transact(SYSTEM, lambda tx: tx.execute(_RENEW, _of(shard))):
+            raise _superseded()
+        return LEASE_SECONDS
 
     async def save(self, request: service.SaveShardRequest) -> None:
         """Raises UploadSuperseded: somebody else has the shard by now."""
@@ -227,7 +239,7 @@ async def _save(tx: Transaction, request: service.SaveShardRequest) -> None:
     of_shard = _of(request.shard)
     row = await tx.fetch_one(_COUNTS, of_shard)
     if row is None:
-        raise UploadSuperseded("Another replica works on this part of the verification by now.")
+        raise _superseded()
     counts = pb.VerificationCounts.FromString(row[0])
     _add(counts, request.counts)
     saved: Statement = (
@@ -238,6 +250,10 @@ async def _save(tx: Transaction, request: service.SaveShardRequest) -> None:
     if request.done:  # of two that end together the second sees both
         await tx.fetch(_LOCK, {"id": of_shard["id"]})
         await tx.execute(_END, {"id": of_shard["id"]})
+
+
+def _superseded() -> UploadSuperseded:
+    return UploadSuperseded("Another replica works on this part of the verification by now.")
 
 
 def _found(run_id: object, finding: pb.Finding) -> Statement:

@@ -64,6 +64,10 @@ class VerificationRecords(MetadataClient):
         """Raises UploadSuperseded: the shard is somebody else's by now."""
         await self._step(self._stub.SaveShard, request, CALL_SECONDS)
 
+    async def renew(self, shard: pb.VerificationShard) -> float:
+        """How long the shard is ours from now on. Raises UploadSuperseded."""
+        return (await self._step(self._stub.RenewShard, pb.RenewShardRequest(shard=shard))).lease_seconds
+
     async def release(self, shard: pb.VerificationShard, failure: str) -> None:
         """After a failure; too many in a row fail the run."""
         await self._step(self._stub.ReleaseShard, pb.ReleaseShardRequest(shard=shard, failure=failure))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import structlog
 
 from servicekit.background import BackgroundLoop, Heartbeat
+from storage_service.attempts.lease import LeaseKeeper
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import StoreError
 from storage_service.objectstore.interface import ObjectStore
@@ -24,6 +25,8 @@ from strongroom.metadata.v1.verification_service_pb2 import SaveShardRequest, Ve
 
 log = structlog.get_logger(__name__)
 
+LEASE_SECONDS = 60.0
+"""Of a shard, where a metadata_service of the release before does not say it."""
 POLL_SECONDS = 5.0
 """How soon another replica's run is noticed; one that is begun here wakes the loop."""
 
@@ -78,7 +81,8 @@ class VerificationJob:
         if shard is None:
             return False
         try:
-            await self._go_through(shard)
+            async with self._lease(shard):
+                await self._go_through(shard)
         except UploadSuperseded:
             log.info("verification_shard_taken_over", number=shard.number)
         except (StrongroomError, StoreError) as error:
@@ -96,6 +100,13 @@ class VerificationJob:
             return shard
         due = await self._records.begin(pb.VERIFICATION_DEPTH_LISTINGS, self._interval_seconds)
         return await self._records.claim() if due.begun else None
+
+    def _lease(self, shard: VerificationShard) -> LeaseKeeper:
+        """A step may take longer than the lease: thousands of objects are read back in one."""
+        claimed = VerificationShard()
+        claimed.CopyFrom(shard)
+        name = {"verification_id": shard.verification_id, "shard": str(shard.number)}
+        return LeaseKeeper(lambda: self._records.renew(claimed), shard.lease_seconds or LEASE_SECONDS, name)
 
     async def _go_through(self, shard: VerificationShard) -> None:
         stage = self._stages[shard.stage]

@@ -190,6 +190,7 @@ class VerificationShard(_message.Message):
     CURSOR_FIELD_NUMBER: _builtins.int
     UNTIL_KEY_FIELD_NUMBER: _builtins.int
     DEPTH_FIELD_NUMBER: _builtins.int
+    LEASE_SECONDS_FIELD_NUMBER: _builtins.int
     verification_id: _builtins.str
     """Which run."""
     number: _builtins.int
@@ -204,6 +205,8 @@ class VerificationShard(_message.Message):
     """VERIFICATION_STAGE_OBJECTS: the last key of the range; empty: no end."""
     depth: _verification_pb2.VerificationDepth.ValueType
     """How closely to look at objects."""
+    lease_seconds: _builtins.float
+    """How long it is its claimer's, unless it is saved or renewed."""
     def __init__(
         self,
         *,
@@ -214,10 +217,11 @@ class VerificationShard(_message.Message):
         cursor: _builtins.str = ...,
         until_key: _builtins.str = ...,
         depth: _verification_pb2.VerificationDepth.ValueType = ...,
+        lease_seconds: _builtins.float = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "depth", b"depth", "epoch", b"epoch", "number", b"number", "stage", b"stage", "until_key", b"until_key", "verification_id", b"verification_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "depth", b"depth", "epoch", b"epoch", "lease_seconds", b"lease_seconds", "number", b"number", "stage", b"stage", "until_key", b"until_key", "verification_id", b"verification_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -324,6 +328,52 @@ class SaveShardResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SaveShardResponse: _TypeAlias = SaveShardResponse  # noqa: Y015
+
+@_typing.final
+class RenewShardRequest(_message.Message):
+    """Request of RenewShard."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHARD_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def shard(self) -> Global___VerificationShard:
+        """As claimed."""
+
+    def __init__(
+        self,
+        *,
+        shard: Global___VerificationShard | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["shard", b"shard"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["shard", b"shard"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewShardRequest: _TypeAlias = RenewShardRequest  # noqa: Y015
+
+@_typing.final
+class RenewShardResponse(_message.Message):
+    """Response of RenewShard."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASE_SECONDS_FIELD_NUMBER: _builtins.int
+    lease_seconds: _builtins.float
+    """How long it is the caller's from now on."""
+    def __init__(
+        self,
+        *,
+        lease_seconds: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lease_seconds", b"lease_seconds"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewShardResponse: _TypeAlias = RenewShardResponse  # noqa: Y015
 
 @_typing.final
 class ReleaseShardRequest(_message.Message):

@@ -61,6 +61,11 @@ class VerificationServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.SaveShardRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.SaveShardResponse.FromString,
                 _registered_method=True)
+        self.RenewShard = channel.unary_unary(
+                '/strongroom.metadata.v1.VerificationService/RenewShard',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.RenewShardRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.RenewShardResponse.FromString,
+                _registered_method=True)
         self.ReleaseShard = channel.unary_unary(
                 '/strongroom.metadata.v1.VerificationService/ReleaseShard',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.ReleaseShardRequest.SerializeToString,
@@ -134,6 +139,14 @@ class VerificationServiceServicer:
     def SaveShard(self, request, context):
         """Saves how far a shard has come with what was found on the way, and renews its lease. UPLOAD_SUPERSEDED when
         somebody else has it by now: nothing is saved then.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewShard(self, request, context):
+        """Renews a shard's lease while a step of it takes long; neither its cursor nor its failures change.
+        UPLOAD_SUPERSEDED when somebody else has it by now.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -215,6 +228,11 @@ def add_VerificationServiceServicer_to_server(servicer, server):
                     servicer.SaveShard,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.SaveShardRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.SaveShardResponse.SerializeToString,
+            ),
+            'RenewShard': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewShard,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.RenewShardRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.RenewShardResponse.SerializeToString,
             ),
             'ReleaseShard': grpc.unary_unary_rpc_method_handler(
                     servicer.ReleaseShard,
@@ -389,6 +407,33 @@ class VerificationService:
             '/strongroom.metadata.v1.VerificationService/SaveShard',
             strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.SaveShardRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.SaveShardResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewShard(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.VerificationService/RenewShard',
+            strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.RenewShardRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.RenewShardResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -47,6 +47,10 @@ class VerificationServiceStub:
     """Saves how far a shard has come with what was found on the way, and renews its lease. UPLOAD_SUPERSEDED when
     somebody else has it by now: nothing is saved then.
     """
+    RenewShard: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.RenewShardRequest, _verification_service_pb2.RenewShardResponse]
+    """Renews a shard's lease while a step of it takes long; neither its cursor nor its failures change.
+    UPLOAD_SUPERSEDED when somebody else has it by now.
+    """
     ReleaseShard: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.ReleaseShardRequest, _verification_service_pb2.ReleaseShardResponse]
     """Gives a shard back after a failure; too many in a row fail the run."""
     ListKeyRows: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.ListKeyRowsRequest, _verification_service_pb2.ListKeyRowsResponse]
@@ -80,6 +84,10 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     SaveShard: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.SaveShardRequest, _verification_service_pb2.SaveShardResponse]  # type: ignore[assignment]
     """Saves how far a shard has come with what was found on the way, and renews its lease. UPLOAD_SUPERSEDED when
     somebody else has it by now: nothing is saved then.
+    """
+    RenewShard: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.RenewShardRequest, _verification_service_pb2.RenewShardResponse]  # type: ignore[assignment]
+    """Renews a shard's lease while a step of it takes long; neither its cursor nor its failures change.
+    UPLOAD_SUPERSEDED when somebody else has it by now.
     """
     ReleaseShard: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.ReleaseShardRequest, _verification_service_pb2.ReleaseShardResponse]  # type: ignore[assignment]
     """Gives a shard back after a failure; too many in a row fail the run."""
@@ -136,6 +144,15 @@ class VerificationServiceServicer:
     ) -> _typing.Union[_verification_service_pb2.SaveShardResponse, _abc.Awaitable[_verification_service_pb2.SaveShardResponse]]:
         """Saves how far a shard has come with what was found on the way, and renews its lease. UPLOAD_SUPERSEDED when
         somebody else has it by now: nothing is saved then.
+        """
+
+    def RenewShard(
+        self,
+        request: _verification_service_pb2.RenewShardRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_verification_service_pb2.RenewShardResponse, _abc.Awaitable[_verification_service_pb2.RenewShardResponse]]:
+        """Renews a shard's lease while a step of it takes long; neither its cursor nor its failures change.
+        UPLOAD_SUPERSEDED when somebody else has it by now.
         """
 
     def ReleaseShard(

@@ -8,7 +8,7 @@ import pytest
 
 from metadata_service.verifying.keys import KeyRows
 from metadata_service.verifying.partners import Partners
-from metadata_service.verifying.runs import MOST_FAILURES, Runs
+from metadata_service.verifying.runs import LEASE_SECONDS, MOST_FAILURES, Runs
 from metadata_service.verifying.scrubbing import Scrubbing
 from metadata_service.verifying.sums import Sums
 from strongroom.errors import NotFound, UploadSuperseded
@@ -77,6 +77,30 @@ async def test_who_has_lost_its_shard_saves_nothing(own_world: World) -> None:
     again = await runs.claim()
     assert again is not None
     assert again.cursor == "further"
+
+
+async def test_a_renewed_shard_stays_its_claimers_and_its_failures_stay(own_world: World) -> None:
+    runs = Runs(own_world.database)
+    run = await begun(runs)
+    ended = "UPDATE verification_shards SET free_at = now() WHERE number = 1"
+    for failures in range(MOST_FAILURES - 1):
+        shard = await runs.claim()
+        assert shard is not None
+        own_world.logins.change(ended)
+        assert await runs.renew(shard) == shard.lease_seconds == LEASE_SECONDS
+        other = await runs.claim()
+        assert other is not None
+        assert other.number != shard.number, failures
+        await runs.release(shard, "The listing is damaged.")
+        own_world.logins.change("UPDATE verification_shards SET free_at = now()")
+    shard = await runs.claim()
+    assert shard is not None
+    await runs.renew(shard)
+    await runs.release(shard, "The listing is damaged.")
+    assert (await runs.run(run.id)).state == pb.VERIFICATION_STATE_FAILED
+    own_world.logins.change("UPDATE verification_shards SET epoch = epoch + 1 WHERE number = 1")
+    with pytest.raises(UploadSuperseded):
+        await runs.renew(shard)
 
 
 async def test_a_shard_that_keeps_failing_fails_the_run(own_world: World) -> None:
