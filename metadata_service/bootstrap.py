@@ -128,6 +128,8 @@ class Application:
         self._reader = EventReader(self._database, settings.timing.events)
         self._lookout = Lookout(self._reader)
         self._deleter = Deleter(self._database, settings.timing, settings.limits)
+        self._cleaning = CleaningWork(self._database, settings.timing, housekeeping.run)
+        groups = (self._groups.metrics,) if self._groups is not None else ()
         self.spec = ServerSpec(
             name="metadata_service",
             bind=settings.metadata_bind,
@@ -136,7 +138,7 @@ class Application:
             internal_services=INTERNAL,
             probes={"strongroom.postgres": self._postgres_answers},
             limits=settings,
-            collectors=(self._groups.metrics,) if self._groups is not None else (),
+            collectors=(*groups, self._cleaning.kept),
         )
 
     @asynccontextmanager
@@ -190,7 +192,7 @@ class Application:
                 AttemptSteps(database, timing, limits),
                 Committer(database, timing, limits, keep_partial, self._groups),
                 self._deleter,
-                CleaningWork(database, timing, housekeeping.run),
+                self._cleaning,
                 damage=DamageReports(database),
             ),
             server,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -12,6 +12,9 @@ from pydantic import Field, SecretStr, model_validator
 from servicekit.limits import CapSettings
 from servicekit.settings import CommonSettings, SettingError, SettingsBase
 
+#: Ten years. What a typing error makes of a week would never end.
+MOST_WINDOW_SECONDS: Final = 10 * 366 * 86400.0
+
 
 @dataclass(frozen=True)
 class Timing:
@@ -19,16 +22,18 @@ class Timing:
 
     `lease`: how long a silent attempt lives: its writer renews every third of it, and after it the owner's
     own repeat goes on. `claim`: how long a cleaner may take over a batch. `read_grace`: between a deletion
-    and the removal of the object, so that downloads in flight end. `tombstone_grace`: longer than the longest
-    S3 request in flight (rule R5). `session`: how long a resumable upload may lie still; `empty_session`: one
-    that nothing was sent of yet. `retry`: pause before a failed cleaning step is tried again, doubled each
-    time up to `retry_max`; what only waits to be rolled forward (COMPLETING) is looked at every
-    `roll_forward_max`.
+    and the removal of the object, so that downloads in flight end. `restore_window`: how far back Postgres
+    may be restored and still find every object; a deleted one is only hidden until it is over.
+    `tombstone_grace`: longer than the longest S3 request in flight (rule R5). `session`: how long a resumable
+    upload may lie still; `empty_session`: one that nothing was sent of yet. `retry`: pause before a failed
+    cleaning step is tried again, doubled each time up to `retry_max`; what only waits to be rolled forward
+    (COMPLETING) is looked at every `roll_forward_max`.
     """
 
     lease: float = 10.0
     claim: float = 30.0
     read_grace: float = 300.0
+    restore_window: float = 0.0
     tombstone_grace: float = 3600.0
     idempotency: float = 24 * 3600.0
     soft_delete: float = 7 * 86400.0
@@ -38,6 +43,11 @@ class Timing:
     retry: float = 30.0
     retry_max: float = 3600.0
     roll_forward_max: float = 60.0
+
+    @property
+    def kept_bytes(self) -> float:
+        """How long the bytes of a deleted object stay."""
+        return max(self.read_grace, self.restore_window)
 
 
 @dataclass(frozen=True)
@@ -96,6 +106,7 @@ class MetadataSettings(CapSettings, CommonSettings):
     upload_lease_seconds: float = Field(default=10.0, ge=0.5)
     upload_expiry_seconds: float = Field(default=86400.0, ge=1)
     read_grace_seconds: float = Field(default=300.0, ge=0)
+    restore_window_seconds: float = Field(default=0.0, ge=0, le=MOST_WINDOW_SECONDS)
     tombstone_grace_seconds: float = Field(default=3600.0, ge=0)
     idempotency_hours: float = Field(default=24.0, gt=0)
     soft_delete_seconds: float = Field(default=7 * 86400.0, ge=0)
@@ -121,6 +132,7 @@ class MetadataSettings(CapSettings, CommonSettings):
             lease=self.upload_lease_seconds,
             claim=3 * self.upload_lease_seconds,
             read_grace=self.read_grace_seconds,
+            restore_window=self.restore_window_seconds,
             tombstone_grace=self.tombstone_grace_seconds,
             idempotency=self.idempotency_hours * 3600,
             soft_delete=self.soft_delete_seconds,

@@ -27,7 +27,7 @@ from storage_service.objectstore.values import BucketState
 PATIENCE_SECONDS: Final = 60.0
 TEMPORARY_PREFIX: Final = "temp/"
 #: Longest life of a temporary file (30 days, target.proto), a week of soft deletion, and three days for the
-#: cleaner, whose work the lifecycle must never take over.
+#: cleaner, whose work the lifecycle must never take over. The restore window comes on top.
 TEMPORARY_DAYS: Final = 40
 #: S3 counts from the beginning of an upload, ours from its last byte: an upload may be long under way.
 UPLOAD_MARGIN_DAYS: Final = 7
@@ -35,12 +35,13 @@ _DAY: Final = 86400.0
 
 
 class BucketSettings(S3Settings):
-    """What preparing a bucket needs to know; ``cors_origins`` and ``upload_expiry_seconds`` are those of the
-    gateway and metadata_service.
+    """What preparing a bucket needs to know; ``cors_origins``, ``upload_expiry_seconds`` and
+    ``restore_window_seconds`` are those of the gateway and metadata_service.
     """
 
     cors_origins: CommaList = ()
     upload_expiry_seconds: float = _DAY
+    restore_window_seconds: float = 0.0
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
@@ -105,15 +106,20 @@ def _steps(
 ) -> Iterator[tuple[str, Callable[[], Awaitable[None]]]]:
     setup, origins = store.setup, settings.cors_origins
     days = math.ceil(settings.upload_expiry_seconds / _DAY) + UPLOAD_MARGIN_DAYS
+    window = math.ceil(settings.restore_window_seconds / _DAY)
+    temporary = TEMPORARY_DAYS + window
     yield "versioning is on", setup.enable_versioning
     if origins:
         yield f"CORS: pages of {', '.join(origins)} may use signed URLs", lambda: setup.allow_origins(origins)
     else:
         print_line("-     CORS: left alone; STRONGROOM_CORS_ORIGINS is not set")
     yield (
-        f"lifecycle: {TEMPORARY_PREFIX} after {TEMPORARY_DAYS} days, incomplete uploads after {days} days",
+        f"lifecycle: {TEMPORARY_PREFIX} after {temporary} days, incomplete uploads after {days} days",
         lambda: setup.expire(
-            temporary_prefix=TEMPORARY_PREFIX, temporary_days=TEMPORARY_DAYS, incomplete_upload_days=days
+            temporary_prefix=TEMPORARY_PREFIX,
+            temporary_days=temporary,
+            hidden_days=window + 1,
+            incomplete_upload_days=days,
         ),
     )
     yield "public access is blocked (permanent URLs go through the CDN)", setup.block_public_access

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final, TypeAlias
 
 from metadata_service import idempotency
+from metadata_service.attempts.kept_bytes import KeptBytes
 from metadata_service.blobs import claims, transitions, upkeep
 from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.config import Timing
@@ -53,6 +54,7 @@ class CleaningWork:
         self._database = database
         self._timing = timing
         self._chores = chores
+        self.kept = KeptBytes()
         self._silence_counts_from = 0.0  # by time.monotonic
 
     async def claim(self, limit: int) -> tuple[list[BlobRow], int]:
@@ -72,6 +74,7 @@ class CleaningWork:
         housekept = await self._expire(wanted) + await self._end_files() + await self._forget()
         for chore in self._chores:
             housekept += await chore(self._database, self._timing)
+        await self.kept.look(self._database)
         return await self._database.transact(SYSTEM, lambda tx: self._claim(tx, wanted)), housekept
 
     async def finish_removal(self, handle: Handle, from_state: int) -> None:
@@ -84,11 +87,12 @@ class CleaningWork:
         await self._database.transact(user(handle.owner_id), work)
         await failpoints.hit(AFTER_FINISH)
 
-    async def release(self, handle: Handle) -> None:
-        """The work failed: try again after a pause that grows. Raises UploadSuperseded."""
-        await self._database.transact(
-            user(handle.owner_id), lambda tx: upkeep.release(tx, handle, self._timing)
-        )
+    async def release(self, handle: Handle, *, hidden: bool = False) -> None:
+        """The work failed: try again after a pause that grows. `hidden`: it was done, and the object
+        stays for the restore window. Raises UploadSuperseded.
+        """
+        step = upkeep.keep_hidden if hidden else upkeep.release
+        await self._database.transact(user(handle.owner_id), lambda tx: step(tx, handle, self._timing))
 
     async def settled_keys(self, keys: list[str]) -> list[str]:
         """Of these S3 keys, those that some blob has, but none that may still write (PENDING, COMPLETING)."""
@@ -96,7 +100,7 @@ class CleaningWork:
         return [row[0] for row in rows]
 
     async def _claim(self, tx: Transaction, limit: int) -> list[BlobRow]:
-        params = {"claim": self._timing.claim, "limit": limit}
+        params = {"claim": self._timing.claim, "limit": limit, "window": self._timing.restore_window}
         rows = await tx.fetch(claims.CLAIM_COMPLETING, params) if self._silence_counts() else []
         rows += await tx.fetch(claims.CLAIM_DUE, params | {"limit": limit - len(rows)})
         return [BlobRow(*row) for row in rows]

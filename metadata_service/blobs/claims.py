@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from metadata_service.blobs.rows import COLUMNS
-from metadata_service.blobs.states import COMPLETING, OPEN, PENDING, TO_CLEAN
+from metadata_service.blobs.states import COMPLETING, DELETING, OPEN, PENDING, TO_CLEAN
 from metadata_service.blobs.transitions import EXPIRE
 
 # The candidates are chosen in a CTE of their own: SKIP LOCKED and LIMIT inside a join could be evaluated
@@ -32,6 +32,8 @@ UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
 FROM silent WHERE blobs.owner_id = silent.owner_id AND blobs.id = silent.id
 RETURNING {COLUMNS}
 """
+# The last column: a restore of the database may ask for the bytes again, so the object is only hidden. By the
+# setting of today, so that a window that grows keeps what waits already.
 CLAIM_DUE: Final = f"""
 WITH due AS MATERIALIZED (
     SELECT owner_id, id FROM blobs WHERE state IN {TO_CLEAN} AND not_before <= now()
@@ -41,7 +43,8 @@ WITH due AS MATERIALIZED (
 UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
     not_before = now() + make_interval(secs => %(claim)s)
 FROM due WHERE blobs.owner_id = due.owner_id AND blobs.id = due.id
-RETURNING {COLUMNS}
+RETURNING {COLUMNS},
+    blobs.state = {DELETING} AND blobs.state_changed_at + make_interval(secs => %(window)s) > now()
 """
 # A branch for each of the two indexes of `key`, which are partial.
 SETTLED_KEYS: Final = f"""
@@ -52,3 +55,5 @@ SELECT key FROM (
 ) AS found
 GROUP BY key HAVING bool_and(state NOT IN {OPEN})
 """
+#: What waits for the restore window to pass, of all owners: objects and bytes.
+KEPT: Final = f"SELECT count(*), coalesce(sum(size_bytes), 0)::bigint FROM blobs WHERE state = {DELETING}"

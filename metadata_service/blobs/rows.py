@@ -41,7 +41,9 @@ class Handle:
 
 @dataclass(frozen=True, slots=True)
 class BlobRow:
-    """One row, in the order of COLUMNS. `size_bytes` and `crc32c` are None until COMPLETING."""
+    """One row, in the order of COLUMNS. `size_bytes` and `crc32c` are None until COMPLETING. `hide_only`: see
+    `claims.CLAIM_DUE`.
+    """
 
     owner_id: str
     id: UUID
@@ -66,6 +68,7 @@ class BlobRow:
     file_id: UUID | None
     file_generation: int | None
     created_at: datetime
+    hide_only: bool = False
 
     def upload_spec(self) -> UploadSpec:
         """What the attempt stores."""
@@ -90,6 +93,7 @@ class BlobRow:
             spec=self.upload_spec(),
             create_time=to_proto(self.created_at),
             object_metadata=self.object_metadata,
+            hide_only=self.hide_only,
         )
         if self.lease_expires_at is not None:
             blob.lease_expire_time.CopyFrom(to_proto(self.lease_expires_at))

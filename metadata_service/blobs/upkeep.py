@@ -7,7 +7,17 @@ from typing import Final
 from uuid import UUID
 
 from metadata_service.blobs.rows import BlobRow, Handle
-from metadata_service.blobs.states import COMMITTED, COMPLETING, MULTIPART, OPEN, PENDING, SINGLE, TO_CLEAN
+from metadata_service.blobs.states import (
+    ABORTING,
+    COMMITTED,
+    COMPLETING,
+    DELETING,
+    MULTIPART,
+    OPEN,
+    PENDING,
+    SINGLE,
+    TO_CLEAN,
+)
 from metadata_service.blobs.transitions import HELD, ONE, held, superseded
 from metadata_service.config import Timing
 from metadata_service.db.database import Statement, Transaction
@@ -48,6 +58,16 @@ FROM (
     FROM blobs WHERE {HELD}
 ) AS pause
 WHERE {HELD} AND (state = {COMPLETING} OR state IN {TO_CLEAN})
+"""
+
+# While another attempt of a shared key is not decided, what is on top there may still change.
+_KEEP_HIDDEN: Final = f"""
+UPDATE blobs SET attempts = 0, not_before = CASE WHEN key_shared AND EXISTS (
+        SELECT FROM blobs AS others WHERE others.key = blobs.key AND others.key_shared
+            AND (others.state IN {OPEN} OR others.state = {ABORTING}))
+    THEN now() + make_interval(secs => %(retry)s)
+    ELSE greatest(now(), state_changed_at + make_interval(secs => %(window)s)) END
+WHERE {HELD} AND state = {DELETING}
 """
 
 #: Of an attempt in COMPLETING whose writer is dead and whose request has another attempt now: it may still be
@@ -124,4 +144,13 @@ async def release(tx: Transaction, handle: Handle, timing: Timing) -> None:
         "roll_forward_max": timing.roll_forward_max,
     }
     if not await tx.execute(_RELEASE, handle.params(**pauses)):
+        raise superseded()
+
+
+async def keep_hidden(tx: Transaction, handle: Handle, timing: Timing) -> None:
+    """A deleted object is hidden: nothing is due before the restore window is over, or, while other attempts
+    of its key are under way, before another look. Raises UploadSuperseded.
+    """
+    params = handle.params(retry=timing.retry, window=timing.restore_window)
+    if not await tx.execute(_KEEP_HIDDEN, params):
         raise superseded()

@@ -63,7 +63,7 @@ class ProjectRemover:
         _, [(size, count)] = await tx.fetch_batch([HASH_JOINS, (_BLOBS, params)])
         await tx.batch(
             [
-                *looks.removed(owner_id, slug, project_id, self._timing.read_grace),
+                *looks.removed(owner_id, slug, project_id, self._timing.kept_bytes),
                 (_REMOVE, params),
                 events.project_deleted(project),
                 quota.count(owner_id, -size, -count),

@@ -99,7 +99,7 @@ class ReservationServicer(ReservationServiceServicer):
         return pb.FinishRemovalResponse()
 
     async def ReleaseWork(self, request: pb.ReleaseWorkRequest, context: Context) -> pb.ReleaseWorkResponse:
-        await self._work.release(Handle.of(request.blob))
+        await self._work.release(Handle.of(request.blob), hidden=request.hidden)
         return pb.ReleaseWorkResponse()
 
     async def FilterSettledKeys(

@@ -131,6 +131,18 @@ async def _delete_object(store: ObjectStore, blob: blob_pb2.Blob) -> None:
     left = await _objects_of(store, blob)
     if left:
         raise StoreUnavailable("a deleted object is still there", operation="DeleteObject")
+    if shares_key(blob):
+        await _remove_last_markers(store, blob.key)
+
+
+async def _remove_last_markers(store: ObjectStore, key: str) -> None:
+    """Delete markers that hide nothing any more. Those that come to lie on a later object are
+    no loss, either.
+    """
+    versions = await versions_at(store, key)
+    if all(version.is_delete_marker for version in versions):
+        for version in versions:
+            await store.delete(version.ref)
 
 
 async def _objects_of(store: ObjectStore, blob: blob_pb2.Blob) -> list[ObjectRef]:

@@ -5,6 +5,7 @@ run; a claim (``FOR UPDATE SKIP LOCKED`` and a raised epoch) gives each blob to 
 
     expired COMPLETING → roll forward (complete, HEAD, commit), or give up when its data is gone
     ABORTING, DELETING → remove everything from S3, verify → GONE
+    DELETING within the restore window → hide it behind a delete marker, and keep it
     GONE, after its grace → verify again (late requests) → purged
 
 A row whose work fails, by whatever exception, is released and comes back after a pause that grows; the others
@@ -20,6 +21,7 @@ import structlog
 from servicekit import failpoints
 from servicekit.background import BackgroundLoop, Heartbeat
 from storage_service.attempts.completion import complete_multipart
+from storage_service.attempts.hiding import hide_blob
 from storage_service.attempts.removal import abort_unrecorded_uploads, remove_blob
 from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.errors import StoreError
@@ -78,6 +80,10 @@ class Cleaner:
     async def _next_step(self, blob: blob_pb2.Blob) -> None:
         if blob.state == blob_pb2.BLOB_STATE_COMPLETING:
             await self._roll_forward(blob)
+            return
+        if blob.hide_only:
+            await hide_blob(self._store, blob)
+            await self._work.release_work(handle_of(blob), hidden=True)
             return
         await remove_blob(self._store, blob)
         await failpoints.hit(BEFORE_PURGE if blob.state == blob_pb2.BLOB_STATE_GONE else BEFORE_GONE)

@@ -72,9 +72,11 @@ class Reservations(MetadataClient):
         request = pb.FinishRemovalRequest(blob=blob, from_state=from_state)
         await self._step(self._stub.FinishRemoval, request)
 
-    async def release_work(self, blob: pb.BlobHandle) -> None:
-        """Give a claim back after a failure."""
-        await self._step(self._stub.ReleaseWork, pb.ReleaseWorkRequest(blob=blob))
+    async def release_work(self, blob: pb.BlobHandle, *, hidden: bool = False) -> None:
+        """Give a claim back after a failure; or, with its object ``hidden``, until the restore window is
+        over.
+        """
+        await self._step(self._stub.ReleaseWork, pb.ReleaseWorkRequest(blob=blob, hidden=hidden))
 
     async def filter_settled_keys(self, keys: list[str]) -> set[str]:
         """Of ``keys`` (at most 1,000), those with a row and without a writer."""

@@ -18,7 +18,11 @@ from storage_service.verifying.keyspace import PROJECTS
 from storage_service.verifying.stage import Grace
 from storage_service.verifying.window import AtKey
 from strongroom.metadata.v1 import verification_pb2 as pb
-from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_LEFTOVERS, BLOB_STATE_COMMITTED
+from strongroom.metadata.v1.blob_pb2 import (
+    BLOB_KIND_LEFTOVERS,
+    BLOB_STATE_COMMITTED,
+    BLOB_STATE_DELETING,
+)
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow
 
 
@@ -82,6 +86,8 @@ class Owners:
         committed = [row for row in rows if row.state == BLOB_STATE_COMMITTED]
         if rows and not committed:
             return []  # the cleaner is not done with this key
+        if not marker.is_latest and any(row.state == BLOB_STATE_DELETING for row in rows):
+            return []  # it has hidden what waits for the restore window to pass, before something newer came
         if marker.key.startswith(PROJECTS) and committed:
             is_shown = any(row.is_current for row in committed)
             markers = sum(version.is_delete_marker for version in seen.versions)

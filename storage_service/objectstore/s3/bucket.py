@@ -154,9 +154,12 @@ class S3BucketSetup:
         )
 
     async def expire(
-        self, *, temporary_prefix: str, temporary_days: int, incomplete_upload_days: int
+        self, *, temporary_prefix: str, temporary_days: int, hidden_days: int, incomplete_upload_days: int
     ) -> None:
-        """Lifecycle: the backstop behind the cleaner, so both times have to be longer than its own."""
+        """Lifecycle: the backstop behind the cleaner, so all times have to be longer than its own.
+        ``hidden_days``: from a delete marker on, which the cleaner, too, puts on what waits for the restore
+        window to pass.
+        """
         bucket = self._context.settings.bucket
         rules: list[Any] = [
             {
@@ -164,7 +167,7 @@ class S3BucketSetup:
                 "Status": "Enabled",
                 "Filter": {"Prefix": temporary_prefix},
                 "Expiration": {"Days": temporary_days},
-                "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+                "NoncurrentVersionExpiration": {"NoncurrentDays": hidden_days},
             },
             {
                 "ID": "strongroom-incomplete-uploads",

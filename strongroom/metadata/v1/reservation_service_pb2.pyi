@@ -589,6 +589,11 @@ class ReleaseWorkRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     BLOB_FIELD_NUMBER: _builtins.int
+    HIDDEN_FIELD_NUMBER: _builtins.int
+    hidden: _builtins.bool
+    """Nothing failed: the claim showed `hide_only`, and the object is hidden. It is claimed again when the restore window
+    is over.
+    """
     @_builtins.property
     def blob(self) -> Global___BlobHandle:
         """The attempt, at the epoch of the claim."""
@@ -597,10 +602,11 @@ class ReleaseWorkRequest(_message.Message):
         self,
         *,
         blob: Global___BlobHandle | None = ...,
+        hidden: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "hidden", b"hidden"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -179,7 +179,7 @@ class ReservationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ReleaseWork(self, request, context):
-        """Gives a claim back early after a failure, to be tried again after a pause.
+        """Gives a claim back early: after a failure, to be tried again after a pause, or with an object hidden that stays.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

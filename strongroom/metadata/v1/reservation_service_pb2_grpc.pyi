@@ -63,7 +63,7 @@ class ReservationServiceStub:
     FinishRemoval: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.FinishRemovalRequest, _reservation_service_pb2.FinishRemovalResponse]
     """Reports that nothing of a blob is left in S3: ABORTING or DELETING → GONE; GONE → purged (row removed)."""
     ReleaseWork: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ReleaseWorkRequest, _reservation_service_pb2.ReleaseWorkResponse]
-    """Gives a claim back early after a failure, to be tried again after a pause."""
+    """Gives a claim back early: after a failure, to be tried again after a pause, or with an object hidden that stays."""
     FilterSettledKeys: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.FilterSettledKeysRequest, _reservation_service_pb2.FilterSettledKeysResponse]
     """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
     multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
@@ -111,7 +111,7 @@ class ReservationServiceAsyncStub(ReservationServiceStub):
     FinishRemoval: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.FinishRemovalRequest, _reservation_service_pb2.FinishRemovalResponse]  # type: ignore[assignment]
     """Reports that nothing of a blob is left in S3: ABORTING or DELETING → GONE; GONE → purged (row removed)."""
     ReleaseWork: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ReleaseWorkRequest, _reservation_service_pb2.ReleaseWorkResponse]  # type: ignore[assignment]
-    """Gives a claim back early after a failure, to be tried again after a pause."""
+    """Gives a claim back early: after a failure, to be tried again after a pause, or with an object hidden that stays."""
     FilterSettledKeys: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.FilterSettledKeysRequest, _reservation_service_pb2.FilterSettledKeysResponse]  # type: ignore[assignment]
     """Of the keys given, those that have a blob row but no attempt that may still write (PENDING, COMPLETING): an open
     multipart upload of such a key is a leftover. For sweeps of uploads that no row has recorded.
@@ -206,7 +206,7 @@ class ReservationServiceServicer:
         request: _reservation_service_pb2.ReleaseWorkRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_service_pb2.ReleaseWorkResponse, _abc.Awaitable[_reservation_service_pb2.ReleaseWorkResponse]]:
-        """Gives a claim back early after a failure, to be tried again after a pause."""
+        """Gives a claim back early: after a failure, to be tried again after a pause, or with an object hidden that stays."""
 
     def FilterSettledKeys(
         self,

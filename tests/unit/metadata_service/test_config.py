@@ -35,6 +35,9 @@ def test_durations_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) ->
     [
         ("STRONGROOM_UPLOAD_LEASE_SECONDS", "0"),
         ("STRONGROOM_READ_GRACE_SECONDS", "-1"),
+        ("STRONGROOM_RESTORE_WINDOW_SECONDS", "-1"),
+        ("STRONGROOM_RESTORE_WINDOW_SECONDS", "7d"),
+        ("STRONGROOM_RESTORE_WINDOW_SECONDS", "604800000"),
         ("STRONGROOM_DATABASE_POOL_MIN", "99"),
         ("STRONGROOM_QUOTA_FILES", "many"),
     ],

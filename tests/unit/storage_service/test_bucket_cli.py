@@ -66,6 +66,17 @@ async def test_everything_is_set(settings: BucketSettings, capsys: pytest.Captur
     assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
 
 
+async def test_the_lifecycle_waits_for_the_restore_window(
+    settings: BucketSettings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wanted = settings.model_copy(update={"restore_window_seconds": 7 * 86400.0 + 1})
+    assert await init(wanted, wait=10, show_policy=False) == 0
+    rules = client(settings).get_bucket_lifecycle_configuration(Bucket=settings.s3_bucket)["Rules"]
+    assert rules[0]["Expiration"]["Days"] == 40 + 8
+    assert rules[0]["NoncurrentVersionExpiration"]["NoncurrentDays"] == 1 + 8
+    assert "temp/ after 48 days" in capsys.readouterr().out
+
+
 async def test_the_policy_is_printed(settings: BucketSettings, capsys: pytest.CaptureFixture[str]) -> None:
     assert await init(settings, wait=10, show_policy=True) == 0
     text = capsys.readouterr().out

@@ -78,6 +78,83 @@ async def test_a_deleted_file_goes_after_the_read_grace(own_world: World, owner:
     assert own_world.state(blob) == GONE
 
 
+async def delete_in_each_way(world: World, owner: str) -> None:
+    """By a replacement, by its owner, past its purge time, past its end."""
+    for _ in range(2):
+        await world.upload(owner, path_spec())
+    await world.delete(owner, await world.upload(owner, plain_spec()))
+    hidden = await world.upload(owner, plain_spec())
+    await world.delete(owner, hidden, soft=True)
+    world.logins.change("UPDATE files SET purge_at = now() WHERE purge_at IS NOT NULL")
+    temporary = UploadSpec(filename="t.bin")
+    temporary.target.temp.SetInParent()
+    ended = await world.upload(owner, temporary)
+    world.logins.change("UPDATE files SET expires_at = now() WHERE id = %s", ended.id)
+
+
+async def test_bytes_of_deletions_of_every_kind_stay_for_the_restore_window(
+    own_world: World, owner: str
+) -> None:
+    world = own_world.but(restore_window=3600.0, read_grace=1.0)
+    await delete_in_each_way(world, owner)
+    await claimed(world)
+    all_due(world)
+    rows = await claimed(world)
+    assert [(row.state, row.hide_only) for row in rows] == [(DELETING, True)] * 4
+    for row in rows:
+        await world.cleaning.release(held(row), hidden=True)
+    waits = "SELECT extract(epoch FROM not_before - state_changed_at)::float FROM blobs WHERE state = 4"
+    assert [pause for (pause,) in world.logins.rows(waits)] == [3600.0] * 4
+    assert await claimed(world) == []
+    world.logins.change("UPDATE blobs SET state_changed_at = now() - interval '3601 s', not_before = now()")
+    assert [(row.state, row.hide_only) for row in await claimed(world)] == [(DELETING, False)] * 4
+
+
+async def test_a_window_that_grows_holds_for_what_waits_already(own_world: World, owner: str) -> None:
+    await own_world.delete(owner, await own_world.upload(owner))
+    all_due(own_world)
+    (row,) = await claimed(own_world.but(restore_window=60.0))
+    assert row.hide_only
+    all_due(own_world)
+    (row,) = await claimed(own_world)
+    assert not row.hide_only
+
+
+async def test_attempts_that_never_committed_wait_for_no_window(own_world: World, owner: str) -> None:
+    world = own_world.but(restore_window=3600.0)
+    blob = await world.attempt(owner)
+    await world.attempts.abandon(handle(blob))
+    (row,) = await claimed(world)
+    assert (row.state, row.hide_only) == (ABORTING, False)
+    with pytest.raises(UploadSuperseded):
+        await world.cleaning.release(held(row), hidden=True)
+
+
+async def test_what_is_kept_is_looked_at_again_while_its_key_is_undecided(
+    own_world: World, owner: str
+) -> None:
+    """An attempt on top may be given up: then the deleted object would show again."""
+    world = own_world.but(restore_window=3600.0, retry=1.0)
+    file = await world.upload(owner, path_spec())
+    await world.delete(owner, file)
+    await world.attempt(owner, path_spec())
+    all_due(world)
+    (row,) = await claimed(world)
+    await world.cleaning.release(held(row), hidden=True)
+    due = "SELECT not_before < now() + interval '1 minute' FROM blobs WHERE state = 4"
+    assert world.logins.rows(due) == [(True,)]
+
+
+async def test_what_waits_is_counted(own_world: World, owner: str) -> None:
+    await own_world.delete(owner, await own_world.upload(owner, size=7))
+    await own_world.delete(owner, await own_world.upload(owner, size=8))
+    cleaning = own_world.cleaning
+    assert cleaning.kept.collect() == ()
+    await cleaning.claim(0)
+    shown = {metric.name: metric.samples[0].value for metric in cleaning.kept.collect()}
+    assert shown == {"strongroom_kept_objects": 2, "strongroom_kept_bytes": 15}
+
+
 async def test_a_doubtful_commit_has_its_key_looked_at_once_more(own_world: World, owner: str) -> None:
     blob = await own_world.attempt(owner, path_spec())
     for _ in range(2):

@@ -12,8 +12,8 @@ from storage_service.cleaner import cleaner as module
 from storage_service.cleaner.cleaner import Cleaner
 from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.checksums import crc32c_of
-from storage_service.objectstore.errors import StoreUnavailable
-from storage_service.objectstore.values import ListedVersion, ObjectAttributes
+from storage_service.objectstore.errors import ObjectNotFound, StoreUnavailable
+from storage_service.objectstore.values import ListedVersion, ObjectAttributes, ObjectRef
 from strongroom.errors import DatabaseUnavailable
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.reservation_service_pb2 import (
@@ -48,6 +48,7 @@ class Work(Reservations):
     def __init__(self, rows: Sequence[blob_pb2.Blob]) -> None:
         self.rows = {row.id: row for row in rows}
         self.released: list[str] = []
+        self.hidden: list[str] = []
         self.release_error: BaseException | None = None
 
     async def claim_work(self, limit: int) -> ClaimWorkResponse:
@@ -56,8 +57,11 @@ class Work(Reservations):
     async def finish_removal(self, blob: BlobHandle, from_state: blob_pb2.BlobState.ValueType) -> None:
         del self.rows[blob.blob_id]
 
-    async def release_work(self, blob: BlobHandle) -> None:
+    async def release_work(self, blob: BlobHandle, *, hidden: bool = False) -> None:
         self.released.append(blob.blob_id)
+        if hidden:
+            self.hidden.append(blob.blob_id)
+            del self.rows[blob.blob_id]
         if self.release_error is not None:
             raise self.release_error
 
@@ -137,3 +141,21 @@ async def test_a_failing_claim_is_followed_by_the_next(monkeypatch: pytest.Monke
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert not errors
+
+
+async def test_what_the_restore_window_keeps_is_hidden_and_nothing_more() -> None:
+    store = MemoryObjectStore()
+    rows = await deleted_rows(store)
+    for row in rows:
+        row.hide_only = row.id != "0"
+        row.version_id = (await store.head(ObjectRef(row.key))).version_id or ""
+    work = Work(rows)
+    await Cleaner(store, work, Heartbeat("cleaner", 1.0), interval_seconds=1.0).run_once()
+    assert not work.rows
+    assert len(work.hidden) == ROWS - 1
+    for row in rows[1:]:
+        with pytest.raises(ObjectNotFound):
+            await store.head(ObjectRef(row.key))
+        assert (await store.head(ObjectRef(row.key, row.version_id))).size == 1
+    assert not [version async for page in store.list_versions(rows[0].key) for version in page
+                if version.key == rows[0].key]  # fmt: skip
