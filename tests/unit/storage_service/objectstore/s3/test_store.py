@@ -107,7 +107,9 @@ async def test_preparing_a_bucket() -> None:
         await store.setup.create()
         await store.setup.enable_versioning()
         await store.setup.allow_origins(["https://app.example"])
-        await store.setup.expire(temporary_prefix="temp/", temporary_days=2, incomplete_upload_days=3)
+        await store.setup.expire(
+            temporary_prefix="temp/", temporary_days=2, hidden_days=1, incomplete_upload_days=3
+        )
         await store.setup.block_public_access()
     asked = [(request.method, *request.query, request.body) for request in server.requests]
     assert b"<LocationConstraint>eu-west-1</LocationConstraint>" in asked[0][-1]
