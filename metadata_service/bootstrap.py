@@ -14,6 +14,7 @@ from metadata_service.attempts.commit import Committer
 from metadata_service.attempts.groups import Groups
 from metadata_service.attempts.reservation import Reserver
 from metadata_service.attempts.steps import AttemptSteps
+from metadata_service.audit import Acts
 from metadata_service.config import MetadataSettings
 from metadata_service.damage import DamageReports
 from metadata_service.db.database import SYSTEM, Database, Pool
@@ -35,6 +36,7 @@ from metadata_service.projects.queries import ProjectQueries
 from metadata_service.projects.removal import ProjectRemover
 from metadata_service.projects.staging import SaveStager
 from metadata_service.projects.start import SaveStarter
+from metadata_service.servicers.admin_service import AdminServicer
 from metadata_service.servicers.credential_service import CredentialServicer
 from metadata_service.servicers.event_media_service import EventMediaServicer
 from metadata_service.servicers.file_service import FileServicer
@@ -53,10 +55,12 @@ from metadata_service.sessions.ending import SessionEnder, keep_partial
 from metadata_service.sessions.opening import SessionOpener
 from metadata_service.sessions.progress import ProgressRecorder
 from metadata_service.sessions.reading import SessionReader
+from metadata_service.usage.owners import OwnersUsage
 from metadata_service.usage.queries import UsageQueries
 from servicekit.server import ServerSpec
 from servicekit.settings import require
 from strongroom.metadata.v1 import (
+    admin_service_pb2,
     credential_service_pb2,
     event_media_service_pb2,
     file_service_pb2,
@@ -71,6 +75,7 @@ from strongroom.metadata.v1 import (
     usage_service_pb2,
     verification_service_pb2,
 )
+from strongroom.metadata.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from strongroom.metadata.v1.credential_service_pb2_grpc import add_CredentialServiceServicer_to_server
 from strongroom.metadata.v1.event_media_service_pb2_grpc import add_EventMediaServiceServicer_to_server
 from strongroom.metadata.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
@@ -92,6 +97,7 @@ SERVICES: Final = (
     (event_media_service_pb2, "EventMediaService"),
     (notification_service_pb2, "NotificationService"),
     (usage_service_pb2, "UsageService"),
+    (admin_service_pb2, "AdminService"),
     (credential_service_pb2, "CredentialService"),
     (reservation_service_pb2, "ReservationService"),
     (project_service_pb2, "ProjectService"),
@@ -162,6 +168,7 @@ class Application:
         self._add_files(server)
         self._add_attempts(server)
         self._add_projects(server)
+        self._add_admin(server)
         add_NotificationServiceServicer_to_server(
             NotificationServicer(self._reader, self._waker, self._lookout), server
         )
@@ -223,6 +230,11 @@ class Application:
             ),
             server,
         )
+
+    def _add_admin(self, server: aio.Server) -> None:
+        database = self._database
+        owners = OwnersUsage(database, self._page_tokens(), self._settings.limits)
+        add_AdminServiceServicer_to_server(AdminServicer(owners, Acts(database)), server)
 
     def _page_tokens(self) -> PageTokens:
         secret = self._settings.internal_secret

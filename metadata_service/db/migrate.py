@@ -21,12 +21,14 @@ from sqlalchemy import Connection, create_engine, pool
 
 from metadata_service.config import MigrationSettings
 from metadata_service.db.schema import metadata
+from metadata_service.db.tables_admin import APPEND_ONLY
 from servicekit.settings import SettingError
 
 _LOCK: Final = 0x5374726F6E67  # "Strong"
 _WAIT_FOR_OTHERS: Final = "10min"
 _WAIT_FOR_TABLES: Final = "5s"
 _RIGHTS: Final = "SELECT, INSERT, UPDATE, DELETE"
+_RIGHTS_TO_ADD: Final = "SELECT, INSERT"
 
 
 class MigrationFailed(Exception):
@@ -86,7 +88,8 @@ def grant(connection: Connection, settings: MigrationSettings) -> None:
     for table in metadata.sorted_tables:
         target = sql.Identifier("public", table.name)
         driver.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(target, name))
-        driver.execute(sql.SQL(f"GRANT {_RIGHTS} ON {{}} TO {{}}").format(target, name))
+        rights = sql.SQL(_RIGHTS_TO_ADD if table.name in APPEND_ONLY else _RIGHTS)
+        driver.execute(sql.SQL("GRANT {} ON {} TO {}").format(rights, target, name))
     driver.execute(sql.SQL("GRANT SELECT ON public.alembic_version TO {}").format(name))
 
 

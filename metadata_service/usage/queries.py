@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from metadata_service import audit
 from metadata_service.config import Limits
-from metadata_service.db.database import Database, Transaction, user
+from metadata_service.db.database import SYSTEM, Database, Transaction, user
 from metadata_service.usage import quota
 from strongroom.metadata.v1.usage_service_pb2 import Usage
 
@@ -19,16 +20,20 @@ class UsageQueries:
         """Zeros for an owner who has stored nothing yet."""
         return await self._database.transact(user(owner_id), lambda tx: self._usage(tx, owner_id))
 
-    async def set_limits(self, owner_id: str, wanted: Limits) -> Usage:
-        """Set both limits (None: none, whatever the default is). What is stored already stays, even over the
-        limit.
+    async def set_limits(self, owner_id: str, wanted: Limits, *, actor: str, request_id: str = "") -> Usage:
+        """Set both limits (None: none, whatever the default is), as an act of the admin `actor`.
+
+        What is stored already stays, even over the limit.
         """
+        details = {"limit_bytes": wanted.bytes, "limit_files": wanted.files}
+        act = audit.Act("set_quota", actor, owner_id, details, request_id=request_id)
 
         async def work(tx: Transaction) -> Usage:
             await quota.set_limits(tx, owner_id, wanted)
+            await audit.write(tx, act)
             return await self._usage(tx, owner_id)
 
-        return await self._database.transact(user(owner_id), work)
+        return await self._database.transact(SYSTEM, work)
 
     async def _usage(self, tx: Transaction, owner_id: str) -> Usage:
         limits = quota.limits(await tx.fetch(*quota.read_limits(owner_id)), self._limits)

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from strongroom.cli import (
+    admin,
     bucket,
     generation,
     get,
@@ -94,6 +95,8 @@ command(generations, "put")(generation.put)
 command(generations, "list", alias="ls")(generation.list_)
 command(generations, "stats")(generation.stats)
 command(generations, "rm")(generation.rm)
+
+admin.add_to(app)
 
 links = _group("links", "Links to files: make them with `url`, take them back here.")
 command(links, "revoke")(url.revoke)

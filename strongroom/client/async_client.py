@@ -8,6 +8,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Self
 
+from strongroom.client.administration import Administration
 from strongroom.client.connection import Connection
 from strongroom.client.event_media import EventMediaFiles
 from strongroom.client.family_values import Notification
@@ -109,6 +110,11 @@ class AsyncClient(FileTransfers):
     def verifications(self) -> Verifications:
         """Whether rows and objects belong together; for admins."""
         return Verifications(self._connection)
+
+    @cached_property
+    def admin(self) -> Administration:
+        """What an operator does; for admins."""
+        return Administration(self._connection)
 
     async def watch(self, resume_token: str = "") -> AsyncGenerator[Notification]:
         """What happens to the caller's files, as it happens, for as long as it is read.

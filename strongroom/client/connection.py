@@ -15,6 +15,7 @@ from strongroom.client.settings import ClientSettings
 from strongroom.client.tokens import Tokens
 from strongroom.field_names import PYTHON_NAMES, with_callers_names
 from strongroom.metadata.v1 import (
+    admin_service_pb2_grpc,
     event_media_service_pb2_grpc,
     file_service_pb2_grpc,
     generation_service_pb2_grpc,
@@ -28,6 +29,7 @@ from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from strongroom.wire import DownloadChunk, UploadChunk, decode_download, encode_upload
 
 if TYPE_CHECKING:
+    from strongroom.metadata.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
     from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceAsyncStub
     from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceAsyncStub
     from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceAsyncStub
@@ -124,6 +126,11 @@ class Connection:
     def verifications(self) -> VerifyServiceAsyncStub:
         """Verification, for admins."""
         return verify_pb2_grpc.VerifyServiceStub(self.channel(self.settings.storage_address))
+
+    @property
+    def admin(self) -> AdminServiceAsyncStub:
+        """What an operator does, for admins."""
+        return admin_service_pb2_grpc.AdminServiceStub(self.channel(self.settings.metadata_address))
 
     def _transfers(self) -> grpc.aio.Channel:
         return self.channel(self.settings.storage_address, "transfers")

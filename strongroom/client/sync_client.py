@@ -14,6 +14,7 @@ from strongroom.client.loop_thread import LoopThread
 from strongroom.client.retries import RetryPolicy
 from strongroom.client.settings import ClientSettings, Tls
 from strongroom.client.sync_families import (
+    SyncAdministration,
     SyncEventMedia,
     SyncGenerations,
     SyncPathFiles,
@@ -95,6 +96,11 @@ class Client(Face[AsyncClient]):
     def verifications(self) -> SyncVerifications:
         """Whether rows and objects belong together; for admins."""
         return SyncVerifications(self._twin.verifications, self._thread)
+
+    @cached_property
+    def admin(self) -> SyncAdministration:
+        """What an operator does; for admins."""
+        return SyncAdministration(self._twin.admin, self._thread)
 
     watch = iterating(AsyncClient.watch)
 

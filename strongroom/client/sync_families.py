@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import overload
 
+from strongroom.client.administration import Administration
 from strongroom.client.event_media import EventMediaFiles
 from strongroom.client.faces import Face, iterating, waiting
 from strongroom.client.files import FileName
@@ -85,6 +86,15 @@ class SyncVerifications(Face[Verifications]):
     start = waiting(Verifications.start)
     get = waiting(Verifications.get)
     findings = iterating(Verifications.findings)
+
+
+class SyncAdministration(Face[Administration]):
+    """``Client.admin``; see ``Administration``."""
+
+    usage = iterating(Administration.usage)
+    quota = waiting(Administration.quota)
+    set_quota = waiting(Administration.set_quota)
+    acts = iterating(Administration.acts)
 
 
 class SyncProjects(Face[Projects]):

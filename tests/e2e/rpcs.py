@@ -16,6 +16,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 import strongroom.metadata.v1 as metadata_v1
 import strongroom.storage.v1 as storage_v1
+from strongroom.metadata.v1 import admin_service_pb2 as admin
 from strongroom.metadata.v1 import event_media_service_pb2 as media
 from strongroom.metadata.v1 import file_service_pb2 as files
 from strongroom.metadata.v1 import generation_service_pb2 as generations
@@ -251,6 +252,8 @@ WAYS: Final[Mapping[str, Way]] = {
     "ProjectService/ListProjectVersions": Way("missing", _project(projects.ListProjectVersionsRequest)),
     "ProjectService/ListProjectFiles": Way("missing", _project(projects.ListProjectFilesRequest)),
     "ProjectService/GetProjectFile": Way("missing", _project(projects.GetProjectFileRequest, path="a.txt")),
+    "AdminService/ListUsage": Way("denied", lambda o: admin.ListUsageRequest(user_id=o.name)),
+    "AdminService/ListAdminActs": Way("denied", lambda o: admin.ListAdminActsRequest(user_id=o.name)),
     "UsageService/GetUsage": Way("nothing", lambda _: usage.GetUsageRequest()),
     "UsageService/SetQuota": Way("denied", lambda o: usage.SetQuotaRequest(user_id=o.name, limit_bytes=1)),
 }

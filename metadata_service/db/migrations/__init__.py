@@ -4,10 +4,12 @@ from __future__ import annotations
 
 #: Every revision, oldest first; the last one is what this release needs (a test compares them with the
 #: scripts).
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011", "0012")
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).
 TABLES = (
+    "admin_act_owners",
+    "admin_acts",
     "alembic_version",
     "blobs",
     "event_media",

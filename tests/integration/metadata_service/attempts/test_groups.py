@@ -234,7 +234,7 @@ async def test_asked_twice_at_once_it_is_committed_once(world: World, owner: str
 
 async def test_limits_that_came_meanwhile_hold(world: World, owner: str) -> None:
     blob = await world.attempt(owner)
-    await world.usage.set_limits(owner, Limits(bytes=5))
+    await world.usage.set_limits(owner, Limits(bytes=5), actor="root")
     with pytest.raises(QuotaExceeded):
         await world.commit(blob, 10)
     assert (await world.usage.usage(owner)).file_count == 0
@@ -242,7 +242,7 @@ async def test_limits_that_came_meanwhile_hold(world: World, owner: str) -> None
 
 async def test_room_that_was_reserved_needs_no_second_look(world: World, owner: str) -> None:
     blob = await world.attempt(owner, plain_spec(size_bytes=10))
-    await world.usage.set_limits(owner, Limits(bytes=10, files=1))
+    await world.usage.set_limits(owner, Limits(bytes=10, files=1), actor="root")
     assert (await world.commit(blob, 10)).file.size_bytes == 10
 
 

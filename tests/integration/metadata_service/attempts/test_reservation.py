@@ -152,7 +152,7 @@ async def test_limits_of_the_owner_go_before_the_default(world: World, owner: st
     world = world.but(limits=Limits(bytes=1))
     with pytest.raises(QuotaExceeded):
         await world.reserve(owner, plain_spec(size_bytes=5))
-    await world.usage.set_limits(owner, Limits())
+    await world.usage.set_limits(owner, Limits(), actor="root")
     blob = await world.attempt(owner, plain_spec(size_bytes=5))
     assert blob.kind == SINGLE
 

@@ -76,7 +76,7 @@ async def test_what_has_to_be_looked_up(
 
 
 async def test_an_owner_with_limits_is_summed_up(world: World, owner: str, trips: RoundTrips) -> None:
-    await world.usage.set_limits(owner, Limits(bytes=1000, files=10))
+    await world.usage.set_limits(owner, Limits(bytes=1000, files=10), actor="root")
     trips.clear()
     blob = await world.attempt(owner, plain_spec(size_bytes=10))
     assert trips.sizes() == [4, 4, 2, 1]  # in vain together with others; alone: the row, the sums, COMMIT
@@ -95,7 +95,7 @@ async def test_open_sessions_are_no_sums(world: World, owner: str, trips: RoundT
 
 async def test_which_is_known_the_next_time(world: World, owner: str, trips: RoundTrips) -> None:
     reserving = world.reserving
-    await world.usage.set_limits(owner, Limits(files=10))
+    await world.usage.set_limits(owner, Limits(files=10), actor="root")
     wanted = ReserveRequest(spec=plain_spec(), kind=SINGLE)
     await reserving.reserve(owner, wanted)
     trips.clear()

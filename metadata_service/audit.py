@@ -1,0 +1,97 @@
+"""What admins have done: written in the transaction that does it, and never changed.
+
+Whom an act was about stands beside it and goes when that user is erased; a digest stays, which whoever knows
+the user's id can compare.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from metadata_service.db.database import SYSTEM, Database, Row, Transaction
+from metadata_service.db.paging import page_size
+from metadata_service.db.timestamps import to_proto
+from strongroom.metadata.v1.admin_service_pb2 import AdminAct
+
+#: SQL: AdminAct.owner_sha256 of the parameter `owner`; needs `installation` in the FROM.
+OWNER_SHA256: Final = "sha256(convert_to(installation.id::text || E'\\n' || %(owner)s::text, 'UTF8'))"
+PAGE: Final = (100, 1000)
+
+_WRITE: Final = f"""
+INSERT INTO admin_acts (act, actor, owner_sha256, details, outcome, request_id)
+SELECT %(act)s, %(actor)s, CASE WHEN %(owner)s::text <> '' THEN {OWNER_SHA256} END, %(details)s, %(outcome)s,
+    %(request_id)s
+FROM installation
+RETURNING id
+"""
+_ABOUT: Final = "INSERT INTO admin_act_owners (owner_id, act_id) VALUES (%(owner)s, %(id)s)"
+_LIST: Final = f"""
+SELECT acts.id, acts.act, acts.actor, owners.owner_id, acts.owner_sha256, acts.details, acts.outcome,
+    acts.request_id, acts.created_at
+FROM installation, admin_acts AS acts LEFT JOIN admin_act_owners AS owners ON owners.act_id = acts.id
+WHERE (%(owner)s::text = '' OR acts.owner_sha256 = {OWNER_SHA256})
+    AND (%(act)s::text = '' OR acts.act = %(act)s) AND (%(before)s = 0 OR acts.id < %(before)s)
+ORDER BY acts.id DESC LIMIT %(limit)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """`actor` empty: the installation itself. `owner_id` empty: about nobody. `details` must not say whose
+    it is.
+    """
+
+    act: str
+    actor: str
+    owner_id: str = ""
+    details: Mapping[str, Any] = field(default_factory=dict)
+    outcome: str = "done"
+    request_id: str = ""
+
+
+async def write(tx: Transaction, act: Act) -> None:
+    """Inside the system's transaction that does what `act` says."""
+    params: dict[str, object] = {
+        "act": act.act,
+        "actor": act.actor,
+        "owner": act.owner_id,
+        "details": json.dumps(act.details, sort_keys=True),
+        "outcome": act.outcome,
+        "request_id": act.request_id,
+    }
+    row = await tx.fetch_one(_WRITE, params)
+    if row is None:
+        raise AssertionError("the first migration of verification has named the installation")
+    if act.owner_id:
+        await tx.execute(_ABOUT, {"owner": act.owner_id, "id": row[0]})
+
+
+class Acts:
+    """Reads what was done; one instance per process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def page(self, owner_id: str, act: str, before_id: int, size: int) -> list[AdminAct]:
+        """Newest first. `owner_id`, `act` empty, `before_id` 0: any. `size` 0: 100, at most 1,000."""
+        limit = page_size(size, default=PAGE[0], largest=PAGE[1])
+        params = {"owner": owner_id, "act": act, "before": before_id, "limit": limit}
+        return [_to_act(row) for row in await self._database.read(SYSTEM, _LIST, params)]
+
+
+def _to_act(row: Row) -> AdminAct:
+    act_id, act, actor, owner_id, owner_sha256, details, outcome, request_id, at = row
+    return AdminAct(
+        id=act_id,
+        act=act,
+        actor=actor,
+        owner_id=owner_id or "",
+        owner_sha256=bytes(owner_sha256 or b""),
+        details_json=details,
+        outcome=outcome,
+        request_id=request_id,
+        act_time=to_proto(at),
+    )

@@ -1,0 +1,25 @@
+"""Whether somebody means it: what changes something asks, or takes ``--yes``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, TypeAlias
+
+import typer
+
+from strongroom.cli.problems import UsageProblem
+
+Yes: TypeAlias = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Return if it is meant.
+
+    :raises UsageProblem: it is not, or nobody is there to be asked.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageProblem(f"{question} Nobody is here to ask: say --yes if you mean it")
+    if not typer.confirm(question, err=True):
+        raise UsageProblem("nothing was changed")

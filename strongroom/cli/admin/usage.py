@@ -1,0 +1,68 @@
+"""``strongroom admin usage``: who has stored how much."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import aclosing
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+from strongroom.cli import shown
+from strongroom.cli.problems import UsageProblem
+from strongroom.cli.session import Session
+from strongroom.client.admin_values import OwnerUsage
+
+
+class Order(StrEnum):
+    """By what owners are sorted."""
+
+    BYTES = "bytes"
+    FILES = "files"
+    OWNER = "owner"
+
+
+async def usage(
+    session: Session,
+    owner: Annotated[str, typer.Argument(metavar="[OWNER]", help="The `sub` of one user.")] = "",
+    *,
+    everybody: Annotated[bool, typer.Option("--all", help="Of all users.")] = False,
+    order: Annotated[Order, typer.Option("--sort", help="Largest first, or by name.")] = Order.BYTES,
+    families: Annotated[bool, typer.Option("--families", help="By family, too.")] = False,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = None,
+) -> None:
+    """Show what one user, or each of all, has stored: bytes, files, limits, what is under way."""
+    if bool(owner) == everybody:
+        raise UsageProblem("name one user, or say --all")
+    left = limit
+    async with session.client() as client:
+        pages = client.admin.usage(owner, order=order.value, by_family=families or bool(owner))
+        async with aclosing(pages) as found:
+            async for one in found:
+                session.output.result(_text(one), _document(one))
+                left = None if left is None else left - 1
+                if left == 0:
+                    return
+
+
+def _text(found: OwnerUsage) -> str:
+    usage = found.usage
+    limit = "no limit" if usage.limit_bytes is None else f"of {shown.size(usage.limit_bytes)}"
+    files = "" if usage.limit_files is None else f" of {usage.limit_files}"
+    stored = f"{shown.size(usage.used_bytes):>10} {limit:<14} {usage.file_count:>8}{files} files"
+    lines = [f"{stored}  {shown.size(usage.reserved_bytes):>10} under way  {shown.name(usage.owner_id)}"]
+    lines += [
+        f"{shown.size(family.size_bytes):>10} {'':<14} {family.file_count:>8} {family.family}"
+        for family in found.families
+    ]
+    return "\n".join(lines)
+
+
+def _document(found: OwnerUsage) -> dict[str, Any]:
+    return dataclasses.asdict(found.usage) | {
+        "families": {
+            family.family: {"file_count": family.file_count, "size_bytes": family.size_bytes}
+            for family in found.families
+        }
+    }

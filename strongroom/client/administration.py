@@ -1,0 +1,63 @@
+"""What an operator does; needs the admin role."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from strongroom.client.admin_values import ORDERS, AdminAct, OwnerUsage, UsageOrder, to_act, to_owner_usage
+from strongroom.client.connection import Connection
+from strongroom.client.files import Usage
+from strongroom.metadata.v1 import admin_service_pb2 as pb
+from strongroom.metadata.v1 import usage_service_pb2
+
+PAGE = 200
+
+
+class Administration:
+    """``AsyncClient.admin``. Every method raises ``PermissionDenied`` without the admin role."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def usage(
+        self, owner_id: str = "", *, order: UsageOrder = "bytes", by_family: bool = False
+    ) -> AsyncGenerator[OwnerUsage]:
+        """Of one owner, or of all who have or had something or have limits of their own, page by page."""
+        request = pb.ListUsageRequest(
+            user_id=owner_id, order=ORDERS[order], page_size=PAGE, by_family=by_family
+        )
+        while True:
+            page = await self._connection.unary(self._connection.admin.ListUsage, request, safe=True)
+            for owner in page.owners:
+                yield to_owner_usage(owner)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def quota(self, owner_id: str) -> Usage:
+        """What the owner has stored and may store."""
+        request = usage_service_pb2.GetUsageRequest(user_id=owner_id)
+        found = await self._connection.unary(self._connection.usages.GetUsage, request, safe=True)
+        return Usage.from_proto(found.usage)
+
+    async def set_quota(self, owner_id: str, *, limit_bytes: int | None, limit_files: int | None) -> Usage:
+        """Sets both limits; None: no limit, whatever the installation's default is.
+
+        What is stored already stays, even over the limit.
+        """
+        request = usage_service_pb2.SetQuotaRequest(
+            user_id=owner_id, limit_bytes=limit_bytes, limit_files=limit_files
+        )
+        done = await self._connection.unary(self._connection.usages.SetQuota, request, safe=True)
+        return Usage.from_proto(done.usage)
+
+    async def acts(self, owner_id: str = "", *, act: str = "") -> AsyncGenerator[AdminAct]:
+        """What admins have done, newest first; only about one owner (erased or not), only of one kind."""
+        request = pb.ListAdminActsRequest(user_id=owner_id, act=act, page_size=PAGE)
+        while True:
+            page = await self._connection.unary(self._connection.admin.ListAdminActs, request, safe=True)
+            for found in page.acts:
+                yield to_act(found)
+            if len(page.acts) < PAGE:
+                return
+            request.before_id = page.acts[-1].id

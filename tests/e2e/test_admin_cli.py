@@ -1,0 +1,98 @@
+"""``strongroom admin`` against a whole stack: what is printed, what is asked, what an ordinary user gets."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from tests.integration.sdk.shell import Shell
+from tests.stack import RunningStack
+
+Login = Callable[..., httpx.Client]
+
+
+@pytest.fixture
+def shell_of(stack: RunningStack) -> Callable[..., Shell]:
+    """A command line signed in as somebody."""
+
+    def make(sub: str, **claims: object) -> Shell:
+        return Shell(
+            {
+                "STRONGROOM_STORAGE_ADDRESS": stack.state["storage"]["address"],
+                "STRONGROOM_METADATA_ADDRESS": stack.state["metadata"]["address"],
+                "STRONGROOM_TOKEN": stack.token(sub, **claims),
+                "COLUMNS": "200",
+            }
+        )
+
+    return make
+
+
+@pytest.fixture
+def admin(shell_of: Callable[..., Shell]) -> Shell:
+    """As an admin of the test's own, by whom nothing was done before."""
+    return shell_of(f"root-{uuid.uuid4()}", roles=["admin"])
+
+
+def put(http: httpx.Client, body: bytes) -> str:
+    """Upload; the key."""
+    reply = http.post("/api/v1/s3/upload", files={"file": ("a.txt", body)})
+    assert reply.status_code in {200, 201}, reply.text
+    return str(reply.json()["key"])
+
+
+def test_quota_usage_and_the_act(admin: Shell, http: httpx.Client, user: str) -> None:
+    put(http, b"12345")
+    asked = admin("admin", "quota", "set", user, "--bytes", "1KiB")
+    assert (asked.exit_code, asked.out) == (2, "")
+    assert "say --yes if you mean it" in asked.err
+    done = admin("admin", "quota", "set", user, "--bytes", "1KiB", "--yes", "--json")
+    (limits,) = done.documents
+    assert (limits["limit_bytes"], limits["limit_files"], limits["used_bytes"]) == (1024, None, 5)
+    (kept,) = admin("admin", "quota", "set", user, "--files", "2", "-y", "--json").documents
+    assert (kept["limit_bytes"], kept["limit_files"]) == (1024, 2)
+    assert "limit 1.0 KiB" in admin("admin", "quota", "get", user).out
+    (usage,) = admin("admin", "usage", user, "--json").documents
+    assert usage["families"] == {"file": {"file_count": 1, "size_bytes": 5}}
+    everybody = admin("admin", "usage", "--all", "--sort", "owner", "--json").documents
+    assert user in [one["owner_id"] for one in everybody]
+    later, first = admin("admin", "audit", "--about", user, "--json").documents
+    assert later["details"] == {"limit_bytes": 1024, "limit_files": 2}
+    assert (first["act"], first["outcome"], first["owner_id"]) == ("set_quota", "done", user)
+    assert first["actor"].startswith("root-")
+    assert f"about {user}" in admin("admin", "audit", "-n", "1").out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("usage", "--all"),
+        ("audit",),
+        ("quota", "get", "somebody"),
+        ("quota", "set", "somebody", "--files", "1", "--yes"),
+    ],
+)
+def test_users_are_no_admins(shell_of: Callable[..., Shell], user: str, words: tuple[str, ...]) -> None:
+    refused = shell_of(user)("admin", *words)
+    assert (refused.exit_code, refused.out) == (4, "")
+    assert "admin" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("usage",), "name one user, or say --all"),
+        (("usage", "ada", "--all"), "name one user, or say --all"),
+        (("quota", "set", "ada"), "say which limit"),
+        (("quota", "set", "ada", "--bytes", "-5", "--yes"), "is no size"),
+        (("quota", "set", "ada", "--bytes", "many", "--yes"), "is no size"),
+        (("quota", "set", "ada", "--files", "1.5", "--yes"), "is no number"),
+    ],
+)
+def test_what_makes_no_sense_is_said(admin: Shell, words: tuple[str, ...], said: str) -> None:
+    refused = admin("admin", *words)
+    assert (refused.exit_code, refused.out) == (2, "")
+    assert said in refused.err
