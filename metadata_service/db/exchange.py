@@ -8,13 +8,14 @@ which cost more CPU than all else here. Measured on scope + insert + COMMIT with
 
 from __future__ import annotations
 
+import asyncio
 import re
 import select
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from psycopg import AsyncConnection
 from psycopg.abc import Buffer, PQGen
@@ -23,8 +24,9 @@ from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
 from psycopg.pq import ExecStatus, Format
 from psycopg.pq.abc import PGconn, PGresult
-from psycopg.waiting import Ready, Wait
+from psycopg.waiting import Ready, Wait, wait_async
 
+T = TypeVar("T")
 Row: TypeAlias = tuple[Any, ...]
 Params: TypeAlias = Mapping[str, object] | Sequence[object]
 Statement: TypeAlias = tuple[str, Params]
@@ -101,6 +103,18 @@ class ExchangeConnection(AsyncConnection[Row]):
         self._adapter: Adapter | None = None
         self.failed_at: int | None = None
         """Which statement of the last exchange the server has refused."""
+
+    async def wait(self, gen: PQGen[T], interval: float = 0.1, **limits: Any) -> T:
+        """As the driver's, but whoever no longer waits leaves at once, and the connection is closed. The
+        driver would ask the server to cancel and wait up to ten seconds for it, which a frozen server, the
+        commonest cause, never does. What still runs, the server ends by itself
+        (`client_connection_check_interval`, `statement_timeout`).
+        """
+        try:
+            return await wait_async(gen, self.pgconn.socket, interval=interval, **limits)
+        except asyncio.CancelledError:
+            self.pgconn.finish()
+            raise
 
     async def exchange(self, statements: Sequence[Statement]) -> list[Result]:
         """Send all, wait for all. Outside of BEGIN and COMMIT they are one transaction.

@@ -13,6 +13,8 @@ from metadata_service.db.exchange import ExchangeConnection
 
 #: A server before Postgres 17 has only the second one, which does not see what was sent as a pipeline.
 _TRANSACTION_TIMEOUTS: Final = ("transaction_timeout", "idle_in_transaction_session_timeout")
+#: How soon a server (since Postgres 14) ends what it does for a caller who has left.
+_CHECK_CALLER: Final = ("client_connection_check_interval", "1000")
 _CONFIGURE: Final = """
 SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)
 WHERE current_setting(name, true) IS NOT NULL
@@ -28,9 +30,16 @@ def make_pool(url: str, options: PoolOptions) -> Pool:
         # Numbers always travel as bigint: the driver would else choose by size, and prepare a statement for
         # each mix.
         connection.adapters.register_dumper(int, Int8BinaryDumper)
-        names = ("TimeZone", "statement_timeout", "lock_timeout", *_TRANSACTION_TIMEOUTS)
+        names = ("TimeZone", "statement_timeout", "lock_timeout", *_TRANSACTION_TIMEOUTS, _CHECK_CALLER[0])
         whole = _milliseconds(options.transaction)
-        values = ("UTC", _milliseconds(options.statement), _milliseconds(options.lock), whole, whole)
+        values = (
+            "UTC",
+            _milliseconds(options.statement),
+            _milliseconds(options.lock),
+            whole,
+            whole,
+            _CHECK_CALLER[1],
+        )
         await connection.execute(_CONFIGURE, (list(names), list(values)))
 
     return AsyncConnectionPool(

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import replace
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from metadata_service.db.database import Transaction, user
 from metadata_service.db.errors import UniqueConflict
 from strongroom.errors import DatabaseUnavailable, FileNotFound, InvalidField
 from tests.databases import Logins
+from tests.faults.tcp_proxy import PostgresProxy
 from tests.integration.metadata_service.world import World, handle, make_world
+from tests.stack import until
 
 PUT = "INSERT INTO quotas (owner_id, limit_files) VALUES (%s, %s)"
 GET = "SELECT limit_files FROM quotas WHERE owner_id = %s"
@@ -248,3 +253,34 @@ async def test_lists_of_numbers_of_any_size_follow_one_another(world: World) -> 
     for numbers in ([1, 2], [241294382], [1, 2**40], [3]):
         rows = await world.database.read(user("alice"), query, {"numbers": numbers})
         assert [row[0] for row in rows] == numbers
+
+
+async def test_who_waits_no_longer_than_that_is_answered_though_the_server_is_frozen(
+    module_database: Logins, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("metadata_service.db.database.USER_SECONDS", 0.2)
+    address = conninfo_to_dict(module_database.app)
+    with PostgresProxy(str(address["host"]), int(str(address["port"]))) as proxy:
+        through = make_conninfo(module_database.app, port=proxy.port)
+        async with make_world(replace(module_database, app=through)) as world:
+            await world.database.read(user(owner), "SELECT 1")
+            proxy.hang()
+            began = time.monotonic()
+            with pytest.raises(DatabaseUnavailable, match="in time"):
+                await world.database.read(user(owner), "SELECT 1")
+            assert time.monotonic() - began < 4, "it waited for a CANCEL that nobody answers"
+            proxy.disarm()
+            assert await world.database.read(user(owner), "SELECT 1") == [(1,)]
+
+
+async def test_a_query_ends_with_the_caller_who_left(module_database: Logins, owner: str) -> None:
+    running = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE %s"
+    async with make_world(module_database, statement=3600, transaction=3600) as world:
+
+        def asked() -> bool:
+            return module_database.rows(running, "SELECT pg_sleep(3599)%") == [(1,)]
+
+        caller = asyncio.create_task(world.database.read(user(owner), "SELECT pg_sleep(3599)"))
+        await asyncio.to_thread(until, "the query runs", asked)
+        caller.cancel()
+        await asyncio.to_thread(until, "the server has ended it", lambda: not asked())
