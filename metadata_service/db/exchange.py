@@ -104,14 +104,14 @@ class ExchangeConnection(AsyncConnection[Row]):
         self.failed_at: int | None = None
         """Which statement of the last exchange the server has refused."""
 
-    async def wait(self, gen: PQGen[T], interval: float = 0.1, **limits: Any) -> T:
+    async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
         """As the driver's, but whoever no longer waits leaves at once, and the connection is closed. The
         driver would ask the server to cancel and wait up to ten seconds for it, which a frozen server, the
         commonest cause, never does. What still runs, the server ends by itself
         (`client_connection_check_interval`, `statement_timeout`).
         """
         try:
-            return await wait_async(gen, self.pgconn.socket, interval=interval, **limits)
+            return await wait_async(gen, self.pgconn.socket, interval=interval, timeout=timeout)
         except asyncio.CancelledError:
             self.pgconn.finish()
             raise
