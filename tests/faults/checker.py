@@ -12,11 +12,10 @@ import weakref
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-import boto3
 import psycopg
-from botocore.config import Config
 from psycopg.rows import namedtuple_row
 
+from devstack import bucket
 from devstack.stackfile import S3Entry
 from tests.stack import until
 
@@ -60,18 +59,7 @@ class Checker:
         self._dsn = dsn
         self._connection: psycopg.Connection[Any] | None = None
         self._bucket = s3.bucket
-        #: To make one takes 0.1 s of CPU.
-        self.s3: Any = boto3.session.Session(
-            aws_access_key_id=s3.access_key, aws_secret_access_key=s3.secret_key, region_name=s3.region
-        ).client(
-            "s3",
-            endpoint_url=s3.endpoint,
-            config=Config(
-                s3={"addressing_style": "path"},
-                proxies={},
-                retries={"total_max_attempts": 3, "mode": "standard"},
-            ),
-        )
+        self.s3: Any = bucket.client(s3)
 
     def query(self, sql: str, *values: object) -> list[Any]:
         """Rows of one statement. The caller's waiting survives a Postgres that restarts: see

@@ -29,10 +29,16 @@ def explore(attempts: int, rules: Rules) -> Verdict:
     """Check every state that `attempts` attempts of one request can reach."""
     first = start(attempts)
     came_from: dict[State, Move | None] = {first: None}
+    drained: dict[State, str] = {}  # states differ in who lives, which no longer matters once all are dead
     waiting = deque([first])
     while waiting:
         state = waiting.popleft()
-        wrong = violation(state) or after_drain(state, rules)
+        wrong = violation(state)
+        if not wrong:
+            dead = _silenced(state)
+            if dead not in drained:
+                drained[dead] = after_drain(dead, rules)
+            wrong = drained[dead]
         if wrong:
             return Verdict(len(came_from), wrong, _trace(came_from, state))
         for label, following in moves(state, rules):
@@ -65,17 +71,17 @@ def violation(state: State) -> str:
     return ""
 
 
-def after_drain(state: State, rules: Rules) -> str:
+def after_drain(dead: State, rules: Rules) -> str:
     """What is left when the faults stop: every process is dead, every lease over, the cleaner works to its
     end.
 
     Each late request is lost or runs, before the cleaner's first pass or after it.
     """
-    late = sorted(state.wire)
+    late = sorted(dead.wire)
     for arrives in product((False, True), repeat=len(late)):
         landing = [request for request, lands in zip(late, arrives, strict=True) if lands]
         for before in (True, False):
-            wrong = _drain(_silenced(state), landing, rules, before=before)
+            wrong = _drain(dead, landing, rules, before=before)
             if wrong:
                 return wrong
     return ""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import functools
 import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
+import botocore.loaders
 import botocore.session
 from botocore.config import Config
 
@@ -44,13 +46,14 @@ class S3ObjectStore(S3Copier, S3Lister, S3Deleter, S3UrlSigner, S3BucketAdmin):
 
 
 def open_s3_store(settings: S3Options, *, on_mid_body: Callable[[str], None] | None = None) -> S3ObjectStore:
-    """Build clients and pools; nothing is sent yet. Blocks for some 100 ms (botocore's data files).
+    """Build clients and pools; nothing is sent yet. The first one blocks for some 100 ms (botocore's data).
 
     ``on_mid_body`` is called on a worker thread in the middle of each body with the name of its failpoint
     (``s3.put.mid_body``, ``s3.part.mid_body``); None costs nothing. Raises ValueError for an impossible
     endpoint URL.
     """
     session = botocore.session.get_session()
+    session.register_component("data_loader", _data_files(session.get_config_variable("data_path")))
     credentials: CredentialSource = (
         ChainCredentials(session) if settings.use_iam_role else StaticCredentials(settings)
     )
@@ -80,6 +83,12 @@ def open_s3_store(settings: S3Options, *, on_mid_body: Callable[[str], None] | N
             on_mid_body=on_mid_body,
         )
     )
+
+
+@functools.cache
+def _data_files(path: str | None) -> botocore.loaders.Loader:
+    """What botocore knows of services, read and parsed once per process instead of once per session."""
+    return botocore.loaders.create_loader(path)
 
 
 def _endpoint(settings: S3Options, url: str) -> Endpoint:
