@@ -9,16 +9,21 @@ RUN python -m venv /opt/venv \
  && /opt/venv/bin/pip check
 
 FROM ${PYTHON_IMAGE} AS base
+ARG STRONGROOM_COMMIT=""
+# Metrics have a port of their own (docs/metrics.md), so the gateway's public one has none.
 # MALLOC_*: without them glibc returns and fetches memory over and over during large bodies.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    STRONGROOM_METRICS_BIND=0.0.0.0:9464 \
+    STRONGROOM_COMMIT=${STRONGROOM_COMMIT} \
     MALLOC_TRIM_THRESHOLD_=268435456 \
     MALLOC_MMAP_THRESHOLD_=33554432 \
     MALLOC_TOP_PAD_=16777216
 RUN groupadd --gid 10001 strongroom \
  && useradd --uid 10001 --gid strongroom --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin strongroom
 WORKDIR /app
+EXPOSE 9464
 COPY --from=packages /opt/venv /opt/venv
 COPY deploy/healthcheck.py deploy/healthcheck.py
 COPY strongroom strongroom

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from devstack.infra import s3_environ
 from devstack.stackfile import S3Entry
@@ -74,6 +74,8 @@ class StackValues:
     link_secret: str
     embedded_database: bool
     embedded_s3: bool
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    """`host:port` of the metrics of a service in a process of its own, unless the caller says where."""
 
 
 _SWIFT = {
@@ -89,7 +91,8 @@ def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> di
     env |= MALLOC | {"PYTHONUNBUFFERED": "1"} | _no_proxies(caller) | _places(values.addresses)
     if values.jwt_secret is not None and name != MIGRATE:
         env["STRONGROOM_JWT_SECRET"] = values.jwt_secret
-    if metrics := caller.get(_METRICS if name == ALL else f"{_METRICS}_{name.upper()}"):
+    told = caller.get(_METRICS if name == ALL else f"{_METRICS}_{name.upper()}")
+    if metrics := told or values.metrics.get(name):
         env[_METRICS] = metrics
     if name in (GATEWAY, ALL):
         env.setdefault("STRONGROOM_CORS_ORIGINS", LOCAL_ORIGINS)
@@ -106,6 +109,13 @@ def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> di
     if name in (STORAGE, ALL) and values.embedded_s3:
         env |= s3_environ(values.s3) | _SWIFT
     return env
+
+
+def metrics_urls(caller: Mapping[str, str], values: StackValues, *, one: bool) -> list[str]:
+    """Where the metrics of the stack are: all at one place where it is one process."""
+    names = (ALL,) if one else (GATEWAY, STORAGE, METADATA)
+    binds = (for_service(name, caller, values).get(_METRICS, values.addresses.gateway) for name in names)
+    return [f"http://{bind}/metrics" for bind in binds]
 
 
 def _gateway_secret(internal_secret: str) -> str:

@@ -67,6 +67,8 @@ class Stack:
     postgres: PostgresEntry
     s3: S3Entry
     jwt_secret: str
+    metrics: list[str]
+    """URLs of what Prometheus reads: all of them together are the stack."""
 
     def write(self, path: Path) -> None:
         """Put the file in place."""

@@ -121,7 +121,15 @@ class StackRun:
             link_secret=self._settings.link_secret or secrets.get("link_secret"),
             embedded_database=self._settings.database_url is None,
             embedded_s3=self._settings.s3 is None,
+            metrics=self._metrics(),
         )
+
+    def _metrics(self) -> dict[str, str]:
+        """Services with a process of their own, beside the gateway's, need a port for their metrics."""
+        if self._settings.form == "one":
+            return {}
+        kept = ports.KeptPorts(self._data.ports)
+        return {name: f"{ports.HOST}:{kept.get(f'{name}_metrics')}" for name in (STORAGE, METADATA)}
 
     def _migrate(self, supervisor: Supervisor, values: StackValues) -> None:
         began = time.monotonic()
@@ -193,6 +201,7 @@ class StackRun:
             postgres=backends.postgres_entry(supervisor),
             s3=backends.s3_entry(supervisor),
             jwt_secret=values.jwt_secret or "",
+            metrics=environment.metrics_urls(self._caller, values, one=self._settings.form == "one"),
         )
 
 

@@ -13,7 +13,7 @@ from gateway.app import build_app
 from gateway.bootstrap import open_services
 from gateway.config import GatewaySettings
 from gateway.server.serve import PortTaken, address_of, bind, make_server
-from servicekit import failpoints, garbage
+from servicekit import failpoints, garbage, process_metrics
 from servicekit.logs import configure_logging
 from servicekit.metrics_http import serve_metrics
 from servicekit.settings import SettingError, load_settings, stop
@@ -30,6 +30,7 @@ async def serve(settings: GatewaySettings) -> int:
     listener = bind(settings)
     async with contextlib.AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings))
+        await stack.enter_async_context(process_metrics.shown(services.metrics.registry, settings))
         if settings.metrics_bind:
             at = await stack.enter_async_context(serve_metrics(settings.metrics_bind, services.metrics))
             log.info("metrics", url=f"http://{at}/metrics")

@@ -1,4 +1,6 @@
-"""Prometheus metrics of the gateway. Routes are labelled by template, never by path."""
+"""Prometheus metrics of the gateway. Routes are labelled by template, never by path; what clients make up
+(methods of their own) is one value for all.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,12 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from servicekit.metrics_http import Rendered
+
+#: Of RFC 9110 and RFC 5789; whatever else clients send is OTHER.
+METHODS: Final = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})
+STATUSES: Final = range(100, 600)
+OTHER: Final = "other"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 
@@ -17,6 +25,7 @@ class Metrics:
     """The registry of one gateway, and what is counted for each request."""
 
     def __init__(self) -> None:
+        self.of_process: Rendered | None = None
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
@@ -28,11 +37,14 @@ class Metrics:
             registry=self.registry,
         )
         self.seconds = Histogram(
-            "http_request_seconds",
+            "http_request_duration_seconds",
             "Seconds from headers to the end of the answer.",
             labels,
             buckets=SECONDS,
             registry=self.registry,
+        )
+        self.problems = Counter(
+            "http_problems", "Answers that were a problem, by its code.", ("reason",), registry=self.registry
         )
         self.in_flight = Gauge("http_requests_in_flight", "Requests in progress.", registry=self.registry)
         self.received = Counter("http_received_bytes", "Bytes of request bodies.", registry=self.registry)
@@ -45,11 +57,16 @@ class Metrics:
             registry=self.registry,
         )
 
-    def ended(self, method: str, route: str, status: int, seconds: float) -> None:
-        """One request ended."""
-        self.requests.labels(method, route, str(status)).inc()
-        self.seconds.labels(method, route).observe(seconds)
+    def ended(self, method: str, route: str, status: int, seconds: float, reason: str = "") -> None:
+        """One request ended. ``reason``: the code of its problem."""
+        known = method if method in METHODS else OTHER
+        self.requests.labels(known, route, str(status) if status in STATUSES else OTHER).inc()
+        self.seconds.labels(known, route).observe(seconds)
+        if reason:
+            self.problems.labels(reason).inc()
 
     def render(self) -> bytes:
-        """All metrics in Prometheus' text format (``CONTENT_TYPE``)."""
-        return generate_latest(self.registry)
+        """All metrics in Prometheus' text format (``CONTENT_TYPE``); of the whole process, if it runs other
+        services too.
+        """
+        return generate_latest(self.registry) if self.of_process is None else self.of_process.render()

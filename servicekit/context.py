@@ -42,7 +42,8 @@ class RequestContext:
 
     ``arrived``: when it came in, seconds since 1970: by that moment it is decided who may do this.
     ``gateway``: proves to the services that this process, the gateway, has counted it.
-    ``writing``: the way of its response stream.
+    ``writing``: the way of its response stream. ``received``, ``sent``: bytes of its messages so far.
+    ``reason``, ``file_id``: for its line in the log, once they are known.
     """
 
     request_id: str
@@ -54,6 +55,10 @@ class RequestContext:
     arrived: float = field(default_factory=time.time)
     gateway: GatewayCredential | None = None
     writing: Writing | None = None
+    received: int = 0
+    sent: int = 0
+    reason: str = ""
+    file_id: str = ""
 
 
 #: Of an RPC, when its headers came: a unary one begins only once its message is there.
@@ -127,6 +132,13 @@ def current_request_id() -> str:
     """The id of the request in progress; ``""`` outside of one."""
     request = _current.get()
     return request.request_id if request is not None else ""
+
+
+def note_file(file_id: str) -> None:
+    """The request in progress is about this file: its line in the log says so."""
+    request = _current.get()
+    if request is not None:
+        request.file_id = file_id
 
 
 def draining() -> asyncio.Event:

@@ -16,7 +16,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[i
 from grpc_reflection.v1alpha import reflection, reflection_pb2  # type: ignore[import-untyped]
 
 from servicekit.inprocess import InProcessServer
-from servicekit.probes import REASON
+from servicekit.probes import REASON, DependencyStates
 
 REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
 
@@ -43,6 +43,7 @@ class Infra:
         self._health = ReasonedHealth()
         self._channelz = channelz
         self._reflection = reflection
+        self.dependencies = DependencyStates()
 
     async def register(self, server: aio.Server, services: Sequence[str]) -> None:
         """Add the services to ``server`` and set everything to SERVING."""
@@ -64,6 +65,7 @@ class Infra:
 
     async def report(self, name: str, found: bool | str) -> None:
         """Set the health of a dependency: whether it works, or the word that says why not."""
+        self.dependencies.found(name, works=found is True)
         status = health_pb2.HealthCheckResponse
         self._health.reasons[name] = found if isinstance(found, str) else ""
         await self._health.set(name, status.SERVING if found is True else status.NOT_SERVING)

@@ -48,6 +48,11 @@ def redact(text: str) -> str:
     return text
 
 
+def timestamp() -> str:
+    """Now, as all lines have it: RFC 3339 in UTC with milliseconds, ``2026-01-31T08:15:30.123Z``."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+
+
 class Sink:
     """Writes the lines of one process; as structlog's innermost logger it has a method per level."""
 
@@ -68,12 +73,21 @@ class Sink:
     msg = debug = info = warning = error = critical = write
 
     def rpc(self, request: RequestContext, code: str, seconds: float, level: Level) -> None:
-        """The line of one finished RPC, without structlog's machinery: there is one for each."""
+        """The line of one finished RPC, without structlog's machinery: there is one for each. ``received``
+        and ``sent`` are bytes of messages.
+        """
         if LEVELS[level] < self.level:
             return
         line = self._begin(level, "rpc", request)
         line["code"] = code
+        if request.reason:
+            line["reason"] = request.reason
         line["ms"] = round(seconds * 1000, 2)
+        if request.received or request.sent:
+            line["received"] = request.received
+            line["sent"] = request.sent
+        if request.file_id:
+            line["file_id"] = request.file_id
         if request.principal is not None and request.principal.internal is not None:
             line["caller"] = request.principal.internal
         self.write(encode(line))
@@ -89,7 +103,7 @@ class Sink:
 
     def _begin(self, level: Level, event: str, request: RequestContext | None) -> dict[str, object]:
         line: dict[str, object] = {
-            "ts": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "ts": timestamp(),
             "level": level,
             "event": event,
             "service": service_name(),
@@ -130,7 +144,7 @@ def configure_logging(service: str, level: Level = "info", stream: TextIO | None
     target = _current_sink[0] = Sink(service, level, stream)
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        _add_time,
         _add_request,
     ]
     rendering: list[Any] = [structlog.processors.format_exc_info, _render]
@@ -163,6 +177,11 @@ class _StandardHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         self._target.write(self.format(record))
+
+
+def _add_time(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event["ts"] = timestamp()
+    return event
 
 
 def _add_request(_: object, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

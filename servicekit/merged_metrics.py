@@ -2,7 +2,7 @@
 
 Each service counts in a registry of its own, as it would alone. Side by side their samples would collide
 (several have limits, health checks, loops), so each gets the label ``service``; what describes the process
-(memory, descriptors, garbage) comes once and has none.
+(memory, descriptors, garbage, build, event loop, certificates) comes once and has none.
 """
 
 from __future__ import annotations
@@ -14,7 +14,13 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-_OF_THE_PROCESS: Final = ("process_", "python_")
+_OF_THE_PROCESS: Final = (
+    "process_",
+    "python_",
+    "strongroom_build_",
+    "strongroom_event_loop_",
+    "strongroom_certificate_",
+)
 
 
 class MergedMetrics(Collector):

@@ -7,10 +7,12 @@ Whoever wants to know asks for ``strongroom.postgres`` or ``strongroom.s3``.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 import structlog
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 Probe = Callable[[], Awaitable[bool | str]]
 """True when the dependency works; else False, or one word that says why not."""
@@ -21,6 +23,28 @@ EVERY_SECONDS: Final = 3.0
 AT_MOST_SECONDS: Final = 5.0
 
 log = structlog.get_logger(__name__)
+
+
+class DependencyStates(Collector):
+    """What the probes have found last, as a metric."""
+
+    def __init__(self) -> None:
+        self._works: dict[str, bool] = {}
+
+    def found(self, name: str, *, works: bool) -> None:
+        """``name``: as in the health service, ``strongroom.s3``."""
+        self._works[name.removeprefix("strongroom.")] = works
+
+    def collect(self) -> Iterable[Metric]:
+        """One sample for each."""
+        up = GaugeMetricFamily(
+            "strongroom_dependency_up",
+            "Whether what this process needs answers as it should, and its own loops get on.",
+            labels=("dependency",),
+        )
+        for name, works in self._works.items():
+            up.add_metric((name,), int(works))
+        return (up,)
 
 
 class Probes:

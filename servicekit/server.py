@@ -21,7 +21,7 @@ import structlog
 from grpc import aio
 from prometheus_client.registry import Collector
 
-from servicekit import failpoints, garbage
+from servicekit import failpoints, garbage, process_metrics
 from servicekit.auth import Authenticator
 from servicekit.background import Heartbeats
 from servicekit.drain import Drain
@@ -120,7 +120,7 @@ class RunningServer:
         )
         self._infra = Infra(channelz=seen_by_us, reflection=reflection != "off")
         self._probes = Probes({}, self._infra.report)
-        for collector in (spec.heartbeats, *spec.collectors):
+        for collector in (self._infra.dependencies, spec.heartbeats, *spec.collectors):
             metrics.registry.register(collector)
         self.address = join_address(host, self._bind(settings, host, port))
 
@@ -258,6 +258,7 @@ async def run_server(
         sys.stderr.write(f"{error}\n")
         return 1
     async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(process_metrics.shown(default_metrics().registry, settings))
         if settings.metrics_bind:
             metrics = serve_metrics(settings.metrics_bind, default_metrics())
             log.info("metrics", url=f"http://{await stack.enter_async_context(metrics)}/metrics")

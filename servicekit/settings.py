@@ -72,7 +72,7 @@ class CommonSettings(SettingsBase):
     RESOURCE_EXHAUSTED. ``send_idle_seconds``: a reader that takes nothing of an answer for so long is cut
     off. ``metrics_bind`` may be any address: metrics name methods, not users. ``reflection``:
     whether gRPC tells its methods to nobody, to callers with a token, or to everybody; unset: to everybody on
-    loopback (or with ``debug``), elsewhere with a token.
+    loopback (or with ``debug``), elsewhere with a token. ``commit``: of the build, for the metrics.
     """
 
     auth: Literal["required", "optional"] = "required"
@@ -97,6 +97,7 @@ class CommonSettings(SettingsBase):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     debug: bool = Field(default=False, validation_alias=aliases("STRONGROOM_DEBUG", "DEBUG"))
     metrics_bind: str | None = None
+    commit: str = ""
     reflection: Literal["off", "token", "open"] | None = None
     drain_seconds: float = Field(default=20.0, ge=0, le=3600)
     max_concurrent_streams: int = Field(default=128, ge=1)

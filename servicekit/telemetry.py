@@ -2,7 +2,8 @@
 
 Names follow go-grpc-prometheus, so that the usual dashboards work: ``grpc_server_handled_total``,
 ``grpc_server_handling_seconds``; besides ``grpc_server_in_flight``, ``grpc_server_received_bytes_total`` and
-``grpc_server_sent_bytes_total`` (message bytes, without framing).
+``grpc_server_sent_bytes_total`` (message bytes, without framing), and ``grpc_server_problems_total``
+(failures by ErrorReason).
 
 RPCs are counted in plain attributes by the one thread that runs the event loop, and turned into metrics when
 somebody asks: prometheus_client's own counters take a lock at each step, several times per RPC and message.
@@ -86,6 +87,7 @@ class RpcCollector(Collector):
 
     def __init__(self) -> None:
         self.methods: list[MethodStats] = []
+        self.problems: dict[str, int] = {}
 
     def collect(self) -> Iterable[Metric]:
         """One family per figure, one sample per method."""
@@ -107,7 +109,12 @@ class RpcCollector(Collector):
             in_flight.add_metric(stats.labels, stats.in_flight)
             received.add_metric(stats.labels, stats.received_bytes)
             sent.add_metric(stats.labels, stats.sent_bytes)
-        return handled, seconds, in_flight, received, sent
+        problems = CounterMetricFamily(
+            "grpc_server_problems", "RPCs that ended with an error, by its reason.", labels=("reason",)
+        )
+        for reason, count in self.problems.items():
+            problems.add_metric((reason,), count)
+        return handled, seconds, in_flight, received, sent, problems
 
 
 class Metrics:
@@ -128,6 +135,10 @@ class Metrics:
             stats = self._methods[method.path] = MethodStats(method)
             self._rpcs.methods.append(stats)
         return stats
+
+    def problem(self, reason: str) -> None:
+        """An RPC has ended with an error of this reason, a name of ``ErrorReason``."""
+        self._rpcs.problems[reason] = self._rpcs.problems.get(reason, 0) + 1
 
     def render(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -11,12 +11,13 @@ import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from gateway.app import build_app
 from gateway.bootstrap import open_services
+from gateway.metrics import Metrics
 from gateway.server.serve import make_server
 from servicekit.inprocess import InProcessServer
 from servicekit.logs import name_service
@@ -90,16 +91,16 @@ def gateway_member(
     *,
     storage_service: InProcessServer | None,
     metadata_service: InProcessServer | None,
-    opened: Callable[[Any], object],
+    opened: Callable[[Metrics], object],
 ) -> Member:
-    """The gateway behind ``door``. ``opened`` is told its registry of metrics."""
+    """The gateway behind ``door``. ``opened`` is told its metrics."""
 
     async def live(member: Member) -> None:
         services = open_services(
             door.settings, storage_service=storage_service, metadata_service=metadata_service
         )
         async with services as found:
-            opened(found.metrics.registry)
+            opened(found.metrics)
             server = make_server(build_app(found), door.settings, found.metrics, found.draining)
             server.hears_signals = False
             serving = asyncio.create_task(server.serve(sockets=[door.listener]))

@@ -12,10 +12,11 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from gateway.config import GatewaySettings
+from gateway.metrics import Metrics as GatewayMetrics
 from gateway.server.serve import address_of
 from metadata_service.bootstrap import Application
 from metadata_service.config import MetadataSettings
-from servicekit import failpoints, garbage
+from servicekit import failpoints, garbage, process_metrics
 from servicekit.logs import configure_logging
 from servicekit.merged_metrics import MergedMetrics
 from servicekit.metrics_http import serve_metrics
@@ -42,8 +43,10 @@ class Services:
 
     def __init__(self, targets: Sequence[str], share: Share) -> None:
         found: dict[str, Any] = {name: share.of(read_settings(_SETTINGS[name])) for name in targets}
-        self.settings: CommonSettings = next(iter(found.values()))
+        self.all_settings: tuple[CommonSettings, ...] = tuple(found.values())
+        self.settings = self.all_settings[0]
         self.registries: dict[str, CollectorRegistry] = {}
+        self.metrics = MergedMetrics(self.registries)
         self._found = found
         self.lines: list[str] = []
         self._application = Application(found["metadata"]) if "metadata" in found else None
@@ -77,10 +80,15 @@ class Services:
                     self._door,
                     storage_service=self._storage.inside if self._storage else None,
                     metadata_service=self._metadata.inside if self._metadata else None,
-                    opened=lambda registry: self.registries.update(gateway=registry),
+                    opened=self._show,
                 )
             )
             await members[-1].started()
+
+    def _show(self, metrics: GatewayMetrics) -> None:
+        """What the gateway counts beside the rest, and all of it at the gateway's ``/metrics``."""
+        self.registries["gateway"] = metrics.registry
+        metrics.of_process = self.metrics
 
 
 async def serve(targets: Sequence[str], share: Share) -> int:
@@ -97,12 +105,12 @@ async def serve(targets: Sequence[str], share: Share) -> int:
     services = Services(targets, share)
     members: list[Member] = []
     async with contextlib.AsyncExitStack() as stack:
+        own = services.registries[""] = CollectorRegistry()
+        await stack.enter_async_context(process_metrics.shown(own, *services.all_settings))
         try:
             await services.start(members)
             if address := metrics_address(services.settings, share):
-                at = await stack.enter_async_context(
-                    serve_metrics(address, MergedMetrics(services.registries))
-                )
+                at = await stack.enter_async_context(serve_metrics(address, services.metrics))
                 log.info("metrics", url=f"http://{at}/metrics")
             garbage.settle()
             sys.stdout.write("".join(f"{line}\n" for line in services.lines))

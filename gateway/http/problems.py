@@ -16,6 +16,7 @@ from typing import Final
 
 from gateway.http.problem import Problem
 from gateway.http.reply import Header, Reply, header
+from servicekit.context import current
 from strongroom.errors import (
     Internal,
     MethodNotAllowed,
@@ -76,7 +77,10 @@ def problem_body(error: StrongroomError, request_id: str) -> Problem:
 
 
 def problem_reply(error: StrongroomError, body: Problem) -> Reply:
-    """``body`` with the status and headers of ``error``."""
+    """``body`` with the status and headers of ``error``, whose reason the request's line in the log gets."""
+    request = current()
+    if request is not None:
+        request.reason = error.reason_name
     headers: list[Header] = [header("content-type", PROBLEM_JSON), header("cache-control", "no-store")]
     headers.extend(_extra_headers(error))
     return Reply(error.http_status, json.dumps(body, ensure_ascii=False).encode("utf-8", "replace"), headers)

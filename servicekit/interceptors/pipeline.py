@@ -22,19 +22,20 @@ import grpc
 from grpc import aio
 
 from servicekit.auth import Authenticator
-from servicekit.context import RequestContext, current_writing, mark_arrival
+from servicekit.context import RequestContext, current, current_writing, mark_arrival
 from servicekit.drain import Drain
 from servicekit.interceptors.authn import OPEN_SERVICES, AuthPolicy, authenticate
 from servicekit.interceptors.door import Door
 from servicekit.interceptors.errors import abort, abort_soon, explain_cancellation, translate
 from servicekit.interceptors.request_id import Credentials, begin
 from servicekit.interceptors.validation import request_parser
+from servicekit.levels import POLLING, level_of
 from servicekit.limits import Holds
-from servicekit.logs import Level, sink
+from servicekit.logs import sink
 from servicekit.method import FACTORIES, Behavior, Method, ServicerContext, behavior_of
 from servicekit.telemetry import MethodStats, Metrics
 from servicekit.writing import Writing
-from strongroom.errors import RateLimited, TokenExpired, TokenInvalid, TokenMissing
+from strongroom.errors import RateLimited, StrongroomError, TokenExpired, TokenInvalid, TokenMissing
 
 if TYPE_CHECKING:
     from servicekit.tracing import Tracing  # OpenTelemetry is loaded only where it is used
@@ -111,13 +112,15 @@ class Pipeline(aio.ServerInterceptor):
     def _around(self, method: Method, stats: MethodStats, body: Runner) -> Runner:
         """Everything but the servicer itself, for all four kinds of RPC."""
         is_probe = method.service in OPEN_SERVICES  # no work: nothing is lost when one is cut
-        drain, tracing = self._drain, self._tracing
+        is_quiet = is_probe or method.name in POLLING
+        drain, tracing, metrics = self._drain, self._tracing, self._metrics
         entrance = self._entrance(method, body)
         send_idle_seconds = self._send_idle_seconds
 
         async def run(request: Any, context: ServicerContext) -> Any:
             started = time.monotonic()
             code = grpc.StatusCode.OK
+            failure: StrongroomError | None = None
             info, credentials = begin(method.path, context)
             info.drain = drain
             info.writing = Writing(send_idle_seconds)
@@ -131,7 +134,7 @@ class Pipeline(aio.ServerInterceptor):
                 if reported is None:
                     code = grpc.StatusCode.CANCELLED
                     raise
-                code = reported.code
+                code, failure = reported.code, reported
                 await abort(context, reported, info.request_id)
             except CallerLeft as left:
                 code = grpc.StatusCode.CANCELLED
@@ -141,7 +144,7 @@ class Pipeline(aio.ServerInterceptor):
                 raise
             except Exception as error:  # noqa: BLE001 - the one place where everything is translated
                 reported = translate(error, context, info)
-                code = reported.code
+                code, failure = reported.code, reported
                 if not info.writing.stuck:
                     await abort(context, reported, info.request_id)
                 await abort_soon(context, reported, info.request_id)
@@ -150,9 +153,12 @@ class Pipeline(aio.ServerInterceptor):
                 drain.left(is_probe)
                 stats.in_flight -= 1
                 stats.ended(code, seconds)
+                if failure is not None:
+                    info.reason = failure.reason_name
+                    metrics.problem(info.reason)
                 if tracing is not None and span is not None:
                     tracing.end(span, code)
-                sink().rpc(info, code.name, seconds, _level(code, quiet=is_probe))
+                sink().rpc(info, code.name, seconds, level_of(code, failure, quiet=is_quiet))
 
         return run
 
@@ -237,7 +243,11 @@ def counted_parser(parse: Callable[[bytes], Any], stats: MethodStats) -> Callabl
     """``parse`` that counts bytes."""
 
     def parse_and_count(raw: bytes) -> Any:
-        stats.received_bytes += len(raw)
+        size = len(raw)
+        stats.received_bytes += size
+        request = current()
+        if request is not None:
+            request.received += size
         return parse(raw)
 
     return parse_and_count
@@ -251,17 +261,11 @@ def counted_serializer(
 
     def serialize_and_count(message: Any) -> bytes:
         raw = plain(message)
-        stats.sent_bytes += len(raw)
+        size = len(raw)
+        stats.sent_bytes += size
+        request = current()
+        if request is not None:
+            request.sent += size
         return raw
 
     return serialize_and_count
-
-
-def _level(code: grpc.StatusCode, *, quiet: bool) -> Level:
-    """Failures of ours are errors; probes of open services are only interesting at debug."""
-    if code in _OURS:
-        return "error"
-    return "debug" if quiet else "info"
-
-
-_OURS = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS})

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.metrics import Metrics
 from servicekit.context import current
+from servicekit.levels import level_of_status
 from servicekit.logs import redact, sink
 
 #: Scope key: template of the route that was found.
@@ -65,11 +66,13 @@ class SocketLog:
 def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> None:
     route: str = scope.get(ROUTE, _UNROUTED)
     seconds = time.perf_counter() - exchange.began
-    metrics.ended(method, route, exchange.status, seconds)
+    request = current()
+    reason = request.reason if request is not None else ""
+    metrics.ended(method, route, exchange.status, seconds, reason)
     metrics.received.inc(exchange.received)
     metrics.sent.inc(exchange.sent)
-    fields = {
-        "verb": method,
+    fields: dict[str, object] = {
+        "verb": method[:32],
         "route": route,
         "path": _path(scope, route),
         "status": exchange.status,
@@ -78,7 +81,11 @@ def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> N
         "sent": exchange.sent,
         "client": _client(scope),
     }
-    sink().http(current(), fields, "debug" if route in _PROBES else "info")
+    if request is not None and request.file_id:
+        fields["file_id"] = request.file_id
+    if reason:
+        fields["reason"] = reason
+    sink().http(request, fields, level_of_status(exchange.status, quiet=route in _PROBES))
 
 
 class _Exchange:

@@ -100,7 +100,7 @@ async def test_metrics(gateway: Running) -> None:
     text = (await gateway.client.get("/metrics")).text
     assert 'http_requests_total{method="GET",route="/api/v1/s3/files",status="200"} 1.0' in text
     assert 'http_requests_total{method="GET",route="(none)",status="404"} 1.0' in text
-    assert "http_request_seconds_bucket" in text
+    assert "http_request_duration_seconds_bucket" in text
     assert "process_resident_memory_bytes" in text
 
 

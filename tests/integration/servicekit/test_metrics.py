@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 import urllib.error
 import urllib.request
 from typing import Any
@@ -12,7 +14,8 @@ from grpc import aio
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 
-from servicekit import context
+from servicekit import context, logs
+from servicekit.logs import Sink
 from servicekit.metrics_http import serve_metrics
 from servicekit.server import RunningServer
 from servicekit.settings import SettingError
@@ -63,6 +66,29 @@ async def test_calls_are_counted_by_method_and_status(serving: Serving) -> None:
     assert samples(metrics, "grpc_server_handling_seconds_bucket", le="+Inf")[("Unary", "+Inf")] == 3.0
     assert samples(metrics, "grpc_server_in_flight") == {("Unary",): 0.0, ("Bidi",): 0.0}
     assert samples(metrics, "grpc_server_received_bytes_total")[("Bidi",)] > 3000
+    text = metrics.render().decode()
+    assert 'grpc_server_problems_total{reason="FILE_NOT_FOUND"} 1.0' in text
+    assert 'grpc_server_problems_total{reason="TOKEN_MISSING"} 1.0' in text
+    assert text.count("grpc_server_problems_total{") == 2
+
+
+async def test_a_line_says_bytes_reason_and_file(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(logs, "_current_sink", [Sink("echo", stream=stream)])
+
+    async def about_a_file(request: Any, _: Any) -> UploadResponse:
+        context.note_file("01a")
+        raise FileNotFound("no")
+
+    async with serving(Echo(unary=about_a_file)) as stub:
+        await failure(stub.unary(ONE, metadata=bearer()))
+        await everything(stub.bidi(iter([UploadRequest(data=bytes(1000))] * 3), metadata=bearer()))
+    refused, streamed = [json.loads(line) for line in stream.getvalue().splitlines() if '"rpc"' in line]
+    assert (refused["reason"], refused["file_id"]) == ("FILE_NOT_FOUND", "01a")
+    assert refused["received"] == ONE.ByteSize()
+    assert streamed["received"] > 3000
+    assert streamed["sent"] > 0
+    assert "reason" not in streamed
 
 
 async def test_calls_in_flight(serving: Serving) -> None:

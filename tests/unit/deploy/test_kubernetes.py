@@ -74,7 +74,10 @@ def test_service_and_deployment_agree(part: str, port: int) -> None:
     labels = deployment["spec"]["template"]["metadata"]["labels"]
     assert service["spec"]["selector"] == deployment["spec"]["selector"]["matchLabels"] == labels
     assert service["spec"]["ports"][0]["port"] == port
-    assert deployment["spec"]["template"]["spec"]["containers"][0]["ports"] == [{"containerPort": port}]
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["ports"] == [
+        {"containerPort": port},
+        {"name": "metrics", "containerPort": 9464},
+    ]
     address = documents("config.yaml")[0]["data"].get(f"STRONGROOM_{part.upper()}_ADDRESS")
     assert address in (None, f"dns:///{service['metadata']['name']}:{port}")
     if address:

@@ -1,0 +1,54 @@
+"""How loud a request's line is."""
+
+from __future__ import annotations
+
+import grpc
+import pytest
+
+from servicekit.levels import POLLING, level_of, level_of_status
+from strongroom.errors import (
+    ChecksumMismatch,
+    FileNotFound,
+    ObjectLost,
+    PermissionDenied,
+    QuotaExceeded,
+    RateLimited,
+    ServiceUnavailable,
+    StrongroomError,
+    TokenInvalid,
+)
+from strongroom.metadata.v1 import project_save_service_pb2, reservation_service_pb2, verification_service_pb2
+from strongroom.metadata.v1.credential_service_pb2 import DESCRIPTOR as CREDENTIALS
+
+
+@pytest.mark.parametrize(
+    ("error", "level"),
+    [
+        (ObjectLost("gone"), "error"),
+        (ServiceUnavailable("away"), "error"),
+        (RateLimited("slow down", retry_after=1), "warning"),
+        (PermissionDenied("no"), "warning"),
+        (TokenInvalid("no"), "warning"),
+        (QuotaExceeded("full"), "info"),
+        (ChecksumMismatch("the caller's"), "info"),  # gRPC calls that DATA_LOSS
+        (FileNotFound("none"), "info"),
+    ],
+)
+@pytest.mark.parametrize("quiet", [False, True])
+def test_failures_are_never_quiet(error: StrongroomError, level: str, *, quiet: bool) -> None:
+    assert level_of(error.code, error, quiet=quiet) == level
+
+
+def test_what_works_is_quiet_where_it_is_asked_again_and_again() -> None:
+    ok = grpc.StatusCode.OK
+    assert (level_of(ok, None, quiet=True), level_of(ok, None, quiet=False)) == ("debug", "info")
+    assert level_of(grpc.StatusCode.UNKNOWN, None, quiet=True) == "error"
+    assert (level_of_status(200, quiet=True), level_of_status(503, quiet=True)) == ("debug", "error")
+
+
+def test_polling_names_rpcs_that_exist() -> None:
+    files = (project_save_service_pb2, reservation_service_pb2, verification_service_pb2)
+    descriptors = [CREDENTIALS, *(module.DESCRIPTOR for module in files)]
+    services = [service for file in descriptors for service in file.services_by_name.values()]
+    sessions = {method.name for service in services for method in service.methods}
+    assert sessions >= POLLING
