@@ -41,12 +41,14 @@ from metadata_service.servicers.credential_service import CredentialServicer
 from metadata_service.servicers.event_media_service import EventMediaServicer
 from metadata_service.servicers.file_service import FileServicer
 from metadata_service.servicers.generation_service import GenerationServicer
+from metadata_service.servicers.guest_access_service import GuestAccessServicer
 from metadata_service.servicers.linked_file_service import LinkedFileServicer
 from metadata_service.servicers.notification_service import NotificationServicer
 from metadata_service.servicers.previewed_file_service import PreviewedFileServicer
 from metadata_service.servicers.project_save_service import ProjectSaveServicer
 from metadata_service.servicers.project_service import ProjectServicer
 from metadata_service.servicers.reservation_service import ReservationServicer
+from metadata_service.servicers.share_service import ShareServicer
 from metadata_service.servicers.upload_session_service import UploadSessionServicer
 from metadata_service.servicers.usage_service import UsageServicer
 from metadata_service.servicers.verification_service import VerificationServicer
@@ -55,6 +57,12 @@ from metadata_service.sessions.ending import SessionEnder, keep_partial
 from metadata_service.sessions.opening import SessionOpener
 from metadata_service.sessions.progress import ProgressRecorder
 from metadata_service.sessions.reading import SessionReader
+from metadata_service.shares.guests import GuestAccess
+from metadata_service.shares.housekeeping import run as forget_shares
+from metadata_service.shares.making import ShareMaker
+from metadata_service.shares.owners import OwnersShares
+from metadata_service.shares.passwords import Passwords
+from metadata_service.shares.tokens import SealedTokens
 from metadata_service.usage.owners import OwnersUsage
 from metadata_service.usage.queries import UsageQueries
 from servicekit.server import ServerSpec
@@ -65,12 +73,14 @@ from strongroom.metadata.v1 import (
     event_media_service_pb2,
     file_service_pb2,
     generation_service_pb2,
+    guest_access_service_pb2,
     linked_file_service_pb2,
     notification_service_pb2,
     previewed_file_service_pb2,
     project_save_service_pb2,
     project_service_pb2,
     reservation_service_pb2,
+    share_service_pb2,
     upload_session_service_pb2,
     usage_service_pb2,
     verification_service_pb2,
@@ -80,12 +90,14 @@ from strongroom.metadata.v1.credential_service_pb2_grpc import add_CredentialSer
 from strongroom.metadata.v1.event_media_service_pb2_grpc import add_EventMediaServiceServicer_to_server
 from strongroom.metadata.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
 from strongroom.metadata.v1.generation_service_pb2_grpc import add_GenerationServiceServicer_to_server
+from strongroom.metadata.v1.guest_access_service_pb2_grpc import add_GuestAccessServiceServicer_to_server
 from strongroom.metadata.v1.linked_file_service_pb2_grpc import add_LinkedFileServiceServicer_to_server
 from strongroom.metadata.v1.notification_service_pb2_grpc import add_NotificationServiceServicer_to_server
 from strongroom.metadata.v1.previewed_file_service_pb2_grpc import add_PreviewedFileServiceServicer_to_server
 from strongroom.metadata.v1.project_save_service_pb2_grpc import add_ProjectSaveServiceServicer_to_server
 from strongroom.metadata.v1.project_service_pb2_grpc import add_ProjectServiceServicer_to_server
 from strongroom.metadata.v1.reservation_service_pb2_grpc import add_ReservationServiceServicer_to_server
+from strongroom.metadata.v1.share_service_pb2_grpc import add_ShareServiceServicer_to_server
 from strongroom.metadata.v1.upload_session_service_pb2_grpc import add_UploadSessionServiceServicer_to_server
 from strongroom.metadata.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
 from strongroom.metadata.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
@@ -105,6 +117,8 @@ SERVICES: Final = (
     (previewed_file_service_pb2, "PreviewedFileService"),
     (upload_session_service_pb2, "UploadSessionService"),
     (verification_service_pb2, "VerificationService"),
+    (share_service_pb2, "ShareService"),
+    (guest_access_service_pb2, "GuestAccessService"),
 )
 #: Only other services of Strongroom may call these.
 INTERNAL: Final = tuple(
@@ -117,6 +131,7 @@ INTERNAL: Final = tuple(
         "PreviewedFileService",
         "LinkedFileService",
         "VerificationService",
+        "GuestAccessService",
     )
 )
 
@@ -134,7 +149,7 @@ class Application:
         self._reader = EventReader(self._database, settings.timing.events)
         self._lookout = Lookout(self._reader)
         self._deleter = Deleter(self._database, settings.timing, settings.limits)
-        self._cleaning = CleaningWork(self._database, settings.timing, housekeeping.run)
+        self._cleaning = CleaningWork(self._database, settings.timing, housekeeping.run, forget_shares)
         groups = (self._groups.metrics,) if self._groups is not None else ()
         self.spec = ServerSpec(
             name="metadata_service",
@@ -169,6 +184,7 @@ class Application:
         self._add_attempts(server)
         self._add_projects(server)
         self._add_admin(server)
+        self._add_shares(server)
         add_NotificationServiceServicer_to_server(
             NotificationServicer(self._reader, self._waker, self._lookout), server
         )
@@ -236,6 +252,26 @@ class Application:
         owners = OwnersUsage(database, self._page_tokens(), self._settings.limits)
         add_AdminServiceServicer_to_server(AdminServicer(owners, Acts(database)), server)
 
+    def _add_shares(self, server: aio.Server) -> None:
+        database, tokens, passwords = self._database, self._page_tokens(), Passwords()
+        maker = ShareMaker(
+            database,
+            FileQueries(database, tokens),
+            ProjectQueries(database, tokens).pinned_version,
+            passwords,
+            SealedTokens(self._secret()),
+            keep=self._settings.timing.idempotency,
+        )
+        add_ShareServiceServicer_to_server(
+            ShareServicer(maker, OwnersShares(database, tokens, passwords)), server
+        )
+        add_GuestAccessServiceServicer_to_server(
+            GuestAccessServicer(GuestAccess(database, passwords)), server
+        )
+
     def _page_tokens(self) -> PageTokens:
+        return PageTokens(self._secret())
+
+    def _secret(self) -> bytes:
         secret = self._settings.internal_secret
-        return PageTokens(secret.get_secret_value().encode() if secret is not None else b"")
+        return secret.get_secret_value().encode() if secret is not None else b""

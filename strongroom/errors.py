@@ -29,6 +29,7 @@ __all__ = [
     "ContentTypeNotAllowed",
     "DatabaseUnavailable",
     "DeadlineExceeded",
+    "DropFull",
     "FileCountExceeded",
     "FileNotFound",
     "IdempotencyKeyReused",
@@ -60,6 +61,10 @@ __all__ = [
     "RateLimited",
     "RequestInProgress",
     "ServiceUnavailable",
+    "ShareEnded",
+    "ShareLocked",
+    "ShareNotFound",
+    "SharePasswordWrong",
     "SizeLimitExceeded",
     "SizeMismatch",
     "SourceUrlFailed",
@@ -103,6 +108,14 @@ class PermissionDenied(StrongroomError, code=Code.PERMISSION_DENIED, http_status
 
 class UserMismatch(StrongroomError, code=Code.PERMISSION_DENIED, http_status=403):
     """A ``user_id`` other than the caller's own, without the admin role."""
+
+
+class SharePasswordWrong(StrongroomError, code=Code.PERMISSION_DENIED, http_status=403):
+    """The share has a password, and it is not this one."""
+
+
+class ShareLocked(StrongroomError, code=Code.PERMISSION_DENIED, http_status=403):
+    """The share has to be opened first. Metadata: ``needs``."""
 
 
 class InternalTokenInvalid(StrongroomError, code=Code.UNAVAILABLE, http_status=503):
@@ -171,6 +184,10 @@ class Overloaded(StrongroomError, code=Code.UNAVAILABLE, http_status=503):
     """The service is at its limit of work in flight; RetryInfo says when."""
 
 
+class DropFull(StrongroomError, code=Code.RESOURCE_EXHAUSTED, http_status=413):
+    """The drop takes no more. Metadata: ``limit``, ``rule``."""
+
+
 class ContentTypeMismatch(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=422):
     """The bytes are not of the type that was declared. Metadata: ``declared``, ``detected``."""
 
@@ -209,6 +226,14 @@ class ProjectNotFound(StrongroomError, code=Code.NOT_FOUND, http_status=404):
 
 class VersionNotFound(StrongroomError, code=Code.NOT_FOUND, http_status=404):
     """No such version of the file or project."""
+
+
+class ShareNotFound(StrongroomError, code=Code.NOT_FOUND, http_status=404):
+    """No such share, or it is somebody else's."""
+
+
+class ShareEnded(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=410):
+    """The share opens nothing any more. Metadata: ``cause``."""
 
 
 class AlreadyExists(StrongroomError, code=Code.ALREADY_EXISTS, http_status=409):

@@ -27,6 +27,7 @@ from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationService
 from strongroom.metadata.v1.notification_service_pb2 import WatchRequest, WatchResponse
 from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceStub
 from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceStub
+from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceStub
 from strongroom.sending import Message
 from strongroom.storage.v1 import storage_service_pb2
 from strongroom.storage.v1.direct_pb2 import ImportFromUrlRequest, ImportFromUrlResponse
@@ -50,6 +51,7 @@ if TYPE_CHECKING:  # these exist in the stubs only
     from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceAsyncStub
     from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
     from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
+    from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceAsyncStub
     from strongroom.storage.v1.preview_pb2_grpc import PreviewServiceAsyncStub
     from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
 
@@ -269,6 +271,7 @@ class Metadata(Backend):
         self.generations: GenerationServiceAsyncStub = GenerationServiceStub(channel)
         self.event_media: EventMediaServiceAsyncStub = EventMediaServiceStub(channel)
         self.projects: ProjectServiceAsyncStub = ProjectServiceStub(channel)
+        self.shares: ShareServiceAsyncStub = ShareServiceStub(channel)
         self._notifications: NotificationServiceAsyncStub = NotificationServiceStub(watches)
 
     def watch(

@@ -63,6 +63,12 @@ GET_FILE: Final = _metadata(lambda to: to.files.GetFile)
 LIST_FILES: Final = _metadata(lambda to: to.files.ListFiles)
 REVOKE_LINKS: Final = _metadata(lambda to: to.files.RevokeLinks)
 
+CREATE_SHARE: Final = _metadata(lambda to: to.shares.CreateShare)
+GET_SHARE: Final = _metadata(lambda to: to.shares.GetShare)
+LIST_SHARES: Final = _metadata(lambda to: to.shares.ListShares)
+REVOKE_SHARE: Final = _metadata(lambda to: to.shares.RevokeShare)
+UPDATE_SHARE: Final = _metadata(lambda to: to.shares.UpdateShare)
+
 GET_GENERATION: Final = _metadata(lambda to: to.generations.GetGeneration)
 GET_GENERATION_STATS: Final = _metadata(lambda to: to.generations.GetGenerationStats)
 LIST_GENERATIONS: Final = _metadata(lambda to: to.generations.ListGenerations)

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from metadata_service.db import tables_admin, tables_projects, tables_sessions, tables_verification
+from metadata_service.db import (
+    tables_admin,
+    tables_projects,
+    tables_sessions,
+    tables_shares,
+    tables_verification,
+)
 from metadata_service.db.tables import metadata
 
-__all__ = ["metadata", "tables_admin", "tables_projects", "tables_sessions", "tables_verification"]
+__all__ = [
+    "metadata",
+    "tables_admin",
+    "tables_projects",
+    "tables_sessions",
+    "tables_shares",
+    "tables_verification",
+]

@@ -1,9 +1,9 @@
 """The schema: what Alembic compares the migrations with, and where the meaning of each column stands.
 
 Queries are plain SQL beside the code that runs them (psycopg, no ORM). Primary keys begin with `owner_id`:
-every unique key and foreign key carries the owner, so that no row can refer to another owner's. The one
-exception is `blobs_exclusive_key`, unique over all owners, because S3 keys are; callers cannot choose such
-a key (docs/decisions/0021).
+every unique key and foreign key carries the owner, so that no row can refer to another owner's. Exceptions
+are `blobs_exclusive_key`, unique over all owners, because S3 keys are; callers cannot choose such a key
+(docs/decisions/0021); and `shares_token`, of random tokens.
 
 Row-level security (FORCEd, the same policy on each table) is written in the migrations.
 """

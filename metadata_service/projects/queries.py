@@ -84,6 +84,13 @@ class ProjectQueries:
             raise project_not_found()
         return to_project(rows[0])
 
+    async def pinned_version(self, owner_id: str, slug: str, version: int) -> tuple[str, int]:
+        """Project id and version, 0 as the newest of now. Raises ProjectNotFound, VersionNotFound."""
+        found = await self.project(owner_id, slug)
+        if version > found.version:
+            raise VersionNotFound(f"The project has no version {version}; the newest is {found.version}.")
+        return found.id, version or found.version
+
     async def projects(self, owner_id: str, size: int, token: str) -> tuple[list[Project], int, str]:
         """One page, newest change first; how many there are in all; the next page's token (`""`: none).
 

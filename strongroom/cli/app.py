@@ -18,6 +18,7 @@ from strongroom.cli import (
     project,
     put,
     rm,
+    share,
     stat,
     token,
     url,
@@ -100,6 +101,13 @@ admin.add_to(app)
 
 links = _group("links", "Links to files: make them with `url`, take them back here.")
 command(links, "revoke")(url.revoke)
+
+shares = _group("share", "Links that people without an account open.")
+command(shares, "create")(share.create)
+command(shares, "drop")(share.drop)
+command(shares, "list", alias="ls")(share.list_)
+command(shares, "update")(share.update)
+command(shares, "revoke", alias="rm")(share.revoke)
 
 event_media = _group("media", "Photos, videos and documents of events.")
 command(event_media, "put")(media.put)

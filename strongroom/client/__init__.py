@@ -31,6 +31,14 @@ from strongroom.client.project_values import (
 from strongroom.client.retries import RetryPolicy
 from strongroom.client.seekable import SourceChanged
 from strongroom.client.settings import ClientSettings, ConfigurationError, Tls
+from strongroom.client.shares import (
+    DropBox,
+    Share,
+    SharedEvent,
+    SharedFile,
+    SharedPrefix,
+    SharedProject,
+)
 from strongroom.client.sources import UploadSource
 from strongroom.client.sync_client import Client
 from strongroom.client.targets import (
@@ -60,6 +68,7 @@ __all__ = [
     "CountedPage",
     "Documents",
     "Downloaded",
+    "DropBox",
     "EventMedia",
     "EventMediaInfo",
     "Family",
@@ -79,6 +88,11 @@ __all__ = [
     "RestoredProject",
     "RetryPolicy",
     "SavedProject",
+    "Share",
+    "SharedEvent",
+    "SharedFile",
+    "SharedPrefix",
+    "SharedProject",
     "SignedUrl",
     "SourceChanged",
     "StoredFile",

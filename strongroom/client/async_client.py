@@ -17,6 +17,7 @@ from strongroom.client.path_files import PathFiles
 from strongroom.client.projects import Projects
 from strongroom.client.retries import RetryPolicy
 from strongroom.client.settings import ClientSettings, Tls
+from strongroom.client.shares import Shares
 from strongroom.client.tokens import Token
 from strongroom.client.transfers import FileTransfers
 from strongroom.client.verifications import Verifications
@@ -105,6 +106,11 @@ class AsyncClient(FileTransfers):
     def projects(self) -> Projects:
         """Trees of files, saved as a whole."""
         return Projects(self._connection, self._user_id)
+
+    @cached_property
+    def shares(self) -> Shares:
+        """Links that people without an account open."""
+        return Shares(self._connection, self._user_id)
 
     @cached_property
     def verifications(self) -> Verifications:

@@ -21,6 +21,7 @@ from strongroom.metadata.v1 import (
     generation_service_pb2_grpc,
     notification_service_pb2_grpc,
     project_service_pb2_grpc,
+    share_service_pb2_grpc,
     usage_service_pb2_grpc,
 )
 from strongroom.storage.v1 import storage_service_pb2_grpc, verify_pb2_grpc
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceAsyncStub
     from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
     from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
+    from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceAsyncStub
     from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceAsyncStub
     from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
     from strongroom.storage.v1.verify_pb2_grpc import VerifyServiceAsyncStub
@@ -121,6 +123,11 @@ class Connection:
         return notification_service_pb2_grpc.NotificationServiceStub(
             self.channel(self.settings.metadata_address, "watches")
         )
+
+    @property
+    def shares(self) -> ShareServiceAsyncStub:
+        """The caller's shares."""
+        return share_service_pb2_grpc.ShareServiceStub(self.channel(self.settings.metadata_address))
 
     @property
     def verifications(self) -> VerifyServiceAsyncStub:

@@ -19,6 +19,7 @@ from strongroom.client.sync_families import (
     SyncGenerations,
     SyncPathFiles,
     SyncProjects,
+    SyncShares,
     SyncVerifications,
 )
 from strongroom.client.tokens import Token
@@ -91,6 +92,11 @@ class Client(Face[AsyncClient]):
     def projects(self) -> SyncProjects:
         """Trees of files, saved as a whole."""
         return SyncProjects(self._twin.projects, self._thread)
+
+    @cached_property
+    def shares(self) -> SyncShares:
+        """Links that people without an account open."""
+        return SyncShares(self._twin.shares, self._thread)
 
     @cached_property
     def verifications(self) -> SyncVerifications:

@@ -13,6 +13,7 @@ from strongroom.client.generations import Generations
 from strongroom.client.path_downloads import Downloaded
 from strongroom.client.path_files import PathFiles
 from strongroom.client.projects import Projects
+from strongroom.client.shares import Shares
 from strongroom.client.uploads import Progress
 from strongroom.client.verifications import Verifications
 
@@ -95,6 +96,16 @@ class SyncAdministration(Face[Administration]):
     quota = waiting(Administration.quota)
     set_quota = waiting(Administration.set_quota)
     acts = iterating(Administration.acts)
+
+
+class SyncShares(Face[Shares]):
+    """``Client.shares``; see ``Shares``."""
+
+    create = waiting(Shares.create)
+    get = waiting(Shares.get)
+    list = iterating(Shares.list)
+    update = waiting(Shares.update)
+    revoke = waiting(Shares.revoke)
 
 
 class SyncProjects(Face[Projects]):

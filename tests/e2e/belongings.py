@@ -67,6 +67,14 @@ class Belongings:
         assert reply.status_code == 201, reply.text
         return reply.headers["location"].rpartition("/")[2]
 
+    @cached_property
+    def share(self) -> dict[str, Any]:
+        """A share of the event's media, its URL included."""
+        reply = self.http.post("/api/v1/shares", json={"event_id": self.event_id, "title": self.name})
+        assert reply.status_code == 201, reply.text
+        found: dict[str, Any] = reply.json()
+        return found
+
     @property
     def quoted_key(self) -> str:
         """The file's key as one path segment."""
@@ -75,8 +83,9 @@ class Belongings:
     def secrets(self) -> set[str]:
         """Texts that nobody else may ever be told."""
         made = [self.file, self.generation, self.medium, self.picture]
-        found = {item.get("key") or item["s3_key"] for item in made}
-        return found | {item["id"] for item in made if "id" in item} | {self.project, self.direct, self.tus}
+        found = {self.share["id"], self.share["url"].rpartition("/")[2], self.project, self.direct, self.tus}
+        found |= {item.get("key") or item["s3_key"] for item in made}
+        return found | {item["id"] for item in made if "id" in item}
 
     def everything(self) -> dict[str, Any]:
         """All of it as it is now, URLs (which are signed anew each time) aside."""
@@ -84,6 +93,7 @@ class Belongings:
             "files": "/api/v1/s3/files",
             "generations": "/api/generations",
             "stats": "/api/generations/stats",
+            "shares": "/api/v1/shares",
             "media": f"/api/v1/events/{self.event_id}/media",
             "project": f"/api/projects/{self.project}",
             "versions": f"/api/projects/{self.project}/versions",

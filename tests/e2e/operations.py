@@ -73,6 +73,10 @@ def _direct(suffix: str = "") -> Callable[[Belongings], str]:
     return lambda owner: f"/api/v1/uploads/{owner.direct}{suffix}"
 
 
+def _share(owner: Belongings) -> str:
+    return f"/api/v1/shares/{owner.share['id']}"
+
+
 def _tus(owner: Belongings) -> str:
     return f"/files/{owner.tus}"
 
@@ -150,6 +154,13 @@ WAYS: Final[Mapping[str, Way]] = {
     "POST /api/v1/links/revoke": Way(
         "missing", _at("/api/v1/links/revoke"), lambda owner: {"json": {"file_id": owner.medium["id"]}}
     ),
+    "POST /api/v1/shares": Way(
+        "missing", _at("/api/v1/shares"), lambda owner: {"json": {"file_id": owner.generation["id"]}}, 201
+    ),
+    "GET /api/v1/shares": Way("nothing", _at("/api/v1/shares")),
+    "GET /api/v1/shares/{id}": Way("missing", _share),
+    "PATCH /api/v1/shares/{id}": Way("missing", _share, lambda _: {"json": {"title": "theirs"}}),
+    "DELETE /api/v1/shares/{id}": Way("missing", _share),
     "GET /api/sandbox-preview/{slug}": Way("missing", _preview()),
     "GET /api/sandbox-preview/{slug}/": Way("missing", _preview("/")),
     "GET /api/sandbox-preview/{slug}/{path:path}": Way("missing", _preview("/index.html")),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from functools import cached_property
 
 import grpc
 
 from strongroom.metadata.v1.file_pb2 import GENERATION_TYPE_TEXT_TO_IMAGE, File
+from strongroom.metadata.v1.share_pb2 import ShareScope
+from strongroom.metadata.v1.share_service_pb2 import CreateShareRequest, CreateShareResponse
+from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceStub
 from strongroom.metadata.v1.target_pb2 import (
     EventMediaTarget,
     GenerationTarget,
@@ -27,11 +31,12 @@ from tests.stack import PATIENCE
 class Owner:
     """A user with everything that an RPC may name."""
 
-    def __init__(self, name: str, channel: grpc.Channel, token: str) -> None:
+    def __init__(self, name: str, channels: Mapping[str, grpc.Channel], token: str) -> None:
         self.name = name
         self.token = token
         self.event_id = str(uuid.uuid4())
-        self._storage = StorageServiceStub(channel)
+        self._storage = StorageServiceStub(channels["storage"])
+        self._shares = ShareServiceStub(channels["metadata"])
         self._metadata = (("authorization", f"Bearer {token}"),)
 
     @cached_property
@@ -78,10 +83,20 @@ class Owner:
         self._storage.SaveProject(iter(messages), timeout=PATIENCE, metadata=self._metadata)
         return slug
 
+    @cached_property
+    def share(self) -> CreateShareResponse:
+        """A share of the event's media."""
+        request = CreateShareRequest(scope=ShareScope(event_id=self.event_id), title=self.name)
+        return self._shares.CreateShare(request, timeout=PATIENCE, metadata=self._metadata)
+
     def secrets(self) -> set[str]:
         """Texts that nobody else may ever be told."""
         files = (self.at_path, self.soft_deleted, self.generation, self.medium, self.picture)
-        return {text for file in files for text in (file.id, file.key)} | {self.project}
+        return {text for file in files for text in (file.id, file.key)} | {
+            self.project,
+            self.share.share.id,
+            self.share.token,
+        }
 
     def _stored(self, target: UploadTarget) -> File:
         spec = UploadSpec(target=target, filename="cat.png", content_type="image/png")

@@ -22,7 +22,9 @@ from strongroom.metadata.v1 import file_service_pb2 as files
 from strongroom.metadata.v1 import generation_service_pb2 as generations
 from strongroom.metadata.v1 import notification_service_pb2 as notifications
 from strongroom.metadata.v1 import project_service_pb2 as projects
+from strongroom.metadata.v1 import share_service_pb2 as shares
 from strongroom.metadata.v1 import usage_service_pb2 as usage
+from strongroom.metadata.v1.share_pb2 import ShareScope
 from strongroom.metadata.v1.target_pb2 import FileTarget, PathTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1 import (
     batch_pb2,
@@ -50,6 +52,7 @@ INTERNAL: Final = (
     "PreviewedFileService",
     "LinkedFileService",
     "VerificationService",
+    "GuestAccessService",
 )
 OPEN: Final = ("PreviewService", "LinkService")
 """Take no bearer token (test_previews.py, test_links.py)."""
@@ -225,6 +228,17 @@ WAYS: Final[Mapping[str, Way]] = {
     ),
     "FileService/UndeleteFile": Way(
         "missing", lambda o: files.UndeleteFileRequest(file_id=o.soft_deleted.id)
+    ),
+    "ShareService/CreateShare": Way(
+        "missing", lambda o: shares.CreateShareRequest(scope=ShareScope(file_id=o.at_path.id))
+    ),
+    "ShareService/GetShare": Way("missing", lambda o: shares.GetShareRequest(share_id=o.share.share.id)),
+    "ShareService/ListShares": Way("nothing", lambda _: shares.ListSharesRequest()),
+    "ShareService/UpdateShare": Way(
+        "missing", lambda o: shares.UpdateShareRequest(share_id=o.share.share.id, title="stolen")
+    ),
+    "ShareService/RevokeShare": Way(
+        "missing", lambda o: shares.RevokeShareRequest(share_id=o.share.share.id)
     ),
     "GenerationService/GetGeneration": Way(
         "missing", lambda o: generations.GetGenerationRequest(file_id=o.generation.id)

@@ -15,7 +15,7 @@ from tests.e2e import samples
 from tests.integration.importing.origin import Origin, answer
 from tests.stack import CHECKOUT, RunningStack
 
-PAGES: Final = ("files", "generations", "event-media", "links")
+PAGES: Final = ("files", "generations", "event-media", "links", "shares")
 _BLOCK: Final = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

@@ -27,7 +27,7 @@ def new_owner(login: Login) -> Callable[[str], Belongings]:
 @pytest.fixture(scope="module")
 def alice(new_owner: Callable[[str], Belongings]) -> Belongings:
     owner = new_owner(f"alice-{uuid.uuid4()}")
-    assert len(owner.secrets()) == 10
+    assert len(owner.secrets()) == 12
     return owner
 
 
@@ -87,6 +87,8 @@ def _is_missing(reply: httpx.Response, name: str) -> None:
         if "{slug}" in name
         else "UPLOAD"
         if "uploads/{id}" in name or "/files/{id}" in name
+        else "SHARE"
+        if "shares/{id}" in name
         else "FILE"
     )
     check_problem(reply, 404, f"{kind}_NOT_FOUND")

@@ -57,13 +57,13 @@ def ask(channels: dict[str, grpc.Channel]) -> Call:
 
 @pytest.fixture(scope="module")
 def new_owner(stack: RunningStack, channels: dict[str, grpc.Channel]) -> Callable[[str], Owner]:
-    return lambda name: Owner(name, channels["storage"], stack.token(name))
+    return lambda name: Owner(name, channels, stack.token(name))
 
 
 @pytest.fixture(scope="module")
 def alice(new_owner: Callable[[str], Owner]) -> Owner:
     owner = new_owner(f"alice-{uuid.uuid4()}")
-    assert len(owner.secrets()) == 11
+    assert len(owner.secrets()) == 13
     return owner
 
 

@@ -34,6 +34,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """PERMISSION_DENIED, 403. The caller may not do this at all (an internal RPC, an admin action)."""
     ERROR_REASON_USER_MISMATCH: _ErrorReason.ValueType  # 5
     """PERMISSION_DENIED, 403. A `user_id` other than the caller's own, without the admin role."""
+    ERROR_REASON_SHARE_PASSWORD_WRONG: _ErrorReason.ValueType  # 7
+    """PERMISSION_DENIED, 403. The share has a password, and it is not this one."""
+    ERROR_REASON_SHARE_LOCKED: _ErrorReason.ValueType  # 8
+    """PERMISSION_DENIED, 403. The share has to be opened first (`needs`: `password`, `opening`). {needs}"""
     ERROR_REASON_INTERNAL_TOKEN_INVALID: _ErrorReason.ValueType  # 6
     """UNAVAILABLE, 503. One service refuses another's credential (secrets or clocks differ); its log says why.
     RetryInfo says when to look again. {cause, seconds}
@@ -66,6 +70,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """RESOURCE_EXHAUSTED, 429. Too many requests; RetryInfo says when. {limit}"""
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 25
     """UNAVAILABLE, 503. The service is at its limit of work in flight; RetryInfo says when."""
+    ERROR_REASON_DROP_FULL: _ErrorReason.ValueType  # 26
+    """RESOURCE_EXHAUSTED, 413. The drop takes no more (`rule`: `files`, `bytes`). {limit, rule}"""
     ERROR_REASON_CONTENT_TYPE_MISMATCH: _ErrorReason.ValueType  # 30
     """INVALID_ARGUMENT, 422. The bytes are not of the type that was declared. {declared, detected}"""
     ERROR_REASON_CONTENT_TYPE_NOT_ALLOWED: _ErrorReason.ValueType  # 31
@@ -88,6 +94,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND, 404. No such project for this caller."""
     ERROR_REASON_VERSION_NOT_FOUND: _ErrorReason.ValueType  # 43
     """NOT_FOUND, 404. No such version of the file or project."""
+    ERROR_REASON_SHARE_NOT_FOUND: _ErrorReason.ValueType  # 44
+    """NOT_FOUND, 404. No such share, or it is somebody else's."""
+    ERROR_REASON_SHARE_ENDED: _ErrorReason.ValueType  # 45
+    """FAILED_PRECONDITION, 410. The share opens nothing any more (`cause`: `revoked`, `expired`, `used_up`). {cause}"""
     ERROR_REASON_ALREADY_EXISTS: _ErrorReason.ValueType  # 50
     """ALREADY_EXISTS, 409. The name is taken."""
     ERROR_REASON_REQUEST_IN_PROGRESS: _ErrorReason.ValueType  # 51
@@ -169,6 +179,10 @@ ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 4
 """PERMISSION_DENIED, 403. The caller may not do this at all (an internal RPC, an admin action)."""
 ERROR_REASON_USER_MISMATCH: ErrorReason.ValueType  # 5
 """PERMISSION_DENIED, 403. A `user_id` other than the caller's own, without the admin role."""
+ERROR_REASON_SHARE_PASSWORD_WRONG: ErrorReason.ValueType  # 7
+"""PERMISSION_DENIED, 403. The share has a password, and it is not this one."""
+ERROR_REASON_SHARE_LOCKED: ErrorReason.ValueType  # 8
+"""PERMISSION_DENIED, 403. The share has to be opened first (`needs`: `password`, `opening`). {needs}"""
 ERROR_REASON_INTERNAL_TOKEN_INVALID: ErrorReason.ValueType  # 6
 """UNAVAILABLE, 503. One service refuses another's credential (secrets or clocks differ); its log says why.
 RetryInfo says when to look again. {cause, seconds}
@@ -201,6 +215,8 @@ ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 24
 """RESOURCE_EXHAUSTED, 429. Too many requests; RetryInfo says when. {limit}"""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 25
 """UNAVAILABLE, 503. The service is at its limit of work in flight; RetryInfo says when."""
+ERROR_REASON_DROP_FULL: ErrorReason.ValueType  # 26
+"""RESOURCE_EXHAUSTED, 413. The drop takes no more (`rule`: `files`, `bytes`). {limit, rule}"""
 ERROR_REASON_CONTENT_TYPE_MISMATCH: ErrorReason.ValueType  # 30
 """INVALID_ARGUMENT, 422. The bytes are not of the type that was declared. {declared, detected}"""
 ERROR_REASON_CONTENT_TYPE_NOT_ALLOWED: ErrorReason.ValueType  # 31
@@ -223,6 +239,10 @@ ERROR_REASON_PROJECT_NOT_FOUND: ErrorReason.ValueType  # 42
 """NOT_FOUND, 404. No such project for this caller."""
 ERROR_REASON_VERSION_NOT_FOUND: ErrorReason.ValueType  # 43
 """NOT_FOUND, 404. No such version of the file or project."""
+ERROR_REASON_SHARE_NOT_FOUND: ErrorReason.ValueType  # 44
+"""NOT_FOUND, 404. No such share, or it is somebody else's."""
+ERROR_REASON_SHARE_ENDED: ErrorReason.ValueType  # 45
+"""FAILED_PRECONDITION, 410. The share opens nothing any more (`cause`: `revoked`, `expired`, `used_up`). {cause}"""
 ERROR_REASON_ALREADY_EXISTS: ErrorReason.ValueType  # 50
 """ALREADY_EXISTS, 409. The name is taken."""
 ERROR_REASON_REQUEST_IN_PROGRESS: ErrorReason.ValueType  # 51

@@ -13,6 +13,7 @@ from strongroom.metadata.v1 import (
     file_service_pb2,
     generation_service_pb2,
     project_service_pb2,
+    share_service_pb2,
     usage_service_pb2,
 )
 from strongroom.storage.v1 import storage_service_pb2
@@ -23,6 +24,7 @@ FILES = (
     generation_service_pb2,
     event_media_service_pb2,
     project_service_pb2,
+    share_service_pb2,
     usage_service_pb2,
 )
 

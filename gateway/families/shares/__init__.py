@@ -1,0 +1,1 @@
+"""Shares: links that people without an account open."""

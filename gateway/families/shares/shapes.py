@@ -1,0 +1,201 @@
+"""The shapes of bodies and answers: shares, for their owners."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal, NotRequired, Self
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import TypedDict
+
+from gateway.http.shapes import example
+
+EXAMPLE_ID = "5b0c3f8e-6c1d-4d5e-9a70-0c4f5d2b7a11"
+EXAMPLE_EVENT = "0b7c2d1e-7f0f-4a8e-9a43-3f7f0f1f9b11"
+EXAMPLE_URL = "https://files.example.com/s/n3N0mG1fTq9vX2c7pQk4dB1sZ0E"
+MAX_SECONDS = 3_153_600_000
+
+
+def _uuid(value: str) -> str:
+    return str(UUID(value))
+
+
+Id = Annotated[str, AfterValidator(_uuid), Field(json_schema_extra={"format": "uuid"})]
+Title = Annotated[str, Field(max_length=255, description="Shown to guests.")]
+Uses = Annotated[
+    int, Field(ge=0, le=2**31 - 1, description="How often it may be opened; 0: as often as people like.")
+]
+Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS, description="When it ends, from now; 0: not by itself.")]
+End = Annotated[AwareDatetime, Field(description="When it ends, RFC 3339; instead of expires_in.")]
+UserId = Annotated[str | None, Field(description="Act for this user (admin role only).")]
+
+
+class DropBody(BaseModel):
+    """Where guests' files go: below `path`, to an event, or into a folder; and how many they may be."""
+
+    path: Annotated[
+        str | None,
+        Field(min_length=1, max_length=512, description="Below this path, each under its own name."),
+    ] = None
+    event_id: Annotated[Id | None, Field(description="To the media of this event.")] = None
+    folder: Literal["uploads", "documents", "audio"] | None = None
+    class_id: Annotated[
+        str | None, Field(max_length=128, description="Goes with the folder audio, which needs it.")
+    ] = None
+    max_files: Annotated[int, Field(ge=1, le=100_000, description="In all.")] = 100
+    max_bytes: Annotated[int, Field(ge=1, le=2**62, description="In all.")] = 1 << 30
+    max_file_bytes: Annotated[
+        int | None, Field(ge=1, le=2**62, description="A file; left out: as in all.")
+    ] = None
+    content_types: Annotated[
+        list[Annotated[str, Field(max_length=255)]],
+        Field(max_length=32, description="Those taken, as `image/png` or `image/*`; none: all."),
+    ] = []
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> Self:
+        if sum(value is not None for value in (self.path, self.event_id, self.folder)) != 1:
+            raise ValueError("Say where the files go by path, event_id or folder, one of them.")
+        if (self.class_id is not None) != (self.folder == "audio"):
+            raise ValueError("class_id goes with the folder audio, and is required there.")
+        return self
+
+
+class ShareBody(BaseModel):
+    """A share to make: of one thing."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {"event_id": EXAMPLE_EVENT, "title": "Our party", "expires_in": 604_800}
+        }
+    )
+
+    file_id: Annotated[Id | None, Field(description="A file, whatever its content is.")] = None
+    event_id: Annotated[Id | None, Field(description="The caller's media of an event.")] = None
+    prefix: Annotated[
+        str | None, Field(min_length=1, max_length=1024, description="Files whose keys begin with this.")
+    ] = None
+    project: Annotated[
+        str | None, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,127}$", description="A project, by its slug.")
+    ] = None
+    version: Annotated[int, Field(ge=0, le=2**62, description="Of the project; 0: the newest of now.")] = 0
+    drop: Annotated[DropBody | None, Field(description="Guests put files in, and see none.")] = None
+    title: Title = ""
+    password: Annotated[str, Field(max_length=256, description="Guests have to know it.")] = ""
+    expires_in: Seconds = 0
+    expires_at: End | None = None
+    max_uses: Uses = 0
+    user_id: UserId = None
+
+    @model_validator(mode="after")
+    def _shares_one_thing(self) -> Self:
+        scopes = (self.file_id, self.event_id, self.prefix, self.project, self.drop)
+        if sum(value is not None for value in scopes) != 1:
+            raise ValueError("Share one thing: file_id, event_id, prefix, project or drop.")
+        if self.version and self.project is None:
+            raise ValueError("version goes with project.")
+        _one_end(self.expires_in, self.expires_at)
+        return self
+
+
+class ShareEditBody(BaseModel):
+    """What is to change; what is left out stays."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"expires_in": 86_400}})
+
+    title: Title | None = None
+    password: Annotated[
+        str | None,
+        Field(max_length=256, description="A new one, or empty: none. Guests who are in have to open again."),
+    ] = None
+    expires_in: Seconds | None = None
+    expires_at: End | None = None
+    max_uses: Uses | None = None
+    user_id: UserId = None
+
+    @model_validator(mode="after")
+    def _changes_something(self) -> Self:
+        changes = (self.title, self.password, self.expires_in, self.expires_at, self.max_uses)
+        if all(value is None for value in changes):
+            raise ValueError("Send at least one of title, password, expires_in, expires_at, max_uses.")
+        _one_end(self.expires_in or 0, self.expires_at)
+        return self
+
+
+def _one_end(seconds: int, moment: datetime | None) -> None:
+    if seconds and moment is not None:
+        raise ValueError("Send expires_in or expires_at, one of them.")
+
+
+class DropRules(TypedDict):
+    """Where guests' files go, how many they may be, and how many have come."""
+
+    path: str | None
+    event_id: str | None
+    folder: str | None
+    class_id: str | None
+    max_files: int
+    max_bytes: int
+    max_file_bytes: int
+    content_types: list[str]
+    files: Annotated[int, Field(description="That guests have put in.")]
+    bytes: Annotated[int, Field(description="That those had.")]
+
+
+@example(
+    {
+        "id": EXAMPLE_ID,
+        "scope": "event",
+        "file_id": None,
+        "event_id": EXAMPLE_EVENT,
+        "prefix": None,
+        "project": None,
+        "version": None,
+        "drop": None,
+        "title": "Our party",
+        "has_password": False,
+        "expires_at": "2026-01-09T03:04:05Z",
+        "max_uses": 0,
+        "uses": 3,
+        "state": "active",
+        "created_at": "2026-01-02T03:04:05Z",
+        "updated_at": "2026-01-02T03:04:05Z",
+        "last_used_at": "2026-01-03T03:04:05Z",
+        "revoked_at": None,
+        "url": EXAMPLE_URL,
+    }
+)
+class Share(TypedDict):
+    """A share, without what opens it."""
+
+    id: str
+    scope: Literal["file", "event", "prefix", "project", "drop"]
+    file_id: str | None
+    event_id: str | None
+    prefix: str | None
+    project: str | None
+    version: int | None
+    drop: DropRules | None
+    title: str
+    has_password: bool
+    expires_at: str | None
+    max_uses: int
+    uses: int
+    state: Literal["active", "revoked", "expired", "used_up"]
+    created_at: str
+    updated_at: str
+    last_used_at: str | None
+    revoked_at: str | None
+    url: NotRequired[
+        Annotated[
+            str | None, Field(description="Only in the answer that makes it: nobody can show it again.")
+        ]
+    ]
+
+
+class ShareList(TypedDict):
+    """A page, newest first."""
+
+    shares: list[Share]
+    next_page_token: str | None

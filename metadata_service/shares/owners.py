@@ -1,0 +1,134 @@
+"""Shares as their owners see and change them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from metadata_service.db.database import Database, Transaction, user
+from metadata_service.db.paging import PageTokens, page_size
+from metadata_service.shares.making import in_the_past
+from metadata_service.shares.passwords import Passwords
+from metadata_service.shares.rows import COLUMNS, STATE, not_found, to_share
+from strongroom.errors import InvalidPageToken
+from strongroom.metadata.v1.share_pb2 import SHARE_STATE_ACTIVE, Share
+
+LARGEST_PAGE: Final = 100
+
+_ONE: Final = f"SELECT {COLUMNS} FROM shares WHERE owner_id = %(owner)s AND id = %(id)s"
+_PAGE: Final = f"""
+SELECT {COLUMNS}, shares.created_at FROM shares WHERE owner_id = %(owner)s
+    AND (%(before)s::timestamptz IS NULL OR (created_at, id) < (%(before)s, %(before_id)s))
+    AND (NOT %(active_only)s OR {STATE} = {SHARE_STATE_ACTIVE})
+ORDER BY created_at DESC, id DESC LIMIT %(limit)s
+"""
+_UPDATE: Final = f"""
+UPDATE shares SET title = coalesce(%(title)s, title),
+    password_hash = CASE WHEN %(new_password)s THEN %(password_hash)s ELSE password_hash END,
+    session_epoch = session_epoch + CASE WHEN %(new_password)s THEN 1 ELSE 0 END,
+    expires_at = CASE WHEN %(new_end)s THEN %(expires_at)s ELSE expires_at END,
+    max_uses = coalesce(%(max_uses)s, max_uses), updated_at = now()
+WHERE owner_id = %(owner)s AND id = %(id)s AND revoked_at IS NULL
+    AND (%(expires_at)s::timestamptz IS NULL OR %(expires_at)s > now())
+RETURNING {COLUMNS}
+"""
+_REVOKE: Final = f"""
+UPDATE shares SET revoked_at = coalesce(revoked_at, now()) WHERE owner_id = %(owner)s AND id = %(id)s
+RETURNING {COLUMNS}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ShareEdit:
+    """What is to change; None: stays as it is. `password` empty: none any more. `new_end`: `expires_at`
+    counts, None is no end.
+    """
+
+    owner_id: str
+    share_id: UUID
+    title: str | None = None
+    password: str | None = None
+    new_end: bool = False
+    expires_at: datetime | None = None
+    max_uses: int | None = None
+
+
+class OwnersShares:
+    """Reads, edits and revokes."""
+
+    def __init__(self, database: Database, tokens: PageTokens, passwords: Passwords) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._passwords = passwords
+
+    async def get(self, owner_id: str, share_id: UUID) -> Share:
+        """Raises ShareNotFound."""
+        rows = await self._database.read(user(owner_id), _ONE, {"owner": owner_id, "id": share_id})
+        if not rows:
+            raise not_found()
+        return to_share(rows[0])
+
+    async def page(
+        self, owner_id: str, size: int, token: str, *, active_only: bool
+    ) -> tuple[list[Share], str]:
+        """One page, newest first, and the next one's token (`""`: none). Raises InvalidPageToken."""
+        query = ["ListShares", owner_id, active_only]
+        before, before_id = self._position(query, token) if token else (None, None)
+        limit = page_size(size, default=LARGEST_PAGE, largest=LARGEST_PAGE)
+        values = {
+            "owner": owner_id,
+            "before": before,
+            "before_id": before_id,
+            "active_only": active_only,
+            "limit": limit + 1,
+        }
+        rows = await self._database.read(user(owner_id), _PAGE, values)
+        page = rows[:limit]
+        following = ""
+        if len(rows) > limit:
+            following = self._tokens.seal(query, [page[-1][-1].isoformat(), page[-1][0]])
+        return [to_share(row[:-1]) for row in page], following
+
+    async def update(self, edit: ShareEdit) -> Share:
+        """The share after the change. Raises ShareNotFound (also where it was revoked), InvalidField,
+        Overloaded.
+        """
+        password = edit.password
+        values: dict[str, object] = {
+            "owner": edit.owner_id,
+            "id": edit.share_id,
+            "title": edit.title.strip() if edit.title is not None else None,
+            "new_password": password is not None,
+            "password_hash": await self._passwords.hashed(password) if password else None,
+            "new_end": edit.new_end,
+            "expires_at": edit.expires_at,
+            "max_uses": edit.max_uses,
+        }
+
+        async def work(tx: Transaction) -> Share:
+            row = await tx.fetch_one(_UPDATE, values)
+            if row is not None:
+                return to_share(row)
+            known = await tx.fetch_one(f"{_ONE} AND revoked_at IS NULL", values)
+            raise in_the_past() if known is not None else not_found()
+
+        return await self._database.transact(user(edit.owner_id), work)
+
+    async def revoke(self, owner_id: str, share_id: UUID) -> Share:
+        """Take it back, for good; a repeat changes nothing. Raises ShareNotFound."""
+
+        async def work(tx: Transaction) -> Share:
+            row = await tx.fetch_one(_REVOKE, {"owner": owner_id, "id": share_id})
+            if row is None:
+                raise not_found()
+            return to_share(row)
+
+        return await self._database.transact(user(owner_id), work)
+
+    def _position(self, query: list[object], token: str) -> tuple[datetime, UUID]:
+        position = self._tokens.open(query, token)
+        if len(position) != 2:
+            raise InvalidPageToken("This page token belongs to another query; start from the first page.")
+        return datetime.fromisoformat(position[0]), UUID(position[1])

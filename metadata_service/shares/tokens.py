@@ -1,0 +1,64 @@
+"""Tokens of shares: 160 random bits. Kept is their hash; a copy, encrypted, only where a repeat of the
+request that made one has to answer the same.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+TOKEN_BYTES: Final = 20
+_LABEL: Final = b"strongroom share tokens 1"
+
+
+def new_token() -> str:
+    """27 characters of base64url."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(TOKEN_BYTES)).rstrip(b"=").decode("ascii")
+
+
+def hash_of(token: str) -> bytes:
+    """SHA-256: a token is random, so that no slow hash is needed."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+class SealedTokens:
+    """Copies for repeats; all replicas share `secret`."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._key = hmac.digest(secret, _LABEL, "sha512")
+        self._cipher_made: AESSIV | None = None
+
+    def seal(self, token: str, owner_id: str, request_id: str) -> bytes:
+        """The copy: opens for the same owner and request only."""
+        return self._cipher().encrypt(token.encode(), self._bound_to(owner_id, request_id))
+
+    def open(self, sealed: bytes, owner_id: str, request_id: str) -> str | None:
+        """The token; None where the secret was replaced meanwhile."""
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see _cipher
+
+        try:
+            return self._cipher().decrypt(sealed, self._bound_to(owner_id, request_id)).decode()
+        except InvalidTag:
+            return None
+
+    def fingerprint(self, request: bytes) -> bytes:
+        """What two requests are compared by. Keyed: one with a password holds nothing to guess it by."""
+        return hmac.digest(self._key, b"request\0" + request, "sha256")
+
+    def _cipher(self) -> AESSIV:
+        if self._cipher_made is None:
+            # Loaded by the first share: megabytes that a process without shares never uses.
+            from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415
+
+            self._cipher_made = AESSIV(self._key)
+        return self._cipher_made
+
+    @staticmethod
+    def _bound_to(owner_id: str, request_id: str) -> list[bytes]:
+        return [_LABEL, owner_id.encode(), request_id.encode()]

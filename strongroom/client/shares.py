@@ -1,0 +1,276 @@
+"""Shares: links that people without an account open; ``AsyncClient.shares``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TypeAlias
+from uuid import uuid4
+
+from strongroom import errors
+from strongroom.client.connection import Connection
+from strongroom.client.files import FileName, id_or_key, moment_of
+from strongroom.metadata.v1 import share_pb2 as pb
+from strongroom.metadata.v1 import share_service_pb2 as service
+from strongroom.metadata.v1.file_service_pb2 import GetFileRequest
+from strongroom.metadata.v1.target_pb2 import FileFolder, FileTarget
+
+Span: TypeAlias = timedelta | int
+"""A time span, or its seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedFile:
+    """One file, by id or key; whatever its content is."""
+
+    file: FileName
+
+
+@dataclass(frozen=True, slots=True)
+class SharedEvent:
+    """The caller's media of an event."""
+
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPrefix:
+    """Files whose keys begin with this."""
+
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class SharedProject:
+    """A version of a project; 0: the newest of now."""
+
+    slug: str
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class DropBox:
+    """Guests put files in, and see none: below a ``path``, into an event, or into a ``folder`` (``uploads``,
+    ``documents``, ``audio`` with ``class_id``); one of them. ``max_file_bytes`` 0: as in all.
+    ``content_types``: those taken (``image/png``, ``image/*``); none: all of the family.
+    """
+
+    path: str = ""
+    event_id: str = ""
+    folder: str = ""
+    class_id: str = ""
+    max_files: int = 100
+    max_bytes: int = 1 << 30
+    max_file_bytes: int = 0
+    content_types: Sequence[str] = ()
+
+
+Shared: TypeAlias = SharedFile | SharedEvent | SharedPrefix | SharedProject | DropBox
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A share. ``state``: ``active``, ``revoked``, ``expired``, ``used_up``. ``max_uses`` 0: no limit.
+
+    ``url``: only in the answer of ``create``; nobody can show it again.
+    """
+
+    id: str
+    shared: Shared
+    title: str
+    has_password: bool
+    expires_at: datetime | None
+    max_uses: int
+    uses: int
+    state: str
+    created_at: datetime | None
+    updated_at: datetime | None
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+    dropped_files: int
+    dropped_bytes: int
+    url: str = ""
+
+
+class Shares:
+    """Makes, lists, edits and revokes shares, for the caller or the user it acts for."""
+
+    def __init__(self, connection: Connection, user_id: str = "") -> None:
+        self._connection = connection
+        self._user_id = user_id
+
+    async def create(
+        self,
+        shared: Shared,
+        *,
+        title: str = "",
+        password: str = "",
+        expires_in: Span = 0,
+        max_uses: int = 0,
+        request_id: str | None = None,
+    ) -> Share:
+        """A new share; the answer's ``url`` opens it.
+
+        :param expires_in: 0: not by itself.
+        :param request_id: a repeat with the same one answers the same; default: one for this call.
+        :raises FileNotFound, ProjectNotFound, VersionNotFound: the caller has no such thing.
+        """
+        request = service.CreateShareRequest(
+            scope=await self._scope(shared),
+            title=title,
+            password=password,
+            expires_in_seconds=_seconds(expires_in),
+            max_uses=max_uses,
+            request_id=uuid4().hex if request_id is None else request_id,
+            user_id=self._user_id,
+        )
+        made = await self._connection.unary(self._connection.shares.CreateShare, request, safe=True)
+        url = self._connection.settings.gateway_url + made.url if made.url else ""
+        return to_share(made.share, url)
+
+    async def get(self, share_id: str) -> Share:
+        """:raises ShareNotFound: also when it is somebody else's."""
+        request = service.GetShareRequest(share_id=_id(share_id), user_id=self._user_id)
+        found = await self._connection.unary(self._connection.shares.GetShare, request, safe=True)
+        return to_share(found.share)
+
+    async def list(self, *, active_only: bool = False) -> AsyncGenerator[Share]:
+        """All of them, newest first, fetched page by page; those that ended stay for 30 days."""
+        request = service.ListSharesRequest(active_only=active_only, user_id=self._user_id)
+        while True:
+            page = await self._connection.unary(self._connection.shares.ListShares, request, safe=True)
+            for share in page.shares:
+                yield to_share(share)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def update(
+        self,
+        share_id: str,
+        *,
+        title: str | None = None,
+        password: str | None = None,
+        expires_in: Span | None = None,
+        max_uses: int | None = None,
+    ) -> Share:
+        """The share after the change; None: stays as it is.
+
+        :param password: empty: none any more. Guests who are in have to open again.
+        :param expires_in: from now; 0: no end any more.
+        :raises ShareNotFound: also when it was revoked.
+        """
+        request = service.UpdateShareRequest(
+            share_id=_id(share_id),
+            title=title,
+            password=password,
+            expires_in_seconds=None if expires_in is None else _seconds(expires_in),
+            max_uses=max_uses,
+            user_id=self._user_id,
+        )
+        return to_share((await self._connection.unary(self._connection.shares.UpdateShare, request)).share)
+
+    async def revoke(self, share_id: str) -> Share:
+        """Take it back, at once and for good, also from guests who are in.
+
+        :raises ShareNotFound: also when it is somebody else's.
+        """
+        request = service.RevokeShareRequest(share_id=_id(share_id), user_id=self._user_id)
+        found = await self._connection.unary(self._connection.shares.RevokeShare, request, safe=True)
+        return to_share(found.share)
+
+    async def _scope(self, shared: Shared) -> pb.ShareScope:
+        match shared:
+            case SharedFile():
+                return pb.ShareScope(file_id=await self._file_id(shared.file))
+            case SharedEvent():
+                return pb.ShareScope(event_id=shared.event_id)
+            case SharedPrefix():
+                return pb.ShareScope(key_prefix=shared.prefix)
+            case SharedProject():
+                return pb.ShareScope(project=pb.SharedVersion(slug=shared.slug, version=shared.version))
+            case DropBox():
+                return pb.ShareScope(drop=_drop(shared))
+
+    async def _file_id(self, file: FileName) -> str:
+        file_id, key = id_or_key(file)
+        if file_id:
+            return file_id
+        request = GetFileRequest(key=key, user_id=self._user_id)
+        return (await self._connection.unary(self._connection.files.GetFile, request, safe=True)).file.id
+
+
+def to_share(share: pb.Share, url: str = "") -> Share:
+    """From the protobuf."""
+    return Share(
+        id=share.id,
+        shared=_shared(share.scope),
+        title=share.title,
+        has_password=share.has_password,
+        expires_at=moment_of(share.expire_time),
+        max_uses=share.max_uses,
+        uses=share.uses,
+        state=pb.ShareState.Name(share.state).removeprefix("SHARE_STATE_").lower(),
+        created_at=moment_of(share.create_time),
+        updated_at=moment_of(share.update_time),
+        last_used_at=moment_of(share.last_use_time),
+        revoked_at=moment_of(share.revoke_time),
+        dropped_files=share.dropped_files,
+        dropped_bytes=share.dropped_bytes,
+        url=url,
+    )
+
+
+def _shared(scope: pb.ShareScope) -> Shared:
+    match scope.WhichOneof("scope"):
+        case "file_id":
+            return SharedFile(scope.file_id)
+        case "event_id":
+            return SharedEvent(scope.event_id)
+        case "key_prefix":
+            return SharedPrefix(scope.key_prefix)
+        case "project":
+            return SharedProject(scope.project.slug, scope.project.version)
+    drop = scope.drop
+    folder = FileFolder.Name(drop.folder.folder).removeprefix("FILE_FOLDER_").lower()
+    return DropBox(
+        path=drop.path,
+        event_id=drop.event_id,
+        folder=folder if drop.HasField("folder") else "",
+        class_id=drop.folder.class_id,
+        max_files=drop.max_files,
+        max_bytes=drop.max_bytes,
+        max_file_bytes=drop.max_file_bytes,
+        content_types=tuple(drop.content_types),
+    )
+
+
+def _drop(box: DropBox) -> pb.Drop:
+    drop = pb.Drop(
+        max_files=box.max_files,
+        max_bytes=box.max_bytes,
+        max_file_bytes=box.max_file_bytes,
+        content_types=box.content_types,
+    )
+    if box.path:
+        drop.path = box.path
+    elif box.event_id:
+        drop.event_id = box.event_id
+    else:
+        try:
+            folder = FileFolder.Value(f"FILE_FOLDER_{(box.folder or 'uploads').upper()}")
+        except ValueError:
+            raise errors.InvalidField(
+                "folder must be uploads, documents or audio.", field="folder", rule="in"
+            ) from None
+        drop.folder.CopyFrom(FileTarget(folder=folder, class_id=box.class_id))
+    return drop
+
+
+def _id(share_id: str) -> str:
+    return share_id.strip().lower()
+
+
+def _seconds(span: Span) -> int:
+    return int(span.total_seconds()) if isinstance(span, timedelta) else span
