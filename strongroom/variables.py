@@ -48,8 +48,8 @@ def unknown(environ: Mapping[str, str]) -> Iterator[str]:
         name = written.upper()
         if name in NAMES or not environ[written]:
             continue
-        near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.6)
         if name.startswith(_PREFIXES):
+            near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.6)
             hint = f"; did you mean {near[0]}?" if near else ""
             yield f"{written}: there is no such setting, nobody reads it{hint}"
         elif name.startswith("AWS_") and name not in _FOREIGN:
