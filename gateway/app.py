@@ -21,6 +21,7 @@ from gateway.families.notifications.websocket import WebSockets
 from gateway.families.tus.errors import as_tus
 from gateway.families.tus.headers import UPLOAD_PATH
 from gateway.families.tus.protocol import TusProtocol
+from gateway.http.coding import send_coded
 from gateway.http.middleware.access import ROUTE, AccessLog, SocketLog
 from gateway.http.middleware.early_reply import EarlyReplies
 from gateway.http.middleware.errors import Problems
@@ -122,7 +123,7 @@ class Dispatcher:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with Holds() as holds:
             reply = await self._answer(scope, receive, holds)
-            await reply.send_to(scope, receive, send)
+            await send_coded(reply, scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, holds: Holds) -> Reply:
         method, raw_path = scope["method"], _raw_path(scope)

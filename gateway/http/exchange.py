@@ -64,6 +64,16 @@ class Exchange:
         if (self.header("content-encoding") or "identity").strip().lower() != "identity":
             raise UnsupportedMediaType("Content-Encoding is not taken here; send the body as it is.")
 
+    def has_gzip_body(self) -> bool:
+        """Whether a JSON body came compressed. :raises UnsupportedMediaType: in another way than gzip."""
+        coding = (self.header("content-encoding") or "identity").strip().lower()
+        if coding not in {"identity", "gzip", "x-gzip"}:
+            raise UnsupportedMediaType(
+                "Content-Encoding may be gzip here; send the body so, or as it is.",
+                metadata={"expected": "gzip"},
+            )
+        return coding != "identity"
+
     def query(self, name: str) -> str | None:
         """A query parameter, percent-decoded; the last one where it is repeated. Unknown ones are never
         looked at.

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from gateway.http.body import Body
+from gateway.http.coding import decoded
 from gateway.http.exchange import Exchange
 from servicekit.json_text import LoneSurrogate, NotJson, joined_path, parse_json
 from strongroom.errors import (
@@ -33,8 +35,7 @@ async def read_json(exchange: Exchange, model: type[Model], *, limit: int = MAX_
     kind = (exchange.header("content-type") or "").partition(";")[0].strip().lower()
     if kind != JSON and not (kind.startswith("application/") and kind.endswith("+json")):
         raise UnsupportedMediaType(f"Send the body as {JSON}.", metadata={"expected": JSON})
-    exchange.refuse_encoded_body()
-    raw = await _read(exchange, limit)
+    raw = await _read(plain_body(exchange), limit)
     try:
         value = parse_json(raw)
     except LoneSurrogate as error:
@@ -70,9 +71,18 @@ def json_field(text: str, field: str) -> str:
     return text.removeprefix("\ufeff")
 
 
-async def _read(exchange: Exchange, limit: int) -> bytes:
+def plain_body(exchange: Exchange) -> AsyncIterator[bytes]:
+    """The bytes of a JSON body as they come, without their gzip.
+
+    :raises UnsupportedMediaType: another Content-Encoding. The iterator raises as ``Body`` and ``decoded``.
+    """
+    pieces = aiter(Body(exchange))
+    return decoded(pieces) if exchange.has_gzip_body() else pieces
+
+
+async def _read(pieces: AsyncIterator[bytes], limit: int) -> bytes:
     found = bytearray()
-    async for piece in Body(exchange):
+    async for piece in pieces:
         found += piece
         if len(found) > limit:
             raise SizeLimitExceeded(

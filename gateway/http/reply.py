@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, ClassVar, Final, Generic, TypeVar
 
 from starlette.types import Receive, Scope, Send
+
+from gateway.http.conditional import matches
 
 Header = tuple[bytes, bytes]
 Shape = TypeVar("Shape")
 
 JSON: Final = b"application/json"
+#: A browser may keep it for the one user, and asks each time whether it still holds.
+POLLED: Final = b"private, no-cache"
 _ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 
 
@@ -24,15 +29,21 @@ def header(name: str, value: str | int) -> Header:
 
 class Reply:
     """An answer with its whole body at hand. Answers that stream are subclasses with their own
-    ``send_to``.
+    ``send_to``. ``codable``: text of ours that may travel compressed (``gateway.http.coding``).
     """
 
-    __slots__ = ("body", "headers", "status")
+    __slots__ = ("body", "codable", "headers", "status")
 
-    def __init__(self, status: int, body: bytes = b"", headers: Iterable[Header] = ()) -> None:
+    #: Whether ``send_to`` makes the body while it sends.
+    streams: ClassVar[bool] = False
+
+    def __init__(
+        self, status: int, body: bytes = b"", headers: Iterable[Header] = (), *, codable: bool = False
+    ) -> None:
         self.status = status
         self.body = body
         self.headers = list(headers)
+        self.codable = codable
 
     async def send_to(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - streams need them
         """Send the answer. A body on HEAD, 204 and 304 is left out; HEAD keeps its length (RFC 9110 section
@@ -53,15 +64,43 @@ class JsonReply(Reply, Generic[Shape]):
     __slots__ = ()
 
 
-def json_reply(value: Shape, status: int = 200, headers: Iterable[Header] = ()) -> JsonReply[Shape]:
-    """``value`` as JSON text in UTF-8 (RFC 8259). Half a surrogate pair stays the escape it came as."""
+def json_reply(
+    value: Shape, status: int = 200, headers: Iterable[Header] = (), *, secret: bool = False
+) -> JsonReply[Shape]:
+    """``value`` as JSON text in UTF-8 (RFC 8259). Never kept by caches: it is about one caller, at one
+    moment. ``secret``: it exists to hand out a credential (a signed URL, a ticket), and is never compressed.
+    """
+    return json_bytes(_text(value), status, headers, codable=not secret)
+
+
+def polled_reply(value: Shape, asked: str | None) -> JsonReply[Shape]:
+    """As ``json_reply``, for what callers ask again and again; ``asked`` as ``polled_bytes`` has it."""
+    return polled_bytes(_text(value), asked)
+
+
+def polled_bytes(body: bytes, asked: str | None) -> JsonReply[Any]:
+    """JSON text, or 304 while it is the same as under the ``If-None-Match`` in ``asked``. The tag is weak, as
+    the text may travel in several codings.
+    """
+    tag = hashlib.blake2b(body, digest_size=12).hexdigest()
+    headers = [header("etag", f'W/"{tag}"'), (b"cache-control", POLLED)]
+    if asked is not None and matches(asked, tag, weak=True):
+        return JsonReply(304, b"", headers, codable=True)
+    return JsonReply(200, body, [(b"content-type", JSON), *headers], codable=True)
+
+
+def json_bytes(
+    body: bytes, status: int = 200, headers: Iterable[Header] = (), *, codable: bool = True
+) -> JsonReply[Any]:
+    """JSON text that is ready to send."""
+    return JsonReply(
+        status, body, [(b"content-type", JSON), (b"cache-control", b"no-store"), *headers], codable=codable
+    )
+
+
+def _text(value: Any) -> bytes:
+    """Half a surrogate pair stays the escape it came as."""
     try:
-        body = _ENCODE(value).encode("utf-8")
+        return _ENCODE(value).encode("utf-8")
     except UnicodeEncodeError:
-        body = json.dumps(value, allow_nan=False).encode("ascii")
-    return json_bytes(body, status, headers)
-
-
-def json_bytes(body: bytes, status: int = 200, headers: Iterable[Header] = ()) -> JsonReply[Any]:
-    """JSON text that is ready to send. Never kept by caches: it is about one caller, at one moment."""
-    return JsonReply(status, body, [(b"content-type", JSON), (b"cache-control", b"no-store"), *headers])
+        return json.dumps(value, allow_nan=False).encode("ascii")

@@ -52,6 +52,12 @@ class Doc:
     body: type[BaseModel] | Schema | None = None
 
 
+def polled(text: str, content: Mapping[str, type | Schema]) -> Mapping[int, Success]:
+    """The good answers of what callers ask again and again; with ``IF_NONE_MATCH`` as a parameter."""
+    tag = "Weak entity tag of the answer: the same while the answer would be the same."
+    return {200: Success(text, content, {"ETag": tag}), 304: Success("Nothing has changed")}
+
+
 def query(name: str, text: str, schema: Schema, example: Any = None) -> Schema:
     """A query parameter that may be left out."""
     return _parameter("query", name, text, schema, example)
@@ -122,6 +128,9 @@ CHECKSUM_HEADERS: Final = (
     request_header(
         "Content-Digest", "Checksum of the whole request body (RFC 9530): sha-256, sha-512 or md5."
     ),
+)
+IF_NONE_MATCH: Final = request_header(
+    "If-None-Match", "304 without a body if the answer still has one of these entity tags."
 )
 RANGE_HEADERS: Final = (
     request_header("Range", "One range of bytes; several are answered with the whole file.", "bytes=0-1023"),

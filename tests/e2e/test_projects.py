@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import io
 import json
 import uuid
@@ -67,6 +68,35 @@ def test_saving(http: httpx.Client, user: str, slug: str) -> None:
         assert reply.status_code == 200, reply.text
         check(reply.json(), saved(user, slug, version, len(files)))
     assert (read(http, slug, version=1), read(http, slug)) == (ONE, TWO)
+
+
+def test_a_tree_may_come_and_go_compressed(http: httpx.Client, user: str, slug: str) -> None:
+    files = {**ONE, "long.txt": b"ab\n" * 100_000}
+    body = {"name": "My site", "slug": slug, "files": tree(files)}
+    sent = {"content-type": "application/json", "content-encoding": "gzip"}
+    packed = gzip.compress(json.dumps(body).encode())
+    reply = http.post(f"{PATH}/save", content=packed, headers=sent)
+    check(reply.json(), saved(user, slug, 1, 4))
+    cut = http.post(f"{PATH}/save", content=packed[:-9], headers=sent)
+    check_problem(cut, 400, "MALFORMED_REQUEST")
+    bomb = gzip.compress(b'{"name": "a", "slug": "' + slug.encode() + b'", "files": [' + b" " * (64 << 20))
+    check_problem(http.post(f"{PATH}/save", content=bomb, headers=sent), 413, "SIZE_LIMIT_EXCEEDED")
+    for coding in ("gzip", "identity"):
+        found = http.get(f"{PATH}/{slug}", headers={"accept-encoding": coding})
+        assert found.headers.get("content-encoding", "identity") == coding
+        assert (found.num_bytes_downloaded < 50_000) is (coding == "gzip")
+        assert {file["path"] for file in found.json()["project"]["files"]} == set(files)
+    assert read(http, slug) == files
+
+
+def test_a_list_is_sent_again_only_after_a_change(http: httpx.Client, slug: str) -> None:
+    save(http, slug)
+    for path in (PATH, "/api/project-history", f"{PATH}/{slug}/versions"):
+        first = http.get(path)
+        asked = {"if-none-match": first.headers["etag"]}
+        assert http.get(path, headers=asked).status_code == 304
+        save(http, slug, TWO if path == PATH else ONE)
+        assert http.get(path, headers=asked).status_code == 200
 
 
 def test_the_version_that_was_seen(http: httpx.Client, user: str, slug: str) -> None:

@@ -71,7 +71,7 @@ async def create_direct_upload(call: Call) -> JsonReply[DirectUpload]:
     )
     response = await call.ask(SIGN_UPLOAD, request)
     place = f"{call.scope.get('root_path', '')}{ALL}/{response.upload_id}"
-    return json_reply(_shown(response), 201, [header("location", place)])
+    return json_reply(_shown(response), 201, [header("location", place)], secret=True)
 
 
 @routes.add("POST", ONE + "/parts")
@@ -87,7 +87,7 @@ async def sign_direct_parts(call: Call) -> JsonReply[DirectUpload]:
         expires_in_seconds=body.expires_in,
         part_crc32c=_part_checksums(body.part_checksums),
     )
-    return json_reply(_shown(await call.ask(SIGN_UPLOAD, request)))
+    return json_reply(_shown(await call.ask(SIGN_UPLOAD, request)), secret=True)
 
 
 @routes.add("POST", ONE + "/complete")

@@ -16,6 +16,7 @@ from gateway.operations.docs import (
     CHECKSUM_HEADERS,
     FILE_HEADERS,
     IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
     RANGE_HEADERS,
     USER_ID,
     VISIBILITY,
@@ -23,6 +24,7 @@ from gateway.operations.docs import (
     Success,
     form,
     in_path,
+    polled,
     query,
     request_header,
 )
@@ -92,10 +94,11 @@ DOCS = {
     ),
     "list_event_media": Doc(
         "List an event's media",
-        {200: Success("A page, newest first", {JSON: MediaList})},
+        polled("A page, newest first", {JSON: MediaList}),
         errors=("INVALID_PAGE_TOKEN",),
         parameters=(
             EVENT,
+            IF_NONE_MATCH,
             query("file_type", "Exact, or a wildcard.", {"type": "string"}, "image/*"),
             query("tag", "Only media with this tag.", {"type": "string", "maxLength": 64}, "dance"),
             query(

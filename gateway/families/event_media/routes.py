@@ -11,7 +11,7 @@ from gateway.families.event_media.shapes import Media, MediaEdit, MediaList, Pro
 from gateway.http import fields
 from gateway.http.conditional import matches
 from gateway.http.json_body import read_json
-from gateway.http.reply import Header, JsonReply, Reply, header, json_reply
+from gateway.http.reply import Header, JsonReply, Reply, header, json_reply, polled_reply
 from gateway.http.timestamps import rfc3339
 from gateway.http.uuids import path_id, path_uuid
 from gateway.operations.links import url_of_stored, urls_of
@@ -137,14 +137,15 @@ async def list_event_media(call: Call) -> JsonReply[MediaList]:
     )
     response = await call.ask(LIST_EVENT_MEDIA, request)
     urls = await urls_of(call, response.files)
-    return json_reply(
+    return polled_reply(
         {
             "items": [show(file, urls.get(file.id)) for file in response.files],
             "total": response.total_size,
             "skip": skip,
             "limit": limit,
             "next_page_token": response.next_page_token or None,
-        }
+        },
+        call.header("if-none-match"),
     )
 
 

@@ -16,6 +16,7 @@ from gateway.operations.docs import (
     CHECKSUM_HEADERS,
     FILE_HEADERS,
     IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
     RANGE_HEADERS,
     USER_ID,
     VISIBILITY,
@@ -23,6 +24,7 @@ from gateway.operations.docs import (
     Success,
     form,
     in_path,
+    polled,
     query,
     request_header,
 )
@@ -87,10 +89,11 @@ DOCS = {
     ),
     "list_files": Doc(
         "List files",
-        {200: Success("A page, in key order", {JSON: FileList})},
+        polled("A page, in key order", {JSON: FileList}),
         description="The caller's own files. Pages are stable while files are added.",
         errors=("INVALID_PAGE_TOKEN",),
         parameters=(
+            IF_NONE_MATCH,
             query(
                 "prefix", "Only keys that begin with this.", {"type": "string", "maxLength": 1024}, "uploads/"
             ),

@@ -16,7 +16,7 @@ from gateway.families.files.shapes import (
 )
 from gateway.http import fields
 from gateway.http.conditional import matches
-from gateway.http.reply import JsonReply, Reply, json_bytes, json_reply
+from gateway.http.reply import JsonReply, Reply, json_reply, polled_bytes
 from gateway.http.timestamps import rfc3339
 from gateway.operations.links import url_of_stored
 from gateway.operations.routing import Routes
@@ -109,9 +109,9 @@ async def list_files(call: Call) -> JsonReply[FileList]:
         view=FILE_VIEW_BASIC,
     )
     if size == 0:  # as S3 does: an empty page that says nothing about more
-        return json_bytes(_page([], ""))
+        return polled_bytes(_page([], ""), call.header("if-none-match"))
     response = await call.ask(LIST_FILES, request)
-    return json_bytes(_page(response.files, response.next_page_token))
+    return polled_bytes(_page(response.files, response.next_page_token), call.header("if-none-match"))
 
 
 @routes.add("GET", KEY + "/url")
@@ -121,7 +121,9 @@ async def file_url(call: Call) -> JsonReply[FileUrl]:
     key = call.path["key"]
     request = SignUrlRequest(key=key, expires_in_seconds=seconds, user_id=call.user_id())
     response = await call.ask(SIGN_URL, request)
-    return json_reply({"key": key, "url": response.url, "expires_in": response.expires_in_seconds or None})
+    return json_reply(
+        {"key": key, "url": response.url, "expires_in": response.expires_in_seconds or None}, secret=True
+    )
 
 
 @routes.add("GET", KEY + "/metadata")

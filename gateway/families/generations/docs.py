@@ -20,6 +20,7 @@ from gateway.operations.docs import (
     CHECKSUM_HEADERS,
     FILE_HEADERS,
     IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
     RANGE_HEADERS,
     USER_ID,
     VISIBILITY,
@@ -27,6 +28,7 @@ from gateway.operations.docs import (
     Success,
     form,
     in_path,
+    polled,
     query,
 )
 
@@ -97,9 +99,10 @@ DOCS = {
     ),
     "list_generations": Doc(
         "List generations",
-        {200: Success("A page, newest first", {JSON: GenerationList})},
+        polled("A page, newest first", {JSON: GenerationList}),
         errors=("INVALID_PAGE_TOKEN",),
         parameters=(
+            IF_NONE_MATCH,
             query("type", "Only this type.", TYPE, "text-to-image"),
             query("limit", "Over 100 is lowered to 100.", {"type": "integer", "minimum": 1, "default": 20}),
             query(
@@ -113,8 +116,8 @@ DOCS = {
     ),
     "generation_stats": Doc(
         "Counts and bytes",
-        {200: Success("Of one instant", {JSON: GenerationStats})},
-        parameters=(USER_ID,),
+        polled("Of one instant", {JSON: GenerationStats}),
+        parameters=(IF_NONE_MATCH, USER_ID),
     ),
     "get_generation": Doc(
         "One generation",

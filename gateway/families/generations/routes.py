@@ -27,7 +27,7 @@ from gateway.http import fields
 from gateway.http.idempotency import idempotency_key
 from gateway.http.json_body import json_field, read_json
 from gateway.http.problems import REST_NAMES
-from gateway.http.reply import JsonReply, Reply, json_reply
+from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
 from gateway.http.timestamps import rfc3339
 from gateway.http.uuids import path_id
 from gateway.operations.links import url_of_stored, urls_of
@@ -160,7 +160,7 @@ async def list_generations(call: Call) -> JsonReply[GenerationList]:
     )
     response = await call.ask(LIST_GENERATIONS, request)
     urls = await urls_of(call, response.files)
-    return json_reply(
+    return polled_reply(
         {
             "success": True,
             "generations": [show(file, urls.get(file.id)) for file in response.files],
@@ -168,7 +168,8 @@ async def list_generations(call: Call) -> JsonReply[GenerationList]:
             "limit": limit,
             "offset": offset,
             "next_page_token": response.next_page_token or None,
-        }
+        },
+        call.header("if-none-match"),
     )
 
 
@@ -177,7 +178,7 @@ async def generation_stats(call: Call) -> JsonReply[GenerationStats]:
     """Counts and bytes, of one instant."""
     request = GetGenerationStatsRequest(user_id=call.user_id())
     stats = await call.ask(GET_GENERATION_STATS, request)
-    return json_reply(
+    return polled_reply(
         {
             "success": True,
             "stats": {
@@ -192,7 +193,8 @@ async def generation_stats(call: Call) -> JsonReply[GenerationStats]:
                 ],
                 "estimated_monthly_cost_usd": round(stats.estimated_monthly_cost_usd, 6),
             },
-        }
+        },
+        call.header("if-none-match"),
     )
 
 
@@ -223,7 +225,8 @@ async def generation_url(call: Call) -> JsonReply[SignedUrl]:
             "signedUrl": response.url,
             "expiresIn": None if permanent else response.expires_in_seconds,
             "expiresAt": None if permanent else rfc3339(response.expire_time),
-        }
+        },
+        secret=True,
     )
 
 

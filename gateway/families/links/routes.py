@@ -54,7 +54,7 @@ async def make_link(call: Call) -> JsonReply[LinkMade]:
         raise file_not_found()
     link = next(iter(found.values()))
     ends = rfc3339(link.expire_time) if link.HasField("expire_time") else None
-    return json_reply({"url": absolute(call, link.url), "expires_at": ends})
+    return json_reply({"url": absolute(call, link.url), "expires_at": ends}, secret=True)
 
 
 @routes.add("POST", LINKS + "/revoke")

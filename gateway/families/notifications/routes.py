@@ -49,7 +49,7 @@ async def make_ticket(call: Call) -> JsonReply[Ticket]:
         "expires_at": datetime.fromtimestamp(ends, UTC).isoformat().replace("+00:00", "Z"),
         "expires_in_seconds": TICKET_SECONDS,
     }
-    return json_reply(body, 201)
+    return json_reply(body, 201, secret=True)
 
 
 @socket_routes.add("GET", SOCKET_PATH)

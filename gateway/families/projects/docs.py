@@ -16,11 +16,13 @@ from gateway.operations.docs import (
     BINARY,
     FILE_HEADERS,
     IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
     RANGE_HEADERS,
     USER_ID,
     Doc,
     Success,
     in_path,
+    polled,
     query,
 )
 
@@ -63,9 +65,10 @@ FIND_ERRORS = ("PROJECT_NOT_FOUND", "VERSION_NOT_FOUND", "FILE_NOT_FOUND")
 
 LIST = Doc(
     "List projects",
-    {200: Success("A page, newest change first", {JSON: ProjectList})},
+    polled("A page, newest change first", {JSON: ProjectList}),
     errors=("INVALID_PAGE_TOKEN",),
     parameters=(
+        IF_NONE_MATCH,
         query("limit", "Over 100 is lowered to 100.", {"type": "integer", "minimum": 1, "default": 20}),
         query("page_token", "next_page_token of the page before.", {"type": "string"}),
         USER_ID,
@@ -131,9 +134,9 @@ DOCS = {
     ),
     "list_project_versions": Doc(
         "List versions",
-        {200: Success("Newest first", {JSON: VersionList})},
+        polled("Newest first", {JSON: VersionList}),
         errors=("PROJECT_NOT_FOUND",),
-        parameters=(SLUG, USER_ID),
+        parameters=(SLUG, IF_NONE_MATCH, USER_ID),
     ),
     "rollback_project": Doc(
         "Roll back",

@@ -36,8 +36,11 @@ WHOLE_BYTES: Final = 256 << 10
 class ProjectReply(JsonReply[OneProject]):
     """A ``OneProject``, whose files are put in one by one."""
 
+    streams = True
+
     def __init__(self, call: Call, project: Project, version: int, files: list[ProjectFile]) -> None:
-        super().__init__(200, b"", [(b"content-type", b"application/json"), (b"cache-control", b"no-store")])
+        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+        super().__init__(200, b"", headers, codable=True)
         self._call = call
         self._project = project
         self._version = version

@@ -22,7 +22,7 @@ from gateway.families.projects.shapes import (
 from gateway.http import fields
 from gateway.http.idempotency import idempotency_key
 from gateway.http.json_body import read_json
-from gateway.http.reply import JsonReply, Reply, json_reply
+from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
 from gateway.http.timestamps import rfc3339
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -139,7 +139,10 @@ async def list_project_versions(call: Call) -> JsonReply[VersionList]:
         token = response.next_page_token
         if not token:
             break
-    return json_reply({"success": True, "versions": [_show_version(version) for version in versions]})
+    return polled_reply(
+        {"success": True, "versions": [_show_version(version) for version in versions]},
+        call.header("if-none-match"),
+    )
 
 
 @routes.add("POST", ONE + "/rollback")
@@ -182,7 +185,8 @@ async def project_preview_url(call: Call) -> JsonReply[PreviewUrl]:
             "version": version,
             "expires_in": signed.expires_in_seconds,
             "expires_at": rfc3339(signed.expire_time),
-        }
+        },
+        secret=True,
     )
 
 
@@ -217,7 +221,7 @@ async def _list(call: Call) -> JsonReply[ProjectList]:
     )
     response = await call.ask(LIST_PROJECTS, request)
     previews = await urls_of_previews(call, response.projects)
-    return json_reply(
+    return polled_reply(
         {
             "success": True,
             "projects": [
@@ -225,7 +229,8 @@ async def _list(call: Call) -> JsonReply[ProjectList]:
             ],
             "count": response.total_size,
             "next_page_token": response.next_page_token or None,
-        }
+        },
+        call.header("if-none-match"),
     )
 
 

@@ -12,8 +12,8 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
 from gateway.families.projects.json_tree import TreeFile, TreeReader
-from gateway.http.body import Body
 from gateway.http.idempotency import idempotency_key
+from gateway.http.json_body import plain_body
 from gateway.upstream.call import Call
 from gateway.upstream.pump import CHUNK_BYTES, Intake, pump
 from strongroom.errors import MalformedRequest
@@ -39,10 +39,10 @@ async def save_tree(call: Call, expected_version: int | None) -> SaveProjectResp
 
     :raises StrongroomError: the request or storage_service refused; nothing is saved then.
     """
-    call.refuse_encoded_body()
+    body = plain_body(call)
     storage = call.services.storage
     reader = TreeReader(call.services.settings.max_project_files)
-    messages = _tree(call, reader, expected_version)
+    messages = _tree(call, body, reader, expected_version)
     return await pump(call, storage, storage.save_project(call), messages, broken_off=BROKEN_OFF)
 
 
@@ -57,10 +57,12 @@ async def save_archive(call: Call, spec: SaveProjectSpec) -> SaveProjectArchiveR
     return await pump(call, storage, rpc, _archive(call, spec), broken_off=BROKEN_OFF)
 
 
-async def _tree(call: Call, reader: TreeReader, expected_version: int | None) -> AsyncGenerator[bytes]:
+async def _tree(
+    call: Call, body: AsyncIterator[bytes], reader: TreeReader, expected_version: int | None
+) -> AsyncGenerator[bytes]:
     held: list[TreeFile] = []
     begun = False
-    async for chunk in _small(Body(call)):
+    async for chunk in _small(body):
         held += reader.feed(chunk)
         if reader.head.slug is None or reader.head.name is None:
             if sum(len(file.content) for file in held) > HOLD:
@@ -77,7 +79,7 @@ async def _tree(call: Call, reader: TreeReader, expected_version: int | None) ->
     yield SaveProjectRequest(finish_write=True).SerializeToString()
 
 
-async def _small(chunks: Body) -> AsyncIterator[bytes]:
+async def _small(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Others get their turn while a large chunk is parsed: it may be nothing but marks."""
     async for chunk in chunks:
         yield chunk[:PIECE]

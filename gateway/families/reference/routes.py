@@ -84,11 +84,14 @@ async def asset(call: Call) -> Reply:
     name = call.path["name"]
     cached = header("cache-control", "public, max-age=86400")
     if name == "start.js":
-        return Reply(200, START, [header("content-type", "text/javascript; charset=utf-8"), cached])
+        return Reply(
+            200, START, [header("content-type", "text/javascript; charset=utf-8"), cached], codable=True
+        )
     folder = _assets()
     if name not in ASSETS or folder is None:
         raise NotFound("There is no such page.")
-    return Reply(200, (folder / name).read_bytes(), [header("content-type", ASSETS[name]), cached])
+    text = (folder / name).read_bytes()
+    return Reply(200, text, [header("content-type", ASSETS[name]), cached], codable=True)
 
 
 @cache

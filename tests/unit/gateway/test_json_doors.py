@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +20,7 @@ from gateway.families.tus.metadata import MetadataFields
 from gateway.http.json_body import read_json
 from gateway.http.reply import json_reply
 from servicekit.json_text import parse_json
-from strongroom.errors import InvalidField, MalformedRequest, UnsupportedMediaType
+from strongroom.errors import InvalidField, MalformedRequest, SizeLimitExceeded, UnsupportedMediaType
 from tests.unit.gateway.calls import make_call
 
 MODELS = [GenerationBody, BatchBody, DirectBody, PartsBody, CompleteBody, MediaEdit, RollbackBody]
@@ -87,9 +89,30 @@ async def test_a_lone_surrogate_in_any_body(model: Any) -> None:
     assert raised.value.field == "more.deep[0]"
 
 
-async def test_compressed_bodies_are_refused() -> None:
-    with pytest.raises(UnsupportedMediaType):
-        await read_json(call(b"\x1f\x8b", Content_Encoding="gzip"), MediaEdit)
+@pytest.mark.parametrize("coding", ["br", "deflate", "zstd", "compress", "gzip, gzip", "gzip;q=1", "x"])
+async def test_codings_that_are_refused(coding: str) -> None:
+    with pytest.raises(UnsupportedMediaType, match="gzip"):
+        await read_json(call(gzip.compress(b'{"title": "a"}'), Content_Encoding=coding), MediaEdit)
+
+
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "x-gzip", " gzip "])
+async def test_compressed_bodies(coding: str) -> None:
+    body = gzip.compress(b'{"title": "a"}')
+    assert (await read_json(call(body, Content_Encoding=coding), MediaEdit)).title == "a"
+
+
+async def test_compressed_bodies_have_the_limits_of_others() -> None:
+    body = gzip.compress(b'{"title": "' + os.urandom(600_000).hex().encode() + b'"}')
+    with pytest.raises(SizeLimitExceeded, match="1048576"):
+        await read_json(call(body, Content_Encoding="gzip"), MediaEdit, limit=1 << 20)
+    bomb = gzip.compress(bytes(64 << 20))
+    with pytest.raises(SizeLimitExceeded, match="200 times"):
+        await read_json(call(bomb, Content_Encoding="gzip"), MediaEdit, limit=1 << 30)
+    with pytest.raises(MalformedRequest, match="gzip"):
+        await read_json(call(body[:-1], Content_Encoding="gzip"), GenerationBody, limit=2 << 20)
+
+
+async def test_a_body_as_it_is() -> None:
     assert (
         await read_json(call(b'\xef\xbb\xbf{"title": "a"}', Content_Encoding="identity"), MediaEdit)
     ).title == "a"
