@@ -62,9 +62,10 @@ async def test_long_answers_are_compressed_for_who_takes_that(
     status, headers, body = await raw(gateway, "/openapi.json", Accept_Encoding=accepted)
     assert (status, headers.get("content-encoding", ""), headers["vary"]) == (200, coding, "accept-encoding")
     assert int(headers["content-length"]) == len(body)
-    opened = {"gzip": gzip.decompress, "zstd": zstd.decompress, "": bytes}[coding](body)
-    assert json.loads(opened) == json.loads(plain)
-    assert not coding or len(body) < len(plain) / 4
+    if coding:
+        assert len(body) < len(plain) / 4
+        body = gzip.decompress(body) if coding == "gzip" else zstd.decompress(body)
+    assert json.loads(body) == json.loads(plain)
 
 
 async def test_short_answers_are_not(gateway: Running) -> None:
