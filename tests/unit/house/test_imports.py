@@ -33,6 +33,8 @@ COMES_WITH = {
     "pydantic_core": "pydantic",
     "typing_extensions": "pydantic",  # whose shapes need its TypedDict below Python 3.12
 }
+#: The standard library of later Pythons than this one.
+LATER = {"compression"}
 
 
 def declared(extras: tuple[str, ...]) -> set[str]:
@@ -60,7 +62,7 @@ def test_every_third_party_import_is_a_declared_dependency(package: str) -> None
     owners = packages_distributions()
     undeclared = set()
     for path, name in imported(package):
-        if name in sys.stdlib_module_names or name in FIRST_PARTY:
+        if name in sys.stdlib_module_names or name in FIRST_PARTY | LATER:
             continue
         top = COMES_WITH.get(name, name)
         if not {canonicalize_name(owner) for owner in owners.get(top, [top])} & allowed:
