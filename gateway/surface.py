@@ -9,6 +9,7 @@ from gateway.families.direct import routes as direct
 from gateway.families.event_media import routes as event_media
 from gateway.families.files import routes as files
 from gateway.families.generations import routes as generations
+from gateway.families.library import routes as library
 from gateway.families.links import routes as links
 from gateway.families.notifications import routes as notifications
 from gateway.families.previews import routes as previews
@@ -28,6 +29,7 @@ _ROUTES: Final = (
     links.open_routes,
     links.routes,
     shares.routes,
+    library.routes,
     direct.routes,
     tus.routes,
     notifications.routes,

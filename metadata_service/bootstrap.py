@@ -30,6 +30,7 @@ from metadata_service.files.generations import GenerationQueries
 from metadata_service.files.links import Links
 from metadata_service.files.newest_first import NewestFirst
 from metadata_service.files.queries import FileQueries
+from metadata_service.files.trash import Trash
 from metadata_service.projects.commit import SaveCommitter
 from metadata_service.projects.keys import ProjectKeys
 from metadata_service.projects.queries import ProjectQueries
@@ -197,7 +198,10 @@ class Application:
         tokens = self._page_tokens()
         files, pages = FileQueries(database, tokens), NewestFirst(database, tokens)
         links = Links(database, files)
-        add_FileServiceServicer_to_server(FileServicer(files, Editor(database), self._deleter, links), server)
+        trash = Trash(database, tokens, self._settings.timing)
+        add_FileServiceServicer_to_server(
+            FileServicer(files, Editor(database), self._deleter, links, trash), server
+        )
         add_LinkedFileServiceServicer_to_server(LinkedFileServicer(links), server)
         add_GenerationServiceServicer_to_server(
             GenerationServicer(GenerationQueries(database, files, pages), self._settings.price_per_gb_month),

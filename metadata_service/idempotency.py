@@ -161,6 +161,17 @@ async def begin_save(tx: Transaction, wanted: Request, busy: Busy) -> bytes | No
     return await decide(tx, wanted, busy)
 
 
+async def answered(tx: Transaction, wanted: Request) -> bytes | None:
+    """The answer that a request with this id has had; None when it has had none. Takes nothing over.
+
+    Raises IdempotencyKeyReused.
+    """
+    row = await tx.fetch_one(_LOOK, wanted.params()) if wanted.request_id else None
+    if row is None or _Holder(*row).reply is None or _Holder(*row).expired:
+        return None
+    return await decide(tx, wanted)
+
+
 async def decide(tx: Transaction, wanted: Request, busy: Busy = upload_in_progress) -> bytes | None:
     """What becomes of a request whose id is taken: the stored answer, or None once this one has taken the id
     over.

@@ -62,6 +62,7 @@ from storage_service.uploads.copier import Copier
 from storage_service.uploads.importing.addresses import SystemResolver
 from storage_service.uploads.importing.importer import BatchImporter, TellingImporter
 from storage_service.uploads.importing.source import SourceClient
+from storage_service.uploads.mover import Mover
 from storage_service.uploads.upload import Uploader
 from storage_service.verifying.assembly import Verifying
 from storage_service.verifying.metrics import VerificationMetrics
@@ -190,13 +191,15 @@ class StorageApp:
             content=self._content,
         )
         importer = TellingImporter(uploader, self._sources, import_limits(settings), self._reservations)
+        copier = Copier(store, self._objects, files, self._attempts, limits=limits, content=self._content)
         return UseCases(
             uploader=uploader,
             sessions=self._sessions,
             downloader=Downloader(self._objects, files, self._projects_read),
             signer=self._signer,
             links=LinkSigner(self._link_tokens, files, self._signer, settings.link_seconds()),
-            copier=Copier(store, self._objects, files, self._attempts, limits=limits, content=self._content),
+            copier=copier,
+            mover=Mover(copier, files, self._reservations),
             importer=importer,
             batch_importer=BatchImporter(importer),
             reservations=self._reservations,

@@ -4,8 +4,9 @@ names.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from gateway.families.event_media.routes import MediaForm, PictureForm, TempForm
@@ -37,6 +38,19 @@ def visibility_of(fields: Fields) -> Visibility.ValueType:
     :raises InvalidField: neither private nor public.
     """
     return choice(fields, "visibility", VISIBILITIES, default="private")
+
+
+def target_fields(target: Mapping[str, Any]) -> dict[str, str]:
+    """The target's members as a form would send them: text as it is, tags joined, all else as JSON text."""
+    found: dict[str, str] = {}
+    for name, value in target.items():
+        if isinstance(value, str):
+            found[name] = value
+        elif isinstance(value, list) and name == "tags":
+            found[name] = ",".join(str(tag) for tag in value)
+        elif value is not None:
+            found[name] = json.dumps(value, ensure_ascii=False)
+    return found
 
 
 def _generation(fields: Fields) -> UploadTarget:

@@ -57,6 +57,19 @@ def skipped(exchange: Exchange, name: str) -> int:
     return count
 
 
+def flag(exchange: Exchange, name: str) -> bool:
+    """``true`` or ``1``, ``false`` or ``0``; missing: no.
+
+    :raises InvalidField: another word.
+    """
+    text = exchange.query(name)
+    if text is None or text in {"false", "0"}:
+        return False
+    if text in {"true", "1"}:
+        return True
+    raise InvalidField(f"{name} must be true or false.", field=name, rule="boolean")
+
+
 def choice(
     fields: Mapping[str, str], name: str, choices: Mapping[str, Choice], *, default: str | None = None
 ) -> Choice:

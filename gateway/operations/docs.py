@@ -106,6 +106,12 @@ USER_ID: Final = query(
     "Act for this user. Only tokens with the admin role may name another user than their own `sub`.",
     {"type": "string", "maxLength": 255},
 )
+SOFT: Final = query(
+    "soft",
+    "Into the trash: `/api/v1/trash` lists it, and restores it until its `purge_at`.",
+    {"type": "boolean", "default": False},
+    True,
+)
 IDEMPOTENCY_KEY: Final = request_header(
     "Idempotency-Key",
     "1 to 255 visible ASCII characters. The same key with the same request gets the first answer again for 24"

@@ -59,9 +59,14 @@ GET_PROFILE_PICTURE: Final = _metadata(lambda to: to.event_media.GetProfilePictu
 LIST_EVENT_MEDIA: Final = _metadata(lambda to: to.event_media.ListEventMedia)
 UPDATE_EVENT_MEDIA: Final = _metadata(lambda to: to.event_media.UpdateEventMedia)
 
+EMPTY_TRASH: Final = _metadata(lambda to: to.files.EmptyTrash)
 GET_FILE: Final = _metadata(lambda to: to.files.GetFile)
 LIST_FILES: Final = _metadata(lambda to: to.files.ListFiles)
+LIST_TRASH: Final = _metadata(lambda to: to.files.ListTrash)
+PURGE_FILE: Final = _metadata(lambda to: to.files.PurgeFile)
 REVOKE_LINKS: Final = _metadata(lambda to: to.files.RevokeLinks)
+UNDELETE_FILE: Final = _metadata(lambda to: to.files.UndeleteFile)
+UPDATE_FILE: Final = _metadata(lambda to: to.files.UpdateFile)
 
 CREATE_SHARE: Final = _metadata(lambda to: to.shares.CreateShare)
 GET_SHARE: Final = _metadata(lambda to: to.shares.GetShare)
@@ -79,10 +84,15 @@ LIST_PROJECT_FILES: Final = _metadata(lambda to: to.projects.ListProjectFiles)
 LIST_PROJECT_VERSIONS: Final = _metadata(lambda to: to.projects.ListProjectVersions)
 LIST_PROJECTS: Final = _metadata(lambda to: to.projects.ListProjects)
 
+GET_USAGE: Final = _metadata(lambda to: to.usage.GetUsage)
+
+BATCH_DELETE: Final = _transfer(lambda to: to.transfers.BatchDelete)
 BATCH_IMPORT: Final = _transfer(lambda to: to.transfers.BatchImport)
 COMPLETE_UPLOAD: Final = _transfer(lambda to: to.transfers.CompleteUpload)
 CONCATENATE_UPLOADS: Final = _transfer(lambda to: to.transfers.ConcatenateUploads)
+COPY_FILE: Final = _transfer(lambda to: to.transfers.CopyFile)
 DELETE_PROJECT: Final = _transfer(lambda to: to.transfers.DeleteProject)
+MOVE_FILE: Final = _transfer(lambda to: to.transfers.MoveFile)
 ROLLBACK_PROJECT: Final = _transfer(lambda to: to.transfers.RollbackProject)
 
 CANCEL_UPLOAD: Final = _storage(lambda to: to.stub.CancelUpload)

@@ -26,7 +26,7 @@ from metadata_service.files.preconditions import check_slot
 from metadata_service.files.specs import normal_spec
 from metadata_service.usage import quota
 from servicekit import failpoints
-from strongroom.errors import DatabaseUnavailable, InvalidField
+from strongroom.errors import DatabaseUnavailable, InvalidField, PreconditionFailed
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import ReserveRequest, ReserveResponse
@@ -141,7 +141,13 @@ class Reserver:
         existing = 0
         slot = slot_of(wish.spec.target)
         if slot is not None or wish.spec.HasField("if_generation_match"):
-            existing = await check_slot(tx, wish.owner_id, slot, wish.spec)
+            try:
+                existing = await check_slot(tx, wish.owner_id, slot, wish.spec)
+            except PreconditionFailed:  # it did hold, if this is the repeat of what was done
+                stored = await idempotency.answered(tx, wish.for_its_id(self._timing.idempotency))
+                if stored is None:
+                    raise
+                return ReserveResponse(replay=File.FromString(stored))
         params = await self._row(tx, wish, later)
         params["reserved_files"] = 0 if existing or _is_partial(wish) else 1
         inserted, allowed = await self._insert(tx, wish, params)

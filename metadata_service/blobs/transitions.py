@@ -119,6 +119,7 @@ _SHUT_OUT_HELD: Final = SHUT_OUT.of(HELD)
 _SHUT_OUT_ONE: Final = SHUT_OUT.of(ONE)
 _EXPIRE_ONE: Final = EXPIRE.of(ONE)
 _DELETE: Final = DELETE.of(ONE)
+_DELETE_MANY: Final = DELETE.of("blobs.owner_id = %(owner)s AND blobs.id = ANY(%(ids)s)")
 _FINISH: Final = FINISH_REMOVAL.of(HELD)
 _PURGE: Final = f"DELETE FROM blobs WHERE {HELD} AND state = {GONE}"
 
@@ -206,6 +207,11 @@ def delete(owner_id: str, blob_id: UUID, grace: float) -> Statement:
     seconds.
     """
     return _DELETE, {"owner": owner_id, "id": blob_id, "grace": grace}
+
+
+def delete_many(owner_id: str, blob_ids: list[UUID], grace: float) -> Statement:
+    """The same for many blobs of one owner."""
+    return _DELETE_MANY, {"owner": owner_id, "ids": blob_ids, "grace": grace}
 
 
 def look_again(owner_id: str, blob_ids: list[UUID], grace: float) -> Statement:

@@ -145,6 +145,9 @@ files = sa.Table(
     sa.Index("files_by_key", "owner_id", "key", "id"),
     sa.Index("files_by_family_key", "owner_id", "family", "key", "id"),
     sa.Index("files_by_family", "owner_id", "family", "created_at", "id"),
+    sa.Index(
+        "files_trash", "owner_id", "deleted_at", "id", postgresql_where=sa.text("deleted_at IS NOT NULL")
+    ),
     sa.Index("files_by_blob", "owner_id", "blob_id"),
     sa.Index("files_expiring", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")),
     sa.Index("files_purging", "purge_at", postgresql_where=sa.text("purge_at IS NOT NULL")),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from metadata_service.db.database import Database, Transaction, user
+from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.files import events
 from metadata_service.files.deletion import not_found
 from metadata_service.files.families import PROFILE_SLOT
@@ -61,15 +61,28 @@ class MediaFilter:
 
 
 @dataclass(frozen=True, slots=True)
+class DetailEdit:
+    """What is to change of a medium's details; None: stays as it is."""
+
+    title: str | None = None
+    description: str | None = None
+    tags: Sequence[str] | None = None
+
+    @property
+    def first(self) -> str:
+        """The name of a field that is to change; empty: none is."""
+        named = (("title", self.title), ("description", self.description), ("tags", self.tags))
+        return next((name for name, value in named if value is not None), "")
+
+
+@dataclass(frozen=True, slots=True)
 class MediaEdit:
-    """What is to change; None: stays as it is."""
+    """Which medium is to change, and what."""
 
     owner_id: str
     event_id: UUID
     file_id: UUID
-    title: str | None = None
-    description: str | None = None
-    tags: Sequence[str] | None = None
+    details: DetailEdit
     if_generation_match: int | None = None
 
 
@@ -118,7 +131,7 @@ class EventMedia:
             file = to_file(row)
             if edit.if_generation_match is not None:
                 check_generation(edit.if_generation_match, file.generation)
-            await tx.batch([(_EDIT, {**params, **_edited(file, edit)}), (_TOUCH, params)])
+            await tx.batch([edit_details(file, edit.details), (_TOUCH, params)])
             changed = await tx.fetch(_ONE, params)
             file = to_file(changed[0])
             await tx.batch([events.file_updated(file)])
@@ -127,12 +140,17 @@ class EventMedia:
         return await self._database.transact(user(edit.owner_id), work)
 
 
-def _edited(file: File, edit: MediaEdit) -> dict[str, object]:
+def edit_details(file: File, edit: DetailEdit) -> Statement:
+    """The statement that changes the details of a medium. Raises InvalidField for a tag that stands there
+    twice.
+    """
     details = file.event_media_details
     tags = list(details.tags) if edit.tags is None else list(edit.tags)
     if len(set(tags)) != len(tags):
         raise InvalidField("a tag stands twice in the list", field="tags", rule="unique")
-    return {
+    return _EDIT, {
+        "owner": file.owner_id,
+        "id": UUID(file.id),
         "title": details.title if edit.title is None else edit.title,
         "description": details.description if edit.description is None else edit.description,
         "tags": tags,

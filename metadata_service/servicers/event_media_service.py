@@ -11,6 +11,7 @@ from metadata_service.db.paging import page_size
 from metadata_service.files.event_media import (
     DEFAULT_PAGE,
     LARGEST_PAGE,
+    DetailEdit,
     EventMedia,
     MediaEdit,
     MediaFilter,
@@ -20,8 +21,18 @@ from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import event_media_service_pb2 as pb
 from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceServicer
+from strongroom.metadata.v1.file_service_pb2 import UpdateFileRequest
 
 Context: TypeAlias = "ServicerContext[object, object]"
+
+
+def details_of(request: pb.UpdateEventMediaRequest | UpdateFileRequest) -> DetailEdit:
+    """What a request changes of a medium's details."""
+    return DetailEdit(
+        title=request.title if request.HasField("title") else None,
+        description=request.description if request.HasField("description") else None,
+        tags=list(request.tags.values) if request.HasField("tags") else None,
+    )
 
 
 class EventMediaServicer(EventMediaServiceServicer):
@@ -54,9 +65,7 @@ class EventMediaServicer(EventMediaServiceServicer):
             owner_id=effective_owner(current_principal(), request.user_id),
             event_id=UUID(request.event_id),
             file_id=UUID(request.file_id),
-            title=request.title if request.HasField("title") else None,
-            description=request.description if request.HasField("description") else None,
-            tags=list(request.tags.values) if request.HasField("tags") else None,
+            details=details_of(request),
             if_generation_match=request.if_generation_match
             if request.HasField("if_generation_match")
             else None,

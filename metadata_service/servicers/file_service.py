@@ -11,6 +11,8 @@ from metadata_service.files.deletion import Deleter
 from metadata_service.files.edits import Edit, Editor
 from metadata_service.files.links import Links
 from metadata_service.files.queries import FileQueries, Listing
+from metadata_service.files.trash import Trash
+from metadata_service.servicers.event_media_service import details_of
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import file_service_pb2 as pb
@@ -22,11 +24,14 @@ Context: TypeAlias = "ServicerContext[object, object]"
 class FileServicer(FileServiceServicer):
     """Converts requests and responses."""
 
-    def __init__(self, queries: FileQueries, editor: Editor, deleter: Deleter, links: Links) -> None:
+    def __init__(
+        self, queries: FileQueries, editor: Editor, deleter: Deleter, links: Links, trash: Trash
+    ) -> None:
         self._queries = queries
         self._editor = editor
         self._deleter = deleter
         self._links = links
+        self._trash = trash
 
     async def GetFile(self, request: pb.GetFileRequest, context: Context) -> pb.GetFileResponse:
         owner = effective_owner(current_principal(), request.user_id)
@@ -51,12 +56,16 @@ class FileServicer(FileServiceServicer):
         return pb.ListFilesResponse(files=files, next_page_token=token)
 
     async def UpdateFile(self, request: pb.UpdateFileRequest, context: Context) -> pb.UpdateFileResponse:
+        details = details_of(request)
         edit = Edit(
             owner_id=effective_owner(current_principal(), request.user_id),
             file_id=UUID(request.file_id),
             filename=request.filename if request.HasField("filename") else None,
             visibility=request.visibility if request.HasField("visibility") else None,
-            metadata=request.metadata if request.replace_metadata else None,
+            metadata=request.metadata,
+            replace_metadata=request.replace_metadata,
+            remove_metadata=request.remove_metadata,
+            details=details if details.first else None,
             if_generation_match=request.if_generation_match
             if request.HasField("if_generation_match")
             else None,
@@ -77,3 +86,17 @@ class FileServicer(FileServiceServicer):
         file_id = UUID(request.file_id) if request.file_id else None
         revoked = await self._links.revoke(owner, file_id=file_id, key=request.key)
         return pb.RevokeLinksResponse(file_id=revoked)
+
+    async def ListTrash(self, request: pb.ListTrashRequest, context: Context) -> pb.ListTrashResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        files, token = await self._trash.page(owner, request.family, request.page_size, request.page_token)
+        return pb.ListTrashResponse(files=files, next_page_token=token)
+
+    async def PurgeFile(self, request: pb.PurgeFileRequest, context: Context) -> pb.PurgeFileResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        return pb.PurgeFileResponse(file=await self._trash.purge(owner, UUID(request.file_id)))
+
+    async def EmptyTrash(self, request: pb.EmptyTrashRequest, context: Context) -> pb.EmptyTrashResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        gone = await self._trash.empty(owner, request.family)
+        return pb.EmptyTrashResponse(file_count=gone.files, size_bytes=gone.size_bytes, more=gone.more)

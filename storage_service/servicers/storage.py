@@ -25,10 +25,11 @@ from storage_service.reading.signer import Signer
 from storage_service.sessions.assembly import SessionUseCases
 from storage_service.uploads.copier import Copier
 from storage_service.uploads.importing.importer import BatchImporter, Importer, Progress
+from storage_service.uploads.mover import Mover
 from storage_service.uploads.stream import UploadStream
 from storage_service.uploads.upload import Uploader
 from strongroom import wire
-from strongroom.errors import StrongroomError, to_status_proto
+from strongroom.errors import InvalidField, StrongroomError, to_status_proto
 from strongroom.metadata.v1 import reservation_service_pb2
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.storage.v1 import (
@@ -53,6 +54,11 @@ PROGRESS_SECONDS = 0.5
 """How often an import tells how far it has come."""
 
 
+MOST_DELETIONS = 1000
+DELETIONS_AT_ONCE = 8
+"""Of one BatchDelete; each is a transaction."""
+
+
 @dataclass(frozen=True, slots=True)
 class UseCases:
     """What the servicer hands calls to."""
@@ -62,6 +68,7 @@ class UseCases:
     signer: Signer
     links: LinkSigner
     copier: Copier
+    mover: Mover
     reservations: Reservations
     saves: ProjectSaves
     importer: Importer
@@ -142,6 +149,13 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
     ) -> batch_pb2.CopyFileResponse:
         return batch_pb2.CopyFileResponse(file=await self._do.copier.copy(request))
 
+    async def MoveFile(
+        self,
+        request: batch_pb2.MoveFileRequest,
+        context: Context[batch_pb2.MoveFileRequest, batch_pb2.MoveFileResponse],
+    ) -> batch_pb2.MoveFileResponse:
+        return batch_pb2.MoveFileResponse(file=await self._do.mover.move(request))
+
     async def DeleteFile(
         self,
         request: batch_pb2.DeleteFileRequest,
@@ -156,16 +170,31 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         context: Context[batch_pb2.BatchDeleteRequest, batch_pb2.BatchDeleteResponse],
     ) -> batch_pb2.BatchDeleteResponse:
         """One status per file, in the order given; one failure spoils no other."""
-        results = []
-        for file_id in request.file_ids:
-            one = batch_pb2.DeleteFileRequest(file_id=file_id, user_id=request.user_id)
-            try:
-                await self._do.reservations.delete_file(_deletion(one))
-            except StrongroomError as error:
-                results.append(to_status_proto(error))
-            else:
-                results.append(Status())
+        named = [*request.file_ids, *request.keys]
+        if not 1 <= len(named) <= MOST_DELETIONS:
+            raise InvalidField(
+                f"Name 1 to {MOST_DELETIONS:,} files, not {len(named):,}.", field="file_ids", rule="count"
+            )
+        waiting = [
+            reservation_service_pb2.DeleteFileRequest(file_id=one, soft=request.soft, user_id=request.user_id)
+            for one in request.file_ids
+        ]
+        waiting += [
+            reservation_service_pb2.DeleteFileRequest(key=one, soft=request.soft, user_id=request.user_id)
+            for one in request.keys
+        ]
+        results: list[Status] = []
+        for start in range(0, len(waiting), DELETIONS_AT_ONCE):
+            some = waiting[start : start + DELETIONS_AT_ONCE]
+            results += await asyncio.gather(*map(self._deleted, some))
         return batch_pb2.BatchDeleteResponse(results=results)
+
+    async def _deleted(self, request: reservation_service_pb2.DeleteFileRequest) -> Status:
+        try:
+            await self._do.reservations.delete_file(request)
+        except StrongroomError as error:
+            return to_status_proto(error)
+        return Status()
 
     async def ImportFromUrl(
         self,

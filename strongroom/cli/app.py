@@ -9,6 +9,7 @@ import typer
 from strongroom.cli import (
     admin,
     bucket,
+    copying,
     generation,
     get,
     ls,
@@ -21,6 +22,7 @@ from strongroom.cli import (
     share,
     stat,
     token,
+    trash,
     url,
     usage,
     verify,
@@ -64,6 +66,8 @@ command(app, "ls")(ls.ls)
 command(app, "stat")(stat.stat)
 command(app, "rm")(rm.rm)
 command(app, "undelete")(rm.undelete)
+command(app, "cp")(copying.cp)
+command(app, "mv")(copying.mv)
 command(app, "url")(url.url)
 command(app, "usage")(usage.usage)
 command(app, "token", connects=False)(token.token)
@@ -98,6 +102,11 @@ command(generations, "stats")(generation.stats)
 command(generations, "rm")(generation.rm)
 
 admin.add_to(app)
+
+trashed = _group("trash", "Files deleted with `rm --soft`: restore them, or end them for good.")
+command(trashed, "ls", alias="list")(trash.list_)
+command(trashed, "restore")(trash.restore)
+command(trashed, "purge")(trash.purge)
 
 links = _group("links", "Links to files: make them with `url`, take them back here.")
 command(links, "revoke")(url.revoke)

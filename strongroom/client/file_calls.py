@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from datetime import timedelta
 from typing import Literal
-from uuid import uuid4
 
 from strongroom import errors
 from strongroom.client.files import (
@@ -20,17 +19,23 @@ from strongroom.client.files import (
     name_file,
     whole_seconds,
 )
-from strongroom.client.links import LinkCalls
 from strongroom.client.targets import Target, Uploads
-from strongroom.metadata.v1 import file_pb2, file_service_pb2, target_pb2, usage_service_pb2
+from strongroom.client.trash import TrashCalls
+from strongroom.metadata.v1 import (
+    event_media_service_pb2,
+    file_pb2,
+    file_service_pb2,
+    target_pb2,
+    usage_service_pb2,
+)
 from strongroom.storage.v1 import batch_pb2, download_pb2
 
 #: The service lowers what is larger.
 PAGE_SIZE = 1000
 
 
-class FileCalls(LinkCalls):
-    """Queries, edits, deletion, copies, links and signed URLs, for the caller or the user it acts for."""
+class FileCalls(TrashCalls):
+    """Queries, edits, deletion, the trash, links and signed URLs, for the caller or the user it acts for."""
 
     async def get(
         self, file: FileName, *, show_deleted: bool = False, timeout: float | None = None
@@ -114,19 +119,34 @@ class FileCalls(LinkCalls):
         filename: str | None = None,
         visibility: Visibility | None = None,
         metadata: Mapping[str, str] | None = None,
+        set_metadata: Mapping[str, str] | None = None,
+        remove_metadata: Sequence[str] = (),
+        title: str | None = None,
+        description: str | None = None,
+        tags: Sequence[str] | None = None,
         if_generation_match: int | None = None,
         timeout: float | None = None,
     ) -> StoredFile:
-        """Change what is given; ``metadata`` replaces the user metadata as a whole. Raises the generation.
+        """Change what is given, all of it or nothing. Raises the generation.
 
+        :param metadata: replaces the user metadata as a whole; ``set_metadata`` and ``remove_metadata``
+            change single pairs instead.
+        :param title: of event media alone, as ``description`` and ``tags``.
+        :raises ValueError: for ``metadata`` together with ``set_metadata`` or ``remove_metadata``.
         :raises PreconditionFailed: when the file is not at ``if_generation_match``.
         """
+        if metadata is not None and (set_metadata or remove_metadata):
+            raise ValueError("metadata replaces all pairs; give it, or set_metadata and remove_metadata")
         request = file_service_pb2.UpdateFileRequest(
             file_id=await self._id_of(file),
             filename=filename,
             visibility=visibility.to_proto() if visibility else None,
-            metadata=metadata,
+            metadata=set_metadata if metadata is None else metadata,
             replace_metadata=metadata is not None,
+            remove_metadata=remove_metadata,
+            title=title,
+            description=description,
+            tags=None if tags is None else event_media_service_pb2.Tags(values=tags),
             if_generation_match=if_generation_match,
             user_id=self._user_id,
         )
@@ -169,25 +189,6 @@ class FileCalls(LinkCalls):
             file_id=await self._id_of(file, show_deleted=True), user_id=self._user_id
         )
         response = await self._connection.unary(self._connection.files.UndeleteFile, request, timeout=timeout)
-        return StoredFile.from_proto(response.file)
-
-    async def copy(
-        self,
-        file: FileName,
-        target: Target | None = None,
-        *,
-        filename: str = "",
-        content_type: str = "",
-        metadata: Mapping[str, str] | None = None,
-        request_id: str | None = None,
-        timeout: float | None = None,
-    ) -> StoredFile:
-        """Copy ``file`` inside the store. Empty ``filename`` and ``content_type``: those of the source."""
-        spec = self._spec(target, filename, content_type, metadata)
-        spec.request_id = request_id or str(uuid4())
-        request = batch_pb2.CopyFileRequest(source_file_id=await self._id_of(file), spec=spec)
-        method = self._connection.transfers.CopyFile
-        response = await self._connection.unary(method, request, timeout=timeout, safe=True)
         return StoredFile.from_proto(response.file)
 
     async def sign_url(

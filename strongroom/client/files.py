@@ -15,6 +15,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from strongroom.metadata.v1 import file_pb2, usage_service_pb2
 from strongroom.storage.v1 import download_pb2
 
+#: Metadata that the families promise: a copy gets its own.
+PROMISED = frozenset({"user_id", "original_filename", "content_type", "upload_timestamp", "class_id"})
+
 
 class Family(StrEnum):
     """Which of the product's families a file belongs to."""
@@ -103,6 +106,11 @@ class StoredFile:
     purge_at: datetime | None = None
     generation_info: GenerationInfo | None = None
     event_media: EventMediaInfo | None = None
+
+    @property
+    def user_metadata(self) -> dict[str, str]:
+        """``metadata`` without what the families promise."""
+        return {name: text for name, text in self.metadata.items() if name not in PROMISED}
 
     @classmethod
     def from_proto(cls, file: file_pb2.File) -> StoredFile:

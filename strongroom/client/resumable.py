@@ -13,7 +13,7 @@ import google_crc32c
 
 from strongroom import errors
 from strongroom.client.connection import Connection
-from strongroom.client.file_calls import FileCalls
+from strongroom.client.copies import CopyCalls
 from strongroom.client.files import StoredFile, Visibility
 from strongroom.client.reading import BLOCK_BYTES
 from strongroom.client.retries import Attempts, Deadline
@@ -32,7 +32,7 @@ SESSION_GONE = (errors.UploadNotFound, errors.UploadExpired, errors.UploadLost)
 _PASSING = (errors.DeadlineExceeded, errors.Cancelled, errors.OffsetOutOfRange)
 
 
-class ResumableCalls(FileCalls):
+class ResumableCalls(CopyCalls):
     """The calls of resumable uploads; part of ``AsyncClient``."""
 
     async def upload_resumable(

@@ -46,6 +46,15 @@ class Belongings:
         return found
 
     @cached_property
+    def deleted(self) -> str:
+        """The id of a generation in the trash."""
+        body = self._stored("/api/generations/upload", data={"type": "text-to-image"})
+        made: str = body["generation"]["id"]
+        reply = self.http.delete(f"/api/generations/{made}", params={"soft": "true"})
+        assert reply.status_code == 200, reply.text
+        return made
+
+    @cached_property
     def project(self) -> str:
         """The slug of a project with a start page."""
         slug = f"p-{uuid.uuid4().hex}"
@@ -84,6 +93,7 @@ class Belongings:
         """Texts that nobody else may ever be told."""
         made = [self.file, self.generation, self.medium, self.picture]
         found = {self.share["id"], self.share["url"].rpartition("/")[2], self.project, self.direct, self.tus}
+        found |= {self.deleted}
         found |= {item.get("key") or item["s3_key"] for item in made}
         return found | {item["id"] for item in made if "id" in item}
 
@@ -95,6 +105,8 @@ class Belongings:
             "stats": "/api/generations/stats",
             "shares": "/api/v1/shares",
             "media": f"/api/v1/events/{self.event_id}/media",
+            "trash": "/api/v1/trash",
+            "usage": "/api/v1/usage",
             "project": f"/api/projects/{self.project}",
             "versions": f"/api/projects/{self.project}/versions",
             "file": f"/api/v1/s3/file/{self.quoted_key}/metadata",

@@ -60,6 +60,14 @@ def _preview(suffix: str = "") -> Callable[[Belongings], str]:
     return lambda owner: f"/api/sandbox-preview/{owner.project}{suffix}"
 
 
+def _library(suffix: str = "") -> Callable[[Belongings], str]:
+    return lambda owner: f"/api/v1/files/{owner.generation['id']}{suffix}"
+
+
+def _in_trash(suffix: str = "") -> Callable[[Belongings], str]:
+    return lambda owner: f"/api/v1/trash/{owner.deleted}{suffix}"
+
+
 def _save(_: Belongings) -> Mapping[str, Any]:
     """A slug of its own: a stranger's save becomes a project of the stranger's."""
     return {"json": project(f"s-{uuid.uuid4().hex}")}
@@ -161,6 +169,28 @@ WAYS: Final[Mapping[str, Way]] = {
     "GET /api/v1/shares/{id}": Way("missing", _share),
     "PATCH /api/v1/shares/{id}": Way("missing", _share, lambda _: {"json": {"title": "theirs"}}),
     "DELETE /api/v1/shares/{id}": Way("missing", _share),
+    "POST /api/v1/links/batch": Way(
+        "nothing",
+        _at("/api/v1/links/batch"),
+        lambda owner: {"json": {"keys": [owner.file["key"]]}},
+    ),
+    "GET /api/v1/files/{file:path}": Way("missing", _library()),
+    "PATCH /api/v1/files/{file:path}": Way(
+        "missing", _library(), lambda _: {"json": {"filename": "stolen.png"}}
+    ),
+    "DELETE /api/v1/files/{file:path}": Way("missing", _library()),
+    "POST /api/v1/files/{file:path}/copy": Way("missing", _library("/copy"), lambda _: {"json": {}}, 201),
+    "POST /api/v1/files/{file:path}/move": Way("missing", _library("/move"), lambda _: {"json": {}}, 201),
+    "POST /api/v1/files/batch-delete": Way(
+        "nothing",
+        _at("/api/v1/files/batch-delete"),
+        lambda owner: {"json": {"files": [owner.medium["id"], owner.file["key"]]}},
+    ),
+    "GET /api/v1/trash": Way("nothing", _at("/api/v1/trash")),
+    "DELETE /api/v1/trash": Way("nothing", _at("/api/v1/trash")),
+    "POST /api/v1/trash/{id}/restore": Way("missing", _in_trash("/restore")),
+    "DELETE /api/v1/trash/{id}": Way("missing", _in_trash()),
+    "GET /api/v1/usage": Way("nothing", _at("/api/v1/usage")),
     "GET /api/sandbox-preview/{slug}": Way("missing", _preview()),
     "GET /api/sandbox-preview/{slug}/": Way("missing", _preview("/")),
     "GET /api/sandbox-preview/{slug}/{path:path}": Way("missing", _preview("/index.html")),

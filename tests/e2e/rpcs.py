@@ -146,6 +146,11 @@ def _copy(owner: Owner) -> Message:
     return batch_pb2.CopyFileRequest(source_file_id=owner.at_path.id, spec=spec)
 
 
+def _move(owner: Owner) -> Message:
+    spec = UploadSpec(target=UploadTarget(path=PathTarget(path=f"moved-{uuid.uuid4()}.png")))
+    return batch_pb2.MoveFileRequest(source_file_id=owner.at_path.id, spec=spec)
+
+
 def _project(kind: Callable[..., Message], **more: Any) -> Callable[[Owner], Message]:
     return lambda owner: kind(slug=owner.project, **more)
 
@@ -202,6 +207,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "StorageService/ImportFromUrl": Way("own", _import),
     "StorageService/BatchImport": Way("own", lambda o: batch_pb2.BatchImportRequest(items=[_import(o)])),
     "StorageService/CopyFile": Way("missing", _copy),
+    "StorageService/MoveFile": Way("missing", _move),
     "StorageService/DeleteFile": Way("missing", lambda o: batch_pb2.DeleteFileRequest(file_id=o.at_path.id)),
     "StorageService/BatchDelete": Way(
         "nothing", lambda o: batch_pb2.BatchDeleteRequest(file_ids=[o.at_path.id])
@@ -240,6 +246,9 @@ WAYS: Final[Mapping[str, Way]] = {
     "ShareService/RevokeShare": Way(
         "missing", lambda o: shares.RevokeShareRequest(share_id=o.share.share.id)
     ),
+    "FileService/ListTrash": Way("nothing", lambda _: files.ListTrashRequest()),
+    "FileService/PurgeFile": Way("missing", lambda o: files.PurgeFileRequest(file_id=o.soft_deleted.id)),
+    "FileService/EmptyTrash": Way("nothing", lambda _: files.EmptyTrashRequest()),
     "GenerationService/GetGeneration": Way(
         "missing", lambda o: generations.GetGenerationRequest(file_id=o.generation.id)
     ),

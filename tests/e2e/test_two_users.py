@@ -27,7 +27,7 @@ def new_owner(login: Login) -> Callable[[str], Belongings]:
 @pytest.fixture(scope="module")
 def alice(new_owner: Callable[[str], Belongings]) -> Belongings:
     owner = new_owner(f"alice-{uuid.uuid4()}")
-    assert len(owner.secrets()) == 12
+    assert len(owner.secrets()) == 13
     return owner
 
 
@@ -73,9 +73,16 @@ def test_what_a_stranger_gets(
     else:
         assert reply.status_code == way.status, reply.text
     if not way.stream:
-        asked = (alice.file["key"],) if name.endswith("/exists") else ()  # what bob has named himself
+        asked = _named(alice, name)
         assert not [text for text in alice.secrets().difference(asked) if text in reply.text]
     _unchanged(alice, before, name)
+
+
+def _named(alice: Belongings, name: str) -> set[str]:
+    """What bob has named himself, and is told again."""
+    if name.endswith(("/exists", "/links/batch")):
+        return {alice.file["key"]}
+    return {alice.medium["id"], alice.file["key"]} if name.endswith("/batch-delete") else set()
 
 
 def _is_missing(reply: httpx.Response, name: str) -> None:

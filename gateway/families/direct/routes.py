@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from gateway.families.direct.shapes import (
     CompleteBody,
@@ -17,7 +16,7 @@ from gateway.families.direct.shapes import (
     UploadState,
     WholeChecksums,
 )
-from gateway.families.targets import upload_target, visibility_of
+from gateway.families.targets import target_fields, upload_target, visibility_of
 from gateway.http.digests import checksum_of
 from gateway.http.idempotency import idempotency_key
 from gateway.http.json_body import read_json
@@ -52,7 +51,7 @@ routes = Routes("direct")
 async def create_direct_upload(call: Call) -> JsonReply[DirectUpload]:
     """Begin: where each part goes."""
     body = await read_json(call, DirectBody)
-    target = _fields(body.target)
+    target = target_fields(body.target)
     spec = UploadSpec(
         target=upload_target(target),
         visibility=visibility_of(target),
@@ -137,19 +136,6 @@ def _upload_id(call: Call) -> str:
     if not _ID.fullmatch(call.path["id"]):
         raise UploadNotFound("There is no such upload.")
     return call.path["id"]
-
-
-def _fields(target: Mapping[str, Any]) -> dict[str, str]:
-    """The target's members as a form would send them: text as it is, tags joined, all else as JSON text."""
-    found: dict[str, str] = {}
-    for name, value in target.items():
-        if isinstance(value, str):
-            found[name] = value
-        elif isinstance(value, list) and name == "tags":
-            found[name] = ",".join(str(tag) for tag in value)
-        elif value is not None:
-            found[name] = json.dumps(value, ensure_ascii=False)
-    return found
 
 
 def _checksums(stated: WholeChecksums) -> Checksums:

@@ -18,6 +18,7 @@ from gateway.operations.docs import (
     IDEMPOTENCY_KEY,
     IF_NONE_MATCH,
     RANGE_HEADERS,
+    SOFT,
     USER_ID,
     VISIBILITY,
     Doc,
@@ -147,7 +148,7 @@ DOCS = {
         "Delete a medium",
         {204: Success("Row and object both go")},
         errors=("FILE_NOT_FOUND",),
-        parameters=(EVENT, MEDIUM, USER_ID),
+        parameters=(EVENT, MEDIUM, SOFT, USER_ID),
     ),
     "put_profile_picture": Doc(
         "Replace the profile picture",

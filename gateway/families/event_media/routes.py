@@ -9,12 +9,12 @@ from google.protobuf.duration_pb2 import Duration
 
 from gateway.families.event_media.shapes import Media, MediaEdit, MediaList, ProfilePicture, TempFile
 from gateway.http import fields
-from gateway.http.conditional import matches
 from gateway.http.json_body import read_json
-from gateway.http.reply import Header, JsonReply, Reply, header, json_reply, polled_reply
+from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
 from gateway.http.timestamps import rfc3339
 from gateway.http.uuids import path_id, path_uuid
 from gateway.operations.links import url_of_stored, urls_of
+from gateway.operations.revisions import check_revision, etag, if_match, told_as_revision
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
@@ -26,7 +26,7 @@ from gateway.upstream.rpcs import (
     UPDATE_EVENT_MEDIA,
 )
 from gateway.upstream.uploads import receive_upload
-from strongroom.errors import InvalidField, PreconditionFailed
+from strongroom.errors import InvalidField
 from strongroom.metadata.v1.event_media_service_pb2 import (
     GetEventMediaRequest,
     GetProfilePictureRequest,
@@ -168,16 +168,13 @@ async def update_event_media(call: Call) -> JsonReply[Media]:
         tags=None if edit.tags is None else Tags(values=dict.fromkeys(edit.tags)),
         user_id=call.user_id(),
     )
-    if_match = call.header("if-match")
-    if if_match is not None:
+    condition = if_match(call)
+    if condition is not None:
         file = await _media(call)
-        if not matches(if_match, _revision(file), weak=False):
-            raise PreconditionFailed(
-                "The medium is not the one that If-Match names; read it again.",
-                metadata={"actual": _revision(file)},
-            )
+        check_revision(condition, file)
         request.if_generation_match = file.generation
-    response = await call.ask(UPDATE_EVENT_MEDIA, request)
+    with told_as_revision(media_id):
+        response = await call.ask(UPDATE_EVENT_MEDIA, request)
     return await _media_reply(call, response.file)
 
 
@@ -195,9 +192,9 @@ async def stream_event_media(call: Call) -> Reply:
 
 @routes.add("DELETE", ONE)
 async def delete_event_media(call: Call) -> Reply:
-    """Delete the medium: row and object both go."""
+    """Delete the medium: row and object both go; with ``soft`` it can be restored for a while."""
     file = await _media(call)
-    await _delete(call, file)
+    await _delete(call, file, soft=fields.flag(call, "soft"))
     return Reply(204)
 
 
@@ -273,18 +270,12 @@ def show(file: File, url: str | None) -> Media:
     }
 
 
-def _revision(file: File) -> str:
-    """Entity tag of the resource (not of its bytes): changes with each edit."""
-    return f"{file.id}-{file.generation}"
-
-
 async def _media_reply(call: Call, file: File) -> JsonReply[Media]:
     return _shown(file, (await urls_of(call, [file])).get(file.id))
 
 
 def _shown(file: File, url: str | None, status: int = 200) -> JsonReply[Media]:
-    headers: list[Header] = [header("etag", f'"{_revision(file)}"')]
-    return json_reply(show(file, url), status, headers)
+    return json_reply(show(file, url), status, [etag(file)])
 
 
 async def _media(call: Call) -> File:
@@ -305,6 +296,6 @@ async def _picture(call: Call) -> File:
     return (await call.ask(GET_PROFILE_PICTURE, request)).file
 
 
-async def _delete(call: Call, file: File) -> None:
-    request = DeleteFileRequest(file_id=file.id, user_id=call.user_id())
+async def _delete(call: Call, file: File, *, soft: bool = False) -> None:
+    request = DeleteFileRequest(file_id=file.id, user_id=call.user_id(), soft=soft)
     await call.ask(DELETE_FILE, request)

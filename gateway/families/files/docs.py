@@ -18,6 +18,7 @@ from gateway.operations.docs import (
     IDEMPOTENCY_KEY,
     IF_NONE_MATCH,
     RANGE_HEADERS,
+    SOFT,
     USER_ID,
     VISIBILITY,
     Doc,
@@ -158,6 +159,11 @@ DOCS = {
         "Delete a file",
         {200: Success("Deleted: invisible from now on", {JSON: FileDeleted})},
         errors=("FILE_NOT_FOUND", "PRECONDITION_FAILED"),
-        parameters=(KEY, request_header("If-Match", "Only if the file has this entity tag."), USER_ID),
+        parameters=(
+            KEY,
+            SOFT,
+            request_header("If-Match", "Only if the file has this entity tag."),
+            USER_ID,
+        ),
     ),
 }

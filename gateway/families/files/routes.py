@@ -160,9 +160,9 @@ async def file_content(call: Call) -> Reply:
 
 @routes.add("DELETE", KEY)
 async def delete_file(call: Call) -> JsonReply[FileDeleted]:
-    """Delete the file; with ``If-Match`` only if it still has that entity tag."""
+    """Delete the file; with ``If-Match`` only if it still has that entity tag; ``soft``: into the trash."""
     key = call.path["key"]
-    request = DeleteFileRequest(key=key, user_id=call.user_id())
+    request = DeleteFileRequest(key=key, user_id=call.user_id(), soft=fields.flag(call, "soft"))
     if_match = call.header("if-match")
     if if_match is not None:
         file = await _file(call)
@@ -171,8 +171,12 @@ async def delete_file(call: Call) -> JsonReply[FileDeleted]:
                 "The file is not the one that If-Match names.", metadata={"actual": file.etag}
             )
         request.if_generation_match = file.generation
-    await call.ask(DELETE_FILE, request)
+    deleted = (await call.ask(DELETE_FILE, request)).file
     await failpoints.hit(BEFORE_DELETE_REPLY)
+    if request.soft:
+        return json_reply(
+            {"key": key, "deleted": True, "id": deleted.id, "purge_at": rfc3339(deleted.purge_time)}
+        )
     return json_reply({"key": key, "deleted": True})
 
 

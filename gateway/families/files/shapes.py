@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -122,3 +122,5 @@ class FileDeleted(TypedDict):
 
     key: Annotated[str, Field(examples=[EXAMPLE_KEY])]
     deleted: Annotated[bool, Field(examples=[True])]
+    id: NotRequired[Annotated[str, Field(description="With `soft`: names it in the trash.")]]
+    purge_at: NotRequired[Annotated[str, Field(description="With `soft`: until when it can be restored.")]]

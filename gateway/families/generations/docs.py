@@ -22,6 +22,7 @@ from gateway.operations.docs import (
     IDEMPOTENCY_KEY,
     IF_NONE_MATCH,
     RANGE_HEADERS,
+    SOFT,
     USER_ID,
     VISIBILITY,
     Doc,
@@ -160,6 +161,6 @@ DOCS = {
         "Delete a generation",
         {200: Success("Row and object both go", {JSON: Done})},
         errors=("FILE_NOT_FOUND",),
-        parameters=(ID, USER_ID),
+        parameters=(ID, SOFT, USER_ID),
     ),
 }

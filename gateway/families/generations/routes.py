@@ -241,12 +241,16 @@ async def generation_content(call: Call) -> Reply:
 
 @routes.add("DELETE", ONE)
 async def delete_generation(call: Call) -> JsonReply[Done]:
-    """Delete the generation: row and object both go."""
+    """Delete the generation: row and object both go; with ``soft`` it can be restored for a while."""
     request = DeleteFileRequest(
-        file_id=path_id(call, "id"), user_id=call.user_id(), family=FILE_FAMILY_GENERATION
+        file_id=path_id(call, "id"),
+        user_id=call.user_id(),
+        family=FILE_FAMILY_GENERATION,
+        soft=fields.flag(call, "soft"),
     )
     await call.ask(DELETE_FILE, request)
-    return json_reply({"success": True, "message": "The generation was deleted."})
+    message = "The generation is in the trash." if request.soft else "The generation was deleted."
+    return json_reply({"success": True, "message": message})
 
 
 def show(file: File, url: str | None) -> Generation:

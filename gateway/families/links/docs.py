@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from gateway.families.links.shapes import LinkBody, LinkMade, LinksRevoked, RevokeBody
+from gateway.families.links.shapes import (
+    LinkBatchBody,
+    LinkBody,
+    LinkMade,
+    LinksMade,
+    LinksRevoked,
+    RevokeBody,
+)
 from gateway.operations.docs import (
     ALWAYS,
     BINARY,
@@ -61,6 +68,13 @@ DOCS = {
         errors=("FILE_NOT_FOUND",),
         parameters=(USER_ID,),
         body=LinkBody,
+    ),
+    "make_links": Doc(
+        "Make links to many files",
+        {200: Success("The links", {JSON: LinksMade})},
+        description="As one link each. A file that is not there, or not the caller's, has `url` null.",
+        parameters=(USER_ID,),
+        body=LinkBatchBody,
     ),
     "revoke_links": Doc(
         "Revoke links",

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from gateway.families.links.reading import PREFIX, link_reply
-from gateway.families.links.shapes import LinkBody, LinkMade, LinksRevoked, RevokeBody
+from gateway.families.links.shapes import (
+    LinkBatchBody,
+    LinkBody,
+    LinkMade,
+    LinkOfBatch,
+    LinksMade,
+    LinksRevoked,
+    RevokeBody,
+)
 from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, Reply, json_reply
 from gateway.http.timestamps import rfc3339
@@ -15,7 +24,7 @@ from gateway.upstream.call import Call
 from gateway.upstream.downloads import file_not_found
 from gateway.upstream.rpcs import REVOKE_LINKS, SIGN_LINKS
 from strongroom.metadata.v1.file_service_pb2 import RevokeLinksRequest
-from strongroom.storage.v1.link_pb2 import LINK_SCOPE_NEWEST, LINK_SCOPE_VERSION, SignLinksRequest
+from strongroom.storage.v1.link_pb2 import LINK_SCOPE_NEWEST, LINK_SCOPE_VERSION, Link, SignLinksRequest
 
 LINKS: Final = "/api/v1/links"
 
@@ -57,6 +66,22 @@ async def make_link(call: Call) -> JsonReply[LinkMade]:
     return json_reply({"url": absolute(call, link.url), "expires_at": ends}, secret=True)
 
 
+@routes.add("POST", LINKS + "/batch")
+async def make_links(call: Call) -> JsonReply[LinksMade]:
+    """Links to many files of the caller."""
+    body = await read_json(call, LinkBatchBody)
+    request = SignLinksRequest(
+        scope=LINK_SCOPE_NEWEST if body.scope == "newest" else LINK_SCOPE_VERSION,
+        attachment=body.attachment,
+        user_id=call.user_id(body.user_id),
+        expires_in_seconds=body.expires_in,
+        file_ids=body.file_ids,
+        keys=body.keys,
+    )
+    found = (await call.ask(SIGN_LINKS, request)).links
+    return json_reply({"links": [_of_batch(call, name, found) for name in [*body.file_ids, *body.keys]]})
+
+
 @routes.add("POST", LINKS + "/revoke")
 async def revoke_links(call: Call) -> JsonReply[LinksRevoked]:
     """Take back the links to one file, or to all files of the caller."""
@@ -70,3 +95,11 @@ async def revoke_links(call: Call) -> JsonReply[LinksRevoked]:
         request.key = body.key or ""
     file_id = (await call.ask(REVOKE_LINKS, request)).file_id
     return json_reply({"revoked": "file" if file_id else "all", "file_id": file_id or None})
+
+
+def _of_batch(call: Call, name: str, found: Mapping[str, Link]) -> LinkOfBatch:
+    if name not in found:
+        return {"file": name, "url": None, "expires_at": None}
+    link = found[name]
+    ends = rfc3339(link.expire_time) if link.HasField("expire_time") else None
+    return {"file": name, "url": absolute(call, link.url), "expires_at": ends}

@@ -56,6 +56,25 @@ class LinkBody(BaseModel):
         return self
 
 
+class LinkBatchBody(BaseModel):
+    """Links to make: to up to 1,000 files by id and 100 by key."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"file_ids": [EXAMPLE_ID], "expires_in": 86_400}})
+
+    file_ids: Annotated[list[FileId], Field(max_length=1000)] = Field(default_factory=list)
+    keys: Annotated[list[Key], Field(max_length=100)] = Field(default_factory=list)
+    expires_in: Annotated[int | None, Field(ge=0, le=2**31 - 1, description="As of one link.")] = None
+    scope: Annotated[Literal["version", "newest"], Field(description="As of one link.")] = "version"
+    attachment: Annotated[bool, Field(description="Browsers save them, whatever they are.")] = False
+    user_id: UserId = None
+
+    @model_validator(mode="after")
+    def _names_files(self) -> Self:
+        if not self.file_ids and not self.keys:
+            raise ValueError("Name files by file_ids or by keys.")
+        return self
+
+
 class RevokeBody(BaseModel):
     """Whose links to take back: those of a file by id or by key, or of all files."""
 
@@ -81,6 +100,21 @@ class LinkMade(TypedDict):
     expires_at: Annotated[
         str | None, Field(description="RFC 3339; null: it holds until it is revoked, or the file goes.")
     ]
+
+
+class LinkOfBatch(TypedDict):
+    """The link to one file; ``url`` null: there is no such file, or it is not the caller's."""
+
+    file: Annotated[str, Field(description="As it was named.")]
+    url: str | None
+    expires_at: str | None
+
+
+@example({"links": [{"file": EXAMPLE_ID, "url": EXAMPLE_LINK, "expires_at": "2026-01-03T03:00:00Z"}]})
+class LinksMade(TypedDict):
+    """One link per file: those by id, then those by key, in the order given."""
+
+    links: list[LinkOfBatch]
 
 
 @example({"revoked": "file", "file_id": EXAMPLE_ID})

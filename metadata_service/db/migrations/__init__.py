@@ -18,6 +18,7 @@ REVISIONS = (
     "0011",
     "0012",
     "0013",
+    "0014",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from strongroom._vendor.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
+from strongroom.metadata.v1 import event_media_service_pb2 as strongroom_dot_metadata_dot_v1_dot_event__media__service__pb2
 from strongroom.metadata.v1 import file_pb2 as strongroom_dot_metadata_dot_v1_dot_file__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)strongroom/metadata/v1/file_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a!strongroom/metadata/v1/file.proto\"\x95\x01\n\x12RevokeLinksRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x19\n\x03key\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08H\x00\x12\x1c\n\tall_files\x18\x03 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x0e\n\x05which\x12\x05\xbaH\x02\x08\x01\"&\n\x13RevokeLinksResponse\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"\x88\x01\n\x0eGetFileRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x19\n\x03key\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08H\x00\x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x14\n\x0cshow_deleted\x18\x04 \x01(\x08\x42\r\n\x04name\x12\x05\xbaH\x02\x08\x01\"=\n\x0fGetFileResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"W\n\x14\x42\x61tchGetFilesRequest\x12$\n\x08\x66ile_ids\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x08\x01\x10\xe8\x07\"\x05r\x03\xb0\x01\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"D\n\x15\x42\x61tchGetFilesResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.strongroom.metadata.v1.File\"\x8f\x02\n\x10ListFilesRequest\x12\x18\n\x06prefix\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12<\n\x06\x66\x61mily\x18\x04 \x01(\x0e\x32\".strongroom.metadata.v1.FileFamilyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x14\n\x0cshow_deleted\x18\x05 \x01(\x08\x12\x19\n\x07user_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x38\n\x04view\x18\x07 \x01(\x0e\x32 .strongroom.metadata.v1.FileViewB\x08\xbaH\x05\x82\x01\x02\x10\x01\"Y\n\x11ListFilesResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.strongroom.metadata.v1.File\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xd2\x03\n\x11UpdateFileRequest\x12\x19\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x08\x66ilename\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x18\xff\x01 \x01H\x00\x88\x01\x01\x12\x45\n\nvisibility\x18\x03 \x01(\x0e\x32\".strongroom.metadata.v1.VisibilityB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x01\x88\x01\x01\x12s\n\x08metadata\x18\x04 \x03(\x0b\x32\x37.strongroom.metadata.v1.UpdateFileRequest.MetadataEntryB(\xbaH%\x9a\x01\"\x10 \"\x17r\x15\x32\x13^[a-z0-9_.-]{1,64}$*\x05r\x03(\x80\x08\x12\x18\n\x10replace_metadata\x18\x05 \x01(\x08\x12)\n\x13if_generation_match\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x02\x88\x01\x01\x12\x19\n\x07user_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_filenameB\r\n\x0b_visibilityB\x16\n\x14_if_generation_match\"@\n\x12UpdateFileResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"K\n\x13UndeleteFileRequest\x12\x19\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"B\n\x14UndeleteFileResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File*N\n\x08\x46ileView\x12\x19\n\x15\x46ILE_VIEW_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46ILE_VIEW_BASIC\x10\x01\x12\x12\n\x0e\x46ILE_VIEW_FULL\x10\x02\x32\xb7\x05\n\x0b\x46ileService\x12\x85\x01\n\x07GetFile\x12&.strongroom.metadata.v1.GetFileRequest\x1a\'.strongroom.metadata.v1.GetFileResponse\")\x82\xd3\xe4\x93\x02#\x12!/api/v1/s3/file/{key=**}/metadata\x12l\n\rBatchGetFiles\x12,.strongroom.metadata.v1.BatchGetFilesRequest\x1a-.strongroom.metadata.v1.BatchGetFilesResponse\x12z\n\tListFiles\x12(.strongroom.metadata.v1.ListFilesRequest\x1a).strongroom.metadata.v1.ListFilesResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/s3/files\x12\x63\n\nUpdateFile\x12).strongroom.metadata.v1.UpdateFileRequest\x1a*.strongroom.metadata.v1.UpdateFileResponse\x12i\n\x0cUndeleteFile\x12+.strongroom.metadata.v1.UndeleteFileRequest\x1a,.strongroom.metadata.v1.UndeleteFileResponse\x12\x66\n\x0bRevokeLinks\x12*.strongroom.metadata.v1.RevokeLinksRequest\x1a+.strongroom.metadata.v1.RevokeLinksResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)strongroom/metadata/v1/file_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a\x30strongroom/metadata/v1/event_media_service.proto\x1a!strongroom/metadata/v1/file.proto\"\x95\x01\n\x12RevokeLinksRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x19\n\x03key\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08H\x00\x12\x1c\n\tall_files\x18\x03 \x01(\x08\x42\x07\xbaH\x04j\x02\x08\x01H\x00\x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x0e\n\x05which\x12\x05\xbaH\x02\x08\x01\"&\n\x13RevokeLinksResponse\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\"\x88\x01\n\x0eGetFileRequest\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x19\n\x03key\x18\x02 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08H\x00\x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x14\n\x0cshow_deleted\x18\x04 \x01(\x08\x42\r\n\x04name\x12\x05\xbaH\x02\x08\x01\"=\n\x0fGetFileResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"W\n\x14\x42\x61tchGetFilesRequest\x12$\n\x08\x66ile_ids\x18\x01 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x08\x01\x10\xe8\x07\"\x05r\x03\xb0\x01\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"D\n\x15\x42\x61tchGetFilesResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.strongroom.metadata.v1.File\"\x8f\x02\n\x10ListFilesRequest\x12\x18\n\x06prefix\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12<\n\x06\x66\x61mily\x18\x04 \x01(\x0e\x32\".strongroom.metadata.v1.FileFamilyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x14\n\x0cshow_deleted\x18\x05 \x01(\x08\x12\x19\n\x07user_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x38\n\x04view\x18\x07 \x01(\x0e\x32 .strongroom.metadata.v1.FileViewB\x08\xbaH\x05\x82\x01\x02\x10\x01\"Y\n\x11ListFilesResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.strongroom.metadata.v1.File\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x96\x05\n\x11UpdateFileRequest\x12\x19\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12!\n\x08\x66ilename\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x18\xff\x01 \x01H\x00\x88\x01\x01\x12\x45\n\nvisibility\x18\x03 \x01(\x0e\x32\".strongroom.metadata.v1.VisibilityB\x08\xbaH\x05\x82\x01\x02\x10\x01H\x01\x88\x01\x01\x12s\n\x08metadata\x18\x04 \x03(\x0b\x32\x37.strongroom.metadata.v1.UpdateFileRequest.MetadataEntryB(\xbaH%\x9a\x01\"\x10 \"\x17r\x15\x32\x13^[a-z0-9_.-]{1,64}$*\x05r\x03(\x80\x08\x12\x18\n\x10replace_metadata\x18\x05 \x01(\x08\x12)\n\x13if_generation_match\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x02\x88\x01\x01\x12\x19\n\x07user_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12:\n\x0fremove_metadata\x18\x08 \x03(\tB!\xbaH\x1e\x92\x01\x1b\x10 \"\x17r\x15\x32\x13^[a-z0-9_.-]{1,64}$\x12\x1c\n\x05title\x18\t \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01H\x03\x88\x01\x01\x12\"\n\x0b\x64\x65scription\x18\n \x01(\tB\x08\xbaH\x05r\x03\x18\x80 H\x04\x88\x01\x01\x12*\n\x04tags\x18\x0b \x01(\x0b\x32\x1c.strongroom.metadata.v1.Tags\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0b\n\t_filenameB\r\n\x0b_visibilityB\x16\n\x14_if_generation_matchB\x08\n\x06_titleB\x0e\n\x0c_description\"@\n\x12UpdateFileResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"K\n\x13UndeleteFileRequest\x12\x19\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"B\n\x14UndeleteFileResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"\xa5\x01\n\x10ListTrashRequest\x12<\n\x06\x66\x61mily\x18\x01 \x01(\x0e\x32\".strongroom.metadata.v1.FileFamilyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"Y\n\x11ListTrashResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.strongroom.metadata.v1.File\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"H\n\x10PurgeFileRequest\x12\x19\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"?\n\x11PurgeFileResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"l\n\x11\x45mptyTrashRequest\x12<\n\x06\x66\x61mily\x18\x01 \x01(\x0e\x32\".strongroom.metadata.v1.FileFamilyB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"J\n\x12\x45mptyTrashResponse\x12\x12\n\nfile_count\x18\x01 \x01(\x03\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0c\n\x04more\x18\x03 \x01(\x08*N\n\x08\x46ileView\x12\x19\n\x15\x46ILE_VIEW_UNSPECIFIED\x10\x00\x12\x13\n\x0f\x46ILE_VIEW_BASIC\x10\x01\x12\x12\n\x0e\x46ILE_VIEW_FULL\x10\x02\x32\xe0\x07\n\x0b\x46ileService\x12\x85\x01\n\x07GetFile\x12&.strongroom.metadata.v1.GetFileRequest\x1a\'.strongroom.metadata.v1.GetFileResponse\")\x82\xd3\xe4\x93\x02#\x12!/api/v1/s3/file/{key=**}/metadata\x12l\n\rBatchGetFiles\x12,.strongroom.metadata.v1.BatchGetFilesRequest\x1a-.strongroom.metadata.v1.BatchGetFilesResponse\x12z\n\tListFiles\x12(.strongroom.metadata.v1.ListFilesRequest\x1a).strongroom.metadata.v1.ListFilesResponse\"\x18\x82\xd3\xe4\x93\x02\x12\x12\x10/api/v1/s3/files\x12\x63\n\nUpdateFile\x12).strongroom.metadata.v1.UpdateFileRequest\x1a*.strongroom.metadata.v1.UpdateFileResponse\x12i\n\x0cUndeleteFile\x12+.strongroom.metadata.v1.UndeleteFileRequest\x1a,.strongroom.metadata.v1.UndeleteFileResponse\x12`\n\tListTrash\x12(.strongroom.metadata.v1.ListTrashRequest\x1a).strongroom.metadata.v1.ListTrashResponse\x12`\n\tPurgeFile\x12(.strongroom.metadata.v1.PurgeFileRequest\x1a).strongroom.metadata.v1.PurgeFileResponse\x12\x63\n\nEmptyTrash\x12).strongroom.metadata.v1.EmptyTrashRequest\x1a*.strongroom.metadata.v1.EmptyTrashResponse\x12\x66\n\x0bRevokeLinks\x12*.strongroom.metadata.v1.RevokeLinksRequest\x1a+.strongroom.metadata.v1.RevokeLinksResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -82,42 +83,76 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UPDATEFILEREQUEST'].fields_by_name['if_generation_match']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_UPDATEFILEREQUEST'].fields_by_name['user_id']._loaded_options = None
   _globals['_UPDATEFILEREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003(\377\001'
+  _globals['_UPDATEFILEREQUEST'].fields_by_name['remove_metadata']._loaded_options = None
+  _globals['_UPDATEFILEREQUEST'].fields_by_name['remove_metadata']._serialized_options = b'\272H\036\222\001\033\020 \"\027r\0252\023^[a-z0-9_.-]{1,64}$'
+  _globals['_UPDATEFILEREQUEST'].fields_by_name['title']._loaded_options = None
+  _globals['_UPDATEFILEREQUEST'].fields_by_name['title']._serialized_options = b'\272H\005r\003\030\377\001'
+  _globals['_UPDATEFILEREQUEST'].fields_by_name['description']._loaded_options = None
+  _globals['_UPDATEFILEREQUEST'].fields_by_name['description']._serialized_options = b'\272H\005r\003\030\200 '
   _globals['_UNDELETEFILEREQUEST'].fields_by_name['file_id']._loaded_options = None
   _globals['_UNDELETEFILEREQUEST'].fields_by_name['file_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_UNDELETEFILEREQUEST'].fields_by_name['user_id']._loaded_options = None
   _globals['_UNDELETEFILEREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003(\377\001'
+  _globals['_LISTTRASHREQUEST'].fields_by_name['family']._loaded_options = None
+  _globals['_LISTTRASHREQUEST'].fields_by_name['family']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_LISTTRASHREQUEST'].fields_by_name['page_size']._loaded_options = None
+  _globals['_LISTTRASHREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
+  _globals['_LISTTRASHREQUEST'].fields_by_name['page_token']._loaded_options = None
+  _globals['_LISTTRASHREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003(\200 '
+  _globals['_LISTTRASHREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_LISTTRASHREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003(\377\001'
+  _globals['_PURGEFILEREQUEST'].fields_by_name['file_id']._loaded_options = None
+  _globals['_PURGEFILEREQUEST'].fields_by_name['file_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_PURGEFILEREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_PURGEFILEREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003(\377\001'
+  _globals['_EMPTYTRASHREQUEST'].fields_by_name['family']._loaded_options = None
+  _globals['_EMPTYTRASHREQUEST'].fields_by_name['family']._serialized_options = b'\272H\005\202\001\002\020\001'
+  _globals['_EMPTYTRASHREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_EMPTYTRASHREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003(\377\001'
   _globals['_FILESERVICE'].methods_by_name['GetFile']._loaded_options = None
   _globals['_FILESERVICE'].methods_by_name['GetFile']._serialized_options = b'\202\323\344\223\002#\022!/api/v1/s3/file/{key=**}/metadata'
   _globals['_FILESERVICE'].methods_by_name['ListFiles']._loaded_options = None
   _globals['_FILESERVICE'].methods_by_name['ListFiles']._serialized_options = b'\202\323\344\223\002\022\022\020/api/v1/s3/files'
-  _globals['_FILEVIEW']._serialized_start=1761
-  _globals['_FILEVIEW']._serialized_end=1839
-  _globals['_REVOKELINKSREQUEST']._serialized_start=164
-  _globals['_REVOKELINKSREQUEST']._serialized_end=313
-  _globals['_REVOKELINKSRESPONSE']._serialized_start=315
-  _globals['_REVOKELINKSRESPONSE']._serialized_end=353
-  _globals['_GETFILEREQUEST']._serialized_start=356
-  _globals['_GETFILEREQUEST']._serialized_end=492
-  _globals['_GETFILERESPONSE']._serialized_start=494
-  _globals['_GETFILERESPONSE']._serialized_end=555
-  _globals['_BATCHGETFILESREQUEST']._serialized_start=557
-  _globals['_BATCHGETFILESREQUEST']._serialized_end=644
-  _globals['_BATCHGETFILESRESPONSE']._serialized_start=646
-  _globals['_BATCHGETFILESRESPONSE']._serialized_end=714
-  _globals['_LISTFILESREQUEST']._serialized_start=717
-  _globals['_LISTFILESREQUEST']._serialized_end=988
-  _globals['_LISTFILESRESPONSE']._serialized_start=990
-  _globals['_LISTFILESRESPONSE']._serialized_end=1079
-  _globals['_UPDATEFILEREQUEST']._serialized_start=1082
-  _globals['_UPDATEFILEREQUEST']._serialized_end=1548
-  _globals['_UPDATEFILEREQUEST_METADATAENTRY']._serialized_start=1449
-  _globals['_UPDATEFILEREQUEST_METADATAENTRY']._serialized_end=1496
-  _globals['_UPDATEFILERESPONSE']._serialized_start=1550
-  _globals['_UPDATEFILERESPONSE']._serialized_end=1614
-  _globals['_UNDELETEFILEREQUEST']._serialized_start=1616
-  _globals['_UNDELETEFILEREQUEST']._serialized_end=1691
-  _globals['_UNDELETEFILERESPONSE']._serialized_start=1693
-  _globals['_UNDELETEFILERESPONSE']._serialized_end=1759
-  _globals['_FILESERVICE']._serialized_start=1842
-  _globals['_FILESERVICE']._serialized_end=2537
+  _globals['_FILEVIEW']._serialized_start=2591
+  _globals['_FILEVIEW']._serialized_end=2669
+  _globals['_REVOKELINKSREQUEST']._serialized_start=214
+  _globals['_REVOKELINKSREQUEST']._serialized_end=363
+  _globals['_REVOKELINKSRESPONSE']._serialized_start=365
+  _globals['_REVOKELINKSRESPONSE']._serialized_end=403
+  _globals['_GETFILEREQUEST']._serialized_start=406
+  _globals['_GETFILEREQUEST']._serialized_end=542
+  _globals['_GETFILERESPONSE']._serialized_start=544
+  _globals['_GETFILERESPONSE']._serialized_end=605
+  _globals['_BATCHGETFILESREQUEST']._serialized_start=607
+  _globals['_BATCHGETFILESREQUEST']._serialized_end=694
+  _globals['_BATCHGETFILESRESPONSE']._serialized_start=696
+  _globals['_BATCHGETFILESRESPONSE']._serialized_end=764
+  _globals['_LISTFILESREQUEST']._serialized_start=767
+  _globals['_LISTFILESREQUEST']._serialized_end=1038
+  _globals['_LISTFILESRESPONSE']._serialized_start=1040
+  _globals['_LISTFILESRESPONSE']._serialized_end=1129
+  _globals['_UPDATEFILEREQUEST']._serialized_start=1132
+  _globals['_UPDATEFILEREQUEST']._serialized_end=1794
+  _globals['_UPDATEFILEREQUEST_METADATAENTRY']._serialized_start=1669
+  _globals['_UPDATEFILEREQUEST_METADATAENTRY']._serialized_end=1716
+  _globals['_UPDATEFILERESPONSE']._serialized_start=1796
+  _globals['_UPDATEFILERESPONSE']._serialized_end=1860
+  _globals['_UNDELETEFILEREQUEST']._serialized_start=1862
+  _globals['_UNDELETEFILEREQUEST']._serialized_end=1937
+  _globals['_UNDELETEFILERESPONSE']._serialized_start=1939
+  _globals['_UNDELETEFILERESPONSE']._serialized_end=2005
+  _globals['_LISTTRASHREQUEST']._serialized_start=2008
+  _globals['_LISTTRASHREQUEST']._serialized_end=2173
+  _globals['_LISTTRASHRESPONSE']._serialized_start=2175
+  _globals['_LISTTRASHRESPONSE']._serialized_end=2264
+  _globals['_PURGEFILEREQUEST']._serialized_start=2266
+  _globals['_PURGEFILEREQUEST']._serialized_end=2338
+  _globals['_PURGEFILERESPONSE']._serialized_start=2340
+  _globals['_PURGEFILERESPONSE']._serialized_end=2403
+  _globals['_EMPTYTRASHREQUEST']._serialized_start=2405
+  _globals['_EMPTYTRASHREQUEST']._serialized_end=2513
+  _globals['_EMPTYTRASHRESPONSE']._serialized_start=2515
+  _globals['_EMPTYTRASHRESPONSE']._serialized_end=2589
+  _globals['_FILESERVICE']._serialized_start=2672
+  _globals['_FILESERVICE']._serialized_end=3664
 # @@protoc_insertion_point(module_scope)

@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from strongroom.metadata.v1 import event_media_service_pb2 as _event_media_service_pb2
 from strongroom.metadata.v1 import file_pb2 as _file_pb2
 import builtins as _builtins
 import sys
@@ -321,6 +322,10 @@ class UpdateFileRequest(_message.Message):
     REPLACE_METADATA_FIELD_NUMBER: _builtins.int
     IF_GENERATION_MATCH_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    REMOVE_METADATA_FIELD_NUMBER: _builtins.int
+    TITLE_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
     """UUID of the file."""
     filename: _builtins.str
@@ -333,9 +338,23 @@ class UpdateFileRequest(_message.Message):
     """Only if the file is at this generation."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
+    title: _builtins.str
+    """Event media only: new title, up to 255 characters."""
+    description: _builtins.str
+    """Event media only: new description, up to 4,096 characters."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Replaces the user metadata when replace_metadata is set. What the family promises (user_id, …) stays."""
+        """With replace_metadata: all of the user metadata from then on; else pairs to set beside those that are there. What
+        the family promises (user_id, …) stays.
+        """
+
+    @_builtins.property
+    def remove_metadata(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names of user metadata to take away. Names that are not there do no harm."""
+
+    @_builtins.property
+    def tags(self) -> _event_media_service_pb2.Tags:
+        """Event media only: new tags."""
 
     def __init__(
         self,
@@ -347,21 +366,33 @@ class UpdateFileRequest(_message.Message):
         replace_metadata: _builtins.bool = ...,
         if_generation_match: _builtins.int | None = ...,
         user_id: _builtins.str = ...,
+        remove_metadata: _abc.Iterable[_builtins.str] | None = ...,
+        title: _builtins.str | None = ...,
+        description: _builtins.str | None = ...,
+        tags: _event_media_service_pb2.Tags | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_filename", b"_filename", "_if_generation_match", b"_if_generation_match", "_visibility", b"_visibility", "filename", b"filename", "if_generation_match", b"if_generation_match", "visibility", b"visibility"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_filename", b"_filename", "_if_generation_match", b"_if_generation_match", "_title", b"_title", "_visibility", b"_visibility", "description", b"description", "filename", b"filename", "if_generation_match", b"if_generation_match", "tags", b"tags", "title", b"title", "visibility", b"visibility"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_filename", b"_filename", "_if_generation_match", b"_if_generation_match", "_visibility", b"_visibility", "file_id", b"file_id", "filename", b"filename", "if_generation_match", b"if_generation_match", "metadata", b"metadata", "replace_metadata", b"replace_metadata", "user_id", b"user_id", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_filename", b"_filename", "_if_generation_match", b"_if_generation_match", "_title", b"_title", "_visibility", b"_visibility", "description", b"description", "file_id", b"file_id", "filename", b"filename", "if_generation_match", b"if_generation_match", "metadata", b"metadata", "remove_metadata", b"remove_metadata", "replace_metadata", b"replace_metadata", "tags", b"tags", "title", b"title", "user_id", b"user_id", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
+    _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
     _WhichOneofReturnType__filename: _TypeAlias = _typing.Literal["filename"]  # noqa: Y015
     _WhichOneofArgType__filename: _TypeAlias = _typing.Literal["_filename", b"_filename"]  # noqa: Y015
     _WhichOneofReturnType__if_generation_match: _TypeAlias = _typing.Literal["if_generation_match"]  # noqa: Y015
     _WhichOneofArgType__if_generation_match: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match"]  # noqa: Y015
+    _WhichOneofReturnType__title: _TypeAlias = _typing.Literal["title"]  # noqa: Y015
+    _WhichOneofArgType__title: _TypeAlias = _typing.Literal["_title", b"_title"]  # noqa: Y015
     _WhichOneofReturnType__visibility: _TypeAlias = _typing.Literal["visibility"]  # noqa: Y015
     _WhichOneofArgType__visibility: _TypeAlias = _typing.Literal["_visibility", b"_visibility"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__filename) -> _WhichOneofReturnType__filename | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__if_generation_match) -> _WhichOneofReturnType__if_generation_match | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__title) -> _WhichOneofReturnType__title | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__visibility) -> _WhichOneofReturnType__visibility | None: ...
 
@@ -440,3 +471,171 @@ class UndeleteFileResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UndeleteFileResponse: _TypeAlias = UndeleteFileResponse  # noqa: Y015
+
+@_typing.final
+class ListTrashRequest(_message.Message):
+    """Request of ListTrash."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAMILY_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    family: _file_pb2.FileFamily.ValueType
+    """Only this family. Unset: all."""
+    page_size: _builtins.int
+    """How many at the most: 0 means 100; over 1,000 is lowered to 1,000."""
+    page_token: _builtins.str
+    """next_page_token of the page before, with the same family."""
+    user_id: _builtins.str
+    """Act for this user (admin role only). Empty: the caller."""
+    def __init__(
+        self,
+        *,
+        family: _file_pb2.FileFamily.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTrashRequest: _TypeAlias = ListTrashRequest  # noqa: Y015
+
+@_typing.final
+class ListTrashResponse(_message.Message):
+    """Response of ListTrash."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty: this was the last."""
+    @_builtins.property
+    def files(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.File]:
+        """The page; each with delete_time and purge_time."""
+
+    def __init__(
+        self,
+        *,
+        files: _abc.Iterable[_file_pb2.File] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListTrashResponse: _TypeAlias = ListTrashResponse  # noqa: Y015
+
+@_typing.final
+class PurgeFileRequest(_message.Message):
+    """Request of PurgeFile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    """UUID of the file."""
+    user_id: _builtins.str
+    """Act for this user (admin role only). Empty: the caller."""
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeFileRequest: _TypeAlias = PurgeFileRequest  # noqa: Y015
+
+@_typing.final
+class PurgeFileResponse(_message.Message):
+    """Response of PurgeFile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def file(self) -> _file_pb2.File:
+        """The file as it was."""
+
+    def __init__(
+        self,
+        *,
+        file: _file_pb2.File | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeFileResponse: _TypeAlias = PurgeFileResponse  # noqa: Y015
+
+@_typing.final
+class EmptyTrashRequest(_message.Message):
+    """Request of EmptyTrash."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAMILY_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    family: _file_pb2.FileFamily.ValueType
+    """Only this family. Unset: all."""
+    user_id: _builtins.str
+    """Act for this user (admin role only). Empty: the caller."""
+    def __init__(
+        self,
+        *,
+        family: _file_pb2.FileFamily.ValueType = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["family", b"family", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmptyTrashRequest: _TypeAlias = EmptyTrashRequest  # noqa: Y015
+
+@_typing.final
+class EmptyTrashResponse(_message.Message):
+    """Response of EmptyTrash."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_COUNT_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    file_count: _builtins.int
+    """How many files are gone."""
+    size_bytes: _builtins.int
+    """Their bytes."""
+    more: _builtins.bool
+    """Whether more are left: call again."""
+    def __init__(
+        self,
+        *,
+        file_count: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_count", b"file_count", "more", b"more", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EmptyTrashResponse: _TypeAlias = EmptyTrashResponse  # noqa: Y015

@@ -61,6 +61,21 @@ class FileServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.UndeleteFileRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.UndeleteFileResponse.FromString,
                 _registered_method=True)
+        self.ListTrash = channel.unary_unary(
+                '/strongroom.metadata.v1.FileService/ListTrash',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListTrashRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListTrashResponse.FromString,
+                _registered_method=True)
+        self.PurgeFile = channel.unary_unary(
+                '/strongroom.metadata.v1.FileService/PurgeFile',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.PurgeFileRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.PurgeFileResponse.FromString,
+                _registered_method=True)
+        self.EmptyTrash = channel.unary_unary(
+                '/strongroom.metadata.v1.FileService/EmptyTrash',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.EmptyTrashRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.EmptyTrashResponse.FromString,
+                _registered_method=True)
         self.RevokeLinks = channel.unary_unary(
                 '/strongroom.metadata.v1.FileService/RevokeLinks',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.RevokeLinksRequest.SerializeToString,
@@ -96,8 +111,9 @@ class FileServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateFile(self, request, context):
-        """Changes filename, visibility or user metadata and raises the generation.
-        FAILED_PRECONDITION (PRECONDITION_FAILED) when if_generation_match does not hold.
+        """Changes filename, visibility, user metadata, and of event media title, description and tags; raises the generation.
+        FAILED_PRECONDITION (PRECONDITION_FAILED) when if_generation_match does not hold. INVALID_ARGUMENT (INVALID_FIELD)
+        for what the file's family does not have.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,6 +121,28 @@ class FileServiceServicer:
 
     def UndeleteFile(self, request, context):
         """Brings a soft-deleted file back, until its purge_time. NOT_FOUND afterwards.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTrash(self, request, context):
+        """A page of the trash: the caller's soft-deleted files that can still be restored, deleted last first. Keyset paging.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PurgeFile(self, request, context):
+        """Ends a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
+        the trash.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EmptyTrash(self, request, context):
+        """Ends everything that is in the trash when the call begins, up to 10,000 files a call.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -145,6 +183,21 @@ def add_FileServiceServicer_to_server(servicer, server):
                     servicer.UndeleteFile,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.UndeleteFileRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.UndeleteFileResponse.SerializeToString,
+            ),
+            'ListTrash': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTrash,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListTrashRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListTrashResponse.SerializeToString,
+            ),
+            'PurgeFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.PurgeFile,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.PurgeFileRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.PurgeFileResponse.SerializeToString,
+            ),
+            'EmptyTrash': grpc.unary_unary_rpc_method_handler(
+                    servicer.EmptyTrash,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.EmptyTrashRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.EmptyTrashResponse.SerializeToString,
             ),
             'RevokeLinks': grpc.unary_unary_rpc_method_handler(
                     servicer.RevokeLinks,
@@ -289,6 +342,87 @@ class FileService:
             '/strongroom.metadata.v1.FileService/UndeleteFile',
             strongroom_dot_metadata_dot_v1_dot_file__service__pb2.UndeleteFileRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_file__service__pb2.UndeleteFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTrash(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.FileService/ListTrash',
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListTrashRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListTrashResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PurgeFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.FileService/PurgeFile',
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.PurgeFileRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.PurgeFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EmptyTrash(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.FileService/EmptyTrash',
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.EmptyTrashRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.EmptyTrashResponse.FromString,
             options,
             channel_credentials,
             insecure,

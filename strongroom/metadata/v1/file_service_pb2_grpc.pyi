@@ -44,11 +44,20 @@ class FileServiceStub:
     ListFiles: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.ListFilesRequest, _file_service_pb2.ListFilesResponse]
     """A page of the caller's files in key order (byte order). The page token is keyset: stable while files are added."""
     UpdateFile: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.UpdateFileRequest, _file_service_pb2.UpdateFileResponse]
-    """Changes filename, visibility or user metadata and raises the generation.
-    FAILED_PRECONDITION (PRECONDITION_FAILED) when if_generation_match does not hold.
+    """Changes filename, visibility, user metadata, and of event media title, description and tags; raises the generation.
+    FAILED_PRECONDITION (PRECONDITION_FAILED) when if_generation_match does not hold. INVALID_ARGUMENT (INVALID_FIELD)
+    for what the file's family does not have.
     """
     UndeleteFile: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.UndeleteFileRequest, _file_service_pb2.UndeleteFileResponse]
     """Brings a soft-deleted file back, until its purge_time. NOT_FOUND afterwards."""
+    ListTrash: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.ListTrashRequest, _file_service_pb2.ListTrashResponse]
+    """A page of the trash: the caller's soft-deleted files that can still be restored, deleted last first. Keyset paging."""
+    PurgeFile: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.PurgeFileRequest, _file_service_pb2.PurgeFileResponse]
+    """Ends a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
+    the trash.
+    """
+    EmptyTrash: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.EmptyTrashRequest, _file_service_pb2.EmptyTrashResponse]
+    """Ends everything that is in the trash when the call begins, up to 10,000 files a call."""
     RevokeLinks: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.RevokeLinksRequest, _file_service_pb2.RevokeLinksResponse]
     """Takes back every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
     at once; what is handed out from then on holds. A file in the trash can be named, too. NOT_FOUND (FILE_NOT_FOUND).
@@ -70,11 +79,20 @@ class FileServiceAsyncStub(FileServiceStub):
     ListFiles: _aio.UnaryUnaryMultiCallable[_file_service_pb2.ListFilesRequest, _file_service_pb2.ListFilesResponse]  # type: ignore[assignment]
     """A page of the caller's files in key order (byte order). The page token is keyset: stable while files are added."""
     UpdateFile: _aio.UnaryUnaryMultiCallable[_file_service_pb2.UpdateFileRequest, _file_service_pb2.UpdateFileResponse]  # type: ignore[assignment]
-    """Changes filename, visibility or user metadata and raises the generation.
-    FAILED_PRECONDITION (PRECONDITION_FAILED) when if_generation_match does not hold.
+    """Changes filename, visibility, user metadata, and of event media title, description and tags; raises the generation.
+    FAILED_PRECONDITION (PRECONDITION_FAILED) when if_generation_match does not hold. INVALID_ARGUMENT (INVALID_FIELD)
+    for what the file's family does not have.
     """
     UndeleteFile: _aio.UnaryUnaryMultiCallable[_file_service_pb2.UndeleteFileRequest, _file_service_pb2.UndeleteFileResponse]  # type: ignore[assignment]
     """Brings a soft-deleted file back, until its purge_time. NOT_FOUND afterwards."""
+    ListTrash: _aio.UnaryUnaryMultiCallable[_file_service_pb2.ListTrashRequest, _file_service_pb2.ListTrashResponse]  # type: ignore[assignment]
+    """A page of the trash: the caller's soft-deleted files that can still be restored, deleted last first. Keyset paging."""
+    PurgeFile: _aio.UnaryUnaryMultiCallable[_file_service_pb2.PurgeFileRequest, _file_service_pb2.PurgeFileResponse]  # type: ignore[assignment]
+    """Ends a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
+    the trash.
+    """
+    EmptyTrash: _aio.UnaryUnaryMultiCallable[_file_service_pb2.EmptyTrashRequest, _file_service_pb2.EmptyTrashResponse]  # type: ignore[assignment]
+    """Ends everything that is in the trash when the call begins, up to 10,000 files a call."""
     RevokeLinks: _aio.UnaryUnaryMultiCallable[_file_service_pb2.RevokeLinksRequest, _file_service_pb2.RevokeLinksResponse]  # type: ignore[assignment]
     """Takes back every link (strongroom.storage.v1.StorageService.SignLinks) to one file, or to all files of the caller,
     at once; what is handed out from then on holds. A file in the trash can be named, too. NOT_FOUND (FILE_NOT_FOUND).
@@ -113,8 +131,9 @@ class FileServiceServicer:
         request: _file_service_pb2.UpdateFileRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.UpdateFileResponse, _abc.Awaitable[_file_service_pb2.UpdateFileResponse]]:
-        """Changes filename, visibility or user metadata and raises the generation.
-        FAILED_PRECONDITION (PRECONDITION_FAILED) when if_generation_match does not hold.
+        """Changes filename, visibility, user metadata, and of event media title, description and tags; raises the generation.
+        FAILED_PRECONDITION (PRECONDITION_FAILED) when if_generation_match does not hold. INVALID_ARGUMENT (INVALID_FIELD)
+        for what the file's family does not have.
         """
 
     def UndeleteFile(
@@ -123,6 +142,29 @@ class FileServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.UndeleteFileResponse, _abc.Awaitable[_file_service_pb2.UndeleteFileResponse]]:
         """Brings a soft-deleted file back, until its purge_time. NOT_FOUND afterwards."""
+
+    def ListTrash(
+        self,
+        request: _file_service_pb2.ListTrashRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_file_service_pb2.ListTrashResponse, _abc.Awaitable[_file_service_pb2.ListTrashResponse]]:
+        """A page of the trash: the caller's soft-deleted files that can still be restored, deleted last first. Keyset paging."""
+
+    def PurgeFile(
+        self,
+        request: _file_service_pb2.PurgeFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_file_service_pb2.PurgeFileResponse, _abc.Awaitable[_file_service_pb2.PurgeFileResponse]]:
+        """Ends a soft-deleted file for good, before its purge_time. NOT_FOUND (FILE_NOT_FOUND), also for files that are not in
+        the trash.
+        """
+
+    def EmptyTrash(
+        self,
+        request: _file_service_pb2.EmptyTrashRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_file_service_pb2.EmptyTrashResponse, _abc.Awaitable[_file_service_pb2.EmptyTrashResponse]]:
+        """Ends everything that is in the trash when the call begins, up to 10,000 files a call."""
 
     def RevokeLinks(
         self,

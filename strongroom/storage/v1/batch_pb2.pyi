@@ -155,6 +155,64 @@ class CopyFileResponse(_message.Message):
 Global___CopyFileResponse: _TypeAlias = CopyFileResponse  # noqa: Y015
 
 @_typing.final
+class MoveFileRequest(_message.Message):
+    """Request of MoveFile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SOURCE_FILE_ID_FIELD_NUMBER: _builtins.int
+    SPEC_FIELD_NUMBER: _builtins.int
+    IF_GENERATION_MATCH_FIELD_NUMBER: _builtins.int
+    source_file_id: _builtins.str
+    """UUID of the file to move."""
+    if_generation_match: _builtins.int
+    """Only if the source is at this generation."""
+    @_builtins.property
+    def spec(self) -> _target_pb2.UploadSpec:
+        """What it is to be, as of CopyFileRequest."""
+
+    def __init__(
+        self,
+        *,
+        source_file_id: _builtins.str = ...,
+        spec: _target_pb2.UploadSpec | None = ...,
+        if_generation_match: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "if_generation_match", b"if_generation_match", "spec", b"spec"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "if_generation_match", b"if_generation_match", "source_file_id", b"source_file_id", "spec", b"spec"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__if_generation_match: _TypeAlias = _typing.Literal["if_generation_match"]  # noqa: Y015
+    _WhichOneofArgType__if_generation_match: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__if_generation_match) -> _WhichOneofReturnType__if_generation_match | None: ...
+
+Global___MoveFileRequest: _TypeAlias = MoveFileRequest  # noqa: Y015
+
+@_typing.final
+class MoveFileResponse(_message.Message):
+    """Response of MoveFile."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def file(self) -> _file_pb2.File:
+        """The file in its new place."""
+
+    def __init__(
+        self,
+        *,
+        file: _file_pb2.File | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MoveFileResponse: _TypeAlias = MoveFileResponse  # noqa: Y015
+
+@_typing.final
 class DeleteFileRequest(_message.Message):
     """Request of DeleteFile."""
 
@@ -229,27 +287,37 @@ Global___DeleteFileResponse: _TypeAlias = DeleteFileResponse  # noqa: Y015
 
 @_typing.final
 class BatchDeleteRequest(_message.Message):
-    """Request of BatchDelete."""
+    """Request of BatchDelete. At least one file, 1,000 at the most."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     FILE_IDS_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    SOFT_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
+    soft: _builtins.bool
+    """Keep them restorable (FileService.UndeleteFile) for the soft-delete window."""
     @_builtins.property
     def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """1–1,000 UUIDs of files."""
+        """UUIDs of files."""
+
+    @_builtins.property
+    def keys(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """S3 keys of files."""
 
     def __init__(
         self,
         *,
         file_ids: _abc.Iterable[_builtins.str] | None = ...,
         user_id: _builtins.str = ...,
+        soft: _builtins.bool = ...,
+        keys: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_ids", b"file_ids", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_ids", b"file_ids", "keys", b"keys", "soft", b"soft", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -264,7 +332,7 @@ class BatchDeleteResponse(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[_status_pb2.Status]:
-        """One status per file, in the order given; code 0 is success."""
+        """One status per file, those of file_ids first, in the order given; code 0 is success."""
 
     def __init__(
         self,

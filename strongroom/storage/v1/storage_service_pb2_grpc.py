@@ -117,6 +117,11 @@ class StorageServiceStub:
                 request_serializer=strongroom_dot_storage_dot_v1_dot_batch__pb2.CopyFileRequest.SerializeToString,
                 response_deserializer=strongroom_dot_storage_dot_v1_dot_batch__pb2.CopyFileResponse.FromString,
                 _registered_method=True)
+        self.MoveFile = channel.unary_unary(
+                '/strongroom.storage.v1.StorageService/MoveFile',
+                request_serializer=strongroom_dot_storage_dot_v1_dot_batch__pb2.MoveFileRequest.SerializeToString,
+                response_deserializer=strongroom_dot_storage_dot_v1_dot_batch__pb2.MoveFileResponse.FromString,
+                _registered_method=True)
         self.DeleteFile = channel.unary_unary(
                 '/strongroom.storage.v1.StorageService/DeleteFile',
                 request_serializer=strongroom_dot_storage_dot_v1_dot_batch__pb2.DeleteFileRequest.SerializeToString,
@@ -280,6 +285,15 @@ class StorageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MoveFile(self, request, context):
+        """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It has a new id. What
+        breaks off between the two leaves both; the same request (request_id) again finishes it. A file that is there
+        already stays as it is. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def DeleteFile(self, request, context):
         """Deletes a file: invisible at once, its object after the read grace.
         """
@@ -417,6 +431,11 @@ def add_StorageServiceServicer_to_server(servicer, server):
                     servicer.CopyFile,
                     request_deserializer=strongroom_dot_storage_dot_v1_dot_batch__pb2.CopyFileRequest.FromString,
                     response_serializer=strongroom_dot_storage_dot_v1_dot_batch__pb2.CopyFileResponse.SerializeToString,
+            ),
+            'MoveFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.MoveFile,
+                    request_deserializer=strongroom_dot_storage_dot_v1_dot_batch__pb2.MoveFileRequest.FromString,
+                    response_serializer=strongroom_dot_storage_dot_v1_dot_batch__pb2.MoveFileResponse.SerializeToString,
             ),
             'DeleteFile': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteFile,
@@ -866,6 +885,33 @@ class StorageService:
             '/strongroom.storage.v1.StorageService/CopyFile',
             strongroom_dot_storage_dot_v1_dot_batch__pb2.CopyFileRequest.SerializeToString,
             strongroom_dot_storage_dot_v1_dot_batch__pb2.CopyFileResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MoveFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.storage.v1.StorageService/MoveFile',
+            strongroom_dot_storage_dot_v1_dot_batch__pb2.MoveFileRequest.SerializeToString,
+            strongroom_dot_storage_dot_v1_dot_batch__pb2.MoveFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -89,6 +89,11 @@ class StorageServiceStub:
     """Pulls up to 50 files from URLs side by side. Not atomic."""
     CopyFile: _grpc.UnaryUnaryMultiCallable[_batch_pb2.CopyFileRequest, _batch_pb2.CopyFileResponse]
     """Copies a file inside S3, without moving its bytes through the service."""
+    MoveFile: _grpc.UnaryUnaryMultiCallable[_batch_pb2.MoveFileRequest, _batch_pb2.MoveFileResponse]
+    """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It has a new id. What
+    breaks off between the two leaves both; the same request (request_id) again finishes it. A file that is there
+    already stays as it is. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
+    """
     DeleteFile: _grpc.UnaryUnaryMultiCallable[_batch_pb2.DeleteFileRequest, _batch_pb2.DeleteFileResponse]
     """Deletes a file: invisible at once, its object after the read grace."""
     BatchDelete: _grpc.UnaryUnaryMultiCallable[_batch_pb2.BatchDeleteRequest, _batch_pb2.BatchDeleteResponse]
@@ -168,6 +173,11 @@ class StorageServiceAsyncStub(StorageServiceStub):
     """Pulls up to 50 files from URLs side by side. Not atomic."""
     CopyFile: _aio.UnaryUnaryMultiCallable[_batch_pb2.CopyFileRequest, _batch_pb2.CopyFileResponse]  # type: ignore[assignment]
     """Copies a file inside S3, without moving its bytes through the service."""
+    MoveFile: _aio.UnaryUnaryMultiCallable[_batch_pb2.MoveFileRequest, _batch_pb2.MoveFileResponse]  # type: ignore[assignment]
+    """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It has a new id. What
+    breaks off between the two leaves both; the same request (request_id) again finishes it. A file that is there
+    already stays as it is. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
+    """
     DeleteFile: _aio.UnaryUnaryMultiCallable[_batch_pb2.DeleteFileRequest, _batch_pb2.DeleteFileResponse]  # type: ignore[assignment]
     """Deletes a file: invisible at once, its object after the read grace."""
     BatchDelete: _aio.UnaryUnaryMultiCallable[_batch_pb2.BatchDeleteRequest, _batch_pb2.BatchDeleteResponse]  # type: ignore[assignment]
@@ -319,6 +329,16 @@ class StorageServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_batch_pb2.CopyFileResponse, _abc.Awaitable[_batch_pb2.CopyFileResponse]]:
         """Copies a file inside S3, without moving its bytes through the service."""
+
+    def MoveFile(
+        self,
+        request: _batch_pb2.MoveFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_batch_pb2.MoveFileResponse, _abc.Awaitable[_batch_pb2.MoveFileResponse]]:
+        """Moves a file: copies it inside S3, then deletes the source, if it is still what was copied. It has a new id. What
+        breaks off between the two leaves both; the same request (request_id) again finishes it. A file that is there
+        already stays as it is. FAILED_PRECONDITION (PRECONDITION_FAILED): the source has changed meanwhile; both stay.
+        """
 
     def DeleteFile(
         self,

@@ -22,6 +22,7 @@ from metadata_service.db.pool import make_pool
 from metadata_service.files.deletion import Deleter, Deletion
 from metadata_service.files.edits import Editor
 from metadata_service.files.queries import FileQueries
+from metadata_service.files.trash import Trash
 from metadata_service.sessions import housekeeping
 from metadata_service.sessions.ending import keep_partial
 from metadata_service.usage.queries import UsageQueries
@@ -81,6 +82,10 @@ class World:
     @property
     def editing(self) -> Editor:
         return Editor(self.database)
+
+    @property
+    def trash(self) -> Trash:
+        return Trash(self.database, PageTokens(b"s" * 32), self.timing)
 
     @property
     def usage(self) -> UsageQueries:

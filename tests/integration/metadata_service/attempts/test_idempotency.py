@@ -8,7 +8,7 @@ import pytest
 
 from metadata_service.blobs.rows import Handle
 from metadata_service.config import Limits
-from strongroom.errors import IdempotencyKeyReused, RequestInProgress, StrongroomError
+from strongroom.errors import IdempotencyKeyReused, PreconditionFailed, RequestInProgress, StrongroomError
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from tests.databases import Logins
@@ -31,6 +31,19 @@ async def test_a_repeat_after_the_commit_gets_the_stored_answer(world: World, ow
     response = await world.reserve(owner, plain_spec("r1"))
     assert response.replay == file
     assert (response.replay.size_bytes, response.replay.crc32c) == (file.size_bytes, file.crc32c)
+
+
+async def test_a_repeat_of_what_was_to_create_only(world: World, owner: str) -> None:
+    """By now there is a file at the path: the very one that the first try has made."""
+    spec = path_spec(request_id="r1", if_generation_match=0)
+    file = await world.upload(owner, spec)
+    assert (await world.reserve(owner, spec)).replay == file
+    with pytest.raises(PreconditionFailed):
+        await world.reserve(owner, path_spec(request_id="r2", if_generation_match=0))
+    with pytest.raises(PreconditionFailed):
+        await world.reserve(owner, path_spec(if_generation_match=0))
+    with pytest.raises(IdempotencyKeyReused):
+        await world.reserve(owner, path_spec(request_id="r1", if_generation_match=7))
 
 
 async def test_the_answer_outlives_the_file(world: World, owner: str) -> None:

@@ -9,7 +9,7 @@ import uuid
 import pytest
 
 from metadata_service.db.paging import PageTokens
-from metadata_service.files.event_media import EventMedia, MediaEdit, MediaFilter
+from metadata_service.files.event_media import DetailEdit, EventMedia, MediaEdit, MediaFilter
 from metadata_service.files.newest_first import NewestFirst, PageRequest
 from strongroom.errors import FileNotFound, InvalidField, InvalidPageToken, PreconditionFailed
 from strongroom.metadata.v1.file_pb2 import File
@@ -91,25 +91,27 @@ async def test_skipping_rows_and_tokens_of_other_queries(world: World, owner: st
 async def test_edits_change_what_they_name(world: World, owner: str) -> None:
     event = uuid.uuid4()
     made = await world.upload(owner, spec(event, tags=("a",), title="T", description="D"))
-    edit = MediaEdit(owner, event, uuid.UUID(made.id), title="New")
+    edit = MediaEdit(owner, event, uuid.UUID(made.id), DetailEdit(title="New"))
     changed = await media(world).update(edit)
     details = changed.event_media_details
     assert (details.title, details.description, list(details.tags)) == ("New", "D", ["a"])
     assert changed.generation == made.generation + 1
     assert changed.update_time.ToNanoseconds() > made.update_time.ToNanoseconds()
     assert (changed.etag, changed.key, changed.create_time) == (made.etag, made.key, made.create_time)
-    emptied = await media(world).update(MediaEdit(owner, event, uuid.UUID(made.id), title="", tags=[]))
+    emptied = await media(world).update(
+        MediaEdit(owner, event, uuid.UUID(made.id), DetailEdit(title="", tags=[]))
+    )
     assert (emptied.event_media_details.title, list(emptied.event_media_details.tags)) == ("", [])
     assert await media(world).by_id(owner, event, uuid.UUID(made.id)) == emptied
     with pytest.raises(InvalidField):
-        await media(world).update(MediaEdit(owner, event, uuid.UUID(made.id), tags=["a", "a"]))
+        await media(world).update(MediaEdit(owner, event, uuid.UUID(made.id), DetailEdit(tags=["a", "a"])))
 
 
 async def test_of_edits_at_once_one_wins(world: World, owner: str) -> None:
     event = uuid.uuid4()
     made = await world.upload(owner, spec(event))
     edits = [
-        MediaEdit(owner, event, uuid.UUID(made.id), title=str(n), if_generation_match=made.generation)
+        MediaEdit(owner, event, uuid.UUID(made.id), DetailEdit(title=str(n)), made.generation)
         for n in range(8)
     ]
     results = await asyncio.gather(*map(media(world).update, edits), return_exceptions=True)
@@ -126,7 +128,7 @@ async def test_media_of_others_and_of_other_events(world: World, owner: str) -> 
         with pytest.raises(FileNotFound):
             await media(world).by_id(who, where, made)
         with pytest.raises(FileNotFound):
-            await media(world).update(MediaEdit(who, where, made, title="x"))
+            await media(world).update(MediaEdit(who, where, made, DetailEdit(title="x")))
 
 
 async def test_the_profile_picture(world: World, owner: str) -> None:

@@ -155,6 +155,7 @@ async def test_an_edit_changes_what_it_names(world: World, owner: str) -> None:
             file_id,
             visibility=file_pb2.VISIBILITY_PUBLIC,
             metadata={"new": "2", "user_id": "forged"},
+            replace_metadata=True,
             if_generation_match=2,
         )
     )
@@ -162,6 +163,20 @@ async def test_an_edit_changes_what_it_names(world: World, owner: str) -> None:
     assert dict(public.metadata) == {**{k: v for k, v in file.metadata.items() if k != "old"}, "new": "2"}
     assert public.update_time.ToMicroseconds() > file.update_time.ToMicroseconds()
     assert await world.queries.by_id(owner, file_id) == public
+
+
+async def test_an_edit_of_single_pairs(world: World, owner: str) -> None:
+    file = await world.upload(owner, plain_spec(metadata={"a": "1", "b": "2"}))
+    edit = Edit(
+        owner, uuid.UUID(file.id), metadata={"b": "3", "c": "4"}, remove_metadata=["a", "user_id", "none"]
+    )
+    changed = await world.editing.update(edit)
+    promised = {name: text for name, text in file.metadata.items() if name not in {"a", "b"}}
+    assert dict(changed.metadata) == {**promised, "b": "3", "c": "4"}
+    with pytest.raises(InvalidField):  # 32 at the most, with those that are there
+        await world.editing.update(
+            Edit(owner, uuid.UUID(file.id), metadata={f"k{n}": "v" for n in range(31)})
+        )
 
 
 async def test_edits_that_are_refused(world: World, owner: str) -> None:

@@ -1,0 +1,1 @@
+"""The library: every file of the caller, whichever family it belongs to, under ``/api/v1/files``."""

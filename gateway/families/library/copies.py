@@ -1,0 +1,94 @@
+"""What a copy or a move asks for, where the body leaves it to the source."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.families.library.shapes import CopyBody
+from gateway.families.targets import target_fields, upload_target
+from gateway.http.idempotency import idempotency_key
+from gateway.upstream.call import Call
+from gateway.upstream.uploads import VISIBILITIES
+from strongroom.errors import InvalidField
+from strongroom.metadata.v1 import file_pb2
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.target_pb2 import (
+    FILE_FOLDER_AUDIO,
+    FILE_FOLDER_DOCUMENTS,
+    FILE_FOLDER_UPLOADS,
+    EventMediaTarget,
+    FileTarget,
+    GenerationTarget,
+    ProfilePictureTarget,
+    TempTarget,
+    UploadSpec,
+    UploadTarget,
+)
+
+#: What the families promise in ``metadata``; the copy gets its own.
+PROMISED: Final = frozenset({"user_id", "original_filename", "content_type", "upload_timestamp", "class_id"})
+_FOLDERS: Final = {
+    "uploads": FILE_FOLDER_UPLOADS,
+    "documents": FILE_FOLDER_DOCUMENTS,
+    "audio": FILE_FOLDER_AUDIO,
+}
+
+
+def spec_of(call: Call, body: CopyBody, source: File, *, keep_visibility: bool) -> UploadSpec:
+    """The copy's spec. ``keep_visibility``: the source's unless the body says another; else private.
+
+    :raises InvalidField: a target that can't be, or one that is missing.
+    """
+    target = own_target(source) if body.target is None else upload_target(target_fields(body.target))
+    metadata = body.metadata
+    if metadata is None:
+        metadata = {name: text for name, text in source.metadata.items() if name not in PROMISED}
+    visibility = VISIBILITIES[body.visibility or "private"]
+    if body.visibility is None and keep_visibility:
+        visibility = source.visibility
+    spec = UploadSpec(
+        target=target,
+        filename=body.filename,
+        metadata=metadata,
+        visibility=visibility,
+        request_id=idempotency_key(call),
+        user_id=call.user_id(body.user_id),
+    )
+    if target.WhichOneof("target") in {"path", "profile_picture"} and not body.replace:
+        spec.if_generation_match = 0
+    return spec
+
+
+def own_target(source: File) -> UploadTarget:
+    """The family of ``source`` with the details it has there.
+
+    :raises InvalidField: a file at a path has to go to another one.
+    """
+    match source.family:
+        case file_pb2.FILE_FAMILY_GENERATION:
+            made = source.generation_details
+            target = GenerationTarget(type=made.type, prompt=made.prompt, settings_json=made.settings_json)
+            return UploadTarget(generation=target)
+        case file_pb2.FILE_FAMILY_EVENT_MEDIA:
+            media = source.event_media_details
+            return UploadTarget(
+                event_media=EventMediaTarget(
+                    event_id=media.event_id, title=media.title, description=media.description, tags=media.tags
+                )
+            )
+        case file_pb2.FILE_FAMILY_TEMP:
+            return UploadTarget(temp=TempTarget())
+        case file_pb2.FILE_FAMILY_PROFILE_PICTURE:
+            return UploadTarget(profile_picture=ProfilePictureTarget())
+        case file_pb2.FILE_FAMILY_PATH:
+            raise InvalidField(
+                'Say where it is to go: {"target": {"family": "path", "path": "…"}}.',
+                field="target",
+                rule="required",
+            )
+        case _:
+            folder = source.key.partition("/")[0]
+            class_id = source.metadata.get("class_id", "")
+            return UploadTarget(
+                file=FileTarget(folder=_FOLDERS.get(folder, FILE_FOLDER_UPLOADS), class_id=class_id)
+            )

@@ -1,0 +1,173 @@
+"""Files of every family."""
+
+from __future__ import annotations
+
+from gateway.families.library.shapes import (
+    EXAMPLE_ID,
+    EXAMPLE_KEY,
+    BatchDeleteBody,
+    BatchDeleteResults,
+    CopyBody,
+    FileEdit,
+    LibraryFile,
+    LibraryFileDeleted,
+    TrashEmptied,
+    TrashFilePurged,
+    TrashList,
+    UsageAndQuota,
+)
+from gateway.operations.docs import (
+    IDEMPOTENCY_KEY,
+    SOFT,
+    USER_ID,
+    Doc,
+    Success,
+    in_path,
+    query,
+    request_header,
+)
+
+TITLE = "Library"
+TEXT = (
+    "Every file of the caller, whichever family it belongs to: plain files, generations, event media, files"
+    " at paths. `{file}` is an id or a key; a key holds slashes, sent plain or as `%2F`, and where it itself"
+    " ends in `/copy` or `/move`, with that last slash as `%2F`. `ETag` is the revision of the file's row: it"
+    " changes with each edit and each replacement, and goes into `If-Match`."
+)
+JSON = "application/json"
+FILE = in_path(
+    "file",
+    "Id or key.",
+    {"type": "string", "minLength": 1, "maxLength": 1024},
+    EXAMPLE_KEY,
+)
+ID = in_path("id", "UUID of the file.", {"type": "string"}, EXAMPLE_ID)
+IF_MATCH = request_header("If-Match", "Only if the file is at this revision (`ETag`); else 412.")
+FAMILY = query(
+    "family",
+    "Only this family.",
+    {
+        "type": "string",
+        "enum": ["files", "generations", "event_media", "profile_picture", "temp", "path"],
+    },
+)
+PAGE_TOKEN = query("page_token", "next_page_token of the page before.", {"type": "string"})
+LIMIT = query(
+    "limit",
+    "How many at the most; over 1000 is lowered to 1000.",
+    {"type": "integer", "minimum": 1, "default": 100},
+    50,
+)
+REVISION = {"ETag": "The revision of the file's row, for If-Match."}
+COPYING = (
+    "FILE_NOT_FOUND",
+    "PATH_INVALID",
+    "PRECONDITION_FAILED",
+    "QUOTA_EXCEEDED",
+    "FILE_COUNT_EXCEEDED",
+    "SIZE_LIMIT_EXCEEDED",
+    "CONTENT_TYPE_NOT_ALLOWED",
+    "PICTURE_REFUSED",
+    "IDEMPOTENCY_KEY_REUSED",
+    "REQUEST_IN_PROGRESS",
+    "UPLOAD_SUPERSEDED",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "OVERLOADED",
+    "OBJECT_LOST",
+    "OBJECT_STORE_UNAVAILABLE",
+    "OBJECT_STORE_THROTTLED",
+    "BUCKET_NOT_VERSIONED",
+)
+
+DOCS = {
+    "get_library_file": Doc(
+        "What is known about a file",
+        {200: Success("The file", {JSON: LibraryFile}, REVISION)},
+        errors=("FILE_NOT_FOUND",),
+        parameters=(FILE, USER_ID),
+    ),
+    "edit_library_file": Doc(
+        "Edit a file",
+        {200: Success("After the edit", {JSON: LibraryFile}, REVISION)},
+        description=(
+            "A merge patch (RFC 7396; `application/json` or `application/merge-patch+json`): members that are"
+            " left out stay, null takes a value away, in `metadata` name by name. `tags` are replaced as a"
+            " whole. What the family promises in `metadata` (user_id, original_filename, content_type,"
+            " upload_timestamp, class_id) stays. Title, description and tags are event media's. 412 tells"
+            " the revision of the moment in `metadata.actual`."
+        ),
+        errors=("FILE_NOT_FOUND", "PRECONDITION_FAILED", "SIZE_LIMIT_EXCEEDED", "UNSUPPORTED_MEDIA_TYPE"),
+        parameters=(FILE, IF_MATCH, USER_ID),
+        body=FileEdit,
+    ),
+    "delete_library_file": Doc(
+        "Delete a file",
+        {200: Success("Deleted: invisible from now on", {JSON: LibraryFileDeleted})},
+        errors=("FILE_NOT_FOUND", "PRECONDITION_FAILED"),
+        parameters=(FILE, SOFT, IF_MATCH, USER_ID),
+    ),
+    "delete_library_files": Doc(
+        "Delete many files",
+        {200: Success("One result per file, in the order given", {JSON: BatchDeleteResults})},
+        description="Up to 1,000 files by id or key. Not one transaction: one failure spoils no other.",
+        errors=("SIZE_LIMIT_EXCEEDED", "UNSUPPORTED_MEDIA_TYPE"),
+        parameters=(USER_ID,),
+        body=BatchDeleteBody,
+    ),
+    "copy_library_file": Doc(
+        "Copy a file",
+        {201: Success("The copy", {JSON: LibraryFile}, REVISION)},
+        description=(
+            "Inside the store: the bytes take no detour. What the body leaves out is the source's; the copy"
+            " is private unless the body says otherwise. The target family's size limit and types hold."
+        ),
+        errors=COPYING,
+        parameters=(FILE, IDEMPOTENCY_KEY, USER_ID),
+        body=CopyBody,
+    ),
+    "move_library_file": Doc(
+        "Move a file",
+        {201: Success("The file in its new place", {JSON: LibraryFile}, REVISION)},
+        description=(
+            "A copy, visibility and all, and then the deletion of the source if it is still what was copied"
+            " (412 otherwise, and both stay). The file has a new id, and links to the old one are dead. Where"
+            " it breaks off between the two, both files are there; the same request with its Idempotency-Key"
+            " again finishes it. Once it is done the source is 404."
+        ),
+        errors=COPYING,
+        parameters=(FILE, IF_MATCH, IDEMPOTENCY_KEY, USER_ID),
+        body=CopyBody,
+    ),
+    "list_trash": Doc(
+        "List the trash",
+        {200: Success("A page, deleted last first", {JSON: TrashList})},
+        description="What was deleted with `soft=true` and can still be restored.",
+        errors=("INVALID_PAGE_TOKEN",),
+        parameters=(FAMILY, LIMIT, PAGE_TOKEN, USER_ID),
+    ),
+    "empty_trash": Doc(
+        "Empty the trash",
+        {200: Success("What is gone for good", {JSON: TrashEmptied})},
+        description="Up to 10,000 files a call, in one transaction; `more` says whether to call again.",
+        parameters=(FAMILY, USER_ID),
+    ),
+    "restore_from_trash": Doc(
+        "Restore a file",
+        {200: Success("The file, visible again", {JSON: LibraryFile}, REVISION)},
+        description="409 when another file has taken its place (a path, the profile picture).",
+        errors=("FILE_NOT_FOUND", "ALREADY_EXISTS", "QUOTA_EXCEEDED", "FILE_COUNT_EXCEEDED"),
+        parameters=(ID, USER_ID),
+    ),
+    "purge_from_trash": Doc(
+        "End a file in the trash",
+        {200: Success("Gone for good", {JSON: TrashFilePurged})},
+        description="404 for files that are not in the trash.",
+        errors=("FILE_NOT_FOUND",),
+        parameters=(ID, USER_ID),
+    ),
+    "get_usage": Doc(
+        "Usage and quota",
+        {200: Success("What the caller has stored, and may store", {JSON: UsageAndQuota})},
+        parameters=(USER_ID,),
+    ),
+}

@@ -1,0 +1,69 @@
+"""A file of any family as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final, Literal
+
+from gateway.families.generations.routes import NAMES
+from gateway.families.library.shapes import FamilyName, LibraryFile
+from gateway.http.reply import JsonReply, json_reply
+from gateway.http.timestamps import rfc3339
+from gateway.operations.links import urls_of
+from gateway.operations.revisions import etag
+from gateway.upstream.call import Call
+from strongroom.metadata.v1 import file_pb2
+from strongroom.metadata.v1.file_pb2 import File
+
+#: As ``family`` of targets has it (``gateway.families.targets``).
+FAMILY_NAMES: Final[Mapping[file_pb2.FileFamily.ValueType, FamilyName]] = {
+    file_pb2.FILE_FAMILY_FILE: "files",
+    file_pb2.FILE_FAMILY_GENERATION: "generations",
+    file_pb2.FILE_FAMILY_EVENT_MEDIA: "event_media",
+    file_pb2.FILE_FAMILY_PROFILE_PICTURE: "profile_picture",
+    file_pb2.FILE_FAMILY_TEMP: "temp",
+    file_pb2.FILE_FAMILY_PATH: "path",
+}
+FAMILIES: Final[Mapping[str, file_pb2.FileFamily.ValueType]] = {
+    name: number for number, name in FAMILY_NAMES.items()
+}
+
+
+def show(file: File, url: str | None) -> LibraryFile:
+    """Every field; those of other families are null."""
+    media, made = file.event_media_details, file.generation_details
+    public: Literal["private", "public"] = (
+        "public" if file.visibility == file_pb2.VISIBILITY_PUBLIC else "private"
+    )
+    return {
+        "id": file.id,
+        "key": file.key,
+        "family": FAMILY_NAMES[file.family],
+        "filename": file.filename,
+        "content_type": file.content_type,
+        "size": file.size_bytes,
+        "etag": file.etag,
+        "generation": file.generation,
+        "visibility": public,
+        "metadata": dict(file.metadata),
+        "url": url,
+        "created_at": rfc3339(file.create_time),
+        "updated_at": rfc3339(file.update_time),
+        "expires_at": rfc3339(file.expire_time) if file.HasField("expire_time") else None,
+        "deleted_at": rfc3339(file.delete_time) if file.HasField("delete_time") else None,
+        "purge_at": rfc3339(file.purge_time) if file.HasField("purge_time") else None,
+        "event_id": media.event_id or None,
+        "title": media.title or None,
+        "description": media.description or None,
+        "tags": list(media.tags),
+        "generation_type": NAMES[made.type] if file.HasField("generation_details") else None,
+        "prompt": made.prompt or None,
+        "settings": json.loads(made.settings_json) if made.settings_json else None,
+    }
+
+
+async def file_answer(call: Call, file: File, status: int = 200) -> JsonReply[LibraryFile]:
+    """One file with its link and its revision."""
+    urls = await urls_of(call, [file])
+    return json_reply(show(file, urls.get(file.id)), status, [etag(file)])

@@ -1,0 +1,278 @@
+"""Files of every family, named by id or key: edits, copies, moves, deletion, the trash, usage."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from gateway.families.library.copies import spec_of
+from gateway.families.library.rendering import FAMILIES, file_answer, show
+from gateway.families.library.shapes import (
+    BatchDeleteBody,
+    BatchDeleteResult,
+    BatchDeleteResults,
+    CopyBody,
+    FileEdit,
+    LibraryFile,
+    LibraryFileDeleted,
+    TrashEmptied,
+    TrashFilePurged,
+    TrashList,
+    UsageAndQuota,
+)
+from gateway.http import fields
+from gateway.http.json_body import read_json
+from gateway.http.problems import REST_NAMES
+from gateway.http.reply import JsonReply, json_reply
+from gateway.http.timestamps import rfc3339
+from gateway.http.uuids import path_id
+from gateway.operations.revisions import check_revision, if_match, told_as_revision
+from gateway.operations.routing import Routes
+from gateway.upstream.call import Call
+from gateway.upstream.rpcs import (
+    BATCH_DELETE,
+    COPY_FILE,
+    DELETE_FILE,
+    EMPTY_TRASH,
+    GET_FILE,
+    GET_USAGE,
+    LIST_TRASH,
+    MOVE_FILE,
+    PURGE_FILE,
+    UNDELETE_FILE,
+    UPDATE_FILE,
+)
+from gateway.upstream.uploads import VISIBILITIES
+from strongroom.errors import InvalidField, from_status_proto
+from strongroom.field_names import with_callers_names
+from strongroom.metadata.v1.event_media_service_pb2 import Tags
+from strongroom.metadata.v1.file_pb2 import (
+    FILE_FAMILY_UNSPECIFIED,
+    VISIBILITY_PRIVATE,
+    File,
+    FileFamily,
+)
+from strongroom.metadata.v1.file_service_pb2 import (
+    EmptyTrashRequest,
+    GetFileRequest,
+    ListTrashRequest,
+    PurgeFileRequest,
+    UndeleteFileRequest,
+    UpdateFileRequest,
+)
+from strongroom.metadata.v1.usage_service_pb2 import GetUsageRequest
+from strongroom.storage.v1.batch_pb2 import (
+    BatchDeleteRequest,
+    CopyFileRequest,
+    DeleteFileRequest,
+    MoveFileRequest,
+)
+
+ALL: Final = "/api/v1/files"
+ONE: Final = ALL + "/{file:path}"
+TRASH: Final = "/api/v1/trash"
+IN_TRASH: Final = TRASH + "/{id}"
+MAX_PAGE: Final = 1000
+BATCH_BYTES: Final = 4 * 1024 * 1024
+
+routes = Routes("library")
+
+
+@routes.add("POST", ALL + "/batch-delete")
+async def delete_library_files(call: Call) -> JsonReply[BatchDeleteResults]:
+    """Delete up to 1,000 files; one failure spoils no other."""
+    body = await read_json(call, BatchDeleteBody, limit=BATCH_BYTES)
+    named = [name for name in body.files if _is_id(name)]
+    keys = [name for name in body.files if not _is_id(name)]
+    request = BatchDeleteRequest(
+        file_ids=[str(UUID(name)) for name in named],
+        keys=keys,
+        soft=body.soft,
+        user_id=call.user_id(body.user_id),
+    )
+    statuses = dict(zip([*named, *keys], (await call.ask(BATCH_DELETE, request)).results, strict=True))
+    results: list[BatchDeleteResult] = []
+    for name in body.files:
+        if not statuses[name].code:
+            results.append({"file": name, "deleted": True})
+            continue
+        error = with_callers_names(from_status_proto(statuses[name]), REST_NAMES)
+        results.append({"file": name, "deleted": False, "code": error.reason_name, "message": error.message})
+    deleted = sum(result["deleted"] for result in results)
+    return json_reply({"results": results, "deleted": deleted, "failed": len(results) - deleted})
+
+
+@routes.add("POST", ONE + "/copy")
+async def copy_library_file(call: Call) -> JsonReply[LibraryFile]:
+    """Copy the file inside the store."""
+    body = await read_json(call, CopyBody)
+    source = await _file(call, body.user_id)
+    spec = spec_of(call, body, source, keep_visibility=False)
+    response = await call.ask(COPY_FILE, CopyFileRequest(source_file_id=source.id, spec=spec))
+    return await file_answer(call, response.file, 201)
+
+
+@routes.add("POST", ONE + "/move")
+async def move_library_file(call: Call) -> JsonReply[LibraryFile]:
+    """Move the file to another place; with ``If-Match`` only the revision that was seen."""
+    body = await read_json(call, CopyBody)
+    source = await _file(call, body.user_id)
+    condition = if_match(call)
+    if condition is not None:
+        check_revision(condition, source)
+    spec = spec_of(call, body, source, keep_visibility=True)
+    request = MoveFileRequest(source_file_id=source.id, spec=spec)
+    if condition is not None:
+        request.if_generation_match = source.generation
+    response = await call.ask(MOVE_FILE, request)
+    return await file_answer(call, response.file, 201)
+
+
+@routes.add("GET", ONE)
+async def get_library_file(call: Call) -> JsonReply[LibraryFile]:
+    """What is known about the file."""
+    return await file_answer(call, await _file(call))
+
+
+@routes.add("PATCH", ONE)
+async def edit_library_file(call: Call) -> JsonReply[LibraryFile]:
+    """Edit name, visibility, metadata, title, description, tags: a merge patch (RFC 7396)."""
+    named = _named(call)
+    edit = await read_json(call, FileEdit)
+    file = (await call.ask(GET_FILE, named)).file
+    request = _edit(file, edit)
+    request.user_id = call.user_id()
+    condition = if_match(call)
+    if condition is not None:
+        check_revision(condition, file)
+        request.if_generation_match = file.generation
+    with told_as_revision(file.id):
+        response = await call.ask(UPDATE_FILE, request)
+    return await file_answer(call, response.file)
+
+
+@routes.add("DELETE", ONE)
+async def delete_library_file(call: Call) -> JsonReply[LibraryFileDeleted]:
+    """Delete the file; with ``soft`` into the trash; with ``If-Match`` only the revision that was seen."""
+    named = _named(call)
+    request = DeleteFileRequest(user_id=named.user_id, soft=fields.flag(call, "soft"))
+    condition = if_match(call)
+    if condition is not None:
+        file = (await call.ask(GET_FILE, named)).file
+        check_revision(condition, file)
+        request.file_id, request.if_generation_match = file.id, file.generation
+    elif named.file_id:
+        request.file_id = named.file_id
+    else:
+        request.key = named.key
+    with told_as_revision(request.file_id):
+        file = (await call.ask(DELETE_FILE, request)).file
+    purge = rfc3339(file.purge_time) if file.HasField("purge_time") else None
+    return json_reply({"id": file.id, "deleted": True, "purge_at": purge})
+
+
+@routes.add("GET", TRASH)
+async def list_trash(call: Call) -> JsonReply[TrashList]:
+    """A page of the trash, deleted last first."""
+    request = ListTrashRequest(
+        family=_family(call),
+        page_size=fields.integer(call, "limit", default=100, minimum=1, maximum=MAX_PAGE, clamp=True),
+        page_token=call.query("page_token") or "",
+        user_id=call.user_id(),
+    )
+    response = await call.ask(LIST_TRASH, request)
+    return json_reply(
+        {
+            "files": [show(file, None) for file in response.files],
+            "next_page_token": response.next_page_token or None,
+        }
+    )
+
+
+@routes.add("DELETE", TRASH)
+async def empty_trash(call: Call) -> JsonReply[TrashEmptied]:
+    """End everything in the trash for good."""
+    response = await call.ask(EMPTY_TRASH, EmptyTrashRequest(family=_family(call), user_id=call.user_id()))
+    return json_reply({"purged": response.file_count, "bytes": response.size_bytes, "more": response.more})
+
+
+@routes.add("POST", IN_TRASH + "/restore")
+async def restore_from_trash(call: Call) -> JsonReply[LibraryFile]:
+    """Bring the file back."""
+    request = UndeleteFileRequest(file_id=path_id(call, "id"), user_id=call.user_id())
+    return await file_answer(call, (await call.ask(UNDELETE_FILE, request)).file)
+
+
+@routes.add("DELETE", IN_TRASH)
+async def purge_from_trash(call: Call) -> JsonReply[TrashFilePurged]:
+    """End the file for good."""
+    request = PurgeFileRequest(file_id=path_id(call, "id"), user_id=call.user_id())
+    return json_reply({"id": (await call.ask(PURGE_FILE, request)).file.id, "purged": True})
+
+
+@routes.add("GET", "/api/v1/usage")
+async def get_usage(call: Call) -> JsonReply[UsageAndQuota]:
+    """What the caller has stored, and may store."""
+    usage = (await call.ask(GET_USAGE, GetUsageRequest(user_id=call.user_id()))).usage
+    return json_reply(
+        {
+            "user_id": usage.owner_id,
+            "used_bytes": usage.used_bytes,
+            "reserved_bytes": usage.reserved_bytes,
+            "file_count": usage.file_count,
+            "limit_bytes": usage.limit_bytes if usage.HasField("limit_bytes") else None,
+            "limit_files": usage.limit_files if usage.HasField("limit_files") else None,
+        }
+    )
+
+
+def _edit(file: File, edit: FileEdit) -> UpdateFileRequest:
+    """Only members that were sent: absent and null differ."""
+    request = UpdateFileRequest(file_id=file.id)
+    sent = edit.model_fields_set
+    if not sent:
+        raise InvalidField("Send at least one member to change.", field="body", rule="required")
+    if "filename" in sent:
+        request.filename = edit.filename
+    if "visibility" in sent:
+        request.visibility = VISIBILITIES[edit.visibility] or VISIBILITY_PRIVATE
+    if "metadata" in sent:
+        pairs = edit.metadata or {}
+        request.replace_metadata = edit.metadata is None
+        request.metadata.update({name: text for name, text in pairs.items() if text is not None})
+        request.remove_metadata.extend(name for name, text in pairs.items() if text is None)
+    if "title" in sent:
+        request.title = edit.title or ""
+    if "description" in sent:
+        request.description = edit.description or ""
+    if "tags" in sent:
+        request.tags.CopyFrom(Tags(values=dict.fromkeys(edit.tags or ())))
+    return request
+
+
+def _named(call: Call, user_id: str | None = None) -> GetFileRequest:
+    """The file of the path, by id or key."""
+    name = call.path["file"]
+    if _is_id(name):
+        return GetFileRequest(file_id=str(UUID(name)), user_id=call.user_id(user_id))
+    return GetFileRequest(key=name, user_id=call.user_id(user_id))
+
+
+async def _file(call: Call, user_id: str | None = None) -> File:
+    return (await call.ask(GET_FILE, _named(call, user_id))).file
+
+
+def _family(call: Call) -> FileFamily.ValueType:
+    name = call.query("family")
+    return fields.choice({"family": name}, "family", FAMILIES) if name else FILE_FAMILY_UNSPECIFIED
+
+
+def _is_id(name: str) -> bool:
+    """A key always holds a slash; other text that is no UUID names nothing."""
+    if "/" in name:
+        return False
+    try:
+        UUID(name)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,217 @@
+"""The shapes of bodies and answers: files of every family."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+from typing_extensions import TypedDict
+
+from gateway.http.shapes import example
+
+FamilyName = Literal["files", "generations", "event_media", "profile_picture", "temp", "path"]
+EXAMPLE_ID = "7e57d004-2b97-4e7a-b45f-5387367791cd"
+EXAMPLE_KEY = "paths/alice/reports/2026.pdf"
+EXAMPLE_TIME = "2026-01-02T03:04:05.123456Z"
+EXAMPLE: JsonDict = {
+    "id": EXAMPLE_ID,
+    "key": EXAMPLE_KEY,
+    "family": "path",
+    "filename": "2026.pdf",
+    "content_type": "application/pdf",
+    "size": 48213,
+    "etag": "9a0364b9e99bb480dd25e1f0284c8555",
+    "generation": 3,
+    "visibility": "private",
+    "metadata": {"user_id": "alice", "team": "a"},
+    "url": "https://files.example.com/l/q83vASNFZ4mrze8BI0VniQ/2026.pdf",
+    "created_at": EXAMPLE_TIME,
+    "updated_at": EXAMPLE_TIME,
+    "expires_at": None,
+    "deleted_at": None,
+    "purge_at": None,
+    "event_id": None,
+    "title": None,
+    "description": None,
+    "tags": [],
+    "generation_type": None,
+    "prompt": None,
+    "settings": None,
+}
+FileName = Annotated[str, Field(min_length=1, max_length=1024, description="Id or key.")]
+MetadataName = Annotated[str, Field(pattern="^[a-z0-9_.-]{1,64}$")]
+MetadataText = Annotated[str, Field(max_length=1024)]
+
+
+@example(EXAMPLE)
+class LibraryFile(TypedDict):
+    """A file of any family."""
+
+    id: str
+    key: str
+    family: FamilyName
+    filename: str
+    content_type: str
+    size: Annotated[int, Field(description="Bytes.")]
+    etag: Annotated[str, Field(description="Entity tag of the bytes, without quotes.")]
+    generation: Annotated[int, Field(description="From 1; raised by each edit and each replacement.")]
+    visibility: Literal["private", "public"]
+    metadata: Annotated[dict[str, str], Field(description="The user's own, and what the family promises.")]
+    url: Annotated[str | None, Field(description="A link: whoever has it reads the file. Null in the trash.")]
+    created_at: str
+    updated_at: str
+    expires_at: Annotated[str | None, Field(description="Temporary files: when it goes away by itself.")]
+    deleted_at: Annotated[str | None, Field(description="In the trash: since when.")]
+    purge_at: Annotated[str | None, Field(description="In the trash: until when it can be restored.")]
+    event_id: Annotated[str | None, Field(description="Event media.")]
+    title: Annotated[str | None, Field(description="Event media.")]
+    description: Annotated[str | None, Field(description="Event media.")]
+    tags: Annotated[list[str], Field(description="Event media.")]
+    generation_type: Annotated[str | None, Field(description="Generations.")]
+    prompt: Annotated[str | None, Field(description="Generations.")]
+    settings: Annotated[Any, Field(description="Generations.")]
+
+
+class FileEdit(BaseModel):
+    """A merge patch (RFC 7396): what is left out stays, ``null`` takes away."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"filename": "report.pdf", "metadata": {"team": "b", "draft": None}}},
+    )
+
+    filename: Annotated[str, Field(min_length=1, max_length=255)] = Field(default="", description="New name.")
+    visibility: Literal["private", "public"] = "private"
+    metadata: Annotated[dict[MetadataName, MetadataText | None], Field(max_length=32)] | None = Field(
+        default=None, description="Pairs to set; a name with null is taken away; null: all of the user's are."
+    )
+    title: Annotated[str, Field(max_length=255)] | None = Field(default=None, description="Event media.")
+    description: Annotated[str, Field(max_length=4096)] | None = Field(
+        default=None, description="Event media."
+    )
+    tags: Annotated[list[Annotated[str, Field(min_length=1, max_length=64)]], Field(max_length=32)] | None = (
+        Field(default=None, description="Event media; all of them.")
+    )
+
+
+class CopyBody(BaseModel):
+    """What the copy is to be; what is left out is the source's, but for visibility."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"target": {"family": "path", "path": "reports/2027.pdf"}}},
+    )
+
+    target: dict[str, Any] | None = Field(
+        default=None,
+        description="`family` (files, generations, event_media, profile_picture, temp, path) and its form's"
+        " fields. Left out: the source's own; a file at a path needs a new `path`.",
+    )
+    filename: Annotated[str, Field(max_length=255)] = ""
+    metadata: Annotated[dict[MetadataName, MetadataText], Field(max_length=32)] | None = None
+    visibility: Literal["private", "public"] | None = None
+    replace: bool = Field(
+        default=False, description="At a path: replace the file that is there. Otherwise that is 412."
+    )
+    user_id: str | None = Field(default=None, description="Act for this user (admin role only).")
+
+
+class BatchDeleteBody(BaseModel):
+    """Up to 1,000 files, by id or key."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"files": [EXAMPLE_ID]}})
+
+    files: Annotated[list[FileName], Field(min_length=1, max_length=1000)]
+    soft: bool = Field(default=False, description="Into the trash.")
+    user_id: str | None = Field(default=None, description="Act for this user (admin role only).")
+
+    @model_validator(mode="after")
+    def _names_each_once(self) -> Self:
+        if len(set(self.files)) != len(self.files):
+            raise ValueError("a file is named twice")
+        return self
+
+
+class BatchDeleteResult(TypedDict):
+    """One result: ``deleted``, or ``code`` and ``message``."""
+
+    file: Annotated[str, Field(description="As it was named.")]
+    deleted: bool
+    code: NotRequired[str]
+    message: NotRequired[str]
+
+
+@example(
+    {
+        "results": [
+            {"file": EXAMPLE_ID, "deleted": True},
+            {
+                "file": EXAMPLE_KEY,
+                "deleted": False,
+                "code": "FILE_NOT_FOUND",
+                "message": "There is no such file, or it is not yours.",
+            },
+        ],
+        "deleted": 1,
+        "failed": 1,
+    }
+)
+class BatchDeleteResults(TypedDict):
+    """One result per file, in the order given; one failure spoils no other."""
+
+    results: list[BatchDeleteResult]
+    deleted: int
+    failed: int
+
+
+class LibraryFileDeleted(TypedDict):
+    """The file is invisible now."""
+
+    id: Annotated[str, Field(examples=[EXAMPLE_ID])]
+    deleted: Literal[True]
+    purge_at: Annotated[str | None, Field(description="In the trash until then; null: it is gone for good.")]
+
+
+class TrashList(TypedDict):
+    """A page of the trash, deleted last first."""
+
+    files: list[LibraryFile]
+    next_page_token: str | None
+
+
+class TrashFilePurged(TypedDict):
+    """The file is gone for good."""
+
+    id: Annotated[str, Field(examples=[EXAMPLE_ID])]
+    purged: Literal[True]
+
+
+@example({"purged": 12, "bytes": 48213, "more": False})
+class TrashEmptied(TypedDict):
+    """What is gone for good."""
+
+    purged: Annotated[int, Field(description="How many files.")]
+    bytes: int
+    more: Annotated[bool, Field(description="Whether files are left that were to go: call again.")]
+
+
+@example(
+    {
+        "user_id": "alice",
+        "used_bytes": 48213,
+        "reserved_bytes": 0,
+        "file_count": 1,
+        "limit_bytes": 1_000_000_000,
+        "limit_files": None,
+    }
+)
+class UsageAndQuota(TypedDict):
+    """What the user has stored, and may store."""
+
+    user_id: str
+    used_bytes: Annotated[int, Field(description="Of visible files; what is in the trash does not count.")]
+    reserved_bytes: Annotated[int, Field(description="By uploads that are under way.")]
+    file_count: int
+    limit_bytes: Annotated[int | None, Field(description="Null: no limit.")]
+    limit_files: Annotated[int | None, Field(description="Null: no limit.")]

@@ -1,0 +1,51 @@
+"""Edits with ``If-Match``: the entity tag of a file's row, which changes with each edit and each replacement.
+
+Not of its bytes: those keep their tag when a title changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from gateway.http.conditional import matches
+from gateway.http.reply import Header, header
+from gateway.upstream.call import Call
+from strongroom.errors import PreconditionFailed
+from strongroom.metadata.v1.file_pb2 import File
+
+
+def revision(file: File) -> str:
+    """The tag, without quotes."""
+    return f"{file.id}-{file.generation}"
+
+
+def etag(file: File) -> Header:
+    """The tag as ``ETag``."""
+    return header("etag", f'"{revision(file)}"')
+
+
+def check_revision(if_match: str, file: File) -> None:
+    """:raises PreconditionFailed: {actual} ``If-Match`` names another revision."""
+    if not matches(if_match, revision(file), weak=False):
+        raise _failed(revision(file))
+
+
+@contextmanager
+def told_as_revision(file_id: str) -> Iterator[None]:
+    """A service counts generations; clients know revisions: the refusal of an edit that came second."""
+    try:
+        yield
+    except PreconditionFailed as error:
+        raise _failed(f"{file_id}-{error.metadata.get('actual', '')}") from error
+
+
+def if_match(call: Call) -> str | None:
+    """The header, where it was sent."""
+    return call.header("if-match")
+
+
+def _failed(actual: str) -> PreconditionFailed:
+    return PreconditionFailed(
+        "The file is not at the revision that If-Match names; read it again.", metadata={"actual": actual}
+    )

@@ -1,0 +1,121 @@
+"""The trash: soft-deleted files until their purge time. What is purged goes as D1 lets it go (rule R5); it
+was counted out and told of when it was hidden.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from metadata_service.blobs import transitions
+from metadata_service.config import Timing
+from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, user
+from metadata_service.db.paging import PageTokens, page_size
+from metadata_service.files.deletion import not_found, remove
+from metadata_service.files.queries import DEFAULT_PAGE, LARGEST_PAGE, LARGEST_PAGE_BYTES
+from metadata_service.files.rows import COLUMNS, to_file
+from strongroom.errors import InvalidPageToken
+from strongroom.metadata.v1.file_pb2 import File
+
+#: How many files one transaction ends: so many take about a second.
+LARGEST_PURGE: Final = 10_000
+
+_IN_TRASH: Final = """files.owner_id = %(owner)s AND files.deleted_at IS NOT NULL AND files.purge_at > now()
+AND (%(family)s::int = 0 OR files.family = %(family)s::int)"""
+_PAGE: Final = f"""
+SELECT {COLUMNS}, files.deleted_at, files.id FROM files WHERE {_IN_TRASH} -- after
+ORDER BY files.deleted_at DESC, files.id DESC LIMIT %(limit)s
+"""
+_FIRST_PAGE: Final = _PAGE.replace("-- after", "")
+_NEXT_PAGE: Final = _PAGE.replace(
+    "-- after", "AND (files.deleted_at, files.id) < (%(before)s, %(before_id)s)"
+)
+_LOCK_ONE: Final = f"SELECT {COLUMNS}, files.blob_id FROM files WHERE {_IN_TRASH} AND id = %(id)s FOR UPDATE"
+_LOCK_ALL: Final = f"""
+SELECT id, blob_id, size_bytes FROM files WHERE {_IN_TRASH} ORDER BY id LIMIT %(limit)s FOR UPDATE
+"""
+_REMOVE: Final = "DELETE FROM files WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)"
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """What is gone; `more`: not everything that was to go."""
+
+    files: int
+    size_bytes: int
+    more: bool
+
+
+class Trash:
+    """Lists and empties an owner's trash."""
+
+    def __init__(self, database: Database, tokens: PageTokens, timing: Timing) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._timing = timing
+
+    async def page(self, owner_id: str, family: int, size: int, token: str) -> tuple[list[File], str]:
+        """A page, deleted last first (`family` 0: all), and the token of the next one (`""`: none).
+
+        Raises InvalidPageToken.
+        """
+        limit = page_size(size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
+        identity: list[object] = ["ListTrash", owner_id, family]
+        params: dict[str, object] = {"owner": owner_id, "family": family, "limit": limit + 1}
+        if token:
+            params |= self._position(identity, token)
+        query = _NEXT_PAGE if token else _FIRST_PAGE
+        rows = await self._database.read(user(owner_id), query, params)
+        files: list[File] = []
+        total = 0
+        for row in rows[:limit]:
+            file = to_file(row[:-2])
+            total += file.ByteSize()
+            if files and total > LARGEST_PAGE_BYTES:
+                break
+            files.append(file)
+        if len(files) == len(rows):
+            return files, ""
+        last = rows[len(files) - 1]
+        return files, self._tokens.seal(identity, [last[-2].isoformat(), str(last[-1])])
+
+    async def purge(self, owner_id: str, file_id: UUID) -> File:
+        """The file as it was. Raises FileNotFound, also for what is not in the trash."""
+
+        async def work(tx: Transaction) -> File:
+            row = await tx.fetch_one(_LOCK_ONE, {"owner": owner_id, "id": file_id, "family": 0})
+            if row is None:
+                raise not_found()
+            file = to_file(row[:-1])
+            await remove(tx, file, row[-1], self._timing.read_grace)
+            return file
+
+        return await self._database.transact(user(owner_id), work)
+
+    async def empty(self, owner_id: str, family: int) -> Purged:
+        """One transaction over at most LARGEST_PURGE files of `family` (0: all)."""
+
+        async def work(tx: Transaction) -> Purged:
+            rows = await tx.fetch(
+                _LOCK_ALL, {"owner": owner_id, "family": family, "limit": LARGEST_PURGE + 1}
+            )
+            doomed = rows[:LARGEST_PURGE]
+            if doomed:
+                blobs = [row[1] for row in doomed]
+                await tx.batch(
+                    [
+                        (_REMOVE, {"owner": owner_id, "ids": [row[0] for row in doomed]}),
+                        transitions.delete_many(owner_id, blobs, self._timing.read_grace),
+                    ]
+                )
+            return Purged(len(doomed), sum(row[2] for row in doomed), len(rows) > len(doomed))
+
+        return await self._database.transact(user(owner_id), work, seconds=LARGE_SECONDS)
+
+    def _position(self, identity: list[object], token: str) -> dict[str, object]:
+        position = self._tokens.open(identity, token)
+        if len(position) != 2:
+            raise InvalidPageToken("This page token belongs to another query; start from the first page.")
+        return {"before": datetime.fromisoformat(position[0]), "before_id": UUID(position[1])}

@@ -1,0 +1,55 @@
+"""Moves: a copy inside the object store, then D1 of the source, if that is still what was copied."""
+
+from __future__ import annotations
+
+import unicodedata
+
+from storage_service.metadata.files import FileName, FileReader
+from storage_service.metadata.reservations import Reservations
+from storage_service.uploads.copier import Copier
+from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.reservation_service_pb2 import DeleteFileRequest
+from strongroom.storage.v1.batch_pb2 import CopyFileRequest, MoveFileRequest
+
+
+class Mover:
+    """The use case; one instance per process. Two transactions: who dies between them leaves both files."""
+
+    def __init__(self, copier: Copier, files: FileReader, reservations: Reservations) -> None:
+        self._copier = copier
+        self._files = files
+        self._reservations = reservations
+
+    async def move(self, request: MoveFileRequest) -> File:
+        """The file in its new place. Raises what ``Copier.copy`` raises; PreconditionFailed {actual} when the
+        source is not at the generation asked for, or has changed while it was copied (both stay).
+        """
+        user_id = request.spec.user_id
+        source = await self._files.get(FileName(file_id=request.source_file_id), user_id)
+        wanted = source.generation
+        if request.HasField("if_generation_match"):
+            wanted = request.if_generation_match
+        if source.generation != wanted:
+            raise PreconditionFailed(
+                f"The file is at generation {source.generation} and not at {wanted}; read it again.",
+                metadata={"actual": str(source.generation)},
+            )
+        if _is_own_place(request, source):
+            raise InvalidField("The file is at this path already.", field="path", rule="other")
+        copy = CopyFileRequest(source_file_id=request.source_file_id, spec=request.spec)
+        moved = await self._copier.copy(copy)
+        if moved.id == source.id:  # it has replaced itself
+            return moved
+        gone = DeleteFileRequest(file_id=source.id, user_id=user_id, if_generation_match=source.generation)
+        try:
+            await self._reservations.delete_file(gone)
+        except FileNotFound:  # somebody has deleted it meanwhile: all the same
+            return moved
+        return moved
+
+
+def _is_own_place(request: MoveFileRequest, source: File) -> bool:
+    """What stands at the path would be replaced by itself, and then deleted."""
+    path = unicodedata.normalize("NFC", request.spec.target.path.path)
+    return bool(path) and source.key.startswith("paths/") and source.key.split("/", 2)[2] == path

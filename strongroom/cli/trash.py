@@ -1,0 +1,77 @@
+"""``strongroom trash``: what ``rm --soft`` has put there."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from strongroom import errors
+from strongroom.cli import shown
+from strongroom.cli.output import file_document
+from strongroom.cli.problems import ExitCode, UsageProblem
+from strongroom.cli.session import Session, Tally
+from strongroom.client.files import Family, StoredFile
+
+Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Ids, or keys.")]
+OfFamily = Annotated[Family | None, typer.Option(help="Only this family.")]
+
+
+async def list_(
+    session: Session,
+    family: OfFamily = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = None,
+) -> None:
+    """List the trash, deleted last first: size, end, id, key, name."""
+    left = limit
+    async with session.client() as client:
+        async for file in client.trash(family=family):
+            session.output.result(_line(file), file_document(file))
+            left = None if left is None else left - 1
+            if left == 0:
+                return
+
+
+async def restore(session: Session, files: Files) -> ExitCode:
+    """Bring files back. Prints the key of each."""
+    tally = Tally(session)
+    async with session.client() as client:
+        for name in files:
+            try:
+                file = await client.undelete(name)
+            except errors.StrongroomError as error:
+                tally.failed(error, name)
+            else:
+                session.output.result(shown.name(file.key), file_document(file))
+    return tally.exit_code
+
+
+async def purge(
+    session: Session,
+    files: Annotated[list[str] | None, typer.Argument(metavar="FILE", help="Ids, or keys.")] = None,
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="All that is in the trash.")] = False,
+    family: OfFamily = None,
+) -> ExitCode:
+    """End files in the trash for good. Prints the key of each; with --all how many they were."""
+    if bool(files) == everything:
+        raise UsageProblem("name files of the trash, or say --all")
+    tally = Tally(session)
+    async with session.client() as client:
+        if everything:
+            gone = await client.empty_trash(family=family)
+            text = f"{gone.files} files, {shown.size(gone.size)}"
+            session.output.result(text, {"purged": gone.files, "bytes": gone.size})
+        for name in files or ():
+            try:
+                file = await client.purge(name)
+            except errors.StrongroomError as error:
+                tally.failed(error, name)
+            else:
+                session.output.result(shown.name(file.key), file_document(file))
+    return tally.exit_code
+
+
+def _line(file: StoredFile) -> str:
+    until, names = shown.time(file.purge_at), f"{shown.name(file.key)}  {shown.name(file.filename)}"
+    return f"{shown.size(file.size):>10}  {until}  {file.id}  {names}"

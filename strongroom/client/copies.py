@@ -1,0 +1,122 @@
+"""Copies, moves and deletions of many files; part of ``AsyncClient``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from uuid import uuid4
+
+from strongroom import errors
+from strongroom.client.file_calls import FileCalls
+from strongroom.client.files import FileName, StoredFile, Visibility, id_or_key
+from strongroom.client.targets import Target
+from strongroom.field_names import PYTHON_NAMES, with_callers_names
+from strongroom.metadata.v1 import target_pb2
+from strongroom.storage.v1 import batch_pb2
+
+#: What one call deletes.
+MOST_DELETIONS = 1000
+
+
+class CopyCalls(FileCalls):
+    """Inside the store: no byte passes through the caller."""
+
+    async def copy(
+        self,
+        file: FileName,
+        target: Target | None = None,
+        *,
+        filename: str = "",
+        content_type: str = "",
+        metadata: Mapping[str, str] | None = None,
+        visibility: Visibility | None = None,
+        if_generation_match: int | None = None,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> StoredFile:
+        """Copy ``file`` inside the store. Empty ``filename`` and ``content_type``: those of the source.
+
+        :param if_generation_match: at a path: replace only this generation; 0: only if nothing is there.
+        """
+        spec = self._spec(target, filename, content_type, metadata)
+        _complete(spec, visibility, if_generation_match, request_id)
+        request = batch_pb2.CopyFileRequest(source_file_id=await self._id_of(file), spec=spec)
+        method = self._connection.transfers.CopyFile
+        response = await self._connection.unary(method, request, timeout=timeout, safe=True)
+        return StoredFile.from_proto(response.file)
+
+    async def move(
+        self,
+        file: FileName,
+        target: Target,
+        *,
+        filename: str = "",
+        if_generation_match: int | None = None,
+        replace: bool = False,
+        request_id: str | None = None,
+        timeout: float | None = None,
+    ) -> StoredFile:
+        """Move ``file`` with its user metadata and visibility: a copy, then the deletion of the source.
+
+        The file has a new id. Not repeated by itself: after a lost answer, look where it was to go.
+
+        :param if_generation_match: only if the source is at this generation.
+        :param replace: at a path: replace what is there.
+        :raises PreconditionFailed: something is there already, or the source is at another generation or has
+            changed while it was copied; then both stay.
+        """
+        source = file if isinstance(file, StoredFile) else await self.get(file)
+        spec = self._spec(target, filename, "", source.user_metadata)
+        has_place = spec.target.WhichOneof("target") in {"path", "profile_picture"}
+        wanted = 0 if has_place and not replace else None
+        _complete(spec, source.visibility, wanted, request_id)
+        request = batch_pb2.MoveFileRequest(
+            source_file_id=source.id, spec=spec, if_generation_match=if_generation_match
+        )
+        method = self._connection.transfers.MoveFile
+        response = await self._connection.unary(method, request, timeout=timeout)
+        return StoredFile.from_proto(response.file)
+
+    async def delete_many(
+        self, files: Sequence[FileName], *, soft: bool = False, timeout: float | None = None
+    ) -> list[errors.StrongroomError | None]:
+        """Delete files, 1,000 a call; one failure spoils no other. The error of each, None: it is deleted.
+
+        :raises ValueError: for empty text.
+        """
+        found: list[errors.StrongroomError | None] = []
+        for start in range(0, len(files), MOST_DELETIONS):
+            found += await self._delete_some(files[start : start + MOST_DELETIONS], soft, timeout)
+        return found
+
+    async def _delete_some(
+        self, files: Sequence[FileName], soft: bool, timeout: float | None
+    ) -> list[errors.StrongroomError | None]:
+        names = [id_or_key(file) for file in files]
+        order = [number for number, (file_id, _) in enumerate(names) if file_id]
+        order += [number for number, (file_id, _) in enumerate(names) if not file_id]
+        request = batch_pb2.BatchDeleteRequest(
+            file_ids=[file_id for file_id, _ in names if file_id],
+            keys=[key for file_id, key in names if not file_id],
+            soft=soft,
+            user_id=self._user_id,
+        )
+        method = self._connection.transfers.BatchDelete
+        response = await self._connection.unary(method, request, timeout=timeout)
+        found: list[errors.StrongroomError | None] = [None] * len(names)
+        for number, status in zip(order, response.results, strict=True):
+            if status.code:
+                found[number] = with_callers_names(errors.from_status_proto(status), PYTHON_NAMES)
+        return found
+
+
+def _complete(
+    spec: target_pb2.UploadSpec,
+    visibility: Visibility | None,
+    if_generation_match: int | None,
+    request_id: str | None,
+) -> None:
+    spec.request_id = request_id or str(uuid4())
+    if visibility is not None:
+        spec.visibility = visibility.to_proto()
+    if if_generation_match is not None:
+        spec.if_generation_match = if_generation_match
