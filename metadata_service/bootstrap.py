@@ -18,6 +18,7 @@ from metadata_service.audit import Acts
 from metadata_service.config import MetadataSettings
 from metadata_service.damage import DamageReports
 from metadata_service.db.database import SYSTEM, Database, Pool
+from metadata_service.db.metrics import DatabaseMetrics
 from metadata_service.db.paging import PageTokens
 from metadata_service.db.pool import make_pool
 from metadata_service.events.lookout import Lookout
@@ -145,7 +146,8 @@ class Application:
         self._settings = settings
         self._pool: Pool = make_pool(settings.database_url.get_secret_value(), settings.pool)
         self._waker = Waker(lambda: connect(settings.database_url.get_secret_value()))
-        self._database = Database(self._pool, committed=self._waker.committed)
+        database_metrics = DatabaseMetrics()
+        self._database = Database(self._pool, self._waker.committed, database_metrics)
         self._groups = Groups(self._database, settings.limits) if settings.group_commit else None
         self._reader = EventReader(self._database, settings.timing.events)
         self._lookout = Lookout(self._reader)
@@ -160,7 +162,7 @@ class Application:
             internal_services=INTERNAL,
             probes={"strongroom.postgres": self._postgres_answers},
             limits=settings,
-            collectors=(*groups, self._cleaning.kept),
+            collectors=(*groups, self._cleaning.kept, database_metrics),
         )
 
     @asynccontextmanager

@@ -43,7 +43,7 @@ class RequestContext:
     ``arrived``: when it came in, seconds since 1970: by that moment it is decided who may do this.
     ``gateway``: proves to the services that this process, the gateway, has counted it.
     ``writing``: the way of its response stream. ``received``, ``sent``: bytes of its messages so far.
-    ``reason``, ``file_id``: for its line in the log, once they are known.
+    ``by_gateway``: the gateway vouches for it. ``reason``, ``file_id``: for its line in the log.
     """
 
     request_id: str
@@ -55,6 +55,7 @@ class RequestContext:
     arrived: float = field(default_factory=time.time)
     gateway: GatewayCredential | None = None
     writing: Writing | None = None
+    by_gateway: bool = False
     received: int = 0
     sent: int = 0
     reason: str = ""

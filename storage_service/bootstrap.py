@@ -35,6 +35,7 @@ from storage_service.metadata.projects import ProjectReader, ProjectSaves
 from storage_service.metadata.reservations import Reservations
 from storage_service.metadata.sessions import SessionState
 from storage_service.metadata.verification import VerificationRecords
+from storage_service.metrics import StorageMetrics
 from storage_service.objectstore.errors import StoreError
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.s3.options import S3Options
@@ -44,7 +45,7 @@ from storage_service.projects.assembly import ProjectParts, Projects
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.settler import KeySettler
 from storage_service.reading.committed import CommittedReader
-from storage_service.reading.damage import DamageCounts, DamageReporter
+from storage_service.reading.damage import DamageReporter
 from storage_service.reading.downloads import Downloader
 from storage_service.reading.link_tokens import LinkTokens
 from storage_service.reading.links import LinkReader, LinkSigner
@@ -65,7 +66,6 @@ from storage_service.uploads.importing.source import SourceClient
 from storage_service.uploads.mover import Mover
 from storage_service.uploads.upload import Uploader
 from storage_service.verifying.assembly import Verifying
-from storage_service.verifying.metrics import VerificationMetrics
 from strongroom.errors import StrongroomError
 from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2
 from strongroom.storage.v1.diagnostics_service_pb2_grpc import add_DiagnosticsServiceServicer_to_server
@@ -86,10 +86,8 @@ class StorageApp:
         settings: StorageSettings,
         store: ObjectStore,
         heartbeats: Heartbeats,
-        damage: DamageCounts,
+        metrics: StorageMetrics,
         channel: aio.Channel,
-        *,
-        verified: VerificationMetrics,
     ) -> None:
         require(settings, "internal_secret")
         self._settings = settings
@@ -98,7 +96,7 @@ class StorageApp:
         self._channel = channel
         metadata = self._channel, _internal_credential(settings)
         self._reservations = Reservations(*metadata)
-        self._damage = DamageReporter(self._reservations, damage)
+        self._damage = DamageReporter(self._reservations, metrics.damage)
         self._objects = CommittedReader(store, self._damage)
         self._saves, self._projects_read = ProjectSaves(*metadata), ProjectReader(*metadata)
         self._session_state, self._files = SessionState(*metadata), FileReader(*metadata)
@@ -108,7 +106,7 @@ class StorageApp:
             VerificationRecords(*metadata),
             self._damage,
             heartbeats,
-            verified,
+            metrics.verified,
             rates=settings.verify_rates(),
         )
         self.loops = (*self._make_loops(heartbeats), *self._verifying.loops)
@@ -122,6 +120,12 @@ class StorageApp:
             settings.upload_memory_bytes, Floor(settings.min_body_rate, settings.body_rate_window)
         )
         self._outgoing = Outgoing(settings.download_memory_bytes)
+        self._archive_memory = ByteBudget(settings.archive_memory_bytes)
+        metrics.budgets.all = {
+            "upload": self._budget,
+            "download": self._outgoing,
+            "archive": self._archive_memory,
+        }
         self._signer = Signer(
             store, self._files, public_base_url=settings.public_base_url, edge=edge(settings)
         )
@@ -138,7 +142,7 @@ class StorageApp:
             self._signer,
             url_seconds=settings.link_redirect_seconds,
         )
-        self.link_servicer = LinkServicer(links, self._outgoing)
+        self.link_servicer = LinkServicer(links, self._outgoing, metrics.transfers)
         self._previews = Previews(
             self._objects,
             self._projects_read,
@@ -148,10 +152,10 @@ class StorageApp:
         self._projects = Projects(self._project_parts())
         self._limits = Limits(settings.size_rules(), min_part_bytes=settings.part_size_bytes)
         self._sessions = SessionUseCases(self._session_parts())
-        self.servicer = StorageServicer(self._use_cases())
+        self.servicer = StorageServicer(self._use_cases(), metrics.transfers)
         self.internal_calls = InternalCalls(Credentials(*metadata), store)
         self.diagnostics_servicer = DiagnosticsServicer(self.internal_calls)
-        self.preview_servicer = PreviewServicer(self._previews, self._outgoing)
+        self.preview_servicer = PreviewServicer(self._previews, self._outgoing, metrics.transfers)
         self.verify_servicer = VerifyServicer(self._verifying, _internal_secret(settings).encode())
 
     def _make_loops(self, heartbeats: Heartbeats) -> tuple[BackgroundLoop, BackgroundLoop, BackgroundLoop]:
@@ -238,7 +242,7 @@ class StorageApp:
             reservations=self._reservations,
             settler=self._settler,
             budget=self._budget,
-            archive_memory=ByteBudget(settings.archive_memory_bytes),
+            archive_memory=self._archive_memory,
             limits=ProjectLimits(
                 settings.max_project_file_bytes, settings.max_project_bytes, settings.max_project_files
             ),
@@ -264,8 +268,7 @@ class Process:
         self._settings = settings
         self._metadata_service = metadata_service
         self._heartbeats = Heartbeats()
-        self._damage = DamageCounts()
-        self._verified = VerificationMetrics()
+        self._metrics = StorageMetrics()
         self._app: StorageApp | None = None
         self._bucket_state: BucketState | None = None
 
@@ -283,7 +286,7 @@ class Process:
                 "strongroom.internal": self._is_believed,
             },
             heartbeats=self._heartbeats,
-            collectors=(self._damage, self._verified),
+            collectors=self._metrics.collectors,
             limits=self._settings,
             # With it windows grow with the bandwidth, and memory with them (docs/decisions/0005).
             options=(("grpc.http2.bdp_probe", 0),),
@@ -293,11 +296,10 @@ class Process:
     async def lifespan(self) -> AsyncIterator[None]:
         """The app and its loops, as long as the server runs."""
         on_mid_body = failpoints.hit_sync if failpoints.armed() else None  # bodies in halves cost CPU
-        store = open_s3_store(s3_options(self._settings), on_mid_body=on_mid_body)
+        options = s3_options(self._settings)
+        store = open_s3_store(options, on_mid_body=on_mid_body, calls=self._metrics.s3)
         channel = self._channel_to_metadata()
-        self._app = app = StorageApp(
-            self._settings, store, self._heartbeats, self._damage, channel, verified=self._verified
-        )
+        self._app = app = StorageApp(self._settings, store, self._heartbeats, self._metrics, channel)
         try:
             async with running(*app.loops):
                 yield

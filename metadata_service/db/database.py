@@ -18,12 +18,12 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, NoReturn, TypeAlias, TypeVar
+from typing import Final, NoReturn, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from psycopg_pool import AsyncConnectionPool
 
+from metadata_service.db.borrowing import Borrowed, Pool
 from metadata_service.db.errors import (
     REFUSES_WRITES,
     REPEATABLE,
@@ -32,6 +32,7 @@ from metadata_service.db.errors import (
     translated,
 )
 from metadata_service.db.exchange import ExchangeConnection, Params, Result, Row, Statement
+from metadata_service.db.metrics import DatabaseMetrics, Kind
 from servicekit import failpoints
 from strongroom.errors import DatabaseUnavailable
 
@@ -49,7 +50,6 @@ __all__ = [
     "user",
 ]
 
-Pool: TypeAlias = AsyncConnectionPool[ExchangeConnection]
 T = TypeVar("T")
 
 TRIES: Final = 6
@@ -202,10 +202,18 @@ def _must_have_committed(results: Sequence[Result]) -> None:
 class Database:
     """Runs transactions on a pool that `bootstrap` opened; `committed` is told whose has just committed."""
 
-    def __init__(self, pool: Pool, committed: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        committed: Callable[[str], None] | None = None,
+        metrics: DatabaseMetrics | None = None,
+    ) -> None:
         self._pool = pool
         self._committed = committed
         self._refused_at: float | None = None
+        self._metrics = metrics or DatabaseMetrics()
+        self._metrics.pool = pool.get_stats
+        self._metrics.takes_writes = lambda: self.takes_writes
 
     @property
     def takes_writes(self) -> bool:
@@ -222,7 +230,7 @@ class Database:
         stored), DatabaseUnavailable (when COMMIT was on its way the outcome is unknown).
         """
         seconds = SYSTEM_SECONDS if scope == SYSTEM else seconds
-        result = await self._in_time(seconds, lambda: self._attempt(scope, work))
+        result = await self._in_time("transaction", seconds, lambda: self._attempt(scope, work))
         self._has_committed([scope.uid] if scope.uid else [])
         return result
 
@@ -236,7 +244,7 @@ class Database:
         to be had, or COMMIT was on its way and the outcome is unknown). `before_commit`: for failpoints,
         without which nothing waits between the statements and COMMIT.
         """
-        results = await self._in_time(USER_SECONDS, lambda: self._together(parts, before_commit))
+        results = await self._in_time("group", USER_SECONDS, lambda: self._together(parts, before_commit))
         self._has_committed([part.owner_id for part in parts])
         return results
 
@@ -245,7 +253,7 @@ class Database:
         InvalidField.
         """
         seconds = SYSTEM_SECONDS if scope == SYSTEM else USER_SECONDS
-        return await self._in_time(seconds, lambda: self._read(scope, query, params))
+        return await self._in_time("read", seconds, lambda: self._read(scope, query, params))
 
     def _has_committed(self, owners: Sequence[str]) -> None:
         self._refused_at = None
@@ -253,21 +261,25 @@ class Database:
             for owner_id in owners:
                 self._committed(owner_id)
 
-    async def _in_time(self, seconds: float, attempt: Callable[[], Awaitable[T]]) -> T:
+    async def _in_time(self, kind: Kind, seconds: float, attempt: Callable[[], Awaitable[T]]) -> T:
         """As `_repeated`. A connection that still waits then is closed: a frozen server takes no ROLLBACK."""
         limit = asyncio.timeout(seconds)
+        began = time.perf_counter()
         try:
             async with limit:
                 return await self._repeated(attempt)
         except TimeoutError as error:
             if not limit.expired():
                 raise
+            self._metrics.failed(error)
             raise DatabaseUnavailable(
                 "The database did not answer in time; try again.", retry_after=RETRY_AFTER_SECONDS
             ) from error
+        finally:
+            self._metrics.ended(kind, time.perf_counter() - began)
 
     async def _attempt(self, scope: Scope, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        async with _Borrowed(self._pool) as connection:
+        async with Borrowed(self._pool, self._metrics) as connection:
             transaction = Transaction(connection, scope)
             try:
                 result = await work(transaction)
@@ -283,12 +295,13 @@ class Database:
     async def _together(
         self, parts: Sequence[Part], before_commit: Callable[[], Awaitable[None]]
     ) -> list[list[list[Row]]]:
-        async with _Borrowed(self._pool) as connection:
+        async with Borrowed(self._pool, self._metrics) as connection:
             if connection.has_ended():
                 raise NothingCommitted
             try:
                 results = await _commit_at_once(connection, _statements(parts), before_commit)
             except Exception as error:
+                self._metrics.failed(error)
                 if connection.broken or (isinstance(error, psycopg.Error) and connection_is_lost(error)):
                     raise in_doubt() from error
                 refused = _owner_at(parts, connection.failed_at)
@@ -299,7 +312,7 @@ class Database:
         return _rows_of_parts(parts, results)
 
     async def _read(self, scope: Scope, query: str, params: Params) -> list[Row]:
-        async with _Borrowed(self._pool) as connection:
+        async with Borrowed(self._pool, self._metrics) as connection:
             # One exchange is one transaction, so the setting ends with the query.
             return (await connection.exchange([scope.statement(), (query, params)]))[1].rows
 
@@ -309,12 +322,14 @@ class Database:
             try:
                 return await attempt()
             except psycopg.Error as error:
+                self._metrics.failed(error)
                 lost += connection_is_lost(error)
                 again = isinstance(error, REPEATABLE) or (connection_is_lost(error) and lost == 1)
                 if isinstance(error, REFUSES_WRITES):
                     self._refused_at = time.monotonic()
                 if not again or not tries_left:
                     _raise_translated(error)
+                self._metrics.again()
                 if connection_is_lost(error):
                     await self._pool.check()  # after a restart of the server every idle connection is dead
                 else:
@@ -371,19 +386,3 @@ def _raise_translated(error: psycopg.Error) -> NoReturn:
     if known is error:
         raise error
     raise known from error
-
-
-class _Borrowed:
-    """A connection of the pool; one that is not idle at the end (cancelled, broken) is closed."""
-
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-
-    async def __aenter__(self) -> ExchangeConnection:
-        self._connection = await self._pool.getconn()
-        return self._connection
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._connection.info.transaction_status != TransactionStatus.IDLE:
-            await self._connection.close()
-        await self._pool.putconn(self._connection)

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import re
 import select
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
@@ -101,6 +102,8 @@ class ExchangeConnection(AsyncConnection[Row]):
         self._names: dict[tuple[bytes, tuple[int, ...]], bytes] = {}
         self._numbers = count()
         self._adapter: Adapter | None = None
+        self.timed: Callable[[float], None] | None = None
+        """Told how long each exchange took, seconds."""
         self.failed_at: int | None = None
         """Which statement of the last exchange the server has refused."""
 
@@ -123,6 +126,7 @@ class ExchangeConnection(AsyncConnection[Row]):
         wrong (the caller is cancelled, the server is gone) closes the connection.
         """
         self.failed_at = None
+        began = time.perf_counter()
         calls = [self._call(compiled(text), params) for text, params in statements]
         try:
             new = self._send(calls)
@@ -131,6 +135,8 @@ class ExchangeConnection(AsyncConnection[Row]):
         except BaseException:
             self.pgconn.finish()
             raise
+        if self.timed is not None:
+            self.timed(time.perf_counter() - began)
         failed = next((place for place, answer in enumerate(answers) if answer.status in _FAILED), None)
         if failed is not None:
             self._forget_skipped(new, answers)

@@ -80,7 +80,8 @@ class Door:
         :raises RateLimited: too many.
         """
         principal = info.principal
-        if self.admitted(credentials) or (principal is not None and principal.internal is not None):
+        info.by_gateway = self.admitted(credentials)
+        if info.by_gateway or (principal is not None and principal.internal is not None):
             return None
         if principal is None:  # an open service
             user = f"address {_address(context)}"

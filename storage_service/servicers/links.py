@@ -10,6 +10,7 @@ import grpc
 
 from storage_service.reading.links import LinkReader
 from storage_service.reading.outgoing import Outgoing
+from storage_service.servicers.transfers import Transfers
 from strongroom import wire
 from strongroom.storage.v1 import link_pb2
 from strongroom.wire import DownloadChunk
@@ -22,8 +23,9 @@ SERVICE: Final = link_pb2.DESCRIPTOR.services_by_name["LinkService"].full_name
 class LinkServicer:
     """See strongroom/storage/v1/link.proto for what the call promises."""
 
-    def __init__(self, reader: LinkReader, outgoing: Outgoing) -> None:
+    def __init__(self, reader: LinkReader, outgoing: Outgoing, transfers: Transfers | None = None) -> None:
         self._reader = reader
+        self._transfers = transfers or Transfers()
         self._outgoing = outgoing
 
     async def DownloadLink(
@@ -33,7 +35,12 @@ class LinkServicer:
     ) -> AsyncIterator[link_pb2.DownloadLinkResponse | DownloadChunk]:
         messages = self._outgoing.paced(self._reader.messages(request), lambda message: len(message.data))
         async with aclosing(messages) as paced:
+            sent = None
             async for message in paced:
+                if isinstance(message, link_pb2.DownloadLinkResponse):
+                    sent = self._transfers.begun(message.file, "link")
+                elif sent is not None:
+                    sent.piece(len(message.data))
                 yield message
                 del message
 

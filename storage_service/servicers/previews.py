@@ -9,6 +9,7 @@ import grpc
 
 from storage_service.reading.outgoing import Outgoing
 from storage_service.reading.previews import Previews
+from storage_service.servicers.transfers import Transfers
 from strongroom.storage.v1 import preview_pb2, preview_pb2_grpc
 
 Context = grpc.aio.ServicerContext
@@ -17,7 +18,8 @@ Context = grpc.aio.ServicerContext
 class PreviewServicer(preview_pb2_grpc.PreviewServiceServicer):
     """See strongroom/storage/v1/preview.proto for what each call promises."""
 
-    def __init__(self, previews: Previews, outgoing: Outgoing) -> None:
+    def __init__(self, previews: Previews, outgoing: Outgoing, transfers: Transfers | None = None) -> None:
+        self._transfers = transfers or Transfers()
         self._previews = previews
         self._outgoing = outgoing
 
@@ -28,6 +30,11 @@ class PreviewServicer(preview_pb2_grpc.PreviewServiceServicer):
     ) -> AsyncIterator[preview_pb2.DownloadPreviewResponse]:
         messages = self._outgoing.paced(self._previews.messages(request), lambda message: len(message.data))
         async with aclosing(messages) as paced:
+            sent = None
             async for message in paced:
+                if message.HasField("file"):
+                    sent = self._transfers.begun(message.file, "preview")
+                elif sent is not None:
+                    sent.piece(len(message.data))
                 yield message
                 del message

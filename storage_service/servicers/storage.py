@@ -22,6 +22,7 @@ from storage_service.reading.links import LinkSigner
 from storage_service.reading.outgoing import Outgoing
 from storage_service.reading.previews import Previews
 from storage_service.reading.signer import Signer
+from storage_service.servicers.transfers import ARCHIVE, Transfers, by_gateway, read_way
 from storage_service.sessions.assembly import SessionUseCases
 from storage_service.uploads.copier import Copier
 from storage_service.uploads.importing.importer import BatchImporter, Importer, Progress
@@ -85,8 +86,9 @@ class UseCases:
 class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
     """See strongroom/storage/v1/storage_service.proto for what each call promises."""
 
-    def __init__(self, use_cases: UseCases) -> None:
+    def __init__(self, use_cases: UseCases, transfers: Transfers | None = None) -> None:
         self._do = use_cases
+        self._transfers = transfers or Transfers()
         self._sessions = use_cases.sessions
 
     async def Upload(
@@ -97,8 +99,13 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         stream = UploadStream(request_iterator)
         first = await stream.first()
         if first.WhichOneof("first_message") == "upload_id":
-            return await self._sessions.sessions.upload(first, stream.rest)
+            answer = await self._sessions.sessions.upload(first, stream.rest)
+            if answer.HasField("file"):
+                self._transfers.stored(answer.file, by_gateway("tus"))
+            return answer
         stored = await self._do.uploader.upload(stream)
+        if not stored.replayed:
+            self._transfers.stored(stored.file, by_gateway("form"))
         wants_url = first.sign_url and not stored.replayed
         url = await self._do.links.url_of_stored(stored.file) if wants_url else ""
         return upload_pb2.UploadResponse(file=stored.file, url=url)
@@ -115,9 +122,11 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
             else:
                 head.file.CopyFrom(opened.file)
             yield head
+            sent = self._transfers.begun(opened.file, read_way())
             if opened.body is not None:
                 async with aclosing(self._do.outgoing.paced(opened.body)) as body:
                     async for chunk in body:
+                        sent.piece(len(chunk))
                         yield DownloadChunk(chunk)
                         del chunk
 
@@ -147,7 +156,9 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: batch_pb2.CopyFileRequest,
         context: Context[batch_pb2.CopyFileRequest, batch_pb2.CopyFileResponse],
     ) -> batch_pb2.CopyFileResponse:
-        return batch_pb2.CopyFileResponse(file=await self._do.copier.copy(request))
+        file = await self._do.copier.copy(request)
+        self._transfers.stored(file, "copy")
+        return batch_pb2.CopyFileResponse(file=file)
 
     async def MoveFile(
         self,
@@ -213,7 +224,8 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
                             attempt=progress.attempt,
                         )
                     )
-                yield direct_pb2.ImportFromUrlResponse(file=await running)
+                self._transfers.stored(await running, "import")
+                yield direct_pb2.ImportFromUrlResponse(file=running.result())
             finally:
                 running.cancel()
 
@@ -224,6 +236,9 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
     ) -> batch_pb2.BatchImportResponse:
         with self._do.importer.queue.places([item.spec for item in request.items]):
             results = await self._do.batch_importer.run([(item.url, item.spec) for item in request.items])
+        for result in results:
+            if not isinstance(result, StrongroomError):
+                self._transfers.stored(result, "import")
         return batch_pb2.BatchImportResponse(
             results=[
                 batch_pb2.BatchImportResult(error=to_status_proto(result))
@@ -283,7 +298,9 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: direct_pb2.CompleteUploadRequest,
         context: Context[direct_pb2.CompleteUploadRequest, direct_pb2.CompleteUploadResponse],
     ) -> direct_pb2.CompleteUploadResponse:
-        return direct_pb2.CompleteUploadResponse(file=await self._sessions.direct.complete(request))
+        file = await self._sessions.direct.complete(request)
+        self._transfers.stored(file, "direct")
+        return direct_pb2.CompleteUploadResponse(file=file)
 
     async def SaveProject(
         self,
@@ -291,6 +308,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         context: Context[project_pb2.SaveProjectRequest, project_pb2.SaveProjectResponse],
     ) -> project_pb2.SaveProjectResponse:
         saved = await self._do.saver.save(request_iterator)
+        self._transfers.saved(saved.version.size_bytes, by_gateway("form"))
         return project_pb2.SaveProjectResponse(project=saved.project, version=saved.version)
 
     async def SaveProjectArchive(
@@ -299,6 +317,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         context: Context[project_pb2.SaveProjectArchiveRequest, project_pb2.SaveProjectArchiveResponse],
     ) -> project_pb2.SaveProjectArchiveResponse:
         saved = await self._do.archive_saver.save(request_iterator)
+        self._transfers.saved(saved.version.size_bytes, by_gateway("form"))
         return project_pb2.SaveProjectArchiveResponse(project=saved.project, version=saved.version)
 
     async def RollbackProject(
@@ -323,7 +342,9 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         context: Context[download_pb2.DownloadArchiveRequest, download_pb2.DownloadArchiveResponse],
     ) -> AsyncIterator[download_pb2.DownloadArchiveResponse]:
         async with aclosing(self._do.outgoing.paced(self._do.archives.chunks(request))) as pieces:
+            sent = self._transfers.sending(ARCHIVE, read_way())
             async for piece in pieces:
+                sent.piece(len(piece))
                 yield download_pb2.DownloadArchiveResponse(data=piece)
                 del piece
 

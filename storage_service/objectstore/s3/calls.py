@@ -10,7 +10,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -22,6 +22,7 @@ from storage_service.objectstore.s3.credentials import CredentialSource
 from storage_service.objectstore.s3.http.connection import Head
 from storage_service.objectstore.s3.http.sigv4 import SigV4
 from storage_service.objectstore.s3.liveness import Liveness
+from storage_service.objectstore.s3.metrics import S3Calls
 from storage_service.objectstore.s3.options import Endpoint, S3Options
 from storage_service.objectstore.values import Doubtful
 
@@ -138,6 +139,7 @@ class S3Context:
     public_endpoint: Endpoint
     liveness: Liveness | None = None
     on_mid_body: Callable[[str], None] | None = None
+    calls: S3Calls = field(default_factory=S3Calls)
 
     def check_key(self, key: str, operation: str) -> None:
         """A key that the store can't hold is not sent. Raises KeyTooLong."""
@@ -186,7 +188,7 @@ class S3Context:
                 raise domain.StoreTimeout(operation=operation, outcome_unknown=changes) from error
 
         async with self.watched(operation):
-            return await self.retry.run(attempt, doubtful, work=work)
+            return await self.retry.run(self.calls.counted(operation, attempt), doubtful, work=work)
 
     async def parsed(
         self,
@@ -216,7 +218,13 @@ class S3Context:
         """A light request that carries bytes, with retries. Raises StoreError."""
         async with self.watched(operation):
             return await self.retry.run(
-                lambda: self.offload.write(lambda exchange: self._call(operation, request, exchange, option)),
+                self.calls.counted(
+                    operation,
+                    lambda: self.offload.write(
+                        lambda exchange: self._call(operation, request, exchange, option)
+                    ),
+                    size=request.size,
+                ),
                 doubtful,
             )
 
@@ -226,8 +234,11 @@ class S3Context:
         """
         async with self.watched(operation):
             return await self.retry.run(
-                lambda: self.offload.read(
-                    lambda exchange: parse(self._call(operation, request, exchange, ""))
+                self.calls.counted(
+                    operation,
+                    lambda: self.offload.read(
+                        lambda exchange: parse(self._call(operation, request, exchange, ""))
+                    ),
                 )
             )
 
@@ -247,6 +258,7 @@ class S3Context:
         except Exception as error:
             raise self._of_body(self._translated(error, operation, option), request, exchange) from error
         self._heard()
+        self.calls.dated(head.headers.get("date"))
         return head
 
     def _of_body(

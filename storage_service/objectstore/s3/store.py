@@ -21,6 +21,7 @@ from storage_service.objectstore.s3.http.pool import ConnectionPool, tls_context
 from storage_service.objectstore.s3.http.sigv4 import SigV4
 from storage_service.objectstore.s3.listing import S3Lister
 from storage_service.objectstore.s3.liveness import Liveness
+from storage_service.objectstore.s3.metrics import S3Calls
 from storage_service.objectstore.s3.multipart import S3Copier
 from storage_service.objectstore.s3.objects import S3Deleter
 from storage_service.objectstore.s3.options import Endpoint, S3Options
@@ -45,12 +46,14 @@ class S3ObjectStore(S3Copier, S3Lister, S3Deleter, S3UrlSigner, S3BucketAdmin):
         self._context.slow_client.close()
 
 
-def open_s3_store(settings: S3Options, *, on_mid_body: Callable[[str], None] | None = None) -> S3ObjectStore:
+def open_s3_store(
+    settings: S3Options, *, on_mid_body: Callable[[str], None] | None = None, calls: S3Calls | None = None
+) -> S3ObjectStore:
     """Build clients and pools; nothing is sent yet. The first one blocks for some 100 ms (botocore's data).
 
     ``on_mid_body`` is called on a worker thread in the middle of each body with the name of its failpoint
-    (``s3.put.mid_body``, ``s3.part.mid_body``); None costs nothing. Raises ValueError for an impossible
-    endpoint URL.
+    (``s3.put.mid_body``, ``s3.part.mid_body``); None costs nothing. ``calls``: where they are
+    counted. Raises ValueError for an impossible endpoint URL.
     """
     session = botocore.session.get_session()
     session.register_component("data_loader", _data_files(session.get_config_variable("data_path")))
@@ -81,6 +84,7 @@ def open_s3_store(settings: S3Options, *, on_mid_body: Callable[[str], None] | N
             signer=signer,
             public_endpoint=public,
             on_mid_body=on_mid_body,
+            calls=calls or S3Calls(),
         )
     )
 

@@ -56,7 +56,8 @@ class S3Stream:
             await self._start_without_bytes()
             return
         async with self._context.watched(_OPERATION):
-            info, available = await self._context.retry.run(self._request)
+            counted = self._context.calls.counted(_OPERATION, self._request)
+            info, available = await self._context.retry.run(counted)
         self._info = info
         self.length = available if self._wanted is None else min(available, self._wanted)
 
@@ -92,10 +93,12 @@ class S3Stream:
 
     async def _next_chunk(self) -> bytes:
         """The next piece; a connection lost meanwhile is replaced, at the byte where it broke."""
+        calls = self._context.calls
         if self._connection is None:
-            await self._request()
+            await calls.counted(_OPERATION, self._request, again=True)()
         if self._early:
             data, self._early = self._early, b""
+            calls.received(len(data))
             return data[: self.length - self._received]
         size = min(self._step(), self.length - self._received)
         connection = self._connection
@@ -110,8 +113,11 @@ class S3Stream:
                 )
         except Exception as error:
             self._drop_connection(reusable=False)
-            raise errors.translate(error, _OPERATION) from error
+            translated = errors.translate(error, _OPERATION)
+            calls.ended(_OPERATION, translated)
+            raise translated from error
         self._left_in_reply -= len(data)
+        calls.received(len(data))
         return data
 
     def _step(self) -> int:

@@ -1,0 +1,109 @@
+"""What the database is asked, how long that takes and how it fails; and how the pool stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Literal
+
+import psycopg
+from prometheus_client import Counter, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from psycopg_pool import PoolTimeout, TooManyRequests
+
+#: `transaction`: several round trips; `group`: one for several owners; `read`: one query.
+Kind = Literal["transaction", "group", "read"]
+
+SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+def error_class(error: Exception) -> str:
+    """The class of its SQLSTATE (`40`, `57`), `pool` where no connection was to be had, `connection`
+    where one was lost without a word, `timeout` where the whole did not end in time.
+    """
+    if isinstance(error, TimeoutError):
+        return "timeout"
+    if isinstance(error, PoolTimeout | TooManyRequests):
+        return "pool"
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return state[:2] if state else "connection"
+
+
+class DatabaseMetrics(Collector):
+    """Of one process. `pool`: its statistics as psycopg_pool counts them; `takes_writes`: see Database."""
+
+    def __init__(self) -> None:
+        self.pool: Callable[[], Mapping[str, int]] | None = None
+        self.takes_writes: Callable[[], bool] | None = None
+        self._transactions = Histogram(
+            "strongroom_db_transaction_duration_seconds",
+            "Transactions with their wait for a connection and all tries.",
+            ("kind",),
+            buckets=SECONDS,
+            registry=None,
+        )
+        self._exchanges = Histogram(
+            "strongroom_db_round_trip_duration_seconds",
+            "Round trips of one or more statements.",
+            buckets=SECONDS,
+            registry=None,
+        )
+        self._errors = Counter(
+            "strongroom_db_errors",
+            "Tries that failed, by class of SQLSTATE.",
+            ("sqlstate_class",),
+            registry=None,
+        )
+        self._retries = Counter("strongroom_db_retries", "Transactions run again.", registry=None)
+        self.round_trip: Final = self._exchanges.observe
+        self._ended = {
+            kind: self._transactions.labels(kind).observe for kind in ("transaction", "group", "read")
+        }
+
+    def ended(self, kind: Kind, seconds: float) -> None:
+        """A transaction has, however it did."""
+        self._ended[kind](seconds)
+
+    def failed(self, error: Exception) -> None:
+        """A try has."""
+        self._errors.labels(error_class(error)).inc()
+
+    def again(self) -> None:
+        """A transaction is run once more."""
+        self._retries.inc()
+
+    def collect(self) -> Iterable[Metric]:
+        """All of them."""
+        for metric in (self._transactions, self._exchanges, self._errors, self._retries):
+            yield from metric.collect()
+        if self.takes_writes is not None:
+            yield GaugeMetricFamily(
+                "strongroom_db_writable",
+                "0: the server has refused a write for want of room, or is a standby.",
+                value=int(self.takes_writes()),
+            )
+        if self.pool is not None:
+            yield from _pool_metrics(self.pool())
+
+
+def _pool_metrics(stats: Mapping[str, int]) -> Iterable[Metric]:
+    size, idle = stats.get("pool_size", 0), stats.get("pool_available", 0)
+    connections = GaugeMetricFamily(
+        "strongroom_db_pool_connections", "Connections of the pool.", labels=("state",)
+    )
+    connections.add_metric(("idle",), idle)
+    connections.add_metric(("in_use",), max(0, size - idle))
+    yield connections
+    for name, text, key in (
+        ("limit", "Most connections.", "pool_max"),
+        ("waiting", "Transactions that wait for a connection.", "requests_waiting"),
+    ):
+        yield GaugeMetricFamily(f"strongroom_db_pool_{name}", text, value=stats.get(key, 0))
+    for name, text, key, unit in (
+        ("requests", "Connections asked for.", "requests_num", 1),
+        ("wait_seconds", "Time waited for connections.", "requests_wait_ms", 1000),
+        ("timeouts", "Transactions that got no connection in time.", "requests_errors", 1),
+        ("connection_failures", "Connections that could not be opened.", "connections_errors", 1),
+        ("connections_lost", "Connections found dead.", "connections_lost", 1),
+    ):
+        yield CounterMetricFamily(f"strongroom_db_pool_{name}", text, value=stats.get(key, 0) / unit)

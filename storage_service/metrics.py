@@ -1,0 +1,69 @@
+"""What one storage_service shows Prometheus: made before there is anything to count, filled while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from storage_service.objectstore.s3.metrics import S3Calls
+from storage_service.reading.damage import DamageCounts
+from storage_service.servicers.transfers import Transfers
+from storage_service.verifying.metrics import VerificationMetrics
+
+
+class Budget(Protocol):
+    """Bytes that a process may hold for one purpose, and who waits for some."""
+
+    total: int
+
+    @property
+    def used(self) -> int:
+        """Held now."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """How many wait."""
+        ...
+
+
+class Budgets(Collector):
+    """Those of one process by purpose, from the moment that they exist."""
+
+    def __init__(self) -> None:
+        self.all: Mapping[str, Budget] = {}
+
+    def collect(self) -> Iterable[Metric]:
+        """One sample for each budget and figure."""
+        labels = ("budget",)
+        limit = GaugeMetricFamily(
+            "strongroom_memory_budget_limit_bytes", "Most bytes of bodies.", labels=labels
+        )
+        used = GaugeMetricFamily("strongroom_memory_budget_used_bytes", "Bytes held now.", labels=labels)
+        waiting = GaugeMetricFamily(
+            "strongroom_memory_budget_waiters", "Bodies that wait for memory.", labels=labels
+        )
+        for name, budget in self.all.items():
+            limit.add_metric((name,), budget.total)
+            used.add_metric((name,), budget.used)
+            waiting.add_metric((name,), budget.waiting)
+        return limit, used, waiting
+
+
+class StorageMetrics:
+    """All of them; ``collectors`` for the registry."""
+
+    def __init__(self) -> None:
+        self.damage = DamageCounts()
+        self.verified = VerificationMetrics()
+        self.s3 = S3Calls()
+        self.transfers = Transfers()
+        self.budgets = Budgets()
+
+    @property
+    def collectors(self) -> tuple[Collector, ...]:
+        """Each of them."""
+        return self.damage, self.verified, self.s3, self.transfers, self.budgets

@@ -1,0 +1,122 @@
+"""What the store is asked, how that ends and how long it takes: every try, one by one."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from email.utils import parsedate_to_datetime
+from typing import Final, TypeVar
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from storage_service.objectstore.errors import StoreError
+
+T = TypeVar("T")
+
+SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 120.0)
+#: The store's clock is read from its answers so often. Seconds.
+CLOCK_SECONDS: Final = 10.0
+_WORD: Final = re.compile(r"(?<!^)(?=[A-Z])")
+
+
+def outcome_of(error: BaseException | None) -> str:
+    """``ok``, ``cancelled``, or the class of the StoreError: ``object_not_found``, ``store_timeout``. What is
+    none of them is a bug of ours: ``bug``.
+    """
+    if error is None:
+        return "ok"
+    if isinstance(error, StoreError):
+        return _WORD.sub("_", type(error).__name__).lower()
+    return "cancelled" if isinstance(error, asyncio.CancelledError) else "bug"
+
+
+class S3Calls(Collector):
+    """Of one process. Operations are S3's names (``PutObject``), statuses HTTP's (``none``: no answer)."""
+
+    def __init__(self) -> None:
+        labels = ("operation",)
+        self._requests = Counter(
+            "strongroom_s3_requests",
+            "Requests to the store, tries included, by how they ended.",
+            (*labels, "outcome", "status"),
+            registry=None,
+        )
+        self._seconds = Histogram(
+            "strongroom_s3_request_duration_seconds",
+            "A request with its wait for a thread, to the end of its answer (GetObject: of the head).",
+            labels,
+            buckets=SECONDS,
+            registry=None,
+        )
+        self._retries = Counter(
+            "strongroom_s3_retries", "Tries that were not the first.", labels, registry=None
+        )
+        self._sent = Counter("strongroom_s3_sent_bytes", "Bytes of bodies sent.", labels, registry=None)
+        self._received = Counter("strongroom_s3_received_bytes", "Bytes of objects read.", registry=None)
+        self._clock = Gauge(
+            "strongroom_clock_offset_seconds",
+            "How far the other's clock is ahead of this one; whole seconds.",
+            ("of",),
+            registry=None,
+        )
+        self._clock_read = -CLOCK_SECONDS
+
+    def collect(self) -> Iterable[Metric]:
+        """All of them."""
+        for metric in (self._requests, self._seconds, self._retries, self._sent, self._received, self._clock):
+            yield from metric.collect()
+
+    def counted(
+        self, operation: str, attempt: Callable[[], Awaitable[T]], *, size: int = 0, again: bool = False
+    ) -> Callable[[], Awaitable[T]]:
+        """``attempt``, counted each time that it runs. ``size``: bytes of its body; ``again``: its first run
+        is a second try already.
+        """
+        tried = again
+
+        async def counting() -> T:
+            nonlocal tried
+            if tried:
+                self._retries.labels(operation).inc()
+            tried = True
+            began = time.perf_counter()
+            failure: BaseException | None = None
+            try:
+                return await attempt()
+            except BaseException as error:
+                failure = error
+                raise
+            finally:
+                self._seconds.labels(operation).observe(time.perf_counter() - began)
+                self.ended(operation, failure)
+                if size and failure is None:
+                    self._sent.labels(operation).inc(size)
+
+        return counting
+
+    def ended(self, operation: str, error: BaseException | None) -> None:
+        """A request has, or the body of its answer has broken off."""
+        status = error.http_status if isinstance(error, StoreError) else None
+        known = "2xx" if error is None else str(status) if status else "none"
+        self._requests.labels(operation, outcome_of(error), known).inc()
+
+    def received(self, size: int) -> None:
+        """So many bytes of an object are here."""
+        self._received.inc(size)
+
+    def dated(self, date: str | None) -> None:
+        """An answer says what time it is (RFC 9110 section 6.6.1)."""
+        now = time.monotonic()
+        if date is None or now - self._clock_read < CLOCK_SECONDS:
+            return
+        self._clock_read = now
+        try:
+            theirs = parsedate_to_datetime(date).timestamp()
+        except ValueError:
+            return
+        # It is cut to whole seconds: on average half a second has passed since.
+        self._clock.labels("object_store").set(round(theirs + 0.5 - time.time()))

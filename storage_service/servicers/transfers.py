@@ -1,0 +1,97 @@
+"""Files and bytes that came in and went out, by family and by the way that they took."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from prometheus_client import Counter
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from servicekit.context import current, note_file
+from strongroom.metadata.v1.file_pb2 import File, FileFamily
+from strongroom.metadata.v1.project_pb2 import ProjectFile
+
+#: ``form``: a body through the gateway; ``tus``: a resumable one through it; ``direct``: straight to S3, only
+#: confirmed here; ``import``: fetched from a URL; ``copy``; ``grpc``: everything by callers of gRPC.
+Way = Literal["form", "tus", "direct", "import", "copy", "grpc"]
+DownloadWay = Literal["http", "grpc", "link", "preview"]
+PROJECT: Final = "project"
+ARCHIVE: Final = "project_archive"
+_LABELS: Final = ("family", "way")
+
+
+def family_of(file: File | ProjectFile) -> str:
+    """In small letters; what this release does not know yet is ``other``."""
+    if isinstance(file, ProjectFile):
+        return PROJECT
+    try:
+        name = FileFamily.Name(file.family)
+    except ValueError:
+        return "other"
+    return name.removeprefix("FILE_FAMILY_").lower()
+
+
+def by_gateway(way: Way) -> Way:
+    """``way`` if the call in progress came through the gateway, else ``grpc``."""
+    request = current()
+    return way if request is not None and request.by_gateway else "grpc"
+
+
+def read_way() -> DownloadWay:
+    """How the call in progress came."""
+    request = current()
+    return "http" if request is not None and request.by_gateway else "grpc"
+
+
+class Sent:
+    """Bytes of one download."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._add = counter.inc
+
+    def piece(self, size: int) -> None:
+        """So many more are on their way."""
+        self._add(size)
+
+
+class Transfers(Collector):
+    """Of one process."""
+
+    def __init__(self) -> None:
+        self._uploads = Counter("strongroom_uploads", "Files stored.", _LABELS, registry=None)
+        self._uploaded = Counter("strongroom_upload_bytes", "Bytes of files stored.", _LABELS, registry=None)
+        self._downloads = Counter("strongroom_downloads", "Downloads begun.", _LABELS, registry=None)
+        self._downloaded = Counter(
+            "strongroom_download_bytes", "Bytes of files sent to readers.", _LABELS, registry=None
+        )
+
+    def collect(self) -> Iterable[Metric]:
+        """All four."""
+        for metric in (self._uploads, self._uploaded, self._downloads, self._downloaded):
+            yield from metric.collect()
+
+    def stored(self, file: File, way: Way) -> None:
+        """A file is committed."""
+        note_file(file.id)
+        self._count(family_of(file), way, file.size_bytes)
+
+    def saved(self, size: int, way: Way) -> None:
+        """A project's save is."""
+        self._count(PROJECT, way, size)
+
+    def _count(self, family: str, way: Way, size: int) -> None:
+        self._uploads.labels(family, way).inc()
+        self._uploaded.labels(family, way).inc(size)
+
+    def begun(self, file: File | ProjectFile, way: DownloadWay) -> Sent:
+        """A download of this file."""
+        if isinstance(file, File):
+            note_file(file.id)
+        return self.sending(family_of(file), way)
+
+    def sending(self, family: str, way: DownloadWay) -> Sent:
+        """A download of something of ``family``."""
+        self._downloads.labels(family, way).inc()
+        return Sent(self._downloaded.labels(family, way))
