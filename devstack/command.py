@@ -72,7 +72,7 @@ class Service:
     """A command with its readiness probe.
 
     `where` is the address shown to people and `title` the first word of its line; `before_start` runs before
-    each start, `after_restart` when it is ready again after a crash. `explain` is asked when it is late.
+    each start. `explain` is asked when it is late.
     `port`: where it listens on loopback (0: unknown), and `port_setting` the variable that chooses it.
     """
 
@@ -80,7 +80,6 @@ class Service:
     probe: Probe
     where: str
     before_start: Hook = nothing
-    after_restart: Hook = nothing
     explain: Explain = no_words
     title: str = ""
     port: int = 0

@@ -134,7 +134,6 @@ class Supervisor:
         elif not running.ready and _is_ready(running):
             running.ready = True
             running.failures = 0
-            running.service.after_restart()
             self._say(running, f"ready again  {running.service.where}  pid {running.process.pid}")
 
     def _crashed(self, running: _Running, code: int) -> None:

@@ -1,8 +1,7 @@
-"""Embedded S3: OpenStack Swift with its s3api, four small processes on loopback (Linux only).
+"""Embedded S3: OpenStack Swift with its s3api, one process on loopback (Linux only).
 
 Swift because it is a real object store that installs from PyPI, checks signatures, and keeps objects and open
-multipart uploads through restarts and kill -9. The three inner servers ask for no credentials, as in every
-Swift installation; they listen on loopback only.
+multipart uploads through restarts and kill -9. Its four servers share the process (docs/decisions/0033).
 """
 
 from __future__ import annotations
@@ -16,12 +15,12 @@ import sys
 from pathlib import Path
 
 from devstack import bucket, ports, swift_config
-from devstack.command import Command, Service, log_tail, spawn
+from devstack.command import Command, Service, log_tail
 from devstack.datadir import DataDir, Secrets
 from devstack.errors import DevstackError
 from devstack.health import http_ok
 from devstack.stackfile import S3Entry
-from devstack.swift_rings import ROLES
+from devstack.swift_rings import INSIDE_PORTS
 
 BUCKET = "strongroom"
 _CHECKOUT = Path(__file__).resolve().parent.parent
@@ -39,18 +38,12 @@ class EmbeddedSwift:
         self._hash_suffix = secrets.get("swift_hash_suffix")
         root = data.swift
         self._folders = swift_config.SwiftFolders(root / "conf", root / "node", root / "run")
-        self._updater: subprocess.Popen[bytes] | None = None  # kept for its exit status to be collected
-        self._ports = {role: kept_ports.get(f"swift_{role}") for role in (*ROLES, "proxy")}
+        self._port = kept_ports.get("swift_proxy")
 
     @property
     def endpoint(self) -> str:
         """The S3 endpoint, `http://127.0.0.1:PORT`."""
-        return f"http://{ports.HOST}:{self._ports['proxy']}"
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The supervised processes."""
-        return tuple(f"swift-{role}" for role in (*ROLES, "proxy"))
+        return f"http://{ports.HOST}:{self._port}"
 
     def entry(self, pids: list[int]) -> S3Entry:
         """The `s3` part of stack.json."""
@@ -59,58 +52,40 @@ class EmbeddedSwift:
         )
 
     def initialise(self) -> None:
-        """Write the configuration, and the rings when there are none for these ports."""
+        """Write the configuration, and the rings when there are none or those of another release."""
         self._folders.create()
         require_xattrs(self._folders.devices)
         conf = self._folders.conf
         self._write("swift.conf", swift_config.cluster(self._hash_suffix))
-        for role in ROLES:
-            self._write(
-                f"{role}-server.conf", swift_config.storage_server(role, self._folders, self._ports[role])
-            )
-        self._write(
-            "proxy-server.conf",
-            swift_config.proxy_server(self._folders, self._ports["proxy"], self._secret_key),
-        )
-        ring_ports = [str(self._ports[role]) for role in ROLES]
+        for role in INSIDE_PORTS:
+            self._write(f"{role}-server.conf", swift_config.inner_server(role, self._folders))
+        proxy = swift_config.proxy_server(self._folders, self._port, self._secret_key)
+        self._write("proxy-server.conf", proxy)
+        ports = " ".join(map(str, INSIDE_PORTS.values()))
         mark = conf / "rings-for-ports"
-        if not mark.exists() or mark.read_text().split() != ring_ports:
-            self._build_rings(ring_ports)
-            mark.write_text(" ".join(ring_ports))
+        if not mark.exists() or mark.read_text() != ports:
+            self._build_rings()
+            mark.write_text(ports)
 
     def services(self) -> list[Service]:
-        """The four processes, in the order in which they start."""
-        return [self._service(role) for role in (*ROLES, "proxy")]
+        """The one process."""
+        place = f"{ports.HOST}:{self._port}"
+        probe = http_ok(f"http://{place}/healthcheck")
+        return [Service(self._command(), probe, place, title="s3", port=self._port)]
 
     def prepare(self) -> None:
-        """Make the bucket, and the listings right; does nothing the second time."""
+        """Make the bucket; does nothing the second time."""
         bucket.ensure(self.entry([]))
-        self._catch_up()
 
-    def _catch_up(self) -> None:
-        """One pass of Swift's object updater, where listings missed changes while the container server was
-        dead.
-        """
-        if any(self._folders.devices.glob("d1/async_pending*/*/*")):
-            config = str(self._folders.conf / "object-server.conf")
-            self._updater = spawn(self._command("updater", (config, "once")))
-
-    def _service(self, role: str) -> Service:
-        config = str(self._folders.conf / f"{role}-server.conf")
-        port = self._ports[role]
-        command = self._command(role, (config, "-v"))
-        place = f"{ports.HOST}:{port}"
-        probe = http_ok(f"http://{place}/healthcheck")
-        return Service(command, probe, place, after_restart=self._catch_up, title="s3", port=port)
-
-    def _command(self, role: str, arguments: tuple[str, ...]) -> Command:
-        name = f"swift-{role}"
+    def _command(self) -> Command:
+        # No threads for what touches the disk: without fsync that is short, and each hop to a thread dear.
+        env = {"PATH": os.defpath, "HOME": str(self._data.root), "EVENTLET_THREADPOOL_SIZE": "0"}
         return Command(
-            name=name,
-            argv=(sys.executable, "-m", "devstack.swift_server", role, *arguments),
-            env={"PATH": os.defpath, "HOME": str(self._data.root)},
+            name="swift",
+            argv=(sys.executable, "-m", "devstack.swift_server", str(self._folders.conf)),
+            env=env,
             cwd=_CHECKOUT,
-            log=self._data.log(name),
+            log=self._data.log("swift"),
             stop_signal=signal.SIGTERM,
             stop_seconds=5.0,
         )
@@ -121,9 +96,9 @@ class EmbeddedSwift:
         with os.fdopen(descriptor, "w") as file:
             file.write(text)
 
-    def _build_rings(self, ring_ports: list[str]) -> None:
+    def _build_rings(self) -> None:
         log = self._data.log("swift-rings")
-        argv = [sys.executable, "-m", "devstack.swift_rings", str(self._folders.conf), *ring_ports]
+        argv = [sys.executable, "-m", "devstack.swift_rings", str(self._folders.conf)]
         with log.open("ab") as output:
             done = subprocess.run(argv, stdout=output, stderr=output, cwd=_CHECKOUT, check=False)
         if done.returncode != 0:

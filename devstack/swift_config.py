@@ -15,16 +15,15 @@ ACCESS_KEY = f"{_ACCOUNT}:{_USER}"
 # Order matters: s3api turns S3 requests into Swift's before tempauth answers for them; slo makes multipart
 # uploads, versioned_writes bucket versioning, and symlink what versioning needs.
 _PIPELINE = (
-    "catch_errors gatekeeper healthcheck cache listing_formats bulk tempurl s3api tempauth copy slo dlo "
-    "versioned_writes symlink proxy-server"
+    "catch_errors gatekeeper healthcheck cache listing_formats s3api tempauth copy slo dlo versioned_writes "
+    "symlink proxy-server"
 )
+_CHUNK = 262144
 _PLAIN_FILTERS = (
     "catch_errors",
     "gatekeeper",
     "healthcheck",
     "listing_formats",
-    "bulk",
-    "tempurl",
     "copy",
     "dlo",
     "symlink",
@@ -57,33 +56,32 @@ def cluster(suffix: str) -> str:
     ) + section("storage-policy:0", {"name": "default", "default": "yes"})
 
 
-def storage_server(role: str, folders: SwiftFolders, port: int) -> str:
+def inner_server(role: str, folders: SwiftFolders) -> str:
     """The configuration of the object, container or account server."""
-    app: dict[str, object] = {"use": f"egg:swift#{role}", **_patience()}
+    app: dict[str, object] = {"use": f"egg:swift#{role}", "log_requests": "false", **_patience()}
     if role == "object":
         # A listing is right when PUT answers, on a slow machine too: wait for the container server.
-        app |= {"mb_per_sync": 512, "keep_cache_size": 1048576, "container_update_timeout": 30}
+        app |= {"container_update_timeout": 30, "keep_cache_size": 1048576}
+        app |= {"disk_chunk_size": _CHUNK, "network_chunk_size": _CHUNK}
     parts = [
-        section("DEFAULT", _common(folders, port)),
-        section("pipeline:main", {"pipeline": f"healthcheck {role}-server"}),
-        section("filter:healthcheck", {"use": "egg:swift#healthcheck"}),
+        section("DEFAULT", _common(folders)),
+        section("pipeline:main", {"pipeline": f"{role}-server"}),
         section(f"app:{role}-server", app),
-        *(section(f"{role}-{name}", {}) for name in ("auditor", "replicator")),
     ]
     if role == "object":
-        parts += [section("object-updater", {"concurrency": 1, **_patience()}), section("object-expirer", {})]
+        parts.append(section("object-updater", {"concurrency": 1, **_patience()}))
     return "\n".join(parts)
 
 
 def proxy_server(folders: SwiftFolders, port: int, secret_key: str) -> str:
     """The configuration of the S3 endpoint."""
     app: dict[str, object] = {"use": "egg:swift#proxy", "account_autocreate": "true", **_patience()}
-    app |= {"object_chunk_size": 262144, "client_chunk_size": 262144}
+    app |= {"object_chunk_size": _CHUNK, "client_chunk_size": _CHUNK}
     # There is one server of each kind: shunning it for a minute after a restart stops everything.
     app |= {"error_suppression_interval": 0.5, "error_suppression_limit": 1000000}
     return "\n".join(
         [
-            section("DEFAULT", {**_common(folders, port), "max_clients": 256}),
+            section("DEFAULT", {**_common(folders), **_listening(port)}),
             section("pipeline:main", {"pipeline": _PIPELINE}),
             section("app:proxy-server", app),
             section(
@@ -124,15 +122,16 @@ def _patience() -> dict[str, object]:
     return {"conn_timeout": 10, "node_timeout": 60}
 
 
-def _common(folders: SwiftFolders, port: int) -> dict[str, object]:
+def _listening(port: int) -> dict[str, object]:
+    return {"bind_ip": "127.0.0.1", "bind_port": port, "workers": 0, "max_clients": 256}
+
+
+def _common(folders: SwiftFolders) -> dict[str, object]:
     return {
         "swift_dir": folders.conf,
         "devices": folders.devices,
         "mount_check": "false",
-        "bind_ip": "127.0.0.1",
-        "bind_port": port,
         "user": user_name(),
-        "workers": 0,
         "log_level": "ERROR",
         "disable_fallocate": "true",
         "recon_cache_path": folders.run,

@@ -1,5 +1,4 @@
-"""Writes Swift's three ring files: `python -m devstack.swift_rings FOLDER OBJECT_PORT CONTAINER_PORT
-ACCOUNT_PORT`.
+"""Writes Swift's three ring files: `python -m devstack.swift_rings FOLDER`.
 
 A process of its own because importing Swift takes most of a second and pulls in eventlet. One device holds
 every partition, so rings built again (for other ports) place the data exactly as before.
@@ -11,14 +10,15 @@ import importlib
 import sys
 from pathlib import Path
 
-ROLES = ("object", "container", "account")
+#: The inner servers. Nothing listens on these ports: by them `swift_inside` knows whom Swift means.
+INSIDE_PORTS = {"object": 1, "container": 2, "account": 3}
 _PART_POWER = 4
 
 
-def build(folder: Path, ports: tuple[int, ...]) -> None:
-    """Write FOLDER/{object,container,account}.ring.gz for servers on 127.0.0.1."""
+def build(folder: Path) -> None:
+    """Write FOLDER/{object,container,account}.ring.gz."""
     builder_class = importlib.import_module("swift.common.ring.builder").RingBuilder
-    for role, port in zip(ROLES, ports, strict=True):
+    for role, port in INSIDE_PORTS.items():
         builder = builder_class(_PART_POWER, replicas=1, min_part_hours=0)
         address = {"ip": "127.0.0.1", "port": port, "replication_ip": "127.0.0.1", "replication_port": port}
         builder.add_dev({"region": 1, "zone": 1, "device": "d1", "weight": 1.0, "meta": "", **address})
@@ -27,4 +27,4 @@ def build(folder: Path, ports: tuple[int, ...]) -> None:
 
 
 if __name__ == "__main__":
-    build(Path(sys.argv[1]), tuple(int(port) for port in sys.argv[2:]))
+    build(Path(sys.argv[1]))

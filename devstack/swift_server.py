@@ -1,29 +1,65 @@
-"""Runs one Swift program: `python -m devstack.swift_server ROLE CONFIG…`; ROLE is a server or the `updater`.
+"""Runs Swift: `python -m devstack.swift_server CONF_FOLDER`, all four servers in this one process.
 
-Swift's own console scripts do the same; where pip put them is not always known, and its daemons look
-for swift.conf in /etc only.
+Swift's own programs run one server each and talk HTTP among themselves, which costs more than their work
+(docs/decisions/0033). Only the proxy, which speaks S3, listens.
 """
 
 from __future__ import annotations
 
 import importlib
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
-_MODULES = {
-    "proxy": "swift.proxy.server",
-    "object": "swift.obj.server",
-    "container": "swift.container.server",
-    "account": "swift.account.server",
-    "updater": "swift.obj.updater",
-}
+from devstack import swift_inside
+from devstack.swift_rings import INSIDE_PORTS
+
+#: Calls by which Swift waits for the disk, and where they are looked up.
+_SYNCS = ("fsync", "fdatasync", "fsync_dir", "drop_buffer_cache")
+_SYNCING = ("swift.common.utils", "swift.obj.diskfile")
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+def _never_wait_for_the_disk() -> None:
+    """What was written is in the kernel's hands and survives a kill of this process; see the decision."""
+    for name in _SYNCING:
+        module = importlib.import_module(name)
+        for call in _SYNCS:
+            if not hasattr(module, call):
+                raise AttributeError(f"{name} has no {call}: another Swift than decision 0033 is about")
+            module.__dict__[call] = _nothing
+
+
+def join_servers(conf: Path) -> None:
+    """Load the inner servers and connect Swift to them."""
+    importlib.import_module("swift.common.utils").monkey_patch()
+    load = importlib.import_module("swift.common.wsgi").loadapp
+    swift_inside.join({port: load(str(conf / f"{role}-server.conf")) for role, port in INSIDE_PORTS.items()})
+
+
+def catch_up(conf: Path) -> None:
+    """Make the changes of listings that an earlier process could not make and kept for later."""
+    read = importlib.import_module("swift.common.utils").readconf
+    settings: dict[str, Any] = read(str(conf / "object-server.conf"), section_name="object-updater")
+    updater = importlib.import_module("swift.obj.updater").ObjectUpdater(settings)
+    updater.begin = time.time()
+    for device in Path(settings["devices"]).iterdir():
+        updater.object_sweep(str(device))
 
 
 def main() -> None:
-    """Hand the rest of the command line to Swift; does not return."""
-    role = sys.argv.pop(1)
-    importlib.import_module("swift.common.utils").set_swift_dir(str(Path(sys.argv[1]).parent))
-    importlib.import_module(_MODULES[role]).main()
+    """Serve S3 until told to stop."""
+    conf = Path(sys.argv[1])
+    importlib.import_module("swift.common.utils").set_swift_dir(str(conf))
+    _never_wait_for_the_disk()
+    join_servers(conf)
+    catch_up(conf)
+    proxy = str(conf / "proxy-server.conf")
+    importlib.import_module("swift.common.wsgi").run_wsgi(proxy, "proxy-server", verbose=True)
 
 
 if __name__ == "__main__":

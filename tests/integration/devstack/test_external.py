@@ -158,7 +158,7 @@ def test_the_stack_runs_on_external_servers_alone(servers: infra.Infra, start_st
 def test_an_external_database_with_the_embedded_s3(servers: infra.Infra, start_stack: StartStack) -> None:
     stack = start_stack(STRONGROOM_DATABASE_URL=servers.owner_dsn).wait_up()
     assert stack["postgres"]["pid"] == 0
-    assert len(stack["s3"]["pids"]) == 4
+    assert len(stack["s3"]["pids"]) == 1
 
 
 def test_an_external_s3_with_the_embedded_database(servers: infra.Infra, start_stack: StartStack) -> None:
