@@ -41,7 +41,7 @@ ORDER BY acts.id DESC LIMIT %(limit)s
 @dataclass(frozen=True, slots=True)
 class Act:
     """`actor` empty: the installation itself. `owner_id` empty: about nobody. `details` must not say whose
-    it is.
+    it is. Without `names_owner` only the digest is kept.
     """
 
     act: str
@@ -50,6 +50,7 @@ class Act:
     details: Mapping[str, Any] = field(default_factory=dict)
     outcome: str = "done"
     request_id: str = ""
+    names_owner: bool = True
 
 
 async def write(tx: Transaction, act: Act) -> None:
@@ -65,7 +66,7 @@ async def write(tx: Transaction, act: Act) -> None:
     row = await tx.fetch_one(_WRITE, params)
     if row is None:
         raise AssertionError("the first migration of verification has named the installation")
-    if act.owner_id:
+    if act.owner_id and act.names_owner:
         await tx.execute(_ABOUT, {"owner": act.owner_id, "id": row[0]})
 
 

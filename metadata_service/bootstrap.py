@@ -21,6 +21,8 @@ from metadata_service.db.database import SYSTEM, Database, Pool
 from metadata_service.db.metrics import DatabaseMetrics
 from metadata_service.db.paging import PageTokens
 from metadata_service.db.pool import make_pool
+from metadata_service.erasing.erasures import REST_SECONDS, Erasures
+from metadata_service.erasing.receipt import Receipts
 from metadata_service.events.lookout import Lookout
 from metadata_service.events.reader import EventReader
 from metadata_service.events.wakeups import Waker, connect
@@ -67,6 +69,8 @@ from metadata_service.shares.passwords import Passwords
 from metadata_service.shares.tokens import SealedTokens
 from metadata_service.usage.owners import OwnersUsage
 from metadata_service.usage.queries import UsageQueries
+from servicekit import background
+from servicekit.reports import ReportSigner
 from servicekit.server import ServerSpec
 from servicekit.settings import require
 from strongroom.metadata.v1 import (
@@ -164,6 +168,12 @@ class Application:
             limits=settings,
             collectors=(*groups, self._cleaning.kept, database_metrics),
         )
+        self._erasures = Erasures(
+            self._database,
+            settings.timing,
+            self.spec.heartbeats.add("erasures", REST_SECONDS),
+            backups=settings.backup_days * 86400,
+        )
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
@@ -172,7 +182,11 @@ class Application:
         try:
             await startup.check(self._database)
             heartbeats = self.spec.heartbeats
-            async with self._waker.running(heartbeats), self._lookout.running(heartbeats):
+            async with (
+                self._waker.running(heartbeats),
+                self._lookout.running(heartbeats),
+                background.running(self._erasures.loop),
+            ):
                 yield
         finally:
             if self._groups is not None:
@@ -256,7 +270,10 @@ class Application:
     def _add_admin(self, server: aio.Server) -> None:
         database = self._database
         owners = OwnersUsage(database, self._page_tokens(), self._settings.limits)
-        add_AdminServiceServicer_to_server(AdminServicer(owners, Acts(database)), server)
+        receipts = Receipts(database, ReportSigner(self._secret()))
+        add_AdminServiceServicer_to_server(
+            AdminServicer(owners, Acts(database), self._erasures, receipts), server
+        )
 
     def _add_shares(self, server: aio.Server) -> None:
         database, tokens, passwords = self._database, self._page_tokens(), Passwords()

@@ -117,6 +117,7 @@ class MetadataSettings(CapSettings, CommonSettings):
     empty_session_seconds: float = Field(default=3600.0, ge=1)
     quota_bytes: int | None = Field(default=None, ge=0)
     quota_files: int | None = Field(default=None, ge=0)
+    backup_days: float = Field(default=0.0, ge=0, le=36600)
     price_per_gb_month: float = Field(default=0.023, ge=0)
 
     @model_validator(mode="after")

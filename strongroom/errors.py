@@ -80,6 +80,7 @@ __all__ = [
     "UploadLost",
     "UploadNotFound",
     "UploadSuperseded",
+    "UserBeingErased",
     "UserMismatch",
     "VersionConflict",
     "VersionNotFound",
@@ -123,6 +124,10 @@ class InternalTokenInvalid(StrongroomError, code=Code.UNAVAILABLE, http_status=5
 
     Metadata: ``cause``, ``seconds``.
     """
+
+
+class UserBeingErased(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=409):
+    """All that this user has stored is being erased; nothing new is stored until that has ended."""
 
 
 class MalformedRequest(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=400):

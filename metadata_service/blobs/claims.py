@@ -33,7 +33,8 @@ FROM silent WHERE blobs.owner_id = silent.owner_id AND blobs.id = silent.id
 RETURNING {COLUMNS}
 """
 # The last column: a restore of the database may ask for the bytes again, so the object is only hidden. By the
-# setting of today, so that a window that grows keeps what waits already.
+# setting of today, so that a window that grows keeps what waits already. Of somebody who is erased nothing
+# stays.
 CLAIM_DUE: Final = f"""
 WITH due AS MATERIALIZED (
     SELECT owner_id, id FROM blobs WHERE state IN {TO_CLEAN} AND not_before <= now()
@@ -45,6 +46,7 @@ UPDATE blobs SET epoch = epoch + 1, attempts = attempts + 1,
 FROM due WHERE blobs.owner_id = due.owner_id AND blobs.id = due.id
 RETURNING {COLUMNS},
     blobs.state = {DELETING} AND blobs.state_changed_at + make_interval(secs => %(window)s) > now()
+        AND NOT EXISTS (SELECT FROM erasures WHERE erasures.owner_id = blobs.owner_id)
 """
 # A branch for each of the two indexes of `key`, which are partial.
 SETTLED_KEYS: Final = f"""

@@ -47,6 +47,7 @@ __all__ = [
     "Scope",
     "Statement",
     "Transaction",
+    "erasing",
     "user",
 ]
 
@@ -83,6 +84,11 @@ class Scope:
 
 
 SYSTEM: Final = Scope("", "system")
+
+
+def erasing(owner_id: str) -> Scope:
+    """The rows of an owner who is being erased: only here, and in the system's, may rows be added to them."""
+    return Scope(owner_id, "erasure")
 
 
 def user(owner_id: str) -> Scope:

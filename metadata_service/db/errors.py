@@ -6,7 +6,7 @@ import psycopg
 from psycopg import errors as pg
 from psycopg_pool import PoolTimeout, TooManyRequests
 
-from strongroom.errors import DatabaseUnavailable, InvalidField
+from strongroom.errors import DatabaseUnavailable, InvalidField, UserBeingErased
 
 #: The transaction was undone and may simply be run again (Postgres, "Serialization Failure Handling").
 REPEATABLE = (pg.SerializationFailure, pg.DeadlockDetected)
@@ -29,6 +29,8 @@ _UNAVAILABLE = (
     *REPEATABLE,
 )
 RETRY_AFTER_SECONDS = 1.0
+#: The policy by which an owner who is being erased gets no new rows; messages of Postgres name it.
+NOT_ERASED = "not_erased"
 
 #: The server says that it ends the connection, and with it what was not committed.
 _ENDED = (
@@ -51,12 +53,19 @@ class UniqueConflict(Exception):
 
 
 def translated(error: psycopg.Error) -> Exception:
-    """What to raise instead: DatabaseUnavailable, InvalidField, UniqueConflict; a bug stays what it is."""
+    """What to raise instead: DatabaseUnavailable, InvalidField, UniqueConflict, UserBeingErased; a bug stays
+    what it is.
+    """
     if isinstance(error, pg.UniqueViolation):
         return UniqueConflict(error.diag.constraint_name or "")
     if isinstance(error, _UNAVAILABLE):
         return DatabaseUnavailable(
             "The database does not answer at the moment; try again.", retry_after=RETRY_AFTER_SECONDS
+        )
+    if isinstance(error, pg.InsufficientPrivilege) and f'"{NOT_ERASED}"' in str(error):
+        return UserBeingErased(
+            "All that this user has stored is being erased, and nothing new is stored until that has ended;"
+            " the operator knows when."
         )
     if _is_unstorable_text(error):
         return InvalidField(

@@ -46,28 +46,30 @@ class ProjectRemover:
     async def remove(self, owner_id: str, slug: str) -> Project:
         """The project as it was. Raises ProjectNotFound (also the second time)."""
         project = await self._database.transact(
-            user(owner_id), lambda tx: self._in_transaction(tx, owner_id, slug), seconds=LARGE_SECONDS
+            user(owner_id), lambda tx: remove(tx, owner_id, slug, self._timing), seconds=LARGE_SECONDS
         )
         await failpoints.hit(AFTER_COMMIT)
         return project
 
-    async def _in_transaction(self, tx: Transaction, owner_id: str, slug: str) -> Project:
-        row = await tx.fetch_one(_LOCK, {"owner": owner_id, "slug": slug})
-        if row is None:
-            raise project_not_found()
-        project, project_id = to_project(row[:-1]), row[-1]
-        params = {"owner": owner_id, "project": project_id, "grace": self._timing.read_grace}
-        save = await tx.fetch_one(_SAVE, params)
-        if save is not None:
-            await give_up(tx, owner_id, slug, project_id, save[0])
-        _, [(size, count)] = await tx.fetch_batch([HASH_JOINS, (_BLOBS, params)])
-        await tx.batch(
-            [
-                *looks.removed(owner_id, slug, project_id, self._timing.kept_bytes),
-                (_REMOVE, params),
-                events.project_deleted(project),
-                quota.count(owner_id, -size, -count),
-            ]
-        )
-        await failpoints.hit(BEFORE_COMMIT)
-        return project
+
+async def remove(tx: Transaction, owner_id: str, slug: str, timing: Timing) -> Project:
+    """Inside a transaction of the owner's. Raises ProjectNotFound."""
+    row = await tx.fetch_one(_LOCK, {"owner": owner_id, "slug": slug})
+    if row is None:
+        raise project_not_found()
+    project, project_id = to_project(row[:-1]), row[-1]
+    params = {"owner": owner_id, "project": project_id, "grace": timing.read_grace}
+    save = await tx.fetch_one(_SAVE, params)
+    if save is not None:
+        await give_up(tx, owner_id, slug, project_id, save[0])
+    _, [(size, count)] = await tx.fetch_batch([HASH_JOINS, (_BLOBS, params)])
+    await tx.batch(
+        [
+            *looks.removed(owner_id, slug, project_id, timing.kept_bytes),
+            (_REMOVE, params),
+            events.project_deleted(project),
+            quota.count(owner_id, -size, -count),
+        ]
+    )
+    await failpoints.hit(BEFORE_COMMIT)
+    return project

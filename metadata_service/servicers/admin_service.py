@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from typing import TypeAlias
+from uuid import UUID
 
 from grpc.aio import ServicerContext
 
 from metadata_service.audit import Acts
+from metadata_service.erasing.erasures import Erasures
+from metadata_service.erasing.receipt import Receipts
 from metadata_service.usage.owners import OwnersUsage
-from servicekit.context import current_principal
-from strongroom.errors import PermissionDenied
+from servicekit.context import current_principal, current_request_id
+from servicekit.principal import effective_owner
+from strongroom.errors import InvalidField, PermissionDenied
 from strongroom.metadata.v1 import admin_service_pb2 as pb
 from strongroom.metadata.v1.admin_service_pb2_grpc import AdminServiceServicer
 
@@ -19,13 +23,33 @@ Context: TypeAlias = "ServicerContext[object, object]"
 class AdminServicer(AdminServiceServicer):
     """Converts requests and responses."""
 
-    def __init__(self, owners: OwnersUsage, acts: Acts) -> None:
+    def __init__(self, owners: OwnersUsage, acts: Acts, erasures: Erasures, receipts: Receipts) -> None:
         self._owners = owners
         self._acts = acts
+        self._erasures = erasures
+        self._receipts = receipts
 
     async def ListUsage(self, request: pb.ListUsageRequest, context: Context) -> pb.ListUsageResponse:
         only_admins()
         return await self._owners.page(request)
+
+    async def EraseUser(self, request: pb.EraseUserRequest, context: Context) -> pb.EraseUserResponse:
+        actor = only_admins()
+        owner = effective_owner(current_principal(), request.user_id)
+        erasure, begun = await self._erasures.begin(owner, actor, current_request_id())
+        return pb.EraseUserResponse(erasure=erasure, begun=begun)
+
+    async def GetErasure(self, request: pb.GetErasureRequest, context: Context) -> pb.GetErasureResponse:
+        only_admins()
+        if bool(request.id) == bool(request.user_id):
+            raise InvalidField("Name an erasure by id, or a user by user_id.", field="id", rule="one_of")
+        erasure = await self._erasures.get(_erasure_id(request.id), request.user_id)
+        response = pb.GetErasureResponse(erasure=erasure)
+        if erasure.HasField("end_time"):
+            receipt = await self._receipts.signed(erasure)
+            response.receipt_json, response.signature = receipt.document, receipt.signature
+            response.public_key = receipt.public_key
+        return response
 
     async def ListAdminActs(
         self, request: pb.ListAdminActsRequest, context: Context
@@ -41,3 +65,13 @@ def only_admins() -> str:
     if not caller.is_admin:
         raise PermissionDenied("Only admins may do this: it needs a token with the admin role.")
     return caller.subject
+
+
+def _erasure_id(text: str) -> str:
+    """Raises InvalidField."""
+    try:
+        return str(UUID(text)) if text else ""
+    except ValueError:
+        raise InvalidField(
+            "id is no erasure's: it is the UUID that EraseUser has answered.", field="id", rule="uuid"
+        ) from None

@@ -40,7 +40,7 @@ WITH old AS MATERIALIZED (
 _SWEEP: Final = f"""
 WITH ended AS MATERIALIZED (
     SELECT session.owner_id, session.blob_id, session.kind, session.expires_at FROM upload_sessions AS session
-    WHERE session.swept_at IS NULL AND NOT EXISTS (
+    WHERE (%(owner)s::text = '' OR session.owner_id = %(owner)s) AND session.swept_at IS NULL AND NOT EXISTS (
         SELECT 1 FROM blobs WHERE blobs.owner_id = session.owner_id AND blobs.id = session.blob_id
             AND blobs.state IN {OPEN} AND NOT ({_PARTIAL})
     )
@@ -73,13 +73,19 @@ WHERE session.owner_id = old.owner_id AND session.upload_id = old.upload_id
 """
 
 
+def _values(timing: Timing, owner_id: str) -> dict[str, object]:
+    keep = max(timing.session, timing.idempotency)
+    return {"owner": owner_id, "limit": _BATCH, "keep": keep, "grace": timing.tombstone_grace}
+
+
+async def sweep(tx: Transaction, owner_id: str, timing: Timing) -> int:
+    """The ends of one owner's sessions seen; how many."""
+    return await tx.execute(_SWEEP, _values(timing, owner_id))
+
+
 async def run(database: Database, timing: Timing) -> int:
     """One round; how many rows moved."""
-    values = {
-        "limit": _BATCH,
-        "keep": max(timing.session, timing.idempotency),
-        "grace": timing.tombstone_grace,
-    }
+    values = _values(timing, "")
 
     async def work(tx: Transaction) -> int:
         moved = sum(await tx.batch([(_EXPIRE_PARTIALS, values), (_SWEEP, values), (_FORGET, values)]))

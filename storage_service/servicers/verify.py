@@ -7,8 +7,9 @@ from uuid import UUID
 import grpc
 
 from servicekit import context as calls
+from servicekit.reports import ReportSigner
 from storage_service.verifying.assembly import Verifying
-from storage_service.verifying.report import Reports, ReportSigner, finding_line
+from storage_service.verifying.report import Reports, finding_line
 from strongroom.errors import InvalidField, PermissionDenied
 from strongroom.metadata.v1.verification_pb2 import VERIFICATION_STATE_RUNNING
 from strongroom.storage.v1 import verify_pb2 as pb

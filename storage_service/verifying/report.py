@@ -1,50 +1,19 @@
-"""The report of a run that has ended: a JSON document, signed, and a digest over its findings.
-
-Signed with Ed25519 (RFC 8032), the key derived from the internal secret: whoever has kept the public key can
-check a report years later, without the installation and without being able to make one.
-"""
+"""The report of a run that has ended: a JSON document, signed, and a digest over its findings."""
 
 from __future__ import annotations
 
 import hashlib
-import hmac
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from servicekit.reports import ReportSigner, SignedReport, canonical
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.verifying.metrics import kind_name
 from strongroom.metadata.v1 import verification_pb2 as pb
 
 FORMAT: Final = "strongroom-verification/1"
-_PURPOSE: Final = b"strongroom verification report, version 1"
-
-
-@dataclass(frozen=True, slots=True)
-class SignedReport:
-    """``signature`` (64 bytes) is of exactly ``document``; ``public_key`` (32 bytes) checks it."""
-
-    document: bytes
-    signature: bytes
-    public_key: bytes
-
-
-class ReportSigner:
-    """Has the key; one instance per process."""
-
-    def __init__(self, secret: bytes) -> None:
-        self._seed = hmac.digest(secret, _PURPOSE, hashlib.sha256)
-
-    def sign(self, document: bytes) -> SignedReport:
-        """With the installation's key."""
-        # Loaded where it is used: the library of keys takes megabytes.
-        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
-
-        key = Ed25519PrivateKey.from_private_bytes(self._seed)
-        return SignedReport(document, key.sign(document), key.public_key().public_bytes_raw())
 
 
 class Reports:
@@ -61,13 +30,13 @@ class Reports:
             for finding in page:
                 digest.update(finding_line(finding) + b"\n")
             after = page[-1].number
-        return self._signer.sign(_canonical(_document(run, digest.hexdigest())))
+        return self._signer.sign(canonical(_document(run, digest.hexdigest())))
 
 
 def finding_line(finding: pb.Finding) -> bytes:
     """One finding as one line of JSON; empty fields are left out."""
     fields = {descriptor.name: value for descriptor, value in finding.ListFields()}
-    return _canonical(fields | {"kind": kind_name(finding.kind)})
+    return canonical(fields | {"kind": kind_name(finding.kind)})
 
 
 def _document(run: pb.Verification, findings_sha256: str) -> Mapping[str, Any]:
@@ -97,8 +66,3 @@ def _document(run: pb.Verification, findings_sha256: str) -> Mapping[str, Any]:
 
 def _moment(timestamp: Timestamp) -> str:
     return timestamp.ToJsonString()
-
-
-def _canonical(document: Mapping[str, Any]) -> bytes:
-    """The same document is the same bytes."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")

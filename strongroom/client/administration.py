@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 
-from strongroom.client.admin_values import ORDERS, AdminAct, OwnerUsage, UsageOrder, to_act, to_owner_usage
+from strongroom.client.admin_values import (
+    ORDERS,
+    AdminAct,
+    Erasure,
+    OwnerUsage,
+    UsageOrder,
+    to_act,
+    to_erasure,
+    to_owner_usage,
+)
 from strongroom.client.connection import Connection
 from strongroom.client.files import Usage
 from strongroom.metadata.v1 import admin_service_pb2 as pb
@@ -50,6 +59,25 @@ class Administration:
         )
         done = await self._connection.unary(self._connection.usages.SetQuota, request, safe=True)
         return Usage.from_proto(done.usage)
+
+    async def erase_user(self, owner_id: str) -> Erasure:
+        """Begins to erase all that a user has stored, or answers the erasure that is under way.
+
+        It goes on by itself and is over when the last object is gone for good; ``erasure`` says how far it
+        is.
+        """
+        request = pb.EraseUserRequest(user_id=owner_id)
+        done = await self._connection.unary(self._connection.admin.EraseUser, request, safe=True)
+        return to_erasure(done)
+
+    async def erasure(self, erasure_id: str = "", *, owner_id: str = "") -> Erasure:
+        """One by its id, or the last of a user; its receipt is there once it has ended.
+
+        :raises NotFound: there is no such erasure.
+        """
+        request = pb.GetErasureRequest(id=erasure_id, user_id=owner_id)
+        found = await self._connection.unary(self._connection.admin.GetErasure, request, safe=True)
+        return to_erasure(found)
 
     async def acts(self, owner_id: str = "", *, act: str = "") -> AsyncGenerator[AdminAct]:
         """What admins have done, newest first; only about one owner (erased or not), only of one kind."""

@@ -96,6 +96,8 @@ class SyncAdministration(Face[Administration]):
     usage = iterating(Administration.usage)
     quota = waiting(Administration.quota)
     set_quota = waiting(Administration.set_quota)
+    erase_user = waiting(Administration.erase_user)
+    erasure = waiting(Administration.erasure)
     acts = iterating(Administration.acts)
 
 

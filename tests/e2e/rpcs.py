@@ -276,6 +276,8 @@ WAYS: Final[Mapping[str, Way]] = {
     "ProjectService/ListProjectFiles": Way("missing", _project(projects.ListProjectFilesRequest)),
     "ProjectService/GetProjectFile": Way("missing", _project(projects.GetProjectFileRequest, path="a.txt")),
     "AdminService/ListUsage": Way("denied", lambda o: admin.ListUsageRequest(user_id=o.name)),
+    "AdminService/EraseUser": Way("denied", lambda o: admin.EraseUserRequest(user_id=o.name)),
+    "AdminService/GetErasure": Way("denied", lambda _: admin.GetErasureRequest(id=NO_RUN)),
     "AdminService/ListAdminActs": Way("denied", lambda o: admin.ListAdminActsRequest(user_id=o.name)),
     "UsageService/GetUsage": Way("nothing", lambda _: usage.GetUsageRequest()),
     "UsageService/SetQuota": Way("denied", lambda o: usage.SetQuotaRequest(user_id=o.name, limit_bytes=1)),

@@ -8,10 +8,11 @@ from collections.abc import Callable
 import httpx
 import pytest
 
+from tests.e2e.belongings import project
+from tests.e2e.conftest import Login
+from tests.faults.checker import Checker
 from tests.integration.sdk.shell import Shell
 from tests.stack import RunningStack
-
-Login = Callable[..., httpx.Client]
 
 
 @pytest.fixture
@@ -96,3 +97,28 @@ def test_what_makes_no_sense_is_said(admin: Shell, words: tuple[str, ...], said:
     refused = admin("admin", *words)
     assert (refused.exit_code, refused.out) == (2, "")
     assert said in refused.err
+
+
+def test_erasing_takes_every_byte_and_no_neighbours(
+    admin: Shell, http: httpx.Client, user: str, login: Login, checker: Checker
+) -> None:
+    put(http, b"mine")
+    neighbour = login(f"{user}-too")
+    key = put(neighbour, b"theirs")
+    assert http.post("/api/projects/save", json=project("site")).status_code in {200, 201}
+    asked = admin("admin", "user", "erase", user)
+    assert (asked.exit_code, "say --yes" in asked.err) == (2, True)
+    (done,) = admin("admin", "user", "erase", user, "--yes", "--json").documents
+    assert (done["state"], done["summary"]["counts"]["files"]) == ("ended", 1)
+    assert done["summary"]["counts"]["projects"] == 1
+    assert user not in done["receipt"]
+    left = [key for key, _, _ in checker.versions() if user in key.split("/")]
+    assert left == []
+    assert neighbour.get(f"/api/v1/s3/file/{key}").content == b"theirs"
+    assert "in backups until not known" in admin("admin", "user", "erasure", user).out
+    (shown,) = admin("admin", "user", "erasure", done["id"], "--json").documents
+    assert shown["receipt"] == done["receipt"]
+    finished, begun = admin("admin", "audit", "--about", user, "--json").documents
+    assert (finished["outcome"], begun["outcome"]) == ("finished", "begun")
+    assert finished["owner_id"] == begun["owner_id"] == ""
+    assert put(http, b"again")

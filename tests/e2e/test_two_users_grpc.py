@@ -28,6 +28,7 @@ REFUSED_OTHERWISE: Final = {
     "ConcatenateUploads": grpc.StatusCode.INVALID_ARGUMENT,
     "SignUpload": grpc.StatusCode.NOT_FOUND,
     "GetVerificationReport": grpc.StatusCode.NOT_FOUND,
+    "GetErasure": grpc.StatusCode.INVALID_ARGUMENT,
     "CompleteUpload": grpc.StatusCode.INVALID_ARGUMENT,
 }
 """Refused for what the request is: an import from nowhere, no parts, a session that is not direct, no run."""

@@ -117,9 +117,9 @@ class Cell:
         """The bucket at its real endpoint."""
         return self._store
 
-    def token(self, sub: str) -> str:
+    def token(self, sub: str, **claims: object) -> str:
         """A token for ``sub``."""
-        return user_token(_JWT_SECRET, sub)
+        return user_token(_JWT_SECRET, sub, **claims)
 
     def run(self, **failpoints: str) -> None:
         """Let the services run with exactly these failpoints: ``run(storage="storage.t1.after=kill")``."""

@@ -11,7 +11,7 @@ from tests.faults.points import BREAKS, CLEANS, FREEZES, GROUP_KILLS, KILLS, LAT
 from tests.stack import CHECKOUT
 
 #: Their failpoints have tables of their own, in the folders beside this module.
-ELSEWHERE = ("project", "session")
+ELSEWHERE = ("project", "session", "erase")
 _LIST = (
     "from tests.faults.forkserver import import_all; from servicekit import failpoints;"
     "import_all({service!r}); print(*failpoints.registered())"

@@ -27,6 +27,7 @@ TABLES = (
     "admin_acts",
     "alembic_version",
     "blobs",
+    "erasures",
     "event_media",
     "events",
     "files",

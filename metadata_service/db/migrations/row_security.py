@@ -21,3 +21,14 @@ def secure(table: str, expression: str = OWNER_SCOPE) -> None:
     op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
     op.execute(f"CREATE POLICY scope ON {table} USING ({expression}) WITH CHECK ({expression})")
+
+
+def refuse_while_erased(table: str) -> None:
+    """Nobody but the eraser and the cleaner adds a row of an owner who is being erased; for each table that
+    has `owner_id`.
+    """
+    op.execute(
+        f"CREATE POLICY not_erased ON {table} AS RESTRICTIVE FOR INSERT WITH CHECK ("
+        "current_setting('app.scope', true) IN ('system', 'erasure')"
+        f" OR NOT EXISTS (SELECT FROM erasures WHERE erasures.owner_id = {table}.owner_id))"
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from strongroom.cli.admin import audit, quota, usage
+from strongroom.cli.admin import audit, quota, usage, user
 from strongroom.cli.commands import command
 
 
@@ -19,6 +19,9 @@ def add_to(app: typer.Typer) -> None:
     admin = _group(app, "admin", "What an operator does; needs the admin role.")
     command(admin, "usage")(usage.usage)
     command(admin, "audit")(audit.audit)
+    users = _group(admin, "user", "All of one user.")
+    command(users, "erase")(user.erase)
+    command(users, "erasure")(user.erasure)
     quotas = _group(admin, "quota", "What a user may store.")
     command(quotas, "get")(quota.get)
     command(quotas, "set")(quota.set_)

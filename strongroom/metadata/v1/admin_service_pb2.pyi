@@ -290,3 +290,285 @@ class ListAdminActsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListAdminActsResponse: _TypeAlias = ListAdminActsResponse  # noqa: Y015
+
+@_typing.final
+class ErasureCounts(_message.Message):
+    """What was erased, as far as it is. What is counted was there when its turn came."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILES_FIELD_NUMBER: _builtins.int
+    PROJECTS_FIELD_NUMBER: _builtins.int
+    PROJECT_VERSIONS_FIELD_NUMBER: _builtins.int
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    UPLOAD_SESSIONS_FIELD_NUMBER: _builtins.int
+    OBJECTS_FIELD_NUMBER: _builtins.int
+    OBJECT_BYTES_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    ANSWERS_FIELD_NUMBER: _builtins.int
+    OTHER_ROWS_FIELD_NUMBER: _builtins.int
+    FINDINGS_FIELD_NUMBER: _builtins.int
+    files: _builtins.int
+    """Files of all families, visible or soft-deleted."""
+    projects: _builtins.int
+    """Projects."""
+    project_versions: _builtins.int
+    """Versions of projects."""
+    attempts: _builtins.int
+    """Uploads and saves under way that were given up."""
+    upload_sessions: _builtins.int
+    """Resumable and direct uploads, ended or not."""
+    objects: _builtins.int
+    """Objects of files, projects and attempts that were given to the cleaner, and those that it had to remove already."""
+    object_bytes: _builtins.int
+    """Bytes of those objects, as far as the rows said."""
+    events: _builtins.int
+    """Events that nobody had to hear any more."""
+    answers: _builtins.int
+    """Kept answers of requests."""
+    other_rows: _builtins.int
+    """Rows of usage, statistics, limits, epochs of links and acts that named the user."""
+    findings: _builtins.int
+    """Findings and cursors of verifications that named the user, and do no longer."""
+    def __init__(
+        self,
+        *,
+        files: _builtins.int = ...,
+        projects: _builtins.int = ...,
+        project_versions: _builtins.int = ...,
+        attempts: _builtins.int = ...,
+        upload_sessions: _builtins.int = ...,
+        objects: _builtins.int = ...,
+        object_bytes: _builtins.int = ...,
+        events: _builtins.int = ...,
+        answers: _builtins.int = ...,
+        other_rows: _builtins.int = ...,
+        findings: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["answers", b"answers", "attempts", b"attempts", "events", b"events", "files", b"files", "findings", b"findings", "object_bytes", b"object_bytes", "objects", b"objects", "other_rows", b"other_rows", "project_versions", b"project_versions", "projects", b"projects", "upload_sessions", b"upload_sessions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasureCounts: _TypeAlias = ErasureCounts  # noqa: Y015
+
+@_typing.final
+class ErasureRest(_message.Message):
+    """What is still there."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECTS_FIELD_NUMBER: _builtins.int
+    TOMBSTONES_FIELD_NUMBER: _builtins.int
+    KEYS_FIELD_NUMBER: _builtins.int
+    ROWS_FIELD_NUMBER: _builtins.int
+    FAILING_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    objects: _builtins.int
+    """Objects that the cleaner has yet to remove."""
+    tombstones: _builtins.int
+    """Removed ones that are looked at once more, because a request may be late."""
+    keys: _builtins.int
+    """Keys of projects whose delete markers have to go."""
+    rows: _builtins.int
+    """Rows of other tables."""
+    failing: _builtins.int
+    """Objects whose removal has failed so far."""
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """When the last of them is due; absent: nothing waits."""
+
+    def __init__(
+        self,
+        *,
+        objects: _builtins.int = ...,
+        tombstones: _builtins.int = ...,
+        keys: _builtins.int = ...,
+        rows: _builtins.int = ...,
+        failing: _builtins.int = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["due_time", b"due_time", "failing", b"failing", "keys", b"keys", "objects", b"objects", "rows", b"rows", "tombstones", b"tombstones"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ErasureRest: _TypeAlias = ErasureRest  # noqa: Y015
+
+@_typing.final
+class Erasure(_message.Message):
+    """All that a user had, on its way out."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    OWNER_SHA256_FIELD_NUMBER: _builtins.int
+    BEGIN_TIME_FIELD_NUMBER: _builtins.int
+    END_TIME_FIELD_NUMBER: _builtins.int
+    BEGIN_POSITION_FIELD_NUMBER: _builtins.int
+    END_POSITION_FIELD_NUMBER: _builtins.int
+    COUNTS_FIELD_NUMBER: _builtins.int
+    REST_FIELD_NUMBER: _builtins.int
+    BACKUPS_HOLD_UNTIL_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """UUID."""
+    owner_sha256: _builtins.bytes
+    """As AdminAct.owner_sha256."""
+    begin_position: _builtins.str
+    """Position in the database's write-ahead log when it began."""
+    end_position: _builtins.str
+    """The same when it ended."""
+    @_builtins.property
+    def begin_time(self) -> _timestamp_pb2.Timestamp:
+        """When it began, by the database's clock."""
+
+    @_builtins.property
+    def end_time(self) -> _timestamp_pb2.Timestamp:
+        """When the last of it was gone; absent: under way."""
+
+    @_builtins.property
+    def counts(self) -> Global___ErasureCounts:
+        """What was erased so far."""
+
+    @_builtins.property
+    def rest(self) -> Global___ErasureRest:
+        """While it is under way: what is left."""
+
+    @_builtins.property
+    def backups_hold_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when backups of the database hold what was erased, as the installation is configured; absent: it is not said."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        owner_sha256: _builtins.bytes = ...,
+        begin_time: _timestamp_pb2.Timestamp | None = ...,
+        end_time: _timestamp_pb2.Timestamp | None = ...,
+        begin_position: _builtins.str = ...,
+        end_position: _builtins.str = ...,
+        counts: Global___ErasureCounts | None = ...,
+        rest: Global___ErasureRest | None = ...,
+        backups_hold_until: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["backups_hold_until", b"backups_hold_until", "begin_time", b"begin_time", "counts", b"counts", "end_time", b"end_time", "rest", b"rest"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backups_hold_until", b"backups_hold_until", "begin_position", b"begin_position", "begin_time", b"begin_time", "counts", b"counts", "end_position", b"end_position", "end_time", b"end_time", "id", b"id", "owner_sha256", b"owner_sha256", "rest", b"rest"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Erasure: _TypeAlias = Erasure  # noqa: Y015
+
+@_typing.final
+class EraseUserRequest(_message.Message):
+    """Request of EraseUser."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Who."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseUserRequest: _TypeAlias = EraseUserRequest  # noqa: Y015
+
+@_typing.final
+class EraseUserResponse(_message.Message):
+    """Response of EraseUser."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERASURE_FIELD_NUMBER: _builtins.int
+    BEGUN_FIELD_NUMBER: _builtins.int
+    begun: _builtins.bool
+    """False: it was under way already."""
+    @_builtins.property
+    def erasure(self) -> Global___Erasure:
+        """The erasure."""
+
+    def __init__(
+        self,
+        *,
+        erasure: Global___Erasure | None = ...,
+        begun: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["erasure", b"erasure"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begun", b"begun", "erasure", b"erasure"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseUserResponse: _TypeAlias = EraseUserResponse  # noqa: Y015
+
+@_typing.final
+class GetErasureRequest(_message.Message):
+    """Request of GetErasure: one of both."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Which (UUID)."""
+    user_id: _builtins.str
+    """The last one of this user."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetErasureRequest: _TypeAlias = GetErasureRequest  # noqa: Y015
+
+@_typing.final
+class GetErasureResponse(_message.Message):
+    """Response of GetErasure."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ERASURE_FIELD_NUMBER: _builtins.int
+    RECEIPT_JSON_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    PUBLIC_KEY_FIELD_NUMBER: _builtins.int
+    receipt_json: _builtins.bytes
+    """Once it has ended: the receipt, a JSON document."""
+    signature: _builtins.bytes
+    """Ed25519 signature (64 bytes) of exactly `receipt_json`."""
+    public_key: _builtins.bytes
+    """The key that checks it (32 bytes): that of verification reports."""
+    @_builtins.property
+    def erasure(self) -> Global___Erasure:
+        """The erasure."""
+
+    def __init__(
+        self,
+        *,
+        erasure: Global___Erasure | None = ...,
+        receipt_json: _builtins.bytes = ...,
+        signature: _builtins.bytes = ...,
+        public_key: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["erasure", b"erasure"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["erasure", b"erasure", "public_key", b"public_key", "receipt_json", b"receipt_json", "signature", b"signature"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetErasureResponse: _TypeAlias = GetErasureResponse  # noqa: Y015

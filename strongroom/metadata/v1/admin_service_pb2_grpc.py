@@ -41,6 +41,16 @@ class AdminServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListUsageRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListUsageResponse.FromString,
                 _registered_method=True)
+        self.EraseUser = channel.unary_unary(
+                '/strongroom.metadata.v1.AdminService/EraseUser',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.EraseUserRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.EraseUserResponse.FromString,
+                _registered_method=True)
+        self.GetErasure = channel.unary_unary(
+                '/strongroom.metadata.v1.AdminService/GetErasure',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetErasureRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetErasureResponse.FromString,
+                _registered_method=True)
         self.ListAdminActs = channel.unary_unary(
                 '/strongroom.metadata.v1.AdminService/ListAdminActs',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListAdminActsRequest.SerializeToString,
@@ -60,6 +70,21 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseUser(self, request, context):
+        """Erases all that a user has stored, or names the erasure of that user that is under way. It goes on by itself, whoever
+        dies, and ends when the last object is gone for good; until then nothing new is stored for that user.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetErasure(self, request, context):
+        """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAdminActs(self, request, context):
         """What admins have done, newest first.
         """
@@ -74,6 +99,16 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.ListUsage,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListUsageRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListUsageResponse.SerializeToString,
+            ),
+            'EraseUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseUser,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.EraseUserRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.EraseUserResponse.SerializeToString,
+            ),
+            'GetErasure': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetErasure,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetErasureRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetErasureResponse.SerializeToString,
             ),
             'ListAdminActs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAdminActs,
@@ -110,6 +145,60 @@ class AdminService:
             '/strongroom.metadata.v1.AdminService/ListUsage',
             strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListUsageRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.AdminService/EraseUser',
+            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.EraseUserRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.EraseUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetErasure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.AdminService/GetErasure',
+            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetErasureRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetErasureResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,12 @@ class AdminServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     ListUsage: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListUsageRequest, _admin_service_pb2.ListUsageResponse]
     """What users have stored, and may store, page by page."""
+    EraseUser: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.EraseUserRequest, _admin_service_pb2.EraseUserResponse]
+    """Erases all that a user has stored, or names the erasure of that user that is under way. It goes on by itself, whoever
+    dies, and ends when the last object is gone for good; until then nothing new is stored for that user.
+    """
+    GetErasure: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetErasureRequest, _admin_service_pb2.GetErasureResponse]
+    """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
     ListAdminActs: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAdminActsRequest, _admin_service_pb2.ListAdminActsResponse]
     """What admins have done, newest first."""
 
@@ -49,6 +55,12 @@ class AdminServiceAsyncStub(AdminServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListUsage: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListUsageRequest, _admin_service_pb2.ListUsageResponse]  # type: ignore[assignment]
     """What users have stored, and may store, page by page."""
+    EraseUser: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.EraseUserRequest, _admin_service_pb2.EraseUserResponse]  # type: ignore[assignment]
+    """Erases all that a user has stored, or names the erasure of that user that is under way. It goes on by itself, whoever
+    dies, and ends when the last object is gone for good; until then nothing new is stored for that user.
+    """
+    GetErasure: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetErasureRequest, _admin_service_pb2.GetErasureResponse]  # type: ignore[assignment]
+    """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
     ListAdminActs: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAdminActsRequest, _admin_service_pb2.ListAdminActsResponse]  # type: ignore[assignment]
     """What admins have done, newest first."""
 
@@ -63,6 +75,22 @@ class AdminServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListUsageResponse, _abc.Awaitable[_admin_service_pb2.ListUsageResponse]]:
         """What users have stored, and may store, page by page."""
+
+    def EraseUser(
+        self,
+        request: _admin_service_pb2.EraseUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.EraseUserResponse, _abc.Awaitable[_admin_service_pb2.EraseUserResponse]]:
+        """Erases all that a user has stored, or names the erasure of that user that is under way. It goes on by itself, whoever
+        dies, and ends when the last object is gone for good; until then nothing new is stored for that user.
+        """
+
+    def GetErasure(
+        self,
+        request: _admin_service_pb2.GetErasureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.GetErasureResponse, _abc.Awaitable[_admin_service_pb2.GetErasureResponse]]:
+        """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
 
     def ListAdminActs(
         self,

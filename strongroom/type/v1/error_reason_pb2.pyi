@@ -42,6 +42,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNAVAILABLE, 503. One service refuses another's credential (secrets or clocks differ); its log says why.
     RetryInfo says when to look again. {cause, seconds}
     """
+    ERROR_REASON_USER_BEING_ERASED: _ErrorReason.ValueType  # 9
+    """FAILED_PRECONDITION, 409. All that this user has stored is being erased; nothing new is stored until that has ended."""
     ERROR_REASON_MALFORMED_REQUEST: _ErrorReason.ValueType  # 10
     """INVALID_ARGUMENT, 400. The request can't be parsed (JSON, multipart framing, a header)."""
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 11
@@ -187,6 +189,8 @@ ERROR_REASON_INTERNAL_TOKEN_INVALID: ErrorReason.ValueType  # 6
 """UNAVAILABLE, 503. One service refuses another's credential (secrets or clocks differ); its log says why.
 RetryInfo says when to look again. {cause, seconds}
 """
+ERROR_REASON_USER_BEING_ERASED: ErrorReason.ValueType  # 9
+"""FAILED_PRECONDITION, 409. All that this user has stored is being erased; nothing new is stored until that has ended."""
 ERROR_REASON_MALFORMED_REQUEST: ErrorReason.ValueType  # 10
 """INVALID_ARGUMENT, 400. The request can't be parsed (JSON, multipart framing, a header)."""
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 11

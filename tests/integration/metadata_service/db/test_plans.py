@@ -65,6 +65,7 @@ STATEMENTS: Final[dict[str, str]] = {
 VALUES: Final[dict[str, Any]] = {
     "limit": 50,
     "claim": 30.0,
+    "window": 604_800.0,
     "keep": 86_400.0,
     "grace": 3600.0,
     "owner": "",

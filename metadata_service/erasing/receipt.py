@@ -1,0 +1,47 @@
+"""The receipt of an erasure: what was erased, as of when, and until when backups hold it; signed."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from metadata_service.db.database import SYSTEM, Database
+from servicekit.reports import ReportSigner, SignedReport, canonical
+from strongroom.metadata.v1.admin_service_pb2 import Erasure
+
+FORMAT: Final = "strongroom-erasure/1"
+
+
+class Receipts:
+    """One instance per process."""
+
+    def __init__(self, database: Database, signer: ReportSigner) -> None:
+        self._database = database
+        self._signer = signer
+
+    async def signed(self, erasure: Erasure) -> SignedReport:
+        """Of an erasure that has ended; always the same bytes. Raises DatabaseUnavailable."""
+        ((installation,),) = await self._database.read(SYSTEM, "SELECT id FROM installation")
+        return self._signer.sign(canonical(_document(erasure, str(installation))))
+
+
+def _document(erasure: Erasure, installation_id: str) -> dict[str, Any]:
+    counts = erasure.counts
+    held = erasure.backups_hold_until if erasure.HasField("backups_hold_until") else None
+    return {
+        "format": FORMAT,
+        "id": erasure.id,
+        "installation_id": installation_id,
+        "owner_sha256": erasure.owner_sha256.hex(),
+        "begin_time": _moment(erasure.begin_time),
+        "end_time": _moment(erasure.end_time),
+        "begin_position": erasure.begin_position,
+        "end_position": erasure.end_position,
+        "counts": {field.name: getattr(counts, field.name) for field in counts.DESCRIPTOR.fields},
+        "backups_hold_until": None if held is None else _moment(held),
+    }
+
+
+def _moment(timestamp: Timestamp) -> str:
+    return timestamp.ToJsonString()

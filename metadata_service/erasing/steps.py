@@ -1,0 +1,145 @@
+"""The steps of an erasure. Each is a bounded piece of work in a transaction that sees nothing but the owner's
+rows; what is left follows from the rows, so a crash is a step not taken.
+
+The order is that of what hangs on what: attempts and saves are given up first, so that nothing becomes
+visible any more; objects go through the cleaner.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from metadata_service.blobs import erasing as blobs
+from metadata_service.config import Timing
+from metadata_service.db.database import Transaction
+from metadata_service.projects import removal
+from metadata_service.projects.endings import give_up
+from metadata_service.sessions import housekeeping
+from strongroom.metadata.v1.admin_service_pb2 import ErasureCounts
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who is erased."""
+
+    id: str
+    timing: Timing
+
+
+Step: TypeAlias = Callable[[Transaction, Owner], Awaitable[tuple[ErasureCounts, int]]]
+"""In a transaction of `erasing(owner)`: what it has erased, and how many rows moved; 0: nothing is left."""
+
+BATCH: Final = 500
+#: Rows that nothing else hangs on, by the field that counts them.
+PLAIN: Final = {
+    "events": "events",
+    "idempotency_keys": "answers",
+    "usage": "other_rows",
+    "generation_tallies": "other_rows",
+    "quotas": "other_rows",
+    "link_epochs": "other_rows",
+    "shares": "other_rows",
+    "admin_act_owners": "other_rows",
+}
+#: They go with a row that they belong to (ON DELETE CASCADE).
+WITH_OTHERS: Final = (
+    *("generations", "event_media", "project_versions", "project_files", "project_save_files"),
+    "session_parts",
+)
+#: They go by steps of their own, or the cleaner takes them away.
+BY_STEPS: Final = ("blobs", "files", "projects", "project_saves", "project_keys", "upload_sessions")
+#: Says that it is under way.
+ITSELF: Final = "erasures"
+
+_PLAIN_BATCH: Final = 5000
+_SAVE: Final = """
+SELECT projects.slug, projects.id, saves.id FROM project_saves AS saves
+JOIN projects ON projects.owner_id = saves.owner_id AND projects.id = saves.project_id
+WHERE saves.owner_id = %(owner)s LIMIT 1 FOR UPDATE
+"""
+_PROJECT: Final = """
+SELECT slug, (SELECT count(*) FROM project_versions AS versions
+    WHERE versions.owner_id = projects.owner_id AND versions.project_id = projects.id),
+    (SELECT count(*) FROM project_files AS files
+    WHERE files.owner_id = projects.owner_id AND files.project_id = projects.id),
+    (SELECT coalesce(sum(size_bytes), 0)::bigint FROM project_files AS files
+    WHERE files.owner_id = projects.owner_id AND files.project_id = projects.id)
+FROM projects WHERE owner_id = %(owner)s AND version > 0 LIMIT 1
+"""
+_UNSAVED: Final = "DELETE FROM projects WHERE owner_id = %(owner)s AND version = 0"
+_SESSIONS: Final = "DELETE FROM upload_sessions WHERE owner_id = %(owner)s AND swept_at IS NOT NULL"
+# A key that was looked at waits for late requests, and stays; one of a deleted project for a restore.
+_HASTEN_KEYS: Final = """
+UPDATE project_keys SET not_before = now()
+WHERE owner_id = %(owner)s AND attempts = 0
+    AND not_before > greatest(now(), touched_at + make_interval(secs => %(grace)s))
+"""
+
+
+async def _attempts(tx: Transaction, owner: Owner) -> tuple[ErasureCounts, int]:
+    rows = await tx.fetch(blobs.SHUT_OUT_ALL, {"owner": owner.id, "limit": BATCH})
+    size = sum(row[0] for row in rows)
+    return ErasureCounts(attempts=len(rows), objects=len(rows), object_bytes=size), len(rows)
+
+
+async def _saves(tx: Transaction, owner: Owner) -> tuple[ErasureCounts, int]:
+    row = await tx.fetch_one(_SAVE, {"owner": owner.id})
+    if row is None:
+        return ErasureCounts(), 0
+    slug, project_id, save_id = row
+    await give_up(tx, owner.id, slug, project_id, save_id)
+    return ErasureCounts(attempts=1), 1
+
+
+async def _projects(tx: Transaction, owner: Owner) -> tuple[ErasureCounts, int]:
+    row = await tx.fetch_one(_PROJECT, {"owner": owner.id})
+    if row is None:
+        return ErasureCounts(), await tx.execute(_UNSAVED, {"owner": owner.id})
+    slug, versions, objects, size = row
+    await removal.remove(tx, owner.id, slug, replace(owner.timing, read_grace=0.0, restore_window=0.0))
+    return ErasureCounts(projects=1, project_versions=versions, objects=objects, object_bytes=size), 1
+
+
+async def _sessions(tx: Transaction, owner: Owner) -> tuple[ErasureCounts, int]:
+    """Their segments become the cleaner's, and what signed requests may still bring is looked for."""
+    await housekeeping.sweep(tx, owner.id, owner.timing)
+    gone = await tx.execute(_SESSIONS, {"owner": owner.id})
+    return ErasureCounts(upload_sessions=gone), gone
+
+
+async def _files(tx: Transaction, owner: Owner) -> tuple[ErasureCounts, int]:
+    rows = await tx.fetch(blobs.DELETE_FILES, {"owner": owner.id, "limit": BATCH, "grace": 0.0})
+    size = sum(row[0] for row in rows)
+    return ErasureCounts(files=len(rows), objects=len(rows), object_bytes=size), len(rows)
+
+
+async def _loose(tx: Transaction, owner: Owner) -> tuple[ErasureCounts, int]:
+    rows = await tx.fetch(blobs.DELETE_LOOSE, {"owner": owner.id, "limit": BATCH, "grace": 0.0})
+    return ErasureCounts(objects=len(rows), object_bytes=sum(row[0] for row in rows)), len(rows)
+
+
+async def _hasten(tx: Transaction, owner: Owner) -> tuple[ErasureCounts, int]:
+    params = {"owner": owner.id, "grace": owner.timing.tombstone_grace}
+    await tx.batch([(blobs.HASTEN, params), (_HASTEN_KEYS, params)])
+    return ErasureCounts(), 0
+
+
+def _plain(table: str, counted_as: str) -> Step:
+    statement = f"""
+DELETE FROM {table} WHERE owner_id = %(owner)s
+    AND ctid = ANY(ARRAY(SELECT ctid FROM {table} WHERE owner_id = %(owner)s LIMIT {_PLAIN_BATCH}))
+"""
+
+    async def step(tx: Transaction, owner: Owner) -> tuple[ErasureCounts, int]:
+        gone = await tx.execute(statement, {"owner": owner.id})
+        return ErasureCounts(**{counted_as: gone}), gone
+
+    return step
+
+
+STEPS: Final[tuple[Step, ...]] = (
+    *(_attempts, _saves, _projects, _sessions, _files, _loose, _hasten),
+    *(_plain(table, counted_as) for table, counted_as in PLAIN.items()),
+)

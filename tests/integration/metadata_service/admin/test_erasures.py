@@ -1,0 +1,253 @@
+"""Erasing a user: every row of one owner goes, objects by way of the cleaner, and no row of another's."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from metadata_service.audit import Acts
+from metadata_service.config import Limits
+from metadata_service.db.database import Transaction, user
+from metadata_service.erasing.erasures import Erasures
+from metadata_service.erasing.steps import BY_STEPS, ITSELF, PLAIN, STEPS, WITH_OTHERS, Owner, Step
+from strongroom.errors import NotFound, UploadSuperseded, UserBeingErased
+from strongroom.metadata.v1 import admin_service_pb2 as pb
+from strongroom.metadata.v1.admin_service_pb2_grpc import AdminServiceStub
+from strongroom.metadata.v1.verification_pb2 import FINDING_KIND_OBJECT_MISSING, Finding
+from tests.databases import Logins
+from tests.integration.metadata_service.admin.erasing import (
+    clean,
+    counts,
+    eraser,
+    everything,
+    fill,
+    plant_finding,
+    to_the_end,
+)
+from tests.integration.metadata_service.projects.saving import Projects
+from tests.integration.metadata_service.serving import refusal, serve
+from tests.integration.metadata_service.sessions.test_sessions import Sessions
+from tests.integration.metadata_service.world import World, path_spec
+
+GRACES = {"read_grace": 3600.0, "restore_window": 7 * 86400.0, "tombstone_grace": 0.0, "retry": 0.0}
+
+
+@pytest.fixture
+def world(own_world: World) -> World:
+    """What concerns all owners, with graces that the erased have not."""
+    return own_world.but(**GRACES)
+
+
+def test_every_table_that_has_an_owner_is_erased(module_database: Logins) -> None:
+    """A new table belongs into `PLAIN` (or the other lists), and gets the policy in its migration."""
+    rows = module_database.rows(
+        "SELECT table_name FROM information_schema.columns"
+        " WHERE table_schema = 'public' AND column_name = 'owner_id'"
+    )
+    found = {row[0] for row in rows}
+    assert found == {*PLAIN, *WITH_OTHERS, *BY_STEPS, ITSELF}
+    refusing = module_database.rows(
+        "SELECT tablename, permissive, cmd FROM pg_policies WHERE policyname = 'not_erased'"
+    )
+    assert {row[0] for row in refusing} == found - {ITSELF, "admin_act_owners"}
+    assert {row[1:] for row in refusing} == {("RESTRICTIVE", "INSERT")}
+
+
+async def test_everything_goes_and_a_neighbour_keeps_everything(world: World) -> None:
+    await fill(world, "ada")
+    await fill(world, "adam")
+    assert all(counts(world, "ada").values())
+    before = everything(world, "adam")
+    del before["project_keys"]  # is the settler's, who works for everybody
+    erasing = eraser(world, backups=30 * 86400.0)
+    erasure, begun = await erasing.begin("ada", "root", "request-1")
+    assert begun
+    assert erasure.rest.objects > 0
+    await erasing.run_once()
+    left = {table for table, count in counts(world, "ada").items() if count}
+    assert left == {"blobs", "project_keys"}, "these are the cleaner's"
+    ended = await to_the_end(world, erasing, erasure)
+    assert not any(counts(world, "ada").values())
+    assert everything(world, "adam") | before == everything(world, "adam")
+    erased = ended.counts
+    assert (erased.files, erased.projects, erased.project_versions) == (5, 1, 2)
+    assert erased.upload_sessions == 2
+    assert erased.attempts >= 5
+    assert erased.object_bytes > 0
+    assert erased.events > 0
+    assert erased.answers > 0
+    assert ended.backups_hold_until.seconds - ended.end_time.seconds == 30 * 86400
+    assert ended.begin_position
+    assert ended.end_position
+
+
+async def test_acts_stay_and_name_nobody(world: World) -> None:
+    await world.upload("ada")
+    await world.usage.set_limits("ada", Limits(files=9), actor="root")
+    erasing = eraser(world)
+    erasure, _ = await erasing.begin("ada", "root", "request-1")
+    await to_the_end(world, erasing, erasure)
+    finished, begun, quota = await Acts(world.database).page("ada", "", 0, 0)
+    assert [act.act for act in (finished, begun, quota)] == ["erase_user", "erase_user", "set_quota"]
+    assert (begun.outcome, begun.actor, begun.request_id) == ("begun", "root", "request-1")
+    assert (finished.outcome, finished.actor) == ("finished", "")
+    assert {act.owner_id for act in (finished, begun, quota)} == {""}
+    assert (
+        b"ada" not in world.logins.rows("SELECT string_agg(erasures::text, '') FROM erasures")[0][0].encode()
+    )
+
+
+async def test_it_may_be_repeated(world: World) -> None:
+    await world.upload("ada")
+    erasing = eraser(world)
+    first, _ = await erasing.begin("ada", "root")
+    same, begun = await erasing.begin("ada", "another")
+    assert (same.id, begun) == (first.id, False)
+    await to_the_end(world, erasing, first)
+    second, begun = await erasing.begin("ada", "root")
+    assert begun
+    ended = await to_the_end(world, erasing, second)
+    assert (ended.counts.files, ended.counts.objects) == (0, 0)
+    assert (await erasing.get(owner_id="ada")).id == second.id
+    assert (await world.upload("ada")).owner_id == "ada", "somebody of that name may begin anew"
+
+
+async def test_of_somebody_unknown_there_is_nothing(world: World) -> None:
+    erasing = eraser(world)
+    with pytest.raises(NotFound):
+        await erasing.get(owner_id="nobody")
+    erasure, _ = await erasing.begin("nobody", "root")
+    await erasing.run_once()
+    await erasing.run_once()
+    assert (await erasing.get(erasure.id)).HasField("end_time")
+
+
+async def test_nothing_new_is_stored_meanwhile(world: World) -> None:
+    alone, running = await world.attempt("ada", path_spec()), await world.attempt("ada")
+    session = await Sessions(world, "ada").open()
+    erasing = eraser(world)
+    await erasing.begin("ada", "root")
+    for wanted in (
+        world.upload("ada"),
+        world.upload("ada", path_spec("new.txt")),
+        Sessions(world, "ada").open(),
+        Projects(world, "ada").begin(),
+    ):
+        with pytest.raises(UserBeingErased):
+            await wanted
+    await erasing.run_once()
+    for late in (world.commit(alone), world.commit(running), Sessions(world, "ada").record(session, 1)):
+        with pytest.raises(UploadSuperseded):
+            await late
+    assert (await world.upload("adam")).owner_id == "adam"
+
+
+async def test_a_group_serves_the_others(world: World) -> None:
+    """One who is erased spoils no neighbour's upload in the same transaction."""
+    assert world.groups is not None
+    await eraser(world).begin("ada", "root")
+    for name in ("bea", "cyd"):
+        assert (await world.upload(name)).owner_id == name
+    with pytest.raises(UserBeingErased):
+        await world.upload("ada")
+
+
+async def test_a_transaction_that_began_before_is_waited_for(world: World) -> None:
+    erasing = eraser(world)
+
+    async def slow(tx: Transaction) -> None:
+        await tx.execute("INSERT INTO quotas (owner_id, limit_files) VALUES ('ada', 1)")
+        erasure, _ = await erasing.begin("ada", "root")
+        for _ in range(3):
+            await erasing.run_once()
+        assert not (await erasing.get(erasure.id)).HasField("end_time")
+
+    await world.database.transact(user("ada"), slow)
+    await to_the_end(world, erasing, await erasing.get(owner_id="ada"))
+    assert world.logins.rows("SELECT 1 FROM quotas WHERE owner_id = 'ada'") == []
+
+
+async def test_a_crash_is_a_step_not_taken(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each step dies the first time, all its work done but the commit; the next round goes on."""
+    await fill(world, "ada")
+    await fill(world, "bea")
+    erasing, dead = eraser(world), set[object]()
+    erasure, _ = await erasing.begin("ada", "root")
+    original = Erasures._step
+
+    async def dies_once(self: Erasures, step: Step, *place: Any) -> int:
+        async def fails(tx: Transaction, owner: Owner) -> tuple[pb.ErasureCounts, int]:
+            await step(tx, owner)
+            raise OSError("killed")
+
+        first = step not in dead
+        dead.add(step)
+        return await original(self, fails if first else step, *place)
+
+    monkeypatch.setattr(Erasures, "_step", dies_once)
+    ended = await to_the_end(world, erasing, erasure)
+    assert dead == set(STEPS)
+    assert not any(counts(world, "ada").values())
+    assert (ended.counts.files, ended.counts.projects) == (5, 1), "each row is counted once"
+    assert counts(world, "bea")["files"] == 5
+
+
+async def test_two_replicas_count_once(world: World) -> None:
+    await fill(world, "ada")
+    first, second = eraser(world), eraser(world)
+    erasure, _ = await first.begin("ada", "root")
+    for _ in range(40):
+        await first.run_once()
+        await second.run_once()
+        await clean(world)
+    ended = await second.get(erasure.id)
+    assert (ended.HasField("end_time"), ended.counts.files) == (True, 5)
+    assert len([a for a in await Acts(world.database).page("ada", "", 0, 0) if a.outcome == "finished"]) == 1
+
+
+async def test_verifications_forget_whose_it_was(world: World) -> None:
+    theirs = Finding(kind=FINDING_KIND_OBJECT_MISSING, owner_id="a/d a", key="x/y", size_bytes=7)
+    by_key = Finding(kind=FINDING_KIND_OBJECT_MISSING, key="paths/a=2Fd=20a/notes.txt", expected="secret")
+    others = Finding(kind=FINDING_KIND_OBJECT_MISSING, owner_id="a/d ab", key="paths/a=2Fd=20ab/n")
+    cursors = ["paths/a=2Fd=20a/m.txt", "a/d a", "paths/zoe/m.txt"]
+    runs = [await plant_finding(world, one.SerializeToString(), cursors) for one in (theirs, by_key, others)]
+    erasing = eraser(world)
+    erasure, _ = await erasing.begin("a/d a", "root")
+    ended = await to_the_end(world, erasing, erasure)
+    assert ended.counts.findings == 2 + 2 * len(runs)
+    packed = [
+        world.logins.rows("SELECT finding FROM verification_findings WHERE verification_id = %s", run)[0][0]
+        for run in runs
+    ]
+    assert Finding.FromString(packed[0]) == Finding(kind=FINDING_KIND_OBJECT_MISSING, size_bytes=7)
+    assert Finding.FromString(packed[1]) == Finding(kind=FINDING_KIND_OBJECT_MISSING)
+    assert Finding.FromString(packed[2]) == others
+    assert {row[0] for row in world.logins.rows("SELECT cursor FROM verification_shards")} == {
+        "",
+        "paths/zoe/m.txt",
+    }
+
+
+async def test_a_signed_receipt_over_grpc(database: Logins) -> None:
+    async with serve(database, read_grace_seconds=0, tombstone_grace_seconds=0) as server:
+        root, ada = server.user("root", roles=["admin"]), server.user("ada")
+        refused = await refusal(ada.call(AdminServiceStub, "EraseUser", pb.EraseUserRequest(user_id="ada")))
+        assert refused.reason_name == "PERMISSION_DENIED"
+        asked = pb.EraseUserRequest(user_id="ada")
+        erasure = (await root.call(AdminServiceStub, "EraseUser", asked)).erasure
+        found = await root.call(AdminServiceStub, "GetErasure", pb.GetErasureRequest(id=erasure.id))
+        while not found.erasure.HasField("end_time"):
+            assert not found.receipt_json
+            found = await root.call(AdminServiceStub, "GetErasure", pb.GetErasureRequest(user_id="ada"))
+        for wrong in ({}, {"id": "x"}, {"id": "x" * 36}, {"id": erasure.id, "user_id": "ada"}):
+            error = await refusal(root.call(AdminServiceStub, "GetErasure", pb.GetErasureRequest(**wrong)))
+            assert error.reason_name == "INVALID_FIELD"
+    Ed25519PublicKey.from_public_bytes(found.public_key).verify(found.signature, found.receipt_json)
+    receipt = json.loads(found.receipt_json)
+    assert receipt["format"] == "strongroom-erasure/1"
+    assert receipt["owner_sha256"] == found.erasure.owner_sha256.hex()
+    assert receipt["backups_hold_until"] is None
+    assert "ada" not in found.receipt_json.decode()
