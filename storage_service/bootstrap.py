@@ -56,7 +56,8 @@ from storage_service.servicers.diagnostics import DiagnosticsServicer
 from storage_service.servicers.links import SERVICE as LINKS
 from storage_service.servicers.links import LinkServicer, add_link_service
 from storage_service.servicers.previews import PreviewServicer
-from storage_service.servicers.storage import StorageServicer, UseCases, add_storage_service
+from storage_service.servicers.storage import StorageServicer, add_storage_service
+from storage_service.servicers.use_cases import UseCases
 from storage_service.servicers.verify import VerifyServicer, add_verify_service
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from storage_service.uploads.copier import Copier

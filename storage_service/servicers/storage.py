@@ -5,30 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Any
 
 import grpc
 from google.rpc.status_pb2 import Status
 
-from storage_service.metadata.projects import ProjectSaves
-from storage_service.metadata.reservations import Reservations
-from storage_service.projects.archive_saver import ArchiveSaver
-from storage_service.projects.archives.downloads import ArchiveDownloader
-from storage_service.projects.rollback import ProjectRollback
-from storage_service.projects.saver import ProjectSaver
-from storage_service.reading.downloads import Downloader
-from storage_service.reading.links import LinkSigner
-from storage_service.reading.outgoing import Outgoing
-from storage_service.reading.previews import Previews
-from storage_service.reading.signer import Signer
 from storage_service.servicers.transfers import ARCHIVE, Transfers, by_gateway, read_way
-from storage_service.sessions.assembly import SessionUseCases
-from storage_service.uploads.copier import Copier
-from storage_service.uploads.importing.importer import BatchImporter, Importer, Progress
-from storage_service.uploads.mover import Mover
+from storage_service.servicers.use_cases import UseCases
+from storage_service.uploads.importing.importer import Progress
 from storage_service.uploads.stream import UploadStream
-from storage_service.uploads.upload import Uploader
 from strongroom import wire
 from strongroom.errors import InvalidField, StrongroomError, to_status_proto
 from strongroom.metadata.v1 import reservation_service_pb2
@@ -58,29 +43,6 @@ PROGRESS_SECONDS = 0.5
 MOST_DELETIONS = 1000
 DELETIONS_AT_ONCE = 8
 """Of one BatchDelete; each is a transaction."""
-
-
-@dataclass(frozen=True, slots=True)
-class UseCases:
-    """What the servicer hands calls to."""
-
-    uploader: Uploader
-    downloader: Downloader
-    signer: Signer
-    links: LinkSigner
-    copier: Copier
-    mover: Mover
-    reservations: Reservations
-    saves: ProjectSaves
-    importer: Importer
-    batch_importer: BatchImporter
-    saver: ProjectSaver
-    archive_saver: ArchiveSaver
-    rollback: ProjectRollback
-    archives: ArchiveDownloader
-    previews: Previews
-    outgoing: Outgoing
-    sessions: SessionUseCases
 
 
 class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
