@@ -40,6 +40,7 @@ from metadata_service.projects.queries import ProjectQueries
 from metadata_service.projects.removal import ProjectRemover
 from metadata_service.projects.staging import SaveStager
 from metadata_service.projects.start import SaveStarter
+from metadata_service.restoring.adoption import Adopter
 from metadata_service.servicers.admin_service import AdminServicer
 from metadata_service.servicers.credential_service import CredentialServicer
 from metadata_service.servicers.event_media_service import EventMediaServicer
@@ -52,6 +53,7 @@ from metadata_service.servicers.previewed_file_service import PreviewedFileServi
 from metadata_service.servicers.project_save_service import ProjectSaveServicer
 from metadata_service.servicers.project_service import ProjectServicer
 from metadata_service.servicers.reservation_service import ReservationServicer
+from metadata_service.servicers.restoration_service import RestorationServicer
 from metadata_service.servicers.share_service import ShareServicer
 from metadata_service.servicers.upload_session_service import UploadSessionServicer
 from metadata_service.servicers.usage_service import UsageServicer
@@ -86,6 +88,7 @@ from strongroom.metadata.v1 import (
     project_save_service_pb2,
     project_service_pb2,
     reservation_service_pb2,
+    restoration_service_pb2,
     share_service_pb2,
     upload_session_service_pb2,
     usage_service_pb2,
@@ -103,6 +106,7 @@ from strongroom.metadata.v1.previewed_file_service_pb2_grpc import add_Previewed
 from strongroom.metadata.v1.project_save_service_pb2_grpc import add_ProjectSaveServiceServicer_to_server
 from strongroom.metadata.v1.project_service_pb2_grpc import add_ProjectServiceServicer_to_server
 from strongroom.metadata.v1.reservation_service_pb2_grpc import add_ReservationServiceServicer_to_server
+from strongroom.metadata.v1.restoration_service_pb2_grpc import add_RestorationServiceServicer_to_server
 from strongroom.metadata.v1.share_service_pb2_grpc import add_ShareServiceServicer_to_server
 from strongroom.metadata.v1.upload_session_service_pb2_grpc import add_UploadSessionServiceServicer_to_server
 from strongroom.metadata.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
@@ -125,6 +129,7 @@ SERVICES: Final = (
     (verification_service_pb2, "VerificationService"),
     (share_service_pb2, "ShareService"),
     (guest_access_service_pb2, "GuestAccessService"),
+    (restoration_service_pb2, "RestorationService"),
 )
 #: Only other services of Strongroom may call these.
 INTERNAL: Final = tuple(
@@ -138,6 +143,7 @@ INTERNAL: Final = tuple(
         "LinkedFileService",
         "VerificationService",
         "GuestAccessService",
+        "RestorationService",
     )
 )
 
@@ -239,6 +245,9 @@ class Application:
                 damage=DamageReports(database),
             ),
             server,
+        )
+        add_RestorationServiceServicer_to_server(
+            RestorationServicer(Adopter(database, timing, limits)), server
         )
         add_UploadSessionServiceServicer_to_server(
             UploadSessionServicer(

@@ -11,7 +11,7 @@ import structlog
 from grpc import aio
 
 from servicekit import failpoints
-from servicekit.background import BackgroundLoop, Heartbeats, running
+from servicekit.background import Heartbeats, running
 from servicekit.channels import make_channel
 from servicekit.inprocess import InProcessChannel, InProcessServer
 from servicekit.internal_credential import InternalCredential
@@ -22,8 +22,7 @@ from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget, Floor
 from storage_service.attempts.engine import WriteEngine
 from storage_service.attempts.versioning import VersioningGate
-from storage_service.cleaner.cleaner import Cleaner
-from storage_service.cleaner.sweep import UploadSweep
+from storage_service.cleaner.assembly import cleaning_loops
 from storage_service.config import StorageSettings, reveal
 from storage_service.content.limits import Limits
 from storage_service.content.types import ContentRules
@@ -33,10 +32,10 @@ from storage_service.metadata.credentials import Credentials
 from storage_service.metadata.files import FileReader, LinkedFiles
 from storage_service.metadata.projects import ProjectReader, ProjectSaves
 from storage_service.metadata.reservations import Reservations
+from storage_service.metadata.restoration import Restorations
 from storage_service.metadata.sessions import SessionState
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.metrics import StorageMetrics
-from storage_service.objectstore.errors import StoreError
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.s3.options import S3Options
 from storage_service.objectstore.s3.store import S3ObjectStore, open_s3_store
@@ -52,10 +51,12 @@ from storage_service.reading.links import LinkReader, LinkSigner
 from storage_service.reading.outgoing import Outgoing
 from storage_service.reading.previews import Previews, PreviewTokens
 from storage_service.reading.signer import Edge, Signer
+from storage_service.restoring.assembly import Restoring
 from storage_service.servicers.diagnostics import DiagnosticsServicer
 from storage_service.servicers.links import SERVICE as LINKS
 from storage_service.servicers.links import LinkServicer, add_link_service
 from storage_service.servicers.previews import PreviewServicer
+from storage_service.servicers.restore import RestoreServicer, add_restore_service
 from storage_service.servicers.storage import StorageServicer, add_storage_service
 from storage_service.servicers.use_cases import UseCases
 from storage_service.servicers.verify import VerifyServicer, add_verify_service
@@ -67,7 +68,6 @@ from storage_service.uploads.importing.source import SourceClient
 from storage_service.uploads.mover import Mover
 from storage_service.uploads.upload import Uploader
 from storage_service.verifying.assembly import Verifying
-from strongroom.errors import StrongroomError
 from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2
 from strongroom.storage.v1.diagnostics_service_pb2_grpc import add_DiagnosticsServiceServicer_to_server
 from strongroom.storage.v1.preview_pb2_grpc import add_PreviewServiceServicer_to_server
@@ -110,7 +110,16 @@ class StorageApp:
             metrics.verified,
             rates=settings.verify_rates(),
         )
-        self.loops = (*self._make_loops(heartbeats), *self._verifying.loops)
+        self._cleaning = cleaning_loops(
+            store,
+            self._reservations,
+            self._settler.run_once,
+            heartbeats,
+            often=settings.cleaner_interval_seconds,
+            seldom=settings.cleaner_sweep_seconds,
+            enabled=settings.cleaner_enabled,
+        )
+        self.loops = (*self._cleaning, *self._verifying.loops)
         self._engine = WriteEngine(
             self.gate, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self._wake_cleaner
         )
@@ -157,32 +166,12 @@ class StorageApp:
         self.internal_calls = InternalCalls(Credentials(*metadata), store)
         self.diagnostics_servicer = DiagnosticsServicer(self.internal_calls)
         self.preview_servicer = PreviewServicer(self._previews, self._outgoing, metrics.transfers)
+        restoring = Restoring(store, self._verifying.records, Restorations(*metadata))
+        self.restore_servicer = RestoreServicer(restoring)
         self.verify_servicer = VerifyServicer(self._verifying, _internal_secret(settings).encode())
 
-    def _make_loops(self, heartbeats: Heartbeats) -> tuple[BackgroundLoop, BackgroundLoop, BackgroundLoop]:
-        """Each by itself: a slow or failing one does not hold the others up. The first two can be woken."""
-        often, seldom = self._settings.cleaner_interval_seconds, self._settings.cleaner_sweep_seconds
-        expected = (StrongroomError, StoreError)
-        cleaner = Cleaner(
-            self.store, self._reservations, heartbeats.add("cleaner", often), interval_seconds=often
-        )
-        keys = BackgroundLoop(
-            self._settler.run_once,
-            heartbeats.add("project_keys", often),
-            rest_seconds=often,
-            expected=expected,
-        )
-        sweep = BackgroundLoop(
-            UploadSweep(self.store, self._reservations).run_once,
-            heartbeats.add("upload_sweep", seldom),
-            rest_seconds=seldom,
-            rest_first=True,
-            expected=expected,
-        )
-        return cleaner.loop, keys, sweep
-
     def _wake_cleaner(self) -> None:
-        for loop in self.loops[:2]:
+        for loop in self._cleaning[:2]:
             loop.wake()
 
     def _use_cases(self) -> UseCases:
@@ -338,6 +327,7 @@ class Process:
         add_DiagnosticsServiceServicer_to_server(self._app.diagnostics_servicer, server)
         links = add_link_service(server, self._app.link_servicer)
         links += add_verify_service(server, self._app.verify_servicer)
+        links += add_restore_service(server, self._app.restore_servicer)
         return [*add_storage_service(server, self._app.servicer), *links, PREVIEWS, DIAGNOSTICS]
 
 

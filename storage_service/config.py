@@ -62,7 +62,8 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     opened. ``link_*_seconds``: how long links to files of a family hold, 0: until they are revoked;
     ``link_redirect_seconds``: signed URLs that the gateway leads links on to. ``verify_interval_seconds``: a
     verification begins when the last one is so old (0: only when an admin asks); ``verify_grace_seconds``:
-    younger objects and uploads are nobody's orphans; ``scrub_bytes_per_second``: how fast this process
+    younger objects and uploads are nobody's orphans; ``cleaner_enabled``: false only while a restored
+    database is being looked at; ``scrub_bytes_per_second``: how fast this process
     reads objects back (0: not at all).
     """
 
@@ -76,6 +77,7 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     min_body_rate: int = Field(default=1024, ge=0)
     body_rate_window: float = Field(default=30.0, gt=0)
     upload_lease_seconds: float = Field(default=10.0, gt=0)
+    cleaner_enabled: bool = True
     cleaner_interval_seconds: float = Field(default=5.0, gt=0)
     cleaner_sweep_seconds: float = Field(default=600.0, gt=0)
 

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, TypeAlias
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from metadata_service import idempotency
 from metadata_service.attempts.groups import T4_BEFORE_COMMIT, Groups
@@ -117,7 +117,7 @@ class Committer:
     async def _in_transaction(
         self, tx: Transaction, handle: Handle, request: CommitRequest
     ) -> CommitResponse:
-        file_id = uuid4()
+        file_id = handle.blob_id  # so that the object says it, too
         done = await self._compare_and_set(tx, handle, request, file_id)
         if done is None:
             return await _explain(tx, handle, request)
@@ -181,20 +181,9 @@ class Committer:
         if done.placed.spec.HasField("if_generation_match"):
             check_generation(done.placed.spec.if_generation_match, current.generation if current else 0)
         file = creation.build_file(done.blob, done.placed, done.at, file_id, owner_link_epoch=done.link_epoch)
-        statements: list[Statement] = []
-        if current is None:
-            statements.append(creation.insert_file(file, done.blob, done.placed, done.at))
-            statements += [*insert_details(file), *tallies.became_visible(file)]
-        else:
-            creation.take_over(file, current)
-            statements += [
-                creation.replace(file, done.blob),
-                transitions.delete(file.owner_id, current.blob_id, self._timing.read_grace),
-                upkeep.set_file(done.blob, current.file_id, file.generation),
-            ]
-        statements.append(events.file_ready(file))
-        size, count = (file.size_bytes - current.size_bytes, 0) if current else (file.size_bytes, 1)
-        statements.append(quota.count(file.owner_id, size, count))
+        statements = become_visible(
+            file, done.blob, done.placed, done.at, current, read_grace=self._timing.read_grace
+        )
         if done.blob.request_id:
             statements.insert(0, idempotency.answer(done.blob, file, self._timing.idempotency))
         return file, statements
@@ -202,6 +191,32 @@ class Committer:
     async def _give_up(self, handle: Handle) -> None:
         with contextlib.suppress(UploadSuperseded):  # then somebody else has it, and ends it
             await self._database.transact(user(handle.owner_id), lambda tx: transitions.abandon(tx, handle))
+
+
+def become_visible(
+    file: File,
+    blob: BlobRow,
+    placed: Placed,
+    at: datetime,
+    current: creation.Occupant | None,
+    *,
+    read_grace: float,
+) -> list[Statement]:
+    """The statements that show `blob`, just committed, as `file`: a new one made `at`, or the new content of
+    `current`, which `file` becomes. The last one counts.
+    """
+    if current is None:
+        statements = [creation.insert_file(file, blob, placed, at)]
+        statements += [*insert_details(file), *tallies.became_visible(file)]
+    else:
+        creation.take_over(file, current)
+        statements = [
+            creation.replace(file, blob),
+            transitions.delete(file.owner_id, current.blob_id, read_grace),
+            upkeep.set_file(blob, current.file_id, file.generation),
+        ]
+    size, count = (file.size_bytes - current.size_bytes, 0) if current else (file.size_bytes, 1)
+    return [*statements, events.file_ready(file), quota.count(file.owner_id, size, count)]
 
 
 def _check_declared(placed: Placed, request: CommitRequest) -> None:

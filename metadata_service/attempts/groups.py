@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Final, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
@@ -153,7 +153,7 @@ class Groups:
             etag=request.etag,
             version_id=request.version_id,
         )
-        return await self._committing.ask(handle.owner_id, Commit(handle, blob, placed, uuid4()))
+        return await self._committing.ask(handle.owner_id, Commit(handle, blob, placed, handle.blob_id))
 
     async def drained(self) -> None:
         """Until what is under way has ended; nobody asks any more."""

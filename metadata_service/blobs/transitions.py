@@ -11,6 +11,7 @@ database's.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -86,6 +87,13 @@ COMMIT_STAGED: Final = Transition(
     changes="size_bytes = staged.size_bytes, crc32c = staged.crc32c, etag = staged.etag,"
     " version_id = staged.version_id, lease_expires_at = NULL",
 )
+#: After a restore of the database: bytes that were committed after the moment that was restored.
+ADOPT: Final = Transition(
+    before=f"state IN {OPEN} AND save_id IS NULL AND lease_expires_at <= now()",
+    to=COMMITTED,
+    changes="epoch = epoch + 1, size_bytes = %(size)s, crc32c = %(crc32c)s, etag = %(etag)s,"
+    " version_id = %(version_id)s, file_id = %(file_id)s, file_generation = 1, lease_expires_at = NULL",
+)
 #: T4 of a partial upload goes on, in the same transaction: nobody sees it COMMITTED. It is kept until its
 #: session expires and for an hour more, so that nobody rolls it forward before housekeeping has shut it out.
 KEEP: Final = Transition(
@@ -113,6 +121,7 @@ FINISH_REMOVAL: Final = Transition(
 
 _BEGIN_COMPLETION: Final = f"{BEGIN_COMPLETION.of(HELD)}RETURNING {COLUMNS}"
 _COMMIT: Final = f"{COMMIT.of(HELD)}RETURNING {COLUMNS}, now()"
+_ADOPT: Final = f"{ADOPT.of(ONE)}RETURNING {COLUMNS}"
 _KEEP: Final = KEEP.of(HELD)
 _ABANDON: Final = ABANDON.of(HELD)
 _SHUT_OUT_HELD: Final = SHUT_OUT.of(HELD)
@@ -169,6 +178,14 @@ def commit(
     """
     values = handle.params(size=size, crc32c=crc32c, etag=etag, version_id=version_id, file_id=file_id)
     return f"{_COMMIT}, {answer}", values
+
+
+async def adopt(tx: Transaction, values: Mapping[str, object]) -> BlobRow | None:
+    """PENDING or COMPLETING whose writer is dead → COMMITTED, as what the bucket has: `owner`, `id`, `size`,
+    `crc32c`, `etag`, `version_id`, `file_id`. None: it is in another state, or alive.
+    """
+    row = await tx.fetch_one(_ADOPT, dict(values))
+    return BlobRow(*row) if row else None
 
 
 async def abandon(tx: Transaction, handle: Handle) -> None:

@@ -28,7 +28,7 @@ VALUES (%(owner)s, %(file_id)s, %(family)s, %(key)s, %(slot)s, %(blob_id)s, %(fi
     %(expires_at)s)
 """
 _LOCK_SLOT: Final = """
-SELECT id, blob_id, generation, size_bytes, created_at, link_epoch FROM files
+SELECT id, blob_id, generation, size_bytes, created_at, link_epoch, updated_at FROM files
 WHERE owner_id = %s AND slot = %s AND deleted_at IS NULL FOR UPDATE
 """
 _REPLACE: Final = """
@@ -119,6 +119,7 @@ class Occupant:
     size_bytes: int
     created_at: datetime
     link_epoch: int
+    updated_at: datetime
 
 
 async def lock_slot(tx: Transaction, owner_id: str, slot: str | None) -> Occupant | None:

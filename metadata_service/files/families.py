@@ -7,12 +7,16 @@ from typing import Final
 from uuid import UUID
 
 from metadata_service.db.database import Statement
+from metadata_service.files.carried import carry
 from metadata_service.files.layouts import Attempt
 from servicekit.presentation import split_charset
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
 
 ATTEMPT_KEY: Final = "strongroom-attempt"
+#: Of a project's file: the save that has written it, and that it is executable.
+SAVE_KEY: Final = "strongroom-save"
+EXECUTABLE_KEY: Final = "strongroom-executable"
 TIMESTAMP_KEY: Final = "upload_timestamp"
 #: Metadata that the families promise (rest.md B); user metadata never covers it, an edit never removes it.
 PROMISED: Final = frozenset({"user_id", "original_filename", "content_type", TIMESTAMP_KEY, "class_id"})
@@ -76,7 +80,7 @@ def object_metadata(spec: UploadSpec, attempt: Attempt) -> dict[str, str]:
     }
     if spec.target.file.class_id:
         known["class_id"] = spec.target.file.class_id
-    return known
+    return known | carry(spec, known)
 
 
 def file_metadata(spec: UploadSpec, stored: dict[str, str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from metadata_service.blobs import inserts
 from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Row, Transaction, user
 from metadata_service.db.errors import UniqueConflict
-from metadata_service.files.families import ATTEMPT_KEY
+from metadata_service.files.families import ATTEMPT_KEY, EXECUTABLE_KEY, SAVE_KEY
 from metadata_service.files.layouts import project_file_key
 from metadata_service.files.object_paths import normal_path
 from metadata_service.projects.plans import HASH_JOINS
@@ -47,7 +47,9 @@ _COLUMNS: Final = {
     "key_shared": "true",
     "content_type": "content_type",
     "spec": "''",
-    "object_metadata": f"jsonb_build_object('{ATTEMPT_KEY}', id::text, 'user_id', %(owner)s::text)",
+    "object_metadata": f"""jsonb_build_object('{ATTEMPT_KEY}', id::text, 'user_id', %(owner)s::text,
+        '{SAVE_KEY}', %(save)s::text) || CASE WHEN executable
+            THEN jsonb_build_object('{EXECUTABLE_KEY}', 'true') ELSE '{{}}' END""",
     "reserved_bytes": "size_bytes",
     "reserved_files": "1",
 }
@@ -73,7 +75,7 @@ WITH given AS (
         content_type, executable
     FROM judged
 )
-SELECT unchanged FROM judged ORDER BY number
+SELECT unchanged, executable FROM judged ORDER BY number
 """
 _RECORD: Final = """
 UPDATE project_save_files AS staged
@@ -164,8 +166,14 @@ class SaveStager:
         }
         _, judged = await tx.fetch_batch([HASH_JOINS, (_RESERVE, params)])
         blobs = [
-            _answer(owner_id, wish, kind, unchanged=unchanged)
-            for wish, (unchanged,) in zip(wishes, judged, strict=True)
+            _answer(
+                owner_id,
+                wish,
+                kind,
+                unchanged=unchanged,
+                object_metadata=_says(wish, owner_id, save_id, executable),
+            )
+            for wish, (unchanged, executable) in zip(wishes, judged, strict=True)
         ]
         if any(blob.id for blob in blobs):
             allowed = quota.limits(await tx.fetch(*quota.read_limits(owner_id)), self._limits)
@@ -218,7 +226,15 @@ def _wishes(owner_id: str, slug: str, request: pb.ReserveFilesRequest) -> list[_
     return wishes
 
 
-def _answer(owner_id: str, wish: _Wish, kind: int, *, unchanged: bool) -> blob_pb2.Blob:
+def _says(wish: _Wish, owner_id: str, save_id: UUID, executable: bool) -> dict[str, str]:
+    """The object's metadata, as the row has it."""
+    known = {ATTEMPT_KEY: str(wish.blob_id), "user_id": owner_id, SAVE_KEY: str(save_id)}
+    return known | ({EXECUTABLE_KEY: "true"} if executable else {})
+
+
+def _answer(
+    owner_id: str, wish: _Wish, kind: int, *, unchanged: bool, object_metadata: dict[str, str]
+) -> blob_pb2.Blob:
     if unchanged:
         return blob_pb2.Blob()
     if wish.asked.must_be_unchanged:
@@ -234,5 +250,5 @@ def _answer(owner_id: str, wish: _Wish, kind: int, *, unchanged: bool) -> blob_p
         kind=blob_pb2.BlobKind.ValueType(kind),
         key=wish.key,
         content_type=wish.asked.content_type,
-        object_metadata={ATTEMPT_KEY: str(wish.blob_id), "user_id": owner_id},
+        object_metadata=object_metadata,
     )

@@ -31,11 +31,12 @@ ON CONFLICT (owner_id, stripe) DO UPDATE SET
     used_bytes = usage.used_bytes + excluded.used_bytes, file_count = usage.file_count + excluded.file_count
 """
 
-#: What this transaction has made of these new ids, none of which anybody else knows.
+#: What this transaction has made of these ids, which a repeat has, too.
 _COUNT_NEW: Final = f"""
 INSERT INTO usage (owner_id, stripe, used_bytes, file_count)
 SELECT owner_id, pg_backend_pid() %% {STRIPES}, sum(size_bytes)::bigint, count(*) FROM files
-WHERE owner_id = %(owner)s AND id = ANY(%(ids)s::uuid[]) GROUP BY owner_id
+WHERE owner_id = %(owner)s AND id = ANY(%(ids)s::uuid[]) AND xmin = pg_current_xact_id()::xid
+GROUP BY owner_id
 ON CONFLICT (owner_id, stripe) DO UPDATE SET
     used_bytes = usage.used_bytes + excluded.used_bytes, file_count = usage.file_count + excluded.file_count
 """

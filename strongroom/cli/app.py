@@ -8,6 +8,7 @@ import typer
 
 from strongroom.cli import (
     admin,
+    adopt,
     bucket,
     copying,
     generation,
@@ -107,6 +108,10 @@ trashed = _group("trash", "Files deleted with `rm --soft`: restore them, or end 
 command(trashed, "ls", alias="list")(trash.list_)
 command(trashed, "restore")(trash.restore)
 command(trashed, "purge")(trash.purge)
+adoption = _group("adopt", "After a restore: what the bucket has stored since. Needs the admin role.")
+command(adoption, "list", alias="ls")(adopt.list_)
+command(adoption, "keep")(adopt.keep)
+command(adoption, "drop")(adopt.drop)
 
 links = _group("links", "Links to files: make them with `url`, take them back here.")
 command(links, "revoke")(url.revoke)

@@ -15,6 +15,7 @@ from strongroom.client.family_values import Notification
 from strongroom.client.generations import Generations
 from strongroom.client.path_files import PathFiles
 from strongroom.client.projects import Projects
+from strongroom.client.restores import Restores
 from strongroom.client.retries import RetryPolicy
 from strongroom.client.settings import ClientSettings, Tls
 from strongroom.client.shares import Shares
@@ -121,6 +122,11 @@ class AsyncClient(FileTransfers):
     def admin(self) -> Administration:
         """What an operator does; for admins."""
         return Administration(self._connection)
+
+    @cached_property
+    def restores(self) -> Restores:
+        """What the bucket has that a restored database does not know; for admins."""
+        return Restores(self._connection)
 
     async def watch(self, resume_token: str = "") -> AsyncGenerator[Notification]:
         """What happens to the caller's files, as it happens, for as long as it is read.

@@ -24,7 +24,7 @@ from strongroom.metadata.v1 import (
     share_service_pb2_grpc,
     usage_service_pb2_grpc,
 )
-from strongroom.storage.v1 import storage_service_pb2_grpc, verify_pb2_grpc
+from strongroom.storage.v1 import restore_pb2_grpc, storage_service_pb2_grpc, verify_pb2_grpc
 from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from strongroom.wire import DownloadChunk, UploadChunk, decode_download, encode_upload
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
     from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceAsyncStub
     from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceAsyncStub
+    from strongroom.storage.v1.restore_pb2_grpc import RestoreServiceAsyncStub
     from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
     from strongroom.storage.v1.verify_pb2_grpc import VerifyServiceAsyncStub
 
@@ -138,6 +139,11 @@ class Connection:
     def admin(self) -> AdminServiceAsyncStub:
         """What an operator does, for admins."""
         return admin_service_pb2_grpc.AdminServiceStub(self.channel(self.settings.metadata_address))
+
+    @property
+    def restores(self) -> RestoreServiceAsyncStub:
+        """What is to be done after a restore of the database, for admins."""
+        return restore_pb2_grpc.RestoreServiceStub(self.channel(self.settings.storage_address))
 
     def _transfers(self) -> grpc.aio.Channel:
         return self.channel(self.settings.storage_address, "transfers")

@@ -19,6 +19,7 @@ from strongroom.client.sync_families import (
     SyncGenerations,
     SyncPathFiles,
     SyncProjects,
+    SyncRestores,
     SyncShares,
     SyncVerifications,
 )
@@ -107,6 +108,11 @@ class Client(Face[AsyncClient]):
     def admin(self) -> SyncAdministration:
         """What an operator does; for admins."""
         return SyncAdministration(self._twin.admin, self._thread)
+
+    @cached_property
+    def restores(self) -> SyncRestores:
+        """What the bucket has that a restored database does not know; for admins."""
+        return SyncRestores(self._twin.restores, self._thread)
 
     watch = iterating(AsyncClient.watch)
 

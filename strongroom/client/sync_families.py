@@ -13,6 +13,7 @@ from strongroom.client.generations import Generations
 from strongroom.client.path_downloads import Downloaded
 from strongroom.client.path_files import PathFiles
 from strongroom.client.projects import Projects
+from strongroom.client.restores import Restores
 from strongroom.client.shares import Shares
 from strongroom.client.uploads import Progress
 from strongroom.client.verifications import Verifications
@@ -80,6 +81,14 @@ class SyncEventMedia(Face[EventMediaFiles]):
     get_profile_picture = waiting(EventMediaFiles.get_profile_picture)
     delete_profile_picture = waiting(EventMediaFiles.delete_profile_picture)
     put_temp = waiting(EventMediaFiles.put_temp)
+
+
+class SyncRestores(Face[Restores]):
+    """``Client.restores``; see ``Restores``."""
+
+    strays = iterating(Restores.strays)
+    keep = iterating(Restores.keep)
+    drop = iterating(Restores.drop)
 
 
 class SyncVerifications(Face[Verifications]):

@@ -34,6 +34,7 @@ from strongroom.storage.v1 import (
     link_pb2,
     preview_pb2,
     project_pb2,
+    restore_pb2,
     upload_pb2,
     verify_pb2,
 )
@@ -53,6 +54,7 @@ INTERNAL: Final = (
     "LinkedFileService",
     "VerificationService",
     "GuestAccessService",
+    "RestorationService",
 )
 OPEN: Final = ("PreviewService", "LinkService")
 """Take no bearer token (test_previews.py, test_links.py)."""
@@ -174,6 +176,13 @@ WAYS: Final[Mapping[str, Way]] = {
     ),
     "VerifyService/ListVerificationFindings": Way(
         "denied", lambda _: verify_pb2.ListVerificationFindingsRequest(id=NO_RUN)
+    ),
+    "RestoreService/ListStrayObjects": Way("denied", lambda _: restore_pb2.ListStrayObjectsRequest()),
+    "RestoreService/KeepObjects": Way(
+        "denied", lambda _: restore_pb2.KeepObjectsRequest(names=[restore_pb2.ObjectName(key="no/key")])
+    ),
+    "RestoreService/DropObjects": Way(
+        "denied", lambda _: restore_pb2.DropObjectsRequest(names=[restore_pb2.ObjectName(key="no/key")])
     ),
     "StorageService/Upload": Way("own", _upload),
     "StorageService/CreateUpload": Way("own", lambda _: upload_pb2.CreateUploadRequest(spec=_spec())),

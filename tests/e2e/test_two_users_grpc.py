@@ -33,8 +33,11 @@ REFUSED_OTHERWISE: Final = {
 }
 """Refused for what the request is: an import from nowhere, no parts, a session that is not direct, no run."""
 
-OF_NO_USER: Final = {"Diagnose", "StartVerification", "GetVerificationReport", "ListVerificationFindings"}
-STORAGE: Final = ("StorageService/", "DiagnosticsService/", "VerifyService/")
+OF_NO_USER: Final = {
+    *("Diagnose", "StartVerification", "GetVerificationReport", "ListVerificationFindings"),
+    *("ListStrayObjects", "KeepObjects", "DropObjects"),
+}
+STORAGE: Final = ("StorageService/", "DiagnosticsService/", "VerifyService/", "RestoreService/")
 
 Call = Callable[[str, list[Message], str], list[Message]]
 

@@ -60,7 +60,7 @@ class _Process:
 
 
 class Cell:
-    """``run()`` starts the services; ``stop()`` ends everything.
+    """``run()`` starts the services; ``stop()`` ends everything. ``logins``: the database, past the proxy.
 
     ``form``: "three" processes, or "one", which dies as a whole, whichever service a test means.
     """
@@ -88,7 +88,7 @@ class Cell:
             **_SMALL_PARTS,
             **(env or {}),
         }
-        migrated_template(infra).create(name, template=TEMPLATE)
+        self.logins = migrated_template(infra).create(name, template=TEMPLATE)
         self._store = replace(infra.s3, bucket=name)
         bucket.ensure(self._store)
         self.checker = Checker(_at(infra.postgres_superuser_dsn, name), self._store)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from metadata_service.config import Limits
+from metadata_service.files.carried import carried
 from strongroom.errors import (
     FileCountExceeded,
     InvalidField,
@@ -32,12 +33,17 @@ async def test_an_attempt_has_a_key_an_epoch_and_a_lease(world: World, owner: st
 
 
 async def test_object_metadata_names_attempt_owner_and_time(world: World, owner: str) -> None:
-    spec = UploadSpec(filename="Ärger.MP3", content_type="audio/mpeg", metadata={"mine": "1", "user_id": "x"})
-    spec.target.file.folder = FILE_FOLDER_AUDIO
-    spec.target.file.class_id = "maths/1"
-    blob = await world.attempt(owner, spec)
+    wanted = UploadSpec(
+        filename="Ärger.MP3", content_type="audio/mpeg", metadata={"mine": "1", "user_id": "x"}
+    )
+    wanted.target.file.folder = FILE_FOLDER_AUDIO
+    wanted.target.file.class_id = "maths/1"
+    blob = await world.attempt(owner, wanted)
     stored = dict(blob.object_metadata)
     moment = stored.pop("upload_timestamp")
+    spec, left_out = carried({"strongroom-spec-1": stored.pop("strongroom-spec-1")})
+    assert spec is not None
+    assert (spec.target.file.class_id, spec.metadata["mine"], left_out) == ("maths/1", "1", [])
     assert stored == {
         "strongroom-attempt": blob.id,
         "user_id": owner,

@@ -52,6 +52,7 @@ STATEMENTS: Final[dict[str, str]] = {
     "expire": claims.EXPIRE_SILENT,
     "claim completing": claims.CLAIM_COMPLETING,
     "claim due": claims.CLAIM_DUE,
+    "kept bytes": claims.KEPT,
     "ended files": cleaning._ENDED_FILES,
     "settled keys": claims.SETTLED_KEYS,
     "forget answers": idempotency._FORGET,

@@ -1,0 +1,118 @@
+"""What an object itself says of the file that it is: enough to make the rows anew (docs/backup.md).
+
+Its S3 metadata carries the spec, without what stands elsewhere with the object: key, content type, and the
+texts of `families.object_metadata` where they are whole. Stores take 2 KiB in all and 256 bytes a value, so
+the spec is cut into pieces, and long texts that don't fit are left out and named.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from google.protobuf.message import DecodeError
+
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+
+SPEC_KEY: Final = "strongroom-spec-"
+LEFT_OUT_KEY: Final = "strongroom-left-out"
+#: S3 "Editing object metadata": keys and values; what is left for keys that the database adds.
+ROOM: Final = 2048 - 128
+PIECE: Final = 240
+#: Bytes of one value in its header form; longer ones are cut on their way (objectstore.md).
+WHOLE: Final = 256
+_PLAIN: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
+_RAW, _PACKED = "0", "1"
+
+#: In this order what does not fit is left out.
+_EXPENDABLE: Final[tuple[tuple[str, Callable[[UploadSpec], None]], ...]] = (
+    ("settings_json", lambda spec: spec.target.generation.ClearField("settings_json")),
+    ("description", lambda spec: spec.target.event_media.ClearField("description")),
+    ("prompt", lambda spec: spec.target.generation.ClearField("prompt")),
+    ("metadata", lambda spec: spec.ClearField("metadata")),
+    ("tags", lambda spec: spec.target.event_media.ClearField("tags")),
+    ("filename", lambda spec: spec.ClearField("filename")),
+)
+
+
+def carry(spec: UploadSpec, known: Mapping[str, str]) -> dict[str, str]:
+    """The metadata that goes with the object, beside `known`, which has its `user_id` and
+    `original_filename`.
+    """
+    carried = UploadSpec(metadata=spec.metadata, visibility=spec.visibility)
+    carried.target.CopyFrom(spec.target)
+    if carried.target.HasField("path"):
+        carried.target.path.ClearField("path")
+    if not _is_whole(spec.user_id):
+        carried.user_id = spec.user_id
+    if not _is_whole(spec.filename):
+        carried.filename = spec.filename
+    room = ROOM - sum(len(key) + min(_header_bytes(text), WHOLE) for key, text in known.items())
+    left_out: list[str] = []
+    for name, leave_out in (("", None), *_EXPENDABLE):
+        if leave_out is not None:
+            before = carried.ByteSize()
+            if _has(carried, name):
+                leave_out(carried)
+            if carried.ByteSize() == before:
+                continue
+            left_out.append(name)
+        pieces = _pieces(carried)
+        if left_out:
+            pieces[LEFT_OUT_KEY] = ",".join(left_out)
+        if sum(len(key) + len(text) for key, text in pieces.items()) <= room:
+            return pieces
+    return {LEFT_OUT_KEY: "spec"}
+
+
+def carried(metadata: Mapping[str, str]) -> tuple[UploadSpec | None, list[str]]:
+    """The spec that `metadata` carries, and the names of what is missing in it; None where there is none, or
+    it is damaged.
+    """
+    left_out = [name for name in metadata.get(LEFT_OUT_KEY, "").split(",") if name]
+    text = ""
+    for number in range(1, len(metadata) + 1):
+        text += metadata.get(f"{SPEC_KEY}{number}", "")
+    if not text:
+        return None, left_out
+    try:
+        raw = base64.urlsafe_b64decode(text[1:] + "=" * (-len(text[1:]) % 4))
+        spec = UploadSpec.FromString(zlib.decompress(raw) if text[0] == _PACKED else raw)
+    except (binascii.Error, ValueError, zlib.error, DecodeError):
+        return None, left_out
+    return (spec if spec.target.WhichOneof("target") else None), left_out
+
+
+def _has(spec: UploadSpec, name: str) -> bool:
+    """Whether the part of the spec is there at all: to clear a field of another family would make it."""
+    if name in {"settings_json", "prompt"}:
+        return spec.target.HasField("generation")
+    if name in {"description", "tags"}:
+        return spec.target.HasField("event_media")
+    return True
+
+
+def _pieces(spec: UploadSpec) -> dict[str, str]:
+    raw = spec.SerializeToString(deterministic=True)
+    packed = zlib.compress(raw, 9)
+    mark, body = (_PACKED, packed) if len(packed) < len(raw) else (_RAW, raw)
+    text = mark + base64.urlsafe_b64encode(body).decode().rstrip("=")
+    return {
+        f"{SPEC_KEY}{number}": text[at : at + PIECE]
+        for number, at in enumerate(range(0, len(text), PIECE), 1)
+    }
+
+
+def _is_whole(text: str) -> bool:
+    """Whether the object's own metadata holds all of it."""
+    return _header_bytes(text) <= WHOLE
+
+
+def _header_bytes(text: str) -> int:
+    if _PLAIN.fullmatch(text) and "=?" not in text and "  " not in text:
+        return len(text)
+    return 12 + -(-len(text.encode("utf-8", "replace")) // 3) * 4

@@ -1,0 +1,30 @@
+"""metadata.v1.RestorationService; internal: the harness lets nobody in without the internal credential."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from grpc.aio import ServicerContext
+
+from metadata_service.restoring.adoption import Adopter
+from metadata_service.restoring.descriptions import describe
+from strongroom.metadata.v1 import restoration_service_pb2 as pb
+from strongroom.metadata.v1.restoration_service_pb2_grpc import RestorationServiceServicer
+
+Context: TypeAlias = "ServicerContext[object, object]"
+
+
+class RestorationServicer(RestorationServiceServicer):
+    """Converts requests and responses."""
+
+    def __init__(self, adopter: Adopter) -> None:
+        self._adopter = adopter
+
+    async def DescribeObjects(
+        self, request: pb.DescribeObjectsRequest, context: Context
+    ) -> pb.DescribeObjectsResponse:
+        return pb.DescribeObjectsResponse(objects=[describe(found) for found in request.objects])
+
+    async def AdoptObject(self, request: pb.AdoptObjectRequest, context: Context) -> pb.AdoptObjectResponse:
+        adopted = await self._adopter.adopt(request.object)
+        return pb.AdoptObjectResponse(file=adopted.file, already=adopted.already)

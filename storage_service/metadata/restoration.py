@@ -1,0 +1,37 @@
+"""RestorationService: objects become files again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from grpc import aio
+
+from servicekit.internal_credential import InternalCredential
+from storage_service.metadata.calls import MetadataClient
+from strongroom.metadata.v1 import restoration_service_pb2 as pb
+from strongroom.metadata.v1.restoration_pb2 import ObjectDescription, StoredObject
+from strongroom.metadata.v1.restoration_service_pb2_grpc import RestorationServiceStub
+
+MOST_OBJECTS: Final = 1000
+CALL_SECONDS: Final = 25.0
+
+
+class Restorations(MetadataClient):
+    """The database's side of a restore."""
+
+    def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
+        super().__init__(channel, internal)
+        self._stub = RestorationServiceStub(channel)
+
+    async def describe(self, objects: Sequence[StoredObject]) -> list[ObjectDescription]:
+        """What they say of themselves, one each."""
+        said: list[ObjectDescription] = []
+        for at in range(0, len(objects), MOST_OBJECTS):
+            request = pb.DescribeObjectsRequest(objects=objects[at : at + MOST_OBJECTS])
+            said += (await self._step(self._stub.DescribeObjects, request, CALL_SECONDS)).objects
+        return said
+
+    async def adopt(self, found: StoredObject) -> pb.AdoptObjectResponse:
+        """The file that it is now. Raises StrongroomError: nothing was changed, and why."""
+        return await self._step(self._stub.AdoptObject, pb.AdoptObjectRequest(object=found), CALL_SECONDS)

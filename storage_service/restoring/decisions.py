@@ -1,0 +1,165 @@
+"""What is done with a stray object: it becomes a file of its owner, or it goes.
+
+Each object is looked at anew, whatever a list has said of it, so both may be repeated, by anybody, at any
+time: what a row names is never removed, and what is a file already stays that file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from storage_service.attempts.removal import versions_at
+from storage_service.metadata.restoration import Restorations
+from storage_service.metadata.verification import VerificationRecords
+from storage_service.objectstore.errors import ObjectNotFound, StoreError
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.translation import to_strongroom
+from storage_service.objectstore.values import ListedVersion, ObjectRef
+from storage_service.restoring.objects import checksum_of, stored_object
+from storage_service.restoring.strays import Strays
+from strongroom.errors import FileNotFound, PreconditionFailed, StrongroomError
+from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
+from strongroom.storage.v1 import restore_pb2 as pb
+
+LOOKS: Final = 5
+"""A repeated request may have left other versions of the same attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One name: the versions of its key, the newest first, and why it is astray; None: it is not."""
+
+    name: pb.ObjectName
+    versions: Sequence[ListedVersion]
+    stray: pb.StrayObject | None
+
+    @property
+    def ref(self) -> ObjectRef:
+        """The object."""
+        return ObjectRef(self.name.key, self.name.version_id or None)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the bucket has it."""
+        wanted = self.name.version_id or "null"
+        return any(version.version_id == wanted for version in self.versions)
+
+
+class Decisions:
+    """Keeps and drops; one instance per process."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        records: VerificationRecords,
+        restorations: Restorations,
+        strays: Strays,
+    ) -> None:
+        self._store = store
+        self._records = records
+        self._restorations = restorations
+        self._strays = strays
+
+    async def keep(self, names: Sequence[pb.ObjectName]) -> list[pb.ObjectResult]:
+        """One after the other, because one may replace the other."""
+        return [await self._safely(name, self._keep) for name in names]
+
+    async def drop(self, names: Sequence[pb.ObjectName]) -> list[pb.ObjectResult]:
+        """In any order."""
+        return list(await asyncio.gather(*(self._safely(name, self._drop) for name in names)))
+
+    async def _safely(
+        self, name: pb.ObjectName, work: Callable[[_Seen], Awaitable[pb.ObjectResult]]
+    ) -> pb.ObjectResult:
+        """What it raises is told of this object, and the others go on."""
+        try:
+            versions = await versions_at(self._store, name.key)
+            strays = await self._strays.at(name.key, versions)
+            stray = next((one for one in strays if one.name.version_id == name.version_id), None)
+            return await work(_Seen(name, versions, stray))
+        except StoreError as error:
+            refusal = to_strongroom(error)
+        except StrongroomError as error:
+            refusal = error
+        return pb.ObjectResult(
+            name=name,
+            outcome=pb.OBJECT_OUTCOME_REFUSED,
+            reason=refusal.reason_name,
+            message=refusal.message,
+        )
+
+    async def _keep(self, seen: _Seen) -> pb.ObjectResult:
+        stray = seen.stray
+        if stray is None:
+            return await self._known(seen)
+        if stray.kind == pb.STRAY_KIND_HIDDEN:
+            await self._show_again(seen)
+            return pb.ObjectResult(name=seen.name, outcome=pb.OBJECT_OUTCOME_KNOWN)
+        if stray.description.project_slug:
+            raise PreconditionFailed("It belongs to a project; save the project again, or drop it.")
+        info = await self._store.head(seen.ref)
+        crc32c = await checksum_of(self._store, seen.ref, info)
+        adopted = await self._restorations.adopt(stored_object(info, crc32c))
+        await self._show_again(seen)
+        outcome = pb.OBJECT_OUTCOME_KNOWN if adopted.already else pb.OBJECT_OUTCOME_KEPT
+        return pb.ObjectResult(name=seen.name, outcome=outcome, file=adopted.file)
+
+    async def _known(self, seen: _Seen) -> pb.ObjectResult:
+        """Not astray: a file, something that the cleaner has, or nothing."""
+        if not seen.is_there:
+            raise FileNotFound("The bucket has no such object.")
+        if await self._is_committed(seen.name):
+            return pb.ObjectResult(name=seen.name, outcome=pb.OBJECT_OUTCOME_KNOWN)
+        raise PreconditionFailed("It was deleted or given up, or is none of Strongroom's.")
+
+    async def _is_committed(self, name: pb.ObjectName) -> bool:
+        rows = (await self._records.look_up([name.key])).at(name.key)
+        return any(row.state == BLOB_STATE_COMMITTED and row.version_id == name.version_id for row in rows)
+
+    async def _show_again(self, seen: _Seen) -> None:
+        """No delete marker on top of it."""
+        for version in seen.versions:
+            if not version.is_delete_marker:
+                return
+            await self._store.delete(version.ref)
+
+    async def _drop(self, seen: _Seen) -> pb.ObjectResult:
+        stray = seen.stray
+        if stray is None:
+            if seen.is_there:
+                raise PreconditionFailed("A row of the database names it, or it is none of Strongroom's.")
+        elif stray.kind == pb.STRAY_KIND_HIDDEN:
+            raise PreconditionFailed("It is a file of the restored state; delete that.")
+        elif stray.kind == pb.STRAY_KIND_UNFINISHED:
+            raise PreconditionFailed("Its upload was under way; the cleaner removes it.")
+        else:
+            await self._remove(seen, stray.description.attempt_id)
+        return pb.ObjectResult(name=seen.name, outcome=pb.OBJECT_OUTCOME_DROPPED)
+
+    async def _remove(self, seen: _Seen, attempt_id: str) -> None:
+        """The version, others of the same attempt, and delete markers that hide nothing any more."""
+        await self._store.delete(seen.ref)
+        versions: Sequence[ListedVersion] = ()
+        for _ in range(LOOKS):
+            versions = await versions_at(self._store, seen.name.key)
+            twins = [
+                stray
+                for stray in await self._strays.at(seen.name.key, versions)
+                if stray.description.attempt_id == attempt_id
+            ]
+            if not twins:
+                break
+            for twin in twins:
+                await self._forget(ObjectRef(twin.name.key, twin.name.version_id or None))
+        if all(version.is_delete_marker for version in versions):
+            for version in versions:
+                await self._forget(version.ref)
+
+    async def _forget(self, ref: ObjectRef) -> None:
+        try:
+            await self._store.delete(ref)
+        except ObjectNotFound:
+            return

@@ -1,0 +1,64 @@
+"""RestoreService over gRPC, for admins: strays name keys and owners of all users."""
+
+from __future__ import annotations
+
+import grpc
+
+from servicekit import context as calls
+from storage_service.objectstore.translation import translated
+from storage_service.restoring.assembly import Restoring
+from strongroom.errors import PermissionDenied
+from strongroom.storage.v1 import restore_pb2 as pb
+from strongroom.storage.v1.restore_pb2_grpc import (
+    RestoreServiceServicer,
+    add_RestoreServiceServicer_to_server,
+)
+
+Context = grpc.aio.ServicerContext
+
+
+class RestoreServicer(RestoreServiceServicer):
+    """See strongroom/storage/v1/restore.proto."""
+
+    def __init__(self, restoring: Restoring) -> None:
+        self._strays = restoring.strays
+        self._decisions = restoring.decisions
+
+    async def ListStrayObjects(
+        self,
+        request: pb.ListStrayObjectsRequest,
+        context: Context[pb.ListStrayObjectsRequest, pb.ListStrayObjectsResponse],
+    ) -> pb.ListStrayObjectsResponse:
+        _only_admins()
+        with translated():
+            page = await self._strays.page(request.cursor)
+        return pb.ListStrayObjectsResponse(
+            objects=page.objects, cursor=page.cursor, committed_rows=page.committed_rows
+        )
+
+    async def KeepObjects(
+        self,
+        request: pb.KeepObjectsRequest,
+        context: Context[pb.KeepObjectsRequest, pb.KeepObjectsResponse],
+    ) -> pb.KeepObjectsResponse:
+        _only_admins()
+        return pb.KeepObjectsResponse(results=await self._decisions.keep(request.names))
+
+    async def DropObjects(
+        self,
+        request: pb.DropObjectsRequest,
+        context: Context[pb.DropObjectsRequest, pb.DropObjectsResponse],
+    ) -> pb.DropObjectsResponse:
+        _only_admins()
+        return pb.DropObjectsResponse(results=await self._decisions.drop(request.names))
+
+
+def add_restore_service(server: grpc.aio.Server, servicer: RestoreServicer) -> list[str]:
+    """Register it; answers its full name."""
+    add_RestoreServiceServicer_to_server(servicer, server)
+    return [pb.DESCRIPTOR.services_by_name["RestoreService"].full_name]
+
+
+def _only_admins() -> None:
+    if not calls.current_principal().is_admin:
+        raise PermissionDenied("Only admins may restore: strays are files of all users.")

@@ -1,0 +1,169 @@
+"""``strongroom adopt``: after a restore of the database, what the bucket has that no row names."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Annotated, Any, Final
+
+import typer
+
+from strongroom.cli import shown
+from strongroom.cli.admin.asking import Yes, confirm
+from strongroom.cli.output import rfc3339
+from strongroom.cli.problems import ExitCode, UsageProblem
+from strongroom.cli.session import Session
+from strongroom.client.async_client import AsyncClient
+from strongroom.client.restore_values import ObjectName, Stray, StrayResult
+
+KEPT: Final = frozenset({"stored_later", "unfinished", "hidden"})
+"""What ``keep --all`` means: whatever was not deleted or replaced later."""
+DROPPED: Final = frozenset({"stored_later", "removed_later"})
+"""What ``drop --all`` means; the rest is the cleaner's, or a file."""
+
+Wanted = Annotated[
+    list[str] | None, typer.Argument(metavar="ID", help="Ids as `adopt list` prints them, or keys.")
+]
+All = Annotated[bool, typer.Option("--all", help="All that `adopt list` prints, instead of ids.")]
+
+Decide = Callable[[AsyncClient, Sequence[ObjectName]], AsyncGenerator[StrayResult]]
+
+
+async def list_(session: Session) -> None:
+    """List objects that no committed row names: kind, id, time, size, owner, what it is.
+
+    stored_later: stored after the moment of the restored state. removed_later: that, and deleted or replaced
+    before the end. unfinished: its upload was under way at that moment. hidden: a file that was deleted after
+    that moment, and is back.
+    """
+    async with session.client() as client, aclosing(client.restores.strays()) as pages:
+        async for strays, _ in pages:
+            for stray in strays:
+                session.output.result(_line(stray), _document(stray))
+
+
+async def keep(session: Session, ids: Wanted = None, *, all_: All = False) -> ExitCode:
+    """Make stray objects files of their owners. May be repeated.
+
+    With --all: those that were neither deleted nor replaced later. A quota that is full, or a place that has
+    newer content, refuses its object and spoils no other.
+    """
+    return await _decide(
+        session, ids or [], KEPT if all_ else None, lambda client, names: client.restores.keep(names)
+    )
+
+
+async def drop(
+    session: Session,
+    ids: Wanted = None,
+    *,
+    all_: All = False,
+    even_most: Annotated[
+        bool, typer.Option("--even-most", help="Also when more objects would go than the database knows.")
+    ] = False,
+    yes: Yes = False,
+) -> ExitCode:
+    """Remove stray objects for good. May be repeated. What a row names by then stays."""
+    if not all_ and not ids:
+        raise UsageProblem("name ids, or say --all")
+    confirm("Objects that are dropped can't be brought back. Go on?", yes=yes)
+    if all_ and not even_most:
+        await _refuse_most(session)
+    return await _decide(
+        session, ids or [], DROPPED if all_ else None, lambda client, names: client.restores.drop(names)
+    )
+
+
+async def _refuse_most(session: Session) -> None:
+    """An empty or foreign database knows none of the bucket's objects.
+
+    :raises UsageProblem: more would go than stays.
+    """
+    strays = known = 0
+    async with session.client() as client, aclosing(client.restores.strays()) as pages:
+        async for page, rows in pages:
+            strays += sum(stray.kind in DROPPED for stray in page)
+            known += rows
+    if strays > known:
+        raise UsageProblem(
+            f"{strays} objects would go, and the database knows only {known}: is it this bucket's?"
+            " Say --even-most if it is"
+        )
+
+
+async def _decide(
+    session: Session, ids: Sequence[str], kinds: frozenset[str] | None, decide: Decide
+) -> ExitCode:
+    """Do it with those that are meant; the exit code says whether something was refused."""
+    if (kinds is None) == (not ids):
+        raise UsageProblem("name ids, or say --all")
+    refused = False
+    missing = set(ids)
+    async with session.client() as client, aclosing(client.restores.strays()) as pages:
+        async for strays, _ in pages:
+            chosen = [stray for stray in strays if _is_meant(stray, ids, kinds)]
+            missing -= {text for stray in chosen for text in (stray.id, stray.name[0])}
+            names = [stray.name for stray in sorted(chosen, key=lambda stray: stray.stored_at)]
+            async with aclosing(decide(client, names)) as results:
+                async for result in results:
+                    refused |= result.outcome == "refused"
+                    session.output.result(_outcome(result), _result_document(result))
+    for text in sorted(missing):
+        session.output.note(f"nothing is astray under {shown.name(text)}")
+    return ExitCode.FAILED if refused or missing else ExitCode.OK
+
+
+def _is_meant(stray: Stray, ids: Sequence[str], kinds: frozenset[str] | None) -> bool:
+    if kinds is None:
+        return stray.id in ids or stray.name[0] in ids
+    return stray.kind in kinds
+
+
+def _line(stray: Stray) -> str:
+    what = f"project {shown.name(stray.project)}" if stray.project else stray.family or "-"
+    parts = [
+        f"{stray.kind:<13}",
+        stray.id,
+        shown.time(stray.stored_at),
+        shown.size(stray.size_bytes),
+        shown.name(stray.owner_id),
+        what,
+        shown.name(stray.filename or stray.name[0]),
+        f"without {', '.join(stray.left_out)}" if stray.left_out else "",
+    ]
+    return "  ".join(part for part in parts if part)
+
+
+def _document(stray: Stray) -> dict[str, Any]:
+    key, version_id = stray.name
+    return {
+        "kind": stray.kind,
+        "id": stray.id,
+        "key": key,
+        "version_id": version_id,
+        "size_bytes": stray.size_bytes,
+        "owner_id": stray.owner_id,
+        "family": stray.family,
+        "filename": stray.filename,
+        "project": stray.project,
+        "stored_at": rfc3339(stray.stored_at),
+        "left_out": list(stray.left_out),
+    }
+
+
+def _outcome(result: StrayResult) -> str:
+    told = f"  {shown.line(result.message)}" if result.message else ""
+    made = f"  file {result.file_id}" if result.file_id else ""
+    return f"{result.outcome:<8}  {shown.name(result.name[0])}{made}{told}"
+
+
+def _result_document(result: StrayResult) -> dict[str, Any]:
+    key, version_id = result.name
+    return {
+        "outcome": result.outcome,
+        "key": key,
+        "version_id": version_id,
+        "file_id": result.file_id,
+        "reason": result.reason,
+        "message": result.message,
+    }

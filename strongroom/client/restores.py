@@ -1,0 +1,59 @@
+"""After a restore of the database, for admins: what the bucket has stored since, to be kept or dropped."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+
+from strongroom.client.connection import Connection
+from strongroom.client.restore_values import ObjectName, Stray, StrayResult, to_stray, to_stray_result
+from strongroom.storage.v1 import restore_pb2 as pb
+
+BATCH = 20
+"""Objects in one request: each may have to be read whole."""
+SECONDS = 600.0
+"""How long a batch may take."""
+
+
+class Restores:
+    """Lists, keeps and drops strays. Every method raises ``PermissionDenied`` without the admin role."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def strays(self) -> AsyncGenerator[tuple[list[Stray], int]]:
+        """Page by page, by key, the strays, and how many committed rows lie beside them."""
+        cursor = ""
+        while True:
+            request = pb.ListStrayObjectsRequest(cursor=cursor)
+            page = await self._connection.unary(
+                self._connection.restores.ListStrayObjects, request, safe=True
+            )
+            yield [to_stray(stray) for stray in page.objects], page.committed_rows
+            cursor = page.cursor
+            if not cursor:
+                return
+
+    async def keep(self, names: Sequence[ObjectName]) -> AsyncGenerator[StrayResult]:
+        """Make them files of their owners, one after the other; what is one already stays it."""
+        for some in _in_batches(names):
+            request = pb.KeepObjectsRequest(names=some)
+            kept = await self._connection.unary(
+                self._connection.restores.KeepObjects, request, timeout=SECONDS, safe=True
+            )
+            for result in kept.results:
+                yield to_stray_result(result)
+
+    async def drop(self, names: Sequence[ObjectName]) -> AsyncGenerator[StrayResult]:
+        """Remove them; what a row names by then stays."""
+        for some in _in_batches(names):
+            request = pb.DropObjectsRequest(names=some)
+            dropped = await self._connection.unary(
+                self._connection.restores.DropObjects, request, timeout=SECONDS, safe=True
+            )
+            for result in dropped.results:
+                yield to_stray_result(result)
+
+
+def _in_batches(names: Sequence[ObjectName]) -> list[list[pb.ObjectName]]:
+    told = [pb.ObjectName(key=key, version_id=version) for key, version in names]
+    return [told[at : at + BATCH] for at in range(0, len(told), BATCH)]
