@@ -86,7 +86,7 @@ def test_a_spec_comes_back_whole(fill: Callable[[UploadSpec], None]) -> None:
         (lambda made: _long_generation(made, settings=NOISE), ["settings_json"]),
         (lambda made: _long_generation(made, prompt=NOISE[:30_000]), ["settings_json", "prompt"]),
         (lambda made: _long_media(made, NOISE[:4000]), ["description"]),
-        (lambda made: plain(made) or made.metadata.update(_pairs()), ["metadata"]),
+        (lambda made: _with_pairs(made), ["metadata"]),
     ],
 )
 def test_what_does_not_fit_is_named(
@@ -113,6 +113,11 @@ def _long_generation(made: UploadSpec, *, settings: str = "", prompt: str = "") 
 def _long_media(made: UploadSpec, description: str) -> None:
     media(made)
     made.target.event_media.description = description
+
+
+def _with_pairs(made: UploadSpec) -> None:
+    plain(made)
+    made.metadata.update(_pairs())
 
 
 def _pairs() -> dict[str, str]:
