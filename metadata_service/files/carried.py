@@ -23,7 +23,7 @@ LEFT_OUT_KEY: Final = "strongroom-left-out"
 #: S3 "Editing object metadata": keys and values; what is left for keys that the database adds.
 ROOM: Final = 2048 - 128
 PIECE: Final = 240
-#: Bytes of one value in its header form; longer ones are cut on their way (objectstore.md).
+#: Bytes of one value in its header form; longer ones are cut on their way (docs/object-store.md).
 WHOLE: Final = 256
 _PLAIN: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
 _RAW, _PACKED = "0", "1"
