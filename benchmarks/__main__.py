@@ -12,7 +12,9 @@ from pathlib import Path
 
 from benchmarks import report
 from benchmarks.attacks.named import ATTACKS
-from benchmarks.cases import CASES
+from benchmarks.cases import CASES, IN_ONE_PROCESS
+from benchmarks.report import FORMS
+from benchmarks.stack import Form
 from benchmarks.workbench import QUICK, Scale, Workbench
 
 _HERE = Path(__file__).parent
@@ -22,6 +24,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "--case", action="append", choices=sorted(CASES), help="only this one; may be repeated"
+    )
+    parser.add_argument(
+        "--form", choices=(*FORMS, "both"), default="both", help="the services in one process, or in three"
     )
     parser.add_argument("--quick", action="store_true", help="small sizes, one round: does it run at all?")
     parser.add_argument("--rounds", type=int, help="instead of 5")
@@ -43,20 +48,30 @@ def _say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def measure(scale: Scale, names: list[str], folder: Path) -> dict[str, report.Result]:
+def measure(scale: Scale, names: list[str], folder: Path, form: Form) -> dict[str, report.Result]:
     """Run these cases on one workbench."""
-    bench = Workbench(scale, folder, _say)
+    bench = Workbench(scale, folder, _say, form)
     found = {}
     try:
         for name in names:
             began = time.monotonic()
-            found[name] = dataclasses.replace(
-                CASES[name](bench), when=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
-            )
-            _say(f"{name}: {time.monotonic() - began:.0f} s\n{report.case_table(found[name])}\n")
+            when = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+            result = dataclasses.replace(CASES[name](bench), when=when, form=form)
+            found[result.name] = result
+            _say(f"{result.name}: {time.monotonic() - began:.0f} s\n{report.case_table(result)}\n")
     finally:
         bench.close()
     return found
+
+
+def _wanted(cases: list[str], form: str) -> dict[Form, list[str]]:
+    """Which cases are run in which form."""
+    wanted: dict[Form, list[str]] = {}
+    if form != "three":
+        wanted["one"] = [name for name in cases if name in IN_ONE_PROCESS]
+    if form != "one":
+        wanted["three"] = cases
+    return wanted
 
 
 def main() -> None:
@@ -73,11 +88,17 @@ def main() -> None:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)  # Postgres runs as another user when we are root
-        found = measure(scale, arguments.case or list(CASES), folder)
+        found: dict[str, report.Result] = {}
+        for form, names in _wanted(arguments.case or list(CASES), arguments.form).items():
+            place = folder / form
+            place.mkdir(exist_ok=True)
+            place.chmod(0o755)
+            found |= measure(scale, names, place, form)
     path = arguments.results or (None if arguments.quick else _HERE / "results.json")
     if path is not None:
         merged = report.load(path) | found
-        found = {name: merged[name] for name in CASES if name in merged}
+        order = [name for case in CASES for name in (f"{case}, one process", case)]
+        found = {name: merged[name] for name in order if name in merged}
         report.save(path, found)
     if not arguments.quick:
         report.write_into(_HERE / "README.md", report.markdown(found))

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import jwt
 
@@ -34,6 +34,8 @@ _NO_LIMITS = {
         "USER_OPEN_SESSIONS",
     )
 }
+#: The three services in one process, or in three.
+Form: TypeAlias = Literal["one", "three"]
 _START_SECONDS = 180.0
 _STOP_SECONDS = 60.0
 
@@ -64,6 +66,13 @@ class Stack:
             store_pids=told["s3"]["pids"],
         )
 
+    @property
+    def services(self) -> dict[str, int]:
+        """The processes of the services: the three by name, or `strongroom`, which holds them all."""
+        if self.pids["gateway"] == self.pids["storage"]:
+            return {"strongroom": self.pids["gateway"]}
+        return {name: self.pids[name] for name in ("gateway", "storage", "metadata")}
+
     def token(self, user: str) -> str:
         """A token for `user`, good for a day."""
         return token(self.jwt_secret, user)
@@ -82,9 +91,7 @@ def _environment(
     """Of the stack: the caller's, the sink (if any) as S3, any free ports."""
     ports = {f"STRONGROOM_{name}_PORT": "0" for name in ("HTTP", "STORAGE", "METADATA")}
     place = {"STRONGROOM_DATA_DIR": str(folder / "data"), **ports}
-    # The cases tell the services apart by their processes.
-    form = {"STRONGROOM_FORM": "three"}
-    return {**form, **os.environ, **place, **_store(sink), **limits, **env}
+    return {**os.environ, **place, **_store(sink), **limits, **env}
 
 
 def _store(sink: Sink | None) -> dict[str, str]:

@@ -14,7 +14,8 @@ from benchmarks import grpc_load, http_load, processes, sinkserver, stack
 from benchmarks.naive import server as naive_server
 from benchmarks.payload import GIB, MIB
 from benchmarks.project_tree import WHOLE, Shape
-from benchmarks.samples import Sample
+from benchmarks.samples import Row, Sample
+from benchmarks.targets import Check, check
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,11 @@ QUICK = Scale(
 class Workbench:
     """Starts what a case asks for, once, and stops all of it at the end."""
 
-    def __init__(self, scale: Scale, folder: Path, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, scale: Scale, folder: Path, say: Callable[[str], None], form: stack.Form = "three"
+    ) -> None:
         self.scale = scale
+        self.form = form
         self.folder = folder
         self.say = say
         self._things = ExitStack()
@@ -73,7 +77,9 @@ class Workbench:
     def stack(self) -> stack.Stack:
         """The system under test."""
         if self._stack is None:
-            self._stack = self._stack_things.enter_context(stack.running(self.folder, self.sink))
+            self._stack = self._stack_things.enter_context(
+                stack.running(self.folder, self.sink, self._formed())
+            )
         return self._stack
 
     @property
@@ -102,7 +108,7 @@ class Workbench:
         caps and rates of an installation.
         """
         self.fresh_stack()
-        running = stack.running(self.folder / "sinking", self.sink, env, limited=limited)
+        running = stack.running(self.folder / "sinking", self.sink, self._formed(env), limited=limited)
         self._stack = self._stack_things.enter_context(running)
         try:
             yield
@@ -113,7 +119,7 @@ class Workbench:
     def keeping_stack(self, env: Mapping[str, str]) -> Iterator[None]:
         """Inside the block, `stack` has an object store that keeps what it is given, and data of its own."""
         self.fresh_stack()
-        running = stack.running(self.folder / "keeping", None, env)
+        running = stack.running(self.folder / "keeping", None, self._formed(env))
         self._stack = self._stack_things.enter_context(running)
         try:
             yield
@@ -127,19 +133,33 @@ class Workbench:
 
     def through_gateway(self, amount: float, action: Callable[[], object]) -> Sample:
         """Watch the stack's processes during `action`, which comes in by HTTP."""
-        names = ("gateway", "storage", "metadata", "postgres")
-        return self._measure({name: self.stack.pids[name] for name in names}, amount, action)
+        return self._measure(self._watched(), amount, action)
 
     def through_grpc(self, amount: float, action: Callable[[], object]) -> Sample:
-        """Watch the stack's processes but the gateway."""
-        names = ("storage", "metadata", "postgres")
-        return self._measure({name: self.stack.pids[name] for name in names}, amount, action)
+        """Watch the stack's processes but the gateway's own."""
+        watched = self._watched()
+        watched.pop("gateway", None)
+        return self._measure(watched, amount, action)
 
     def through_naive(self, amount: float, action: Callable[[], object]) -> Sample:
         """Watch the naive app and its database."""
         return self._measure(
             {"naive": self.naive.pid, "postgres": self.stack.pids["postgres"]}, amount, action
         )
+
+    def ours(self, row: Row) -> float:
+        """CPU seconds per unit of all services together."""
+        return row.cpu_of(*self.stack.services)
+
+    def check(self, figure: str, value: float) -> Check:
+        """`value` against this form's target of this name."""
+        return check(figure, value, self.form)
+
+    def _formed(self, env: Mapping[str, str] | None = None) -> dict[str, str]:
+        return {"STRONGROOM_FORM": self.form, **(env or {})}
+
+    def _watched(self) -> dict[str, int]:
+        return {**self.stack.services, "postgres": self.stack.pids["postgres"]}
 
     @staticmethod
     def _measure(pids: Mapping[str, int], amount: float, action: Callable[[], object]) -> Sample:

@@ -8,10 +8,14 @@ from benchmarks.cases import fairness, listing, memory, mixed, project, resumabl
 from benchmarks.report import Result
 from benchmarks.workbench import Workbench
 
+#: Those that look at single services run in three processes only.
+IN_ONE_PROCESS = ("upload", "download", "small", "gets", "list", "memory", "mixed")
+
 CASES: dict[str, Callable[[Workbench], Result]] = {
     "upload": transfers.upload,
     "download": transfers.download,
-    "small": small.run,
+    "small": small.uploads,
+    "gets": small.gets,
     "list": listing.run,
     "memory": memory.run,
     "mixed": mixed.run,

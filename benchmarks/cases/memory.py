@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from benchmarks.payload import GIB
 from benchmarks.report import Result
 from benchmarks.samples import Row, interleaved
-from benchmarks.targets import Check, check
+from benchmarks.targets import Check
 from benchmarks.workbench import Workbench
+
+IDLE = "idle"
+IDLE_SECONDS = 3.0
+#: The process that holds all services.
+WHOLE = "strongroom"
 
 
 def _name(size: int, count: int = 1) -> str:
@@ -40,23 +46,39 @@ def _rows(bench: Workbench) -> dict[str, Row]:
     return {_name(size, count): sample(size, count) for size, count in works}
 
 
+def _idle(bench: Workbench) -> Row:
+    """Services that have just started and do nothing."""
+    _ = bench.stack
+    time.sleep(IDLE_SECONDS)
+    return interleaved({IDLE: lambda: bench.through_gateway(1, lambda: time.sleep(0.1))}, 1)[IDLE]
+
+
 def _checks(bench: Workbench, rows: dict[str, Row]) -> list[Check]:
     scale = bench.scale
     smallest, largest = rows[_name(min(scale.memory))], rows[_name(max(scale.memory))]
     one, several = rows[_name(scale.body)], rows[_name(scale.body, scale.several)]
+    idle = rows[IDLE].peak
+    if bench.form == "one":
+        return [
+            bench.check("memory of the process, idle", idle[WHOLE]),
+            bench.check("peak memory of the process, one upload of 1 GiB", one.peak[WHOLE]),
+            bench.check("peak memory of the process, eight uploads of 1 GiB", several.peak[WHOLE]),
+        ]
     growth = largest.peak["gateway"] - smallest.peak["gateway"]
     return [
-        check("gateway peak memory", max(rows[_name(size)].peak["gateway"] for size in scale.memory)),
-        check("gateway memory growth, smallest to largest body", growth),
-        check("storage_service peak memory, one upload of 1 GiB", one.peak["storage"]),
-        check("storage_service peak memory, eight uploads of 1 GiB", several.peak["storage"]),
+        bench.check("gateway memory, idle", idle["gateway"]),
+        bench.check("storage_service memory, idle", idle["storage"]),
+        bench.check("metadata_service memory, idle", idle["metadata"]),
+        bench.check("gateway memory growth, smallest to largest body", growth),
+        bench.check("storage_service peak memory, one upload of 1 GiB", one.peak["storage"]),
+        bench.check("storage_service peak memory, eight uploads of 1 GiB", several.peak["storage"]),
     ]
 
 
 def run(bench: Workbench) -> Result:
     """Peaks (VmHWM, forgotten before each upload)."""
     bench.fresh_stack()
-    rows = _rows(bench)
+    rows = {IDLE: _idle(bench)} | _rows(bench)
     result = Result("memory", "Peak memory", "GiB", list(rows.values()))
     result.checks = _checks(bench, rows)
     result.notes = [

@@ -13,7 +13,6 @@ from benchmarks.payload import MIB
 from benchmarks.report import Result
 from benchmarks.samples import Row, Sample, interleaved
 from benchmarks.session_load import Sessions, tus_resume
-from benchmarks.targets import check
 from benchmarks.workbench import Workbench
 
 PIECES = (1 * MIB, 6 * MIB, 8 * MIB, 64 * MIB)
@@ -117,9 +116,9 @@ def run(bench: Workbench) -> Result:
     result = Result("resumable", f"Resumable uploads of {size // MIB} MiB", "GiB", list(rows.values()))
     large = max(found[_name(piece)][2] for piece in PIECES if piece >= 8 * MIB)
     result.checks = [
-        check("bytes written to S3 per byte, in pieces of 1 MiB", found[_name(MIB)][2]),
-        check("bytes written to S3 per byte, in pieces of 8 and 64 MiB", large),
-        check("resumable upload MiB/s ÷ one shot", rows[WHOLE].rate / rows[ONE_SHOT].rate),
+        bench.check("bytes written to S3 per byte, in pieces of 1 MiB", found[_name(MIB)][2]),
+        bench.check("bytes written to S3 per byte, in pieces of 8 and 64 MiB", large),
+        bench.check("resumable upload MiB/s ÷ one shot", rows[WHOLE].rate / rows[ONE_SHOT].rate),
     ]
     told = ", ".join(f"{name} {taken:.0f} ms" for name, taken in resumes.items())
     result.notes = [

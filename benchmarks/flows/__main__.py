@@ -145,7 +145,7 @@ def main() -> None:
         traces = folder / "traces"
         traces.mkdir()
         env = {"FLOW_TRACES": str(traces), "PYTHONPATH": str(Path(__file__).parent / "site")}
-        with running(folder, None, env) as stack:
+        with running(folder, None, {**env, "STRONGROOM_FORM": "three"}) as stack:
             found = measure(stack, traces)
     print(f"{'files / functions':18}" + "".join(f"{service:>18}" for service in (*SERVICES.values(), "all")))
     for name, entered in found.items():
