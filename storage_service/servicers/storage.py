@@ -8,15 +8,14 @@ from contextlib import aclosing
 from typing import Any
 
 import grpc
-from google.rpc.status_pb2 import Status
 
+from storage_service.servicers.deletions import Deletions
 from storage_service.servicers.transfers import ARCHIVE, Transfers, by_gateway, read_way
 from storage_service.servicers.use_cases import UseCases
 from storage_service.uploads.importing.importer import Progress
 from storage_service.uploads.stream import UploadStream
 from strongroom import wire
-from strongroom.errors import InvalidField, StrongroomError, to_status_proto
-from strongroom.metadata.v1 import reservation_service_pb2
+from strongroom.errors import StrongroomError, to_status_proto
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.storage.v1 import (
     batch_pb2,
@@ -40,11 +39,6 @@ PROGRESS_SECONDS = 0.5
 """How often an import tells how far it has come."""
 
 
-MOST_DELETIONS = 1000
-DELETIONS_AT_ONCE = 8
-"""Of one BatchDelete; each is a transaction."""
-
-
 class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
     """See strongroom/storage/v1/storage_service.proto for what each call promises."""
 
@@ -52,6 +46,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         self._do = use_cases
         self._transfers = transfers or Transfers()
         self._sessions = use_cases.sessions
+        self._deletions = Deletions(use_cases.reservations)
 
     async def Upload(
         self,
@@ -134,40 +129,14 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: batch_pb2.DeleteFileRequest,
         context: Context[batch_pb2.DeleteFileRequest, batch_pb2.DeleteFileResponse],
     ) -> batch_pb2.DeleteFileResponse:
-        deleted = await self._do.reservations.delete_file(_deletion(request))
-        return batch_pb2.DeleteFileResponse(file=deleted.file)
+        return await self._deletions.one(request)
 
     async def BatchDelete(
         self,
         request: batch_pb2.BatchDeleteRequest,
         context: Context[batch_pb2.BatchDeleteRequest, batch_pb2.BatchDeleteResponse],
     ) -> batch_pb2.BatchDeleteResponse:
-        """One status per file, in the order given; one failure spoils no other."""
-        named = [*request.file_ids, *request.keys]
-        if not 1 <= len(named) <= MOST_DELETIONS:
-            raise InvalidField(
-                f"Name 1 to {MOST_DELETIONS:,} files, not {len(named):,}.", field="file_ids", rule="count"
-            )
-        waiting = [
-            reservation_service_pb2.DeleteFileRequest(file_id=one, soft=request.soft, user_id=request.user_id)
-            for one in request.file_ids
-        ]
-        waiting += [
-            reservation_service_pb2.DeleteFileRequest(key=one, soft=request.soft, user_id=request.user_id)
-            for one in request.keys
-        ]
-        results: list[Status] = []
-        for start in range(0, len(waiting), DELETIONS_AT_ONCE):
-            some = waiting[start : start + DELETIONS_AT_ONCE]
-            results += await asyncio.gather(*map(self._deleted, some))
-        return batch_pb2.BatchDeleteResponse(results=results)
-
-    async def _deleted(self, request: reservation_service_pb2.DeleteFileRequest) -> Status:
-        try:
-            await self._do.reservations.delete_file(request)
-        except StrongroomError as error:
-            return to_status_proto(error)
-        return Status()
+        return await self._deletions.many(request)
 
     async def ImportFromUrl(
         self,
@@ -316,19 +285,6 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         context: Context[preview_pb2.SignPreviewsRequest, preview_pb2.SignPreviewsResponse],
     ) -> preview_pb2.SignPreviewsResponse:
         return self._do.previews.sign(request)
-
-
-def _deletion(request: batch_pb2.DeleteFileRequest) -> reservation_service_pb2.DeleteFileRequest:
-    deletion = reservation_service_pb2.DeleteFileRequest(
-        soft=request.soft, user_id=request.user_id, family=request.family
-    )
-    if request.HasField("file_id"):
-        deletion.file_id = request.file_id
-    else:
-        deletion.key = request.key
-    if request.HasField("if_generation_match"):
-        deletion.if_generation_match = request.if_generation_match
-    return deletion
 
 
 SERVICE = DESCRIPTOR.services_by_name["StorageService"].full_name
