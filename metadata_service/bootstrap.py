@@ -212,7 +212,9 @@ class Application:
             NotificationServicer(self._reader, self._waker, self._lookout), server
         )
         add_CredentialServiceServicer_to_server(CredentialServicer(), server)
-        add_VerificationServiceServicer_to_server(VerificationServicer(self._database), server)
+        add_VerificationServiceServicer_to_server(
+            VerificationServicer(self._database, self._settings.timing), server
+        )
         return [module.DESCRIPTOR.services_by_name[name].full_name for module, name in SERVICES]
 
     def _add_files(self, server: aio.Server) -> None:

@@ -51,6 +51,7 @@ from storage_service.reading.links import LinkReader, LinkSigner
 from storage_service.reading.outgoing import Outgoing
 from storage_service.reading.previews import Previews, PreviewTokens
 from storage_service.reading.signer import Edge, Signer
+from storage_service.repairing.assembly import RepairedVerifying
 from storage_service.restoring.assembly import Restoring
 from storage_service.servicers.diagnostics import DiagnosticsServicer
 from storage_service.servicers.links import SERVICE as LINKS
@@ -67,7 +68,6 @@ from storage_service.uploads.importing.importer import BatchImporter, TellingImp
 from storage_service.uploads.importing.source import SourceClient
 from storage_service.uploads.mover import Mover
 from storage_service.uploads.upload import Uploader
-from storage_service.verifying.assembly import Verifying
 from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2
 from strongroom.storage.v1.diagnostics_service_pb2_grpc import add_DiagnosticsServiceServicer_to_server
 from strongroom.storage.v1.preview_pb2_grpc import add_PreviewServiceServicer_to_server
@@ -102,13 +102,14 @@ class StorageApp:
         self._saves, self._projects_read = ProjectSaves(*metadata), ProjectReader(*metadata)
         self._session_state, self._files = SessionState(*metadata), FileReader(*metadata)
         self._settler = KeySettler(store, self._saves)
-        self._verifying = Verifying(
+        self._verifying = RepairedVerifying(
             store,
             VerificationRecords(*metadata),
             self._damage,
             heartbeats,
             metrics.verified,
             rates=settings.verify_rates(),
+            rules=settings.repair_rules(),
         )
         self._cleaning = cleaning_loops(
             store,

@@ -11,6 +11,8 @@ from servicekit.s3_settings import S3Settings
 from servicekit.settings import MIN_SECRET_BYTES, CommaList, CommonSettings, SettingError, aliases
 from storage_service.content.limits import SizeRule
 from storage_service.objectstore.values import MAX_PUT_SIZE, MIB, MIN_PART_SIZE
+from storage_service.repairing.assembly import RepairRules
+from storage_service.repairing.guard import MostWrong
 from storage_service.verifying.stage import Rates
 from strongroom.metadata.v1.file_pb2 import (
     FILE_FAMILY_EVENT_MEDIA,
@@ -64,7 +66,9 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     verification begins when the last one is so old (0: only when an admin asks); ``verify_grace_seconds``:
     younger objects and uploads are nobody's orphans; ``cleaner_enabled``: false only while a restored
     database is being looked at; ``scrub_bytes_per_second``: how fast this process
-    reads objects back (0: not at all).
+    reads objects back (0: not at all). ``repair_most_count``, ``repair_most_percent``: a repair refuses when
+    more objects than both belong to no row, or more rows have lost theirs; ``quarantine_seconds``: how long
+    what a repair has moved away can be brought back.
     """
 
     storage_bind: str = "127.0.0.1:50051"
@@ -84,6 +88,9 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     verify_interval_seconds: float = Field(default=86400.0, ge=0)
     verify_grace_seconds: float = Field(default=86400.0, ge=0)
     scrub_bytes_per_second: int = Field(default=0, ge=0)
+    repair_most_count: int = Field(default=20, ge=0)
+    repair_most_percent: float = Field(default=5.0, ge=0, le=100)
+    quarantine_seconds: float = Field(default=30 * 86400.0, ge=0)
 
     max_file_bytes: int = Field(default=5 << 30, ge=1)
     max_generation_bytes: int = Field(default=100 * MIB, ge=1)
@@ -131,6 +138,11 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     def verify_rates(self) -> Rates:
         """How often and how fast stored objects are verified."""
         return Rates(self.verify_interval_seconds, self.verify_grace_seconds, self.scrub_bytes_per_second)
+
+    def repair_rules(self) -> RepairRules:
+        """When a repair refuses, and how long its quarantine keeps."""
+        most = MostWrong(self.repair_most_count, self.repair_most_percent)
+        return RepairRules(self.verify_grace_seconds, self.quarantine_seconds, most)
 
     def size_rules(self) -> dict[str, SizeRule]:
         """Size rules by the name of UploadTarget's field."""

@@ -10,8 +10,8 @@ from prometheus_client.registry import Collector
 
 from storage_service.objectstore.s3.metrics import S3Calls
 from storage_service.reading.damage import DamageCounts
+from storage_service.repairing.metrics import RepairMetrics
 from storage_service.servicers.transfers import Transfers
-from storage_service.verifying.metrics import VerificationMetrics
 
 
 class Budget(Protocol):
@@ -58,7 +58,7 @@ class StorageMetrics:
 
     def __init__(self) -> None:
         self.damage = DamageCounts()
-        self.verified = VerificationMetrics()
+        self.verified = RepairMetrics()
         self.s3 = S3Calls()
         self.transfers = Transfers()
         self.budgets = Budgets()

@@ -59,6 +59,7 @@ __all__ = [
     "QuotaExceeded",
     "RangeNotSatisfiable",
     "RateLimited",
+    "RepairRefused",
     "RequestInProgress",
     "ServiceUnavailable",
     "ShareEnded",
@@ -327,6 +328,10 @@ class BucketNotVersioned(StrongroomError, code=Code.FAILED_PRECONDITION, http_st
 
 class ObjectLost(StrongroomError, code=Code.DATA_LOSS, http_status=500):
     """A committed object is missing or changed in the store."""
+
+
+class RepairRefused(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=409):
+    """Nothing is verified or repaired: what belongs together is not together, or too much is wrong."""
 
 
 class DatabaseUnavailable(StrongroomError, code=Code.UNAVAILABLE, http_status=503):

@@ -25,6 +25,7 @@ from metadata_service.blobs.states import (
     COPY,
     DELETING,
     GONE,
+    LEFTOVERS,
     MULTIPART,
     OPEN,
     PENDING,
@@ -112,6 +113,28 @@ EXPIRE: Final = Transition(
 )
 #: D1, and what a replacement does to the old content: the object stays for `grace` seconds.
 DELETE: Final = Transition(before=f"blobs.state = {COMMITTED}", to=DELETING, changes=_GRACE)
+#: Repair: the row names its object anew, after the bytes were looked at. Not while the cleaner may still look
+#: for other versions of the attempt beside the one that was named before.
+RELINK: Final = Transition(
+    before=f"""state = {COMMITTED} AND version_id = %(from_version_id)s AND etag = %(from_etag)s
+    AND NOT EXISTS (
+        SELECT FROM blobs AS beside WHERE beside.owner_id = blobs.owner_id AND beside.key = blobs.key
+            AND beside.key_shared AND beside.kind = {LEFTOVERS})""",
+    to=COMMITTED,
+    changes="version_id = %(version_id)s, etag = %(etag)s, size_bytes = %(size)s, crc32c = %(crc32c)s,"
+    " damage = NULL",
+)
+#: Repair: D1 of a blob that nothing shows.
+RETIRE: Final = Transition(
+    before=f"""state = {COMMITTED}
+    AND NOT EXISTS (
+        SELECT FROM files WHERE files.owner_id = blobs.owner_id AND files.blob_id = blobs.id)
+    AND NOT EXISTS (
+        SELECT FROM project_files AS shows WHERE shows.owner_id = blobs.owner_id AND shows.blob_id = blobs.id)
+    """,
+    to=DELETING,
+    changes=_GRACE,
+)
 #: D3.
 FINISH_REMOVAL: Final = Transition(
     before=f"state = %(from_state)s AND state IN ({ABORTING}, {DELETING})",
@@ -129,6 +152,8 @@ _SHUT_OUT_ONE: Final = SHUT_OUT.of(ONE)
 _EXPIRE_ONE: Final = EXPIRE.of(ONE)
 _DELETE: Final = DELETE.of(ONE)
 _DELETE_MANY: Final = DELETE.of("blobs.owner_id = %(owner)s AND blobs.id = ANY(%(ids)s)")
+_RELINK: Final = RELINK.of(ONE)
+_RETIRE: Final = RETIRE.of(ONE)
 _FINISH: Final = FINISH_REMOVAL.of(HELD)
 _PURGE: Final = f"DELETE FROM blobs WHERE {HELD} AND state = {GONE}"
 
@@ -229,6 +254,18 @@ def delete(owner_id: str, blob_id: UUID, grace: float) -> Statement:
 def delete_many(owner_id: str, blob_ids: list[UUID], grace: float) -> Statement:
     """The same for many blobs of one owner."""
     return _DELETE_MANY, {"owner": owner_id, "ids": blob_ids, "grace": grace}
+
+
+def relink(values: Mapping[str, object]) -> Statement:
+    """Blob `owner`, `id`, committed as `from_version_id`, `from_etag`, is `version_id`, `etag`, `size`,
+    `crc32c` from now on.
+    """
+    return _RELINK, values
+
+
+def retire(owner_id: str, blob_id: UUID, grace: float) -> Statement:
+    """D1 of a blob that nothing shows; its object stays for `grace` seconds."""
+    return _RETIRE, {"owner": owner_id, "id": blob_id, "grace": grace}
 
 
 def look_again(owner_id: str, blob_ids: list[UUID], grace: float) -> Statement:

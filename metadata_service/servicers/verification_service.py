@@ -6,10 +6,13 @@ from typing import TypeAlias
 
 from grpc.aio import ServicerContext
 
+from metadata_service.config import Timing
 from metadata_service.db.database import Database
 from metadata_service.db.timestamps import to_proto
+from metadata_service.verifying import installation
 from metadata_service.verifying.keys import KeyRows
 from metadata_service.verifying.partners import Partners
+from metadata_service.verifying.repairs import RowRepairs
 from metadata_service.verifying.runs import Runs
 from metadata_service.verifying.scrubbing import Scrubbing
 from metadata_service.verifying.sums import Sums
@@ -24,12 +27,22 @@ Context: TypeAlias = "ServicerContext[object, object]"
 class VerificationServicer(VerificationServiceServicer):
     """Converts requests and responses."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, timing: Timing) -> None:
+        self._database = database
+        self._repairs = RowRepairs(database, timing.read_grace)
         self._runs = Runs(database)
         self._keys = KeyRows(database)
         self._partners = Partners(database)
         self._sums = Sums(database)
         self._scrubbing = Scrubbing(database)
+
+    async def GetInstallation(
+        self, request: pb.GetInstallationRequest, context: Context
+    ) -> pb.GetInstallationResponse:
+        return await installation.read(self._database)
+
+    async def RepairRow(self, request: pb.RepairRowRequest, context: Context) -> pb.RepairRowResponse:
+        return pb.RepairRowResponse(changed=await self._repairs.repair(request))
 
     async def BeginVerification(
         self, request: pb.BeginVerificationRequest, context: Context

@@ -5,9 +5,11 @@ The sums of one owner are one statement, which is one snapshot: a commit changes
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Final
 
-from metadata_service.db.database import SYSTEM, Database
+from metadata_service.db.database import SYSTEM, Database, Transaction
+from metadata_service.usage.quota import STRIPES
 from metadata_service.verifying.partners import Step
 from strongroom.metadata.v1 import verification_pb2 as pb
 
@@ -57,6 +59,40 @@ FROM (
 WHERE (coalesce(said.count, 0), coalesce(said.bytes, 0)) <> (coalesce(rows.count, 0), coalesce(rows.bytes, 0))
 ORDER BY type, day
 """
+
+# The drift of one snapshot is added, so that what is counted meanwhile stays counted.
+_RECOUNT_USAGE: Final = f"""
+INSERT INTO usage (owner_id, stripe, used_bytes, file_count)
+SELECT %(owner)s, pg_backend_pid() %% {STRIPES}, sums.bytes - sums.said_bytes, sums.files - sums.said_files
+FROM ({_USAGE}) AS sums (said_bytes, said_files, bytes, files)
+WHERE (sums.said_bytes, sums.said_files) <> (sums.bytes, sums.files)
+ON CONFLICT (owner_id, stripe) DO UPDATE
+SET used_bytes = usage.used_bytes + EXCLUDED.used_bytes, file_count = usage.file_count + EXCLUDED.file_count
+"""
+_RECOUNT_TALLIES: Final = f"""
+INSERT INTO generation_tallies (owner_id, type, day, stripe, count, size_bytes)
+SELECT %(owner)s, sums.type, sums.day::date, pg_backend_pid() %% {STRIPES}, sums.count - sums.said_count,
+    sums.bytes - sums.said_bytes
+FROM ({_TALLIES}) AS sums (type, day, said_count, said_bytes, count, bytes)
+ON CONFLICT (owner_id, type, day, stripe) DO UPDATE
+SET count = generation_tallies.count + EXCLUDED.count,
+    size_bytes = generation_tallies.size_bytes + EXCLUDED.size_bytes
+"""
+_LOCK_SEED: Final = 0x5374  # keeps these locks apart from others in the database
+_LOCK: Final = f"SELECT pg_advisory_xact_lock(hashtextextended(%(owner)s, {_LOCK_SEED}))"
+
+
+def recount(owner_id: str) -> Callable[[Transaction], Awaitable[bool]]:
+    """Usage and tallies become the sums over the rows; answers whether they were not. Of two at one time the
+    second sees what the first has done.
+    """
+    params = {"owner": owner_id}
+
+    async def work(tx: Transaction) -> bool:
+        await tx.fetch(_LOCK, params)
+        return any(await tx.batch([(_RECOUNT_USAGE, params), (_RECOUNT_TALLIES, params)]))
+
+    return work
 
 
 class Sums:

@@ -38,6 +38,14 @@ class VerificationRecords(MetadataClient):
         super().__init__(channel, internal)
         self._stub = VerificationServiceStub(channel)
 
+    async def installation(self) -> pb.GetInstallationResponse:
+        """Which installation the database belongs to."""
+        return await self._step(self._stub.GetInstallation, pb.GetInstallationRequest(), CALL_SECONDS)
+
+    async def repair_row(self, request: pb.RepairRowRequest) -> bool:
+        """False: the row has moved on, and nothing was changed."""
+        return (await self._step(self._stub.RepairRow, request, CALL_SECONDS)).changed
+
     async def begin(
         self, depth: verification_pb2.VerificationDepth.ValueType, unless_younger: float = 0.0
     ) -> pb.BeginVerificationResponse:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from datetime import timedelta
 from uuid import UUID
 
 import grpc
 
 from servicekit import context as calls
 from servicekit.reports import ReportSigner
-from storage_service.verifying.assembly import Verifying
+from storage_service.repairing.assembly import RepairedVerifying
+from storage_service.repairing.manifest import Manifest
+from storage_service.repairing.outcomes import proposed
 from storage_service.verifying.report import Reports, finding_line
 from strongroom.errors import InvalidField, PermissionDenied
 from strongroom.metadata.v1.verification_pb2 import VERIFICATION_STATE_RUNNING
@@ -21,7 +26,10 @@ Context = grpc.aio.ServicerContext
 class VerifyServicer(VerifyServiceServicer):
     """See strongroom/storage/v1/verify.proto. ``secret``: what the reports' key is derived from."""
 
-    def __init__(self, verifying: Verifying, secret: bytes) -> None:
+    def __init__(self, verifying: RepairedVerifying, secret: bytes) -> None:
+        self._identity = verifying.identity
+        self._repairs = verifying.repairs
+        self._keeps = timedelta(seconds=verifying.quarantine_seconds)
         self._records = verifying.records
         self._reports = Reports(verifying.records, ReportSigner(secret))
         self._wake = verifying.wake
@@ -32,6 +40,7 @@ class VerifyServicer(VerifyServiceServicer):
         context: Context[pb.StartVerificationRequest, pb.StartVerificationResponse],
     ) -> pb.StartVerificationResponse:
         _only_admins()
+        await self._identity.check()
         begun = await self._records.begin(request.depth)
         self._wake()
         return pb.StartVerificationResponse(verification=begun.verification, begun=begun.begun)
@@ -60,8 +69,63 @@ class VerifyServicer(VerifyServiceServicer):
         findings = await self._records.findings(run_id, request.after_number, max(request.limit, 0))
         response = pb.ListVerificationFindingsResponse()
         for finding in findings:
-            response.findings.add(finding=finding, line_json=finding_line(finding))
+            response.findings.add(
+                finding=finding, line_json=finding_line(finding), action=proposed(finding.kind)
+            )
         return response
+
+    async def RepairFindings(
+        self,
+        request: pb.RepairFindingsRequest,
+        context: Context[pb.RepairFindingsRequest, pb.RepairFindingsResponse],
+    ) -> AsyncIterator[pb.RepairFindingsResponse]:
+        _only_admins()
+        async with aclosing(self._repairs.repair(_run_id(request.id))) as repaired:
+            async for finding, done in repaired:
+                yield pb.RepairFindingsResponse(
+                    finding=finding, action=done.action, outcome=done.outcome, detail=done.detail
+                )
+
+    async def ListQuarantine(
+        self,
+        request: pb.ListQuarantineRequest,
+        context: Context[pb.ListQuarantineRequest, pb.ListQuarantineResponse],
+    ) -> AsyncIterator[pb.ListQuarantineResponse]:
+        _only_admins()
+        async with aclosing(self._repairs.entries()) as entries:
+            async for entry in entries:
+                yield pb.ListQuarantineResponse(object=self._quarantined(entry))
+
+    async def RestoreQuarantined(
+        self,
+        request: pb.RestoreQuarantinedRequest,
+        context: Context[pb.RestoreQuarantinedRequest, pb.RestoreQuarantinedResponse],
+    ) -> AsyncIterator[pb.RestoreQuarantinedResponse]:
+        _only_admins()
+        if request.WhichOneof("which") == "id":
+            entry = await self._repairs.restore(_uuid(request.id, "id", "it is no entry's"))
+            yield pb.RestoreQuarantinedResponse(object=self._quarantined(entry))
+            return
+        run_id = _uuid(request.run_id, "run_id", "it is no run's; name a run or an entry")
+        async with aclosing(self._repairs.restore_run(run_id)) as restored:
+            async for entry in restored:
+                yield pb.RestoreQuarantinedResponse(object=self._quarantined(entry))
+
+    def _quarantined(self, entry: Manifest) -> pb.QuarantinedObject:
+        found = pb.QuarantinedObject(
+            id=entry.id,
+            key=entry.key,
+            version_id=entry.version_id,
+            size_bytes=entry.size_bytes,
+            crc32c=entry.crc32c,
+            content_type=entry.content_type,
+            metadata=entry.metadata,
+            why=entry.why,
+            run_id=entry.run_id,
+        )
+        found.move_time.FromDatetime(entry.moved_at)
+        found.purge_time.FromDatetime(entry.moved_at + self._keeps)
+        return found
 
 
 def add_verify_service(server: grpc.aio.Server, servicer: VerifyServicer) -> list[str]:
@@ -76,8 +140,13 @@ def _only_admins() -> None:
 
 
 def _run_id(text: str) -> str:
+    """Empty: the last one. Raises InvalidField."""
+    return _uuid(text, "id", "it is no verification's; leave it out for the last one") if text else ""
+
+
+def _uuid(text: str, field: str, advice: str) -> str:
     """Raises InvalidField."""
     try:
-        return str(UUID(text)) if text else ""
+        return str(UUID(text))
     except ValueError:
-        raise InvalidField("id is no verification's; leave it out for the last one.", field="id") from None
+        raise InvalidField(f"{field}: {advice}.", field=field) from None

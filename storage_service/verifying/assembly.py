@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from servicekit.background import BackgroundLoop, Heartbeats
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.interface import ObjectStore
@@ -28,12 +30,19 @@ class Verifying:
         metrics: VerificationMetrics,
         *,
         rates: Rates,
+        may_begin: Callable[[], Awaitable[bool]],
     ) -> None:
         self.records = records
         beat = heartbeats.add("verify", max(POLL_SECONDS, STEP_SECONDS))
         grace = Grace(rates.grace_seconds)
         job = VerificationJob(
-            store, records, beat, metrics, interval_seconds=rates.interval_seconds, grace=grace
+            store,
+            records,
+            beat,
+            metrics,
+            interval_seconds=rates.interval_seconds,
+            grace=grace,
+            may_begin=may_begin,
         )
         self.wake = job.loop.wake
         self.loops: tuple[BackgroundLoop, ...] = (job.loop,)

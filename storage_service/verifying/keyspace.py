@@ -23,6 +23,10 @@ ROOTS: Final = frozenset(
     }
 )
 GENERATIONS: Final = frozenset({"text-to-image", "text-to-video", "image-to-image", "image-to-video"})
+OWN: Final = ".strongroom/"
+"""What Strongroom keeps of its own in the bucket: whose it is, and what is in quarantine. No object of
+anybody's.
+"""
 PROJECTS: Final = "projects/"
 """Only below it does Strongroom itself make delete markers: a path that the newest version no longer has."""
 

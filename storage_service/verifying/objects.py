@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from storage_service.attempts.removal import versions_at
 from storage_service.attempts.versioning import NULL_VERSION
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import ObjectNotFound
@@ -54,6 +55,19 @@ class Objects:
         step.findings += await self._really_lost(lost, suspects)
         step.findings += _unshown(window)
         return step
+
+    async def look_again(self, key: str) -> tuple[list[pb.Finding], AtKey]:
+        """What is wrong at one key now, its objects read back; and what was seen there. In the order of a
+        step.
+        """
+        rows = (await self._records.look_up([key])).at(key)
+        seen = AtKey(list(rows), await versions_at(self._store, key))
+        now = await self._records.look_up([key])
+        wrong, lost = await self._wrong_rows(seen, now.at(key), pb.VERIFICATION_DEPTH_BYTES)
+        found, _ = await self._owners.judge(key, seen, now)
+        wrong += await self._really_lost(lost, {key: seen})
+        unshown = _unshown(Window({key: seen}, key, done=True))
+        return wrong + found + unshown, seen
 
     async def _suspects(self, window: Window, depth: pb.VerificationDepth.ValueType) -> Mapping[str, AtKey]:
         """Keys at which something is not as listing and rows alone would explain it."""

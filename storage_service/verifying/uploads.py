@@ -29,13 +29,21 @@ class OpenUploads:
         """All of the bucket, whatever the shard's cursor."""
         del shard
         uploads = [upload for upload in await self._store.list_uploads("") if is_ours(upload.key)]
-        old = [upload for upload in uploads if self._grace.is_over(upload.initiated)]
-        now = await self._records.look_up(sorted({upload.key for upload in old}))
-        suspects = [upload for upload in old if not _is_owned(upload, now.at(upload.key))]
+        suspects = await self._without_owner(uploads)
         found = await in_parallel(suspects, self._finding)
         step = Step("", done=True, counts=pb.VerificationCounts(uploads=len(uploads)))
         step.findings += [finding for finding in found if finding is not None]
         return step
+
+    async def abandoned_at(self, key: str) -> list[ListedUpload]:
+        """What nobody owns of one key now. Raises StrongroomError, StoreError."""
+        uploads = await self._store.list_uploads(key)
+        return await self._without_owner([upload for upload in uploads if upload.key == key])
+
+    async def _without_owner(self, uploads: Sequence[ListedUpload]) -> list[ListedUpload]:
+        old = [upload for upload in uploads if self._grace.is_over(upload.initiated)]
+        now = await self._records.look_up(sorted({upload.key for upload in old}))
+        return [upload for upload in old if not _is_owned(upload, now.at(upload.key))]
 
     async def _finding(self, upload: ListedUpload) -> pb.Finding | None:
         """None: it is not open any more."""

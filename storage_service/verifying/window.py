@@ -9,7 +9,7 @@ from typing import Final
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedVersion
-from storage_service.verifying.keyspace import is_ours
+from storage_service.verifying.keyspace import OWN, is_ours
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow, VerificationShard
 
@@ -82,6 +82,6 @@ async def _list(store: ObjectStore, after: str, end: str) -> _Listing:
                 seen, last_key = seen + 1, version.key
                 if is_ours(version.key):
                     found.versions.append(version)
-                else:
+                elif not version.key.startswith(OWN):
                     found.passed_over += 1
     return found

@@ -19,6 +19,7 @@ from strongroom.cli import (
     programs,
     project,
     put,
+    quarantine,
     rm,
     share,
     stat,
@@ -73,8 +74,6 @@ command(app, "url")(url.url)
 command(app, "usage")(usage.usage)
 command(app, "token", connects=False)(token.token)
 command(app, "doctor")(doctor)
-command(app, "verify")(verify.verify)
-
 
 for program in (programs.serve, programs.migrate, programs.up):
     app.command(context_settings=programs.PASSED_ON, rich_help_panel="Servers")(program)
@@ -112,6 +111,12 @@ adoption = _group("adopt", "After a restore: what the bucket has stored since. N
 command(adoption, "list", alias="ls")(adopt.list_)
 command(adoption, "keep")(adopt.keep)
 command(adoption, "drop")(adopt.drop)
+
+verification = typer.Typer()
+app.add_typer(verification, name="verify")
+command(verification, "verify", default=True)(verify.verify)
+command(verification, "quarantine")(quarantine.quarantine)
+command(verification, "restore")(quarantine.restore)
 
 links = _group("links", "Links to files: make them with `url`, take them back here.")
 command(links, "revoke")(url.revoke)

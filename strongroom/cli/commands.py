@@ -95,18 +95,21 @@ def command(
     connects: bool = True,
     epilog: str | None = None,
     alias: str = "",
+    default: bool = False,
 ) -> Callable[[Function], Function]:
     """Make a function a command of ``app``. ``connects``: it also gets the options of a connection.
 
-    ``alias``: a second name, which help does not list.
+    ``alias``: a second name, which help does not list. ``default``: it is what the group ``app`` itself does,
+    named without one of its commands.
     """
     shared = _OPTIONS if connects else OUTPUT_OPTIONS
 
     def register(function: Function) -> Function:
         @functools.wraps(function)
         def entry(context: typer.Context, **given: Any) -> None:
-            before = context.find_root().params
-            session = _session({option: _nearest(given.pop(option), before.get(option)) for option in shared})
+            if default and context.invoked_subcommand is not None:
+                return
+            session = _session({option: _nearest(given.pop(option), context, option) for option in shared})
             raise typer.Exit(run(session, lambda: function(session, **given)))
 
         signature = inspect.signature(function, eval_str=True)
@@ -114,6 +117,9 @@ def command(
         parameters = [_CONTEXT, *(parameter.replace(kind=_CONTEXT.kind) for parameter in own)]
         _declare(entry, parameters, shared)
         del entry.__wrapped__
+        if default:
+            app.callback(invoke_without_command=True, epilog=epilog)(entry)
+            return function
         app.command(name, epilog=epilog)(entry)
         if alias:
             app.command(alias, epilog=epilog, hidden=True)(entry)
@@ -138,9 +144,12 @@ def root(app: typer.Typer) -> Callable[[Callable[..., None]], Callable[..., None
     return register
 
 
-def _nearest(behind: Any, before: Any) -> Any:
+def _nearest(value: Any, context: typer.Context, option: str) -> Any:
     """An option's value: what stands behind the command is nearer to it than what stands before."""
-    return before if behind is None or behind is False else behind
+    before = context.parent
+    while before is not None and (value is None or value is False):
+        value, before = before.params.get(option), before.parent
+    return value
 
 
 def _declare(entry: Callable[..., None], own: list[inspect.Parameter], shared: Mapping[str, Any]) -> None:

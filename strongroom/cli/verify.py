@@ -12,16 +12,20 @@ from typing import Annotated, Any, Final
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.problems import ExitCode
+from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.session import Session
 from strongroom.client.async_client import AsyncClient
-from strongroom.client.verification_values import Finding, Verification
+from strongroom.client.verification_values import Finding, Repair, Verification
 from strongroom.errors import StrongroomError
 
 POLL_SECONDS: Final = 0.5
 LONGEST_POLL_SECONDS: Final = 10.0
 NOT_FINISHED: Final = ExitCode.USAGE
 """2: nothing can be said, for whatever reason; 1 would say that something is wrong."""
+
+
+MENDED: Final = frozenset({"done", "outdated"})
+"""Nothing is left to be done."""
 
 
 class Closely(StrEnum):
@@ -46,20 +50,26 @@ async def verify(
         str, typer.Option("--run", metavar="ID", help="Show this run (or `last`) instead of beginning one.")
     ] = "",
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Begin it and go.")] = False,
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Act on what it finds; with --run on what that run has found.")
+    ] = False,
 ) -> ExitCode:
     """Compare every row with its object, and every object with its row. Needs the admin role.
 
-    It changes nothing. Prints each finding, then figures and the signed report. Exit code 0: all is right;
-    1: there are findings; 2: it could not be finished.
+    It changes nothing, unless --repair is given: then each finding is looked at again, and mended where that
+    can be done without losing a byte. Prints each finding, then figures and the signed report. Exit code 0:
+    all is right, or was mended; 1: there are findings; 2: it could not be finished, or refused to act.
     """
+    if repair and no_wait:
+        raise UsageProblem("--repair acts on a report, so it waits for it: leave --no-wait out.")
     try:
-        return await _verify(session, depth, run, wait=not no_wait)
+        return await _verify(session, depth, run, wait=not no_wait, repair=repair)
     except StrongroomError as error:
         session.report(error)
         return NOT_FINISHED
 
 
-async def _verify(session: Session, depth: Closely, run: str, *, wait: bool) -> ExitCode:
+async def _verify(session: Session, depth: Closely, run: str, *, wait: bool, repair: bool) -> ExitCode:
     async with session.client() as client:
         if run:
             found = await client.verifications.get("" if run == "last" else run)
@@ -74,10 +84,37 @@ async def _verify(session: Session, depth: Closely, run: str, *, wait: bool) -> 
         async with aclosing(client.verifications.findings(found.id)) as findings:
             async for finding in findings:
                 session.output.result(_line(finding), json.loads(finding.line))
+        is_right = await _repaired(session, client, found) if repair else found.is_clean
     session.output.result(_summary(found), _document(found))
     if found.state != "finished":
         return NOT_FINISHED
-    return ExitCode.OK if found.is_clean else ExitCode.FAILED
+    return ExitCode.OK if is_right else ExitCode.FAILED
+
+
+async def _repaired(session: Session, client: AsyncClient, run: Verification) -> bool:
+    """Act on the findings of a run; whether all of it is right now."""
+    is_right = True
+    async with aclosing(client.verifications.repair(run.id)) as repairs:
+        async for repair in repairs:
+            is_right &= repair.outcome in MENDED and repair.action != "mark"
+            session.output.result(_repair_line(repair), _repair_document(repair))
+    return is_right
+
+
+def _repair_line(repair: Repair) -> str:
+    finding = repair.finding
+    where = shown.name(finding.key or finding.row or finding.owner_id)
+    parts = (f"{repair.outcome:<9}", f"{repair.action:<14}", where, shown.line(repair.detail))
+    return "  ".join(part for part in parts if part)
+
+
+def _repair_document(repair: Repair) -> dict[str, Any]:
+    finding = repair.finding
+    fields = {"key": finding.key, "version_id": finding.version_id, "owner_id": finding.owner_id}
+    fields |= {"blob_id": finding.blob_id, "row": finding.row, "detail": repair.detail}
+    named = {name: value for name, value in fields.items() if value}
+    head = {"repair": repair.action, "outcome": repair.outcome, "finding": finding.kind}
+    return head | {"number": finding.number} | named
 
 
 async def _ended(session: Session, client: AsyncClient, run: Verification) -> Verification:
@@ -105,6 +142,7 @@ def _line(finding: Finding) -> str:
         f"row {shown.name(finding.row)}" if finding.row and finding.key else "",
         f"expected {shown.line(finding.expected)}" if finding.expected else "",
         f"found {shown.line(finding.found)}" if finding.found else "",
+        f"repair: {finding.proposal}",
     ]
     return "  ".join(part for part in parts if part)
 

@@ -145,6 +145,11 @@ class Connection:
         """What is to be done after a restore of the database, for admins."""
         return restore_pb2_grpc.RestoreServiceStub(self.channel(self.settings.storage_address))
 
+    @property
+    def repairs(self) -> VerifyServiceAsyncStub:
+        """The same, for calls that last."""
+        return verify_pb2_grpc.VerifyServiceStub(self._transfers())
+
     def _transfers(self) -> grpc.aio.Channel:
         return self.channel(self.settings.storage_address, "transfers")
 

@@ -97,6 +97,10 @@ class SyncVerifications(Face[Verifications]):
     start = waiting(Verifications.start)
     get = waiting(Verifications.get)
     findings = iterating(Verifications.findings)
+    repair = iterating(Verifications.repair)
+    quarantine = iterating(Verifications.quarantine)
+    restore = waiting(Verifications.restore)
+    restore_run = iterating(Verifications.restore_run)
 
 
 class SyncAdministration(Face[Administration]):

@@ -10,6 +10,7 @@ from typing import Final, Literal, TypeAlias
 from google.protobuf.descriptor import EnumDescriptor
 
 from strongroom.metadata.v1 import verification_pb2 as pb
+from strongroom.storage.v1 import verify_pb2 as wire
 
 Depth: TypeAlias = Literal["listings", "heads", "bytes"]
 """How closely objects are looked at: as the listing says them; and their metadata; and their bytes."""
@@ -53,7 +54,9 @@ class Verification:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is not as it should be; empty fields do not apply. ``line``: the JSON of the digest."""
+    """One thing that is not as it should be; empty fields do not apply. ``line``: the JSON of the digest;
+    ``proposal``: what a repair would do.
+    """
 
     number: int
     kind: str
@@ -67,6 +70,39 @@ class Finding:
     expected: str
     found: str
     line: bytes
+    proposal: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What a repair has done about one finding. ``action``: ``quarantine``, ``relink``, …, ``none``;
+    ``outcome``: ``done``, ``outdated`` (it is not so any more), ``left`` (``detail`` says what to do),
+    ``failed`` (repair again).
+    """
+
+    finding: Finding
+    action: str
+    outcome: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """An object that a repair has moved away. ``why``: the finding's kind; ``purge_at``: when it goes for
+    good.
+    """
+
+    id: str
+    key: str
+    version_id: str
+    size_bytes: int
+    crc32c: int
+    content_type: str
+    metadata: Mapping[str, str]
+    why: str
+    run_id: str
+    moved_at: datetime
+    purge_at: datetime
 
 
 def to_verification(run: pb.Verification, report: bytes, signature: bytes, public_key: bytes) -> Verification:
@@ -90,7 +126,7 @@ def to_verification(run: pb.Verification, report: bytes, signature: bytes, publi
     )
 
 
-def to_finding(finding: pb.Finding, line: bytes) -> Finding:
+def to_finding(finding: pb.Finding, line: bytes, action: int = 0) -> Finding:
     """From the protobuf."""
     return Finding(
         number=finding.number,
@@ -105,6 +141,34 @@ def to_finding(finding: pb.Finding, line: bytes) -> Finding:
         expected=finding.expected,
         found=finding.found,
         line=line,
+        proposal=_word(wire.RepairAction.DESCRIPTOR, action, "REPAIR_ACTION_") if action else "none",
+    )
+
+
+def to_repair(message: wire.RepairFindingsResponse) -> Repair:
+    """From the protobuf."""
+    return Repair(
+        finding=to_finding(message.finding, b"", message.action),
+        action=_word(wire.RepairAction.DESCRIPTOR, message.action, "REPAIR_ACTION_"),
+        outcome=_word(wire.RepairOutcome.DESCRIPTOR, message.outcome, "REPAIR_OUTCOME_"),
+        detail=message.detail,
+    )
+
+
+def to_quarantined(found: wire.QuarantinedObject) -> Quarantined:
+    """From the protobuf."""
+    return Quarantined(
+        id=found.id,
+        key=found.key,
+        version_id=found.version_id,
+        size_bytes=found.size_bytes,
+        crc32c=found.crc32c,
+        content_type=found.content_type,
+        metadata=dict(found.metadata),
+        why=found.why,
+        run_id=found.run_id,
+        moved_at=found.move_time.ToDatetime(UTC),
+        purge_at=found.purge_time.ToDatetime(UTC),
     )
 
 

@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TypeVar
 
-from strongroom.client.connection import Connection
+import grpc
+
+from strongroom.client.connection import Connection, typed
 from strongroom.client.verification_values import (
     DEPTHS,
     Depth,
     Finding,
+    Quarantined,
+    Repair,
     Verification,
     to_finding,
+    to_quarantined,
+    to_repair,
     to_verification,
 )
 from strongroom.storage.v1 import verify_pb2 as pb
 
 PAGE = 500
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
 
 
 class Verifications:
@@ -52,7 +63,64 @@ class Verifications:
                 self._connection.verifications.ListVerificationFindings, request, safe=True
             )
             for reported in page.findings:
-                yield to_finding(reported.finding, reported.line_json)
+                yield to_finding(reported.finding, reported.line_json, reported.action)
                 after = reported.finding.number
             if not page.findings:
                 return
+
+    async def repair(self, run_id: str = "") -> AsyncGenerator[Repair]:
+        """Act on what a run (empty: the last one) has found; what was done about each finding, as it is done.
+        Each is looked at again first, and calling it again is safe, also after it broke off.
+
+        :raises RepairRefused: bucket, database and report do not belong together, or too much is wrong;
+            nothing was touched.
+        """
+        method = self._connection.repairs.RepairFindings
+        async with aclosing(self._stream(method, pb.RepairFindingsRequest(id=run_id))) as found:
+            async for message in found:
+                yield to_repair(message)
+
+    async def quarantine(self) -> AsyncGenerator[Quarantined]:
+        """What repairs have moved to quarantine."""
+        method = self._connection.repairs.ListQuarantine
+        async with aclosing(self._stream(method, pb.ListQuarantineRequest())) as found:
+            async for message in found:
+                yield to_quarantined(message.object)
+
+    async def restore(self, entry_id: str) -> Quarantined:
+        """Bring one object back to its key, as a new version.
+
+        :raises NotFound: there is none, or its time is over.
+        """
+        restored = self._restored(pb.RestoreQuarantinedRequest(id=entry_id))
+        async with aclosing(restored) as found:
+            return await anext(found)
+
+    async def restore_run(self, run_id: str) -> AsyncGenerator[Quarantined]:
+        """Bring back all that the repair of one run has moved.
+
+        :raises NotFound: there is nothing of it.
+        """
+        async with aclosing(self._restored(pb.RestoreQuarantinedRequest(run_id=run_id))) as found:
+            async for one in found:
+                yield one
+
+    async def _restored(self, request: pb.RestoreQuarantinedRequest) -> AsyncGenerator[Quarantined]:
+        method = self._connection.repairs.RestoreQuarantined
+        async with aclosing(self._stream(method, request)) as found:
+            async for message in found:
+                yield to_quarantined(message.object)
+
+    async def _stream(
+        self, method: grpc.aio.UnaryStreamMultiCallable[Request, Response], request: Request
+    ) -> AsyncGenerator[Response]:
+        """One try, without a deadline: a large object may take its time."""
+        metadata = await self._connection.metadata()
+        call = method(request, metadata=metadata)
+        try:
+            async for message in call:
+                yield message
+        except grpc.aio.AioRpcError as error:
+            raise typed(error, metadata) from error
+        finally:
+            call.cancel()

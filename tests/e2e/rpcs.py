@@ -174,6 +174,11 @@ WAYS: Final[Mapping[str, Way]] = {
     "VerifyService/GetVerificationReport": Way(
         "denied", lambda _: verify_pb2.GetVerificationReportRequest(id=NO_RUN)
     ),
+    "VerifyService/RepairFindings": Way("denied", lambda _: verify_pb2.RepairFindingsRequest(id=NO_RUN)),
+    "VerifyService/ListQuarantine": Way("denied", lambda _: verify_pb2.ListQuarantineRequest()),
+    "VerifyService/RestoreQuarantined": Way(
+        "denied", lambda _: verify_pb2.RestoreQuarantinedRequest(id=NO_RUN)
+    ),
     "VerifyService/ListVerificationFindings": Way(
         "denied", lambda _: verify_pb2.ListVerificationFindingsRequest(id=NO_RUN)
     ),

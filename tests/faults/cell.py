@@ -121,6 +121,11 @@ class Cell:
         """A token for ``sub``."""
         return user_token(_JWT_SECRET, sub, **claims)
 
+    def http(self, sub: str) -> httpx.Client:
+        """A client of the gateway for ``sub``; the caller closes it."""
+        headers = {"authorization": f"Bearer {self.token(sub)}"}
+        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=60)
+
     def run(self, **failpoints: str) -> None:
         """Let the services run with exactly these failpoints: ``run(storage="storage.t1.after=kill")``."""
         if self.start(**failpoints):

@@ -56,7 +56,7 @@ class Checker:
     def __init__(self, dsn: str, s3: S3Entry) -> None:
         self.delivered_twice = set[str]()
         """Owners whose PutObject has arrived twice: a second version is there until the file goes."""
-        self._dsn = dsn
+        self.dsn = dsn
         self._connection: psycopg.Connection[Any] | None = None
         self._bucket = s3.bucket
         self.s3: Any = bucket.client(s3)
@@ -73,7 +73,7 @@ class Checker:
     def _connected(self) -> psycopg.Connection[Any]:
         """One connection for all statements, for as long as it lives: to make one costs more than to ask."""
         if self._connection is None or self._connection.closed:
-            self._connection = psycopg.connect(self._dsn, autocommit=True, row_factory=namedtuple_row)
+            self._connection = psycopg.connect(self.dsn, autocommit=True, row_factory=namedtuple_row)
             weakref.finalize(self, self._connection.close)
         return self._connection
 
@@ -160,12 +160,14 @@ class Checker:
         return upload_id
 
     def versions(self) -> list[tuple[str, str, str]]:
-        """Every object version and delete marker in the bucket: key, version id, ``object`` or ``marker``."""
+        """Every object version and delete marker in the bucket: key, version id, ``object`` or ``marker``;
+        not what says whose bucket it is.
+        """
         found = []
         for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket):
             found += [(item["Key"], item["VersionId"], "object") for item in page.get("Versions", [])]
             found += [(item["Key"], item["VersionId"], "marker") for item in page.get("DeleteMarkers", [])]
-        return found
+        return [one for one in found if not one[0].startswith(".strongroom/")]
 
     def _damage(self, owner: str | None) -> list[str]:
         """Leaks and contradictions; only those of ``owner``, if given (its keys name it)."""

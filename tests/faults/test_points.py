@@ -8,6 +8,7 @@ import sys
 
 from tests.faults.forkserver import SERVICES
 from tests.faults.points import BREAKS, CLEANS, FREEZES, GROUP_KILLS, KILLS, LATE, POINTS, TESTS
+from tests.faults.verifying import points as repairs
 from tests.stack import CHECKOUT
 
 #: Their failpoints have tables of their own, in the folders beside this module.
@@ -44,5 +45,6 @@ def test_every_test_of_its_own_exists() -> None:
 def test_every_failpoint_is_used_and_exists() -> None:
     used = {case.failpoint for case in KILLS} | {case.failpoint for case in CLEANS}
     used |= {case.failpoint for case in (*FREEZES, *GROUP_KILLS)}
+    used |= {*repairs.REPAIR, repairs.RETURN, repairs.PURGE}
     used |= {"metadata.d1.before_commit", "metadata.d1.after_commit", "gateway.delete.before_reply"}
     assert {name for name in registered() if name.split(".")[1] not in ELSEWHERE} == used

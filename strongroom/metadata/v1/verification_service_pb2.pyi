@@ -24,6 +24,224 @@ else:
 DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
+class GetInstallationRequest(_message.Message):
+    """Request of GetInstallation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInstallationRequest: _TypeAlias = GetInstallationRequest  # noqa: Y015
+
+@_typing.final
+class GetInstallationResponse(_message.Message):
+    """Response of GetInstallation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    INSTALLATION_ID_FIELD_NUMBER: _builtins.int
+    SCHEMA_REVISION_FIELD_NUMBER: _builtins.int
+    EXPECTED_REVISION_FIELD_NUMBER: _builtins.int
+    HAS_COMMITTED_FIELD_NUMBER: _builtins.int
+    installation_id: _builtins.str
+    """UUID that the first migration has made; empty: the database has lost it."""
+    schema_revision: _builtins.str
+    """Revision of the schema."""
+    expected_revision: _builtins.str
+    """The revision that this release of metadata_service knows as its own."""
+    has_committed: _builtins.bool
+    """The database knows of committed objects."""
+    def __init__(
+        self,
+        *,
+        installation_id: _builtins.str = ...,
+        schema_revision: _builtins.str = ...,
+        expected_revision: _builtins.str = ...,
+        has_committed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expected_revision", b"expected_revision", "has_committed", b"has_committed", "installation_id", b"installation_id", "schema_revision", b"schema_revision"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetInstallationResponse: _TypeAlias = GetInstallationResponse  # noqa: Y015
+
+@_typing.final
+class RepairRowRequest(_message.Message):
+    """Request of RepairRow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    BLOB_ID_FIELD_NUMBER: _builtins.int
+    RELINK_FIELD_NUMBER: _builtins.int
+    RETIRE_FIELD_NUMBER: _builtins.int
+    COPY_FACTS_FIELD_NUMBER: _builtins.int
+    RECOUNT_FIELD_NUMBER: _builtins.int
+    owner_id: _builtins.str
+    """`sub` of the owner."""
+    blob_id: _builtins.str
+    """UUID of the attempt; empty for `recount`."""
+    @_builtins.property
+    def relink(self) -> Global___Relink:
+        """The row names this object from now on."""
+
+    @_builtins.property
+    def retire(self) -> Global___Retire:
+        """The row has no partner: it goes the way of a deleted file."""
+
+    @_builtins.property
+    def copy_facts(self) -> Global___CopyFacts:
+        """What shows the blob says the same as the blob from now on."""
+
+    @_builtins.property
+    def recount(self) -> Global___Recount:
+        """Usage and tallies become the sums of the rows."""
+
+    def __init__(
+        self,
+        *,
+        owner_id: _builtins.str = ...,
+        blob_id: _builtins.str = ...,
+        relink: Global___Relink | None = ...,
+        retire: Global___Retire | None = ...,
+        copy_facts: Global___CopyFacts | None = ...,
+        recount: Global___Recount | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["copy_facts", b"copy_facts", "recount", b"recount", "relink", b"relink", "repair", b"repair", "retire", b"retire"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_id", b"blob_id", "copy_facts", b"copy_facts", "owner_id", b"owner_id", "recount", b"recount", "relink", b"relink", "repair", b"repair", "retire", b"retire"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_repair: _TypeAlias = _typing.Literal["relink", "retire", "copy_facts", "recount"]  # noqa: Y015
+    _WhichOneofArgType_repair: _TypeAlias = _typing.Literal["repair", b"repair"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_repair) -> _WhichOneofReturnType_repair | None: ...
+
+Global___RepairRowRequest: _TypeAlias = RepairRowRequest  # noqa: Y015
+
+@_typing.final
+class Relink(_message.Message):
+    """Of a committed row: it names another version of its key, or says otherwise what its object is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FROM_VERSION_ID_FIELD_NUMBER: _builtins.int
+    FROM_ETAG_FIELD_NUMBER: _builtins.int
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    CRC32C_FIELD_NUMBER: _builtins.int
+    from_version_id: _builtins.str
+    """The version id that it names now; another one by then: nothing is changed."""
+    from_etag: _builtins.str
+    """The entity tag that it names now."""
+    version_id: _builtins.str
+    """The object's version id."""
+    etag: _builtins.str
+    """Entity tag."""
+    size_bytes: _builtins.int
+    """Bytes."""
+    crc32c: _builtins.int
+    """CRC-32C of the whole."""
+    def __init__(
+        self,
+        *,
+        from_version_id: _builtins.str = ...,
+        from_etag: _builtins.str = ...,
+        version_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        crc32c: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["crc32c", b"crc32c", "etag", b"etag", "from_etag", b"from_etag", "from_version_id", b"from_version_id", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Relink: _TypeAlias = Relink  # noqa: Y015
+
+@_typing.final
+class Retire(_message.Message):
+    """Of a committed row that neither a file nor a project shows: it is deleted, its object after the read grace."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Retire: _TypeAlias = Retire  # noqa: Y015
+
+@_typing.final
+class CopyFacts(_message.Message):
+    """Of a committed row: files and files of projects that show it take its key, size, checksum, entity tag and version."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CopyFacts: _TypeAlias = CopyFacts  # noqa: Y015
+
+@_typing.final
+class Recount(_message.Message):
+    """Of an owner."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Recount: _TypeAlias = Recount  # noqa: Y015
+
+@_typing.final
+class RepairRowResponse(_message.Message):
+    """Response of RepairRow."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGED_FIELD_NUMBER: _builtins.int
+    changed: _builtins.bool
+    """False: the row is not any more as the caller has seen it, and nothing was changed."""
+    def __init__(
+        self,
+        *,
+        changed: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RepairRowResponse: _TypeAlias = RepairRowResponse  # noqa: Y015
+
+@_typing.final
 class BeginVerificationRequest(_message.Message):
     """Request of BeginVerification."""
 

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class VerificationServiceStub:
     """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: only Strongroom's own
-    services may call it. It changes nothing but its own tables and when an object was last read back.
+    services may call it. But for RepairRow it changes nothing but its own tables and when an object was last read back.
     """
 
     def __init__(self, channel):
@@ -36,6 +36,16 @@ class VerificationServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.GetInstallation = channel.unary_unary(
+                '/strongroom.metadata.v1.VerificationService/GetInstallation',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.GetInstallationRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.GetInstallationResponse.FromString,
+                _registered_method=True)
+        self.RepairRow = channel.unary_unary(
+                '/strongroom.metadata.v1.VerificationService/RepairRow',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.RepairRowRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.RepairRowResponse.FromString,
+                _registered_method=True)
         self.BeginVerification = channel.unary_unary(
                 '/strongroom.metadata.v1.VerificationService/BeginVerification',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.BeginVerificationRequest.SerializeToString,
@@ -105,8 +115,22 @@ class VerificationServiceStub:
 
 class VerificationServiceServicer:
     """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: only Strongroom's own
-    services may call it. It changes nothing but its own tables and when an object was last read back.
+    services may call it. But for RepairRow it changes nothing but its own tables and when an object was last read back.
     """
+
+    def GetInstallation(self, request, context):
+        """Which installation the database belongs to, and whether it can be acted upon.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RepairRow(self, request, context):
+        """Mends one row, or an owner's sums, if they still are as the caller has seen them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def BeginVerification(self, request, context):
         """Begins a run, or names the one under way.
@@ -204,6 +228,16 @@ class VerificationServiceServicer:
 
 def add_VerificationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'GetInstallation': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetInstallation,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.GetInstallationRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.GetInstallationResponse.SerializeToString,
+            ),
+            'RepairRow': grpc.unary_unary_rpc_method_handler(
+                    servicer.RepairRow,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.RepairRowRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.RepairRowResponse.SerializeToString,
+            ),
             'BeginVerification': grpc.unary_unary_rpc_method_handler(
                     servicer.BeginVerification,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.BeginVerificationRequest.FromString,
@@ -279,8 +313,62 @@ def add_VerificationServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class VerificationService:
     """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: only Strongroom's own
-    services may call it. It changes nothing but its own tables and when an object was last read back.
+    services may call it. But for RepairRow it changes nothing but its own tables and when an object was last read back.
     """
+
+    @staticmethod
+    def GetInstallation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.VerificationService/GetInstallation',
+            strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.GetInstallationRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.GetInstallationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RepairRow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.VerificationService/RepairRow',
+            strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.RepairRowRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.RepairRowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def BeginVerification(request,

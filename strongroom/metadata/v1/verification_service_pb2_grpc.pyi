@@ -28,13 +28,17 @@ GRPC_VERSION: str
 
 class VerificationServiceStub:
     """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: only Strongroom's own
-    services may call it. It changes nothing but its own tables and when an object was last read back.
+    services may call it. But for RepairRow it changes nothing but its own tables and when an object was last read back.
     """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> VerificationServiceAsyncStub: ...
+    GetInstallation: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.GetInstallationRequest, _verification_service_pb2.GetInstallationResponse]
+    """Which installation the database belongs to, and whether it can be acted upon."""
+    RepairRow: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.RepairRowRequest, _verification_service_pb2.RepairRowResponse]
+    """Mends one row, or an owner's sums, if they still are as the caller has seen them."""
     BeginVerification: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.BeginVerificationRequest, _verification_service_pb2.BeginVerificationResponse]
     """Begins a run, or names the one under way."""
     GetVerification: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.GetVerificationRequest, _verification_service_pb2.GetVerificationResponse]
@@ -69,10 +73,14 @@ class VerificationServiceStub:
 @_typing.type_check_only
 class VerificationServiceAsyncStub(VerificationServiceStub):
     """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: only Strongroom's own
-    services may call it. It changes nothing but its own tables and when an object was last read back.
+    services may call it. But for RepairRow it changes nothing but its own tables and when an object was last read back.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    GetInstallation: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.GetInstallationRequest, _verification_service_pb2.GetInstallationResponse]  # type: ignore[assignment]
+    """Which installation the database belongs to, and whether it can be acted upon."""
+    RepairRow: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.RepairRowRequest, _verification_service_pb2.RepairRowResponse]  # type: ignore[assignment]
+    """Mends one row, or an owner's sums, if they still are as the caller has seen them."""
     BeginVerification: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.BeginVerificationRequest, _verification_service_pb2.BeginVerificationResponse]  # type: ignore[assignment]
     """Begins a run, or names the one under way."""
     GetVerification: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.GetVerificationRequest, _verification_service_pb2.GetVerificationResponse]  # type: ignore[assignment]
@@ -106,8 +114,22 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
 
 class VerificationServiceServicer:
     """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: only Strongroom's own
-    services may call it. It changes nothing but its own tables and when an object was last read back.
+    services may call it. But for RepairRow it changes nothing but its own tables and when an object was last read back.
     """
+
+    def GetInstallation(
+        self,
+        request: _verification_service_pb2.GetInstallationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_verification_service_pb2.GetInstallationResponse, _abc.Awaitable[_verification_service_pb2.GetInstallationResponse]]:
+        """Which installation the database belongs to, and whether it can be acted upon."""
+
+    def RepairRow(
+        self,
+        request: _verification_service_pb2.RepairRowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_verification_service_pb2.RepairRowResponse, _abc.Awaitable[_verification_service_pb2.RepairRowResponse]]:
+        """Mends one row, or an owner's sums, if they still are as the caller has seen them."""
 
     def BeginVerification(
         self,

@@ -22,30 +22,53 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from strongroom.metadata.v1 import verification_pb2 as strongroom_dot_metadata_dot_v1_dot_verification__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/storage/v1/verify.proto\x12\x15strongroom.storage.v1\x1a)strongroom/metadata/v1/verification.proto\"T\n\x18StartVerificationRequest\x12\x38\n\x05\x64\x65pth\x18\x01 \x01(\x0e\x32).strongroom.metadata.v1.VerificationDepth\"f\n\x19StartVerificationResponse\x12:\n\x0cverification\x18\x01 \x01(\x0b\x32$.strongroom.metadata.v1.Verification\x12\r\n\x05\x62\x65gun\x18\x02 \x01(\x08\"*\n\x1cGetVerificationReportRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x97\x01\n\x1dGetVerificationReportResponse\x12:\n\x0cverification\x18\x01 \x01(\x0b\x32$.strongroom.metadata.v1.Verification\x12\x13\n\x0breport_json\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12\x12\n\npublic_key\x18\x04 \x01(\x0c\"R\n\x1fListVerificationFindingsRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x66ter_number\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\"V\n\x0fReportedFinding\x12\x30\n\x07\x66inding\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Finding\x12\x11\n\tline_json\x18\x02 \x01(\x0c\"\\\n ListVerificationFindingsResponse\x12\x38\n\x08\x66indings\x18\x01 \x03(\x0b\x32&.strongroom.storage.v1.ReportedFinding2\x9a\x03\n\rVerifyService\x12v\n\x11StartVerification\x12/.strongroom.storage.v1.StartVerificationRequest\x1a\x30.strongroom.storage.v1.StartVerificationResponse\x12\x82\x01\n\x15GetVerificationReport\x12\x33.strongroom.storage.v1.GetVerificationReportRequest\x1a\x34.strongroom.storage.v1.GetVerificationReportResponse\x12\x8b\x01\n\x18ListVerificationFindings\x12\x36.strongroom.storage.v1.ListVerificationFindingsRequest\x1a\x37.strongroom.storage.v1.ListVerificationFindingsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/storage/v1/verify.proto\x12\x15strongroom.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a)strongroom/metadata/v1/verification.proto\"T\n\x18StartVerificationRequest\x12\x38\n\x05\x64\x65pth\x18\x01 \x01(\x0e\x32).strongroom.metadata.v1.VerificationDepth\"f\n\x19StartVerificationResponse\x12:\n\x0cverification\x18\x01 \x01(\x0b\x32$.strongroom.metadata.v1.Verification\x12\r\n\x05\x62\x65gun\x18\x02 \x01(\x08\"*\n\x1cGetVerificationReportRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\x97\x01\n\x1dGetVerificationReportResponse\x12:\n\x0cverification\x18\x01 \x01(\x0b\x32$.strongroom.metadata.v1.Verification\x12\x13\n\x0breport_json\x18\x02 \x01(\x0c\x12\x11\n\tsignature\x18\x03 \x01(\x0c\x12\x12\n\npublic_key\x18\x04 \x01(\x0c\"R\n\x1fListVerificationFindingsRequest\x12\n\n\x02id\x18\x01 \x01(\t\x12\x14\n\x0c\x61\x66ter_number\x18\x02 \x01(\x03\x12\r\n\x05limit\x18\x03 \x01(\x05\"\x8b\x01\n\x0fReportedFinding\x12\x30\n\x07\x66inding\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Finding\x12\x11\n\tline_json\x18\x02 \x01(\x0c\x12\x33\n\x06\x61\x63tion\x18\x03 \x01(\x0e\x32#.strongroom.storage.v1.RepairAction\"\\\n ListVerificationFindingsResponse\x12\x38\n\x08\x66indings\x18\x01 \x03(\x0b\x32&.strongroom.storage.v1.ReportedFinding\"#\n\x15RepairFindingsRequest\x12\n\n\x02id\x18\x01 \x01(\t\"\xc6\x01\n\x16RepairFindingsResponse\x12\x30\n\x07\x66inding\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Finding\x12\x33\n\x06\x61\x63tion\x18\x02 \x01(\x0e\x32#.strongroom.storage.v1.RepairAction\x12\x35\n\x07outcome\x18\x03 \x01(\x0e\x32$.strongroom.storage.v1.RepairOutcome\x12\x0e\n\x06\x64\x65tail\x18\x04 \x01(\t\"\x17\n\x15ListQuarantineRequest\"\xf1\x02\n\x11QuarantinedObject\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x12\n\nversion_id\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x0e\n\x06\x63rc32c\x18\x05 \x01(\x07\x12\x14\n\x0c\x63ontent_type\x18\x06 \x01(\t\x12H\n\x08metadata\x18\x07 \x03(\x0b\x32\x36.strongroom.storage.v1.QuarantinedObject.MetadataEntry\x12\x0b\n\x03why\x18\x08 \x01(\t\x12\x0e\n\x06run_id\x18\t \x01(\t\x12-\n\tmove_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\npurge_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"R\n\x16ListQuarantineResponse\x12\x38\n\x06object\x18\x01 \x01(\x0b\x32(.strongroom.storage.v1.QuarantinedObject\"D\n\x19RestoreQuarantinedRequest\x12\x0c\n\x02id\x18\x01 \x01(\tH\x00\x12\x10\n\x06run_id\x18\x02 \x01(\tH\x00\x42\x07\n\x05which\"V\n\x1aRestoreQuarantinedResponse\x12\x38\n\x06object\x18\x01 \x01(\x0b\x32(.strongroom.storage.v1.QuarantinedObject*\xd7\x02\n\x0cRepairAction\x12\x1d\n\x19REPAIR_ACTION_UNSPECIFIED\x10\x00\x12\x16\n\x12REPAIR_ACTION_NONE\x10\x01\x12\x1c\n\x18REPAIR_ACTION_QUARANTINE\x10\x02\x12\x18\n\x14REPAIR_ACTION_RELINK\x10\x03\x12\x16\n\x12REPAIR_ACTION_MARK\x10\x04\x12\x18\n\x14REPAIR_ACTION_UNMARK\x10\x05\x12\x19\n\x15REPAIR_ACTION_REWRITE\x10\x06\x12\x1f\n\x1bREPAIR_ACTION_REMOVE_MARKER\x10\x07\x12\x17\n\x13REPAIR_ACTION_ABORT\x10\x08\x12\x18\n\x14REPAIR_ACTION_RETIRE\x10\t\x12\x1c\n\x18REPAIR_ACTION_COPY_FACTS\x10\n\x12\x19\n\x15REPAIR_ACTION_RECOUNT\x10\x0b*\x99\x01\n\rRepairOutcome\x12\x1e\n\x1aREPAIR_OUTCOME_UNSPECIFIED\x10\x00\x12\x17\n\x13REPAIR_OUTCOME_DONE\x10\x01\x12\x1b\n\x17REPAIR_OUTCOME_OUTDATED\x10\x02\x12\x17\n\x13REPAIR_OUTCOME_LEFT\x10\x03\x12\x19\n\x15REPAIR_OUTCOME_FAILED\x10\x04\x32\xf9\x05\n\rVerifyService\x12v\n\x11StartVerification\x12/.strongroom.storage.v1.StartVerificationRequest\x1a\x30.strongroom.storage.v1.StartVerificationResponse\x12\x82\x01\n\x15GetVerificationReport\x12\x33.strongroom.storage.v1.GetVerificationReportRequest\x1a\x34.strongroom.storage.v1.GetVerificationReportResponse\x12\x8b\x01\n\x18ListVerificationFindings\x12\x36.strongroom.storage.v1.ListVerificationFindingsRequest\x1a\x37.strongroom.storage.v1.ListVerificationFindingsResponse\x12o\n\x0eRepairFindings\x12,.strongroom.storage.v1.RepairFindingsRequest\x1a-.strongroom.storage.v1.RepairFindingsResponse0\x01\x12o\n\x0eListQuarantine\x12,.strongroom.storage.v1.ListQuarantineRequest\x1a-.strongroom.storage.v1.ListQuarantineResponse0\x01\x12{\n\x12RestoreQuarantined\x12\x30.strongroom.storage.v1.RestoreQuarantinedRequest\x1a\x31.strongroom.storage.v1.RestoreQuarantinedResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom.storage.v1.verify_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STARTVERIFICATIONREQUEST']._serialized_start=104
-  _globals['_STARTVERIFICATIONREQUEST']._serialized_end=188
-  _globals['_STARTVERIFICATIONRESPONSE']._serialized_start=190
-  _globals['_STARTVERIFICATIONRESPONSE']._serialized_end=292
-  _globals['_GETVERIFICATIONREPORTREQUEST']._serialized_start=294
-  _globals['_GETVERIFICATIONREPORTREQUEST']._serialized_end=336
-  _globals['_GETVERIFICATIONREPORTRESPONSE']._serialized_start=339
-  _globals['_GETVERIFICATIONREPORTRESPONSE']._serialized_end=490
-  _globals['_LISTVERIFICATIONFINDINGSREQUEST']._serialized_start=492
-  _globals['_LISTVERIFICATIONFINDINGSREQUEST']._serialized_end=574
-  _globals['_REPORTEDFINDING']._serialized_start=576
-  _globals['_REPORTEDFINDING']._serialized_end=662
-  _globals['_LISTVERIFICATIONFINDINGSRESPONSE']._serialized_start=664
-  _globals['_LISTVERIFICATIONFINDINGSRESPONSE']._serialized_end=756
-  _globals['_VERIFYSERVICE']._serialized_start=759
-  _globals['_VERIFYSERVICE']._serialized_end=1169
+  _globals['_QUARANTINEDOBJECT_METADATAENTRY']._loaded_options = None
+  _globals['_QUARANTINEDOBJECT_METADATAENTRY']._serialized_options = b'8\001'
+  _globals['_REPAIRACTION']._serialized_start=1723
+  _globals['_REPAIRACTION']._serialized_end=2066
+  _globals['_REPAIROUTCOME']._serialized_start=2069
+  _globals['_REPAIROUTCOME']._serialized_end=2222
+  _globals['_STARTVERIFICATIONREQUEST']._serialized_start=137
+  _globals['_STARTVERIFICATIONREQUEST']._serialized_end=221
+  _globals['_STARTVERIFICATIONRESPONSE']._serialized_start=223
+  _globals['_STARTVERIFICATIONRESPONSE']._serialized_end=325
+  _globals['_GETVERIFICATIONREPORTREQUEST']._serialized_start=327
+  _globals['_GETVERIFICATIONREPORTREQUEST']._serialized_end=369
+  _globals['_GETVERIFICATIONREPORTRESPONSE']._serialized_start=372
+  _globals['_GETVERIFICATIONREPORTRESPONSE']._serialized_end=523
+  _globals['_LISTVERIFICATIONFINDINGSREQUEST']._serialized_start=525
+  _globals['_LISTVERIFICATIONFINDINGSREQUEST']._serialized_end=607
+  _globals['_REPORTEDFINDING']._serialized_start=610
+  _globals['_REPORTEDFINDING']._serialized_end=749
+  _globals['_LISTVERIFICATIONFINDINGSRESPONSE']._serialized_start=751
+  _globals['_LISTVERIFICATIONFINDINGSRESPONSE']._serialized_end=843
+  _globals['_REPAIRFINDINGSREQUEST']._serialized_start=845
+  _globals['_REPAIRFINDINGSREQUEST']._serialized_end=880
+  _globals['_REPAIRFINDINGSRESPONSE']._serialized_start=883
+  _globals['_REPAIRFINDINGSRESPONSE']._serialized_end=1081
+  _globals['_LISTQUARANTINEREQUEST']._serialized_start=1083
+  _globals['_LISTQUARANTINEREQUEST']._serialized_end=1106
+  _globals['_QUARANTINEDOBJECT']._serialized_start=1109
+  _globals['_QUARANTINEDOBJECT']._serialized_end=1478
+  _globals['_QUARANTINEDOBJECT_METADATAENTRY']._serialized_start=1431
+  _globals['_QUARANTINEDOBJECT_METADATAENTRY']._serialized_end=1478
+  _globals['_LISTQUARANTINERESPONSE']._serialized_start=1480
+  _globals['_LISTQUARANTINERESPONSE']._serialized_end=1562
+  _globals['_RESTOREQUARANTINEDREQUEST']._serialized_start=1564
+  _globals['_RESTOREQUARANTINEDREQUEST']._serialized_end=1632
+  _globals['_RESTOREQUARANTINEDRESPONSE']._serialized_start=1634
+  _globals['_RESTOREQUARANTINEDRESPONSE']._serialized_end=1720
+  _globals['_VERIFYSERVICE']._serialized_start=2225
+  _globals['_VERIFYSERVICE']._serialized_end=2986
 # @@protoc_insertion_point(module_scope)

@@ -6,7 +6,9 @@ isort:skip_file
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from strongroom.metadata.v1 import verification_pb2 as _verification_pb2
 import builtins as _builtins
 import sys
@@ -18,6 +20,98 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _RepairAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RepairActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepairAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REPAIR_ACTION_UNSPECIFIED: _RepairAction.ValueType  # 0
+    """Never sent."""
+    REPAIR_ACTION_NONE: _RepairAction.ValueType  # 1
+    """Nothing: somebody has to look at it."""
+    REPAIR_ACTION_QUARANTINE: _RepairAction.ValueType  # 2
+    """The object is moved to quarantine."""
+    REPAIR_ACTION_RELINK: _RepairAction.ValueType  # 3
+    """The row names the version, or the facts, that the right bytes have."""
+    REPAIR_ACTION_MARK: _RepairAction.ValueType  # 4
+    """The file is marked as damaged: its bytes are nowhere."""
+    REPAIR_ACTION_UNMARK: _RepairAction.ValueType  # 5
+    """The mark is taken away: the bytes are back."""
+    REPAIR_ACTION_REWRITE: _RepairAction.ValueType  # 6
+    """The object is written anew with the metadata that its row says, and the old version moved to quarantine."""
+    REPAIR_ACTION_REMOVE_MARKER: _RepairAction.ValueType  # 7
+    """The delete marker is removed."""
+    REPAIR_ACTION_ABORT: _RepairAction.ValueType  # 8
+    """The multipart upload is aborted."""
+    REPAIR_ACTION_RETIRE: _RepairAction.ValueType  # 9
+    """The object is copied to quarantine, and the row removed the way of a deleted file."""
+    REPAIR_ACTION_COPY_FACTS: _RepairAction.ValueType  # 10
+    """The file says the same as its blob."""
+    REPAIR_ACTION_RECOUNT: _RepairAction.ValueType  # 11
+    """Usage and tallies are summed up anew."""
+
+class RepairAction(_RepairAction, metaclass=_RepairActionEnumTypeWrapper):
+    """What a repair does about a finding."""
+
+REPAIR_ACTION_UNSPECIFIED: RepairAction.ValueType  # 0
+"""Never sent."""
+REPAIR_ACTION_NONE: RepairAction.ValueType  # 1
+"""Nothing: somebody has to look at it."""
+REPAIR_ACTION_QUARANTINE: RepairAction.ValueType  # 2
+"""The object is moved to quarantine."""
+REPAIR_ACTION_RELINK: RepairAction.ValueType  # 3
+"""The row names the version, or the facts, that the right bytes have."""
+REPAIR_ACTION_MARK: RepairAction.ValueType  # 4
+"""The file is marked as damaged: its bytes are nowhere."""
+REPAIR_ACTION_UNMARK: RepairAction.ValueType  # 5
+"""The mark is taken away: the bytes are back."""
+REPAIR_ACTION_REWRITE: RepairAction.ValueType  # 6
+"""The object is written anew with the metadata that its row says, and the old version moved to quarantine."""
+REPAIR_ACTION_REMOVE_MARKER: RepairAction.ValueType  # 7
+"""The delete marker is removed."""
+REPAIR_ACTION_ABORT: RepairAction.ValueType  # 8
+"""The multipart upload is aborted."""
+REPAIR_ACTION_RETIRE: RepairAction.ValueType  # 9
+"""The object is copied to quarantine, and the row removed the way of a deleted file."""
+REPAIR_ACTION_COPY_FACTS: RepairAction.ValueType  # 10
+"""The file says the same as its blob."""
+REPAIR_ACTION_RECOUNT: RepairAction.ValueType  # 11
+"""Usage and tallies are summed up anew."""
+Global___RepairAction: _TypeAlias = RepairAction  # noqa: Y015
+
+class _RepairOutcome:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _RepairOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_RepairOutcome.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    REPAIR_OUTCOME_UNSPECIFIED: _RepairOutcome.ValueType  # 0
+    """Never sent."""
+    REPAIR_OUTCOME_DONE: _RepairOutcome.ValueType  # 1
+    """It was done."""
+    REPAIR_OUTCOME_OUTDATED: _RepairOutcome.ValueType  # 2
+    """The finding does not hold any more; nothing was done."""
+    REPAIR_OUTCOME_LEFT: _RepairOutcome.ValueType  # 3
+    """Nothing was done: `detail` says what is for somebody to do."""
+    REPAIR_OUTCOME_FAILED: _RepairOutcome.ValueType  # 4
+    """It failed on the way; another repair goes on from there."""
+
+class RepairOutcome(_RepairOutcome, metaclass=_RepairOutcomeEnumTypeWrapper):
+    """What has become of it."""
+
+REPAIR_OUTCOME_UNSPECIFIED: RepairOutcome.ValueType  # 0
+"""Never sent."""
+REPAIR_OUTCOME_DONE: RepairOutcome.ValueType  # 1
+"""It was done."""
+REPAIR_OUTCOME_OUTDATED: RepairOutcome.ValueType  # 2
+"""The finding does not hold any more; nothing was done."""
+REPAIR_OUTCOME_LEFT: RepairOutcome.ValueType  # 3
+"""Nothing was done: `detail` says what is for somebody to do."""
+REPAIR_OUTCOME_FAILED: RepairOutcome.ValueType  # 4
+"""It failed on the way; another repair goes on from there."""
+Global___RepairOutcome: _TypeAlias = RepairOutcome  # noqa: Y015
 
 @_typing.final
 class StartVerificationRequest(_message.Message):
@@ -165,8 +259,11 @@ class ReportedFinding(_message.Message):
 
     FINDING_FIELD_NUMBER: _builtins.int
     LINE_JSON_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
     line_json: _builtins.bytes
     """The same as one JSON document. `findings_sha256` is the SHA-256 of these lines, each ended by a line feed."""
+    action: Global___RepairAction.ValueType
+    """What RepairFindings would do."""
     @_builtins.property
     def finding(self) -> _verification_pb2.Finding:
         """What is wrong."""
@@ -176,10 +273,11 @@ class ReportedFinding(_message.Message):
         *,
         finding: _verification_pb2.Finding | None = ...,
         line_json: _builtins.bytes = ...,
+        action: Global___RepairAction.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["finding", b"finding"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["finding", b"finding", "line_json", b"line_json"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "finding", b"finding", "line_json", b"line_json"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -208,3 +306,242 @@ class ListVerificationFindingsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListVerificationFindingsResponse: _TypeAlias = ListVerificationFindingsResponse  # noqa: Y015
+
+@_typing.final
+class RepairFindingsRequest(_message.Message):
+    """Request of RepairFindings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Which run (UUID); empty: the last one."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RepairFindingsRequest: _TypeAlias = RepairFindingsRequest  # noqa: Y015
+
+@_typing.final
+class RepairFindingsResponse(_message.Message):
+    """Response of RepairFindings: one finding."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FINDING_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    action: Global___RepairAction.ValueType
+    """What was to be done."""
+    outcome: Global___RepairOutcome.ValueType
+    """What has become of it."""
+    detail: _builtins.str
+    """A few words: the entry in quarantine, the version that was found, what somebody has to do."""
+    @_builtins.property
+    def finding(self) -> _verification_pb2.Finding:
+        """The finding."""
+
+    def __init__(
+        self,
+        *,
+        finding: _verification_pb2.Finding | None = ...,
+        action: Global___RepairAction.ValueType = ...,
+        outcome: Global___RepairOutcome.ValueType = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["finding", b"finding"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "detail", b"detail", "finding", b"finding", "outcome", b"outcome"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RepairFindingsResponse: _TypeAlias = RepairFindingsResponse  # noqa: Y015
+
+@_typing.final
+class ListQuarantineRequest(_message.Message):
+    """Request of ListQuarantine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListQuarantineRequest: _TypeAlias = ListQuarantineRequest  # noqa: Y015
+
+@_typing.final
+class QuarantinedObject(_message.Message):
+    """An object in quarantine."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class MetadataEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    CRC32C_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPE_FIELD_NUMBER: _builtins.int
+    METADATA_FIELD_NUMBER: _builtins.int
+    WHY_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    MOVE_TIME_FIELD_NUMBER: _builtins.int
+    PURGE_TIME_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """UUID."""
+    key: _builtins.str
+    """Where it was."""
+    version_id: _builtins.str
+    """S3 version id that it had."""
+    size_bytes: _builtins.int
+    """Bytes."""
+    crc32c: _builtins.int
+    """CRC-32C of the whole."""
+    content_type: _builtins.str
+    """Media type."""
+    why: _builtins.str
+    """Why it was moved: the finding's kind, in small letters."""
+    run_id: _builtins.str
+    """The run whose report named it (UUID)."""
+    @_builtins.property
+    def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Its own metadata."""
+
+    @_builtins.property
+    def move_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was moved."""
+
+    @_builtins.property
+    def purge_time(self) -> _timestamp_pb2.Timestamp:
+        """When it is removed for good."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        key: _builtins.str = ...,
+        version_id: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        crc32c: _builtins.int = ...,
+        content_type: _builtins.str = ...,
+        metadata: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        why: _builtins.str = ...,
+        run_id: _builtins.str = ...,
+        move_time: _timestamp_pb2.Timestamp | None = ...,
+        purge_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["move_time", b"move_time", "purge_time", b"purge_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "crc32c", b"crc32c", "id", b"id", "key", b"key", "metadata", b"metadata", "move_time", b"move_time", "purge_time", b"purge_time", "run_id", b"run_id", "size_bytes", b"size_bytes", "version_id", b"version_id", "why", b"why"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuarantinedObject: _TypeAlias = QuarantinedObject  # noqa: Y015
+
+@_typing.final
+class ListQuarantineResponse(_message.Message):
+    """Response of ListQuarantine: one object."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def object(self) -> Global___QuarantinedObject:
+        """The object."""
+
+    def __init__(
+        self,
+        *,
+        object: Global___QuarantinedObject | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["object", b"object"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["object", b"object"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListQuarantineResponse: _TypeAlias = ListQuarantineResponse  # noqa: Y015
+
+@_typing.final
+class RestoreQuarantinedRequest(_message.Message):
+    """Request of RestoreQuarantined."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    RUN_ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """One object (UUID)."""
+    run_id: _builtins.str
+    """All that this run's repair has moved (UUID)."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        run_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "run_id", b"run_id", "which", b"which"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "run_id", b"run_id", "which", b"which"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_which: _TypeAlias = _typing.Literal["id", "run_id"]  # noqa: Y015
+    _WhichOneofArgType_which: _TypeAlias = _typing.Literal["which", b"which"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_which) -> _WhichOneofReturnType_which | None: ...
+
+Global___RestoreQuarantinedRequest: _TypeAlias = RestoreQuarantinedRequest  # noqa: Y015
+
+@_typing.final
+class RestoreQuarantinedResponse(_message.Message):
+    """Response of RestoreQuarantined: one object that is back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def object(self) -> Global___QuarantinedObject:
+        """As it was in quarantine."""
+
+    def __init__(
+        self,
+        *,
+        object: Global___QuarantinedObject | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["object", b"object"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["object", b"object"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RestoreQuarantinedResponse: _TypeAlias = RestoreQuarantinedResponse  # noqa: Y015

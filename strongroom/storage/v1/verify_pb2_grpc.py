@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class VerifyServiceStub:
     """Shows that every row has its object and every object its row (docs/verify.md). For admins: findings name keys and
-    owners of all users. It changes nothing: it reports.
+    owners of all users. It proposes, and changes nothing until RepairFindings is called.
     """
 
     def __init__(self, channel):
@@ -51,11 +51,26 @@ class VerifyServiceStub:
                 request_serializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.ListVerificationFindingsRequest.SerializeToString,
                 response_deserializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.ListVerificationFindingsResponse.FromString,
                 _registered_method=True)
+        self.RepairFindings = channel.unary_stream(
+                '/strongroom.storage.v1.VerifyService/RepairFindings',
+                request_serializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.RepairFindingsRequest.SerializeToString,
+                response_deserializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.RepairFindingsResponse.FromString,
+                _registered_method=True)
+        self.ListQuarantine = channel.unary_stream(
+                '/strongroom.storage.v1.VerifyService/ListQuarantine',
+                request_serializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.ListQuarantineRequest.SerializeToString,
+                response_deserializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.ListQuarantineResponse.FromString,
+                _registered_method=True)
+        self.RestoreQuarantined = channel.unary_stream(
+                '/strongroom.storage.v1.VerifyService/RestoreQuarantined',
+                request_serializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.RestoreQuarantinedRequest.SerializeToString,
+                response_deserializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.RestoreQuarantinedResponse.FromString,
+                _registered_method=True)
 
 
 class VerifyServiceServicer:
     """Shows that every row has its object and every object its row (docs/verify.md). For admins: findings name keys and
-    owners of all users. It changes nothing: it reports.
+    owners of all users. It proposes, and changes nothing until RepairFindings is called.
     """
 
     def StartVerification(self, request, context):
@@ -79,6 +94,29 @@ class VerifyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RepairFindings(self, request, context):
+        """Acts on what a run has found, after having looked at each finding again; what has changed since is left alone. Safe
+        to call again, at any time. REPAIR_REFUSED, before anything is touched: bucket, database and report do not belong
+        together, or so much is wrong that something else must be.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListQuarantine(self, request, context):
+        """What repairs have moved to quarantine.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RestoreQuarantined(self, request, context):
+        """Brings one object back to its key, as a new version, or all that one run has moved. NOT_FOUND when there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_VerifyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -97,6 +135,21 @@ def add_VerifyServiceServicer_to_server(servicer, server):
                     request_deserializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.ListVerificationFindingsRequest.FromString,
                     response_serializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.ListVerificationFindingsResponse.SerializeToString,
             ),
+            'RepairFindings': grpc.unary_stream_rpc_method_handler(
+                    servicer.RepairFindings,
+                    request_deserializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.RepairFindingsRequest.FromString,
+                    response_serializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.RepairFindingsResponse.SerializeToString,
+            ),
+            'ListQuarantine': grpc.unary_stream_rpc_method_handler(
+                    servicer.ListQuarantine,
+                    request_deserializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.ListQuarantineRequest.FromString,
+                    response_serializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.ListQuarantineResponse.SerializeToString,
+            ),
+            'RestoreQuarantined': grpc.unary_stream_rpc_method_handler(
+                    servicer.RestoreQuarantined,
+                    request_deserializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.RestoreQuarantinedRequest.FromString,
+                    response_serializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.RestoreQuarantinedResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'strongroom.storage.v1.VerifyService', rpc_method_handlers)
@@ -107,7 +160,7 @@ def add_VerifyServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class VerifyService:
     """Shows that every row has its object and every object its row (docs/verify.md). For admins: findings name keys and
-    owners of all users. It changes nothing: it reports.
+    owners of all users. It proposes, and changes nothing until RepairFindings is called.
     """
 
     @staticmethod
@@ -181,6 +234,87 @@ class VerifyService:
             '/strongroom.storage.v1.VerifyService/ListVerificationFindings',
             strongroom_dot_storage_dot_v1_dot_verify__pb2.ListVerificationFindingsRequest.SerializeToString,
             strongroom_dot_storage_dot_v1_dot_verify__pb2.ListVerificationFindingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RepairFindings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/strongroom.storage.v1.VerifyService/RepairFindings',
+            strongroom_dot_storage_dot_v1_dot_verify__pb2.RepairFindingsRequest.SerializeToString,
+            strongroom_dot_storage_dot_v1_dot_verify__pb2.RepairFindingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/strongroom.storage.v1.VerifyService/ListQuarantine',
+            strongroom_dot_storage_dot_v1_dot_verify__pb2.ListQuarantineRequest.SerializeToString,
+            strongroom_dot_storage_dot_v1_dot_verify__pb2.ListQuarantineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RestoreQuarantined(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/strongroom.storage.v1.VerifyService/RestoreQuarantined',
+            strongroom_dot_storage_dot_v1_dot_verify__pb2.RestoreQuarantinedRequest.SerializeToString,
+            strongroom_dot_storage_dot_v1_dot_verify__pb2.RestoreQuarantinedResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -28,7 +28,7 @@ GRPC_VERSION: str
 
 class VerifyServiceStub:
     """Shows that every row has its object and every object its row (docs/verify.md). For admins: findings name keys and
-    owners of all users. It changes nothing: it reports.
+    owners of all users. It proposes, and changes nothing until RepairFindings is called.
     """
 
     @_typing.overload
@@ -41,11 +41,20 @@ class VerifyServiceStub:
     """How far a run is; once it has ended, its signed report. NOT_FOUND when there is no such run."""
     ListVerificationFindings: _grpc.UnaryUnaryMultiCallable[_verify_pb2.ListVerificationFindingsRequest, _verify_pb2.ListVerificationFindingsResponse]
     """Findings of a run, in their order."""
+    RepairFindings: _grpc.UnaryStreamMultiCallable[_verify_pb2.RepairFindingsRequest, _verify_pb2.RepairFindingsResponse]
+    """Acts on what a run has found, after having looked at each finding again; what has changed since is left alone. Safe
+    to call again, at any time. REPAIR_REFUSED, before anything is touched: bucket, database and report do not belong
+    together, or so much is wrong that something else must be.
+    """
+    ListQuarantine: _grpc.UnaryStreamMultiCallable[_verify_pb2.ListQuarantineRequest, _verify_pb2.ListQuarantineResponse]
+    """What repairs have moved to quarantine."""
+    RestoreQuarantined: _grpc.UnaryStreamMultiCallable[_verify_pb2.RestoreQuarantinedRequest, _verify_pb2.RestoreQuarantinedResponse]
+    """Brings one object back to its key, as a new version, or all that one run has moved. NOT_FOUND when there is none."""
 
 @_typing.type_check_only
 class VerifyServiceAsyncStub(VerifyServiceStub):
     """Shows that every row has its object and every object its row (docs/verify.md). For admins: findings name keys and
-    owners of all users. It changes nothing: it reports.
+    owners of all users. It proposes, and changes nothing until RepairFindings is called.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -55,10 +64,19 @@ class VerifyServiceAsyncStub(VerifyServiceStub):
     """How far a run is; once it has ended, its signed report. NOT_FOUND when there is no such run."""
     ListVerificationFindings: _aio.UnaryUnaryMultiCallable[_verify_pb2.ListVerificationFindingsRequest, _verify_pb2.ListVerificationFindingsResponse]  # type: ignore[assignment]
     """Findings of a run, in their order."""
+    RepairFindings: _aio.UnaryStreamMultiCallable[_verify_pb2.RepairFindingsRequest, _verify_pb2.RepairFindingsResponse]  # type: ignore[assignment]
+    """Acts on what a run has found, after having looked at each finding again; what has changed since is left alone. Safe
+    to call again, at any time. REPAIR_REFUSED, before anything is touched: bucket, database and report do not belong
+    together, or so much is wrong that something else must be.
+    """
+    ListQuarantine: _aio.UnaryStreamMultiCallable[_verify_pb2.ListQuarantineRequest, _verify_pb2.ListQuarantineResponse]  # type: ignore[assignment]
+    """What repairs have moved to quarantine."""
+    RestoreQuarantined: _aio.UnaryStreamMultiCallable[_verify_pb2.RestoreQuarantinedRequest, _verify_pb2.RestoreQuarantinedResponse]  # type: ignore[assignment]
+    """Brings one object back to its key, as a new version, or all that one run has moved. NOT_FOUND when there is none."""
 
 class VerifyServiceServicer:
     """Shows that every row has its object and every object its row (docs/verify.md). For admins: findings name keys and
-    owners of all users. It changes nothing: it reports.
+    owners of all users. It proposes, and changes nothing until RepairFindings is called.
     """
 
     def StartVerification(
@@ -81,5 +99,29 @@ class VerifyServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_verify_pb2.ListVerificationFindingsResponse, _abc.Awaitable[_verify_pb2.ListVerificationFindingsResponse]]:
         """Findings of a run, in their order."""
+
+    def RepairFindings(
+        self,
+        request: _verify_pb2.RepairFindingsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_verify_pb2.RepairFindingsResponse], _abc.AsyncIterator[_verify_pb2.RepairFindingsResponse]]:
+        """Acts on what a run has found, after having looked at each finding again; what has changed since is left alone. Safe
+        to call again, at any time. REPAIR_REFUSED, before anything is touched: bucket, database and report do not belong
+        together, or so much is wrong that something else must be.
+        """
+
+    def ListQuarantine(
+        self,
+        request: _verify_pb2.ListQuarantineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_verify_pb2.ListQuarantineResponse], _abc.AsyncIterator[_verify_pb2.ListQuarantineResponse]]:
+        """What repairs have moved to quarantine."""
+
+    def RestoreQuarantined(
+        self,
+        request: _verify_pb2.RestoreQuarantinedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_verify_pb2.RestoreQuarantinedResponse], _abc.AsyncIterator[_verify_pb2.RestoreQuarantinedResponse]]:
+        """Brings one object back to its key, as a new version, or all that one run has moved. NOT_FOUND when there is none."""
 
 def add_VerifyServiceServicer_to_server(servicer: VerifyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -148,6 +148,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION, 507. The object store has no room; trying again does not help."""
     ERROR_REASON_OBJECT_STORE_REFUSED: _ErrorReason.ValueType  # 81
     """FAILED_PRECONDITION, 502. The object store finds the request invalid, and will again."""
+    ERROR_REASON_REPAIR_REFUSED: _ErrorReason.ValueType  # 85
+    """FAILED_PRECONDITION, 409. Nothing is verified or repaired: bucket, database and report do not belong together, or
+    so much is wrong that something else must be. {rule}
+    """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 90
     """DEADLINE_EXCEEDED, 504. The caller's deadline passed."""
     ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 91
@@ -295,6 +299,10 @@ ERROR_REASON_OBJECT_STORE_FULL: ErrorReason.ValueType  # 80
 """FAILED_PRECONDITION, 507. The object store has no room; trying again does not help."""
 ERROR_REASON_OBJECT_STORE_REFUSED: ErrorReason.ValueType  # 81
 """FAILED_PRECONDITION, 502. The object store finds the request invalid, and will again."""
+ERROR_REASON_REPAIR_REFUSED: ErrorReason.ValueType  # 85
+"""FAILED_PRECONDITION, 409. Nothing is verified or repaired: bucket, database and report do not belong together, or
+so much is wrong that something else must be. {rule}
+"""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 90
 """DEADLINE_EXCEEDED, 504. The caller's deadline passed."""
 ERROR_REASON_CANCELLED: ErrorReason.ValueType  # 91

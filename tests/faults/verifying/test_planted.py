@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import uuid
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -65,7 +66,10 @@ def test_all_is_right_while_users_work(planting: Planting, verify: Shell) -> Non
 
 def test_each_planted_fault_is_found_and_nothing_else(planting: Planting, verify: Shell) -> None:
     planting.put("logs/app.log", b"of somebody else")
-    expected = set[tuple[str, str]]().union(*(plant(planting) for plant in FAULTS))
+    bodies = [uuid.uuid4().bytes * size for size in (1, 100, 1 << 18)]
+    bystanders = [(*planting.file(body), body) for body in bodies]
+    planted = [(plant(planting), stays) for plant, stays in FAULTS]
+    expected = set[tuple[str, str]]().union(*(found for found, _ in planted))
     assert len(FAULTS) >= 20
     with load.running(planting) as rounds:
         until_next_round(rounds)
@@ -76,6 +80,30 @@ def test_each_planted_fault_is_found_and_nothing_else(planting: Planting, verify
     assert seen == (expected - rotten) | {("object_missing", key) for _, key in rotten}
     assert len(rotten) <= 1
     assert outcome.exit_code == 1, outcome.err
+    left = {key for found, stays in planted for kind, key in found if kind in stays}
+    repair_and_look(planting, verify, left)
+    mended = {key for _, key in expected} - left
+    shown = planting.rows("SELECT owner_id, key FROM files WHERE key = ANY(%s)", sorted(mended))
+    assert len(shown) >= 10
+    for owner, key in shown:
+        assert read(planting, owner, key), key
+    for owner, key, body in bystanders:
+        assert read(planting, owner, key) == body
+
+
+def repair_and_look(planting: Planting, verify: Shell, left: set[str]) -> None:
+    """What can be repaired is; what stays are bytes that are nowhere, and rows that only a backup has."""
+    with load.running(planting) as rounds:
+        until_next_round(rounds)
+        repaired = verify("verify", "--json", "--repair", "--depth=bytes")
+        assert repaired.exit_code == 1, repaired.err
+        again = verify("verify", "--json", "--depth=bytes")
+    assert {key for _, key in found(again)} == left, (repaired.out, again.out)
+
+
+def read(planting: Planting, owner: str, key: str) -> bytes:
+    with planting.client(owner) as client:
+        return client.read(key)
 
 
 def test_the_report_is_signed(planting: Planting, verify: Shell) -> None:

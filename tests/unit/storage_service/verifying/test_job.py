@@ -52,6 +52,10 @@ class Records:
         return pb.Verification(id=run_id, state=pb.VERIFICATION_STATE_RUNNING)
 
 
+async def may_begin() -> bool:
+    return True
+
+
 @pytest.mark.parametrize(
     ("records", "interval", "worked", "calls"),
     [
@@ -73,6 +77,7 @@ async def test_a_run_begins_where_none_has_anything_to_give(
         VerificationMetrics(),
         interval_seconds=interval,
         grace=Grace(0.0),
+        may_begin=may_begin,
     )
     assert await job.run_once() is worked
     assert records.calls == calls

@@ -68,6 +68,10 @@ class Records:
         self._free_at = asyncio.get_running_loop().time() + LEASE
 
 
+async def may_begin() -> bool:
+    return True
+
+
 def job(records: Records) -> VerificationJob:
     return VerificationJob(
         MemoryObjectStore(),
@@ -76,6 +80,7 @@ def job(records: Records) -> VerificationJob:
         VerificationMetrics(),
         interval_seconds=0.0,
         grace=Grace(0.0),
+        may_begin=may_begin,
     )
 
 

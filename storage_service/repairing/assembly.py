@@ -1,0 +1,80 @@
+"""Puts verification, repairs and the quarantine together for ``bootstrap``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from servicekit.background import BackgroundLoop, Heartbeats
+from storage_service.metadata.verification import VerificationRecords
+from storage_service.objectstore.errors import StoreError
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.reading.damage import DamageReporter
+from storage_service.repairing.guard import MostWrong
+from storage_service.repairing.identity import BucketIdentity
+from storage_service.repairing.metrics import RepairMetrics
+from storage_service.repairing.quarantine import Quarantine
+from storage_service.repairing.repairs import Repairs
+from storage_service.verifying.assembly import Verifying
+from storage_service.verifying.stage import Grace, Rates
+from strongroom.errors import StrongroomError
+
+LONGEST_REST_SECONDS = 3600.0
+SHORTEST_REST_SECONDS = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RepairRules:
+    """See ``StorageSettings``."""
+
+    grace_seconds: float
+    quarantine_seconds: float
+    most: MostWrong
+
+
+class RepairedVerifying(Verifying):
+    """Verification, scrub and repair: loops, and what the servicer needs."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        records: VerificationRecords,
+        damage: DamageReporter,
+        heartbeats: Heartbeats,
+        metrics: RepairMetrics,
+        *,
+        rates: Rates,
+        rules: RepairRules,
+    ) -> None:
+        self.identity = identity = BucketIdentity(store, records)
+        super().__init__(
+            store, records, damage, heartbeats, metrics, rates=rates, may_begin=identity.check_seldom
+        )
+        self.quarantine_seconds = rules.quarantine_seconds
+        self._quarantine = Quarantine(store, Grace(rules.quarantine_seconds))
+        self._metrics = metrics
+        grace = Grace(rules.grace_seconds)
+        self.repairs = Repairs(
+            store, records, identity, self._quarantine, metrics, grace=grace, most=rules.most
+        )
+        rest = min(LONGEST_REST_SECONDS, max(SHORTEST_REST_SECONDS, rules.quarantine_seconds / 10))
+        purging = BackgroundLoop(
+            self.purge,
+            heartbeats.add("quarantine", rest),
+            rest_seconds=rest,
+            rest_first=True,
+            expected=(StrongroomError, StoreError),
+        )
+        self.loops = (*self.loops, purging)
+
+    async def purge(self) -> bool:
+        """Remove what was in quarantine for long enough. Raises StrongroomError, StoreError."""
+        if await self.identity.check_seldom():
+            purged = await self._quarantine.purge()
+            self._metrics.purged(purged)
+            if purged:
+                log.info("quarantine_purged", count=purged)
+        return False

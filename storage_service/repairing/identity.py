@@ -1,0 +1,143 @@
+"""Which installation a bucket belongs to: an object of its own says so.
+
+A verification compares, and a repair acts upon, only the bucket of the database's own installation. A bucket
+that says nothing yet is taken by the first one that looks at it, unless it holds objects of somebody whom its
+database does not know.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Final
+
+import structlog
+
+from storage_service.metadata.verification import VerificationRecords
+from storage_service.objectstore import checksums
+from storage_service.objectstore.errors import ObjectNotFound
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.translation import translated
+from storage_service.objectstore.values import ObjectAttributes, ObjectRef
+from storage_service.verifying.keyspace import OWN, is_ours
+from strongroom.errors import RepairRefused
+from strongroom.metadata.v1.verification_service_pb2 import GetInstallationResponse
+
+KEY: Final = f"{OWN}installation.json"
+FORMAT: Final = "strongroom-installation/1"
+KNOWN_SECONDS: Final = 600.0
+"""So long what periodic work does not ask again."""
+TAKEN_AFTER_SECONDS: Final = 60.0
+"""Periodic work takes a bucket only so long after the start: one that was a mistake mostly ends sooner."""
+_LARGEST: Final = 4096
+
+log = structlog.get_logger(__name__)
+
+
+class BucketIdentity:
+    """One instance per process."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        records: VerificationRecords,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._store = store
+        self._records = records
+        self._clock = clock
+        self._takes_from = clock() + TAKEN_AFTER_SECONDS
+        self._known_until = 0.0
+        self._is_mine = False
+
+    async def check_seldom(self) -> bool:
+        """Whether ``check`` finds nothing to refuse; at most once in KNOWN_SECONDS, and what it refuses is an
+        ERROR in the log. Raises StrongroomError.
+        """
+        now = self._clock()
+        if now < self._known_until:
+            return self._is_mine
+        try:
+            await self.check(take=now >= self._takes_from)
+        except RepairRefused as error:
+            self._is_mine = False
+            log.error("bucket_refused", rule=error.metadata.get("rule"), advice=error.message)
+        else:
+            self._is_mine = True
+        self._known_until = now + KNOWN_SECONDS if now >= self._takes_from else self._takes_from
+        return self._is_mine
+
+    async def check(self, *, take: bool = True) -> GetInstallationResponse:
+        """The database's installation, to which the bucket belongs; ``take`` one that belongs to nobody.
+        Raises RepairRefused, StrongroomError.
+        """
+        mine = await self._records.installation()
+        if not mine.installation_id:
+            raise refused(
+                "database_unmarked",
+                "The database does not say which installation it is: its table `installation` is empty."
+                " Restore that row from a backup; nothing was touched.",
+            )
+        if mine.schema_revision != mine.expected_revision:
+            raise refused(
+                "schema_revision",
+                f"The database's schema is at revision {mine.schema_revision}, and metadata_service is of"
+                f" {mine.expected_revision}: finish the upgrade first; nothing was touched.",
+            )
+        with translated():
+            owner = await self._read()
+            if owner is None and take:
+                await self._take(mine)
+            elif owner is not None and owner != mine.installation_id:
+                raise refused(
+                    "foreign_bucket",
+                    f"The bucket belongs to installation {owner or 'unknown'}, and the database to"
+                    f" {mine.installation_id}: bring together what belongs together; nothing was touched."
+                    f" (If the bucket shall be this database's from now on, remove its object {KEY}.)",
+                )
+        return mine
+
+    async def _read(self) -> str | None:
+        """The installation that the bucket names (empty: not to be read); None: none."""
+        try:
+            async with self._store.open(ObjectRef(KEY), length=_LARGEST) as stream:
+                text = b"".join([piece async for piece in stream])
+        except ObjectNotFound:
+            return None
+        try:
+            return str(json.loads(text)["installation_id"])
+        except (ValueError, KeyError, TypeError):
+            return ""
+
+    async def _take(self, mine: GetInstallationResponse) -> None:
+        """Write whose it is, unless it holds objects of which the database knows none. Of two that do so at
+        one time the earlier one finds out at its next look.
+        """
+        if not mine.has_committed and await self._is_used():
+            log.warning("bucket_not_taken", advice="it holds objects, and the database knows of no file")
+            return
+        document = {"format": FORMAT, "installation_id": mine.installation_id}
+        body = json.dumps(document, sort_keys=True).encode()
+        await self._store.put(
+            KEY,
+            [body],
+            size=len(body),
+            crc32c=checksums.crc32c_of([body]),
+            attrs=ObjectAttributes(content_type="application/json"),
+        )
+        log.info("bucket_taken", installation_id=mine.installation_id)
+
+    async def _is_used(self) -> bool:
+        async with aclosing(self._store.list_objects("")) as pages:  # type: ignore[type-var]
+            async for page in pages:
+                if any(is_ours(found.key) for found in page):
+                    return True
+        return False
+
+
+def refused(rule: str, message: str) -> RepairRefused:
+    """Why nothing is done; ``rule`` for programs."""
+    return RepairRefused(message, metadata={"rule": rule})

@@ -1,0 +1,51 @@
+"""What repairs tell the metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from prometheus_client.core import CounterMetricFamily, Metric
+
+from storage_service.repairing.outcomes import Repaired
+from storage_service.verifying.metrics import VerificationMetrics
+from strongroom.storage.v1 import verify_pb2 as wire
+
+
+class RepairMetrics(VerificationMetrics):
+    """Of one process, beside what its verification and scrub tell."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._repaired: Counter[tuple[str, str]] = Counter()
+        self._purged = 0
+
+    def repaired(self, repaired: Repaired) -> None:
+        """One finding."""
+        self._repaired[action_name(repaired.action), outcome_name(repaired.outcome)] += 1
+
+    def purged(self, count: int) -> None:
+        """So many entries of the quarantine, whose time is over."""
+        self._purged += count
+
+    def collect(self) -> Iterable[Metric]:
+        """All of them."""
+        repairs = CounterMetricFamily(
+            "strongroom_verify_repairs", "Findings that a repair has taken up.", labels=("action", "outcome")
+        )
+        for names, count in sorted(self._repaired.items()):
+            repairs.add_metric(names, count)
+        purged = CounterMetricFamily("strongroom_quarantine_purged", "Objects removed from it for good.")
+        purged.add_metric((), self._purged)
+        return [*super().collect(), repairs, purged]
+
+
+def action_name(action: int) -> str:
+    """In small letters: ``remove_marker``."""
+    return wire.RepairAction.Name(wire.RepairAction.ValueType(action)).removeprefix("REPAIR_ACTION_").lower()
+
+
+def outcome_name(outcome: int) -> str:
+    """In small letters: ``done``."""
+    name = wire.RepairOutcome.Name(wire.RepairOutcome.ValueType(outcome))
+    return name.removeprefix("REPAIR_OUTCOME_").lower()

@@ -1,0 +1,93 @@
+"""What a repair does about each kind of finding, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from strongroom.metadata.v1 import verification_pb2 as pb
+from strongroom.storage.v1 import verify_pb2 as wire
+
+Kind: TypeAlias = "pb.FindingKind.ValueType"
+Action: TypeAlias = "wire.RepairAction.ValueType"
+
+ORDER: Final[tuple[frozenset[Kind], ...]] = (
+    frozenset(
+        {
+            pb.FINDING_KIND_OBJECT_MISSING,
+            pb.FINDING_KIND_VERSION_MISMATCH,
+            pb.FINDING_KIND_ETAG_MISMATCH,
+            pb.FINDING_KIND_SIZE_MISMATCH,
+            pb.FINDING_KIND_CHECKSUM_MISMATCH,
+            pb.FINDING_KIND_METADATA_MISMATCH,
+        }
+    ),
+    frozenset(
+        {
+            pb.FINDING_KIND_BLOB_WITHOUT_FILE,
+            pb.FINDING_KIND_FILE_WITHOUT_BLOB,
+            pb.FINDING_KIND_FILE_DIFFERS,
+            pb.FINDING_KIND_DETAIL_MISSING,
+        }
+    ),
+    frozenset(
+        {
+            pb.FINDING_KIND_OBJECT_ORPHANED,
+            pb.FINDING_KIND_FOREIGN_VERSION,
+            pb.FINDING_KIND_DELETE_MARKER,
+        }
+    ),
+    frozenset({pb.FINDING_KIND_UPLOAD_ABANDONED, pb.FINDING_KIND_SEGMENT_MISSING}),
+    frozenset({pb.FINDING_KIND_USAGE_DRIFT, pb.FINDING_KIND_TALLY_DRIFT}),
+)
+"""Rows come first: a version that nobody owns may be just what one of them has lost. Uploads come after
+objects (Swift keeps the parts of an object with its upload), and sums last, because the others change them.
+"""
+
+PROPOSED: Final[Mapping[Kind, Action]] = {
+    pb.FINDING_KIND_OBJECT_MISSING: wire.REPAIR_ACTION_RELINK,
+    pb.FINDING_KIND_VERSION_MISMATCH: wire.REPAIR_ACTION_RELINK,
+    pb.FINDING_KIND_ETAG_MISMATCH: wire.REPAIR_ACTION_RELINK,
+    pb.FINDING_KIND_SIZE_MISMATCH: wire.REPAIR_ACTION_RELINK,
+    pb.FINDING_KIND_CHECKSUM_MISMATCH: wire.REPAIR_ACTION_RELINK,
+    pb.FINDING_KIND_METADATA_MISMATCH: wire.REPAIR_ACTION_REWRITE,
+    pb.FINDING_KIND_BLOB_WITHOUT_FILE: wire.REPAIR_ACTION_RETIRE,
+    pb.FINDING_KIND_FILE_DIFFERS: wire.REPAIR_ACTION_COPY_FACTS,
+    pb.FINDING_KIND_OBJECT_ORPHANED: wire.REPAIR_ACTION_QUARANTINE,
+    pb.FINDING_KIND_FOREIGN_VERSION: wire.REPAIR_ACTION_QUARANTINE,
+    pb.FINDING_KIND_DELETE_MARKER: wire.REPAIR_ACTION_REMOVE_MARKER,
+    pb.FINDING_KIND_UPLOAD_ABANDONED: wire.REPAIR_ACTION_ABORT,
+    pb.FINDING_KIND_USAGE_DRIFT: wire.REPAIR_ACTION_RECOUNT,
+    pb.FINDING_KIND_TALLY_DRIFT: wire.REPAIR_ACTION_RECOUNT,
+}
+"""By kind; of other kinds somebody has to look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What was done about one finding."""
+
+    action: Action
+    outcome: wire.RepairOutcome.ValueType
+    detail: str = ""
+
+
+def done(action: Action, detail: str = "") -> Repaired:
+    """It was."""
+    return Repaired(action, wire.REPAIR_OUTCOME_DONE, detail)
+
+
+def outdated(action: Action) -> Repaired:
+    """It does not hold any more."""
+    return Repaired(action, wire.REPAIR_OUTCOME_OUTDATED, "it is not so any more")
+
+
+def left(detail: str, action: Action = wire.REPAIR_ACTION_NONE) -> Repaired:
+    """``detail``: what somebody has to do."""
+    return Repaired(action, wire.REPAIR_OUTCOME_LEFT, detail)
+
+
+def proposed(kind: Kind) -> Action:
+    """What a repair would do."""
+    return PROPOSED.get(kind, wire.REPAIR_ACTION_NONE)

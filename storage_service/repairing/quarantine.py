@@ -1,0 +1,230 @@
+"""Quarantine: an object that nobody owns is copied below a prefix of ours, compared, described, and only then
+removed from its place. It can be brought back until its time is over.
+
+    copy ─▶ compare ─▶ manifest ─▶ look again ─▶ remove that version
+
+Each step may be repeated: the entry's name follows from key and version. A crash leaves the original, or the
+original and a copy, or the copy with its manifest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Final
+
+from servicekit import failpoints
+from storage_service.attempts.removal import versions_at
+from storage_service.objectstore import checksums
+from storage_service.objectstore.errors import ObjectNotFound, StoreUnavailable
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.values import (
+    ListedVersion,
+    ObjectAttributes,
+    ObjectInfo,
+    ObjectRef,
+)
+from storage_service.repairing.manifest import (
+    PREFIX,
+    Manifest,
+    entry_id,
+    from_json,
+    manifest_key,
+    object_key,
+)
+from storage_service.verifying.reading import Pace, read_back
+from storage_service.verifying.stage import Grace
+from strongroom.errors import NotFound
+from strongroom.metadata.v1.verification_service_pb2 import KeyRow
+
+AFTER_COPY: Final = failpoints.register("storage.repair.after_copy")
+AFTER_MANIFEST: Final = failpoints.register("storage.repair.after_manifest")
+AFTER_REMOVAL: Final = failpoints.register("storage.repair.after_removal")
+AFTER_RETURN: Final = failpoints.register("storage.repair.after_return")
+IN_PURGE: Final = failpoints.register("storage.repair.in_purge")
+
+_LARGEST_MANIFEST: Final = 1 << 20
+_MD5: Final = re.compile(r"[0-9a-f]{32}")
+
+
+class Quarantine:
+    """One instance per process. ``grace``: how long an entry is kept."""
+
+    def __init__(self, store: ObjectStore, grace: Grace) -> None:
+        self._store = store
+        self._grace = grace
+
+    async def move(
+        self,
+        version: ListedVersion,
+        *,
+        why: str,
+        found: str,
+        run_id: str,
+        still: Callable[[], Awaitable[bool]],
+    ) -> Manifest | None:
+        """Take one version away from its place, if it is ``still`` nobody's after it was copied (else None).
+
+        Raises ObjectNotFound, StoreError.
+        """
+        manifest = await self.copy(version.ref, why=why, found=found, run_id=run_id)
+        if not await still():
+            await self._forget(manifest.id)
+            return None
+        await self._store.delete(version.ref)
+        await failpoints.hit(AFTER_REMOVAL)
+        if any(left.version_id == version.version_id for left in await versions_at(self._store, version.key)):
+            raise StoreUnavailable("a removed version is still there", operation="DeleteObject")
+        return manifest
+
+    async def copy(
+        self, ref: ObjectRef, *, why: str, found: str, run_id: str, kept: bool = False
+    ) -> Manifest:
+        """Its bytes and its manifest; the original stays. Raises ObjectNotFound, StoreError."""
+        info = await self._store.head(ref)
+        entry = entry_id(ref.key, ref.version_id or "")
+        crc32c = await self._crc32c(ref, info)
+        await self._copied(ref, info, object_key(entry), crc32c)
+        await failpoints.hit(AFTER_COPY)
+        manifest = Manifest(
+            id=entry,
+            key=ref.key,
+            version_id=ref.version_id or "",
+            size_bytes=info.size,
+            etag=info.etag,
+            crc32c=crc32c,
+            content_type=info.content_type,
+            metadata=dict(info.metadata),
+            last_modified=info.last_modified,
+            why=why,
+            found=found,
+            run_id=run_id,
+            moved_at=datetime.now(UTC),
+            kept=kept,
+        )
+        await self._describe(manifest)
+        await failpoints.hit(AFTER_MANIFEST)
+        return manifest
+
+    async def entry(self, entry: str) -> Manifest:
+        """One of them. Raises NotFound, StoreError."""
+        manifest = await self._read(entry)
+        if manifest is None:
+            raise NotFound("There is no such entry in quarantine: `strongroom verify quarantine` lists them.")
+        return manifest
+
+    async def entries(self) -> AsyncGenerator[Manifest]:
+        """All of them, by id. Raises StoreError."""
+        async with aclosing(self._store.list_objects(PREFIX)) as pages:  # type: ignore[type-var]
+            async for page in pages:
+                for listed in page:
+                    entry, _, name = listed.key.removeprefix(PREFIX).partition("/")
+                    if name == "manifest.json":
+                        found = await self._read(entry)
+                        if found is not None:
+                            yield found
+
+    async def restore(self, entry: str) -> Manifest:
+        """Bring it back to its key, as a new version, and forget the entry. Raises NotFound, StoreError."""
+        manifest = await self.entry(entry)
+        source = ObjectRef(object_key(entry))
+        try:
+            info = await self._store.head(source)
+        except ObjectNotFound as error:
+            raise NotFound("Its time is over: the entry's bytes are not there any more.") from error
+        if not await self._is_back(manifest):
+            await self._copied(source, info, manifest.key, manifest.crc32c)
+            await failpoints.hit(AFTER_RETURN)
+        await self._forget(entry)
+        return manifest
+
+    async def purge(self) -> int:
+        """Remove entries whose time is over; how many. Raises StoreError."""
+        purged, entry = 0, ""
+        versions: list[ListedVersion] = []
+        async with aclosing(self._store.list_versions(PREFIX)) as pages:  # type: ignore[type-var]
+            async for page in pages:
+                for version in page:
+                    name = version.key.removeprefix(PREFIX).partition("/")[0]
+                    if name != entry:
+                        purged += await self._purge(versions)
+                        entry, versions = name, []
+                    versions.append(version)
+        return purged + await self._purge(versions)
+
+    async def _purge(self, versions: list[ListedVersion]) -> bool:
+        """The bytes first: what is there is described for as long as it is."""
+        if not versions or not all(self._grace.is_over(version.last_modified) for version in versions):
+            return False
+        for version in reversed(versions):
+            await self._store.delete(version.ref)
+            await failpoints.hit(IN_PURGE)
+        return True
+
+    async def _forget(self, entry: str) -> None:
+        for key in (object_key(entry), manifest_key(entry)):
+            for version in await versions_at(self._store, key):
+                await self._store.delete(version.ref)
+
+    async def _is_back(self, manifest: Manifest) -> bool:
+        """Whether the very same object stands at its key: the restore was interrupted after its copy."""
+        for version in await versions_at(self._store, manifest.key):
+            if version.is_delete_marker or version.size != manifest.size_bytes:
+                continue
+            info = await self._store.head(version.ref)
+            if info.metadata == manifest.metadata and (
+                await self._crc32c(version.ref, info) == manifest.crc32c
+            ):
+                return True
+        return False
+
+    async def _copied(self, source: ObjectRef, info: ObjectInfo, key: str, crc32c: int) -> None:
+        """A copy of it at ``key``, made or found there, that was compared. Raises StoreUnavailable."""
+        attrs = ObjectAttributes(content_type=info.content_type, metadata=dict(info.metadata))
+        if key.startswith(PREFIX) and await self._has(key, info.size, crc32c):
+            return
+        made = await self._store.copy(source, key, attrs, size=info.size, if_match=info.etag or None)
+        there = await self._store.head(ObjectRef(key, made.version_id))
+        if there.size != info.size or not await self._is_same(there, info, crc32c, made.version_id):
+            raise StoreUnavailable("a copy is not what was copied", operation="CopyObject")
+
+    async def _has(self, key: str, size: int, crc32c: int) -> bool:
+        try:
+            there = await self._store.head(ObjectRef(key))
+        except ObjectNotFound:
+            return False
+        return there.size == size and await self._crc32c(ObjectRef(key), there) == crc32c
+
+    async def _is_same(self, there: ObjectInfo, info: ObjectInfo, crc32c: int, version: str | None) -> bool:
+        """By what the store keeps, where that says it; else by reading it back."""
+        if there.crc32c is None and there.etag == info.etag and _MD5.fullmatch(info.etag):
+            return True
+        return await self._crc32c(ObjectRef(there.key, version), there) == crc32c
+
+    async def _crc32c(self, ref: ObjectRef, info: ObjectInfo) -> int:
+        if info.crc32c is not None:
+            return info.crc32c
+        row = KeyRow(key=ref.key, version_id=ref.version_id or "", size_bytes=info.size)
+        seen = await read_back(self._store, row, Pace(0))
+        if seen.size != info.size:
+            raise StoreUnavailable("an object could not be read to its end", operation="GetObject")
+        return seen.crc32c
+
+    async def _describe(self, manifest: Manifest) -> None:
+        body = manifest.to_json()
+        await self._store.put(
+            manifest_key(manifest.id),
+            [body],
+            size=len(body),
+            crc32c=checksums.crc32c_of([body]),
+            attrs=ObjectAttributes(content_type="application/json"),
+        )
+
+    async def _read(self, entry: str) -> Manifest | None:
+        try:
+            async with self._store.open(ObjectRef(manifest_key(entry)), length=_LARGEST_MANIFEST) as stream:
+                return from_json(b"".join([piece async for piece in stream]))
+        except ObjectNotFound:
+            return None

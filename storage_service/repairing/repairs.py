@@ -1,0 +1,207 @@
+"""A repair of a run: refuses as a whole, or takes its findings one by one, each looked at again first."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import Final
+
+import structlog
+
+from storage_service.metadata.verification import VerificationRecords
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.translation import translated
+from storage_service.repairing.guard import MostWrong, refuse_doubtful
+from storage_service.repairing.identity import BucketIdentity, refused
+from storage_service.repairing.manifest import Manifest
+from storage_service.repairing.metrics import RepairMetrics
+from storage_service.repairing.outcomes import ORDER, Repaired, left, outdated, proposed
+from storage_service.repairing.quarantine import Quarantine
+from storage_service.repairing.rows import Rows
+from storage_service.repairing.strays import Strays
+from storage_service.verifying.metrics import kind_name
+from storage_service.verifying.objects import Objects
+from storage_service.verifying.stage import Grace
+from storage_service.verifying.uploads import OpenUploads
+from storage_service.verifying.window import AtKey
+from strongroom.errors import NotFound, StrongroomError
+from strongroom.metadata.v1 import verification_pb2 as pb
+from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
+from strongroom.metadata.v1.verification_service_pb2 import KeyRow
+from strongroom.storage.v1 import verify_pb2 as wire
+
+log = structlog.get_logger(__name__)
+
+BY_HAND: Final = {
+    pb.FINDING_KIND_FILE_WITHOUT_BLOB: "restore the blob's row from a backup, or delete the file",
+    pb.FINDING_KIND_DETAIL_MISSING: "restore the details' row from a backup, or delete the file",
+    pb.FINDING_KIND_SEGMENT_MISSING: "nothing to do: its client begins anew",
+}
+FACTS: Final = frozenset(
+    {
+        pb.FINDING_KIND_OBJECT_MISSING,
+        pb.FINDING_KIND_VERSION_MISMATCH,
+        pb.FINDING_KIND_ETAG_MISMATCH,
+        pb.FINDING_KIND_SIZE_MISMATCH,
+        pb.FINDING_KIND_CHECKSUM_MISMATCH,
+    }
+)
+
+
+class Repairs:
+    """One instance per process."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        records: VerificationRecords,
+        identity: BucketIdentity,
+        quarantine: Quarantine,
+        metrics: RepairMetrics,
+        *,
+        grace: Grace,
+        most: MostWrong,
+    ) -> None:
+        self._store = store
+        self._records = records
+        self._identity = identity
+        self._quarantine = quarantine
+        self._metrics = metrics
+        self._most = most
+        self._objects = Objects(store, records, grace)
+        uploads = OpenUploads(store, records, grace)
+        self._rows = Rows(store, records, quarantine)
+        self._strays = Strays(store, records, quarantine, self._objects, uploads)
+
+    async def repair(self, run_id: str) -> AsyncGenerator[tuple[pb.Finding, Repaired]]:
+        """What was done about each finding of a run (empty: the last one). Raises RepairRefused before
+        anything is touched, NotFound, StrongroomError.
+        """
+        now = await self._identity.check()
+        run = await self._records.run(run_id)
+        refuse_doubtful(run, now, self._most)
+        log.warning("repair_begins", run_id=run.id, findings=sum(found.count for found in run.findings))
+        found = {one.kind for one in run.findings}
+        for kinds in ORDER:
+            if not kinds & found:
+                continue
+            async with aclosing(self._findings(run.id)) as findings:
+                async for finding in findings:
+                    if finding.kind in kinds:
+                        yield finding, await self._one(finding, run.id)
+
+    async def entries(self) -> AsyncGenerator[Manifest]:
+        """What is in quarantine. Raises StrongroomError."""
+        with translated():
+            async with aclosing(self._quarantine.entries()) as found:
+                async for entry in found:
+                    yield entry
+
+    async def restore(self, entry: str) -> Manifest:
+        """One entry back to its key. Raises NotFound, RepairRefused, StrongroomError."""
+        await self._identity.check()
+        with translated():
+            key = (await self._quarantine.entry(entry)).key
+            rows = (await self._records.look_up([key])).at(key)
+            if any(row.state != BLOB_STATE_COMMITTED and not row.key_shared for row in rows):
+                raise refused(
+                    "key_busy", "The cleaner is still removing what stood at its key: try again later."
+                )
+            restored = await self._quarantine.restore(entry)
+        log.warning("quarantine_restored", id=entry, key=key)
+        return restored
+
+    async def restore_run(self, run_id: str) -> AsyncGenerator[Manifest]:
+        """All entries of one run. Raises NotFound: there is none."""
+        async with aclosing(self.entries()) as found:
+            wanted = [entry.id async for entry in found if entry.run_id == run_id]
+        for entry in wanted:
+            yield await self.restore(entry)
+        if not wanted:
+            raise NotFound("Nothing of this run is in quarantine: `strongroom verify quarantine` lists it.")
+
+    async def _findings(self, run_id: str) -> AsyncGenerator[pb.Finding]:
+        after = 0
+        while page := await self._records.findings(run_id, after):
+            for finding in page:
+                yield finding
+            after = page[-1].number
+
+    async def _one(self, finding: pb.Finding, run_id: str) -> Repaired:
+        """Never raises a StrongroomError: the others go on."""
+        try:
+            with translated():
+                repaired = await self._act(finding, run_id)
+        except StrongroomError as error:
+            failed = wire.REPAIR_OUTCOME_FAILED
+            repaired = Repaired(proposed(finding.kind), failed, f"{error.reason_name}: {error.message}")
+        self._metrics.repaired(repaired)
+        log.warning(
+            "repair",
+            run_id=run_id,
+            number=finding.number,
+            kind=kind_name(finding.kind),
+            key=finding.key,
+            version_id=finding.version_id,
+            blob_id=finding.blob_id,
+            owner_id=finding.owner_id,
+            action=wire.RepairAction.Name(repaired.action),
+            outcome=wire.RepairOutcome.Name(repaired.outcome),
+            detail=repaired.detail,
+        )
+        return repaired
+
+    async def _act(  # noqa: PLR0911 - a table in code
+        self, finding: pb.Finding, run_id: str
+    ) -> Repaired:
+        kind = finding.kind
+        if kind in BY_HAND:
+            return left(BY_HAND[kind])
+        if kind in {pb.FINDING_KIND_USAGE_DRIFT, pb.FINDING_KIND_TALLY_DRIFT}:
+            return await self._strays.recount(finding)
+        if kind == pb.FINDING_KIND_UPLOAD_ABANDONED:
+            return await self._strays.abort(finding)
+        if kind == pb.FINDING_KIND_FILE_DIFFERS:
+            row = await self._row_of(finding)
+            return await self._rows.copy_facts(row) if row is not None else outdated(proposed(kind))
+        now, seen = await self._objects.look_again(finding.key)
+        if not any(_is_same(finding, one) for one in now):
+            return outdated(proposed(kind))
+        if finding.blob_id:
+            return await self._of_row(finding, seen, run_id)
+        if kind == pb.FINDING_KIND_DELETE_MARKER:
+            return await self._strays.remove_marker(finding, seen)
+        return await self._strays.move(finding, seen, run_id)
+
+    async def _of_row(self, finding: pb.Finding, seen: AtKey, run_id: str) -> Repaired:
+        row = next(row for row in seen.rows if row.blob_id == finding.blob_id)
+        if finding.kind == pb.FINDING_KIND_BLOB_WITHOUT_FILE:
+            return await self._rows.retire(row, finding, run_id)
+        if finding.kind == pb.FINDING_KIND_METADATA_MISMATCH:
+            return await self._rows.rewrite(row, seen, finding, run_id)
+        return await self._rows.find_bytes(row, seen)
+
+    async def _row_of(self, finding: pb.Finding) -> KeyRow | None:
+        """The committed blob of a file; by the file's key, or where that differs by the blob's own."""
+        keys = {finding.key} | {
+            field.removeprefix("key ") for field in finding.expected.split(", ") if field.startswith("key ")
+        }
+        rows = (await self._records.look_up(sorted(keys))).rows
+        return next(
+            (
+                row
+                for at in rows.values()
+                for row in at
+                if row.blob_id == finding.blob_id and row.state == BLOB_STATE_COMMITTED
+            ),
+            None,
+        )
+
+
+def _is_same(finding: pb.Finding, now: pb.Finding) -> bool:
+    """A row's damage may look otherwise by now; what belongs to no row is told by its version."""
+    if finding.blob_id:
+        facts = finding.kind in FACTS and now.kind in FACTS
+        return now.blob_id == finding.blob_id and (facts or now.kind == finding.kind)
+    stray = now.kind == finding.kind or not now.blob_id
+    return stray and now.version_id == finding.version_id

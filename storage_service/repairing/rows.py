@@ -1,0 +1,219 @@
+"""Repairs of rows whose object is missing, or is another one than they say.
+
+A row is changed only where its bytes were found: another version of its key with its length and CRC-32C, or
+its own object, of which the row says one thing wrong and the others prove the bytes. Bytes that are nowhere
+stay lost.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from servicekit import failpoints
+from storage_service.attempts.completion import ATTEMPT_KEY
+from storage_service.attempts.removal import attempt_at
+from storage_service.metadata.verification import VerificationRecords
+from storage_service.objectstore import checksums
+from storage_service.objectstore.errors import ObjectNotFound
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.values import (
+    ListedVersion,
+    ObjectAttributes,
+    ObjectInfo,
+    ObjectRef,
+)
+from storage_service.repairing.outcomes import Repaired, done, left, outdated
+from storage_service.repairing.quarantine import Quarantine
+from storage_service.verifying.findings import ref_of
+from storage_service.verifying.metrics import kind_name
+from storage_service.verifying.window import AtKey
+from strongroom.metadata.v1 import verification_pb2 as pb
+from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_LEFTOVERS
+from strongroom.metadata.v1.verification_service_pb2 import (
+    CopyFacts,
+    KeyRow,
+    Relink,
+    RepairRowRequest,
+    Retire,
+)
+from strongroom.storage.v1 import verify_pb2 as wire
+
+BEFORE_ROW: Final = failpoints.register("storage.repair.before_row")
+AFTER_ROW: Final = failpoints.register("storage.repair.after_row")
+AFTER_REWRITE: Final = failpoints.register("storage.repair.after_rewrite")
+
+NOWHERE: Final = "its bytes are nowhere in the bucket: bring them back from a replica or a backup"
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Of an object that was read to its end; ``md5`` in hex."""
+
+    info: ObjectInfo
+    size: int
+    crc32c: int
+    md5: str
+
+
+class Rows:
+    """One instance per process."""
+
+    def __init__(self, store: ObjectStore, records: VerificationRecords, quarantine: Quarantine) -> None:
+        self._store = store
+        self._records = records
+        self._quarantine = quarantine
+
+    async def find_bytes(self, row: KeyRow, seen: AtKey) -> Repaired:
+        """The row's bytes under another version, or its object with one fact wrong in the row; else they are
+        lost. Raises StrongroomError, StoreError.
+        """
+        other = await self._other_version(row, seen)
+        if other is not None:
+            return await self._relink(row, other, f"version {other.info.version_id or 'null'} has its bytes")
+        own = await self._content(ref_of(row))
+        if own is None:
+            return left(NOWHERE)
+        if own.crc32c == row.crc32c and own.size == row.size_bytes:
+            if own.info.etag == row.etag:
+                return left("its bytes are right, but the store keeps another checksum with them")
+            return await self._relink(row, own, f"entity tag {own.info.etag}")
+        if _is_proven_by_tag(row, own):
+            return await self._relink(row, own, f"{own.size} bytes, CRC-32C {own.crc32c:08x}")
+        return left(NOWHERE)
+
+    async def rewrite(self, row: KeyRow, seen: AtKey, finding: pb.Finding, run_id: str) -> Repaired:
+        """The same bytes with the metadata that the row says; the old version goes to quarantine."""
+        action = wire.REPAIR_ACTION_REWRITE
+        other = await self._other_version(row, seen)
+        if other is not None and other.info.metadata.get(ATTEMPT_KEY) == row.blob_id:
+            return await self._take_over(row, seen, other)  # of a rewrite that did not come to its end
+        own = await self._content(ref_of(row))
+        if own is None or (own.size, own.crc32c) != (row.size_bytes, row.crc32c):
+            return left("its bytes are not what the row says: verify again with --depth bytes")
+        attrs = ObjectAttributes(content_type=own.info.content_type, metadata=dict(row.object_metadata))
+        if row.version_id:
+            why = kind_name(finding.kind)
+            await self._quarantine.copy(ref_of(row), why=why, found=finding.found, run_id=run_id)
+        made = await self._store.copy(
+            ref_of(row), row.key, attrs, size=own.size, if_match=own.info.etag or None
+        )
+        await failpoints.hit(AFTER_REWRITE)
+        new = await self._content(ObjectRef(row.key, made.version_id))
+        if new is None or (new.size, new.crc32c) != (row.size_bytes, row.crc32c):
+            return left("its copy is not what was copied; try again", action)
+        return await self._take_over(row, seen, new)
+
+    async def _take_over(self, row: KeyRow, seen: AtKey, new: Content) -> Repaired:
+        """The row names the new version; the old one, of which the quarantine has a copy, goes, unless it is
+        somebody else's, too.
+        """
+        relinked = await self._relink(row, new, "")
+        if relinked.outcome != wire.REPAIR_OUTCOME_DONE:
+            return relinked
+        named = {one.version_id for one in seen.rows if one.blob_id != row.blob_id}
+        if row.version_id and new.info.version_id != row.version_id and row.version_id not in named:
+            with contextlib.suppress(ObjectNotFound):
+                writer = await attempt_at(self._store, ref_of(row))
+                if writer not in _attempts_of_others(row, seen.rows):
+                    await self._store.delete(ref_of(row))
+        return done(wire.REPAIR_ACTION_REWRITE, f"version {new.info.version_id or 'null'}")
+
+    async def retire(self, row: KeyRow, finding: pb.Finding, run_id: str) -> Repaired:
+        """Bytes that nothing shows: a copy in quarantine, and the row goes the way of a deleted file."""
+        action = wire.REPAIR_ACTION_RETIRE
+        why = kind_name(finding.kind)
+        try:
+            copy = await self._quarantine.copy(
+                ref_of(row), why=why, found=f"blob {row.blob_id} of {row.owner_id}", run_id=run_id, kept=True
+            )
+        except ObjectNotFound:
+            detail = "nothing was there to be kept"
+        else:
+            detail = f"quarantine {copy.id}"
+        return await self._change(action, RepairRowRequest(retire=Retire()), row, detail)
+
+    async def copy_facts(self, row: KeyRow) -> Repaired:
+        """Only of a blob whose object is as it says."""
+        own = await self._content(ref_of(row))
+        if own is None or (own.size, own.crc32c, own.info.etag) != (row.size_bytes, row.crc32c, row.etag):
+            return left("the object is not what its blob says; repair that first")
+        request = RepairRowRequest(copy_facts=CopyFacts())
+        return await self._change(wire.REPAIR_ACTION_COPY_FACTS, request, row, f"as blob {row.blob_id}")
+
+    async def _relink(self, row: KeyRow, content: Content, detail: str) -> Repaired:
+        wanted = Relink(
+            from_version_id=row.version_id,
+            from_etag=row.etag,
+            version_id=(content.info.version_id or "") if row.version_id else row.version_id,
+            etag=content.info.etag,
+            size_bytes=content.size,
+            crc32c=content.crc32c,
+        )
+        return await self._change(wire.REPAIR_ACTION_RELINK, RepairRowRequest(relink=wanted), row, detail)
+
+    async def _change(
+        self, action: wire.RepairAction.ValueType, request: RepairRowRequest, row: KeyRow, detail: str
+    ) -> Repaired:
+        request.owner_id, request.blob_id = row.owner_id, row.blob_id
+        await failpoints.hit(BEFORE_ROW)
+        changed = await self._records.repair_row(request)
+        await failpoints.hit(AFTER_ROW)
+        return done(action, detail) if changed else outdated(action)
+
+    async def _other_version(self, row: KeyRow, seen: AtKey) -> Content | None:
+        """A version of the row's key with its bytes that is no other attempt's; its own attempt's first."""
+        candidates = []
+        for version in _unnamed(row, seen):
+            try:
+                attempt = (await self._store.head(version.ref)).metadata.get(ATTEMPT_KEY, "")
+            except ObjectNotFound:
+                continue
+            if attempt not in _attempts_of_others(row, seen.rows):
+                candidates.append((attempt != row.blob_id, version.ref))
+        for _, ref in sorted(candidates, key=lambda candidate: candidate[0]):
+            content = await self._content(ref)
+            if content is not None and (content.size, content.crc32c) == (row.size_bytes, row.crc32c):
+                return content
+        return None
+
+    async def _content(self, ref: ObjectRef) -> Content | None:
+        """Of the whole object; None: it is not there."""
+        crc32c = size = 0
+        digest = hashlib.md5(usedforsecurity=False)
+        try:
+            async with self._store.open(ref) as stream:
+                async for piece in stream:
+                    crc32c, size = checksums.extend(crc32c, piece), size + len(piece)
+                    digest.update(piece)
+            info = await self._store.head(ref)
+        except ObjectNotFound:
+            return None
+        return Content(info, size, crc32c, digest.hexdigest())
+
+
+def _is_proven_by_tag(row: KeyRow, own: Content) -> bool:
+    """The row's entity tag is the MD5 of these bytes: length or checksum stand wrong in the row."""
+    return own.md5 == row.etag == own.info.etag and own.info.crc32c in {None, own.crc32c}
+
+
+def _unnamed(row: KeyRow, seen: AtKey) -> Sequence[ListedVersion]:
+    named = {one.version_id for one in seen.rows}
+    return [
+        version
+        for version in seen.versions
+        if not version.is_delete_marker
+        and version.size == row.size_bytes
+        and version.version_id not in named
+        and row.version_id
+    ]
+
+
+def _attempts_of_others(row: KeyRow, rows: Sequence[KeyRow]) -> set[str]:
+    """Whose versions the cleaner may remove, or another file may show."""
+    others = {other.blob_id for other in rows if other.blob_id != row.blob_id}
+    kept = (other.object_metadata.get(ATTEMPT_KEY, "") for other in rows if other.kind == BLOB_KIND_LEFTOVERS)
+    return (others | set(kept)) - {"", row.blob_id}

@@ -1,0 +1,97 @@
+"""Repairs of what has no row: versions, delete markers and multipart uploads of nobody's."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from servicekit import failpoints
+from storage_service.metadata.verification import VerificationRecords
+from storage_service.objectstore.errors import ObjectNotFound, UploadNotFound
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.repairing.outcomes import Repaired, done, left, outdated
+from storage_service.repairing.quarantine import Quarantine
+from storage_service.verifying.metrics import kind_name
+from storage_service.verifying.objects import Objects
+from storage_service.verifying.uploads import OpenUploads
+from storage_service.verifying.window import AtKey
+from strongroom.metadata.v1 import verification_pb2 as pb
+from strongroom.metadata.v1.verification_service_pb2 import Recount, RepairRowRequest
+from strongroom.storage.v1 import verify_pb2 as wire
+
+AFTER_MARKER: Final = failpoints.register("storage.repair.after_marker")
+AFTER_ABORT: Final = failpoints.register("storage.repair.after_abort")
+
+NOBODYS: Final = frozenset({pb.FINDING_KIND_OBJECT_ORPHANED, pb.FINDING_KIND_FOREIGN_VERSION})
+_ABORT_ROUNDS: Final = 5
+
+
+class Strays:
+    """One instance per process."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        records: VerificationRecords,
+        quarantine: Quarantine,
+        objects: Objects,
+        uploads: OpenUploads,
+    ) -> None:
+        self._store = store
+        self._records = records
+        self._quarantine = quarantine
+        self._objects = objects
+        self._uploads = uploads
+
+    async def move(self, finding: pb.Finding, seen: AtKey, run_id: str) -> Repaired:
+        """A version to quarantine. Raises StrongroomError, StoreError."""
+        action = wire.REPAIR_ACTION_QUARANTINE
+        version = next((one for one in seen.versions if one.version_id == finding.version_id), None)
+        if version is None:
+            return outdated(action)
+
+        async def still() -> bool:
+            found, _ = await self._objects.look_again(finding.key)
+            return any(one.kind in NOBODYS and one.version_id == finding.version_id for one in found)
+
+        why = kind_name(finding.kind)
+        try:
+            moved = await self._quarantine.move(
+                version, why=why, found=finding.found, run_id=run_id, still=still
+            )
+        except ObjectNotFound:
+            return left("the store lists it and does not give it: look at the store", action)
+        return outdated(action) if moved is None else done(action, f"quarantine {moved.id}")
+
+    async def remove_marker(self, finding: pb.Finding, seen: AtKey) -> Repaired:
+        """Exactly this delete marker."""
+        action = wire.REPAIR_ACTION_REMOVE_MARKER
+        marker = next((one for one in seen.versions if one.version_id == finding.version_id), None)
+        if marker is None or not marker.is_delete_marker:
+            return outdated(action)
+        await self._store.delete(marker.ref)
+        await failpoints.hit(AFTER_MARKER)
+        return done(action)
+
+    async def abort(self, finding: pb.Finding) -> Repaired:
+        """An open multipart upload, once nothing is left at its key that could be made of it."""
+        action = wire.REPAIR_ACTION_ABORT
+        abandoned = await self._uploads.abandoned_at(finding.key)
+        if all(upload.upload_id != finding.upload_id for upload in abandoned):
+            return outdated(action)
+        found, _ = await self._objects.look_again(finding.key)
+        if any(one.kind in NOBODYS for one in found):
+            return left("an object that nobody owns stands at its key; repair that first", action)
+        for _ in range(_ABORT_ROUNDS):  # a part in flight may land after an abort
+            try:
+                await self._store.abort(finding.key, finding.upload_id)
+            except UploadNotFound:
+                break
+        await failpoints.hit(AFTER_ABORT)
+        return done(action)
+
+    async def recount(self, finding: pb.Finding) -> Repaired:
+        """The owner's usage and tallies."""
+        action = wire.REPAIR_ACTION_RECOUNT
+        request = RepairRowRequest(owner_id=finding.owner_id, recount=Recount())
+        changed = await self._records.repair_row(request)
+        return done(action) if changed else outdated(action)

@@ -1,0 +1,65 @@
+"""``strongroom verify quarantine`` and ``strongroom verify restore``: what repairs have moved away."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Annotated, Any
+
+import typer
+
+from strongroom.cli import shown
+from strongroom.cli.problems import ExitCode, UsageProblem
+from strongroom.cli.session import Session
+from strongroom.client.verification_values import Quarantined
+
+
+async def quarantine(session: Session) -> ExitCode:
+    """List what repairs have moved to quarantine. Needs the admin role."""
+    async with session.client() as client, aclosing(client.verifications.quarantine()) as found:
+        async for entry in found:
+            session.output.result(_line(entry), _document(entry))
+    return ExitCode.OK
+
+
+async def restore(
+    session: Session,
+    entry_id: Annotated[str, typer.Argument(metavar="ID", help="An entry of `verify quarantine`.")] = "",
+    *,
+    run: Annotated[
+        str, typer.Option("--run", metavar="ID", help="All that the repair of this run has moved.")
+    ] = "",
+) -> ExitCode:
+    """Bring an object back to its key, as a new version. Needs the admin role."""
+    if bool(entry_id) == bool(run):
+        raise UsageProblem("Name an entry (`strongroom verify quarantine` lists them), or a run with --run.")
+    async with session.client() as client:
+        if entry_id:
+            entry = await client.verifications.restore(entry_id)
+            session.output.result(entry.key, _document(entry))
+            return ExitCode.OK
+        async with aclosing(client.verifications.restore_run(run)) as restored:
+            async for entry in restored:
+                session.output.result(entry.key, _document(entry))
+    return ExitCode.OK
+
+
+def _line(entry: Quarantined) -> str:
+    until = f"until {entry.purge_at:%Y-%m-%d %H:%M}"
+    parts = (entry.id, f"{entry.why:<16}", until, shown.size(entry.size_bytes), shown.name(entry.key))
+    return "  ".join(parts)
+
+
+def _document(entry: Quarantined) -> dict[str, Any]:
+    return {
+        "id": entry.id,
+        "key": entry.key,
+        "version_id": entry.version_id,
+        "size_bytes": entry.size_bytes,
+        "crc32c": f"{entry.crc32c:08x}",
+        "content_type": entry.content_type,
+        "metadata": dict(entry.metadata),
+        "why": entry.why,
+        "run_id": entry.run_id,
+        "moved_at": entry.moved_at.isoformat(),
+        "purge_at": entry.purge_at.isoformat(),
+    }

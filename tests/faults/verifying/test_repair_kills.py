@@ -1,0 +1,164 @@
+"""SIGKILL of storage_service at each step of a repair, of a restore and of a purge: repairing again ends it,
+and nothing is lost or there twice.
+
+One report for all: each repair begins at its first finding, passes over what is mended by now, and dies at
+the first place that reaches its point.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, Final
+
+import pytest
+
+from strongroom import Client
+from strongroom.errors import StrongroomError
+from tests.faults.cell import Cell
+from tests.faults.verifying import planting
+from tests.faults.verifying.planting import Expected, Planting
+from tests.faults.verifying.points import PURGE, REPAIR, RETURN
+from tests.stack import until
+
+CELL_ENV = {"STRONGROOM_VERIFY_GRACE_SECONDS": "0", "STRONGROOM_CLEANER_SWEEP_SECONDS": "3600",
+            "STRONGROOM_VERIFY_INTERVAL_SECONDS": "0"}  # fmt: skip
+
+PLANTED: Final = (
+    planting.etag_changed_in_both,
+    planting.version_replaced_by_a_copy,
+    planting.metadata_of_another_attempt,
+    planting.files_row_deleted,
+    planting.alien_object,
+    planting.files_and_blobs_rows_deleted,
+    planting.foreign_version_on_top,
+    planting.delete_marker,
+    planting.upload_with_a_part_at_a_known_key,
+    planting.usage_changed,
+)
+
+
+class AsStack:
+    """What planting asks of a stack, of a cell."""
+
+    def __init__(self, cell: Cell) -> None:
+        self._cell = cell
+        self.state: dict[str, Any] = {
+            "postgres": {"dsn": cell.checker.dsn},
+            "s3": vars(cell.store),
+            "storage": {"address": cell.storage_address},
+            "metadata": {"address": cell.address("metadata")},
+        }
+
+    def token(self, sub: str, **claims: object) -> str:
+        return self._cell.token(sub, **claims)
+
+    def http(self, sub: str) -> Any:
+        return self._cell.http(sub)
+
+
+@pytest.fixture(scope="module")
+def at(cell: Cell) -> Iterator[Planting]:
+    cell.run()
+    made = Planting(AsStack(cell), SimpleNamespace())  # type: ignore[arg-type]
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def planted(at: Planting) -> tuple[str, Expected]:
+    """The run that has found them, and what it has found."""
+    expected = set[tuple[str, str]]().union(*(plant(at) for plant in PLANTED))
+    run_id = verified(at)
+    assert found(at, run_id) == expected
+    return run_id, expected
+
+
+def admin(at: Planting) -> Client:
+    return at.client("operator", roles=["admin"])
+
+
+def verified(at: Planting) -> str:
+    """A run that has ended."""
+    with admin(at) as client:
+        run, _ = client.verifications.start("bytes")
+        until("the run has ended", lambda: client.verifications.get(run.id).state == "finished")
+        return run.id
+
+
+def found(at: Planting, run_id: str) -> Expected:
+    with admin(at) as client:
+        return {(one.kind, one.key or one.owner_id) for one in client.verifications.findings(run_id)}
+
+
+def repaired(at: Planting, run_id: str) -> set[str]:
+    """Outcomes."""
+    with admin(at) as client:
+        return {one.outcome for one in client.verifications.repair(run_id)}
+
+
+def quarantine(at: Planting) -> dict[str, str]:
+    """Keys by entry."""
+    with admin(at) as client:
+        return {entry.id: entry.key for entry in client.verifications.quarantine()}
+
+
+@pytest.mark.parametrize("failpoint", REPAIR)
+def test_the_repair_dies_at_the_point(
+    cell: Cell, at: Planting, planted: tuple[str, Expected], failpoint: str
+) -> None:
+    run_id, _ = planted
+    cell.run(storage=f"{failpoint}=kill")
+    with pytest.raises(StrongroomError):
+        repaired(at, run_id)
+    cell.wait_killed("storage")
+
+
+def test_the_next_repair_ends_it(cell: Cell, at: Planting, planted: tuple[str, Expected]) -> None:
+    run_id, expected = planted
+    cell.run()
+    assert repaired(at, run_id) <= {"done", "outdated"}
+    cell.checker.wait_drained()
+    assert found(at, verified(at)) == set()
+    moved = ("object_orphaned", "foreign_version", "metadata_mismatch", "blob_without_file")
+    keys = sorted(key for kind, key in expected if kind in moved)
+    assert sorted(quarantine(at).values()) == keys
+    shown = at.rows("SELECT owner_id, key FROM files WHERE key = ANY(%s)", [key for _, key in expected])
+    assert len(shown) >= 6
+    for owner, key in shown:
+        with at.client(owner) as client:
+            assert client.read(key)
+
+
+def test_a_restore_that_dies_is_ended_by_the_next_one(cell: Cell, at: Planting) -> None:
+    cell.run()
+    body = uuid.uuid4().bytes
+    key = f"uploads/alien/{uuid.uuid4()}.bin"
+    at.put(key, body)
+    run_id = verified(at)
+    assert repaired(at, run_id) == {"done"}
+    assert at.versions(key) == []
+    (entry,) = [entry for entry, moved in quarantine(at).items() if moved == key]
+    cell.run(storage=f"{RETURN}=kill")
+    with pytest.raises(StrongroomError), admin(at) as client:
+        client.verifications.restore(entry)
+    cell.wait_killed("storage")
+    cell.run()
+    with admin(at) as client:
+        assert [one.key for one in client.verifications.restore_run(run_id)] == [key]
+    (version,) = at.versions(key)
+    assert at.s3.get_object(Bucket=at.bucket, Key=key, VersionId=version)["Body"].read() == body
+    assert entry not in quarantine(at)
+
+
+def test_a_purge_that_dies_is_ended_by_the_next_one(cell: Cell, at: Planting) -> None:
+    assert quarantine(at)
+    with cell.settings(STRONGROOM_QUARANTINE_SECONDS="0"):
+        cell.start(storage=f"{PURGE}=kill")
+        cell.wait_killed("storage")
+        cell.run()
+        until("the quarantine is empty", lambda: not quarantine(at))
+    listed = at.s3.list_object_versions(Bucket=at.bucket, Prefix=".strongroom/quarantine/")
+    assert "Versions" not in listed
+    cell.run(storage="")

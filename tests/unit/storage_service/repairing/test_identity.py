@@ -1,0 +1,112 @@
+"""Whose bucket it is: taken once, and by nobody else afterwards."""
+
+from __future__ import annotations
+
+import json
+from typing import cast
+
+import pytest
+
+from storage_service.metadata.verification import VerificationRecords
+from storage_service.objectstore import checksums
+from storage_service.objectstore.errors import ObjectNotFound
+from storage_service.objectstore.values import ObjectAttributes, ObjectRef
+from storage_service.repairing.identity import KEY, TAKEN_AFTER_SECONDS, BucketIdentity
+from strongroom.errors import RepairRefused
+from strongroom.metadata.v1.verification_service_pb2 import GetInstallationResponse
+from tests.doubles.memory_store import MemoryObjectStore
+
+
+class Records:
+    def __init__(self, installation_id: str, *, knows: bool = True, revision: str = "7") -> None:
+        self._found = GetInstallationResponse(
+            installation_id=installation_id,
+            schema_revision=revision,
+            expected_revision="7",
+            has_committed=knows,
+        )
+
+    async def installation(self) -> GetInstallationResponse:
+        return self._found
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def identity(store: MemoryObjectStore, records: Records, clock: Clock | None = None) -> BucketIdentity:
+    return BucketIdentity(store, cast("VerificationRecords", records), clock=clock or Clock())
+
+
+async def put(store: MemoryObjectStore, key: str, body: bytes) -> None:
+    crc32c = checksums.crc32c_of([body])
+    await store.put(key, [body], size=len(body), crc32c=crc32c, attrs=ObjectAttributes())
+
+
+async def named(store: MemoryObjectStore) -> str | None:
+    try:
+        async with store.open(ObjectRef(KEY)) as stream:
+            return str(json.loads(b"".join([piece async for piece in stream]))["installation_id"])
+    except ObjectNotFound:
+        return None
+
+
+async def rule(identity: BucketIdentity) -> str:
+    with pytest.raises(RepairRefused) as refusal:
+        await identity.check()
+    return str(refusal.value.metadata["rule"])
+
+
+async def test_the_first_one_takes_it_and_others_are_refused() -> None:
+    store = MemoryObjectStore()
+    assert (await identity(store, Records("a")).check()).installation_id == "a"
+    await identity(store, Records("a")).check()
+    assert await rule(identity(store, Records("b"))) == "foreign_bucket"
+    assert await named(store) == "a"
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"nonsense", b'{"installation_id": "other"}'])
+async def test_what_is_not_to_be_read_is_somebody_elses(body: bytes) -> None:
+    store = MemoryObjectStore()
+    await put(store, KEY, body)
+    assert await rule(identity(store, Records("a"))) == "foreign_bucket"
+
+
+async def test_a_database_that_knows_nothing_takes_only_an_empty_bucket() -> None:
+    empty, used, others = MemoryObjectStore(), MemoryObjectStore(), MemoryObjectStore()
+    await put(used, "uploads/u/a.bin", b"x")
+    await put(others, "logs/app.log", b"x")
+    for store, owner in ((empty, "a"), (used, None), (others, "a")):
+        await identity(store, Records("a", knows=False)).check()
+        assert await named(store) == owner
+    await identity(used, Records("a")).check()
+    assert await named(used) == "a"
+
+
+@pytest.mark.parametrize(
+    ("records", "why"), [(Records(""), "database_unmarked"), (Records("a", revision="8"), "schema_revision")]
+)
+async def test_a_database_that_nobody_should_act_on_is_refused(records: Records, why: str) -> None:
+    store = MemoryObjectStore()
+    assert await rule(identity(store, records)) == why
+    assert await named(store) is None
+
+
+async def test_periodic_work_asks_seldom_and_takes_late() -> None:
+    store, clock = MemoryObjectStore(), Clock()
+    mine = identity(store, Records("a"), clock)
+    assert await mine.check_seldom()
+    assert await named(store) is None
+    clock.now = TAKEN_AFTER_SECONDS
+    assert await mine.check_seldom()
+    assert await named(store) == "a"
+    late = identity(store, Records("b"), clock)
+    assert not await late.check_seldom()
+    await store.delete(ObjectRef(KEY))
+    assert not await late.check_seldom(), "not asked again so soon"
+    clock.now += 2 * TAKEN_AFTER_SECONDS
+    assert await late.check_seldom()
