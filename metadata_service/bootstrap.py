@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -15,15 +16,18 @@ from metadata_service.attempts.groups import Groups
 from metadata_service.attempts.reservation import Reserver
 from metadata_service.attempts.steps import AttemptSteps
 from metadata_service.audit import Acts
+from metadata_service.backlog import Backlog
 from metadata_service.config import MetadataSettings
 from metadata_service.damage import DamageReports
 from metadata_service.db.database import SYSTEM, Database, Pool
-from metadata_service.db.metrics import DatabaseMetrics
+from metadata_service.db.metrics import CLOCK, DatabaseMetrics
 from metadata_service.db.paging import PageTokens
 from metadata_service.db.pool import make_pool
+from metadata_service.db.turn import Turn
 from metadata_service.erasing.erasures import REST_SECONDS, Erasures
 from metadata_service.erasing.receipt import Receipts
 from metadata_service.events.lookout import Lookout
+from metadata_service.events.metrics import WatchMetrics
 from metadata_service.events.reader import EventReader
 from metadata_service.events.wakeups import Waker, connect
 from metadata_service.files.deletion import Deleter
@@ -155,12 +159,15 @@ class Application:
         require(settings, "internal_secret")
         self._settings = settings
         self._pool: Pool = make_pool(settings.database_url.get_secret_value(), settings.pool)
-        self._waker = Waker(lambda: connect(settings.database_url.get_secret_value()))
-        database_metrics = DatabaseMetrics()
-        self._database = Database(self._pool, self._waker.committed, database_metrics)
+        turn = Turn()
+        self._waker = Waker(lambda: connect(settings.database_url.get_secret_value()), turn)
+        self._database_metrics = DatabaseMetrics()
+        self._database = Database(self._pool, self._waker.committed, self._database_metrics)
         self._groups = Groups(self._database, settings.limits) if settings.group_commit else None
+        self._backlog = Backlog(self._database, turn)
         self._reader = EventReader(self._database, settings.timing.events)
         self._lookout = Lookout(self._reader)
+        self._watched = WatchMetrics()
         self._deleter = Deleter(self._database, settings.timing, settings.limits)
         self._cleaning = CleaningWork(self._database, settings.timing, housekeeping.run, forget_shares)
         groups = (self._groups.metrics,) if self._groups is not None else ()
@@ -172,7 +179,7 @@ class Application:
             internal_services=INTERNAL,
             probes={"strongroom.postgres": self._postgres_answers},
             limits=settings,
-            collectors=(*groups, self._cleaning.kept, database_metrics),
+            collectors=(*groups, self._cleaning.kept, self._database_metrics, self._backlog, self._watched),
         )
         self._erasures = Erasures(
             self._database,
@@ -192,6 +199,7 @@ class Application:
                 self._waker.running(heartbeats),
                 self._lookout.running(heartbeats),
                 background.running(self._erasures.loop),
+                self._backlog.running(heartbeats),
             ):
                 yield
         finally:
@@ -200,7 +208,9 @@ class Application:
             await self._pool.close()
 
     async def _postgres_answers(self) -> bool:
-        return bool(await self._database.read(SYSTEM, "SELECT 1")) and self._database.takes_writes
+        [(clock,)] = await self._database.read(SYSTEM, CLOCK)
+        self._database_metrics.clock(clock - time.time())
+        return self._database.takes_writes
 
     def _add_services(self, server: aio.Server) -> Sequence[str]:
         self._add_files(server)
@@ -209,7 +219,7 @@ class Application:
         self._add_admin(server)
         self._add_shares(server)
         add_NotificationServiceServicer_to_server(
-            NotificationServicer(self._reader, self._waker, self._lookout), server
+            NotificationServicer(self._reader, self._waker, self._lookout, self._watched), server
         )
         add_CredentialServiceServicer_to_server(CredentialServicer(), server)
         add_VerificationServiceServicer_to_server(

@@ -17,6 +17,10 @@ Kind = Literal["transaction", "group", "read"]
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
 
+#: What time it is there, seconds since 1970.
+CLOCK: Final = "SELECT extract(epoch FROM clock_timestamp())::float8"
+
+
 def error_class(error: Exception) -> str:
     """The class of its SQLSTATE (`40`, `57`), `pool` where no connection was to be had, `connection`
     where one was lost without a word, `timeout` where the whole did not end in time.
@@ -54,6 +58,7 @@ class DatabaseMetrics(Collector):
             ("sqlstate_class",),
             registry=None,
         )
+        self._clock: float | None = None
         self._retries = Counter("strongroom_db_retries", "Transactions run again.", registry=None)
         self.round_trip: Final = self._exchanges.observe
         self._ended = {
@@ -72,10 +77,22 @@ class DatabaseMetrics(Collector):
         """A transaction is run once more."""
         self._retries.inc()
 
+    def clock(self, ahead: float) -> None:
+        """So many seconds is the server's clock ahead of this one, give or take a round trip."""
+        self._clock = ahead
+
     def collect(self) -> Iterable[Metric]:
         """All of them."""
         for metric in (self._transactions, self._exchanges, self._errors, self._retries):
             yield from metric.collect()
+        if self._clock is not None:
+            offset = GaugeMetricFamily(
+                "strongroom_clock_offset_seconds",
+                "How far the other's clock is ahead of this one.",
+                labels=("of",),
+            )
+            offset.add_metric(("postgres",), self._clock)
+            yield offset
         if self.takes_writes is not None:
             yield GaugeMetricFamily(
                 "strongroom_db_writable",

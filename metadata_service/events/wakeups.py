@@ -11,13 +11,16 @@ import asyncio
 import contextlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import psycopg
 from psycopg import AsyncConnection
 
+from metadata_service.db.turn import Connection, Turn
 from servicekit import background
 from servicekit.background import BackgroundLoop, Heartbeat, Heartbeats
+
+__all__ = ["CHANNEL", "Connection", "Waker", "connect"]
 
 CHANNEL: Final = "strongroom_events"
 GATHER_SECONDS: Final = 0.02
@@ -27,7 +30,6 @@ CHECK_SECONDS: Final = 5.0
 _NOTIFY: Final = f"SELECT pg_notify('{CHANNEL}', owner) FROM unnest(%s::text[]) AS owner"
 _WORLD: Final = (psycopg.Error, TimeoutError, OSError)
 
-Connection: TypeAlias = "AsyncConnection[tuple[Any, ...]]"
 Connect: TypeAlias = Callable[[], Awaitable[Connection]]
 
 
@@ -37,8 +39,10 @@ class Waker:
     ``connect`` opens an autocommit connection of its own.
     """
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, turn: Turn | None = None) -> None:
+        """``turn``: tried for with the connection that tells, which is always open."""
         self._connect = connect
+        self._turn = turn
         self._noted: set[str] = set()
         self._something = asyncio.Event()
         self._waiters: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
@@ -84,6 +88,9 @@ class Waker:
 
     async def _tell(self, connection: Connection, heartbeat: Heartbeat) -> None:
         while True:
+            if self._turn is not None:
+                async with asyncio.timeout(CHECK_SECONDS):
+                    await self._turn.take(connection)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(CHECK_SECONDS):
                     await self._something.wait()

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from grpc.aio import ServicerContext
 
 from metadata_service.events.lookout import Lookout, Waiter
+from metadata_service.events.metrics import WatchMetrics
 from metadata_service.events.reader import EventReader
 from metadata_service.events.wakeups import Waker
 from servicekit.context import current_principal, current_writing, draining
@@ -27,7 +28,10 @@ HEARTBEAT_SECONDS: Final = 15.0
 class NotificationServicer(NotificationServiceServicer):
     """Streams events. Nothing is buffered: a reader that takes too long over one message is dropped."""
 
-    def __init__(self, reader: EventReader, waker: Waker, lookout: Lookout) -> None:
+    def __init__(
+        self, reader: EventReader, waker: Waker, lookout: Lookout, metrics: WatchMetrics | None = None
+    ) -> None:
+        self._metrics = metrics or WatchMetrics()
         self._reader = reader
         self._waker = waker
         self._lookout = lookout
@@ -37,15 +41,22 @@ class NotificationServicer(NotificationServiceServicer):
         expires = current_principal().expires
         position = await self._reader.start(owner, request.resume_token)
         waiter, leaving = Waiter(owner, position), draining()
-        with self._waker.waiting(owner, waiter.woken), _told(leaving, waiter.woken):
+        live = False
+        with (
+            self._waker.waiting(owner, waiter.woken),
+            _told(leaving, waiter.woken),
+            self._metrics.watching(),
+        ):
             await _send(context, pb.WatchResponse(resume_token=position.token()))
             while not leaving.is_set():
                 _left(expires)
                 waiter.woken.clear()
                 events, waiter.position = await self._reader.after(owner, waiter.position)
                 for event in events:
+                    self._metrics.sending(event, live=live)
                     await _send(context, pb.WatchResponse(event=event))
                 if not events:
+                    live = True
                     await self._next(waiter, context, expires)
 
     async def _next(self, waiter: Waiter, context: Context, expires: float) -> None:

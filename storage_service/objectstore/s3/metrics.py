@@ -59,7 +59,7 @@ class S3Calls(Collector):
         self._received = Counter("strongroom_s3_received_bytes", "Bytes of objects read.", registry=None)
         self._clock = Gauge(
             "strongroom_clock_offset_seconds",
-            "How far the other's clock is ahead of this one; whole seconds.",
+            "How far the other's clock is ahead of this one.",
             ("of",),
             registry=None,
         )

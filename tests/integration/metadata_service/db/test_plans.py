@@ -8,7 +8,7 @@ from typing import Any, Final
 import psycopg
 import pytest
 
-from metadata_service import idempotency
+from metadata_service import backlog, idempotency
 from metadata_service.attempts import cleaning
 from metadata_service.blobs import claims
 from metadata_service.events import outbox
@@ -62,6 +62,9 @@ STATEMENTS: Final[dict[str, str]] = {
     "forget sessions": housekeeping._FORGET,
     "silent saves": endings._SILENT,
     "claim project keys": project_keys._CLAIM,
+    "attempts for metrics": backlog.OPEN_ATTEMPTS,
+    "due for metrics": backlog.DUE,
+    "events for metrics": backlog.OLDEST_EVENT,
 }
 VALUES: Final[dict[str, Any]] = {
     "limit": 50,
@@ -90,7 +93,7 @@ def grown(module_database: Logins) -> Logins:
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_no_table_that_grows_is_read_whole(grown: Logins, name: str) -> None:
     statement = STATEMENTS[name]
-    values: Any = VALUES if "%(" in statement else (50,)
+    values: Any = VALUES if "%(" in statement else (50,) if "%s" in statement else None
     with psycopg.connect(grown.app) as connection:
         connection.execute("SELECT set_config('app.scope', 'system', false)")
         plan = [row[0] for row in connection.execute("EXPLAIN " + statement, values)]

@@ -1,0 +1,50 @@
+"""How many watch, and how late they hear."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterable, Iterator
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+from strongroom.metadata.v1.notification_service_pb2 import Event
+
+
+class WatchMetrics(Collector):
+    """Of one process."""
+
+    def __init__(self) -> None:
+        self._watchers = Gauge(
+            "strongroom_watchers", "Streams of notifications that are open.", registry=None
+        )
+        self._sent = Counter("strongroom_notifications_sent", "Events sent to watchers.", registry=None)
+        self._lag = Histogram(
+            "strongroom_notification_lag_seconds",
+            "From an event's transaction to its way to a watcher who had read everything before.",
+            buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0),
+            registry=None,
+        )
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[None]:
+        """One more, inside the block."""
+        self._watchers.inc()
+        try:
+            yield
+        finally:
+            self._watchers.dec()
+
+    def sending(self, event: Event, *, live: bool) -> None:
+        """An event is about to be sent. ``live``: its watcher has read all before it."""
+        self._sent.inc()
+        if live:
+            created = event.create_time
+            self._lag.observe(max(0.0, time.time() - created.seconds - created.nanos / 1e9))
+
+    def collect(self) -> Iterable[Metric]:
+        """All three."""
+        for metric in (self._watchers, self._sent, self._lag):
+            yield from metric.collect()
