@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
@@ -75,14 +75,19 @@ class Exchange:
         return coding != "identity"
 
     def query(self, name: str) -> str | None:
-        """A query parameter, percent-decoded; the last one where it is repeated. Unknown ones are never
-        looked at.
+        """A query parameter, percent-decoded; the last one where it is repeated. Unknown ones are not
+        looked at, but in lists (``gateway.http.fields.only``).
 
         :raises MalformedRequest: too many parameters, or not UTF-8.
         """
         if self._query is None:
             self._query = parsed_query(self.scope["query_string"])
         return self._query.get(name)
+
+    def query_names(self) -> Collection[str]:
+        """The names of all query parameters; raises as ``query``."""
+        self.query("")
+        return () if self._query is None else self._query.keys()
 
     def user_id(self, named: str | None = None) -> str:
         """The user to act for, as requests carry it: ``""`` means the caller.

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, TypeVar
 
 from gateway.http.exchange import Exchange
-from strongroom.errors import InvalidField
+from strongroom.errors import InvalidField, Violation
 
 Choice = TypeVar("Choice")
 
@@ -17,6 +17,8 @@ _MAX_DIGITS: Final = 18
 MAX_INTEGER: Final = 2**31 - 1
 #: As metadata_service has it: each row passed over costs what a row read does.
 MAX_SKIP: Final = 100_000
+#: What pages put behind a URL so that no cache answers; and every name that begins with an underscore.
+CACHE_BUSTERS: Final = frozenset({"t", "ts", "cb", "nocache", "rnd", "timestamp"})
 
 
 def integer(
@@ -39,6 +41,33 @@ def integer(
             return maximum
         raise InvalidField(f"{name} must be at most {maximum}.", field=name, rule="lte")
     return value
+
+
+def only(exchange: Exchange, *known: str) -> None:
+    """Refuse a list that is asked for in words it does not know: it would answer something else, unnoticed.
+
+    What pages add to get past caches (``_``, ``_t``, ``t``, ``ts``, …) is passed over.
+
+    :raises InvalidField: {field} names the unknown parameters and the known ones.
+    """
+    names = sorted({*known, "user_id"})
+    unknown = [name for name in exchange.query_names() if not (name in names or _passes_caches(name))]
+    if not unknown:
+        return
+    shown = [name if name.isprintable() and len(name) <= 64 else ascii(name[:64]) for name in unknown[:20]]
+    text = f"{', '.join(shown)}: this list has no such parameter. It knows: {', '.join(names)}."
+    raise InvalidField(
+        text,
+        field=shown[0],
+        rule="unknown",
+        violations=[
+            Violation(name, "unknown", f"no such parameter; known: {', '.join(names)}") for name in shown
+        ],
+    )
+
+
+def _passes_caches(name: str) -> bool:
+    return name.startswith("_") or name in CACHE_BUSTERS
 
 
 def skipped(exchange: Exchange, name: str) -> int:

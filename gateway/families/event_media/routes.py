@@ -124,6 +124,7 @@ async def create_event_media(call: Call) -> JsonReply[Media]:
 @routes.add("GET", MEDIA)
 async def list_event_media(call: Call) -> JsonReply[MediaList]:
     """A page of an event's media, newest first."""
+    fields.only(call, "file_type", "tag", "skip", "limit", "page_token")
     skip = fields.skipped(call, "skip")
     limit = fields.integer(call, "limit", default=100, minimum=1, maximum=MAX_PAGE, clamp=True)
     request = ListEventMediaRequest(

@@ -100,6 +100,7 @@ async def upload(call: Call) -> JsonReply[UploadedFile]:
 @routes.add("GET", PREFIX + "/files")
 async def list_files(call: Call) -> JsonReply[FileList]:
     """A page of the caller's files in key order."""
+    fields.only(call, "prefix", "max_keys", "continuation_token", "page_token")
     size = fields.integer(call, "max_keys", default=100, minimum=0, maximum=MAX_KEYS, clamp=True)
     request = ListFilesRequest(
         prefix=call.query("prefix") or "",

@@ -148,6 +148,7 @@ async def import_generations(call: Call) -> JsonReply[BatchResults]:
 @routes.add("GET", PREFIX)
 async def list_generations(call: Call) -> JsonReply[GenerationList]:
     """A page of the caller's generations, newest first."""
+    fields.only(call, "type", "limit", "offset", "page_token")
     limit = fields.integer(call, "limit", default=20, minimum=1, maximum=MAX_PAGE, clamp=True)
     offset = fields.skipped(call, "offset")
     kind = call.query("type")

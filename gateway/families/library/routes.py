@@ -174,6 +174,7 @@ async def delete_library_file(call: Call) -> JsonReply[LibraryFileDeleted]:
 @routes.add("GET", TRASH)
 async def list_trash(call: Call) -> JsonReply[TrashList]:
     """A page of the trash, deleted last first."""
+    fields.only(call, "family", "limit", "page_token")
     request = ListTrashRequest(
         family=_family(call),
         page_size=fields.integer(call, "limit", default=100, minimum=1, maximum=MAX_PAGE, clamp=True),
@@ -192,6 +193,7 @@ async def list_trash(call: Call) -> JsonReply[TrashList]:
 @routes.add("DELETE", TRASH)
 async def empty_trash(call: Call) -> JsonReply[TrashEmptied]:
     """End everything in the trash for good."""
+    fields.only(call, "family")
     response = await call.ask(EMPTY_TRASH, EmptyTrashRequest(family=_family(call), user_id=call.user_id()))
     return json_reply({"purged": response.file_count, "bytes": response.size_bytes, "more": response.more})
 

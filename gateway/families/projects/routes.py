@@ -128,6 +128,7 @@ async def get_project_file(call: Call) -> Reply:
 @routes.add("GET", ONE + "/versions")
 async def list_project_versions(call: Call) -> JsonReply[VersionList]:
     """All versions, newest first."""
+    fields.only(call)
     versions: list[ProjectVersion] = []
     token = ""
     while True:
@@ -215,6 +216,7 @@ async def _preview(call: Call, path: str) -> Reply:
 
 
 async def _list(call: Call) -> JsonReply[ProjectList]:
+    fields.only(call, "limit", "page_token")
     limit = fields.integer(call, "limit", default=20, minimum=1, maximum=MAX_PAGE, clamp=True)
     request = ListProjectsRequest(
         page_size=limit, page_token=call.query("page_token") or "", user_id=call.user_id()

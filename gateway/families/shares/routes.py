@@ -68,6 +68,7 @@ async def create_share(call: Call) -> JsonReply[Share]:
 @routes.add("GET", SHARES)
 async def list_shares(call: Call) -> JsonReply[ShareList]:
     """A page of the caller's shares."""
+    fields.only(call, "active", "page_size", "page_token")
     active = fields.choice(
         {"active": call.query("active") or "false"}, "active", {"true": True, "false": False}
     )
