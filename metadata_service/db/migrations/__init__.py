@@ -19,6 +19,7 @@ REVISIONS = (
     "0012",
     "0013",
     "0014",
+    "0015",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).

@@ -1,6 +1,6 @@
 """Erasing a user: what is under way, and that nothing new is stored for whom it is about.
 
-Revision ID: 0014
+Revision ID: 0015
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from alembic import op
 
 from metadata_service.db.migrations.row_security import refuse_while_erased, secure
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 
