@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from typing import Annotated
 
-import jwt
 import typer
 
 from strongroom.cli.problems import UsageProblem
@@ -40,6 +39,8 @@ async def token(
         audience=os.environ.get("STRONGROOM_JWT_AUDIENCE"),
         issuer=os.environ.get("STRONGROOM_JWT_ISSUER"),
     )
+    import jwt  # noqa: PLC0415 - loads all of cryptography: only this command waits for it
+
     claims = jwt.decode(made, options={"verify_signature": False})
     session.output.result(made, {"token": made, **claims})
 

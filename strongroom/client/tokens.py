@@ -7,8 +7,6 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable
 
-import jwt
-
 from strongroom import errors
 
 TokenFunction = Callable[[], str | Awaitable[str]]
@@ -58,6 +56,8 @@ def _expiry(token: str) -> float:
     """``exp`` of a JWT, unverified: only the service can verify it. Infinite when there is none to be
     read.
     """
+    import jwt  # noqa: PLC0415 - see development_token
+
     try:
         exp = jwt.decode(token, options={"verify_signature": False}).get("exp")
     except jwt.InvalidTokenError:
@@ -79,6 +79,8 @@ def development_token(
 
     :raises ValueError: for an empty secret or sub, or a ttl under one second.
     """
+    import jwt  # noqa: PLC0415 - loads all of cryptography: 0.1 s, which who brings a token need not wait for
+
     if not secret or not sub or ttl_seconds < 1:
         raise ValueError("a token needs a secret, a sub and a ttl of at least one second")
     now = int(time.time())

@@ -63,6 +63,7 @@ class Cell:
     """``run()`` starts the services; ``stop()`` ends everything. ``logins``: the database, past the proxy.
 
     ``form``: "three" processes, or "one", which dies as a whole, whichever service a test means.
+    ``constants``: see ``ForkServer.start``.
     """
 
     def __init__(
@@ -74,8 +75,10 @@ class Cell:
         env: Mapping[str, str] | None = None,
         *,
         form: str = FORM,
+        constants: Mapping[str, int] | None = None,
     ) -> None:
         self.form = form
+        self._constants = constants or {}
         self._forks = forks
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -272,7 +275,8 @@ class Cell:
     ) -> Child:
         env = environment.for_service(role, self._env, values) | dict(more or {})
         armed = {"STRONGROOM_FAILPOINTS": failpoints} if failpoints else {}
-        return self._forks.start(_MODULES[role], env | armed, self._folder / f"{name}.log")
+        log = self._folder / f"{name}.log"
+        return self._forks.start(_MODULES[role], env | armed, log, self._constants)
 
     def _wait_ready(self) -> None:
         """Until each service serves and each of the connections between them has been found again."""

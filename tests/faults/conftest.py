@@ -30,7 +30,7 @@ def cell(
     """The services of this module; its ``CELL_ENV`` adds to their environment.
 
     A module that ends its Postgres says ``OWN_POSTGRES = True``: everybody else is on the one of the run. One
-    whose services share a process says ``FORM = "one"``.
+    whose services share a process says ``FORM = "one"``. ``CONSTANTS`` are those of ``ForkServer.start``.
     """
     path = request.module.__name__.removeprefix("tests.faults.")
     name = path.replace("test_", "").replace("_", "-").replace(".", "-")
@@ -39,7 +39,8 @@ def cell(
         if getattr(request.module, "OWN_POSTGRES", False):
             servers = own.enter_context(infra.start(folder / "servers", servers.storage_environ()))
         env, form = getattr(request.module, "CELL_ENV", None), getattr(request.module, "FORM", FORM)
-        running = Cell(servers, forks, name, folder, env, form=form)
+        constants = getattr(request.module, "CONSTANTS", None)
+        running = Cell(servers, forks, name, folder, env, form=form, constants=constants)
         yield running
         running.stop()
 

@@ -68,10 +68,16 @@ class ForkServer:
         self._reader = threading.Thread(target=self._read, name="forkserver", daemon=True)
         self._reader.start()
 
-    def start(self, module: str, env: Mapping[str, str], log: Path) -> Child:
-        """Run ``python -m MODULE serve`` in this environment, with its output appended to ``log``."""
+    def start(
+        self, module: str, env: Mapping[str, str], log: Path, constants: Mapping[str, int] | None = None
+    ) -> Child:
+        """Run ``python -m MODULE serve`` in this environment, with its output appended to ``log``.
+
+        ``constants``: sizes that no setting changes, ``{"package.module:NAME": value}``, where the point of a
+        test is what happens at a bound and not how far away it is.
+        """
         assert self._process.stdin is not None
-        order = {"module": module, "env": dict(env), "log": str(log)}
+        order = {"module": module, "env": dict(env), "log": str(log), "constants": dict(constants or {})}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         until("the fork server answers", lambda: self._born or not self._reader.is_alive(), pause=0.005)
@@ -188,6 +194,11 @@ def _become(order: dict[str, Any], parent: int) -> NoReturn:
         os.closerange(3, 64)
         os.environ.clear()
         os.environ.update(order["env"])
+        for place, value in order["constants"].items():
+            owner, _, name = place.partition(":")
+            found = importlib.import_module(owner)
+            assert isinstance(getattr(found, name), int), place
+            setattr(found, name, value)
         sys.argv = [order["module"], "serve"]
         runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
         code = 0

@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jwt
-
 from strongroom.cli.doctor.findings import Finding, fail, ok, warn
 from strongroom.client.channels import uses_tls
 from strongroom.client.settings import ClientSettings, Tls, is_loopback, stack_path
@@ -85,6 +83,8 @@ def _token(settings: ClientSettings) -> Finding:
         return warn("token", "none", SIGN_IN_MEND)
     if not isinstance(token, str):
         return ok("token", "made for development, with the secret of the stack")
+    import jwt  # noqa: PLC0415 - loads all of cryptography: only this command waits for it
+
     try:
         claims: dict[str, Any] = jwt.decode(token, options={"verify_signature": False})
     except jwt.InvalidTokenError as error:

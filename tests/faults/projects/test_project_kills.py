@@ -27,8 +27,11 @@ SLUG = "site"
 REQUEST = "request-1"
 #: A save that is starved for so long loses its lease; two seconds are over at once on a busy machine.
 CELL_ENV = {"STRONGROOM_UPLOAD_LEASE_SECONDS": "6"}
-#: As many written files as make RecordFiles necessary (100 are told at once).
-MANY = {f"many/{number:03}.txt": b"v2 %d" % number for number in range(104)}
+#: After so many written files metadata_service is told of them; in production after 100, each of which costs
+#: a dozen requests to S3 by the time that nothing is left of it.
+CONSTANTS = {"storage_service.projects.writer:RECORDED_AT_ONCE": 8}
+#: As many as make RecordFiles necessary.
+MANY = {f"many/{number:03}.txt": b"v2 %d" % number for number in range(10)}
 OLD: Content = {"index.html": b"old", "same.txt": b"same", "gone.txt": b"gone", "gone/too.txt": b"gone too"}
 NEW: Content = {"index.html": b"new", "same.txt": b"same", "added.txt": b"added"}
 
