@@ -25,9 +25,11 @@ $(STAMP): requirements/dev.txt
 	  { echo "Python >= 3.11 is needed: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	@test -x $(PY) || $(PYTHON) -m venv $(VENV) || \
 	  { echo "python -m venv failed; on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; }
-	@echo "installing requirements/dev.txt into $(VENV) (first time: a minute or two)"
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements/dev.txt
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@echo "installing requirements/dev.txt into $(VENV)"
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes \
+	  -r <(sed -n '/^uv==/,/[^\\]$$/p' requirements/dev.txt)
+	@$(PY) scripts/install.py --require-hashes -r requirements/dev.txt
+	@$(PY) scripts/install.py --no-build-isolation --no-deps --editable .
 	@touch $@
 
 up: setup  ## start Postgres, S3 and the three services; Ctrl-C stops them

@@ -53,7 +53,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     versions = folder / "versions.txt"
     versions.write_text("\n".join(locked))
     what = f"strongroom[embedded] @ {wheel.as_uri()}"
-    run(folder / "bin/python", "-m", "pip", "install", "--quiet", "--no-compile", "-c", versions, what)
+    install = CHECKOUT / "scripts/install.py"
+    run(sys.executable, install, "--into", folder / "bin/python", "-c", versions, what)
     return folder / "bin"
 
 
