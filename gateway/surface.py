@@ -15,6 +15,7 @@ from gateway.families.notifications import routes as notifications
 from gateway.families.previews import routes as previews
 from gateway.families.projects import routes as projects
 from gateway.families.reference.routes import routes_about
+from gateway.families.shares import guest_routes as guests
 from gateway.families.shares import routes as shares
 from gateway.families.system import routes as system
 from gateway.families.tus import routes as tus
@@ -28,6 +29,7 @@ _ROUTES: Final = (
     previews.routes,
     links.open_routes,
     links.routes,
+    guests.open_routes,
     shares.routes,
     library.routes,
     direct.routes,

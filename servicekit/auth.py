@@ -18,7 +18,7 @@ from servicekit.internal_credential import InternalCredential, refuse_internal, 
 from servicekit.keys import KeySource, StaticKey, public_key, secret_key
 from servicekit.principal import ANONYMOUS, Principal, effective_owner
 from servicekit.settings import CommonSettings
-from servicekit.tokens import ClaimRules, parse, refuse, verified_claims
+from servicekit.tokens import ClaimRules, parse, refuse, verified_claims, wrong_subject
 from strongroom.errors import TokenMissing
 
 log = structlog.get_logger(__name__)
@@ -90,6 +90,8 @@ class Authenticator:
         (seconds since 1970; now unless given), or at the moment at which the calling service has verified it,
         where the internal credential says so of this very token.
 
+        A service that says so acts for a user who has not signed in (``InternalCredential.act_for``).
+
         :raises TokenMissing: no token, and neither optional auth nor an internal credential.
         :raises TokenInvalid, TokenExpired: a token that does not hold, also under optional auth.
         :raises InternalTokenInvalid: an internal credential that does not hold.
@@ -102,6 +104,9 @@ class Authenticator:
             vouched = vouched_arrival(credential, token)
             principal = await self._verify_bearer(token, arrived if vouched is None else vouched)
             return replace(principal, internal=service) if service else principal
+        lender = credential.get("act")
+        if isinstance(lender, str) and lender and not wrong_subject(lender):
+            return Principal(lender, internal=service, lent=True)
         if self._optional:
             return Principal(ANONYMOUS, internal=service)
         if service:

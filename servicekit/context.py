@@ -210,7 +210,10 @@ def outgoing_metadata(
         pairs.append((AUTHORIZATION, f"Bearer {principal.token}"))
     request = _current.get()
     if internal is not None:
-        pairs.append((INTERNAL, _proof(principal, internal, request)))
+        if principal is not None and principal.lent:
+            pairs.append((INTERNAL, internal.act_for(principal.subject)))
+        else:
+            pairs.append((INTERNAL, _proof(principal, internal, request)))
     if request is not None:
         pairs.append((REQUEST_ID, request.request_id))
         if request.gateway is not None:

@@ -36,8 +36,8 @@ _SECRETS: Final = (
     (re.compile(r"(?i)\b(bearer +)[\w.~+/=-]+"), r"\1***"),
     (re.compile(r"(?i)\b((?:password|passwd|secret|signature) ?= ?)[^\s&,;'\"\\]+"), r"\1***"),
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), "***"),
-    # Capabilities (links, previews), also at the wrong method, or with more behind them than a route takes.
-    (re.compile(r"(?i)(/(?:l|api/preview)/)[^\s/?#\"'\\]{16,}"), r"\1***"),
+    # Capabilities (links, shares, previews), also at the wrong method, or with more behind them.
+    (re.compile(r"(?i)(/(?:l|s|api/preview)/)[^\s/?#\"'\\]{16,}"), r"\1***"),
 )
 
 

@@ -18,7 +18,8 @@ class Principal:
     ``subject``: the token's ``sub``; ``"anonymous"`` without a token under ``STRONGROOM_AUTH=optional``;
     ``""`` when a Strongroom service calls on nobody's behalf (internal credential, no bearer token).
     ``token``: the bearer token, to be handed on; never logged. ``internal``: name of the calling service
-    when it proved to be one. ``expires``, ``begins``: from when to when the token holds, seconds since 1970.
+    when it proved to be one. ``lent``: the caller is a guest, whom the subject's share lets act so far as
+    the calling service goes. ``expires``, ``begins``: from when to when the token holds, seconds since 1970.
     """
 
     subject: str
@@ -27,6 +28,7 @@ class Principal:
     internal: str | None = None
     expires: float = field(default=math.inf, repr=False, compare=False)
     begins: float = field(default=0.0, repr=False, compare=False)
+    lent: bool = False
 
 
 def effective_owner(principal: Principal, requested_user_id: str) -> str:

@@ -34,6 +34,7 @@ from storage_service.metadata.projects import ProjectReader, ProjectSaves
 from storage_service.metadata.reservations import Reservations
 from storage_service.metadata.restoration import Restorations
 from storage_service.metadata.sessions import SessionState
+from storage_service.metadata.shares import GuestAccess, SharedThings
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.metrics import StorageMetrics
 from storage_service.objectstore.interface import ObjectStore
@@ -54,6 +55,8 @@ from storage_service.reading.signer import Edge, Signer
 from storage_service.repairing.assembly import RepairedVerifying
 from storage_service.restoring.assembly import Restoring
 from storage_service.servicers.diagnostics import DiagnosticsServicer
+from storage_service.servicers.guests import SERVICE as GUESTS
+from storage_service.servicers.guests import GuestServicer, add_guest_service
 from storage_service.servicers.links import SERVICE as LINKS
 from storage_service.servicers.links import LinkServicer, add_link_service
 from storage_service.servicers.previews import PreviewServicer
@@ -62,6 +65,7 @@ from storage_service.servicers.storage import StorageServicer, add_storage_servi
 from storage_service.servicers.use_cases import UseCases
 from storage_service.servicers.verify import VerifyServicer, add_verify_service
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
+from storage_service.sharing.assembly import Sharing
 from storage_service.uploads.copier import Copier
 from storage_service.uploads.importing.addresses import SystemResolver
 from storage_service.uploads.importing.importer import BatchImporter, TellingImporter
@@ -163,7 +167,12 @@ class StorageApp:
         self._projects = Projects(self._project_parts())
         self._limits = Limits(settings.size_rules(), min_part_bytes=settings.part_size_bytes)
         self._sessions = SessionUseCases(self._session_parts())
-        self.servicer = StorageServicer(self._use_cases(), metrics.transfers)
+        use_cases = self._use_cases()
+        self.servicer = StorageServicer(use_cases, metrics.transfers)
+        shares = GuestAccess(*metadata), SharedThings(*metadata)
+        readers = self._files, self._projects_read, self._objects
+        sharing = Sharing(shares, readers, use_cases.archives, use_cases.uploader, settings.link_secrets())
+        self.guest_servicer = GuestServicer(sharing, self._outgoing)
         self.internal_calls = InternalCalls(Credentials(*metadata), store)
         self.diagnostics_servicer = DiagnosticsServicer(self.internal_calls)
         self.preview_servicer = PreviewServicer(self._previews, self._outgoing, metrics.transfers)
@@ -270,7 +279,7 @@ class Process:
             bind=self._settings.storage_bind,
             bind_setting="STRONGROOM_STORAGE_BIND",
             add_services=self._add_services,
-            open_services=(PREVIEWS, LINKS),
+            open_services=(PREVIEWS, LINKS, GUESTS),
             probes={
                 "strongroom.s3": self._s3_answers,
                 "strongroom.versioning": self._keeps_versions,
@@ -327,6 +336,7 @@ class Process:
         add_PreviewServiceServicer_to_server(self._app.preview_servicer, server)
         add_DiagnosticsServiceServicer_to_server(self._app.diagnostics_servicer, server)
         links = add_link_service(server, self._app.link_servicer)
+        links += add_guest_service(server, self._app.guest_servicer)
         links += add_verify_service(server, self._app.verify_servicer)
         links += add_restore_service(server, self._app.restore_servicer)
         return [*add_storage_service(server, self._app.servicer), *links, PREVIEWS, DIAGNOSTICS]

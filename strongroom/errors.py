@@ -191,7 +191,7 @@ class Overloaded(StrongroomError, code=Code.UNAVAILABLE, http_status=503):
 
 
 class DropFull(StrongroomError, code=Code.RESOURCE_EXHAUSTED, http_status=413):
-    """The drop takes no more. Metadata: ``limit``, ``rule``."""
+    """The drop takes no more. Metadata: ``rule``."""
 
 
 class ContentTypeMismatch(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=422):

@@ -9,12 +9,12 @@ from typing import Final
 
 from starlette.types import Scope
 
+from gateway.operations.addresses import address_of
 from gateway.operations.auth import authenticate
 from gateway.operations.routing import Operation
 from gateway.upstream.services import Services
 from servicekit.context import current
 from servicekit.limits import Holds
-from servicekit.limits.addresses import behind_proxies, client_key
 from servicekit.limits.gateway_credential import GatewayCredential
 from servicekit.limits.limiter import IMPORTS, PREVIEWS, TRANSFERS, WATCHES
 from servicekit.principal import Principal
@@ -46,7 +46,7 @@ OPEN: Final = {
     ("GET", "/api/notifications"): WATCHES,
 }
 #: Bytes for visitors of pages, who are nobody in particular.
-PREVIEW_PATHS: Final = ("/api/preview/", "/api/sandbox-preview/", "/l/")
+PREVIEW_PATHS: Final = ("/api/preview/", "/api/sandbox-preview/", "/l/", "/s/")
 #: Begins as many imports as its body names: counted there (``gateway.families.generations``).
 BATCH: Final = ("POST", "/api/generations/batch")
 #: Operations that begin a resumable upload.
@@ -133,10 +133,4 @@ class Admission:
 
     def address(self, scope: Scope) -> str:
         """The key of the client's address, behind trusted proxies the forwarded one."""
-        client = scope.get("client")
-        peer = client[0] if client else "local"
-        trusted = self._services.settings.trusted_proxies
-        if trusted:
-            lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
-            peer = behind_proxies(peer, b",".join(lines).decode("latin-1"), trusted)
-        return client_key(peer)
+        return address_of(self._services, scope)

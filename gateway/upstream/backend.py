@@ -38,6 +38,14 @@ from strongroom.storage.v1.download_pb2 import (
     DownloadRequest,
     DownloadResponse,
 )
+from strongroom.storage.v1.guest_pb2 import (
+    DownloadSharedArchiveRequest,
+    DownloadSharedArchiveResponse,
+    DownloadSharedRequest,
+    DownloadSharedResponse,
+    DropFileResponse,
+)
+from strongroom.storage.v1.guest_pb2_grpc import GuestServiceStub
 from strongroom.storage.v1.link_pb2 import DownloadLinkRequest, DownloadLinkResponse
 from strongroom.storage.v1.preview_pb2 import DownloadPreviewRequest, DownloadPreviewResponse
 from strongroom.storage.v1.preview_pb2_grpc import PreviewServiceStub
@@ -54,6 +62,7 @@ if TYPE_CHECKING:  # these exist in the stubs only
     from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
     from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceAsyncStub
     from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceAsyncStub
+    from strongroom.storage.v1.guest_pb2_grpc import GuestServiceAsyncStub
     from strongroom.storage.v1.preview_pb2_grpc import PreviewServiceAsyncStub
     from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
 
@@ -154,6 +163,8 @@ class Storage(Backend):
         self._transfer_seconds = transfer_seconds
         self.stub: StorageServiceAsyncStub = StorageServiceStub(channel)
         self.transfers: StorageServiceAsyncStub = StorageServiceStub(transfers)
+        self.guests: GuestServiceAsyncStub = GuestServiceStub(channel)
+        self._shared: GuestServiceAsyncStub = GuestServiceStub(transfers)
         self._previews: PreviewServiceAsyncStub = PreviewServiceStub(transfers)
         self._upload: aio.StreamUnaryMultiCallable[Message, UploadResponse] = transfers.stream_unary(
             f"{_STORAGE}/Upload",
@@ -180,6 +191,11 @@ class Storage(Backend):
             "/strongroom.storage.v1.LinkService/DownloadLink",
             request_serializer=DownloadLinkRequest.SerializeToString,
             response_deserializer=decode_link,
+        )
+        self._drop: aio.StreamUnaryMultiCallable[bytes, DropFileResponse] = transfers.stream_unary(
+            "/strongroom.storage.v1.GuestService/DropFile",
+            request_serializer=bytes,
+            response_deserializer=DropFileResponse.FromString,
         )
         self._save_project: aio.StreamUnaryMultiCallable[bytes, SaveProjectResponse] = transfers.stream_unary(
             f"{_STORAGE}/SaveProject",
@@ -242,6 +258,26 @@ class Storage(Backend):
         with nothing but data arrive as ``DownloadChunk``.
         """
         return self._link(request, timeout=self._transfer_seconds, metadata=outgoing_metadata(None))
+
+    def download_shared(
+        self, request: DownloadSharedRequest
+    ) -> aio.UnaryStreamCall[DownloadSharedRequest, DownloadSharedResponse]:
+        """Begin ``DownloadShared``, on nobody's behalf, as all calls of guests."""
+        return self._shared.DownloadShared(
+            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(None)
+        )
+
+    def download_shared_archive(
+        self, request: DownloadSharedArchiveRequest
+    ) -> aio.UnaryStreamCall[DownloadSharedArchiveRequest, DownloadSharedArchiveResponse]:
+        """Begin ``DownloadSharedArchive``."""
+        return self._shared.DownloadSharedArchive(
+            request, timeout=self._transfer_seconds, metadata=outgoing_metadata(None)
+        )
+
+    def drop_file(self) -> aio.StreamUnaryCall[bytes, DropFileResponse]:
+        """Begin ``DropFile``; messages are written as bytes (``gateway.upstream.pump``)."""
+        return self._drop(timeout=self._transfer_seconds, metadata=outgoing_metadata(None))
 
     async def transfer(
         self, exchange: Exchange, method: aio.UnaryUnaryMultiCallable[Request, Response], request: Request

@@ -24,6 +24,7 @@ from metadata_service.files.families import Placed, insert_details
 from metadata_service.files.layouts import PARTIALS
 from metadata_service.files.links import EPOCH_OF_BLOB
 from metadata_service.files.preconditions import check_generation
+from metadata_service.shares import drops
 from metadata_service.usage import quota, tallies
 from servicekit import failpoints
 from strongroom.errors import (
@@ -45,7 +46,7 @@ AFTER_COMMIT: Final = failpoints.register("metadata.t4.after_commit")
 _SLOT_TRIES: Final = 5
 #: What no repetition will cure: the attempt is given up in the same breath, or the cleaner would try it for
 #: ever.
-_FINAL: Final = (PreconditionFailed, QuotaExceeded, FileCountExceeded, SizeMismatch)
+_FINAL: Final = (PreconditionFailed, QuotaExceeded, FileCountExceeded, SizeMismatch, *drops.REFUSALS)
 
 KeepPartial: TypeAlias = Callable[[Transaction, BlobRow, Timing, Limits], Awaitable[None]]
 
@@ -122,6 +123,8 @@ class Committer:
         if done is None:
             return await _explain(tx, handle, request)
         _check_declared(done.placed, request)
+        if done.placed.spec.share_id:
+            await drops.count(tx, handle.owner_id, done.placed.spec, request.size_bytes)
         if request.doubtful:
             await tx.execute(
                 *transitions.look_again(handle.owner_id, [handle.blob_id], self._timing.tombstone_grace)

@@ -24,6 +24,7 @@ from metadata_service.files.families import object_metadata, slot_of
 from metadata_service.files.filenames import extension_of
 from metadata_service.files.preconditions import check_slot
 from metadata_service.files.specs import normal_spec
+from metadata_service.shares import drops
 from metadata_service.usage import quota
 from servicekit import failpoints
 from strongroom.errors import DatabaseUnavailable, InvalidField, PreconditionFailed
@@ -71,6 +72,7 @@ class _Wish:
         return not (
             self.session is not None
             or self.spec.request_id
+            or self.spec.share_id
             or self.spec.HasField("if_generation_match")
             or slot_of(target) is not None
             or layouts.holds_time(target)
@@ -101,7 +103,7 @@ class Reserver:
         this id.
 
         Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, FileCountExceeded,
-        PreconditionFailed, InvalidField, PathInvalid, Unimplemented.
+        PreconditionFailed, InvalidField, PathInvalid, Unimplemented; of a drop's as ``drops.check``.
         """
         if request.kind == blob_pb2.BLOB_KIND_UNSPECIFIED:
             raise InvalidField(
@@ -139,6 +141,8 @@ class Reserver:
 
     async def _in_transaction(self, wish: _Wish, later: int, tx: Transaction) -> ReserveResponse:
         existing = 0
+        if wish.spec.share_id:
+            await drops.check(tx, wish.owner_id, wish.spec)
         slot = slot_of(wish.spec.target)
         if slot is not None or wish.spec.HasField("if_generation_match"):
             try:

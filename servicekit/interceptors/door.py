@@ -24,6 +24,8 @@ from strongroom.storage.v1.batch_pb2 import BatchImportRequest
 
 _STORAGE: Final = "/strongroom.storage.v1.StorageService/"
 _BATCH: Final = _STORAGE + "BatchImport"
+_OPENING: Final = "/strongroom.storage.v1.GuestService/OpenShare"
+_DROPPING: Final = "/strongroom.storage.v1.GuestService/DropFile"
 #: What an RPC has open while it runs. The rest is over in a moment.
 OPEN: Final[Mapping[str, str]] = {
     **{
@@ -32,6 +34,10 @@ OPEN: Final[Mapping[str, str]] = {
     },
     "/strongroom.storage.v1.PreviewService/DownloadPreview": PREVIEWS,
     "/strongroom.storage.v1.LinkService/DownloadLink": PREVIEWS,
+    **{
+        f"/strongroom.storage.v1.GuestService/{name}": PREVIEWS
+        for name in ("DownloadShared", "DownloadSharedArchive", "DropFile")
+    },
     _STORAGE + "ImportFromUrl": IMPORTS,
     _BATCH: IMPORTS,
     "/strongroom.metadata.v1.NotificationService/Watch": WATCHES,
@@ -86,6 +92,10 @@ class Door:
         if principal is None:  # an open service
             user = f"address {_address(context)}"
             await self._limiter.unsigned_request(_address(context))
+            if method.path == _OPENING:
+                await self._limiter.share_opening(_address(context))
+            elif method.path == _DROPPING:
+                await self._limiter.share_drop(_address(context))
         else:
             user = principal.subject
             await self._limiter.request(user)

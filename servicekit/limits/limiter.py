@@ -61,6 +61,8 @@ class Limiter:
             s.address_requests_burst,
         )
         self._sign_ins = _per_minute("failed_sign_ins", "failed sign-ins", s.failed_sign_ins_per_minute, -1)
+        self._openings = _per_minute("share_openings", "openings of shares", s.share_openings_per_minute)
+        self._drops = _per_minute("share_drops", "files dropped", s.share_drops_per_minute)
         self._sessions = _per_minute("user_sessions", "new resumable uploads", s.user_sessions_per_minute)
         self._imports = _per_minute("user_imports_begun", "imports", s.user_imports_per_minute)
         self._places = {
@@ -97,6 +99,23 @@ class Limiter:
         :raises RateLimited: too many do not.
         """
         await self._take(self._sign_ins, address, self._clock())
+
+    async def share_opening(self, address: str) -> None:
+        """Somebody at ``address`` opens a share that counts its uses or has a password.
+
+        :raises RateLimited: too many.
+        """
+        await self._take(self._openings, f"address {address}", self._clock())
+
+    async def share_drop(self, address: str, share: str = "") -> None:
+        """A file is dropped from ``address`` into ``share`` (a digest of its token; empty: not known yet).
+
+        :raises RateLimited: too many from there, or into it.
+        """
+        now = self._clock()
+        await self._take(self._drops, f"address {address}", now)
+        if share:
+            await self._take(self._drops, f"share {share}", now)
 
     async def session(self, user: str) -> Hold:
         """``user`` begins a resumable upload: when it is its turn, which ends with the hold.

@@ -21,6 +21,8 @@ class CapSettings(SettingsBase):
     ``user_requests_*``: requests of one user, tokens per second and how many at once. ``user_share_*``: the
     same while other users are active in the same process. ``address_requests_*``: requests without a sign-in.
     ``failed_sign_ins_per_minute``: of one address; further ones are answered RATE_LIMITED.
+    ``share_openings_per_minute``: of shares with a password or a number of uses, from one address.
+    ``share_drops_per_minute``: files that one address, and that one drop, puts in.
     ``user_sessions_per_minute``, ``user_imports_per_minute``: begun by one user.
 
     ``user_watches``, ``user_transfers``, ``user_imports``: open at once; ``address_previews``: files of
@@ -38,6 +40,8 @@ class CapSettings(SettingsBase):
     address_requests_per_second: float = Field(default=200.0, ge=0)
     address_requests_burst: int = Field(default=1000, ge=1)
     failed_sign_ins_per_minute: int = Field(default=100, ge=0)
+    share_openings_per_minute: int = Field(default=60, ge=0)
+    share_drops_per_minute: int = Field(default=120, ge=0)
     user_sessions_per_minute: int = Field(default=600, ge=0)
     user_imports_per_minute: int = Field(default=600, ge=0)
 

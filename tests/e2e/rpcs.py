@@ -56,8 +56,8 @@ INTERNAL: Final = (
     "GuestAccessService",
     "RestorationService",
 )
-OPEN: Final = ("PreviewService", "LinkService")
-"""Take no bearer token (test_previews.py, test_links.py)."""
+OPEN: Final = ("PreviewService", "LinkService", "GuestService")
+"""Take no bearer token (test_previews.py, test_links.py, test_guests.py)."""
 
 
 NO_RUN: Final = "00000000-0000-4000-8000-000000000000"

@@ -29,9 +29,15 @@ class ArchiveDownloader:
         Raises ProjectNotFound, VersionNotFound; ObjectLost when a file goes away under the download.
         """
         if request.WhichOneof("source") == "project":
-            files = self._project_files(request)
+            name = request.project
+            files = self.project_files(name.slug, name.version, request.user_id)
         else:
             files = self._files_below(request)
+        async for piece in self.zipped(files):
+            yield piece
+
+    async def zipped(self, files: AsyncIterator[StoredFile]) -> AsyncIterator[bytes]:
+        """``files`` as a ZIP, piece by piece. Raises ObjectLost, and what ``files`` raises."""
         async with self._source.entries(files) as entries:
             try:
                 async for piece in ZipStream().chunks(entries):
@@ -39,9 +45,9 @@ class ArchiveDownloader:
             except BodySizeChanged as error:
                 raise ObjectLost("a stored object is not as long as it was; tell the operator") from error
 
-    async def _project_files(self, request: DownloadArchiveRequest) -> AsyncIterator[StoredFile]:
-        name = request.project
-        async for _, files in self._projects.project_files(name.slug, name.version, request.user_id):
+    async def project_files(self, slug: str, version: int, user_id: str = "") -> AsyncIterator[StoredFile]:
+        """A version's, for the caller. Raises ProjectNotFound, VersionNotFound."""
+        async for _, files in self._projects.project_files(slug, version, user_id):
             for file in files:
                 compress = not is_compressed(file.content_type)
                 modified = file.create_time.ToDatetime(UTC)

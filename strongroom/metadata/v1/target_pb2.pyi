@@ -86,6 +86,7 @@ class UploadSpec(_message.Message):
     VISIBILITY_FIELD_NUMBER: _builtins.int
     IF_GENERATION_MATCH_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    SHARE_ID_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
     """File name as the user knows it, without folders. 1–255 characters once stripped; empty: made from the key."""
     content_type: _builtins.str
@@ -102,6 +103,8 @@ class UploadSpec(_message.Message):
     """Replace only if the target is at this generation; 0: only if it does not exist. For paths and profile pictures."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
+    share_id: _builtins.str
+    """The drop that it comes through, by the share's UUID; its bounds are counted with the commit. Set by storage_service."""
     @_builtins.property
     def target(self) -> Global___UploadTarget:
         """Where it belongs: family and its fields. Decides key, limits and allowed types."""
@@ -127,10 +130,11 @@ class UploadSpec(_message.Message):
         visibility: _file_pb2.Visibility.ValueType = ...,
         if_generation_match: _builtins.int | None = ...,
         user_id: _builtins.str = ...,
+        share_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "_size_bytes", b"_size_bytes", "checksums", b"checksums", "if_generation_match", b"if_generation_match", "size_bytes", b"size_bytes", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "_size_bytes", b"_size_bytes", "checksums", b"checksums", "content_type", b"content_type", "filename", b"filename", "if_generation_match", b"if_generation_match", "metadata", b"metadata", "request_id", b"request_id", "size_bytes", b"size_bytes", "target", b"target", "user_id", b"user_id", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "_size_bytes", b"_size_bytes", "checksums", b"checksums", "content_type", b"content_type", "filename", b"filename", "if_generation_match", b"if_generation_match", "metadata", b"metadata", "request_id", b"request_id", "share_id", b"share_id", "size_bytes", b"size_bytes", "target", b"target", "user_id", b"user_id", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__if_generation_match: _TypeAlias = _typing.Literal["if_generation_match"]  # noqa: Y015
     _WhichOneofArgType__if_generation_match: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match"]  # noqa: Y015

@@ -73,7 +73,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 25
     """UNAVAILABLE, 503. The service is at its limit of work in flight; RetryInfo says when."""
     ERROR_REASON_DROP_FULL: _ErrorReason.ValueType  # 26
-    """RESOURCE_EXHAUSTED, 413. The drop takes no more (`rule`: `files`, `bytes`). {limit, rule}"""
+    """RESOURCE_EXHAUSTED, 413. The drop takes no more (`rule`: `files`, `bytes`). {rule}"""
     ERROR_REASON_CONTENT_TYPE_MISMATCH: _ErrorReason.ValueType  # 30
     """INVALID_ARGUMENT, 422. The bytes are not of the type that was declared. {declared, detected}"""
     ERROR_REASON_CONTENT_TYPE_NOT_ALLOWED: _ErrorReason.ValueType  # 31
@@ -224,7 +224,7 @@ ERROR_REASON_RATE_LIMITED: ErrorReason.ValueType  # 24
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 25
 """UNAVAILABLE, 503. The service is at its limit of work in flight; RetryInfo says when."""
 ERROR_REASON_DROP_FULL: ErrorReason.ValueType  # 26
-"""RESOURCE_EXHAUSTED, 413. The drop takes no more (`rule`: `files`, `bytes`). {limit, rule}"""
+"""RESOURCE_EXHAUSTED, 413. The drop takes no more (`rule`: `files`, `bytes`). {rule}"""
 ERROR_REASON_CONTENT_TYPE_MISMATCH: ErrorReason.ValueType  # 30
 """INVALID_ARGUMENT, 422. The bytes are not of the type that was declared. {declared, detected}"""
 ERROR_REASON_CONTENT_TYPE_NOT_ALLOWED: ErrorReason.ValueType  # 31

@@ -127,6 +127,8 @@ def test_stacks_are_there_and_their_credentials_are_not(stream: io.StringIO) -> 
         ("authorization: Bearer abc.def", "authorization: Bearer ***"),
         ("token eyJhbGciOiJI.eyJzdWIi.c2ln end", "token *** end"),
         ("http://h:80/a@b", "http://h:80/a@b"),
+        ("GET /s/n3N0mG1fTq9vX2c7pQk4dB1sZ0E/none", "GET /s/***/none"),
+        ("https://h/root/S/n3N0mG1fTq9vX2c7pQk4dB1sZ0E?x=1", "https://h/root/S/***?x=1"),
         ("nothing here", "nothing here"),
     ],
 )

@@ -1,0 +1,59 @@
+"""Bytes whose number nobody knows before their end, passed on as storage_service makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from grpc import aio
+from starlette.types import Receive, Scope, Send
+
+from gateway.http.problems import Truncated
+from gateway.http.reply import Header, Reply
+from gateway.upstream.call import Call
+
+
+async def chunked_reply(call: Call, rpc: Any, headers: Iterable[Header]) -> Reply:
+    """The messages of ``rpc`` (``data`` each) as a body; the first one is waited for, while an error can
+    still be answered.
+
+    :raises StrongroomError: storage_service refused.
+    """
+    storage = call.services.storage
+    try:
+        with call.client.cancels(rpc):
+            first = await storage.first(rpc)
+    except aio.AioRpcError as error:
+        raise storage.error(error) from None
+    return _ChunkedReply(call, rpc, first, headers)
+
+
+class _ChunkedReply(Reply):
+    """Ends with the stream."""
+
+    def __init__(self, call: Call, rpc: Any, first: Any, headers: Iterable[Header]) -> None:
+        super().__init__(200, b"", headers)
+        self._call = call
+        self._rpc = rpc
+        self._first = first
+
+    async def send_to(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 - a Reply's signature
+        """Send as it comes."""
+        await send({"type": "http.response.start", "status": 200, "headers": self.headers})
+        try:
+            if scope["method"] != "HEAD":
+                with self._call.client.cancels(self._rpc):
+                    await self._send_body(send)
+        except aio.AioRpcError as error:
+            raise Truncated("the archive broke off") from error
+        finally:
+            self._rpc.cancel()
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send_body(self, send: Send) -> None:
+        message, self._first = self._first, None
+        while message is not aio.EOF:
+            data, message = message.data, None  # not both, for as long as the client takes
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+            del data
+            message = await self._rpc.read()

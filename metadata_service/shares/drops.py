@@ -1,0 +1,98 @@
+"""Bounds of drops: looked at when a guest's file begins, counted in the transaction that makes it visible.
+
+So whatever dies, what is counted is what there is; and a share that was revoked takes nothing more, not even
+what is on its way.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from metadata_service.db.database import Transaction
+from metadata_service.shares.rows import COLUMNS, HOLDS, ended, to_share
+from strongroom.errors import (
+    ContentTypeNotAllowed,
+    DropFull,
+    ShareEnded,
+    ShareNotFound,
+    SizeLimitExceeded,
+    StrongroomError,
+)
+from strongroom.metadata.v1 import share_pb2 as pb
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+
+_ONE: Final = f"SELECT {COLUMNS} FROM shares WHERE owner_id = %(owner)s AND id = %(id)s"
+_COUNT: Final = f"""
+UPDATE shares SET dropped_files = dropped_files + 1, dropped_bytes = dropped_bytes + %(size)s
+WHERE owner_id = %(owner)s AND id = %(id)s AND {HOLDS}
+    AND dropped_files < %(max_files)s AND dropped_bytes + %(size)s <= %(max_bytes)s
+"""
+#: What `count` raises: no repetition cures it.
+REFUSALS: Final = (DropFull, ShareEnded, ShareNotFound, SizeLimitExceeded)
+
+
+async def check(tx: Transaction, owner_id: str, spec: UploadSpec) -> None:
+    """T1 of what comes through the drop `spec.share_id`, its type decided.
+
+    Raises ShareNotFound, ShareEnded, DropFull, ContentTypeNotAllowed, SizeLimitExceeded.
+    """
+    share = await _share(tx, owner_id, spec)
+    rules = share.scope.drop
+    if share.dropped_files >= rules.max_files or share.dropped_bytes >= rules.max_bytes:
+        raise _full(share)
+    _check_size(rules, spec.size_bytes)
+    kind = spec.content_type.partition(";")[0].strip().lower()
+    if rules.content_types and not any(_matches(kind, pattern) for pattern in rules.content_types):
+        raise ContentTypeNotAllowed(
+            f"Files of the type {kind} are not taken here.",
+            metadata={"detected": kind, "allowed": ", ".join(rules.content_types)},
+        )
+
+
+async def count(tx: Transaction, owner_id: str, spec: UploadSpec, size: int) -> None:
+    """T4 of the same: the row is compared and raised in one statement. Raises one of REFUSALS."""
+    share = await _share(tx, owner_id, spec)
+    rules = share.scope.drop
+    _check_size(rules, size)
+    counted = await tx.execute(
+        _COUNT,
+        {
+            "owner": owner_id,
+            "id": UUID(spec.share_id),
+            "size": size,
+            "max_files": rules.max_files,
+            "max_bytes": rules.max_bytes,
+        },
+    )
+    if not counted:
+        raise _full(await _share(tx, owner_id, spec))
+
+
+async def _share(tx: Transaction, owner_id: str, spec: UploadSpec) -> pb.Share:
+    row = await tx.fetch_one(_ONE, {"owner": owner_id, "id": UUID(spec.share_id)})
+    share = to_share(row) if row is not None else None
+    if share is None or not share.scope.HasField("drop"):
+        raise ShareNotFound("There is no such drop.")
+    if share.state not in {pb.SHARE_STATE_ACTIVE, pb.SHARE_STATE_USED_UP}:
+        raise ended(share.state)
+    return share
+
+
+def _check_size(rules: pb.Drop, size: int) -> None:
+    if size > rules.max_file_bytes:
+        raise SizeLimitExceeded(
+            f"A file may have {rules.max_file_bytes} bytes here.",
+            metadata={"limit": str(rules.max_file_bytes), "family": "drop"},
+        )
+
+
+def _full(share: pb.Share) -> StrongroomError:
+    rule = "files" if share.dropped_files >= share.scope.drop.max_files else "bytes"
+    return DropFull(
+        "No more files are taken here; tell whoever has sent you the link.", metadata={"rule": rule}
+    )
+
+
+def _matches(kind: str, pattern: str) -> bool:
+    return kind.startswith(pattern[:-1]) if pattern.endswith("/*") else kind == pattern

@@ -1,0 +1,1 @@
+"""What guests do with shares (docs/shares.md)."""

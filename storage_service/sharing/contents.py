@@ -1,0 +1,217 @@
+"""What a share opens: lists, one file, all of them as a ZIP. Every call reads as the share's owner."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Final
+from uuid import UUID
+
+from servicekit.presentation import shown_name
+from storage_service.metadata.files import FileName, FileReader
+from storage_service.metadata.projects import ProjectReader
+from storage_service.metadata.shares import SharedThings
+from storage_service.projects.archives.downloads import ArchiveDownloader
+from storage_service.projects.archives.sources import StoredFile
+from storage_service.projects.file_types import is_compressed
+from storage_service.reading.committed import CommittedReader
+from storage_service.reading.downloads import content_of, open_range, resolve_range
+from strongroom.errors import FileNotFound, PreconditionFailed, ProjectNotFound, StrongroomError
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.project_pb2 import ProjectFile
+from strongroom.metadata.v1.share_pb2 import Share
+from strongroom.storage.v1 import guest_pb2 as pb
+from strongroom.wire import DownloadChunk
+
+PAGE: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class SharedContents:
+    """Reads; one instance per process."""
+
+    things: SharedThings
+    files: FileReader
+    projects: ProjectReader
+    objects: CommittedReader
+    archives: ArchiveDownloader
+
+    async def page(self, share: Share, size: int, token: str) -> tuple[list[pb.SharedItem], str]:
+        """One page, and the token of the next one (``""``: none); of a drop nothing.
+
+        Raises InvalidPageToken; FileNotFound where all of it is gone.
+        """
+        size = min(size or PAGE, PAGE)
+        scope = share.scope
+        match scope.WhichOneof("scope"):
+            case "file_id":
+                return [_item(await self._by_id(scope.file_id))], ""
+            case "event_id":
+                files, token = await self.things.media_page(scope.event_id, size, token)
+            case "key_prefix":
+                files, token = await self.things.files_page(scope.key_prefix, size, token)
+            case "project":
+                await self._still_there(share)
+                found, token = await self.things.project_page(
+                    scope.project.slug, scope.project.version, size, token
+                )
+                return [_project_item(file) for file in found], token
+            case _:
+                return [], ""
+        return [_item(file) for file in files], token
+
+    async def messages(
+        self, share: Share, request: pb.DownloadSharedRequest
+    ) -> AsyncIterator[pb.DownloadSharedResponse | DownloadChunk]:
+        """What DownloadShared answers. Raises FileNotFound, PreconditionFailed, RangeNotSatisfiable,
+        ObjectLost.
+        """
+        file = await self._named(share, request.item)
+        if request.if_etag_match and request.if_etag_match != file.etag:
+            raise PreconditionFailed("the content has changed", metadata={"actual": file.etag})
+        wanted = resolve_range(request.read_offset, request.read_limit, file.size_bytes)
+        yield pb.DownloadSharedResponse(file=_shown(file), read_offset=wanted.offset, read_size=wanted.size)
+        if request.metadata_only or wanted.size == 0:
+            return
+        async with open_range(self.objects, file, wanted) as body:
+            async for chunk in body:
+                yield DownloadChunk(chunk)
+
+    async def archive(self, share: Share) -> AsyncIterator[bytes]:
+        """All of it as a ZIP. Raises FileNotFound; ObjectLost when a file goes away under the download."""
+        if share.scope.HasField("drop"):
+            raise _none()
+        if share.scope.HasField("project"):
+            await self._still_there(share)
+        async for piece in self.archives.zipped(self._stored(share)):
+            yield piece
+
+    async def _stored(self, share: Share) -> AsyncIterator[StoredFile]:
+        scope = share.scope
+        if scope.HasField("project"):
+            async for entry in self.archives.project_files(scope.project.slug, scope.project.version):
+                yield entry
+            return
+        names = _Names()
+        async for files in self._pages(share):
+            for file in files:
+                compress = not is_compressed(file.content_type)
+                name, modified = names.free(file.filename), file.update_time.ToDatetime(UTC)
+                yield StoredFile(name, content_of(file), modified, compress)
+
+    async def _pages(self, share: Share) -> AsyncIterator[Sequence[File]]:
+        scope = share.scope
+        if scope.WhichOneof("scope") == "file_id":
+            yield [await self._by_id(scope.file_id)]
+        elif scope.WhichOneof("scope") == "event_id":
+            async for page in self.things.media(scope.event_id):
+                yield page
+        else:
+            async for page in self.files.files_below(scope.key_prefix, ""):
+                yield page
+
+    async def _named(self, share: Share, item: str) -> File | ProjectFile:
+        """What ``item`` names, if the share opens it. Raises FileNotFound."""
+        scope = share.scope
+        if scope.HasField("project"):
+            await self._still_there(share)
+            try:
+                return await self.projects.project_file(scope.project.slug, scope.project.version, item, "")
+            except StrongroomError as error:
+                raise _none() if error.http_status in {404, 422} else error from None
+        file = await self._by_id(item)
+        match scope.WhichOneof("scope"):
+            case "file_id":
+                opens = file.id == scope.file_id
+            case "event_id":
+                opens = (
+                    file.HasField("event_media_details")
+                    and file.event_media_details.event_id == scope.event_id
+                )
+            case "key_prefix":
+                opens = file.key.startswith(scope.key_prefix)
+            case _:
+                opens = False
+        if not opens:
+            raise _none()
+        return file
+
+    async def _by_id(self, file_id: str) -> File:
+        try:
+            return await self.files.get(FileName(file_id=str(UUID(file_id))), "")
+        except (FileNotFound, ValueError):
+            raise _none() from None
+
+    async def _still_there(self, share: Share) -> None:
+        """The project that was shared, and not a later one under its slug."""
+        try:
+            found = await self.things.project(share.scope.project.slug)
+        except ProjectNotFound:
+            raise _none() from None
+        if found.id != share.scope.project.project_id:
+            raise _none()
+
+
+class _Names:
+    """Names of files in a ZIP: no two alike, whatever a file system takes for alike."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, int] = {}
+
+    def free(self, filename: str) -> str:
+        name = shown_name(filename) or "file"
+        key = name.casefold()
+        count = self._taken.get(key, 0)
+        self._taken[key] = count + 1
+        if not count:
+            return name
+        stem, dot, extension = name.rpartition(".")
+        numbered = f"{stem or extension} ({count + 1})" + (f"{dot}{extension}" if stem else "")
+        return self.free(numbered) if numbered.casefold() in self._taken else self._take(numbered)
+
+    def _take(self, name: str) -> str:
+        self._taken[name.casefold()] = 1
+        return name
+
+
+def _item(file: File) -> pb.SharedItem:
+    return pb.SharedItem(
+        item=file.id,
+        name=file.filename,
+        content_type=file.content_type,
+        size_bytes=file.size_bytes,
+        update_time=file.update_time,
+    )
+
+
+def _project_item(file: ProjectFile) -> pb.SharedItem:
+    return pb.SharedItem(
+        item=file.path,
+        name=file.path,
+        content_type=file.content_type,
+        size_bytes=file.size_bytes,
+        update_time=file.create_time,
+    )
+
+
+def _shown(file: File | ProjectFile) -> File:
+    """What a reader of the bytes has to know: nobody learns whose it is, or what it is called in S3."""
+    found = File(
+        content_type=file.content_type,
+        charset=file.charset,
+        size_bytes=file.size_bytes,
+        etag=file.etag,
+        crc32c=file.crc32c,
+        create_time=file.create_time,
+    )
+    if isinstance(file, ProjectFile):
+        found.filename = file.path.rpartition("/")[2]
+    else:
+        found.filename = file.filename
+        found.update_time.CopyFrom(file.update_time)
+    return found
+
+
+def _none() -> FileNotFound:
+    return FileNotFound("This share has no such file (any more).")

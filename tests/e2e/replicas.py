@@ -1,0 +1,75 @@
+"""A second process of all services beside a running stack: the same database, store and secrets."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from tests.stack import CHECKOUT, RunningStack, Service, until
+
+#: What links are judged by is another time; everything else (signatures, leases, tokens) has the real one.
+_SERVE: Final = """
+import sys, time, types
+from storage_service.reading import links
+shift = float(sys.argv[1])
+links.time = types.SimpleNamespace(time=lambda: time.time() + shift)
+from strongroom_server.command import main
+sys.exit(main(["serve", "--target", "all"]))
+"""
+_SERVICES: Final[tuple[Service, ...]] = ("metadata", "storage", "gateway")
+
+
+@contextmanager
+def replica(
+    stack: RunningStack, folder: Path, env: Mapping[str, str], *, links_ahead: float = 0.0
+) -> Iterator[str]:
+    """Its URL. ``env``: what differs; ``links_ahead``: by so many seconds its links are older."""
+    environ = dict(os.environ)
+    for service in _SERVICES:
+        environ |= _environ_of(stack.pid(service))
+    ports = {name: _free_port() for name in ("HTTP", "STORAGE", "METADATA")}
+    environ |= {f"STRONGROOM_{name}_BIND": f"127.0.0.1:{port}" for name, port in ports.items()}
+    environ |= {
+        "STRONGROOM_STORAGE_ADDRESS": f"127.0.0.1:{ports['STORAGE']}",
+        "STRONGROOM_METADATA_ADDRESS": f"127.0.0.1:{ports['METADATA']}",
+        **env,
+    }
+    environ.pop("STRONGROOM_METRICS_BIND", None)
+    url = f"http://127.0.0.1:{ports['HTTP']}"
+    command = [sys.executable, "-c", _SERVE, str(links_ahead)]
+    with (
+        (folder / "replica.log").open("wb") as log,
+        subprocess.Popen(command, cwd=CHECKOUT, env=environ, stdout=log, stderr=log) as process,
+    ):
+        try:
+            until("the replica is ready", lambda: _is_ready(process, url))
+            yield url
+        finally:
+            process.terminate()
+
+
+def _environ_of(pid: int) -> dict[str, str]:
+    pairs = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
+    return dict(pair.split("=", 1) for pair in pairs if pair.startswith(("STRONGROOM_", "AWS_", "S3_")))
+
+
+def _is_ready(process: subprocess.Popen[bytes], url: str) -> bool:
+    assert process.poll() is None, "the replica has ended"
+    try:
+        return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
