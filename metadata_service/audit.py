@@ -71,10 +71,14 @@ async def write(tx: Transaction, act: Act) -> None:
 
 
 class Acts:
-    """Reads what was done; one instance per process."""
+    """What was done, as a list; one instance per process."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    async def write(self, act: Act) -> None:
+        """One that changes nothing here."""
+        await self._database.transact(SYSTEM, lambda tx: write(tx, act))
 
     async def page(self, owner_id: str, act: str, before_id: int, size: int) -> list[AdminAct]:
         """Newest first. `owner_id`, `act` empty, `before_id` 0: any. `size` 0: 100, at most 1,000."""

@@ -212,6 +212,7 @@ class StorageApp:
             archive_saver=self._projects.archive_saver,
             rollback=self._projects.rollback,
             archives=self._projects.archives,
+            exports=self._projects.exports,
             previews=self._previews,
             outgoing=self._outgoing,
         )

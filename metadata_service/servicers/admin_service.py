@@ -7,7 +7,7 @@ from uuid import UUID
 
 from grpc.aio import ServicerContext
 
-from metadata_service.audit import Acts
+from metadata_service.audit import Act, Acts
 from metadata_service.erasing.erasures import Erasures
 from metadata_service.erasing.receipt import Receipts
 from metadata_service.usage.owners import OwnersUsage
@@ -50,6 +50,13 @@ class AdminServicer(AdminServiceServicer):
             response.receipt_json, response.signature = receipt.document, receipt.signature
             response.public_key = receipt.public_key
         return response
+
+    async def NoteExport(self, request: pb.NoteExportRequest, context: Context) -> pb.NoteExportResponse:
+        actor = only_admins()
+        owner = effective_owner(current_principal(), request.user_id)
+        act = Act("export_user", actor, owner, outcome="begun", request_id=current_request_id())
+        await self._acts.write(act)
+        return pb.NoteExportResponse()
 
     async def ListAdminActs(
         self, request: pb.ListAdminActsRequest, context: Context

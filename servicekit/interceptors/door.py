@@ -30,7 +30,14 @@ _DROPPING: Final = "/strongroom.storage.v1.GuestService/DropFile"
 OPEN: Final[Mapping[str, str]] = {
     **{
         _STORAGE + name: TRANSFERS
-        for name in ("Upload", "Download", "DownloadArchive", "SaveProject", "SaveProjectArchive")
+        for name in (
+            "Upload",
+            "Download",
+            "DownloadArchive",
+            "ExportUser",
+            "SaveProject",
+            "SaveProjectArchive",
+        )
     },
     "/strongroom.storage.v1.PreviewService/DownloadPreview": PREVIEWS,
     "/strongroom.storage.v1.LinkService/DownloadLink": PREVIEWS,

@@ -17,6 +17,7 @@ from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
 from strongroom.metadata.v1.project_save_service_pb2_grpc import ProjectSaveServiceStub
 from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceStub
 
+PROJECTS_PAGE = 100
 COMMIT_SECONDS = 9.0
 """A commit of 5,000 files is one transaction."""
 
@@ -103,6 +104,17 @@ class ProjectReader(MetadataClient):
         """What a verified token names. Raises ProjectNotFound, VersionNotFound, FileNotFound, PathInvalid."""
         request = GetPreviewedFileRequest(owner_id=owner_id, slug=slug, version=version, path=path)
         return (await self._step(self._previewed.GetPreviewedFile, request)).file
+
+    async def projects(self, user_id: str) -> AsyncIterator[Project]:
+        """All of them, newest change first."""
+        request = queries.ListProjectsRequest(user_id=user_id, page_size=PROJECTS_PAGE)
+        while True:
+            page = await self._ask(self._projects.ListProjects, request)
+            for project in page.projects:
+                yield project
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
     async def project_files(
         self, slug: str, version: int, user_id: str

@@ -14,6 +14,7 @@ from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.projects.archive_saver import ArchiveSaver
 from storage_service.projects.archives.downloads import ArchiveDownloader
+from storage_service.projects.archives.exports import Exports
 from storage_service.projects.archives.sources import ArchiveSource
 from storage_service.projects.archives.spool import Spool
 from storage_service.projects.limits import ProjectLimits
@@ -71,4 +72,5 @@ class Projects:
         self.saver = ProjectSaver(contents, runner)
         self.archive_saver = ArchiveSaver(contents, runner, spool, parts.archive_memory)
         self.rollback = ProjectRollback(contents, runner, parts.reader)
+        self.exports = Exports(source, parts.files, parts.reader)
         self.archives = ArchiveDownloader(source, parts.files, parts.reader)

@@ -10,7 +10,7 @@ from typing import Any
 import grpc
 
 from storage_service.servicers.deletions import Deletions
-from storage_service.servicers.transfers import ARCHIVE, Transfers, by_gateway, read_way
+from storage_service.servicers.transfers import ARCHIVE, EXPORT, Transfers, by_gateway, read_way
 from storage_service.servicers.use_cases import UseCases
 from storage_service.uploads.importing.importer import Progress
 from storage_service.uploads.stream import UploadStream
@@ -277,6 +277,18 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
             async for piece in pieces:
                 sent.piece(len(piece))
                 yield download_pb2.DownloadArchiveResponse(data=piece)
+                del piece
+
+    async def ExportUser(
+        self,
+        request: download_pb2.ExportUserRequest,
+        context: Context[download_pb2.ExportUserRequest, download_pb2.ExportUserResponse],
+    ) -> AsyncIterator[download_pb2.ExportUserResponse]:
+        async with aclosing(self._do.outgoing.paced(self._do.exports.chunks(request.user_id))) as pieces:
+            sent = self._transfers.sending(EXPORT, read_way())
+            async for piece in pieces:
+                sent.piece(len(piece))
+                yield download_pb2.ExportUserResponse(data=piece)
                 del piece
 
     async def SignPreviews(

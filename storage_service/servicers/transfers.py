@@ -19,6 +19,7 @@ Way = Literal["form", "tus", "direct", "import", "copy", "grpc"]
 DownloadWay = Literal["http", "grpc", "link", "preview"]
 PROJECT: Final = "project"
 ARCHIVE: Final = "project_archive"
+EXPORT: Final = "export"
 _LABELS: Final = ("family", "way")
 
 

@@ -8,6 +8,7 @@ from storage_service.metadata.projects import ProjectSaves
 from storage_service.metadata.reservations import Reservations
 from storage_service.projects.archive_saver import ArchiveSaver
 from storage_service.projects.archives.downloads import ArchiveDownloader
+from storage_service.projects.archives.exports import Exports
 from storage_service.projects.rollback import ProjectRollback
 from storage_service.projects.saver import ProjectSaver
 from storage_service.reading.downloads import Downloader
@@ -40,6 +41,7 @@ class UseCases:
     archive_saver: ArchiveSaver
     rollback: ProjectRollback
     archives: ArchiveDownloader
+    exports: Exports
     previews: Previews
     outgoing: Outgoing
     sessions: SessionUseCases

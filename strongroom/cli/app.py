@@ -11,6 +11,7 @@ from strongroom.cli import (
     adopt,
     bucket,
     copying,
+    export,
     generation,
     get,
     ls,
@@ -71,6 +72,7 @@ command(app, "undelete")(rm.undelete)
 command(app, "cp")(copying.cp)
 command(app, "mv")(copying.mv)
 command(app, "url")(url.url)
+command(app, "export")(export.export)
 command(app, "usage")(usage.usage)
 command(app, "token", connects=False)(token.token)
 command(app, "doctor")(doctor)

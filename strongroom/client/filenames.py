@@ -1,15 +1,9 @@
-"""File names that somebody else chose, made fit for the local file system."""
+"""The name that a file gets in a folder of the caller's."""
 
 from __future__ import annotations
 
-import unicodedata
-
 from strongroom.client.files import StoredFile
-
-MAX_BYTES = 200
-#: Not allowed on Windows, or with a meaning of their own in paths.
-FORBIDDEN = set('/\\:*?"<>|')
-RESERVED = {"con", "prn", "aux", "nul", *(f"{device}{n}" for device in ("com", "lpt") for n in range(1, 10))}
+from strongroom.local_names import fit
 
 
 def local_name(file: StoredFile) -> str:
@@ -18,30 +12,4 @@ def local_name(file: StoredFile) -> str:
 
     From the file name; from the end of the key where that leaves nothing.
     """
-    return _cleaned(file.filename) or _cleaned(file.key.rsplit("/", 1)[-1]) or file.id
-
-
-def _cleaned(name: str) -> str:
-    kept = "".join("_" if _is_unfit(char) else char for char in name.strip())
-    if kept.startswith("."):
-        kept = "_" + kept[1:]
-    kept = kept.rstrip(". ")
-    if kept.split(".", 1)[0].lower() in RESERVED:
-        kept = "_" + kept
-    return _shortened(kept) if kept.strip("_.") else ""
-
-
-def _is_unfit(char: str) -> bool:
-    """Controls, format characters (they turn the reading direction round), surrogates, separators."""
-    return char in FORBIDDEN or unicodedata.category(char) in {"Cc", "Cf", "Cs", "Zl", "Zp"}
-
-
-def _shortened(name: str) -> str:
-    """At most ``MAX_BYTES`` of UTF-8, the extension kept."""
-    if len(name.encode()) <= MAX_BYTES:
-        return name
-    stem, dot, extension = name.rpartition(".")
-    if not dot or len(extension) > 20:
-        stem, dot, extension = name, "", ""
-    room = MAX_BYTES - len((dot + extension).encode())
-    return stem.encode()[:room].decode("utf-8", "ignore") + dot + extension
+    return fit(file.filename) or fit(file.key.rsplit("/", 1)[-1]) or file.id

@@ -9,16 +9,13 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 
-import grpc
-
 from strongroom import errors
-from strongroom.client.connection import Connection, typed
+from strongroom.client.connection import Connection
 from strongroom.client.downloads import Download
 from strongroom.client.path_downloads import in_worker
 from strongroom.client.project_trees import HAS_MODES, digest
 from strongroom.client.project_values import ProjectFile
 from strongroom.client.replacing import replacing
-from strongroom.client.retries import Deadline
 from strongroom.client.uploads import Progress
 from strongroom.storage.v1 import download_pb2
 
@@ -133,36 +130,3 @@ def _set_modes(places: Sequence[tuple[ProjectFile, Path]]) -> None:
         wanted = mode | (mode & 0o444) >> 2 if file.executable else mode & ~0o111
         if wanted != mode:
             place.chmod(wanted)
-
-
-async def save_zip(
-    connection: Connection,
-    request: download_pb2.DownloadArchiveRequest,
-    destination: Path,
-    *,
-    on_progress: Progress | None,
-    timeout: float | None,
-) -> int:
-    """Write the ZIP to ``destination``; its bytes. A stream that breaks begins anew: archives have no ranges.
-
-    :raises StrongroomError: typed by the reason.
-    """
-    deadline = Deadline(timeout)
-    attempts = connection.attempts(deadline)
-    while True:
-        metadata = await connection.metadata()
-        call = connection.transfers.DownloadArchive(request, metadata=metadata, timeout=deadline.remaining())
-        size = 0
-        try:
-            async with replacing(destination) as file:
-                async for message in call:
-                    await in_worker(file.write, message.data)
-                    size += len(message.data)
-                    if on_progress is not None:
-                        on_progress(size, None)
-        except grpc.aio.AioRpcError as error:
-            await attempts.pause(typed(error, metadata))
-        else:
-            return size
-        finally:
-            call.cancel()

@@ -10,9 +10,10 @@ from pathlib import Path
 from uuid import uuid4
 
 from strongroom import errors
+from strongroom.client.archive_downloads import save_zip
 from strongroom.client.connection import Connection
 from strongroom.client.ignoring import DEFAULT_IGNORE, Ignore
-from strongroom.client.project_restores import Restore, save_zip
+from strongroom.client.project_restores import Restore
 from strongroom.client.project_saves import ArchiveSave, TreeSave
 from strongroom.client.project_trees import Tree, TreeFile, read_tree
 from strongroom.client.project_values import (
@@ -164,7 +165,10 @@ class Projects:
         destination = Path(path)
         if await asyncio.to_thread(destination.is_dir):
             destination /= f"{slug}.zip"
-        await save_zip(self._connection, request, destination, on_progress=on_progress, timeout=timeout)
+        method = self._connection.transfers.DownloadArchive
+        await save_zip(
+            self._connection, method, request, destination, on_progress=on_progress, timeout=timeout
+        )
         return destination
 
     async def get(self, slug: str) -> Project:

@@ -120,6 +120,7 @@ class Client(Face[AsyncClient]):
     upload_resumable = waiting(AsyncClient.upload_resumable)
     cancel_upload = waiting(AsyncClient.cancel_upload)
     download = waiting(AsyncClient.download)
+    export = waiting(AsyncClient.export)
     stream = iterating(AsyncClient.stream)
     read = waiting(AsyncClient.read)
 

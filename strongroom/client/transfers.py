@@ -9,6 +9,7 @@ from contextlib import aclosing
 from pathlib import Path
 from uuid import uuid4
 
+from strongroom.client.archive_downloads import save_zip
 from strongroom.client.downloads import Download
 from strongroom.client.files import FileName, StoredFile, Visibility, name_file
 from strongroom.client.path_downloads import Downloaded, PathDownload
@@ -141,6 +142,23 @@ class FileTransfers(ResumableCalls):
         """The bytes of ``file``, or of a range of it (see ``stream``), in memory."""
         blocks = self.stream(file, offset=offset, length=length, version_id=version_id, timeout=timeout)
         return b"".join([block async for block in blocks])
+
+    async def export(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        on_progress: Progress | None = None,
+        timeout: float | None = None,
+    ) -> int:
+        """Write all that the caller has stored to the file ``path``, as one ZIP with a ``manifest.json``.
+
+        In one step; answers its bytes. For another user: ``acting_for``, with the admin role.
+        """
+        request = download_pb2.ExportUserRequest(user_id=self._user_id)
+        method = self._connection.transfers.ExportUser
+        return await save_zip(
+            self._connection, method, request, Path(path), on_progress=on_progress, timeout=timeout
+        )
 
     def _download_request(self, file: FileName, version_id: str) -> download_pb2.DownloadRequest:
         request = download_pb2.DownloadRequest(version_id=version_id, user_id=self._user_id)

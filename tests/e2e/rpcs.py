@@ -208,6 +208,7 @@ WAYS: Final[Mapping[str, Way]] = {
             project=download_pb2.ProjectVersionName(slug=o.project)
         ),
     ),
+    "StorageService/ExportUser": Way("nothing", lambda _: download_pb2.ExportUserRequest()),
     "StorageService/SignUrl": Way("missing", lambda o: download_pb2.SignUrlRequest(key=o.at_path.key)),
     "StorageService/BatchSignUrls": Way(
         "nothing", lambda o: batch_pb2.BatchSignUrlsRequest(file_ids=[o.at_path.id])
@@ -292,6 +293,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "AdminService/ListUsage": Way("denied", lambda o: admin.ListUsageRequest(user_id=o.name)),
     "AdminService/EraseUser": Way("denied", lambda o: admin.EraseUserRequest(user_id=o.name)),
     "AdminService/GetErasure": Way("denied", lambda _: admin.GetErasureRequest(id=NO_RUN)),
+    "AdminService/NoteExport": Way("denied", lambda o: admin.NoteExportRequest(user_id=o.name)),
     "AdminService/ListAdminActs": Way("denied", lambda o: admin.ListAdminActsRequest(user_id=o.name)),
     "UsageService/GetUsage": Way("nothing", lambda _: usage.GetUsageRequest()),
     "UsageService/SetQuota": Way("denied", lambda o: usage.SetQuotaRequest(user_id=o.name, limit_bytes=1)),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import uuid
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -122,3 +125,59 @@ def test_erasing_takes_every_byte_and_no_neighbours(
     assert (finished["outcome"], begun["outcome"]) == ("finished", "begun")
     assert finished["owner_id"] == begun["owner_id"] == ""
     assert put(http, b"again")
+
+
+def test_an_export_holds_everything_by_id(
+    admin: Shell, shell_of: Callable[..., Shell], http: httpx.Client, user: str, tmp_path: Path
+) -> None:
+    bodies = {"same.txt": [b"one", b"two"], "CON": [b"device"], "../ü\u202ea.txt": [b"odd"]}
+    for name, contents in bodies.items():
+        for body in contents:
+            assert http.post("/api/v1/s3/upload", files={"file": (name, body)}).status_code in {200, 201}
+    for version in (1, 2):
+        page = {"path": "index.html", "content": f"<p>{version}"}
+        files = [page, {"path": "same.css", "content": "p {}"}]
+        saved = http.post("/api/projects/save", json={"name": "Mine", "slug": "site", "files": files})
+        assert saved.status_code in {200, 201}
+    own = shell_of(user)("export", "-o", str(tmp_path / "own.zip"), "--json")
+    assert (own.exit_code, own.documents[0]["lost"]) == (0, 0)
+    refused = shell_of(user)("export", "-o", str(tmp_path / "own.zip"))
+    assert (refused.exit_code, "add --force" in refused.err) == (6, True)
+    assert admin("admin", "user", "export", user, "-o", str(tmp_path / "for.zip")).exit_code == 0
+    for path in tmp_path.glob("*.zip"):
+        with zipfile.ZipFile(path) as archive:
+            assert archive.testzip() is None
+            manifest = json.loads(archive.read("manifest.json"))
+            named = {one["name"]: archive.read(one["name"]) for one in manifest["files"]}
+            assert len(archive.namelist()) == len({name.casefold() for name in archive.namelist()})
+            of_projects = {one["name"] for one in manifest["project_contents"]}
+            pages = [archive.read(f"projects/site/{version}/index.html") for version in (1, 2)]
+        assert sorted(named.values()) == sorted(body for bodies_ in bodies.values() for body in bodies_)
+        assert manifest["owner_id"] == user
+        assert {len(one["crc32c"]) for one in manifest["files"]} == {8}
+        assert pages == [b"<p>1", b"<p>2"]
+        assert of_projects == {
+            *(f"projects/site/{version}/index.html" for version in (1, 2)),
+            "projects/site/1/same.css",
+        }
+        assert manifest["lost"] == []
+    acts = admin("admin", "audit", "--about", user, "--json").documents
+    assert [act["act"] for act in acts] == ["export_user"], "one's own export is no act of an admin"
+
+
+def test_what_is_lost_is_named_and_ends_nothing(
+    shell_of: Callable[..., Shell], http: httpx.Client, user: str, tmp_path: Path, checker: Checker
+) -> None:
+    keys = [put(http, body) for body in (b"kept", b"lost", b"x" * 900_000)]
+    for key, version, _ in checker.versions():
+        if key == keys[1]:
+            checker.s3.delete_object(Bucket=checker.bucket, Key=key, VersionId=version)
+    done = shell_of(user)("export", "-o", str(tmp_path / "all.zip"), "--json")
+    assert (done.exit_code, done.documents[0]["lost"]) == (8, 1)
+    with zipfile.ZipFile(tmp_path / "all.zip") as archive:
+        assert archive.testzip() is None
+        manifest = json.loads(archive.read("manifest.json"))
+        (lost,) = manifest["lost"]
+        assert lost["name"] not in archive.namelist()
+    assert [one["name"] for one in manifest["files"] if one["key"] == keys[1]] == [lost["name"]]
+    assert lost["kept_bytes"] is None

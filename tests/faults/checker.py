@@ -58,7 +58,7 @@ class Checker:
         """Owners whose PutObject has arrived twice: a second version is there until the file goes."""
         self.dsn = dsn
         self._connection: psycopg.Connection[Any] | None = None
-        self._bucket = s3.bucket
+        self.bucket = s3.bucket
         self.s3: Any = bucket.client(s3)
 
     def query(self, sql: str, *values: object) -> list[Any]:
@@ -139,7 +139,7 @@ class Checker:
         """The bytes of an object, or None where it does not exist."""
         version = {"VersionId": version_id} if version_id else {}
         try:
-            reply = self.s3.get_object(Bucket=self._bucket, Key=key, **version)
+            reply = self.s3.get_object(Bucket=self.bucket, Key=key, **version)
         except self.s3.exceptions.NoSuchKey:
             return None
         body: bytes = reply["Body"].read()
@@ -147,16 +147,16 @@ class Checker:
 
     def open_uploads(self) -> list[tuple[str, str]]:
         """Key and id of every open multipart upload in the bucket."""
-        pages = self.s3.get_paginator("list_multipart_uploads").paginate(Bucket=self._bucket)
+        pages = self.s3.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket)
         return [(found["Key"], found["UploadId"]) for page in pages for found in page.get("Uploads", [])]
 
     def abort_upload(self, key: str, number: str) -> None:
         """Abort a multipart upload behind the service's back, as a bucket's lifecycle rule does."""
-        self.s3.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=number)
+        self.s3.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=number)
 
     def begin_upload(self, key: str) -> str:
         """Begin a multipart upload behind the service's back; its id."""
-        upload_id: str = self.s3.create_multipart_upload(Bucket=self._bucket, Key=key)["UploadId"]
+        upload_id: str = self.s3.create_multipart_upload(Bucket=self.bucket, Key=key)["UploadId"]
         return upload_id
 
     def versions(self) -> list[tuple[str, str, str]]:
@@ -164,7 +164,7 @@ class Checker:
         not what says whose bucket it is.
         """
         found = []
-        for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket):
+        for page in self.s3.get_paginator("list_object_versions").paginate(Bucket=self.bucket):
             found += [(item["Key"], item["VersionId"], "object") for item in page.get("Versions", [])]
             found += [(item["Key"], item["VersionId"], "marker") for item in page.get("DeleteMarkers", [])]
         return [one for one in found if not one[0].startswith(".strongroom/")]
@@ -202,7 +202,7 @@ class Checker:
         of the committed one, no bytes of its own, and goes with it: removing one would destroy both. So does
         what a proxy has made of a PutObject that it delivered twice, which nobody can tell.
         """
-        head = self.s3.head_object(Bucket=self._bucket, Key=key, VersionId=version)
+        head = self.s3.head_object(Bucket=self.bucket, Key=key, VersionId=version)
         return bool(
             self.query(
                 "SELECT 1 FROM blobs WHERE state = 3 AND key = %s AND id::text = %s"

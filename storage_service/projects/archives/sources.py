@@ -93,10 +93,10 @@ class ArchiveSource:
             waiting.popleft()
             body = partial(self._stream, file)
         else:
-            fetched = await task
+            await asyncio.wait([task])
             waiting.popleft()
             self._memory.release(file.size)
-            body = partial(_one, fetched)
+            body = partial(_fetched, task)
         return ZipEntry(file.name, file.size, file.modified, file.compress, body, file.executable)
 
     async def _fetch(self, file: StoredFile) -> bytes:
@@ -108,5 +108,6 @@ class ArchiveSource:
                 yield chunk
 
 
-async def _one(body: bytes) -> AsyncIterator[bytes]:
-    yield body
+async def _fetched(task: asyncio.Task[bytes]) -> AsyncIterator[bytes]:
+    """Raises what fetching has raised: whoever writes the archive decides what that means."""
+    yield await task

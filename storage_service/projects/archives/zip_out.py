@@ -53,6 +53,12 @@ class ZipEntry:
     executable: bool = False
 
 
+Lost = Callable[[ZipEntry, int | None, Exception], None]
+"""What is told of an entry whose body can't be had: how much of it is in the archive (None: there is no such
+entry), and why.
+"""
+
+
 class BodySizeChanged(Exception):
     """A body is not as long as its entry says."""
 
@@ -70,9 +76,15 @@ class _Written:
 
 
 class ZipStream:
-    """One archive. Iterate ``chunks`` once."""
+    """One archive. Iterate ``chunks`` once.
 
-    def __init__(self) -> None:
+    ``lost``: goes on past bodies that end with one of ``losses`` or are not as long as they should be;
+    without it they end the archive.
+    """
+
+    def __init__(self, lost: Lost | None = None, losses: tuple[type[Exception], ...] = ()) -> None:
+        self._lost = lost
+        self._losses: tuple[type[Exception], ...] = (*losses, BodySizeChanged) if lost is not None else ()
         self._position = 0
         self._count = 0
         self._directory_size = 0
@@ -105,7 +117,11 @@ class ZipStream:
 
     async def _whole(self, entry: ZipEntry) -> AsyncIterator[bytes]:
         offset = self._position
-        chunks = [chunk async for chunk in _exactly(entry)]
+        try:
+            chunks = [chunk async for chunk in _exactly(entry)]
+        except self._losses as error:
+            self._tell(entry, None, error)
+            return
         crc32 = 0
         for chunk in chunks:
             crc32 = zlib.crc32(chunk, crc32)
@@ -123,21 +139,34 @@ class ZipStream:
     async def _streamed(self, entry: ZipEntry) -> AsyncIterator[bytes]:
         method = layout.DEFLATED if entry.compress else layout.STORED
         done = _Written(entry, method, layout.UTF8 | layout.DESCRIPTOR, 0, 0, self._position)
-        yield _local_header(done, sizes_known=False)
         packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS) if entry.compress else None
-        async for chunk in _exactly(entry):
-            done.crc32 = zlib.crc32(chunk, done.crc32)
-            piece = chunk if packer is None else await asyncio.to_thread(packer.compress, chunk)
-            done.packed += len(piece)
-            yield piece
+        size = 0
+        try:
+            async for chunk in _exactly(entry):
+                if not size:  # not before: what is lost as a whole leaves no trace
+                    yield _local_header(done, sizes_known=False)
+                size += len(chunk)
+                done.crc32 = zlib.crc32(chunk, done.crc32)
+                piece = chunk if packer is None else await asyncio.to_thread(packer.compress, chunk)
+                done.packed += len(piece)
+                yield piece
+        except self._losses as error:
+            self._tell(entry, size or None, error)
+            if not size:
+                return
         last = b"" if packer is None else await asyncio.to_thread(packer.flush)
         done.packed += len(last)
-        sizes = struct.pack("<LQQ" if _is_large(entry) else "<LLL", done.crc32, done.packed, entry.size)
+        sizes = struct.pack("<LQQ" if _is_large(entry) else "<LLL", done.crc32, done.packed, size)
         yield last + layout.DESCRIPTOR_SIGNATURE + sizes
-        self._add(done)
+        self._add(done, size)
 
-    def _add(self, done: _Written) -> None:
-        record = _central_header(done)
+    def _tell(self, entry: ZipEntry, kept: int | None, error: Exception) -> None:
+        if self._lost is not None:
+            self._lost(entry, kept, error)
+
+    def _add(self, done: _Written, size: int | None = None) -> None:
+        """``size``: of the body as it came, where that is not the entry's."""
+        record = _central_header(done, done.entry.size if size is None else size)
         self._count += 1
         self._directory_size += len(record)
         if packed := self._packer.compress(record):
@@ -216,10 +245,10 @@ def _local_header(done: _Written, *, sizes_known: bool) -> bytes:
     return header + name + extra
 
 
-def _central_header(done: _Written) -> bytes:
+def _central_header(done: _Written, size: int) -> bytes:
     entry = done.entry
     name, wide = entry.name.encode(), b""
-    size, packed, offset = entry.size, done.packed, done.offset
+    packed, offset = done.packed, done.offset
     if _is_large(entry):
         wide, size, packed = struct.pack("<QQ", size, packed), layout.MAX32, layout.MAX32
     if offset > layout.MAX32 - 1:

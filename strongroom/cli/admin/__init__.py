@@ -21,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     command(admin, "audit")(audit.audit)
     users = _group(admin, "user", "All of one user.")
     command(users, "erase")(user.erase)
+    command(users, "export")(user.export)
     command(users, "erasure")(user.erasure)
     quotas = _group(admin, "quota", "What a user may store.")
     command(quotas, "get")(quota.get)

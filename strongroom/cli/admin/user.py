@@ -1,4 +1,4 @@
-"""``strongroom admin user``: all that one user has stored, erased."""
+"""``strongroom admin user``: all that one user has stored, erased or exported."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ import typer
 from strongroom.cli import shown
 from strongroom.cli.admin.asking import Yes, confirm
 from strongroom.cli.admin.quota import OWNER
+from strongroom.cli.export import Destination, Force, export_to
 from strongroom.cli.output import rfc3339
+from strongroom.cli.problems import ExitCode
 from strongroom.cli.session import Session
 from strongroom.client.admin_values import Erasure
 from strongroom.client.async_client import AsyncClient
@@ -45,6 +47,13 @@ async def erase(
             return
         ended = await _ended(session, client, begun)
     session.output.result(_text(ended), _document(ended))
+
+
+async def export(
+    session: Session, owner: Annotated[str, OWNER], *, output: Destination, force: Force = False
+) -> ExitCode:
+    """Write all that a user has stored to a ZIP with a manifest.json. Exit code 8: something was lost."""
+    return await export_to(session, owner, output, force=force)
 
 
 async def erasure(

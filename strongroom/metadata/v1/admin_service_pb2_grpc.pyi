@@ -43,6 +43,8 @@ class AdminServiceStub:
     """
     GetErasure: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetErasureRequest, _admin_service_pb2.GetErasureResponse]
     """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
+    NoteExport: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.NoteExportRequest, _admin_service_pb2.NoteExportResponse]
+    """Writes down that the caller exports all that a user has stored; storage_service calls it as that admin."""
     ListAdminActs: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAdminActsRequest, _admin_service_pb2.ListAdminActsResponse]
     """What admins have done, newest first."""
 
@@ -61,6 +63,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     GetErasure: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetErasureRequest, _admin_service_pb2.GetErasureResponse]  # type: ignore[assignment]
     """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
+    NoteExport: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.NoteExportRequest, _admin_service_pb2.NoteExportResponse]  # type: ignore[assignment]
+    """Writes down that the caller exports all that a user has stored; storage_service calls it as that admin."""
     ListAdminActs: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAdminActsRequest, _admin_service_pb2.ListAdminActsResponse]  # type: ignore[assignment]
     """What admins have done, newest first."""
 
@@ -91,6 +95,13 @@ class AdminServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.GetErasureResponse, _abc.Awaitable[_admin_service_pb2.GetErasureResponse]]:
         """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
+
+    def NoteExport(
+        self,
+        request: _admin_service_pb2.NoteExportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.NoteExportResponse, _abc.Awaitable[_admin_service_pb2.NoteExportResponse]]:
+        """Writes down that the caller exports all that a user has stored; storage_service calls it as that admin."""
 
     def ListAdminActs(
         self,

@@ -82,6 +82,11 @@ class StorageServiceStub:
                 request_serializer=strongroom_dot_storage_dot_v1_dot_download__pb2.DownloadArchiveRequest.SerializeToString,
                 response_deserializer=strongroom_dot_storage_dot_v1_dot_download__pb2.DownloadArchiveResponse.FromString,
                 _registered_method=True)
+        self.ExportUser = channel.unary_stream(
+                '/strongroom.storage.v1.StorageService/ExportUser',
+                request_serializer=strongroom_dot_storage_dot_v1_dot_download__pb2.ExportUserRequest.SerializeToString,
+                response_deserializer=strongroom_dot_storage_dot_v1_dot_download__pb2.ExportUserResponse.FromString,
+                _registered_method=True)
         self.SignUrl = channel.unary_unary(
                 '/strongroom.storage.v1.StorageService/SignUrl',
                 request_serializer=strongroom_dot_storage_dot_v1_dot_download__pb2.SignUrlRequest.SerializeToString,
@@ -230,6 +235,14 @@ class StorageServiceServicer:
 
     def DownloadArchive(self, request, context):
         """Streams a ZIP of a project version or of all files below a key prefix, never held whole.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportUser(self, request, context):
+        """Streams all that a user has stored as one ZIP with a manifest, never held whole: the caller, or for admins another
+        user, which leaves an act. Objects that are lost don't end it; the manifest names them.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -396,6 +409,11 @@ def add_StorageServiceServicer_to_server(servicer, server):
                     servicer.DownloadArchive,
                     request_deserializer=strongroom_dot_storage_dot_v1_dot_download__pb2.DownloadArchiveRequest.FromString,
                     response_serializer=strongroom_dot_storage_dot_v1_dot_download__pb2.DownloadArchiveResponse.SerializeToString,
+            ),
+            'ExportUser': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportUser,
+                    request_deserializer=strongroom_dot_storage_dot_v1_dot_download__pb2.ExportUserRequest.FromString,
+                    response_serializer=strongroom_dot_storage_dot_v1_dot_download__pb2.ExportUserResponse.SerializeToString,
             ),
             'SignUrl': grpc.unary_unary_rpc_method_handler(
                     servicer.SignUrl,
@@ -696,6 +714,33 @@ class StorageService:
             '/strongroom.storage.v1.StorageService/DownloadArchive',
             strongroom_dot_storage_dot_v1_dot_download__pb2.DownloadArchiveRequest.SerializeToString,
             strongroom_dot_storage_dot_v1_dot_download__pb2.DownloadArchiveResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/strongroom.storage.v1.StorageService/ExportUser',
+            strongroom_dot_storage_dot_v1_dot_download__pb2.ExportUserRequest.SerializeToString,
+            strongroom_dot_storage_dot_v1_dot_download__pb2.ExportUserResponse.FromString,
             options,
             channel_credentials,
             insecure,

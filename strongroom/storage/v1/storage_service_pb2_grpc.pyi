@@ -73,6 +73,10 @@ class StorageServiceStub:
     """
     DownloadArchive: _grpc.UnaryStreamMultiCallable[_download_pb2.DownloadArchiveRequest, _download_pb2.DownloadArchiveResponse]
     """Streams a ZIP of a project version or of all files below a key prefix, never held whole."""
+    ExportUser: _grpc.UnaryStreamMultiCallable[_download_pb2.ExportUserRequest, _download_pb2.ExportUserResponse]
+    """Streams all that a user has stored as one ZIP with a manifest, never held whole: the caller, or for admins another
+    user, which leaves an act. Objects that are lost don't end it; the manifest names them.
+    """
     SignUrl: _grpc.UnaryUnaryMultiCallable[_download_pb2.SignUrlRequest, _download_pb2.SignUrlResponse]
     """A URL for reading a file straight from S3 (or its permanent public URL)."""
     BatchSignUrls: _grpc.UnaryUnaryMultiCallable[_batch_pb2.BatchSignUrlsRequest, _batch_pb2.BatchSignUrlsResponse]
@@ -157,6 +161,10 @@ class StorageServiceAsyncStub(StorageServiceStub):
     """
     DownloadArchive: _aio.UnaryStreamMultiCallable[_download_pb2.DownloadArchiveRequest, _download_pb2.DownloadArchiveResponse]  # type: ignore[assignment]
     """Streams a ZIP of a project version or of all files below a key prefix, never held whole."""
+    ExportUser: _aio.UnaryStreamMultiCallable[_download_pb2.ExportUserRequest, _download_pb2.ExportUserResponse]  # type: ignore[assignment]
+    """Streams all that a user has stored as one ZIP with a manifest, never held whole: the caller, or for admins another
+    user, which leaves an act. Objects that are lost don't end it; the manifest names them.
+    """
     SignUrl: _aio.UnaryUnaryMultiCallable[_download_pb2.SignUrlRequest, _download_pb2.SignUrlResponse]  # type: ignore[assignment]
     """A URL for reading a file straight from S3 (or its permanent public URL)."""
     BatchSignUrls: _aio.UnaryUnaryMultiCallable[_batch_pb2.BatchSignUrlsRequest, _batch_pb2.BatchSignUrlsResponse]  # type: ignore[assignment]
@@ -278,6 +286,15 @@ class StorageServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_download_pb2.DownloadArchiveResponse], _abc.AsyncIterator[_download_pb2.DownloadArchiveResponse]]:
         """Streams a ZIP of a project version or of all files below a key prefix, never held whole."""
+
+    def ExportUser(
+        self,
+        request: _download_pb2.ExportUserRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_download_pb2.ExportUserResponse], _abc.AsyncIterator[_download_pb2.ExportUserResponse]]:
+        """Streams all that a user has stored as one ZIP with a manifest, never held whole: the caller, or for admins another
+        user, which leaves an act. Objects that are lost don't end it; the manifest names them.
+        """
 
     def SignUrl(
         self,

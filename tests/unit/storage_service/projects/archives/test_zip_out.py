@@ -162,3 +162,49 @@ async def test_whatever_goes_in_comes_out(files: dict[str, bytes]) -> None:
     normal = {unicodedata.normalize("NFC", name): body for name, body in files.items()}
     body = b"".join(await write(*(entry(name, text) for name, text in normal.items())))
     assert await read_zip(body) == normal
+
+
+@pytest.mark.parametrize("compress", [True, False])
+@pytest.mark.parametrize("size", [10, LARGE])
+@pytest.mark.parametrize("kept", [0, 3, 2 << 20])
+async def test_what_is_lost_is_told_and_the_rest_is_whole(compress: bool, size: int, kept: int) -> None:
+    """A body that breaks before its first byte leaves no entry; a large one later on, what has come of it."""
+
+    async def breaks() -> AsyncIterator[bytes]:
+        if kept:
+            yield b"x" * min(kept, size - 1)
+        raise OSError("gone")
+
+    told: list[tuple[str, int | None, str]] = []
+
+    async def given() -> AsyncIterator[ZipEntry]:
+        yield entry("before", b"before")
+        yield ZipEntry("broken", size, MOMENT, compress, breaks)
+        yield ZipEntry("short", 5, MOMENT, compress, partial(_pieces, b"1234"))
+        yield entry("after", b"after" * 300_000)
+
+    def lost(one: ZipEntry, held: int | None, error: Exception) -> None:
+        told.append((one.name, held, type(error).__name__))
+
+    body = b"".join([piece async for piece in ZipStream(lost, (OSError,)).chunks(given())])
+    held = kept if kept and size == LARGE else None
+    assert told == [("broken", held, "OSError"), ("short", None, "BodySizeChanged")]
+    with zipfile.ZipFile(io.BytesIO(body)) as made:
+        assert made.testzip() is None
+        assert made.namelist() == ["before", *(["broken"] if held else []), "after"]
+        if held:
+            assert made.read("broken") == b"x" * held
+        assert made.read("after") == b"after" * 300_000
+
+
+async def test_other_errors_end_the_archive() -> None:
+    async def breaks() -> AsyncIterator[bytes]:
+        yield b"1"
+        raise ConnectionError("the store is away")
+
+    async def given() -> AsyncIterator[ZipEntry]:
+        yield ZipEntry("a", 5, MOMENT, False, breaks)
+
+    with pytest.raises(ConnectionError):
+        async for _ in ZipStream(lambda *_: None, (KeyError,)).chunks(given()):
+            pass

@@ -1,0 +1,151 @@
+"""ExportUser: all that a user has stored as one ZIP with a manifest, written as it is read.
+
+Names hold ids, so that they are unique without being remembered: `files/{family}/{id}/{file name}`, and
+`projects/{slug}/{version}/{path}` for the version that a content came with. What is lost does not end the
+archive: the manifest, which comes last, names it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Final
+
+from servicekit import context as calls
+from servicekit.principal import effective_owner
+from storage_service.metadata.files import FileReader
+from storage_service.metadata.projects import ProjectReader
+from storage_service.projects.archives import manifest as records
+from storage_service.projects.archives.manifest import Manifest
+from storage_service.projects.archives.sources import ArchiveSource, StoredFile
+from storage_service.projects.archives.zip_out import BodySizeChanged, ZipEntry, ZipStream
+from storage_service.projects.file_types import is_compressed
+from storage_service.reading.downloads import content_of
+from strongroom.errors import ObjectLost, ProjectNotFound
+from strongroom.local_names import fit
+from strongroom.metadata.v1.file_pb2 import File, FileFamily
+from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
+
+_LOST: Final = (ObjectLost,)
+
+
+class Exports:
+    """The use case; one instance per process."""
+
+    def __init__(self, source: ArchiveSource, files: FileReader, projects: ProjectReader) -> None:
+        self._source = source
+        self._files = files
+        self._projects = projects
+
+    async def chunks(self, user_id: str) -> AsyncIterator[bytes]:
+        """The ZIP, piece by piece. Empty ``user_id``: the caller's. Raises UserMismatch."""
+        caller = calls.current_principal()
+        owner = effective_owner(caller, user_id)
+        if owner != caller.subject:
+            await self._files.note_export(owner)
+        now = datetime.fromtimestamp(time.time(), UTC)
+        head = {"owner_id": owner, "export_time": now.isoformat().replace("+00:00", "Z")}
+        manifest = Manifest(head)
+        try:
+            stream = ZipStream(lambda *told: _tell(manifest, *told), _LOST)
+            async with self._source.entries(self._stored(manifest, user_id)) as entries:
+                async for piece in stream.chunks(_with_manifest(entries, manifest, now)):
+                    yield piece
+        finally:
+            manifest.close()
+
+    async def _stored(self, manifest: Manifest, user_id: str) -> AsyncIterator[StoredFile]:
+        manifest.begin("files")
+        async for page in self._files.files_below("", user_id, show_deleted=True):
+            for file in page:
+                name = _name_of(file)
+                manifest.add(records.file_record(file, name))
+                yield StoredFile(
+                    name,
+                    content_of(file),
+                    file.update_time.ToDatetime(UTC),
+                    not is_compressed(file.content_type),
+                )
+        manifest.end()
+        projects = [project async for project in self._projects.projects(user_id)]
+        manifest.begin("projects")
+        for project in projects:
+            manifest.add(records.project_record(project))
+        manifest.end()
+        manifest.begin("project_contents")
+        for project in projects:
+            async for content in self._contents(manifest, project, user_id):
+                yield content
+        manifest.end()
+
+    async def _contents(
+        self, manifest: Manifest, project: Project, user_id: str
+    ) -> AsyncIterator[StoredFile]:
+        """Each content once, with the version that it came with."""
+        for version in range(1, project.version + 1):
+            try:
+                async for file, removed in self._changes(project.slug, version, user_id):
+                    if file is None:
+                        manifest.add({"slug": project.slug, "version": version, "removed": removed})
+                        continue
+                    name = f"projects/{project.slug}/{version}/{file.path}"
+                    manifest.add(records.content_record(project.slug, version, file, name))
+                    compress = not is_compressed(file.content_type)
+                    at = file.create_time.ToDatetime(UTC)
+                    yield StoredFile(name, content_of(file), at, compress, file.executable)
+            except ProjectNotFound:
+                manifest.lost(
+                    {"slug": project.slug, "version": version, "reason": "deleted during the export"}
+                )
+                return
+
+    async def _changes(
+        self, slug: str, version: int, user_id: str
+    ) -> AsyncIterator[tuple[ProjectFile | None, str]]:
+        """By path: what a version has that the one before has not, and paths that it has no longer."""
+        async with (
+            aclosing(self._paths(slug, version, user_id)) as now,
+            aclosing(self._paths(slug, version - 1, user_id)) as before,
+        ):
+            new, old = await anext(now, None), await anext(before, None)
+            while new is not None or old is not None:
+                if new is None or (old is not None and old.path.encode() < new.path.encode()):
+                    if old is not None:
+                        yield None, old.path
+                    old = await anext(before, None)
+                elif old is None or new.path.encode() < old.path.encode():
+                    yield new, ""
+                    new = await anext(now, None)
+                else:
+                    if (new.version_id, new.executable) != (old.version_id, old.executable):
+                        yield new, ""
+                    new, old = await anext(now, None), await anext(before, None)
+
+    async def _paths(self, slug: str, version: int, user_id: str) -> AsyncGenerator[ProjectFile]:
+        if not version:
+            return
+        async for _, files in self._projects.project_files(slug, version, user_id):
+            for file in files:
+                yield file
+
+
+async def _with_manifest(
+    entries: AsyncIterator[ZipEntry], manifest: Manifest, now: datetime
+) -> AsyncIterator[ZipEntry]:
+    """The manifest last: what comes before decides what it says."""
+    async for entry in entries:
+        yield entry
+    manifest.seal()
+    yield ZipEntry(records.NAME, manifest.size, now, compress=True, body=manifest.body)
+
+
+def _tell(manifest: Manifest, entry: ZipEntry, kept: int | None, error: Exception) -> None:
+    reason = "not as long as it was stored" if isinstance(error, BodySizeChanged) else str(error)
+    manifest.lost({"name": entry.name, "size_bytes": entry.size, "kept_bytes": kept, "reason": reason})
+
+
+def _name_of(file: File) -> str:
+    family = FileFamily.Name(file.family).removeprefix("FILE_FAMILY_").lower()
+    return f"files/{family}/{file.id}/{fit(file.filename) or fit(file.key.rpartition('/')[2]) or 'file'}"

@@ -1,0 +1,161 @@
+"""The manifest of an export: what is in the archive, what everything was called, what could not be had.
+
+Records are written to a file without a name as they come, so that a user with a million files costs a
+gigabyte of disk for a while, and no memory.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC
+from typing import IO, Any, Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from strongroom.metadata.v1.file_pb2 import File, FileFamily, GenerationType, Visibility
+from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
+
+FORMAT: Final = "strongroom-export/1"
+NAME: Final = "manifest.json"
+_PIECE: Final = 256 * 1024
+
+
+class Manifest:
+    """One export's. Parts are written in order; what is lost may be told at any time. Close it."""
+
+    def __init__(self, head: Mapping[str, Any]) -> None:
+        self._text: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
+        self._lost: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
+        self._first = True
+        self.size = 0
+        self._write(json.dumps({"format": FORMAT, **head}, ensure_ascii=False)[:-1])
+
+    def begin(self, part: str) -> None:
+        """The records that follow are of this list."""
+        self._write(f',\n"{part}": [')
+        self._first = True
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """One record."""
+        self._write(("\n" if self._first else ",\n") + json.dumps(record, ensure_ascii=False))
+        self._first = False
+
+    def end(self) -> None:
+        """Of the list."""
+        self._write("]")
+
+    def lost(self, record: Mapping[str, Any]) -> None:
+        """Something that is not, or not as a whole, in the archive."""
+        comma = ",\n" if self._lost.tell() else "\n"
+        self._lost.write((comma + json.dumps(record, ensure_ascii=False)).encode())
+
+    def seal(self) -> None:
+        """Nothing comes any more; ``size`` is known."""
+        self.begin("lost")
+        self._lost.seek(0)
+        while piece := self._lost.read(_PIECE):
+            self._text.write(piece)
+        self.end()
+        self._write("}\n")
+        self.size = self._text.tell()
+
+    async def body(self) -> AsyncIterator[bytes]:
+        """All of it."""
+        self._text.seek(0)
+        while piece := self._text.read(_PIECE):
+            yield piece
+
+    def close(self) -> None:
+        """The files go."""
+        self._text.close()
+        self._lost.close()
+
+    def _write(self, text: str) -> None:
+        self._text.write(text.encode("utf-8", "surrogatepass"))
+
+
+def file_record(file: File, name: str) -> dict[str, Any]:
+    """A file; ``name``: in the archive."""
+    record: dict[str, Any] = {
+        "id": file.id,
+        "key": file.key,
+        "name": name,
+        "filename": file.filename,
+        "family": _word(FileFamily.Name(file.family), "FILE_FAMILY_"),
+        "content_type": file.content_type,
+        "charset": file.charset or None,
+        "size_bytes": file.size_bytes,
+        "crc32c": f"{file.crc32c:08x}",
+        "etag": file.etag,
+        "generation": file.generation,
+        "visibility": _word(Visibility.Name(file.visibility), "VISIBILITY_"),
+        "metadata": dict(file.metadata),
+    }
+    for field in ("create_time", "update_time", "expire_time", "delete_time", "purge_time"):
+        if file.HasField(field):
+            record[field] = moment(getattr(file, field))
+    if file.HasField("generation_details"):
+        made = file.generation_details
+        kind = _word(GenerationType.Name(made.type), "GENERATION_TYPE_").replace("_", "-")
+        record["generated"] = {"type": kind, "prompt": made.prompt, "settings_json": made.settings_json}
+    if file.HasField("event_media_details"):
+        medium = file.event_media_details
+        record["event"] = {
+            "event_id": medium.event_id,
+            "title": medium.title,
+            "description": medium.description,
+            "tags": list(medium.tags),
+        }
+    return record
+
+
+def project_record(project: Project) -> dict[str, Any]:
+    """A project; its versions are records of their own."""
+    return {
+        "id": project.id,
+        "slug": project.slug,
+        "name": project.name,
+        "version": project.version,
+        "tech_stack": list(project.tech_stack),
+        "create_time": moment(project.create_time),
+        "update_time": moment(project.update_time),
+    }
+
+
+def version_record(slug: str, version: ProjectVersion) -> dict[str, Any]:
+    """A version: that before it, with the contents put into it, without the paths removed from it."""
+    return {
+        "slug": slug,
+        "version": version.version,
+        "create_time": moment(version.create_time),
+        "file_count": version.file_count,
+        "size_bytes": version.size_bytes,
+        "rolled_back_to": version.rolled_back_to or None,
+    }
+
+
+def content_record(slug: str, version: int, file: ProjectFile, name: str) -> dict[str, Any]:
+    """A content that came with a version, and holds until another one comes or the path is removed."""
+    return {
+        "slug": slug,
+        "version": version,
+        "path": file.path,
+        "name": name,
+        "content_type": file.content_type,
+        "size_bytes": file.size_bytes,
+        "crc32c": f"{file.crc32c:08x}",
+        "sha256": file.sha256.hex(),
+        "executable": file.executable,
+        "create_time": moment(file.create_time),
+    }
+
+
+def moment(timestamp: Timestamp) -> str:
+    """RFC 3339 in UTC."""
+    return timestamp.ToDatetime(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _word(name: str, prefix: str) -> str:
+    return name.removeprefix(prefix).lower()
