@@ -33,10 +33,13 @@ from metadata_service.events.wakeups import Waker, connect
 from metadata_service.files.deletion import Deleter
 from metadata_service.files.edits import Editor
 from metadata_service.files.event_media import EventMedia
+from metadata_service.files.filters import Folding
+from metadata_service.files.folders import Folders
 from metadata_service.files.generations import GenerationQueries
 from metadata_service.files.links import Links
 from metadata_service.files.newest_first import NewestFirst
 from metadata_service.files.queries import FileQueries
+from metadata_service.files.search import Searcher
 from metadata_service.files.trash import Trash
 from metadata_service.projects.commit import SaveCommitter
 from metadata_service.projects.keys import ProjectKeys
@@ -230,12 +233,19 @@ class Application:
     def _add_files(self, server: aio.Server) -> None:
         database, limits = self._database, self._settings.limits
         tokens = self._page_tokens()
-        files, pages = FileQueries(database, tokens), NewestFirst(database, tokens)
+        folding = Folding(database)
+        files, pages = FileQueries(database, tokens), NewestFirst(database, tokens, folding)
         links = Links(database, files)
-        trash = Trash(database, tokens, self._settings.timing)
-        add_FileServiceServicer_to_server(
-            FileServicer(files, Editor(database), self._deleter, links, trash), server
+        servicer = FileServicer(
+            files,
+            Editor(database),
+            self._deleter,
+            links,
+            trash=Trash(database, tokens, self._settings.timing),
+            folders=Folders(database, files, tokens, self._settings.timing),
+            searcher=Searcher(database, tokens, folding),
         )
+        add_FileServiceServicer_to_server(servicer, server)
         add_LinkedFileServiceServicer_to_server(LinkedFileServicer(links), server)
         add_GenerationServiceServicer_to_server(
             GenerationServicer(GenerationQueries(database, files, pages), self._settings.price_per_gb_month),

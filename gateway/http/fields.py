@@ -43,15 +43,22 @@ def integer(
     return value
 
 
-def only(exchange: Exchange, *known: str) -> None:
+def only(exchange: Exchange, *known: str, below: str = "") -> None:
     """Refuse a list that is asked for in words it does not know: it would answer something else, unnoticed.
 
-    What pages add to get past caches (``_``, ``_t``, ``t``, ``ts``, …) is passed over.
+    ``below``: what known names may also begin with. What pages add to get past caches (``_``, ``_t``, ``t``,
+    ``ts``, …) is passed over.
 
     :raises InvalidField: {field} names the unknown parameters and the known ones.
     """
     names = sorted({*known, "user_id"})
-    unknown = [name for name in exchange.query_names() if not (name in names or _passes_caches(name))]
+    unknown = [
+        name
+        for name in exchange.query_names()
+        if not (name in names or _passes_caches(name) or (below and name.startswith(below)))
+    ]
+    if below:
+        names.append(f"{below}{{name}}")
     if not unknown:
         return
     shown = [name if name.isprintable() and len(name) <= 64 else ascii(name[:64]) for name in unknown[:20]]

@@ -43,6 +43,7 @@ OPEN: Final = {
     ("GET", "/api/projects/{slug}"): TRANSFERS,
     ("GET", "/api/projects/{slug}/archive"): TRANSFERS,
     ("GET", "/api/projects/{slug}/files/{path:path}"): TRANSFERS,
+    ("GET", "/api/v1/folders/{folder:path}/archive"): TRANSFERS,
     ("GET", "/api/notifications"): WATCHES,
 }
 #: Bytes for visitors of pages, who are nobody in particular.

@@ -59,12 +59,15 @@ GET_PROFILE_PICTURE: Final = _metadata(lambda to: to.event_media.GetProfilePictu
 LIST_EVENT_MEDIA: Final = _metadata(lambda to: to.event_media.ListEventMedia)
 UPDATE_EVENT_MEDIA: Final = _metadata(lambda to: to.event_media.UpdateEventMedia)
 
+DELETE_FOLDER: Final = _metadata(lambda to: to.files.DeleteFolder)
 EMPTY_TRASH: Final = _metadata(lambda to: to.files.EmptyTrash)
 GET_FILE: Final = _metadata(lambda to: to.files.GetFile)
 LIST_FILES: Final = _metadata(lambda to: to.files.ListFiles)
+LIST_FOLDER: Final = _metadata(lambda to: to.files.ListFolder)
 LIST_TRASH: Final = _metadata(lambda to: to.files.ListTrash)
 PURGE_FILE: Final = _metadata(lambda to: to.files.PurgeFile)
 REVOKE_LINKS: Final = _metadata(lambda to: to.files.RevokeLinks)
+SEARCH_FILES: Final = _metadata(lambda to: to.files.SearchFiles)
 UNDELETE_FILE: Final = _metadata(lambda to: to.files.UndeleteFile)
 UPDATE_FILE: Final = _metadata(lambda to: to.files.UpdateFile)
 

@@ -17,7 +17,7 @@ from strongroom.metadata.v1.file_pb2 import FileFamily
 from strongroom.metadata.v1.notification_service_pb2 import EventType
 
 #: How events tell a family: as callers write it.
-_FAMILIES: Final[dict[int, str]] = {
+FAMILIES: Final[dict[int, str]] = {
     number: name.removeprefix("FILE_FAMILY_").lower() for name, number in FileFamily.items()
 }
 _APPEND: Final = "INSERT INTO events (owner_id, type, subject_id, payload) VALUES (%s, %s, %s, %s)"
@@ -48,4 +48,4 @@ async def forget(tx: Transaction, keep: float, limit: int) -> int:
 
 def family_name(number: int) -> str:
     """``file``, ``event_media``, …; ``unspecified`` for a number of no family."""
-    return _FAMILIES.get(number, "unspecified")
+    return FAMILIES.get(number, "unspecified")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.files import events
 from metadata_service.files.deletion import not_found
 from metadata_service.files.families import PROFILE_SLOT
+from metadata_service.files.filters import Filter
 from metadata_service.files.newest_first import Detail, NewestFirst, PageRequest
 from metadata_service.files.preconditions import check_generation
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
@@ -43,6 +44,7 @@ class MediaFilter:
     event_id: UUID
     content_type: str = ""
     tag: str = ""
+    filter: Filter = field(default_factory=Filter)
 
     def detail(self) -> Detail:
         """As conditions of a page."""
@@ -111,14 +113,10 @@ class EventMedia:
     async def page(self, wanted: MediaFilter, request: PageRequest) -> tuple[list[File], int, str]:
         """Page, exact total of all that match, token of the next page."""
         detail = wanted.detail()
+        if not wanted.filter.is_empty:
+            return await self._pages.filtered(detail, request, wanted.filter)
         files, token = await self._pages.page(detail, request)
-        query = f"""
-            SELECT count(*) FROM event_media AS detail
-            JOIN files ON files.owner_id = detail.owner_id AND files.id = detail.file_id
-            WHERE detail.owner_id = %(owner)s AND {VISIBLE} AND {" AND ".join(detail.conditions)}"""
-        params = {**detail.params, "owner": wanted.owner_id}
-        rows = await self._database.read(user(wanted.owner_id), query, params)
-        return files, rows[0][0], token
+        return files, await self._pages.count(detail), token
 
     async def update(self, edit: MediaEdit) -> File:
         """The file after the edit, one generation on. Raises FileNotFound, PreconditionFailed."""

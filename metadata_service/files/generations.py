@@ -9,6 +9,7 @@ from uuid import UUID
 
 from metadata_service.db.database import Database, user
 from metadata_service.files.deletion import not_found
+from metadata_service.files.filters import Filter
 from metadata_service.files.newest_first import Detail, NewestFirst, PageRequest
 from metadata_service.files.queries import FileQueries
 from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_GENERATION, File
@@ -70,11 +71,15 @@ class GenerationQueries:
             raise not_found()
         return file
 
-    async def page(self, owner_id: str, kind: int, request: PageRequest) -> tuple[list[File], int, str]:
+    async def page(
+        self, owner_id: str, kind: int, request: PageRequest, wanted: Filter | None = None
+    ) -> tuple[list[File], int, str]:
         """Page, exact total of all that match, token of the next page. ``kind`` 0: every type."""
         detail = Detail("generations", owner_id)
         if kind:
             detail = Detail("generations", owner_id, ("detail.type = %(type)s",), {"type": kind})
+        if wanted is not None and not wanted.is_empty:
+            return await self._pages.filtered(detail, request, wanted)
         files, token = await self._pages.page(detail, request)
         rows = await self._database.read(user(owner_id), _TOTAL, {"owner": owner_id, "type": kind})
         return files, rows[0][0], token

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from metadata_service.db.database import Database, Row, user
 from metadata_service.db.paging import PageTokens
+from metadata_service.files.filters import Filter, Folding
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
 from strongroom.errors import InvalidField, InvalidPageToken
 from strongroom.metadata.v1.file_pb2 import File
@@ -50,9 +51,10 @@ class PageRequest:
 class NewestFirst:
     """Reads pages of files through their detail table, whose index has the page's order."""
 
-    def __init__(self, database: Database, tokens: PageTokens) -> None:
+    def __init__(self, database: Database, tokens: PageTokens, folding: Folding) -> None:
         self._database = database
         self._tokens = tokens
+        self._folding = folding
 
     async def page(self, detail: Detail, request: PageRequest) -> tuple[list[File], str]:
         """The page and the token of the next one (``""``: none). Raises InvalidPageToken, InvalidField."""
@@ -81,6 +83,30 @@ class NewestFirst:
         shown = rows[: request.size]
         files = [to_file(row[:-2]) for row in shown]
         return files, self._token(detail, shown[-1]) if len(rows) > len(shown) else ""
+
+    async def filtered(
+        self, detail: Detail, request: PageRequest, wanted: Filter
+    ) -> tuple[list[File], int, str]:
+        """Page, exact total and token of the rows that also meet ``wanted``. Raises as ``page``."""
+        conditions, params = wanted.conditions(await self._folding.lower())
+        narrowed = replace(
+            detail,
+            conditions=(*detail.conditions, *conditions),
+            params={**detail.params, **params},
+        )
+        files, token = await self.page(narrowed, request)
+        return files, await self.count(narrowed), token
+
+    async def count(self, detail: Detail) -> int:
+        """How many rows there are in all."""
+        query = f"""
+            SELECT count(*) FROM {detail.table} AS detail
+            JOIN files ON files.owner_id = detail.owner_id AND files.id = detail.file_id
+            WHERE detail.owner_id = %(owner)s AND {" AND ".join((VISIBLE, *detail.conditions))}"""
+        params = {**detail.params, "owner": detail.owner_id}
+        rows = await self._database.read(user(detail.owner_id), query, params)
+        total: int = rows[0][0]
+        return total
 
     def _token(self, detail: Detail, last: Row) -> str:
         return self._tokens.seal(detail.identity(), [last[-2].isoformat(), str(last[-1])])

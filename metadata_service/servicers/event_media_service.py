@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TypeAlias
 from uuid import UUID
 
@@ -17,6 +18,7 @@ from metadata_service.files.event_media import (
     MediaFilter,
 )
 from metadata_service.files.newest_first import PageRequest
+from metadata_service.servicers.filters import filter_of
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import event_media_service_pb2 as pb
@@ -52,7 +54,13 @@ class EventMediaServicer(EventMediaServiceServicer):
         self, request: pb.ListEventMediaRequest, context: Context
     ) -> pb.ListEventMediaResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        wanted = MediaFilter(owner, UUID(request.event_id), request.content_type, request.tag)
+        wanted = MediaFilter(
+            owner,
+            UUID(request.event_id),
+            request.content_type or request.filter.content_type,
+            request.tag,
+            replace(filter_of(request.filter), content_type=""),
+        )
         size = page_size(request.page_size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         page = PageRequest(size, request.page_token, request.skip)
         files, total, token = await self._media.page(wanted, page)

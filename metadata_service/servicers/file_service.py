@@ -9,10 +9,13 @@ from grpc.aio import ServicerContext
 
 from metadata_service.files.deletion import Deleter
 from metadata_service.files.edits import Edit, Editor
+from metadata_service.files.folders import FolderListing, Folders
 from metadata_service.files.links import Links
 from metadata_service.files.queries import FileQueries, Listing
+from metadata_service.files.search import Search, Searcher
 from metadata_service.files.trash import Trash
 from metadata_service.servicers.event_media_service import details_of
+from metadata_service.servicers.filters import filter_of
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import file_service_pb2 as pb
@@ -25,13 +28,23 @@ class FileServicer(FileServiceServicer):
     """Converts requests and responses."""
 
     def __init__(
-        self, queries: FileQueries, editor: Editor, deleter: Deleter, links: Links, trash: Trash
+        self,
+        queries: FileQueries,
+        editor: Editor,
+        deleter: Deleter,
+        links: Links,
+        *,
+        trash: Trash,
+        folders: Folders,
+        searcher: Searcher,
     ) -> None:
         self._queries = queries
         self._editor = editor
         self._deleter = deleter
         self._links = links
         self._trash = trash
+        self._folders = folders
+        self._searcher = searcher
 
     async def GetFile(self, request: pb.GetFileRequest, context: Context) -> pb.GetFileResponse:
         owner = effective_owner(current_principal(), request.user_id)
@@ -100,3 +113,22 @@ class FileServicer(FileServiceServicer):
         owner = effective_owner(current_principal(), request.user_id)
         gone = await self._trash.empty(owner, request.family)
         return pb.EmptyTrashResponse(file_count=gone.files, size_bytes=gone.size_bytes, more=gone.more)
+
+    async def ListFolder(self, request: pb.ListFolderRequest, context: Context) -> pb.ListFolderResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        listing = FolderListing(owner, request.prefix, request.family)
+        page = await self._folders.page(listing, request.page_size, request.page_token)
+        return pb.ListFolderResponse(folders=page.folders, files=page.files, next_page_token=page.token)
+
+    async def DeleteFolder(
+        self, request: pb.DeleteFolderRequest, context: Context
+    ) -> pb.DeleteFolderResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        gone = await self._folders.delete(owner, request.folder, soft=request.soft)
+        return pb.DeleteFolderResponse(file_count=gone.files, size_bytes=gone.size_bytes)
+
+    async def SearchFiles(self, request: pb.SearchFilesRequest, context: Context) -> pb.SearchFilesResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        wanted = Search(owner, request.family, request.prefix, filter_of(request.filter))
+        files, token = await self._searcher.page(wanted, request.page_size, request.page_token)
+        return pb.SearchFilesResponse(files=files, next_page_token=token)

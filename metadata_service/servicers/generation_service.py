@@ -15,6 +15,7 @@ from metadata_service.files.generations import (
     Stats,
 )
 from metadata_service.files.newest_first import PageRequest
+from metadata_service.servicers.filters import filter_of
 from servicekit.context import current_principal
 from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import generation_service_pb2 as pb
@@ -45,7 +46,7 @@ class GenerationServicer(GenerationServiceServicer):
         owner = effective_owner(current_principal(), request.user_id)
         size = page_size(request.page_size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         page = PageRequest(size, request.page_token, request.skip)
-        files, total, token = await self._queries.page(owner, request.type, page)
+        files, total, token = await self._queries.page(owner, request.type, page, filter_of(request.filter))
         return pb.ListGenerationsResponse(files=files, total_size=total, next_page_token=token)
 
     async def GetGenerationStats(

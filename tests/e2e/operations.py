@@ -64,6 +64,10 @@ def _library(suffix: str = "") -> Callable[[Belongings], str]:
     return lambda owner: f"/api/v1/files/{owner.generation['id']}{suffix}"
 
 
+def _folder(suffix: str = "") -> Callable[[Belongings], str]:
+    return lambda owner: f"/api/v1/folders/{owner.file['key'].rpartition('/')[0]}{suffix}"
+
+
 def _in_trash(suffix: str = "") -> Callable[[Belongings], str]:
     return lambda owner: f"/api/v1/trash/{owner.deleted}{suffix}"
 
@@ -174,6 +178,9 @@ WAYS: Final[Mapping[str, Way]] = {
         _at("/api/v1/links/batch"),
         lambda owner: {"json": {"keys": [owner.file["key"]]}},
     ),
+    "GET /api/v1/files": Way("nothing", _at("/api/v1/files")),
+    "GET /api/v1/folders/{folder:path}/archive": Way("missing", _folder("/archive")),
+    "DELETE /api/v1/folders/{folder:path}": Way("missing", _folder()),
     "GET /api/v1/files/{file:path}": Way("missing", _library()),
     "PATCH /api/v1/files/{file:path}": Way(
         "missing", _library(), lambda _: {"json": {"filename": "stolen.png"}}

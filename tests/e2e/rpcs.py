@@ -261,6 +261,11 @@ WAYS: Final[Mapping[str, Way]] = {
     "ShareService/RevokeShare": Way(
         "missing", lambda o: shares.RevokeShareRequest(share_id=o.share.share.id)
     ),
+    "FileService/ListFolder": Way("nothing", lambda _: files.ListFolderRequest()),
+    "FileService/DeleteFolder": Way(
+        "missing", lambda o: files.DeleteFolderRequest(folder=o.at_path.key.rpartition("/")[0])
+    ),
+    "FileService/SearchFiles": Way("nothing", lambda _: files.SearchFilesRequest()),
     "FileService/ListTrash": Way("nothing", lambda _: files.ListTrashRequest()),
     "FileService/PurgeFile": Way("missing", lambda o: files.PurgeFileRequest(file_id=o.soft_deleted.id)),
     "FileService/EmptyTrash": Way("nothing", lambda _: files.EmptyTrashRequest()),

@@ -29,6 +29,7 @@ from gateway.operations.docs import (
     query,
     request_header,
 )
+from gateway.operations.filters import DOCS as FILTERS
 
 TITLE = "Event media"
 
@@ -101,6 +102,7 @@ DOCS = {
             EVENT,
             IF_NONE_MATCH,
             query("file_type", "Exact, or a wildcard.", {"type": "string"}, "image/*"),
+            *FILTERS,
             query("tag", "Only media with this tag.", {"type": "string", "maxLength": 64}, "dance"),
             query(
                 "skip",

@@ -13,6 +13,7 @@ from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
 from gateway.http.timestamps import rfc3339
 from gateway.http.uuids import path_id, path_uuid
+from gateway.operations.filters import NAMES, file_filter
 from gateway.operations.links import url_of_stored, urls_of
 from gateway.operations.revisions import check_revision, etag, if_match, told_as_revision
 from gateway.operations.routing import Routes
@@ -124,7 +125,7 @@ async def create_event_media(call: Call) -> JsonReply[Media]:
 @routes.add("GET", MEDIA)
 async def list_event_media(call: Call) -> JsonReply[MediaList]:
     """A page of an event's media, newest first."""
-    fields.only(call, "file_type", "tag", "skip", "limit", "page_token")
+    fields.only(call, "file_type", "tag", "skip", "limit", "page_token", *NAMES)
     skip = fields.skipped(call, "skip")
     limit = fields.integer(call, "limit", default=100, minimum=1, maximum=MAX_PAGE, clamp=True)
     request = ListEventMediaRequest(
@@ -135,6 +136,7 @@ async def list_event_media(call: Call) -> JsonReply[MediaList]:
         page_token=call.query("page_token") or "",
         skip=skip,
         user_id=call.user_id(),
+        filter=file_filter(call),
     )
     response = await call.ask(LIST_EVENT_MEDIA, request)
     urls = await urls_of(call, response.files)

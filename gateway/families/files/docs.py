@@ -99,6 +99,12 @@ DOCS = {
                 "prefix", "Only keys that begin with this.", {"type": "string", "maxLength": 1024}, "uploads/"
             ),
             query(
+                "delimiter",
+                "Only what is right below the prefix: files, and `folders` as whole prefixes.",
+                {"type": "string", "enum": ["/"]},
+                "/",
+            ),
+            query(
                 "max_keys",
                 "How many at the most; over 1000 is lowered to 1000.",
                 {"type": "integer", "minimum": 0, "default": 100},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import ClassVar, Final
 
@@ -22,12 +22,17 @@ from gateway.operations.links import url_of_stored
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
-from gateway.upstream.rpcs import DELETE_FILE, GET_FILE, LIST_FILES, SIGN_URL
+from gateway.upstream.rpcs import DELETE_FILE, GET_FILE, LIST_FILES, LIST_FOLDER, SIGN_URL
 from gateway.upstream.uploads import receive_upload
 from servicekit import failpoints
 from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed
 from strongroom.metadata.v1.file_pb2 import File
-from strongroom.metadata.v1.file_service_pb2 import FILE_VIEW_BASIC, GetFileRequest, ListFilesRequest
+from strongroom.metadata.v1.file_service_pb2 import (
+    FILE_VIEW_BASIC,
+    GetFileRequest,
+    ListFilesRequest,
+    ListFolderRequest,
+)
 from strongroom.metadata.v1.target_pb2 import (
     FILE_FOLDER_AUDIO,
     FILE_FOLDER_DOCUMENTS,
@@ -100,7 +105,7 @@ async def upload(call: Call) -> JsonReply[UploadedFile]:
 @routes.add("GET", PREFIX + "/files")
 async def list_files(call: Call) -> JsonReply[FileList]:
     """A page of the caller's files in key order."""
-    fields.only(call, "prefix", "max_keys", "continuation_token", "page_token")
+    fields.only(call, "prefix", "delimiter", "max_keys", "continuation_token", "page_token")
     size = fields.integer(call, "max_keys", default=100, minimum=0, maximum=MAX_KEYS, clamp=True)
     request = ListFilesRequest(
         prefix=call.query("prefix") or "",
@@ -111,6 +116,8 @@ async def list_files(call: Call) -> JsonReply[FileList]:
     )
     if size == 0:  # as S3 does: an empty page that says nothing about more
         return polled_bytes(_page([], ""), call.header("if-none-match"))
+    if call.query("delimiter"):
+        return await _folder(call, size, request)
     response = await call.ask(LIST_FILES, request)
     return polled_bytes(_page(response.files, response.next_page_token), call.header("if-none-match"))
 
@@ -181,17 +188,30 @@ async def delete_file(call: Call) -> JsonReply[FileDeleted]:
     return json_reply({"key": key, "deleted": True})
 
 
+async def _folder(call: Call, size: int, asked: ListFilesRequest) -> JsonReply[FileList]:
+    """A page of what is right below the prefix."""
+    if call.query("delimiter") != "/":
+        raise InvalidField("delimiter must be /.", field="delimiter", rule="in")
+    request = ListFolderRequest(
+        prefix=asked.prefix, page_size=size, page_token=asked.page_token, user_id=asked.user_id
+    )
+    page = await call.ask(LIST_FOLDER, request)
+    body = _page(page.files, page.next_page_token, page.folders)
+    return polled_bytes(body, call.header("if-none-match"))
+
+
 async def _file(call: Call) -> File:
     request = GetFileRequest(key=call.path["key"], user_id=call.user_id())
     return (await call.ask(GET_FILE, request)).file
 
 
-def _page(files: Iterable[File], token: str) -> bytes:
+def _page(files: Iterable[File], token: str, folders: Sequence[str] | None = None) -> bytes:
     """A ``FileList`` as JSON, written by hand (docs/decisions/0032-small-things-by-hand.md)."""
     rows = ",".join([_row(file) for file in files])
+    below = "" if folders is None else f'"folders":[{",".join(map(encode_basestring, folders))}],'
     next_token = encode_basestring(token) if token else "null"
     return (
-        f'{{"files":[{rows}],"is_truncated":{"true" if token else "false"},'
+        f'{{"files":[{rows}],{below}"is_truncated":{"true" if token else "false"},'
         f'"next_continuation_token":{next_token},"next_page_token":{next_token}}}'
     ).encode()
 

@@ -78,6 +78,9 @@ class FileList(TypedDict):
     """A page in key order."""
 
     files: list[ListedFile]
+    folders: NotRequired[
+        Annotated[list[str], Field(description="With `delimiter`: folders right below the prefix.")]
+    ]
     is_truncated: Annotated[bool, Field(description="Whether more follow.")]
     next_continuation_token: Annotated[
         str | None, Field(description="For the next page; null on the last one.")

@@ -32,6 +32,8 @@ from gateway.operations.docs import (
     polled,
     query,
 )
+from gateway.operations.filters import DOCS as FILTERS
+from gateway.operations.filters import SETTINGS_DOC
 
 TITLE = "Generations"
 
@@ -105,6 +107,8 @@ DOCS = {
         parameters=(
             IF_NONE_MATCH,
             query("type", "Only this type.", TYPE, "text-to-image"),
+            *FILTERS,
+            SETTINGS_DOC,
             query("limit", "Over 100 is lowered to 100.", {"type": "integer", "minimum": 1, "default": 20}),
             query(
                 "offset",

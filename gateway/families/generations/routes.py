@@ -30,6 +30,8 @@ from gateway.http.problems import REST_NAMES
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
 from gateway.http.timestamps import rfc3339
 from gateway.http.uuids import path_id
+from gateway.operations.filters import NAMES as NAMES_OF_FILTERS
+from gateway.operations.filters import SETTINGS, file_filter
 from gateway.operations.links import url_of_stored, urls_of
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -148,7 +150,7 @@ async def import_generations(call: Call) -> JsonReply[BatchResults]:
 @routes.add("GET", PREFIX)
 async def list_generations(call: Call) -> JsonReply[GenerationList]:
     """A page of the caller's generations, newest first."""
-    fields.only(call, "type", "limit", "offset", "page_token")
+    fields.only(call, "type", "limit", "offset", "page_token", *NAMES_OF_FILTERS, below=SETTINGS)
     limit = fields.integer(call, "limit", default=20, minimum=1, maximum=MAX_PAGE, clamp=True)
     offset = fields.skipped(call, "offset")
     kind = call.query("type")
@@ -158,6 +160,7 @@ async def list_generations(call: Call) -> JsonReply[GenerationList]:
         skip=offset,
         page_token=call.query("page_token") or "",
         user_id=call.user_id(),
+        filter=file_filter(call, settings=True),
     )
     response = await call.ask(LIST_GENERATIONS, request)
     urls = await urls_of(call, response.files)

@@ -9,14 +9,17 @@ from gateway.families.library.shapes import (
     BatchDeleteResults,
     CopyBody,
     FileEdit,
+    FolderDeleted,
     LibraryFile,
     LibraryFileDeleted,
+    LibraryList,
     TrashEmptied,
     TrashFilePurged,
     TrashList,
     UsageAndQuota,
 )
 from gateway.operations.docs import (
+    BINARY,
     IDEMPOTENCY_KEY,
     SOFT,
     USER_ID,
@@ -26,6 +29,8 @@ from gateway.operations.docs import (
     query,
     request_header,
 )
+from gateway.operations.filters import DOCS as FILTERS
+from gateway.operations.filters import SETTINGS_DOC
 
 TITLE = "Library"
 TEXT = (
@@ -79,7 +84,58 @@ COPYING = (
     "BUCKET_NOT_VERSIONED",
 )
 
+FOLDER = in_path(
+    "folder",
+    "A folder: what keys begin with, up to a slash; with or without it at the end.",
+    {"type": "string", "minLength": 1, "maxLength": 1024},
+    "paths/alice/reports",
+)
+
 DOCS = {
+    "list_library_files": Doc(
+        "List and search files",
+        {200: Success("A page, newest first", {JSON: LibraryList})},
+        description=(
+            "Files of every family that meet all filters. Of few hits among many files a page may be short,"
+            " or empty, with a `next_page_token`: 50,000 files are looked at for one page. With `delimiter=/`"
+            " a page of a folder instead: what is right below `prefix`, in key order; `limit` counts folders"
+            " and files."
+        ),
+        errors=("INVALID_PAGE_TOKEN",),
+        parameters=(
+            query("prefix", "Only keys that begin with this.", {"type": "string", "maxLength": 1024}),
+            query(
+                "delimiter", "Folders and files right below the prefix.", {"type": "string", "enum": ["/"]}
+            ),
+            FAMILY,
+            query("type", "Exact, or a wildcard.", {"type": "string", "maxLength": 255}, "image/*"),
+            *FILTERS,
+            SETTINGS_DOC,
+            LIMIT,
+            PAGE_TOKEN,
+            USER_ID,
+        ),
+    ),
+    "delete_folder": Doc(
+        "Delete a folder",
+        {200: Success("All of it is deleted", {JSON: FolderDeleted})},
+        description="Every file below it, in one transaction: all or none. Up to 20,000 files (422 beyond).",
+        errors=("FILE_NOT_FOUND",),
+        parameters=(FOLDER, SOFT, USER_ID),
+    ),
+    "folder_archive": Doc(
+        "A folder as a ZIP",
+        {200: Success("The ZIP, streamed", {"application/zip": BINARY})},
+        description="Every file below it; the names are the paths below the folder.",
+        errors=(
+            "FILE_NOT_FOUND",
+            "OBJECT_LOST",
+            "OBJECT_STORE_UNAVAILABLE",
+            "OBJECT_STORE_THROTTLED",
+            "OVERLOADED",
+        ),
+        parameters=(FOLDER, USER_ID),
+    ),
     "get_library_file": Doc(
         "What is known about a file",
         {200: Success("The file", {JSON: LibraryFile}, REVISION)},

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from gateway.families.generations.routes import NAMES
-from gateway.families.library.shapes import FamilyName, LibraryFile
+from gateway.families.library.shapes import FamilyName, LibraryFile, LibraryList
 from gateway.http.reply import JsonReply, json_reply
 from gateway.http.timestamps import rfc3339
 from gateway.operations.links import urls_of
@@ -67,3 +67,17 @@ async def file_answer(call: Call, file: File, status: int = 200) -> JsonReply[Li
     """One file with its link and its revision."""
     urls = await urls_of(call, [file])
     return json_reply(show(file, urls.get(file.id)), status, [etag(file)])
+
+
+async def listed(
+    call: Call, folders: Sequence[str], files: Sequence[File], token: str
+) -> JsonReply[LibraryList]:
+    """A page of files with their links."""
+    urls = await urls_of(call, files)
+    return json_reply(
+        {
+            "files": [show(file, urls.get(file.id)) for file in files],
+            "folders": list(folders),
+            "next_page_token": token or None,
+        }
+    )

@@ -6,7 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from gateway.families.library.copies import spec_of
-from gateway.families.library.rendering import FAMILIES, file_answer, show
+from gateway.families.library.folders import delete_folder, folder_archive, folder_page
+from gateway.families.library.rendering import FAMILIES, file_answer, listed, show
 from gateway.families.library.shapes import (
     BatchDeleteBody,
     BatchDeleteResult,
@@ -15,6 +16,7 @@ from gateway.families.library.shapes import (
     FileEdit,
     LibraryFile,
     LibraryFileDeleted,
+    LibraryList,
     TrashEmptied,
     TrashFilePurged,
     TrashList,
@@ -26,6 +28,7 @@ from gateway.http.problems import REST_NAMES
 from gateway.http.reply import JsonReply, json_reply
 from gateway.http.timestamps import rfc3339
 from gateway.http.uuids import path_id
+from gateway.operations.filters import NAMES, SETTINGS, file_filter
 from gateway.operations.revisions import check_revision, if_match, told_as_revision
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -39,6 +42,7 @@ from gateway.upstream.rpcs import (
     LIST_TRASH,
     MOVE_FILE,
     PURGE_FILE,
+    SEARCH_FILES,
     UNDELETE_FILE,
     UPDATE_FILE,
 )
@@ -57,6 +61,7 @@ from strongroom.metadata.v1.file_service_pb2 import (
     GetFileRequest,
     ListTrashRequest,
     PurgeFileRequest,
+    SearchFilesRequest,
     UndeleteFileRequest,
     UpdateFileRequest,
 )
@@ -70,12 +75,34 @@ from strongroom.storage.v1.batch_pb2 import (
 
 ALL: Final = "/api/v1/files"
 ONE: Final = ALL + "/{file:path}"
+FOLDER: Final = "/api/v1/folders/{folder:path}"
 TRASH: Final = "/api/v1/trash"
 IN_TRASH: Final = TRASH + "/{id}"
 MAX_PAGE: Final = 1000
 BATCH_BYTES: Final = 4 * 1024 * 1024
 
 routes = Routes("library")
+routes.add("GET", FOLDER + "/archive")(folder_archive)
+routes.add("DELETE", FOLDER)(delete_folder)
+
+
+@routes.add("GET", ALL)
+async def list_library_files(call: Call) -> JsonReply[LibraryList]:
+    """A page of the caller's files that meet the filters, newest first; with ``delimiter`` of a folder."""
+    known = ("prefix", "delimiter", "family", "type", "limit", "page_token", *NAMES)
+    fields.only(call, *known, below=SETTINGS)
+    if call.query("delimiter"):
+        return await folder_page(call, _family(call), _limit(call))
+    request = SearchFilesRequest(
+        filter=file_filter(call, content_type=call.query("type") or "", settings=True),
+        family=_family(call),
+        prefix=call.query("prefix") or "",
+        page_size=_limit(call),
+        page_token=call.query("page_token") or "",
+        user_id=call.user_id(),
+    )
+    response = await call.ask(SEARCH_FILES, request)
+    return await listed(call, (), response.files, response.next_page_token)
 
 
 @routes.add("POST", ALL + "/batch-delete")
@@ -177,7 +204,7 @@ async def list_trash(call: Call) -> JsonReply[TrashList]:
     fields.only(call, "family", "limit", "page_token")
     request = ListTrashRequest(
         family=_family(call),
-        page_size=fields.integer(call, "limit", default=100, minimum=1, maximum=MAX_PAGE, clamp=True),
+        page_size=_limit(call),
         page_token=call.query("page_token") or "",
         user_id=call.user_id(),
     )
@@ -267,6 +294,10 @@ async def _file(call: Call, user_id: str | None = None) -> File:
 def _family(call: Call) -> FileFamily.ValueType:
     name = call.query("family")
     return fields.choice({"family": name}, "family", FAMILIES) if name else FILE_FAMILY_UNSPECIFIED
+
+
+def _limit(call: Call) -> int:
+    return fields.integer(call, "limit", default=100, minimum=1, maximum=MAX_PAGE, clamp=True)
 
 
 def _is_id(name: str) -> bool:

@@ -173,6 +173,27 @@ class LibraryFileDeleted(TypedDict):
     purge_at: Annotated[str | None, Field(description="In the trash until then; null: it is gone for good.")]
 
 
+class LibraryList(TypedDict):
+    """A page, newest first; with `delimiter` a page of a folder, in key order."""
+
+    files: list[LibraryFile]
+    folders: Annotated[
+        list[str],
+        Field(description="With `delimiter`: folders right below the prefix, whole, with their slash."),
+    ]
+    next_page_token: str | None
+
+
+@example({"folder": "paths/alice/reports/", "deleted": 12, "bytes": 48213, "soft": False})
+class FolderDeleted(TypedDict):
+    """What was deleted, all of it or nothing."""
+
+    folder: str
+    deleted: Annotated[int, Field(description="How many files.")]
+    bytes: int
+    soft: Annotated[bool, Field(description="Whether they are in the trash.")]
+
+
 class TrashList(TypedDict):
     """A page of the trash, deleted last first."""
 

@@ -86,6 +86,7 @@ class ListEventMediaRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     event_id: _builtins.str
     """UUID of the event."""
     content_type: _builtins.str
@@ -100,6 +101,10 @@ class ListEventMediaRequest(_message.Message):
     """Rows to pass over: the slow way. Prefer page_token."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
+    @_builtins.property
+    def filter(self) -> _file_pb2.FileFilter:
+        """What else they have to meet; `content_type` above goes before the filter's."""
+
     def __init__(
         self,
         *,
@@ -110,10 +115,11 @@ class ListEventMediaRequest(_message.Message):
         page_token: _builtins.str = ...,
         skip: _builtins.int = ...,
         user_id: _builtins.str = ...,
+        filter: _file_pb2.FileFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "event_id", b"event_id", "page_size", b"page_size", "page_token", b"page_token", "skip", b"skip", "tag", b"tag", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "event_id", b"event_id", "filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "skip", b"skip", "tag", b"tag", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

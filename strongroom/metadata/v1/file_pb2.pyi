@@ -293,6 +293,87 @@ class LinkStamp(_message.Message):
 Global___LinkStamp: _TypeAlias = LinkStamp  # noqa: Y015
 
 @_typing.final
+class FileFilter(_message.Message):
+    """What files have to meet; what is not set, everything meets."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class SettingsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    QUERY_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPE_FIELD_NUMBER: _builtins.int
+    CREATED_AFTER_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    MIN_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    MAX_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    SETTINGS_FIELD_NUMBER: _builtins.int
+    query: _builtins.str
+    """Up to 10 words, each of which has to stand somewhere in name, path, prompt, title, description or tags, whatever
+    its case, also inside of words. What stands in double quotes is one word.
+    """
+    content_type: _builtins.str
+    """Exact media type (`image/jpeg`) or wildcard (`image/*`)."""
+    min_size_bytes: _builtins.int
+    """At least so many bytes."""
+    max_size_bytes: _builtins.int
+    """At the most so many bytes."""
+    @_builtins.property
+    def created_after(self) -> _timestamp_pb2.Timestamp:
+        """Created then or later."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp:
+        """Created earlier."""
+
+    @_builtins.property
+    def settings(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Generations: members of the settings by name, as text (`provider`, `model`, `steps`: `30`)."""
+
+    def __init__(
+        self,
+        *,
+        query: _builtins.str = ...,
+        content_type: _builtins.str = ...,
+        created_after: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
+        min_size_bytes: _builtins.int | None = ...,
+        max_size_bytes: _builtins.int | None = ...,
+        settings: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_size_bytes", b"_max_size_bytes", "_min_size_bytes", b"_min_size_bytes", "created_after", b"created_after", "created_before", b"created_before", "max_size_bytes", b"max_size_bytes", "min_size_bytes", b"min_size_bytes"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_size_bytes", b"_max_size_bytes", "_min_size_bytes", b"_min_size_bytes", "content_type", b"content_type", "created_after", b"created_after", "created_before", b"created_before", "max_size_bytes", b"max_size_bytes", "min_size_bytes", b"min_size_bytes", "query", b"query", "settings", b"settings"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_size_bytes: _TypeAlias = _typing.Literal["max_size_bytes"]  # noqa: Y015
+    _WhichOneofArgType__max_size_bytes: _TypeAlias = _typing.Literal["_max_size_bytes", b"_max_size_bytes"]  # noqa: Y015
+    _WhichOneofReturnType__min_size_bytes: _TypeAlias = _typing.Literal["min_size_bytes"]  # noqa: Y015
+    _WhichOneofArgType__min_size_bytes: _TypeAlias = _typing.Literal["_min_size_bytes", b"_min_size_bytes"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_size_bytes) -> _WhichOneofReturnType__max_size_bytes | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_size_bytes) -> _WhichOneofReturnType__min_size_bytes | None: ...
+
+Global___FileFilter: _TypeAlias = FileFilter  # noqa: Y015
+
+@_typing.final
 class GenerationDetails(_message.Message):
     """What a generation has beyond a file."""
 

@@ -51,6 +51,21 @@ class FileServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListFilesRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListFilesResponse.FromString,
                 _registered_method=True)
+        self.ListFolder = channel.unary_unary(
+                '/strongroom.metadata.v1.FileService/ListFolder',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListFolderRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListFolderResponse.FromString,
+                _registered_method=True)
+        self.DeleteFolder = channel.unary_unary(
+                '/strongroom.metadata.v1.FileService/DeleteFolder',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.DeleteFolderRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.DeleteFolderResponse.FromString,
+                _registered_method=True)
+        self.SearchFiles = channel.unary_unary(
+                '/strongroom.metadata.v1.FileService/SearchFiles',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.SearchFilesRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.SearchFilesResponse.FromString,
+                _registered_method=True)
         self.UpdateFile = channel.unary_unary(
                 '/strongroom.metadata.v1.FileService/UpdateFile',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.UpdateFileRequest.SerializeToString,
@@ -105,6 +120,29 @@ class FileServiceServicer:
 
     def ListFiles(self, request, context):
         """A page of the caller's files in key order (byte order). The page token is keyset: stable while files are added.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFolder(self, request, context):
+        """A page of a folder: what is right below a prefix, up to the next slash. Keyset paging, in key order.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteFolder(self, request, context):
+        """Deletes every file below a folder, in one transaction: all of them or none. NOT_FOUND (FILE_NOT_FOUND): there is
+        none. INVALID_ARGUMENT (INVALID_FIELD): more than 20,000.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SearchFiles(self, request, context):
+        """A page of the caller's files that meet a filter, of every family, newest first. Keyset paging. Of few hits among
+        many files a page may be short, or empty, with a next_page_token (AIP-158): 50,000 files are looked at for one page.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -173,6 +211,21 @@ def add_FileServiceServicer_to_server(servicer, server):
                     servicer.ListFiles,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListFilesRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListFilesResponse.SerializeToString,
+            ),
+            'ListFolder': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFolder,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListFolderRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListFolderResponse.SerializeToString,
+            ),
+            'DeleteFolder': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteFolder,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.DeleteFolderRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.DeleteFolderResponse.SerializeToString,
+            ),
+            'SearchFiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.SearchFiles,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.SearchFilesRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_file__service__pb2.SearchFilesResponse.SerializeToString,
             ),
             'UpdateFile': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateFile,
@@ -288,6 +341,87 @@ class FileService:
             '/strongroom.metadata.v1.FileService/ListFiles',
             strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListFilesRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListFilesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFolder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.FileService/ListFolder',
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListFolderRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.ListFolderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteFolder(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.FileService/DeleteFolder',
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.DeleteFolderRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.DeleteFolderResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SearchFiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.FileService/SearchFiles',
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.SearchFilesRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_file__service__pb2.SearchFilesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,6 +43,16 @@ class FileServiceStub:
     """
     ListFiles: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.ListFilesRequest, _file_service_pb2.ListFilesResponse]
     """A page of the caller's files in key order (byte order). The page token is keyset: stable while files are added."""
+    ListFolder: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.ListFolderRequest, _file_service_pb2.ListFolderResponse]
+    """A page of a folder: what is right below a prefix, up to the next slash. Keyset paging, in key order."""
+    DeleteFolder: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.DeleteFolderRequest, _file_service_pb2.DeleteFolderResponse]
+    """Deletes every file below a folder, in one transaction: all of them or none. NOT_FOUND (FILE_NOT_FOUND): there is
+    none. INVALID_ARGUMENT (INVALID_FIELD): more than 20,000.
+    """
+    SearchFiles: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.SearchFilesRequest, _file_service_pb2.SearchFilesResponse]
+    """A page of the caller's files that meet a filter, of every family, newest first. Keyset paging. Of few hits among
+    many files a page may be short, or empty, with a next_page_token (AIP-158): 50,000 files are looked at for one page.
+    """
     UpdateFile: _grpc.UnaryUnaryMultiCallable[_file_service_pb2.UpdateFileRequest, _file_service_pb2.UpdateFileResponse]
     """Changes filename, visibility, user metadata, and of event media title, description and tags; raises the generation.
     FAILED_PRECONDITION (PRECONDITION_FAILED) when if_generation_match does not hold. INVALID_ARGUMENT (INVALID_FIELD)
@@ -78,6 +88,16 @@ class FileServiceAsyncStub(FileServiceStub):
     """
     ListFiles: _aio.UnaryUnaryMultiCallable[_file_service_pb2.ListFilesRequest, _file_service_pb2.ListFilesResponse]  # type: ignore[assignment]
     """A page of the caller's files in key order (byte order). The page token is keyset: stable while files are added."""
+    ListFolder: _aio.UnaryUnaryMultiCallable[_file_service_pb2.ListFolderRequest, _file_service_pb2.ListFolderResponse]  # type: ignore[assignment]
+    """A page of a folder: what is right below a prefix, up to the next slash. Keyset paging, in key order."""
+    DeleteFolder: _aio.UnaryUnaryMultiCallable[_file_service_pb2.DeleteFolderRequest, _file_service_pb2.DeleteFolderResponse]  # type: ignore[assignment]
+    """Deletes every file below a folder, in one transaction: all of them or none. NOT_FOUND (FILE_NOT_FOUND): there is
+    none. INVALID_ARGUMENT (INVALID_FIELD): more than 20,000.
+    """
+    SearchFiles: _aio.UnaryUnaryMultiCallable[_file_service_pb2.SearchFilesRequest, _file_service_pb2.SearchFilesResponse]  # type: ignore[assignment]
+    """A page of the caller's files that meet a filter, of every family, newest first. Keyset paging. Of few hits among
+    many files a page may be short, or empty, with a next_page_token (AIP-158): 50,000 files are looked at for one page.
+    """
     UpdateFile: _aio.UnaryUnaryMultiCallable[_file_service_pb2.UpdateFileRequest, _file_service_pb2.UpdateFileResponse]  # type: ignore[assignment]
     """Changes filename, visibility, user metadata, and of event media title, description and tags; raises the generation.
     FAILED_PRECONDITION (PRECONDITION_FAILED) when if_generation_match does not hold. INVALID_ARGUMENT (INVALID_FIELD)
@@ -125,6 +145,31 @@ class FileServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_file_service_pb2.ListFilesResponse, _abc.Awaitable[_file_service_pb2.ListFilesResponse]]:
         """A page of the caller's files in key order (byte order). The page token is keyset: stable while files are added."""
+
+    def ListFolder(
+        self,
+        request: _file_service_pb2.ListFolderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_file_service_pb2.ListFolderResponse, _abc.Awaitable[_file_service_pb2.ListFolderResponse]]:
+        """A page of a folder: what is right below a prefix, up to the next slash. Keyset paging, in key order."""
+
+    def DeleteFolder(
+        self,
+        request: _file_service_pb2.DeleteFolderRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_file_service_pb2.DeleteFolderResponse, _abc.Awaitable[_file_service_pb2.DeleteFolderResponse]]:
+        """Deletes every file below a folder, in one transaction: all of them or none. NOT_FOUND (FILE_NOT_FOUND): there is
+        none. INVALID_ARGUMENT (INVALID_FIELD): more than 20,000.
+        """
+
+    def SearchFiles(
+        self,
+        request: _file_service_pb2.SearchFilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_file_service_pb2.SearchFilesResponse, _abc.Awaitable[_file_service_pb2.SearchFilesResponse]]:
+        """A page of the caller's files that meet a filter, of every family, newest first. Keyset paging. Of few hits among
+        many files a page may be short, or empty, with a next_page_token (AIP-158): 50,000 files are looked at for one page.
+        """
 
     def UpdateFile(
         self,

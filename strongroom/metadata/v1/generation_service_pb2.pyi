@@ -80,6 +80,7 @@ class ListGenerationsRequest(_message.Message):
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     SKIP_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    FILTER_FIELD_NUMBER: _builtins.int
     type: _file_pb2.GenerationType.ValueType
     """Only this type. Unset: all."""
     page_size: _builtins.int
@@ -90,6 +91,10 @@ class ListGenerationsRequest(_message.Message):
     """Rows to pass over: the slow way, its cost grows with the number. Prefer page_token."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
+    @_builtins.property
+    def filter(self) -> _file_pb2.FileFilter:
+        """What else they have to meet."""
+
     def __init__(
         self,
         *,
@@ -98,10 +103,11 @@ class ListGenerationsRequest(_message.Message):
         page_token: _builtins.str = ...,
         skip: _builtins.int = ...,
         user_id: _builtins.str = ...,
+        filter: _file_pb2.FileFilter | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "skip", b"skip", "type", b"type", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["filter", b"filter", "page_size", b"page_size", "page_token", b"page_token", "skip", b"skip", "type", b"type", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,6 +10,7 @@ import pytest
 
 from metadata_service.db.paging import PageTokens
 from metadata_service.files.event_media import DetailEdit, EventMedia, MediaEdit, MediaFilter
+from metadata_service.files.filters import Folding
 from metadata_service.files.newest_first import NewestFirst, PageRequest
 from strongroom.errors import FileNotFound, InvalidField, InvalidPageToken, PreconditionFailed
 from strongroom.metadata.v1.file_pb2 import File
@@ -22,7 +23,9 @@ TAGS = ("a", "b", "it's", "%", "ä")
 
 def media(world: World) -> EventMedia:
     """The use case."""
-    return EventMedia(world.database, NewestFirst(world.database, PageTokens(b"s" * 32)))
+    return EventMedia(
+        world.database, NewestFirst(world.database, PageTokens(b"s" * 32), Folding(world.database))
+    )
 
 
 def spec(event: uuid.UUID, kind: str = "image/png", tags: tuple[str, ...] = (), **texts: str) -> UploadSpec:

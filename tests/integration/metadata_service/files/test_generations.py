@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from metadata_service.db.paging import PageTokens
+from metadata_service.files.filters import Folding
 from metadata_service.files.generations import DAYS, GenerationQueries, Tally
 from metadata_service.files.newest_first import MAX_SKIP, NewestFirst, PageRequest
 from strongroom.errors import FileNotFound, InvalidField, InvalidPageToken
@@ -26,7 +27,9 @@ ROWS = 120
 def queries(world: World) -> GenerationQueries:
     """The use case."""
     tokens = PageTokens(b"s" * 32)
-    return GenerationQueries(world.database, world.queries, NewestFirst(world.database, tokens))
+    return GenerationQueries(
+        world.database, world.queries, NewestFirst(world.database, tokens, Folding(world.database))
+    )
 
 
 def spec(kind: int = 1, prompt: str = "", settings: str = "") -> UploadSpec:

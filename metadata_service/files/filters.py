@@ -1,0 +1,151 @@
+"""Filters of lists: words, type, time, size, settings; as conditions on rows of one owner.
+
+Words are looked for in the owner's rows, in the order of the page: no index over texts could be used.
+Row-level security lets only leakproof conditions choose rows, and no operator of text search or trigrams is
+one (docs/decisions/0072-search-reads-the-owners-rows.md). So what a page costs grows with the owner's files
+that are passed over, and never with other owners'.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import structlog
+
+from metadata_service.db.database import SYSTEM, Database
+from strongroom.errors import InvalidField
+from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_PATH
+
+log = structlog.get_logger(__name__)
+
+#: Words of one query.
+MOST_WORDS: Final = 10
+#: Escapes in JSON that no text of Postgres can hold; settings with one are not compared.
+_UNREADABLE: Final = r"\\u(0000|[dD][89a-fA-F])"
+
+_NAME: Final = f"""files.filename,
+CASE WHEN files.family = {FILE_FAMILY_PATH} THEN substr(files.slot, 6) END"""
+_PROMPT: Final = (
+    "(SELECT prompt FROM generations AS g WHERE g.owner_id = files.owner_id AND g.file_id = files.id)"
+)
+_MEDIA: Final = """(SELECT concat_ws(E'\\n', m.title, m.description, array_to_string(m.tags, E'\\n'))
+FROM event_media AS m WHERE m.owner_id = files.owner_id AND m.file_id = files.id)"""
+#: What words are looked for in: names, prompts, titles, descriptions, tags. Details are looked up only for
+#: rows of their family.
+TEXTS: Final = f"""concat_ws(E'\\n', {_NAME},
+CASE files.family WHEN 2 THEN {_PROMPT} WHEN 3 THEN {_MEDIA} END)"""
+
+
+_COLLATIONS: Final = """
+SELECT collname FROM pg_collation
+WHERE collname IN ('pg_c_utf8', 'und-x-icu')
+    AND collencoding IN (-1, pg_char_to_encoding(getdatabaseencoding()))
+ORDER BY collname LIMIT 1
+"""
+
+
+class Folding:
+    """How texts are compared without their case: by Unicode where this database can."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lower = ""
+
+    async def lower(self) -> str:
+        """SQL that makes `{text}` lower case; looked up once."""
+        if not self._lower:
+            rows = await self._database.read(SYSTEM, _COLLATIONS)
+            if rows:
+                self._lower = f'lower(({{text}}) COLLATE "{rows[0][0]}")'
+            else:
+                self._lower = "lower({text})"
+                log.warning(
+                    "search_folds_by_the_databases_locale",
+                    advice="no pg_c_utf8 (Postgres 17), no und-x-icu; letters beyond ASCII may differ",
+                )
+        return self._lower
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a row has to meet; empty: everything does. ``content_type``: exact, or a wildcard (``image/*``);
+    times are half open (``after`` <= created < ``before``), sizes are not; ``settings``: top members of a
+    generation's settings by name, compared as text.
+    """
+
+    query: str = ""
+    content_type: str = ""
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    min_size: int | None = None
+    max_size: int | None = None
+    settings: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every row meets it."""
+        return self == Filter()
+
+    def conditions(self, lower: str) -> tuple[list[str], dict[str, object]]:
+        """On ``files``, and their parameters. ``lower``: SQL that makes ``{text}`` lower case (``Folding``).
+
+        Raises InvalidField: too many words.
+        """
+        found: list[str] = []
+        params: dict[str, object] = {}
+        for number, word in enumerate(words(self.query)):
+            folded = lower.format(text=TEXTS), lower.format(text=f"%(word{number})s::text")
+            found.append(f"position({folded[1]} IN {folded[0]}) > 0")
+            params[f"word{number}"] = word
+        self._add_type(found, params)
+        for name, condition, value in (
+            ("after", "files.created_at >= %(after)s", self.created_after),
+            ("before_time", "files.created_at < %(before_time)s", self.created_before),
+            ("min_size", "files.size_bytes >= %(min_size)s", self.min_size),
+            ("max_size", "files.size_bytes <= %(max_size)s", self.max_size),
+        ):
+            if value is not None:
+                found.append(condition)
+                params[name] = value
+        for number, (name, text) in enumerate(sorted(self.settings.items())):
+            found.append(_SETTING.format(number=number))
+            params |= {f"setting{number}": name, f"value{number}": text, "unreadable": _UNREADABLE}
+        return found, params
+
+    def _add_type(self, found: list[str], params: dict[str, object]) -> None:
+        kind = self.content_type.lower()
+        if kind.endswith("/*") and kind != "*/*":
+            found.append("starts_with(files.content_type, %(content_type)s)")
+            params["content_type"] = kind[:-1]
+        elif kind not in ("", "*/*"):
+            found.append("split_part(files.content_type, ';', 1) = %(content_type)s")
+            params["content_type"] = kind
+
+
+_SETTING: Final = """
+CASE WHEN files.family = 2 THEN (
+    SELECT CASE WHEN g.settings_json <> '' AND g.settings_json !~ %(unreadable)s
+        THEN g.settings_json::json ->> %(setting{number})s END
+    FROM generations AS g WHERE g.owner_id = files.owner_id AND g.file_id = files.id
+) END = %(value{number})s
+"""
+
+
+def words(query: str) -> list[str]:
+    """The words of a query, each of which a row has to hold somewhere; what stands in quotes is one word.
+
+    Raises InvalidField for too many.
+    """
+    found: list[str] = []
+    for number, part in enumerate(unicodedata.normalize("NFC", query).split('"')):
+        found += [part] if number % 2 and part.strip() else part.split()
+    if len(found) > MOST_WORDS:
+        raise InvalidField(
+            f"A search takes {MOST_WORDS} words at the most; put what belongs together in quotes.",
+            field="query",
+            rule="max_words",
+        )
+    return found

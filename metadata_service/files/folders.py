@@ -1,0 +1,181 @@
+"""Folders: what keys have in common up to a slash. They have no rows; one is there while a file is below it.
+
+Listing one walks the index of keys from entry to entry and jumps over what is below each folder, so that it
+costs what it shows, however much there is below.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from metadata_service.blobs import transitions
+from metadata_service.config import Timing
+from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, user
+from metadata_service.db.paging import PageTokens, page_size
+from metadata_service.events.outbox import FAMILIES
+from metadata_service.files.queries import DEFAULT_PAGE, LARGEST_PAGE, FileQueries, after_prefix
+from metadata_service.files.rows import VISIBLE
+from metadata_service.usage import quota, tallies
+from strongroom.errors import FileNotFound, InvalidField, InvalidPageToken
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_DELETED
+
+DELIMITER: Final = "/"
+#: How many files one transaction deletes.
+LARGEST_FOLDER: Final = 20_000
+
+#: The first key from a place on; where to go on is behind the folder that it is in, or behind itself.
+_STEP: Final = f"""
+SELECT files.key, files.id, position('/' IN substr(files.key, length(%(prefix)s) + 1)) AS slash
+FROM files WHERE files.owner_id = %(owner)s AND files.key >= {{place}}
+    AND (%(until)s = '' OR files.key < %(until)s) AND (%(family)s::int = 0 OR files.family = %(family)s::int)
+    AND {VISIBLE}
+ORDER BY files.key, files.id LIMIT 1
+"""
+_ENTRY: Final = """
+SELECT CASE WHEN slash > 0 THEN left(key, length(%(prefix)s) + slash) ELSE key END COLLATE "C" AS name,
+    CASE WHEN slash = 0 THEN id END AS id,
+    CASE WHEN slash > 0 THEN left(key, length(%(prefix)s) + slash - 1) || '0'
+        ELSE key || E'\\x01' END COLLATE "C" AS place,
+    {number} AS number
+FROM ({step}) AS first
+"""
+#: '0' follows '/', and nothing that a key may hold comes before U+0001.
+_WALK: Final = f"""
+WITH RECURSIVE walk AS (
+    {_ENTRY.format(number="1", step=_STEP.format(place="%(place)s"))}
+    UNION ALL
+    SELECT next.name, next.id, next.place, next.number FROM walk, LATERAL (
+        {_ENTRY.format(number="walk.number + 1", step=_STEP.format(place="walk.place"))}
+    ) AS next WHERE walk.number < %(limit)s
+)
+SELECT name, id, place FROM walk ORDER BY number
+"""
+
+_BELOW: Final = f"""files.owner_id = %(owner)s AND files.key >= %(prefix)s AND files.key < %(until)s
+AND {VISIBLE}"""
+_LOCK: Final = f"""
+SELECT files.id, files.blob_id, files.size_bytes FROM files WHERE {_BELOW}
+ORDER BY files.id LIMIT %(limit)s FOR UPDATE
+"""
+_TELL: Final = """
+INSERT INTO events (owner_id, type, subject_id, payload)
+SELECT owner_id, %(type)s, id::text, jsonb_build_object(
+    'family', %(families)s::jsonb -> family::text, 'key', key, 'filename', filename,
+    'content_type', split_part(content_type, ';', 1), 'size_bytes', size_bytes, 'generation', generation)
+FROM files WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)
+"""
+_REMOVE: Final = "DELETE FROM files WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)"
+_HIDE: Final = """
+UPDATE files SET deleted_at = now(), purge_at = now() + make_interval(secs => %(window)s)
+WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FolderListing:
+    """What to list: the entries right below `prefix`, of one family or (0) all."""
+
+    owner_id: str
+    prefix: str = ""
+    family: int = 0
+
+    def identity(self) -> list[object]:
+        """What a page token is bound to."""
+        return ["ListFolder", self.owner_id, self.prefix, self.family]
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPage:
+    """Folders (whole prefixes, with their slash) and files, each in key order; `token`: of the next page."""
+
+    folders: list[str]
+    files: list[File]
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """What was deleted."""
+
+    files: int
+    size_bytes: int
+
+
+class Folders:
+    """Lists and deletes folders."""
+
+    def __init__(self, database: Database, files: FileQueries, tokens: PageTokens, timing: Timing) -> None:
+        self._database = database
+        self._files = files
+        self._tokens = tokens
+        self._timing = timing
+
+    async def page(self, listing: FolderListing, size: int, token: str) -> FolderPage:
+        """A page; folders and files together are `size` at the most. Raises InvalidPageToken."""
+        limit = page_size(size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
+        place = listing.prefix
+        if token:
+            position = self._tokens.open(listing.identity(), token)
+            if len(position) != 1:
+                raise InvalidPageToken("This page token belongs to another query; start from the first page.")
+            place = position[0]
+        params = {
+            "owner": listing.owner_id,
+            "prefix": listing.prefix,
+            "place": place,
+            "until": after_prefix(listing.prefix),
+            "family": listing.family,
+            "limit": limit + 1,
+        }
+        rows = await self._database.read(user(listing.owner_id), _WALK, params)
+        shown = rows[:limit]
+        ids = [UUID(str(row[1])) for row in shown if row[1] is not None]
+        files = await self._files.by_ids(listing.owner_id, ids) if ids else []
+        folders = [row[0] for row in shown if row[1] is None]
+        more = len(rows) > limit
+        return FolderPage(
+            folders, files, self._tokens.seal(listing.identity(), [shown[-1][2]]) if more else ""
+        )
+
+    async def delete(self, owner_id: str, folder: str, *, soft: bool) -> Gone:
+        """Every file below `folder` (with or without its slash at the end), in one transaction.
+
+        Raises FileNotFound when there is none, InvalidField when there are more than LARGEST_FOLDER.
+        """
+        prefix = folder.rstrip(DELIMITER) + DELIMITER
+        if prefix == DELIMITER:
+            raise InvalidField("Name a folder; this is everything.", field="folder", rule="not_empty")
+
+        async def work(tx: Transaction) -> Gone:
+            params: dict[str, object] = {"owner": owner_id, "prefix": prefix, "until": after_prefix(prefix)}
+            rows = await tx.fetch(_LOCK, {**params, "limit": LARGEST_FOLDER + 1})
+            if not rows:
+                raise FileNotFound("There is no such folder, or it is not yours.")
+            if len(rows) > LARGEST_FOLDER:
+                raise InvalidField(
+                    f"The folder holds over {LARGEST_FOLDER:,} files; delete the folders in it one by one.",
+                    field="folder",
+                    rule="max_files",
+                )
+            ids, size = [row[0] for row in rows], sum(row[2] for row in rows)
+            named: dict[str, object] = {"owner": owner_id, "ids": ids}
+            told = {**named, "type": EVENT_TYPE_FILE_DELETED, "families": Jsonb(_FAMILY_NAMES)}
+            statements = [(_TELL, told), tallies.many_became_invisible(owner_id, ids)]
+            if soft:
+                statements.append((_HIDE, {**named, "window": self._timing.soft_delete}))
+            else:
+                blobs = [row[1] for row in rows]
+                statements.append((_REMOVE, named))
+                statements.append(transitions.delete_many(owner_id, blobs, self._timing.read_grace))
+            await tx.batch([*statements, quota.count(owner_id, -size, -len(ids))])
+            return Gone(len(ids), size)
+
+        return await self._database.transact(user(owner_id), work, seconds=LARGE_SECONDS)
+
+
+_FAMILY_NAMES: Final = {str(number): name for number, name in FAMILIES.items()}

@@ -1,0 +1,127 @@
+"""Search: an owner's files of every family that meet a filter, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from metadata_service.db.database import Database, Row, user
+from metadata_service.db.paging import PageTokens, page_size
+from metadata_service.files.filters import Filter, Folding
+from metadata_service.files.queries import DEFAULT_PAGE, LARGEST_PAGE, LARGEST_PAGE_BYTES, after_prefix
+from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
+from strongroom.errors import InvalidPageToken
+from strongroom.metadata.v1.file_pb2 import File, FileFamily
+
+#: So many rows are looked at for one page; it may be short, or empty, and its token goes on behind them.
+MOST_LOOKED_AT: Final = 50_000
+
+_BRANCH: Final = f"""
+(SELECT files.owner_id, files.id, files.created_at FROM files
+WHERE files.owner_id = %(owner)s AND files.family = {{family}} AND {VISIBLE} {{conditions}}
+ORDER BY files.created_at DESC, files.id DESC)
+"""
+_FAMILIES: Final = tuple(number for number in FileFamily.values() if number)
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which files: of one family or (0) all, with keys that begin with `prefix`, that meet `filter`."""
+
+    owner_id: str
+    family: int = 0
+    prefix: str = ""
+    filter: Filter = field(default_factory=Filter)
+
+    def identity(self) -> list[object]:
+        """What a page token is bound to."""
+        wanted = self.filter
+        return [
+            "SearchFiles",
+            self.owner_id,
+            self.family,
+            self.prefix,
+            wanted.query,
+            wanted.content_type,
+            str(wanted.created_after),
+            str(wanted.created_before),
+            str(wanted.min_size),
+            str(wanted.max_size),
+            *sorted(wanted.settings.items()),
+        ]
+
+
+class Searcher:
+    """Finds files."""
+
+    def __init__(self, database: Database, tokens: PageTokens, folding: Folding) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._folding = folding
+
+    async def page(self, wanted: Search, size: int, token: str) -> tuple[list[File], str]:
+        """A page, newest first, and the token of the next one (`""`: none). Of few hits among many files a
+        page may be short or empty, and go on.
+
+        `size` 0 means 100, over 1,000 is lowered. Raises InvalidPageToken, InvalidField.
+        """
+        limit = page_size(size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
+        looked_at, params = self._looked_at(wanted, token)
+        conditions, values = wanted.filter.conditions(await self._folding.lower())
+        query = f"""
+            SELECT {COLUMNS}, files.created_at, files.id FROM ({looked_at} LIMIT {MOST_LOOKED_AT}) AS seen
+            JOIN files ON files.owner_id = seen.owner_id AND files.id = seen.id
+            {"WHERE " + " AND ".join(conditions) if conditions else ""}
+            ORDER BY seen.created_at DESC, seen.id DESC LIMIT {limit + 1}"""
+        rows = await self._database.read(user(wanted.owner_id), query, {**params, **values})
+        files = _that_fit(rows[:limit])
+        if len(files) < len(rows):
+            return files, self._token(wanted, rows[len(files) - 1])
+        last = await self._database.read(
+            user(wanted.owner_id),
+            f"SELECT created_at, id FROM ({looked_at} OFFSET {MOST_LOOKED_AT - 1} LIMIT 1) AS seen",
+            params,
+        )
+        return files, self._token(wanted, last[0]) if last else ""
+
+    def _looked_at(self, wanted: Search, token: str) -> tuple[str, dict[str, object]]:
+        """The rows in the order of the page, family by family out of one index each."""
+        conditions: list[str] = []
+        params: dict[str, object] = {"owner": wanted.owner_id}
+        if token:
+            conditions.append("AND (files.created_at, files.id) < (%(before)s, %(before_id)s)")
+            params["before"], params["before_id"] = self._position(wanted, token)
+        if wanted.prefix:
+            conditions.append("AND files.key >= %(prefix)s")
+            params["prefix"] = wanted.prefix
+        if until := after_prefix(wanted.prefix):
+            conditions.append("AND files.key < %(until)s")
+            params["until"] = until
+        families = (wanted.family,) if wanted.family else _FAMILIES
+        branches = [_BRANCH.format(family=int(one), conditions=" ".join(conditions)) for one in families]
+        together = " UNION ALL ".join(branches)
+        return f"SELECT * FROM ({together}) AS newest ORDER BY created_at DESC, id DESC", params
+
+    def _token(self, wanted: Search, last: Row) -> str:
+        return self._tokens.seal(wanted.identity(), [last[-2].isoformat(), str(last[-1])])
+
+    def _position(self, wanted: Search, token: str) -> tuple[datetime, UUID]:
+        position = self._tokens.open(wanted.identity(), token)
+        if len(position) != 2:
+            raise InvalidPageToken("This page token belongs to another query; start from the first page.")
+        return datetime.fromisoformat(position[0]), UUID(position[1])
+
+
+def _that_fit(rows: list[Row]) -> list[File]:
+    """Files until a reply is full."""
+    files: list[File] = []
+    total = 0
+    for row in rows:
+        file = to_file(row[:-2])
+        total += file.ByteSize()
+        if files and total > LARGEST_PAGE_BYTES:
+            break
+        files.append(file)
+    return files
