@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from devstack import swift_inside
+from devstack import swift_faster, swift_inside
 from devstack.swift_rings import INSIDE_PORTS
 
 #: Calls by which Swift waits for the disk, and where they are looked up.
@@ -57,6 +57,7 @@ def main() -> None:
     importlib.import_module("swift.common.utils").set_swift_dir(str(conf))
     _never_wait_for_the_disk()
     join_servers(conf)
+    swift_faster.remember()
     catch_up(conf)
     proxy = str(conf / "proxy-server.conf")
     importlib.import_module("swift.common.wsgi").run_wsgi(proxy, "proxy-server", verbose=True)

@@ -1,0 +1,94 @@
+"""What Swift computes anew hundreds of times a request, kept: `remember()`.
+
+Translating names of headers, checking and quoting the same paths, finding a controller's methods by
+reflection and copying what is known of a bucket are half of the calls of a small PUT (docs/decisions/0034).
+Each replacement gives the same answers; tests/unit/devstack/test_swift_faster.py compares them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, Final
+
+_MOST: Final = 4096  # answers kept of each function
+#: Functions of their arguments alone.
+PURE: Final = (
+    ("swift.common.swob", "header_to_environ_key"),
+    ("swift.common.swob", "wsgi_quote"),
+    ("swift.common.swob", "wsgi_unquote"),
+    ("swift.common.constraints", "check_utf8"),
+)
+#: Properties that list a controller's methods with such a mark.
+MARKED: Final = {"allowed_methods": "publicly_accessible", "private_methods": "privately_accessible"}
+
+
+@lru_cache(_MOST)
+def header_of(key: str) -> str:
+    """The name of the header that a key of a WSGI environment is for, or nothing."""
+    if key in ("CONTENT_LENGTH", "CONTENT_TYPE"):
+        return key.title().replace("_", "-")
+    if not key.startswith("HTTP_"):
+        return ""
+    return key[5:].encode("latin-1").replace(b"_", b"-").title().decode("latin-1")
+
+
+def header_names(proxy: Any) -> list[str]:
+    """HeaderEnvironProxy.keys, in the order of the environment."""
+    return [name for key in proxy.environ if (name := header_of(key))]
+
+
+@lru_cache(_MOST)
+def title(name: str) -> str:
+    """The usual case of a header's name: HeaderKeyDict._title."""
+    return name.encode("latin-1").title().decode("latin-1")
+
+
+def copied(value: Any) -> Any:
+    """copy.deepcopy of what JSON can hold."""
+    if isinstance(value, dict):
+        return {key: copied(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [copied(inner) for inner in value]
+    return value
+
+
+@lru_cache
+def _marked(kind: Any, mark: str) -> frozenset[str]:
+    return frozenset(name for name in dir(kind) if getattr(getattr(kind, name), mark, False))
+
+
+def listed(name: str, mark: str) -> property:
+    """The property of this name: what has the mark, as a set of the controller's own."""
+
+    def methods(controller: Any) -> set[str]:
+        own: set[str] | None = getattr(controller, f"_{name}")
+        if own is None:  # a set of its own, from which it may take some
+            kind: Any = type(controller)
+            own = set(_marked(kind, mark))
+            setattr(controller, f"_{name}", own)
+        return own
+
+    return property(methods)
+
+
+def _put(module: str, name: str, replacement: Callable[..., Any]) -> None:
+    """Replace it where it is from and wherever it was imported by name. Raises AttributeError."""
+    original = getattr(importlib.import_module(module), name)
+    for each in [held for key, held in sys.modules.items() if key == module or key.startswith("swift.")]:
+        for alias in [key for key, value in vars(each).items() if value is original]:
+            vars(each)[alias] = replacement
+
+
+def remember() -> None:
+    """Put the replacements in place, for the life of this process."""
+    for module, name in PURE:
+        _put(module, name, lru_cache(_MOST)(getattr(importlib.import_module(module), name)))
+    importlib.import_module("swift.common.swob").HeaderEnvironProxy.keys = header_names
+    importlib.import_module("swift.common.header_key_dict").HeaderKeyDict._title = staticmethod(title)  # noqa: SLF001 - replaced
+    controllers = importlib.import_module("swift.proxy.controllers.base")
+    vars(controllers)["deepcopy"] = copied
+    for name, mark in MARKED.items():
+        setattr(controllers.Controller, name, listed(name, mark))

@@ -1,0 +1,84 @@
+"""What the embedded store remembers is what Swift would compute anew."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import subprocess
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from devstack import swift_faster
+
+KEYS = (
+    "HTTP_X_TIMESTAMP",
+    "HTTP_ETAG",
+    "CONTENT_LENGTH",
+    "CONTENT_TYPE",
+    "HTTP_X_\xc3\x9f_\xff",
+    "wsgi.input",
+    "PATH_INFO",
+)
+
+
+def test_names_of_headers() -> None:
+    environ = dict.fromkeys(KEYS, "1")
+    theirs = importlib.import_module("swift.common.swob").HeaderEnvironProxy(environ)
+    ours = swift_faster.header_names(SimpleNamespace(environ=environ))
+    assert sorted(ours) == sorted(theirs.keys())
+
+
+@pytest.mark.parametrize("name", ["x-trans-id", "ETAG", "x-object-meta-\xc3\x9f", "a.b c", ""])
+def test_names_in_their_usual_case(name: str) -> None:
+    assert swift_faster.title(name) == importlib.import_module(
+        "swift.common.header_key_dict"
+    ).HeaderKeyDict._title(name)
+
+
+def test_copies_share_nothing_that_changes() -> None:
+    info = {"status": 200, "meta": {"a": [1, {"b": None}]}, "cors": {}, "acl": "x"}
+    copied = swift_faster.copied(info)
+    assert copied == copy.deepcopy(info)
+    copied["meta"]["a"][1]["b"] = copied["cors"]["new"] = 1
+    assert info == {"status": 200, "meta": {"a": [1, {"b": None}]}, "cors": {}, "acl": "x"}
+
+
+@pytest.mark.parametrize(
+    "kind", ["account.AccountController", "container.ContainerController", "obj.BaseObjectController"]
+)
+@pytest.mark.parametrize(("name", "mark"), swift_faster.MARKED.items())
+def test_methods_of_controllers(kind: str, name: str, mark: str) -> None:
+    module, _, of = kind.partition(".")
+    theirs: Any = getattr(importlib.import_module(f"swift.proxy.controllers.{module}"), of)
+    controller = theirs.__new__(theirs)
+    controller._allowed_methods = controller._private_methods = None
+    expected = getattr(controller, name)
+    bare: Any = type("Bare", (theirs,), {name: swift_faster.listed(name, mark)})
+    ours, other = (bare.__new__(bare) for _ in range(2))
+    for each in (ours, other):
+        each._allowed_methods = each._private_methods = None
+    assert getattr(ours, name) == expected
+    getattr(ours, name).clear()  # as the account's does, where accounts may not be made
+    assert (getattr(ours, name), getattr(other, name)) == (set(), expected)
+
+
+def test_everything_that_is_replaced_is_there() -> None:
+    """In a process of its own: it holds for the whole of it."""
+    script = """
+import importlib
+from devstack import swift_faster
+importlib.import_module("swift.proxy.server")
+swift_faster.remember()
+swob = importlib.import_module("swift.common.swob")
+symlink = importlib.import_module("swift.common.middleware.symlink")
+assert swob.wsgi_quote is symlink.wsgi_quote or hasattr(symlink.wsgi_quote, "cache_info")
+kept = [getattr(importlib.import_module(module), name) for module, name in swift_faster.PURE]
+assert all(hasattr(each, "cache_info") for each in kept), kept
+assert importlib.import_module("swift.proxy.server").check_utf8 is kept[3]
+request = swob.Request.blank("/v1/a", headers={"x-foo": "bar", "Content-Length": "3"})
+assert dict(request.headers)["X-Foo"] == "bar" and request.content_length == 3
+"""
+    subprocess.run([sys.executable, "-W", "ignore", "-c", script], check=True)
