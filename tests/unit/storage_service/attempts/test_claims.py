@@ -136,9 +136,12 @@ async def test_a_burst_that_stalls_gives_way_too() -> None:
 
 
 async def test_a_body_below_the_floor_is_ended_though_there_is_room() -> None:
-    budget = ByteBudget(TOTAL, Floor(rate=1000, window=0.1))
-    slow, quick = Body(budget, "slow", chunk=1, pause=0.02), Body(budget, "quick", size=800, pause=0.002)
-    async with asyncio.timeout(5):
+    budget = ByteBudget(TOTAL, Floor(rate=20, window=0.3))
+    slow = Body(budget, "slow", chunk=1, pause=0.2)
+    quick = Body(
+        budget, "quick", size=800, chunk=100, pause=0.1
+    )  # fifty times the floor, on a busy machine too
+    async with asyncio.timeout(30):
         await slow.task
         await quick.task
     assert isinstance(slow.error, DeadlineExceeded)
