@@ -19,9 +19,9 @@ from tests.faults.client import PART
 from tests.faults.cutting import Door, cut_form, cut_stream
 from tests.stack import CHECKOUT
 
-TRIES = 200
+TRIES = 100
 AT_ONCE = 16
-STREAMS_PER_CLIENT = 50
+STREAMS_PER_CLIENT = 25
 LIFE_SECONDS = 120.0
 _OUT_OF_TIME = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.INTERNAL)
 

@@ -8,17 +8,26 @@ import socket
 import stat
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import jwt
 import psycopg
 import pytest
 
 from tests.integration.devstack.conftest import StartStack
-from tests.integration.devstack.running import CHECKOUT, alive, until
+from tests.integration.devstack.running import CHECKOUT, STANDINS, RunningStack, alive, until
 
 
-def test_stack_json_has_the_agreed_shape_and_is_private(start_stack: StartStack) -> None:
-    running = start_stack()
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """One that is only looked at."""
+    caller = {"STRONGROOM_UPLOAD_LEASE_SECONDS": "7", "AWS_SESSION_TOKEN": "caller's own"}
+    started = RunningStack(tmp_path_factory.mktemp("running"), STANDINS, **caller)
+    yield started
+    started.stop()
+
+
+def test_stack_json_has_the_agreed_shape_and_is_private(running: RunningStack) -> None:
     stack = running.wait_up()
     path = running.data_dir / "stack.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -29,6 +38,7 @@ def test_stack_json_has_the_agreed_shape_and_is_private(start_stack: StartStack)
         "postgres": {"dsn", "pid"},
         "s3": {"endpoint", "bucket", "access_key", "secret_key", "region", "pids"},
         "jwt_secret": None,
+        "metrics": None,
     }
     assert all(alive(pid) for pid in running.pids())
     with psycopg.connect(stack["postgres"]["dsn"]) as connection:
@@ -36,8 +46,7 @@ def test_stack_json_has_the_agreed_shape_and_is_private(start_stack: StartStack)
     assert row == (True,)
 
 
-def test_each_process_gets_what_it_needs_and_no_more(start_stack: StartStack) -> None:
-    running = start_stack(STRONGROOM_UPLOAD_LEASE_SECONDS="7", AWS_SESSION_TOKEN="caller's own")
+def test_each_process_gets_what_it_needs_and_no_more(running: RunningStack) -> None:
     stack = running.wait_up()
     env = {role: running.starts(role)[0] for role in ("migrate", "metadata", "storage", "gateway")}
     holders = {
@@ -167,8 +176,7 @@ def test_a_bad_setting_is_one_line_that_names_it(start_stack: StartStack) -> Non
     assert "STRONGROOM_HTTP_PORT is 'eighty'" in printed
 
 
-def test_the_printed_token_is_signed_and_names_dev(start_stack: StartStack) -> None:
-    running = start_stack()
+def test_the_printed_token_is_signed_and_names_dev(running: RunningStack) -> None:
     stack = running.wait_up()
     until("the tour is printed", lambda: "curl -f " in running.output)
     line = next(line for line in running.output.splitlines() if line.strip().startswith("curl -f "))
