@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Final, Literal
 
 from prometheus_client import Counter
@@ -68,6 +69,9 @@ class Transfers(Collector):
             "strongroom_download_bytes", "Bytes of files sent to readers.", _LABELS, registry=None
         )
 
+        self._stored, self._stored_bytes = cache(self._uploads.labels), cache(self._uploaded.labels)
+        self._sent, self._sent_bytes = cache(self._downloads.labels), cache(self._downloaded.labels)
+
     def collect(self) -> Iterable[Metric]:
         """All four."""
         for metric in (self._uploads, self._uploaded, self._downloads, self._downloaded):
@@ -83,8 +87,8 @@ class Transfers(Collector):
         self._count(PROJECT, way, size)
 
     def _count(self, family: str, way: Way, size: int) -> None:
-        self._uploads.labels(family, way).inc()
-        self._uploaded.labels(family, way).inc(size)
+        self._stored(family, way).inc()
+        self._stored_bytes(family, way).inc(size)
 
     def begun(self, file: File | ProjectFile, way: DownloadWay) -> Sent:
         """A download of this file."""
@@ -94,5 +98,5 @@ class Transfers(Collector):
 
     def sending(self, family: str, way: DownloadWay) -> Sent:
         """A download of something of ``family``."""
-        self._downloads.labels(family, way).inc()
-        return Sent(self._downloaded.labels(family, way))
+        self._sent(family, way).inc()
+        return Sent(self._sent_bytes(family, way))

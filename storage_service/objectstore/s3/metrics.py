@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from email.utils import parsedate_to_datetime
+from functools import cache
 from typing import Final, TypeVar
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -64,6 +65,8 @@ class S3Calls(Collector):
             registry=None,
         )
         self._clock_read = -CLOCK_SECONDS
+        self._count, self._time = cache(self._requests.labels), cache(self._seconds.labels)
+        self._count_sent = cache(self._sent.labels)
 
     def collect(self) -> Iterable[Metric]:
         """All of them."""
@@ -91,10 +94,10 @@ class S3Calls(Collector):
                 failure = error
                 raise
             finally:
-                self._seconds.labels(operation).observe(time.perf_counter() - began)
+                self._time(operation).observe(time.perf_counter() - began)
                 self.ended(operation, failure)
                 if size and failure is None:
-                    self._sent.labels(operation).inc(size)
+                    self._count_sent(operation).inc(size)
 
         return counting
 
@@ -102,7 +105,7 @@ class S3Calls(Collector):
         """A request has, or the body of its answer has broken off."""
         status = error.http_status if isinstance(error, StoreError) else None
         known = "2xx" if error is None else str(status) if status else "none"
-        self._requests.labels(operation, outcome_of(error), known).inc()
+        self._count(operation, outcome_of(error), known).inc()
 
     def received(self, size: int) -> None:
         """So many bytes of an object are here."""

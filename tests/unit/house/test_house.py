@@ -134,7 +134,7 @@ def _run_ci(folder: Path, *, failing: str = "") -> subprocess.CompletedProcess[s
     script.write_text((ROOT / ".ci" / "run").read_text("utf-8"))
     programs = folder / "programs"
     programs.mkdir()
-    for name in ("curl", "chromium", "redis-server"):
+    for name in ("curl", "chromium", "redis-server", "promtool"):
         (programs / name).symlink_to("/bin/true")
     make = programs / "make"
     make.write_text(f"""#!/bin/sh
