@@ -13,6 +13,7 @@ from metadata_service import startup
 from metadata_service.attempts.cleaning import CleaningWork
 from metadata_service.attempts.commit import Committer
 from metadata_service.attempts.groups import Groups
+from metadata_service.attempts.operating import Operating
 from metadata_service.attempts.reservation import Reserver
 from metadata_service.attempts.steps import AttemptSteps
 from metadata_service.audit import Acts
@@ -303,7 +304,14 @@ class Application:
         owners = OwnersUsage(database, self._page_tokens(), self._settings.limits)
         receipts = Receipts(database, ReportSigner(self._secret()))
         add_AdminServiceServicer_to_server(
-            AdminServicer(owners, Acts(database), self._erasures, receipts), server
+            AdminServicer(
+                owners,
+                Acts(database),
+                self._erasures,
+                receipts,
+                Operating(database, self._page_tokens()),
+            ),
+            server,
         )
 
     def _add_shares(self, server: aio.Server) -> None:

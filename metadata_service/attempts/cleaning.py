@@ -41,6 +41,11 @@ SELECT {FILE_COLUMNS}, files.blob_id FROM files
 WHERE files.expires_at <= now() OR files.purge_at <= now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
+_SEEN: Final = """
+INSERT INTO cleaner_replicas (name) VALUES (%(name)s) ON CONFLICT (name) DO UPDATE SET seen_at = now()
+"""
+_FORGET_REPLICAS: Final = "DELETE FROM cleaner_replicas WHERE seen_at < now() - interval '1 day'"
+
 Chore: TypeAlias = Callable[[Database, Timing], Awaitable[int]]
 """One round of somebody's housekeeping; answers how many rows moved."""
 
@@ -57,7 +62,7 @@ class CleaningWork:
         self.kept = KeptBytes()
         self._silence_counts_from = 0.0  # by time.monotonic
 
-    async def claim(self, limit: int) -> tuple[list[BlobRow], int]:
+    async def claim(self, limit: int, replica: str = "") -> tuple[list[BlobRow], int]:
         """At most `limit` blobs (0: 50, at most 500), each at the epoch of this claim; and how many other
         rows moved.
 
@@ -65,17 +70,17 @@ class CleaningWork:
         falls silent has one lease more.
         """
         try:
-            return await self._claim_all(min(limit or DEFAULT_BATCH, LARGEST_BATCH))
+            return await self._claim_all(min(limit or DEFAULT_BATCH, LARGEST_BATCH), replica)
         except DatabaseUnavailable:
             self._silence_counts_from = time.monotonic() + self._timing.lease
             raise
 
-    async def _claim_all(self, wanted: int) -> tuple[list[BlobRow], int]:
+    async def _claim_all(self, wanted: int, replica: str) -> tuple[list[BlobRow], int]:
         housekept = await self._expire(wanted) + await self._end_files() + await self._forget()
         for chore in self._chores:
             housekept += await chore(self._database, self._timing)
         await self.kept.look(self._database)
-        return await self._database.transact(SYSTEM, lambda tx: self._claim(tx, wanted)), housekept
+        return await self._database.transact(SYSTEM, lambda tx: self._claim(tx, wanted, replica)), housekept
 
     async def finish_removal(self, handle: Handle, from_state: int) -> None:
         """Nothing of the blob is left in S3: a tombstone, or from GONE nothing. Raises UploadSuperseded."""
@@ -87,19 +92,27 @@ class CleaningWork:
         await self._database.transact(user(handle.owner_id), work)
         await failpoints.hit(AFTER_FINISH)
 
-    async def release(self, handle: Handle, *, hidden: bool = False) -> None:
-        """The work failed: try again after a pause that grows. `hidden`: it was done, and the object
-        stays for the restore window. Raises UploadSuperseded.
+    async def release(self, handle: Handle, *, hidden: bool = False, failure: str = "") -> None:
+        """The work failed, because of `failure`: try again after a pause that grows. `hidden`: it was done,
+        and the object stays for the restore window. Raises UploadSuperseded.
         """
-        step = upkeep.keep_hidden if hidden else upkeep.release
-        await self._database.transact(user(handle.owner_id), lambda tx: step(tx, handle, self._timing))
+
+        async def work(tx: Transaction) -> None:
+            if hidden:
+                await upkeep.keep_hidden(tx, handle, self._timing)
+            else:
+                await upkeep.release(tx, handle, self._timing, failure)
+
+        await self._database.transact(user(handle.owner_id), work)
 
     async def settled_keys(self, keys: list[str]) -> list[str]:
         """Of these S3 keys, those that some blob has, but none that may still write (PENDING, COMPLETING)."""
         rows = await self._database.read(SYSTEM, claims.SETTLED_KEYS, {"keys": keys})
         return [row[0] for row in rows]
 
-    async def _claim(self, tx: Transaction, limit: int) -> list[BlobRow]:
+    async def _claim(self, tx: Transaction, limit: int, replica: str) -> list[BlobRow]:
+        if replica:
+            await tx.batch([(_SEEN, {"name": replica}), (_FORGET_REPLICAS, ())])
         params = {"claim": self._timing.claim, "limit": limit, "window": self._timing.restore_window}
         rows = await tx.fetch(claims.CLAIM_COMPLETING, params) if self._silence_counts() else []
         rows += await tx.fetch(claims.CLAIM_DUE, params | {"limit": limit - len(rows)})

@@ -37,7 +37,7 @@ from strongroom.errors import UploadSuperseded
 #: The row of an attempt at its caller's epoch.
 HELD: Final = "owner_id = %(owner)s AND id = %(id)s AND epoch = %(epoch)s"
 ONE: Final = "owner_id = %(owner)s AND id = %(id)s"
-_CHANGED: Final = "attempts = 0, state_changed_at = now()"
+_CHANGED: Final = "attempts = 0, failure = NULL, state_changed_at = now()"
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ WHERE {ONE} AND state = {COMMITTED}
 # The pause says when the cleaner looks again. Whether a writer lives is the lease's to say, and the owner's
 # own repeat waits for nothing else: in COMPLETING the lease has run out, and stays so.
 _RELEASE: Final = f"""
-UPDATE blobs SET not_before = now() + pause.length
+UPDATE blobs SET not_before = now() + pause.length, failure = nullif(%(failure)s::text, '')
 FROM (
     SELECT make_interval(secs => least(%(retry)s * 2 ^ least(attempts - 1, 20),
         CASE WHEN state = {COMPLETING} THEN least(%(roll_forward_max)s, %(retry_max)s)
@@ -132,7 +132,7 @@ async def give_room(tx: Transaction, owner_id: str, blob_id: UUID) -> None:
     await tx.execute(_GIVE_ROOM, {"owner": owner_id, "id": blob_id})
 
 
-async def release(tx: Transaction, handle: Handle, timing: Timing) -> None:
+async def release(tx: Transaction, handle: Handle, timing: Timing, failure: str = "") -> None:
     """Give a claim back, due again after `retry` seconds, doubled with each claim, `retry_max` (COMPLETING:
     `roll_forward_max`) at the most.
 
@@ -142,6 +142,7 @@ async def release(tx: Transaction, handle: Handle, timing: Timing) -> None:
         "retry": timing.retry,
         "retry_max": timing.retry_max,
         "roll_forward_max": timing.roll_forward_max,
+        "failure": failure,
     }
     if not await tx.execute(_RELEASE, handle.params(**pauses)):
         raise superseded()

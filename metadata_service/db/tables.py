@@ -69,6 +69,7 @@ blobs = sa.Table(
     sa.Column(
         "attempts", sa.Integer(), nullable=False, server_default=sa.text("0"), doc="claims in this state"
     ),
+    sa.Column("failure", sa.Text(), doc="why the last claim in this state was given back"),
     sa.Column("file_id", pg.UUID(), doc="what it was committed as"),
     sa.Column("file_generation", sa.BigInteger(), doc="what it was committed as"),
     sa.Column("damage_told_at", MOMENT, doc="when its owner last heard that it is lost or corrupt"),

@@ -59,3 +59,11 @@ erasures = sa.Table(
     sa.Index("erasures_running", "owner_id", unique=True, postgresql_where=sa.text("owner_id IS NOT NULL")),
     sa.Index("erasures_by_owner", "owner_sha256", "begun_at"),
 )
+
+cleaner_replicas = sa.Table(
+    "cleaner_replicas",
+    metadata,
+    sa.Column("name", sa.Text(), nullable=False, doc="host and process of a storage_service"),
+    sa.Column("seen_at", MOMENT, nullable=False, server_default=NOW, doc="when it last asked for work"),
+    sa.PrimaryKeyConstraint("name", name="cleaner_replicas_pkey"),
+)

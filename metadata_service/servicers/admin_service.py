@@ -7,6 +7,7 @@ from uuid import UUID
 
 from grpc.aio import ServicerContext
 
+from metadata_service.attempts.operating import Operating
 from metadata_service.audit import Act, Acts
 from metadata_service.erasing.erasures import Erasures
 from metadata_service.erasing.receipt import Receipts
@@ -23,11 +24,19 @@ Context: TypeAlias = "ServicerContext[object, object]"
 class AdminServicer(AdminServiceServicer):
     """Converts requests and responses."""
 
-    def __init__(self, owners: OwnersUsage, acts: Acts, erasures: Erasures, receipts: Receipts) -> None:
+    def __init__(
+        self,
+        owners: OwnersUsage,
+        acts: Acts,
+        erasures: Erasures,
+        receipts: Receipts,
+        operating: Operating,
+    ) -> None:
         self._owners = owners
         self._acts = acts
         self._erasures = erasures
         self._receipts = receipts
+        self._operating = operating
 
     async def ListUsage(self, request: pb.ListUsageRequest, context: Context) -> pb.ListUsageResponse:
         only_admins()
@@ -57,6 +66,35 @@ class AdminServicer(AdminServiceServicer):
         act = Act("export_user", actor, owner, outcome="begun", request_id=current_request_id())
         await self._acts.write(act)
         return pb.NoteExportResponse()
+
+    async def GetCleanerStatus(
+        self, request: pb.GetCleanerStatusRequest, context: Context
+    ) -> pb.GetCleanerStatusResponse:
+        only_admins()
+        return await self._operating.status()
+
+    async def ListAttempts(
+        self, request: pb.ListAttemptsRequest, context: Context
+    ) -> pb.ListAttemptsResponse:
+        only_admins()
+        return await self._operating.attempts(request)
+
+    async def RequeueAttempts(
+        self, request: pb.RequeueAttemptsRequest, context: Context
+    ) -> pb.RequeueAttemptsResponse:
+        actor = only_admins()
+        if bool(request.ids) == request.all:
+            raise InvalidField("Name attempts by ids, or say all.", field="ids", rule="one_of")
+        name = "requeue_attempts" if request.reset_pauses else "retry_attempts"
+        act = Act(name, actor, request_id=current_request_id())
+        return pb.RequeueAttemptsResponse(ids=await self._operating.requeue(request, act))
+
+    async def AbortAttempt(
+        self, request: pb.AbortAttemptRequest, context: Context
+    ) -> pb.AbortAttemptResponse:
+        actor = only_admins()
+        act = Act("abort_attempt", actor, request_id=current_request_id())
+        return await self._operating.abort(request.id, act)
 
     async def ListAdminActs(
         self, request: pb.ListAdminActsRequest, context: Context

@@ -89,7 +89,7 @@ class ReservationServicer(ReservationServiceServicer):
         return pb.DeleteFileResponse(file=await self._deleter.delete(wanted))
 
     async def ClaimWork(self, request: pb.ClaimWorkRequest, context: Context) -> pb.ClaimWorkResponse:
-        claimed, housekept = await self._work.claim(request.limit)
+        claimed, housekept = await self._work.claim(request.limit, request.replica)
         return pb.ClaimWorkResponse(blobs=[blob.to_proto() for blob in claimed], housekeeping=housekept)
 
     async def FinishRemoval(
@@ -99,7 +99,7 @@ class ReservationServicer(ReservationServiceServicer):
         return pb.FinishRemovalResponse()
 
     async def ReleaseWork(self, request: pb.ReleaseWorkRequest, context: Context) -> pb.ReleaseWorkResponse:
-        await self._work.release(Handle.of(request.blob), hidden=request.hidden)
+        await self._work.release(Handle.of(request.blob), hidden=request.hidden, failure=request.failure)
         return pb.ReleaseWorkResponse()
 
     async def FilterSettledKeys(

@@ -71,10 +71,10 @@ class Cleaner:
                 await self._next_step(blob)
             except (StrongroomError, StoreError) as error:
                 log.warning("cleaner_step_failed", error=type(error).__name__, **_facts(blob))
-                await self._release(blob)
-            except Exception:
+                await self._release(blob, error)
+            except Exception as error:
                 log.exception("cleaner_step_failed", **_facts(blob))
-                await self._release(blob)
+                await self._release(blob, error)
             self._heartbeat.beat()
 
     async def _next_step(self, blob: blob_pb2.Blob) -> None:
@@ -104,15 +104,22 @@ class Cleaner:
         await self._work.commit(commit)
         log.info("cleaner_rolled_forward", blob_id=blob.id)
 
-    async def _release(self, blob: blob_pb2.Blob) -> None:
+    async def _release(self, blob: blob_pb2.Blob, cause: Exception) -> None:
         """A claim that can't be given back runs out by itself."""
         self._heartbeat.failed()
         try:
-            await self._work.release_work(handle_of(blob))
+            await self._work.release_work(handle_of(blob), failure=_sentence(cause))
         except StrongroomError as error:
             log.warning("cleaner_release_failed", blob_id=blob.id, reason=error.reason_name)
         except Exception:
             log.exception("cleaner_release_failed", blob_id=blob.id)
+
+
+def _sentence(error: Exception) -> str:
+    """What operators are told of it; the log has the rest."""
+    if isinstance(error, StrongroomError):
+        return f"{error.reason_name}: {error.message}"[:500]
+    return f"{type(error).__name__}; the log of storage_service says more (cleaner_step_failed)"
 
 
 def _facts(blob: blob_pb2.Blob) -> dict[str, str]:

@@ -5,6 +5,9 @@ Reserve and D1 act for the caller. Later steps of an attempt name attempt, epoch
 
 from __future__ import annotations
 
+import os
+import socket
+
 from grpc import aio
 
 from servicekit import context
@@ -65,23 +68,29 @@ class Reservations(MetadataClient):
 
     async def claim_work(self, limit: int) -> pb.ClaimWorkResponse:
         """Blobs that need the cleaner, each leased to it at a new epoch."""
-        return await self._step(self._stub.ClaimWork, pb.ClaimWorkRequest(limit=limit))
+        return await self._step(self._stub.ClaimWork, pb.ClaimWorkRequest(limit=limit, replica=_replica()))
 
     async def finish_removal(self, blob: pb.BlobHandle, from_state: BlobState.ValueType) -> None:
         """Nothing of it is left in S3: → GONE, or, from GONE, purged."""
         request = pb.FinishRemovalRequest(blob=blob, from_state=from_state)
         await self._step(self._stub.FinishRemoval, request)
 
-    async def release_work(self, blob: pb.BlobHandle, *, hidden: bool = False) -> None:
-        """Give a claim back after a failure; or, with its object ``hidden``, until the restore window is
-        over.
+    async def release_work(self, blob: pb.BlobHandle, *, hidden: bool = False, failure: str = "") -> None:
+        """Give a claim back after a failure, which is told; or, with its object ``hidden``, until the restore
+        window is over.
         """
-        await self._step(self._stub.ReleaseWork, pb.ReleaseWorkRequest(blob=blob, hidden=hidden))
+        request = pb.ReleaseWorkRequest(blob=blob, hidden=hidden, failure=failure)
+        await self._step(self._stub.ReleaseWork, request)
 
     async def filter_settled_keys(self, keys: list[str]) -> set[str]:
         """Of ``keys`` (at most 1,000), those with a row and without a writer."""
         request = pb.FilterSettledKeysRequest(keys=keys)
         return set((await self._step(self._stub.FilterSettledKeys, request)).keys)
+
+
+def _replica() -> str:
+    """This process, as operators know it."""
+    return f"{socket.gethostname()}/{os.getpid()}"
 
 
 def handle_of(blob: Blob) -> pb.BlobHandle:

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias
 
+from google.protobuf.message import Message
+
 from strongroom.client.files import Usage
 from strongroom.metadata.v1 import admin_service_pb2 as pb
+from strongroom.metadata.v1.blob_pb2 import BlobState
 
 UsageOrder: TypeAlias = Literal["bytes", "files", "owner"]
 """Largest first by bytes or files, or by name."""
@@ -102,6 +105,106 @@ def to_erasure(found: pb.GetErasureResponse | pb.EraseUserResponse) -> Erasure:
         receipt=signed.receipt_json,
         signature=signed.signature,
         public_key=signed.public_key,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class CleanerBacklog:
+    """What is there in one state (``deleting``, ``gone``, …); ``oldest_due_at`` None: nothing is due."""
+
+    state: str
+    count: int
+    size_bytes: int
+    due: int
+    failing: int
+    oldest_due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CleanerFailure:
+    """Attempts that have failed for one reason; ``example_id`` is one of them."""
+
+    failure: str
+    count: int
+    since: datetime
+    most_tries: int
+    example_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class CleanerStatus:
+    """``replicas``: name and when it last asked for work; ``now`` by the database's clock."""
+
+    now: datetime
+    backlog: tuple[CleanerBacklog, ...]
+    failures: tuple[CleanerFailure, ...]
+    replicas: tuple[tuple[str, datetime], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An upload under way, or an object on its way out. ``failure`` empty: it has not failed."""
+
+    id: str
+    owner_id: str
+    state: str
+    key: str
+    size_bytes: int
+    tries: int
+    failure: str
+    due_at: datetime | None
+    lease_expires_at: datetime | None
+    created_at: datetime
+    state_since: datetime
+
+
+def _time(message: Message, field: str) -> datetime | None:
+    return getattr(message, field).ToDatetime(UTC) if message.HasField(field) else None
+
+
+def _state(state: BlobState.ValueType) -> str:
+    return BlobState.Name(state).removeprefix("BLOB_STATE_").lower()
+
+
+def to_status(found: pb.GetCleanerStatusResponse) -> CleanerStatus:
+    """From the protobuf."""
+    return CleanerStatus(
+        now=found.now.ToDatetime(UTC),
+        backlog=tuple(
+            CleanerBacklog(
+                _state(one.state),
+                one.count,
+                one.size_bytes,
+                one.due,
+                one.failing,
+                _time(one, "oldest_due_time"),
+            )
+            for one in found.backlog
+        ),
+        failures=tuple(
+            CleanerFailure(
+                one.failure, one.count, one.since_time.ToDatetime(UTC), one.most_tries, one.example_id
+            )
+            for one in found.failures
+        ),
+        replicas=tuple((one.name, one.seen_time.ToDatetime(UTC)) for one in found.replicas),
+    )
+
+
+def to_attempt(one: pb.Attempt) -> Attempt:
+    """From the protobuf."""
+    return Attempt(
+        id=one.id,
+        owner_id=one.owner_id,
+        state=_state(one.state),
+        key=one.key,
+        size_bytes=one.size_bytes,
+        tries=one.tries,
+        failure=one.failure,
+        due_at=_time(one, "due_time"),
+        lease_expires_at=_time(one, "lease_expire_time"),
+        created_at=one.create_time.ToDatetime(UTC),
+        state_since=one.state_time.ToDatetime(UTC),
     )
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 
 from strongroom.client.admin_values import (
     ORDERS,
     AdminAct,
+    Attempt,
+    CleanerStatus,
     Erasure,
     OwnerUsage,
     UsageOrder,
     to_act,
+    to_attempt,
     to_erasure,
     to_owner_usage,
+    to_status,
 )
 from strongroom.client.connection import Connection
 from strongroom.client.files import Usage
@@ -78,6 +82,40 @@ class Administration:
         request = pb.GetErasureRequest(id=erasure_id, user_id=owner_id)
         found = await self._connection.unary(self._connection.admin.GetErasure, request, safe=True)
         return to_erasure(found)
+
+    async def cleaner_status(self) -> CleanerStatus:
+        """How much work the cleaner has, what has failed, and who does it."""
+        request = pb.GetCleanerStatusRequest()
+        return to_status(
+            await self._connection.unary(self._connection.admin.GetCleanerStatus, request, safe=True)
+        )
+
+    async def attempts(self, owner_id: str = "", *, everything: bool = False) -> AsyncGenerator[Attempt]:
+        """What has failed; with ``everything`` all that is under way or on its way out."""
+        request = pb.ListAttemptsRequest(user_id=owner_id, all=everything, page_size=PAGE)
+        while True:
+            page = await self._connection.unary(self._connection.admin.ListAttempts, request, safe=True)
+            for one in page.attempts:
+                yield to_attempt(one)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def requeue(self, ids: Sequence[str] | None, *, reset_pauses: bool = True) -> Sequence[str]:
+        """Lets the cleaner try again now; None: all that has failed. Answers which; what had not failed is
+        left alone. ``reset_pauses``: the pauses between tries begin anew.
+        """
+        request = pb.RequeueAttemptsRequest(ids=ids or (), all=ids is None, reset_pauses=reset_pauses)
+        return (await self._connection.unary(self._connection.admin.RequeueAttempts, request, safe=True)).ids
+
+    async def abort_attempt(self, attempt_id: str) -> tuple[str, str]:
+        """Gives an upload up that is under way; whose it was, and its key.
+
+        :raises NotFound: there is none of this id.
+        """
+        request = pb.AbortAttemptRequest(id=attempt_id)
+        done = await self._connection.unary(self._connection.admin.AbortAttempt, request)
+        return done.owner_id, done.key
 
     async def acts(self, owner_id: str = "", *, act: str = "") -> AsyncGenerator[AdminAct]:
         """What admins have done, newest first; only about one owner (erased or not), only of one kind."""

@@ -111,6 +111,10 @@ class SyncAdministration(Face[Administration]):
     set_quota = waiting(Administration.set_quota)
     erase_user = waiting(Administration.erase_user)
     erasure = waiting(Administration.erasure)
+    cleaner_status = waiting(Administration.cleaner_status)
+    attempts = iterating(Administration.attempts)
+    requeue = waiting(Administration.requeue)
+    abort_attempt = waiting(Administration.abort_attempt)
     acts = iterating(Administration.acts)
 
 

@@ -181,3 +181,24 @@ def test_what_is_lost_is_named_and_ends_nothing(
         assert lost["name"] not in archive.namelist()
     assert [one["name"] for one in manifest["files"] if one["key"] == keys[1]] == [lost["name"]]
     assert lost["kept_bytes"] is None
+
+
+def test_the_cleaner_at_night(admin: Shell, http: httpx.Client) -> None:
+    put(http, b"something")
+    (status,) = admin("admin", "cleaner", "status", "--json").documents
+    assert status["replicas"]
+    assert status["now"].endswith("Z")
+    assert "last asked for work" in admin("admin", "cleaner", "status").out
+    assert admin("admin", "attempts", "ls").exit_code == 0
+    for words, said in {
+        ("retry",): "say --all",
+        ("requeue", "x", "--all"): "say --all",
+        ("requeue", "--all"): "say --yes",
+        ("abort", "x"): "say --yes",
+    }.items():
+        refused = admin("admin", "attempts", *words)
+        assert (refused.exit_code, said in refused.err) == (2, True), refused.err
+    assert admin("admin", "attempts", "requeue", "--all", "--yes").exit_code == 0
+    missing = admin("admin", "attempts", "abort", str(uuid.uuid4()), "--yes")
+    assert (missing.exit_code, "under way" in missing.err) == (3, True)
+    assert admin("admin", "attempts", "retry", "no-uuid", "--yes").exit_code == 5

@@ -29,11 +29,13 @@ REFUSED_OTHERWISE: Final = {
     "SignUpload": grpc.StatusCode.NOT_FOUND,
     "GetVerificationReport": grpc.StatusCode.NOT_FOUND,
     "GetErasure": grpc.StatusCode.INVALID_ARGUMENT,
+    "AbortAttempt": grpc.StatusCode.NOT_FOUND,
     "CompleteUpload": grpc.StatusCode.INVALID_ARGUMENT,
 }
 """Refused for what the request is: an import from nowhere, no parts, a session that is not direct, no run."""
 
 OF_NO_USER: Final = {
+    *("GetCleanerStatus", "RequeueAttempts", "AbortAttempt"),
     *("Diagnose", "StartVerification", "GetVerificationReport", "ListVerificationFindings"),
     *("ListStrayObjects", "KeepObjects", "DropObjects"),
 }

@@ -20,6 +20,7 @@ REVISIONS = (
     "0013",
     "0014",
     "0015",
+    "0016",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).
@@ -28,6 +29,7 @@ TABLES = (
     "admin_acts",
     "alembic_version",
     "blobs",
+    "cleaner_replicas",
     "erasures",
     "event_media",
     "events",

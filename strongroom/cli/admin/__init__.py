@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from strongroom.cli.admin import audit, quota, usage, user
+from strongroom.cli.admin import audit, cleaner, quota, usage, user
 from strongroom.cli.commands import command
 
 
@@ -19,6 +19,12 @@ def add_to(app: typer.Typer) -> None:
     admin = _group(app, "admin", "What an operator does; needs the admin role.")
     command(admin, "usage")(usage.usage)
     command(admin, "audit")(audit.audit)
+    command(_group(admin, "cleaner", "What removes objects."), "status")(cleaner.status)
+    attempts = _group(admin, "attempts", "Uploads under way, and objects on their way out.")
+    command(attempts, "ls", alias="list")(cleaner.ls)
+    command(attempts, "retry")(cleaner.retry)
+    command(attempts, "requeue")(cleaner.requeue)
+    command(attempts, "abort")(cleaner.abort)
     users = _group(admin, "user", "All of one user.")
     command(users, "erase")(user.erase)
     command(users, "export")(user.export)

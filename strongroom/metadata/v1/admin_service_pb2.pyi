@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from strongroom.metadata.v1 import blob_pb2 as _blob_pb2
 from strongroom.metadata.v1 import usage_service_pb2 as _usage_service_pb2
 import builtins as _builtins
 import sys
@@ -611,3 +612,410 @@ class NoteExportResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___NoteExportResponse: _TypeAlias = NoteExportResponse  # noqa: Y015
+
+@_typing.final
+class GetCleanerStatusRequest(_message.Message):
+    """Request of GetCleanerStatus."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCleanerStatusRequest: _TypeAlias = GetCleanerStatusRequest  # noqa: Y015
+
+@_typing.final
+class CleanerBacklog(_message.Message):
+    """What is there in one state."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    DUE_FIELD_NUMBER: _builtins.int
+    FAILING_FIELD_NUMBER: _builtins.int
+    OLDEST_DUE_TIME_FIELD_NUMBER: _builtins.int
+    state: _blob_pb2.BlobState.ValueType
+    """PENDING and COMPLETING are uploads under way; GONE are tombstones."""
+    count: _builtins.int
+    """How many."""
+    size_bytes: _builtins.int
+    """Their bytes, as far as the rows say."""
+    due: _builtins.int
+    """How many of them the cleaner may take now."""
+    failing: _builtins.int
+    """How many were tried in vain."""
+    @_builtins.property
+    def oldest_due_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when the oldest of those is due; absent: none is."""
+
+    def __init__(
+        self,
+        *,
+        state: _blob_pb2.BlobState.ValueType = ...,
+        count: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+        due: _builtins.int = ...,
+        failing: _builtins.int = ...,
+        oldest_due_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["oldest_due_time", b"oldest_due_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "due", b"due", "failing", b"failing", "oldest_due_time", b"oldest_due_time", "size_bytes", b"size_bytes", "state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CleanerBacklog: _TypeAlias = CleanerBacklog  # noqa: Y015
+
+@_typing.final
+class CleanerFailure(_message.Message):
+    """What has failed, by its reason."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAILURE_FIELD_NUMBER: _builtins.int
+    COUNT_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
+    MOST_TRIES_FIELD_NUMBER: _builtins.int
+    EXAMPLE_ID_FIELD_NUMBER: _builtins.int
+    failure: _builtins.str
+    """The reason, as the cleaner has told it last."""
+    count: _builtins.int
+    """How many attempts."""
+    most_tries: _builtins.int
+    """How often the one that was tried most was tried."""
+    example_id: _builtins.str
+    """One of them (UUID)."""
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when the oldest of them is in its state."""
+
+    def __init__(
+        self,
+        *,
+        failure: _builtins.str = ...,
+        count: _builtins.int = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
+        most_tries: _builtins.int = ...,
+        example_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["count", b"count", "example_id", b"example_id", "failure", b"failure", "most_tries", b"most_tries", "since_time", b"since_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CleanerFailure: _TypeAlias = CleanerFailure  # noqa: Y015
+
+@_typing.final
+class CleanerReplica(_message.Message):
+    """A storage_service that has asked for work within the last day."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NAME_FIELD_NUMBER: _builtins.int
+    SEEN_TIME_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Host and process."""
+    @_builtins.property
+    def seen_time(self) -> _timestamp_pb2.Timestamp:
+        """When it last did."""
+
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        seen_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["seen_time", b"seen_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "seen_time", b"seen_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CleanerReplica: _TypeAlias = CleanerReplica  # noqa: Y015
+
+@_typing.final
+class GetCleanerStatusResponse(_message.Message):
+    """Response of GetCleanerStatus."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BACKLOG_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    REPLICAS_FIELD_NUMBER: _builtins.int
+    NOW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def backlog(self) -> _containers.RepeatedCompositeFieldContainer[Global___CleanerBacklog]:
+        """By state."""
+
+    @_builtins.property
+    def failures(self) -> _containers.RepeatedCompositeFieldContainer[Global___CleanerFailure]:
+        """The most frequent first, 20 at the most."""
+
+    @_builtins.property
+    def replicas(self) -> _containers.RepeatedCompositeFieldContainer[Global___CleanerReplica]:
+        """The one that was seen last comes first."""
+
+    @_builtins.property
+    def now(self) -> _timestamp_pb2.Timestamp:
+        """Now, by the database's clock."""
+
+    def __init__(
+        self,
+        *,
+        backlog: _abc.Iterable[Global___CleanerBacklog] | None = ...,
+        failures: _abc.Iterable[Global___CleanerFailure] | None = ...,
+        replicas: _abc.Iterable[Global___CleanerReplica] | None = ...,
+        now: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["now", b"now"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backlog", b"backlog", "failures", b"failures", "now", b"now", "replicas", b"replicas"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCleanerStatusResponse: _TypeAlias = GetCleanerStatusResponse  # noqa: Y015
+
+@_typing.final
+class ListAttemptsRequest(_message.Message):
+    """Request of ListAttempts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    ALL_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Only of this user."""
+    all: _builtins.bool
+    """Also those that have not failed."""
+    page_size: _builtins.int
+    """At most so many; 0: 100, over 1,000 is lowered."""
+    page_token: _builtins.str
+    """`next_page_token` of the page before."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        all: _builtins.bool = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "page_size", b"page_size", "page_token", b"page_token", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAttemptsRequest: _TypeAlias = ListAttemptsRequest  # noqa: Y015
+
+@_typing.final
+class Attempt(_message.Message):
+    """One attempt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    TRIES_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    LEASE_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    STATE_TIME_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """UUID."""
+    owner_id: _builtins.str
+    """Whose."""
+    state: _blob_pb2.BlobState.ValueType
+    """Where it is."""
+    key: _builtins.str
+    """S3 key."""
+    size_bytes: _builtins.int
+    """Bytes, as far as the row says."""
+    tries: _builtins.int
+    """How often it was claimed in this state."""
+    failure: _builtins.str
+    """Why the last one was in vain."""
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """When the cleaner may take it."""
+
+    @_builtins.property
+    def lease_expire_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when its writer lives."""
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was begun."""
+
+    @_builtins.property
+    def state_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when it is in this state."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
+        state: _blob_pb2.BlobState.ValueType = ...,
+        key: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        tries: _builtins.int = ...,
+        failure: _builtins.str = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        lease_expire_time: _timestamp_pb2.Timestamp | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        state_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "due_time", b"due_time", "lease_expire_time", b"lease_expire_time", "state_time", b"state_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "due_time", b"due_time", "failure", b"failure", "id", b"id", "key", b"key", "lease_expire_time", b"lease_expire_time", "owner_id", b"owner_id", "size_bytes", b"size_bytes", "state", b"state", "state_time", b"state_time", "tries", b"tries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Attempt: _TypeAlias = Attempt  # noqa: Y015
+
+@_typing.final
+class ListAttemptsResponse(_message.Message):
+    """Response of ListAttempts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page; empty: this was the last."""
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Attempt]:
+        """The page, by owner."""
+
+    def __init__(
+        self,
+        *,
+        attempts: _abc.Iterable[Global___Attempt] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListAttemptsResponse: _TypeAlias = ListAttemptsResponse  # noqa: Y015
+
+@_typing.final
+class RequeueAttemptsRequest(_message.Message):
+    """Request of RequeueAttempts: some, or all that have failed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDS_FIELD_NUMBER: _builtins.int
+    ALL_FIELD_NUMBER: _builtins.int
+    RESET_PAUSES_FIELD_NUMBER: _builtins.int
+    all: _builtins.bool
+    """All that have failed."""
+    reset_pauses: _builtins.bool
+    """The pauses between tries begin anew; otherwise they go on growing."""
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Which (UUIDs)."""
+
+    def __init__(
+        self,
+        *,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+        all: _builtins.bool = ...,
+        reset_pauses: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all", b"all", "ids", b"ids", "reset_pauses", b"reset_pauses"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequeueAttemptsRequest: _TypeAlias = RequeueAttemptsRequest  # noqa: Y015
+
+@_typing.final
+class RequeueAttemptsResponse(_message.Message):
+    """Response of RequeueAttempts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Those that are due now; what had not failed is left alone."""
+
+    def __init__(
+        self,
+        *,
+        ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["ids", b"ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RequeueAttemptsResponse: _TypeAlias = RequeueAttemptsResponse  # noqa: Y015
+
+@_typing.final
+class AbortAttemptRequest(_message.Message):
+    """Request of AbortAttempt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """Which (UUID)."""
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AbortAttemptRequest: _TypeAlias = AbortAttemptRequest  # noqa: Y015
+
+@_typing.final
+class AbortAttemptResponse(_message.Message):
+    """Response of AbortAttempt."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    owner_id: _builtins.str
+    """Whose it was."""
+    key: _builtins.str
+    """Its S3 key, from which the cleaner removes what has come."""
+    def __init__(
+        self,
+        *,
+        owner_id: _builtins.str = ...,
+        key: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "owner_id", b"owner_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AbortAttemptResponse: _TypeAlias = AbortAttemptResponse  # noqa: Y015

@@ -56,6 +56,26 @@ class AdminServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportResponse.FromString,
                 _registered_method=True)
+        self.GetCleanerStatus = channel.unary_unary(
+                '/strongroom.metadata.v1.AdminService/GetCleanerStatus',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetCleanerStatusRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetCleanerStatusResponse.FromString,
+                _registered_method=True)
+        self.ListAttempts = channel.unary_unary(
+                '/strongroom.metadata.v1.AdminService/ListAttempts',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListAttemptsRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListAttemptsResponse.FromString,
+                _registered_method=True)
+        self.RequeueAttempts = channel.unary_unary(
+                '/strongroom.metadata.v1.AdminService/RequeueAttempts',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.RequeueAttemptsRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.RequeueAttemptsResponse.FromString,
+                _registered_method=True)
+        self.AbortAttempt = channel.unary_unary(
+                '/strongroom.metadata.v1.AdminService/AbortAttempt',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.AbortAttemptRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.AbortAttemptResponse.FromString,
+                _registered_method=True)
         self.ListAdminActs = channel.unary_unary(
                 '/strongroom.metadata.v1.AdminService/ListAdminActs',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListAdminActsRequest.SerializeToString,
@@ -97,6 +117,34 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetCleanerStatus(self, request, context):
+        """How much work the cleaner has, what has failed, and who does it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAttempts(self, request, context):
+        """Attempts under way and objects on their way out, as the cleaner sees them.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RequeueAttempts(self, request, context):
+        """Lets the cleaner try again now what has failed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AbortAttempt(self, request, context):
+        """Gives an upload up that is under way: its writer is shut out, its bytes are removed. NOT_FOUND when there is none.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAdminActs(self, request, context):
         """What admins have done, newest first.
         """
@@ -126,6 +174,26 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.NoteExport,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportResponse.SerializeToString,
+            ),
+            'GetCleanerStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCleanerStatus,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetCleanerStatusRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetCleanerStatusResponse.SerializeToString,
+            ),
+            'ListAttempts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAttempts,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListAttemptsRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListAttemptsResponse.SerializeToString,
+            ),
+            'RequeueAttempts': grpc.unary_unary_rpc_method_handler(
+                    servicer.RequeueAttempts,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.RequeueAttemptsRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.RequeueAttemptsResponse.SerializeToString,
+            ),
+            'AbortAttempt': grpc.unary_unary_rpc_method_handler(
+                    servicer.AbortAttempt,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.AbortAttemptRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.AbortAttemptResponse.SerializeToString,
             ),
             'ListAdminActs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAdminActs,
@@ -243,6 +311,114 @@ class AdminService:
             '/strongroom.metadata.v1.AdminService/NoteExport',
             strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCleanerStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.AdminService/GetCleanerStatus',
+            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetCleanerStatusRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetCleanerStatusResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAttempts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.AdminService/ListAttempts',
+            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListAttemptsRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListAttemptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RequeueAttempts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.AdminService/RequeueAttempts',
+            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.RequeueAttemptsRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.RequeueAttemptsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AbortAttempt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.AdminService/AbortAttempt',
+            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.AbortAttemptRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.AbortAttemptResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,14 @@ class AdminServiceStub:
     """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
     NoteExport: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.NoteExportRequest, _admin_service_pb2.NoteExportResponse]
     """Writes down that the caller exports all that a user has stored; storage_service calls it as that admin."""
+    GetCleanerStatus: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetCleanerStatusRequest, _admin_service_pb2.GetCleanerStatusResponse]
+    """How much work the cleaner has, what has failed, and who does it."""
+    ListAttempts: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAttemptsRequest, _admin_service_pb2.ListAttemptsResponse]
+    """Attempts under way and objects on their way out, as the cleaner sees them."""
+    RequeueAttempts: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.RequeueAttemptsRequest, _admin_service_pb2.RequeueAttemptsResponse]
+    """Lets the cleaner try again now what has failed."""
+    AbortAttempt: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.AbortAttemptRequest, _admin_service_pb2.AbortAttemptResponse]
+    """Gives an upload up that is under way: its writer is shut out, its bytes are removed. NOT_FOUND when there is none."""
     ListAdminActs: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAdminActsRequest, _admin_service_pb2.ListAdminActsResponse]
     """What admins have done, newest first."""
 
@@ -65,6 +73,14 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
     NoteExport: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.NoteExportRequest, _admin_service_pb2.NoteExportResponse]  # type: ignore[assignment]
     """Writes down that the caller exports all that a user has stored; storage_service calls it as that admin."""
+    GetCleanerStatus: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetCleanerStatusRequest, _admin_service_pb2.GetCleanerStatusResponse]  # type: ignore[assignment]
+    """How much work the cleaner has, what has failed, and who does it."""
+    ListAttempts: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAttemptsRequest, _admin_service_pb2.ListAttemptsResponse]  # type: ignore[assignment]
+    """Attempts under way and objects on their way out, as the cleaner sees them."""
+    RequeueAttempts: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.RequeueAttemptsRequest, _admin_service_pb2.RequeueAttemptsResponse]  # type: ignore[assignment]
+    """Lets the cleaner try again now what has failed."""
+    AbortAttempt: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.AbortAttemptRequest, _admin_service_pb2.AbortAttemptResponse]  # type: ignore[assignment]
+    """Gives an upload up that is under way: its writer is shut out, its bytes are removed. NOT_FOUND when there is none."""
     ListAdminActs: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAdminActsRequest, _admin_service_pb2.ListAdminActsResponse]  # type: ignore[assignment]
     """What admins have done, newest first."""
 
@@ -102,6 +118,34 @@ class AdminServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.NoteExportResponse, _abc.Awaitable[_admin_service_pb2.NoteExportResponse]]:
         """Writes down that the caller exports all that a user has stored; storage_service calls it as that admin."""
+
+    def GetCleanerStatus(
+        self,
+        request: _admin_service_pb2.GetCleanerStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.GetCleanerStatusResponse, _abc.Awaitable[_admin_service_pb2.GetCleanerStatusResponse]]:
+        """How much work the cleaner has, what has failed, and who does it."""
+
+    def ListAttempts(
+        self,
+        request: _admin_service_pb2.ListAttemptsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.ListAttemptsResponse, _abc.Awaitable[_admin_service_pb2.ListAttemptsResponse]]:
+        """Attempts under way and objects on their way out, as the cleaner sees them."""
+
+    def RequeueAttempts(
+        self,
+        request: _admin_service_pb2.RequeueAttemptsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.RequeueAttemptsResponse, _abc.Awaitable[_admin_service_pb2.RequeueAttemptsResponse]]:
+        """Lets the cleaner try again now what has failed."""
+
+    def AbortAttempt(
+        self,
+        request: _admin_service_pb2.AbortAttemptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.AbortAttemptResponse, _abc.Awaitable[_admin_service_pb2.AbortAttemptResponse]]:
+        """Gives an upload up that is under way: its writer is shut out, its bytes are removed. NOT_FOUND when there is none."""
 
     def ListAdminActs(
         self,

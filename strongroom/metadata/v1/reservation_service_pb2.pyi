@@ -494,16 +494,20 @@ class ClaimWorkRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     LIMIT_FIELD_NUMBER: _builtins.int
+    REPLICA_FIELD_NUMBER: _builtins.int
     limit: _builtins.int
     """How many at the most: 0 means 50; over 500 is lowered to 500."""
+    replica: _builtins.str
+    """Which process asks, for operators: its host and number. Empty: not told."""
     def __init__(
         self,
         *,
         limit: _builtins.int = ...,
+        replica: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["limit", b"limit", "replica", b"replica"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -590,10 +594,13 @@ class ReleaseWorkRequest(_message.Message):
 
     BLOB_FIELD_NUMBER: _builtins.int
     HIDDEN_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
     hidden: _builtins.bool
     """Nothing failed: the claim showed `hide_only`, and the object is hidden. It is claimed again when the restore window
     is over.
     """
+    failure: _builtins.str
+    """What has failed, for operators: one line, nothing internal."""
     @_builtins.property
     def blob(self) -> Global___BlobHandle:
         """The attempt, at the epoch of the claim."""
@@ -603,10 +610,11 @@ class ReleaseWorkRequest(_message.Message):
         *,
         blob: Global___BlobHandle | None = ...,
         hidden: _builtins.bool = ...,
+        failure: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "hidden", b"hidden"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "failure", b"failure", "hidden", b"hidden"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -20,6 +20,7 @@ from tests.integration.metadata_service.world import World, make_world
 GLOBAL_UNIQUE = {
     ("admin_acts", "admin_acts_pkey"),
     ("alembic_version", "alembic_version_pkc"),
+    ("cleaner_replicas", "cleaner_replicas_pkey"),
     ("erasures", "erasures_pkey"),
     ("blobs", "blobs_exclusive_key"),
     ("installation", "installation_pkey"),
@@ -33,6 +34,7 @@ GLOBAL_UNIQUE = {
 OF_THE_SYSTEM = {
     "admin_acts",
     "alembic_version",
+    "cleaner_replicas",
     "installation",
     "verification_findings",
     "verification_shards",

@@ -66,7 +66,7 @@ class Work(Reservations):
     async def finish_removal(self, blob: BlobHandle, from_state: blob_pb2.BlobState.ValueType) -> None:
         del self.rows[blob.blob_id]
 
-    async def release_work(self, blob: BlobHandle, *, hidden: bool = False) -> None:
+    async def release_work(self, blob: BlobHandle, *, hidden: bool = False, failure: str = "") -> None:
         self.released.append(blob.blob_id)
         if hidden:
             self.hidden.append(blob.blob_id)

@@ -1,0 +1,42 @@
+"""What operators see of the cleaner's work, and what they may do to attempts that are stuck."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from metadata_service.blobs.states import COMPLETING, OPEN, TO_CLEAN
+from metadata_service.blobs.transitions import SHUT_OUT
+
+#: What the cleaner has, or would have if it were due. A tombstone waits; it is no work.
+WORK: Final = f"(blobs.state IN {TO_CLEAN} OR blobs.state = {COMPLETING} AND blobs.lease_expires_at <= now())"
+#: It was tried in vain, and nothing has come of it since. Not what a cleaner has just claimed.
+FAILING: Final = f"({WORK} AND blobs.attempts > 0 AND blobs.failure IS NOT NULL)"
+_DUE: Final = f"({WORK} AND coalesce(blobs.not_before <= now(), true))"
+
+BACKLOG: Final = f"""
+SELECT state, count(*), coalesce(sum(size_bytes), 0)::bigint, count(*) FILTER (WHERE {_DUE}),
+    count(*) FILTER (WHERE {FAILING}), min(coalesce(not_before, lease_expires_at)) FILTER (WHERE {_DUE})
+FROM blobs WHERE state IN {TO_CLEAN} OR state IN {OPEN} GROUP BY state ORDER BY state
+"""
+FAILURES: Final = f"""
+SELECT failure, count(*), min(state_changed_at), max(attempts), min(id::text) FROM blobs WHERE {FAILING}
+GROUP BY failure ORDER BY 2 DESC LIMIT 20
+"""
+LIST: Final = f"""
+SELECT id::text, owner_id, state, key, coalesce(size_bytes, reserved_bytes), attempts, coalesce(failure, ''),
+    not_before, lease_expires_at, created_at, state_changed_at
+FROM blobs WHERE (state IN {OPEN} OR state IN {TO_CLEAN}) AND (%(all)s OR {FAILING})
+    AND (%(owner)s::text = '' OR owner_id = %(owner)s)
+    AND (owner_id, id) > (%(after_owner)s, %(after_id)s::uuid)
+ORDER BY owner_id, id LIMIT %(limit)s
+"""
+_CHOSEN: Final = "(%(all)s OR blobs.id = ANY(%(ids)s::uuid[]))"
+#: Due now, the pause as it has grown. A tombstone that was not yet due has not failed, and stays (rule R5).
+RETRY: Final = f"UPDATE blobs SET not_before = now() WHERE {FAILING} AND {_CHOSEN} RETURNING id::text"
+#: Due now, and the pauses begin anew.
+REQUEUE: Final = f"""
+UPDATE blobs SET not_before = now(), attempts = 0, failure = NULL WHERE {FAILING} AND {_CHOSEN}
+RETURNING id::text
+"""
+#: Not of a save, which is given up as a whole.
+ABORT: Final = f"{SHUT_OUT.of('blobs.id = %(id)s::uuid AND blobs.save_id IS NULL')} RETURNING owner_id, key"

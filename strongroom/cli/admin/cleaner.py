@@ -1,0 +1,130 @@
+"""``strongroom admin cleaner``, ``strongroom admin attempts``: work that is stuck, and how to move it on."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import aclosing
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+
+from strongroom.cli import shown
+from strongroom.cli.admin.asking import Yes, confirm
+from strongroom.cli.output import rfc3339
+from strongroom.cli.problems import UsageProblem
+from strongroom.cli.session import Session
+from strongroom.client.admin_values import Attempt, CleanerBacklog, CleanerFailure, CleanerStatus
+
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help="Attempts, as `attempts ls` shows them.")
+]
+All = Annotated[bool, typer.Option("--all", help="All that have failed.")]
+
+
+async def status(session: Session) -> None:
+    """Show how much work the cleaner has, what has failed and why, and which replicas do it."""
+    async with session.client() as client:
+        found = await client.admin.cleaner_status()
+    session.output.result(_status(found), _plain(dataclasses.asdict(found)))
+
+
+async def ls(
+    session: Session,
+    owner: Annotated[str, typer.Argument(metavar="[OWNER]", help="Only of this user.")] = "",
+    *,
+    everything: Annotated[bool, typer.Option("--all", help="Also what has not failed.")] = False,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = 100,
+) -> None:
+    """List attempts that the cleaner has failed with: state, tries, when it is due, id, owner, key, why."""
+    left = limit
+    async with (
+        session.client() as client,
+        aclosing(client.admin.attempts(owner, everything=everything)) as attempts,
+    ):
+        async for one in attempts:
+            session.output.result(_line(one), _plain(dataclasses.asdict(one)))
+            left -= 1
+            if not left:
+                return
+
+
+async def retry(session: Session, ids: Ids = None, *, everything: All = False, yes: Yes = False) -> None:
+    """Try now what has failed. When it fails again, the pause goes on growing."""
+    await _requeue(session, ids, everything=everything, yes=yes, reset_pauses=False)
+
+
+async def requeue(session: Session, ids: Ids = None, *, everything: All = False, yes: Yes = False) -> None:
+    """Try now what has failed, as if for the first time: the pauses begin anew."""
+    await _requeue(session, ids, everything=everything, yes=yes, reset_pauses=True)
+
+
+async def abort(
+    session: Session, attempt: Annotated[str, typer.Argument(metavar="ID")], *, yes: Yes = False
+) -> None:
+    """Give an upload up that is under way: its writer is shut out, its bytes are removed."""
+    confirm(f"Give up the upload {shown.name(attempt)}?", yes=yes)
+    async with session.client() as client:
+        owner, key = await client.admin.abort_attempt(attempt)
+    session.output.result(
+        f"given up: {shown.name(key)} of {shown.name(owner)}", {"id": attempt, "owner_id": owner, "key": key}
+    )
+
+
+async def _requeue(
+    session: Session, ids: list[str] | None, *, everything: bool, yes: bool, reset_pauses: bool
+) -> None:
+    if bool(ids) == everything:
+        raise UsageProblem("name attempts, or say --all")
+    confirm("Try again all that has failed?" if everything else f"Try {len(ids or ())} again?", yes=yes)
+    async with session.client() as client:
+        done = await client.admin.requeue(None if everything else ids, reset_pauses=reset_pauses)
+    for one in done:
+        session.output.result(one, {"id": one})
+    session.output.note(f"due now: {len(done)}; what had not failed is left alone")
+
+
+def _status(found: CleanerStatus) -> str:
+    lines = ["state         count       bytes       due   failing  oldest due"]
+    lines += [_backlog(found.now, one) for one in found.backlog]
+    lines += ["", "replica                                  last asked for work"]
+    lines += [f"{shown.name(name):<40} {_ago(found.now, at)} ago" for name, at in found.replicas]
+    if not found.replicas:
+        lines.append("none within a day: does storage_service run?")
+    lines += ["", f"failures: {'none' if not found.failures else ''}"]
+    lines += [_failure(one) for one in found.failures]
+    return "\n".join(lines)
+
+
+def _backlog(now: datetime, one: CleanerBacklog) -> str:
+    size, oldest = shown.size(one.size_bytes), _ago(now, one.oldest_due_at)
+    return f"{one.state:<10} {one.count:>8}  {size:>10}  {one.due:>8}  {one.failing:>8}  {oldest}"
+
+
+def _failure(one: CleanerFailure) -> str:
+    tries = f"{one.count:>8} since {shown.time(one.since)}, {one.most_tries} tries at the most"
+    return f"{tries}: {shown.line(one.failure)} (as {one.example_id})"
+
+
+def _ago(now: datetime, then: datetime | None) -> str:
+    if then is None:
+        return "-"
+    seconds = max(0, round((now - then).total_seconds()))
+    return f"{seconds} s" if seconds < 600 else f"{seconds // 60} min"
+
+
+def _line(one: Attempt) -> str:
+    why = shown.line(one.failure) if one.failure else ""
+    return (
+        f"{one.state:<10} {one.tries:>4}  {shown.time(one.due_at)}  {one.id}  {shown.name(one.owner_id)}"
+        f"  {shown.name(one.key)}  {why}"
+    ).rstrip()
+
+
+def _plain(value: Any) -> Any:
+    """For JSON: moments as RFC 3339."""
+    if isinstance(value, datetime):
+        return rfc3339(value)
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
