@@ -38,6 +38,7 @@ OF_NO_USER: Final = {
     *("GetCleanerStatus", "RequeueAttempts", "AbortAttempt"),
     *("Diagnose", "StartVerification", "GetVerificationReport", "ListVerificationFindings"),
     *("ListStrayObjects", "KeepObjects", "DropObjects"),
+    *("ListQuarantine", "RestoreQuarantined", "RepairFindings"),
 }
 STORAGE: Final = ("StorageService/", "DiagnosticsService/", "VerifyService/", "RestoreService/")
 
