@@ -27,6 +27,16 @@ UPDATE blobs SET damage = %(damage)s, scrubbed_at = CASE WHEN %(damage)s::smalli
 WHERE owner_id = %(owner)s AND id = %(id)s AND state = {COMMITTED}
 """
 
+_MARK: Final = f"""
+UPDATE blobs SET damage = %(damage)s::smallint
+WHERE owner_id = %(owner)s AND id = %(id)s AND state = {COMMITTED} AND version_id = %(version_id)s
+"""
+
+
+def mark(values: Mapping[str, object]) -> Statement:
+    """Blob `owner`, `id`, committed as `version_id`, is marked with `damage` (None: its bytes are right)."""
+    return _MARK, values
+
 
 def checked(values: Mapping[str, object]) -> Statement:
     """The bytes of blob `owner`, `id` were read: they are right, or `damage` (None: none) says what they are.

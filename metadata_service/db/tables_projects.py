@@ -101,6 +101,7 @@ project_files = sa.Table(
     sa.Column(
         "executable", sa.Boolean(), nullable=False, server_default=sa.false(), doc="ProjectFile.executable"
     ),
+    sa.Column("damage", sa.SmallInteger(), doc="metadata.v1.Damage that its blob is marked with; null: none"),
     sa.PrimaryKeyConstraint("owner_id", "project_id", "path", "from_version", name="project_files_pkey"),
     _project_key("project_files_project"),
     # No action on delete (rule R7): a blob that a version still shows cannot be purged.

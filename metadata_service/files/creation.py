@@ -35,7 +35,7 @@ _REPLACE: Final = """
 UPDATE files SET key = %(key)s, blob_id = %(blob_id)s, filename = %(filename)s,
     content_type = %(content_type)s, size_bytes = %(size)s, etag = %(etag)s, generation = %(generation)s,
     version_id = %(version_id)s, crc32c = %(crc32c)s, metadata = %(metadata)s, visibility = %(visibility)s,
-    updated_at = now()
+    damage = NULL, updated_at = now()
 WHERE owner_id = %(owner)s AND id = %(file_id)s
 """
 #: As above, of an attempt whose compare-and-set runs in the same statement, as `done`.

@@ -22,7 +22,7 @@ COLUMNS: Final = f"""
 files.id::text, files.owner_id, files.family, files.key, files.filename, files.content_type, files.size_bytes,
 files.etag, files.generation, files.version_id, files.crc32c, files.metadata, files.visibility,
 files.created_at, files.updated_at, files.expires_at, files.deleted_at, files.purge_at,
-files.blob_id::text, files.link_epoch,
+files.blob_id::text, files.link_epoch, coalesce(files.damage, 0),
 coalesce((SELECT epoch FROM link_epochs WHERE link_epochs.owner_id = files.owner_id), 0),
 CASE files.family
 WHEN {FILE_FAMILY_GENERATION} THEN (
@@ -37,7 +37,7 @@ END
 #: What `to_basic_file` takes.
 BASIC_COLUMNS: Final = """
 files.id::text, files.key, split_part(files.content_type, ';', 1), files.size_bytes, files.etag,
-files.updated_at
+files.updated_at, coalesce(files.damage, 0)
 """
 #: Files that a caller may see: neither soft-deleted nor past their time.
 VISIBLE: Final = "files.deleted_at IS NULL AND (files.expires_at IS NULL OR files.expires_at > now())"
@@ -50,8 +50,8 @@ def to_file(row: Row) -> File:
     """One row of COLUMNS."""
     (
         file_id, owner_id, family, key, filename, content_type, size, etag, generation, version_id, crc32c,
-        metadata, visibility, created, updated, expires, deleted, purge, content_id, file_epoch, owner_epoch,
-        details,
+        metadata, visibility, created, updated, expires, deleted, purge, content_id, file_epoch, damage,
+        owner_epoch, details,
     ) = row  # fmt: skip
     kind, charset = split_charset(content_type)
     file = File(
@@ -72,6 +72,7 @@ def to_file(row: Row) -> File:
         create_time=to_proto(created),
         update_time=to_proto(updated),
         link_stamp=LinkStamp(content_id=content_id, file_epoch=file_epoch, owner_epoch=owner_epoch),
+        data_loss=damage,
     )
     if expires is not None:
         file.expire_time.CopyFrom(to_proto(expires))
@@ -85,8 +86,10 @@ def to_file(row: Row) -> File:
 def to_basic_file(row: Row) -> File:
     """One row of BASIC_COLUMNS. Field by field, because that is a fifth of the time of `to_file`."""
     file = File()
-    file.id, file.key, file.content_type, file.size_bytes, file.etag, updated = row
+    file.id, file.key, file.content_type, file.size_bytes, file.etag, updated, damage = row
     set_moment(file.update_time, updated)
+    if damage:
+        file.data_loss = damage
     return file
 
 

@@ -32,7 +32,7 @@ versions.changed, versions.removed, versions.rolled_back_to
 #: What `to_file` takes, in its order.
 FILE_COLUMNS: Final = """
 files.path, files.version_id, files.size_bytes, files.crc32c, files.content_type, files.etag, files.sha256,
-files.created_at, files.executable
+files.created_at, files.executable, coalesce(files.damage, 0)
 """
 
 
@@ -77,7 +77,7 @@ def key_prefix(owner_id: str, slug: str) -> str:
 
 def to_file(prefix: str, row: Row) -> ProjectFile:
     """One row of FILE_COLUMNS; `prefix` is the project's `key_prefix`."""
-    path, version_id, size, crc32c, content_type, etag, sha256, created, executable = row
+    path, version_id, size, crc32c, content_type, etag, sha256, created, executable, damage = row
     kind, charset = split_charset(content_type)
     return ProjectFile(
         path=path,
@@ -91,6 +91,7 @@ def to_file(prefix: str, row: Row) -> ProjectFile:
         sha256=sha256,
         create_time=to_proto(created),
         executable=executable,
+        data_loss=damage,
     )
 
 

@@ -11,6 +11,7 @@ from uuid import UUID
 from metadata_service.blobs import transitions
 from metadata_service.blobs.states import COMMITTED
 from metadata_service.db.database import SYSTEM, Database, Transaction
+from metadata_service.verifying import marks
 from metadata_service.verifying.sums import recount
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import verification_service_pb2 as pb
@@ -18,7 +19,8 @@ from strongroom.metadata.v1 import verification_service_pb2 as pb
 Work: TypeAlias = Callable[[Transaction], Awaitable[bool]]
 
 _SHOWN: Final = """
-version_id = blobs.version_id, etag = blobs.etag, size_bytes = blobs.size_bytes, crc32c = blobs.crc32c
+version_id = blobs.version_id, etag = blobs.etag, size_bytes = blobs.size_bytes, crc32c = blobs.crc32c,
+damage = blobs.damage
 """
 _OF_BLOB: Final = f"""
 FROM blobs WHERE blobs.owner_id = %(owner)s AND blobs.id = %(id)s AND blobs.state = {COMMITTED}
@@ -50,6 +52,8 @@ class RowRepairs:
                 work = _retire(request, self._read_grace)
             case "copy_facts":
                 work = _copy_facts(request)
+            case "mark":
+                work = _mark(request)
             case "recount":
                 work = recount(request.owner_id)
             case _:
@@ -77,6 +81,14 @@ def _relink(values: Mapping[str, Any]) -> Work:
         return True
 
     return work
+
+
+def _mark(request: pb.RepairRowRequest) -> Work:
+    values = _row(request) | {
+        "version_id": request.mark.version_id,
+        "damage": request.mark.damage or None,
+    }
+    return lambda tx: marks.mark(tx, values)
 
 
 def _retire(request: pb.RepairRowRequest, grace: float) -> Work:

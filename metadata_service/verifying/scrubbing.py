@@ -10,7 +10,8 @@ from uuid import UUID
 
 from metadata_service.blobs import scrubs
 from metadata_service.blobs.states import COMMITTED
-from metadata_service.db.database import SYSTEM, Database, Transaction
+from metadata_service.db.database import SYSTEM, Database, Statement, Transaction
+from metadata_service.verifying import marks
 from metadata_service.verifying.keys import KeyRows
 from strongroom.metadata.v1 import verification_service_pb2 as pb
 
@@ -59,10 +60,10 @@ class Scrubbing:
     async def report(self, results: Sequence[pb.ScrubResult]) -> None:
         """What was seen. In the order of the primary key, so that two reports never wait for each other."""
         found = sorted((result.owner_id, UUID(result.blob_id), result.damage or None) for result in results)
-        statements = [
-            scrubs.checked({"owner": owner, "id": blob_id, "damage": damage, "pause": PAUSE_SECONDS})
-            for owner, blob_id, damage in found
-        ]
+        statements: list[Statement] = []
+        for owner, blob_id, damage in found:
+            values = {"owner": owner, "id": blob_id, "damage": damage, "pause": PAUSE_SECONDS}
+            statements += [scrubs.checked(values), *marks.shown(values)]
 
         async def work(tx: Transaction) -> None:
             await tx.batch(statements)

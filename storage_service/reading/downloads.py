@@ -10,8 +10,14 @@ from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.objectstore.values import ObjectRef
 from storage_service.reading.committed import Committed, CommittedReader
-from strongroom.errors import InvalidField, PreconditionFailed, RangeNotSatisfiable, VersionNotFound
-from strongroom.metadata.v1.file_pb2 import File
+from strongroom.errors import (
+    InvalidField,
+    ObjectLost,
+    PreconditionFailed,
+    RangeNotSatisfiable,
+    VersionNotFound,
+)
+from strongroom.metadata.v1.file_pb2 import DATA_LOSS_CORRUPT, File
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.storage.v1.download_pb2 import DownloadRequest
 from strongroom.storage.v1.link_pb2 import DownloadLinkRequest
@@ -80,7 +86,12 @@ def open_range(
 
 
 def content_of(file: File | ProjectFile) -> Committed:
-    """What the store should have."""
+    """What the store should have. Raises ObjectLost where it is known to have other bytes."""
+    if file.data_loss == DATA_LOSS_CORRUPT:
+        raise ObjectLost(
+            "The bytes of this file were damaged in the object store, and no right ones are there any more;"
+            " store it again, or ask the operator for a backup."
+        )
     ref = ObjectRef(file.key, file.version_id or None)
     return Committed(ref, file.etag, file.size_bytes, file.crc32c)
 

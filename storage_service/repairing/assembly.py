@@ -58,7 +58,14 @@ class RepairedVerifying(Verifying):
         self._metrics = metrics
         grace = Grace(rules.grace_seconds)
         self.repairs = Repairs(
-            store, records, identity, self._quarantine, metrics, grace=grace, most=rules.most
+            store,
+            records,
+            identity,
+            self._quarantine,
+            damage=damage,
+            metrics=metrics,
+            grace=grace,
+            most=rules.most,
         )
         rest = min(LONGEST_REST_SECONDS, max(SHORTEST_REST_SECONDS, rules.quarantine_seconds / 10))
         purging = BackgroundLoop(

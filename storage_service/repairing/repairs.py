@@ -11,6 +11,7 @@ import structlog
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.translation import translated
+from storage_service.reading.damage import DamageReporter
 from storage_service.repairing.guard import MostWrong, refuse_doubtful
 from storage_service.repairing.identity import BucketIdentity, refused
 from storage_service.repairing.manifest import Manifest
@@ -18,7 +19,7 @@ from storage_service.repairing.metrics import RepairMetrics
 from storage_service.repairing.outcomes import ORDER, Repaired, left, outdated, proposed
 from storage_service.repairing.quarantine import Quarantine
 from storage_service.repairing.rows import Rows
-from storage_service.repairing.strays import Strays
+from storage_service.repairing.strays import NOBODYS, Strays
 from storage_service.verifying.metrics import kind_name
 from storage_service.verifying.objects import Objects
 from storage_service.verifying.stage import Grace
@@ -57,8 +58,9 @@ class Repairs:
         records: VerificationRecords,
         identity: BucketIdentity,
         quarantine: Quarantine,
-        metrics: RepairMetrics,
         *,
+        damage: DamageReporter,
+        metrics: RepairMetrics,
         grace: Grace,
         most: MostWrong,
     ) -> None:
@@ -70,7 +72,7 @@ class Repairs:
         self._most = most
         self._objects = Objects(store, records, grace)
         uploads = OpenUploads(store, records, grace)
-        self._rows = Rows(store, records, quarantine)
+        self._rows = Rows(store, records, quarantine, damage)
         self._strays = Strays(store, records, quarantine, self._objects, uploads)
 
     async def repair(self, run_id: str) -> AsyncGenerator[tuple[pb.Finding, Repaired]]:
@@ -166,7 +168,8 @@ class Repairs:
             return await self._rows.copy_facts(row) if row is not None else outdated(proposed(kind))
         now, seen = await self._objects.look_again(finding.key)
         if not any(_is_same(finding, one) for one in now):
-            return outdated(proposed(kind))
+            old = next((one for one in now if _is_rewritten(finding, one)), None)
+            return outdated(proposed(kind)) if old is None else await self._strays.move(old, seen, run_id)
         if finding.blob_id:
             return await self._of_row(finding, seen, run_id)
         if kind == pb.FINDING_KIND_DELETE_MARKER:
@@ -179,6 +182,8 @@ class Repairs:
             return await self._rows.retire(row, finding, run_id)
         if finding.kind == pb.FINDING_KIND_METADATA_MISMATCH:
             return await self._rows.rewrite(row, seen, finding, run_id)
+        if finding.kind == pb.FINDING_KIND_MARK_OUTDATED:
+            return await self._rows.unmark(row)
         return await self._rows.find_bytes(row, seen)
 
     async def _row_of(self, finding: pb.Finding) -> KeyRow | None:
@@ -196,6 +201,12 @@ class Repairs:
             ),
             None,
         )
+
+
+def _is_rewritten(finding: pb.Finding, now: pb.Finding) -> bool:
+    """A rewrite has died before it took the old version away: it is nobody's now."""
+    rewritten = finding.kind == pb.FINDING_KIND_METADATA_MISMATCH and now.kind in NOBODYS
+    return rewritten and now.version_id == finding.version_id
 
 
 def _is_same(finding: pb.Finding, now: pb.Finding) -> bool:

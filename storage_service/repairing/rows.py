@@ -26,6 +26,7 @@ from storage_service.objectstore.values import (
     ObjectInfo,
     ObjectRef,
 )
+from storage_service.reading.damage import DamageReporter
 from storage_service.repairing.outcomes import Repaired, done, left, outdated
 from storage_service.repairing.quarantine import Quarantine
 from storage_service.verifying.findings import ref_of
@@ -33,9 +34,12 @@ from storage_service.verifying.metrics import kind_name
 from storage_service.verifying.window import AtKey
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_LEFTOVERS
+from strongroom.metadata.v1.reservation_service_pb2 import DAMAGE_CORRUPT, DAMAGE_LOST
+from strongroom.metadata.v1.reservation_service_pb2 import Damage as DamageKind
 from strongroom.metadata.v1.verification_service_pb2 import (
     CopyFacts,
     KeyRow,
+    MarkDamage,
     Relink,
     RepairRowRequest,
     Retire,
@@ -62,7 +66,14 @@ class Content:
 class Rows:
     """One instance per process."""
 
-    def __init__(self, store: ObjectStore, records: VerificationRecords, quarantine: Quarantine) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        records: VerificationRecords,
+        quarantine: Quarantine,
+        damage: DamageReporter,
+    ) -> None:
+        self._damage = damage
         self._store = store
         self._records = records
         self._quarantine = quarantine
@@ -76,14 +87,27 @@ class Rows:
             return await self._relink(row, other, f"version {other.info.version_id or 'null'} has its bytes")
         own = await self._content(ref_of(row))
         if own is None:
-            return left(NOWHERE)
+            return await self._mark(row, DAMAGE_LOST)
         if own.crc32c == row.crc32c and own.size == row.size_bytes:
             if own.info.etag == row.etag:
                 return left("its bytes are right, but the store keeps another checksum with them")
             return await self._relink(row, own, f"entity tag {own.info.etag}")
         if _is_proven_by_tag(row, own):
             return await self._relink(row, own, f"{own.size} bytes, CRC-32C {own.crc32c:08x}")
-        return left(NOWHERE)
+        return await self._mark(row, DAMAGE_CORRUPT)
+
+    async def unmark(self, row: KeyRow) -> Repaired:
+        """Its bytes are right again, as they were just read."""
+        request = RepairRowRequest(mark=MarkDamage(version_id=row.version_id))
+        return await self._change(wire.REPAIR_ACTION_UNMARK, request, row, "its bytes are right again")
+
+    async def _mark(self, row: KeyRow, damage: DamageKind.ValueType) -> Repaired:
+        """Whoever shows it says so from now on, and its owner hears of it."""
+        request = RepairRowRequest(mark=MarkDamage(version_id=row.version_id, damage=damage))
+        marked = await self._change(wire.REPAIR_ACTION_MARK, request, row, NOWHERE)
+        if marked.outcome == wire.REPAIR_OUTCOME_DONE:
+            self._damage.report("lost" if damage == DAMAGE_LOST else "corrupt", ref_of(row), by="repair")
+        return marked
 
     async def rewrite(self, row: KeyRow, seen: AtKey, finding: pb.Finding, run_id: str) -> Repaired:
         """The same bytes with the metadata that the row says; the old version goes to quarantine."""

@@ -22,7 +22,7 @@ from storage_service.verifying.stage import Grace, Step, in_parallel
 from storage_service.verifying.window import AtKey, Window, read_window
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
-from strongroom.metadata.v1.reservation_service_pb2 import DAMAGE_CORRUPT
+from strongroom.metadata.v1.reservation_service_pb2 import Damage
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow, VerificationShard
 
 
@@ -115,10 +115,13 @@ class Objects:
     async def _differences(self, row: KeyRow, depth: pb.VerificationDepth.ValueType) -> list[pb.Finding]:
         found = differences(row, await self._store.head(ref_of(row)))
         is_known = any(finding.kind == pb.FINDING_KIND_CHECKSUM_MISMATCH for finding in found)
-        if not is_known and (row.damage == DAMAGE_CORRUPT or depth == pb.VERIFICATION_DEPTH_BYTES):
+        if not is_known and (row.damage or depth == pb.VERIFICATION_DEPTH_BYTES):
             seen = await read_back(self._store, row, Pace(0))
             if not seen.fits(row) and seen.size == row.size_bytes:
                 found.append(wrong_checksum(row, seen.crc32c))
+        if row.damage and not found:
+            marked = Damage.Name(row.damage).removeprefix("DAMAGE_").lower()
+            found.append(about_row(pb.FINDING_KIND_MARK_OUTDATED, row, expected=marked, found="right bytes"))
         return found
 
     async def _really_lost(self, lost: Sequence[KeyRow], seen: Mapping[str, AtKey]) -> list[pb.Finding]:

@@ -18,6 +18,8 @@ from strongroom.storage.v1 import download_pb2
 #: Metadata that the families promise: a copy gets its own.
 PROMISED = frozenset({"user_id", "original_filename", "content_type", "upload_timestamp", "class_id"})
 
+LOSSES = {file_pb2.DATA_LOSS_LOST: "lost", file_pb2.DATA_LOSS_CORRUPT: "corrupt"}
+
 
 class Family(StrEnum):
     """Which of the product's families a file belongs to."""
@@ -83,7 +85,8 @@ class StoredFile:
 
     ``etag`` (without quotes) changes with the content, ``generation`` (from 1) with content or metadata;
     ``crc32c`` is the CRC-32C of the content as an unsigned number. ``expires_at`` is set for temporary files,
-    ``deleted_at`` and ``purge_at`` for soft-deleted ones.
+    ``deleted_at`` and ``purge_at`` for soft-deleted ones. ``data_loss``: ``lost`` or ``corrupt`` where the
+    bytes are known to be so, and reading raises ``ObjectLost``; empty as a rule.
     """
 
     id: str
@@ -106,6 +109,7 @@ class StoredFile:
     purge_at: datetime | None = None
     generation_info: GenerationInfo | None = None
     event_media: EventMediaInfo | None = None
+    data_loss: str = ""
 
     @property
     def user_metadata(self) -> dict[str, str]:
@@ -137,6 +141,7 @@ class StoredFile:
             purge_at=moment_of(file.purge_time),
             generation_info=_generation_info(file),
             event_media=_event_media(file),
+            data_loss=LOSSES.get(file.data_loss, ""),
         )
 
 

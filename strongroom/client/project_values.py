@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from strongroom.client.files import LOSSES
 from strongroom.metadata.v1 import project_pb2
 
 
@@ -77,7 +78,9 @@ class ProjectVersion:
 
 @dataclass(frozen=True, slots=True)
 class ProjectFile:
-    """One file of one version. ``sha256``: 32 bytes. ``executable``: by its owner."""
+    """One file of one version. ``sha256``: 32 bytes. ``executable``: by its owner. ``data_loss``: its bytes
+    are ``lost`` or ``corrupt``.
+    """
 
     path: str
     key: str
@@ -88,6 +91,7 @@ class ProjectFile:
     etag: str
     sha256: bytes
     executable: bool = False
+    data_loss: str = ""
 
     @classmethod
     def from_proto(cls, file: project_pb2.ProjectFile) -> ProjectFile:
@@ -102,6 +106,7 @@ class ProjectFile:
             file.etag,
             file.sha256,
             file.executable,
+            LOSSES.get(file.data_loss, ""),
         )
 
 

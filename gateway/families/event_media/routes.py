@@ -13,6 +13,7 @@ from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
 from gateway.http.timestamps import rfc3339
 from gateway.http.uuids import path_id, path_uuid
+from gateway.operations.data_loss import WORDS
 from gateway.operations.filters import NAMES, file_filter
 from gateway.operations.links import url_of_stored, urls_of
 from gateway.operations.revisions import check_revision, etag, if_match, told_as_revision
@@ -258,7 +259,7 @@ async def create_temp_file(call: Call) -> JsonReply[TempFile]:
 def show(file: File, url: str | None) -> Media:
     """A medium as the clients know it."""
     details = file.event_media_details
-    return {
+    shown: Media = {
         "id": file.id,
         "event_id": details.event_id,
         "title": details.title or None,
@@ -271,6 +272,9 @@ def show(file: File, url: str | None) -> Media:
         "created_at": rfc3339(file.create_time),
         "updated_at": rfc3339(file.update_time),
     }
+    if file.data_loss:
+        shown["data_loss"] = WORDS[file.data_loss]
+    return shown
 
 
 async def _media_reply(call: Call, file: File) -> JsonReply[Media]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
+from gateway.operations.data_loss import LossField
 
 EXAMPLE_EVENT = "0b7c2d1e-7f0f-4a8e-9a43-3f7f0f1f9b11"
 EXAMPLE_MEDIA = "9f3b6d58-2b5b-4a06-8a7e-1f4c8c1d2e3f"
@@ -47,6 +48,7 @@ class Media(TypedDict):
     tags: list[str]
     created_at: str
     updated_at: str
+    data_loss: NotRequired[LossField]
 
 
 class MediaList(TypedDict):

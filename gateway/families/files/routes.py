@@ -18,6 +18,7 @@ from gateway.http import fields
 from gateway.http.conditional import matches
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_bytes
 from gateway.http.timestamps import rfc3339
+from gateway.operations.data_loss import WORDS
 from gateway.operations.links import url_of_stored
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -138,16 +139,17 @@ async def file_url(call: Call) -> JsonReply[FileUrl]:
 async def file_metadata(call: Call) -> JsonReply[FileMetadata]:
     """What is known about the file."""
     file = await _file(call)
-    return json_reply(
-        {
-            "key": file.key,
-            "size": file.size_bytes,
-            "content_type": file.content_type,
-            "etag": file.etag,
-            "last_modified": rfc3339(file.update_time),
-            "metadata": dict(file.metadata),
-        }
-    )
+    shown: FileMetadata = {
+        "key": file.key,
+        "size": file.size_bytes,
+        "content_type": file.content_type,
+        "etag": file.etag,
+        "last_modified": rfc3339(file.update_time),
+        "metadata": dict(file.metadata),
+    }
+    if file.data_loss:
+        shown["data_loss"] = WORDS[file.data_loss]
+    return json_reply(shown)
 
 
 @routes.add("GET", KEY + "/exists")
@@ -217,8 +219,9 @@ def _page(files: Iterable[File], token: str, folders: Sequence[str] | None = Non
 
 
 def _row(file: File) -> str:
+    loss = f',"data_loss":"{WORDS[file.data_loss]}"' if file.data_loss else ""
     return (
         f'{{"key":{encode_basestring(file.key)},"size":{file.size_bytes},'
         f'"content_type":{encode_basestring(file.content_type)},"etag":{encode_basestring(file.etag)},'
-        f'"last_modified":"{rfc3339(file.update_time)}"}}'
+        f'"last_modified":"{rfc3339(file.update_time)}"{loss}}}'
     )

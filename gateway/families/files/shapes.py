@@ -8,6 +8,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
+from gateway.operations.data_loss import LossField
 
 EXAMPLE_KEY = "uploads/alice/7e57d004-2b97-4e7a-b45f-5387367791cd.png"
 EXAMPLE_METADATA = {
@@ -55,6 +56,7 @@ class ListedFile(TypedDict):
     content_type: str
     etag: str
     last_modified: Annotated[str, Field(description="RFC 3339, UTC.")]
+    data_loss: NotRequired[LossField]
 
 
 FILE_LIST_EXAMPLE: FileList = {

@@ -30,6 +30,7 @@ from gateway.http.problems import REST_NAMES
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
 from gateway.http.timestamps import rfc3339
 from gateway.http.uuids import path_id
+from gateway.operations.data_loss import WORDS
 from gateway.operations.filters import NAMES as NAMES_OF_FILTERS
 from gateway.operations.filters import SETTINGS, file_filter
 from gateway.operations.links import url_of_stored, urls_of
@@ -261,7 +262,7 @@ def show(file: File, url: str | None) -> Generation:
     """A generation as the clients know it, with the camel-case twins of the save routes."""
     details = file.generation_details
     created = rfc3339(file.create_time)
-    return {
+    shown: Generation = {
         "id": file.id,
         "user_id": file.owner_id,
         "generation_type": NAMES[details.type],
@@ -277,6 +278,9 @@ def show(file: File, url: str | None) -> Generation:
         "s3Key": file.key,
         "createdAt": created,
     }
+    if file.data_loss:
+        shown["data_loss"] = WORDS[file.data_loss]
+    return shown
 
 
 def _saved(file: File, url: str | None) -> SavedGeneration:

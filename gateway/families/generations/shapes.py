@@ -9,6 +9,7 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
+from gateway.operations.data_loss import LossField
 
 GenerationKind = Literal["text-to-image", "text-to-video", "image-to-image", "image-to-video"]
 EXAMPLE_ID = "3f0c6f3e-52c5-4d3c-8f43-6f5f6f9ad2f5"
@@ -82,6 +83,7 @@ class Generation(TypedDict):
     url: Annotated[str | None, Field(description="The same as s3_url.")]
     s3Key: Annotated[str, Field(description="The same as s3_key.")]
     createdAt: Annotated[str, Field(description="The same as created_at.")]
+    data_loss: NotRequired[LossField]
 
 
 class SavedGeneration(TypedDict):

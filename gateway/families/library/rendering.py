@@ -10,6 +10,7 @@ from gateway.families.generations.routes import NAMES
 from gateway.families.library.shapes import FamilyName, LibraryFile, LibraryList
 from gateway.http.reply import JsonReply, json_reply
 from gateway.http.timestamps import rfc3339
+from gateway.operations.data_loss import WORDS
 from gateway.operations.links import urls_of
 from gateway.operations.revisions import etag
 from gateway.upstream.call import Call
@@ -36,7 +37,7 @@ def show(file: File, url: str | None) -> LibraryFile:
     public: Literal["private", "public"] = (
         "public" if file.visibility == file_pb2.VISIBILITY_PUBLIC else "private"
     )
-    return {
+    shown: LibraryFile = {
         "id": file.id,
         "key": file.key,
         "family": FAMILY_NAMES[file.family],
@@ -61,6 +62,9 @@ def show(file: File, url: str | None) -> LibraryFile:
         "prompt": made.prompt or None,
         "settings": json.loads(made.settings_json) if made.settings_json else None,
     }
+    if file.data_loss:
+        shown["data_loss"] = WORDS[file.data_loss]
+    return shown
 
 
 async def file_answer(call: Call, file: File, status: int = 200) -> JsonReply[LibraryFile]:

@@ -9,6 +9,7 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
+from gateway.operations.data_loss import LossField
 
 FamilyName = Literal["files", "generations", "event_media", "profile_picture", "temp", "path"]
 EXAMPLE_ID = "7e57d004-2b97-4e7a-b45f-5387367791cd"
@@ -71,6 +72,7 @@ class LibraryFile(TypedDict):
     generation_type: Annotated[str | None, Field(description="Generations.")]
     prompt: Annotated[str | None, Field(description="Generations.")]
     settings: Annotated[Any, Field(description="Generations.")]
+    data_loss: NotRequired[LossField]
 
 
 class FileEdit(BaseModel):

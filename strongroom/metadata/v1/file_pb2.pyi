@@ -116,6 +116,30 @@ GENERATION_TYPE_IMAGE_TO_VIDEO: GenerationType.ValueType  # 4
 """image-to-video"""
 Global___GenerationType: _TypeAlias = GenerationType  # noqa: Y015
 
+class _DataLoss:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DataLossEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DataLoss.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DATA_LOSS_UNSPECIFIED: _DataLoss.ValueType  # 0
+    """Nothing is known: as a rule they are right."""
+    DATA_LOSS_LOST: _DataLoss.ValueType  # 1
+    """They are not there."""
+    DATA_LOSS_CORRUPT: _DataLoss.ValueType  # 2
+    """They are others than were stored."""
+
+class DataLoss(_DataLoss, metaclass=_DataLossEnumTypeWrapper):
+    """What has become of bytes that were stored once (docs/verify.md). The numbers are those of Damage."""
+
+DATA_LOSS_UNSPECIFIED: DataLoss.ValueType  # 0
+"""Nothing is known: as a rule they are right."""
+DATA_LOSS_LOST: DataLoss.ValueType  # 1
+"""They are not there."""
+DATA_LOSS_CORRUPT: DataLoss.ValueType  # 2
+"""They are others than were stored."""
+Global___DataLoss: _TypeAlias = DataLoss  # noqa: Y015
+
 @_typing.final
 class File(_message.Message):
     """A stored file: visible, durable, and never changed in place (a replacement raises `generation`)."""
@@ -164,6 +188,7 @@ class File(_message.Message):
     GENERATION_DETAILS_FIELD_NUMBER: _builtins.int
     EVENT_MEDIA_DETAILS_FIELD_NUMBER: _builtins.int
     LINK_STAMP_FIELD_NUMBER: _builtins.int
+    DATA_LOSS_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID of the file; stays the same when its content is replaced."""
     owner_id: _builtins.str
@@ -192,6 +217,8 @@ class File(_message.Message):
     """Encoding of a text, for the parameter `charset` of its media type, e.g. `utf-8`: the uploader's word, else what the
     bytes say. Empty: not known, or the type has no such parameter.
     """
+    data_loss: Global___DataLoss.ValueType
+    """Its bytes are lost or damaged: reading it is refused with OBJECT_LOST. Unset: nothing of the kind is known."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """User metadata plus what the family promises (user_id, original_filename, content_type, upload_timestamp, …)."""
@@ -253,10 +280,11 @@ class File(_message.Message):
         generation_details: Global___GenerationDetails | None = ...,
         event_media_details: Global___EventMediaDetails | None = ...,
         link_stamp: Global___LinkStamp | None = ...,
+        data_loss: Global___DataLoss.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "generation_details", b"generation_details", "link_stamp", b"link_stamp", "purge_time", b"purge_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "delete_time", b"delete_time", "etag", b"etag", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "family", b"family", "filename", b"filename", "generation", b"generation", "generation_details", b"generation_details", "id", b"id", "key", b"key", "link_stamp", b"link_stamp", "metadata", b"metadata", "owner_id", b"owner_id", "purge_time", b"purge_time", "size_bytes", b"size_bytes", "update_time", b"update_time", "version_id", b"version_id", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "data_loss", b"data_loss", "delete_time", b"delete_time", "etag", b"etag", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "family", b"family", "filename", b"filename", "generation", b"generation", "generation_details", b"generation_details", "id", b"id", "key", b"key", "link_stamp", b"link_stamp", "metadata", b"metadata", "owner_id", b"owner_id", "purge_time", b"purge_time", "size_bytes", b"size_bytes", "update_time", b"update_time", "version_id", b"version_id", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

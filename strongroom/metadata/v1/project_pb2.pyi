@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from strongroom.metadata.v1 import file_pb2 as _file_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -160,6 +161,7 @@ class ProjectFile(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     CHARSET_FIELD_NUMBER: _builtins.int
     EXECUTABLE_FIELD_NUMBER: _builtins.int
+    DATA_LOSS_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Path inside the project."""
     key: _builtins.str
@@ -180,6 +182,8 @@ class ProjectFile(_message.Message):
     """Encoding of a text, e.g. `utf-8`. Empty: not known, or the type has no parameter `charset`."""
     executable: _builtins.bool
     """Whether its owner may execute it: the one access right that projects keep."""
+    data_loss: _file_pb2.DataLoss.ValueType
+    """Its bytes are lost or damaged: reading it is refused with OBJECT_LOST. Unset: nothing of the kind is known."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When this content was saved; versions that left it unchanged do not count."""
@@ -198,10 +202,11 @@ class ProjectFile(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         charset: _builtins.str = ...,
         executable: _builtins.bool = ...,
+        data_loss: _file_pb2.DataLoss.ValueType = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "etag", b"etag", "executable", b"executable", "key", b"key", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "data_loss", b"data_loss", "etag", b"etag", "executable", b"executable", "key", b"key", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

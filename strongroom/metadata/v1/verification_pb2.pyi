@@ -62,6 +62,8 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     """The running counts of an owner's generations are not those of the rows."""
     FINDING_KIND_SEGMENT_MISSING: _FindingKind.ValueType  # 17
     """A segment that was acknowledged for an upload under way is missing or has another length."""
+    FINDING_KIND_MARK_OUTDATED: _FindingKind.ValueType  # 18
+    """A row is marked as lost or damaged, and its bytes are right."""
 
 class FindingKind(_FindingKind, metaclass=_FindingKindEnumTypeWrapper):
     """What a verification can find. docs/verify.md says of each what it means and what is to be done."""
@@ -102,6 +104,8 @@ FINDING_KIND_TALLY_DRIFT: FindingKind.ValueType  # 16
 """The running counts of an owner's generations are not those of the rows."""
 FINDING_KIND_SEGMENT_MISSING: FindingKind.ValueType  # 17
 """A segment that was acknowledged for an upload under way is missing or has another length."""
+FINDING_KIND_MARK_OUTDATED: FindingKind.ValueType  # 18
+"""A row is marked as lost or damaged, and its bytes are right."""
 Global___FindingKind: _TypeAlias = FindingKind  # noqa: Y015
 
 class _VerificationStage:

@@ -86,6 +86,7 @@ class RepairRowRequest(_message.Message):
     RETIRE_FIELD_NUMBER: _builtins.int
     COPY_FACTS_FIELD_NUMBER: _builtins.int
     RECOUNT_FIELD_NUMBER: _builtins.int
+    MARK_FIELD_NUMBER: _builtins.int
     owner_id: _builtins.str
     """`sub` of the owner."""
     blob_id: _builtins.str
@@ -106,6 +107,10 @@ class RepairRowRequest(_message.Message):
     def recount(self) -> Global___Recount:
         """Usage and tallies become the sums of the rows."""
 
+    @_builtins.property
+    def mark(self) -> Global___MarkDamage:
+        """What shows the blob says that its bytes are lost or damaged, or that they are right again."""
+
     def __init__(
         self,
         *,
@@ -115,12 +120,13 @@ class RepairRowRequest(_message.Message):
         retire: Global___Retire | None = ...,
         copy_facts: Global___CopyFacts | None = ...,
         recount: Global___Recount | None = ...,
+        mark: Global___MarkDamage | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["copy_facts", b"copy_facts", "recount", b"recount", "relink", b"relink", "repair", b"repair", "retire", b"retire"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["copy_facts", b"copy_facts", "mark", b"mark", "recount", b"recount", "relink", b"relink", "repair", b"repair", "retire", b"retire"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_id", b"blob_id", "copy_facts", b"copy_facts", "owner_id", b"owner_id", "recount", b"recount", "relink", b"relink", "repair", b"repair", "retire", b"retire"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_id", b"blob_id", "copy_facts", b"copy_facts", "mark", b"mark", "owner_id", b"owner_id", "recount", b"recount", "relink", b"relink", "repair", b"repair", "retire", b"retire"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType_repair: _TypeAlias = _typing.Literal["relink", "retire", "copy_facts", "recount"]  # noqa: Y015
+    _WhichOneofReturnType_repair: _TypeAlias = _typing.Literal["relink", "retire", "copy_facts", "recount", "mark"]  # noqa: Y015
     _WhichOneofArgType_repair: _TypeAlias = _typing.Literal["repair", b"repair"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType_repair) -> _WhichOneofReturnType_repair | None: ...
 
@@ -201,6 +207,32 @@ class CopyFacts(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CopyFacts: _TypeAlias = CopyFacts  # noqa: Y015
+
+@_typing.final
+class MarkDamage(_message.Message):
+    """Of a committed row."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    DAMAGE_FIELD_NUMBER: _builtins.int
+    version_id: _builtins.str
+    """The version id that it names; another one by then: nothing is changed."""
+    damage: _reservation_service_pb2.Damage.ValueType
+    """What its bytes are; unset: they are right."""
+    def __init__(
+        self,
+        *,
+        version_id: _builtins.str = ...,
+        damage: _reservation_service_pb2.Damage.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["damage", b"damage", "version_id", b"version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MarkDamage: _TypeAlias = MarkDamage  # noqa: Y015
 
 @_typing.final
 class Recount(_message.Message):

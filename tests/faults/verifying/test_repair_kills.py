@@ -29,6 +29,8 @@ PLANTED: Final = (
     planting.etag_changed_in_both,
     planting.version_replaced_by_a_copy,
     planting.metadata_of_another_attempt,
+    planting.metadata_of_another_attempt,
+    planting.metadata_of_another_attempt,
     planting.files_row_deleted,
     planting.alien_object,
     planting.files_and_blobs_rows_deleted,
@@ -129,6 +131,55 @@ def test_the_next_repair_ends_it(cell: Cell, at: Planting, planted: tuple[str, E
     for owner, key in shown:
         with at.client(owner) as client:
             assert client.read(key)
+
+
+def test_a_lost_file_says_so_until_its_bytes_are_back(cell: Cell, at: Planting) -> None:
+    cell.run()
+    body = uuid.uuid4().bytes * 3
+    owner, key = at.file(body)
+    (version,) = at.versions(key)
+    before = at.s3.get_object(Bucket=at.bucket, Key=key, VersionId=version)
+    at.s3.delete_object(Bucket=at.bucket, Key=key, VersionId=version)
+    run_id = verified(at)
+    with admin(at) as client:
+        assert [(one.action, one.outcome) for one in client.verifications.repair(run_id)] == [
+            ("mark", "done")
+        ]
+    http = at.http(owner)
+    assert http.get(f"/api/v1/s3/file/{key}/metadata").json()["data_loss"] == "lost"
+    assert [one["data_loss"] for one in http.get("/api/v1/s3/files").json()["files"]] == ["lost"]
+    reply = http.get(f"/api/v1/s3/file/{key}")
+    assert (reply.status_code, reply.json()["code"]) == (500, "OBJECT_LOST")
+    with at.client(owner) as client:
+        assert client.get(key).data_loss == "lost"
+    attempt = before["Metadata"][planting.ATTEMPT]
+    at.put(key, body, strongroom_attempt=attempt)
+    assert repaired(at, verified(at)) == {"done"}
+    assert "data_loss" not in http.get(f"/api/v1/s3/file/{key}/metadata").json()
+    assert http.get(f"/api/v1/s3/file/{key}").content == body
+
+
+def test_damaged_bytes_are_refused_before_the_first_one(cell: Cell, at: Planting) -> None:
+    cell.run()
+    body = uuid.uuid4().bytes * 3
+    owner, key = at.file(body)
+    other = bytes([body[0] ^ 1]) + body[1:]
+    (version,) = at.versions(key)
+    metadata = at.s3.get_object(Bucket=at.bucket, Key=key, VersionId=version)["Metadata"]
+    put = at.s3.put_object(Bucket=at.bucket, Key=key, Body=other, Metadata=metadata)
+    damaged = put["VersionId"]
+    at.s3.delete_object(Bucket=at.bucket, Key=key, VersionId=version)
+    for table in ("files", "blobs"):
+        at.sql(f"UPDATE {table} SET version_id = %s WHERE key = %s", damaged, key)
+    with admin(at) as client:
+        repairs = [one for one in client.verifications.repair(verified(at)) if one.finding.key == key]
+    assert {one.action for one in repairs} == {"mark"}
+    http = at.http(owner)
+    reply = http.get(f"/api/v1/s3/file/{key}")
+    assert (reply.status_code, reply.json()["code"]) == (500, "OBJECT_LOST")
+    assert "damaged" in reply.json()["detail"]
+    assert http.get(f"/api/v1/s3/file/{key}/metadata").json()["data_loss"] == "corrupt"
+    assert http.delete(f"/api/v1/s3/file/{key}").status_code == 200
 
 
 def test_a_restore_that_dies_is_ended_by_the_next_one(cell: Cell, at: Planting) -> None:

@@ -8,15 +8,23 @@ import uuid
 import psycopg
 import pytest
 
+from metadata_service.files.queries import Listing
 from metadata_service.verifying import installation
 from metadata_service.verifying.keys import KeyRows
 from metadata_service.verifying.partners import Partners
 from metadata_service.verifying.repairs import RowRepairs
+from metadata_service.verifying.scrubbing import Scrubbing
 from metadata_service.verifying.sums import Sums
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import verification_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED, BLOB_STATE_DELETING
-from strongroom.metadata.v1.file_pb2 import GENERATION_TYPE_TEXT_TO_IMAGE, File
+from strongroom.metadata.v1.file_pb2 import (
+    DATA_LOSS_CORRUPT,
+    DATA_LOSS_LOST,
+    GENERATION_TYPE_TEXT_TO_IMAGE,
+    File,
+)
+from strongroom.metadata.v1.reservation_service_pb2 import DAMAGE_CORRUPT, DAMAGE_LOST
 from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
 from tests.integration.metadata_service.world import CRC, World, path_spec, plain_spec
 
@@ -96,6 +104,47 @@ async def test_a_file_takes_the_facts_of_its_blob(world: World) -> None:
     assert [one for one in (await partners.files("")).findings if one.owner_id == owner] == []
     request.blob_id = str(uuid.uuid4())
     assert not await repairs(world).repair(request)
+
+
+async def test_a_marked_file_says_so_until_its_bytes_are_right(world: World) -> None:
+    owner = f"user-{uuid.uuid4()}"
+    file = await world.upload(owner, path_spec())
+    row = await row_of(world, file)
+    request = pb.RepairRowRequest(owner_id=owner, blob_id=row.blob_id)
+    request.mark.CopyFrom(pb.MarkDamage(version_id="another", damage=DAMAGE_LOST))
+    assert not await repairs(world).repair(request)
+    request.mark.version_id = row.version_id
+    for damage, loss in ((DAMAGE_LOST, DATA_LOSS_LOST), (DAMAGE_CORRUPT, DATA_LOSS_CORRUPT), (0, 0)):
+        request.mark.damage = damage  # type: ignore[assignment]
+        assert await repairs(world).repair(request)
+        assert (await world.queries.by_id(owner, uuid.UUID(file.id))).data_loss == loss
+        for basic in (True, False):
+            page, _ = await world.queries.page(Listing(owner, basic=basic), 10, "")
+            assert [one.data_loss for one in page] == [loss]
+        assert (await row_of(world, file)).damage == damage
+
+
+async def test_new_content_is_not_marked(world: World) -> None:
+    owner = f"user-{uuid.uuid4()}"
+    file = await world.upload(owner, path_spec())
+    row = await row_of(world, file)
+    request = pb.RepairRowRequest(owner_id=owner, blob_id=row.blob_id)
+    request.mark.CopyFrom(pb.MarkDamage(version_id=row.version_id, damage=DAMAGE_LOST))
+    assert await repairs(world).repair(request)
+    again = await world.upload(owner, path_spec())
+    assert (again.id, again.data_loss) == (file.id, 0)
+    assert (await world.queries.by_id(owner, uuid.UUID(file.id))).data_loss == 0
+
+
+async def test_the_scrub_marks_what_it_finds_and_takes_it_back(own_world: World) -> None:
+    owner = f"user-{uuid.uuid4()}"
+    file = await own_world.upload(owner)
+    row = await row_of(own_world, file)
+    for damage, loss in ((DAMAGE_CORRUPT, DATA_LOSS_CORRUPT), (0, 0)):
+        result = pb.ScrubResult(owner_id=owner, blob_id=row.blob_id)
+        result.damage = damage  # type: ignore[assignment]
+        await Scrubbing(own_world.database).report([result])
+        assert (await own_world.queries.by_id(owner, uuid.UUID(file.id))).data_loss == loss
 
 
 def generation() -> UploadSpec:

@@ -1,0 +1,25 @@
+"""Files, and files of projects, say themselves that their bytes are lost or damaged.
+
+Revision ID: 0016
+"""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0016"
+down_revision = "0015"
+branch_labels = None
+depends_on = None
+
+TABLES = ("files", "project_files")
+
+
+def upgrade() -> None:
+    for table in TABLES:
+        op.execute(f"ALTER TABLE {table} ADD COLUMN damage smallint")
+
+
+def downgrade() -> None:
+    for table in TABLES:
+        op.execute(f"ALTER TABLE {table} DROP COLUMN damage")
