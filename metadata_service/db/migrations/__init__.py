@@ -21,6 +21,7 @@ REVISIONS = (
     "0014",
     "0015",
     "0016",
+    "0017",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).

@@ -1,14 +1,14 @@
 """Files, and files of projects, say themselves that their bytes are lost or damaged.
 
-Revision ID: 0016
+Revision ID: 0017
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0016"
-down_revision = "0015"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
