@@ -22,8 +22,10 @@ from strongroom.cli import (
     put,
     quarantine,
     rm,
+    search,
     share,
     stat,
+    sync,
     token,
     trash,
     url,
@@ -71,6 +73,8 @@ command(app, "rm")(rm.rm)
 command(app, "undelete")(rm.undelete)
 command(app, "cp")(copying.cp)
 command(app, "mv")(copying.mv)
+command(app, "search", alias="find")(search.search)
+command(app, "sync")(sync.sync)
 command(app, "url")(url.url)
 command(app, "export")(export.export)
 command(app, "usage")(usage.usage)

@@ -10,8 +10,9 @@ from typing import Annotated
 import typer
 
 from strongroom.cli import shown
+from strongroom.cli.get_folder import get_folder
 from strongroom.cli.output import file_document
-from strongroom.cli.problems import UsageProblem
+from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
 from strongroom.cli.session import Session
 from strongroom.client.async_client import AsyncClient
@@ -34,6 +35,9 @@ async def get(
     output: Annotated[
         str, typer.Option("-o", "--output", metavar="DESTINATION", help="The same, as curl has it.")
     ] = "",
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="FILE is a folder: all below it.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="In a folder: replace a file of that name.")] = False,
     resume: Annotated[bool, typer.Option(help="Go on from what an earlier attempt left.")] = True,
     offset: Annotated[
@@ -41,15 +45,19 @@ async def get(
     ] = 0,
     length: Annotated[int | None, typer.Option(min=0, help="How many bytes at the most.")] = None,
     version: Annotated[str, typer.Option("--version-id", help="Only this version of the content.")] = "",
-) -> None:
+) -> ExitCode:
     """Fetch a file. Prints where it went; a broken download goes on where it broke."""
     if destination and output:
         raise UsageProblem(f"{destination} and --output {output} are two destinations; give one of them")
     destination = destination or output or "."
+    if recursive:
+        if destination == STDOUT or offset or length is not None or version:
+            raise UsageProblem("-r goes with a local folder alone")
+        return await get_folder(session, file, Path(destination), force=force)
     async with session.client() as client:
         if destination == STDOUT:
             await _to_stdout(client, file, offset, length, version)
-            return
+            return ExitCode.OK
         if offset or length is not None:
             raise UsageProblem(
                 "--offset and --length go with standard output: strongroom get FILE - --offset …"
@@ -59,6 +67,7 @@ async def get(
             done = await client.download(file, path, version_id=version, resume=resume, on_progress=report)
     text = shown.name(str(done.path))
     session.output.result(text, {"path": str(done.path), **file_document(done.file)})
+    return ExitCode.OK
 
 
 async def _to_stdout(client: AsyncClient, file: str, offset: int, length: int | None, version: str) -> None:

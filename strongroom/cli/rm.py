@@ -11,6 +11,7 @@ from strongroom.cli import shown
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode
 from strongroom.cli.session import Session, Tally
+from strongroom.client.async_client import AsyncClient
 
 Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Keys or ids.")]
 
@@ -22,12 +23,18 @@ async def rm(
         bool, typer.Option("--soft", help="Keep it for `strongroom undelete`, for a while.")
     ] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="What is not there is no failure.")] = False,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", "-r", help="Folders with all below them, each in one go.")
+    ] = False,
 ) -> ExitCode:
     """Delete files. Prints the key of each; what can't be deleted spoils no other."""
     tally = Tally(session)
     async with session.client() as client:
         for name in files:
             try:
+                if recursive:
+                    await _folder(session, client, name, soft=soft)
+                    continue
                 file = await client.delete(name, soft=soft)
             except errors.FileNotFound as error:
                 if not force:
@@ -37,6 +44,12 @@ async def rm(
             else:
                 session.output.result(shown.name(file.key), file_document(file))
     return tally.exit_code
+
+
+async def _folder(session: Session, client: AsyncClient, folder: str, *, soft: bool) -> None:
+    gone = await client.delete_folder(folder, soft=soft)
+    text = f"{shown.name(folder)}  {gone.files} files, {shown.size(gone.size)}"
+    session.output.result(text, {"folder": folder, "deleted": gone.files, "bytes": gone.size})
 
 
 async def undelete(session: Session, files: Files) -> ExitCode:

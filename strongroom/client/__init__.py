@@ -29,6 +29,7 @@ from strongroom.client.project_values import (
     SavedProject,
 )
 from strongroom.client.retries import RetryPolicy
+from strongroom.client.searches import FolderPage, Wanted
 from strongroom.client.seekable import SourceChanged
 from strongroom.client.settings import ClientSettings, ConfigurationError, Tls
 from strongroom.client.shares import (
@@ -53,6 +54,7 @@ from strongroom.client.targets import (
     Uploads,
 )
 from strongroom.client.tokens import Token, development_token
+from strongroom.client.trash import Purged
 from strongroom.client.uploads import Checksums, Progress
 
 __all__ = [
@@ -74,6 +76,7 @@ __all__ = [
     "Family",
     "FileName",
     "FilePage",
+    "FolderPage",
     "Generation",
     "GenerationInfo",
     "GenerationStats",
@@ -85,6 +88,7 @@ __all__ = [
     "Project",
     "ProjectFile",
     "ProjectVersion",
+    "Purged",
     "RestoredProject",
     "RetryPolicy",
     "SavedProject",
@@ -104,5 +108,6 @@ __all__ = [
     "Uploads",
     "Usage",
     "Visibility",
+    "Wanted",
     "development_token",
 ]

@@ -22,7 +22,9 @@ KEEPALIVE_TIMEOUT_MS = 5_000
 
 #: Unary calls that change nothing: gRPC itself tries them again (https://grpc.io/docs/guides/retry/).
 IDEMPOTENT = {
-    "strongroom.metadata.v1.FileService": ("GetFile", "BatchGetFiles", "ListFiles", "ListTrash"),
+    "strongroom.metadata.v1.FileService": (
+        "GetFile", "BatchGetFiles", "ListFiles", "ListFolder", "ListTrash", "SearchFiles"
+    ),
     "strongroom.metadata.v1.GenerationService": ("GetGeneration", "ListGenerations", "GetGenerationStats"),
     "strongroom.metadata.v1.EventMediaService": ("GetEventMedia", "ListEventMedia", "GetProfilePicture"),
     "strongroom.metadata.v1.ProjectService": (

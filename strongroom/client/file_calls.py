@@ -19,8 +19,8 @@ from strongroom.client.files import (
     name_file,
     whole_seconds,
 )
+from strongroom.client.searches import SearchCalls
 from strongroom.client.targets import Target, Uploads
-from strongroom.client.trash import TrashCalls
 from strongroom.metadata.v1 import (
     event_media_service_pb2,
     file_pb2,
@@ -34,7 +34,7 @@ from strongroom.storage.v1 import batch_pb2, download_pb2
 PAGE_SIZE = 1000
 
 
-class FileCalls(TrashCalls):
+class FileCalls(SearchCalls):
     """Queries, edits, deletion, the trash, links and signed URLs, for the caller or the user it acts for."""
 
     async def get(

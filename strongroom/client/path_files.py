@@ -137,6 +137,10 @@ class PathFiles:
         """
         return await self._client.delete(await self._name(key))
 
+    async def key(self, path: str) -> str:
+        """The full key of a path; a full key stays as it is."""
+        return await self._key(path)
+
     async def path(self, key: str) -> str:
         """The path of a full key of the caller's; other text is a path already."""
         return (await self._key(key)).removeprefix(await self._own_prefix())

@@ -27,6 +27,7 @@ class SyncPathFiles(Face[PathFiles]):
     list_files = waiting(PathFiles.list_files)
     get_file_url = waiting(PathFiles.get_file_url)
     file_exists = waiting(PathFiles.file_exists)
+    key = waiting(PathFiles.key)
     path = waiting(PathFiles.path)
     delete_file = waiting(PathFiles.delete_file)
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Sequence
 
 import pytest
 
-from metadata_service.db.database import Database
+from metadata_service.db.database import Row, Statement, Transaction
 from metadata_service.db.paging import PageTokens
 from metadata_service.files.filters import Filter, Folding, words
 from metadata_service.files.search import Search, Searcher
@@ -45,33 +46,28 @@ def many(module_database: Logins) -> str:
     return owner
 
 
-class Explained(Database):
-    """Keeps the plans of what it reads."""
+async def test_a_search_reads_one_owner_out_of_indexes(
+    world: World, many: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans: list[str] = []
+    fetch = Transaction.fetch_batch
 
-    def __init__(self, world: World) -> None:
-        super().__init__(world.pool)
-        self.plans: list[str] = []
+    async def explained(tx: Transaction, statements: Sequence[Statement]) -> list[list[Row]]:
+        (query, params) = statements[1]
+        explain = f"EXPLAIN (ANALYZE, TIMING OFF) {query}"
+        _, plan = await fetch(tx, [statements[0], (explain, params)])
+        plans.append("\n".join(row[0] for row in plan))
+        return await fetch(tx, statements)
 
-    async def read(self, scope, query, params=()):  # type: ignore[no-untyped-def]
-        if "FROM files" in query:
-            rows = await super().read(scope, f"EXPLAIN (ANALYZE, TIMING OFF) {query}", params)
-            self.plans.append("\n".join(row[0] for row in rows))
-        return await super().read(scope, query, params)
-
-
-async def test_a_search_reads_one_owner_out_of_indexes(world: World, many: str) -> None:
-    database = Explained(world)
-    search = Searcher(database, PageTokens(b"s" * 32), Folding(database))
-    files, token = await search.page(Search(many, filter=Filter("picture")), 10, "")
+    monkeypatch.setattr(Transaction, "fetch_batch", explained)
+    files, token = await searcher(world).page(Search(many, filter=Filter("picture")), 10, "")
     assert (len(files), bool(token)) == (10, True)
-    await search.page(Search(many, filter=Filter("nothing like it")), 10, "")
-    await search.page(Search(many, 1, filter=Filter("2999")), 10, "")
-    for plan in database.plans:
+    for other in (Search(many, filter=Filter("nothing like it")), Search(many, 1, filter=Filter("2999"))):
+        await searcher(world).page(other, 10, "")
+    for plan in plans:
         assert "Seq Scan on files" not in plan
         assert "files_by_family" in plan
-    read = [
-        int(rows) for rows in re.findall(r"files_by_family on files.*?actual rows=(\d+)", database.plans[0])
-    ]
+    read = [int(rows) for rows in re.findall(r"files_by_family on files.*actual rows=(\d+)", plans[0])]
     assert 0 < sum(read) < 100  # a page of ten does not read three thousand
 
 

@@ -1,0 +1,56 @@
+"""``strongroom get -r``: all below a folder, to a local one."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from strongroom.cli import shown
+from strongroom.cli.output import file_document
+from strongroom.cli.problems import ExitCode
+from strongroom.cli.progress import bars_for
+from strongroom.cli.session import Session, Tally
+from strongroom.errors import FileNotFound, StrongroomError
+
+
+async def get_folder(session: Session, folder: str, destination: Path, *, force: bool) -> ExitCode:
+    """Fetch every file whose key is below ``folder``; one failure spoils no other. Prints where each went.
+
+    Nothing is written outside of ``destination``, and nothing that is there is replaced without ``force``.
+    """
+    prefix = folder.rstrip("/") + "/"
+    tally, found = Tally(session), False
+    async with session.client() as client:
+        with bars_for(session.output) as bars:
+            async for file in client.list(prefix):
+                found = True
+                try:
+                    path = place_below(destination, file.key.removeprefix(prefix), force=force)
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    with bars.transfer(path.name) as report:
+                        done = await client.download(file, path, on_progress=report)
+                except (StrongroomError, OSError) as error:
+                    tally.failed(error, file.key)
+                    continue
+                session.output.result(
+                    shown.name(str(done.path)), {"path": str(done.path), **file_document(done.file)}
+                )
+    if not found:
+        tally.failed(FileNotFound("There is no such folder."), folder)
+    return tally.exit_code
+
+
+def place_below(destination: Path, relative: str, *, force: bool) -> Path:
+    """Where a file goes.
+
+    :raises OSError: the name leads out of ``destination``, a link on the way does, or something is there.
+    """
+    parts = PurePosixPath(relative).parts
+    if not parts or PurePosixPath(relative).is_absolute() or {"..", "."} & set(parts) or "\0" in relative:
+        raise OSError(22, "is no name of a local file", relative)
+    path = destination.joinpath(*parts)
+    root = destination.resolve()
+    if not path.parent.resolve().is_relative_to(root):
+        raise OSError(40, "leads out of the folder by a link", str(path))
+    if path.exists() and not force:
+        raise FileExistsError(17, "is already there; add --force", str(path))
+    return path

@@ -1,0 +1,78 @@
+"""``strongroom search``: files by words, type, time, size and settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from strongroom.cli import shown
+from strongroom.cli.output import file_document
+from strongroom.cli.problems import UsageProblem
+from strongroom.cli.session import Session
+from strongroom.client.files import Family, StoredFile
+from strongroom.client.searches import Wanted
+
+
+async def search(
+    session: Session,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="WORD", help="Each in name, path, prompt, title, description or tags."),
+    ] = None,
+    *,
+    family: Annotated[Family | None, typer.Option(help="Only this family.")] = None,
+    content_type: Annotated[str, typer.Option("--type", help="image/png, or image/*.")] = "",
+    prefix: Annotated[str, typer.Option(help="Only keys that begin with this.")] = "",
+    after: Annotated[str, typer.Option(metavar="TIME", help="Created then or later: 2026-01-31.")] = "",
+    before: Annotated[str, typer.Option(metavar="TIME", help="Created earlier.")] = "",
+    min_size: Annotated[int | None, typer.Option(min=0, help="Bytes at least.")] = None,
+    max_size: Annotated[int | None, typer.Option(min=0, help="Bytes at the most.")] = None,
+    setting: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Of a generation, such as model=sdxl; may be repeated."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = None,
+) -> None:
+    """Find files, newest first: size, creation, key, name. A word with blanks stands together."""
+    wanted = Wanted(
+        " ".join(f'"{word}"' if " " in word else word for word in words or ()),
+        family,
+        content_type,
+        prefix,
+        _moment(after),
+        _moment(before),
+        min_size,
+        max_size,
+        _pairs(setting or ()),
+    )
+    left = limit
+    async with session.client() as client:
+        async for file in client.search(wanted):
+            session.output.result(_line(file), file_document(file))
+            left = None if left is None else left - 1
+            if left == 0:
+                return
+
+
+def _moment(text: str) -> datetime | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageProblem(f"{text} is no time; write 2026-01-31 or 2026-01-31T12:00:00Z") from None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _pairs(given: Sequence[str]) -> dict[str, str]:
+    if not all("=" in text for text in given):
+        raise UsageProblem("--setting takes NAME=VALUE")
+    return dict(text.partition("=")[::2] for text in given)
+
+
+def _line(file: StoredFile) -> str:
+    when = shown.time(file.created_at)
+    return f"{shown.size(file.size):>10}  {when}  {shown.name(file.key)}  {shown.name(file.filename)}"

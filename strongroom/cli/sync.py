@@ -1,0 +1,139 @@
+"""``strongroom sync``: a local folder to a folder of paths; first a plan, then, if asked, what it says."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import google_crc32c
+import typer
+
+from strongroom.cli import shown
+from strongroom.cli.problems import ExitCode, UsageProblem
+from strongroom.cli.session import Session, Tally
+from strongroom.cli.walking import items_of
+from strongroom.client.async_client import AsyncClient
+from strongroom.client.files import StoredFile
+from strongroom.client.targets import AtPath
+from strongroom.errors import StrongroomError
+
+BLOCK = 1 << 20
+
+
+class Step(StrEnum):
+    """What is to happen to one path."""
+
+    ADD = "add"
+    REPLACE = "replace"
+    DELETE = "delete"
+    KEEP = "keep"
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One line of a plan. ``local``: what is to be stored; ``remote``: what is there."""
+
+    step: Step
+    path: str
+    local: Path | None
+    remote: StoredFile | None
+
+
+async def sync(
+    session: Session,
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The local folder.")],
+    remote: Annotated[str, typer.Argument(metavar="PATH", help="The folder of paths; created as needed.")],
+    *,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would happen (the default).")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it.")] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Also delete what is there and not here; into the trash.")
+    ] = False,
+) -> ExitCode:
+    """Make a folder of paths like a local one: by size and checksum; deletes nothing without --delete."""
+    if plan and apply:
+        raise UsageProblem("--plan says what would happen, --apply does it; give one of them")
+    if not folder.is_dir():
+        raise UsageProblem(f"{folder} is no folder")
+    tally = Tally(session)
+    here = {
+        item.relative: item.path
+        for item in items_of([str(folder)], recursive=True, on_error=tally.failed)
+        if item.path is not None
+    }
+    complete = tally.exit_code is ExitCode.OK
+    async with session.client() as client:
+        place = (await client.files.path(remote)).strip("/")
+        planned = await _plan(client, f"{place}/" if place else "", here)
+        counts = dict.fromkeys(Step, 0)
+        for one in planned:
+            counts[one.step] += 1
+            if one.step is Step.KEEP:
+                continue
+            if one.step is Step.DELETE and not (delete and complete):
+                why = (
+                    "stays without --delete" if complete else "stays, as not all of the folder could be read"
+                )
+                session.output.note(f"extra, {why}: {shown.name(one.path)}")
+                continue
+            if apply and not await _do(client, one, tally):
+                continue
+            document = {"step": one.step.value, "path": one.path, "done": apply}
+            session.output.result(f"{one.step.value:<8}{shown.name(one.path)}", document)
+    extra = counts[Step.DELETE]
+    session.output.note(
+        f"{counts[Step.ADD]} to add, {counts[Step.REPLACE]} to replace, {extra} extra,"
+        f" {counts[Step.KEEP]} equal" + ("" if apply else "; nothing was done, add --apply")
+    )
+    return tally.exit_code
+
+
+async def _plan(client: AsyncClient, prefix: str, here: dict[str, Path]) -> list[Planned]:
+    """Every path of both sides, in order."""
+    whole = await client.files.key(prefix)
+    there = {file.key.removeprefix(whole): file async for file in client.list(whole)}
+    planned: list[Planned] = []
+    for name in sorted(here.keys() | there.keys()):
+        local, remote = here.get(name), there.get(name)
+        if local is None:
+            step = Step.DELETE
+        elif remote is None:
+            step = Step.ADD
+        else:
+            step = Step.KEEP if await asyncio.to_thread(_is_equal, local, remote) else Step.REPLACE
+        planned.append(Planned(step, prefix + name, local, remote))
+    return planned
+
+
+async def _do(client: AsyncClient, one: Planned, tally: Tally) -> bool:
+    """Whether it was done: only to what the plan has seen. A failure is reported."""
+    try:
+        if one.local is not None:
+            seen = 0 if one.remote is None else one.remote.generation
+            await client.upload(one.local, AtPath(one.path), if_generation_match=seen)
+        elif one.remote is not None:
+            await client.delete(one.remote, soft=True, if_generation_match=one.remote.generation)
+    except (StrongroomError, OSError) as error:
+        tally.failed(error, one.path)
+        return False
+    return True
+
+
+def _is_equal(local: Path, remote: StoredFile) -> bool:
+    """Same size, and then the same CRC-32C."""
+    if local.stat().st_size != remote.size:
+        return False
+    checksum = 0
+    for block in _blocks(local):
+        checksum = google_crc32c.extend(checksum, block)
+    return checksum == remote.crc32c
+
+
+def _blocks(local: Path) -> Iterator[bytes]:
+    with local.open("rb") as file:
+        while block := file.read(BLOCK):
+            yield block

@@ -1,0 +1,109 @@
+"""Search and folders; part of ``AsyncClient``."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from strongroom.client.files import Family, FilePage, StoredFile
+from strongroom.client.trash import Purged, TrashCalls
+from strongroom.metadata.v1 import file_pb2, file_service_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What files have to meet, all of it. ``query``: up to 10 words, each somewhere in name, path, prompt,
+    title, description or tags, whatever its case; ``"two words"`` are one. ``content_type``: exact or
+    ``image/*``. Times are aware; ``settings``: members of a generation's settings, as text.
+    """
+
+    query: str = ""
+    family: Family | None = None
+    content_type: str = ""
+    prefix: str = ""
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    min_size: int | None = None
+    max_size: int | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def to_proto(self) -> file_service_pb2.SearchFilesRequest:
+        """The request as the contract has it."""
+        found = file_pb2.FileFilter(
+            query=self.query,
+            content_type=self.content_type,
+            min_size_bytes=self.min_size,
+            max_size_bytes=self.max_size,
+            settings=self.settings,
+        )
+        if self.created_after is not None:
+            found.created_after.FromDatetime(self.created_after)
+        if self.created_before is not None:
+            found.created_before.FromDatetime(self.created_before)
+        return file_service_pb2.SearchFilesRequest(
+            filter=found,
+            family=self.family.to_proto() if self.family else file_pb2.FILE_FAMILY_UNSPECIFIED,
+            prefix=self.prefix,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPage:
+    """What is right below a prefix: folders as whole prefixes, and files; each in key order."""
+
+    folders: tuple[str, ...]
+    files: tuple[StoredFile, ...]
+    next_page_token: str
+
+
+class SearchCalls(TrashCalls):
+    """Finds files, for the caller or the user it acts for."""
+
+    async def search_page(
+        self,
+        wanted: Wanted | str,
+        *,
+        page_size: int = 100,
+        page_token: str = "",
+        timeout: float | None = None,
+    ) -> FilePage:
+        """One page, newest first; at most 1,000. Of few hits among many files it may be short, or empty, and
+        have a ``next_page_token``.
+
+        :param wanted: words, or all there is to say.
+        """
+        request = (Wanted(wanted) if isinstance(wanted, str) else wanted).to_proto()
+        request.page_size, request.page_token, request.user_id = page_size, page_token, self._user_id
+        response = await self._connection.unary(self._connection.files.SearchFiles, request, timeout=timeout)
+        return FilePage(tuple(map(StoredFile.from_proto, response.files)), response.next_page_token)
+
+    async def search(self, wanted: Wanted | str) -> AsyncGenerator[StoredFile]:
+        """All that meet it, newest first, fetched page by page."""
+        token, more = "", True
+        while more:
+            page = await self.search_page(wanted, page_size=1000, page_token=token)
+            for file in page.files:
+                yield file
+            token = page.next_page_token
+            more = bool(token)
+
+    async def folder_page(
+        self, prefix: str = "", *, page_size: int = 100, page_token: str = "", timeout: float | None = None
+    ) -> FolderPage:
+        """One page of a folder; ``prefix`` with its slash at the end, empty: the top."""
+        request = file_service_pb2.ListFolderRequest(
+            prefix=prefix, page_size=page_size, page_token=page_token, user_id=self._user_id
+        )
+        response = await self._connection.unary(self._connection.files.ListFolder, request, timeout=timeout)
+        files = tuple(map(StoredFile.from_proto, response.files))
+        return FolderPage(tuple(response.folders), files, response.next_page_token)
+
+    async def delete_folder(self, folder: str, *, soft: bool = False, timeout: float | None = None) -> Purged:
+        """Delete every file below ``folder``, in one transaction; answers how many they were.
+
+        :raises FileNotFound: there is none. :raises InvalidField: more than 20,000.
+        """
+        request = file_service_pb2.DeleteFolderRequest(folder=folder, soft=soft, user_id=self._user_id)
+        gone = await self._connection.unary(self._connection.files.DeleteFolder, request, timeout=timeout)
+        return Purged(gone.file_count, gone.size_bytes)

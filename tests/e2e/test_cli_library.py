@@ -1,0 +1,117 @@
+"""``strongroom trash``, ``cp``, ``mv``, ``search``, ``get -r``, ``rm -r``, ``sync`` against a whole stack."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.test_cli_nouns import content, good, mistake
+from tests.integration.sdk.shell import Shell
+from tests.stack import RunningStack
+
+
+@pytest.fixture
+def environ(stack: RunningStack, user: str) -> Mapping[str, str]:
+    """How the command finds the stack, as ``user``."""
+    state = stack.state
+    return {
+        "STRONGROOM_STORAGE_ADDRESS": state["storage"]["address"],
+        "STRONGROOM_METADATA_ADDRESS": state["metadata"]["address"],
+        "STRONGROOM_TOKEN": stack.token(user),
+        "COLUMNS": "200",
+    }
+
+
+@pytest.fixture
+def shell(environ: Mapping[str, str]) -> Shell:
+    return Shell(environ)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder to store."""
+    root = tmp_path / "site"
+    for path, text in {"index.html": "<h1>1</h1>", "src/ü a.txt": "hello", "src/deep/b.txt": "b"}.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).write_text(text)
+    return root
+
+
+def lines(shell: Shell, *command: str) -> list[str]:
+    return good(shell(*command)).out.splitlines()
+
+
+def test_the_trash(shell: Shell, site: Path) -> None:
+    key, other = lines(shell, "put", str(site / "index.html"), str(site / "src/ü a.txt"))
+    lines(shell, "rm", "--soft", key, other)
+    listed = lines(shell, "trash", "ls")
+    assert [key in listed[1], other in listed[0], len(listed)] == [True, True, 2]
+    assert lines(shell, "trash", "restore", key) == [key]
+    assert lines(shell, "stat", key)
+    mistake(shell("trash", "purge", key), 3, "no such file")
+    assert lines(shell, "trash", "purge", other) == [other]
+    lines(shell, "rm", "--soft", key)
+    assert lines(shell, "trash", "purge", "--all")[0].startswith("1 files")
+    assert lines(shell, "trash", "ls") == []
+    mistake(shell("trash", "purge"), 2, "--all")
+
+
+def test_copies_and_moves(shell: Shell, site: Path, user: str) -> None:
+    (key,) = lines(shell, "put", str(site / "index.html"), "--meta", "team=a")
+    assert lines(shell, "cp", key, "web/") == [f"paths/{user}/web/index.html"]
+    assert lines(shell, "cp", key, f"paths/{user}/web/two.html") == [f"paths/{user}/web/two.html"]
+    mistake(shell("cp", key, "web/two.html"), 6, "exists already")
+    lines(shell, "cp", "--force", key, "web/two.html")
+    moved = json.loads(good(shell("mv", "--json", key, "web/three.html")).out)
+    assert moved["metadata"]["team"] == "a"
+    mistake(shell("stat", key), 3, "no such file")
+    mistake(shell("mv", f"paths/{user}/web/two.html", "web/three.html"), 6, "exists already")
+
+
+def test_search(shell: Shell, site: Path, user: str) -> None:
+    lines(shell, "put", "-r", str(site), "--path", "web")
+    found = lines(shell, "search", "ü a", "--type", "text/*")
+    assert [line.count("src/ü a.txt") for line in found] == [1]
+    assert len(lines(shell, "find", "--max-size", "5")) == 2
+    assert lines(shell, "search", "hello world") == []
+    assert lines(shell, "search", "--before", "2020-01-01") == []
+    assert len(lines(shell, "search", "web", "-n", "1")) == 1
+    mistake(shell("search", "--after", "yesterday"), 2, "is no time")
+
+
+def test_folders(shell: Shell, site: Path, user: str, tmp_path: Path) -> None:
+    lines(shell, "put", "-r", str(site), "--path", "web")
+    here = tmp_path / "here"
+    assert len(lines(shell, "get", "-r", f"paths/{user}/web", str(here))) == 3
+    assert content(here) == content(site)
+    assert shell("get", "-r", f"paths/{user}/web", str(here)).exit_code == 6  # nothing is replaced
+    lines(shell, "get", "-r", f"paths/{user}/web/", str(here), "--force")
+    mistake(shell("get", "-r", f"paths/{user}/none", str(here)), 3, "no such folder")
+    gone = lines(shell, "rm", "-r", "--soft", f"paths/{user}/web/src")
+    assert "2 files" in gone[0]
+    assert len(lines(shell, "ls")) == 1
+    assert len(lines(shell, "trash", "ls")) == 2
+    mistake(shell("rm", "-r", f"paths/{user}/web/src"), 3, "no such folder")
+
+
+def test_sync(shell: Shell, site: Path, user: str) -> None:
+    planned = lines(shell, "sync", str(site), "web", "--plan")
+    assert planned == lines(shell, "sync", str(site), "web")
+    assert [line.split()[0] for line in planned] == ["add", "add", "add"]
+    assert lines(shell, "ls") == []
+    assert lines(shell, "sync", str(site), "web", "--apply") == planned
+    assert lines(shell, "sync", str(site), "web", "--apply") == []
+    (site / "index.html").write_text("<h1>2</h1>")  # of the same size
+    (site / "src/deep/b.txt").unlink()
+    (site / "new.txt").write_text("n")
+    again = lines(shell, "sync", str(site), "web", "--apply")
+    assert [line.split()[0] for line in again] == ["replace", "add"]
+    assert len(lines(shell, "ls")) == 4  # nothing is deleted unasked
+    extra = lines(shell, "sync", str(site), f"paths/{user}/web/", "--apply", "--delete")
+    assert extra == ["delete  web/src/deep/b.txt"]
+    assert len(lines(shell, "trash", "ls")) == 1
+    mistake(shell("sync", str(site), "web", "--plan", "--apply"), 2, "give one of them")
+    mistake(shell("sync", str(site / "none"), "web"), 2, "is no folder")
