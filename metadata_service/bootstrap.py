@@ -49,6 +49,7 @@ from metadata_service.projects.removal import ProjectRemover
 from metadata_service.projects.staging import SaveStager
 from metadata_service.projects.start import SaveStarter
 from metadata_service.restoring.adoption import Adopter
+from metadata_service.restoring.relinking import Relinker
 from metadata_service.servicers.admin_service import AdminServicer
 from metadata_service.servicers.credential_service import CredentialServicer
 from metadata_service.servicers.event_media_service import EventMediaServicer
@@ -270,7 +271,7 @@ class Application:
             server,
         )
         add_RestorationServiceServicer_to_server(
-            RestorationServicer(Adopter(database, timing, limits)), server
+            RestorationServicer(Adopter(database, timing, limits), Relinker(database)), server
         )
         add_UploadSessionServiceServicer_to_server(
             UploadSessionServicer(

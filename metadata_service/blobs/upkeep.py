@@ -12,6 +12,7 @@ from metadata_service.blobs.states import (
     COMMITTED,
     COMPLETING,
     DELETING,
+    LEFTOVERS,
     MULTIPART,
     OPEN,
     PENDING,
@@ -20,7 +21,7 @@ from metadata_service.blobs.states import (
 )
 from metadata_service.blobs.transitions import HELD, ONE, held, superseded
 from metadata_service.config import Timing
-from metadata_service.db.database import Statement, Transaction
+from metadata_service.db.database import Row, Statement, Transaction
 
 _LEASE: Final = "lease_expires_at = now() + make_interval(secs => %(lease)s)"
 _RECORD_MULTIPART: Final = f"""
@@ -75,6 +76,27 @@ WHERE {HELD} AND state = {DELETING}
 _GIVE_ROOM: Final = f"""
 UPDATE blobs SET reserved_bytes = 0, reserved_files = 0
 WHERE {ONE} AND state = {COMPLETING} AND lease_expires_at <= now()
+"""
+# The row of kind LEFTOVERS beside a committed one names the version that is to be kept: it has to follow, or
+# the cleaner would take the bytes for a late request's.
+_RELINK: Final = f"""
+WITH given AS (
+    SELECT * FROM unnest(%(owners)s::text[], %(ids)s::uuid[], %(old)s::text[], %(sizes)s::bigint[],
+        %(crcs)s::bigint[], %(versions)s::text[], %(etags)s::text[])
+        AS given (owner_id, id, old, size_bytes, crc32c, version_id, etag)
+), relinked AS (
+    UPDATE blobs SET version_id = given.version_id, etag = given.etag, damage = NULL
+    FROM given
+    WHERE blobs.owner_id = given.owner_id AND blobs.id = given.id AND blobs.state = {COMMITTED}
+        AND blobs.version_id = given.old AND blobs.size_bytes = given.size_bytes
+        AND blobs.crc32c = given.crc32c
+    RETURNING blobs.owner_id, blobs.id, blobs.key, given.old, given.version_id, given.etag
+), beside AS (
+    UPDATE blobs SET version_id = relinked.version_id FROM relinked
+    WHERE blobs.owner_id = relinked.owner_id AND blobs.key = relinked.key AND blobs.key_shared
+        AND blobs.kind = {LEFTOVERS} AND blobs.version_id = relinked.old
+)
+SELECT owner_id, id, version_id, etag FROM relinked
 """
 _SET_FILE: Final = f"UPDATE blobs SET file_id = %(file_id)s, file_generation = %(generation)s WHERE {ONE}"
 
@@ -155,3 +177,12 @@ async def keep_hidden(tx: Transaction, handle: Handle, timing: Timing) -> None:
     params = handle.params(retry=timing.retry, window=timing.restore_window)
     if not await tx.execute(_KEEP_HIDDEN, params):
         raise superseded()
+
+
+async def relink(tx: Transaction, values: Mapping[str, object]) -> list[Row]:
+    """Committed rows that name the same bytes otherwise from now on: (owner, id, version id, tag).
+
+    Arrays of one length: `owners`, `ids`, `old` version ids, `sizes`, `crcs`, which the rows have to have,
+    and the new `versions` and `etags`.
+    """
+    return await tx.fetch(_RELINK, dict(values))

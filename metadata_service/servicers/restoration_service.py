@@ -8,6 +8,7 @@ from grpc.aio import ServicerContext
 
 from metadata_service.restoring.adoption import Adopter
 from metadata_service.restoring.descriptions import describe
+from metadata_service.restoring.relinking import Relinker
 from strongroom.metadata.v1 import restoration_service_pb2 as pb
 from strongroom.metadata.v1.restoration_service_pb2_grpc import RestorationServiceServicer
 
@@ -17,8 +18,9 @@ Context: TypeAlias = "ServicerContext[object, object]"
 class RestorationServicer(RestorationServiceServicer):
     """Converts requests and responses."""
 
-    def __init__(self, adopter: Adopter) -> None:
+    def __init__(self, adopter: Adopter, relinker: Relinker) -> None:
         self._adopter = adopter
+        self._relinker = relinker
 
     async def DescribeObjects(
         self, request: pb.DescribeObjectsRequest, context: Context
@@ -28,3 +30,6 @@ class RestorationServicer(RestorationServiceServicer):
     async def AdoptObject(self, request: pb.AdoptObjectRequest, context: Context) -> pb.AdoptObjectResponse:
         adopted = await self._adopter.adopt(request.object)
         return pb.AdoptObjectResponse(file=adopted.file, already=adopted.already)
+
+    async def RelinkRows(self, request: pb.RelinkRowsRequest, context: Context) -> pb.RelinkRowsResponse:
+        return pb.RelinkRowsResponse(changed=await self._relinker.relink(request.rows))

@@ -35,3 +35,11 @@ class Restorations(MetadataClient):
     async def adopt(self, found: StoredObject) -> pb.AdoptObjectResponse:
         """The file that it is now. Raises StrongroomError: nothing was changed, and why."""
         return await self._step(self._stub.AdoptObject, pb.AdoptObjectRequest(object=found), CALL_SECONDS)
+
+    async def relink(self, rows: Sequence[pb.Relink]) -> int:
+        """How many of them name their object otherwise from now on."""
+        changed = 0
+        for at in range(0, len(rows), MOST_OBJECTS):
+            request = pb.RelinkRowsRequest(rows=rows[at : at + MOST_OBJECTS])
+            changed += (await self._step(self._stub.RelinkRows, request, CALL_SECONDS)).changed
+        return changed

@@ -19,6 +19,7 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.translation import to_strongroom
 from storage_service.objectstore.values import ListedVersion, ObjectRef
 from storage_service.restoring.objects import checksum_of, stored_object
+from storage_service.restoring.projects import ProjectRestorer
 from storage_service.restoring.strays import Strays
 from strongroom.errors import FileNotFound, PreconditionFailed, StrongroomError
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
@@ -57,11 +58,13 @@ class Decisions:
         records: VerificationRecords,
         restorations: Restorations,
         strays: Strays,
+        projects: ProjectRestorer,
     ) -> None:
         self._store = store
         self._records = records
         self._restorations = restorations
         self._strays = strays
+        self._projects = projects
 
     async def keep(self, names: Sequence[pb.ObjectName]) -> list[pb.ObjectResult]:
         """One after the other, because one may replace the other."""
@@ -99,13 +102,22 @@ class Decisions:
             await self._show_again(seen)
             return pb.ObjectResult(name=seen.name, outcome=pb.OBJECT_OUTCOME_KNOWN)
         if stray.description.project_slug:
-            raise PreconditionFailed("It belongs to a project; save the project again, or drop it.")
+            return await self._save_project(seen, stray)
         info = await self._store.head(seen.ref)
         crc32c = await checksum_of(self._store, seen.ref, info)
         adopted = await self._restorations.adopt(stored_object(info, crc32c))
         await self._show_again(seen)
         outcome = pb.OBJECT_OUTCOME_KNOWN if adopted.already else pb.OBJECT_OUTCOME_KEPT
         return pb.ObjectResult(name=seen.name, outcome=outcome, file=adopted.file)
+
+    async def _save_project(self, seen: _Seen, stray: pb.StrayObject) -> pb.ObjectResult:
+        """What its keys show is a version of the project from now on, with this object's bytes in it."""
+        if stray.kind != pb.STRAY_KIND_STORED_LATER:
+            raise PreconditionFailed("The newest version of its project has other content there.")
+        said = stray.description
+        prefix = seen.name.key.removesuffix(said.filename)
+        await self._projects.save(said.owner_id, said.project_slug, prefix)
+        return pb.ObjectResult(name=seen.name, outcome=pb.OBJECT_OUTCOME_KEPT)
 
     async def _known(self, seen: _Seen) -> pb.ObjectResult:
         """Not astray: a file, something that the cleaner has, or nothing."""

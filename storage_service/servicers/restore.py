@@ -23,6 +23,7 @@ class RestoreServicer(RestoreServiceServicer):
     def __init__(self, restoring: Restoring) -> None:
         self._strays = restoring.strays
         self._decisions = restoring.decisions
+        self._relinks = restoring.relinks
 
     async def ListStrayObjects(
         self,
@@ -51,6 +52,22 @@ class RestoreServicer(RestoreServiceServicer):
     ) -> pb.DropObjectsResponse:
         _only_admins()
         return pb.DropObjectsResponse(results=await self._decisions.drop(request.names))
+
+    async def RelinkObjects(
+        self,
+        request: pb.RelinkObjectsRequest,
+        context: Context[pb.RelinkObjectsRequest, pb.RelinkObjectsResponse],
+    ) -> pb.RelinkObjectsResponse:
+        _only_admins()
+        with translated():
+            done = await self._relinks.page(request.cursor, dry_run=request.dry_run)
+        return pb.RelinkObjectsResponse(
+            rows=done.rows,
+            right=done.right,
+            relinked=done.relinked,
+            unlinked=done.unlinked,
+            cursor=done.cursor,
+        )
 
 
 def add_restore_service(server: grpc.aio.Server, servicer: RestoreServicer) -> list[str]:

@@ -26,6 +26,7 @@ Wanted = Annotated[
 ]
 All = Annotated[bool, typer.Option("--all", help="All that `adopt list` prints, instead of ids.")]
 
+Meant = Callable[[Stray], bool]
 Decide = Callable[[AsyncClient, Sequence[ObjectName]], AsyncGenerator[StrayResult]]
 
 
@@ -46,11 +47,25 @@ async def keep(session: Session, ids: Wanted = None, *, all_: All = False) -> Ex
     """Make stray objects files of their owners. May be repeated.
 
     With --all: those that were neither deleted nor replaced later. A quota that is full, or a place that has
-    newer content, refuses its object and spoils no other.
+    newer content, refuses its object and spoils no other. An object of a project makes what the bucket shows
+    of the project its next version.
     """
-    return await _decide(
-        session, ids or [], KEPT if all_ else None, lambda client, names: client.restores.keep(names)
+    passes = _keeping() if all_ else (_named(_meant(ids)),)
+    return await _decide(session, ids or (), passes, lambda client, names: client.restores.keep(names))
+
+
+async def rebuild(session: Session) -> ExitCode:
+    """Make the rows of a lost database anew: all that is current in the bucket. Needs the admin role.
+
+    After `strongroom migrate` of an empty one. May be repeated, and goes on where it was killed. What the
+    bucket does not say is told at the end, and in docs/backup.md.
+    """
+    code = await _decide(session, (), _keeping(), lambda client, names: client.restores.keep(names))
+    session.output.note(
+        "not in the bucket: quotas, revoked links, shares, soft deletions (they are files again), later"
+        " names, visibility and metadata, old versions of projects, answers to requests, events"
     )
+    return code
 
 
 async def drop(
@@ -64,14 +79,11 @@ async def drop(
     yes: Yes = False,
 ) -> ExitCode:
     """Remove stray objects for good. May be repeated. What a row names by then stays."""
-    if not all_ and not ids:
-        raise UsageProblem("name ids, or say --all")
+    passes = (_of_kinds(DROPPED),) if all_ else (_named(_meant(ids)),)
     confirm("Objects that are dropped can't be brought back. Go on?", yes=yes)
     if all_ and not even_most:
         await _refuse_most(session)
-    return await _decide(
-        session, ids or [], DROPPED if all_ else None, lambda client, names: client.restores.drop(names)
-    )
+    return await _decide(session, ids or (), passes, lambda client, names: client.restores.drop(names))
 
 
 async def _refuse_most(session: Session) -> None:
@@ -91,32 +103,52 @@ async def _refuse_most(session: Session) -> None:
         )
 
 
-async def _decide(
-    session: Session, ids: Sequence[str], kinds: frozenset[str] | None, decide: Decide
-) -> ExitCode:
-    """Do it with those that are meant; the exit code says whether something was refused."""
-    if (kinds is None) == (not ids):
-        raise UsageProblem("name ids, or say --all")
+async def _decide(session: Session, ids: Sequence[str], passes: Sequence[Meant], decide: Decide) -> ExitCode:
+    """Do it with those that are meant, list after list; the exit code says whether something was refused."""
     refused = False
     missing = set(ids)
-    async with session.client() as client, aclosing(client.restores.strays()) as pages:
-        async for strays, _ in pages:
-            chosen = [stray for stray in strays if _is_meant(stray, ids, kinds)]
-            missing -= {text for stray in chosen for text in (stray.id, stray.name[0])}
-            names = [stray.name for stray in sorted(chosen, key=lambda stray: stray.stored_at)]
-            async with aclosing(decide(client, names)) as results:
-                async for result in results:
-                    refused |= result.outcome == "refused"
-                    session.output.result(_outcome(result), _result_document(result))
+    async with session.client() as client:
+        for is_meant in passes:
+            async with aclosing(client.restores.strays()) as pages:
+                async for strays, _ in pages:
+                    chosen = [stray for stray in strays if is_meant(stray)]
+                    missing -= {text for stray in chosen for text in (stray.id, stray.name[0])}
+                    names = [stray.name for stray in sorted(chosen, key=lambda stray: stray.stored_at)]
+                    async with aclosing(decide(client, names)) as results:
+                        async for result in results:
+                            refused |= result.outcome == "refused"
+                            session.output.result(_outcome(result), _result_document(result))
     for text in sorted(missing):
         session.output.note(f"nothing is astray under {shown.name(text)}")
     return ExitCode.FAILED if refused or missing else ExitCode.OK
 
 
-def _is_meant(stray: Stray, ids: Sequence[str], kinds: frozenset[str] | None) -> bool:
-    if kinds is None:
-        return stray.id in ids or stray.name[0] in ids
-    return stray.kind in kinds
+def _meant(ids: Sequence[str] | None) -> frozenset[str]:
+    if not ids:
+        raise UsageProblem("name ids, or say --all")
+    return frozenset(ids)
+
+
+def _named(texts: frozenset[str]) -> Meant:
+    return lambda stray: stray.id in texts or stray.name[0] in texts
+
+
+def _of_kinds(kinds: frozenset[str]) -> Meant:
+    return lambda stray: stray.kind in kinds
+
+
+def _keeping() -> tuple[Meant, Meant]:
+    """Each project once, before anything that was deleted later is shown again: its keys say what it has."""
+    projects: set[tuple[str, str]] = set()
+
+    def is_project(stray: Stray) -> bool:
+        name = (stray.owner_id, stray.project)
+        if not stray.project or stray.kind != "stored_later" or name in projects:
+            return False
+        projects.add(name)
+        return True
+
+    return is_project, lambda stray: stray.kind in KEPT and (not stray.project or stray.kind == "hidden")
 
 
 def _line(stray: Stray) -> str:

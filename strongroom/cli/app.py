@@ -21,6 +21,7 @@ from strongroom.cli import (
     project,
     put,
     quarantine,
+    relink,
     rm,
     search,
     share,
@@ -117,6 +118,8 @@ adoption = _group("adopt", "After a restore: what the bucket has stored since. N
 command(adoption, "list", alias="ls")(adopt.list_)
 command(adoption, "keep")(adopt.keep)
 command(adoption, "drop")(adopt.drop)
+command(app, "relink")(relink.relink)
+command(app, "rebuild")(adopt.rebuild)
 
 verification = typer.Typer()
 app.add_typer(verification, name="verify")

@@ -60,6 +60,38 @@ class StrayResult:
     message: str
 
 
+@dataclass(frozen=True, slots=True)
+class UnlinkedRow:
+    """A committed row whose bytes the bucket does not have; ``found``: what it has instead, for people."""
+
+    key: str
+    owner_id: str
+    blob_id: str
+    size_bytes: int
+    found: str
+
+
+@dataclass(frozen=True, slots=True)
+class RelinkPage:
+    """Some keys, up to ``cursor`` (empty: the last ones): committed ``rows``, of which ``right`` ones were as
+    the bucket is, ``relinked`` ones are now, and ``unlinked`` ones are not.
+    """
+
+    rows: int
+    right: int
+    relinked: int
+    unlinked: tuple[UnlinkedRow, ...]
+    cursor: str
+
+
+def to_relink_page(page: pb.RelinkObjectsResponse) -> RelinkPage:
+    """From the protobuf."""
+    unlinked = tuple(
+        UnlinkedRow(row.key, row.owner_id, row.blob_id, row.size_bytes, row.found) for row in page.unlinked
+    )
+    return RelinkPage(page.rows, page.right, page.relinked, unlinked, page.cursor)
+
+
 def to_stray(stray: pb.StrayObject) -> Stray:
     """From the protobuf."""
     said = stray.description

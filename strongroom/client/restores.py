@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 
 from strongroom.client.connection import Connection
-from strongroom.client.restore_values import ObjectName, Stray, StrayResult, to_stray, to_stray_result
+from strongroom.client.restore_values import (
+    ObjectName,
+    RelinkPage,
+    Stray,
+    StrayResult,
+    to_relink_page,
+    to_stray,
+    to_stray_result,
+)
 from strongroom.storage.v1 import restore_pb2 as pb
 
 BATCH = 20
@@ -52,6 +60,19 @@ class Restores:
             )
             for result in dropped.results:
                 yield to_stray_result(result)
+
+    async def relink(self, *, after: str = "", dry_run: bool = False) -> AsyncGenerator[RelinkPage]:
+        """Have rows name their bytes as a copied bucket does, page by page, by key from ``after`` on."""
+        cursor = after
+        while True:
+            request = pb.RelinkObjectsRequest(cursor=cursor, dry_run=dry_run)
+            page = await self._connection.unary(
+                self._connection.restores.RelinkObjects, request, timeout=SECONDS, safe=True
+            )
+            yield to_relink_page(page)
+            cursor = page.cursor
+            if not cursor:
+                return
 
 
 def _in_batches(names: Sequence[ObjectName]) -> list[list[pb.ObjectName]]:

@@ -90,6 +90,7 @@ class SyncRestores(Face[Restores]):
     strays = iterating(Restores.strays)
     keep = iterating(Restores.keep)
     drop = iterating(Restores.drop)
+    relink = iterating(Restores.relink)
 
 
 class SyncVerifications(Face[Verifications]):

@@ -189,6 +189,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "RestoreService/DropObjects": Way(
         "denied", lambda _: restore_pb2.DropObjectsRequest(names=[restore_pb2.ObjectName(key="no/key")])
     ),
+    "RestoreService/RelinkObjects": Way("denied", lambda _: restore_pb2.RelinkObjectsRequest(dry_run=True)),
     "StorageService/Upload": Way("own", _upload),
     "StorageService/CreateUpload": Way("own", lambda _: upload_pb2.CreateUploadRequest(spec=_spec())),
     "StorageService/GetUpload": Way("missing", lambda o: upload_pb2.GetUploadRequest(upload_id=o.upload_id)),

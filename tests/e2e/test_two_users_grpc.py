@@ -37,7 +37,7 @@ REFUSED_OTHERWISE: Final = {
 OF_NO_USER: Final = {
     *("GetCleanerStatus", "RequeueAttempts", "AbortAttempt"),
     *("Diagnose", "StartVerification", "GetVerificationReport", "ListVerificationFindings"),
-    *("ListStrayObjects", "KeepObjects", "DropObjects"),
+    *("ListStrayObjects", "KeepObjects", "DropObjects", "RelinkObjects"),
     *("ListQuarantine", "RestoreQuarantined", "RepairFindings"),
 }
 STORAGE: Final = ("StorageService/", "DiagnosticsService/", "VerifyService/", "RestoreService/")

@@ -120,6 +120,12 @@ class Cell:
         """The bucket at its real endpoint."""
         return self._store
 
+    def use_bucket(self, name: str) -> None:
+        """Another bucket, made where it is missing, for services that start from now on."""
+        self._store = replace(self._store, bucket=name)
+        bucket.ensure(self._store)
+        self._values = replace(self._values, s3=replace(self._values.s3, bucket=name))
+
     def token(self, sub: str, **claims: object) -> str:
         """A token for ``sub``."""
         return user_token(_JWT_SECRET, sub, **claims)

@@ -69,6 +69,98 @@ class DescribeObjectsResponse(_message.Message):
 Global___DescribeObjectsResponse: _TypeAlias = DescribeObjectsResponse  # noqa: Y015
 
 @_typing.final
+class Relink(_message.Message):
+    """A committed row, and how the bucket of today names its bytes."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    BLOB_ID_FIELD_NUMBER: _builtins.int
+    OLD_VERSION_ID_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    CRC32C_FIELD_NUMBER: _builtins.int
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    owner_id: _builtins.str
+    """`sub` of the owner."""
+    blob_id: _builtins.str
+    """UUID of the attempt."""
+    old_version_id: _builtins.str
+    """Version id that the row has."""
+    size_bytes: _builtins.int
+    """Bytes; the row's."""
+    crc32c: _builtins.int
+    """CRC-32C; the row's."""
+    version_id: _builtins.str
+    """Version id from now on."""
+    etag: _builtins.str
+    """Entity tag from now on."""
+    def __init__(
+        self,
+        *,
+        owner_id: _builtins.str = ...,
+        blob_id: _builtins.str = ...,
+        old_version_id: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        crc32c: _builtins.int = ...,
+        version_id: _builtins.str = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_id", b"blob_id", "crc32c", b"crc32c", "etag", b"etag", "old_version_id", b"old_version_id", "owner_id", b"owner_id", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Relink: _TypeAlias = Relink  # noqa: Y015
+
+@_typing.final
+class RelinkRowsRequest(_message.Message):
+    """Request of RelinkRows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Relink]:
+        """At most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        rows: _abc.Iterable[Global___Relink] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rows", b"rows"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelinkRowsRequest: _TypeAlias = RelinkRowsRequest  # noqa: Y015
+
+@_typing.final
+class RelinkRowsResponse(_message.Message):
+    """Response of RelinkRows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGED_FIELD_NUMBER: _builtins.int
+    changed: _builtins.int
+    """How many were changed."""
+    def __init__(
+        self,
+        *,
+        changed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changed", b"changed"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelinkRowsResponse: _TypeAlias = RelinkRowsResponse  # noqa: Y015
+
+@_typing.final
 class AdoptObjectRequest(_message.Message):
     """Request of AdoptObject."""
 

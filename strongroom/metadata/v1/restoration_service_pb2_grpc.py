@@ -46,6 +46,11 @@ class RestorationServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_restoration__service__pb2.AdoptObjectRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_restoration__service__pb2.AdoptObjectResponse.FromString,
                 _registered_method=True)
+        self.RelinkRows = channel.unary_unary(
+                '/strongroom.metadata.v1.RestorationService/RelinkRows',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_restoration__service__pb2.RelinkRowsRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_restoration__service__pb2.RelinkRowsResponse.FromString,
+                _registered_method=True)
 
 
 class RestorationServiceServicer:
@@ -69,6 +74,13 @@ class RestorationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RelinkRows(self, request, context):
+        """Has committed rows name the same bytes by another version id and entity tag. A row that is not as it is told stays.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RestorationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -81,6 +93,11 @@ def add_RestorationServiceServicer_to_server(servicer, server):
                     servicer.AdoptObject,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_restoration__service__pb2.AdoptObjectRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_restoration__service__pb2.AdoptObjectResponse.SerializeToString,
+            ),
+            'RelinkRows': grpc.unary_unary_rpc_method_handler(
+                    servicer.RelinkRows,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_restoration__service__pb2.RelinkRowsRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_restoration__service__pb2.RelinkRowsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -139,6 +156,33 @@ class RestorationService:
             '/strongroom.metadata.v1.RestorationService/AdoptObject',
             strongroom_dot_metadata_dot_v1_dot_restoration__service__pb2.AdoptObjectRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_restoration__service__pb2.AdoptObjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RelinkRows(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.RestorationService/RelinkRows',
+            strongroom_dot_metadata_dot_v1_dot_restoration__service__pb2.RelinkRowsRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_restoration__service__pb2.RelinkRowsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -42,6 +42,8 @@ class RestorationServiceStub:
     answers the same file. REQUEST_IN_PROGRESS: its upload is alive. ALREADY_EXISTS: its place has newer content.
     PRECONDITION_FAILED: it was deleted, or its time is over. INVALID_FIELD: it does not say what it is.
     """
+    RelinkRows: _grpc.UnaryUnaryMultiCallable[_restoration_service_pb2.RelinkRowsRequest, _restoration_service_pb2.RelinkRowsResponse]
+    """Has committed rows name the same bytes by another version id and entity tag. A row that is not as it is told stays."""
 
 @_typing.type_check_only
 class RestorationServiceAsyncStub(RestorationServiceStub):
@@ -57,6 +59,8 @@ class RestorationServiceAsyncStub(RestorationServiceStub):
     answers the same file. REQUEST_IN_PROGRESS: its upload is alive. ALREADY_EXISTS: its place has newer content.
     PRECONDITION_FAILED: it was deleted, or its time is over. INVALID_FIELD: it does not say what it is.
     """
+    RelinkRows: _aio.UnaryUnaryMultiCallable[_restoration_service_pb2.RelinkRowsRequest, _restoration_service_pb2.RelinkRowsResponse]  # type: ignore[assignment]
+    """Has committed rows name the same bytes by another version id and entity tag. A row that is not as it is told stays."""
 
 class RestorationServiceServicer:
     """The database's side of a restore (docs/backup.md), over all owners. Internal: only Strongroom's own services may call
@@ -79,5 +83,12 @@ class RestorationServiceServicer:
         answers the same file. REQUEST_IN_PROGRESS: its upload is alive. ALREADY_EXISTS: its place has newer content.
         PRECONDITION_FAILED: it was deleted, or its time is over. INVALID_FIELD: it does not say what it is.
         """
+
+    def RelinkRows(
+        self,
+        request: _restoration_service_pb2.RelinkRowsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_restoration_service_pb2.RelinkRowsResponse, _abc.Awaitable[_restoration_service_pb2.RelinkRowsResponse]]:
+        """Has committed rows name the same bytes by another version id and entity tag. A row that is not as it is told stays."""
 
 def add_RestorationServiceServicer_to_server(servicer: RestorationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

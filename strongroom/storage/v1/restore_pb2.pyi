@@ -340,3 +340,107 @@ class DropObjectsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DropObjectsResponse: _TypeAlias = DropObjectsResponse  # noqa: Y015
+
+@_typing.final
+class RelinkObjectsRequest(_message.Message):
+    """Request of RelinkObjects."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CURSOR_FIELD_NUMBER: _builtins.int
+    DRY_RUN_FIELD_NUMBER: _builtins.int
+    cursor: _builtins.str
+    """As answered before; empty: from the first key."""
+    dry_run: _builtins.bool
+    """Only look."""
+    def __init__(
+        self,
+        *,
+        cursor: _builtins.str = ...,
+        dry_run: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "dry_run", b"dry_run"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelinkObjectsRequest: _TypeAlias = RelinkObjectsRequest  # noqa: Y015
+
+@_typing.final
+class UnlinkedRow(_message.Message):
+    """A committed row whose bytes the bucket does not have at its key."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    BLOB_ID_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    FOUND_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """S3 key."""
+    owner_id: _builtins.str
+    """`sub` of the owner."""
+    blob_id: _builtins.str
+    """UUID of the attempt."""
+    size_bytes: _builtins.int
+    """Bytes."""
+    found: _builtins.str
+    """What is there instead, for people."""
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
+        blob_id: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        found: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob_id", b"blob_id", "found", b"found", "key", b"key", "owner_id", b"owner_id", "size_bytes", b"size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnlinkedRow: _TypeAlias = UnlinkedRow  # noqa: Y015
+
+@_typing.final
+class RelinkObjectsResponse(_message.Message):
+    """Response of RelinkObjects."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROWS_FIELD_NUMBER: _builtins.int
+    RIGHT_FIELD_NUMBER: _builtins.int
+    RELINKED_FIELD_NUMBER: _builtins.int
+    UNLINKED_FIELD_NUMBER: _builtins.int
+    CURSOR_FIELD_NUMBER: _builtins.int
+    rows: _builtins.int
+    """Committed rows that were looked at."""
+    right: _builtins.int
+    """Those of them that name their object as it is."""
+    relinked: _builtins.int
+    """Those that do from now on (`dry_run`: that would)."""
+    cursor: _builtins.str
+    """Where to go on; empty: that was all."""
+    @_builtins.property
+    def unlinked(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnlinkedRow]:
+        """The others."""
+
+    def __init__(
+        self,
+        *,
+        rows: _builtins.int = ...,
+        right: _builtins.int = ...,
+        relinked: _builtins.int = ...,
+        unlinked: _abc.Iterable[Global___UnlinkedRow] | None = ...,
+        cursor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cursor", b"cursor", "relinked", b"relinked", "right", b"right", "rows", b"rows", "unlinked", b"unlinked"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RelinkObjectsResponse: _TypeAlias = RelinkObjectsResponse  # noqa: Y015

@@ -51,6 +51,11 @@ class RestoreServiceStub:
                 request_serializer=strongroom_dot_storage_dot_v1_dot_restore__pb2.DropObjectsRequest.SerializeToString,
                 response_deserializer=strongroom_dot_storage_dot_v1_dot_restore__pb2.DropObjectsResponse.FromString,
                 _registered_method=True)
+        self.RelinkObjects = channel.unary_unary(
+                '/strongroom.storage.v1.RestoreService/RelinkObjects',
+                request_serializer=strongroom_dot_storage_dot_v1_dot_restore__pb2.RelinkObjectsRequest.SerializeToString,
+                response_deserializer=strongroom_dot_storage_dot_v1_dot_restore__pb2.RelinkObjectsResponse.FromString,
+                _registered_method=True)
 
 
 class RestoreServiceServicer:
@@ -79,6 +84,14 @@ class RestoreServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RelinkObjects(self, request, context):
+        """In a bucket that was copied version ids and entity tags are new: has the rows name their bytes by those, where key, size
+        and CRC-32C agree. Page by page, by key; may be repeated.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RestoreServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -96,6 +109,11 @@ def add_RestoreServiceServicer_to_server(servicer, server):
                     servicer.DropObjects,
                     request_deserializer=strongroom_dot_storage_dot_v1_dot_restore__pb2.DropObjectsRequest.FromString,
                     response_serializer=strongroom_dot_storage_dot_v1_dot_restore__pb2.DropObjectsResponse.SerializeToString,
+            ),
+            'RelinkObjects': grpc.unary_unary_rpc_method_handler(
+                    servicer.RelinkObjects,
+                    request_deserializer=strongroom_dot_storage_dot_v1_dot_restore__pb2.RelinkObjectsRequest.FromString,
+                    response_serializer=strongroom_dot_storage_dot_v1_dot_restore__pb2.RelinkObjectsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -181,6 +199,33 @@ class RestoreService:
             '/strongroom.storage.v1.RestoreService/DropObjects',
             strongroom_dot_storage_dot_v1_dot_restore__pb2.DropObjectsRequest.SerializeToString,
             strongroom_dot_storage_dot_v1_dot_restore__pb2.DropObjectsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RelinkObjects(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.storage.v1.RestoreService/RelinkObjects',
+            strongroom_dot_storage_dot_v1_dot_restore__pb2.RelinkObjectsRequest.SerializeToString,
+            strongroom_dot_storage_dot_v1_dot_restore__pb2.RelinkObjectsResponse.FromString,
             options,
             channel_credentials,
             insecure,

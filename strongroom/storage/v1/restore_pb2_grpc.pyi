@@ -41,6 +41,10 @@ class RestoreServiceStub:
     """Makes stray objects files of their owners. May be repeated."""
     DropObjects: _grpc.UnaryUnaryMultiCallable[_restore_pb2.DropObjectsRequest, _restore_pb2.DropObjectsResponse]
     """Removes stray objects. What a row names by then stays. May be repeated."""
+    RelinkObjects: _grpc.UnaryUnaryMultiCallable[_restore_pb2.RelinkObjectsRequest, _restore_pb2.RelinkObjectsResponse]
+    """In a bucket that was copied version ids and entity tags are new: has the rows name their bytes by those, where key, size
+    and CRC-32C agree. Page by page, by key; may be repeated.
+    """
 
 @_typing.type_check_only
 class RestoreServiceAsyncStub(RestoreServiceStub):
@@ -55,6 +59,10 @@ class RestoreServiceAsyncStub(RestoreServiceStub):
     """Makes stray objects files of their owners. May be repeated."""
     DropObjects: _aio.UnaryUnaryMultiCallable[_restore_pb2.DropObjectsRequest, _restore_pb2.DropObjectsResponse]  # type: ignore[assignment]
     """Removes stray objects. What a row names by then stays. May be repeated."""
+    RelinkObjects: _aio.UnaryUnaryMultiCallable[_restore_pb2.RelinkObjectsRequest, _restore_pb2.RelinkObjectsResponse]  # type: ignore[assignment]
+    """In a bucket that was copied version ids and entity tags are new: has the rows name their bytes by those, where key, size
+    and CRC-32C agree. Page by page, by key; may be repeated.
+    """
 
 class RestoreServiceServicer:
     """After Postgres was restored to an earlier moment (docs/backup.md): what the bucket has stored since, to be kept or
@@ -81,5 +89,14 @@ class RestoreServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_restore_pb2.DropObjectsResponse, _abc.Awaitable[_restore_pb2.DropObjectsResponse]]:
         """Removes stray objects. What a row names by then stays. May be repeated."""
+
+    def RelinkObjects(
+        self,
+        request: _restore_pb2.RelinkObjectsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_restore_pb2.RelinkObjectsResponse, _abc.Awaitable[_restore_pb2.RelinkObjectsResponse]]:
+        """In a bucket that was copied version ids and entity tags are new: has the rows name their bytes by those, where key, size
+        and CRC-32C agree. Page by page, by key; may be repeated.
+        """
 
 def add_RestoreServiceServicer_to_server(servicer: RestoreServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

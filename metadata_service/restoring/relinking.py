@@ -1,0 +1,52 @@
+"""Committed rows whose bytes lie in another bucket now, where version ids and entity tags are new."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from metadata_service.blobs import upkeep
+from metadata_service.db.database import SYSTEM, Database, Transaction
+from strongroom.metadata.v1.restoration_service_pb2 import Relink
+
+_OF_FILES: Final = """
+UPDATE {table} AS shows SET version_id = given.version_id, etag = given.etag
+FROM unnest(%(owners)s::text[], %(ids)s::uuid[], %(versions)s::text[], %(etags)s::text[])
+    AS given (owner_id, blob_id, version_id, etag)
+WHERE shows.owner_id = given.owner_id AND shows.blob_id = given.blob_id
+"""
+_FILES: Final = _OF_FILES.format(table="files")
+_PROJECT_FILES: Final = _OF_FILES.format(table="project_files")
+
+
+class Relinker:
+    """One instance per process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def relink(self, rows: Sequence[Relink]) -> int:
+        """How many rows were changed: those that are as they are told. A repeat changes none."""
+
+        async def work(tx: Transaction) -> int:
+            changed = await upkeep.relink(tx, _columns(rows))
+            if changed:
+                owners, ids, versions, etags = (list(column) for column in zip(*changed, strict=True))
+                shown = {"owners": owners, "ids": ids, "versions": versions, "etags": etags}
+                await tx.batch([(_FILES, shown), (_PROJECT_FILES, shown)])
+            return len(changed)
+
+        return await self._database.transact(SYSTEM, work)
+
+
+def _columns(rows: Sequence[Relink]) -> dict[str, object]:
+    return {
+        "owners": [row.owner_id for row in rows],
+        "ids": [UUID(row.blob_id) for row in rows],
+        "old": [row.old_version_id for row in rows],
+        "sizes": [row.size_bytes for row in rows],
+        "crcs": [row.crc32c for row in rows],
+        "versions": [row.version_id for row in rows],
+        "etags": [row.etag for row in rows],
+    }

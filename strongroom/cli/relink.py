@@ -1,0 +1,71 @@
+"""``strongroom relink``: in a copy of the bucket version ids and entity tags are new."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Annotated
+
+import typer
+
+from strongroom.cli import shown
+from strongroom.cli.problems import ExitCode
+from strongroom.cli.session import Session
+from strongroom.client.restore_values import RelinkPage, UnlinkedRow
+
+
+async def relink(
+    session: Session,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only look.")] = False,
+    after: Annotated[
+        str, typer.Option("--after", metavar="KEY", help="Begin behind this key: where a run has ended.")
+    ] = "",
+) -> ExitCode:
+    """Have rows name their objects as the bucket does: same key, size and CRC-32C, other version id and tag.
+
+    For a bucket that was copied. Needs the admin role. May be repeated; what is right costs a line of a
+    listing. Prints rows whose bytes are not there; then the exit code is 1.
+    """
+    rows = right = relinked = unlinked = 0
+    async with (
+        session.client() as client,
+        aclosing(client.restores.relink(after=after, dry_run=dry_run)) as pages,
+    ):
+        async for page in pages:
+            for row in page.unlinked:
+                session.output.result(_line(row), _document(row))
+            rows, right = rows + page.rows, right + page.right
+            relinked, unlinked = relinked + page.relinked, unlinked + len(page.unlinked)
+            _tell(session, page)
+    figures = {"rows": rows, "right": right, "relinked": relinked, "unlinked": unlinked, "dry_run": dry_run}
+    word = "would be relinked" if dry_run else "relinked"
+    session.output.result(f"{rows} rows: {right} right, {relinked} {word}, {unlinked} without bytes", figures)
+    return ExitCode.FAILED if unlinked else ExitCode.OK
+
+
+def _tell(session: Session, page: RelinkPage) -> None:
+    if page.cursor:
+        session.output.note(f"up to {shown.name(page.cursor)}")
+
+
+def _line(row: UnlinkedRow) -> str:
+    return "  ".join(
+        (
+            "unlinked",
+            shown.name(row.key),
+            shown.size(row.size_bytes),
+            shown.name(row.owner_id),
+            f"blob {row.blob_id}",
+            f"found {shown.line(row.found)}",
+        )
+    )
+
+
+def _document(row: UnlinkedRow) -> dict[str, object]:
+    return {
+        "key": row.key,
+        "owner_id": row.owner_id,
+        "blob_id": row.blob_id,
+        "size_bytes": row.size_bytes,
+        "found": row.found,
+    }
