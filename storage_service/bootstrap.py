@@ -176,7 +176,7 @@ class StorageApp:
         self.internal_calls = InternalCalls(Credentials(*metadata), store)
         self.diagnostics_servicer = DiagnosticsServicer(self.internal_calls)
         self.preview_servicer = PreviewServicer(self._previews, self._outgoing, metrics.transfers)
-        restoring = Restoring(store, self._verifying.records, Restorations(*metadata), self._projects.saver)
+        restoring = Restoring(store, self._verifying, Restorations(*metadata), self._projects.saver)
         self.restore_servicer = RestoreServicer(restoring)
         self.verify_servicer = VerifyServicer(self._verifying, _internal_secret(settings).encode())
 

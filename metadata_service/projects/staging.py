@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
 
+from psycopg.types.numeric import Int8
+
 from metadata_service.blobs import inserts
 from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Row, Transaction, user
@@ -205,8 +207,9 @@ async def record(tx: Transaction, owner_id: str, save_id: UUID, entries: list[pb
         "ids": [UUID(entry.blob_id) for entry in entries],
         "versions": [entry.file.version_id for entry in entries],
         "etags": [entry.file.etag for entry in entries],
-        "crcs": [entry.file.crc32c for entry in entries],
-        "sizes": [entry.file.size_bytes for entry in entries],
+        # Int8: the driver gives all arrays of numbers of a statement the type of the first one's numbers.
+        "crcs": [Int8(entry.file.crc32c) for entry in entries],
+        "sizes": [Int8(entry.file.size_bytes) for entry in entries],
         "doubtful": [entry.doubtful for entry in entries],
     }
     _, changed = await tx.batch([HASH_JOINS, (_RECORD, params)])

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from psycopg.types.numeric import Int8
+
 from metadata_service.blobs import upkeep
 from metadata_service.db.database import SYSTEM, Database, Transaction
-from strongroom.metadata.v1.restoration_service_pb2 import Relink
+from strongroom.metadata.v1.restoration_service_pb2 import MovedRow
 
 _OF_FILES: Final = """
 UPDATE {table} AS shows SET version_id = given.version_id, etag = given.etag
@@ -26,7 +28,7 @@ class Relinker:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def relink(self, rows: Sequence[Relink]) -> int:
+    async def relink(self, rows: Sequence[MovedRow]) -> int:
         """How many rows were changed: those that are as they are told. A repeat changes none."""
 
         async def work(tx: Transaction) -> int:
@@ -40,13 +42,14 @@ class Relinker:
         return await self._database.transact(SYSTEM, work)
 
 
-def _columns(rows: Sequence[Relink]) -> dict[str, object]:
+def _columns(rows: Sequence[MovedRow]) -> dict[str, object]:
     return {
         "owners": [row.owner_id for row in rows],
         "ids": [UUID(row.blob_id) for row in rows],
         "old": [row.old_version_id for row in rows],
-        "sizes": [row.size_bytes for row in rows],
-        "crcs": [row.crc32c for row in rows],
+        # Int8: the driver gives all arrays of numbers of a statement the type of the first one's numbers.
+        "sizes": [Int8(row.size_bytes) for row in rows],
+        "crcs": [Int8(row.crc32c) for row in rows],
         "versions": [row.version_id for row in rows],
         "etags": [row.etag for row in rows],
     }

@@ -36,7 +36,7 @@ class Restorations(MetadataClient):
         """The file that it is now. Raises StrongroomError: nothing was changed, and why."""
         return await self._step(self._stub.AdoptObject, pb.AdoptObjectRequest(object=found), CALL_SECONDS)
 
-    async def relink(self, rows: Sequence[pb.Relink]) -> int:
+    async def relink(self, rows: Sequence[pb.MovedRow]) -> int:
         """How many of them name their object otherwise from now on."""
         changed = 0
         for at in range(0, len(rows), MOST_OBJECTS):

@@ -54,14 +54,14 @@ class RepairedVerifying(Verifying):
             store, records, damage, heartbeats, metrics, rates=rates, may_begin=identity.check_seldom
         )
         self.quarantine_seconds = rules.quarantine_seconds
-        self._quarantine = Quarantine(store, Grace(rules.quarantine_seconds))
+        self.quarantine = Quarantine(store, Grace(rules.quarantine_seconds))
         self._metrics = metrics
         grace = Grace(rules.grace_seconds)
         self.repairs = Repairs(
             store,
             records,
             identity,
-            self._quarantine,
+            self.quarantine,
             damage=damage,
             metrics=metrics,
             grace=grace,
@@ -80,7 +80,7 @@ class RepairedVerifying(Verifying):
     async def purge(self) -> bool:
         """Remove what was in quarantine for long enough. Raises StrongroomError, StoreError."""
         if await self.identity.check_seldom():
-            purged = await self._quarantine.purge()
+            purged = await self.quarantine.purge()
             self._metrics.purged(purged)
             if purged:
                 log.info("quarantine_purged", count=purged)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from storage_service.metadata.restoration import Restorations
-from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.interface import ObjectStore
+from storage_service.repairing.assembly import RepairedVerifying
 from storage_service.restoring.decisions import Decisions
 from storage_service.restoring.projects import ProjectRestorer, Saves
 from storage_service.restoring.relinking import Relinks
@@ -12,11 +12,24 @@ from storage_service.restoring.strays import Strays
 
 
 class Restoring:
-    """What the servicer needs."""
+    """What the servicer needs. ``saves``: what saves projects."""
 
     def __init__(
-        self, store: ObjectStore, records: VerificationRecords, restorations: Restorations, saves: Saves
+        self,
+        store: ObjectStore,
+        verifying: RepairedVerifying,
+        restorations: Restorations,
+        saves: Saves,
     ) -> None:
+        records = verifying.records
         self.strays = Strays(store, records, restorations)
         self.relinks = Relinks(store, records, restorations)
-        self.decisions = Decisions(store, records, restorations, self.strays, ProjectRestorer(store, saves))
+        self.decisions = Decisions(
+            store,
+            records,
+            restorations,
+            self.strays,
+            ProjectRestorer(store, saves),
+            quarantine=verifying.quarantine,
+            identity=verifying.identity,
+        )

@@ -1,4 +1,4 @@
-"""What is done with a stray object: it becomes a file of its owner, or it goes.
+"""What is done with a stray object: it becomes a file of its owner, or it goes into quarantine.
 
 Each object is looked at anew, whatever a list has said of it, so both may be repeated, by anybody, at any
 time: what a row names is never removed, and what is a file already stays that file.
@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from typing import Final
 
 from storage_service.attempts.removal import versions_at
+from storage_service.attempts.versioning import NULL_VERSION
 from storage_service.metadata.restoration import Restorations
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import ObjectNotFound, StoreError
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.translation import to_strongroom
 from storage_service.objectstore.values import ListedVersion, ObjectRef
+from storage_service.repairing.identity import BucketIdentity
+from storage_service.repairing.quarantine import Quarantine
 from storage_service.restoring.objects import checksum_of, stored_object
 from storage_service.restoring.projects import ProjectRestorer
 from storage_service.restoring.strays import Strays
@@ -27,6 +30,8 @@ from strongroom.storage.v1 import restore_pb2 as pb
 
 LOOKS: Final = 5
 """A repeated request may have left other versions of the same attempt."""
+WHY: Final = "dropped"
+"""In manifests of the quarantine, where repairs name the kind of a finding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +50,7 @@ class _Seen:
     @property
     def is_there(self) -> bool:
         """Whether the bucket has it."""
-        wanted = self.name.version_id or "null"
-        return any(version.version_id == wanted for version in self.versions)
+        return any(_version_id(version) == self.name.version_id for version in self.versions)
 
 
 class Decisions:
@@ -59,7 +63,12 @@ class Decisions:
         restorations: Restorations,
         strays: Strays,
         projects: ProjectRestorer,
+        *,
+        quarantine: Quarantine,
+        identity: BucketIdentity,
     ) -> None:
+        self._quarantine = quarantine
+        self._identity = identity
         self._store = store
         self._records = records
         self._restorations = restorations
@@ -71,7 +80,8 @@ class Decisions:
         return [await self._safely(name, self._keep) for name in names]
 
     async def drop(self, names: Sequence[pb.ObjectName]) -> list[pb.ObjectResult]:
-        """In any order."""
+        """In any order. Raises RepairRefused: the bucket is another installation's."""
+        await self._identity.check(take=False)
         return list(await asyncio.gather(*(self._safely(name, self._drop) for name in names)))
 
     async def _safely(
@@ -152,26 +162,31 @@ class Decisions:
         return pb.ObjectResult(name=seen.name, outcome=pb.OBJECT_OUTCOME_DROPPED)
 
     async def _remove(self, seen: _Seen, attempt_id: str) -> None:
-        """The version, others of the same attempt, and delete markers that hide nothing any more."""
-        await self._store.delete(seen.ref)
+        """Into quarantine: the version, and others of the same attempt. Markers that hide nothing go, too."""
         versions: Sequence[ListedVersion] = ()
         for _ in range(LOOKS):
             versions = await versions_at(self._store, seen.name.key)
-            twins = [
-                stray
-                for stray in await self._strays.at(seen.name.key, versions)
-                if stray.description.attempt_id == attempt_id
-            ]
+            strays = await self._strays.at(seen.name.key, versions)
+            names = {stray.name.version_id for stray in strays if stray.description.attempt_id == attempt_id}
+            twins = [version for version in versions if _version_id(version) in names]
             if not twins:
                 break
             for twin in twins:
-                await self._forget(ObjectRef(twin.name.key, twin.name.version_id or None))
+                await self._move(twin)
         if all(version.is_delete_marker for version in versions):
             for version in versions:
-                await self._forget(version.ref)
+                await self._store.delete(version.ref)
 
-    async def _forget(self, ref: ObjectRef) -> None:
+    async def _move(self, version: ListedVersion) -> None:
+        async def still() -> bool:
+            strays = await self._strays.at(version.key, await versions_at(self._store, version.key))
+            return any(stray.name.version_id == _version_id(version) for stray in strays)
+
         try:
-            await self._store.delete(ref)
+            await self._quarantine.move(version, why=WHY, found="astray", run_id="", still=still)
         except ObjectNotFound:
             return
+
+
+def _version_id(version: ListedVersion) -> str:
+    return "" if version.version_id == NULL_VERSION else version.version_id

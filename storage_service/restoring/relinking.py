@@ -18,7 +18,7 @@ from storage_service.objectstore.values import ListedVersion, ObjectInfo
 from storage_service.restoring.objects import checksum_of
 from storage_service.verifying.stage import in_parallel
 from storage_service.verifying.window import AtKey, read_window
-from strongroom.metadata.v1.restoration_service_pb2 import Relink
+from strongroom.metadata.v1.restoration_service_pb2 import MovedRow
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow, VerificationShard
 from strongroom.storage.v1 import restore_pb2 as pb
 
@@ -87,9 +87,9 @@ def _is_right(row: KeyRow, versions: Sequence[ListedVersion]) -> bool:
     return not (version.etag and row.etag) or version.etag == row.etag
 
 
-def _relink(row: KeyRow, info: ObjectInfo) -> Relink:
+def _relink(row: KeyRow, info: ObjectInfo) -> MovedRow:
     version_id = info.version_id or ""
-    return Relink(
+    return MovedRow(
         owner_id=row.owner_id,
         blob_id=row.blob_id,
         old_version_id=row.version_id,

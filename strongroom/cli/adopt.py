@@ -78,9 +78,13 @@ async def drop(
     ] = False,
     yes: Yes = False,
 ) -> ExitCode:
-    """Remove stray objects for good. May be repeated. What a row names by then stays."""
+    """Move stray objects into quarantine. May be repeated. What a row names by then stays.
+
+    `strongroom verify quarantine` lists them, `strongroom verify restore` brings them back until their time
+    is over.
+    """
     passes = (_of_kinds(DROPPED),) if all_ else (_named(_meant(ids)),)
-    confirm("Objects that are dropped can't be brought back. Go on?", yes=yes)
+    confirm("Objects that are dropped go into quarantine, and after its time for good. Go on?", yes=yes)
     if all_ and not even_most:
         await _refuse_most(session)
     return await _decide(session, ids or (), passes, lambda client, names: client.restores.drop(names))

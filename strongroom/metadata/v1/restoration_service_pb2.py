@@ -27,7 +27,7 @@ from strongroom.metadata.v1 import file_pb2 as strongroom_dot_metadata_dot_v1_do
 from strongroom.metadata.v1 import restoration_pb2 as strongroom_dot_metadata_dot_v1_dot_restoration__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0strongroom/metadata/v1/restoration_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!strongroom/metadata/v1/file.proto\x1a(strongroom/metadata/v1/restoration.proto\"Z\n\x16\x44\x65scribeObjectsRequest\x12@\n\x07objects\x18\x01 \x03(\x0b\x32$.strongroom.metadata.v1.StoredObjectB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"U\n\x17\x44\x65scribeObjectsResponse\x12:\n\x07objects\x18\x01 \x03(\x0b\x32).strongroom.metadata.v1.ObjectDescription\"\x93\x01\n\x06Relink\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x19\n\x07\x62lob_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x16\n\x0eold_version_id\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x0e\n\x06\x63rc32c\x18\x05 \x01(\x07\x12\x12\n\nversion_id\x18\x06 \x01(\t\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\"L\n\x11RelinkRowsRequest\x12\x37\n\x04rows\x18\x01 \x03(\x0b\x32\x1e.strongroom.metadata.v1.RelinkB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"%\n\x12RelinkRowsResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x05\"R\n\x12\x41\x64optObjectRequest\x12<\n\x06object\x18\x01 \x01(\x0b\x32$.strongroom.metadata.v1.StoredObjectB\x06\xbaH\x03\xc8\x01\x01\"R\n\x13\x41\x64optObjectResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\x12\x0f\n\x07\x61lready\x18\x02 \x01(\x08\x32\xd5\x02\n\x12RestorationService\x12r\n\x0f\x44\x65scribeObjects\x12..strongroom.metadata.v1.DescribeObjectsRequest\x1a/.strongroom.metadata.v1.DescribeObjectsResponse\x12\x66\n\x0b\x41\x64optObject\x12*.strongroom.metadata.v1.AdoptObjectRequest\x1a+.strongroom.metadata.v1.AdoptObjectResponse\x12\x63\n\nRelinkRows\x12).strongroom.metadata.v1.RelinkRowsRequest\x1a*.strongroom.metadata.v1.RelinkRowsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0strongroom/metadata/v1/restoration_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!strongroom/metadata/v1/file.proto\x1a(strongroom/metadata/v1/restoration.proto\"Z\n\x16\x44\x65scribeObjectsRequest\x12@\n\x07objects\x18\x01 \x03(\x0b\x32$.strongroom.metadata.v1.StoredObjectB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"U\n\x17\x44\x65scribeObjectsResponse\x12:\n\x07objects\x18\x01 \x03(\x0b\x32).strongroom.metadata.v1.ObjectDescription\"\x95\x01\n\x08MovedRow\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x19\n\x07\x62lob_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x16\n\x0eold_version_id\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x0e\n\x06\x63rc32c\x18\x05 \x01(\x07\x12\x12\n\nversion_id\x18\x06 \x01(\t\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\"N\n\x11RelinkRowsRequest\x12\x39\n\x04rows\x18\x01 \x03(\x0b\x32 .strongroom.metadata.v1.MovedRowB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\"%\n\x12RelinkRowsResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x05\"R\n\x12\x41\x64optObjectRequest\x12<\n\x06object\x18\x01 \x01(\x0b\x32$.strongroom.metadata.v1.StoredObjectB\x06\xbaH\x03\xc8\x01\x01\"R\n\x13\x41\x64optObjectResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\x12\x0f\n\x07\x61lready\x18\x02 \x01(\x08\x32\xd5\x02\n\x12RestorationService\x12r\n\x0f\x44\x65scribeObjects\x12..strongroom.metadata.v1.DescribeObjectsRequest\x1a/.strongroom.metadata.v1.DescribeObjectsResponse\x12\x66\n\x0b\x41\x64optObject\x12*.strongroom.metadata.v1.AdoptObjectRequest\x1a+.strongroom.metadata.v1.AdoptObjectResponse\x12\x63\n\nRelinkRows\x12).strongroom.metadata.v1.RelinkRowsRequest\x1a*.strongroom.metadata.v1.RelinkRowsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,8 +36,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DESCRIBEOBJECTSREQUEST'].fields_by_name['objects']._loaded_options = None
   _globals['_DESCRIBEOBJECTSREQUEST'].fields_by_name['objects']._serialized_options = b'\272H\006\222\001\003\020\350\007'
-  _globals['_RELINK'].fields_by_name['blob_id']._loaded_options = None
-  _globals['_RELINK'].fields_by_name['blob_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_MOVEDROW'].fields_by_name['blob_id']._loaded_options = None
+  _globals['_MOVEDROW'].fields_by_name['blob_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_RELINKROWSREQUEST'].fields_by_name['rows']._loaded_options = None
   _globals['_RELINKROWSREQUEST'].fields_by_name['rows']._serialized_options = b'\272H\006\222\001\003\020\350\007'
   _globals['_ADOPTOBJECTREQUEST'].fields_by_name['object']._loaded_options = None
@@ -46,16 +46,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DESCRIBEOBJECTSREQUEST']._serialized_end=272
   _globals['_DESCRIBEOBJECTSRESPONSE']._serialized_start=274
   _globals['_DESCRIBEOBJECTSRESPONSE']._serialized_end=359
-  _globals['_RELINK']._serialized_start=362
-  _globals['_RELINK']._serialized_end=509
-  _globals['_RELINKROWSREQUEST']._serialized_start=511
-  _globals['_RELINKROWSREQUEST']._serialized_end=587
-  _globals['_RELINKROWSRESPONSE']._serialized_start=589
-  _globals['_RELINKROWSRESPONSE']._serialized_end=626
-  _globals['_ADOPTOBJECTREQUEST']._serialized_start=628
-  _globals['_ADOPTOBJECTREQUEST']._serialized_end=710
-  _globals['_ADOPTOBJECTRESPONSE']._serialized_start=712
-  _globals['_ADOPTOBJECTRESPONSE']._serialized_end=794
-  _globals['_RESTORATIONSERVICE']._serialized_start=797
-  _globals['_RESTORATIONSERVICE']._serialized_end=1138
+  _globals['_MOVEDROW']._serialized_start=362
+  _globals['_MOVEDROW']._serialized_end=511
+  _globals['_RELINKROWSREQUEST']._serialized_start=513
+  _globals['_RELINKROWSREQUEST']._serialized_end=591
+  _globals['_RELINKROWSRESPONSE']._serialized_start=593
+  _globals['_RELINKROWSRESPONSE']._serialized_end=630
+  _globals['_ADOPTOBJECTREQUEST']._serialized_start=632
+  _globals['_ADOPTOBJECTREQUEST']._serialized_end=714
+  _globals['_ADOPTOBJECTRESPONSE']._serialized_start=716
+  _globals['_ADOPTOBJECTRESPONSE']._serialized_end=798
+  _globals['_RESTORATIONSERVICE']._serialized_start=801
+  _globals['_RESTORATIONSERVICE']._serialized_end=1142
 # @@protoc_insertion_point(module_scope)

@@ -69,7 +69,7 @@ class DescribeObjectsResponse(_message.Message):
 Global___DescribeObjectsResponse: _TypeAlias = DescribeObjectsResponse  # noqa: Y015
 
 @_typing.final
-class Relink(_message.Message):
+class MovedRow(_message.Message):
     """A committed row, and how the bucket of today names its bytes."""
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -112,7 +112,7 @@ class Relink(_message.Message):
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___Relink: _TypeAlias = Relink  # noqa: Y015
+Global___MovedRow: _TypeAlias = MovedRow  # noqa: Y015
 
 @_typing.final
 class RelinkRowsRequest(_message.Message):
@@ -122,13 +122,13 @@ class RelinkRowsRequest(_message.Message):
 
     ROWS_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___Relink]:
+    def rows(self) -> _containers.RepeatedCompositeFieldContainer[Global___MovedRow]:
         """At most 1,000."""
 
     def __init__(
         self,
         *,
-        rows: _abc.Iterable[Global___Relink] | None = ...,
+        rows: _abc.Iterable[Global___MovedRow] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...

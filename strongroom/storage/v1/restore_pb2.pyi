@@ -66,7 +66,7 @@ class _ObjectOutcomeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ObjectO
     OBJECT_OUTCOME_KNOWN: _ObjectOutcome.ValueType  # 2
     """It was that already, or a file of the restored state that is shown again."""
     OBJECT_OUTCOME_DROPPED: _ObjectOutcome.ValueType  # 3
-    """It is removed, or was not there any more."""
+    """It is in quarantine, or was not there any more."""
     OBJECT_OUTCOME_REFUSED: _ObjectOutcome.ValueType  # 4
     """Nothing was done; `reason` and `message` say why."""
 
@@ -80,7 +80,7 @@ OBJECT_OUTCOME_KEPT: ObjectOutcome.ValueType  # 1
 OBJECT_OUTCOME_KNOWN: ObjectOutcome.ValueType  # 2
 """It was that already, or a file of the restored state that is shown again."""
 OBJECT_OUTCOME_DROPPED: ObjectOutcome.ValueType  # 3
-"""It is removed, or was not there any more."""
+"""It is in quarantine, or was not there any more."""
 OBJECT_OUTCOME_REFUSED: ObjectOutcome.ValueType  # 4
 """Nothing was done; `reason` and `message` say why."""
 Global___ObjectOutcome: _TypeAlias = ObjectOutcome  # noqa: Y015

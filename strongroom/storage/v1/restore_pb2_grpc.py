@@ -78,7 +78,8 @@ class RestoreServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DropObjects(self, request, context):
-        """Removes stray objects. What a row names by then stays. May be repeated.
+        """Moves stray objects into quarantine. What a row names by then stays. May be repeated. REPAIR_REFUSED: the bucket is
+        another installation's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,9 @@ class RestoreServiceStub:
     KeepObjects: _grpc.UnaryUnaryMultiCallable[_restore_pb2.KeepObjectsRequest, _restore_pb2.KeepObjectsResponse]
     """Makes stray objects files of their owners. May be repeated."""
     DropObjects: _grpc.UnaryUnaryMultiCallable[_restore_pb2.DropObjectsRequest, _restore_pb2.DropObjectsResponse]
-    """Removes stray objects. What a row names by then stays. May be repeated."""
+    """Moves stray objects into quarantine. What a row names by then stays. May be repeated. REPAIR_REFUSED: the bucket is
+    another installation's.
+    """
     RelinkObjects: _grpc.UnaryUnaryMultiCallable[_restore_pb2.RelinkObjectsRequest, _restore_pb2.RelinkObjectsResponse]
     """In a bucket that was copied version ids and entity tags are new: has the rows name their bytes by those, where key, size
     and CRC-32C agree. Page by page, by key; may be repeated.
@@ -58,7 +60,9 @@ class RestoreServiceAsyncStub(RestoreServiceStub):
     KeepObjects: _aio.UnaryUnaryMultiCallable[_restore_pb2.KeepObjectsRequest, _restore_pb2.KeepObjectsResponse]  # type: ignore[assignment]
     """Makes stray objects files of their owners. May be repeated."""
     DropObjects: _aio.UnaryUnaryMultiCallable[_restore_pb2.DropObjectsRequest, _restore_pb2.DropObjectsResponse]  # type: ignore[assignment]
-    """Removes stray objects. What a row names by then stays. May be repeated."""
+    """Moves stray objects into quarantine. What a row names by then stays. May be repeated. REPAIR_REFUSED: the bucket is
+    another installation's.
+    """
     RelinkObjects: _aio.UnaryUnaryMultiCallable[_restore_pb2.RelinkObjectsRequest, _restore_pb2.RelinkObjectsResponse]  # type: ignore[assignment]
     """In a bucket that was copied version ids and entity tags are new: has the rows name their bytes by those, where key, size
     and CRC-32C agree. Page by page, by key; may be repeated.
@@ -88,7 +92,9 @@ class RestoreServiceServicer:
         request: _restore_pb2.DropObjectsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_restore_pb2.DropObjectsResponse, _abc.Awaitable[_restore_pb2.DropObjectsResponse]]:
-        """Removes stray objects. What a row names by then stays. May be repeated."""
+        """Moves stray objects into quarantine. What a row names by then stays. May be repeated. REPAIR_REFUSED: the bucket is
+        another installation's.
+        """
 
     def RelinkObjects(
         self,

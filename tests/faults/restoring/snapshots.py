@@ -17,12 +17,12 @@ SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pi
 """
 
 
-def take(cell: Cell) -> Logins:
-    """The state of this moment. The services end for it, and run again."""
+def take(cell: Cell, label: str) -> Logins:
+    """The state of this moment, under a name of its own. The services end for it, and run again."""
     cell.stop_services()
     name = _name(cell.logins)
     cell.logins.at("postgres").rows(_END_CONNECTIONS, name)
-    taken = cell.logins.create(f"{name}-taken", template=name)
+    taken = cell.logins.create(f"{name}-{label}", template=name)
     cell.run()
     return taken
 
