@@ -41,6 +41,7 @@ from metadata_service.files.links import Links
 from metadata_service.files.newest_first import NewestFirst
 from metadata_service.files.queries import FileQueries
 from metadata_service.files.search import Searcher
+from metadata_service.files.sealing import Sealing
 from metadata_service.files.trash import Trash
 from metadata_service.projects.commit import SaveCommitter
 from metadata_service.projects.keys import ProjectKeys
@@ -174,6 +175,8 @@ class Application:
         self._lookout = Lookout(self._reader)
         self._watched = WatchMetrics()
         self._deleter = Deleter(self._database, settings.timing, settings.limits)
+        secret = settings.internal_secret
+        self._sealing = Sealing(secret.get_secret_value().encode()) if secret is not None else None
         self._cleaning = CleaningWork(self._database, settings.timing, housekeeping.run, forget_shares)
         groups = (self._groups.metrics,) if self._groups is not None else ()
         self.spec = ServerSpec(
@@ -258,7 +261,7 @@ class Application:
 
     def _add_attempts(self, server: aio.Server) -> None:
         database, timing, limits = self._database, self._settings.timing, self._settings.limits
-        reserver = Reserver(database, timing, limits, self._groups)
+        reserver = Reserver(database, timing, limits, self._groups, sealing=self._sealing)
         add_ReservationServiceServicer_to_server(
             ReservationServicer(
                 reserver,
@@ -271,7 +274,7 @@ class Application:
             server,
         )
         add_RestorationServiceServicer_to_server(
-            RestorationServicer(Adopter(database, timing, limits), Relinker(database)), server
+            RestorationServicer(Adopter(database, timing, limits, self._sealing), Relinker(database)), server
         )
         add_UploadSessionServiceServicer_to_server(
             UploadSessionServicer(

@@ -23,6 +23,7 @@ from metadata_service.files import layouts
 from metadata_service.files.families import object_metadata, slot_of
 from metadata_service.files.filenames import extension_of
 from metadata_service.files.preconditions import check_slot
+from metadata_service.files.sealing import Sealing
 from metadata_service.files.specs import normal_spec
 from metadata_service.shares import drops
 from metadata_service.usage import quota
@@ -89,12 +90,19 @@ class Reserver:
     """Starts attempts."""
 
     def __init__(
-        self, database: Database, timing: Timing, limits: Limits, groups: Groups | None = None
+        self,
+        database: Database,
+        timing: Timing,
+        limits: Limits,
+        groups: Groups | None = None,
+        *,
+        sealing: Sealing | None = None,
     ) -> None:
         self._database = database
         self._timing = timing
         self._limits = limits
         self._groups = groups
+        self._sealing = sealing
 
     async def reserve(
         self, owner_id: str, request: ReserveRequest, session: Session | None = None
@@ -208,7 +216,7 @@ class Reserver:
             "part_size": wish.request.part_size_bytes,
             "content_type": spec.content_type,
             "spec": spec.SerializeToString(),
-            "object_metadata": Jsonb(object_metadata(spec, attempt)),
+            "object_metadata": Jsonb(object_metadata(spec, attempt, self._sealing)),
             "request_id": spec.request_id,
             "reserved_bytes": spec.size_bytes if spec.HasField("size_bytes") else 0,
             "lease": wish.session.lease if wish.session is not None else self._timing.lease,

@@ -16,6 +16,7 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
+from metadata_service.files.sealing import Sealing
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 SPEC_KEY: Final = "strongroom-spec-"
@@ -26,7 +27,8 @@ PIECE: Final = 240
 #: Bytes of one value in its header form; longer ones are cut on their way (docs/object-store.md).
 WHOLE: Final = 256
 _PLAIN: Final = re.compile(r"[!-~](?:[ -~]*[!-~])?")
-_RAW, _PACKED = "0", "1"
+#: The first character says how the rest is written; inside of what is sealed, its first byte.
+_RAW, _PACKED, _SEALED = "0", "1", "2"
 
 #: In this order what does not fit is left out.
 _EXPENDABLE: Final[tuple[tuple[str, Callable[[UploadSpec], None]], ...]] = (
@@ -39,9 +41,9 @@ _EXPENDABLE: Final[tuple[tuple[str, Callable[[UploadSpec], None]], ...]] = (
 )
 
 
-def carry(spec: UploadSpec, known: Mapping[str, str]) -> dict[str, str]:
+def carry(spec: UploadSpec, known: Mapping[str, str], sealing: Sealing | None = None) -> dict[str, str]:
     """The metadata that goes with the object, beside `known`, which has its `user_id` and
-    `original_filename`.
+    `original_filename`. Without `sealing` anybody can read it.
     """
     carried = UploadSpec(metadata=spec.metadata, visibility=spec.visibility)
     carried.target.CopyFrom(spec.target)
@@ -61,7 +63,7 @@ def carry(spec: UploadSpec, known: Mapping[str, str]) -> dict[str, str]:
             if carried.ByteSize() == before:
                 continue
             left_out.append(name)
-        pieces = _pieces(carried)
+        pieces = _pieces(carried, sealing)
         if left_out:
             pieces[LEFT_OUT_KEY] = ",".join(left_out)
         if sum(len(key) + len(text) for key, text in pieces.items()) <= room:
@@ -69,9 +71,11 @@ def carry(spec: UploadSpec, known: Mapping[str, str]) -> dict[str, str]:
     return {LEFT_OUT_KEY: "spec"}
 
 
-def carried(metadata: Mapping[str, str]) -> tuple[UploadSpec | None, list[str]]:
-    """The spec that `metadata` carries, and the names of what is missing in it; None where there is none, or
-    it is damaged.
+def carried(
+    metadata: Mapping[str, str], sealing: Sealing | None = None
+) -> tuple[UploadSpec | None, list[str]]:
+    """The spec that `metadata` carries, and the names of what is missing in it; None where there is none, it
+    is damaged, or sealed with another secret.
     """
     left_out = [name for name in metadata.get(LEFT_OUT_KEY, "").split(",") if name]
     text = ""
@@ -80,8 +84,13 @@ def carried(metadata: Mapping[str, str]) -> tuple[UploadSpec | None, list[str]]:
     if not text:
         return None, left_out
     try:
-        raw = base64.urlsafe_b64decode(text[1:] + "=" * (-len(text[1:]) % 4))
-        spec = UploadSpec.FromString(zlib.decompress(raw) if text[0] == _PACKED else raw)
+        mark, raw = text[0], base64.urlsafe_b64decode(text[1:] + "=" * (-len(text[1:]) % 4))
+        if mark == _SEALED:
+            if sealing is None:
+                return None, left_out
+            raw = sealing.open(raw)
+            mark, raw = chr(raw[0]), raw[1:]
+        spec = UploadSpec.FromString(zlib.decompress(raw) if mark == _PACKED else raw)
     except (binascii.Error, ValueError, zlib.error, DecodeError):
         return None, left_out
     return (spec if spec.target.WhichOneof("target") else None), left_out
@@ -96,10 +105,12 @@ def _has(spec: UploadSpec, name: str) -> bool:
     return True
 
 
-def _pieces(spec: UploadSpec) -> dict[str, str]:
+def _pieces(spec: UploadSpec, sealing: Sealing | None) -> dict[str, str]:
     raw = spec.SerializeToString(deterministic=True)
     packed = zlib.compress(raw, 9)
     mark, body = (_PACKED, packed) if len(packed) < len(raw) else (_RAW, raw)
+    if sealing is not None:
+        mark, body = _SEALED, sealing.seal(mark.encode() + body)
     text = mark + base64.urlsafe_b64encode(body).decode().rstrip("=")
     return {
         f"{SPEC_KEY}{number}": text[at : at + PIECE]

@@ -9,6 +9,7 @@ from uuid import UUID
 from metadata_service.db.database import Statement
 from metadata_service.files.carried import carry
 from metadata_service.files.layouts import Attempt
+from metadata_service.files.sealing import Sealing
 from servicekit.presentation import split_charset
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
@@ -70,7 +71,7 @@ def slot_of(target: UploadTarget) -> str | None:
             return None
 
 
-def object_metadata(spec: UploadSpec, attempt: Attempt) -> dict[str, str]:
+def object_metadata(spec: UploadSpec, attempt: Attempt, sealing: Sealing | None = None) -> dict[str, str]:
     """What S3 keeps with the object; `upload_timestamp` is added by the database, on its clock."""
     known = {
         ATTEMPT_KEY: str(attempt.id),
@@ -80,7 +81,7 @@ def object_metadata(spec: UploadSpec, attempt: Attempt) -> dict[str, str]:
     }
     if spec.target.file.class_id:
         known["class_id"] = spec.target.file.class_id
-    return known | carry(spec, known)
+    return known | carry(spec, known, sealing)
 
 
 def file_metadata(spec: UploadSpec, stored: dict[str, str]) -> dict[str, str]:

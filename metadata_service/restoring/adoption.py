@@ -23,12 +23,13 @@ from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.db.errors import UniqueConflict
 from metadata_service.files import creation
 from metadata_service.files.families import Placed
-from metadata_service.restoring.descriptions import Described, described_file
+from metadata_service.files.sealing import Sealing
+from metadata_service.restoring.descriptions import Described, describe, described_file
 from metadata_service.usage import quota
 from strongroom.errors import AlreadyExists, DatabaseUnavailable, PreconditionFailed, RequestInProgress
 from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_SINGLE
 from strongroom.metadata.v1.file_pb2 import File
-from strongroom.metadata.v1.restoration_pb2 import StoredObject
+from strongroom.metadata.v1.restoration_pb2 import ObjectDescription, StoredObject
 
 _SLOT_TRIES: Final = 5
 _LOCK: Final = f"SELECT {COLUMNS}, now() FROM blobs WHERE owner_id = %(owner)s AND id = %(id)s FOR UPDATE"
@@ -70,10 +71,17 @@ class Adopted:
 class Adopter:
     """One instance per process."""
 
-    def __init__(self, database: Database, timing: Timing, limits: Limits) -> None:
+    def __init__(
+        self, database: Database, timing: Timing, limits: Limits, sealing: Sealing | None = None
+    ) -> None:
         self._database = database
         self._timing = timing
         self._limits = limits
+        self._sealing = sealing
+
+    def describe(self, found: StoredObject) -> ObjectDescription:
+        """What it says of itself."""
+        return describe(found, self._sealing)
 
     async def adopt(self, found: StoredObject) -> Adopted:
         """The file that the object is from now on.
@@ -82,7 +90,7 @@ class Adopter:
         (its place, or its key, has newer content), PreconditionFailed (it was deleted, or its time is over),
         QuotaExceeded, FileCountExceeded.
         """
-        described = described_file(found)
+        described = described_file(found, self._sealing)
         for _ in range(_SLOT_TRIES):
             try:
                 return await self._database.transact(

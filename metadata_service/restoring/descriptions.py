@@ -15,6 +15,7 @@ from metadata_service.files import layouts
 from metadata_service.files.carried import carried
 from metadata_service.files.families import ATTEMPT_KEY, FAMILIES, TIMESTAMP_KEY
 from metadata_service.files.filenames import extension_of
+from metadata_service.files.sealing import Sealing
 from metadata_service.files.specs import normal_spec
 from strongroom.errors import InvalidField, StrongroomError
 from strongroom.metadata.v1.restoration_pb2 import ObjectDescription, StoredObject
@@ -49,7 +50,7 @@ class Described:
     left_out: list[str]
 
 
-def describe(found: StoredObject) -> ObjectDescription:
+def describe(found: StoredObject, sealing: Sealing | None = None) -> ObjectDescription:
     """For a list: what can be said, however little it is."""
     said = ObjectDescription(store_time=to_proto(stored_at(found)), owner_id=_owner_of(found))
     if found.key.startswith(PROJECTS):
@@ -57,7 +58,7 @@ def describe(found: StoredObject) -> ObjectDescription:
         said.owner_id, said.project_slug, said.filename = project_path(found.key)
         return said
     try:
-        described = described_file(found)
+        described = described_file(found, sealing)
     except StrongroomError:
         said.left_out.append(_SPEC)
         return said
@@ -69,10 +70,10 @@ def describe(found: StoredObject) -> ObjectDescription:
     return said
 
 
-def described_file(found: StoredObject) -> Described:
+def described_file(found: StoredObject, sealing: Sealing | None = None) -> Described:
     """The file that an object is. Raises InvalidField: it does not say, or key and metadata disagree."""
     metadata = found.object_metadata
-    spec, left_out = carried(metadata)
+    spec, left_out = carried(metadata, sealing)
     if spec is None:
         spec, left_out = _by_key(found.key), [_SPEC]
     spec.user_id = spec.user_id or _owner_of(found)

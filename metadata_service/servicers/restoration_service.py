@@ -7,7 +7,6 @@ from typing import TypeAlias
 from grpc.aio import ServicerContext
 
 from metadata_service.restoring.adoption import Adopter
-from metadata_service.restoring.descriptions import describe
 from metadata_service.restoring.relinking import Relinker
 from strongroom.metadata.v1 import restoration_service_pb2 as pb
 from strongroom.metadata.v1.restoration_service_pb2_grpc import RestorationServiceServicer
@@ -25,7 +24,9 @@ class RestorationServicer(RestorationServiceServicer):
     async def DescribeObjects(
         self, request: pb.DescribeObjectsRequest, context: Context
     ) -> pb.DescribeObjectsResponse:
-        return pb.DescribeObjectsResponse(objects=[describe(found) for found in request.objects])
+        return pb.DescribeObjectsResponse(
+            objects=[self._adopter.describe(found) for found in request.objects]
+        )
 
     async def AdoptObject(self, request: pb.AdoptObjectRequest, context: Context) -> pb.AdoptObjectResponse:
         adopted = await self._adopter.adopt(request.object)

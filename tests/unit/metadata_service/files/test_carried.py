@@ -13,6 +13,7 @@ import pytest
 from metadata_service.files.carried import SPEC_KEY, carried
 from metadata_service.files.families import TIMESTAMP_KEY, object_metadata
 from metadata_service.files.layouts import Attempt
+from metadata_service.files.sealing import Sealing
 from metadata_service.files.specs import normal_spec
 from storage_service.objectstore.s3.headers import encode_metadata
 from strongroom.metadata.v1.file_pb2 import GENERATION_TYPE_TEXT_TO_IMAGE, VISIBILITY_PUBLIC
@@ -55,10 +56,10 @@ def profile(made: UploadSpec) -> None:
     made.target.profile_picture.SetInParent()
 
 
-def said(made: UploadSpec, owner: str = "ada") -> dict[str, str]:
+def said(made: UploadSpec, owner: str = "ada", sealing: Sealing | None = None) -> dict[str, str]:
     normal = normal_spec(made, owner)
     attempt = Attempt(owner, UUID(EVENT), None, "bin")  # type: ignore[arg-type]
-    return object_metadata(normal, attempt) | {TIMESTAMP_KEY: "2026-11-28T10:11:12.123456Z"}
+    return object_metadata(normal, attempt, sealing) | {TIMESTAMP_KEY: "2026-11-28T10:11:12.123456Z"}
 
 
 def header_bytes(metadata: dict[str, str]) -> int:
@@ -137,3 +138,30 @@ def test_the_path_is_the_keys() -> None:
     assert found.target.HasField("path")
     assert not found.target.path.path
     assert left_out == []
+
+
+@pytest.mark.parametrize("fill", [plain, audio, generation, media, temporary, profile])
+def test_what_is_sealed_is_for_who_has_the_secret(fill: Callable[[UploadSpec], None]) -> None:
+    made = spec(metadata={"note": "secret note"})
+    fill(made)
+    sealing = Sealing(b"s" * 32)
+    metadata = said(made, sealing=sealing)
+    assert header_bytes(metadata) <= 2048
+    found, left_out = carried(metadata, sealing)
+    assert found is not None
+    assert (found.target, dict(found.metadata), left_out) == (
+        normal_spec(made, "ada").target,
+        {"note": "secret note"},
+        [],
+    )
+    assert carried(metadata) == (None, [])
+    assert carried(metadata, Sealing(b"t" * 32)) == (None, [])
+    assert carried(metadata | {f"{SPEC_KEY}1": metadata[f"{SPEC_KEY}1"][:-1]}, sealing)[0] is None
+
+
+def test_a_long_prompt_fits_sealed() -> None:
+    made = spec("a.png")
+    _long_generation(made, prompt=NOISE[:30_000])
+    metadata = said(made, sealing=Sealing(b"s" * 32))
+    assert header_bytes(metadata) <= 2048
+    assert carried(metadata, Sealing(b"s" * 32))[1] == ["settings_json", "prompt"]
