@@ -40,8 +40,8 @@ from metadata_service.files.generations import GenerationQueries
 from metadata_service.files.links import Links
 from metadata_service.files.newest_first import NewestFirst
 from metadata_service.files.queries import FileQueries
-from metadata_service.files.search import Searcher
 from metadata_service.files.sealing import Sealing
+from metadata_service.files.search import Searcher
 from metadata_service.files.trash import Trash
 from metadata_service.projects.commit import SaveCommitter
 from metadata_service.projects.keys import ProjectKeys
