@@ -100,6 +100,11 @@ class ProjectReader(MetadataClient):
         )
         return (await self._ask(self._projects.GetProjectFile, request)).file
 
+    async def project(self, slug: str, user_id: str) -> Project:
+        """With what is known of its newest version. Raises ProjectNotFound."""
+        request = queries.GetProjectRequest(slug=slug, user_id=user_id)
+        return (await self._ask(self._projects.GetProject, request)).project
+
     async def previewed_file(self, owner_id: str, slug: str, version: int, path: str) -> ProjectFile:
         """What a verified token names. Raises ProjectNotFound, VersionNotFound, FileNotFound, PathInvalid."""
         request = GetPreviewedFileRequest(owner_id=owner_id, slug=slug, version=version, path=path)

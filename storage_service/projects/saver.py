@@ -63,8 +63,18 @@ class ContentsSaver:
         kind = described(self._content, path, chunks)
         return NewFile(path, kind, digest.size, digest.sha256, digest.crc32c, chunks, executable=executable)
 
-    async def read_unsent(self, spec: SaveProjectSpec, paths: Sequence[str], stack: TechStack) -> None:
-        """Manifests that were not sent because they are unchanged still say what the project is made with."""
+    async def read_unsent(
+        self, spec: SaveProjectSpec, paths: Sequence[str], stack: TechStack, writer: FileWriter
+    ) -> None:
+        """Manifests that were not sent because they are unchanged still say what the project is made with.
+
+        Where nothing at all has changed, S3 is not asked: the newest version says it.
+        """
+        if paths and not writer.stored:
+            project = await self._reader.project(spec.slug, spec.user_id)
+            if project.file_count == writer.count:  # each of them is in it: so they are the same
+                stack.is_as_before(project)
+                return
         for path in filter(stack.worth_fetching, paths):
             file = await self._reader.project_file(spec.slug, 0, path, spec.user_id)
             if file.size_bytes > MAX_MANIFEST_BYTES:
@@ -106,7 +116,7 @@ class ProjectSaver:
                     stack.read(new.path, first_bytes(new.chunks, MAX_MANIFEST_BYTES + 1))
                 await writer.add(new)
                 del new
-        await self._contents.read_unsent(spec, unsent, stack)
+        await self._contents.read_unsent(spec, unsent, stack, writer)
         return commit_request(save, writer, stack, content.sha256)
 
     async def _receive(self, writer: FileWriter, file: IncomingFile) -> NewFile:

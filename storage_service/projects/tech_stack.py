@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
+from strongroom.metadata.v1.project_pb2 import Project
+
 MAX_SOURCE_BYTES: Final = 64 * 1024
 """Imports stand at the beginning; no more of a file is read."""
 
@@ -138,6 +140,11 @@ class TechStack:
         self._manifests = 0
         self._sources = 0
         self._fetched = 0
+
+    def is_as_before(self, project: Project) -> None:
+        """The same files as in its newest version: what was found in them then holds."""
+        self._found = set(project.tech_stack)
+        self._has_page, self._has_server_folder = project.has_frontend, project.has_backend
 
     def see(self, path: str) -> bool:
         """A file exists. Returns whether its content is wanted: see ``read``."""

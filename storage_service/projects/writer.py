@@ -112,7 +112,8 @@ class FileWriter:
         self._batches = asyncio.Semaphore(BATCHES_AT_ONCE)
         self._permits = asyncio.Semaphore(PARALLEL)
         self._written: list[pb.ManifestEntry] = []
-        self.count = 0
+        self.count = self.stored = 0
+        """Files of the version, and those of them that S3 gets."""
 
     @property
     def rest(self) -> list[pb.ManifestEntry]:
@@ -205,6 +206,7 @@ class FileWriter:
             await failpoints.hit(AFTER_RESERVE)
         finally:
             self._batches.release()
+        self.stored += sum(bool(blob.id) for blob in blobs)
         pairs = deque(zip(files, blobs, strict=True))
         files.clear()  # from here on a file is kept only by what works on it
         async with asyncio.TaskGroup() as writing:

@@ -76,6 +76,30 @@ async def test_unchanged_files_need_not_be_sent(client: ProjectClient) -> None:
     assert "Express" in (await client.project()).tech_stack  # read from the version before
 
 
+async def test_a_tree_that_has_not_changed_asks_nothing_of_the_store(client: ProjectClient) -> None:
+    """Neither for its manifests, sent or told: the store has lost them all, and nobody notices."""
+    await client.save(SITE)
+    before = await client.project()
+    for key, version, *_ in client.services.versions(client.prefix):
+        client.services.s3.delete_object(Bucket=client.services.entry.bucket, Key=key, VersionId=version)
+    told = await client.save({}, unchanged=SITE)
+    assert (told.version, told.file_count, told.added, told.changed, told.removed) == (2, 5, 0, 0, 0)
+    sent = await client.save(SITE)
+    assert (sent.version, sent.file_count, sent.changed) == (3, 5, 0)
+    assert client.services.versions(client.prefix) == []
+    after = await client.project()
+    assert list(after.tech_stack) == list(before.tech_stack) == ["React", "Express", "Node.js"]
+    assert (after.has_frontend, after.has_backend) == (True, True)
+
+
+async def test_a_tree_that_has_lost_a_file_is_another(client: ProjectClient) -> None:
+    await client.save(SITE)
+    kept = {path: body for path, body in SITE.items() if path != "package.json"}
+    version = await client.save({}, unchanged=kept)
+    assert (version.file_count, version.removed) == (4, 1)
+    assert list((await client.project()).tech_stack) == ["React"]
+
+
 async def test_what_is_said_to_be_unchanged_must_be(client: ProjectClient) -> None:
     await client.save(SITE)
     with pytest.raises(PreconditionFailed):
