@@ -22,6 +22,7 @@ from gateway.upstream.streaming import (
     unannounced_bytes,
     validator_headers,
 )
+from servicekit.context import note_file
 from servicekit.presentation import with_charset
 from strongroom.errors import FileNotFound, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File
@@ -143,6 +144,7 @@ async def _stream(call: Call, wanted: Wanted, byte_range: ByteRange | None) -> R
 
 
 def _headers(call: Call, wanted: Wanted, file: File, *, whole: bool = True) -> list[Header]:
+    note_file(file.id)
     corp = call.services.settings.corp
     kind = with_charset(file.content_type, file.charset)
     if wanted.preview:

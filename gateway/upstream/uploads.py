@@ -25,6 +25,7 @@ from gateway.upstream.backend import Storage
 from gateway.upstream.call import Call
 from gateway.upstream.pump import CHUNK_BYTES, Intake, pump
 from servicekit import failpoints
+from servicekit.context import note_file
 from strongroom.errors import InvalidField, MalformedRequest
 from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, VISIBILITY_UNSPECIFIED, Visibility
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
@@ -77,7 +78,9 @@ async def receive_upload(call: Call, form: Form) -> UploadResponse:
     call.refuse_encoded_body()
     upload = _FormUpload(call, form)
     await failpoints.hit(HEADERS_READ)
-    return await upload.run(call.services.storage)
+    stored = await upload.run(call.services.storage)
+    note_file(stored.file.id)
+    return stored
 
 
 class _FormUpload:
