@@ -23,8 +23,9 @@ from tests.e2e import samples
 from tests.integration.importing.origin import Origin, answer
 from tests.stack import CHECKOUT, RunningStack, clean_environ
 
-#: What the pages can't show with the development stack: its store knows no lifecycle rules.
-OPERATORS: Final = ("strongroom bucket init",)
+#: What a newcomer can't do: the store of the development stack knows no lifecycle rules, and admins' commands
+#: need their role.
+OPERATORS: Final = ("strongroom bucket init", "strongroom verify", "strongroom adopt")
 #: Commands without an end of their own.
 ENDLESS: Final = ("strongroom notify watch",)
 
