@@ -28,6 +28,7 @@ from storage_service.content.limits import Limits
 from storage_service.content.types import ContentRules
 from storage_service.diagnosis import InternalCalls
 from storage_service.import_rules import import_limits, source_timeouts, url_rules
+from storage_service.metadata.acts import Acts
 from storage_service.metadata.credentials import Credentials
 from storage_service.metadata.files import FileReader, LinkedFiles
 from storage_service.metadata.projects import ProjectReader, ProjectSaves
@@ -59,11 +60,10 @@ from storage_service.servicers.guests import SERVICE as GUESTS
 from storage_service.servicers.guests import GuestServicer, add_guest_service
 from storage_service.servicers.links import SERVICE as LINKS
 from storage_service.servicers.links import LinkServicer, add_link_service
+from storage_service.servicers.operators import OperatorServices
 from storage_service.servicers.previews import PreviewServicer
-from storage_service.servicers.restore import RestoreServicer, add_restore_service
 from storage_service.servicers.storage import StorageServicer, add_storage_service
 from storage_service.servicers.use_cases import UseCases
-from storage_service.servicers.verify import VerifyServicer, add_verify_service
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from storage_service.sharing.assembly import Sharing
 from storage_service.uploads.copier import Copier
@@ -177,8 +177,8 @@ class StorageApp:
         self.diagnostics_servicer = DiagnosticsServicer(self.internal_calls)
         self.preview_servicer = PreviewServicer(self._previews, self._outgoing, metrics.transfers)
         restoring = Restoring(store, self._verifying, Restorations(*metadata), self._projects.saver)
-        self.restore_servicer = RestoreServicer(restoring)
-        self.verify_servicer = VerifyServicer(self._verifying, _internal_secret(settings).encode())
+        secret = _internal_secret(settings).encode()
+        self.operators = OperatorServices(self._verifying, restoring, Acts(*metadata), secret)
 
     def _wake_cleaner(self) -> None:
         for loop in self._cleaning[:2]:
@@ -338,8 +338,7 @@ class Process:
         add_DiagnosticsServiceServicer_to_server(self._app.diagnostics_servicer, server)
         links = add_link_service(server, self._app.link_servicer)
         links += add_guest_service(server, self._app.guest_servicer)
-        links += add_verify_service(server, self._app.verify_servicer)
-        links += add_restore_service(server, self._app.restore_servicer)
+        links += self._app.operators.add_to(server)
         return [*add_storage_service(server, self._app.servicer), *links, PREVIEWS, DIAGNOSTICS]
 
 

@@ -67,6 +67,19 @@ class AdminServicer(AdminServiceServicer):
         await self._acts.write(act)
         return pb.NoteExportResponse()
 
+    async def NoteAct(self, request: pb.NoteActRequest, context: Context) -> pb.NoteActResponse:
+        actor = only_admins()
+        await self._acts.write(
+            Act(
+                request.act,
+                actor,
+                details=dict(request.details),
+                outcome="begun",
+                request_id=current_request_id(),
+            )
+        )
+        return pb.NoteActResponse()
+
     async def GetCleanerStatus(
         self, request: pb.GetCleanerStatusRequest, context: Context
     ) -> pb.GetCleanerStatusResponse:

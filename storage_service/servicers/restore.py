@@ -5,6 +5,7 @@ from __future__ import annotations
 import grpc
 
 from servicekit import context as calls
+from storage_service.metadata.acts import Acts
 from storage_service.objectstore.translation import translated
 from storage_service.restoring.assembly import Restoring
 from strongroom.errors import PermissionDenied
@@ -20,7 +21,8 @@ Context = grpc.aio.ServicerContext
 class RestoreServicer(RestoreServiceServicer):
     """See strongroom/storage/v1/restore.proto."""
 
-    def __init__(self, restoring: Restoring) -> None:
+    def __init__(self, restoring: Restoring, acts: Acts) -> None:
+        self._acts = acts
         self._strays = restoring.strays
         self._decisions = restoring.decisions
         self._relinks = restoring.relinks
@@ -43,6 +45,7 @@ class RestoreServicer(RestoreServiceServicer):
         context: Context[pb.KeepObjectsRequest, pb.KeepObjectsResponse],
     ) -> pb.KeepObjectsResponse:
         _only_admins()
+        await self._acts.note("keep_objects", count=str(len(request.names)))
         return pb.KeepObjectsResponse(results=await self._decisions.keep(request.names))
 
     async def DropObjects(
@@ -51,6 +54,7 @@ class RestoreServicer(RestoreServiceServicer):
         context: Context[pb.DropObjectsRequest, pb.DropObjectsResponse],
     ) -> pb.DropObjectsResponse:
         _only_admins()
+        await self._acts.note("drop_objects", count=str(len(request.names)))
         return pb.DropObjectsResponse(results=await self._decisions.drop(request.names))
 
     async def RelinkObjects(
@@ -59,6 +63,8 @@ class RestoreServicer(RestoreServiceServicer):
         context: Context[pb.RelinkObjectsRequest, pb.RelinkObjectsResponse],
     ) -> pb.RelinkObjectsResponse:
         _only_admins()
+        if not request.dry_run and not request.cursor:  # of many pages the first
+            await self._acts.note("relink_objects")
         with translated():
             done = await self._relinks.page(request.cursor, dry_run=request.dry_run)
         return pb.RelinkObjectsResponse(

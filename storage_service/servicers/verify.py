@@ -11,6 +11,7 @@ import grpc
 
 from servicekit import context as calls
 from servicekit.reports import ReportSigner
+from storage_service.metadata.acts import Acts
 from storage_service.repairing.assembly import RepairedVerifying
 from storage_service.repairing.manifest import Manifest
 from storage_service.repairing.outcomes import proposed
@@ -26,7 +27,8 @@ Context = grpc.aio.ServicerContext
 class VerifyServicer(VerifyServiceServicer):
     """See strongroom/storage/v1/verify.proto. ``secret``: what the reports' key is derived from."""
 
-    def __init__(self, verifying: RepairedVerifying, secret: bytes) -> None:
+    def __init__(self, verifying: RepairedVerifying, acts: Acts, secret: bytes) -> None:
+        self._acts = acts
         self._identity = verifying.identity
         self._repairs = verifying.repairs
         self._keeps = timedelta(seconds=verifying.quarantine_seconds)
@@ -41,6 +43,7 @@ class VerifyServicer(VerifyServiceServicer):
     ) -> pb.StartVerificationResponse:
         _only_admins()
         await self._identity.check()
+        await self._acts.note("start_verification", depth=str(request.depth))
         begun = await self._records.begin(request.depth)
         self._wake()
         return pb.StartVerificationResponse(verification=begun.verification, begun=begun.begun)
@@ -80,7 +83,9 @@ class VerifyServicer(VerifyServiceServicer):
         context: Context[pb.RepairFindingsRequest, pb.RepairFindingsResponse],
     ) -> AsyncIterator[pb.RepairFindingsResponse]:
         _only_admins()
-        async with aclosing(self._repairs.repair(_run_id(request.id))) as repaired:
+        run_id = _run_id(request.id)
+        await self._acts.note("repair_findings", run=run_id or "last")
+        async with aclosing(self._repairs.repair(run_id)) as repaired:
             async for finding, done in repaired:
                 yield pb.RepairFindingsResponse(
                     finding=finding, action=done.action, outcome=done.outcome, detail=done.detail
@@ -103,10 +108,13 @@ class VerifyServicer(VerifyServiceServicer):
     ) -> AsyncIterator[pb.RestoreQuarantinedResponse]:
         _only_admins()
         if request.WhichOneof("which") == "id":
-            entry = await self._repairs.restore(_uuid(request.id, "id", "it is no entry's"))
+            entry_id = _uuid(request.id, "id", "it is no entry's")
+            await self._acts.note("restore_quarantined", entry=entry_id)
+            entry = await self._repairs.restore(entry_id)
             yield pb.RestoreQuarantinedResponse(object=self._quarantined(entry))
             return
         run_id = _uuid(request.run_id, "run_id", "it is no run's; name a run or an entry")
+        await self._acts.note("restore_quarantined", run=run_id)
         async with aclosing(self._repairs.restore_run(run_id)) as restored:
             async for entry in restored:
                 yield pb.RestoreQuarantinedResponse(object=self._quarantined(entry))

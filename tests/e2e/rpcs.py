@@ -303,6 +303,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "AdminService/ListAttempts": Way("denied", lambda o: admin.ListAttemptsRequest(user_id=o.name)),
     "AdminService/RequeueAttempts": Way("denied", lambda _: admin.RequeueAttemptsRequest(ids=[NO_RUN])),
     "AdminService/AbortAttempt": Way("denied", lambda _: admin.AbortAttemptRequest(id=NO_RUN)),
+    "AdminService/NoteAct": Way("denied", lambda _: admin.NoteActRequest(act="keep_objects")),
     "AdminService/NoteExport": Way("denied", lambda o: admin.NoteExportRequest(user_id=o.name)),
     "AdminService/ListAdminActs": Way("denied", lambda o: admin.ListAdminActsRequest(user_id=o.name)),
     "UsageService/GetUsage": Way("nothing", lambda _: usage.GetUsageRequest()),

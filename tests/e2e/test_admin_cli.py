@@ -202,3 +202,10 @@ def test_the_cleaner_at_night(admin: Shell, http: httpx.Client) -> None:
     missing = admin("admin", "attempts", "abort", str(uuid.uuid4()), "--yes")
     assert (missing.exit_code, "under way" in missing.err) == (3, True)
     assert admin("admin", "attempts", "retry", "no-uuid", "--yes").exit_code == 5
+
+
+def test_a_verification_is_an_act(admin: Shell) -> None:
+    assert admin("verify", "--no-wait", "--json").exit_code == 0
+    (act,) = admin("admin", "audit", "--act", "start_verification", "-n", "1", "--json").documents
+    assert act["outcome"] == "begun"
+    assert act["actor"].startswith("root-")

@@ -30,12 +30,14 @@ REFUSED_OTHERWISE: Final = {
     "GetVerificationReport": grpc.StatusCode.NOT_FOUND,
     "GetErasure": grpc.StatusCode.INVALID_ARGUMENT,
     "AbortAttempt": grpc.StatusCode.NOT_FOUND,
+    "RepairFindings": grpc.StatusCode.NOT_FOUND,
+    "RestoreQuarantined": grpc.StatusCode.NOT_FOUND,
     "CompleteUpload": grpc.StatusCode.INVALID_ARGUMENT,
 }
 """Refused for what the request is: an import from nowhere, no parts, a session that is not direct, no run."""
 
 OF_NO_USER: Final = {
-    *("GetCleanerStatus", "RequeueAttempts", "AbortAttempt"),
+    *("GetCleanerStatus", "RequeueAttempts", "AbortAttempt", "NoteAct"),
     *("Diagnose", "StartVerification", "GetVerificationReport", "ListVerificationFindings"),
     *("ListStrayObjects", "KeepObjects", "DropObjects", "RelinkObjects"),
     *("ListQuarantine", "RestoreQuarantined", "RepairFindings"),

@@ -56,6 +56,11 @@ class AdminServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportResponse.FromString,
                 _registered_method=True)
+        self.NoteAct = channel.unary_unary(
+                '/strongroom.metadata.v1.AdminService/NoteAct',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteActRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteActResponse.FromString,
+                _registered_method=True)
         self.GetCleanerStatus = channel.unary_unary(
                 '/strongroom.metadata.v1.AdminService/GetCleanerStatus',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetCleanerStatusRequest.SerializeToString,
@@ -112,6 +117,13 @@ class AdminServiceServicer:
 
     def NoteExport(self, request, context):
         """Writes down that the caller exports all that a user has stored; storage_service calls it as that admin.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def NoteAct(self, request, context):
+        """Writes down what the caller begins, of what storage_service does in many steps; it calls this as that admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,6 +186,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.NoteExport,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportResponse.SerializeToString,
+            ),
+            'NoteAct': grpc.unary_unary_rpc_method_handler(
+                    servicer.NoteAct,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteActRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteActResponse.SerializeToString,
             ),
             'GetCleanerStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.GetCleanerStatus,
@@ -311,6 +328,33 @@ class AdminService:
             '/strongroom.metadata.v1.AdminService/NoteExport',
             strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def NoteAct(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.AdminService/NoteAct',
+            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteActRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteActResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -45,6 +45,8 @@ class AdminServiceStub:
     """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
     NoteExport: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.NoteExportRequest, _admin_service_pb2.NoteExportResponse]
     """Writes down that the caller exports all that a user has stored; storage_service calls it as that admin."""
+    NoteAct: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.NoteActRequest, _admin_service_pb2.NoteActResponse]
+    """Writes down what the caller begins, of what storage_service does in many steps; it calls this as that admin."""
     GetCleanerStatus: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetCleanerStatusRequest, _admin_service_pb2.GetCleanerStatusResponse]
     """How much work the cleaner has, what has failed, and who does it."""
     ListAttempts: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAttemptsRequest, _admin_service_pb2.ListAttemptsResponse]
@@ -73,6 +75,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
     NoteExport: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.NoteExportRequest, _admin_service_pb2.NoteExportResponse]  # type: ignore[assignment]
     """Writes down that the caller exports all that a user has stored; storage_service calls it as that admin."""
+    NoteAct: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.NoteActRequest, _admin_service_pb2.NoteActResponse]  # type: ignore[assignment]
+    """Writes down what the caller begins, of what storage_service does in many steps; it calls this as that admin."""
     GetCleanerStatus: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetCleanerStatusRequest, _admin_service_pb2.GetCleanerStatusResponse]  # type: ignore[assignment]
     """How much work the cleaner has, what has failed, and who does it."""
     ListAttempts: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAttemptsRequest, _admin_service_pb2.ListAttemptsResponse]  # type: ignore[assignment]
@@ -118,6 +122,13 @@ class AdminServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.NoteExportResponse, _abc.Awaitable[_admin_service_pb2.NoteExportResponse]]:
         """Writes down that the caller exports all that a user has stored; storage_service calls it as that admin."""
+
+    def NoteAct(
+        self,
+        request: _admin_service_pb2.NoteActRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_admin_service_pb2.NoteActResponse, _abc.Awaitable[_admin_service_pb2.NoteActResponse]]:
+        """Writes down what the caller begins, of what storage_service does in many steps; it calls this as that admin."""
 
     def GetCleanerStatus(
         self,

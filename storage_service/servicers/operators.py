@@ -1,0 +1,23 @@
+"""The services for operators: verification and repair, and what a restore has left over."""
+
+from __future__ import annotations
+
+import grpc
+
+from storage_service.metadata.acts import Acts
+from storage_service.repairing.assembly import RepairedVerifying
+from storage_service.restoring.assembly import Restoring
+from storage_service.servicers.restore import RestoreServicer, add_restore_service
+from storage_service.servicers.verify import VerifyServicer, add_verify_service
+
+
+class OperatorServices:
+    """Both. ``secret``: what the reports' key is derived from."""
+
+    def __init__(self, verifying: RepairedVerifying, restoring: Restoring, acts: Acts, secret: bytes) -> None:
+        self._verify = VerifyServicer(verifying, acts, secret)
+        self._restore = RestoreServicer(restoring, acts)
+
+    def add_to(self, server: grpc.aio.Server) -> list[str]:
+        """Register them; their full names."""
+        return [*add_verify_service(server, self._verify), *add_restore_service(server, self._restore)]
