@@ -28,7 +28,6 @@ REFUSED_OTHERWISE: Final = {
     "ConcatenateUploads": grpc.StatusCode.INVALID_ARGUMENT,
     "SignUpload": grpc.StatusCode.NOT_FOUND,
     "GetVerificationReport": grpc.StatusCode.NOT_FOUND,
-    "RestoreQuarantined": grpc.StatusCode.NOT_FOUND,
     "GetErasure": grpc.StatusCode.INVALID_ARGUMENT,
     "AbortAttempt": grpc.StatusCode.NOT_FOUND,
     "RepairFindings": grpc.StatusCode.NOT_FOUND,
