@@ -15,7 +15,7 @@ from typing import Any, Final
 import pytest
 
 from strongroom import Client
-from strongroom.errors import StrongroomError
+from strongroom.errors import RepairRefused, StrongroomError
 from tests.faults.cell import Cell
 from tests.faults.verifying import planting
 from tests.faults.verifying.planting import Expected, Planting
@@ -213,3 +213,30 @@ def test_a_purge_that_dies_is_ended_by_the_next_one(cell: Cell, at: Planting) ->
     listed = at.s3.list_object_versions(Bucket=at.bucket, Prefix=".strongroom/quarantine/")
     assert "Versions" not in listed
     cell.run(storage="")
+
+
+def test_a_foreign_bucket_and_a_flood_of_orphans_are_refused_and_nothing_is_touched(
+    cell: Cell, at: Planting
+) -> None:
+    cell.run()
+    keys = [f"uploads/alien/{uuid.uuid4()}.bin" for _ in range(3)]
+    versions = [at.put(key, key.encode()) for key in keys]
+    run_id = verified(at)
+    with cell.settings(STRONGROOM_REPAIR_MOST_COUNT="2", STRONGROOM_REPAIR_MOST_PERCENT="1"):
+        cell.kill("storage")
+        cell.run()
+        with pytest.raises(RepairRefused) as refusal:
+            repaired(at, run_id)
+        assert refusal.value.metadata["rule"] == "too_many_strays"
+    cell.kill("storage")
+    cell.run()
+    mine = at.rows("SELECT id::text FROM installation")[0][0]
+    at.sql("UPDATE installation SET id = gen_random_uuid()")
+    for refuses in (lambda: repaired(at, run_id), lambda: verified(at)):
+        with pytest.raises(RepairRefused) as refusal:
+            refuses()
+        assert refusal.value.metadata["rule"] == "foreign_bucket"
+    at.sql("UPDATE installation SET id = %s", mine)
+    assert [at.versions(key) for key in keys] == [[version] for version in versions]
+    assert repaired(at, run_id) == {"done"}
+    assert [at.versions(key) for key in keys] == [[], [], []]
