@@ -18,6 +18,7 @@ _AROUND: Final = frozenset(
         "entries",
         "event_media",
         "file",
+        "filter",
         "generation",
         "profile_picture",
         "project",

@@ -34,6 +34,7 @@ REST_NAMES: Final[Mapping[str, str]] = {
     "expires_in_seconds": "expires_in",
     "file_id": "id",
     "part_crc32c": "part_checksums",
+    "query": "q",
     "request_id": "Idempotency-Key",
     "resume_token": "last_event_id",
     "settings_json": "settings",
