@@ -104,6 +104,28 @@ async def test_metrics(gateway: Running) -> None:
     assert "process_resident_memory_bytes" in text
 
 
+async def test_made_up_paths_and_names_make_no_series_of_their_own(gateway: Running) -> None:
+    async def labels() -> set[tuple[str, str]]:
+        text = (await gateway.client.get("/metrics")).text
+        return set(re.findall(r'\b(method|route)="([^"]*)"', text))
+
+    async def tour(name: str) -> None:
+        for path in (f"/{name}", f"/api/v1/{name}/../x", f"/%2e%2e/{name}", f"/l/{name}", f"/files/{name}"):
+            await gateway.client.get(path)
+        await gateway.client.get("/api/v1/s3/files", params={"prefix": name})
+        await gateway.client.request("PROPFIND", f"/{name}")
+        await gateway.client.request("M-SEARCH", "/api/v1/s3/files")
+
+    await tour("first")
+    await labels()  # which is a route of its own
+    before = await labels()
+    assert ("route", "(none)") in before
+    assert ("method", "other") in before
+    for name in ("second", 'a"} 1', "%00", "x" * 900, "%F0%9F%92%A5", "status=200"):
+        await tour(name)
+    assert await labels() == before
+
+
 async def test_openapi_and_docs_come_from_here(gateway: Running) -> None:
     gateway.client.headers.pop("authorization")
     document = (await gateway.client.get("/openapi.json")).json()

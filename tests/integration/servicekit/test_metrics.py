@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from servicekit import context, logs
 from servicekit.logs import Sink
 from servicekit.metrics_http import serve_metrics
-from servicekit.server import RunningServer
+from servicekit.server import RunningServer, started_server
 from servicekit.settings import SettingError
 from servicekit.telemetry import Metrics
 from servicekit.tracing import Tracing
@@ -70,6 +70,21 @@ async def test_calls_are_counted_by_method_and_status(serving: Serving) -> None:
     assert 'grpc_server_problems_total{reason="FILE_NOT_FOUND"} 1.0' in text
     assert 'grpc_server_problems_total{reason="TOKEN_MISSING"} 1.0' in text
     assert text.count("grpc_server_problems_total{") == 2
+
+
+async def test_made_up_methods_make_no_series_of_their_own() -> None:
+    metrics = Metrics()
+    async with (
+        started_server(Echo().spec(), settings(), metrics=metrics) as server,
+        aio.insecure_channel(server.address) as channel,
+    ):
+        await EchoStub(channel).unary(ONE, metadata=bearer())
+        before = metrics.render().decode().count("\ngrpc_server_")
+        for path in ("/a.B/C", "/strongroom.test.v1.EchoService/Other", "/x", '/a.B/C"} 1', "/" + "y" * 2000):
+            call: Any = channel.unary_unary(path)
+            with pytest.raises(aio.AioRpcError):
+                await call(b"", metadata=bearer())
+        assert metrics.render().decode().count("\ngrpc_server_") == before
 
 
 async def test_a_line_says_bytes_reason_and_file(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:
