@@ -22,7 +22,7 @@ from strongroom.metadata.v1.restoration_pb2 import StoredObject
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 from tests.integration.metadata_service.world import CRC, World, handle, path_spec, plain_spec
 
-EVENT = str(uuid.uuid4())
+EVENT = "2f8c4f3e-6a55-4f0e-8f6b-3d6a0a7c9b11"
 
 
 def adopter(world: World) -> Adopter:
