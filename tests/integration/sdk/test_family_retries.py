@@ -162,15 +162,14 @@ async def test_a_source_that_failed_for_good(services: Flaky, client: AsyncClien
     assert services.calls["ImportFromUrl"] == 1
 
 
+QUERIES = ("Get", "List", "Search", "BatchGet", "SignUrl", "BatchSign", "SignPreviews")
+
+
 def test_every_query_is_on_the_list() -> None:
     """Unary calls that change nothing, by their names."""
     modules = (files, generations, media, projects, usage, storage_service_pb2)
     found = {
-        service.full_name: {
-            method.name
-            for method in service.methods
-            if method.name.startswith(("Get", "List", "BatchGet", "SignUrl", "BatchSign", "SignPreviews"))
-        }
+        service.full_name: {method.name for method in service.methods if method.name.startswith(QUERIES)}
         for module in modules
         for service in module.DESCRIPTOR.services_by_name.values()
     }
