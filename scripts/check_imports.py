@@ -1,4 +1,4 @@
-"""Check the import contracts of ``pyproject.toml`` for the packages this checkout has.
+"""Check the import contracts of ``importlinter.toml`` for the packages this checkout has.
 
 import-linter refuses to start when a root package is missing. A package that is not there can break no arrow:
 its name is taken out of the contracts and said aloud; ``tests/unit/house`` asserts that none is missing.
@@ -16,13 +16,12 @@ from typing import Any
 import tomlkit
 
 ROOT = Path(__file__).resolve().parent.parent
+CONTRACTS = ROOT / "importlinter.toml"
 
 
 def declared() -> dict[str, Any]:
-    """The section ``[tool.importlinter]``."""
-    settings: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"][
-        "importlinter"
-    ]
+    """The contracts: the section that import-linter reads."""
+    settings: dict[str, Any] = tomllib.loads(CONTRACTS.read_text("utf-8"))["tool"]["importlinter"]
     return settings
 
 
