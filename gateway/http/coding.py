@@ -29,6 +29,8 @@ INLINE_BYTES: Final = 64 << 10
 #: How many times as large as it came a body may become, as with archives, once it is over a MiB.
 MAX_RATIO: Final = 200
 HARMLESS_BYTES: Final = 1 << 20
+#: Of one body. Each costs a new state, however little it holds.
+MAX_MEMBERS: Final = 64
 #: A body is handed on in pieces of at most so many bytes.
 PIECE_BYTES: Final = 64 << 10
 GZIP_LEVEL: Final = 4
@@ -91,35 +93,61 @@ async def decoded(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The bytes inside of a gzip body, in pieces of at most ``PIECE_BYTES``: never more is held, whatever the
     body would become.
 
-    :raises MalformedRequest: it is not gzip, or ends too early. :raises SizeLimitExceeded: it becomes more
-        than ``MAX_RATIO`` times as large.
+    :raises MalformedRequest: it is not gzip, ends too early, or holds framing rather than content.
+    :raises SizeLimitExceeded: it becomes more than ``MAX_RATIO`` times as large.
     """
-    stream = zlib.decompressobj(_GZIP)
-    taken = given = 0
+    body = _Members()
     async for piece in pieces:
-        taken += len(piece)
-        rest = piece
+        rest = body.took(piece)
         while rest:
-            if stream.eof:  # a further member (RFC 1952 section 2.2)
-                stream = zlib.decompressobj(_GZIP)
-            try:
-                data = stream.decompress(rest, PIECE_BYTES)
-            except zlib.error:
-                raise MalformedRequest("The body is not gzip, which its Content-Encoding names.") from None
-            rest = stream.unconsumed_tail or stream.unused_data
-            given += len(data)
-            if given > max(HARMLESS_BYTES, MAX_RATIO * taken):
-                raise SizeLimitExceeded(
-                    f"The body becomes more than {MAX_RATIO} times as large as it came; send it as it is.",
-                    metadata={"limit": str(MAX_RATIO)},
-                )
+            data, rest = body.opened(rest)
             if data:
                 yield data
             await asyncio.sleep(0)
-    if last := stream.flush():
+    if last := body.end():
         yield last
-    if not stream.eof:
-        raise MalformedRequest("The body ends in the middle of its gzip stream.")
+
+
+class _Members:
+    """The members of one gzip body (RFC 1952 section 2.2), and what they have grown to."""
+
+    def __init__(self) -> None:
+        self._stream = zlib.decompressobj(_GZIP)
+        self._count = 1
+        self._taken = self._given = 0
+
+    def took(self, piece: bytes) -> bytes:
+        """``piece``, which is to be opened next."""
+        if self._taken > self._given + HARMLESS_BYTES:  # the framing of content is some bytes a block
+            raise MalformedRequest("The body's gzip stream is more framing than content; send it as it is.")
+        self._taken += len(piece)
+        return piece
+
+    def opened(self, raw: bytes) -> tuple[bytes, bytes]:
+        """Some of what is inside, and what of ``raw`` comes after it."""
+        if self._stream.eof:
+            self._stream = zlib.decompressobj(_GZIP)
+            self._count += 1
+            if self._count > MAX_MEMBERS:
+                raise MalformedRequest(f"The body has over {MAX_MEMBERS} gzip members; send it as one.")
+        try:
+            data = self._stream.decompress(raw, PIECE_BYTES)
+        except zlib.error:
+            raise MalformedRequest("The body is not gzip, which its Content-Encoding names.") from None
+        self._given += len(data)
+        if self._given > max(HARMLESS_BYTES, MAX_RATIO * self._taken):
+            raise SizeLimitExceeded(
+                f"The body becomes more than {MAX_RATIO} times as large as it came; send it as it is.",
+                metadata={"limit": str(MAX_RATIO)},
+            )
+        return data, self._stream.unconsumed_tail or self._stream.unused_data
+
+    def end(self) -> bytes:
+        """The last bytes; nothing more comes."""
+        last = self._stream.flush()
+        if not self._stream.eof:
+            raise MalformedRequest("The body ends in the middle of its gzip stream.")
+        return last
 
 
 class _CodedSend:

@@ -99,6 +99,30 @@ async def test_what_is_no_gzip(raw: bytes) -> None:
         await read(raw)
 
 
+@pytest.mark.parametrize("length", [None, 100])
+async def test_empty_members_do_not_go_on_for_ever(length: int | None) -> None:
+    endless = gzip.compress(b"") * 5000
+    with pytest.raises(MalformedRequest, match="64 gzip members"):
+        await read(endless, length or len(endless))
+
+
+async def test_a_stream_of_framing_is_refused() -> None:
+    """Empty stored blocks: five bytes each, and nothing in them."""
+    empty_block = b"\x00\x00\x00\xff\xff"
+    raw = gzip.compress(b"")[:10] + empty_block * 500_000
+    taken = 0
+
+    async def counted() -> AsyncIterator[bytes]:
+        nonlocal taken
+        async for piece in pieces(raw, 10_000):
+            taken += len(piece)
+            yield piece
+
+    with pytest.raises(MalformedRequest, match="framing"):
+        await anext(aiter(decoded(counted())))
+    assert taken < (1 << 20) + 20_000
+
+
 @pytest.mark.parametrize("members", [1, 64])
 async def test_a_bomb_is_refused_before_it_costs_memory(members: int) -> None:
     bomb = gzip.compress(bytes((256 << 20) // members), 9) * members
