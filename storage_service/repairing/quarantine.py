@@ -71,13 +71,20 @@ class Quarantine:
         """
         manifest = await self.copy(version.ref, why=why, found=found, run_id=run_id)
         if not await still():
-            await self._forget(manifest.id)
+            if await self._is_there(
+                version
+            ):  # else another repair has moved it here, and this entry is all there is
+                await self._forget(manifest.id)
             return None
         await self._store.delete(version.ref)
         await failpoints.hit(AFTER_REMOVAL)
-        if any(left.version_id == version.version_id for left in await versions_at(self._store, version.key)):
+        if await self._is_there(version):
             raise StoreUnavailable("a removed version is still there", operation="DeleteObject")
         return manifest
+
+    async def _is_there(self, version: ListedVersion) -> bool:
+        left = await versions_at(self._store, version.key)
+        return any(one.version_id == version.version_id for one in left)
 
     async def copy(
         self, ref: ObjectRef, *, why: str, found: str, run_id: str, kept: bool = False

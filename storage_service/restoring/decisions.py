@@ -80,9 +80,12 @@ class Decisions:
         return [await self._safely(name, self._keep) for name in names]
 
     async def drop(self, names: Sequence[pb.ObjectName]) -> list[pb.ObjectResult]:
-        """In any order. Raises RepairRefused: the bucket is another installation's."""
+        """In any order, each once. Raises RepairRefused: the bucket is another installation's."""
         await self._identity.check(take=False)
-        return list(await asyncio.gather(*(self._safely(name, self._drop) for name in names)))
+        told = {(name.key, name.version_id): name for name in names}
+        dropped = await asyncio.gather(*(self._safely(name, self._drop) for name in told.values()))
+        results = dict(zip(told, dropped, strict=True))
+        return [results[name.key, name.version_id] for name in names]
 
     async def _safely(
         self, name: pb.ObjectName, work: Callable[[_Seen], Awaitable[pb.ObjectResult]]
