@@ -65,14 +65,14 @@ def file_filter(exchange: Exchange, *, content_type: str = "", settings: bool = 
 
 def _moment(name: str, text: str) -> Timestamp:
     """RFC 3339, or a day, which begins at midnight UTC. A plus sign of the zone may have become a blank."""
+    stamp = Timestamp()
     try:
         moment = datetime.fromisoformat(text.strip().replace(" ", "+") if "T" in text else text.strip())
-    except ValueError:
+        stamp.FromDatetime(moment.astimezone(UTC) if moment.tzinfo else moment)
+    except (ValueError, OverflowError):  # the latter where UTC leaves the years 1 to 9999
         raise InvalidField(
             f"{name} must be a time like 2026-01-02T03:04:05Z, or a day like 2026-01-02.",
             field=name,
             rule="timestamp",
         ) from None
-    stamp = Timestamp()
-    stamp.FromDatetime(moment.astimezone(UTC) if moment.tzinfo else moment)
     return stamp
