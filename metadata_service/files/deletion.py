@@ -37,6 +37,11 @@ _HIDE: Final = """
 UPDATE files SET deleted_at = now(), purge_at = now() + make_interval(secs => %(window)s)
 WHERE owner_id = %(owner)s AND id = %(id)s RETURNING deleted_at, purge_at
 """
+_REMOVE_MANY: Final = "DELETE FROM files WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)"
+_HIDE_MANY: Final = """
+UPDATE files SET deleted_at = now(), purge_at = now() + make_interval(secs => %(window)s)
+WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)
+"""
 _RESTORE: Final = f"""
 UPDATE files SET deleted_at = NULL, purge_at = NULL
 WHERE owner_id = %(owner)s AND id = %(id)s AND deleted_at IS NOT NULL AND purge_at > now()
@@ -129,15 +134,30 @@ async def remove(tx: Transaction, file: File, blob_id: UUID, grace: float) -> No
     await tx.batch(statements)
 
 
+def remove_many(owner_id: str, file_ids: list[UUID], blob_ids: list[UUID], grace: float) -> list[Statement]:
+    """The rows go, their blobs → DELETING; the files are locked by the caller, who counts out and tells of
+    those that were visible.
+    """
+    return [
+        (_REMOVE_MANY, {"owner": owner_id, "ids": file_ids}),
+        transitions.delete_many(owner_id, blob_ids, grace),
+    ]
+
+
+def hide_many(owner_id: str, file_ids: list[UUID], window: float) -> Statement:
+    """They can be brought back for `window` seconds; locked, counted out and told of by the caller."""
+    return _HIDE_MANY, {"owner": owner_id, "ids": file_ids, "window": window}
+
+
 def _counted_out(file: File) -> list[Statement]:
     """What goes with a file that is no longer visible."""
     counted = [events.file_deleted(file), quota.count(file.owner_id, -file.size_bytes, -1)]
     return [*counted, *tallies.became_invisible(file)]
 
 
-def not_found() -> FileNotFound:
-    """No such file for this caller: whether it is somebody else's is not revealed."""
-    return FileNotFound("There is no such file, or it is not yours.")
+def not_found(thing: str = "file") -> FileNotFound:
+    """No such `thing` for this caller: whether it is somebody else's is not revealed."""
+    return FileNotFound(f"There is no such {thing}, or it is not yours.")
 
 
 async def _lock(tx: Transaction, wanted: Deletion) -> tuple[File, UUID]:

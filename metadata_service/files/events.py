@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Final
+from uuid import UUID
+
 from psycopg.types.json import Jsonb
 
 from metadata_service.db.database import Statement
@@ -16,6 +19,16 @@ from strongroom.metadata.v1.notification_service_pb2 import (
     EventType,
 )
 from strongroom.metadata.v1.reservation_service_pb2 import ReportImportFailureRequest
+
+#: What `_payload` builds, of rows that are still there.
+_APPEND_DELETED: Final = """
+INSERT INTO events (owner_id, type, subject_id, payload)
+SELECT owner_id, %(type)s, id::text, jsonb_build_object(
+    'family', %(families)s::jsonb -> family::text, 'key', key, 'filename', filename,
+    'content_type', split_part(content_type, ';', 1), 'size_bytes', size_bytes, 'generation', generation)
+FROM files WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)
+"""
+_FAMILY_NAMES: Final = {str(number): name for number, name in outbox.FAMILIES.items()}
 
 
 def file_ready(file: File) -> Statement:
@@ -36,6 +49,16 @@ def file_updated(file: File) -> Statement:
 def file_deleted(file: File) -> Statement:
     """The file is no longer visible."""
     return _about(file, EVENT_TYPE_FILE_DELETED)
+
+
+def files_deleted(owner_id: str, file_ids: list[UUID]) -> Statement:
+    """The same of many, in one statement, which comes before the one that removes them."""
+    return _APPEND_DELETED, {
+        "owner": owner_id,
+        "ids": file_ids,
+        "type": EVENT_TYPE_FILE_DELETED,
+        "families": Jsonb(_FAMILY_NAMES),
+    }
 
 
 def file_damaged(file: File, damage: str) -> Statement:

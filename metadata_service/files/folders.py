@@ -10,19 +10,16 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
-from metadata_service.blobs import transitions
 from metadata_service.config import Timing
 from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, user
 from metadata_service.db.paging import PageTokens, page_size
-from metadata_service.events.outbox import FAMILIES
+from metadata_service.files import events
+from metadata_service.files.deletion import hide_many, not_found, remove_many
 from metadata_service.files.queries import DEFAULT_PAGE, LARGEST_PAGE, FileQueries, after_prefix
 from metadata_service.files.rows import VISIBLE
 from metadata_service.usage import quota, tallies
-from strongroom.errors import FileNotFound, InvalidField, InvalidPageToken
+from strongroom.errors import InvalidField, InvalidPageToken
 from strongroom.metadata.v1.file_pb2 import File
-from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_DELETED
 
 DELIMITER: Final = "/"
 #: How many files one transaction deletes.
@@ -61,18 +58,6 @@ AND {VISIBLE}"""
 _LOCK: Final = f"""
 SELECT files.id, files.blob_id, files.size_bytes FROM files WHERE {_BELOW}
 ORDER BY files.id LIMIT %(limit)s FOR UPDATE
-"""
-_TELL: Final = """
-INSERT INTO events (owner_id, type, subject_id, payload)
-SELECT owner_id, %(type)s, id::text, jsonb_build_object(
-    'family', %(families)s::jsonb -> family::text, 'key', key, 'filename', filename,
-    'content_type', split_part(content_type, ';', 1), 'size_bytes', size_bytes, 'generation', generation)
-FROM files WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)
-"""
-_REMOVE: Final = "DELETE FROM files WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)"
-_HIDE: Final = """
-UPDATE files SET deleted_at = now(), purge_at = now() + make_interval(secs => %(window)s)
-WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)
 """
 
 
@@ -155,7 +140,7 @@ class Folders:
             params: dict[str, object] = {"owner": owner_id, "prefix": prefix, "until": after_prefix(prefix)}
             rows = await tx.fetch(_LOCK, {**params, "limit": LARGEST_FOLDER + 1})
             if not rows:
-                raise FileNotFound("There is no such folder, or it is not yours.")
+                raise not_found("folder")
             if len(rows) > LARGEST_FOLDER:
                 raise InvalidField(
                     f"The folder holds over {LARGEST_FOLDER:,} files; delete the folders in it one by one.",
@@ -163,19 +148,13 @@ class Folders:
                     rule="max_files",
                 )
             ids, size = [row[0] for row in rows], sum(row[2] for row in rows)
-            named: dict[str, object] = {"owner": owner_id, "ids": ids}
-            told = {**named, "type": EVENT_TYPE_FILE_DELETED, "families": Jsonb(_FAMILY_NAMES)}
-            statements = [(_TELL, told), tallies.many_became_invisible(owner_id, ids)]
+            # Told of and tallied from the rows, so before they go.
+            told = [events.files_deleted(owner_id, ids), tallies.many_became_invisible(owner_id, ids)]
             if soft:
-                statements.append((_HIDE, {**named, "window": self._timing.soft_delete}))
+                going = [hide_many(owner_id, ids, self._timing.soft_delete)]
             else:
-                blobs = [row[1] for row in rows]
-                statements.append((_REMOVE, named))
-                statements.append(transitions.delete_many(owner_id, blobs, self._timing.read_grace))
-            await tx.batch([*statements, quota.count(owner_id, -size, -len(ids))])
+                going = remove_many(owner_id, ids, [row[1] for row in rows], self._timing.read_grace)
+            await tx.batch([*told, *going, quota.count(owner_id, -size, -len(ids))])
             return Gone(len(ids), size)
 
         return await self._database.transact(user(owner_id), work, seconds=LARGE_SECONDS)
-
-
-_FAMILY_NAMES: Final = {str(number): name for number, name in FAMILIES.items()}

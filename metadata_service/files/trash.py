@@ -9,11 +9,10 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from metadata_service.blobs import transitions
 from metadata_service.config import Timing
 from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, user
 from metadata_service.db.paging import PageTokens, page_size
-from metadata_service.files.deletion import not_found, remove
+from metadata_service.files.deletion import not_found, remove, remove_many
 from metadata_service.files.queries import DEFAULT_PAGE, LARGEST_PAGE, LARGEST_PAGE_BYTES
 from metadata_service.files.rows import COLUMNS, to_file
 from strongroom.errors import InvalidPageToken
@@ -36,7 +35,6 @@ _LOCK_ONE: Final = f"SELECT {COLUMNS}, files.blob_id FROM files WHERE {_IN_TRASH
 _LOCK_ALL: Final = f"""
 SELECT id, blob_id, size_bytes FROM files WHERE {_IN_TRASH} ORDER BY id LIMIT %(limit)s FOR UPDATE
 """
-_REMOVE: Final = "DELETE FROM files WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +101,8 @@ class Trash:
             )
             doomed = rows[:LARGEST_PURGE]
             if doomed:
-                blobs = [row[1] for row in doomed]
-                await tx.batch(
-                    [
-                        (_REMOVE, {"owner": owner_id, "ids": [row[0] for row in doomed]}),
-                        transitions.delete_many(owner_id, blobs, self._timing.read_grace),
-                    ]
-                )
+                ids, blobs = [row[0] for row in doomed], [row[1] for row in doomed]
+                await tx.batch(remove_many(owner_id, ids, blobs, self._timing.read_grace))
             return Purged(len(doomed), sum(row[2] for row in doomed), len(rows) > len(doomed))
 
         return await self._database.transact(user(owner_id), work, seconds=LARGE_SECONDS)

@@ -21,6 +21,7 @@ from metadata_service.db.paging import PageTokens
 from metadata_service.db.pool import make_pool
 from metadata_service.files.deletion import Deleter, Deletion
 from metadata_service.files.edits import Editor
+from metadata_service.files.folders import Folders
 from metadata_service.files.queries import FileQueries
 from metadata_service.files.trash import Trash
 from metadata_service.sessions import housekeeping
@@ -86,6 +87,10 @@ class World:
     @property
     def trash(self) -> Trash:
         return Trash(self.database, PageTokens(b"s" * 32), self.timing)
+
+    @property
+    def folders(self) -> Folders:
+        return Folders(self.database, self.queries, PageTokens(b"s" * 32), self.timing)
 
     @property
     def usage(self) -> UsageQueries:
@@ -179,7 +184,7 @@ def plain_spec(request_id: str = "", **more: Any) -> UploadSpec:
 
 def path_spec(path: str = "a/b.txt", **more: Any) -> UploadSpec:
     """A file at a path."""
-    spec = UploadSpec(filename="b.txt", content_type="text/plain", **more)
+    spec = UploadSpec(**{"filename": "b.txt", "content_type": "text/plain", **more})
     spec.target.path.path = path
     return spec
 

@@ -60,6 +60,30 @@ async def test_of_eight_deletions_at_once_one_finds_the_file(world: World, owner
     assert (await world.usage.usage(owner)).file_count == 0
 
 
+@pytest.mark.parametrize("soft", [False, True])
+@pytest.mark.parametrize("content_type", ["text/plain", "text/html; charset=utf-8"])
+async def test_a_folder_is_told_of_as_its_files_are(
+    world: World, owner: str, soft: bool, content_type: str
+) -> None:
+    told, folder = [], ""
+    for alone in (True, False):
+        file = await world.upload(owner, path_spec("a/ä.txt", content_type=content_type))
+        if alone:
+            await world.delete(owner, file, soft=soft)
+        else:
+            folder = file.key.rpartition("/")[0]
+            assert (await world.folders.delete(owner, folder, soft=soft)).files == 1
+        told.append(
+            world.logins.rows(
+                "SELECT type, payload FROM events WHERE subject_id = %s ORDER BY id DESC LIMIT 1", file.id
+            )
+        )
+    assert told[0] == told[1]
+    assert told[0][0][1]["content_type"] == content_type.partition(";")[0]
+    with pytest.raises(FileNotFound, match="no such folder"):
+        await world.folders.delete(owner, folder, soft=soft)
+
+
 async def test_a_soft_deleted_file_can_be_brought_back(world: World, owner: str) -> None:
     blob = await world.attempt(owner)
     file = (await world.commit(blob)).file
