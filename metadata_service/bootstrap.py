@@ -42,6 +42,7 @@ from metadata_service.files.newest_first import NewestFirst
 from metadata_service.files.queries import FileQueries
 from metadata_service.files.sealing import Sealing
 from metadata_service.files.search import Searcher
+from metadata_service.files.search_turns import SearchTurns
 from metadata_service.files.trash import Trash
 from metadata_service.projects.commit import SaveCommitter
 from metadata_service.projects.keys import ProjectKeys
@@ -239,7 +240,8 @@ class Application:
         database, limits = self._database, self._settings.limits
         tokens = self._page_tokens()
         folding = Folding(database)
-        files, pages = FileQueries(database, tokens), NewestFirst(database, tokens, folding)
+        turns = SearchTurns(self._settings.database_pool_max)
+        files, pages = FileQueries(database, tokens), NewestFirst(database, tokens, folding, turns)
         links = Links(database, files)
         servicer = FileServicer(
             files,
@@ -248,7 +250,7 @@ class Application:
             links,
             trash=Trash(database, tokens, self._settings.timing),
             folders=Folders(database, files, tokens, self._settings.timing),
-            searcher=Searcher(database, tokens, folding),
+            searcher=Searcher(database, tokens, folding, turns),
         )
         add_FileServiceServicer_to_server(servicer, server)
         add_LinkedFileServiceServicer_to_server(LinkedFileServicer(links), server)

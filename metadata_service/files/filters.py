@@ -96,10 +96,7 @@ class Filter:
         """
         found: list[str] = []
         params: dict[str, object] = {}
-        for number, word in enumerate(words(self.query)):
-            folded = lower.format(text=TEXTS), lower.format(text=f"%(word{number})s::text")
-            found.append(f"position({folded[1]} IN {folded[0]}) > 0")
-            params[f"word{number}"] = word
+        self._add_words(lower, found, params)
         self._add_type(found, params)
         for name, condition, value in (
             ("after", "files.created_at >= %(after)s", self.created_after),
@@ -110,10 +107,28 @@ class Filter:
             if value is not None:
                 found.append(condition)
                 params[name] = value
-        for number, (name, text) in enumerate(sorted(self.settings.items())):
-            found.append(_SETTING.format(number=number))
-            params |= {f"setting{number}": name, f"value{number}": text, "unreadable": _UNREADABLE}
+        self._add_settings(found, params)
         return found, params
+
+    def _add_words(self, lower: str, found: list[str], params: dict[str, object]) -> None:
+        wanted = words(self.query)
+        if not wanted:
+            return
+        held = []
+        for number, word in enumerate(wanted):
+            held.append(f"position({lower.format(text=f'%(word{number})s::text')} IN looked_at.texts) > 0")
+            params[f"word{number}"] = word
+        found.append(_WORDS.format(texts=lower.format(text=TEXTS), held=" AND ".join(held)))
+
+    def _add_settings(self, found: list[str], params: dict[str, object]) -> None:
+        if not self.settings:
+            return
+        held = []
+        for number, (name, text) in enumerate(sorted(self.settings.items())):
+            held.append(f"parsed.settings ->> %(setting{number})s = %(value{number})s")
+            params |= {f"setting{number}": name, f"value{number}": text}
+        params["unreadable"] = _UNREADABLE
+        found.append(_SETTINGS.format(held=" AND ".join(held)))
 
     def _add_type(self, found: list[str], params: dict[str, object]) -> None:
         kind = self.content_type.lower()
@@ -125,12 +140,16 @@ class Filter:
             params["content_type"] = kind
 
 
-_SETTING: Final = """
+#: OFFSET 0 keeps the planner from writing what is read and parsed here into each comparison: once for a row.
+_WORDS: Final = "(SELECT {held} FROM (SELECT {texts} AS texts OFFSET 0) AS looked_at)"
+_SETTINGS: Final = """
 CASE WHEN files.family = 2 THEN (
-    SELECT CASE WHEN g.settings_json <> '' AND g.settings_json !~ %(unreadable)s
-        THEN g.settings_json::json ->> %(setting{number})s END
-    FROM generations AS g WHERE g.owner_id = files.owner_id AND g.file_id = files.id
-) END = %(value{number})s
+    SELECT {held} FROM (
+        SELECT CASE WHEN g.settings_json <> '' AND g.settings_json !~ %(unreadable)s
+            THEN g.settings_json::json END AS settings
+        FROM generations AS g WHERE g.owner_id = files.owner_id AND g.file_id = files.id OFFSET 0
+    ) AS parsed
+) END
 """
 
 

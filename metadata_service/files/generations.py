@@ -74,7 +74,7 @@ class GenerationQueries:
     async def page(
         self, owner_id: str, kind: int, request: PageRequest, wanted: Filter | None = None
     ) -> tuple[list[File], int, str]:
-        """Page, exact total of all that match, token of the next page. ``kind`` 0: every type."""
+        """Page, total of all that match (``NewestFirst``), token of the next page. ``kind`` 0: every type."""
         detail = Detail("generations", owner_id)
         if kind:
             detail = Detail("generations", owner_id, ("detail.type = %(type)s",), {"type": kind})

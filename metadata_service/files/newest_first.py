@@ -11,11 +11,16 @@ from metadata_service.db.database import Database, Row, user
 from metadata_service.db.paging import PageTokens
 from metadata_service.files.filters import Filter, Folding
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
+from metadata_service.files.search_turns import SearchTurns
 from strongroom.errors import InvalidField, InvalidPageToken
 from strongroom.metadata.v1.file_pb2 import File
 
 #: Each row passed over is read, with its file: so many take some tenths of a second.
 MAX_SKIP: Final = 100_000
+#: Pages behind so many skipped rows are read in the owner's turn.
+SHORT_SKIP: Final = 10_000
+#: Totals of filtered lists are counted so far.
+MOST_COUNTED: Final = 50_001
 _ORDER: Final = "ORDER BY detail.created_at DESC, detail.file_id DESC"
 
 
@@ -51,13 +56,24 @@ class PageRequest:
 class NewestFirst:
     """Reads pages of files through their detail table, whose index has the page's order."""
 
-    def __init__(self, database: Database, tokens: PageTokens, folding: Folding) -> None:
+    def __init__(
+        self, database: Database, tokens: PageTokens, folding: Folding, turns: SearchTurns | None = None
+    ) -> None:
         self._database = database
         self._tokens = tokens
         self._folding = folding
+        self._turns = turns or SearchTurns()
 
     async def page(self, detail: Detail, request: PageRequest) -> tuple[list[File], str]:
-        """The page and the token of the next one (``""``: none). Raises InvalidPageToken, InvalidField."""
+        """The page and the token of the next one (``""``: none). Raises InvalidPageToken, InvalidField;
+        Overloaded where many rows are to be skipped.
+        """
+        if not SHORT_SKIP < request.skip <= MAX_SKIP:
+            return await self._page(detail, request)
+        async with self._turns.turn(detail.owner_id):
+            return await self._page(detail, request)
+
+    async def _page(self, detail: Detail, request: PageRequest) -> tuple[list[File], str]:
         conditions = [f"detail.owner_id = %(owner)s AND {VISIBLE}", *detail.conditions]
         params = {**detail.params, "owner": detail.owner_id, "limit": request.size + 1, "skip": request.skip}
         if request.skip > MAX_SKIP:
@@ -87,22 +103,28 @@ class NewestFirst:
     async def filtered(
         self, detail: Detail, request: PageRequest, wanted: Filter
     ) -> tuple[list[File], int, str]:
-        """Page, exact total and token of the rows that also meet ``wanted``. Raises as ``page``."""
+        """Page, total (exact below ``MOST_COUNTED``, where counting ends) and token of the rows that also
+        meet ``wanted``, read in the owner's turn. Raises as ``page``; Overloaded.
+        """
         conditions, params = wanted.conditions(await self._folding.lower())
         narrowed = replace(
             detail,
             conditions=(*detail.conditions, *conditions),
             params={**detail.params, **params},
         )
-        files, token = await self.page(narrowed, request)
-        return files, await self.count(narrowed), token
+        async with self._turns.turn(detail.owner_id):
+            files, token = await self._page(narrowed, request)
+            return files, await self.count(narrowed, MOST_COUNTED), token
 
-    async def count(self, detail: Detail) -> int:
-        """How many rows there are in all."""
+    async def count(self, detail: Detail, most: int | None = None) -> int:
+        """How many rows there are in all; counting ends at ``most``."""
         query = f"""
-            SELECT count(*) FROM {detail.table} AS detail
-            JOIN files ON files.owner_id = detail.owner_id AND files.id = detail.file_id
-            WHERE detail.owner_id = %(owner)s AND {" AND ".join((VISIBLE, *detail.conditions))}"""
+            SELECT count(*) FROM (
+                SELECT 1 FROM {detail.table} AS detail
+                JOIN files ON files.owner_id = detail.owner_id AND files.id = detail.file_id
+                WHERE detail.owner_id = %(owner)s AND {" AND ".join((VISIBLE, *detail.conditions))}
+                {f"LIMIT {most:d}" if most is not None else ""}
+            ) AS counted"""
         params = {**detail.params, "owner": detail.owner_id}
         rows = await self._database.read(user(detail.owner_id), query, params)
         total: int = rows[0][0]

@@ -12,6 +12,7 @@ from metadata_service.db.paging import PageTokens, page_size
 from metadata_service.files.filters import Filter, Folding
 from metadata_service.files.queries import DEFAULT_PAGE, LARGEST_PAGE, LARGEST_PAGE_BYTES, after_prefix
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
+from metadata_service.files.search_turns import SearchTurns
 from strongroom.errors import InvalidPageToken
 from strongroom.metadata.v1.file_pb2 import File, FileFamily
 
@@ -60,19 +61,26 @@ class Search:
 
 
 class Searcher:
-    """Finds files."""
+    """Finds files, in ``turns``."""
 
-    def __init__(self, database: Database, tokens: PageTokens, folding: Folding) -> None:
+    def __init__(
+        self, database: Database, tokens: PageTokens, folding: Folding, turns: SearchTurns | None = None
+    ) -> None:
         self._database = database
         self._tokens = tokens
         self._folding = folding
+        self._turns = turns or SearchTurns()
 
     async def page(self, wanted: Search, size: int, token: str) -> tuple[list[File], str]:
         """A page, newest first, and the token of the next one (`""`: none). Of few hits among many files a
         page may be short or empty, and go on.
 
-        `size` 0 means 100, over 1,000 is lowered. Raises InvalidPageToken, InvalidField.
+        `size` 0 means 100, over 1,000 is lowered. Raises InvalidPageToken, InvalidField, Overloaded.
         """
+        async with self._turns.turn(wanted.owner_id):
+            return await self._page(wanted, size, token)
+
+    async def _page(self, wanted: Search, size: int, token: str) -> tuple[list[File], str]:
         limit = page_size(size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         looked_at, params = self._looked_at(wanted, token)
         conditions, values = wanted.filter.conditions(await self._folding.lower())

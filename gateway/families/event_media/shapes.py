@@ -55,7 +55,7 @@ class MediaList(TypedDict):
     """A page, newest first."""
 
     items: list[Media]
-    total: Annotated[int, Field(description="How many match in all, exact.")]
+    total: Annotated[int, Field(description="How many match in all: exact; with a filter, up to 50,001.")]
     skip: int
     limit: int
     next_page_token: str | None

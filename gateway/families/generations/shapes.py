@@ -121,7 +121,7 @@ class GenerationList(TypedDict):
 
     success: Literal[True]
     generations: list[Generation]
-    total: Annotated[int, Field(description="How many match in all, exact.")]
+    total: Annotated[int, Field(description="How many match in all: exact; with a filter, up to 50,001.")]
     limit: int
     offset: int
     next_page_token: str | None

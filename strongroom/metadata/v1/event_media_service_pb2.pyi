@@ -135,7 +135,7 @@ class ListEventMediaResponse(_message.Message):
     TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     total_size: _builtins.int
-    """How many match in all, exact."""
+    """How many match in all: exact; with a filter, up to 50,001."""
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
     @_builtins.property

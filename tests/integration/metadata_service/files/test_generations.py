@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from metadata_service.db.paging import PageTokens
-from metadata_service.files.filters import Folding
+from metadata_service.files.filters import Filter, Folding
 from metadata_service.files.generations import DAYS, GenerationQueries, Tally
 from metadata_service.files.newest_first import MAX_SKIP, NewestFirst, PageRequest
 from strongroom.errors import FileNotFound, InvalidField, InvalidPageToken
@@ -101,6 +101,21 @@ def _spread(world: World, owner: str, chance: random.Random, files: list[File]) 
     migration = import_module("metadata_service.db.migrations.versions.0003_generation_tallies")
     world.logins.change("DELETE FROM generation_tallies")
     world.logins.change(migration.COUNT_WHAT_IS_THERE)
+
+
+async def test_lists_with_filters_are_counted_so_far(
+    world: World, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(4):
+        await world.upload(owner, spec(1, f"Ein roter Fuchs {number}", '{"a": 1, "b": {"c": 2}}'))
+    await world.upload(owner, spec(1, "Ein roter Fuchs", r'{"a": 1, "b": "\u0000"}'))
+    wanted = Filter("fuchs EIN", settings={"a": "1", "b": '{"c": 2}'})
+    for most, total in ((3, 3), (50_001, 4)):
+        monkeypatch.setattr("metadata_service.files.newest_first.MOST_COUNTED", most)
+        files, counted_so_far, token = await queries(world).page(owner, 0, PageRequest(2), wanted)
+        assert (len(files), counted_so_far, bool(token)) == (2, total, True)
+    nothing = Filter("fuchs", settings={"a": "1", "b": "2"})
+    assert await queries(world).page(owner, 0, PageRequest(2), nothing) == ([], 0, "")
 
 
 async def test_everything_agrees_with_counting(own_world: World, owner: str) -> None:
