@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -15,14 +15,13 @@ from servicekit.background import Heartbeats, running
 from servicekit.channels import make_channel
 from servicekit.inprocess import InProcessChannel, InProcessServer
 from servicekit.internal_credential import InternalCredential
-from servicekit.s3_settings import S3Settings
 from servicekit.server import ServerSpec
 from servicekit.settings import require
 from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget, Floor
 from storage_service.attempts.engine import WriteEngine
 from storage_service.attempts.versioning import VersioningGate
-from storage_service.cleaner.assembly import cleaning_loops
+from storage_service.cleaner.assembly import Loops, cleaning_loops
 from storage_service.config import StorageSettings, reveal
 from storage_service.content.limits import Limits
 from storage_service.content.types import ContentRules
@@ -39,8 +38,6 @@ from storage_service.metadata.shares import GuestAccess, SharedThings
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.metrics import StorageMetrics
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.objectstore.s3.options import S3Options
-from storage_service.objectstore.s3.store import S3ObjectStore, open_s3_store
 from storage_service.objectstore.values import BucketState, VersioningStatus
 from storage_service.projects.assembly import ProjectParts, Projects
 from storage_service.projects.limits import ProjectLimits
@@ -52,7 +49,7 @@ from storage_service.reading.link_tokens import LinkTokens
 from storage_service.reading.links import LinkReader, LinkSigner
 from storage_service.reading.outgoing import Outgoing
 from storage_service.reading.previews import Previews, PreviewTokens
-from storage_service.reading.signer import Edge, Signer
+from storage_service.reading.signer import Signer
 from storage_service.repairing.assembly import RepairedVerifying
 from storage_service.restoring.assembly import Restoring
 from storage_service.servicers.diagnostics import DiagnosticsServicer
@@ -63,9 +60,11 @@ from storage_service.servicers.links import LinkServicer, add_link_service
 from storage_service.servicers.operators import OperatorServices
 from storage_service.servicers.previews import PreviewServicer
 from storage_service.servicers.storage import StorageServicer, add_storage_service
+from storage_service.servicers.transfers import Transfers
 from storage_service.servicers.use_cases import UseCases
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from storage_service.sharing.assembly import Sharing
+from storage_service.stores import edge, open_store
 from storage_service.uploads.copier import Copier
 from storage_service.uploads.importing.addresses import SystemResolver
 from storage_service.uploads.importing.importer import BatchImporter, TellingImporter
@@ -81,6 +80,28 @@ DIAGNOSTICS: Final = diagnostics_service_pb2.DESCRIPTOR.services_by_name["Diagno
 
 
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What bodies and archives may hold at once."""
+
+    incoming: ByteBudget
+    outgoing: Outgoing
+    archives: ByteBudget
+
+    @classmethod
+    def of(cls, settings: StorageSettings) -> _Memory:
+        floor = Floor(settings.min_body_rate, settings.body_rate_window)
+        return cls(
+            incoming=ByteBudget(settings.upload_memory_bytes, floor),
+            outgoing=Outgoing(settings.download_memory_bytes),
+            archives=ByteBudget(settings.archive_memory_bytes),
+        )
+
+    def by_name(self) -> dict[str, ByteBudget | Outgoing]:
+        """As the metrics call them."""
+        return {"upload": self.incoming, "download": self.outgoing, "archive": self.archives}
 
 
 class StorageApp:
@@ -99,31 +120,15 @@ class StorageApp:
         self.store = store
         self.gate = VersioningGate(store)
         self._channel = channel
-        metadata = self._channel, _internal_credential(settings)
+        self._metadata = metadata = channel, _internal_credential(settings)
         self._reservations = Reservations(*metadata)
         self._damage = DamageReporter(self._reservations, metrics.damage)
         self._objects = CommittedReader(store, self._damage)
         self._saves, self._projects_read = ProjectSaves(*metadata), ProjectReader(*metadata)
         self._session_state, self._files = SessionState(*metadata), FileReader(*metadata)
         self._settler = KeySettler(store, self._saves)
-        self._verifying = RepairedVerifying(
-            store,
-            VerificationRecords(*metadata),
-            self._damage,
-            heartbeats,
-            metrics.verified,
-            rates=settings.verify_rates(),
-            rules=settings.repair_rules(),
-        )
-        self._cleaning = cleaning_loops(
-            store,
-            self._reservations,
-            self._settler.run_once,
-            heartbeats,
-            often=settings.cleaner_interval_seconds,
-            seldom=settings.cleaner_sweep_seconds,
-            enabled=settings.cleaner_enabled,
-        )
+        self._verifying = self._repaired_verifying(heartbeats, metrics)
+        self._cleaning = self._cleaning_loops(heartbeats)
         self.loops = (*self._cleaning, *self._verifying.loops)
         self._engine = WriteEngine(
             self.gate, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self._wake_cleaner
@@ -131,54 +136,78 @@ class StorageApp:
         self._attempts = Attempts(self._reservations, self._engine)
         self._sources = SourceClient(url_rules(settings), SystemResolver(), source_timeouts(settings))
         self._content = ContentRules(settings.allowed_types(), max_pixels=settings.max_picture_pixels)
-        self._budget = ByteBudget(
-            settings.upload_memory_bytes, Floor(settings.min_body_rate, settings.body_rate_window)
-        )
-        self._outgoing = Outgoing(settings.download_memory_bytes)
-        self._archive_memory = ByteBudget(settings.archive_memory_bytes)
-        metrics.budgets.all = {
-            "upload": self._budget,
-            "download": self._outgoing,
-            "archive": self._archive_memory,
-        }
+        self._memory = _Memory.of(settings)
+        metrics.budgets.all = self._memory.by_name()
         self._signer = Signer(
             store, self._files, public_base_url=settings.public_base_url, edge=edge(settings)
         )
-        if settings.link_secret is None:
-            log.warning(
-                "links_by_internal_secret",
-                advice="set STRONGROOM_LINK_SECRET: links and previews die when the internal secret changes",
-            )
-        self._link_tokens = LinkTokens(*settings.link_secrets())
-        links = LinkReader(
-            self._link_tokens,
-            LinkedFiles(*metadata),
-            self._objects,
-            self._signer,
-            url_seconds=settings.link_redirect_seconds,
-        )
-        self.link_servicer = LinkServicer(links, self._outgoing, metrics.transfers)
-        self._previews = Previews(
-            self._objects,
-            self._projects_read,
-            PreviewTokens(*settings.link_secrets()),
-            page_seconds=settings.preview_page_seconds,
-        )
+        self._link_tokens = _link_tokens(settings)
+        self._previews = self._made_previews()
         self._projects = Projects(self._project_parts())
         self._limits = Limits(settings.size_rules(), min_part_bytes=settings.part_size_bytes)
         self._sessions = SessionUseCases(self._session_parts())
-        use_cases = self._use_cases()
-        self.servicer = StorageServicer(use_cases, metrics.transfers)
-        shares = GuestAccess(*metadata), SharedThings(*metadata)
-        readers = self._files, self._projects_read, self._objects
-        sharing = Sharing(shares, readers, use_cases.archives, use_cases.uploader, settings.link_secrets())
-        self.guest_servicer = GuestServicer(sharing, self._outgoing)
         self.internal_calls = InternalCalls(Credentials(*metadata), store)
+        self._make_servicers(metrics.transfers)
+
+    def _make_servicers(self, transfers: Transfers) -> None:
+        use_cases, outgoing = self._use_cases(), self._memory.outgoing
+        self.servicer = StorageServicer(use_cases, transfers)
+        self.link_servicer = LinkServicer(self._link_reader(), outgoing, transfers)
+        self.preview_servicer = PreviewServicer(self._previews, outgoing, transfers)
+        self.guest_servicer = GuestServicer(self._sharing(use_cases), outgoing)
         self.diagnostics_servicer = DiagnosticsServicer(self.internal_calls)
-        self.preview_servicer = PreviewServicer(self._previews, self._outgoing, metrics.transfers)
-        restoring = Restoring(store, self._verifying, Restorations(*metadata), self._projects.saver)
-        secret = _internal_secret(settings).encode()
-        self.operators = OperatorServices(self._verifying, restoring, Acts(*metadata), secret)
+        self.operators = self._operators()
+
+    def _repaired_verifying(self, heartbeats: Heartbeats, metrics: StorageMetrics) -> RepairedVerifying:
+        return RepairedVerifying(
+            self.store,
+            VerificationRecords(*self._metadata),
+            self._damage,
+            heartbeats,
+            metrics.verified,
+            rates=self._settings.verify_rates(),
+            rules=self._settings.repair_rules(),
+        )
+
+    def _cleaning_loops(self, heartbeats: Heartbeats) -> Loops:
+        return cleaning_loops(
+            self.store,
+            self._reservations,
+            self._settler.run_once,
+            heartbeats,
+            often=self._settings.cleaner_interval_seconds,
+            seldom=self._settings.cleaner_sweep_seconds,
+            enabled=self._settings.cleaner_enabled,
+        )
+
+    def _made_previews(self) -> Previews:
+        return Previews(
+            self._objects,
+            self._projects_read,
+            PreviewTokens(*self._settings.link_secrets()),
+            page_seconds=self._settings.preview_page_seconds,
+        )
+
+    def _link_reader(self) -> LinkReader:
+        return LinkReader(
+            self._link_tokens,
+            LinkedFiles(*self._metadata),
+            self._objects,
+            self._signer,
+            url_seconds=self._settings.link_redirect_seconds,
+        )
+
+    def _sharing(self, use_cases: UseCases) -> Sharing:
+        shares = GuestAccess(*self._metadata), SharedThings(*self._metadata)
+        readers = self._files, self._projects_read, self._objects
+        secrets = self._settings.link_secrets()
+        return Sharing(shares, readers, use_cases.archives, use_cases.uploader, secrets)
+
+    def _operators(self) -> OperatorServices:
+        restorations, acts = Restorations(*self._metadata), Acts(*self._metadata)
+        restoring = Restoring(self.store, self._verifying, restorations, self._projects.saver)
+        secret = _internal_secret(self._settings).encode()
+        return OperatorServices(self._verifying, restoring, acts, secret)
 
     def _wake_cleaner(self) -> None:
         for loop in self._cleaning[:2]:
@@ -190,7 +219,7 @@ class StorageApp:
             store,
             self._reservations,
             self._attempts,
-            budget=self._budget,
+            budget=self._memory.incoming,
             limits=limits,
             content=self._content,
         )
@@ -214,7 +243,7 @@ class StorageApp:
             archives=self._projects.archives,
             exports=self._projects.exports,
             previews=self._previews,
-            outgoing=self._outgoing,
+            outgoing=self._memory.outgoing,
         )
 
     def _session_parts(self) -> SessionParts:
@@ -225,7 +254,7 @@ class StorageApp:
             state=self._session_state,
             reservations=self._reservations,
             attempts=self._attempts,
-            budget=self._budget,
+            budget=self._memory.incoming,
             limits=self._limits,
             content=self._content,
         )
@@ -242,8 +271,8 @@ class StorageApp:
             files=self._files,
             reservations=self._reservations,
             settler=self._settler,
-            budget=self._budget,
-            archive_memory=self._archive_memory,
+            budget=self._memory.incoming,
+            archive_memory=self._memory.archives,
             limits=ProjectLimits(
                 settings.max_project_file_bytes, settings.max_project_bytes, settings.max_project_files
             ),
@@ -297,8 +326,7 @@ class Process:
     async def lifespan(self) -> AsyncIterator[None]:
         """The app and its loops, as long as the server runs."""
         on_mid_body = failpoints.hit_sync if failpoints.armed() else None  # bodies in halves cost CPU
-        options = s3_options(self._settings)
-        store = open_s3_store(options, on_mid_body=on_mid_body, calls=self._metrics.s3)
+        store = open_store(self._settings, on_mid_body=on_mid_body, calls=self._metrics.s3)
         channel = self._channel_to_metadata()
         self._app = app = StorageApp(self._settings, store, self._heartbeats, self._metrics, channel)
         try:
@@ -342,51 +370,6 @@ class Process:
         return [*add_storage_service(server, self._app.servicer), *links, PREVIEWS, DIAGNOSTICS]
 
 
-def edge(settings: S3Settings) -> Edge | None:
-    """The CDN, where it asks for signatures. Raises SettingError for a key that is none."""
-    if settings.cloudfront_key_id is None or settings.cloudfront_private_key is None:
-        return None
-    # Loaded where it is used: the library of keys takes megabytes.
-    from storage_service.reading.cloudfront import LATEST, cloudfront_urls  # noqa: PLC0415
-
-    private_key = settings.cloudfront_private_key.get_secret_value()
-    return Edge(cloudfront_urls(settings.cloudfront_key_id, private_key), LATEST)
-
-
-def open_bucket(settings: S3Settings) -> S3ObjectStore:
-    """The store by itself, for preparing its bucket."""
-    return open_s3_store(s3_options(settings))
-
-
-def s3_options(settings: S3Settings) -> S3Options:
-    """Settings → what the adapter has to be told."""
-    options = S3Options(
-        bucket=settings.s3_bucket,
-        region=settings.s3_region,
-        endpoint_url=settings.endpoint_url,
-        public_endpoint_url=settings.s3_public_endpoint_url,
-        access_key_id=reveal(settings.aws_access_key_id),
-        secret_access_key=reveal(settings.aws_secret_access_key),
-        session_token=reveal(settings.aws_session_token),
-        use_iam_role=settings.s3_use_iam_role,
-        use_ssl=settings.s3_use_ssl,
-        verify_ssl=settings.s3_verify_ssl,
-        addressing_style=settings.s3_addressing_style,
-        sign_payload=settings.s3_sign_payload,
-        kms_key_id=settings.s3_kms_key_id,
-        storage_class=settings.s3_storage_class,
-        conditional_writes=settings.s3_conditional_writes,
-        multipart_checksum=settings.s3_multipart_checksum,
-        connect_timeout=settings.s3_call_seconds / 3,
-        read_timeout=settings.s3_call_seconds / 2,
-        reply_timeout=settings.s3_call_seconds / 2,
-        max_key_bytes=settings.s3_max_key_bytes,
-    )
-    if settings.s3_sse == "auto":  # AWS encrypts; other stores often answer 501
-        return replace(options, encryption="AES256" if options.on_aws else "off")
-    return replace(options, encryption=settings.s3_sse)
-
-
 def _internal_credential(settings: StorageSettings) -> InternalCredential:
     return InternalCredential(_internal_secret(settings), "storage_service")
 
@@ -396,3 +379,12 @@ def _internal_secret(settings: StorageSettings) -> str:
     if secret is None:
         raise RuntimeError("require() has checked that it is set")
     return secret
+
+
+def _link_tokens(settings: StorageSettings) -> LinkTokens:
+    if settings.link_secret is None:
+        log.warning(
+            "links_by_internal_secret",
+            advice="set STRONGROOM_LINK_SECRET: links and previews die when the internal secret changes",
+        )
+    return LinkTokens(*settings.link_secrets())

@@ -18,11 +18,11 @@ from typing import Final
 
 from servicekit.s3_settings import S3Settings
 from servicekit.settings import CommaList, load_settings
-from storage_service.bootstrap import open_bucket
 from storage_service.objectstore.errors import InvalidRequest, NotSupportedByStore, StoreError
 from storage_service.objectstore.s3.bucket import policy
 from storage_service.objectstore.s3.store import S3ObjectStore
 from storage_service.objectstore.values import BucketState
+from storage_service.stores import open_store
 
 PATIENCE_SECONDS: Final = 60.0
 TEMPORARY_PREFIX: Final = "temp/"
@@ -63,7 +63,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 async def init(settings: BucketSettings, *, wait: float, show_policy: bool) -> int:
     """Prepare the bucket, say what was done, and print the policy."""
-    store = open_bucket(settings)
+    store = open_store(settings)
     try:
         if not await _made(store, settings.s3_bucket, wait):
             return 1
