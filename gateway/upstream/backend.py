@@ -5,6 +5,7 @@ away.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from grpc import aio
@@ -78,6 +79,16 @@ FIRST_SECONDS: Final = 9.5
 RETRY_SECONDS: Final = 2.0
 
 _STORAGE: Final = "/" + storage_service_pb2.DESCRIPTOR.services_by_name["StorageService"].full_name
+
+
+def _of_bytes(
+    channel: aio.Channel, method: str, read: Callable[[bytes], Response]
+) -> aio.StreamUnaryMultiCallable[bytes, Response]:
+    """A streaming method whose messages are written as bytes that are encoded already."""
+    rpc: aio.StreamUnaryMultiCallable[bytes, Response] = channel.stream_unary(
+        method, request_serializer=bytes, response_deserializer=read
+    )
+    return rpc
 
 
 class Backend:
@@ -192,22 +203,12 @@ class Storage(Backend):
             request_serializer=DownloadLinkRequest.SerializeToString,
             response_deserializer=decode_link,
         )
-        self._drop: aio.StreamUnaryMultiCallable[bytes, DropFileResponse] = transfers.stream_unary(
-            "/strongroom.storage.v1.GuestService/DropFile",
-            request_serializer=bytes,
-            response_deserializer=DropFileResponse.FromString,
+        self._drop = _of_bytes(
+            transfers, "/strongroom.storage.v1.GuestService/DropFile", DropFileResponse.FromString
         )
-        self._save_project: aio.StreamUnaryMultiCallable[bytes, SaveProjectResponse] = transfers.stream_unary(
-            f"{_STORAGE}/SaveProject",
-            request_serializer=bytes,
-            response_deserializer=SaveProjectResponse.FromString,
-        )
-        self._save_archive: aio.StreamUnaryMultiCallable[bytes, SaveProjectArchiveResponse] = (
-            transfers.stream_unary(
-                f"{_STORAGE}/SaveProjectArchive",
-                request_serializer=bytes,
-                response_deserializer=SaveProjectArchiveResponse.FromString,
-            )
+        self._save_project = _of_bytes(transfers, f"{_STORAGE}/SaveProject", SaveProjectResponse.FromString)
+        self._save_archive = _of_bytes(
+            transfers, f"{_STORAGE}/SaveProjectArchive", SaveProjectArchiveResponse.FromString
         )
 
     def upload(self, exchange: Exchange) -> aio.StreamUnaryCall[Message, UploadResponse]:

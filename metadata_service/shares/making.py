@@ -91,14 +91,7 @@ class ShareMaker:
             "sealed": self.sealed.seal(token, owner_id, request.request_id) if request.request_id else None,
             "keep": self.keep,
         }
-
-        async def work(tx: Transaction) -> share_pb2.Share | None:
-            if request.request_id:
-                await tx.execute(_FREE_ID, values)
-            row = await tx.fetch_one(_INSERT, values)
-            return to_share(row) if row is not None else None
-
-        share = await self.database.transact(user(owner_id), work)
+        share = await self._insert(owner_id, values)
         if share is not None:
             return _answer(share, token)
         if request.request_id:
@@ -106,6 +99,17 @@ class ShareMaker:
             if repeated is not None:
                 return repeated
         raise in_the_past()
+
+    async def _insert(self, owner_id: str, values: dict[str, object]) -> share_pb2.Share | None:
+        """None: the request id is taken, or the end has come."""
+
+        async def work(tx: Transaction) -> share_pb2.Share | None:
+            if values["request_id"] is not None:
+                await tx.execute(_FREE_ID, values)
+            row = await tx.fetch_one(_INSERT, values)
+            return to_share(row) if row is not None else None
+
+        return await self.database.transact(user(owner_id), work)
 
     async def _repeated(
         self, owner_id: str, request_id: str, fingerprint: bytes

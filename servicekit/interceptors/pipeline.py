@@ -38,11 +38,17 @@ from servicekit.writing import Writing
 from strongroom.errors import RateLimited, StrongroomError, TokenExpired, TokenInvalid, TokenMissing
 
 if TYPE_CHECKING:
-    from servicekit.tracing import Tracing  # OpenTelemetry is loaded only where it is used
+    # OpenTelemetry is loaded only where it is used.
+    from opentelemetry.trace import Span
+
+    from servicekit.tracing import Tracing
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Runner: TypeAlias = Callable[[Any, ServicerContext], Awaitable[Any]]
 Entrance: TypeAlias = Callable[[Any, ServicerContext, RequestContext, Credentials], Awaitable[Any]]
+Ending: TypeAlias = Callable[
+    [RequestContext, grpc.StatusCode, StrongroomError | None, float, "Span | None"], None
+]
 
 
 class CallerLeft(Exception):
@@ -113,8 +119,8 @@ class Pipeline(aio.ServerInterceptor):
         """Everything but the servicer itself, for all four kinds of RPC."""
         is_probe = method.service in OPEN_SERVICES  # no work: nothing is lost when one is cut
         is_quiet = is_probe or method.name in POLLING
-        drain, tracing, metrics = self._drain, self._tracing, self._metrics
-        entrance = self._entrance(method, body)
+        drain, tracing = self._drain, self._tracing
+        entrance, ended = self._entrance(method, body), self._ending(stats, quiet=is_quiet)
         send_idle_seconds = self._send_idle_seconds
 
         async def run(request: Any, context: ServicerContext) -> Any:
@@ -149,18 +155,32 @@ class Pipeline(aio.ServerInterceptor):
                     await abort(context, reported, info.request_id)
                 await abort_soon(context, reported, info.request_id)
             finally:
-                seconds = time.monotonic() - started
                 drain.left(is_probe)
-                stats.in_flight -= 1
-                stats.ended(code, seconds)
-                if failure is not None:
-                    info.reason = failure.reason_name
-                    metrics.problem(info.reason)
-                if tracing is not None and span is not None:
-                    tracing.end(span, code)
-                sink().rpc(info, code.name, seconds, level_of(code, failure, quiet=is_quiet))
+                ended(info, code, failure, time.monotonic() - started, span)
 
         return run
+
+    def _ending(self, stats: MethodStats, *, quiet: bool) -> Ending:
+        """Counts and logs an RPC that is over."""
+        tracing, metrics = self._tracing, self._metrics
+
+        def ended(
+            info: RequestContext,
+            code: grpc.StatusCode,
+            failure: StrongroomError | None,
+            seconds: float,
+            span: Span | None,
+        ) -> None:
+            stats.in_flight -= 1
+            stats.ended(code, seconds)
+            if failure is not None:
+                info.reason = failure.reason_name
+                metrics.problem(info.reason)
+            if tracing is not None and span is not None:
+                tracing.end(span, code)
+            sink().rpc(info, code.name, seconds, level_of(code, failure, quiet=quiet))
+
+        return ended
 
     def _entrance(self, method: Method, body: Runner) -> Entrance:
         """Who calls, and whether they may have one more; then the servicer."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -69,9 +70,7 @@ async def sync(
     async with session.client() as client:
         place = (await client.files.path(remote)).strip("/")
         planned = await _plan(client, f"{place}/" if place else "", here)
-        counts = dict.fromkeys(Step, 0)
         for one in planned:
-            counts[one.step] += 1
             if one.step is Step.KEEP:
                 continue
             if one.step is Step.DELETE and not (delete and complete):
@@ -84,12 +83,16 @@ async def sync(
                 continue
             document = {"step": one.step.value, "path": one.path, "done": apply}
             session.output.result(f"{one.step.value:<8}{shown.name(one.path)}", document)
-    extra = counts[Step.DELETE]
-    session.output.note(
-        f"{counts[Step.ADD]} to add, {counts[Step.REPLACE]} to replace, {extra} extra,"
-        f" {counts[Step.KEEP]} equal" + ("" if apply else "; nothing was done, add --apply")
-    )
+    session.output.note(_summary(planned) + ("" if apply else "; nothing was done, add --apply"))
     return tally.exit_code
+
+
+def _summary(planned: Sequence[Planned]) -> str:
+    counts = Counter(one.step for one in planned)
+    return (
+        f"{counts[Step.ADD]} to add, {counts[Step.REPLACE]} to replace, {counts[Step.DELETE]} extra,"
+        f" {counts[Step.KEEP]} equal"
+    )
 
 
 async def _plan(client: AsyncClient, prefix: str, here: dict[str, Path]) -> list[Planned]:
