@@ -25,7 +25,7 @@ from tests.stack import CHECKOUT, RunningStack, clean_environ
 
 #: What a newcomer can't do: the store of the development stack knows no lifecycle rules, and admins' commands
 #: need their role.
-OPERATORS: Final = ("strongroom bucket init", "strongroom verify", "strongroom adopt")
+OPERATORS: Final = ("strongroom bucket init", "strongroom verify", "strongroom adopt", "strongroom relink")
 #: Commands without an end of their own.
 ENDLESS: Final = ("strongroom notify watch",)
 
