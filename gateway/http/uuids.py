@@ -1,4 +1,4 @@
-"""UUIDs in paths: what is none names nothing."""
+"""UUIDs in paths and bodies; in a path, what is none names nothing."""
 
 from __future__ import annotations
 
@@ -8,13 +8,21 @@ from gateway.http.exchange import Exchange
 from strongroom.errors import FileNotFound, InvalidField
 
 
+def canonical(value: str) -> str:
+    """A UUID in small letters, with its hyphens.
+
+    :raises ValueError: it is none.
+    """
+    return str(UUID(value))
+
+
 def path_id(exchange: Exchange, name: str) -> str:
     """A resource's id in the path, in its canonical form.
 
     :raises FileNotFound: no UUID, so nothing has it.
     """
     try:
-        return str(UUID(exchange.path[name]))
+        return canonical(exchange.path[name])
     except ValueError:
         raise FileNotFound("There is no such file.") from None
 
@@ -25,6 +33,6 @@ def path_uuid(exchange: Exchange, name: str) -> str:
     :raises InvalidField: no UUID.
     """
     try:
-        return str(UUID(exchange.path[name]))
+        return canonical(exchange.path[name])
     except ValueError:
         raise InvalidField(f"{name} must be a UUID.", field=name, rule="string.uuid") from None

@@ -28,7 +28,15 @@ from servicekit import failpoints
 from servicekit.context import note_file
 from strongroom.errors import InvalidField, MalformedRequest
 from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, VISIBILITY_UNSPECIFIED, Visibility
-from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
+from strongroom.metadata.v1.target_pb2 import (
+    FILE_FOLDER_AUDIO,
+    FILE_FOLDER_DOCUMENTS,
+    FILE_FOLDER_UPLOADS,
+    FileFolder,
+    FileTarget,
+    UploadSpec,
+    UploadTarget,
+)
 from strongroom.sending import Message
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from strongroom.wire import Buffer, UploadChunk
@@ -43,6 +51,12 @@ GUESS: Final = UploadTarget(file=FileTarget())
 VISIBILITIES: Final[Mapping[str, Visibility.ValueType]] = {
     "private": VISIBILITY_UNSPECIFIED,
     "public": VISIBILITY_PUBLIC,
+}
+#: The folders of plain files; each is the first part of its files' keys.
+FOLDERS: Final[Mapping[str, FileFolder.ValueType]] = {
+    "uploads": FILE_FOLDER_UPLOADS,
+    "documents": FILE_FOLDER_DOCUMENTS,
+    "audio": FILE_FOLDER_AUDIO,
 }
 
 #: Files under names that no family has are passed over like other unknown fields, up to so many bytes.

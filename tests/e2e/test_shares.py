@@ -30,6 +30,8 @@ def test_a_share_lives_and_ends(owner: Belongings) -> None:
     assert (share["state"], share["uses"], share["has_password"]) == ("active", 0, True)
     assert http.get(f"/api/v1/shares/{share['id']}").json() == share
     assert http.get("/api/v1/shares").json() == {"shares": [share], "next_page_token": None}
+    assert http.get("/api/v1/shares", params={"limit": "1"}).json()["shares"] == [share]
+    assert http.get("/api/v1/shares", params={"page_size": "1"}).status_code == 422
     edit = {"title": "Over", "expires_at": "2100-01-01T00:00:00Z", "max_uses": 0, "password": ""}
     edited = http.patch(f"/api/v1/shares/{share['id']}", json=edit).json()
     assert (edited["title"], edited["expires_at"], edited["has_password"]) == (

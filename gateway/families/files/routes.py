@@ -24,7 +24,7 @@ from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
 from gateway.upstream.rpcs import DELETE_FILE, GET_FILE, LIST_FILES, LIST_FOLDER, SIGN_URL
-from gateway.upstream.uploads import receive_upload
+from gateway.upstream.uploads import FOLDERS, receive_upload
 from servicekit import failpoints
 from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed
 from strongroom.metadata.v1.file_pb2 import File
@@ -36,9 +36,6 @@ from strongroom.metadata.v1.file_service_pb2 import (
 )
 from strongroom.metadata.v1.target_pb2 import (
     FILE_FOLDER_AUDIO,
-    FILE_FOLDER_DOCUMENTS,
-    FILE_FOLDER_UPLOADS,
-    FileFolder,
     FileTarget,
     UploadTarget,
 )
@@ -47,11 +44,6 @@ from strongroom.storage.v1.download_pb2 import DownloadRequest, SignUrlRequest
 
 PREFIX: Final = "/api/v1/s3"
 KEY: Final = PREFIX + "/file/{key:path}"
-FOLDERS: Final[Mapping[str, FileFolder.ValueType]] = {
-    "uploads": FILE_FOLDER_UPLOADS,
-    "documents": FILE_FOLDER_DOCUMENTS,
-    "audio": FILE_FOLDER_AUDIO,
-}
 MAX_KEYS: Final = 1000
 MAX_URL_SECONDS: Final = 604_800
 

@@ -8,13 +8,11 @@ from gateway.families.library.shapes import CopyBody
 from gateway.families.targets import target_fields, upload_target
 from gateway.http.idempotency import idempotency_key
 from gateway.upstream.call import Call
-from gateway.upstream.uploads import VISIBILITIES
+from gateway.upstream.uploads import FOLDERS, VISIBILITIES
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import (
-    FILE_FOLDER_AUDIO,
-    FILE_FOLDER_DOCUMENTS,
     FILE_FOLDER_UPLOADS,
     EventMediaTarget,
     FileTarget,
@@ -27,11 +25,6 @@ from strongroom.metadata.v1.target_pb2 import (
 
 #: What the families promise in ``metadata``; the copy gets its own.
 PROMISED: Final = frozenset({"user_id", "original_filename", "content_type", "upload_timestamp", "class_id"})
-_FOLDERS: Final = {
-    "uploads": FILE_FOLDER_UPLOADS,
-    "documents": FILE_FOLDER_DOCUMENTS,
-    "audio": FILE_FOLDER_AUDIO,
-}
 
 
 def spec_of(call: Call, body: CopyBody, source: File, *, keep_visibility: bool) -> UploadSpec:
@@ -90,5 +83,5 @@ def own_target(source: File) -> UploadTarget:
             folder = source.key.partition("/")[0]
             class_id = source.metadata.get("class_id", "")
             return UploadTarget(
-                file=FileTarget(folder=_FOLDERS.get(folder, FILE_FOLDER_UPLOADS), class_id=class_id)
+                file=FileTarget(folder=FOLDERS.get(folder, FILE_FOLDER_UPLOADS), class_id=class_id)
             )

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
-from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
+from gateway.http.uuids import canonical
 
 EXAMPLE_KEY = "uploads/alice/7e57d004-2b97-4e7a-b45f-5387367791cd.png"
 EXAMPLE_LINK = "https://files.example.com/l/q83vASNFZ4mrze8BI0VniQ/cat.png"
 EXAMPLE_ID = "7e57d004-2b97-4e7a-b45f-5387367791cd"
 
 
-def _uuid(value: str) -> str:
-    return str(UUID(value))
-
-
-FileId = Annotated[str, AfterValidator(_uuid), Field(description="UUID of the file.", examples=[EXAMPLE_ID])]
+FileId = Annotated[
+    str, AfterValidator(canonical), Field(description="UUID of the file.", examples=[EXAMPLE_ID])
+]
 Key = Annotated[
     str, Field(min_length=1, max_length=1024, description="The file's key.", examples=[EXAMPLE_KEY])
 ]

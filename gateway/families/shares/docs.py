@@ -162,7 +162,7 @@ DOCS = {
         errors=("INVALID_PAGE_TOKEN",),
         parameters=(
             query("active", "Only those that open.", {"type": "boolean", "default": False}),
-            query("page_size", "At the most.", {"type": "integer", "minimum": 1, "default": 100}, 100),
+            query("limit", "At the most.", {"type": "integer", "minimum": 1, "default": 100}, 100),
             query("page_token", "`next_page_token` of the page before.", {"type": "string"}),
             USER_ID,
         ),

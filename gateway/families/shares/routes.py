@@ -19,25 +19,15 @@ from gateway.operations.links import absolute
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import CREATE_SHARE, GET_SHARE, LIST_SHARES, REVOKE_SHARE, UPDATE_SHARE
+from gateway.upstream.uploads import FOLDERS
 from strongroom.errors import ShareNotFound
 from strongroom.metadata.v1 import share_pb2 as pb
 from strongroom.metadata.v1 import share_service_pb2 as service
-from strongroom.metadata.v1.target_pb2 import (
-    FILE_FOLDER_AUDIO,
-    FILE_FOLDER_DOCUMENTS,
-    FILE_FOLDER_UPLOADS,
-    FileFolder,
-    FileTarget,
-)
+from strongroom.metadata.v1.target_pb2 import FileTarget
 
 SHARES: Final = "/api/v1/shares"
 ONE: Final = SHARES + "/{id}"
 MAX_PAGE: Final = 100
-FOLDERS: Final[Mapping[str, FileFolder.ValueType]] = {
-    "uploads": FILE_FOLDER_UPLOADS,
-    "documents": FILE_FOLDER_DOCUMENTS,
-    "audio": FILE_FOLDER_AUDIO,
-}
 _FOLDER_NAMES: Final = {number: name for name, number in FOLDERS.items()}
 _SCOPES: Final[Mapping[str, str]] = {"file_id": "file", "event_id": "event", "key_prefix": "prefix"}
 
@@ -68,14 +58,12 @@ async def create_share(call: Call) -> JsonReply[Share]:
 @routes.add("GET", SHARES)
 async def list_shares(call: Call) -> JsonReply[ShareList]:
     """A page of the caller's shares."""
-    fields.only(call, "active", "page_size", "page_token")
+    fields.only(call, "active", "limit", "page_token")
     active = fields.choice(
         {"active": call.query("active") or "false"}, "active", {"true": True, "false": False}
     )
     request = service.ListSharesRequest(
-        page_size=fields.integer(
-            call, "page_size", default=MAX_PAGE, minimum=1, maximum=MAX_PAGE, clamp=True
-        ),
+        page_size=fields.integer(call, "limit", default=MAX_PAGE, minimum=1, maximum=MAX_PAGE, clamp=True),
         page_token=fields.page_token(call, "page_token"),
         active_only=active,
         user_id=call.user_id(),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, Literal, NotRequired, Self
-from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
+from gateway.http.uuids import canonical
 
 EXAMPLE_ID = "5b0c3f8e-6c1d-4d5e-9a70-0c4f5d2b7a11"
 EXAMPLE_EVENT = "0b7c2d1e-7f0f-4a8e-9a43-3f7f0f1f9b11"
@@ -17,11 +17,7 @@ EXAMPLE_URL = "https://files.example.com/s/n3N0mG1fTq9vX2c7pQk4dB1sZ0E"
 MAX_SECONDS = 3_153_600_000
 
 
-def _uuid(value: str) -> str:
-    return str(UUID(value))
-
-
-Id = Annotated[str, AfterValidator(_uuid), Field(json_schema_extra={"format": "uuid"})]
+Id = Annotated[str, AfterValidator(canonical), Field(json_schema_extra={"format": "uuid"})]
 Title = Annotated[str, Field(max_length=255, description="Shown to guests.")]
 Uses = Annotated[
     int, Field(ge=0, le=2**31 - 1, description="How often it may be opened; 0: as often as people like.")

@@ -33,6 +33,16 @@ def test_it_is_valid_openapi_3_1(document: dict[str, Any]) -> None:
     assert json.loads(json.dumps(document)) == document
 
 
+def test_a_page_is_limited_by_the_same_word_everywhere() -> None:
+    for operation in SHOWN:
+        if operation.public:  # a guest's page of a share has as many files as it has
+            continue
+        named = {one["name"] for one in doc_of(operation).parameters if one["in"] == "query"}
+        assert not named & {"page_size", "per_page", "max_results"}, operation.path
+        # The list under /api/v1/s3 has the words of S3.
+        assert named & {"limit", "max_keys"} or "page_token" not in named, operation.path
+
+
 def test_every_route_is_in_it(document: dict[str, Any]) -> None:
     routed = {(operation.method.lower(), operation.path.replace(":path", "")) for operation in SHOWN}
     shown = {(method, path) for path, item in document["paths"].items() for method in item}
