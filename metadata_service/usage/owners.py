@@ -10,8 +10,8 @@ from metadata_service.blobs.states import OPEN
 from metadata_service.config import Limits
 from metadata_service.db.database import SYSTEM, Database, Row
 from metadata_service.db.paging import PageTokens, page_size
+from strongroom.families import family_name
 from strongroom.metadata.v1 import admin_service_pb2 as pb
-from strongroom.metadata.v1.file_pb2 import FileFamily
 from strongroom.metadata.v1.usage_service_pb2 import Usage
 
 PAGE: Final = (100, 1000)
@@ -112,4 +112,4 @@ class OwnersUsage:
 def _name(family: int) -> str:
     if not family:
         return PROJECT
-    return FileFamily.Name(FileFamily.ValueType(family)).removeprefix("FILE_FAMILY_").lower()
+    return family_name(family)

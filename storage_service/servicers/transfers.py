@@ -11,7 +11,8 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from servicekit.context import current, note_file
-from strongroom.metadata.v1.file_pb2 import File, FileFamily
+from strongroom.families import family_name
+from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 
 #: ``form``: a body through the gateway; ``tus``: a resumable one through it; ``direct``: straight to S3, only
@@ -28,11 +29,7 @@ def family_of(file: File | ProjectFile) -> str:
     """In small letters; what this release does not know yet is ``other``."""
     if isinstance(file, ProjectFile):
         return PROJECT
-    try:
-        name = FileFamily.Name(file.family)
-    except ValueError:
-        return "other"
-    return name.removeprefix("FILE_FAMILY_").lower()
+    return family_name(file.family)
 
 
 def by_gateway(way: Way) -> Way:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, TypeAlias
 
-from strongroom.metadata.v1.file_pb2 import FileFamily
+from strongroom.families import family_name
 from strongroom.storage.v1 import restore_pb2 as pb
 
 #: S3 key and version id; the latter is empty where the bucket keeps none.
@@ -95,7 +95,7 @@ def to_relink_page(page: pb.RelinkObjectsResponse) -> RelinkPage:
 def to_stray(stray: pb.StrayObject) -> Stray:
     """From the protobuf."""
     said = stray.description
-    family = FileFamily.Name(said.family).removeprefix("FILE_FAMILY_").lower() if said.family else ""
+    family = family_name(said.family) if said.family else ""
     return Stray(
         kind=_KINDS.get(stray.kind, "unspecified"),
         id=said.attempt_id,

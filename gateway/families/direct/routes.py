@@ -27,7 +27,8 @@ from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import CANCEL_UPLOAD, COMPLETE_UPLOAD, GET_UPLOAD, SIGN_UPLOAD
 from strongroom.errors import UploadNotFound
-from strongroom.metadata.v1.file_pb2 import File, FileFamily
+from strongroom.families import family_name
+from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 from strongroom.storage.v1.direct_pb2 import (
     CompletedPart,
@@ -182,7 +183,7 @@ async def _file(call: Call, file: File) -> StoredFile:
     return {
         "id": file.id,
         "key": file.key,
-        "family": FileFamily.Name(file.family).removeprefix("FILE_FAMILY_").lower(),
+        "family": family_name(file.family),
         "url": (await urls_of(call, [file])).get(file.id),
         "filename": file.filename,
         "size": file.size_bytes,

@@ -24,8 +24,9 @@ from storage_service.projects.archives.zip_out import BodySizeChanged, ZipEntry,
 from storage_service.projects.file_types import is_compressed
 from storage_service.reading.downloads import content_of
 from strongroom.errors import ObjectLost, ProjectNotFound
+from strongroom.families import family_name
 from strongroom.local_names import fit
-from strongroom.metadata.v1.file_pb2 import File, FileFamily
+from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
 
 _LOST: Final = (ObjectLost,)
@@ -147,5 +148,5 @@ def _tell(manifest: Manifest, entry: ZipEntry, kept: int | None, error: Exceptio
 
 
 def _name_of(file: File) -> str:
-    family = FileFamily.Name(file.family).removeprefix("FILE_FAMILY_").lower()
-    return f"files/{family}/{file.id}/{fit(file.filename) or fit(file.key.rpartition('/')[2]) or 'file'}"
+    name = fit(file.filename) or fit(file.key.rpartition("/")[2]) or "file"
+    return f"files/{family_name(file.family)}/{file.id}/{name}"

@@ -14,7 +14,8 @@ from typing import IO, Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from strongroom.metadata.v1.file_pb2 import File, FileFamily, GenerationType, Visibility
+from strongroom.families import family_name
+from strongroom.metadata.v1.file_pb2 import File, GenerationType, Visibility
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
 
 FORMAT: Final = "strongroom-export/1"
@@ -83,7 +84,7 @@ def file_record(file: File, name: str) -> dict[str, Any]:
         "key": file.key,
         "name": name,
         "filename": file.filename,
-        "family": _word(FileFamily.Name(file.family), "FILE_FAMILY_"),
+        "family": family_name(file.family),
         "content_type": file.content_type,
         "charset": file.charset or None,
         "size_bytes": file.size_bytes,
