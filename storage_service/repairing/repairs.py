@@ -16,10 +16,10 @@ from storage_service.repairing.guard import MostWrong, refuse_doubtful
 from storage_service.repairing.identity import BucketIdentity, refused
 from storage_service.repairing.manifest import Manifest
 from storage_service.repairing.metrics import RepairMetrics
+from storage_service.repairing.nobodys import NOBODYS, Nobodys
 from storage_service.repairing.outcomes import ORDER, Repaired, left, outdated, proposed
 from storage_service.repairing.quarantine import Quarantine
 from storage_service.repairing.rows import Rows
-from storage_service.repairing.strays import NOBODYS, Strays
 from storage_service.verifying.metrics import kind_name
 from storage_service.verifying.objects import Objects
 from storage_service.verifying.stage import Grace
@@ -73,7 +73,7 @@ class Repairs:
         self._objects = Objects(store, records, grace)
         uploads = OpenUploads(store, records, grace)
         self._rows = Rows(store, records, quarantine, damage)
-        self._strays = Strays(store, records, quarantine, self._objects, uploads)
+        self._nobodys = Nobodys(store, records, quarantine, self._objects, uploads)
 
     async def repair(self, run_id: str) -> AsyncGenerator[tuple[pb.Finding, Repaired]]:
         """What was done about each finding of a run (empty: the last one). Raises RepairRefused before
@@ -160,21 +160,21 @@ class Repairs:
         if kind in BY_HAND:
             return left(BY_HAND[kind])
         if kind in {pb.FINDING_KIND_USAGE_DRIFT, pb.FINDING_KIND_TALLY_DRIFT}:
-            return await self._strays.recount(finding)
+            return await self._nobodys.recount(finding)
         if kind == pb.FINDING_KIND_UPLOAD_ABANDONED:
-            return await self._strays.abort(finding)
+            return await self._nobodys.abort(finding)
         if kind == pb.FINDING_KIND_FILE_DIFFERS:
             row = await self._row_of(finding)
             return await self._rows.copy_facts(row) if row is not None else outdated(proposed(kind))
         now, seen = await self._objects.look_again(finding.key)
         if not any(_is_same(finding, one) for one in now):
             old = next((one for one in now if _is_rewritten(finding, one)), None)
-            return outdated(proposed(kind)) if old is None else await self._strays.move(old, seen, run_id)
+            return outdated(proposed(kind)) if old is None else await self._nobodys.move(old, seen, run_id)
         if finding.blob_id:
             return await self._of_row(finding, seen, run_id)
         if kind == pb.FINDING_KIND_DELETE_MARKER:
-            return await self._strays.remove_marker(finding, seen)
-        return await self._strays.move(finding, seen, run_id)
+            return await self._nobodys.remove_marker(finding, seen)
+        return await self._nobodys.move(finding, seen, run_id)
 
     async def _of_row(self, finding: pb.Finding, seen: AtKey, run_id: str) -> Repaired:
         row = next(row for row in seen.rows if row.blob_id == finding.blob_id)

@@ -25,7 +25,7 @@ NOBODYS: Final = frozenset({pb.FINDING_KIND_OBJECT_ORPHANED, pb.FINDING_KIND_FOR
 _ABORT_ROUNDS: Final = 5
 
 
-class Strays:
+class Nobodys:
     """One instance per process."""
 
     def __init__(
