@@ -1,4 +1,4 @@
-"""``strongroom verify quarantine`` and ``strongroom verify restore``: what repairs have moved away."""
+"""``strongroom verify quarantine`` and ``verify restore``: what repairs and drops have moved away."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from strongroom.client.verification_values import Quarantined
 
 
 async def quarantine(session: Session) -> ExitCode:
-    """List what repairs have moved to quarantine. Needs the admin role."""
+    """List what repairs and `adopt drop` have moved to quarantine. Needs the admin role."""
     async with session.client() as client, aclosing(client.verifications.quarantine()) as found:
         async for entry in found:
             session.output.result(_line(entry), _document(entry))

@@ -81,7 +81,7 @@ class Verifications:
                 yield to_repair(message)
 
     async def quarantine(self) -> AsyncGenerator[Quarantined]:
-        """What repairs have moved to quarantine."""
+        """What repairs, and drops after a restore, have moved to quarantine."""
         method = self._connection.repairs.ListQuarantine
         async with aclosing(self._stream(method, pb.ListQuarantineRequest())) as found:
             async for message in found:

@@ -104,7 +104,7 @@ class VerifyServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListQuarantine(self, request, context):
-        """What repairs have moved to quarantine.
+        """What is in quarantine: what repairs have moved there, and what was dropped after a restore (`DropObjects`).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -47,7 +47,7 @@ class VerifyServiceStub:
     together, or so much is wrong that something else must be.
     """
     ListQuarantine: _grpc.UnaryStreamMultiCallable[_verify_pb2.ListQuarantineRequest, _verify_pb2.ListQuarantineResponse]
-    """What repairs have moved to quarantine."""
+    """What is in quarantine: what repairs have moved there, and what was dropped after a restore (`DropObjects`)."""
     RestoreQuarantined: _grpc.UnaryStreamMultiCallable[_verify_pb2.RestoreQuarantinedRequest, _verify_pb2.RestoreQuarantinedResponse]
     """Brings one object back to its key, as a new version, or all that one run has moved. NOT_FOUND when there is none."""
 
@@ -70,7 +70,7 @@ class VerifyServiceAsyncStub(VerifyServiceStub):
     together, or so much is wrong that something else must be.
     """
     ListQuarantine: _aio.UnaryStreamMultiCallable[_verify_pb2.ListQuarantineRequest, _verify_pb2.ListQuarantineResponse]  # type: ignore[assignment]
-    """What repairs have moved to quarantine."""
+    """What is in quarantine: what repairs have moved there, and what was dropped after a restore (`DropObjects`)."""
     RestoreQuarantined: _aio.UnaryStreamMultiCallable[_verify_pb2.RestoreQuarantinedRequest, _verify_pb2.RestoreQuarantinedResponse]  # type: ignore[assignment]
     """Brings one object back to its key, as a new version, or all that one run has moved. NOT_FOUND when there is none."""
 
@@ -115,7 +115,7 @@ class VerifyServiceServicer:
         request: _verify_pb2.ListQuarantineRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_verify_pb2.ListQuarantineResponse], _abc.AsyncIterator[_verify_pb2.ListQuarantineResponse]]:
-        """What repairs have moved to quarantine."""
+        """What is in quarantine: what repairs have moved there, and what was dropped after a restore (`DropObjects`)."""
 
     def RestoreQuarantined(
         self,
