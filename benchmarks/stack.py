@@ -29,6 +29,7 @@ _NO_LIMITS = {
         "USER_SESSIONS_PER_MINUTE",
         "USER_IMPORTS_PER_MINUTE",
         "USER_TRANSFERS",
+        "USER_ARCHIVES",
         "USER_IMPORTS",
         "USER_WATCHES",
         "USER_OPEN_SESSIONS",

@@ -55,7 +55,7 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     each ``body_rate_window`` (seconds in which the service was ready to read); 64 KiB/s while others wait
     for memory. ``download_memory_bytes``: messages that readers have not taken yet; beside it 256 KiB for
     each download. ``archive_memory_bytes`` is for ZIPs: 4 MiB and a largest project file while one is read,
-    up to 8 MiB fetched ahead while one is written (and beside it up to 11 MiB for each ZIP on its way out).
+    up to 19 MiB while one is written, for which half of it may be used (beside it 1 MiB for each).
     ``*_types`` are exact types or wildcards (``image/*``); empty takes any. ``max_picture_pixels``: width
     times height of pictures in generations, event media and profile pictures. ``preview_page_seconds``: how
     long a previewed page can use its own address. ``link_secret``: what links and previews

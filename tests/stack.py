@@ -51,6 +51,7 @@ NO_LIMITS: Final[Mapping[str, str]] = {
         "USER_IMPORTS_PER_MINUTE",
         "USER_WATCHES",
         "USER_TRANSFERS",
+        "USER_ARCHIVES",
         "USER_IMPORTS",
         "ADDRESS_PREVIEWS",
         "USER_OPEN_SESSIONS",

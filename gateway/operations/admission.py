@@ -16,7 +16,7 @@ from gateway.upstream.services import Services
 from servicekit.context import current
 from servicekit.limits import Holds
 from servicekit.limits.gateway_credential import GatewayCredential
-from servicekit.limits.limiter import IMPORTS, PREVIEWS, TRANSFERS, WATCHES
+from servicekit.limits.limiter import ARCHIVES, IMPORTS, PREVIEWS, TRANSFERS, WATCHES
 from servicekit.principal import Principal
 from strongroom.errors import TokenExpired, TokenInvalid, TokenMissing
 
@@ -46,6 +46,9 @@ OPEN: Final = {
     ("GET", "/api/v1/folders/{folder:path}/archive"): TRANSFERS,
     ("GET", "/api/notifications"): WATCHES,
 }
+#: How the paths of operations end that answer a ZIP, beside what they have open: one costs as much as many
+#: files.
+ZIP_ENDING: Final = "/archive"
 #: Bytes for visitors of pages, who are nobody in particular.
 PREVIEW_PATHS: Final = ("/api/preview/", "/api/sandbox-preview/", "/l/", "/s/")
 #: Begins as many imports as its body names: counted there (``gateway.families.generations``).
@@ -87,6 +90,8 @@ class Admission:
         elif operation.path.startswith(PREVIEW_PATHS):
             kind = PREVIEWS if operation.public else TRANSFERS
             holds.add(await limiter.hold(kind, self.place(operation, principal, scope)))
+        if operation.method == "GET" and operation.path.endswith(ZIP_ENDING):
+            holds.add(await limiter.hold(ARCHIVES, self.place(operation, principal, scope)))
         return principal
 
     def refused_behind(self, operation: Operation, principal: Principal) -> None:

@@ -17,7 +17,7 @@ from servicekit.interceptors.request_id import Credentials
 from servicekit.limits import CapSettings, Holds, Limiter
 from servicekit.limits.addresses import client_key, peer_address
 from servicekit.limits.gateway_credential import GatewayCredential
-from servicekit.limits.limiter import IMPORTS, PREVIEWS, TRANSFERS, WATCHES
+from servicekit.limits.limiter import ARCHIVES, IMPORTS, PREVIEWS, TRANSFERS, WATCHES
 from servicekit.method import Method, ServicerContext
 from strongroom.errors import StrongroomError, TokenMissing
 from strongroom.storage.v1.batch_pb2 import BatchImportRequest
@@ -49,6 +49,14 @@ OPEN: Final[Mapping[str, str]] = {
     _BATCH: IMPORTS,
     "/strongroom.metadata.v1.NotificationService/Watch": WATCHES,
 }
+#: RPCs that answer a ZIP, beside what they have open: one costs as much as many files.
+ZIPS: Final = frozenset(
+    {
+        _STORAGE + "DownloadArchive",
+        _STORAGE + "ExportUser",
+        "/strongroom.storage.v1.GuestService/DownloadSharedArchive",
+    }
+)
 #: RPCs that begin a resumable upload.
 SESSIONS: Final = frozenset({_STORAGE + "CreateUpload", _STORAGE + "SignUpload"})
 
@@ -113,6 +121,8 @@ class Door:
             await self._limiter.imports(user, _imports_in(method, request))
         if kind is not None:
             holds.add(await self._limiter.hold(kind, user))
+        if method.path in ZIPS:
+            holds.add(await self._limiter.hold(ARCHIVES, user))
         return user
 
     def refused_behind(self, user: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Final
@@ -84,8 +85,9 @@ class SharedContents:
             raise _none()
         if share.scope.HasField("project"):
             await self._still_there(share)
-        async for piece in self.archives.zipped(self._stored(share)):
-            yield piece
+        async with aclosing(self.archives.zipped(self._stored(share))) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def _stored(self, share: Share) -> AsyncIterator[StoredFile]:
         scope = share.scope

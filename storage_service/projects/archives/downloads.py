@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from datetime import UTC
 
 from storage_service.metadata.files import FileReader
@@ -33,15 +34,17 @@ class ArchiveDownloader:
             files = self.project_files(name.slug, name.version, request.user_id)
         else:
             files = self._files_below(request)
-        async for piece in self.zipped(files):
-            yield piece
+        async with aclosing(self.zipped(files)) as pieces:
+            async for piece in pieces:
+                yield piece
 
-    async def zipped(self, files: AsyncIterator[StoredFile]) -> AsyncIterator[bytes]:
+    async def zipped(self, files: AsyncIterator[StoredFile]) -> AsyncGenerator[bytes]:
         """``files`` as a ZIP, piece by piece. Raises ObjectLost, and what ``files`` raises."""
         async with self._source.entries(files) as entries:
             try:
-                async for piece in ZipStream().chunks(entries):
-                    yield piece
+                async with aclosing(ZipStream(memory=self._source.memory).chunks(entries)) as pieces:
+                    async for piece in pieces:
+                        yield piece
             except BodySizeChanged as error:
                 raise ObjectLost("a stored object is not as long as it was; tell the operator") from error
 

@@ -50,7 +50,7 @@ class Exports:
         head = {"owner_id": owner, "export_time": now.isoformat().replace("+00:00", "Z")}
         manifest = Manifest(head)
         try:
-            stream = ZipStream(lambda *told: _tell(manifest, *told), _LOST)
+            stream = ZipStream(lambda *told: _tell(manifest, *told), _LOST, self._source.memory)
             async with self._source.entries(self._stored(manifest, user_id)) as entries:
                 async for piece in stream.chunks(_with_manifest(entries, manifest, now)):
                     yield piece

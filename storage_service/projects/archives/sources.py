@@ -2,8 +2,8 @@
 their turn comes.
 
 A request to S3 takes milliseconds whatever its size, so an archive of many small files would wait most of
-the time. Memory: at most ``AHEAD`` bodies of up to ``SMALL_BYTES`` for each archive, taken from a budget of
-the process; where there is none, nothing is fetched ahead.
+the time. Memory: at most ``AHEAD`` bodies of up to ``SMALL_BYTES`` for each archive, and the one that is
+written, taken from a budget of the process; where there is none, nothing is fetched ahead.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from datetime import datetime
 from functools import partial
 
 from storage_service.attempts.budget import ByteBudget
-from storage_service.projects.archives.zip_out import ZipEntry
+from storage_service.projects.archives.zip_out import ZipEntry, take_for_output
 from storage_service.reading.committed import Committed, CommittedReader
 
 AHEAD = 8
@@ -49,11 +49,11 @@ class _Waiting:
 
 
 class ArchiveSource:
-    """Turns stored files into entries; one instance per process."""
+    """Turns stored files into entries; one instance per process. ``memory``: what ZIPs are gathered in."""
 
     def __init__(self, objects: CommittedReader, memory: ByteBudget) -> None:
         self._objects = objects
-        self._memory = memory
+        self.memory = memory
 
     @asynccontextmanager
     async def entries(self, files: AsyncIterator[StoredFile]) -> AsyncIterator[AsyncIterator[ZipEntry]]:
@@ -70,7 +70,7 @@ class ArchiveSource:
                 if one.body is not None:
                     one.body.cancel()
                     await asyncio.gather(one.body, return_exceptions=True)
-                    self._memory.release(one.file.size)
+                    self.memory.release(one.file.size)
 
     async def _in_order(
         self, files: AsyncIterator[StoredFile], waiting: deque[_Waiting]
@@ -78,26 +78,39 @@ class ArchiveSource:
         async for file in files:
             waiting.append(self._begin(file))
             if len(waiting) > AHEAD:
-                yield await self._entry(waiting)
+                yield await self._entry(waiting[0])
+                self._written(waiting)
         while waiting:
-            yield await self._entry(waiting)
+            yield await self._entry(waiting[0])
+            self._written(waiting)
 
     def _begin(self, file: StoredFile) -> _Waiting:
-        if not 0 < file.size <= SMALL_BYTES or not self._memory.try_acquire(file.size):
+        if not 0 < file.size <= SMALL_BYTES or not take_for_output(self.memory, file.size):
             return _Waiting(file, None)
         return _Waiting(file, asyncio.create_task(self._fetch(file)))
 
-    async def _entry(self, waiting: deque[_Waiting]) -> ZipEntry:
-        file, task = waiting[0].file, waiting[0].body
+    async def _entry(self, one: _Waiting) -> ZipEntry:
+        file, task = one.file, one.body
         if task is None:
-            waiting.popleft()
             body = partial(self._stream, file)
         else:
             await asyncio.wait([task])
-            waiting.popleft()
-            self._memory.release(file.size)
             body = partial(_fetched, task)
-        return ZipEntry(file.name, file.size, file.modified, file.compress, body, file.executable)
+        return ZipEntry(
+            file.name,
+            file.size,
+            file.modified,
+            file.compress,
+            body,
+            file.executable,
+            fetched=task is not None,
+        )
+
+    def _written(self, waiting: deque[_Waiting]) -> None:
+        """The next one is asked for: nothing of the first is held any more."""
+        one = waiting.popleft()
+        if one.body is not None:
+            self.memory.release(one.file.size)
 
     async def _fetch(self, file: StoredFile) -> bytes:
         return b"".join([chunk async for chunk in self._stream(file)])

@@ -5,7 +5,9 @@ readers want (Java's refuses a stored entry without); a larger body is followed 
 where a size or an offset needs it. Names are UTF-8 and say so. The order is the caller's, and the same
 entries give the same bytes.
 
-Memory for each archive: ``WHOLE_STORED_BYTES`` and one chunk, plus some 30 bytes for each entry.
+Memory for each archive: one chunk and some 30 bytes for each entry. What is gathered (up to
+``WHOLE_STORED_BYTES``) is taken from a budget of the process: as long as a slow reader has not taken it, it
+stays. Where there is no room for it, a small body goes out like a large one.
 """
 
 from __future__ import annotations
@@ -13,10 +15,12 @@ from __future__ import annotations
 import asyncio
 import struct
 import zlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from storage_service.attempts.budget import ByteBudget
 from storage_service.projects.archives import zip_layout as layout
 
 WHOLE_BYTES = 1 << 20
@@ -42,7 +46,8 @@ class ZipEntry:
     """One file: its name in the archive (``/`` between folders), its exact size and where its bytes come
     from.
 
-    ``compress``: worth trying; a small body that does not get smaller is stored all the same.
+    ``compress``: worth trying; a small body that does not get smaller is stored all the same. ``fetched``:
+    its bytes are in memory, and in the budget, already.
     """
 
     name: str
@@ -51,6 +56,7 @@ class ZipEntry:
     compress: bool
     body: Callable[[], AsyncIterator[bytes]]
     executable: bool = False
+    fetched: bool = False
 
 
 Lost = Callable[[ZipEntry, int | None, Exception], None]
@@ -79,11 +85,17 @@ class ZipStream:
     """One archive. Iterate ``chunks`` once.
 
     ``lost``: goes on past bodies that end with one of ``losses`` or are not as long as they should be;
-    without it they end the archive.
+    without it they end the archive. ``memory``: what bodies are gathered in; None: without a budget.
     """
 
-    def __init__(self, lost: Lost | None = None, losses: tuple[type[Exception], ...] = ()) -> None:
+    def __init__(
+        self,
+        lost: Lost | None = None,
+        losses: tuple[type[Exception], ...] = (),
+        memory: ByteBudget | None = None,
+    ) -> None:
         self._lost = lost
+        self._memory = memory
         self._losses: tuple[type[Exception], ...] = (*losses, BodySizeChanged) if lost is not None else ()
         self._position = 0
         self._count = 0
@@ -91,31 +103,43 @@ class ZipStream:
         self._packer = zlib.compressobj(1)
         self._packed_directory: list[bytes] = []
 
-    async def chunks(self, entries: AsyncIterator[ZipEntry]) -> AsyncIterator[bytes]:
+    async def chunks(self, entries: AsyncIterator[ZipEntry]) -> AsyncGenerator[bytes]:
         """The archive in pieces of about 256 KiB to 1 MiB. Raises BodySizeChanged and what the bodies
         raise.
         """
         waiting: list[bytes] = []
         size = 0
-        async for piece in self._pieces(entries):
-            waiting.append(piece)
-            size += len(piece)
-            if size >= OUTPUT_BYTES:
-                yield b"".join(waiting)
-                waiting, size = [], 0
+        async with aclosing(self._pieces(entries)) as pieces:
+            async for piece in pieces:
+                waiting.append(piece)
+                size += len(piece)
+                if size >= OUTPUT_BYTES:
+                    yield b"".join(waiting)
+                    waiting, size = [], 0
         yield b"".join(waiting)
 
-    async def _pieces(self, entries: AsyncIterator[ZipEntry]) -> AsyncIterator[bytes]:
+    async def _pieces(self, entries: AsyncIterator[ZipEntry]) -> AsyncGenerator[bytes]:
         async for entry in entries:
-            most = WHOLE_BYTES if entry.compress else WHOLE_STORED_BYTES
-            writing = self._whole(entry) if entry.size <= most else self._streamed(entry)
-            async for piece in writing:
-                self._position += len(piece)
-                yield piece
+            async with aclosing(self._entry(entry)) as pieces:
+                async for piece in pieces:
+                    self._position += len(piece)
+                    yield piece
         for piece in self._end():
             yield piece
 
-    async def _whole(self, entry: ZipEntry) -> AsyncIterator[bytes]:
+    async def _entry(self, entry: ZipEntry) -> AsyncGenerator[bytes]:
+        budget = None if entry.fetched else self._memory
+        gathers = entry.size <= (WHOLE_BYTES if entry.compress else WHOLE_STORED_BYTES)
+        gathers = gathers and (budget is None or take_for_output(budget, entry.size))
+        try:
+            async with aclosing(self._whole(entry) if gathers else self._streamed(entry)) as pieces:
+                async for piece in pieces:
+                    yield piece
+        finally:
+            if gathers and budget is not None:
+                budget.release(entry.size)
+
+    async def _whole(self, entry: ZipEntry) -> AsyncGenerator[bytes]:
         offset = self._position
         try:
             chunks = [chunk async for chunk in _exactly(entry)]
@@ -136,7 +160,7 @@ class ZipStream:
             yield chunk
         self._add(done)
 
-    async def _streamed(self, entry: ZipEntry) -> AsyncIterator[bytes]:
+    async def _streamed(self, entry: ZipEntry) -> AsyncGenerator[bytes]:
         method = layout.DEFLATED if entry.compress else layout.STORED
         done = _Written(entry, method, layout.UTF8 | layout.DESCRIPTOR, 0, 0, self._position)
         packer = zlib.compressobj(LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS) if entry.compress else None
@@ -200,6 +224,13 @@ class ZipStream:
         shown = min(count, layout.MAX16)
         size, start = min(size, layout.MAX32), min(start, layout.MAX32)
         yield layout.END.pack(layout.END_SIGNATURE, 0, 0, shown, shown, size, start, 0)
+
+
+def take_for_output(memory: ByteBudget, size: int) -> bool:
+    """Reserve ``size`` bytes for an archive on its way out, which its reader may leave there for long:
+    half of the budget stays for archives that are read.
+    """
+    return memory.used + size <= memory.total // 2 and memory.try_acquire(size)
 
 
 async def _exactly(entry: ZipEntry) -> AsyncIterator[bytes]:

@@ -12,7 +12,7 @@ import pytest
 from grpc import aio
 from pydantic import SecretStr
 
-from servicekit.interceptors.door import OPEN, SESSIONS
+from servicekit.interceptors.door import OPEN, SESSIONS, ZIPS
 from servicekit.internal_credential import InternalCredential
 from servicekit.limits import CapSettings
 from servicekit.limits.gateway_credential import GatewayCredential
@@ -113,8 +113,10 @@ async def test_calls_without_a_token() -> None:
         assert found == ["TOKEN_MISSING"] * 2 + ["RATE_LIMITED"] * 2
 
 
-@pytest.mark.parametrize("path", sorted(OPEN))
-async def test_what_is_open_at_once(path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "limit"), [*sorted(OPEN.items()), *((path, "user_archives") for path in sorted(ZIPS))]
+)
+async def test_what_is_open_at_once(path: str, limit: str) -> None:
     service, method = path.strip("/").split("/")
     echo = Echo(server_stream=wait, services=())
 
@@ -125,7 +127,7 @@ async def test_what_is_open_at_once(path: str) -> None:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
         return []
 
-    caps = CapSettings(**{OPEN[path]: 2})  # type: ignore[arg-type]
+    caps = CapSettings(**{limit: 2})  # type: ignore[arg-type]
     spec = echo.spec(limits=caps, add_services=add)
     async with serve_in_process(spec, settings()) as address, aio.insecure_channel(address) as channel:
         begin = channel.unary_stream(
@@ -136,13 +138,13 @@ async def test_what_is_open_at_once(path: str) -> None:
         running = [begin(ONE, metadata=bearer()) for _ in range(2)]
         for one in running:
             assert await one.read() is not aio.EOF
-        assert await refusal(begin, "alice") == OPEN[path]
+        assert await refusal(begin, "alice") == limit
         others = begin(ONE, metadata=bearer("bob"))
         assert await others.read() is not aio.EOF
         running[0].cancel()
         async with asyncio.timeout(30):
             while (again := await refusal(begin, "alice")) is not None:
-                assert again == OPEN[path]
+                assert again == limit
 
 
 async def test_each_import_of_a_batch_is_one() -> None:
@@ -198,16 +200,16 @@ async def refusal(begin: Any, sub: str) -> str | None:
 
 def test_what_is_listed_exists() -> None:
     from strongroom.metadata.v1 import notification_service_pb2
-    from strongroom.storage.v1 import link_pb2, preview_pb2, storage_service_pb2
+    from strongroom.storage.v1 import guest_pb2, link_pb2, preview_pb2, storage_service_pb2
 
-    files = (notification_service_pb2, link_pb2, preview_pb2, storage_service_pb2)
+    files = (notification_service_pb2, guest_pb2, link_pb2, preview_pb2, storage_service_pb2)
     known = {
         f"/{service.full_name}/{method.name}"
         for file in files
         for service in file.DESCRIPTOR.services_by_name.values()
         for method in service.methods
     }
-    assert set(OPEN) | SESSIONS <= known
+    assert set(OPEN) | SESSIONS | ZIPS <= known
 
 
 async def test_a_token_is_judged_by_when_it_came_to_the_gateway() -> None:

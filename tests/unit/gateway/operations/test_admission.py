@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from gateway.operations.admission import OPEN, PREVIEW_PATHS, PROBES, SESSIONS, Admission
+from gateway.operations.admission import OPEN, PREVIEW_PATHS, PROBES, SESSIONS, ZIP_ENDING, Admission
 from gateway.operations.openapi import build_document
+from gateway.operations.routing import Operation
 from gateway.surface import all_operations
 from gateway.upstream.services import Services
 from servicekit.limits import CapSettings, Holds, Limiter
@@ -57,6 +58,35 @@ async def test_visitors_of_previews_have_places_of_their_own() -> None:
         assert await limiter.hold(TRANSFERS, "ada") is not None
     with Holds() as holds:
         await visit("198.51.100.7", holds)
+
+
+async def test_whoever_is_answered_zips_has_few_at_once() -> None:
+    settings = SimpleNamespace(gateway_secret=None, trusted_proxies=())
+    limiter = Limiter(CapSettings(user_archives=2))
+    admission = Admission(cast("Services", SimpleNamespace(limiter=limiter, settings=settings)))
+    shared = next(one for one in all_operations() if one.public and one.path.endswith(ZIP_ENDING))
+    plain = next(one for one in all_operations() if one.path.startswith("/s/") and one is not shared)
+
+    async def visit(operation: Operation, holds: Holds) -> None:
+        scope = {"type": "http", "client": ("198.51.100.7", 1), "headers": []}
+        await admission.enter(operation, scope, holds)
+
+    with Holds() as holds:
+        for _ in range(2):
+            await visit(shared, holds)
+        with pytest.raises(RateLimited, match="2 ZIPs at once"):
+            await visit(shared, holds)
+        await visit(plain, holds)
+    with Holds() as holds:
+        await visit(shared, holds)
+    zips = [path for path, methods in build_document(all_operations())["paths"].items() if _is_zip(methods)]
+    assert len(zips) >= 2
+    assert [path for path in zips if not path.endswith(ZIP_ENDING)] == []
+
+
+def _is_zip(methods: dict[str, Any]) -> bool:
+    answers = methods.get("get", {}).get("responses", {}).values()
+    return any("application/zip" in answer.get("content", {}) for answer in answers)
 
 
 def _moves_bytes(operation: dict[str, Any]) -> bool:

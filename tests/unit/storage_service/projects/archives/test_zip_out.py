@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from storage_service.attempts.budget import ByteBudget
 from storage_service.projects.archives import zip_layout as layout
 from storage_service.projects.archives import zip_out
 from storage_service.projects.archives.zip_out import BodySizeChanged, ZipEntry, ZipStream
@@ -208,3 +209,47 @@ async def test_other_errors_end_the_archive() -> None:
     with pytest.raises(ConnectionError):
         async for _ in ZipStream(lambda *_: None, (KeyError,)).chunks(given()):
             pass
+
+
+async def test_slow_readers_hold_no_more_than_half_of_the_memory() -> None:
+    """Stored bodies of 9 MiB are gathered while there is room; the others go out as they come."""
+    memory, body = ByteBudget(40 << 20), os.urandom(9 << 20)
+
+    async def given() -> AsyncIterator[ZipEntry]:
+        yield entry("photo.jpg", body, compress=False)
+
+    slow = [ZipStream(memory=memory).chunks(given()) for _ in range(12)]
+    firsts = [await anext(chunks) for chunks in slow]
+    flags = [layout.LOCAL.unpack_from(first)[2] for first in firsts]
+    assert flags.count(layout.UTF8) == 2  # told its size beforehand
+    assert flags.count(layout.UTF8 | layout.DESCRIPTOR) == 10
+    assert memory.used == 18 << 20
+    assert memory.try_acquire(20 << 20)  # for an archive that is read
+    memory.release(20 << 20)
+    for number, chunks in enumerate(slow[1:]):
+        if number % 2:
+            await chunks.aclose()
+        else:
+            whole = firsts[1 + number] + b"".join([piece async for piece in chunks])
+            with zipfile.ZipFile(io.BytesIO(whole)) as made:
+                assert made.read("photo.jpg") == body
+    await slow[0].aclose()
+    assert memory.used == 0
+
+
+async def test_memory_comes_back_when_a_body_is_lost() -> None:
+    memory = ByteBudget(1 << 20)
+
+    async def given() -> AsyncIterator[ZipEntry]:
+        yield ZipEntry("short", 5, MOMENT, True, partial(_pieces, b"1234"))
+        yield replace(entry("fetched", b"x" * (1 << 20)), fetched=True)
+        yield entry("after", b"after")
+
+    stream = ZipStream(lambda *_: None, (), memory)
+    body = b"".join([piece async for piece in stream.chunks(given())])
+    with zipfile.ZipFile(io.BytesIO(body)) as made:
+        assert [(one.filename, one.flag_bits) for one in made.infolist()] == [
+            ("fetched", layout.UTF8),
+            ("after", layout.UTF8),
+        ]
+    assert memory.used == 0

@@ -1,0 +1,54 @@
+"""Stored objects on their way into a ZIP: what is fetched ahead, and for how long it counts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import cast
+
+from storage_service.attempts.budget import ByteBudget
+from storage_service.projects.archives.sources import AHEAD, ArchiveSource, StoredFile
+from storage_service.reading.committed import Committed, CommittedReader
+
+MOMENT = datetime(2024, 1, 1, tzinfo=UTC)
+SIZE = 1000
+
+
+class Objects:
+    """Every object has the same bytes."""
+
+    @asynccontextmanager
+    async def open(self, committed: Committed) -> AsyncIterator[AsyncIterator[bytes]]:
+        async def body() -> AsyncIterator[bytes]:
+            yield b"x" * SIZE
+
+        yield body()
+
+
+async def stored(count: int) -> AsyncIterator[StoredFile]:
+    for number in range(count):
+        yield StoredFile(str(number), cast("Committed", SimpleNamespace(size=SIZE)), MOMENT, compress=False)
+
+
+async def test_a_body_counts_until_the_next_one_is_asked_for() -> None:
+    memory = ByteBudget(100 * SIZE)
+    source = ArchiveSource(cast("CommittedReader", Objects()), memory)
+    async with source.entries(stored(20)) as entries:
+        first = await anext(entries)
+        assert first.fetched
+        assert memory.used == (AHEAD + 1) * SIZE  # with the one that is being written
+        assert b"".join([chunk async for chunk in first.body()]) == b"x" * SIZE
+        assert len([entry async for entry in entries if entry.fetched]) == 19
+        assert memory.used == 0
+
+
+async def test_half_of_the_memory_is_not_for_fetching_ahead() -> None:
+    memory = ByteBudget(10 * SIZE)
+    source = ArchiveSource(cast("CommittedReader", Objects()), memory)
+    async with source.entries(stored(20)) as entries:
+        first = await anext(entries)
+        assert memory.used == 5 * SIZE
+        fetched = [first.fetched, *[entry.fetched async for entry in entries]]
+    assert (len(fetched), 5 <= sum(fetched) <= 20, memory.used) == (20, True, 0)
