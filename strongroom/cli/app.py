@@ -112,7 +112,7 @@ admin.add_to(app)
 
 trashed = _group("trash", "Files deleted with `rm --soft`: restore them, or end them for good.")
 command(trashed, "ls", alias="list")(trash.list_)
-command(trashed, "restore")(trash.restore)
+command(trashed, "restore")(rm.undelete)
 command(trashed, "purge")(trash.purge)
 adoption = _group("adopt", "After a restore: what the bucket has stored since. Needs the admin role.")
 command(adoption, "list", alias="ls")(adopt.list_)

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli import shown
+from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.session import Session
 from strongroom.client.verification_values import Quarantined
@@ -44,7 +45,7 @@ async def restore(
 
 
 def _line(entry: Quarantined) -> str:
-    until = f"until {entry.purge_at:%Y-%m-%d %H:%M}"
+    until = f"until {shown.time(entry.purge_at)}"
     parts = (entry.id, f"{entry.why:<16}", until, shown.size(entry.size_bytes), shown.name(entry.key))
     return "  ".join(parts)
 
@@ -60,6 +61,6 @@ def _document(entry: Quarantined) -> dict[str, Any]:
         "metadata": dict(entry.metadata),
         "why": entry.why,
         "run_id": entry.run_id,
-        "moved_at": entry.moved_at.isoformat(),
-        "purge_at": entry.purge_at.isoformat(),
+        "moved_at": rfc3339(entry.moved_at),
+        "purge_at": rfc3339(entry.purge_at),
     }

@@ -8,6 +8,7 @@ import typer
 
 from strongroom import errors
 from strongroom.cli import shown
+from strongroom.cli.asking import Yes, confirm_here
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode
 from strongroom.cli.session import Session, Tally
@@ -19,15 +20,25 @@ Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Keys or ids.")
 async def rm(
     session: Session,
     files: Files,
+    *,
     soft: Annotated[
         bool, typer.Option("--soft", help="Keep it for `strongroom undelete`, for a while.")
     ] = False,
-    force: Annotated[bool, typer.Option("--force", "-f", help="What is not there is no failure.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", "-f", help="What is not there is no failure; don't ask.")
+    ] = False,
     recursive: Annotated[
         bool, typer.Option("--recursive", "-r", help="Folders with all below them, each in one go.")
     ] = False,
+    yes: Yes = False,
 ) -> ExitCode:
-    """Delete files. Prints the key of each; what can't be deleted spoils no other."""
+    """Delete files. Prints the key of each; what can't be deleted spoils no other.
+
+    On a terminal --recursive asks first, unless --soft keeps the files or --force is given.
+    """
+    if recursive and not soft:
+        folders = ", ".join(map(shown.name, files))
+        confirm_here(f"Delete {folders} with all below, for good?", yes=yes or force)
     tally = Tally(session)
     async with session.client() as client:
         for name in files:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 from strongroom.cli import shown
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import UsageProblem
-from strongroom.cli.session import Session
+from strongroom.cli.session import Session, first
 from strongroom.client.files import Family, StoredFile
 from strongroom.client.searches import Wanted
 
@@ -48,13 +49,9 @@ async def search(
         max_size,
         _pairs(setting or ()),
     )
-    left = limit
-    async with session.client() as client:
-        async for file in client.search(wanted):
+    async with session.client() as client, aclosing(first(client.search(wanted), limit)) as found:
+        async for file in found:
             session.output.result(_line(file), file_document(file))
-            left = None if left is None else left - 1
-            if left == 0:
-                return
 
 
 def _moment(text: str) -> datetime | None:

@@ -7,14 +7,17 @@ import os
 import sys
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from strongroom.cli.output import Output
 from strongroom.cli.problems import ExitCode, explain
 from strongroom.cli.settings import ConnectionOptions, client_settings
 from strongroom.client.async_client import AsyncClient
 from strongroom.errors import StrongroomError
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,17 @@ def run(session: Session, command: Callable[[], Awaitable[ExitCode | None]]) -> 
     except (Exception, KeyboardInterrupt, asyncio.CancelledError) as error:  # noqa: BLE001 - the outermost place
         return session.report(error)
     return code
+
+
+async def first(items: AsyncGenerator[Item], limit: int | None) -> AsyncGenerator[Item]:
+    """At the most ``limit`` of them (``None``: all); then they are closed."""
+    given = 0
+    async with aclosing(items):
+        async for item in items:
+            yield item
+            given += 1
+            if given == limit:
+                return
 
 
 class Tally:

@@ -13,7 +13,7 @@ from strongroom.cli import shown
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import UsageProblem
 from strongroom.cli.session import Session
-from strongroom.cli.shown import duration
+from strongroom.cli.shown import bytes_of, duration
 from strongroom.client.shares import (
     DropBox,
     Share,
@@ -24,7 +24,6 @@ from strongroom.client.shares import (
     SharedProject,
 )
 
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 ID = typer.Argument(metavar="SHARE", help="Its id, as `share list` shows it.")
 EXPIRES = typer.Option("--expires", metavar="SPAN", help="1h30m, 7d …; never: not by itself.")
 PASSWORD = typer.Option(
@@ -89,8 +88,8 @@ async def drop(
         folder=folder,
         class_id=class_id,
         max_files=max_files,
-        max_bytes=_bytes(max_bytes),
-        max_file_bytes=_bytes(max_file_bytes) if max_file_bytes else 0,
+        max_bytes=bytes_of(max_bytes),
+        max_file_bytes=bytes_of(max_file_bytes) if max_file_bytes else 0,
         content_types=tuple(types or ()),
     )
     await _create(session, box, title=title, password=password, expires=expires, uses=uses)
@@ -150,15 +149,6 @@ async def _create(
 
 def _span(text: str) -> int:
     return 0 if text == "never" else int(duration(text).total_seconds())
-
-
-def _bytes(text: str) -> int:
-    number, unit = text[:-1], text[-1:].lower()
-    if unit.isdigit():
-        number, unit = text, ""
-    if not number.isdigit() or unit not in _UNITS:
-        raise UsageProblem(f"{text!r} is no size; write 500M or 2G")
-    return int(number) * _UNITS[unit]
 
 
 def _line(share: Share) -> str:

@@ -8,6 +8,8 @@ import unicodedata
 from datetime import datetime, timedelta
 
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_PREFIXES = ("", "K", "M", "G", "T")
+_SIZE = re.compile(r"([0-9]+)\s*(?:([KMGT])(?:iB)?|B)?", re.IGNORECASE)
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s?)?")
 
 
@@ -48,6 +50,17 @@ def size(count: int) -> str:
             return f"{count} B" if unit == "B" else f"{value:.1f} {unit}"
         value /= 1024
     raise AssertionError("the last unit takes everything")
+
+
+def bytes_of(text: str) -> int:
+    """``1000000``, ``500M``, ``500MiB``, ``20 GiB`` as bytes; K, M, G, T are powers of 1024.
+
+    :raises ValueError: for anything else, or nothing.
+    """
+    found = _SIZE.fullmatch(text.strip())
+    if found is None:
+        raise ValueError(f"{text!r} is no size; write 1000000, 500M or 20GiB")
+    return int(found[1]) << 10 * _PREFIXES.index((found[2] or "").upper())
 
 
 def time(moment: datetime | None) -> str:

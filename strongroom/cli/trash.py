@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import aclosing
 from typing import Annotated
 
 import typer
 
 from strongroom import errors
 from strongroom.cli import shown
+from strongroom.cli.asking import Yes, confirm_here
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode, UsageProblem
-from strongroom.cli.session import Session, Tally
+from strongroom.cli.session import Session, Tally, first
 from strongroom.client.files import Family, StoredFile
 
-Files = Annotated[list[str], typer.Argument(metavar="FILE", help="Ids, or keys.")]
 OfFamily = Annotated[Family | None, typer.Option(help="Only this family.")]
 
 
@@ -23,27 +24,9 @@ async def list_(
     limit: Annotated[int | None, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = None,
 ) -> None:
     """List the trash, deleted last first: size, end, id, key, name."""
-    left = limit
-    async with session.client() as client:
-        async for file in client.trash(family=family):
+    async with session.client() as client, aclosing(first(client.trash(family=family), limit)) as found:
+        async for file in found:
             session.output.result(_line(file), file_document(file))
-            left = None if left is None else left - 1
-            if left == 0:
-                return
-
-
-async def restore(session: Session, files: Files) -> ExitCode:
-    """Bring files back. Prints the key of each."""
-    tally = Tally(session)
-    async with session.client() as client:
-        for name in files:
-            try:
-                file = await client.undelete(name)
-            except errors.StrongroomError as error:
-                tally.failed(error, name)
-            else:
-                session.output.result(shown.name(file.key), file_document(file))
-    return tally.exit_code
 
 
 async def purge(
@@ -52,10 +35,17 @@ async def purge(
     *,
     everything: Annotated[bool, typer.Option("--all", help="All that is in the trash.")] = False,
     family: OfFamily = None,
+    yes: Yes = False,
 ) -> ExitCode:
-    """End files in the trash for good. Prints the key of each; with --all how many they were."""
+    """End files in the trash for good. Prints the key of each; with --all how many they were.
+
+    On a terminal --all asks first.
+    """
     if bool(files) == everything:
         raise UsageProblem("name files of the trash, or say --all")
+    if everything:
+        which = f"all {family} files" if family else "all"
+        confirm_here(f"End {which} in the trash, for good?", yes=yes)
     tally = Tally(session)
     async with session.client() as client:
         if everything:

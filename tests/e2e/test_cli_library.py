@@ -49,6 +49,7 @@ def test_the_trash(shell: Shell, site: Path) -> None:
     lines(shell, "rm", "--soft", key, other)
     listed = lines(shell, "trash", "ls")
     assert [key in listed[1], other in listed[0], len(listed)] == [True, True, 2]
+    assert lines(shell, "trash", "ls", "-n", "1") == listed[:1]
     assert lines(shell, "trash", "restore", key) == [key]
     assert lines(shell, "stat", key)
     mistake(shell("trash", "purge", key), 3, "no such file")

@@ -91,6 +91,7 @@ def test_the_tour_of_the_readme(environment: dict[str, str], here: Path) -> None
     assert "fail" not in out
 
 
+@pytest.mark.timeout(900)  # some seventy processes, each with imports of a second
 def test_the_lines_of_the_command_line(environment: dict[str, str], here: Path) -> None:
     (block,) = blocks("docs/cli.md", "sh")
     lines = [

@@ -10,7 +10,7 @@ import typer
 
 from strongroom.cli import shown
 from strongroom.cli.output import rfc3339
-from strongroom.cli.session import Session
+from strongroom.cli.session import Session, first
 from strongroom.client.admin_values import AdminAct
 
 
@@ -24,13 +24,12 @@ async def audit(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = 100,
 ) -> None:
     """List what admins have done, newest first: when, who, what, about whom."""
-    left = limit
-    async with session.client() as client, aclosing(client.admin.acts(about, act=act)) as acts:
+    async with (
+        session.client() as client,
+        aclosing(first(client.admin.acts(about, act=act), limit)) as acts,
+    ):
         async for found in acts:
             session.output.result(_line(found), _document(found))
-            left -= 1
-            if not left:
-                return
 
 
 def _line(act: AdminAct) -> str:

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.admin.asking import Yes, confirm
+from strongroom.cli.asking import Yes, confirm
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import UsageProblem
-from strongroom.cli.session import Session
+from strongroom.cli.session import Session, first
 from strongroom.client.admin_values import Attempt, CleanerBacklog, CleanerFailure, CleanerStatus
 
 Ids = Annotated[
@@ -37,16 +37,12 @@ async def ls(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="At the most so many.")] = 100,
 ) -> None:
     """List attempts that the cleaner has failed with: state, tries, when it is due, id, owner, key, why."""
-    left = limit
     async with (
         session.client() as client,
-        aclosing(client.admin.attempts(owner, everything=everything)) as attempts,
+        aclosing(first(client.admin.attempts(owner, everything=everything), limit)) as attempts,
     ):
         async for one in attempts:
             session.output.result(_line(one), _plain(dataclasses.asdict(one)))
-            left -= 1
-            if not left:
-                return
 
 
 async def retry(session: Session, ids: Ids = None, *, everything: All = False, yes: Yes = False) -> None:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable
 from typing import Annotated, Final
 
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.admin.asking import Yes, confirm
+from strongroom.cli.asking import Yes, confirm
 from strongroom.cli.problems import UsageProblem
 from strongroom.cli.session import Session
 from strongroom.client.files import Usage
 
 OWNER: Final = typer.Argument(metavar="OWNER", help="The `sub` of the user.")
 NONE: Final = "none"
-_SIZE: Final = re.compile(r"(\d+)\s*(|B|KiB|MiB|GiB|TiB)", re.IGNORECASE)
-_FACTORS: Final = {"": 1, "b": 1, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30, "tib": 1 << 40}
 
 
 async def get(session: Session, owner: Annotated[str, OWNER]) -> None:
@@ -71,10 +68,10 @@ def _limit(limit: int | None, as_text: Callable[[int], str]) -> str:
 def _bytes(text: str) -> int | None:
     if text == NONE:
         return None
-    found = _SIZE.fullmatch(text.strip())
-    if found is None:
-        raise UsageProblem(f"--bytes {text!r} is no size; write 1000000, 500MiB, 20GiB or none")
-    return int(found[1]) * _FACTORS[found[2].lower()]
+    try:
+        return shown.bytes_of(text)
+    except ValueError as error:
+        raise UsageProblem(f"--bytes {error}, or none") from None
 
 
 def _files(text: str) -> int | None:

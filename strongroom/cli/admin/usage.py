@@ -11,7 +11,7 @@ import typer
 
 from strongroom.cli import shown
 from strongroom.cli.problems import UsageProblem
-from strongroom.cli.session import Session
+from strongroom.cli.session import Session, first
 from strongroom.client.admin_values import OwnerUsage
 
 
@@ -35,15 +35,11 @@ async def usage(
     """Show what one user, or each of all, has stored: bytes, files, limits, what is under way."""
     if bool(owner) == everybody:
         raise UsageProblem("name one user, or say --all")
-    left = limit
     async with session.client() as client:
         pages = client.admin.usage(owner, order=order.value, by_family=families or bool(owner))
-        async with aclosing(pages) as found:
+        async with aclosing(first(pages, limit)) as found:
             async for one in found:
                 session.output.result(_text(one), _document(one))
-                left = None if left is None else left - 1
-                if left == 0:
-                    return
 
 
 def _text(found: OwnerUsage) -> str:

@@ -77,6 +77,31 @@ def test_sizes(count: int, expected: str) -> None:
     assert shown.size(count) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("0", 0),
+        ("1000000", 1_000_000),
+        ("12B", 12),
+        ("500M", 500 << 20),
+        ("500MiB", 500 << 20),
+        (" 20 gib ", 20 << 30),
+        ("2k", 2048),
+        ("1T", 1 << 40),
+    ],
+)
+def test_sizes_are_read_with_short_units_and_long_ones(text: str, count: int) -> None:
+    assert shown.bytes_of(text) == count
+
+
+@pytest.mark.parametrize(
+    "text", ["", "M", "-5", "1.5G", "many", "5 MB", "5Bi", "5iB", "\u0665", "\u00b2", "1P", "1_0"]
+)
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(ValueError, match="is no size"):
+        shown.bytes_of(text)
+
+
 def test_times() -> None:
     assert shown.time(None) == "-"
     moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)

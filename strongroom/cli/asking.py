@@ -23,3 +23,12 @@ def confirm(question: str, *, yes: bool) -> None:
         raise UsageProblem(f"{question} Nobody is here to ask: say --yes if you mean it")
     if not typer.confirm(question, err=True):
         raise UsageProblem("nothing was changed")
+
+
+def confirm_here(question: str, *, yes: bool) -> None:
+    """As ``confirm``, but scripts are not asked: of what is the caller's own, a line of a script is meant.
+
+    :raises UsageProblem: it is not meant.
+    """
+    if sys.stdin.isatty():
+        confirm(question, yes=yes)
