@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,23 @@ import httpx
 from tests.e2e.belongings import TUS, project, upload
 from tests.faults.verifying.planting import Planting
 
+TRIES: Final = 6
 OFFSET: Final = "application/offset+octet-stream"
+
+
+class Patient(httpx.HTTPTransport):
+    """Sends again what is answered 503, when the answer says, as users do: the machine may be busy."""
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        request.read()
+        response = super().handle_request(request)
+        for _ in range(TRIES):
+            if response.status_code != 503:
+                break
+            response.read()
+            time.sleep(float(response.headers["retry-after"]))
+            response = super().handle_request(request)
+        return response
 
 
 @contextmanager
@@ -24,10 +41,16 @@ def running(at: Planting) -> Iterator[Callable[[], int]]:
 
     def work(number: int) -> None:
         owner = at.owner()
-        http = at.http(owner)
-        while not stop.is_set():
-            USERS[number](at, http, owner)
-            rounds[number] += 1
+        plain = at.http(owner)
+        with httpx.Client(
+            base_url=plain.base_url,
+            headers=plain.headers,
+            timeout=plain.timeout,
+            transport=Patient(verify=False),
+        ) as http:
+            while not stop.is_set():
+                USERS[number](at, http, owner)
+                rounds[number] += 1
 
     with ThreadPoolExecutor(len(USERS)) as threads:
         working = [threads.submit(work, number) for number in range(len(USERS))]
