@@ -1,20 +1,21 @@
 """Which installation a bucket belongs to: an object of its own says so.
 
 A verification compares, and a repair acts upon, only the bucket of the database's own installation. A bucket
-that says nothing yet is taken by the first one that looks at it, unless it holds objects of somebody whom its
-database does not know.
+that says nothing yet is taken by the first one that looks at it, unless it holds objects and the database
+knows of none, or the database knows of files and the bucket has not even half of some of them.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import Final
 
 import structlog
 
+from storage_service.attempts.removal import versions_at
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import ObjectNotFound
@@ -22,8 +23,11 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.translation import translated
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef
 from storage_service.verifying.keyspace import OWN, is_ours
+from storage_service.verifying.stage import in_parallel
+from storage_service.verifying.window import ROWS
 from strongroom.errors import RepairRefused
-from strongroom.metadata.v1.verification_service_pb2 import GetInstallationResponse
+from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
+from strongroom.metadata.v1.verification_service_pb2 import GetInstallationResponse, KeyRow
 
 KEY: Final = f"{OWN}installation.json"
 FORMAT: Final = "strongroom-installation/1"
@@ -31,6 +35,8 @@ KNOWN_SECONDS: Final = 600.0
 """So long what periodic work does not ask again."""
 TAKEN_AFTER_SECONDS: Final = 60.0
 """Periodic work takes a bucket only so long after the start: one that was a mistake mostly ends sooner."""
+SAMPLE: Final = 20
+"""So many files at most are looked for in a bucket before it is taken."""
 _LARGEST: Final = 4096
 
 log = structlog.get_logger(__name__)
@@ -113,10 +119,21 @@ class BucketIdentity:
             return ""
 
     async def _take(self, mine: GetInstallationResponse) -> None:
-        """Write whose it is, unless it holds objects of which the database knows none. Of two that do so at
-        one time the earlier one finds out at its next look.
+        """Write whose it is, unless it holds objects of which the database knows none, or lacks those of
+        which it knows. Of two that do so at one time the earlier one finds out at its next look.
         """
-        if not mine.has_committed and await self._is_used():
+        sample = await self._sample() if mine.has_committed else []
+        if sample:
+            there = sum(await in_parallel(sample, self._has))
+            if 2 * there < len(sample):
+                log.warning(
+                    "bucket_not_taken",
+                    advice="it has not the files that the database knows: is it the right bucket?",
+                    files=len(sample),
+                    found=there,
+                )
+                return
+        elif await self._is_used():
             log.warning("bucket_not_taken", advice="it holds objects, and the database knows of no file")
             return
         document = {"format": FORMAT, "installation_id": mine.installation_id}
@@ -129,6 +146,25 @@ class BucketIdentity:
             attrs=ObjectAttributes(content_type="application/json"),
         )
         log.info("bucket_taken", installation_id=mine.installation_id)
+
+    async def _sample(self) -> Sequence[KeyRow]:
+        """Some committed rows: evenly out of the first page that has any."""
+        after, more = "", True
+        while more:
+            page = await self._records.page(after, "", ROWS)
+            committed = [row for row in page.rows if row.state == BLOB_STATE_COMMITTED]
+            if committed:
+                return committed[:: -(-len(committed) // SAMPLE)]
+            more = page.more
+            after = page.rows[-1].key if more else after
+        return []
+
+    async def _has(self, row: KeyRow) -> bool:
+        """Whether something of the row's length is at its key, hidden or not: copies of a bucket have other
+        version ids than the rows say.
+        """
+        versions = await versions_at(self._store, row.key)
+        return any(one.size == row.size_bytes and not one.is_delete_marker for one in versions)
 
     async def _is_used(self) -> bool:
         async with aclosing(self._store.list_objects("")) as pages:  # type: ignore[type-var]

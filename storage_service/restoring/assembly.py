@@ -23,7 +23,7 @@ class Restoring:
     ) -> None:
         records = verifying.records
         self.strays = Strays(store, records, restorations)
-        self.relinks = Relinks(store, records, restorations)
+        self.relinks = Relinks(store, records, restorations, identity=verifying.identity)
         self.decisions = Decisions(
             store,
             records,

@@ -76,7 +76,8 @@ class Decisions:
         self._projects = projects
 
     async def keep(self, names: Sequence[pb.ObjectName]) -> list[pb.ObjectResult]:
-        """One after the other, because one may replace the other."""
+        """One after the other, because one may replace the other. Raises RepairRefused as ``drop``."""
+        await self._identity.check(take=False)
         return [await self._safely(name, self._keep) for name in names]
 
     async def drop(self, names: Sequence[pb.ObjectName]) -> list[pb.ObjectResult]:

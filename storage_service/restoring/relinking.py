@@ -15,6 +15,7 @@ from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedVersion, ObjectInfo
+from storage_service.repairing.identity import BucketIdentity
 from storage_service.restoring.objects import checksum_of
 from storage_service.verifying.stage import in_parallel
 from storage_service.verifying.window import AtKey, read_window
@@ -37,13 +38,25 @@ class Relinked:
 class Relinks:
     """One instance per process."""
 
-    def __init__(self, store: ObjectStore, records: VerificationRecords, restorations: Restorations) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        records: VerificationRecords,
+        restorations: Restorations,
+        *,
+        identity: BucketIdentity,
+    ) -> None:
+        self._identity = identity
         self._store = store
         self._records = records
         self._restorations = restorations
 
     async def page(self, cursor: str, *, dry_run: bool) -> Relinked:
-        """The next window. Raises StrongroomError, StoreError: nothing of it counts then."""
+        """The next window. Raises RepairRefused (the bucket is another installation's, and this is no dry
+        run), StrongroomError, StoreError: nothing of it counts then.
+        """
+        if not dry_run:
+            await self._identity.check(take=False)
         window = await read_window(self._store, self._records, VerificationShard(cursor=cursor))
         done = Relinked("" if window.done else window.end)
         wrong: list[tuple[KeyRow, AtKey]] = []

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
+from strongroom import Client
 from strongroom.client.targets import AtPath
-from strongroom.errors import ObjectLost
+from strongroom.errors import ObjectLost, RepairRefused
 from tests.e2e import samples
 from tests.faults.cell import Cell
 from tests.faults.restoring import snapshots
@@ -193,6 +194,23 @@ def test_in_another_bucket_nothing_is_found_before(cell: Cell, moved: dict[str, 
     assert admin_shell(cell)("verify", "--depth=listings").exit_code == 1
     with client_of(cell, ada.owner) as client, pytest.raises(ObjectLost):
         client.read(next(key for key in moved if key.startswith("paths/")))
+
+
+def test_with_the_bucket_of_another_installation_nothing_is_kept_or_relinked(
+    cell: Cell, moved: dict[str, str], ada: Holdings
+) -> None:
+    mine = cell.checker.query("SELECT id::text FROM installation")[0][0]
+    cell.checker.query("UPDATE installation SET id = gen_random_uuid() RETURNING id")
+    with Client(
+        cell.storage_address, cell.address("metadata"), token=cell.token("operator", roles=["admin"])
+    ) as client:
+        names = [(key, "") for key in moved]
+        for act in (lambda: client.restores.keep(names), client.restores.relink):
+            with pytest.raises(RepairRefused) as refusal:
+                list(act())
+            assert refusal.value.metadata["rule"] == "foreign_bucket"
+        assert list(client.restores.relink(dry_run=True)), "to look is harmless"
+    cell.checker.query("UPDATE installation SET id = %s RETURNING id", mine)
 
 
 def test_rows_are_relinked(cell: Cell, moved: dict[str, str], ada: Holdings) -> None:

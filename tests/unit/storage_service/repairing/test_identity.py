@@ -3,31 +3,66 @@
 from __future__ import annotations
 
 import json
-from typing import cast
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Final, cast
 
 import pytest
 
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import ObjectNotFound
-from storage_service.objectstore.values import ObjectAttributes, ObjectRef
-from storage_service.repairing.identity import KEY, TAKEN_AFTER_SECONDS, BucketIdentity
+from storage_service.objectstore.values import ListedVersion, ObjectAttributes, ObjectRef
+from storage_service.repairing.identity import KEY, SAMPLE, TAKEN_AFTER_SECONDS, BucketIdentity
+from storage_service.verifying.window import ROWS
 from strongroom.errors import RepairRefused
-from strongroom.metadata.v1.verification_service_pb2 import GetInstallationResponse
+from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED, BLOB_STATE_PENDING
+from strongroom.metadata.v1.verification_service_pb2 import (
+    GetInstallationResponse,
+    KeyRow,
+    ListKeyRowsResponse,
+)
 from tests.doubles.memory_store import MemoryObjectStore
 
 
 class Records:
-    def __init__(self, installation_id: str, *, knows: bool = True, revision: str = "7") -> None:
+    """A database; ``sizes`` by key of the committed rows that it has (``knows``: that it has any)."""
+
+    def __init__(
+        self,
+        installation_id: str,
+        *,
+        knows: bool = True,
+        revision: str = "7",
+        sizes: Mapping[str, int] | None = None,
+    ) -> None:
         self._found = GetInstallationResponse(
             installation_id=installation_id,
             schema_revision=revision,
             expected_revision="7",
             has_committed=knows,
         )
+        self._rows = [
+            KeyRow(key=key, size_bytes=size, state=BLOB_STATE_COMMITTED)
+            for key, size in sorted((sizes or {}).items())
+        ]
 
     async def installation(self) -> GetInstallationResponse:
         return self._found
+
+    async def page(self, after: str, until: str, limit: int) -> ListKeyRowsResponse:
+        """First a page without a committed row, as of uploads under way."""
+        assert (until, limit) == ("", ROWS)
+        if not after and self._rows:
+            return ListKeyRowsResponse(rows=[KeyRow(key="audio/", state=BLOB_STATE_PENDING)], more=True)
+        return ListKeyRowsResponse(rows=self._rows)
+
+
+class Counting(MemoryObjectStore):
+    listed = 0
+
+    def list_versions(self, prefix: str, *, after: str = "") -> AsyncIterator[Sequence[ListedVersion]]:
+        self.listed += 1
+        return super().list_versions(prefix, after=after)
 
 
 class Clock:
@@ -83,8 +118,40 @@ async def test_a_database_that_knows_nothing_takes_only_an_empty_bucket() -> Non
     for store, owner in ((empty, "a"), (used, None), (others, "a")):
         await identity(store, Records("a", knows=False)).check()
         assert await named(store) == owner
-    await identity(used, Records("a")).check()
+    await identity(used, Records("a", sizes={"uploads/u/a.bin": 1})).check()
     assert await named(used) == "a"
+
+
+KNOWN: Final = {f"uploads/u/{n:04}.bin": 1 + n % 3 for n in range(200)}
+
+
+@pytest.mark.parametrize(
+    ("has", "is_taken"),
+    [
+        ({}, False),
+        ({"logs/app.log": 1}, False),
+        ({f"uploads/somebody/{n}.bin": 1 for n in range(200)}, False),
+        ({key: size + 1 for key, size in KNOWN.items()}, False),  # of the same names
+        (dict(list(KNOWN.items())[:20]), False),
+        (dict(list(KNOWN.items())[:150]), True),  # much is lost, and it is the right one
+        (KNOWN, True),
+    ],
+)
+async def test_a_bucket_without_the_files_of_the_database_is_not_taken(
+    has: Mapping[str, int], is_taken: bool
+) -> None:
+    store = MemoryObjectStore()
+    for key, size in has.items():
+        await put(store, key, bytes(size))
+    await identity(store, Records("a", sizes=KNOWN)).check()
+    assert await named(store) == ("a" if is_taken else None)
+
+
+async def test_only_some_files_are_looked_for() -> None:
+    store = Counting()
+    await identity(store, Records("a", sizes=KNOWN)).check()
+    assert 10 < store.listed <= SAMPLE
+    assert await named(store) is None
 
 
 @pytest.mark.parametrize(
