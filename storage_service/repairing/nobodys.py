@@ -15,6 +15,7 @@ from storage_service.verifying.objects import Objects
 from storage_service.verifying.uploads import OpenUploads
 from storage_service.verifying.window import AtKey
 from strongroom.metadata.v1 import verification_pb2 as pb
+from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
 from strongroom.metadata.v1.verification_service_pb2 import Recount, RepairRowRequest
 from strongroom.storage.v1 import verify_pb2 as wire
 
@@ -81,6 +82,11 @@ class Nobodys:
         found, _ = await self._objects.look_again(finding.key)
         if any(one.kind in NOBODYS for one in found):
             return left("an object that nobody owns stands at its key; repair that first", action)
+        try:
+            if await self._may_be_a_file(finding):
+                return left("a file stands at its key, and these parts may be its bytes", action)
+        except UploadNotFound:
+            return outdated(action)
         for _ in range(_ABORT_ROUNDS):  # a part in flight may land after an abort
             try:
                 await self._store.abort(finding.key, finding.upload_id)
@@ -88,6 +94,15 @@ class Nobodys:
                 break
         await failpoints.hit(AFTER_ABORT)
         return done(action)
+
+    async def _may_be_a_file(self, finding: pb.Finding) -> bool:
+        """Swift may list an upload that was completed, and its parts are the object's bytes. The row of one
+        that was adopted, rebuilt or relinked names no upload or another one. Raises UploadNotFound.
+        """
+        rows = (await self._records.look_up([finding.key])).at(finding.key)
+        if all(row.state != BLOB_STATE_COMMITTED for row in rows):
+            return False
+        return bool(await self._store.list_parts(finding.key, finding.upload_id))
 
     async def recount(self, finding: pb.Finding) -> Repaired:
         """The owner's usage and tallies."""

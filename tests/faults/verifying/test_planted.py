@@ -92,7 +92,9 @@ def test_each_planted_fault_is_found_and_nothing_else(planting: Planting, verify
 
 
 def repair_and_look(planting: Planting, verify: Shell, left: set[str]) -> None:
-    """What can be repaired is; what stays are bytes that are nowhere, and rows that only a backup has."""
+    """What can be repaired is; what stays are bytes that are nowhere, rows that only a backup has,
+    and parts that may be a file.
+    """
     with load.running(planting) as rounds:
         until_next_round(rounds)
         repaired = verify("verify", "--json", "--repair", "--depth=bytes")

@@ -36,7 +36,7 @@ PLANTED: Final = (
     planting.files_and_blobs_rows_deleted,
     planting.foreign_version_on_top,
     planting.delete_marker,
-    planting.upload_with_a_part_at_a_known_key,
+    planting.upload_without_parts_at_a_known_key,
     planting.usage_changed,
 )
 
