@@ -11,7 +11,7 @@ from metadata_service.db.database import SYSTEM, Database, Row, Transaction
 from metadata_service.shares.passwords import Passwords
 from metadata_service.shares.rows import COLUMNS, HOLDS, ended, to_share, unknown_token
 from metadata_service.shares.tokens import hash_of
-from strongroom.errors import RateLimited, SharePasswordWrong
+from strongroom.errors import Overloaded, RateLimited, SharePasswordWrong
 from strongroom.metadata.v1 import share_pb2 as pb
 
 #: Wrong passwords of one share, from wherever they come: so many at once, then one after each pause.
@@ -31,7 +31,7 @@ _WAIT: Final = """
 SELECT extract(epoch FROM guesses_full_at - now())::float8 - %(pause)s * (%(most)s - 1) FROM shares
 WHERE token_hash = %(token_hash)s
 """
-_GUESSED_RIGHT: Final = """
+_NO_GUESS: Final = """
 UPDATE shares SET guesses_full_at = guesses_full_at - make_interval(secs => %(pause)s)
 WHERE token_hash = %(token_hash)s
 """
@@ -88,7 +88,7 @@ class GuestAccess:
 
     async def _compare(self, token: str, kept: str, password: str) -> None:
         """The guess is paid for before it is looked at, so that many at once get no further than one after
-        the other; the right password gets its price back.
+        the other; the right password gets its price back, and so does one that nobody has looked at.
         """
         values = {"token_hash": hash_of(token), "pause": GUESS_SECONDS, "most": GUESSES_AT_ONCE}
 
@@ -99,7 +99,7 @@ class GuestAccess:
             return float(row[0]) if row is not None else 0.0
 
         async def give_back(tx: Transaction) -> None:
-            await tx.execute(_GUESSED_RIGHT, values)
+            await tx.execute(_NO_GUESS, values)
 
         wait = await self._database.transact(SYSTEM, pay)
         if wait is not None:
@@ -108,7 +108,12 @@ class GuestAccess:
                 retry_after=max(wait, 1.0),
                 metadata={"limit": "share_passwords"},
             )
-        if not await self._passwords.matches(kept, password):
+        try:
+            is_right = await self._passwords.matches(kept, password)
+        except Overloaded:
+            await self._database.transact(SYSTEM, give_back)
+            raise
+        if not is_right:
             raise SharePasswordWrong("That is not the password of this share.")
         await self._database.transact(SYSTEM, give_back)
 

@@ -83,7 +83,7 @@ class ShareMaker:
             "token_hash": hash_of(token),
             "scope": (await self._settled(owner_id, request.scope)).SerializeToString(),
             "title": request.title.strip(),
-            "password_hash": await self.passwords.hashed(password) if password else None,
+            "password_hash": await self.passwords.hashed(owner_id, password) if password else None,
             "expires_at": expiry_of(request),
             "max_uses": request.max_uses,
             "request_id": request.request_id or None,

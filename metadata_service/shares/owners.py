@@ -101,7 +101,7 @@ class OwnersShares:
             "id": edit.share_id,
             "title": edit.title.strip() if edit.title is not None else None,
             "new_password": password is not None,
-            "password_hash": await self._passwords.hashed(password) if password else None,
+            "password_hash": await self._passwords.hashed(edit.owner_id, password) if password else None,
             "new_end": edit.new_end,
             "expires_at": edit.expires_at,
             "max_uses": edit.max_uses,

@@ -2,7 +2,8 @@
 
 Parameters are OWASP's for servers (19 MiB, two passes, one lane): some 30 ms of one core. At most two are
 computed at a time and few may wait, so whoever sends passwords by the thousand burns two cores at the most,
-and gets OVERLOADED.
+and gets OVERLOADED. Owners who set passwords wait apart, one request of each, and never have the last core:
+guests get in meanwhile.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from strongroom.errors import Overloaded
 
 AT_ONCE: Final = 2
 WAITING: Final = 32
+SETTING: Final = 32
+"""So many owners may be setting a password."""
+_RETRY_SECONDS: Final = 1.0
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
 
 T = TypeVar("T")
@@ -30,25 +34,50 @@ class Passwords:
 
     def __init__(self) -> None:
         self._turns = asyncio.Semaphore(AT_ONCE)
-        self._inside = 0
+        self._setters = asyncio.Semaphore(AT_ONCE - 1)
+        self._setting: set[str] = set()
+        self._comparing = 0
 
-    async def hashed(self, password: str) -> str:
-        """As it is kept: the PHC form, salt and parameters included. Raises Overloaded."""
-        return await self._in_turn(partial(_HASHER.hash, _bytes(password)))
+    async def hashed(self, owner_id: str, password: str) -> str:
+        """As it is kept: the PHC form, salt and parameters included. Raises Overloaded, also where this
+        owner is setting another one.
+        """
+        if owner_id in self._setting:
+            raise Overloaded(
+                "A password is being set already; try again in a moment.", retry_after=_RETRY_SECONDS
+            )
+        if len(self._setting) >= SETTING:
+            raise Overloaded(
+                "Too many passwords are being set; try again in a moment.", retry_after=_RETRY_SECONDS
+            )
+        self._setting.add(owner_id)
+        try:
+            async with self._setters:
+                return await self._in_turn(partial(_HASHER.hash, _bytes(password)))
+        finally:
+            self._setting.discard(owner_id)
 
     async def matches(self, kept: str, password: str) -> bool:
         """Whether it is this one; a wrong one takes as long as the right one. Raises Overloaded."""
-        return await self._in_turn(partial(_matches, kept, _bytes(password)))
+        if self._comparing >= AT_ONCE + WAITING:
+            raise Overloaded(
+                "Too many passwords are being checked; try again in a moment.", retry_after=_RETRY_SECONDS
+            )
+        self._comparing += 1
+        try:
+            return await self._in_turn(partial(_matches, kept, _bytes(password)))
+        finally:
+            self._comparing -= 1
 
     async def _in_turn(self, work: Callable[[], T]) -> T:
-        if self._inside >= AT_ONCE + WAITING:
-            raise Overloaded("Too many passwords are being checked; try again in a moment.", retry_after=1.0)
-        self._inside += 1
-        try:
-            async with self._turns:
-                return await asyncio.to_thread(work)
-        finally:
-            self._inside -= 1
+        """A caller that goes away meanwhile keeps its turn until the core is free again."""
+        async with self._turns:
+            working = asyncio.get_running_loop().run_in_executor(None, work)
+            try:
+                return await asyncio.shield(working)
+            except asyncio.CancelledError:
+                await asyncio.wait([working])
+                raise
 
 
 def _matches(kept: str, password: bytes) -> bool:

@@ -11,7 +11,7 @@ import pytest
 
 from metadata_service.shares.guests import GUESSES_AT_ONCE
 from metadata_service.shares.owners import ShareEdit
-from metadata_service.shares.passwords import AT_ONCE, WAITING, Passwords
+from metadata_service.shares.passwords import Passwords
 from strongroom.errors import Overloaded, RateLimited, ShareEnded, ShareNotFound, SharePasswordWrong
 from tests.integration.metadata_service.shares.conftest import Sharing
 
@@ -105,7 +105,7 @@ async def test_right_passwords_are_no_guesses(sharing: Sharing, ada: str) -> Non
 
 async def test_a_wrong_password_takes_as_long_as_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
     passwords = Passwords()
-    kept = await passwords.hashed("right")
+    kept = await passwords.hashed("ada", "right")
     hashed: list[bytes] = []
     verify = argon2.low_level.verify_secret
 
@@ -120,14 +120,31 @@ async def test_a_wrong_password_takes_as_long_as_the_right_one(monkeypatch: pyte
     assert len(hashed) == 5  # each is hashed whole, with the same parameters
 
 
-async def test_hashing_is_bounded_and_leaves_the_loop_alone() -> None:
-    passwords = Passwords()
-    waiting = [asyncio.create_task(passwords.hashed("p")) for _ in range(AT_ONCE + WAITING)]
-    await asyncio.sleep(0)
-    with pytest.raises(Overloaded) as refused:
-        await passwords.hashed("p")
-    assert refused.value.retry_after == 1.0
-    for task in waiting[2:]:
-        task.cancel()
-    await asyncio.gather(*waiting, return_exceptions=True)
-    assert await passwords.matches(await passwords.hashed("p"), "p")
+async def test_a_guess_that_nobody_looked_at_costs_nothing(
+    sharing: Sharing, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await sharing.make(ada, password="right")
+
+    async def overloaded(passwords: Passwords, kept: str, password: str) -> bool:
+        raise Overloaded("Too many.", retry_after=1.0)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Passwords, "matches", overloaded)
+        for n in range(GUESSES_AT_ONCE + 5):
+            with pytest.raises(Overloaded):
+                await sharing.guests.admit(made.token, str(n))
+    await sharing.guests.admit(made.token, "right")
+
+
+async def test_an_owner_sets_one_password_at_a_time(sharing: Sharing, ada: str) -> None:
+    made = await sharing.make(ada)
+    edit = ShareEdit(ada, UUID(made.share.id), password="other")
+    results = await asyncio.gather(
+        *(sharing.make(ada, password="p") for _ in range(5)),
+        *(sharing.owners.update(edit) for _ in range(5)),
+        return_exceptions=True,
+    )
+    refused = [result for result in results if isinstance(result, BaseException)]
+    assert {type(result) for result in refused} == {Overloaded}
+    assert 0 < len(refused) < len(results)
+    await sharing.make(ada, password="p")  # later
