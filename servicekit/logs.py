@@ -114,6 +114,8 @@ class Sink:
                 line["method"] = request.method
             if request.principal is not None:
                 line["user"] = request.principal.subject
+                if request.principal.lent:
+                    line["lent"] = True
         return line
 
 
@@ -193,6 +195,8 @@ def _add_request(_: object, __: str, event: MutableMapping[str, Any]) -> Mutable
             event.setdefault("method", request.method)
         if request.principal is not None:
             event.setdefault("user", request.principal.subject)
+            if request.principal.lent:
+                event.setdefault("lent", True)
     return event
 
 

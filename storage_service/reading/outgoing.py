@@ -63,7 +63,8 @@ class Outgoing:
         """``body``, whose pieces are counted for as long as the call in progress writes them."""
         request = current()
         principal = request.principal if request is not None else None
-        owner = principal.subject if principal is not None else ""  # previews come on nobody's behalf
+        # Previews come on nobody's behalf; what guests leave lying is not the owner's, who lets them read.
+        owner = "" if principal is None or principal.lent else principal.subject
         reader = _Reader(owner, request.writing if request is not None else None)
         try:
             async for piece in body:

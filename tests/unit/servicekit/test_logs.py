@@ -70,6 +70,16 @@ def test_rpc_lines(stream: io.StringIO) -> None:
     }  # fmt: skip
 
 
+def test_what_guests_do_is_told_from_what_the_owner_does(stream: io.StringIO) -> None:
+    for lent in (True, False):
+        request = RequestContext("r", method="/a.B/C", principal=Principal("alice", lent=lent))
+        with bind(request):
+            structlog.get_logger("x").info("hello")
+        sink().rpc(request, "OK", 0.0, "info")
+        for line in map(json.loads, stream.getvalue().splitlines()[-2:]):
+            assert (line["user"], line.get("lent", False)) == ("alice", lent)
+
+
 def test_http_lines(stream: io.StringIO) -> None:
     request = RequestContext("r", method="GET /files", principal=Principal("alice"))
     sink().http(request, {"status": 200, "path": '/a"b'}, "info")

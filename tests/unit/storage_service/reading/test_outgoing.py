@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 import pytest
@@ -147,3 +147,32 @@ async def test_a_piece_larger_than_the_budget_is_let_through_alone() -> None:
 def test_there_must_be_a_budget() -> None:
     with pytest.raises(ValueError, match="at least 1 byte"):
         Outgoing(0)
+
+
+async def first_piece(paced: AsyncGenerator[bytes]) -> bytes:
+    return await anext(paced)
+
+
+async def test_what_guests_hold_is_not_the_owners() -> None:
+    outgoing = Outgoing(TOTAL)
+    guest = Principal("alice", internal="storage_service", lent=True)
+    bodies: list[AsyncGenerator[bytes]] = []
+
+    def begin(principal: Principal) -> asyncio.Task[bytes]:
+        bodies.append(outgoing.paced(pieces(1)))
+        with context.bind(context.RequestContext("r", principal=principal)):
+            return asyncio.create_task(first_piece(bodies[-1]))
+
+    await asyncio.gather(*(begin(guest) for _ in range(7)), begin(Principal("bob")))
+    assert outgoing.used == TOTAL
+    bobs, own, guests = begin(Principal("bob")), begin(Principal("alice")), begin(guest)
+    await asyncio.sleep(0)
+    assert outgoing.waiting == 3
+    for served in (own, bobs, guests):  # who holds least comes first
+        await bodies.pop(0).aclose()
+        async with asyncio.timeout(10):
+            await served
+        assert outgoing.waiting == [own, bobs, guests][::-1].index(served)
+    for body in bodies:
+        await body.aclose()
+    assert outgoing.used == 0
