@@ -22,6 +22,7 @@ from storage_service.projects.archives.manifest import Manifest
 from storage_service.projects.archives.sources import ArchiveSource, StoredFile
 from storage_service.projects.archives.zip_out import BodySizeChanged, ZipEntry, ZipStream
 from storage_service.projects.file_types import is_compressed
+from storage_service.reading.committed import Committed
 from storage_service.reading.downloads import content_of
 from strongroom.errors import ObjectLost, ProjectNotFound
 from strongroom.families import family_name
@@ -63,12 +64,10 @@ class Exports:
             for file in page:
                 name = _name_of(file)
                 manifest.add(records.file_record(file, name))
-                yield StoredFile(
-                    name,
-                    content_of(file),
-                    file.update_time.ToDatetime(UTC),
-                    not is_compressed(file.content_type),
-                )
+                committed = _there(manifest, file, name)
+                if committed is not None:
+                    at = file.update_time.ToDatetime(UTC)
+                    yield StoredFile(name, committed, at, not is_compressed(file.content_type))
         manifest.end()
         projects = [project async for project in self._projects.projects(user_id)]
         manifest.begin("projects")
@@ -93,9 +92,11 @@ class Exports:
                         continue
                     name = f"projects/{project.slug}/{version}/{file.path}"
                     manifest.add(records.content_record(project.slug, version, file, name))
-                    compress = not is_compressed(file.content_type)
-                    at = file.create_time.ToDatetime(UTC)
-                    yield StoredFile(name, content_of(file), at, compress, file.executable)
+                    committed = _there(manifest, file, name)
+                    if committed is not None:
+                        compress = not is_compressed(file.content_type)
+                        at = file.create_time.ToDatetime(UTC)
+                        yield StoredFile(name, committed, at, compress, file.executable)
             except ProjectNotFound:
                 manifest.lost(
                     {"slug": project.slug, "version": version, "reason": "deleted during the export"}
@@ -142,9 +143,22 @@ async def _with_manifest(
     yield ZipEntry(records.NAME, manifest.size, now, compress=True, body=manifest.body)
 
 
+def _there(manifest: Manifest, file: File | ProjectFile, name: str) -> Committed | None:
+    """What to read of it. None where its bytes are known to be damaged: no reason to end the export."""
+    try:
+        return content_of(file)
+    except ObjectLost as error:
+        _lost(manifest, name, file.size_bytes, None, str(error))
+        return None
+
+
 def _tell(manifest: Manifest, entry: ZipEntry, kept: int | None, error: Exception) -> None:
     reason = "not as long as it was stored" if isinstance(error, BodySizeChanged) else str(error)
-    manifest.lost({"name": entry.name, "size_bytes": entry.size, "kept_bytes": kept, "reason": reason})
+    _lost(manifest, entry.name, entry.size, kept, reason)
+
+
+def _lost(manifest: Manifest, name: str, size: int, kept: int | None, reason: str) -> None:
+    manifest.lost({"name": name, "size_bytes": size, "kept_bytes": kept, "reason": reason})
 
 
 def _name_of(file: File) -> str:

@@ -1,0 +1,96 @@
+"""Exports: what is known to be damaged is named in the manifest and ends nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import AsyncIterator
+from typing import Any, cast
+
+from servicekit.context import RequestContext, bind
+from servicekit.principal import Principal
+from storage_service.attempts.budget import ByteBudget
+from storage_service.metadata.files import FileReader
+from storage_service.metadata.projects import ProjectReader
+from storage_service.objectstore.checksums import crc32c_of
+from storage_service.objectstore.values import ObjectAttributes, ObjectRef
+from storage_service.projects.archives.exports import Exports
+from storage_service.projects.archives.sources import ArchiveSource
+from storage_service.reading.committed import CommittedReader
+from strongroom.metadata.v1.file_pb2 import DATA_LOSS_CORRUPT, FILE_FAMILY_FILE, File
+from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
+from tests.doubles.memory_store import MemoryObjectStore
+from tests.unit.storage_service.reading.reports import Reports
+
+
+class Belongings:
+    """Stands in for FileReader and ProjectReader: what ada has."""
+
+    def __init__(self) -> None:
+        self.store = MemoryObjectStore()
+        self.files: list[File] = []
+        self.contents: dict[str, list[ProjectFile]] = {}
+
+    async def put(self, key: str, body: bytes, **more: Any) -> dict[str, Any]:
+        attrs = ObjectAttributes(content_type="text/plain")
+        crc32c = crc32c_of([body])
+        await self.store.put(key, [body], size=len(body), crc32c=crc32c, attrs=attrs)
+        info = await self.store.head(ObjectRef(key))
+        return {"key": key, "etag": info.etag, "size_bytes": len(body), "crc32c": crc32c} | more
+
+    async def file(self, name: str, **more: Any) -> None:
+        fields = await self.put(f"uploads/ada/{name}", name.encode(), **more)
+        self.files.append(File(id=name, filename=name, family=FILE_FAMILY_FILE, **fields))
+
+    async def content(self, slug: str, path: str, **more: Any) -> None:
+        fields = await self.put(f"projects/ada/{slug}/{path}", path.encode(), **more)
+        self.contents.setdefault(slug, []).append(ProjectFile(path=path, **fields))
+
+    async def files_below(self, *_: str, show_deleted: bool) -> AsyncIterator[list[File]]:
+        assert show_deleted
+        yield self.files
+
+    async def projects(self, _user_id: str) -> AsyncIterator[Project]:
+        for slug in self.contents:
+            yield Project(id=slug, slug=slug, version=1)
+
+    async def project_files(self, slug: str, version: int, _: str) -> AsyncIterator[Any]:
+        yield version, self.contents[slug]
+
+
+async def exported(have: Belongings) -> tuple[dict[str, bytes], dict[str, Any]]:
+    """What is in the ZIP, and its manifest."""
+    source = ArchiveSource(CommittedReader(have.store, Reports()), ByteBudget(1 << 20))
+    exports = Exports(source, cast("FileReader", have), cast("ProjectReader", have))
+    with bind(RequestContext("r", principal=Principal("ada"))):
+        out = b"".join([piece async for piece in exports.chunks("")])
+    with zipfile.ZipFile(io.BytesIO(out)) as archive:
+        bodies = {name: archive.read(name) for name in archive.namelist()}
+    return bodies, json.loads(bodies.pop("manifest.json"))
+
+
+async def test_what_is_known_to_be_damaged_is_told_of_and_ends_nothing() -> None:
+    have = Belongings()
+    for name in ("a", "b", "c"):
+        damaged = {"data_loss": DATA_LOSS_CORRUPT} if name == "b" else {}
+        await have.file(name, **damaged)
+        await have.content("site", name, **damaged)
+    bodies, manifest = await exported(have)
+    assert bodies == {
+        **{f"files/file/{name}/{name}": name.encode() for name in ("a", "c")},
+        **{f"projects/site/1/{name}": name.encode() for name in ("a", "c")},
+    }
+    assert [one["name"] for one in manifest["lost"]] == ["files/file/b/b", "projects/site/1/b"]
+    for lost in manifest["lost"]:
+        assert (lost["size_bytes"], lost["kept_bytes"]) == (1, None)
+        assert "damaged" in lost["reason"]
+    assert [one["name"] for one in manifest["files"]] == [f"files/file/{name}/{name}" for name in "abc"]
+    assert len(manifest["project_contents"]) == 3
+
+
+async def test_damage_alone_is_still_an_export() -> None:
+    have = Belongings()
+    await have.file("only", data_loss=DATA_LOSS_CORRUPT)
+    bodies, manifest = await exported(have)
+    assert (bodies, len(manifest["lost"]), len(manifest["files"])) == ({}, 1, 1)
