@@ -13,11 +13,12 @@ from strongroom.metadata.v1 import project_service_pb2 as queries
 from strongroom.metadata.v1.blob_pb2 import Blob, BlobKind
 from strongroom.metadata.v1.previewed_file_service_pb2 import GetPreviewedFileRequest
 from strongroom.metadata.v1.previewed_file_service_pb2_grpc import PreviewedFileServiceStub
-from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
+from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
 from strongroom.metadata.v1.project_save_service_pb2_grpc import ProjectSaveServiceStub
 from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceStub
 
 PROJECTS_PAGE = 100
+VERSIONS_PAGE = 500
 COMMIT_SECONDS = 9.0
 """A commit of 5,000 files is one transaction."""
 
@@ -117,6 +118,17 @@ class ProjectReader(MetadataClient):
             page = await self._ask(self._projects.ListProjects, request)
             for project in page.projects:
                 yield project
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def versions(self, slug: str, user_id: str) -> AsyncIterator[ProjectVersion]:
+        """All of a project's, newest first. Raises ProjectNotFound."""
+        request = queries.ListProjectVersionsRequest(slug=slug, user_id=user_id, page_size=VERSIONS_PAGE)
+        while True:
+            page = await self._ask(self._projects.ListProjectVersions, request)
+            for version in page.versions:
+                yield version
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token

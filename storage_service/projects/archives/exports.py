@@ -74,11 +74,22 @@ class Exports:
         for project in projects:
             manifest.add(records.project_record(project))
         manifest.end()
+        manifest.begin("project_versions")
+        for project in projects:
+            await self._versions(manifest, project.slug, user_id)
+        manifest.end()
         manifest.begin("project_contents")
         for project in projects:
             async for content in self._contents(manifest, project, user_id):
                 yield content
         manifest.end()
+
+    async def _versions(self, manifest: Manifest, slug: str, user_id: str) -> None:
+        try:
+            async for version in self._projects.versions(slug, user_id):
+                manifest.add(records.version_record(slug, version))
+        except ProjectNotFound:  # its contents, which come next, are told of as lost
+            return
 
     async def _contents(
         self, manifest: Manifest, project: Project, user_id: str

@@ -1,4 +1,4 @@
-"""Exports: what is known to be damaged is named in the manifest and ends nothing."""
+"""Exports: what is known to be damaged is named in the manifest and ends nothing; versions are listed."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ from storage_service.objectstore.values import ObjectAttributes, ObjectRef
 from storage_service.projects.archives.exports import Exports
 from storage_service.projects.archives.sources import ArchiveSource
 from storage_service.reading.committed import CommittedReader
+from strongroom.errors import ProjectNotFound
 from strongroom.metadata.v1.file_pb2 import DATA_LOSS_CORRUPT, FILE_FAMILY_FILE, File
-from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
+from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
 from tests.doubles.memory_store import MemoryObjectStore
 from tests.unit.storage_service.reading.reports import Reports
 
@@ -55,7 +56,15 @@ class Belongings:
         for slug in self.contents:
             yield Project(id=slug, slug=slug, version=1)
 
+    async def versions(self, slug: str, _user_id: str) -> AsyncIterator[ProjectVersion]:
+        if not self.contents[slug]:
+            raise ProjectNotFound("deleted meanwhile")
+        for version in (2, 1):
+            yield ProjectVersion(version=version, file_count=version, rolled_back_to=version - 1)
+
     async def project_files(self, slug: str, version: int, _: str) -> AsyncIterator[Any]:
+        if not self.contents[slug]:
+            raise ProjectNotFound("deleted meanwhile")
         yield version, self.contents[slug]
 
 
@@ -94,3 +103,15 @@ async def test_damage_alone_is_still_an_export() -> None:
     await have.file("only", data_loss=DATA_LOSS_CORRUPT)
     bodies, manifest = await exported(have)
     assert (bodies, len(manifest["lost"]), len(manifest["files"])) == ({}, 1, 1)
+
+
+async def test_versions_are_listed_with_what_they_rolled_back_to() -> None:
+    have = Belongings()
+    await have.content("site", "a")
+    have.contents["gone"] = []
+    _, manifest = await exported(have)
+    told = [(one["slug"], one["version"], one["rolled_back_to"]) for one in manifest["project_versions"]]
+    assert told == [("site", 2, 1), ("site", 1, None)]
+    assert [(one["slug"], one["reason"]) for one in manifest["lost"]] == [
+        ("gone", "deleted during the export")
+    ]
