@@ -154,7 +154,7 @@ class StorageApp:
         self.servicer = StorageServicer(use_cases, transfers)
         self.link_servicer = LinkServicer(self._link_reader(), outgoing, transfers)
         self.preview_servicer = PreviewServicer(self._previews, outgoing, transfers)
-        self.guest_servicer = GuestServicer(self._sharing(use_cases), outgoing)
+        self.guest_servicer = GuestServicer(self._sharing(use_cases), outgoing, transfers)
         self.diagnostics_servicer = DiagnosticsServicer(self.internal_calls)
         self.operators = self._operators()
 

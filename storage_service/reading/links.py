@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 from urllib.parse import quote
 
@@ -112,10 +112,11 @@ class LinkReader:
         self._url_seconds = url_seconds
 
     async def messages(
-        self, request: pb.DownloadLinkRequest
+        self, request: pb.DownloadLinkRequest, begun: Callable[[File], object] | None = None
     ) -> AsyncIterator[pb.DownloadLinkResponse | DownloadChunk]:
-        """What DownloadLink answers. Raises FileNotFound, PreconditionFailed, RangeNotSatisfiable,
-        ObjectLost.
+        """What DownloadLink answers. ``begun`` is told which file it is: the answer does not say it.
+
+        Raises FileNotFound, PreconditionFailed, RangeNotSatisfiable, ObjectLost.
         """
         claims = self._claims(request.token)
         try:
@@ -134,6 +135,8 @@ class LinkReader:
             first.expire_time.FromSeconds(claims.expires)
         if request.sign_url:
             await self._add_url(first, file, attachment=claims.attachment)
+        if begun is not None:
+            begun(file)
         yield first
         if request.metadata_only or request.sign_url or wanted.size == 0:
             return

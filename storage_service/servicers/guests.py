@@ -9,6 +9,7 @@ from typing import Final
 import grpc
 
 from storage_service.reading.outgoing import Outgoing
+from storage_service.servicers.transfers import ARCHIVE, Transfers
 from storage_service.sharing.assembly import Sharing
 from storage_service.sharing.guests import shown
 from strongroom.storage.v1 import guest_pb2 as pb
@@ -23,8 +24,9 @@ SERVICE: Final = pb.DESCRIPTOR.services_by_name["GuestService"].full_name
 class GuestServicer(GuestServiceServicer):
     """See strongroom/storage/v1/guest.proto for what each call promises."""
 
-    def __init__(self, sharing: Sharing, outgoing: Outgoing) -> None:
+    def __init__(self, sharing: Sharing, outgoing: Outgoing, transfers: Transfers | None = None) -> None:
         self._do = sharing
+        self._transfers = transfers or Transfers()
         self._outgoing = outgoing
 
     async def OpenShare(
@@ -51,11 +53,13 @@ class GuestServicer(GuestServiceServicer):
         context: Context[pb.DownloadSharedRequest, pb.DownloadSharedResponse],
     ) -> AsyncIterator[pb.DownloadSharedResponse]:
         share = await self._do.guests.enter(request.token, request.session)
+        sending = self._transfers.one("share")
         messages = self._outgoing.paced(
-            self._do.contents.messages(share, request), lambda message: len(message.data)
+            self._do.contents.messages(share, request, sending.begun), lambda message: len(message.data)
         )
         async with aclosing(messages) as paced:
             async for message in paced:
+                sending.piece(len(message.data))
                 if isinstance(message, DownloadChunk):
                     yield pb.DownloadSharedResponse(data=bytes(message.data))
                 else:
@@ -69,7 +73,9 @@ class GuestServicer(GuestServiceServicer):
     ) -> AsyncIterator[pb.DownloadSharedArchiveResponse]:
         share = await self._do.guests.enter(request.token, request.session)
         async with aclosing(self._outgoing.paced(self._do.contents.archive(share))) as pieces:
+            sent = self._transfers.sending(ARCHIVE, "share")
             async for piece in pieces:
+                sent.piece(len(piece))
                 yield pb.DownloadSharedArchiveResponse(data=piece)
                 del piece
 
@@ -78,7 +84,10 @@ class GuestServicer(GuestServiceServicer):
         request_iterator: AsyncIterator[pb.DropFileRequest],
         context: Context[pb.DropFileRequest, pb.DropFileResponse],
     ) -> pb.DropFileResponse:
-        return await self._do.drops.drop(request_iterator)
+        dropped = await self._do.drops.drop(request_iterator)
+        if not dropped.stored.replayed:
+            self._transfers.stored(dropped.stored.file, "drop")
+        return dropped.answer
 
 
 def add_guest_service(server: grpc.aio.Server, servicer: GuestServicer) -> list[str]:

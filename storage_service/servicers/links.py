@@ -33,14 +33,13 @@ class LinkServicer:
         request: link_pb2.DownloadLinkRequest,
         context: Context[link_pb2.DownloadLinkRequest, link_pb2.DownloadLinkResponse],
     ) -> AsyncIterator[link_pb2.DownloadLinkResponse | DownloadChunk]:
-        messages = self._outgoing.paced(self._reader.messages(request), lambda message: len(message.data))
+        sending = self._transfers.one("link")
+        messages = self._outgoing.paced(
+            self._reader.messages(request, sending.begun), lambda message: len(message.data)
+        )
         async with aclosing(messages) as paced:
-            sent = None
             async for message in paced:
-                if isinstance(message, link_pb2.DownloadLinkResponse):
-                    sent = self._transfers.begun(message.file, "link")
-                elif sent is not None:
-                    sent.piece(len(message.data))
+                sending.piece(len(message.data))
                 yield message
                 del message
 

@@ -122,7 +122,9 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: batch_pb2.MoveFileRequest,
         context: Context[batch_pb2.MoveFileRequest, batch_pb2.MoveFileResponse],
     ) -> batch_pb2.MoveFileResponse:
-        return batch_pb2.MoveFileResponse(file=await self._do.mover.move(request))
+        file = await self._do.mover.move(request)
+        self._transfers.stored(file, "copy")
+        return batch_pb2.MoveFileResponse(file=file)
 
     async def DeleteFile(
         self,

@@ -16,9 +16,10 @@ from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 
 #: ``form``: a body through the gateway; ``tus``: a resumable one through it; ``direct``: straight to S3, only
-#: confirmed here; ``import``: fetched from a URL; ``copy``; ``grpc``: everything by callers of gRPC.
-Way = Literal["form", "tus", "direct", "import", "copy", "grpc"]
-DownloadWay = Literal["http", "grpc", "link", "preview"]
+#: confirmed here; ``import``: fetched from a URL; ``copy``: moves, too; ``drop``: by a guest of a share;
+#: ``grpc``: everything else by callers of gRPC.
+Way = Literal["form", "tus", "direct", "import", "copy", "drop", "grpc"]
+DownloadWay = Literal["http", "grpc", "link", "share", "preview"]
 PROJECT: Final = "project"
 ARCHIVE: Final = "project_archive"
 EXPORT: Final = "export"
@@ -53,6 +54,24 @@ class Sent:
     def piece(self, size: int) -> None:
         """So many more are on their way."""
         self._add(size)
+
+
+class Download:
+    """One download whose file is found out only while it is answered."""
+
+    def __init__(self, transfers: Transfers, way: DownloadWay) -> None:
+        self._transfers = transfers
+        self._way: DownloadWay = way
+        self._sent: Sent | None = None
+
+    def begun(self, file: File | ProjectFile) -> None:
+        """It is this one."""
+        self._sent = self._transfers.begun(file, self._way)
+
+    def piece(self, size: int) -> None:
+        """So many bytes more are on their way."""
+        if self._sent is not None:
+            self._sent.piece(size)
 
 
 class Transfers(Collector):
@@ -92,6 +111,10 @@ class Transfers(Collector):
         if isinstance(file, File):
             note_file(file.id)
         return self.sending(family_of(file), way)
+
+    def one(self, way: DownloadWay) -> Download:
+        """A download of what is not found yet."""
+        return Download(self, way)
 
     def sending(self, family: str, way: DownloadWay) -> Sent:
         """A download of something of ``family``."""

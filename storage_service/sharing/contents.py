@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC
@@ -63,15 +63,21 @@ class SharedContents:
         return [_item(file) for file in files], token
 
     async def messages(
-        self, share: Share, request: pb.DownloadSharedRequest
+        self,
+        share: Share,
+        request: pb.DownloadSharedRequest,
+        begun: Callable[[File | ProjectFile], object] | None = None,
     ) -> AsyncIterator[pb.DownloadSharedResponse | DownloadChunk]:
-        """What DownloadShared answers. Raises FileNotFound, PreconditionFailed, RangeNotSatisfiable,
-        ObjectLost.
+        """What DownloadShared answers. ``begun`` is told which file it is: the answer does not say it.
+
+        Raises FileNotFound, PreconditionFailed, RangeNotSatisfiable, ObjectLost.
         """
         file = await self._named(share, request.item)
         if request.if_etag_match and request.if_etag_match != file.etag:
             raise PreconditionFailed("the content has changed", metadata={"actual": file.etag})
         wanted = resolve_range(request.read_offset, request.read_limit, file.size_bytes)
+        if begun is not None:
+            begun(file)
         yield pb.DownloadSharedResponse(file=_shown(file), read_offset=wanted.offset, read_size=wanted.size)
         if request.metadata_only or wanted.size == 0:
             return

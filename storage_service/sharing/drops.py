@@ -11,7 +11,7 @@ from servicekit.presentation import essence, shown_name
 from storage_service.content.body import BodyChecks, checked_chunk
 from storage_service.objectstore.checksums import Counted
 from storage_service.sharing.guests import Guests
-from storage_service.uploads.upload import Uploader
+from storage_service.uploads.upload import Stored, Uploader
 from strongroom.errors import (
     DropFull,
     FileCountExceeded,
@@ -23,7 +23,6 @@ from strongroom.errors import (
     SizeLimitExceeded,
     UploadIncomplete,
 )
-from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.share_pb2 import Share
 from strongroom.metadata.v1.target_pb2 import EventMediaTarget, PathTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1.guest_pb2 import DropFileRequest, DropFileResponse
@@ -37,13 +36,21 @@ _MEDIA: Final = ("image/", "audio/", "video/")
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped:
+    """What was stored, and what its guest is told of it."""
+
+    stored: Stored
+    answer: DropFileResponse
+
+
+@dataclass(frozen=True, slots=True)
 class Drops:
     """The use case; one instance per process."""
 
     guests: Guests
     uploader: Uploader
 
-    async def drop(self, requests: AsyncIterator[DropFileRequest]) -> DropFileResponse:
+    async def drop(self, requests: AsyncIterator[DropFileRequest]) -> Dropped:
         """Store one file. Raises ShareNotFound, ShareEnded, ShareLocked, DropFull, SizeLimitExceeded,
         ContentTypeNotAllowed, and as every upload.
         """
@@ -55,17 +62,18 @@ class Drops:
             raise ShareLocked("This share takes no files.", metadata={"needs": "drop"})
         _check_room(share)
         source = _DropSource(first, requests, share)
-        file = await self._stored(source)
-        return DropFileResponse(
-            filename=shown_name(first.filename) or file.filename,
-            size_bytes=file.size_bytes,
-            content_type=file.content_type,
+        stored = await self._stored(source)
+        answer = DropFileResponse(
+            filename=shown_name(first.filename) or stored.file.filename,
+            size_bytes=stored.file.size_bytes,
+            content_type=stored.file.content_type,
         )
+        return Dropped(stored, answer)
 
-    async def _stored(self, source: _DropSource) -> File:
+    async def _stored(self, source: _DropSource) -> Stored:
         """What owners are told of their quota and their paths is not for guests."""
         try:
-            return (await self.uploader.upload(source)).file
+            return await self.uploader.upload(source)
         except QuotaExceeded:
             raise drop_full("bytes") from None
         except FileCountExceeded:

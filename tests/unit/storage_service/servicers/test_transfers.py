@@ -3,21 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 
 from servicekit.context import RequestContext, bind
 from storage_service.servicers.transfers import Transfers, by_gateway, family_of, read_way
 from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_GENERATION, File, FileFamily
 from strongroom.metadata.v1.project_pb2 import ProjectFile
-
-
-def values(metrics: Transfers, name: str) -> dict[tuple[str, str], float]:
-    registry = CollectorRegistry()
-    registry.register(metrics)
-    families = text_string_to_metric_families(generate_latest(registry).decode())
-    samples = [one for family in families for one in family.samples if one.name == name]
-    return {(one.labels["family"], one.labels["way"]): one.value for one in samples}
+from tests.unit.storage_service.servicers.counted import values
 
 
 def test_by_the_way_that_they_took() -> None:
