@@ -259,7 +259,9 @@ class VersionConflict(StrongroomError, code=Code.ABORTED, http_status=409):
 
 
 class PreconditionFailed(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=412):
-    """If-Match, If-None-Match or if_generation_match does not hold. Metadata: ``actual``."""
+    """If-Match, If-None-Match or if_generation_match does not hold. Metadata: ``actual``; ``of``: ``source``
+    where that of a move is meant, and not its target.
+    """
 
 
 class UploadSuperseded(StrongroomError, code=Code.ABORTED, http_status=409):

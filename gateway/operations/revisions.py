@@ -32,12 +32,21 @@ def check_revision(if_match: str, file: File) -> None:
 
 
 @contextmanager
-def told_as_revision(file_id: str) -> Iterator[None]:
-    """A service counts generations; clients know revisions: the refusal of an edit that came second."""
+def told_as_revision(file_id: str, *, of: str = "", asked: bool = True) -> Iterator[None]:
+    """A service counts generations; clients know revisions: the refusal of an edit that came second.
+
+    ``of``: where two files are concerned, which of them it is about; refusals of the other pass.
+    ``asked``: whether there was an If-Match that it can be told of.
+    """
     try:
         yield
     except PreconditionFailed as error:
-        raise _failed(f"{file_id}-{error.metadata.get('actual', '')}") from error
+        if error.metadata.get("of", "") != of:
+            raise
+        actual = f"{file_id}-{error.metadata.get('actual', '')}"
+        if asked:
+            raise _failed(actual) from error
+        raise PreconditionFailed(error.message, metadata={"actual": actual}) from error
 
 
 def if_match(call: Call) -> str | None:

@@ -22,8 +22,9 @@ class Mover:
         self._reservations = reservations
 
     async def move(self, request: MoveFileRequest) -> File:
-        """The file in its new place. Raises what ``Copier.copy`` raises; PreconditionFailed {actual} when the
-        source is not at the generation asked for, or has changed while it was copied (both stay).
+        """The file in its new place. Raises what ``Copier.copy`` raises; PreconditionFailed {actual, of:
+        source} when the source is not at the generation asked for, or has changed while it was copied (both
+        stay); without ``of`` it is the target's.
         """
         user_id = request.spec.user_id
         source = await self._files.get(FileName(file_id=request.source_file_id), user_id)
@@ -31,10 +32,8 @@ class Mover:
         if request.HasField("if_generation_match"):
             wanted = request.if_generation_match
         if source.generation != wanted:
-            raise PreconditionFailed(
-                f"The file is at generation {source.generation} and not at {wanted}; read it again.",
-                metadata={"actual": str(source.generation)},
-            )
+            text = f"The file is at generation {source.generation} and not at {wanted}; read it again."
+            raise _of_source(text, str(source.generation))
         if _is_own_place(request, source):
             raise InvalidField("The file is at this path already.", field="path", rule="other")
         copy = CopyFileRequest(source_file_id=request.source_file_id, spec=request.spec)
@@ -46,7 +45,15 @@ class Mover:
             await self._reservations.delete_file(gone)
         except FileNotFound:  # somebody has deleted it meanwhile: all the same
             return moved
+        except PreconditionFailed as error:
+            text = "The file has changed while it was moved: it stays, and so does its copy; read it again."
+            raise _of_source(text, error.metadata.get("actual", "")) from error
         return moved
+
+
+def _of_source(text: str, actual: str) -> PreconditionFailed:
+    """That a refusal is not about the target: doors tell it in the words of what was asked there."""
+    return PreconditionFailed(text, metadata={"actual": actual, "of": "source"})
 
 
 def _is_own_place(request: MoveFileRequest, source: File) -> bool:

@@ -151,7 +151,8 @@ async def move_library_file(call: Call) -> JsonReply[LibraryFile]:
     request = MoveFileRequest(source_file_id=source.id, spec=spec)
     if condition is not None:
         request.if_generation_match = source.generation
-    response = await call.ask(MOVE_FILE, request)
+    with told_as_revision(source.id, of="source", asked=condition is not None):
+        response = await call.ask(MOVE_FILE, request)
     return await file_answer(call, response.file, 201)
 
 

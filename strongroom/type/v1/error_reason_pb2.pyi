@@ -109,7 +109,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_VERSION_CONFLICT: _ErrorReason.ValueType  # 53
     """ABORTED, 409. The project is at another version than expected. {expected, actual}"""
     ERROR_REASON_PRECONDITION_FAILED: _ErrorReason.ValueType  # 54
-    """FAILED_PRECONDITION, 412. If-Match, If-None-Match or if_generation_match does not hold. {actual}"""
+    """FAILED_PRECONDITION, 412. If-Match, If-None-Match or if_generation_match does not hold. {actual}; {of}: "source" where
+    that of a move is meant, and not its target.
+    """
     ERROR_REASON_UPLOAD_SUPERSEDED: _ErrorReason.ValueType  # 55
     """ABORTED, 409. A newer writer has taken this upload over, or its lease has run out."""
     ERROR_REASON_OFFSET_OUT_OF_RANGE: _ErrorReason.ValueType  # 56
@@ -260,7 +262,9 @@ ERROR_REASON_IDEMPOTENCY_KEY_REUSED: ErrorReason.ValueType  # 52
 ERROR_REASON_VERSION_CONFLICT: ErrorReason.ValueType  # 53
 """ABORTED, 409. The project is at another version than expected. {expected, actual}"""
 ERROR_REASON_PRECONDITION_FAILED: ErrorReason.ValueType  # 54
-"""FAILED_PRECONDITION, 412. If-Match, If-None-Match or if_generation_match does not hold. {actual}"""
+"""FAILED_PRECONDITION, 412. If-Match, If-None-Match or if_generation_match does not hold. {actual}; {of}: "source" where
+that of a move is meant, and not its target.
+"""
 ERROR_REASON_UPLOAD_SUPERSEDED: ErrorReason.ValueType  # 55
 """ABORTED, 409. A newer writer has taken this upload over, or its lease has run out."""
 ERROR_REASON_OFFSET_OUT_OF_RANGE: ErrorReason.ValueType  # 56

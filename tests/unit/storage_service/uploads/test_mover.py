@@ -1,0 +1,70 @@
+"""Refusals of a move say which of the two files they are about."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from storage_service.uploads.mover import Mover
+from strongroom.errors import FileNotFound, PreconditionFailed, StrongroomError
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.target_pb2 import PathTarget, UploadSpec, UploadTarget
+from strongroom.storage.v1.batch_pb2 import MoveFileRequest
+
+
+class Files:
+    """One file at generation 3. ``copying``, ``deleting``: what that raises."""
+
+    def __init__(
+        self, copying: StrongroomError | None = None, deleting: StrongroomError | None = None
+    ) -> None:
+        self.copying, self.deleting = copying, deleting
+
+    async def get(self, *_: object) -> File:
+        return File(id="source", key="uploads/ada/a", generation=3)
+
+    async def copy(self, _request: object) -> File:
+        if self.copying is not None:
+            raise self.copying
+        return File(id="copy")
+
+    async def delete_file(self, _request: object) -> None:
+        if self.deleting is not None:
+            raise self.deleting
+
+
+def moved(files: Files, generation: int | None = None) -> Any:
+    request = MoveFileRequest(
+        source_file_id="source", spec=UploadSpec(target=UploadTarget(path=PathTarget(path="b")))
+    )
+    if generation is not None:
+        request.if_generation_match = generation
+    return Mover(*cast("Any", (files, files, files))).move(request)
+
+
+@pytest.mark.parametrize("generation", [2, 4, 0])
+async def test_a_source_at_another_generation(generation: int) -> None:
+    with pytest.raises(PreconditionFailed) as refused:
+        await moved(Files(), generation)
+    assert refused.value.metadata == {"actual": "3", "of": "source"}
+
+
+@pytest.mark.parametrize("generation", [None, 3])
+async def test_a_source_that_changes_while_it_is_copied(generation: int | None) -> None:
+    changed = PreconditionFailed("The file is at generation 4", metadata={"actual": "4"})
+    with pytest.raises(PreconditionFailed) as refused:
+        await moved(Files(deleting=changed), generation)
+    assert refused.value.metadata == {"actual": "4", "of": "source"}
+    assert "so does its copy" in str(refused.value)
+
+
+async def test_a_target_that_is_taken_is_not_the_source() -> None:
+    taken = PreconditionFailed("The file exists already", metadata={"actual": "1"})
+    with pytest.raises(PreconditionFailed) as refused:
+        await moved(Files(copying=taken), 3)
+    assert refused.value.metadata == {"actual": "1"}
+
+
+async def test_a_source_that_somebody_else_deletes() -> None:
+    assert (await moved(Files(deleting=FileNotFound("gone")), 3)).id == "copy"
