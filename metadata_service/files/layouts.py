@@ -56,6 +56,9 @@ GENERATION_TYPES: Final = {
     file_pb2.GENERATION_TYPE_IMAGE_TO_IMAGE: "image-to-image",
     file_pb2.GENERATION_TYPE_IMAGE_TO_VIDEO: "image-to-video",
 }
+#: Roots whose second segment is the user.
+_OWNED: Final = frozenset({"uploads", "documents", "users", "projects", "paths"})
+_ESCAPED: Final = re.compile(rb"=([0-9A-F]{2})")
 _UNSAFE: Final = re.compile(rb"[^A-Za-z0-9\-_.~@+]")
 
 
@@ -85,6 +88,21 @@ def segment(text: str, field: str = "user_id") -> str:
         )
     escaped = _UNSAFE.sub(lambda found: b"=" + found[0].hex().upper().encode(), text.encode()).decode("ascii")
     return "=2E" + escaped[1:] if escaped.strip(".") == "" else escaped
+
+
+def text_of(segment: str) -> str:
+    """What `segment` has escaped."""
+    raw = _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), segment.encode())
+    return raw.decode("utf-8", "replace")
+
+
+def owner_in(key: str) -> str:
+    """The user that a key names; empty: keys of this kind name none."""
+    root, _, rest = key.partition("/")
+    name, _, rest = rest.partition("/")
+    if root in _OWNED:
+        return text_of(name) if rest else ""
+    return text_of(root) if root not in ROOTS and name in GENERATION_TYPES.values() and rest else ""
 
 
 def object_key(target: UploadTarget, attempt: Attempt) -> ObjectKey:

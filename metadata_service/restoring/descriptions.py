@@ -4,7 +4,6 @@ key (`files.layouts`).
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -34,7 +33,6 @@ _FOLDERS: Final = {
     "documents": FILE_FOLDER_DOCUMENTS,
     "audio": FILE_FOLDER_AUDIO,
 }
-_ESCAPED: Final = re.compile(rb"=([0-9A-F]{2})")
 #: How many segments of a key follow from owner and target alone; 0: all of it.
 _SEGMENTS: Final = {"file": 2, "generation": 2, "event_media": 3, "profile_picture": 3, "temp": 1, "path": 0}
 
@@ -106,7 +104,7 @@ def attempt_of(found: StoredObject) -> UUID:
 def project_path(key: str) -> tuple[str, str, str]:
     """Owner, slug and path of `projects/{owner}/{slug}/{path}`."""
     _, owner, slug, path = (*key.split("/", 3), "", "", "")[:4]
-    return _text(owner), _text(slug), path
+    return layouts.text_of(owner), layouts.text_of(slug), path
 
 
 def stored_at(found: StoredObject) -> datetime:
@@ -130,7 +128,7 @@ def _by_key(key: str) -> UploadSpec:
     if root in _FOLDERS:
         spec.target.file.folder = _FOLDERS[root]
         if root == "audio":
-            spec.target.file.class_id = _text(rest[0]) if rest else ""
+            spec.target.file.class_id = layouts.text_of(rest[0]) if rest else ""
     elif root == "events":
         spec.target.event_media.event_id = rest[0] if rest else ""
     elif root == "users":
@@ -158,12 +156,6 @@ def _check_key(key: str, described: Described) -> None:
         raise InvalidField(
             "The object's metadata names another place than its key.", field="object_metadata", rule="key"
         )
-
-
-def _text(segment: str) -> str:
-    """What `layouts.segment` has escaped."""
-    raw = _ESCAPED.sub(lambda found: bytes.fromhex(found[1].decode()), segment.encode())
-    return raw.decode("utf-8", "replace")
 
 
 def _unknown(what: str) -> InvalidField:

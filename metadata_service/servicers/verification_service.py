@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from grpc.aio import ServicerContext
 
 from metadata_service.config import Timing
 from metadata_service.db.database import Database
 from metadata_service.db.timestamps import to_proto
+from metadata_service.erasing import leftovers
 from metadata_service.verifying import installation
 from metadata_service.verifying.keys import KeyRows
 from metadata_service.verifying.partners import Partners
@@ -22,6 +23,8 @@ from strongroom.metadata.v1 import verification_service_pb2 as pb
 from strongroom.metadata.v1.verification_service_pb2_grpc import VerificationServiceServicer
 
 Context: TypeAlias = "ServicerContext[object, object]"
+
+MOST_OBJECTS: Final = 1000
 
 
 class VerificationServicer(VerificationServiceServicer):
@@ -112,3 +115,11 @@ class VerificationServicer(VerificationServiceServicer):
     async def ReportScrub(self, request: pb.ReportScrubRequest, context: Context) -> pb.ReportScrubResponse:
         await self._scrubbing.report(request.results)
         return pb.ReportScrubResponse()
+
+    async def FindErased(self, request: pb.FindErasedRequest, context: Context) -> pb.FindErasedResponse:
+        if len(request.objects) > MOST_OBJECTS:
+            raise InvalidField("Name at most 1,000 objects.", field="objects", rule="max_items")
+        if not await leftovers.any_erasure(self._database):
+            return pb.FindErasedResponse()
+        found = await leftovers.erased(self._database, request.objects)
+        return pb.FindErasedResponse(any=True, erased=found)

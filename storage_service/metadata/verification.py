@@ -113,6 +113,15 @@ class VerificationRecords(MetadataClient):
         """Committed objects to read back."""
         return await self._step(self._stub.ClaimScrub, pb.ClaimScrubRequest(limit=limit), CALL_SECONDS)
 
+    async def any_erasure(self) -> bool:
+        """Whether anybody is being erased, or was."""
+        return (await self._step(self._stub.FindErased, pb.FindErasedRequest(), CALL_SECONDS)).any
+
+    async def erased(self, objects: Sequence[verification_pb2.UnownedObject]) -> list[int]:
+        """Positions of those (at most 1,000) whose owner is being erased, or was after they were written."""
+        request = pb.FindErasedRequest(objects=objects)
+        return list((await self._step(self._stub.FindErased, request, CALL_SECONDS)).erased)
+
     async def report_scrub(self, results: Sequence[pb.ScrubResult]) -> None:
         """What was seen of them."""
         await self._step(self._stub.ReportScrub, pb.ReportScrubRequest(results=results), CALL_SECONDS)

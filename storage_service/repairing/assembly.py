@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -13,12 +14,14 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.reading.damage import DamageReporter
 from storage_service.repairing.guard import MostWrong
 from storage_service.repairing.identity import BucketIdentity
+from storage_service.repairing.manifest import Manifest
 from storage_service.repairing.metrics import RepairMetrics
 from storage_service.repairing.quarantine import Quarantine
 from storage_service.repairing.repairs import Repairs
 from storage_service.verifying.assembly import Verifying
 from storage_service.verifying.stage import Grace, Rates
 from strongroom.errors import StrongroomError
+from strongroom.metadata.v1.verification_pb2 import UnownedObject
 
 LONGEST_REST_SECONDS = 3600.0
 SHORTEST_REST_SECONDS = 1.0
@@ -78,10 +81,23 @@ class RepairedVerifying(Verifying):
         self.loops = (*self.loops, purging)
 
     async def purge(self) -> bool:
-        """Remove what was in quarantine for long enough. Raises StrongroomError, StoreError."""
+        """Remove what was in quarantine for long enough, and what is an erased user's. Raises
+        StrongroomError, StoreError.
+        """
         if await self.identity.check_seldom():
             purged = await self.quarantine.purge()
+            if await self.records.any_erasure():
+                purged += await self.quarantine.purge_erased(self._erased)
             self._metrics.purged(purged)
             if purged:
                 log.info("quarantine_purged", count=purged)
         return False
+
+    async def _erased(self, entries: Sequence[Manifest]) -> Sequence[int]:
+        return await self.records.erased([_unowned(entry) for entry in entries])
+
+
+def _unowned(entry: Manifest) -> UnownedObject:
+    found = UnownedObject(key=entry.key, owner_id=entry.metadata.get("user_id", ""))
+    found.store_time.FromDatetime(entry.last_modified)
+    return found

@@ -48,8 +48,12 @@ class Manifest:
         return json.dumps(fields, sort_keys=True, indent=1, ensure_ascii=True).encode("ascii")
 
 
+class UnreadableManifest(StoreUnavailable):
+    """There is one, and it is none of ours, or was damaged."""
+
+
 def from_json(text: bytes) -> Manifest:
-    """Raises StoreUnavailable for what is no manifest."""
+    """Raises UnreadableManifest."""
     try:
         fields = json.loads(text)
         del fields["format"]
@@ -62,7 +66,7 @@ def from_json(text: bytes) -> Manifest:
             }
         )
     except (ValueError, KeyError, TypeError) as error:
-        raise StoreUnavailable("a manifest in quarantine can't be read", operation="GetObject") from error
+        raise UnreadableManifest("a manifest in quarantine can't be read", operation="GetObject") from error
 
 
 def entry_id(key: str, version_id: str) -> str:

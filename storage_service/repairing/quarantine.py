@@ -10,10 +10,12 @@ original and a copy, or the copy with its manifest.
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
+
+import structlog
 
 from servicekit import failpoints
 from storage_service.attempts.removal import versions_at
@@ -29,6 +31,7 @@ from storage_service.objectstore.values import (
 from storage_service.repairing.manifest import (
     PREFIX,
     Manifest,
+    UnreadableManifest,
     entry_id,
     from_json,
     manifest_key,
@@ -45,7 +48,12 @@ AFTER_REMOVAL: Final = failpoints.register("storage.repair.after_removal")
 AFTER_RETURN: Final = failpoints.register("storage.repair.after_return")
 IN_PURGE: Final = failpoints.register("storage.repair.in_purge")
 
+#: Entries whose owners are asked for in one call.
+ASKED_AT_ONCE: Final = 500
+Erased: TypeAlias = Callable[[Sequence[Manifest]], Awaitable[Sequence[int]]]
+"""Positions of those whose owner was erased."""
 _LARGEST_MANIFEST: Final = 1 << 20
+log = structlog.get_logger(__name__)
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -161,6 +169,39 @@ class Quarantine:
                     versions.append(version)
         return purged + await self._purge(versions)
 
+    async def purge_erased(self, erased: Erased) -> int:
+        """Remove entries that ``erased`` names; how many. Raises StoreError, and what ``erased`` raises."""
+        purged = 0
+        batch: list[Manifest] = []
+        async with aclosing(self._store.list_objects(PREFIX)) as pages:  # type: ignore[type-var]
+            async for page in pages:
+                for listed in page:
+                    entry, _, name = listed.key.removeprefix(PREFIX).partition("/")
+                    found = await self._readable(entry) if name == "manifest.json" else None
+                    if found is not None:
+                        batch.append(found)
+                    if len(batch) == ASKED_AT_ONCE:
+                        purged += await self._forget_erased(batch, erased)
+                        batch = []
+        return purged + await self._forget_erased(batch, erased)
+
+    async def _forget_erased(self, batch: list[Manifest], erased: Erased) -> int:
+        """The manifest last: it says whose the bytes are, for whoever comes after a crash."""
+        if not batch:
+            return 0
+        found = [batch[at] for at in await erased(batch)]
+        for manifest in found:
+            await self._forget(manifest.id)
+        return len(found)
+
+    async def _readable(self, entry: str) -> Manifest | None:
+        """One that can't be read keeps nobody from the others; it goes when its time is over."""
+        try:
+            return await self._read(entry)
+        except UnreadableManifest:
+            log.warning("quarantine_manifest_unreadable", entry=entry)
+            return None
+
     async def _purge(self, versions: list[ListedVersion]) -> bool:
         """The bytes first: what is there is described for as long as it is."""
         if not versions or not all(self._grace.is_over(version.last_modified) for version in versions):
@@ -171,6 +212,7 @@ class Quarantine:
         return True
 
     async def _forget(self, entry: str) -> None:
+        """The bytes first, as ``_purge``."""
         for key in (object_key(entry), manifest_key(entry)):
             for version in await versions_at(self._store, key):
                 await self._store.delete(version.ref)

@@ -447,3 +447,35 @@ class Verification(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Verification: _TypeAlias = Verification  # noqa: Y015
+
+@_typing.final
+class UnownedObject(_message.Message):
+    """An object that no row knows."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEY_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    STORE_TIME_FIELD_NUMBER: _builtins.int
+    key: _builtins.str
+    """Where it is, or was."""
+    owner_id: _builtins.str
+    """`sub` of the owner, as its own metadata says it; empty: it says nothing, and the key does."""
+    @_builtins.property
+    def store_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was written, by the object store."""
+
+    def __init__(
+        self,
+        *,
+        key: _builtins.str = ...,
+        owner_id: _builtins.str = ...,
+        store_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["store_time", b"store_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "owner_id", b"owner_id", "store_time", b"store_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnownedObject: _TypeAlias = UnownedObject  # noqa: Y015

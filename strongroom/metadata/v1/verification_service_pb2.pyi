@@ -1160,3 +1160,55 @@ class ReportScrubResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReportScrubResponse: _TypeAlias = ReportScrubResponse  # noqa: Y015
+
+@_typing.final
+class FindErasedRequest(_message.Message):
+    """Request of FindErased."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def objects(self) -> _containers.RepeatedCompositeFieldContainer[_verification_pb2.UnownedObject]:
+        """At most 1,000; none: only whether anybody was erased."""
+
+    def __init__(
+        self,
+        *,
+        objects: _abc.Iterable[_verification_pb2.UnownedObject] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["objects", b"objects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindErasedRequest: _TypeAlias = FindErasedRequest  # noqa: Y015
+
+@_typing.final
+class FindErasedResponse(_message.Message):
+    """Response of FindErased."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ANY_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
+    any: _builtins.bool
+    """Somebody is being erased, or was."""
+    @_builtins.property
+    def erased(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Positions in the request, from 0."""
+
+    def __init__(
+        self,
+        *,
+        any: _builtins.bool = ...,
+        erased: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any", b"any", "erased", b"erased"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindErasedResponse: _TypeAlias = FindErasedResponse  # noqa: Y015

@@ -111,6 +111,11 @@ class VerificationServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.ReportScrubRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.ReportScrubResponse.FromString,
                 _registered_method=True)
+        self.FindErased = channel.unary_unary(
+                '/strongroom.metadata.v1.VerificationService/FindErased',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.FindErasedRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.FindErasedResponse.FromString,
+                _registered_method=True)
 
 
 class VerificationServiceServicer:
@@ -225,6 +230,13 @@ class VerificationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindErased(self, request, context):
+        """Which of some objects were an owner's who is being erased, or was since they were written.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_VerificationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -302,6 +314,11 @@ def add_VerificationServiceServicer_to_server(servicer, server):
                     servicer.ReportScrub,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.ReportScrubRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.ReportScrubResponse.SerializeToString,
+            ),
+            'FindErased': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindErased,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.FindErasedRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.FindErasedResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -711,6 +728,33 @@ class VerificationService:
             '/strongroom.metadata.v1.VerificationService/ReportScrub',
             strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.ReportScrubRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.ReportScrubResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindErased(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.VerificationService/FindErased',
+            strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.FindErasedRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.FindErasedResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -69,6 +69,8 @@ class VerificationServiceStub:
     """Committed objects whose last scrub is the longest ago, claimed for a while."""
     ReportScrub: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.ReportScrubRequest, _verification_service_pb2.ReportScrubResponse]
     """What the scrub has found."""
+    FindErased: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.FindErasedRequest, _verification_service_pb2.FindErasedResponse]
+    """Which of some objects were an owner's who is being erased, or was since they were written."""
 
 @_typing.type_check_only
 class VerificationServiceAsyncStub(VerificationServiceStub):
@@ -111,6 +113,8 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     """Committed objects whose last scrub is the longest ago, claimed for a while."""
     ReportScrub: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.ReportScrubRequest, _verification_service_pb2.ReportScrubResponse]  # type: ignore[assignment]
     """What the scrub has found."""
+    FindErased: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.FindErasedRequest, _verification_service_pb2.FindErasedResponse]  # type: ignore[assignment]
+    """Which of some objects were an owner's who is being erased, or was since they were written."""
 
 class VerificationServiceServicer:
     """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: only Strongroom's own
@@ -225,5 +229,12 @@ class VerificationServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.ReportScrubResponse, _abc.Awaitable[_verification_service_pb2.ReportScrubResponse]]:
         """What the scrub has found."""
+
+    def FindErased(
+        self,
+        request: _verification_service_pb2.FindErasedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_verification_service_pb2.FindErasedResponse, _abc.Awaitable[_verification_service_pb2.FindErasedResponse]]:
+        """Which of some objects were an owner's who is being erased, or was since they were written."""
 
 def add_VerificationServiceServicer_to_server(servicer: VerificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

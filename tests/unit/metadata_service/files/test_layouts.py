@@ -18,6 +18,7 @@ from metadata_service.files.layouts import (
     Attempt,
     holds_time,
     object_key,
+    owner_in,
     path_key,
     project_file_key,
     segment,
@@ -166,3 +167,26 @@ def test_the_longest_ids_still_give_a_key() -> None:
     for family in ("file", "generation", "profile_picture"):
         wanted = target(family, type=1) if family == "generation" else target(family)
         assert len(object_key(wanted, attempt(owner, "x" * 10)).text) <= MAX_KEY_BYTES
+
+
+@pytest.mark.parametrize(
+    ("key", "owner"),
+    [
+        ("uploads/ada/x.txt", "ada"),
+        ("documents/a=20b=C3=BC/x.pdf", "a bü"),
+        ("paths/eve/ada/x.txt", "eve"),
+        ("users/=2E./profile/2026/01/01/x.png", ".."),
+        ("projects/ada/site/index.html", "ada"),
+        ("ada/text-to-image/2026-01-01-x.png", "ada"),
+        ("=75sers/text-to-image/2026-01-01-x.png", "users"),
+        ("audio/class/x.mp3", ""),
+        ("events/ada/media/x.png", ""),
+        ("temp/ada/x.txt", ""),
+        ("segments/ada/1", ""),
+        ("ada/holiday/x.png", ""),
+        ("uploads/ada", ""),
+        ("", ""),
+    ],
+)
+def test_whom_a_key_names(key: str, owner: str) -> None:
+    assert owner_in(key) == owner

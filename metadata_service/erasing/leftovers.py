@@ -1,0 +1,45 @@
+"""Objects that no row knows, of somebody who was erased: those in quarantine are removed for that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Final
+
+from metadata_service.audit import OWNER_SHA256
+from metadata_service.db.database import SYSTEM, Database
+from metadata_service.files.layouts import owner_in
+from strongroom.metadata.v1.verification_pb2 import UnownedObject
+
+_ANY: Final = "SELECT EXISTS (SELECT FROM erasures)"
+#: What was written after the end is of somebody who has begun anew.
+_ERASED: Final = f"""
+SELECT object.number - 1
+FROM installation,
+    unnest(%(owners)s::text[], %(written)s::timestamptz[])
+        WITH ORDINALITY AS object (owner_id, written_at, number)
+WHERE object.owner_id <> '' AND EXISTS (
+    SELECT FROM erasures
+    WHERE erasures.owner_sha256 = {OWNER_SHA256.replace("%(owner)s", "object.owner_id")}
+        AND (erasures.ended_at IS NULL OR object.written_at <= erasures.ended_at)
+)
+ORDER BY object.number
+"""
+
+
+async def any_erasure(database: Database) -> bool:
+    """Whether somebody is being erased, or was. Raises DatabaseUnavailable."""
+    return bool((await database.read(SYSTEM, _ANY))[0][0])
+
+
+async def erased(database: Database, objects: Sequence[UnownedObject]) -> list[int]:
+    """Positions of those whose owner is being erased, or was after they were written.
+
+    The owner is whom the object's own metadata names; only where that is silent, whom its key names: a path
+    may hold the name of anybody. Raises DatabaseUnavailable.
+    """
+    params = {
+        "owners": [one.owner_id or owner_in(one.key) for one in objects],
+        "written": [one.store_time.ToDatetime(UTC) for one in objects],
+    }
+    return [int(row[0]) for row in await database.read(SYSTEM, _ERASED, params)]

@@ -1,0 +1,42 @@
+"""Objects that no row knows: whose they were, and whether that owner was erased since."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from metadata_service.erasing import leftovers
+from strongroom.metadata.v1.verification_pb2 import UnownedObject
+from tests.integration.metadata_service.admin.erasing import eraser, to_the_end
+from tests.integration.metadata_service.world import World
+
+
+def written(at: datetime, owner: str = "", key: str = "temp/2026/01/01/x.txt") -> UnownedObject:
+    found = UnownedObject(key=key, owner_id=owner)
+    found.store_time.FromDatetime(at)
+    return found
+
+
+async def test_of_whom_is_erased_and_of_whom_was(own_world: World) -> None:
+    world = own_world.but(read_grace=0.0, restore_window=0.0, tombstone_grace=0.0, retry=0.0)
+    now = datetime.now(UTC)
+    before, later = now - timedelta(days=3), now + timedelta(days=3)
+    objects = [
+        written(before, "ada"),
+        written(before, "eve"),
+        written(before, key="uploads/ada/x.txt"),
+        written(before, "eve", key="uploads/ada/x.txt"),  # the object's own word counts
+        written(before, key="paths/eve/ada/x.txt"),
+        written(before, key="audio/ada/x.txt"),
+        written(before),
+        written(later, "ada"),
+    ]
+    assert not await leftovers.any_erasure(world.database)
+    assert await leftovers.erased(world.database, objects) == []
+    erasing = eraser(world)
+    erasure, _ = await erasing.begin("ada", "root")
+    assert await leftovers.any_erasure(world.database)
+    assert await leftovers.erased(world.database, objects) == [0, 2, 7]
+    await to_the_end(world, erasing, erasure)
+    assert await leftovers.any_erasure(world.database)
+    assert await leftovers.erased(world.database, objects) == [0, 2], "what came later is a new life's"
+    assert await leftovers.erased(world.database, []) == []
