@@ -269,6 +269,7 @@ class StorageApp:
             saves=self._saves,
             reader=self._projects_read,
             files=self._files,
+            acts=Acts(*self._metadata),
             reservations=self._reservations,
             settler=self._settler,
             budget=self._memory.incoming,

@@ -60,23 +60,12 @@ class AdminServicer(AdminServiceServicer):
             response.public_key = receipt.public_key
         return response
 
-    async def NoteExport(self, request: pb.NoteExportRequest, context: Context) -> pb.NoteExportResponse:
-        actor = only_admins()
-        owner = effective_owner(current_principal(), request.user_id)
-        act = Act("export_user", actor, owner, outcome="begun", request_id=current_request_id())
-        await self._acts.write(act)
-        return pb.NoteExportResponse()
-
     async def NoteAct(self, request: pb.NoteActRequest, context: Context) -> pb.NoteActResponse:
         actor = only_admins()
+        about = effective_owner(current_principal(), request.user_id) if request.user_id else ""
+        details, request_id = dict(request.details), current_request_id()
         await self._acts.write(
-            Act(
-                request.act,
-                actor,
-                details=dict(request.details),
-                outcome="begun",
-                request_id=current_request_id(),
-            )
+            Act(request.act, actor, about, details, outcome="begun", request_id=request_id)
         )
         return pb.NoteActResponse()
 

@@ -17,8 +17,8 @@ class Acts(MetadataClient):
         super().__init__(channel, internal)
         self._stub = AdminServiceStub(channel)
 
-    async def note(self, act: str, **details: str) -> None:
-        """Before anything is done: what can't be written down does not happen. Raises PermissionDenied for
-        others than admins.
+    async def note(self, act: str, about: str = "", **details: str) -> None:
+        """Before anything is done: what can't be written down does not happen. ``about``: the user, of an act
+        about one. Raises PermissionDenied for others than admins.
         """
-        await self._ask(self._stub.NoteAct, NoteActRequest(act=act, details=details))
+        await self._ask(self._stub.NoteAct, NoteActRequest(act=act, details=details, user_id=about))

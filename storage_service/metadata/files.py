@@ -10,8 +10,6 @@ from grpc import aio
 from servicekit.internal_credential import InternalCredential
 from storage_service.metadata.calls import MetadataClient
 from strongroom.errors import FileNotFound
-from strongroom.metadata.v1.admin_service_pb2 import NoteExportRequest
-from strongroom.metadata.v1.admin_service_pb2_grpc import AdminServiceStub
 from strongroom.metadata.v1.file_pb2 import File, LinkStamp
 from strongroom.metadata.v1.file_service_pb2 import BatchGetFilesRequest, GetFileRequest, ListFilesRequest
 from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceStub
@@ -36,7 +34,6 @@ class FileReader(MetadataClient):
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
         self._files = FileServiceStub(channel)
-        self._admin = AdminServiceStub(channel)
 
     async def get(self, name: FileName, user_id: str) -> File:
         """Raises FileNotFound (also for what belongs to somebody else)."""
@@ -60,10 +57,6 @@ class FileReader(MetadataClient):
         """Those of them that the caller has."""
         request = BatchGetFilesRequest(file_ids=file_ids, user_id=user_id)
         return (await self._ask(self._files.BatchGetFiles, request)).files
-
-    async def note_export(self, owner_id: str) -> None:
-        """The caller, an admin, reads all that another user has stored: an act. Raises PermissionDenied."""
-        await self._ask(self._admin.NoteExport, NoteExportRequest(user_id=owner_id))
 
     async def files_below(
         self, prefix: str, user_id: str, *, show_deleted: bool = False

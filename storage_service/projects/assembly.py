@@ -8,6 +8,7 @@ from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.engine import WriteEngine
 from storage_service.content.types import ContentRules
+from storage_service.metadata.acts import Acts
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader, ProjectSaves
 from storage_service.metadata.reservations import Reservations
@@ -38,6 +39,7 @@ class ProjectParts:
     saves: ProjectSaves
     reader: ProjectReader
     files: FileReader
+    acts: Acts
     reservations: Reservations
     settler: KeySettler
     budget: ByteBudget
@@ -72,5 +74,5 @@ class Projects:
         self.saver = ProjectSaver(contents, runner)
         self.archive_saver = ArchiveSaver(contents, runner, spool, parts.archive_memory)
         self.rollback = ProjectRollback(contents, runner, parts.reader)
-        self.exports = Exports(source, parts.files, parts.reader)
+        self.exports = Exports(source, parts.files, parts.reader, parts.acts)
         self.archives = ArchiveDownloader(source, parts.files, parts.reader)

@@ -37,7 +37,7 @@ REFUSED_OTHERWISE: Final = {
 """Refused for what the request is: an import from nowhere, no parts, a session that is not direct, no run."""
 
 OF_NO_USER: Final = {
-    *("GetCleanerStatus", "RequeueAttempts", "AbortAttempt", "NoteAct"),
+    *("GetCleanerStatus", "RequeueAttempts", "AbortAttempt"),
     *("Diagnose", "StartVerification", "GetVerificationReport", "ListVerificationFindings"),
     *("ListStrayObjects", "KeepObjects", "DropObjects", "RelinkObjects"),
     *("ListQuarantine", "RestoreQuarantined", "RepairFindings"),

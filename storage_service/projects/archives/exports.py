@@ -15,6 +15,7 @@ from typing import Final
 
 from servicekit import context as calls
 from servicekit.principal import effective_owner
+from storage_service.metadata.acts import Acts
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.projects.archives import manifest as records
@@ -30,13 +31,15 @@ from strongroom.local_names import fit
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile
 
+ACT: Final = "export_user"
 _LOST: Final = (ObjectLost,)
 
 
 class Exports:
     """The use case; one instance per process."""
 
-    def __init__(self, source: ArchiveSource, files: FileReader, projects: ProjectReader) -> None:
+    def __init__(self, source: ArchiveSource, files: FileReader, projects: ProjectReader, acts: Acts) -> None:
+        self._acts = acts
         self._source = source
         self._files = files
         self._projects = projects
@@ -46,7 +49,7 @@ class Exports:
         caller = calls.current_principal()
         owner = effective_owner(caller, user_id)
         if owner != caller.subject:
-            await self._files.note_export(owner)
+            await self._acts.note(ACT, about=owner)
         now = datetime.fromtimestamp(time.time(), UTC)
         head = {"owner_id": owner, "export_time": now.isoformat().replace("+00:00", "Z")}
         manifest = Manifest(head)

@@ -51,11 +51,6 @@ class AdminServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetErasureRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetErasureResponse.FromString,
                 _registered_method=True)
-        self.NoteExport = channel.unary_unary(
-                '/strongroom.metadata.v1.AdminService/NoteExport',
-                request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportRequest.SerializeToString,
-                response_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportResponse.FromString,
-                _registered_method=True)
         self.NoteAct = channel.unary_unary(
                 '/strongroom.metadata.v1.AdminService/NoteAct',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteActRequest.SerializeToString,
@@ -110,13 +105,6 @@ class AdminServiceServicer:
 
     def GetErasure(self, request, context):
         """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure.
-        """
-        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
-        context.set_details('Method not implemented!')
-        raise NotImplementedError('Method not implemented!')
-
-    def NoteExport(self, request, context):
-        """Writes down that the caller exports all that a user has stored; storage_service calls it as that admin.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -181,11 +169,6 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.GetErasure,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetErasureRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetErasureResponse.SerializeToString,
-            ),
-            'NoteExport': grpc.unary_unary_rpc_method_handler(
-                    servicer.NoteExport,
-                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportRequest.FromString,
-                    response_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportResponse.SerializeToString,
             ),
             'NoteAct': grpc.unary_unary_rpc_method_handler(
                     servicer.NoteAct,
@@ -301,33 +284,6 @@ class AdminService:
             '/strongroom.metadata.v1.AdminService/GetErasure',
             strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetErasureRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.GetErasureResponse.FromString,
-            options,
-            channel_credentials,
-            insecure,
-            call_credentials,
-            compression,
-            wait_for_ready,
-            timeout,
-            metadata,
-            _registered_method=True)
-
-    @staticmethod
-    def NoteExport(request,
-            target,
-            options=(),
-            channel_credentials=None,
-            call_credentials=None,
-            insecure=False,
-            compression=None,
-            wait_for_ready=None,
-            timeout=None,
-            metadata=None):
-        return grpc.experimental.unary_unary(
-            request,
-            target,
-            '/strongroom.metadata.v1.AdminService/NoteExport',
-            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportRequest.SerializeToString,
-            strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.NoteExportResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -43,8 +43,6 @@ class AdminServiceStub:
     """
     GetErasure: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetErasureRequest, _admin_service_pb2.GetErasureResponse]
     """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
-    NoteExport: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.NoteExportRequest, _admin_service_pb2.NoteExportResponse]
-    """Writes down that the caller exports all that a user has stored; storage_service calls it as that admin."""
     NoteAct: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.NoteActRequest, _admin_service_pb2.NoteActResponse]
     """Writes down what the caller begins, of what storage_service does in many steps; it calls this as that admin."""
     GetCleanerStatus: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetCleanerStatusRequest, _admin_service_pb2.GetCleanerStatusResponse]
@@ -73,8 +71,6 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """
     GetErasure: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetErasureRequest, _admin_service_pb2.GetErasureResponse]  # type: ignore[assignment]
     """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
-    NoteExport: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.NoteExportRequest, _admin_service_pb2.NoteExportResponse]  # type: ignore[assignment]
-    """Writes down that the caller exports all that a user has stored; storage_service calls it as that admin."""
     NoteAct: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.NoteActRequest, _admin_service_pb2.NoteActResponse]  # type: ignore[assignment]
     """Writes down what the caller begins, of what storage_service does in many steps; it calls this as that admin."""
     GetCleanerStatus: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetCleanerStatusRequest, _admin_service_pb2.GetCleanerStatusResponse]  # type: ignore[assignment]
@@ -115,13 +111,6 @@ class AdminServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.GetErasureResponse, _abc.Awaitable[_admin_service_pb2.GetErasureResponse]]:
         """How far an erasure is; once it has ended, its signed receipt. NOT_FOUND when there is no such erasure."""
-
-    def NoteExport(
-        self,
-        request: _admin_service_pb2.NoteExportRequest,
-        context: _ServicerContext,
-    ) -> _typing.Union[_admin_service_pb2.NoteExportResponse, _abc.Awaitable[_admin_service_pb2.NoteExportResponse]]:
-        """Writes down that the caller exports all that a user has stored; storage_service calls it as that admin."""
 
     def NoteAct(
         self,

@@ -79,3 +79,20 @@ async def test_pages_newest_first(world: World, owner: str) -> None:
     rest = await acts.page(owner, "try", first[-1].id, 3)
     assert [act.actor for act in (*first, *rest)] == [f"admin-{number}" for number in (4, 3, 2, 1, 0)]
     assert await acts.page("nobody-at-all", "", 0, 3) == []
+
+
+@pytest.mark.parametrize("about", ["", "ada"])
+async def test_an_act_of_many_steps_is_noted_with_whom_it_is_about(
+    module_database: Logins, owner: str, about: str
+) -> None:
+    user_id = about and owner
+    name = f"root-{owner}"
+    async with serve(module_database) as server:
+        root = server.user(name, internal=False, roles=["admin"])
+        noted = pb.NoteActRequest(act="export_user", details={"run": "x"}, user_id=user_id)
+        await root.call(AdminServiceStub, "NoteAct", noted)
+        asked = pb.ListAdminActsRequest(user_id=user_id, act="export_user")
+        acts = (await root.call(AdminServiceStub, "ListAdminActs", asked)).acts
+    (act,) = [act for act in acts if act.actor == name]
+    assert (act.act, act.owner_id, act.outcome) == ("export_user", user_id, "begun")
+    assert json.loads(act.details_json) == {"run": "x"}

@@ -11,6 +11,7 @@ from typing import Any, cast
 from servicekit.context import RequestContext, bind
 from servicekit.principal import Principal
 from storage_service.attempts.budget import ByteBudget
+from storage_service.metadata.acts import Acts
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.objectstore.checksums import crc32c_of
@@ -24,6 +25,8 @@ from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVers
 from tests.doubles.memory_store import MemoryObjectStore
 from tests.unit.storage_service.reading.reports import Reports
 
+ADA = Principal("ada")
+
 
 class Belongings:
     """Stands in for FileReader and ProjectReader: what ada has."""
@@ -32,6 +35,10 @@ class Belongings:
         self.store = MemoryObjectStore()
         self.files: list[File] = []
         self.contents: dict[str, list[ProjectFile]] = {}
+        self.acts: list[tuple[str, str]] = []
+
+    async def note(self, act: str, about: str) -> None:
+        self.acts.append((act, about))
 
     async def put(self, key: str, body: bytes, **more: Any) -> dict[str, Any]:
         attrs = ObjectAttributes(content_type="text/plain")
@@ -68,12 +75,14 @@ class Belongings:
         yield version, self.contents[slug]
 
 
-async def exported(have: Belongings) -> tuple[dict[str, bytes], dict[str, Any]]:
+async def exported(
+    have: Belongings, caller: Principal = ADA, user_id: str = ""
+) -> tuple[dict[str, bytes], dict[str, Any]]:
     """What is in the ZIP, and its manifest."""
     source = ArchiveSource(CommittedReader(have.store, Reports()), ByteBudget(1 << 20))
-    exports = Exports(source, cast("FileReader", have), cast("ProjectReader", have))
-    with bind(RequestContext("r", principal=Principal("ada"))):
-        out = b"".join([piece async for piece in exports.chunks("")])
+    exports = Exports(source, cast("FileReader", have), cast("ProjectReader", have), cast("Acts", have))
+    with bind(RequestContext("r", principal=caller)):
+        out = b"".join([piece async for piece in exports.chunks(user_id)])
     with zipfile.ZipFile(io.BytesIO(out)) as archive:
         bodies = {name: archive.read(name) for name in archive.namelist()}
     return bodies, json.loads(bodies.pop("manifest.json"))
@@ -115,3 +124,12 @@ async def test_versions_are_listed_with_what_they_rolled_back_to() -> None:
     assert [(one["slug"], one["reason"]) for one in manifest["lost"]] == [
         ("gone", "deleted during the export")
     ]
+
+
+async def test_only_of_somebody_else_it_is_an_act() -> None:
+    have = Belongings()
+    await exported(have)
+    await exported(have, ADA, "ada")
+    assert have.acts == []
+    _, manifest = await exported(have, Principal("root", is_admin=True), "ada")
+    assert (have.acts, manifest["owner_id"]) == ([("export_user", "ada")], "ada")
