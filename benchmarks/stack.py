@@ -30,6 +30,7 @@ _NO_LIMITS = {
         "USER_IMPORTS_PER_MINUTE",
         "USER_TRANSFERS",
         "USER_ARCHIVES",
+        "USER_EXPORTS",
         "USER_IMPORTS",
         "USER_WATCHES",
         "USER_OPEN_SESSIONS",

@@ -274,6 +274,7 @@ class StorageApp:
             settler=self._settler,
             budget=self._memory.incoming,
             archive_memory=self._memory.archives,
+            export_manifest_bytes=settings.export_manifest_bytes,
             limits=ProjectLimits(
                 settings.max_project_file_bytes, settings.max_project_bytes, settings.max_project_files
             ),

@@ -56,6 +56,7 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     for memory. ``download_memory_bytes``: messages that readers have not taken yet; beside it 256 KiB for
     each download. ``archive_memory_bytes`` is for ZIPs: 4 MiB and a largest project file while one is read,
     up to 19 MiB while one is written, for which half of it may be used (beside it 1 MiB for each).
+    ``export_manifest_bytes``: of /tmp, for the manifests of all exports in progress.
     ``*_types`` are exact types or wildcards (``image/*``); empty takes any. ``max_picture_pixels``: width
     times height of pictures in generations, event media and profile pictures. ``preview_page_seconds``: how
     long a previewed page can use its own address. ``link_secret``: what links and previews
@@ -78,6 +79,7 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     upload_memory_bytes: int = Field(default=256 * MIB, ge=2 * MIN_PART_SIZE)
     download_memory_bytes: int = Field(default=128 * MIB, ge=4 * MIB)
     archive_memory_bytes: int = Field(default=128 * MIB, ge=1)
+    export_manifest_bytes: int = Field(default=768 * MIB, ge=MIB)
     min_body_rate: int = Field(default=1024, ge=0)
     body_rate_window: float = Field(default=30.0, gt=0)
     upload_lease_seconds: float = Field(default=10.0, gt=0)

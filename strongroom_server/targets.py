@@ -16,6 +16,7 @@ DIVIDED: Final = {
     "upload_memory_bytes": 32 << 20,
     "download_memory_bytes": 16 << 20,
     "archive_memory_bytes": 32 << 20,
+    "export_manifest_bytes": 32 << 20,
     "database_pool_max": 2,
     "database_pool_min": 0,
     "max_connections": 64,

@@ -52,6 +52,7 @@ NO_LIMITS: Final[Mapping[str, str]] = {
         "USER_WATCHES",
         "USER_TRANSFERS",
         "USER_ARCHIVES",
+        "USER_EXPORTS",
         "USER_IMPORTS",
         "ADDRESS_PREVIEWS",
         "USER_OPEN_SESSIONS",

@@ -17,13 +17,14 @@ from servicekit.interceptors.request_id import Credentials
 from servicekit.limits import CapSettings, Holds, Limiter
 from servicekit.limits.addresses import client_key, peer_address
 from servicekit.limits.gateway_credential import GatewayCredential
-from servicekit.limits.limiter import ARCHIVES, IMPORTS, PREVIEWS, TRANSFERS, WATCHES
+from servicekit.limits.limiter import ARCHIVES, EXPORTS, IMPORTS, PREVIEWS, TRANSFERS, WATCHES
 from servicekit.method import Method, ServicerContext
 from strongroom.errors import StrongroomError, TokenMissing
 from strongroom.storage.v1.batch_pb2 import BatchImportRequest
 
 _STORAGE: Final = "/strongroom.storage.v1.StorageService/"
 _BATCH: Final = _STORAGE + "BatchImport"
+EXPORTING: Final = _STORAGE + "ExportUser"
 _OPENING: Final = "/strongroom.storage.v1.GuestService/OpenShare"
 _DROPPING: Final = "/strongroom.storage.v1.GuestService/DropFile"
 #: What an RPC has open while it runs. The rest is over in a moment.
@@ -123,6 +124,8 @@ class Door:
             holds.add(await self._limiter.hold(kind, user))
         if method.path in ZIPS:
             holds.add(await self._limiter.hold(ARCHIVES, user))
+        if method.path == EXPORTING:
+            holds.add(await self._limiter.hold(EXPORTS, user))
         return user
 
     def refused_behind(self, user: str | None) -> None:

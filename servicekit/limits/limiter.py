@@ -26,6 +26,7 @@ SESSIONS_AT_ONCE: Final = 2
 WATCHES: Final = "user_watches"
 TRANSFERS: Final = "user_transfers"
 ARCHIVES: Final = "user_archives"
+EXPORTS: Final = "user_exports"
 PREVIEWS: Final = "address_previews"
 IMPORTS: Final = "user_imports"
 
@@ -72,6 +73,7 @@ class Limiter:
                 Cap(WATCHES, "open notification streams", s.user_watches, retry_after=5.0),
                 Cap(TRANSFERS, "transfers at once", s.user_transfers),
                 Cap(ARCHIVES, "ZIPs at once", s.user_archives, retry_after=5.0),
+                Cap(EXPORTS, "exports at once", s.user_exports, retry_after=5.0),
                 Cap(PREVIEWS, "files of previews and links at once", s.address_previews),
                 Cap(IMPORTS, "imports at once", s.user_imports, retry_after=2.0),
             )

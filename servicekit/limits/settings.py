@@ -25,9 +25,10 @@ class CapSettings(SettingsBase):
     ``share_drops_per_minute``: files that one address, and that one drop, puts in.
     ``user_sessions_per_minute``, ``user_imports_per_minute``: begun by one user.
 
-    ``user_watches``, ``user_transfers``, ``user_imports``: open at once; ``user_archives``: transfers that
-    are whole ZIPs on their way out, those of guests by address; ``address_previews``: files of previews,
-    whose visitors are nobody in particular. ``address_connections``: to one gateway.
+    ``user_watches``, ``user_transfers``, ``user_imports``, ``user_exports``: open at once;
+    ``user_archives``: transfers that are whole ZIPs on their way out, those of guests by address;
+    ``address_previews``: files of previews, whose visitors are nobody in particular.
+    ``address_connections``: to one gateway.
     """
 
     redis_url: SecretStr | None = None
@@ -49,6 +50,7 @@ class CapSettings(SettingsBase):
     user_watches: int = Field(default=16, ge=0)
     user_transfers: int = Field(default=32, ge=0)
     user_archives: int = Field(default=4, ge=0)
+    user_exports: int = Field(default=1, ge=0)
     user_imports: int = Field(default=16, ge=0)
     address_previews: int = Field(default=128, ge=0)
     address_connections: int = Field(default=1800, ge=0)

@@ -16,6 +16,7 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.projects.archive_saver import ArchiveSaver
 from storage_service.projects.archives.downloads import ArchiveDownloader
 from storage_service.projects.archives.exports import Exports
+from storage_service.projects.archives.manifest import ManifestRoom
 from storage_service.projects.archives.sources import ArchiveSource
 from storage_service.projects.archives.spool import Spool
 from storage_service.projects.limits import ProjectLimits
@@ -29,7 +30,7 @@ from storage_service.reading.committed import CommittedReader
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectParts:
     """Clients and settings. ``budget``: bodies on their way in; ``archive_memory``: readers and writers of
-    ZIPs.
+    ZIPs; ``export_manifest_bytes``: disk for the manifests of exports.
     """
 
     store: ObjectStore
@@ -44,6 +45,7 @@ class ProjectParts:
     settler: KeySettler
     budget: ByteBudget
     archive_memory: ByteBudget
+    export_manifest_bytes: int
     limits: ProjectLimits
     content: ContentRules
     part_size: int
@@ -74,5 +76,6 @@ class Projects:
         self.saver = ProjectSaver(contents, runner)
         self.archive_saver = ArchiveSaver(contents, runner, spool, parts.archive_memory)
         self.rollback = ProjectRollback(contents, runner, parts.reader)
-        self.exports = Exports(source, parts.files, parts.reader, parts.acts)
+        room = ManifestRoom(parts.export_manifest_bytes)
+        self.exports = Exports(source, parts.files, parts.reader, parts.acts, room)
         self.archives = ArchiveDownloader(source, parts.files, parts.reader)

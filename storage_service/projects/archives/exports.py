@@ -19,7 +19,7 @@ from storage_service.metadata.acts import Acts
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.projects.archives import manifest as records
-from storage_service.projects.archives.manifest import Manifest
+from storage_service.projects.archives.manifest import Manifest, ManifestRoom
 from storage_service.projects.archives.sources import ArchiveSource, StoredFile
 from storage_service.projects.archives.zip_out import BodySizeChanged, ZipEntry, ZipStream
 from storage_service.projects.file_types import is_compressed
@@ -38,8 +38,16 @@ _LOST: Final = (ObjectLost,)
 class Exports:
     """The use case; one instance per process."""
 
-    def __init__(self, source: ArchiveSource, files: FileReader, projects: ProjectReader, acts: Acts) -> None:
+    def __init__(
+        self,
+        source: ArchiveSource,
+        files: FileReader,
+        projects: ProjectReader,
+        acts: Acts,
+        room: ManifestRoom,
+    ) -> None:
         self._acts = acts
+        self._room = room
         self._source = source
         self._files = files
         self._projects = projects
@@ -52,7 +60,7 @@ class Exports:
             await self._acts.note(ACT, about=owner)
         now = datetime.fromtimestamp(time.time(), UTC)
         head = {"owner_id": owner, "export_time": now.isoformat().replace("+00:00", "Z")}
-        manifest = Manifest(head)
+        manifest = Manifest(head, self._room)
         try:
             stream = ZipStream(lambda *told: _tell(manifest, *told), _LOST, self._source.memory)
             async with self._source.entries(self._stored(manifest, user_id)) as entries:

@@ -1,7 +1,8 @@
 """The manifest of an export: what is in the archive, what everything was called, what could not be had.
 
 Records are written to a file without a name as they come, so that a user with a million files costs a
-gigabyte of disk for a while, and no memory.
+gigabyte of disk for a while, and no memory. Prompts and settings of 64 KiB and more make it large: all
+manifests of a process have ``ManifestRoom`` together.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import IO, Any, Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from strongroom.errors import Overloaded, SizeLimitExceeded
 from strongroom.families import family_name
 from strongroom.metadata.v1.file_pb2 import File, GenerationType, Visibility
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
@@ -23,10 +25,38 @@ NAME: Final = "manifest.json"
 _PIECE: Final = 256 * 1024
 
 
+class ManifestRoom:
+    """``total`` bytes of disk (where /tmp is one, of memory) for all manifests of a process."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self.used = 0
+
+    def take(self, size: int, held: int) -> None:
+        """``size`` bytes for one who holds ``held``. Raises Overloaded; SizeLimitExceeded where it would not
+        help that all others have ended.
+        """
+        if held + size > self._total:
+            raise SizeLimitExceeded(
+                f"The manifest of this export has more than {self._total:,} bytes; the operator can raise"
+                " STRONGROOM_EXPORT_MANIFEST_BYTES.",
+                metadata={"limit": str(self._total), "family": "export"},
+            )
+        if self.used + size > self._total:
+            raise Overloaded("Too much is being exported; try again in a minute.", retry_after=60.0)
+        self.used += size
+
+    def give_back(self, size: int) -> None:
+        """Of what was taken."""
+        self.used -= size
+
+
 class Manifest:
     """One export's. Parts are written in order; what is lost may be told at any time. Close it."""
 
-    def __init__(self, head: Mapping[str, Any]) -> None:
+    def __init__(self, head: Mapping[str, Any], room: ManifestRoom) -> None:
+        self._room = room
+        self._taken = 0
         self._text: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._lost: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self._first = True
@@ -50,7 +80,9 @@ class Manifest:
     def lost(self, record: Mapping[str, Any]) -> None:
         """Something that is not, or not as a whole, in the archive."""
         comma = ",\n" if self._lost.tell() else "\n"
-        self._lost.write((comma + json.dumps(record, ensure_ascii=False)).encode())
+        told = (comma + json.dumps(record, ensure_ascii=False)).encode("utf-8", "surrogatepass")
+        self._take(2 * len(told))  # `seal` copies it
+        self._lost.write(told)
 
     def seal(self) -> None:
         """Nothing comes any more; ``size`` is known."""
@@ -72,9 +104,17 @@ class Manifest:
         """The files go."""
         self._text.close()
         self._lost.close()
+        taken, self._taken = self._taken, 0
+        self._room.give_back(taken)
 
     def _write(self, text: str) -> None:
-        self._text.write(text.encode("utf-8", "surrogatepass"))
+        written = text.encode("utf-8", "surrogatepass")
+        self._take(len(written))
+        self._text.write(written)
+
+    def _take(self, size: int) -> None:
+        self._room.take(size, self._taken)
+        self._taken += size
 
 
 def file_record(file: File, name: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import pytest
 from grpc import aio
 from pydantic import SecretStr
 
-from servicekit.interceptors.door import OPEN, SESSIONS, ZIPS
+from servicekit.interceptors.door import EXPORTING, OPEN, SESSIONS, ZIPS
 from servicekit.internal_credential import InternalCredential
 from servicekit.limits import CapSettings
 from servicekit.limits.gateway_credential import GatewayCredential
@@ -114,7 +114,8 @@ async def test_calls_without_a_token() -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "limit"), [*sorted(OPEN.items()), *((path, "user_archives") for path in sorted(ZIPS))]
+    ("path", "limit"),
+    [*sorted(OPEN.items()), *((path, "user_archives") for path in sorted(ZIPS)), (EXPORTING, "user_exports")],
 )
 async def test_what_is_open_at_once(path: str, limit: str) -> None:
     service, method = path.strip("/").split("/")
@@ -127,7 +128,7 @@ async def test_what_is_open_at_once(path: str, limit: str) -> None:
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, {method: handler}),))
         return []
 
-    caps = CapSettings(**{limit: 2})  # type: ignore[arg-type]
+    caps = CapSettings(**{"user_exports": 2, limit: 2})  # type: ignore[arg-type]
     spec = echo.spec(limits=caps, add_services=add)
     async with serve_in_process(spec, settings()) as address, aio.insecure_channel(address) as channel:
         begin = channel.unary_stream(

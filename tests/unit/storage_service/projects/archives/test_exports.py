@@ -17,6 +17,7 @@ from storage_service.metadata.projects import ProjectReader
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef
 from storage_service.projects.archives.exports import Exports
+from storage_service.projects.archives.manifest import ManifestRoom
 from storage_service.projects.archives.sources import ArchiveSource
 from storage_service.reading.committed import CommittedReader
 from strongroom.errors import ProjectNotFound
@@ -80,9 +81,12 @@ async def exported(
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """What is in the ZIP, and its manifest."""
     source = ArchiveSource(CommittedReader(have.store, Reports()), ByteBudget(1 << 20))
-    exports = Exports(source, cast("FileReader", have), cast("ProjectReader", have), cast("Acts", have))
+    files, projects, acts = cast("FileReader", have), cast("ProjectReader", have), cast("Acts", have)
+    room = ManifestRoom(1 << 20)
+    exports = Exports(source, files, projects, acts, room)
     with bind(RequestContext("r", principal=caller)):
         out = b"".join([piece async for piece in exports.chunks(user_id)])
+    assert room.used == 0
     with zipfile.ZipFile(io.BytesIO(out)) as archive:
         bodies = {name: archive.read(name) for name in archive.namelist()}
     return bodies, json.loads(bodies.pop("manifest.json"))
