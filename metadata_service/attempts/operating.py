@@ -50,7 +50,8 @@ class Operating:
     async def attempts(self, request: pb.ListAttemptsRequest) -> pb.ListAttemptsResponse:
         """One page. Raises InvalidPageToken."""
         query = ["ListAttempts", request.user_id, request.all]
-        owner, last = self._tokens.open(query, request.page_token) if request.page_token else ("", _FIRST)
+        token = request.page_token
+        owner, last = self._tokens.open(query, token, parts=2) if token else ("", _FIRST)
         limit = page_size(request.page_size, default=PAGE[0], largest=PAGE[1])
         params = {
             "owner": request.user_id,

@@ -13,18 +13,42 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Final, TypeVar
+from uuid import UUID
 
+from google.protobuf.message import Message
+
+from metadata_service.db.database import Row
 from strongroom.errors import InvalidPageToken
 
+#: A page ends early when its rows are larger than this: replies stay below gRPC's 4 MiB.
+LARGEST_PAGE_BYTES: Final = 3 << 20
+#: Of one row in a reply, at the most: its tag and its length.
+_FRAME_BYTES: Final = 8
 _MAC_BYTES: Final = 16
 _PURPOSE: Final = b"strongroom page token 1"
+
+Shown = TypeVar("Shown", bound=Message)
 
 
 def page_size(wanted: int, *, default: int, largest: int) -> int:
     """0 means the default; too much is lowered (AIP-158). Negative ones are refused by the schema."""
     return min(wanted or default, largest)
+
+
+def fitting(rows: Iterable[Row], convert: Callable[[Row], Shown]) -> list[Shown]:
+    """As many of the rows, converted, as one reply holds; at least one where there is one."""
+    page: list[Shown] = []
+    total = 0
+    for row in rows:
+        shown = convert(row)
+        total += shown.ByteSize() + _FRAME_BYTES
+        if page and total > LARGEST_PAGE_BYTES:
+            break
+        page.append(shown)
+    return page
 
 
 class PageTokens:
@@ -38,8 +62,17 @@ class PageTokens:
         payload = json.dumps(list(position), ensure_ascii=False, separators=(",", ":")).encode()
         return base64.urlsafe_b64encode(self._mac(query, payload) + payload).rstrip(b"=").decode("ascii")
 
-    def open(self, query: Sequence[object], token: str) -> list[str]:
-        """The position in a token of this very query. Raises InvalidPageToken."""
+    def seal_moment(self, query: Sequence[object], moment: datetime, row_id: UUID | str) -> str:
+        """A token for pages in the order of a time, and of ids where times are equal."""
+        return self.seal(query, [moment.isoformat(), str(row_id)])
+
+    def open_moment(self, query: Sequence[object], token: str) -> tuple[datetime, UUID]:
+        """What ``seal_moment`` was given. Raises InvalidPageToken."""
+        moment, row_id = self.open(query, token, parts=2)
+        return datetime.fromisoformat(moment), UUID(row_id)
+
+    def open(self, query: Sequence[object], token: str, *, parts: int) -> list[str]:
+        """The position in a token of this very query, of so many ``parts``. Raises InvalidPageToken."""
         try:
             sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError) as error:
@@ -48,6 +81,8 @@ class PageTokens:
         if not hmac.compare_digest(mac, self._mac(query, payload)):
             raise _invalid()
         position: list[str] = json.loads(payload)
+        if len(position) != parts:
+            raise _invalid()
         return position
 
     def _mac(self, query: Sequence[object], payload: bytes) -> bytes:

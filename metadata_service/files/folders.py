@@ -18,7 +18,7 @@ from metadata_service.files.deletion import hide_many, not_found, remove_many
 from metadata_service.files.queries import DEFAULT_PAGE, LARGEST_PAGE, FileQueries, after_prefix
 from metadata_service.files.rows import VISIBLE
 from metadata_service.usage import quota, tallies
-from strongroom.errors import InvalidField, InvalidPageToken
+from strongroom.errors import InvalidField
 from strongroom.metadata.v1.file_pb2 import File
 
 DELIMITER: Final = "/"
@@ -105,10 +105,7 @@ class Folders:
         limit = page_size(size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         place = listing.prefix
         if token:
-            position = self._tokens.open(listing.identity(), token)
-            if len(position) != 1:
-                raise InvalidPageToken("This page token belongs to another query; start from the first page.")
-            place = position[0]
+            (place,) = self._tokens.open(listing.identity(), token, parts=1)
         params = {
             "owner": listing.owner_id,
             "prefix": listing.prefix,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from metadata_service.db.database import Database, Row, user
 from metadata_service.db.paging import PageTokens
 from metadata_service.files.filters import Filter, Folding
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
 from metadata_service.files.search_turns import SearchTurns
-from strongroom.errors import InvalidField, InvalidPageToken
+from strongroom.errors import InvalidField
 from strongroom.metadata.v1.file_pb2 import File
 
 #: Each row passed over is read, with its file: so many take some tenths of a second.
@@ -86,7 +84,7 @@ class NewestFirst:
             if request.skip:
                 raise InvalidField("send a page token or a number of rows to skip, not both", field="skip")
             conditions.append("(detail.created_at, detail.file_id) < (%(before)s, %(before_id)s)")
-            params["before"], params["before_id"] = self._position(detail, request.token)
+            params["before"], params["before_id"] = self._tokens.open_moment(detail.identity(), request.token)
         # The page's rows first, then what is shown of them: details are not looked up for rows skipped.
         query = f"""
             SELECT {COLUMNS}, detail.created_at, detail.file_id FROM (
@@ -131,10 +129,4 @@ class NewestFirst:
         return total
 
     def _token(self, detail: Detail, last: Row) -> str:
-        return self._tokens.seal(detail.identity(), [last[-2].isoformat(), str(last[-1])])
-
-    def _position(self, detail: Detail, token: str) -> tuple[datetime, UUID]:
-        position = self._tokens.open(detail.identity(), token)
-        if len(position) != 2:
-            raise InvalidPageToken("This page token belongs to another query; start from the first page.")
-        return datetime.fromisoformat(position[0]), UUID(position[1])
+        return self._tokens.seal_moment(detail.identity(), last[-2], last[-1])

@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from metadata_service.db.database import Database, user
-from metadata_service.db.paging import PageTokens, page_size
+from metadata_service.db.paging import PageTokens, fitting, page_size
 from metadata_service.files.deletion import not_found
 from metadata_service.files.rows import (
     BASIC_COLUMNS,
@@ -18,13 +18,10 @@ from metadata_service.files.rows import (
     to_basic_file,
     to_file,
 )
-from strongroom.errors import InvalidPageToken
 from strongroom.metadata.v1.file_pb2 import File
 
 DEFAULT_PAGE: Final = 100
 LARGEST_PAGE: Final = 1000
-#: A page ends early when its files are larger than this: replies stay below gRPC's 4 MiB.
-LARGEST_PAGE_BYTES: Final = 3 << 20
 
 _SELECT: Final = f"SELECT {COLUMNS} FROM files WHERE files.owner_id = %(owner)s"
 _SELECT_BASIC: Final = f"SELECT {BASIC_COLUMNS} FROM files WHERE files.owner_id = %(owner)s"
@@ -81,15 +78,7 @@ class FileQueries:
         query, params = self._listing(listing, token)
         params["limit"] = limit + 1
         rows = await self._database.read(user(listing.owner_id), query, params)
-        files: list[File] = []
-        total = 0
-        convert = to_basic_file if listing.basic else to_file
-        for row in rows[:limit]:
-            file = convert(row)
-            total += file.ByteSize()
-            if files and total > LARGEST_PAGE_BYTES:
-                break
-            files.append(file)
+        files = fitting(rows[:limit], to_basic_file if listing.basic else to_file)
         if len(files) == len(rows):
             return files, ""
         return files, self._tokens.seal(listing.identity(), [files[-1].key, files[-1].id])
@@ -99,7 +88,8 @@ class FileQueries:
         params: dict[str, object] = {"owner": listing.owner_id}
         if token:
             conditions.append("(files.key, files.id) > (%(after_key)s, %(after_id)s)")
-            params["after_key"], params["after_id"] = self._position(listing, token)
+            params["after_key"], after_id = self._tokens.open(listing.identity(), token, parts=2)
+            params["after_id"] = UUID(after_id)
         elif listing.prefix:
             conditions.append("files.key >= %(prefix)s")
             params["prefix"] = listing.prefix
@@ -112,12 +102,6 @@ class FileQueries:
         where = " AND ".join(conditions)
         select = _SELECT_BASIC if listing.basic else _SELECT
         return f"{select} AND {where} ORDER BY files.key, files.id LIMIT %(limit)s", params
-
-    def _position(self, listing: Listing, token: str) -> tuple[str, UUID]:
-        position = self._tokens.open(listing.identity(), token)
-        if len(position) != 2:
-            raise InvalidPageToken("This page token belongs to another query; start from the first page.")
-        return position[0], UUID(position[1])
 
     async def _one(self, owner_id: str, query: str, params: dict[str, object]) -> File:
         rows = await self._database.read(user(owner_id), query, params)

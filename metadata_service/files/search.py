@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from metadata_service.db.database import Database, Row, Statement, Transaction, user
-from metadata_service.db.paging import PageTokens, page_size
+from metadata_service.db.paging import PageTokens, fitting, page_size
 from metadata_service.files.filters import Filter, Folding
-from metadata_service.files.queries import DEFAULT_PAGE, LARGEST_PAGE, LARGEST_PAGE_BYTES, after_prefix
+from metadata_service.files.queries import DEFAULT_PAGE, LARGEST_PAGE, after_prefix
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
 from metadata_service.files.search_turns import SearchTurns
-from strongroom.errors import InvalidPageToken
 from strongroom.metadata.v1.file_pb2 import File, FileFamily
 
 #: So many rows are looked at for one page; it may be short, or empty, and its token goes on behind them.
@@ -90,7 +87,7 @@ class Searcher:
             {"WHERE " + " AND ".join(conditions) if conditions else ""}
             ORDER BY seen.created_at DESC, seen.id DESC LIMIT {limit + 1}"""
         rows = await self._read(wanted, query, {**params, **values})
-        files = _that_fit(rows[:limit])
+        files = fitting(rows[:limit], lambda row: to_file(row[:-2]))
         if len(files) < len(rows):
             return files, self._token(wanted, rows[len(files) - 1])
         behind = f"SELECT created_at, id FROM ({looked_at} OFFSET {MOST_LOOKED_AT - 1} LIMIT 1) AS seen"
@@ -109,7 +106,7 @@ class Searcher:
         params: dict[str, object] = {"owner": wanted.owner_id}
         if token:
             conditions.append("AND (files.created_at, files.id) < (%(before)s, %(before_id)s)")
-            params["before"], params["before_id"] = self._position(wanted, token)
+            params["before"], params["before_id"] = self._tokens.open_moment(wanted.identity(), token)
         if wanted.prefix:
             conditions.append("AND files.key >= %(prefix)s")
             params["prefix"] = wanted.prefix
@@ -122,23 +119,4 @@ class Searcher:
         return f"SELECT * FROM ({together}) AS newest ORDER BY created_at DESC, id DESC", params
 
     def _token(self, wanted: Search, last: Row) -> str:
-        return self._tokens.seal(wanted.identity(), [last[-2].isoformat(), str(last[-1])])
-
-    def _position(self, wanted: Search, token: str) -> tuple[datetime, UUID]:
-        position = self._tokens.open(wanted.identity(), token)
-        if len(position) != 2:
-            raise InvalidPageToken("This page token belongs to another query; start from the first page.")
-        return datetime.fromisoformat(position[0]), UUID(position[1])
-
-
-def _that_fit(rows: list[Row]) -> list[File]:
-    """Files until a reply is full."""
-    files: list[File] = []
-    total = 0
-    for row in rows:
-        file = to_file(row[:-2])
-        total += file.ByteSize()
-        if files and total > LARGEST_PAGE_BYTES:
-            break
-        files.append(file)
-    return files
+        return self._tokens.seal_moment(wanted.identity(), last[-2], last[-1])

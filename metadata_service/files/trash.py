@@ -5,17 +5,15 @@ was counted out and told of when it was hidden.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from metadata_service.config import Timing
 from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, user
-from metadata_service.db.paging import PageTokens, page_size
+from metadata_service.db.paging import PageTokens, fitting, page_size
 from metadata_service.files.deletion import not_found, remove, remove_many
-from metadata_service.files.queries import DEFAULT_PAGE, LARGEST_PAGE, LARGEST_PAGE_BYTES
+from metadata_service.files.queries import DEFAULT_PAGE, LARGEST_PAGE
 from metadata_service.files.rows import COLUMNS, to_file
-from strongroom.errors import InvalidPageToken
 from strongroom.metadata.v1.file_pb2 import File
 
 #: How many files one transaction ends: so many take about a second.
@@ -63,21 +61,14 @@ class Trash:
         identity: list[object] = ["ListTrash", owner_id, family]
         params: dict[str, object] = {"owner": owner_id, "family": family, "limit": limit + 1}
         if token:
-            params |= self._position(identity, token)
+            params["before"], params["before_id"] = self._tokens.open_moment(identity, token)
         query = _NEXT_PAGE if token else _FIRST_PAGE
         rows = await self._database.read(user(owner_id), query, params)
-        files: list[File] = []
-        total = 0
-        for row in rows[:limit]:
-            file = to_file(row[:-2])
-            total += file.ByteSize()
-            if files and total > LARGEST_PAGE_BYTES:
-                break
-            files.append(file)
+        files = fitting(rows[:limit], lambda row: to_file(row[:-2]))
         if len(files) == len(rows):
             return files, ""
         last = rows[len(files) - 1]
-        return files, self._tokens.seal(identity, [last[-2].isoformat(), str(last[-1])])
+        return files, self._tokens.seal_moment(identity, last[-2], last[-1])
 
     async def purge(self, owner_id: str, file_id: UUID) -> File:
         """The file as it was. Raises FileNotFound, also for what is not in the trash."""
@@ -106,9 +97,3 @@ class Trash:
             return Purged(len(doomed), sum(row[2] for row in doomed), len(rows) > len(doomed))
 
         return await self._database.transact(user(owner_id), work, seconds=LARGE_SECONDS)
-
-    def _position(self, identity: list[object], token: str) -> dict[str, object]:
-        position = self._tokens.open(identity, token)
-        if len(position) != 2:
-            raise InvalidPageToken("This page token belongs to another query; start from the first page.")
-        return {"before": datetime.fromisoformat(position[0]), "before_id": UUID(position[1])}

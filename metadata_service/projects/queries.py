@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 from metadata_service.db.database import Database, Row, user
-from metadata_service.db.paging import PageTokens, page_size
+from metadata_service.db.paging import PageTokens, fitting, page_size
 from metadata_service.files.object_paths import normal_path
 from metadata_service.projects import front_end
 from metadata_service.projects.rows import (
@@ -21,14 +18,12 @@ from metadata_service.projects.rows import (
     to_project,
     to_version,
 )
-from strongroom.errors import FileNotFound, InvalidPageToken, VersionNotFound
+from strongroom.errors import FileNotFound, VersionNotFound
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
 
 PROJECTS_PAGE: Final = (20, 100)
 VERSIONS_PAGE: Final = (100, 1000)
 FILES_PAGE: Final = (5000, 5000)
-#: A page ends early when it is larger than this: replies stay below gRPC's 4 MiB.
-LARGEST_PAGE_BYTES: Final = 3 << 20
 
 _PROJECT: Final = f"""
 SELECT {PROJECT_COLUMNS} FROM projects WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0
@@ -97,12 +92,12 @@ class ProjectQueries:
         `size` 0 means 20, over 100 is lowered. Raises InvalidPageToken.
         """
         query = ["ListProjects", owner_id]
-        at, after = self._position(query, token, 2) if token else (None, None)
+        at, after = self._tokens.open_moment(query, token) if token else (None, None)
         limit = page_size(size, default=PROJECTS_PAGE[0], largest=PROJECTS_PAGE[1])
         params = {
             "owner": owner_id,
-            "at": datetime.fromisoformat(at) if at else None,
-            "id": UUID(after) if after else None,
+            "at": at,
+            "id": after,
             "limit": limit + 1,
         }
         rows = await self._database.read(user(owner_id), _PROJECTS, params)
@@ -110,7 +105,7 @@ class ProjectQueries:
         total = rows[0][-1] if rows else await self._total(owner_id)
         following = ""
         if len(rows) > limit:
-            following = self._tokens.seal(query, [page[-1][11].isoformat(), str(page[-1][12])])
+            following = self._tokens.seal_moment(query, page[-1][11], page[-1][12])
         return [to_project(row[:12]) for row in page], total, following
 
     async def versions(
@@ -121,7 +116,7 @@ class ProjectQueries:
         Raises ProjectNotFound, InvalidPageToken.
         """
         query = ["ListProjectVersions", owner_id, slug]
-        before = int(self._position(query, token, 1)[0]) if token else None
+        before = int(self._tokens.open(query, token, parts=1)[0]) if token else None
         limit = page_size(size, default=VERSIONS_PAGE[0], largest=VERSIONS_PAGE[1])
         params = {"owner": owner_id, "slug": slug, "before": before, "limit": limit + 1}
         rows = await self._database.read(user(owner_id), _VERSIONS, params)
@@ -142,14 +137,15 @@ class ProjectQueries:
         query = ["ListProjectFiles", owner_id, slug, version]
         after = ""
         if token:
-            listed, after = self._position(query, token, 2)
+            listed, after = self._tokens.open(query, token, parts=2)
             version = int(listed)
         limit = page_size(size, default=FILES_PAGE[0], largest=FILES_PAGE[1])
         params = {"owner": owner_id, "slug": slug, "version": version, "after": after, "limit": limit + 1}
         rows = await self._database.read(user(owner_id), _FILES, params)
         listed_version = _version_of(rows, version)
         found = [row for row in rows if row[2] is not None]
-        files = _fitting(owner_id, slug, found[:limit])
+        prefix = key_prefix(owner_id, slug)
+        files = fitting(found[:limit], lambda row: to_file(prefix, row[2:]))
         if len(files) == len(found):
             return files, listed_version, ""
         return files, listed_version, self._tokens.seal(query, [str(listed_version), files[-1].path])
@@ -183,12 +179,6 @@ class ProjectQueries:
     async def _total(self, owner_id: str) -> int:
         return int((await self._database.read(user(owner_id), _TOTAL, {"owner": owner_id}))[0][0])
 
-    def _position(self, query: Sequence[object], token: str, parts: int) -> list[str]:
-        position = self._tokens.open(query, token)
-        if len(position) != parts:
-            raise InvalidPageToken("This page token belongs to another query; start from the first page.")
-        return position
-
 
 def _version_of(rows: list[Row], asked: int) -> int:
     """The version that rows of `_AT_VERSION` are of. Raises ProjectNotFound, VersionNotFound."""
@@ -198,17 +188,3 @@ def _version_of(rows: list[Row], asked: int) -> int:
     if version > newest:
         raise VersionNotFound(f"The project has no version {asked}; the newest is {newest}.")
     return int(version)
-
-
-def _fitting(owner_id: str, slug: str, rows: list[Row]) -> list[ProjectFile]:
-    """As many as one reply holds, at least one."""
-    prefix = key_prefix(owner_id, slug)
-    files: list[ProjectFile] = []
-    total = 0
-    for row in rows:
-        file = to_file(prefix, row[2:])
-        total += file.ByteSize() + 8
-        if files and total > LARGEST_PAGE_BYTES:
-            break
-        files.append(file)
-    return files

@@ -12,7 +12,6 @@ from metadata_service.db.paging import PageTokens, page_size
 from metadata_service.shares.making import in_the_past
 from metadata_service.shares.passwords import Passwords
 from metadata_service.shares.rows import COLUMNS, STATE, not_found, to_share
-from strongroom.errors import InvalidPageToken
 from strongroom.metadata.v1.share_pb2 import SHARE_STATE_ACTIVE, Share
 
 LARGEST_PAGE: Final = 100
@@ -75,7 +74,7 @@ class OwnersShares:
     ) -> tuple[list[Share], str]:
         """One page, newest first, and the next one's token (`""`: none). Raises InvalidPageToken."""
         query = ["ListShares", owner_id, active_only]
-        before, before_id = self._position(query, token) if token else (None, None)
+        before, before_id = self._tokens.open_moment(query, token) if token else (None, None)
         limit = page_size(size, default=LARGEST_PAGE, largest=LARGEST_PAGE)
         values = {
             "owner": owner_id,
@@ -88,7 +87,7 @@ class OwnersShares:
         page = rows[:limit]
         following = ""
         if len(rows) > limit:
-            following = self._tokens.seal(query, [page[-1][-1].isoformat(), page[-1][0]])
+            following = self._tokens.seal_moment(query, page[-1][-1], page[-1][0])
         return [to_share(row[:-1]) for row in page], following
 
     async def update(self, edit: ShareEdit) -> Share:
@@ -126,9 +125,3 @@ class OwnersShares:
             return to_share(row)
 
         return await self._database.transact(user(owner_id), work)
-
-    def _position(self, query: list[object], token: str) -> tuple[datetime, UUID]:
-        position = self._tokens.open(query, token)
-        if len(position) != 2:
-            raise InvalidPageToken("This page token belongs to another query; start from the first page.")
-        return datetime.fromisoformat(position[0]), UUID(position[1])

@@ -68,11 +68,12 @@ class OwnersUsage:
         """Owners who have or had something, or limits of their own. Raises InvalidPageToken."""
         order = request.order or pb.USAGE_ORDER_BYTES
         query = ["ListUsage", request.user_id, int(order)]
-        rank, after = self._tokens.open(query, request.page_token) if request.page_token else ("0", "")
+        token = request.page_token
+        rank, after = self._tokens.open(query, token, parts=2) if token else ("0", "")
         limit = page_size(request.page_size, default=PAGE[0], largest=PAGE[1])
         params = {
             "owner": request.user_id,
-            "further": bool(request.page_token),
+            "further": bool(token),
             "rank": int(rank),
             "after": after,
             "limit": limit + 1,

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from uuid import uuid4
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metadata_service.db.paging import PageTokens, page_size
+from metadata_service.db.paging import LARGEST_PAGE_BYTES, PageTokens, fitting, page_size
 from metadata_service.files.queries import after_prefix
 from strongroom.errors import InvalidPageToken
+from strongroom.metadata.v1.file_pb2 import File
 
 TOKENS = PageTokens(b"secret of sixteen")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -20,13 +24,13 @@ def test_a_token_brings_its_position_back(position: list[str], prefix: str) -> N
     token = TOKENS.seal(query, position)
     assert token.isascii()
     assert "=" not in token
-    assert TOKENS.open(query, token) == position
+    assert TOKENS.open(query, token, parts=len(position)) == position
 
 
 @given(st.text(max_size=60))
 def test_whatever_else_is_refused(token: str) -> None:
     with pytest.raises(InvalidPageToken):
-        TOKENS.open(["ListFiles"], token)
+        TOKENS.open(["ListFiles"], token, parts=1)
 
 
 @given(st.binary(min_size=1, max_size=4), st.integers(0, 40))
@@ -36,15 +40,37 @@ def test_a_changed_token_is_refused(noise: bytes, place: int) -> None:
     changed = token[:place] + chr(97 + noise[0] % 26) + token[place + 1 :]
     if changed != token:
         with pytest.raises(InvalidPageToken):
-            TOKENS.open(["q"], changed)
+            TOKENS.open(["q"], changed, parts=1)
 
 
 def test_a_token_is_bound_to_query_and_deployment() -> None:
     token = TOKENS.seal(["ListFiles", "ada", ""], ["k"])
     with pytest.raises(InvalidPageToken):
-        TOKENS.open(["ListFiles", "bob", ""], token)
+        TOKENS.open(["ListFiles", "bob", ""], token, parts=1)
     with pytest.raises(InvalidPageToken):
-        PageTokens(b"another").open(["ListFiles", "ada", ""], token)
+        PageTokens(b"another").open(["ListFiles", "ada", ""], token, parts=1)
+
+
+@pytest.mark.parametrize("position", [[], ["a"], ["a", "b", "c"]])
+def test_a_position_of_other_parts_is_refused(position: list[str]) -> None:
+    token = TOKENS.seal(["q"], position)
+    with pytest.raises(InvalidPageToken):
+        TOKENS.open(["q"], token, parts=2)
+
+
+def test_a_moment_and_an_id_come_back() -> None:
+    moment, row_id = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC), uuid4()
+    for given_id in (row_id, str(row_id)):
+        token = TOKENS.seal_moment(["q"], moment, given_id)
+        assert TOKENS.open_moment(["q"], token) == (moment, row_id)
+
+
+@pytest.mark.parametrize(("size", "count"), [(LARGEST_PAGE_BYTES, 1), (1 << 20, 2), (1000, 9)])
+def test_a_page_is_what_one_reply_holds(size: int, count: int) -> None:
+    rows = [(size,)] * 9
+    page = fitting(rows, lambda row: File(key="k" * row[0]))
+    assert len(page) == count
+    assert fitting([], lambda row: File(key=row[0])) == []
 
 
 @pytest.mark.parametrize(("wanted", "size"), [(0, 100), (1, 1), (1000, 1000), (1001, 1000)])
