@@ -8,10 +8,9 @@ import base64
 import hashlib
 import hmac
 import secrets
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from servicekit.sealing import Sealed
 
 TOKEN_BYTES: Final = 20
 _LABEL: Final = b"strongroom share tokens 1"
@@ -31,34 +30,19 @@ class SealedTokens:
     """Copies for repeats; all replicas share `secret`."""
 
     def __init__(self, secret: bytes) -> None:
-        self._key = hmac.digest(secret, _LABEL, "sha512")
-        self._cipher_made: AESSIV | None = None
+        self._sealed = Sealed(secret, _LABEL)
 
     def seal(self, token: str, owner_id: str, request_id: str) -> bytes:
         """The copy: opens for the same owner and request only."""
-        return self._cipher().encrypt(token.encode(), self._bound_to(owner_id, request_id))
+        return self._sealed.seal(token.encode(), owner_id.encode(), request_id.encode())
 
     def open(self, sealed: bytes, owner_id: str, request_id: str) -> str | None:
         """The token; None where the secret was replaced meanwhile."""
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see _cipher
-
         try:
-            return self._cipher().decrypt(sealed, self._bound_to(owner_id, request_id)).decode()
-        except InvalidTag:
+            return self._sealed.open(sealed, owner_id.encode(), request_id.encode()).decode()
+        except ValueError:
             return None
 
     def fingerprint(self, request: bytes) -> bytes:
         """What two requests are compared by. Keyed: one with a password holds nothing to guess it by."""
-        return hmac.digest(self._key, b"request\0" + request, "sha256")
-
-    def _cipher(self) -> AESSIV:
-        if self._cipher_made is None:
-            # Loaded by the first share: megabytes that a process without shares never uses.
-            from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415
-
-            self._cipher_made = AESSIV(self._key)
-        return self._cipher_made
-
-    @staticmethod
-    def _bound_to(owner_id: str, request_id: str) -> list[bytes]:
-        return [_LABEL, owner_id.encode(), request_id.encode()]
+        return hmac.digest(self._sealed.key, b"request\0" + request, "sha256")

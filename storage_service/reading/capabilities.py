@@ -14,12 +14,10 @@ import base64
 import binascii
 import hmac
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from servicekit.sealing import Sealed
 from strongroom.errors import TokenInvalid
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 #: Of base64url.
 MAX_CHARACTERS: Final = 1024
@@ -31,37 +29,29 @@ class Capabilities:
 
     def __init__(self, secrets: Sequence[str], label: str) -> None:
         """``secrets``: the first one makes tokens, all of them open them. ``label``: names the kind."""
-        self._label = label.encode()
-        keys = [hmac.digest(secret.encode(), self._label, "sha512") for secret in secrets]
-        self._keys = {hmac.digest(key, b"key id", "sha256")[:_ID_BYTES]: key for key in reversed(keys)}
-        self._current = hmac.digest(keys[0], b"key id", "sha256")[:_ID_BYTES]
-        self._ciphers: dict[bytes, AESSIV] = {}
+        ciphers = [Sealed(secret.encode(), label.encode()) for secret in secrets]
+        self._ciphers = {_key_id(cipher): cipher for cipher in reversed(ciphers)}
+        self._current = _key_id(ciphers[0])
 
     def seal(self, content: bytes) -> str:
         """The token of ``content`` (not empty): unreserved characters of a URL, always the same."""
-        sealed = self._cipher(self._current).encrypt(content, [self._label])
+        sealed = self._ciphers[self._current].seal(content)
         return base64.urlsafe_b64encode(self._current + sealed).rstrip(b"=").decode()
 
     def open(self, token: str) -> bytes:
         """What a token was made of. Raises TokenInvalid: it is none of this kind, or of another secret."""
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415 - see _cipher
-
         raw = _decoded(token)
-        if raw[:_ID_BYTES] not in self._keys:
+        cipher = self._ciphers.get(raw[:_ID_BYTES])
+        if cipher is None:
             raise _refused()
         try:
-            return self._cipher(raw[:_ID_BYTES]).decrypt(raw[_ID_BYTES:], [self._label])
-        except (InvalidTag, ValueError):
+            return cipher.open(raw[_ID_BYTES:])
+        except ValueError:
             raise _refused() from None
 
-    def _cipher(self, key_id: bytes) -> AESSIV:
-        found = self._ciphers.get(key_id)
-        if found is None:
-            # Loaded by the first token: megabytes that a process without links never uses.
-            from cryptography.hazmat.primitives.ciphers.aead import AESSIV  # noqa: PLC0415
 
-            found = self._ciphers[key_id] = AESSIV(self._keys[key_id])
-        return found
+def _key_id(cipher: Sealed) -> bytes:
+    return hmac.digest(cipher.key, b"key id", "sha256")[:_ID_BYTES]
 
 
 def _decoded(token: str) -> bytes:
