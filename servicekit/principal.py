@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 
 from servicekit.tokens import wrong_subject
-from strongroom.errors import InvalidField, TokenMissing, UserMismatch
+from strongroom.errors import InvalidField, PermissionDenied, TokenMissing, UserMismatch
 
 ANONYMOUS = "anonymous"
 
@@ -49,4 +49,14 @@ def effective_owner(principal: Principal, requested_user_id: str) -> str:
         return requested_user_id
     if not principal.subject:
         raise TokenMissing("This call acts for a user: send the user's bearer token as authorization.")
+    return principal.subject
+
+
+def only_admins(principal: Principal, why: str = "do this: it needs a token with the admin role") -> str:
+    """The subject of the admin who calls. ``why`` goes on after "Only admins may".
+
+    :raises PermissionDenied: the caller is none.
+    """
+    if not principal.is_admin:
+        raise PermissionDenied(f"Only admins may {why}.")
     return principal.subject

@@ -13,8 +13,8 @@ from metadata_service.erasing.erasures import Erasures
 from metadata_service.erasing.receipt import Receipts
 from metadata_service.usage.owners import OwnersUsage
 from servicekit.context import current_principal, current_request_id
-from servicekit.principal import effective_owner
-from strongroom.errors import InvalidField, PermissionDenied
+from servicekit.principal import effective_owner, only_admins
+from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import admin_service_pb2 as pb
 from strongroom.metadata.v1.admin_service_pb2_grpc import AdminServiceServicer
 
@@ -39,17 +39,17 @@ class AdminServicer(AdminServiceServicer):
         self._operating = operating
 
     async def ListUsage(self, request: pb.ListUsageRequest, context: Context) -> pb.ListUsageResponse:
-        only_admins()
+        only_admins(current_principal())
         return await self._owners.page(request)
 
     async def EraseUser(self, request: pb.EraseUserRequest, context: Context) -> pb.EraseUserResponse:
-        actor = only_admins()
+        actor = only_admins(current_principal())
         owner = effective_owner(current_principal(), request.user_id)
         erasure, begun = await self._erasures.begin(owner, actor, current_request_id())
         return pb.EraseUserResponse(erasure=erasure, begun=begun)
 
     async def GetErasure(self, request: pb.GetErasureRequest, context: Context) -> pb.GetErasureResponse:
-        only_admins()
+        only_admins(current_principal())
         if bool(request.id) == bool(request.user_id):
             raise InvalidField("Name an erasure by id, or a user by user_id.", field="id", rule="one_of")
         erasure = await self._erasures.get(_erasure_id(request.id), request.user_id)
@@ -61,7 +61,7 @@ class AdminServicer(AdminServiceServicer):
         return response
 
     async def NoteAct(self, request: pb.NoteActRequest, context: Context) -> pb.NoteActResponse:
-        actor = only_admins()
+        actor = only_admins(current_principal())
         about = effective_owner(current_principal(), request.user_id) if request.user_id else ""
         details, request_id = dict(request.details), current_request_id()
         await self._acts.write(
@@ -72,19 +72,19 @@ class AdminServicer(AdminServiceServicer):
     async def GetCleanerStatus(
         self, request: pb.GetCleanerStatusRequest, context: Context
     ) -> pb.GetCleanerStatusResponse:
-        only_admins()
+        only_admins(current_principal())
         return await self._operating.status()
 
     async def ListAttempts(
         self, request: pb.ListAttemptsRequest, context: Context
     ) -> pb.ListAttemptsResponse:
-        only_admins()
+        only_admins(current_principal())
         return await self._operating.attempts(request)
 
     async def RequeueAttempts(
         self, request: pb.RequeueAttemptsRequest, context: Context
     ) -> pb.RequeueAttemptsResponse:
-        actor = only_admins()
+        actor = only_admins(current_principal())
         if bool(request.ids) == request.all:
             raise InvalidField("Name attempts by ids, or say all.", field="ids", rule="one_of")
         name = "requeue_attempts" if request.reset_pauses else "retry_attempts"
@@ -94,24 +94,16 @@ class AdminServicer(AdminServiceServicer):
     async def AbortAttempt(
         self, request: pb.AbortAttemptRequest, context: Context
     ) -> pb.AbortAttemptResponse:
-        actor = only_admins()
+        actor = only_admins(current_principal())
         act = Act("abort_attempt", actor, request_id=current_request_id())
         return await self._operating.abort(request.id, act)
 
     async def ListAdminActs(
         self, request: pb.ListAdminActsRequest, context: Context
     ) -> pb.ListAdminActsResponse:
-        only_admins()
+        only_admins(current_principal())
         acts = await self._acts.page(request.user_id, request.act, request.before_id, request.page_size)
         return pb.ListAdminActsResponse(acts=acts)
-
-
-def only_admins() -> str:
-    """The admin who calls. Raises PermissionDenied."""
-    caller = current_principal()
-    if not caller.is_admin:
-        raise PermissionDenied("Only admins may do this: it needs a token with the admin role.")
-    return caller.subject
 
 
 def _erasure_id(text: str) -> str:

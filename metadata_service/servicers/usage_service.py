@@ -7,10 +7,9 @@ from typing import TypeAlias
 from grpc.aio import ServicerContext
 
 from metadata_service.config import Limits
-from metadata_service.servicers.admin_service import only_admins
 from metadata_service.usage.queries import UsageQueries
 from servicekit.context import current_principal, current_request_id
-from servicekit.principal import effective_owner
+from servicekit.principal import effective_owner, only_admins
 from strongroom.metadata.v1 import usage_service_pb2 as pb
 from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceServicer
 
@@ -28,7 +27,7 @@ class UsageServicer(UsageServiceServicer):
         return pb.GetUsageResponse(usage=await self._usage.usage(owner))
 
     async def SetQuota(self, request: pb.SetQuotaRequest, context: Context) -> pb.SetQuotaResponse:
-        actor = only_admins()
+        actor = only_admins(current_principal())
         wanted = Limits(
             bytes=request.limit_bytes if request.HasField("limit_bytes") else None,
             files=request.limit_files if request.HasField("limit_files") else None,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Final
 
 import grpc
 
 from servicekit import context as calls
+from servicekit.principal import only_admins
 from storage_service.metadata.acts import Acts
 from storage_service.objectstore.translation import translated
 from storage_service.restoring.assembly import Restoring
-from strongroom.errors import PermissionDenied
 from strongroom.storage.v1 import restore_pb2 as pb
 from strongroom.storage.v1.restore_pb2_grpc import (
     RestoreServiceServicer,
@@ -18,6 +19,8 @@ from strongroom.storage.v1.restore_pb2_grpc import (
 )
 
 Context = grpc.aio.ServicerContext
+
+_WHY: Final = "restore: strays are files of all users"
 
 
 class RestoreServicer(RestoreServiceServicer):
@@ -34,7 +37,7 @@ class RestoreServicer(RestoreServiceServicer):
         request: pb.ListStrayObjectsRequest,
         context: Context[pb.ListStrayObjectsRequest, pb.ListStrayObjectsResponse],
     ) -> pb.ListStrayObjectsResponse:
-        _only_admins()
+        only_admins(calls.current_principal(), _WHY)
         with translated():
             page = await self._strays.page(request.cursor)
         return pb.ListStrayObjectsResponse(
@@ -46,7 +49,7 @@ class RestoreServicer(RestoreServiceServicer):
         request: pb.KeepObjectsRequest,
         context: Context[pb.KeepObjectsRequest, pb.KeepObjectsResponse],
     ) -> pb.KeepObjectsResponse:
-        _only_admins()
+        only_admins(calls.current_principal(), _WHY)
         await self._acts.note("keep_objects", count=str(len(request.names)))
         return pb.KeepObjectsResponse(results=await self._decisions.keep(request.names))
 
@@ -55,7 +58,7 @@ class RestoreServicer(RestoreServiceServicer):
         request: pb.DropObjectsRequest,
         context: Context[pb.DropObjectsRequest, pb.DropObjectsResponse],
     ) -> pb.DropObjectsResponse:
-        _only_admins()
+        only_admins(calls.current_principal(), _WHY)
         await self._acts.note("drop_objects", count=str(len(request.names)))
         return pb.DropObjectsResponse(results=await self._decisions.drop(request.names))
 
@@ -64,7 +67,7 @@ class RestoreServicer(RestoreServiceServicer):
         request: pb.RelinkObjectsRequest,
         context: Context[pb.RelinkObjectsRequest, pb.RelinkObjectsResponse],
     ) -> pb.RelinkObjectsResponse:
-        _only_admins()
+        only_admins(calls.current_principal(), _WHY)
         if not request.dry_run:
             await self._acts.note("relink_objects", after=_digest(request.cursor))
         with translated():
@@ -87,8 +90,3 @@ def add_restore_service(server: grpc.aio.Server, servicer: RestoreServicer) -> l
 def _digest(cursor: str) -> str:
     """Where a page begins, without the name of an owner, which a cursor holds."""
     return hashlib.sha256(cursor.encode()).hexdigest()[:16] if cursor else ""
-
-
-def _only_admins() -> None:
-    if not calls.current_principal().is_admin:
-        raise PermissionDenied("Only admins may restore: strays are files of all users.")

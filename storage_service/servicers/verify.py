@@ -5,23 +5,27 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from datetime import timedelta
+from typing import Final
 from uuid import UUID
 
 import grpc
 
 from servicekit import context as calls
+from servicekit.principal import only_admins
 from servicekit.reports import ReportSigner
 from storage_service.metadata.acts import Acts
 from storage_service.repairing.assembly import RepairedVerifying
 from storage_service.repairing.manifest import Manifest
 from storage_service.repairing.outcomes import proposed
 from storage_service.verifying.report import Reports, finding_line
-from strongroom.errors import InvalidField, PermissionDenied
+from strongroom.errors import InvalidField
 from strongroom.metadata.v1.verification_pb2 import VERIFICATION_STATE_RUNNING
 from strongroom.storage.v1 import verify_pb2 as pb
 from strongroom.storage.v1.verify_pb2_grpc import VerifyServiceServicer, add_VerifyServiceServicer_to_server
 
 Context = grpc.aio.ServicerContext
+
+_WHY: Final = "verify: a report names files of all users"
 
 
 class VerifyServicer(VerifyServiceServicer):
@@ -41,7 +45,7 @@ class VerifyServicer(VerifyServiceServicer):
         request: pb.StartVerificationRequest,
         context: Context[pb.StartVerificationRequest, pb.StartVerificationResponse],
     ) -> pb.StartVerificationResponse:
-        _only_admins()
+        only_admins(calls.current_principal(), _WHY)
         await self._identity.check()
         await self._acts.note("start_verification", depth=str(request.depth))
         begun = await self._records.begin(request.depth)
@@ -53,7 +57,7 @@ class VerifyServicer(VerifyServiceServicer):
         request: pb.GetVerificationReportRequest,
         context: Context[pb.GetVerificationReportRequest, pb.GetVerificationReportResponse],
     ) -> pb.GetVerificationReportResponse:
-        _only_admins()
+        only_admins(calls.current_principal(), _WHY)
         run = await self._records.run(_run_id(request.id))
         response = pb.GetVerificationReportResponse(verification=run)
         if run.state != VERIFICATION_STATE_RUNNING:
@@ -67,7 +71,7 @@ class VerifyServicer(VerifyServiceServicer):
         request: pb.ListVerificationFindingsRequest,
         context: Context[pb.ListVerificationFindingsRequest, pb.ListVerificationFindingsResponse],
     ) -> pb.ListVerificationFindingsResponse:
-        _only_admins()
+        only_admins(calls.current_principal(), _WHY)
         run_id = _run_id(request.id) or (await self._records.run("")).id
         findings = await self._records.findings(run_id, request.after_number, max(request.limit, 0))
         response = pb.ListVerificationFindingsResponse()
@@ -82,7 +86,7 @@ class VerifyServicer(VerifyServiceServicer):
         request: pb.RepairFindingsRequest,
         context: Context[pb.RepairFindingsRequest, pb.RepairFindingsResponse],
     ) -> AsyncIterator[pb.RepairFindingsResponse]:
-        _only_admins()
+        only_admins(calls.current_principal(), _WHY)
         run_id = _run_id(request.id)
         await self._acts.note("repair_findings", run=run_id or "last")
         async with aclosing(self._repairs.repair(run_id)) as repaired:
@@ -96,7 +100,7 @@ class VerifyServicer(VerifyServiceServicer):
         request: pb.ListQuarantineRequest,
         context: Context[pb.ListQuarantineRequest, pb.ListQuarantineResponse],
     ) -> AsyncIterator[pb.ListQuarantineResponse]:
-        _only_admins()
+        only_admins(calls.current_principal(), _WHY)
         async with aclosing(self._repairs.entries()) as entries:
             async for entry in entries:
                 yield pb.ListQuarantineResponse(object=self._quarantined(entry))
@@ -106,7 +110,7 @@ class VerifyServicer(VerifyServiceServicer):
         request: pb.RestoreQuarantinedRequest,
         context: Context[pb.RestoreQuarantinedRequest, pb.RestoreQuarantinedResponse],
     ) -> AsyncIterator[pb.RestoreQuarantinedResponse]:
-        _only_admins()
+        only_admins(calls.current_principal(), _WHY)
         if request.WhichOneof("which") == "id":
             entry_id = _uuid(request.id, "id", "it is no entry's")
             await self._acts.note("restore_quarantined", entry=entry_id)
@@ -140,11 +144,6 @@ def add_verify_service(server: grpc.aio.Server, servicer: VerifyServicer) -> lis
     """Register it; answers its full name."""
     add_VerifyServiceServicer_to_server(servicer, server)
     return [pb.DESCRIPTOR.services_by_name["VerifyService"].full_name]
-
-
-def _only_admins() -> None:
-    if not calls.current_principal().is_admin:
-        raise PermissionDenied("Only admins may verify: a report names files of all users.")
 
 
 def _run_id(text: str) -> str:

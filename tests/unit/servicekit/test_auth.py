@@ -10,9 +10,16 @@ from structlog.testing import capture_logs
 
 from servicekit import auth, tokens
 from servicekit.auth import Authenticator, InternalCredential
-from servicekit.principal import Principal, effective_owner
+from servicekit.principal import Principal, effective_owner, only_admins
 from servicekit.settings import CommonSettings
-from strongroom.errors import InternalTokenInvalid, TokenExpired, TokenInvalid, TokenMissing, UserMismatch
+from strongroom.errors import (
+    InternalTokenInvalid,
+    PermissionDenied,
+    TokenExpired,
+    TokenInvalid,
+    TokenMissing,
+    UserMismatch,
+)
 from tests.unit.servicekit.forge import SECRET, token
 
 INTERNAL = "another secret of thirty-two bytes"
@@ -233,3 +240,12 @@ def test_owners() -> None:
         effective_owner(Principal("", internal="storage_service"), "bob")
     with pytest.raises(TokenMissing):
         effective_owner(Principal("", internal="storage_service"), "")
+
+
+def test_what_only_admins_may() -> None:
+    assert only_admins(Principal("root", is_admin=True)) == "root"
+    for other in (Principal("alice"), Principal(""), Principal("", internal="storage_service")):
+        with pytest.raises(PermissionDenied, match="Only admins may do this: it needs a token"):
+            only_admins(other)
+        with pytest.raises(PermissionDenied, match=r"^Only admins may restore: strays .* users\.$"):
+            only_admins(other, "restore: strays are files of all users")
