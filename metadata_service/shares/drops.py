@@ -10,14 +10,14 @@ from typing import Final
 from uuid import UUID
 
 from metadata_service.db.database import Transaction
-from metadata_service.shares.rows import COLUMNS, HOLDS, ended, to_share
+from metadata_service.shares.rows import COLUMNS, HOLDS, ended, opens, to_share
+from servicekit.drops import check_room, drop_full, too_large
 from strongroom.errors import (
     ContentTypeNotAllowed,
     DropFull,
     ShareEnded,
     ShareNotFound,
     SizeLimitExceeded,
-    StrongroomError,
 )
 from strongroom.metadata.v1 import share_pb2 as pb
 from strongroom.metadata.v1.target_pb2 import UploadSpec
@@ -39,8 +39,7 @@ async def check(tx: Transaction, owner_id: str, spec: UploadSpec) -> None:
     """
     share = await _share(tx, owner_id, spec)
     rules = share.scope.drop
-    if share.dropped_files >= rules.max_files or share.dropped_bytes >= rules.max_bytes:
-        raise _full(share)
+    check_room(share)
     _check_size(rules, spec.size_bytes)
     kind = spec.content_type.partition(";")[0].strip().lower()
     if rules.content_types and not any(_matches(kind, pattern) for pattern in rules.content_types):
@@ -66,7 +65,8 @@ async def count(tx: Transaction, owner_id: str, spec: UploadSpec, size: int) -> 
         },
     )
     if not counted:
-        raise _full(await _share(tx, owner_id, spec))
+        check_room(await _share(tx, owner_id, spec))
+        raise drop_full("bytes")  # there is room, but not for so much
 
 
 async def _share(tx: Transaction, owner_id: str, spec: UploadSpec) -> pb.Share:
@@ -74,24 +74,14 @@ async def _share(tx: Transaction, owner_id: str, spec: UploadSpec) -> pb.Share:
     share = to_share(row) if row is not None else None
     if share is None or not share.scope.HasField("drop"):
         raise ShareNotFound("There is no such drop.")
-    if share.state not in {pb.SHARE_STATE_ACTIVE, pb.SHARE_STATE_USED_UP}:
+    if not opens(share):
         raise ended(share.state)
     return share
 
 
 def _check_size(rules: pb.Drop, size: int) -> None:
     if size > rules.max_file_bytes:
-        raise SizeLimitExceeded(
-            f"A file may have {rules.max_file_bytes} bytes here.",
-            metadata={"limit": str(rules.max_file_bytes), "family": "drop"},
-        )
-
-
-def _full(share: pb.Share) -> StrongroomError:
-    rule = "files" if share.dropped_files >= share.scope.drop.max_files else "bytes"
-    return DropFull(
-        "No more files are taken here; tell whoever has sent you the link.", metadata={"rule": rule}
-    )
+        raise too_large(rules.max_file_bytes)
 
 
 def _matches(kind: str, pattern: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 
 from metadata_service.db.database import SYSTEM, Database, Row, Transaction
 from metadata_service.shares.passwords import Passwords
-from metadata_service.shares.rows import COLUMNS, HOLDS, ended, to_share, unknown_token
+from metadata_service.shares.rows import COLUMNS, HOLDS, ended, opens, to_share, unknown_token
 from metadata_service.shares.tokens import hash_of
 from strongroom.errors import Overloaded, RateLimited, SharePasswordWrong
 from strongroom.metadata.v1 import share_pb2 as pb
@@ -57,7 +57,7 @@ class GuestAccess:
         Raises ShareNotFound, ShareEnded.
         """
         share, epoch, _ = await self._find(token)
-        if share.state not in {pb.SHARE_STATE_ACTIVE, pb.SHARE_STATE_USED_UP}:
+        if not opens(share):
             raise ended(share.state)
         return share, epoch
 

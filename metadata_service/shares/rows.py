@@ -64,6 +64,11 @@ def to_share(row: Row) -> pb.Share:
     return share
 
 
+def opens(share: pb.Share) -> bool:
+    """To those who are in already: also one that is used up."""
+    return share.state in {pb.SHARE_STATE_ACTIVE, pb.SHARE_STATE_USED_UP}
+
+
 def not_found() -> ShareNotFound:
     """The owner's answer."""
     return ShareNotFound("There is no such share; ListShares shows those that there are.")

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
+from servicekit.drops import check_room, drop_full, too_large
 from servicekit.presentation import essence, shown_name
 from storage_service.content.body import BodyChecks, checked_chunk
 from storage_service.objectstore.checksums import Counted
@@ -60,7 +61,7 @@ class Drops:
         share = await self.guests.enter(first.token, first.session)
         if not share.scope.HasField("drop"):
             raise ShareLocked("This share takes no files.", metadata={"needs": "drop"})
-        _check_room(share)
+        check_room(share)  # before bytes come; the commit counts
         source = _DropSource(first, requests, share)
         stored = await self._stored(source)
         answer = DropFileResponse(
@@ -127,27 +128,8 @@ class _DropSource:
 
     def _too_much(self) -> DropFull | SizeLimitExceeded:
         if self._rule == "file":
-            return SizeLimitExceeded(
-                f"A file may have {self._most} bytes here.",
-                metadata={"limit": str(self._most), "family": "drop"},
-            )
+            return too_large(self._most)
         return drop_full("bytes")
-
-
-def drop_full(rule: str) -> DropFull:
-    """The error for a drop that takes no more. Guests are not told how much others have put in."""
-    return DropFull(
-        "No more files are taken here; tell whoever has sent you the link.", metadata={"rule": rule}
-    )
-
-
-def _check_room(share: Share) -> None:
-    """Before bytes come; the commit counts."""
-    rules = share.scope.drop
-    if share.dropped_files >= rules.max_files:
-        raise drop_full("files")
-    if share.dropped_bytes >= rules.max_bytes:
-        raise drop_full("bytes")
 
 
 def _target(share: Share, filename: str) -> UploadTarget:

@@ -1,0 +1,29 @@
+"""What guests are told whose file a drop doesn't take: the same where it begins and where it is counted."""
+
+from __future__ import annotations
+
+from strongroom.errors import DropFull, SizeLimitExceeded
+from strongroom.metadata.v1.share_pb2 import Share
+
+
+def check_room(share: Share) -> None:
+    """Whether a drop takes anything more. Raises DropFull."""
+    rules = share.scope.drop
+    if share.dropped_files >= rules.max_files:
+        raise drop_full("files")
+    if share.dropped_bytes >= rules.max_bytes:
+        raise drop_full("bytes")
+
+
+def drop_full(rule: str) -> DropFull:
+    """The error for a drop that takes no more. Guests are not told how much others have put in."""
+    return DropFull(
+        "No more files are taken here; tell whoever has sent you the link.", metadata={"rule": rule}
+    )
+
+
+def too_large(most: int) -> SizeLimitExceeded:
+    """The error for a file of over ``most`` bytes."""
+    return SizeLimitExceeded(
+        f"A file may have {most} bytes here.", metadata={"limit": str(most), "family": "drop"}
+    )
