@@ -66,6 +66,7 @@ from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from storage_service.sharing.assembly import Sharing
 from storage_service.stores import edge, open_store
 from storage_service.uploads.copier import Copier
+from storage_service.uploads.deletions import Deletions
 from storage_service.uploads.importing.addresses import SystemResolver
 from storage_service.uploads.importing.importer import BatchImporter, TellingImporter
 from storage_service.uploads.importing.source import SourceClient
@@ -233,9 +234,9 @@ class StorageApp:
             links=LinkSigner(self._link_tokens, files, self._signer, settings.link_seconds()),
             copier=copier,
             mover=Mover(copier, files, self._reservations),
+            deletions=Deletions(self._reservations),
             importer=importer,
             batch_importer=BatchImporter(importer),
-            reservations=self._reservations,
             saves=self._saves,
             saver=self._projects.saver,
             archive_saver=self._projects.archive_saver,

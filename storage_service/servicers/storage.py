@@ -9,7 +9,6 @@ from typing import Any
 
 import grpc
 
-from storage_service.servicers.deletions import Deletions
 from storage_service.servicers.transfers import ARCHIVE, EXPORT, Transfers, by_gateway, read_way
 from storage_service.servicers.use_cases import UseCases
 from storage_service.uploads.importing.importer import Progress
@@ -46,7 +45,6 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         self._do = use_cases
         self._transfers = transfers or Transfers()
         self._sessions = use_cases.sessions
-        self._deletions = Deletions(use_cases.reservations)
 
     async def Upload(
         self,
@@ -131,14 +129,14 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: batch_pb2.DeleteFileRequest,
         context: Context[batch_pb2.DeleteFileRequest, batch_pb2.DeleteFileResponse],
     ) -> batch_pb2.DeleteFileResponse:
-        return await self._deletions.one(request)
+        return await self._do.deletions.one(request)
 
     async def BatchDelete(
         self,
         request: batch_pb2.BatchDeleteRequest,
         context: Context[batch_pb2.BatchDeleteRequest, batch_pb2.BatchDeleteResponse],
     ) -> batch_pb2.BatchDeleteResponse:
-        return await self._deletions.many(request)
+        return await self._do.deletions.many(request)
 
     async def ImportFromUrl(
         self,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storage_service.metadata.projects import ProjectSaves
-from storage_service.metadata.reservations import Reservations
 from storage_service.projects.archive_saver import ArchiveSaver
 from storage_service.projects.archives.downloads import ArchiveDownloader
 from storage_service.projects.archives.exports import Exports
@@ -18,6 +17,7 @@ from storage_service.reading.previews import Previews
 from storage_service.reading.signer import Signer
 from storage_service.sessions.assembly import SessionUseCases
 from storage_service.uploads.copier import Copier
+from storage_service.uploads.deletions import Deletions
 from storage_service.uploads.importing.importer import BatchImporter, Importer
 from storage_service.uploads.mover import Mover
 from storage_service.uploads.upload import Uploader
@@ -33,7 +33,7 @@ class UseCases:
     links: LinkSigner
     copier: Copier
     mover: Mover
-    reservations: Reservations
+    deletions: Deletions
     saves: ProjectSaves
     importer: Importer
     batch_importer: BatchImporter
