@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from threading import Event
 from typing import Any
 
@@ -14,7 +15,7 @@ from strongroom.storage.v1.upload_pb2 import UploadRequest
 from tests.faults.cell import Cell
 from tests.faults.rpc import OPTIONS, signed_in
 from tests.faults.sessions.client import SessionClient, body_of, same
-from tests.stack import PATIENCE
+from tests.stack import PATIENCE, until
 
 TIMES = 6
 SIZE = 200_000
@@ -35,6 +36,15 @@ class Elsewhere(SessionClient):
                 raise from_rpc_error(error) from error
 
 
+def epochs(cell: Cell, owner: str) -> int:
+    """Grows whenever somebody becomes the writer of an upload of the owner's."""
+    return int(cell.checker.query("SELECT sum(epoch) FROM blobs WHERE owner_id = %s", owner)[0][0])
+
+
+def later(cell: Cell, owner: str, epoch: int) -> bool:
+    return epochs(cell, owner) > epoch
+
+
 def test_the_offset_is_true_and_the_next_write_is_taken(cell: Cell) -> None:
     cell.run()
     here = SessionClient(cell)
@@ -45,18 +55,18 @@ def test_the_offset_is_true_and_the_next_write_is_taken(cell: Cell) -> None:
             body = body_of(SIZE, number)
             upload = here.create(SIZE).upload_id
             here.write(upload, 0, body[:1000])
-            sent, go_on = Event(), Event()
+            go_on, epoch = Event(), epochs(cell, here.owner)
 
-            def stream(upload: str, body: bytes, sent: Event, go_on: Event) -> Iterator[UploadRequest]:
+            def stream(upload: str, body: bytes, go_on: Event) -> Iterator[UploadRequest]:
                 yield UploadRequest(upload_id=upload, write_offset=1000, data=body[1000:50_000])
-                sent.set()
                 go_on.wait(PATIENCE)
                 yield UploadRequest(write_offset=50_000, data=body[50_000:60_000])
 
             answer = StorageServiceStub(first).Upload.future(
-                stream(upload, body, sent, go_on), metadata=signed_in(cell, here.owner), timeout=PATIENCE
+                stream(upload, body, go_on), metadata=signed_in(cell, here.owner), timeout=PATIENCE
             )
-            assert sent.wait(PATIENCE)
+            # Sent is not begun: a stream that begins later would be the newer writer.
+            until("the stream is the writer", partial(later, cell, here.owner, epoch))
             told = there.get(upload, preempt=True).persisted_size
             go_on.set()
             there.write(upload, told, body[told : told + 70_000])

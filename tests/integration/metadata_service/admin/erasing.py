@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from psycopg.types.json import Jsonb
@@ -14,6 +15,7 @@ from metadata_service.db.database import SYSTEM
 from metadata_service.erasing.erasures import Erasures
 from metadata_service.erasing.rest import TABLES
 from servicekit.background import Heartbeat
+from strongroom.errors import UploadSuperseded
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.admin_service_pb2 import Erasure
 from strongroom.metadata.v1.blob_pb2 import Part
@@ -91,7 +93,8 @@ async def clean(world: World) -> int:
     """The cleaner and the settler over all owners, on a store that has nothing; how much they did."""
     blobs, _ = await world.cleaning.claim(500)
     for blob in blobs:
-        await world.cleaning.finish_removal(Handle(blob.owner_id, blob.id, blob.epoch), blob.state)
+        with suppress(UploadSuperseded):  # a lease that has run out: nothing that is on its way out
+            await world.cleaning.finish_removal(Handle(blob.owner_id, blob.id, blob.epoch), blob.state)
     projects = Projects(world, "nobody")
     keys, _ = await projects.keys.claim(500)
     await projects.keys.report(
