@@ -47,7 +47,7 @@ class Victim:
         self._requests = {
             "upload": (http_load.upload_head(upload, token, SIZE) + body, "201"),
             "GET": (http_load.head("GET", file_url, token), "200"),
-            "list": (http_load.head("GET", f"{url}/api/v1/s3/files?limit=50", token), "200"),
+            "list": (http_load.head("GET", f"{url}/api/v1/s3/files?max_keys=50", token), "200"),
         }
         place = urlsplit(url)
         self._address = (place.hostname, place.port)

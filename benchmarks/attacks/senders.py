@@ -51,7 +51,7 @@ def flood(connections: int) -> Run:
     """The cheapest request there is, as fast as answers come, on ``connections`` connections."""
 
     async def one(attack: Attack) -> None:
-        await _repeat(attack, attack.head("GET", "/api/v1/s3/files?limit=1"), None)
+        await _repeat(attack, attack.head("GET", "/api/v1/s3/files?max_keys=1"), None)
 
     async def run(attack: Attack) -> None:
         await asyncio.gather(*(one(attack) for _ in range(connections)))
