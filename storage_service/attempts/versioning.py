@@ -23,6 +23,12 @@ SHARED_TARGETS = frozenset({"path"})
 NULL_VERSION = "null"
 """What S3 calls the one version of a key in a bucket that keeps none."""
 
+
+def told_version(version_id: str) -> str:
+    """A version as rows and requests have it: empty where the bucket keeps none."""
+    return "" if version_id == NULL_VERSION else version_id
+
+
 log = structlog.get_logger(__name__)
 
 TRUSTED_SECONDS = 10.0

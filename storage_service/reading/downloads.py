@@ -20,6 +20,7 @@ from strongroom.errors import (
 from strongroom.metadata.v1.file_pb2 import DATA_LOSS_CORRUPT, File
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.storage.v1.download_pb2 import DownloadRequest
+from strongroom.storage.v1.guest_pb2 import DownloadSharedRequest
 from strongroom.storage.v1.link_pb2 import DownloadLinkRequest
 
 
@@ -96,7 +97,9 @@ def content_of(file: File | ProjectFile) -> Committed:
     return Committed(ref, file.etag, file.size_bytes, file.crc32c)
 
 
-def range_of(request: DownloadRequest | DownloadLinkRequest, file: File | ProjectFile) -> Range:
+def range_of(
+    request: DownloadRequest | DownloadLinkRequest | DownloadSharedRequest, file: File | ProjectFile
+) -> Range:
     """What is asked for of this content. Raises PreconditionFailed when another was expected, and as
     ``resolve_range``.
     """

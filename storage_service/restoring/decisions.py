@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from storage_service.attempts.removal import versions_at
-from storage_service.attempts.versioning import NULL_VERSION
+from storage_service.attempts.versioning import told_version
 from storage_service.metadata.restoration import Restorations
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import ObjectNotFound, StoreError
@@ -50,7 +50,7 @@ class _Seen:
     @property
     def is_there(self) -> bool:
         """Whether the bucket has it."""
-        return any(_version_id(version) == self.name.version_id for version in self.versions)
+        return any(told_version(version.version_id) == self.name.version_id for version in self.versions)
 
 
 class Decisions:
@@ -172,7 +172,7 @@ class Decisions:
             versions = await versions_at(self._store, seen.name.key)
             strays = await self._strays.at(seen.name.key, versions)
             names = {stray.name.version_id for stray in strays if stray.description.attempt_id == attempt_id}
-            twins = [version for version in versions if _version_id(version) in names]
+            twins = [version for version in versions if told_version(version.version_id) in names]
             if not twins:
                 break
             for twin in twins:
@@ -184,13 +184,9 @@ class Decisions:
     async def _move(self, version: ListedVersion) -> None:
         async def still() -> bool:
             strays = await self._strays.at(version.key, await versions_at(self._store, version.key))
-            return any(stray.name.version_id == _version_id(version) for stray in strays)
+            return any(stray.name.version_id == told_version(version.version_id) for stray in strays)
 
         try:
             await self._quarantine.move(version, why=WHY, found="astray", run_id="", still=still)
         except ObjectNotFound:
             return
-
-
-def _version_id(version: ListedVersion) -> str:
-    return "" if version.version_id == NULL_VERSION else version.version_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from storage_service.attempts.versioning import told_version
 from storage_service.objectstore import checksums
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectInfo, ObjectRef
@@ -14,10 +15,9 @@ def stored_object(info: ObjectInfo, crc32c: int = 0) -> StoredObject:
     """What HEAD has said; ``crc32c`` where it is needed."""
     moment = Timestamp()
     moment.FromDatetime(info.last_modified)
-    version_id = info.version_id or ""
     return StoredObject(
         key=info.key,
-        version_id="" if version_id == "null" else version_id,
+        version_id=told_version(info.version_id or ""),
         etag=info.etag,
         size_bytes=info.size,
         crc32c=crc32c,

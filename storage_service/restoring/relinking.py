@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from storage_service.attempts.completion import ATTEMPT_KEY
-from storage_service.attempts.versioning import NULL_VERSION
+from storage_service.attempts.versioning import NULL_VERSION, told_version
 from storage_service.metadata.restoration import Restorations
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import ObjectNotFound
@@ -108,7 +108,7 @@ def _relink(row: KeyRow, info: ObjectInfo) -> MovedRow:
         old_version_id=row.version_id,
         size_bytes=row.size_bytes,
         crc32c=row.crc32c,
-        version_id="" if version_id == NULL_VERSION else version_id,
+        version_id=told_version(version_id),
         etag=info.etag,
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from storage_service.attempts.completion import ATTEMPT_KEY
-from storage_service.attempts.versioning import NULL_VERSION
+from storage_service.attempts.versioning import NULL_VERSION, told_version
 from storage_service.metadata.restoration import Restorations
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import ObjectNotFound
@@ -151,4 +151,4 @@ def _stray(suspect: _Suspect, info: ObjectInfo, said: ObjectDescription) -> pb.S
 def _named(suspect: _Suspect) -> str:
     """The version that `keep` and `drop` are told."""
     version_id = suspect.hides.version_id if suspect.hides is not None else suspect.version.version_id
-    return "" if version_id == NULL_VERSION else version_id
+    return told_version(version_id)

@@ -17,8 +17,8 @@ from storage_service.projects.archives.downloads import ArchiveDownloader
 from storage_service.projects.archives.sources import StoredFile
 from storage_service.projects.file_types import is_compressed
 from storage_service.reading.committed import CommittedReader
-from storage_service.reading.downloads import content_of, open_range, resolve_range
-from strongroom.errors import FileNotFound, PreconditionFailed, ProjectNotFound, StrongroomError
+from storage_service.reading.downloads import content_of, open_range, range_of
+from strongroom.errors import FileNotFound, ProjectNotFound, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.metadata.v1.share_pb2 import Share
@@ -73,9 +73,7 @@ class SharedContents:
         Raises FileNotFound, PreconditionFailed, RangeNotSatisfiable, ObjectLost.
         """
         file = await self._named(share, request.item)
-        if request.if_etag_match and request.if_etag_match != file.etag:
-            raise PreconditionFailed("the content has changed", metadata={"actual": file.etag})
-        wanted = resolve_range(request.read_offset, request.read_limit, file.size_bytes)
+        wanted = range_of(request, file)
         if begun is not None:
             begun(file)
         yield pb.DownloadSharedResponse(file=_shown(file), read_offset=wanted.offset, read_size=wanted.size)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
-from gateway.http.conditional import CONDITIONS, Outcome, Validators, evaluate, range_applies
+from gateway.http.conditional import CONDITIONS, Outcome, evaluate, range_applies
 from gateway.http.headers import content_headers, digest_headers
 from gateway.http.ranges import parse_range
 from gateway.http.reply import Header, Reply, header
 from gateway.upstream.call import Call
 from gateway.upstream.chunked import chunked_reply
+from gateway.upstream.downloads import validators_of
 from gateway.upstream.streaming import (
     HeadReply,
     Stream,
@@ -41,7 +40,7 @@ async def file_reply(call: Call, request: DownloadSharedRequest, *, attachment: 
         stream, first = await _opened(call, look_up)
         await stream.finish()
         stream.close()
-        file, validators = first.file, _validators(first.file)
+        file, validators = first.file, validators_of(first.file)
         outcome = evaluate(call.header, validators)
         if outcome is Outcome.FAILED:
             raise not_the_file_named(file.etag)
@@ -79,13 +78,8 @@ async def _opened(
     return stream, first
 
 
-def _validators(file: File) -> Validators:
-    modified = file.update_time if file.HasField("update_time") else file.create_time
-    return Validators(file.etag, datetime.fromtimestamp(modified.seconds, UTC))
-
-
 def _validator_headers(file: File) -> list[Header]:
-    return validator_headers(_validators(file), header("vary", "Cookie"))
+    return validator_headers(validators_of(file), header("vary", "Cookie"))
 
 
 def _headers(file: File, *, attachment: bool, whole: bool = True) -> list[Header]:
