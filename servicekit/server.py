@@ -45,7 +45,8 @@ from servicekit.tls import server_credentials
 from servicekit.tracing import Tracing, tracing_from_environ
 from strongroom.errors import StrongroomError
 
-#: How long health watchers have to hear NOT_SERVING before their streams are cut, seconds.
+#: How long health watchers have to hear NOT_SERVING before the door closes, and then before their streams are
+#: cut, seconds.
 CUT_AFTER: Final = 0.2
 
 log = structlog.get_logger(__name__)
@@ -170,6 +171,8 @@ class RunningServer:
         self.drain.begun.set()
         await self._probes.aclose()
         await self._infra.not_serving()
+        if self.drain.cuttable:  # a call that arrives while gRPC closes its door is cancelled, not refused
+            await asyncio.sleep(min(CUT_AFTER, grace))
         stopping = asyncio.ensure_future(self._server.stop(grace))
         await asyncio.sleep(min(CUT_AFTER, grace))
         cutter = asyncio.create_task(self._cut_when_idle())

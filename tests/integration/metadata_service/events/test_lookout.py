@@ -49,6 +49,20 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         yield queries
 
 
+async def settled(pool: Pool) -> None:
+    """Once every transaction of the server that began before now has ended, whoever's it is: events are shown
+    in that order.
+    """
+    async with pool.connection() as connection, asyncio.timeout(60):
+        row = await (await connection.execute("SELECT pg_current_xact_id()::text")).fetchone()
+        await connection.commit()
+        assert row is not None
+        query = "SELECT pg_snapshot_xmin(pg_current_snapshot()) > %s::xid8"
+        while await (await connection.execute(query, row)).fetchone() != (True,):
+            await connection.rollback()
+            await asyncio.sleep(0.01)
+
+
 async def test_one_query_finds_the_owners_with_news(pool: Pool, module_database: Logins, owner: str) -> None:
     reader = EventReader(Database(pool), 3600)
     owners = [f"{owner}-{number}" for number in range(20)]
@@ -56,6 +70,7 @@ async def test_one_query_finds_the_owners_with_news(pool: Pool, module_database:
     behind = Waiter(owners[3], Position(3, 0, waiters[0].position.at))
     for number in (3, 7, 7, 19):
         module_database.change(EVENT, owners[number])
+    await settled(pool)
     found = Lookout(reader)
     with (
         pytest.MonkeyPatch.context() as monkeypatch,
