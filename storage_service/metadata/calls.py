@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import AsyncIterator
+from typing import Protocol, TypeVar
 
 from grpc import aio
 
@@ -13,6 +14,22 @@ from servicekit.principal import Principal
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
+
+
+class PageRequest(Protocol):
+    """Asks for one page of a list."""
+
+    page_token: str
+
+
+class Page(Protocol):
+    """The answer: where the next one begins; empty on the last."""
+
+    next_page_token: str
+
+
+Asked = TypeVar("Asked", bound=PageRequest)
+Answered = TypeVar("Answered", bound=Page)
 
 STEP_SECONDS = 6.0
 """Limit of one step of a write; a transaction takes milliseconds."""
@@ -37,6 +54,17 @@ class MetadataClient:
     ) -> Response:
         """As the caller, with its token and within its deadline."""
         return await call(method, request, timeout=timeout, internal=self._internal)
+
+    async def _pages(
+        self, method: aio.UnaryUnaryMultiCallable[Asked, Answered], request: Asked
+    ) -> AsyncIterator[Answered]:
+        """All pages of a list from ``request`` on, which is changed; asked as ``_ask`` does."""
+        while True:
+            page = await self._ask(method, request)
+            yield page
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
     async def _step(
         self,

@@ -63,12 +63,8 @@ class FileReader(MetadataClient):
     ) -> AsyncIterator[Sequence[File]]:
         """Pages in key order."""
         request = ListFilesRequest(prefix=prefix, user_id=user_id, page_size=PAGE, show_deleted=show_deleted)
-        while True:
-            page = await self._ask(self._files.ListFiles, request)
+        async for page in self._pages(self._files.ListFiles, request):
             yield page.files
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
 
 class LinkedFiles(MetadataClient):

@@ -114,33 +114,21 @@ class ProjectReader(MetadataClient):
     async def projects(self, user_id: str) -> AsyncIterator[Project]:
         """All of them, newest change first."""
         request = queries.ListProjectsRequest(user_id=user_id, page_size=PROJECTS_PAGE)
-        while True:
-            page = await self._ask(self._projects.ListProjects, request)
+        async for page in self._pages(self._projects.ListProjects, request):
             for project in page.projects:
                 yield project
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def versions(self, slug: str, user_id: str) -> AsyncIterator[ProjectVersion]:
         """All of a project's, newest first. Raises ProjectNotFound."""
         request = queries.ListProjectVersionsRequest(slug=slug, user_id=user_id, page_size=VERSIONS_PAGE)
-        while True:
-            page = await self._ask(self._projects.ListProjectVersions, request)
+        async for page in self._pages(self._projects.ListProjectVersions, request):
             for version in page.versions:
                 yield version
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
 
     async def project_files(
         self, slug: str, version: int, user_id: str
     ) -> AsyncIterator[tuple[int, Sequence[ProjectFile]]]:
         """Pages in path order, each with the version listed. Raises ProjectNotFound, VersionNotFound."""
         request = queries.ListProjectFilesRequest(slug=slug, version=version, user_id=user_id)
-        while True:
-            page = await self._ask(self._projects.ListProjectFiles, request)
+        async for page in self._pages(self._projects.ListProjectFiles, request):
             yield page.version, page.files
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
