@@ -15,6 +15,7 @@ from servicekit.background import Heartbeats, running
 from servicekit.channels import make_channel
 from servicekit.inprocess import InProcessChannel, InProcessServer
 from servicekit.internal_credential import InternalCredential
+from servicekit.outbound import SystemResolver
 from servicekit.server import ServerSpec
 from servicekit.settings import require
 from storage_service.attempts.attempt import Attempts
@@ -67,7 +68,6 @@ from storage_service.sharing.assembly import Sharing
 from storage_service.stores import edge, open_store
 from storage_service.uploads.copier import Copier
 from storage_service.uploads.deletions import Deletions
-from storage_service.uploads.importing.addresses import SystemResolver
 from storage_service.uploads.importing.importer import BatchImporter, TellingImporter
 from storage_service.uploads.importing.source import SourceClient
 from storage_service.uploads.mover import Mover

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from servicekit.outbound import UrlRules
 from storage_service.config import StorageSettings
-from storage_service.uploads.importing.addresses import UrlRules
+from storage_service.outbound.client import Timeouts
 from storage_service.uploads.importing.importer import ImportLimits
-from storage_service.uploads.importing.source import Timeouts
 
 
 def url_rules(settings: StorageSettings) -> UrlRules:

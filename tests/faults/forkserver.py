@@ -30,7 +30,7 @@ from typing import Any, Final, NoReturn
 
 from storage_service.objectstore.s3.options import S3Options
 from storage_service.objectstore.s3.store import open_s3_store
-from storage_service.uploads.importing.wire import tls_context
+from storage_service.outbound.wire import tls_context
 from tests.stack import CHECKOUT, until
 
 SERVICES: Final = ("metadata_service", "storage_service", "gateway", "strongroom_server")

@@ -21,10 +21,10 @@ from storage_service.content.body import BodyChecks
 from storage_service.content.types import hint
 from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.checksums import Counted
-from storage_service.uploads.importing.answer import Answer
+from storage_service.outbound.answer import Answer
+from storage_service.outbound.wire import BrokenConnection
 from storage_service.uploads.importing.permits import FairPermits, ImportQueue
 from storage_service.uploads.importing.source import SourceClient, TransientFailure
-from storage_service.uploads.importing.wire import BrokenConnection
 from storage_service.uploads.upload import Uploader
 from strongroom.errors import (
     DeadlineExceeded,

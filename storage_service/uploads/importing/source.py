@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 import httpx
 
-from storage_service.uploads.importing.addresses import Resolver, Source, UrlRules, check_addresses
-from storage_service.uploads.importing.answer import Answer
-from storage_service.uploads.importing.wire import (
-    BrokenConnection,
-    Connection,
-    Dialer,
-    WireLimits,
-    tls_context,
-)
+from servicekit.outbound import Resolver, Source, UrlRules
+from storage_service.outbound.answer import Answer
+from storage_service.outbound.client import DEFAULT_LIMITS, GuardedClient, Timeouts, Unreachable
+from storage_service.outbound.wire import WireLimits
 from strongroom.errors import SourceUrlFailed, SourceUrlRefused
 
 MAX_REDIRECTS = 3
@@ -27,15 +21,6 @@ HEADERS = {
     "Connection": "close",
     "User-Agent": "strongroom-import/1",
 }
-DEFAULT_LIMITS = WireLimits()
-
-
-@dataclass(frozen=True, slots=True)
-class Timeouts:
-    """Seconds: ``connect`` for one connection, ``idle`` between two reads."""
-
-    connect: float
-    idle: float
 
 
 class TransientFailure(Exception):
@@ -65,14 +50,11 @@ class SourceClient:
         limits: WireLimits = DEFAULT_LIMITS,
     ) -> None:
         self._rules = rules
-        self._resolver = resolver
-        self._dialer = Dialer(tls_context(verify=verify), timeouts.connect, timeouts.idle, limits)
-        self._open: set[Connection] = set()
+        self._client = GuardedClient(resolver, timeouts, verify=verify, limits=limits)
 
     async def aclose(self) -> None:
         """Hang up on every source."""
-        for connection in list(self._open):
-            await connection.aclose()
+        await self._client.aclose()
 
     @asynccontextmanager
     async def open(self, url: str) -> AsyncIterator[Answer]:
@@ -96,35 +78,13 @@ class SourceClient:
     @asynccontextmanager
     async def _ask(self, source: Source) -> AsyncIterator[Answer]:
         """One hop."""
-        connection = await self._connect(source)
-        self._open.add(connection)
         try:
-            answer = Answer(connection)
-            try:
-                await connection.send(_request(source))
-                await answer.read_head()
-            except BrokenConnection as error:
-                raise _unreachable() from error
-            yield answer
-        finally:
-            self._open.discard(connection)
-            await connection.aclose()
-
-    async def _connect(self, source: Source) -> Connection:
-        """To an address that was checked, under the name that was asked for."""
-        addresses = await self._resolver.resolve(source.host, source.port)
-        if not source.exempt:
-            check_addresses(addresses)
-        tls_name = source.host.rstrip(".") if source.url.scheme == "https" else None
-        failure: Exception | None = None
-        for address in addresses:
-            try:
-                return await self._dialer.dial(address, source.port, tls_name)
-            except OSError as error:
-                failure = error
-            except BrokenConnection as error:
-                raise _unreachable() from error
-        raise _unreachable() from failure
+            async with self._client.ask(source, _request(source)) as answer:
+                yield answer
+        except Unreachable as error:
+            raise TransientFailure(
+                SourceUrlFailed("the source URL could not be reached, or did not answer in time")
+            ) from error
 
 
 def _request(source: Source) -> bytes:
@@ -132,10 +92,6 @@ def _request(source: Source) -> bytes:
     lines = [f"GET {target} HTTP/1.1", f"Host: {source.url.netloc.decode('ascii')}"]
     lines += [f"{name}: {value}" for name, value in HEADERS.items()]
     return "\r\n".join([*lines, "", ""]).encode("ascii")
-
-
-def _unreachable() -> TransientFailure:
-    return TransientFailure(SourceUrlFailed("the source URL could not be reached, or did not answer in time"))
 
 
 def _check_answer(answer: Answer) -> None:

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 
 from servicekit.context import RequestContext, bind
+from servicekit.outbound import Address, SystemResolver, UrlRules
 from servicekit.principal import Principal
 from storage_service.content.body import BodyChecks
+from storage_service.outbound.client import Timeouts
 from storage_service.uploads.importing import importer
-from storage_service.uploads.importing.addresses import Address, SystemResolver, UrlRules
 from storage_service.uploads.importing.importer import Importer, ImportLimits, Progress
-from storage_service.uploads.importing.source import SourceClient, Timeouts, TransientFailure
+from storage_service.uploads.importing.source import SourceClient, TransientFailure
 from storage_service.uploads.upload import Stored
 from strongroom.errors import DeadlineExceeded, SourceUrlFailed, SourceUrlRefused, UserMismatch
 from strongroom.metadata.v1.file_pb2 import File

@@ -12,12 +12,13 @@ from typing import Any, Final
 import pytest
 
 from servicekit.context import RequestContext, bind
+from servicekit.outbound import SystemResolver, UrlRules
 from servicekit.principal import Principal
 from storage_service.content.body import BodyChecks
-from storage_service.uploads.importing.addresses import SystemResolver, UrlRules
+from storage_service.outbound.client import Timeouts
+from storage_service.outbound.wire import WireLimits
 from storage_service.uploads.importing.importer import Importer, ImportLimits, Progress
-from storage_service.uploads.importing.source import SourceClient, Timeouts
-from storage_service.uploads.importing.wire import WireLimits
+from storage_service.uploads.importing.source import SourceClient
 from storage_service.uploads.upload import Stored
 from strongroom.errors import SourceUrlFailed, SourceUrlRefused, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from storage_service.uploads.importing.addresses import SystemResolver, UrlRules, check_addresses, is_public
+from servicekit.outbound import SystemResolver, UrlRules, check_addresses, is_public
 from strongroom.errors import SourceUrlRefused, StrongroomError
 
 RULES = UrlRules(frozenset({80, 443, 8080}), frozenset({"localhost:9000"}))

@@ -16,7 +16,7 @@ import httpx
 from anyio.abc import ByteStream
 from anyio.streams.tls import TLSStream
 
-from storage_service.uploads.importing.addresses import Address
+from servicekit.outbound import Address
 from strongroom.errors import SourceUrlFailed
 
 HEAD_READ: Final = 16 * 1024

@@ -13,7 +13,7 @@ from typing import Final
 import httptools
 import httpx
 
-from storage_service.uploads.importing.wire import BODY_READ, HEAD_READ, BrokenConnection, Connection, hostile
+from storage_service.outbound.wire import BODY_READ, HEAD_READ, BrokenConnection, Connection, hostile
 from strongroom.errors import SourceUrlFailed
 
 _SMALL: Final = 1024

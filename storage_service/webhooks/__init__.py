@@ -1,0 +1,1 @@
+"""Sends what happened to the targets that users have named."""
