@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from gateway.metrics import Metrics as GatewayMetrics
 from metadata_service.db.metrics import DatabaseMetrics
 from servicekit.method import Method
-from servicekit.telemetry import MethodStats, Metrics
+from servicekit.telemetry.rpcs import MethodStats, Metrics
 from storage_service.objectstore.s3.metrics import S3Calls
 from storage_service.servicers.transfers import Transfers
 from strongroom.metadata.v1.file_pb2 import File

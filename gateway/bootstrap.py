@@ -13,10 +13,10 @@ from gateway.upstream.backend import Metadata, Storage
 from gateway.upstream.feeds import Feeds
 from gateway.upstream.readiness import Readiness, checks
 from gateway.upstream.services import Services
-from servicekit.auth import Authenticator
-from servicekit.channels import make_channel
+from servicekit.auth.authenticator import Authenticator
 from servicekit.inprocess import InProcessChannel, InProcessServer
 from servicekit.limits import make_limiter
+from servicekit.serving.channels import make_channel
 
 #: Without the bandwidth probe, windows stay as large as the message being read: a third of a download's
 #: memory, and less CPU (benchmarks/README.md).

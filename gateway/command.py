@@ -13,10 +13,12 @@ from gateway.app import build_app
 from gateway.bootstrap import open_services
 from gateway.config import GatewaySettings
 from gateway.server.serve import PortTaken, address_of, bind, make_server
-from servicekit import failpoints, garbage, process_metrics
-from servicekit.logs import configure_logging
-from servicekit.metrics_http import serve_metrics
+from servicekit import failpoints
+from servicekit.serving import garbage
 from servicekit.settings import SettingError, load_settings, stop
+from servicekit.telemetry import process_metrics
+from servicekit.telemetry.logs import configure_logging
+from servicekit.telemetry.metrics_http import serve_metrics
 
 log = structlog.get_logger("gateway")
 

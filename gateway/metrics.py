@@ -12,7 +12,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from servicekit.metrics_http import Rendered
+from servicekit.telemetry.metrics_http import Rendered
 
 #: Of RFC 9110 and RFC 5789; whatever else clients send is OTHER.
 METHODS: Final = frozenset({"CONNECT", "DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT", "TRACE"})

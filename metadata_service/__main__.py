@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from metadata_service.config import MetadataSettings, MigrationSettings
-from servicekit.server import run, run_server
+from servicekit.serving.server import run, run_server
 from servicekit.settings import SettingError, load_settings, stop
 
 

@@ -84,7 +84,7 @@ from metadata_service.usage.owners import OwnersUsage
 from metadata_service.usage.queries import UsageQueries
 from servicekit import background
 from servicekit.reports import ReportSigner
-from servicekit.server import ServerSpec
+from servicekit.serving.server import ServerSpec
 from servicekit.settings import require
 from strongroom.metadata.v1 import (
     admin_service_pb2,

@@ -15,20 +15,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from servicekit.auth.credentials import (
+    AUTHORIZATION,
+    GATEWAY,
+    INTERNAL,
+    GatewayCredential,
+    InternalCredential,
+)
+from servicekit.auth.principal import Principal
+from servicekit.auth.tokens import CLOCK_SKEW_SECONDS
 from servicekit.drain import Drain
-from servicekit.principal import Principal
-from servicekit.tokens import CLOCK_SKEW_SECONDS
 from servicekit.writing import Writing
 
-if TYPE_CHECKING:
-    from servicekit.internal_credential import InternalCredential
-    from servicekit.limits.gateway_credential import GatewayCredential
-
-AUTHORIZATION: Final = "authorization"
-INTERNAL: Final = "x-strongroom-internal"
-GATEWAY: Final = "x-strongroom-gateway"
 REQUEST_ID: Final = "x-request-id"
 TRACEPARENT: Final = "traceparent"
 

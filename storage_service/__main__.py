@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from servicekit.server import run, run_server
+from servicekit.serving.server import run, run_server
 from servicekit.settings import load_settings
 from storage_service import bucket_cli
 from storage_service.bootstrap import Process

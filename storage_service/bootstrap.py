@@ -11,12 +11,12 @@ import structlog
 from grpc import aio
 
 from servicekit import failpoints
+from servicekit.auth.credentials import InternalCredential
 from servicekit.background import Heartbeats, running
-from servicekit.channels import make_channel
 from servicekit.inprocess import InProcessChannel, InProcessServer
-from servicekit.internal_credential import InternalCredential
 from servicekit.outbound import SystemResolver
-from servicekit.server import ServerSpec
+from servicekit.serving.channels import make_channel
+from servicekit.serving.server import ServerSpec
 from servicekit.settings import require
 from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget, Floor
@@ -306,7 +306,7 @@ class Process:
         self._bucket_state: BucketState | None = None
 
     def spec(self) -> ServerSpec:
-        """For ``servicekit.server.run_server``."""
+        """For ``servicekit.serving.server.run_server``."""
         return ServerSpec(
             name="storage_service",
             bind=self._settings.storage_bind,

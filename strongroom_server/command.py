@@ -66,7 +66,7 @@ def _serve(targets: Sequence[str], share: Share) -> int:
     from gateway.memory import tune_malloc  # noqa: PLC0415
     from gateway.server.serve import PortTaken as HttpPortTaken  # noqa: PLC0415
     from metadata_service.startup import NotReady  # noqa: PLC0415
-    from servicekit.server import PortTaken, run  # noqa: PLC0415
+    from servicekit.serving.server import PortTaken, run  # noqa: PLC0415
     from strongroom.errors import StrongroomError  # noqa: PLC0415
     from strongroom_server.process import serve  # noqa: PLC0415
 

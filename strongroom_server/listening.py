@@ -9,10 +9,10 @@ from typing import Final
 from gateway.config import GatewaySettings
 from gateway.server.serve import bind
 from servicekit.net import join_address, split_address
-from servicekit.server import RunningServer, ServerSpec
+from servicekit.serving.server import RunningServer, ServerSpec
 from servicekit.settings import CommonSettings, SettingError
-from servicekit.telemetry import Metrics
-from servicekit.tracing import tracing_from_environ
+from servicekit.telemetry.rpcs import Metrics
+from servicekit.telemetry.tracing import tracing_from_environ
 from strongroom_server.targets import Share
 
 _SHARED_PORT: Final = ("grpc.so_reuseport", 1)

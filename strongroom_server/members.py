@@ -20,8 +20,8 @@ from gateway.bootstrap import open_services
 from gateway.metrics import Metrics
 from gateway.server.serve import make_server
 from servicekit.inprocess import InProcessServer
-from servicekit.logs import name_service
-from servicekit.server import RunningServer
+from servicekit.serving.server import RunningServer
+from servicekit.telemetry.logs import name_service
 from strongroom_server.listening import Door
 
 #: What calls between the services have left once their callers are gone. Seconds.

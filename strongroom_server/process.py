@@ -16,13 +16,15 @@ from gateway.metrics import Metrics as GatewayMetrics
 from gateway.server.serve import address_of
 from metadata_service.bootstrap import Application
 from metadata_service.config import MetadataSettings
-from servicekit import failpoints, garbage, process_metrics
-from servicekit.logs import configure_logging
-from servicekit.merged_metrics import MergedMetrics
-from servicekit.metrics_http import serve_metrics
-from servicekit.server import RunningServer, stop_signals
+from servicekit import failpoints
+from servicekit.serving import garbage
+from servicekit.serving.server import RunningServer, stop_signals
 from servicekit.settings import CommonSettings, SettingsBase, read_settings
-from servicekit.telemetry import Metrics
+from servicekit.telemetry import process_metrics
+from servicekit.telemetry.logs import configure_logging
+from servicekit.telemetry.merged_metrics import MergedMetrics
+from servicekit.telemetry.metrics_http import serve_metrics
+from servicekit.telemetry.rpcs import Metrics
 from storage_service.bootstrap import Process
 from storage_service.config import StorageSettings
 from strongroom_server.listening import Door, grpc_server, metrics_address

@@ -16,9 +16,9 @@ from gateway.families.files.routes import _page
 from gateway.families.files.shapes import FileList
 from gateway.http.reply import json_reply
 from gateway.http.timestamps import rfc3339
+from servicekit.auth.principal import Principal
 from servicekit.context import RequestContext, current, set_current
-from servicekit.logs import Sink, configure_logging, sink
-from servicekit.principal import Principal
+from servicekit.telemetry.logs import Sink, configure_logging, sink
 from strongroom.metadata.v1.file_pb2 import File
 
 TIMES = 3000

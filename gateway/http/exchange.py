@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Receive, Scope
 
 from gateway.http.client import CLIENT, Client
-from servicekit.principal import Principal, effective_owner
+from servicekit.auth.principal import Principal, effective_owner
 from strongroom.errors import MalformedRequest, UnsupportedMediaType
 
 #: More query fields than this are refused, so that parsing stays cheap.

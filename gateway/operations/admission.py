@@ -13,11 +13,11 @@ from gateway.operations.addresses import address_of
 from gateway.operations.auth import authenticate
 from gateway.operations.routing import Operation
 from gateway.upstream.services import Services
+from servicekit.auth.credentials import GatewayCredential
+from servicekit.auth.principal import Principal
 from servicekit.context import current
 from servicekit.limits import Holds
-from servicekit.limits.gateway_credential import GatewayCredential
 from servicekit.limits.limiter import ARCHIVES, IMPORTS, PREVIEWS, TRANSFERS, WATCHES
-from servicekit.principal import Principal
 from strongroom.errors import TokenExpired, TokenInvalid, TokenMissing
 
 #: Asked by balancers and monitoring: never counted.

@@ -8,7 +8,7 @@ from starlette.types import Scope
 
 from gateway.http.exchange import parsed_query
 from gateway.upstream.services import Services
-from servicekit.principal import ANONYMOUS, Principal
+from servicekit.auth.principal import ANONYMOUS, Principal
 from strongroom.errors import TokenInvalid
 
 _NOBODY: Final = Principal(ANONYMOUS)

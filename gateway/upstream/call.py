@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope
 from gateway.http.exchange import Exchange
 from gateway.upstream.rpcs import Request, Response, Rpc
 from gateway.upstream.services import Services
-from servicekit.principal import Principal
+from servicekit.auth.principal import Principal
 
 
 class Call(Exchange):

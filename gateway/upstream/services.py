@@ -11,7 +11,7 @@ from gateway.metrics import Metrics
 from gateway.upstream.backend import Metadata, Storage
 from gateway.upstream.feeds import Feeds
 from gateway.upstream.readiness import Readiness
-from servicekit.auth import Authenticator
+from servicekit.auth.authenticator import Authenticator
 from servicekit.limits import Limiter
 
 

@@ -12,8 +12,8 @@ from metadata_service.audit import Act, Acts
 from metadata_service.erasing.erasures import Erasures
 from metadata_service.erasing.receipt import Receipts
 from metadata_service.usage.owners import OwnersUsage
+from servicekit.auth.principal import effective_owner, only_admins
 from servicekit.context import current_principal, current_request_id
-from servicekit.principal import effective_owner, only_admins
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import admin_service_pb2 as pb
 from strongroom.metadata.v1.admin_service_pb2_grpc import AdminServiceServicer

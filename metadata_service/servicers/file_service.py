@@ -16,8 +16,8 @@ from metadata_service.files.search import Search, Searcher
 from metadata_service.files.trash import Trash
 from metadata_service.servicers.event_media_service import details_of
 from metadata_service.servicers.filters import filter_of
+from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
-from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import file_service_pb2 as pb
 from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceServicer
 

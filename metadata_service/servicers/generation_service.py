@@ -16,8 +16,8 @@ from metadata_service.files.generations import (
 )
 from metadata_service.files.newest_first import PageRequest
 from metadata_service.servicers.filters import filter_of
+from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
-from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import generation_service_pb2 as pb
 from strongroom.metadata.v1.file_pb2 import GenerationType
 from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceServicer

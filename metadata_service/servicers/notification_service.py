@@ -14,8 +14,8 @@ from metadata_service.events.lookout import Lookout, Waiter
 from metadata_service.events.metrics import WatchMetrics
 from metadata_service.events.reader import EventReader
 from metadata_service.events.wakeups import Waker
+from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal, current_writing, draining
-from servicekit.principal import effective_owner
 from strongroom.errors import DeadlineExceeded, RateLimited, TokenExpired
 from strongroom.metadata.v1 import notification_service_pb2 as pb
 from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceServicer

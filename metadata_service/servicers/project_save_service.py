@@ -15,8 +15,8 @@ from metadata_service.projects.keys import ProjectKeys
 from metadata_service.projects.removal import ProjectRemover
 from metadata_service.projects.staging import SaveStager
 from metadata_service.projects.start import SaveStarter
+from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
-from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.project_save_service_pb2_grpc import ProjectSaveServiceServicer
 

@@ -7,8 +7,8 @@ from typing import TypeAlias
 from grpc.aio import ServicerContext
 
 from metadata_service.projects.queries import ProjectQueries
+from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
-from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import project_service_pb2 as pb
 from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceServicer
 

@@ -9,8 +9,8 @@ from grpc.aio import ServicerContext
 
 from metadata_service.shares.making import ShareMaker, expiry_of
 from metadata_service.shares.owners import OwnersShares, ShareEdit
+from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
-from servicekit.principal import effective_owner
 from servicekit.texts import refuse_nul
 from strongroom.metadata.v1 import share_service_pb2 as pb
 from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceServicer

@@ -11,8 +11,8 @@ from metadata_service.sessions.ending import SessionEnder
 from metadata_service.sessions.opening import SessionOpener
 from metadata_service.sessions.progress import ProgressRecorder
 from metadata_service.sessions.reading import SessionReader
+from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
-from servicekit.principal import effective_owner
 from strongroom.metadata.v1 import upload_session_service_pb2 as pb
 from strongroom.metadata.v1.upload_session_service_pb2_grpc import UploadSessionServiceServicer
 

@@ -8,8 +8,8 @@ from grpc.aio import ServicerContext
 
 from metadata_service.config import Limits
 from metadata_service.usage.queries import UsageQueries
+from servicekit.auth.principal import effective_owner, only_admins
 from servicekit.context import current_principal, current_request_id
-from servicekit.principal import effective_owner, only_admins
 from strongroom.metadata.v1 import usage_service_pb2 as pb
 from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceServicer
 

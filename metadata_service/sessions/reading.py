@@ -10,7 +10,7 @@ from metadata_service.config import Timing
 from metadata_service.db.database import SYSTEM, Database, Transaction, user
 from metadata_service.sessions import rows
 from servicekit import failpoints
-from servicekit.principal import Principal, effective_owner
+from servicekit.auth.principal import Principal, effective_owner
 from strongroom.metadata.v1.upload_session_service_pb2 import Session
 
 BEFORE_ACQUIRE: Final = failpoints.register("metadata.session.acquire.before_commit")

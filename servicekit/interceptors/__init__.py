@@ -9,16 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from servicekit.auth import Authenticator
+from servicekit.auth.authenticator import Authenticator
 from servicekit.drain import Drain
-from servicekit.interceptors.authn import OPEN_SERVICES, REFLECTION_SERVICES, AuthPolicy
+from servicekit.interceptors.caller import OPEN_SERVICES, REFLECTION_SERVICES, AuthPolicy
 from servicekit.interceptors.door import Door
 from servicekit.interceptors.pipeline import Pipeline
 from servicekit.settings import SEND_IDLE_SECONDS
-from servicekit.telemetry import Metrics
+from servicekit.telemetry.rpcs import Metrics
 
 if TYPE_CHECKING:
-    from servicekit.tracing import Tracing
+    from servicekit.telemetry.tracing import Tracing
 
 __all__ = ["OPEN_SERVICES", "REFLECTION_SERVICES", "AuthPolicy", "Pipeline", "build_interceptors"]
 

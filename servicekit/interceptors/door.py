@@ -11,12 +11,12 @@ from typing import Any, Final, NoReturn
 
 from google.protobuf.message import DecodeError
 
-from servicekit.auth import bearer
+from servicekit.auth.authenticator import bearer
+from servicekit.auth.credentials import GatewayCredential
 from servicekit.context import RequestContext
-from servicekit.interceptors.request_id import Credentials
+from servicekit.interceptors.caller import Credentials
 from servicekit.limits import CapSettings, Holds, Limiter
 from servicekit.limits.addresses import client_key, peer_address
-from servicekit.limits.gateway_credential import GatewayCredential
 from servicekit.limits.limiter import ARCHIVES, EXPORTS, IMPORTS, PREVIEWS, TRANSFERS, WATCHES
 from servicekit.method import Method, ServicerContext
 from strongroom.errors import StrongroomError, TokenMissing

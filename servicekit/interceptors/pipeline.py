@@ -21,19 +21,17 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import grpc
 from grpc import aio
 
-from servicekit.auth import Authenticator
+from servicekit.auth.authenticator import Authenticator
 from servicekit.context import RequestContext, current, current_writing, mark_arrival
 from servicekit.drain import Drain
-from servicekit.interceptors.authn import OPEN_SERVICES, AuthPolicy, authenticate
+from servicekit.interceptors.caller import OPEN_SERVICES, AuthPolicy, Credentials, authenticate, begin
 from servicekit.interceptors.door import Door
 from servicekit.interceptors.errors import abort, abort_soon, explain_cancellation, translate
-from servicekit.interceptors.request_id import Credentials, begin
 from servicekit.interceptors.validation import request_parser
-from servicekit.levels import POLLING, level_of
 from servicekit.limits import Holds
-from servicekit.logs import sink
 from servicekit.method import FACTORIES, Behavior, Method, ServicerContext, behavior_of
-from servicekit.telemetry import MethodStats, Metrics
+from servicekit.telemetry.logs import POLLING, level_of, sink
+from servicekit.telemetry.rpcs import MethodStats, Metrics
 from servicekit.writing import Writing
 from strongroom.errors import RateLimited, StrongroomError, TokenExpired, TokenInvalid, TokenMissing
 
@@ -41,7 +39,7 @@ if TYPE_CHECKING:
     # OpenTelemetry is loaded only where it is used.
     from opentelemetry.trace import Span
 
-    from servicekit.tracing import Tracing
+    from servicekit.telemetry.tracing import Tracing
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Runner: TypeAlias = Callable[[Any, ServicerContext], Awaitable[Any]]

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from prometheus_client import CollectorRegistry
 
-from servicekit.limits.holds import Cap, Hold, Places
+from servicekit.limits.holds import Cap, Hold, Places, Turns
 from servicekit.limits.metrics import LimitMetrics
 from servicekit.limits.patience import Patience
 from servicekit.limits.rates import Buckets, Contention, Rate
 from servicekit.limits.settings import CapSettings
-from servicekit.limits.turns import Turns
 from strongroom.errors import RateLimited
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grpc import aio
 
-from servicekit.internal_credential import InternalCredential
+from servicekit.auth.credentials import InternalCredential
 from storage_service.metadata.calls import MetadataClient
 from strongroom.metadata.v1.admin_service_pb2 import NoteActRequest
 from strongroom.metadata.v1.admin_service_pb2_grpc import AdminServiceStub

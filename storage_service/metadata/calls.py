@@ -8,9 +8,9 @@ from typing import Protocol, TypeVar
 from grpc import aio
 
 from servicekit import context
-from servicekit.channels import call
-from servicekit.internal_credential import InternalCredential
-from servicekit.principal import Principal
+from servicekit.auth.credentials import InternalCredential
+from servicekit.auth.principal import Principal
+from servicekit.serving.channels import call
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

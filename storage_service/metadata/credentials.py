@@ -6,7 +6,7 @@ from typing import Final
 
 from grpc import aio
 
-from servicekit.internal_credential import InternalCredential
+from servicekit.auth.credentials import InternalCredential
 from storage_service.metadata.calls import MetadataClient
 from strongroom.metadata.v1.credential_service_pb2 import CheckCredentialRequest, CheckCredentialResponse
 from strongroom.metadata.v1.credential_service_pb2_grpc import CredentialServiceStub

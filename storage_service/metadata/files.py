@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from grpc import aio
 
-from servicekit.internal_credential import InternalCredential
+from servicekit.auth.credentials import InternalCredential
 from storage_service.metadata.calls import MetadataClient
 from strongroom.errors import FileNotFound
 from strongroom.metadata.v1.file_pb2 import File, LinkStamp

@@ -11,7 +11,7 @@ import socket
 from grpc import aio
 
 from servicekit import context
-from servicekit.internal_credential import InternalCredential
+from servicekit.auth.credentials import InternalCredential
 from storage_service.metadata.calls import MetadataClient
 from strongroom.metadata.v1 import reservation_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import Blob, BlobState

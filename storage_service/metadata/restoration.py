@@ -7,7 +7,7 @@ from typing import Final
 
 from grpc import aio
 
-from servicekit.internal_credential import InternalCredential
+from servicekit.auth.credentials import InternalCredential
 from storage_service.metadata.calls import MetadataClient
 from strongroom.metadata.v1 import restoration_service_pb2 as pb
 from strongroom.metadata.v1.restoration_pb2 import ObjectDescription, StoredObject

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from grpc import aio
 
-from servicekit.internal_credential import InternalCredential
+from servicekit.auth.credentials import InternalCredential
 from storage_service.metadata.calls import MetadataClient
 from strongroom.metadata.v1 import upload_session_service_pb2 as pb
 from strongroom.metadata.v1.reservation_service_pb2 import BlobHandle

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from grpc import aio
 
-from servicekit.internal_credential import InternalCredential
+from servicekit.auth.credentials import InternalCredential
 from storage_service.metadata.calls import MetadataClient
 from strongroom.metadata.v1 import guest_access_service_pb2 as pb
 from strongroom.metadata.v1.event_media_service_pb2 import ListEventMediaRequest

@@ -8,7 +8,7 @@ from typing import Final
 
 from grpc import aio
 
-from servicekit.internal_credential import InternalCredential
+from servicekit.auth.credentials import InternalCredential
 from storage_service.metadata.calls import MetadataClient
 from strongroom.metadata.v1 import verification_pb2
 from strongroom.metadata.v1 import verification_service_pb2 as pb

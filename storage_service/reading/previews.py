@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Final
 
+from servicekit.auth.principal import effective_owner
+from servicekit.auth.tokens import CLOCK_SKEW_SECONDS
 from servicekit.context import current_principal
-from servicekit.principal import effective_owner
-from servicekit.tokens import CLOCK_SKEW_SECONDS
 from storage_service.metadata.projects import ProjectReader
 from storage_service.reading.capabilities import Capabilities
 from storage_service.reading.committed import CommittedReader

@@ -11,7 +11,7 @@ from uuid import UUID
 import grpc
 
 from servicekit import context as calls
-from servicekit.principal import only_admins
+from servicekit.auth.principal import only_admins
 from servicekit.reports import ReportSigner
 from storage_service.metadata.acts import Acts
 from storage_service.repairing.assembly import RepairedVerifying

@@ -6,8 +6,8 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
+from servicekit.auth.principal import Principal
 from servicekit.context import current
-from servicekit.principal import Principal
 from storage_service.metadata.shares import GuestAccess
 from storage_service.sharing.sessions import SESSION_SECONDS, Session, ShareSessions
 from strongroom.errors import Internal, ShareEnded, ShareLocked

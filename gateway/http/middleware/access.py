@@ -10,8 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.metrics import Metrics
 from servicekit.context import current
-from servicekit.levels import level_of_status
-from servicekit.logs import redact, sink
+from servicekit.telemetry.logs import level_of_status, redact, sink
 
 #: Scope key: template of the route that was found.
 ROUTE: Final = "strongroom.route"

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from servicekit import context as calls
-from servicekit.principal import effective_owner
+from servicekit.auth.principal import effective_owner
 from storage_service.metadata.acts import Acts
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader

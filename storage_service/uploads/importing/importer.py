@@ -14,8 +14,8 @@ from urllib.parse import unquote
 import httpx
 import structlog
 
+from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
-from servicekit.principal import effective_owner
 from storage_service.attempts.engine import fingerprint
 from storage_service.content.body import BodyChecks
 from storage_service.content.types import hint

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from servicekit.logs import configure_logging
+from servicekit.telemetry.logs import configure_logging
 from tests.integration.gateway.harness import Running, run_gateway
 
 

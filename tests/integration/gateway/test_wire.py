@@ -10,7 +10,7 @@ import pytest
 
 from gateway.families.notifications.watch import Watch
 from gateway.server.websocket_protocol import GuardedWebSocket
-from servicekit.logs import configure_logging
+from servicekit.telemetry.logs import configure_logging
 from tests.integration.gateway.harness import Running, form, run_gateway, token
 from tests.integration.gateway.raw import connect, head, until
 

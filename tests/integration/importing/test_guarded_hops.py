@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from servicekit.auth.principal import Principal
 from servicekit.context import RequestContext, bind
 from servicekit.outbound import Address, SystemResolver, UrlRules
-from servicekit.principal import Principal
 from storage_service.content.body import BodyChecks
 from storage_service.outbound.client import Timeouts
 from storage_service.uploads.importing import importer

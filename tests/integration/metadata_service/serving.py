@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from metadata_service.bootstrap import Application
 from metadata_service.config import MetadataSettings
-from servicekit.internal_credential import InternalCredential
-from servicekit.server import serve_in_process
+from servicekit.auth.credentials import InternalCredential
+from servicekit.serving.server import serve_in_process
 from strongroom.errors import StrongroomError, from_rpc_error
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceStub

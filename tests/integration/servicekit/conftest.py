@@ -10,8 +10,8 @@ import pytest
 from grpc import aio
 
 from servicekit.inprocess import InProcessChannel
-from servicekit.server import RunningServer, started_server
-from servicekit.telemetry import Metrics
+from servicekit.serving.server import RunningServer, started_server
+from servicekit.telemetry.rpcs import Metrics
 from tests.integration.servicekit.echo import SERVICE, Echo, EchoStub, settings
 
 

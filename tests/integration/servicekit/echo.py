@@ -11,7 +11,7 @@ import grpc
 import jwt
 from grpc import aio
 
-from servicekit.server import ServerSpec
+from servicekit.serving.server import ServerSpec
 from servicekit.settings import CommonSettings
 from strongroom.errors import StrongroomError
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse

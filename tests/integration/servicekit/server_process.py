@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from servicekit import context, failpoints
-from servicekit.server import run, run_server
+from servicekit.serving.server import run, run_server
 from servicekit.settings import CommonSettings, load_settings
 from strongroom.errors import DatabaseUnavailable
 from strongroom.storage.v1.upload_pb2 import UploadResponse

@@ -11,10 +11,10 @@ import grpc
 import pytest
 from grpc import aio
 
+from servicekit.auth.credentials import InternalCredential
+from servicekit.auth.principal import Principal, effective_owner
 from servicekit.context import current_principal, current_request_id
-from servicekit.internal_credential import InternalCredential
-from servicekit.principal import Principal, effective_owner
-from servicekit.server import serve_in_process
+from servicekit.serving.server import serve_in_process
 from strongroom.errors import (
     InternalTokenInvalid,
     PermissionDenied,

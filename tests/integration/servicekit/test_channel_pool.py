@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from grpc import aio
 
-from servicekit.channels import make_channel
-from servicekit.server import serve_in_process
+from servicekit.serving.channels import make_channel
+from servicekit.serving.server import serve_in_process
 from strongroom.channel_pool import ChannelPool
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
 from tests.integration.servicekit.echo import Echo, EchoStub, bearer, failure, settings

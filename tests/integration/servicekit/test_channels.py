@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from servicekit import channels, context
-from servicekit.channels import call, call_stream, make_channel
-from servicekit.internal_credential import InternalCredential
-from servicekit.principal import Principal
-from servicekit.server import serve_in_process
+from servicekit import context
+from servicekit.auth.credentials import InternalCredential
+from servicekit.auth.principal import Principal
+from servicekit.serving import channels
+from servicekit.serving.channels import call, call_stream, make_channel
+from servicekit.serving.server import serve_in_process
 from strongroom.errors import DeadlineExceeded, FileNotFound, ServiceUnavailable
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadResponse
 from tests.integration.servicekit.echo import (

@@ -17,7 +17,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-un
 from grpc_reflection.v1alpha import reflection_pb2  # type: ignore[import-untyped]
 
 from servicekit.probes import REASON, Probe
-from servicekit.server import ServerSpec, serve_in_process
+from servicekit.serving.server import ServerSpec, serve_in_process
 from strongroom.storage.v1 import storage_service_pb2_grpc
 from strongroom.storage.v1.storage_service_pb2 import DESCRIPTOR
 from tests.integration.servicekit.echo import bearer, settings

@@ -12,12 +12,11 @@ import pytest
 from grpc import aio
 from pydantic import SecretStr
 
+from servicekit.auth.credentials import GatewayCredential, InternalCredential
 from servicekit.interceptors.door import EXPORTING, OPEN, SESSIONS, ZIPS
-from servicekit.internal_credential import InternalCredential
 from servicekit.limits import CapSettings
-from servicekit.limits.gateway_credential import GatewayCredential
-from servicekit.server import serve_in_process
-from servicekit.telemetry import Metrics
+from servicekit.serving.server import serve_in_process
+from servicekit.telemetry.rpcs import Metrics
 from strongroom.errors import RateLimited, StrongroomError, from_rpc_error
 from strongroom.metadata.v1.file_pb2 import GENERATION_TYPE_TEXT_TO_IMAGE
 from strongroom.storage.v1.batch_pb2 import BatchImportRequest, BatchImportResponse

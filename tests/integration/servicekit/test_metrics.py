@@ -14,13 +14,14 @@ from grpc import aio
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 
-from servicekit import context, logs
-from servicekit.logs import Sink
-from servicekit.metrics_http import serve_metrics
-from servicekit.server import RunningServer, started_server
+from servicekit import context
+from servicekit.serving.server import RunningServer, started_server
 from servicekit.settings import SettingError
-from servicekit.telemetry import Metrics
-from servicekit.tracing import Tracing
+from servicekit.telemetry import logs
+from servicekit.telemetry.logs import Sink
+from servicekit.telemetry.metrics_http import serve_metrics
+from servicekit.telemetry.rpcs import Metrics
+from servicekit.telemetry.tracing import Tracing
 from strongroom.errors import FileNotFound
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
 from tests.integration.servicekit.conftest import Serving

@@ -15,7 +15,7 @@ from grpc import aio
 from benchmarks.attacks.http2 import PREFACE, frame
 from servicekit.context import current_writing
 from servicekit.interceptors import errors
-from servicekit.server import serve_in_process
+from servicekit.serving.server import serve_in_process
 from strongroom.errors import DeadlineExceeded, Overloaded, from_rpc_error
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadResponse
 from tests.integration.servicekit.conftest import Serving

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from grpc import StatusCode, aio
 
-from servicekit.channels import make_channel
+from servicekit.serving.channels import make_channel
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest
 from tests.integration.servicekit.echo import EchoStub, bearer, settings
 from tests.integration.servicekit.processes import ServerProcess

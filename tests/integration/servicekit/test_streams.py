@@ -10,8 +10,8 @@ import grpc
 import pytest
 from grpc import aio
 
-from servicekit.server import serve_in_process
-from servicekit.telemetry import Metrics
+from servicekit.serving.server import serve_in_process
+from servicekit.telemetry.rpcs import Metrics
 from strongroom.errors import Overloaded, UploadIncomplete, from_rpc_error
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse

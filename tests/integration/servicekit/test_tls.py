@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from servicekit import context
-from servicekit.channels import call, make_channel
-from servicekit.principal import Principal
-from servicekit.server import serve_in_process
+from servicekit.auth.principal import Principal
+from servicekit.serving.channels import call, make_channel
+from servicekit.serving.server import serve_in_process
 from servicekit.settings import SettingError
 from strongroom.errors import ServiceUnavailable
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest

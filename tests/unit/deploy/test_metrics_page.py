@@ -21,8 +21,8 @@ from metadata_service.bootstrap import Application
 from metadata_service.config import MetadataSettings
 from servicekit.limits.metrics import LimitMetrics
 from servicekit.probes import DependencyStates
-from servicekit.process_metrics import BuildInfo, Certificates, LoopLag
-from servicekit.telemetry import Metrics
+from servicekit.telemetry.process_metrics import BuildInfo, Certificates, LoopLag
+from servicekit.telemetry.rpcs import Metrics
 from storage_service.bootstrap import Process
 from storage_service.config import StorageSettings
 from strongroom.metadata.v1 import verification_pb2

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from gateway.upstream.call import Call
 from gateway.upstream.services import Services
-from servicekit.principal import Principal
+from servicekit.auth.principal import Principal
 
 
 def make_call(

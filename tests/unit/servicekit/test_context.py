@@ -8,11 +8,11 @@ import time
 import pytest
 
 from servicekit import context
-from servicekit.channels import DEFAULT_SECONDS, MARGIN_SECONDS, deadline
+from servicekit.auth.credentials import InternalCredential
+from servicekit.auth.principal import Principal
 from servicekit.context import RequestContext, bind, clean_request_id, clean_traceparent, outgoing_metadata
 from servicekit.drain import Drain
-from servicekit.internal_credential import InternalCredential
-from servicekit.principal import Principal
+from servicekit.serving.channels import DEFAULT_SECONDS, MARGIN_SECONDS, deadline
 from strongroom.errors import DeadlineExceeded
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

@@ -7,8 +7,8 @@ import json
 import pytest
 
 from metadata_service.startup import NotReady
-from servicekit.logs import configure_logging
 from servicekit.settings import SettingError
+from servicekit.telemetry.logs import configure_logging
 from strongroom_server import command, process
 
 DSN = "postgresql://app:hunter2@db"

@@ -10,13 +10,13 @@ from grpc import aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
 from gateway.upstream.readiness import METADATA_LOOPS, STORAGE_LOOPS
-from servicekit.auth import Authenticator
+from servicekit.auth.authenticator import Authenticator
 from servicekit.drain import Drain
-from servicekit.infra import ReasonedHealth
 from servicekit.interceptors import AuthPolicy, build_interceptors
 from servicekit.options import server_options
+from servicekit.serving.infra import ReasonedHealth
 from servicekit.settings import CommonSettings
-from servicekit.telemetry import Metrics
+from servicekit.telemetry.rpcs import Metrics
 from strongroom.metadata.v1.file_service_pb2_grpc import add_FileServiceServicer_to_server
 from strongroom.storage.v1.storage_service_pb2_grpc import add_StorageServiceServicer_to_server
 from tests.integration.gateway.fakes.services import FakeFiles

@@ -12,8 +12,8 @@ from typing import Final
 import google_crc32c
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
-from servicekit.principal import effective_owner
 from strongroom.errors import (
     ChecksumMismatch,
     FileNotFound,

@@ -8,8 +8,8 @@ import pytest
 from grpc import aio
 from structlog.testing import capture_logs
 
-from servicekit import internal_credential
-from servicekit.internal_credential import InternalCredential
+from servicekit.auth import credentials
+from servicekit.auth.credentials import InternalCredential
 from storage_service.diagnosis import InternalCalls
 from storage_service.metadata.credentials import Credentials
 from strongroom.storage.v1.diagnostics_service_pb2 import InternalCall
@@ -50,7 +50,7 @@ async def test_the_outcome_and_what_metadata_service_logs(
     outcome: InternalCall.Outcome.ValueType,
     logged: str,
 ) -> None:
-    internal_credential._logged.clear()
+    credentials._logged.clear()
     async with serve(module_database) as server:
         calls = InternalCalls(Credentials(server.channel, credential), MemoryObjectStore())
         with capture_logs() as lines:

@@ -11,7 +11,7 @@ from metadata_service.sessions.ending import SessionEnder
 from metadata_service.sessions.opening import SessionOpener
 from metadata_service.sessions.progress import ProgressRecorder
 from metadata_service.sessions.reading import SessionReader
-from servicekit.principal import Principal
+from servicekit.auth.principal import Principal
 from strongroom.errors import (
     IdempotencyKeyReused,
     SizeMismatch,

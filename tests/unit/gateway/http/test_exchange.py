@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gateway.http.idempotency import idempotency_key
-from servicekit.principal import Principal
+from servicekit.auth.principal import Principal
 from strongroom.errors import InvalidField, MalformedRequest, UserMismatch
 from tests.unit.gateway.calls import make_call
 

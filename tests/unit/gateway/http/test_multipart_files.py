@@ -8,7 +8,7 @@ import pytest
 
 from gateway.http.exchange import Exchange
 from gateway.http.multipart_files import MAX_PASSED_BYTES, FormFiles
-from servicekit.principal import Principal
+from servicekit.auth.principal import Principal
 from strongroom.errors import MalformedRequest, SizeLimitExceeded, UnsupportedMediaType, UploadIncomplete
 
 KIND = "multipart/form-data; boundary=b"

@@ -16,7 +16,7 @@ from gateway.families.notifications.watch import Watch
 from gateway.http.client import Client
 from gateway.http.draining import Draining
 from gateway.upstream.feeds import QUEUED, Feeds, TooSlow
-from servicekit.principal import Principal
+from servicekit.auth.principal import Principal
 from strongroom.errors import OffsetOutOfRange, ServiceUnavailable, TokenExpired
 from strongroom.metadata.v1.notification_service_pb2 import Event, WatchRequest, WatchResponse
 

@@ -6,8 +6,7 @@ import asyncio
 
 import pytest
 
-from servicekit.limits.holds import Hold
-from servicekit.limits.turns import Turns
+from servicekit.limits.holds import Hold, Turns
 
 
 async def settle() -> None:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from servicekit.internal_credential import InternalCredential
+from servicekit.auth.credentials import InternalCredential
 from storage_service.reading.capabilities import Capabilities
 from storage_service.reading.link_tokens import LinkClaims, LinkTokens
 from storage_service.reading.previews import Preview, PreviewTokens

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from servicekit import context
-from servicekit.principal import Principal
+from servicekit.auth.principal import Principal
 from servicekit.writing import Writing
 from storage_service.reading import outgoing as module
 from storage_service.reading.outgoing import COPIES, FREE_BYTES, Outgoing

@@ -7,9 +7,9 @@ import time
 import jwt
 import pytest
 
-from servicekit.auth import Authenticator, InternalCredential
-from servicekit.keys import StaticKey
-from servicekit.tokens import CLOCK_SKEW_SECONDS, ClaimRules, VerificationKey
+from servicekit.auth.authenticator import Authenticator, InternalCredential
+from servicekit.auth.keys import StaticKey
+from servicekit.auth.tokens import CLOCK_SKEW_SECONDS, ClaimRules, VerificationKey
 from storage_service.reading.previews import MAX_SECONDS, PAGE_SECONDS, Preview, Previews, PreviewTokens
 from strongroom.errors import InternalTokenInvalid, TokenExpired, TokenInvalid
 from strongroom.storage.v1.preview_pb2 import DownloadPreviewRequest

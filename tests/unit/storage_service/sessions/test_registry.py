@@ -7,7 +7,8 @@ import contextlib
 
 import pytest
 
-from servicekit import channels, context
+from servicekit import context
+from servicekit.serving import channels
 from storage_service.sessions import registry as module
 from storage_service.sessions.registry import Registry
 from strongroom.errors import DeadlineExceeded, ServiceUnavailable

@@ -8,8 +8,8 @@ import zipfile
 from collections.abc import AsyncIterator
 from typing import Any, cast
 
+from servicekit.auth.principal import Principal
 from servicekit.context import RequestContext, bind
-from servicekit.principal import Principal
 from storage_service.attempts.budget import ByteBudget
 from storage_service.metadata.acts import Acts
 from storage_service.metadata.files import FileReader

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from servicekit.principal import Principal
+from servicekit.auth.principal import Principal
 from storage_service.uploads.importing import permits
 from storage_service.uploads.importing.permits import ImportQueue
 from strongroom.errors import RateLimited

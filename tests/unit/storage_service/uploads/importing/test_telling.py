@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from servicekit.auth.principal import Principal
 from servicekit.context import RequestContext, bind
-from servicekit.principal import Principal
 from storage_service.uploads.importing.importer import (
     LONGEST_URL,
     ImportLimits,

@@ -12,13 +12,19 @@ from typing import Any, Final
 
 import structlog
 
-from servicekit.arrivals import LEEWAY_SECONDS, digest_of
-from servicekit.context import AUTHORIZATION, INTERNAL
-from servicekit.internal_credential import InternalCredential, refuse_internal, vouched_arrival
-from servicekit.keys import KeySource, StaticKey, public_key, secret_key
-from servicekit.principal import ANONYMOUS, Principal, effective_owner
+from servicekit.auth.credentials import (
+    AUTHORIZATION,
+    INTERNAL,
+    LEEWAY_SECONDS,
+    InternalCredential,
+    digest_of,
+    refuse_internal,
+    vouched_arrival,
+)
+from servicekit.auth.keys import KeySource, StaticKey, public_key, secret_key
+from servicekit.auth.principal import ANONYMOUS, Principal, effective_owner
+from servicekit.auth.tokens import ClaimRules, parse, refuse, verified_claims, wrong_subject
 from servicekit.settings import CommonSettings
-from servicekit.tokens import ClaimRules, parse, refuse, verified_claims, wrong_subject
 from strongroom.errors import TokenMissing
 
 log = structlog.get_logger(__name__)
@@ -184,7 +190,7 @@ def _key_source(settings: CommonSettings) -> KeySource | None:
     if settings.jwt_public_key is not None:
         return StaticKey(public_key(settings))
     if settings.jwks_url is not None:
-        from servicekit.jwks import JwksKeys  # noqa: PLC0415 - httpx takes 4 MiB that few processes need
+        from servicekit.auth.jwks import JwksKeys  # noqa: PLC0415 - httpx takes 4 MiB that few processes need
 
         return JwksKeys.from_settings(settings)
     return None

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
 )
 
-from servicekit.keys import StaticKey, allowed_algorithms, public_key, secret_key
+from servicekit.auth.keys import StaticKey, allowed_algorithms, public_key, secret_key
 from servicekit.settings import CommonSettings, SettingError
 from tests.unit.servicekit.forge import SECRET
 

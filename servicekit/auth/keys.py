@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from servicekit.auth.tokens import VerificationKey
 from servicekit.settings import CommonSettings, SettingError
-from servicekit.tokens import VerificationKey
 
 MIN_RSA_BITS: Final = 2048
 HMAC: Final = frozenset({"HS256", "HS384", "HS512"})

@@ -1,20 +1,30 @@
-"""How one Strongroom service proves to another what it is.
+"""What Strongroom's processes prove to each other with each call, and what they say of its bearer token.
 
-A refusal here is never the user's fault: a wrong secret or a wrong clock is the operator's, so it is
-INTERNAL_TOKEN_INVALID (503), and the log of the service that refuses names the cause.
+Who may do something is decided once, when the request comes in: for a token that expires about now (or has
+just begun to hold) a proof also names the SHA-256 of that very token and the moment at which it was verified.
+It opens nothing else: whoever steals it is still asked for a token, whose signature is checked all the same.
+
+Services prove that they are services (``InternalCredential``). A refusal there is never the user's fault: a
+wrong secret or a wrong clock is the operator's, so it is INTERNAL_TOKEN_INVALID (503), and the log of the
+service that refuses names the cause.
+
+The gateway proves that it has counted the call (``GatewayCredential``). What it lets in is not counted again:
+a user would get less through it than past it, and to the services everybody would come from the gateway's own
+address.
 """
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import time
 from collections.abc import Mapping
 from typing import Any, Final, Literal, NoReturn
 
 import structlog
 
-from servicekit import signatures
-from servicekit.arrivals import LEEWAY_SECONDS, digest_of, is_possible
-from servicekit.tokens import (
+from servicekit.auth import signatures
+from servicekit.auth.tokens import (
     CLOCK_SKEW_SECONDS,
     INTERNAL_AUDIENCE,
     ClaimRules,
@@ -24,6 +34,29 @@ from servicekit.tokens import (
     verified_claims,
 )
 from strongroom.errors import InternalTokenInvalid, TokenExpired, TokenInvalid
+
+#: Metadata (and headers) that say who calls.
+AUTHORIZATION: Final = "authorization"
+INTERNAL: Final = "x-strongroom-internal"
+GATEWAY: Final = "x-strongroom-gateway"
+#: How far the clock of the process that tells it may be off, seconds.
+LEEWAY_SECONDS: Final = CLOCK_SKEW_SECONDS + 30
+#: No request lasts longer (``servicekit.serving.channels.STREAM_SECONDS``), clocks that differ included.
+MAX_REQUEST_SECONDS: Final = 24 * 3600.0 + LEEWAY_SECONDS
+
+
+def digest_of(token: str) -> bytes:
+    """What a token is known by where it must not be kept."""
+    return hashlib.sha256(token.encode("utf-8", "replace")).digest()
+
+
+def is_possible(arrived: float) -> bool:
+    """Whether a request in progress can have come in then (seconds since 1970): no longer ago than any
+    request lasts, and not to come.
+    """
+    now = time.time()
+    return now - MAX_REQUEST_SECONDS <= arrived <= now + LEEWAY_SECONDS
+
 
 LIFETIME_SECONDS: Final = 60
 #: What the operator needs is one line, not one for each request that is refused. Seconds.
@@ -144,3 +177,62 @@ def internal_token_invalid(metadata: Mapping[str, str]) -> InternalTokenInvalid:
         metadata=metadata,
         retry_after=RETRY_SECONDS,
     )
+
+
+#: Seconds for which one proof is sent; it is good for ``SKEW_SECONDS`` around that, as clocks differ.
+PERIOD_SECONDS: Final = 60
+SKEW_SECONDS: Final = 300
+
+
+class GatewayCredential:
+    """``<time>[.<arrival in ms>.<SHA-256 of the token>].<HMAC-SHA-256 of that>`` with
+    STRONGROOM_GATEWAY_SECRET.
+    """
+
+    def __init__(self, secret: str) -> None:
+        self._key = secret.encode()
+        self._minted = ""
+        self._minted_at = 0
+        self._known = ""
+
+    def mint(self) -> str:
+        """The proof of this minute."""
+        period = int(time.time()) // PERIOD_SECONDS * PERIOD_SECONDS
+        if period != self._minted_at:
+            self._minted, self._minted_at = f"{period}.{self._signature(period)}", period
+        return self._minted
+
+    def vouch(self, token: str, arrived: float) -> str:
+        """As ``mint``, with the word that this bearer token held at ``arrived`` (seconds since 1970)."""
+        said = f"{int(time.time())}.{int(arrived * 1000)}.{digest_of(token).hex()}"
+        return f"{said}.{self._signature(said)}"
+
+    def proves(self, text: str) -> bool:
+        """Whether ``text`` was made with this secret, within the last minutes. Never raises: a call
+        without a proof is counted like anybody's.
+        """
+        said, _, signature = text.rpartition(".")
+        moment = said.partition(".")[0]
+        if not (moment.isascii() and moment.isdigit() and len(moment) < 13):
+            return False
+        if abs(time.time() - int(moment)) > PERIOD_SECONDS + SKEW_SECONDS:
+            return False
+        if text == self._known:
+            return True
+        if not hmac.compare_digest(signature.encode(), self._signature(said).encode()):
+            return False
+        self._known = text
+        return True
+
+    def arrival(self, text: str, token: str) -> float | None:
+        """The moment at which the gateway has verified ``token``, seconds since 1970; None where ``text``
+        says nothing of this very token, or proves nothing.
+        """
+        fields = text.split(".")
+        if len(fields) != 4 or fields[2] != digest_of(token).hex() or not self.proves(text):
+            return None
+        arrived = int(fields[1]) / 1000
+        return arrived if is_possible(arrived) else None
+
+    def _signature(self, said: object) -> str:
+        return hmac.new(self._key, f"strongroom-gateway:{said}".encode(), hashlib.sha256).hexdigest()

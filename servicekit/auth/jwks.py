@@ -18,10 +18,10 @@ import httpx
 import jwt
 import structlog
 
-from servicekit.keys import allowed_algorithms, fitting_algorithms
+from servicekit.auth.keys import allowed_algorithms, fitting_algorithms
+from servicekit.auth.tokens import VerificationKey
 from servicekit.net import is_loopback
 from servicekit.settings import CommonSettings, SettingError
-from servicekit.tokens import VerificationKey
 from strongroom.errors import ServiceUnavailable
 
 FRESH_SECONDS: Final = 600.0

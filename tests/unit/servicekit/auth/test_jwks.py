@@ -11,12 +11,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
-from servicekit import jwks
-from servicekit.auth import Authenticator
-from servicekit.jwks import JwksKeys
-from servicekit.keys import DEFAULT_ASYMMETRIC
+from servicekit.auth import jwks
+from servicekit.auth.authenticator import Authenticator
+from servicekit.auth.jwks import JwksKeys
+from servicekit.auth.keys import DEFAULT_ASYMMETRIC
+from servicekit.auth.tokens import ClaimRules
 from servicekit.settings import CommonSettings, SettingError
-from servicekit.tokens import ClaimRules
 from strongroom.errors import ServiceUnavailable, TokenInvalid
 from tests.unit.servicekit.forge import token
 

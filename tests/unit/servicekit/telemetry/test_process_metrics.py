@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.config import GatewaySettings
-from servicekit import process_metrics
 from servicekit.probes import DependencyStates
 from servicekit.settings import CommonSettings
+from servicekit.telemetry import process_metrics
 from strongroom.version import VERSION
 from tests.integration.servicekit.certificates import Authority
 
@@ -30,7 +30,7 @@ def settings(**changes: object) -> CommonSettings:
 
 
 def test_the_version_is_the_packages() -> None:
-    pyproject = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())
+    pyproject = tomllib.loads((Path(__file__).parents[4] / "pyproject.toml").read_text())
     assert pyproject["project"]["version"] == VERSION
 
 

@@ -7,10 +7,10 @@ import time
 import pytest
 
 from servicekit import context
-from servicekit.context import GATEWAY, RequestContext, bind, outgoing_metadata
-from servicekit.limits import gateway_credential as module
-from servicekit.limits.gateway_credential import GatewayCredential
-from servicekit.principal import Principal
+from servicekit.auth import credentials as module
+from servicekit.auth.credentials import GATEWAY, GatewayCredential
+from servicekit.auth.principal import Principal
+from servicekit.context import RequestContext, bind, outgoing_metadata
 
 SECRET = "a secret of more than sixteen bytes"
 TOKEN = "a.b.c"

@@ -3,6 +3,8 @@
 User text is a JSON string like any other and cannot forge a line. Request id and user come from the request
 in progress. Nobody logs tokens, keys or URLs with signatures; ``Principal`` and settings hide theirs in
 ``repr``, and every line is searched for credentials that some driver put into its exception.
+
+The lines of requests and RPCs are as loud as what they tell: see ``level_of_status``.
 """
 
 from __future__ import annotations
@@ -16,9 +18,11 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
+import grpc
 import structlog
 
 from servicekit.context import RequestContext, current
+from strongroom.errors import StrongroomError
 
 LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -202,3 +206,52 @@ def _add_request(_: object, __: str, event: MutableMapping[str, Any]) -> Mutable
 
 def _render(_: object, __: str, event: MutableMapping[str, Any]) -> str:
     return redact(encode(event))
+
+
+#: What services ask of each other again and again, whether there is anything to do or not. Of interest at
+#: debug only, as long as it works.
+POLLING: Final = frozenset(
+    {
+        "BeginVerification",
+        "CheckCredential",
+        "ClaimKeys",
+        "ClaimScrub",
+        "ClaimShard",
+        "ClaimWork",
+        "FilterSettledKeys",
+        "ListLiveSegments",
+        "RenewLease",
+        "RenewSave",
+        "RenewShard",
+    }
+)
+#: HTTP statuses of a caller who may not, or asks too much.
+_REFUSED: Final = frozenset({401, 403, 429})
+_CODE: Final = grpc.StatusCode
+#: Of codes that did not come from an error of ours.
+_STATUSES: Final[Mapping[grpc.StatusCode, int]] = {
+    _CODE.OK: 200,
+    _CODE.CANCELLED: 200,
+    _CODE.INTERNAL: 500,
+    _CODE.UNKNOWN: 500,
+    _CODE.DATA_LOSS: 500,
+    _CODE.UNAVAILABLE: 503,
+    _CODE.DEADLINE_EXCEEDED: 504,
+}
+
+
+def level_of_status(status: int, *, quiet: bool) -> Level:
+    """By HTTP status: 5xx is ours to mend; then callers who may not or ask too much; the rest is ordinary.
+    ``quiet``: a probe, or one of ``POLLING``.
+    """
+    if status >= 500:
+        return "error"
+    if status in _REFUSED:
+        return "warning"
+    return "debug" if quiet and status < 400 else "info"
+
+
+def level_of(code: grpc.StatusCode, error: StrongroomError | None, *, quiet: bool) -> Level:
+    """Of an RPC that ended with ``code``, for ``error`` if it was one of ours."""
+    status = error.http_status if error is not None else _STATUSES.get(code, 400)
+    return level_of_status(status, quiet=quiet)

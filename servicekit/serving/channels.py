@@ -12,12 +12,12 @@ from typing import Any, Final, TypeVar
 import grpc
 from grpc import aio
 
+from servicekit.auth.credentials import InternalCredential
+from servicekit.auth.principal import Principal
 from servicekit.context import current, outgoing_metadata, remaining
-from servicekit.internal_credential import InternalCredential
 from servicekit.options import Option, client_options
-from servicekit.principal import Principal
+from servicekit.serving.tls import channel_credentials
 from servicekit.settings import CommonSettings
-from servicekit.tls import channel_credentials
 from strongroom.channel_pool import CALLS_PER_CONNECTION, ChannelPool
 from strongroom.errors import DeadlineExceeded, ServiceUnavailable, StrongroomError, from_rpc_error
 

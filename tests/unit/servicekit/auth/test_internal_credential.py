@@ -9,9 +9,9 @@ import jwt
 import pytest
 from structlog.testing import capture_logs
 
-from servicekit import internal_credential
-from servicekit.internal_credential import InternalCredential
-from servicekit.tokens import ClaimRules, VerificationKey, parse, verified_claims
+from servicekit.auth import credentials
+from servicekit.auth.credentials import InternalCredential
+from servicekit.auth.tokens import ClaimRules, VerificationKey, parse, verified_claims
 from strongroom.errors import InternalTokenInvalid, TokenInvalid
 
 SECRET = "another secret of thirty-two bytes"
@@ -37,9 +37,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture(autouse=True)
 def _nothing_logged_yet() -> Iterator[None]:
-    internal_credential._logged.clear()
+    credentials._logged.clear()
     yield
-    internal_credential._logged.clear()
+    credentials._logged.clear()
 
 
 def refused(token: str, secret: str = SECRET) -> dict[str, str]:

@@ -21,11 +21,10 @@ import structlog
 from grpc import aio
 from prometheus_client.registry import Collector
 
-from servicekit import failpoints, garbage, process_metrics
-from servicekit.auth import Authenticator
+from servicekit import failpoints
+from servicekit.auth.authenticator import Authenticator
 from servicekit.background import Heartbeats
 from servicekit.drain import Drain
-from servicekit.infra import Infra
 from servicekit.inprocess import InProcessServer
 from servicekit.interceptors import (
     OPEN_SERVICES,
@@ -35,14 +34,17 @@ from servicekit.interceptors import (
 )
 from servicekit.interceptors.door import Door
 from servicekit.limits import CapSettings, Limiter, make_limiter
-from servicekit.metrics_http import serve_metrics
 from servicekit.net import check_bind, is_loopback, join_address
 from servicekit.options import server_options
 from servicekit.probes import Probe, Probes
+from servicekit.serving import garbage
+from servicekit.serving.infra import Infra
+from servicekit.serving.tls import server_credentials
 from servicekit.settings import CommonSettings, SettingError
-from servicekit.telemetry import Metrics, configure_logging, default_metrics
-from servicekit.tls import server_credentials
-from servicekit.tracing import Tracing, tracing_from_environ
+from servicekit.telemetry import process_metrics
+from servicekit.telemetry.metrics_http import serve_metrics
+from servicekit.telemetry.rpcs import Metrics, configure_logging, default_metrics
+from servicekit.telemetry.tracing import Tracing, tracing_from_environ
 from strongroom.errors import StrongroomError
 
 #: How long health watchers have to hear NOT_SERVING before the door closes, and then before their streams are

@@ -14,10 +14,10 @@ import structlog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servicekit import logs
+from servicekit.auth.principal import Principal
 from servicekit.context import RequestContext, bind
-from servicekit.logs import configure_logging, redact, sink
-from servicekit.principal import Principal
+from servicekit.telemetry import logs
+from servicekit.telemetry.logs import configure_logging, redact, sink
 from tests.unit.servicekit.forge import token
 
 

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servicekit.auth.tokens import ClaimRules, VerificationKey, parse, verified_claims
 from servicekit.settings import CommonSettings
-from servicekit.tokens import ClaimRules, VerificationKey, parse, verified_claims
 from strongroom.errors import TokenExpired, TokenInvalid
 from tests.unit.servicekit.forge import SECRET, b64, claims, sign, token
 

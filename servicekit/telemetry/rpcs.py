@@ -24,8 +24,8 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
-from servicekit.logs import configure_logging
 from servicekit.method import Method
+from servicekit.telemetry.logs import configure_logging
 
 __all__ = ["MethodStats", "Metrics", "configure_logging", "default_metrics", "render_metrics"]
 

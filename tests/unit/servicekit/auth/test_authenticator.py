@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from servicekit import auth, tokens
-from servicekit.auth import Authenticator, InternalCredential
-from servicekit.principal import Principal, effective_owner, only_admins
+from servicekit.auth import authenticator as module
+from servicekit.auth import tokens
+from servicekit.auth.authenticator import Authenticator, InternalCredential
+from servicekit.auth.principal import Principal, effective_owner, only_admins
 from servicekit.settings import CommonSettings
 from strongroom.errors import (
     InternalTokenInvalid,
@@ -178,7 +179,7 @@ class Counter:
             self.times += 1
             return real(*arguments, **named)
 
-        monkeypatch.setattr(auth, "verified_claims", counted)
+        monkeypatch.setattr(module, "verified_claims", counted)
 
 
 class Clock:
@@ -196,7 +197,7 @@ async def test_a_token_is_verified_once_and_again_after_a_while(monkeypatch: pyt
     for _ in range(5):
         await known.verify(header)
     assert counter.times == 1
-    clock.offset = auth.CACHE_SECONDS + 1
+    clock.offset = module.CACHE_SECONDS + 1
     await known.verify(header)
     assert counter.times == 2
 
@@ -211,7 +212,7 @@ async def test_a_remembered_token_still_expires(monkeypatch: pytest.MonkeyPatch)
 
 
 async def test_memory_is_bounded_and_refused_tokens_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(auth, "CACHE_SIZE", 10)
+    monkeypatch.setattr(module, "CACHE_SIZE", 10)
     known = authenticator()
     for number in range(50):
         await known.verify(f"Bearer {token(n=number)}")

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
-from servicekit import signatures
+from servicekit.auth import signatures
 from servicekit.json_text import parse_strict
 from strongroom.errors import TokenExpired, TokenInvalid
 

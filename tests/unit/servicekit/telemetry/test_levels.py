@@ -5,7 +5,7 @@ from __future__ import annotations
 import grpc
 import pytest
 
-from servicekit.levels import POLLING, level_of, level_of_status
+from servicekit.telemetry.logs import POLLING, level_of, level_of_status
 from strongroom.errors import (
     ChecksumMismatch,
     FileNotFound,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from servicekit.auth import Authenticator
-from servicekit.context import INTERNAL, RequestContext, bind, outgoing_metadata
-from servicekit.internal_credential import InternalCredential
-from servicekit.principal import Principal, effective_owner
-from servicekit.tokens import ClaimRules
+from servicekit.auth.authenticator import Authenticator
+from servicekit.auth.credentials import INTERNAL, InternalCredential
+from servicekit.auth.principal import Principal, effective_owner
+from servicekit.auth.tokens import ClaimRules
+from servicekit.context import RequestContext, bind, outgoing_metadata
 from strongroom.errors import InternalTokenInvalid, TokenMissing, UserMismatch
 
 SECRET = "s" * 32

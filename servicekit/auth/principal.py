@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from servicekit.tokens import wrong_subject
+from servicekit.auth.tokens import wrong_subject
 from strongroom.errors import InvalidField, PermissionDenied, TokenMissing, UserMismatch
 
 ANONYMOUS = "anonymous"

@@ -1,0 +1,1 @@
+"""A gRPC server from its settings to its last call, and channels to others."""
