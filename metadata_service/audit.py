@@ -27,6 +27,17 @@ SELECT %(act)s, %(actor)s, CASE WHEN %(owner)s::text <> '' THEN {OWNER_SHA256} E
 FROM installation
 RETURNING id
 """
+# About whom the act was that it is the end of, unless that user was erased since.
+_WRITE_END: Final = """
+WITH ended AS (
+    INSERT INTO admin_acts (act, actor, owner_sha256, details, outcome, request_id)
+    SELECT begun.act, begun.actor, begun.owner_sha256, %(details)s, %(outcome)s, begun.request_id
+    FROM admin_acts AS begun WHERE begun.id = %(begun)s
+    RETURNING id
+)
+INSERT INTO admin_act_owners (owner_id, act_id)
+SELECT owners.owner_id, ended.id FROM ended, admin_act_owners AS owners WHERE owners.act_id = %(begun)s
+"""
 _ABOUT: Final = "INSERT INTO admin_act_owners (owner_id, act_id) VALUES (%(owner)s, %(id)s)"
 _LIST: Final = f"""
 SELECT acts.id, acts.act, acts.actor, owners.owner_id, acts.owner_sha256, acts.details, acts.outcome,
@@ -53,8 +64,8 @@ class Act:
     names_owner: bool = True
 
 
-async def write(tx: Transaction, act: Act) -> None:
-    """Inside the system's transaction that does what `act` says."""
+async def write(tx: Transaction, act: Act) -> int:
+    """Inside the system's transaction that does what `act` says; answers its id."""
     params: dict[str, object] = {
         "act": act.act,
         "actor": act.actor,
@@ -68,6 +79,13 @@ async def write(tx: Transaction, act: Act) -> None:
         raise AssertionError("the first migration of verification has named the installation")
     if act.owner_id and act.names_owner:
         await tx.execute(_ABOUT, {"owner": act.owner_id, "id": row[0]})
+    return int(row[0])
+
+
+async def write_end(tx: Transaction, begun: int, outcome: str, details: Mapping[str, Any]) -> None:
+    """What has come of the act `begun`: a row of its own, by the same admin, about the same user."""
+    said = json.dumps({"begun": begun, **details}, sort_keys=True)
+    await tx.execute(_WRITE_END, {"begun": begun, "outcome": outcome, "details": said})
 
 
 class Acts:
@@ -76,9 +94,13 @@ class Acts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def write(self, act: Act) -> None:
-        """One that changes nothing here."""
-        await self._database.transact(SYSTEM, lambda tx: write(tx, act))
+    async def write(self, act: Act) -> int:
+        """One that changes nothing here; its id."""
+        return await self._database.transact(SYSTEM, lambda tx: write(tx, act))
+
+    async def write_end(self, begun: int, outcome: str, details: Mapping[str, Any]) -> None:
+        """See the function of this name."""
+        await self._database.transact(SYSTEM, lambda tx: write_end(tx, begun, outcome, details))
 
     async def page(self, owner_id: str, act: str, before_id: int, size: int) -> list[AdminAct]:
         """Newest first. `owner_id`, `act` empty, `before_id` 0: any. `size` 0: 100, at most 1,000."""

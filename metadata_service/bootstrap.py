@@ -44,6 +44,10 @@ from metadata_service.files.sealing import Sealing
 from metadata_service.files.search import Searcher
 from metadata_service.files.search_turns import SearchTurns
 from metadata_service.files.trash import Trash
+from metadata_service.operators import running_acts
+from metadata_service.operators.reindexing import Reindexing
+from metadata_service.operators.replicas import Replicas
+from metadata_service.operators.running_acts import RunningActs
 from metadata_service.projects.commit import SaveCommitter
 from metadata_service.projects.keys import ProjectKeys
 from metadata_service.projects.queries import ProjectQueries
@@ -60,6 +64,7 @@ from metadata_service.servicers.generation_service import GenerationServicer
 from metadata_service.servicers.guest_access_service import GuestAccessServicer
 from metadata_service.servicers.linked_file_service import LinkedFileServicer
 from metadata_service.servicers.notification_service import NotificationServicer
+from metadata_service.servicers.operations_service import OperationsServicer
 from metadata_service.servicers.previewed_file_service import PreviewedFileServicer
 from metadata_service.servicers.project_save_service import ProjectSaveServicer
 from metadata_service.servicers.project_service import ProjectServicer
@@ -95,6 +100,7 @@ from strongroom.metadata.v1 import (
     guest_access_service_pb2,
     linked_file_service_pb2,
     notification_service_pb2,
+    operations_service_pb2,
     previewed_file_service_pb2,
     project_save_service_pb2,
     project_service_pb2,
@@ -113,6 +119,7 @@ from strongroom.metadata.v1.generation_service_pb2_grpc import add_GenerationSer
 from strongroom.metadata.v1.guest_access_service_pb2_grpc import add_GuestAccessServiceServicer_to_server
 from strongroom.metadata.v1.linked_file_service_pb2_grpc import add_LinkedFileServiceServicer_to_server
 from strongroom.metadata.v1.notification_service_pb2_grpc import add_NotificationServiceServicer_to_server
+from strongroom.metadata.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from strongroom.metadata.v1.previewed_file_service_pb2_grpc import add_PreviewedFileServiceServicer_to_server
 from strongroom.metadata.v1.project_save_service_pb2_grpc import add_ProjectSaveServiceServicer_to_server
 from strongroom.metadata.v1.project_service_pb2_grpc import add_ProjectServiceServicer_to_server
@@ -141,6 +148,7 @@ SERVICES: Final = (
     (share_service_pb2, "ShareService"),
     (guest_access_service_pb2, "GuestAccessService"),
     (restoration_service_pb2, "RestorationService"),
+    (operations_service_pb2, "OperationsService"),
 )
 #: Only other services of Strongroom may call these.
 INTERNAL: Final = tuple(
@@ -155,6 +163,7 @@ INTERNAL: Final = tuple(
         "VerificationService",
         "GuestAccessService",
         "RestorationService",
+        "OperationsService",
     )
 )
 
@@ -196,6 +205,9 @@ class Application:
             self.spec.heartbeats.add("erasures", REST_SECONDS),
             backups=settings.backup_days * 86400,
         )
+        self._running_acts = RunningActs(
+            self._database, self.spec.heartbeats.add("acts", running_acts.REST_SECONDS)
+        )
 
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
@@ -207,7 +219,7 @@ class Application:
             async with (
                 self._waker.running(heartbeats),
                 self._lookout.running(heartbeats),
-                background.running(self._erasures.loop),
+                background.running(self._erasures.loop, self._running_acts.loop),
                 self._backlog.running(heartbeats),
             ):
                 yield
@@ -309,6 +321,7 @@ class Application:
         database = self._database
         owners = OwnersUsage(database, self._page_tokens(), self._settings.limits)
         receipts = Receipts(database, ReportSigner(self._secret()))
+        replicas = Replicas(database)
         add_AdminServiceServicer_to_server(
             AdminServicer(
                 owners,
@@ -316,8 +329,13 @@ class Application:
                 self._erasures,
                 receipts,
                 Operating(database, self._page_tokens()),
+                replicas=replicas,
+                reindexing=Reindexing(database),
             ),
             server,
+        )
+        add_OperationsServiceServicer_to_server(
+            OperationsServicer(database, self._running_acts, replicas), server
         )
 
     def _add_shares(self, server: aio.Server) -> None:

@@ -18,6 +18,7 @@ from servicekit.outbound import SystemResolver
 from servicekit.serving.channels import make_channel
 from servicekit.serving.server import ServerSpec
 from servicekit.settings import require
+from storage_service.attempts.acts import HeldActs
 from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget, Floor
 from storage_service.attempts.engine import WriteEngine
@@ -135,6 +136,7 @@ class StorageApp:
             self.gate, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self._wake_cleaner
         )
         self._attempts = Attempts(self._reservations, self._engine)
+        self._acts = HeldActs(Acts(*metadata))
         self._sources = SourceClient(url_rules(settings), SystemResolver(), source_timeouts(settings))
         self._content = ContentRules(settings.allowed_types(), max_pixels=settings.max_picture_pixels)
         self._memory = _Memory.of(settings)
@@ -205,10 +207,10 @@ class StorageApp:
         return Sharing(shares, readers, use_cases.archives, use_cases.uploader, secrets)
 
     def _operators(self) -> OperatorServices:
-        restorations, acts = Restorations(*self._metadata), Acts(*self._metadata)
+        restorations = Restorations(*self._metadata)
         restoring = Restoring(self.store, self._verifying, restorations, self._projects.saver)
         secret = _internal_secret(self._settings).encode()
-        return OperatorServices(self._verifying, restoring, acts, secret)
+        return OperatorServices(self._verifying, restoring, self._acts, secret)
 
     def _wake_cleaner(self) -> None:
         for loop in self._cleaning[:2]:
@@ -270,7 +272,7 @@ class StorageApp:
             saves=self._saves,
             reader=self._projects_read,
             files=self._files,
-            acts=Acts(*self._metadata),
+            acts=self._acts,
             reservations=self._reservations,
             settler=self._settler,
             budget=self._memory.incoming,
@@ -287,6 +289,7 @@ class StorageApp:
         """Let attempts be given up, then close channel and store."""
         await self._sessions.aclose()
         await self._engine.aclose()
+        await self._acts.aclose()
         await self._sources.aclose()
         await self._damage.aclose()
         await self._channel.close()

@@ -17,6 +17,7 @@ from strongroom.error_wire import from_rpc_error, from_status_proto, to_status_p
 
 __all__ = [
     "REASONS",
+    "ActInProgress",
     "AlreadyExists",
     "ArchiveInvalid",
     "BucketMissing",
@@ -334,6 +335,10 @@ class ObjectLost(StrongroomError, code=Code.DATA_LOSS, http_status=500):
 
 class RepairRefused(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=409):
     """Nothing is verified or repaired: what belongs together is not together, or too much is wrong."""
+
+
+class ActInProgress(StrongroomError, code=Code.ABORTED, http_status=409):
+    """An admin is just about to change objects; RetryInfo says when to try again. Metadata: ``act``."""
 
 
 class DatabaseUnavailable(StrongroomError, code=Code.UNAVAILABLE, http_status=503):

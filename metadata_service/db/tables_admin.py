@@ -54,6 +54,7 @@ erasures = sa.Table(
     sa.Column("shut_at", MOMENT, doc="since when every new transaction has seen that nothing may be added"),
     sa.Column("ended_at", MOMENT),
     sa.Column("held_until", MOMENT, doc="until when backups hold what was erased; null: not known"),
+    sa.Column("quarantine_seen_at", MOMENT, doc="Erasure.quarantine_time"),
     sa.PrimaryKeyConstraint("id", name="erasures_pkey"),
     sa.CheckConstraint("(ended_at IS NULL) = (owner_id IS NOT NULL)", name="erasures_forgets"),
     sa.Index("erasures_running", "owner_id", unique=True, postgresql_where=sa.text("owner_id IS NOT NULL")),
@@ -66,4 +67,51 @@ cleaner_replicas = sa.Table(
     sa.Column("name", sa.Text(), nullable=False, doc="host and process of a storage_service"),
     sa.Column("seen_at", MOMENT, nullable=False, server_default=NOW, doc="when it last asked for work"),
     sa.PrimaryKeyConstraint("name", name="cleaner_replicas_pkey"),
+)
+
+running_acts = sa.Table(
+    "running_acts",
+    metadata,
+    sa.Column(
+        "act_id", sa.BigInteger(), autoincrement=False, nullable=False, doc="of the row that says `begun`"
+    ),
+    sa.Column("act", sa.Text(), nullable=False),
+    sa.Column("actor", sa.Text(), nullable=False),
+    sa.Column("changes_objects", sa.Boolean(), nullable=False, doc="one of these is under way at a time"),
+    sa.Column("token", pg.UUID(), doc="of the call in progress; null: one has ended, another may come"),
+    sa.Column("calls", sa.Integer(), nullable=False, server_default=sa.text("1")),
+    sa.Column("counts", sa.Text(), nullable=False, server_default="{}", doc="a JSON object of numbers"),
+    sa.Column("begun_at", MOMENT, nullable=False, server_default=NOW),
+    sa.Column("held_until", MOMENT, nullable=False, doc="renewed by the call in progress"),
+    sa.PrimaryKeyConstraint("act_id", name="running_acts_pkey"),
+    sa.Index(
+        "running_acts_objects",
+        "changes_objects",
+        unique=True,
+        postgresql_where=sa.text("changes_objects"),
+    ),
+    sa.Index("running_acts_by_token", "token", unique=True),
+)
+
+storage_replicas = sa.Table(
+    "storage_replicas",
+    metadata,
+    sa.Column("name", sa.Text(), nullable=False, doc="host and process"),
+    sa.Column(
+        "instance", pg.UUID(), nullable=False, doc="the process: another one of the name does not drain"
+    ),
+    sa.Column("reported_at", MOMENT, nullable=False, server_default=NOW),
+    sa.Column("drained_at", MOMENT, doc="since when it shall begin nothing new; null: it may"),
+    sa.Column(
+        "busy",
+        pg.ARRAY(sa.Text()),
+        nullable=False,
+        server_default=sa.text("'{}'::text[]"),
+        doc="loops at work",
+    ),
+    sa.Column("requests", sa.Integer(), nullable=False, server_default=sa.text("0"), doc="in progress"),
+    sa.Column(
+        "draining", sa.Boolean(), nullable=False, server_default=sa.text("false"), doc="it has heard of it"
+    ),
+    sa.PrimaryKeyConstraint("name", name="storage_replicas_pkey"),
 )

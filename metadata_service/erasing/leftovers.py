@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Final
 
 from metadata_service.audit import OWNER_SHA256
@@ -11,7 +11,12 @@ from metadata_service.db.database import SYSTEM, Database
 from metadata_service.files.layouts import owner_in
 from strongroom.metadata.v1.verification_pb2 import UnownedObject
 
-_ANY: Final = "SELECT EXISTS (SELECT FROM erasures)"
+_ANY: Final = "SELECT EXISTS (SELECT FROM erasures), now()"
+#: Whatever was moved there before nothing could be added any more was seen by a pass that began later.
+_SEEN: Final = """
+UPDATE erasures SET quarantine_seen_at = now()
+WHERE quarantine_seen_at IS NULL AND shut_at < %(begun)s
+"""
 #: What was written after the end is of somebody who has begun anew.
 _ERASED: Final = f"""
 SELECT object.number - 1
@@ -27,9 +32,17 @@ ORDER BY object.number
 """
 
 
-async def any_erasure(database: Database) -> bool:
-    """Whether somebody is being erased, or was. Raises DatabaseUnavailable."""
-    return bool((await database.read(SYSTEM, _ANY))[0][0])
+async def any_erasure(database: Database) -> tuple[bool, datetime]:
+    """Whether somebody is being erased, or was; and when that was, by the database's clock. Raises
+    DatabaseUnavailable.
+    """
+    ((found, now),) = await database.read(SYSTEM, _ANY)
+    return bool(found), now
+
+
+async def looked_through(database: Database, begun: datetime) -> None:
+    """A pass over the quarantine that began then has ended. Raises DatabaseUnavailable."""
+    await database.transact(SYSTEM, lambda tx: tx.execute(_SEEN, {"begun": begun}))
 
 
 async def erased(database: Database, objects: Sequence[UnownedObject]) -> list[int]:

@@ -40,7 +40,14 @@ def _document(erasure: Erasure, installation_id: str) -> dict[str, Any]:
         "end_position": erasure.end_position,
         "counts": {field.name: getattr(counts, field.name) for field in counts.DESCRIPTOR.fields},
         "backups_hold_until": None if held is None else _moment(held),
+        "quarantine_time": _moment(erasure.quarantine_time) if _was_seen(erasure) else None,
     }
+
+
+def _was_seen(erasure: Erasure) -> bool:
+    """Whether the quarantine had been looked through by the end: later passes change no receipt."""
+    seen, end = erasure.quarantine_time, erasure.end_time
+    return erasure.HasField("quarantine_time") and (seen.seconds, seen.nanos) <= (end.seconds, end.nanos)
 
 
 def _moment(timestamp: Timestamp) -> str:

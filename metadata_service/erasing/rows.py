@@ -37,7 +37,8 @@ WHERE id = %(id)s
 """
 _COLUMNS: Final = """
 erasures.id, erasures.owner_id, erasures.owner_sha256, erasures.counts, erasures.begin_position,
-erasures.end_position, erasures.begun_at, erasures.ended_at, erasures.held_until
+erasures.end_position, erasures.begun_at, erasures.ended_at, erasures.held_until,
+erasures.quarantine_seen_at
 """
 BY_ID: Final = f"SELECT {_COLUMNS} FROM erasures WHERE id = %(id)s"
 LAST_OF: Final = f"""
@@ -48,7 +49,7 @@ ORDER BY begun_at DESC LIMIT 1
 
 def to_erasure(row: Row) -> tuple[Erasure, str]:
     """One row of the columns above; and whose it is, while it is under way."""
-    erasure_id, owner_id, digest, counts, begin, end, begun_at, ended_at, held_until = row
+    erasure_id, owner_id, digest, counts, begin, end, begun_at, ended_at, held_until, quarantine = row
     erasure = Erasure(
         id=str(erasure_id),
         owner_sha256=digest,
@@ -61,6 +62,8 @@ def to_erasure(row: Row) -> tuple[Erasure, str]:
         erasure.end_time.CopyFrom(to_proto(ended_at))
     if held_until is not None:
         erasure.backups_hold_until.CopyFrom(to_proto(held_until))
+    if quarantine is not None:
+        erasure.quarantine_time.CopyFrom(to_proto(quarantine))
     return erasure, owner_id or ""
 
 

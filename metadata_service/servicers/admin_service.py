@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import TypeAlias
 from uuid import UUID
 
@@ -11,11 +13,14 @@ from metadata_service.attempts.operating import Operating
 from metadata_service.audit import Act, Acts
 from metadata_service.erasing.erasures import Erasures
 from metadata_service.erasing.receipt import Receipts
+from metadata_service.operators.reindexing import Reindexing
+from metadata_service.operators.replicas import Replicas
 from metadata_service.usage.owners import OwnersUsage
 from servicekit.auth.principal import effective_owner, only_admins
 from servicekit.context import current_principal, current_request_id
-from strongroom.errors import InvalidField
+from strongroom.errors import InvalidField, StrongroomError
 from strongroom.metadata.v1 import admin_service_pb2 as pb
+from strongroom.metadata.v1 import replica_pb2
 from strongroom.metadata.v1.admin_service_pb2_grpc import AdminServiceServicer
 
 Context: TypeAlias = "ServicerContext[object, object]"
@@ -31,12 +36,17 @@ class AdminServicer(AdminServiceServicer):
         erasures: Erasures,
         receipts: Receipts,
         operating: Operating,
+        *,
+        replicas: Replicas,
+        reindexing: Reindexing,
     ) -> None:
         self._owners = owners
         self._acts = acts
         self._erasures = erasures
         self._receipts = receipts
         self._operating = operating
+        self._replicas = replicas
+        self._reindexing = reindexing
 
     async def ListUsage(self, request: pb.ListUsageRequest, context: Context) -> pb.ListUsageResponse:
         only_admins(current_principal())
@@ -97,6 +107,44 @@ class AdminServicer(AdminServiceServicer):
         actor = only_admins(current_principal())
         act = Act("abort_attempt", actor, request_id=current_request_id())
         return await self._operating.abort(request.id, act)
+
+    async def ListReplicas(
+        self, request: replica_pb2.ListReplicasRequest, context: Context
+    ) -> replica_pb2.ListReplicasResponse:
+        only_admins(current_principal())
+        return await self._replicas.all()
+
+    async def DrainReplica(
+        self, request: replica_pb2.DrainReplicaRequest, context: Context
+    ) -> replica_pb2.DrainReplicaResponse:
+        act = Act("drain_replica", only_admins(current_principal()), request_id=current_request_id())
+        return replica_pb2.DrainReplicaResponse(replica=await self._replicas.drain(request.name, act))
+
+    async def UndrainReplica(
+        self, request: replica_pb2.UndrainReplicaRequest, context: Context
+    ) -> replica_pb2.UndrainReplicaResponse:
+        act = Act("undrain_replica", only_admins(current_principal()), request_id=current_request_id())
+        return replica_pb2.UndrainReplicaResponse(replica=await self._replicas.undrain(request.name, act))
+
+    async def Reindex(
+        self, request: replica_pb2.ReindexRequest, context: Context
+    ) -> AsyncIterator[replica_pb2.ReindexResponse]:
+        actor = only_admins(current_principal())
+        about = effective_owner(current_principal(), request.user_id) if request.user_id else ""
+        act = Act("reindex", actor, about, outcome="begun", request_id=current_request_id())
+        begun = await self._acts.write(act)
+        done, outcome = replica_pb2.ReindexResponse(), "stopped"
+        try:
+            async with aclosing(self._reindexing.run(about)) as steps:
+                async for done in steps:
+                    yield done
+            outcome = "done"
+        except StrongroomError:
+            outcome = "failed"
+            raise
+        finally:
+            counts = {field.name: getattr(done, field.name) for field in done.DESCRIPTOR.fields}
+            await self._acts.write_end(begun, outcome, {"counts": counts})
 
     async def ListAdminActs(
         self, request: pb.ListAdminActsRequest, context: Context

@@ -119,7 +119,6 @@ class VerificationServicer(VerificationServiceServicer):
     async def FindErased(self, request: pb.FindErasedRequest, context: Context) -> pb.FindErasedResponse:
         if len(request.objects) > MOST_OBJECTS:
             raise InvalidField("Name at most 1,000 objects.", field="objects", rule="max_items")
-        if not await leftovers.any_erasure(self._database):
-            return pb.FindErasedResponse()
-        found = await leftovers.erased(self._database, request.objects)
-        return pb.FindErasedResponse(any=True, erased=found)
+        any_erasure, now = await leftovers.any_erasure(self._database)
+        found = await leftovers.erased(self._database, request.objects) if any_erasure else []
+        return pb.FindErasedResponse(any=any_erasure, erased=found, now=to_proto(now))

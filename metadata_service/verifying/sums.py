@@ -95,6 +95,11 @@ def recount(owner_id: str) -> Callable[[Transaction], Awaitable[bool]]:
     return work
 
 
+async def owners_after(database: Database, after: str) -> list[str]:
+    """The next PAGE of those who have or had something, by name; fewer: there are no more."""
+    return [row[0] for row in await database.read(SYSTEM, _OWNERS, {"after": after})]
+
+
 class Sums:
     """Counts of owners; one instance per process. Raises DatabaseUnavailable."""
 
@@ -103,7 +108,7 @@ class Sums:
 
     async def check(self, cursor: str) -> Step:
         """The next owners, in order."""
-        owners = [row[0] for row in await self._database.read(SYSTEM, _OWNERS, {"after": cursor})]
+        owners = await owners_after(self._database, cursor)
         findings = [finding for owner in owners for finding in await self._of(owner)]
         following = owners[-1] if len(owners) == PAGE else ""
         return Step(findings, pb.VerificationCounts(owners=len(owners)), following)

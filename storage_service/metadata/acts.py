@@ -1,13 +1,18 @@
-"""AdminService: what an admin begins here is written down there first."""
+"""What operators do here is written down by metadata_service first: AdminService, OperationsService."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from grpc import aio
 
 from servicekit.auth.credentials import InternalCredential
 from storage_service.metadata.calls import MetadataClient
+from strongroom.metadata.v1 import operations_service_pb2 as pb
 from strongroom.metadata.v1.admin_service_pb2 import NoteActRequest
 from strongroom.metadata.v1.admin_service_pb2_grpc import AdminServiceStub
+from strongroom.metadata.v1.operations_service_pb2_grpc import OperationsServiceStub
+from strongroom.metadata.v1.replica_pb2 import Replica
 
 
 class Acts(MetadataClient):
@@ -15,10 +20,43 @@ class Acts(MetadataClient):
 
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
-        self._stub = AdminServiceStub(channel)
+        self._admin = AdminServiceStub(channel)
+        self._stub = OperationsServiceStub(channel)
 
     async def note(self, act: str, about: str = "", **details: str) -> None:
         """Before anything is done: what can't be written down does not happen. ``about``: the user, of an act
         about one. Raises PermissionDenied for others than admins.
         """
-        await self._ask(self._stub.NoteAct, NoteActRequest(act=act, details=details, user_id=about))
+        await self._ask(self._admin.NoteAct, NoteActRequest(act=act, details=details, user_id=about))
+
+    async def begin(
+        self, act: str, token: str, details: Mapping[str, str], *, about: str, changes_objects: bool
+    ) -> float:
+        """As ``note``, of one that takes a while; answers the lease in seconds. Raises ActInProgress,
+        PermissionDenied.
+        """
+        request = pb.BeginActRequest(
+            act=act, token=token, details=details, user_id=about, changes_objects=changes_objects
+        )
+        return (await self._ask(self._stub.BeginAct, request)).lease_seconds
+
+    async def renew(self, token: str) -> float:
+        """Answers the lease in seconds. Raises UploadSuperseded."""
+        return (await self._step(self._stub.RenewAct, pb.RenewActRequest(token=token))).lease_seconds
+
+    async def end(self, request: pb.EndActRequest) -> None:
+        """What has come of it. May be repeated."""
+        await self._step(self._stub.EndAct, request)
+
+
+class Operations(MetadataClient):
+    """What this process tells operators of itself."""
+
+    def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
+        super().__init__(channel, internal)
+        self._stub = OperationsServiceStub(channel)
+
+    async def report_replica(self, replica: Replica, instance: str) -> bool:
+        """How this process is; answers whether it shall drain."""
+        request = pb.ReportReplicaRequest(replica=replica, instance=instance)
+        return (await self._step(self._stub.ReportReplica, request)).drain

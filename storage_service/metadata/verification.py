@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 from grpc import aio
@@ -12,6 +13,8 @@ from servicekit.auth.credentials import InternalCredential
 from storage_service.metadata.calls import MetadataClient
 from strongroom.metadata.v1 import verification_pb2
 from strongroom.metadata.v1 import verification_service_pb2 as pb
+from strongroom.metadata.v1.operations_service_pb2 import ReportQuarantinePassRequest
+from strongroom.metadata.v1.operations_service_pb2_grpc import OperationsServiceStub
 from strongroom.metadata.v1.verification_service_pb2_grpc import VerificationServiceStub
 
 #: A step over thousands of rows; metadata_service's own statements end after 15 s.
@@ -37,6 +40,7 @@ class VerificationRecords(MetadataClient):
     def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
         super().__init__(channel, internal)
         self._stub = VerificationServiceStub(channel)
+        self._operations = OperationsServiceStub(channel)
 
     async def installation(self) -> pb.GetInstallationResponse:
         """Which installation the database belongs to."""
@@ -113,9 +117,16 @@ class VerificationRecords(MetadataClient):
         """Committed objects to read back."""
         return await self._step(self._stub.ClaimScrub, pb.ClaimScrubRequest(limit=limit), CALL_SECONDS)
 
-    async def any_erasure(self) -> bool:
-        """Whether anybody is being erased, or was."""
-        return (await self._step(self._stub.FindErased, pb.FindErasedRequest(), CALL_SECONDS)).any
+    async def any_erasure(self) -> datetime | None:
+        """Now, by the database's clock, if anybody is being erased, or was."""
+        found = await self._step(self._stub.FindErased, pb.FindErasedRequest(), CALL_SECONDS)
+        return found.now.ToDatetime(UTC) if found.any else None
+
+    async def quarantine_seen(self, begun: datetime) -> None:
+        """All of it was looked through for what is an erased user's, in a pass that began then."""
+        request = ReportQuarantinePassRequest()
+        request.begin_time.FromDatetime(begun)
+        await self._step(self._operations.ReportQuarantinePass, request)
 
     async def erased(self, objects: Sequence[verification_pb2.UnownedObject]) -> list[int]:
         """Positions of those (at most 1,000) whose owner is being erased, or was after they were written."""

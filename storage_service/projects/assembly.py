@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from storage_service.attempts.acts import HeldActs
 from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.engine import WriteEngine
 from storage_service.content.types import ContentRules
-from storage_service.metadata.acts import Acts
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader, ProjectSaves
 from storage_service.metadata.reservations import Reservations
@@ -40,7 +40,7 @@ class ProjectParts:
     saves: ProjectSaves
     reader: ProjectReader
     files: FileReader
-    acts: Acts
+    acts: HeldActs
     reservations: Reservations
     settler: KeySettler
     budget: ByteBudget

@@ -86,8 +86,11 @@ class RepairedVerifying(Verifying):
         """
         if await self.identity.check_seldom():
             purged = await self.quarantine.purge()
-            if await self.records.any_erasure():
-                purged += await self.quarantine.purge_erased(self._erased)
+            if begun := await self.records.any_erasure():
+                gone, saw_all = await self.quarantine.purge_erased(self._erased)
+                purged += gone
+                if saw_all:
+                    await self.records.quarantine_seen(begun)
             self._metrics.purged(purged)
             if purged:
                 log.info("quarantine_purged", count=purged)

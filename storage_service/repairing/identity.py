@@ -115,7 +115,7 @@ class BucketIdentity:
             return None
         try:
             return str(json.loads(text)["installation_id"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             return ""
 
     async def _take(self, mine: GetInstallationResponse) -> None:

@@ -6,7 +6,7 @@ import json
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeAlias
 
 from storage_service.objectstore.errors import StoreUnavailable
 from storage_service.verifying.keyspace import OWN
@@ -48,6 +48,17 @@ class Manifest:
         return json.dumps(fields, sort_keys=True, indent=1, ensure_ascii=True).encode("ascii")
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """An entry of which nobody can read what it is; its bytes may be there. ``written_at``: UTC."""
+
+    id: str
+    written_at: datetime
+
+
+Entry: TypeAlias = Manifest | Unreadable
+
+
 class UnreadableManifest(StoreUnavailable):
     """There is one, and it is none of ours, or was damaged."""
 
@@ -65,7 +76,7 @@ def from_json(text: bytes) -> Manifest:
                 "moved_at": datetime.fromisoformat(fields["moved_at"]).astimezone(UTC),
             }
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UnreadableManifest("a manifest in quarantine can't be read", operation="GetObject") from error
 
 

@@ -30,7 +30,9 @@ from storage_service.objectstore.values import (
 )
 from storage_service.repairing.manifest import (
     PREFIX,
+    Entry,
     Manifest,
+    Unreadable,
     UnreadableManifest,
     entry_id,
     from_json,
@@ -130,14 +132,19 @@ class Quarantine:
             raise NotFound("There is no such entry in quarantine: `strongroom verify quarantine` lists them.")
         return manifest
 
-    async def entries(self) -> AsyncGenerator[Manifest]:
-        """All of them, by id. Raises StoreError."""
+    async def entries(self) -> AsyncGenerator[Entry]:
+        """All of them, by id, also those of which nobody can read what they are. Raises StoreError."""
         async with aclosing(self._store.list_objects(PREFIX)) as pages:  # type: ignore[type-var]
             async for page in pages:
                 for listed in page:
                     entry, _, name = listed.key.removeprefix(PREFIX).partition("/")
-                    if name == "manifest.json":
+                    if name != "manifest.json":
+                        continue
+                    try:
                         found = await self._read(entry)
+                    except UnreadableManifest:
+                        yield Unreadable(entry, listed.last_modified)
+                    else:
                         if found is not None:
                             yield found
 
@@ -169,21 +176,23 @@ class Quarantine:
                     versions.append(version)
         return purged + await self._purge(versions)
 
-    async def purge_erased(self, erased: Erased) -> int:
-        """Remove entries that ``erased`` names; how many. Raises StoreError, and what ``erased`` raises."""
-        purged = 0
+    async def purge_erased(self, erased: Erased) -> tuple[int, bool]:
+        """Remove entries that ``erased`` names: how many, and whether all could be read. One that can't be
+        goes when its time is over. Raises StoreError, and what ``erased`` raises.
+        """
+        purged, saw_all = 0, True
         batch: list[Manifest] = []
-        async with aclosing(self._store.list_objects(PREFIX)) as pages:  # type: ignore[type-var]
-            async for page in pages:
-                for listed in page:
-                    entry, _, name = listed.key.removeprefix(PREFIX).partition("/")
-                    found = await self._readable(entry) if name == "manifest.json" else None
-                    if found is not None:
-                        batch.append(found)
-                    if len(batch) == ASKED_AT_ONCE:
-                        purged += await self._forget_erased(batch, erased)
-                        batch = []
-        return purged + await self._forget_erased(batch, erased)
+        async with aclosing(self.entries()) as entries:
+            async for found in entries:
+                if isinstance(found, Unreadable):
+                    saw_all = False
+                    log.warning("quarantine_manifest_unreadable", entry=found.id)
+                    continue
+                batch.append(found)
+                if len(batch) == ASKED_AT_ONCE:
+                    purged += await self._forget_erased(batch, erased)
+                    batch = []
+        return purged + await self._forget_erased(batch, erased), saw_all
 
     async def _forget_erased(self, batch: list[Manifest], erased: Erased) -> int:
         """The manifest last: it says whose the bytes are, for whoever comes after a crash."""
@@ -193,14 +202,6 @@ class Quarantine:
         for manifest in found:
             await self._forget(manifest.id)
         return len(found)
-
-    async def _readable(self, entry: str) -> Manifest | None:
-        """One that can't be read keeps nobody from the others; it goes when its time is over."""
-        try:
-            return await self._read(entry)
-        except UnreadableManifest:
-            log.warning("quarantine_manifest_unreadable", entry=entry)
-            return None
 
     async def _purge(self, versions: list[ListedVersion]) -> bool:
         """The bytes first: what is there is described for as long as it is."""

@@ -14,7 +14,13 @@ from storage_service.objectstore.translation import translated
 from storage_service.reading.damage import DamageReporter
 from storage_service.repairing.guard import MostWrong, refuse_doubtful
 from storage_service.repairing.identity import BucketIdentity, refused
-from storage_service.repairing.manifest import Manifest
+from storage_service.repairing.manifest import (
+    Entry,
+    Manifest,
+    UnreadableManifest,
+    manifest_key,
+    object_key,
+)
 from storage_service.repairing.metrics import RepairMetrics
 from storage_service.repairing.nobodys import NOBODYS, Nobodys
 from storage_service.repairing.outcomes import ORDER, Repaired, left, outdated, proposed
@@ -92,7 +98,7 @@ class Repairs:
                     if finding.kind in kinds:
                         yield finding, await self._one(finding, run.id)
 
-    async def entries(self) -> AsyncGenerator[Manifest]:
+    async def entries(self) -> AsyncGenerator[Entry]:
         """What is in quarantine. Raises StrongroomError."""
         with translated():
             async with aclosing(self._quarantine.entries()) as found:
@@ -103,7 +109,7 @@ class Repairs:
         """One entry back to its key. Raises NotFound, RepairRefused, StrongroomError."""
         await self._identity.check()
         with translated():
-            key = (await self._quarantine.entry(entry)).key
+            key = (await self._entry(entry)).key
             rows = (await self._records.look_up([key])).at(key)
             if any(row.state != BLOB_STATE_COMMITTED and not row.key_shared for row in rows):
                 raise refused(
@@ -113,10 +119,21 @@ class Repairs:
         log.warning("quarantine_restored", id=entry, key=key)
         return restored
 
+    async def _entry(self, entry: str) -> Manifest:
+        """Raises NotFound, RepairRefused, StoreError."""
+        try:
+            return await self._quarantine.entry(entry)
+        except UnreadableManifest:
+            raise refused(
+                "manifest_unreadable",
+                f"The entry's manifest {manifest_key(entry)} can't be read, so nobody knows where the object"
+                f" belongs; its bytes are at {object_key(entry)} in the bucket. Nothing was touched.",
+            ) from None
+
     async def restore_run(self, run_id: str) -> AsyncGenerator[Manifest]:
         """All entries of one run. Raises NotFound: there is none."""
         async with aclosing(self.entries()) as found:
-            wanted = [entry.id async for entry in found if entry.run_id == run_id]
+            wanted = [one.id async for one in found if isinstance(one, Manifest) and one.run_id == run_id]
         for entry in wanted:
             yield await self.restore(entry)
         if not wanted:

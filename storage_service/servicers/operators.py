@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import grpc
 
-from storage_service.metadata.acts import Acts
+from storage_service.attempts.acts import HeldActs
 from storage_service.repairing.assembly import RepairedVerifying
 from storage_service.restoring.assembly import Restoring
 from storage_service.servicers.restore import RestoreServicer, add_restore_service
@@ -14,7 +14,9 @@ from storage_service.servicers.verify import VerifyServicer, add_verify_service
 class OperatorServices:
     """Both. ``secret``: what the reports' key is derived from."""
 
-    def __init__(self, verifying: RepairedVerifying, restoring: Restoring, acts: Acts, secret: bytes) -> None:
+    def __init__(
+        self, verifying: RepairedVerifying, restoring: Restoring, acts: HeldActs, secret: bytes
+    ) -> None:
         self._verify = VerifyServicer(verifying, acts, secret)
         self._restore = RestoreServicer(restoring, acts)
 

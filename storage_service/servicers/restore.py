@@ -8,8 +8,7 @@ from typing import Final
 import grpc
 
 from servicekit import context as calls
-from servicekit.auth.principal import only_admins
-from storage_service.metadata.acts import Acts
+from storage_service.attempts.acts import HeldActs
 from storage_service.objectstore.translation import translated
 from storage_service.restoring.assembly import Restoring
 from strongroom.storage.v1 import restore_pb2 as pb
@@ -26,7 +25,7 @@ _WHY: Final = "restore: strays are files of all users"
 class RestoreServicer(RestoreServiceServicer):
     """See strongroom/storage/v1/restore.proto."""
 
-    def __init__(self, restoring: Restoring, acts: Acts) -> None:
+    def __init__(self, restoring: Restoring, acts: HeldActs) -> None:
         self._acts = acts
         self._strays = restoring.strays
         self._decisions = restoring.decisions
@@ -50,8 +49,10 @@ class RestoreServicer(RestoreServiceServicer):
         context: Context[pb.KeepObjectsRequest, pb.KeepObjectsResponse],
     ) -> pb.KeepObjectsResponse:
         only_admins(calls.current_principal(), _WHY)
-        await self._acts.note("keep_objects", count=str(len(request.names)))
-        return pb.KeepObjectsResponse(results=await self._decisions.keep(request.names))
+        async with self._acts.held("keep_objects") as counts:
+            results = await self._decisions.keep(request.names)
+            counts.update(_outcome(result) for result in results)
+        return pb.KeepObjectsResponse(results=results)
 
     async def DropObjects(
         self,
@@ -59,8 +60,10 @@ class RestoreServicer(RestoreServiceServicer):
         context: Context[pb.DropObjectsRequest, pb.DropObjectsResponse],
     ) -> pb.DropObjectsResponse:
         only_admins(calls.current_principal(), _WHY)
-        await self._acts.note("drop_objects", count=str(len(request.names)))
-        return pb.DropObjectsResponse(results=await self._decisions.drop(request.names))
+        async with self._acts.held("drop_objects") as counts:
+            results = await self._decisions.drop(request.names)
+            counts.update(_outcome(result) for result in results)
+        return pb.DropObjectsResponse(results=results)
 
     async def RelinkObjects(
         self,
@@ -68,10 +71,14 @@ class RestoreServicer(RestoreServiceServicer):
         context: Context[pb.RelinkObjectsRequest, pb.RelinkObjectsResponse],
     ) -> pb.RelinkObjectsResponse:
         only_admins(calls.current_principal(), _WHY)
-        if not request.dry_run:
-            await self._acts.note("relink_objects", after=_digest(request.cursor))
-        with translated():
-            done = await self._relinks.page(request.cursor, dry_run=request.dry_run)
+        if request.dry_run:
+            with translated():
+                done = await self._relinks.page(request.cursor, dry_run=True)
+        else:
+            async with self._acts.held("relink_objects", after=_digest(request.cursor)) as counts:
+                with translated():
+                    done = await self._relinks.page(request.cursor, dry_run=False)
+                counts.update(rows=done.rows, relinked=done.relinked, unlinked=len(done.unlinked))
         return pb.RelinkObjectsResponse(
             rows=done.rows,
             right=done.right,
@@ -85,6 +92,10 @@ def add_restore_service(server: grpc.aio.Server, servicer: RestoreServicer) -> l
     """Register it; answers its full name."""
     add_RestoreServiceServicer_to_server(servicer, server)
     return [pb.DESCRIPTOR.services_by_name["RestoreService"].full_name]
+
+
+def _outcome(result: pb.ObjectResult) -> str:
+    return pb.ObjectOutcome.Name(result.outcome).removeprefix("OBJECT_OUTCOME_").lower()
 
 
 def _digest(cursor: str) -> str:

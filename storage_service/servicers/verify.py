@@ -13,9 +13,10 @@ import grpc
 from servicekit import context as calls
 from servicekit.auth.principal import only_admins
 from servicekit.reports import ReportSigner
-from storage_service.metadata.acts import Acts
+from storage_service.attempts.acts import HeldActs
 from storage_service.repairing.assembly import RepairedVerifying
-from storage_service.repairing.manifest import Manifest
+from storage_service.repairing.manifest import Entry, Unreadable
+from storage_service.repairing.metrics import outcome_name
 from storage_service.repairing.outcomes import proposed
 from storage_service.verifying.report import Reports, finding_line
 from strongroom.errors import InvalidField
@@ -31,7 +32,7 @@ _WHY: Final = "verify: a report names files of all users"
 class VerifyServicer(VerifyServiceServicer):
     """See strongroom/storage/v1/verify.proto. ``secret``: what the reports' key is derived from."""
 
-    def __init__(self, verifying: RepairedVerifying, acts: Acts, secret: bytes) -> None:
+    def __init__(self, verifying: RepairedVerifying, acts: HeldActs, secret: bytes) -> None:
         self._acts = acts
         self._identity = verifying.identity
         self._repairs = verifying.repairs
@@ -88,9 +89,12 @@ class VerifyServicer(VerifyServiceServicer):
     ) -> AsyncIterator[pb.RepairFindingsResponse]:
         only_admins(calls.current_principal(), _WHY)
         run_id = _run_id(request.id)
-        await self._acts.note("repair_findings", run=run_id or "last")
-        async with aclosing(self._repairs.repair(run_id)) as repaired:
+        async with (
+            self._acts.held("repair_findings", run=run_id or "last") as counts,
+            aclosing(self._repairs.repair(run_id)) as repaired,
+        ):
             async for finding, done in repaired:
+                counts[outcome_name(done.outcome)] += 1
                 yield pb.RepairFindingsResponse(
                     finding=finding, action=done.action, outcome=done.outcome, detail=done.detail
                 )
@@ -113,17 +117,26 @@ class VerifyServicer(VerifyServiceServicer):
         only_admins(calls.current_principal(), _WHY)
         if request.WhichOneof("which") == "id":
             entry_id = _uuid(request.id, "id", "it is no entry's")
-            await self._acts.note("restore_quarantined", entry=entry_id)
-            entry = await self._repairs.restore(entry_id)
+            async with self._acts.held("restore_quarantined", entry=entry_id) as counts:
+                entry = await self._repairs.restore(entry_id)
+                counts["restored"] += 1
             yield pb.RestoreQuarantinedResponse(object=self._quarantined(entry))
             return
         run_id = _uuid(request.run_id, "run_id", "it is no run's; name a run or an entry")
-        await self._acts.note("restore_quarantined", run=run_id)
-        async with aclosing(self._repairs.restore_run(run_id)) as restored:
+        async with (
+            self._acts.held("restore_quarantined", run=run_id) as counts,
+            aclosing(self._repairs.restore_run(run_id)) as restored,
+        ):
             async for entry in restored:
+                counts["restored"] += 1
                 yield pb.RestoreQuarantinedResponse(object=self._quarantined(entry))
 
-    def _quarantined(self, entry: Manifest) -> pb.QuarantinedObject:
+    def _quarantined(self, entry: Entry) -> pb.QuarantinedObject:
+        if isinstance(entry, Unreadable):
+            unknown = pb.QuarantinedObject(id=entry.id, unreadable=True)
+            unknown.move_time.FromDatetime(entry.written_at)
+            unknown.purge_time.FromDatetime(entry.written_at + self._keeps)
+            return unknown
         found = pb.QuarantinedObject(
             id=entry.id,
             key=entry.key,

@@ -15,11 +15,17 @@ from strongroom.client.verification_values import Quarantined
 
 
 async def quarantine(session: Session) -> ExitCode:
-    """List what repairs and `adopt drop` have moved to quarantine. Needs the admin role."""
+    """List what repairs and `adopt drop` have moved to quarantine. Needs the admin role.
+
+    Exit code 8: something there is damaged, so that nobody knows what it is.
+    """
+    code = ExitCode.OK
     async with session.client() as client, aclosing(client.verifications.quarantine()) as found:
         async for entry in found:
             session.output.result(_line(entry), _document(entry))
-    return ExitCode.OK
+            if not entry.is_readable:
+                code = ExitCode.DAMAGED
+    return code
 
 
 async def restore(
@@ -46,6 +52,8 @@ async def restore(
 
 def _line(entry: Quarantined) -> str:
     until = f"until {shown.time(entry.purge_at)}"
+    if not entry.is_readable:
+        return f"{entry.id}  {'damaged':<16}  {until}  its manifest can't be read"
     parts = (entry.id, f"{entry.why:<16}", until, shown.size(entry.size_bytes), shown.name(entry.key))
     return "  ".join(parts)
 
@@ -63,4 +71,5 @@ def _document(entry: Quarantined) -> dict[str, Any]:
         "run_id": entry.run_id,
         "moved_at": rfc3339(entry.moved_at),
         "purge_at": rfc3339(entry.purge_at),
+        "is_readable": entry.is_readable,
     }

@@ -67,6 +67,7 @@ class Erasure:
     ``counts`` and ``rest``: by the names of ``ErasureCounts`` and ``ErasureRest``. ``receipt``: once it has
     ended, the signed JSON document; ``signature`` (Ed25519) is of exactly these bytes, ``public_key`` checks
     it. ``backups_hold_until``: None when the installation does not say how long it keeps backups.
+    ``quarantine_seen_at``: when the quarantine had been looked through; None: not yet.
     """
 
     id: str
@@ -79,6 +80,7 @@ class Erasure:
     rest: Mapping[str, int]
     due_at: datetime | None
     backups_hold_until: datetime | None
+    quarantine_seen_at: datetime | None
     receipt: bytes = b""
     signature: bytes = b""
     public_key: bytes = b""
@@ -99,6 +101,9 @@ def to_erasure(found: pb.GetErasureResponse | pb.EraseUserResponse) -> Erasure:
         counts={one.name: getattr(erasure.counts, one.name) for one in erasure.counts.DESCRIPTOR.fields},
         rest={one: getattr(rest, one) for one in ("objects", "tombstones", "keys", "rows", "failing")},
         due_at=rest.due_time.ToDatetime(UTC) if rest.HasField("due_time") else None,
+        quarantine_seen_at=(
+            erasure.quarantine_time.ToDatetime(UTC) if erasure.HasField("quarantine_time") else None
+        ),
         backups_hold_until=(
             erasure.backups_hold_until.ToDatetime(UTC) if erasure.HasField("backups_hold_until") else None
         ),

@@ -89,7 +89,7 @@ class Repair:
 @dataclass(frozen=True, slots=True)
 class Quarantined:
     """An object that a repair has moved away. ``why``: the finding's kind; ``purge_at``: when it goes for
-    good.
+    good. ``is_readable``: else nothing but id and times is known of it, and it can't be restored.
     """
 
     id: str
@@ -103,6 +103,7 @@ class Quarantined:
     run_id: str
     moved_at: datetime
     purge_at: datetime
+    is_readable: bool = True
 
 
 def to_verification(run: pb.Verification, report: bytes, signature: bytes, public_key: bytes) -> Verification:
@@ -169,6 +170,7 @@ def to_quarantined(found: wire.QuarantinedObject) -> Quarantined:
         run_id=found.run_id,
         moved_at=found.move_time.ToDatetime(UTC),
         purge_at=found.purge_time.ToDatetime(UTC),
+        is_readable=not found.unreadable,
     )
 
 

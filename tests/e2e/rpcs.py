@@ -22,6 +22,7 @@ from strongroom.metadata.v1 import file_service_pb2 as files
 from strongroom.metadata.v1 import generation_service_pb2 as generations
 from strongroom.metadata.v1 import notification_service_pb2 as notifications
 from strongroom.metadata.v1 import project_service_pb2 as projects
+from strongroom.metadata.v1 import replica_pb2
 from strongroom.metadata.v1 import share_service_pb2 as shares
 from strongroom.metadata.v1 import usage_service_pb2 as usage
 from strongroom.metadata.v1.share_pb2 import ShareScope
@@ -55,6 +56,7 @@ INTERNAL: Final = (
     "VerificationService",
     "GuestAccessService",
     "RestorationService",
+    "OperationsService",
 )
 OPEN: Final = ("PreviewService", "LinkService", "GuestService")
 """Take no bearer token (test_previews.py, test_links.py, test_guests.py)."""
@@ -303,6 +305,10 @@ WAYS: Final[Mapping[str, Way]] = {
     "AdminService/ListAttempts": Way("denied", lambda o: admin.ListAttemptsRequest(user_id=o.name)),
     "AdminService/RequeueAttempts": Way("denied", lambda _: admin.RequeueAttemptsRequest(ids=[NO_RUN])),
     "AdminService/AbortAttempt": Way("denied", lambda _: admin.AbortAttemptRequest(id=NO_RUN)),
+    "AdminService/ListReplicas": Way("denied", lambda _: replica_pb2.ListReplicasRequest()),
+    "AdminService/DrainReplica": Way("denied", lambda _: replica_pb2.DrainReplicaRequest(name="any/1")),
+    "AdminService/UndrainReplica": Way("denied", lambda _: replica_pb2.UndrainReplicaRequest(name="any/1")),
+    "AdminService/Reindex": Way("denied", lambda o: replica_pb2.ReindexRequest(user_id=o.name)),
     "AdminService/NoteAct": Way("denied", lambda o: admin.NoteActRequest(act="export_user", user_id=o.name)),
     "AdminService/ListAdminActs": Way("denied", lambda o: admin.ListAdminActsRequest(user_id=o.name)),
     "UsageService/GetUsage": Way("nothing", lambda _: usage.GetUsageRequest()),

@@ -30,6 +30,8 @@ REFUSED_OTHERWISE: Final = {
     "GetVerificationReport": grpc.StatusCode.NOT_FOUND,
     "GetErasure": grpc.StatusCode.INVALID_ARGUMENT,
     "AbortAttempt": grpc.StatusCode.NOT_FOUND,
+    "DrainReplica": grpc.StatusCode.NOT_FOUND,
+    "UndrainReplica": grpc.StatusCode.NOT_FOUND,
     "RepairFindings": grpc.StatusCode.NOT_FOUND,
     "RestoreQuarantined": grpc.StatusCode.NOT_FOUND,
     "CompleteUpload": grpc.StatusCode.INVALID_ARGUMENT,
@@ -38,6 +40,7 @@ REFUSED_OTHERWISE: Final = {
 
 OF_NO_USER: Final = {
     *("GetCleanerStatus", "RequeueAttempts", "AbortAttempt"),
+    *("ListReplicas", "DrainReplica", "UndrainReplica"),
     *("Diagnose", "StartVerification", "GetVerificationReport", "ListVerificationFindings"),
     *("ListStrayObjects", "KeepObjects", "DropObjects", "RelinkObjects"),
     *("ListQuarantine", "RestoreQuarantined", "RepairFindings"),

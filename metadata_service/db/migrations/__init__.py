@@ -22,6 +22,7 @@ REVISIONS = (
     "0015",
     "0016",
     "0017",
+    "0018",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).
@@ -47,8 +48,10 @@ TABLES = (
     "project_versions",
     "projects",
     "quotas",
+    "running_acts",
     "session_parts",
     "shares",
+    "storage_replicas",
     "upload_sessions",
     "usage",
     "verification_findings",

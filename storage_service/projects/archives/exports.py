@@ -8,14 +8,14 @@ archive: the manifest, which comes last, names it.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from datetime import UTC, datetime
 from typing import Final
 
 from servicekit import context as calls
-from servicekit.auth.principal import effective_owner
-from storage_service.metadata.acts import Acts
+from storage_service.attempts.acts import HeldActs
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.projects.archives import manifest as records
@@ -43,7 +43,7 @@ class Exports:
         source: ArchiveSource,
         files: FileReader,
         projects: ProjectReader,
-        acts: Acts,
+        acts: HeldActs,
         room: ManifestRoom,
     ) -> None:
         self._acts = acts
@@ -56,8 +56,17 @@ class Exports:
         """The ZIP, piece by piece. Empty ``user_id``: the caller's. Raises UserMismatch."""
         caller = calls.current_principal()
         owner = effective_owner(caller, user_id)
-        if owner != caller.subject:
-            await self._acts.note(ACT, about=owner)
+        async with AsyncExitStack() as stack:
+            if owner != caller.subject:
+                counts = await stack.enter_async_context(self._acts.held(ACT, about=owner))
+            else:
+                counts = Counter()
+            stream = await stack.enter_async_context(aclosing(self._zip(owner, user_id)))
+            async for piece in stream:
+                counts["bytes"] += len(piece)
+                yield piece
+
+    async def _zip(self, owner: str, user_id: str) -> AsyncGenerator[bytes]:
         now = datetime.fromtimestamp(time.time(), UTC)
         head = {"owner_id": owner, "export_time": now.isoformat().replace("+00:00", "Z")}
         manifest = Manifest(head, self._room)

@@ -109,7 +109,8 @@ def _text(found: Erasure) -> str:
         return "\n".join([*lines, _left(found)])
     held = rfc3339(found.backups_hold_until) or "not known: STRONGROOM_BACKUP_DAYS is not set"
     signed = [f"signature  {found.signature.hex()}", f"signed by  {found.public_key.hex()}"]
-    return "\n".join([*lines, f"in backups until {held}", *signed])
+    seen = rfc3339(found.quarantine_seen_at) or "not looked through yet"
+    return "\n".join([*lines, f"in backups until {held}", f"quarantine {seen}", *signed])
 
 
 def _document(found: Erasure) -> dict[str, Any]:
@@ -125,6 +126,7 @@ def _document(found: Erasure) -> dict[str, Any]:
         "signature": base64.b64encode(found.signature).decode("ascii"),
         "public_key": base64.b64encode(found.public_key).decode("ascii"),
         "summary": json.loads(found.receipt),
+        "quarantine_seen_at": rfc3339(found.quarantine_seen_at),
     }
 
 

@@ -413,6 +413,7 @@ class Erasure(_message.Message):
     COUNTS_FIELD_NUMBER: _builtins.int
     REST_FIELD_NUMBER: _builtins.int
     BACKUPS_HOLD_UNTIL_FIELD_NUMBER: _builtins.int
+    QUARANTINE_TIME_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     owner_sha256: _builtins.bytes
@@ -441,6 +442,10 @@ class Erasure(_message.Message):
     def backups_hold_until(self) -> _timestamp_pb2.Timestamp:
         """Until when backups of the database hold what was erased, as the installation is configured; absent: it is not said."""
 
+    @_builtins.property
+    def quarantine_time(self) -> _timestamp_pb2.Timestamp:
+        """When the quarantine had been looked through for what was the user's; absent: not yet."""
+
     def __init__(
         self,
         *,
@@ -453,10 +458,11 @@ class Erasure(_message.Message):
         counts: Global___ErasureCounts | None = ...,
         rest: Global___ErasureRest | None = ...,
         backups_hold_until: _timestamp_pb2.Timestamp | None = ...,
+        quarantine_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["backups_hold_until", b"backups_hold_until", "begin_time", b"begin_time", "counts", b"counts", "end_time", b"end_time", "rest", b"rest"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["backups_hold_until", b"backups_hold_until", "begin_time", b"begin_time", "counts", b"counts", "end_time", b"end_time", "quarantine_time", b"quarantine_time", "rest", b"rest"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["backups_hold_until", b"backups_hold_until", "begin_position", b"begin_position", "begin_time", b"begin_time", "counts", b"counts", "end_position", b"end_position", "end_time", b"end_time", "id", b"id", "owner_sha256", b"owner_sha256", "rest", b"rest"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["backups_hold_until", b"backups_hold_until", "begin_position", b"begin_position", "begin_time", b"begin_time", "counts", b"counts", "end_position", b"end_position", "end_time", b"end_time", "id", b"id", "owner_sha256", b"owner_sha256", "quarantine_time", b"quarantine_time", "rest", b"rest"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from strongroom.metadata.v1 import admin_service_pb2 as strongroom_dot_metadata_dot_v1_dot_admin__service__pb2
+from strongroom.metadata.v1 import replica_pb2 as strongroom_dot_metadata_dot_v1_dot_replica__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -76,6 +77,26 @@ class AdminServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.AbortAttemptRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.AbortAttemptResponse.FromString,
                 _registered_method=True)
+        self.ListReplicas = channel.unary_unary(
+                '/strongroom.metadata.v1.AdminService/ListReplicas',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.ListReplicasRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.ListReplicasResponse.FromString,
+                _registered_method=True)
+        self.DrainReplica = channel.unary_unary(
+                '/strongroom.metadata.v1.AdminService/DrainReplica',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.DrainReplicaRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.DrainReplicaResponse.FromString,
+                _registered_method=True)
+        self.UndrainReplica = channel.unary_unary(
+                '/strongroom.metadata.v1.AdminService/UndrainReplica',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.UndrainReplicaRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.UndrainReplicaResponse.FromString,
+                _registered_method=True)
+        self.Reindex = channel.unary_stream(
+                '/strongroom.metadata.v1.AdminService/Reindex',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.ReindexRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.ReindexResponse.FromString,
+                _registered_method=True)
         self.ListAdminActs = channel.unary_unary(
                 '/strongroom.metadata.v1.AdminService/ListAdminActs',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListAdminActsRequest.SerializeToString,
@@ -145,6 +166,34 @@ class AdminServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReplicas(self, request, context):
+        """Replicas of storage_service: who drains, who is busy with what.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DrainReplica(self, request, context):
+        """Has a replica begin nothing new, and tell balancers that it does not serve, until UndrainReplica or its restart. NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndrainReplica(self, request, context):
+        """Ends that. NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Reindex(self, request, context):
+        """Makes anew what follows from other rows: usage, statistics, totals of projects.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAdminActs(self, request, context):
         """What admins have done, newest first.
         """
@@ -194,6 +243,26 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     servicer.AbortAttempt,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.AbortAttemptRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.AbortAttemptResponse.SerializeToString,
+            ),
+            'ListReplicas': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReplicas,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.ListReplicasRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.ListReplicasResponse.SerializeToString,
+            ),
+            'DrainReplica': grpc.unary_unary_rpc_method_handler(
+                    servicer.DrainReplica,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.DrainReplicaRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.DrainReplicaResponse.SerializeToString,
+            ),
+            'UndrainReplica': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndrainReplica,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.UndrainReplicaRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.UndrainReplicaResponse.SerializeToString,
+            ),
+            'Reindex': grpc.unary_stream_rpc_method_handler(
+                    servicer.Reindex,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.ReindexRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_replica__pb2.ReindexResponse.SerializeToString,
             ),
             'ListAdminActs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAdminActs,
@@ -419,6 +488,114 @@ class AdminService:
             '/strongroom.metadata.v1.AdminService/AbortAttempt',
             strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.AbortAttemptRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.AbortAttemptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReplicas(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.AdminService/ListReplicas',
+            strongroom_dot_metadata_dot_v1_dot_replica__pb2.ListReplicasRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_replica__pb2.ListReplicasResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DrainReplica(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.AdminService/DrainReplica',
+            strongroom_dot_metadata_dot_v1_dot_replica__pb2.DrainReplicaRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_replica__pb2.DrainReplicaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndrainReplica(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.AdminService/UndrainReplica',
+            strongroom_dot_metadata_dot_v1_dot_replica__pb2.UndrainReplicaRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_replica__pb2.UndrainReplicaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Reindex(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/strongroom.metadata.v1.AdminService/Reindex',
+            strongroom_dot_metadata_dot_v1_dot_replica__pb2.ReindexRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_replica__pb2.ReindexResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from strongroom.metadata.v1 import admin_service_pb2 as _admin_service_pb2
+from strongroom.metadata.v1 import replica_pb2 as _replica_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -53,6 +54,14 @@ class AdminServiceStub:
     """Lets the cleaner try again now what has failed."""
     AbortAttempt: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.AbortAttemptRequest, _admin_service_pb2.AbortAttemptResponse]
     """Gives an upload up that is under way: its writer is shut out, its bytes are removed. NOT_FOUND when there is none."""
+    ListReplicas: _grpc.UnaryUnaryMultiCallable[_replica_pb2.ListReplicasRequest, _replica_pb2.ListReplicasResponse]
+    """Replicas of storage_service: who drains, who is busy with what."""
+    DrainReplica: _grpc.UnaryUnaryMultiCallable[_replica_pb2.DrainReplicaRequest, _replica_pb2.DrainReplicaResponse]
+    """Has a replica begin nothing new, and tell balancers that it does not serve, until UndrainReplica or its restart. NOT_FOUND."""
+    UndrainReplica: _grpc.UnaryUnaryMultiCallable[_replica_pb2.UndrainReplicaRequest, _replica_pb2.UndrainReplicaResponse]
+    """Ends that. NOT_FOUND."""
+    Reindex: _grpc.UnaryStreamMultiCallable[_replica_pb2.ReindexRequest, _replica_pb2.ReindexResponse]
+    """Makes anew what follows from other rows: usage, statistics, totals of projects."""
     ListAdminActs: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListAdminActsRequest, _admin_service_pb2.ListAdminActsResponse]
     """What admins have done, newest first."""
 
@@ -81,6 +90,14 @@ class AdminServiceAsyncStub(AdminServiceStub):
     """Lets the cleaner try again now what has failed."""
     AbortAttempt: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.AbortAttemptRequest, _admin_service_pb2.AbortAttemptResponse]  # type: ignore[assignment]
     """Gives an upload up that is under way: its writer is shut out, its bytes are removed. NOT_FOUND when there is none."""
+    ListReplicas: _aio.UnaryUnaryMultiCallable[_replica_pb2.ListReplicasRequest, _replica_pb2.ListReplicasResponse]  # type: ignore[assignment]
+    """Replicas of storage_service: who drains, who is busy with what."""
+    DrainReplica: _aio.UnaryUnaryMultiCallable[_replica_pb2.DrainReplicaRequest, _replica_pb2.DrainReplicaResponse]  # type: ignore[assignment]
+    """Has a replica begin nothing new, and tell balancers that it does not serve, until UndrainReplica or its restart. NOT_FOUND."""
+    UndrainReplica: _aio.UnaryUnaryMultiCallable[_replica_pb2.UndrainReplicaRequest, _replica_pb2.UndrainReplicaResponse]  # type: ignore[assignment]
+    """Ends that. NOT_FOUND."""
+    Reindex: _aio.UnaryStreamMultiCallable[_replica_pb2.ReindexRequest, _replica_pb2.ReindexResponse]  # type: ignore[assignment]
+    """Makes anew what follows from other rows: usage, statistics, totals of projects."""
     ListAdminActs: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListAdminActsRequest, _admin_service_pb2.ListAdminActsResponse]  # type: ignore[assignment]
     """What admins have done, newest first."""
 
@@ -146,6 +163,34 @@ class AdminServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.AbortAttemptResponse, _abc.Awaitable[_admin_service_pb2.AbortAttemptResponse]]:
         """Gives an upload up that is under way: its writer is shut out, its bytes are removed. NOT_FOUND when there is none."""
+
+    def ListReplicas(
+        self,
+        request: _replica_pb2.ListReplicasRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_replica_pb2.ListReplicasResponse, _abc.Awaitable[_replica_pb2.ListReplicasResponse]]:
+        """Replicas of storage_service: who drains, who is busy with what."""
+
+    def DrainReplica(
+        self,
+        request: _replica_pb2.DrainReplicaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_replica_pb2.DrainReplicaResponse, _abc.Awaitable[_replica_pb2.DrainReplicaResponse]]:
+        """Has a replica begin nothing new, and tell balancers that it does not serve, until UndrainReplica or its restart. NOT_FOUND."""
+
+    def UndrainReplica(
+        self,
+        request: _replica_pb2.UndrainReplicaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_replica_pb2.UndrainReplicaResponse, _abc.Awaitable[_replica_pb2.UndrainReplicaResponse]]:
+        """Ends that. NOT_FOUND."""
+
+    def Reindex(
+        self,
+        request: _replica_pb2.ReindexRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_replica_pb2.ReindexResponse], _abc.AsyncIterator[_replica_pb2.ReindexResponse]]:
+        """Makes anew what follows from other rows: usage, statistics, totals of projects."""
 
     def ListAdminActs(
         self,

@@ -1193,21 +1193,27 @@ class FindErasedResponse(_message.Message):
 
     ANY_FIELD_NUMBER: _builtins.int
     ERASED_FIELD_NUMBER: _builtins.int
+    NOW_FIELD_NUMBER: _builtins.int
     any: _builtins.bool
     """Somebody is being erased, or was."""
     @_builtins.property
     def erased(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """Positions in the request, from 0."""
 
+    @_builtins.property
+    def now(self) -> _timestamp_pb2.Timestamp:
+        """By the database's clock."""
+
     def __init__(
         self,
         *,
         any: _builtins.bool = ...,
         erased: _abc.Iterable[_builtins.int] | None = ...,
+        now: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["now", b"now"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["any", b"any", "erased", b"erased"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["any", b"any", "erased", b"erased", "now", b"now"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

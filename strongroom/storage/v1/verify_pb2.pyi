@@ -419,6 +419,7 @@ class QuarantinedObject(_message.Message):
     RUN_ID_FIELD_NUMBER: _builtins.int
     MOVE_TIME_FIELD_NUMBER: _builtins.int
     PURGE_TIME_FIELD_NUMBER: _builtins.int
+    UNREADABLE_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID."""
     key: _builtins.str
@@ -435,6 +436,8 @@ class QuarantinedObject(_message.Message):
     """Why it was moved: the finding's kind, in small letters."""
     run_id: _builtins.str
     """The run whose report named it (UUID)."""
+    unreadable: _builtins.bool
+    """Its manifest can't be read: only id and times are known."""
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Its own metadata."""
@@ -461,10 +464,11 @@ class QuarantinedObject(_message.Message):
         run_id: _builtins.str = ...,
         move_time: _timestamp_pb2.Timestamp | None = ...,
         purge_time: _timestamp_pb2.Timestamp | None = ...,
+        unreadable: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["move_time", b"move_time", "purge_time", b"purge_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "crc32c", b"crc32c", "id", b"id", "key", b"key", "metadata", b"metadata", "move_time", b"move_time", "purge_time", b"purge_time", "run_id", b"run_id", "size_bytes", b"size_bytes", "version_id", b"version_id", "why", b"why"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_type", b"content_type", "crc32c", b"crc32c", "id", b"id", "key", b"key", "metadata", b"metadata", "move_time", b"move_time", "purge_time", b"purge_time", "run_id", b"run_id", "size_bytes", b"size_bytes", "unreadable", b"unreadable", "version_id", b"version_id", "why", b"why"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -154,6 +154,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """FAILED_PRECONDITION, 409. Nothing is verified or repaired: bucket, database and report do not belong together, or
     so much is wrong that something else must be. {rule}
     """
+    ERROR_REASON_ACT_IN_PROGRESS: _ErrorReason.ValueType  # 86
+    """ABORTED, 409. An admin is just about to change objects (repair, keep, drop, relink, restore); RetryInfo says when to try
+    again. {act}
+    """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 90
     """DEADLINE_EXCEEDED, 504. The caller's deadline passed."""
     ERROR_REASON_CANCELLED: _ErrorReason.ValueType  # 91
@@ -306,6 +310,10 @@ ERROR_REASON_OBJECT_STORE_REFUSED: ErrorReason.ValueType  # 81
 ERROR_REASON_REPAIR_REFUSED: ErrorReason.ValueType  # 85
 """FAILED_PRECONDITION, 409. Nothing is verified or repaired: bucket, database and report do not belong together, or
 so much is wrong that something else must be. {rule}
+"""
+ERROR_REASON_ACT_IN_PROGRESS: ErrorReason.ValueType  # 86
+"""ABORTED, 409. An admin is just about to change objects (repair, keep, drop, relink, restore); RetryInfo says when to try
+again. {act}
 """
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 90
 """DEADLINE_EXCEEDED, 504. The caller's deadline passed."""

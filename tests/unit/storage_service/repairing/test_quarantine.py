@@ -6,7 +6,7 @@ import pytest
 
 from storage_service.objectstore import checksums
 from storage_service.objectstore.values import ListedVersion, ObjectAttributes, ObjectRef
-from storage_service.repairing.manifest import object_key
+from storage_service.repairing.manifest import Manifest, Unreadable, manifest_key, object_key
 from storage_service.repairing.quarantine import Quarantine
 from storage_service.verifying.stage import Grace
 from tests.doubles.memory_store import MemoryObjectStore
@@ -64,3 +64,34 @@ async def test_what_is_somebodys_again_stays_and_leaves_no_entry(
     assert await quarantine.move(version, why="a", found="a", run_id="", still=somebodys) is None
     assert [one async for one in quarantine.entries()] == []
     assert await read(store, KEY) == BODY
+
+
+UNREADABLE = [
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b'"text"',
+    b"\xff\xfe\x00",
+    b'{"format": "strongroom-quarantine/1"}',
+    b'{"format": "strongroom-quarantine/2", "id": "x", "shape": "another release\'s"}',
+    b"{" * 100_000,
+    b"[" * 100_000,
+]
+
+
+@pytest.mark.parametrize("text", UNREADABLE)
+async def test_one_that_cannot_be_read_ends_no_list(
+    store: MemoryObjectStore, quarantine: Quarantine, text: bytes
+) -> None:
+    made, attrs = [], ObjectAttributes()
+    for number in range(3):
+        key, crc32c = f"{KEY}{number}", checksums.crc32c_of([BODY])
+        await store.put(key, [BODY], size=len(BODY), crc32c=crc32c, attrs=attrs)
+        made.append(await quarantine.copy(ObjectRef(key), why="a", found="a", run_id="r"))
+    made.sort(key=lambda entry: entry.id)
+    crc32c = checksums.crc32c_of([text])
+    await store.put(manifest_key(made[1].id), [text], size=len(text), crc32c=crc32c, attrs=attrs)
+    listed = [one async for one in quarantine.entries()]
+    assert [one.id for one in listed] == [one.id for one in made]
+    assert [type(one) for one in listed] == [Manifest, Unreadable, Manifest]

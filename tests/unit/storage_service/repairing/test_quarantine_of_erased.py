@@ -23,6 +23,8 @@ from strongroom.metadata.v1.verification_service_pb2 import GetInstallationRespo
 from tests.doubles.memory_store import MemoryObjectStore
 from tests.unit.storage_service.reading.reports import Reports
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
 
 class Records:
     """Stands in for VerificationRecords: ``erased_ids`` were erased."""
@@ -30,15 +32,19 @@ class Records:
     def __init__(self) -> None:
         self.erased_ids: set[str] = set()
         self.asked: list[list[UnownedObject]] = []
+        self.seen: list[datetime] = []
         self.away = False
 
     async def installation(self) -> GetInstallationResponse:
         return GetInstallationResponse(installation_id="i", schema_revision="1", expected_revision="1")
 
-    async def any_erasure(self) -> bool:
+    async def any_erasure(self) -> datetime | None:
         if self.away:
             raise ServiceUnavailable("away")
-        return bool(self.erased_ids)
+        return NOW if self.erased_ids else None
+
+    async def quarantine_seen(self, begun: datetime) -> None:
+        self.seen.append(begun)
 
     async def erased(self, objects: Sequence[UnownedObject]) -> list[int]:
         self.asked.append(list(objects))
@@ -120,6 +126,17 @@ async def test_a_manifest_that_cannot_be_read_keeps_nobody_from_the_others() -> 
     bench.records.erased_ids = {"ada"}
     await bench.all.purge()
     assert await bench.left() == {broken.id}
+    assert bench.records.seen == [], "it may be ada's"
+
+
+async def test_a_pass_that_has_seen_all_is_told_of() -> None:
+    bench = Bench()
+    await bench.move("uploads/bob/1.txt", "bob")
+    await bench.all.purge()
+    assert bench.records.seen == [], "nobody was erased"
+    bench.records.erased_ids = {"ada"}
+    await bench.all.purge()
+    assert bench.records.seen == [NOW]
 
 
 async def test_what_is_old_goes_whoever_is_away() -> None:

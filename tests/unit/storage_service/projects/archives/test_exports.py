@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 from servicekit.auth.principal import Principal
 from servicekit.context import RequestContext, bind
+from storage_service.attempts.acts import HeldActs
 from storage_service.attempts.budget import ByteBudget
-from storage_service.metadata.acts import Acts
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.objectstore.checksums import crc32c_of
@@ -38,8 +40,12 @@ class Belongings:
         self.contents: dict[str, list[ProjectFile]] = {}
         self.acts: list[tuple[str, str]] = []
 
-    async def note(self, act: str, about: str) -> None:
+    @asynccontextmanager
+    async def held(self, act: str, about: str) -> AsyncIterator[Counter[str]]:
         self.acts.append((act, about))
+        counts: Counter[str] = Counter()
+        yield counts
+        assert counts["bytes"]
 
     async def put(self, key: str, body: bytes, **more: Any) -> dict[str, Any]:
         attrs = ObjectAttributes(content_type="text/plain")
@@ -81,7 +87,7 @@ async def exported(
 ) -> tuple[dict[str, bytes], dict[str, Any]]:
     """What is in the ZIP, and its manifest."""
     source = ArchiveSource(CommittedReader(have.store, Reports()), ByteBudget(1 << 20))
-    files, projects, acts = cast("FileReader", have), cast("ProjectReader", have), cast("Acts", have)
+    files, projects, acts = cast("FileReader", have), cast("ProjectReader", have), cast("HeldActs", have)
     room = ManifestRoom(1 << 20)
     exports = Exports(source, files, projects, acts, room)
     with bind(RequestContext("r", principal=caller)):
