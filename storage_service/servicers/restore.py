@@ -8,6 +8,7 @@ from typing import Final
 import grpc
 
 from servicekit import context as calls
+from servicekit.auth.principal import only_admins
 from storage_service.attempts.acts import HeldActs
 from storage_service.objectstore.translation import translated
 from storage_service.restoring.assembly import Restoring

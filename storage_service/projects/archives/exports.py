@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from servicekit import context as calls
+from servicekit.auth.principal import effective_owner
 from storage_service.attempts.acts import HeldActs
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
