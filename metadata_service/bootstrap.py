@@ -38,6 +38,7 @@ from metadata_service.files.filters import Folding
 from metadata_service.files.folders import Folders
 from metadata_service.files.generations import GenerationQueries
 from metadata_service.files.links import Links
+from metadata_service.files.media import Media
 from metadata_service.files.newest_first import NewestFirst
 from metadata_service.files.queries import FileQueries
 from metadata_service.files.sealing import Sealing
@@ -63,6 +64,7 @@ from metadata_service.servicers.file_service import FileServicer
 from metadata_service.servicers.generation_service import GenerationServicer
 from metadata_service.servicers.guest_access_service import GuestAccessServicer
 from metadata_service.servicers.linked_file_service import LinkedFileServicer
+from metadata_service.servicers.media_info_service import MediaInfoServicer
 from metadata_service.servicers.notification_service import NotificationServicer
 from metadata_service.servicers.operations_service import OperationsServicer
 from metadata_service.servicers.previewed_file_service import PreviewedFileServicer
@@ -99,6 +101,7 @@ from strongroom.metadata.v1 import (
     generation_service_pb2,
     guest_access_service_pb2,
     linked_file_service_pb2,
+    media_info_service_pb2,
     notification_service_pb2,
     operations_service_pb2,
     previewed_file_service_pb2,
@@ -118,6 +121,7 @@ from strongroom.metadata.v1.file_service_pb2_grpc import add_FileServiceServicer
 from strongroom.metadata.v1.generation_service_pb2_grpc import add_GenerationServiceServicer_to_server
 from strongroom.metadata.v1.guest_access_service_pb2_grpc import add_GuestAccessServiceServicer_to_server
 from strongroom.metadata.v1.linked_file_service_pb2_grpc import add_LinkedFileServiceServicer_to_server
+from strongroom.metadata.v1.media_info_service_pb2_grpc import add_MediaInfoServiceServicer_to_server
 from strongroom.metadata.v1.notification_service_pb2_grpc import add_NotificationServiceServicer_to_server
 from strongroom.metadata.v1.operations_service_pb2_grpc import add_OperationsServiceServicer_to_server
 from strongroom.metadata.v1.previewed_file_service_pb2_grpc import add_PreviewedFileServiceServicer_to_server
@@ -149,6 +153,7 @@ SERVICES: Final = (
     (guest_access_service_pb2, "GuestAccessService"),
     (restoration_service_pb2, "RestorationService"),
     (operations_service_pb2, "OperationsService"),
+    (media_info_service_pb2, "MediaInfoService"),
 )
 #: Only other services of Strongroom may call these.
 INTERNAL: Final = tuple(
@@ -160,6 +165,7 @@ INTERNAL: Final = tuple(
         "ProjectSaveService",
         "PreviewedFileService",
         "LinkedFileService",
+        "MediaInfoService",
         "VerificationService",
         "GuestAccessService",
         "RestorationService",
@@ -266,6 +272,7 @@ class Application:
         )
         add_FileServiceServicer_to_server(servicer, server)
         add_LinkedFileServiceServicer_to_server(LinkedFileServicer(links), server)
+        add_MediaInfoServiceServicer_to_server(MediaInfoServicer(Media(database)), server)
         add_GenerationServiceServicer_to_server(
             GenerationServicer(GenerationQueries(database, files, pages), self._settings.price_per_gb_month),
             server,

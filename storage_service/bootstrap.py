@@ -29,9 +29,11 @@ from storage_service.content.limits import Limits
 from storage_service.content.types import ContentRules
 from storage_service.diagnosis import InternalCalls
 from storage_service.import_rules import import_limits, source_timeouts, url_rules
+from storage_service.media.assembly import MediaReading
 from storage_service.metadata.acts import Acts
 from storage_service.metadata.credentials import Credentials
 from storage_service.metadata.files import FileReader, LinkedFiles
+from storage_service.metadata.media import MediaRecords
 from storage_service.metadata.projects import ProjectReader, ProjectSaves
 from storage_service.metadata.reservations import Reservations
 from storage_service.metadata.restoration import Restorations
@@ -80,7 +82,6 @@ from strongroom.storage.v1.preview_pb2_grpc import add_PreviewServiceServicer_to
 PREVIEWS: Final = preview_pb2.DESCRIPTOR.services_by_name["PreviewService"].full_name
 DIAGNOSTICS: Final = diagnostics_service_pb2.DESCRIPTOR.services_by_name["DiagnosticsService"].full_name
 
-
 log = structlog.get_logger(__name__)
 
 
@@ -123,7 +124,9 @@ class StorageApp:
         self.gate = VersioningGate(store)
         self._channel = channel
         self._metadata = metadata = channel, _internal_credential(settings)
-        self._reservations = Reservations(*metadata)
+        records, rules = MediaRecords(*metadata), settings.media_rules()
+        self._media = MediaReading(store, records, heartbeats, metrics.media, rules)
+        self._reservations = Reservations(*metadata, committed=self._media.committed)
         self._damage = DamageReporter(self._reservations, metrics.damage)
         self._objects = CommittedReader(store, self._damage)
         self._saves, self._projects_read = ProjectSaves(*metadata), ProjectReader(*metadata)
@@ -131,7 +134,7 @@ class StorageApp:
         self._settler = KeySettler(store, self._saves)
         self._verifying = self._repaired_verifying(heartbeats, metrics)
         self._cleaning = self._cleaning_loops(heartbeats)
-        self.loops = (*self._cleaning, *self._verifying.loops)
+        self.loops = (*self._cleaning, *self._verifying.loops, *self._media.loops)
         self._engine = WriteEngine(
             self.gate, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self._wake_cleaner
         )
@@ -288,6 +291,7 @@ class StorageApp:
     async def aclose(self) -> None:
         """Let attempts be given up, then close channel and store."""
         await self._sessions.aclose()
+        await self._media.aclose()
         await self._engine.aclose()
         await self._acts.aclose()
         await self._sources.aclose()

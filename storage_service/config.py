@@ -10,6 +10,8 @@ from servicekit.limits import CapSettings
 from servicekit.s3_settings import S3Settings
 from servicekit.settings import MIN_SECRET_BYTES, CommaList, CommonSettings, SettingError, aliases
 from storage_service.content.limits import SizeRule
+from storage_service.media.assembly import MediaRules
+from storage_service.media.process import ReadingLimits
 from storage_service.objectstore.values import MAX_PUT_SIZE, MIB, MIN_PART_SIZE
 from storage_service.repairing.assembly import RepairRules
 from storage_service.repairing.guard import MostWrong
@@ -58,7 +60,9 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     up to 19 MiB while one is written, for which half of it may be used (beside it 1 MiB for each).
     ``export_manifest_bytes``: of /tmp, for the manifests of all exports in progress.
     ``*_types`` are exact types or wildcards (``image/*``); empty takes any. ``max_picture_pixels``: width
-    times height of pictures in generations, event media and profile pictures. ``preview_page_seconds``: how
+    times height of pictures in generations, event media and profile pictures. ``media_processes``: that read
+    what pictures, videos and sounds say of themselves (0: nobody does), each file for at most
+    ``media_seconds`` of a processor in ``media_memory_bytes`` of address space. ``preview_page_seconds``: how
     long a previewed page can use its own address. ``link_secret``: what links and previews
     are sealed with, in every replica; without one a key is derived from ``internal_secret``, and they end
     when that is replaced. ``old_link_secrets``: what they were sealed with before; such ones are still
@@ -114,6 +118,9 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     temp_types: CommaList = ()
 
     max_picture_pixels: int = Field(default=100_000_000, ge=1)
+    media_processes: int = Field(default=1, ge=0, le=32)
+    media_seconds: int = Field(default=10, ge=1, le=600)
+    media_memory_bytes: int = Field(default=640 * MIB, ge=256 * MIB)
     preview_page_seconds: int = Field(default=900, ge=1, le=86_400)
 
     link_secret: SecretStr | None = None
@@ -145,6 +152,10 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
         """When a repair refuses, and how long its quarantine keeps."""
         most = MostWrong(self.repair_most_count, self.repair_most_percent)
         return RepairRules(self.verify_grace_seconds, self.quarantine_seconds, most)
+
+    def media_rules(self) -> MediaRules:
+        """Who reads what pictures, videos and sounds say of themselves, and what one file may take."""
+        return MediaRules(self.media_processes, ReadingLimits(self.media_memory_bytes, self.media_seconds))
 
     def size_rules(self) -> dict[str, SizeRule]:
         """Size rules by the name of UploadTarget's field."""

@@ -8,6 +8,7 @@ from typing import Protocol
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from storage_service.media.metrics import MediaMetrics
 from storage_service.objectstore.s3.metrics import S3Calls
 from storage_service.reading.damage import DamageCounts
 from storage_service.repairing.metrics import RepairMetrics
@@ -62,8 +63,9 @@ class StorageMetrics:
         self.s3 = S3Calls()
         self.transfers = Transfers()
         self.budgets = Budgets()
+        self.media = MediaMetrics()
 
     @property
     def collectors(self) -> tuple[Collector, ...]:
         """Each of them."""
-        return self.damage, self.verified, self.s3, self.transfers, self.budgets
+        return self.damage, self.verified, self.s3, self.transfers, self.budgets, self.media

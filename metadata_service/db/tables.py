@@ -130,6 +130,13 @@ files = sa.Table(
         doc="how often its links were revoked",
     ),
     sa.Column("damage", sa.SmallInteger(), doc="metadata.v1.Damage that its blob is marked with; null: none"),
+    sa.Column("media", pg.JSONB(), doc="what its content says of itself, see media.py"),
+    sa.Column("media_of", pg.UUID(), doc="the blob that was read for it; another than blob_id: to be read"),
+    sa.Column("location_masks", sa.LargeBinary(), doc="of the same blob: serialized LocationMasks"),
+    sa.Column("media_after", MOMENT, doc="not claimed for reading before; null: at once"),
+    sa.Column(
+        "media_tries", sa.SmallInteger(), nullable=False, server_default=sa.text("0"), doc="claims so far"
+    ),
     sa.PrimaryKeyConstraint("owner_id", "id", name="files_pkey"),
     # No action on delete (rule R7): a blob that a file still shows cannot be purged.
     sa.ForeignKeyConstraint(["owner_id", "blob_id"], ["blobs.owner_id", "blobs.id"], name="files_blob"),
@@ -151,6 +158,14 @@ files = sa.Table(
         "files_trash", "owner_id", "deleted_at", "id", postgresql_where=sa.text("deleted_at IS NOT NULL")
     ),
     sa.Index("files_by_blob", "owner_id", "blob_id"),
+    sa.Index(
+        "files_unread",
+        sa.text("media_after NULLS FIRST"),
+        postgresql_where=sa.text(
+            "media_of IS DISTINCT FROM blob_id AND deleted_at IS NULL"
+            " AND content_type ~ '^(image|video|audio)/'"
+        ),
+    ),
     sa.Index("files_expiring", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")),
     sa.Index("files_purging", "purge_at", postgresql_where=sa.text("purge_at IS NOT NULL")),
 )

@@ -9,6 +9,7 @@ from psycopg.types.json import Jsonb
 
 from metadata_service.db.database import Statement
 from metadata_service.events import outbox
+from metadata_service.files.media_columns import shown_media
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DAMAGED,
@@ -88,7 +89,9 @@ def _about(file: File, event: EventType.ValueType, **more: str) -> Statement:
 
 
 def _payload(file: File) -> dict[str, object]:
+    media = shown_media(file.media) if file.HasField("media") else {}
     return {
+        **media,
         "family": outbox.family_name(file.family),
         "key": file.key,
         "filename": file.filename,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from metadata_service.db.database import Row
 from metadata_service.db.timestamps import set_moment, to_proto
+from metadata_service.files.media_columns import to_media
 from servicekit.presentation import split_charset
 from strongroom.metadata.v1.file_pb2 import (
     FILE_FAMILY_EVENT_MEDIA,
@@ -24,6 +25,7 @@ files.etag, files.generation, files.version_id, files.crc32c, files.metadata, fi
 files.created_at, files.updated_at, files.expires_at, files.deleted_at, files.purge_at,
 files.blob_id::text, files.link_epoch, coalesce(files.damage, 0),
 coalesce((SELECT epoch FROM link_epochs WHERE link_epochs.owner_id = files.owner_id), 0),
+CASE WHEN files.media_of = files.blob_id THEN files.media END,
 CASE files.family
 WHEN {FILE_FAMILY_GENERATION} THEN (
     SELECT json_build_array(generations.type, generations.prompt, generations.settings_json)
@@ -37,7 +39,7 @@ END
 #: What `to_basic_file` takes.
 BASIC_COLUMNS: Final = """
 files.id::text, files.key, split_part(files.content_type, ';', 1), files.size_bytes, files.etag,
-files.updated_at, coalesce(files.damage, 0)
+files.updated_at, coalesce(files.damage, 0), CASE WHEN files.media_of = files.blob_id THEN files.media END
 """
 #: Files that a caller may see: neither soft-deleted nor past their time.
 VISIBLE: Final = "files.deleted_at IS NULL AND (files.expires_at IS NULL OR files.expires_at > now())"
@@ -51,7 +53,7 @@ def to_file(row: Row) -> File:
     (
         file_id, owner_id, family, key, filename, content_type, size, etag, generation, version_id, crc32c,
         metadata, visibility, created, updated, expires, deleted, purge, content_id, file_epoch, damage,
-        owner_epoch, details,
+        owner_epoch, media, details,
     ) = row  # fmt: skip
     kind, charset = split_charset(content_type)
     file = File(
@@ -78,6 +80,8 @@ def to_file(row: Row) -> File:
         file.expire_time.CopyFrom(to_proto(expires))
     if deleted is not None:
         mark_deleted(file, deleted, purge)
+    if media is not None:
+        file.media.CopyFrom(to_media(media))
     if details is not None:
         _add_details(file, details)
     return file
@@ -86,10 +90,12 @@ def to_file(row: Row) -> File:
 def to_basic_file(row: Row) -> File:
     """One row of BASIC_COLUMNS. Field by field, because that is a fifth of the time of `to_file`."""
     file = File()
-    file.id, file.key, file.content_type, file.size_bytes, file.etag, updated, damage = row
+    file.id, file.key, file.content_type, file.size_bytes, file.etag, updated, damage, media = row
     set_moment(file.update_time, updated)
     if damage:
         file.data_loss = damage
+    if media is not None:
+        file.media.CopyFrom(to_media(media))
     return file
 
 

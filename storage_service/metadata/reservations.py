@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 
 from grpc import aio
 
@@ -15,14 +16,22 @@ from servicekit.auth.credentials import InternalCredential
 from storage_service.metadata.calls import MetadataClient
 from strongroom.metadata.v1 import reservation_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import Blob, BlobState
+from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2_grpc import ReservationServiceStub
 
 
 class Reservations(MetadataClient):
     """The write protocol of attempts."""
 
-    def __init__(self, channel: aio.Channel, internal: InternalCredential) -> None:
+    def __init__(
+        self,
+        channel: aio.Channel,
+        internal: InternalCredential,
+        committed: Callable[[File], None] | None = None,
+    ) -> None:
+        """``committed`` is told of each file."""
         super().__init__(channel, internal)
+        self._committed = committed
         self._stub = ReservationServiceStub(channel)
 
     async def reserve(self, request: pb.ReserveRequest) -> pb.ReserveResponse:
@@ -47,7 +56,10 @@ class Reservations(MetadataClient):
 
     async def commit(self, request: pb.CommitRequest) -> pb.CommitResponse:
         """T4. A repeat answers the same file. Raises UploadSuperseded, PreconditionFailed."""
-        return await self._step(self._stub.Commit, request)
+        response = await self._step(self._stub.Commit, request)
+        if self._committed is not None:
+            self._committed(response.file)
+        return response
 
     async def abandon(self, blob: pb.BlobHandle) -> None:
         """PENDING or COMPLETING → ABORTING."""

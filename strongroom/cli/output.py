@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import sys
@@ -79,8 +80,12 @@ def file_document(file: StoredFile) -> dict[str, Any]:
         if isinstance(value, datetime):
             value = rfc3339(value)
         elif dataclasses.is_dataclass(value) and not isinstance(value, type):
-            value = dataclasses.asdict(value)
+            value = {name: _plain(inner) for name, inner in dataclasses.asdict(value).items()}
         elif isinstance(value, Mapping):
             value = dict(value)
         document[field.name] = value
     return document | {"crc32c": f"{file.crc32c:08x}"}
+
+
+def _plain(value: object) -> object:
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else value

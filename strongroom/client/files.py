@@ -80,13 +80,33 @@ class EventMediaInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class MediaFacts:
+    """What a picture, video or sound says of itself; what it does not say is ``None``.
+
+    ``width`` and ``height``: pixels as stored; with an ``orientation`` (1 to 8, as in EXIF) from 5 on it is
+    shown with the two exchanged. ``duration`` in seconds. ``taken_at``: ISO 8601, without an offset where the
+    camera names none. ``thumbhash``: about 25 bytes that stand in for it. ``has_location``: readers of links
+    and shares get it without.
+    """
+
+    width: int | None
+    height: int | None
+    orientation: int | None
+    duration: float | None
+    taken_at: str | None
+    thumbhash: bytes | None
+    has_location: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StoredFile:
     """A stored file: visible, durable, never changed in place. ``size`` in bytes; times are aware, in UTC.
 
     ``etag`` (without quotes) changes with the content, ``generation`` (from 1) with content or metadata;
     ``crc32c`` is the CRC-32C of the content as an unsigned number. ``expires_at`` is set for temporary files,
     ``deleted_at`` and ``purge_at`` for soft-deleted ones. ``data_loss``: ``lost`` or ``corrupt`` where the
-    bytes are known to be so, and reading raises ``ObjectLost``; empty as a rule.
+    bytes are known to be so, and reading raises ``ObjectLost``; empty as a rule. ``media``: what a picture,
+    video or sound says of itself; ``None`` until it was read, soon after the upload.
     """
 
     id: str
@@ -110,6 +130,7 @@ class StoredFile:
     generation_info: GenerationInfo | None = None
     event_media: EventMediaInfo | None = None
     data_loss: str = ""
+    media: MediaFacts | None = None
 
     @property
     def user_metadata(self) -> dict[str, str]:
@@ -142,7 +163,23 @@ class StoredFile:
             generation_info=_generation_info(file),
             event_media=_event_media(file),
             data_loss=LOSSES.get(file.data_loss, ""),
+            media=_media(file),
         )
+
+
+def _media(file: file_pb2.File) -> MediaFacts | None:
+    if not file.HasField("media"):
+        return None
+    media = file.media
+    return MediaFacts(
+        media.width or None,
+        media.height or None,
+        media.orientation or None,
+        media.duration_millis / 1000 if media.duration_millis else None,
+        media.taken_at or None,
+        media.thumbhash or None,
+        media.has_location,
+    )
 
 
 def moment_of(stamp: Timestamp) -> datetime | None:

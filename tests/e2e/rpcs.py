@@ -53,6 +53,7 @@ INTERNAL: Final = (
     "ProjectSaveService",
     "PreviewedFileService",
     "LinkedFileService",
+    "MediaInfoService",
     "VerificationService",
     "GuestAccessService",
     "RestorationService",

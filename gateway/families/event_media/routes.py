@@ -16,6 +16,7 @@ from gateway.http.uuids import path_id, path_uuid
 from gateway.operations.data_loss import WORDS
 from gateway.operations.filters import NAMES, file_filter
 from gateway.operations.links import url_of_stored, urls_of
+from gateway.operations.media_facts import add_facts
 from gateway.operations.revisions import check_revision, etag, if_match, told_as_revision
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -207,18 +208,18 @@ async def put_profile_picture(call: Call) -> JsonReply[ProfilePicture]:
     """Store or replace the caller's picture in one step."""
     stored = await receive_upload(call, PictureForm())
     file = stored.file
-    return json_reply(
-        {
-            "id": file.id,
-            "user_id": file.owner_id,
-            "file_url": await url_of_stored(call, stored),
-            "s3_key": file.key,
-            "file_type": file.content_type,
-            "file_size": file.size_bytes,
-            "created_at": rfc3339(file.create_time),
-            "updated_at": rfc3339(file.update_time),
-        }
-    )
+    shown: ProfilePicture = {
+        "id": file.id,
+        "user_id": file.owner_id,
+        "file_url": await url_of_stored(call, stored),
+        "s3_key": file.key,
+        "file_type": file.content_type,
+        "file_size": file.size_bytes,
+        "created_at": rfc3339(file.create_time),
+        "updated_at": rfc3339(file.update_time),
+    }
+    add_facts(shown, file)
+    return json_reply(shown)
 
 
 @routes.add("GET", PICTURE)
@@ -274,6 +275,7 @@ def show(file: File, url: str | None) -> Media:
     }
     if file.data_loss:
         shown["data_loss"] = WORDS[file.data_loss]
+    add_facts(shown, file)
     return shown
 
 

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
 from gateway.operations.data_loss import LossField
+from gateway.operations.media_facts import MediaFacts
 
 EXAMPLE_EVENT = "0b7c2d1e-7f0f-4a8e-9a43-3f7f0f1f9b11"
 EXAMPLE_MEDIA = "9f3b6d58-2b5b-4a06-8a7e-1f4c8c1d2e3f"
@@ -32,7 +33,7 @@ Tag = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 @example(EXAMPLE)
-class Media(TypedDict):
+class Media(MediaFacts):
     """A medium of an event."""
 
     id: str
@@ -71,7 +72,7 @@ class MediaEdit(BaseModel):
     tags: Annotated[list[Tag], Field(max_length=32)] | None = None
 
 
-class ProfilePicture(TypedDict):
+class ProfilePicture(MediaFacts):
     """The user's picture."""
 
     id: str

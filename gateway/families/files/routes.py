@@ -20,6 +20,7 @@ from gateway.http.reply import JsonReply, Reply, json_reply, polled_bytes
 from gateway.http.timestamps import rfc3339
 from gateway.operations.data_loss import WORDS
 from gateway.operations.links import url_of_stored
+from gateway.operations.media_facts import add_facts, facts_text
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
@@ -141,6 +142,7 @@ async def file_metadata(call: Call) -> JsonReply[FileMetadata]:
     }
     if file.data_loss:
         shown["data_loss"] = WORDS[file.data_loss]
+    add_facts(shown, file)
     return json_reply(shown)
 
 
@@ -215,5 +217,5 @@ def _row(file: File) -> str:
     return (
         f'{{"key":{encode_basestring(file.key)},"size":{file.size_bytes},'
         f'"content_type":{encode_basestring(file.content_type)},"etag":{encode_basestring(file.etag)},'
-        f'"last_modified":"{rfc3339(file.update_time)}"{loss}}}'
+        f'"last_modified":"{rfc3339(file.update_time)}"{loss}{facts_text(file)}}}'
     )

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
 from gateway.operations.data_loss import LossField
+from gateway.operations.media_facts import MediaFacts
 
 EXAMPLE_KEY = "uploads/alice/7e57d004-2b97-4e7a-b45f-5387367791cd.png"
 EXAMPLE_METADATA = {
@@ -48,7 +49,7 @@ class UploadedFile(TypedDict):
     ]
 
 
-class ListedFile(TypedDict):
+class ListedFile(MediaFacts):
     """One line of a list."""
 
     key: str

@@ -34,6 +34,7 @@ from gateway.operations.data_loss import WORDS
 from gateway.operations.filters import NAMES as NAMES_OF_FILTERS
 from gateway.operations.filters import SETTINGS, file_filter
 from gateway.operations.links import url_of_stored, urls_of
+from gateway.operations.media_facts import add_facts
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
@@ -280,6 +281,7 @@ def show(file: File, url: str | None) -> Generation:
     }
     if file.data_loss:
         shown["data_loss"] = WORDS[file.data_loss]
+    add_facts(shown, file)
     return shown
 
 

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
 from gateway.operations.data_loss import LossField
+from gateway.operations.media_facts import MediaFacts
 
 GenerationKind = Literal["text-to-image", "text-to-video", "image-to-image", "image-to-video"]
 EXAMPLE_ID = "3f0c6f3e-52c5-4d3c-8f43-6f5f6f9ad2f5"
@@ -64,7 +65,7 @@ class BatchBody(BaseModel):
 
 
 @example(EXAMPLE)
-class Generation(TypedDict):
+class Generation(MediaFacts):
     """A generation."""
 
     id: str
@@ -81,8 +82,8 @@ class Generation(TypedDict):
     created_at: str
     updated_at: str
     url: Annotated[str | None, Field(description="The same as s3_url.")]
-    s3Key: Annotated[str, Field(description="The same as s3_key.")]
-    createdAt: Annotated[str, Field(description="The same as created_at.")]
+    s3Key: Annotated[str, Field(description="The same as s3_key.")]  # noqa: N815 - the contract's
+    createdAt: Annotated[str, Field(description="The same as created_at.")]  # noqa: N815
     data_loss: NotRequired[LossField]
 
 

@@ -12,6 +12,7 @@ from gateway.http.reply import JsonReply, json_reply
 from gateway.http.timestamps import rfc3339
 from gateway.operations.data_loss import WORDS
 from gateway.operations.links import urls_of
+from gateway.operations.media_facts import add_facts
 from gateway.operations.revisions import etag
 from gateway.upstream.call import Call
 from strongroom.metadata.v1 import file_pb2
@@ -64,6 +65,7 @@ def show(file: File, url: str | None) -> LibraryFile:
     }
     if file.data_loss:
         shown["data_loss"] = WORDS[file.data_loss]
+    add_facts(shown, file)
     return shown
 
 

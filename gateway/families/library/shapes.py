@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
 from gateway.operations.data_loss import LossField
+from gateway.operations.media_facts import MediaFacts
 
 FamilyName = Literal["files", "generations", "event_media", "profile_picture", "temp", "path"]
 EXAMPLE_ID = "7e57d004-2b97-4e7a-b45f-5387367791cd"
@@ -46,7 +47,7 @@ MetadataText = Annotated[str, Field(max_length=1024)]
 
 
 @example(EXAMPLE)
-class LibraryFile(TypedDict):
+class LibraryFile(MediaFacts):
     """A file of any family."""
 
     id: str

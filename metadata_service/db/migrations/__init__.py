@@ -23,6 +23,7 @@ REVISIONS = (
     "0016",
     "0017",
     "0018",
+    "0021",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).

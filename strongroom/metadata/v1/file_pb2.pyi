@@ -189,6 +189,7 @@ class File(_message.Message):
     EVENT_MEDIA_DETAILS_FIELD_NUMBER: _builtins.int
     LINK_STAMP_FIELD_NUMBER: _builtins.int
     DATA_LOSS_FIELD_NUMBER: _builtins.int
+    MEDIA_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID of the file; stays the same when its content is replaced."""
     owner_id: _builtins.str
@@ -255,6 +256,10 @@ class File(_message.Message):
     def link_stamp(self) -> Global___LinkStamp:
         """What links to the file hold on to (strongroom.storage.v1.LinkService). Not in FILE_VIEW_BASIC."""
 
+    @_builtins.property
+    def media(self) -> Global___MediaInfo:
+        """What a picture, video or sound says of itself. Unset: not read yet (it is soon after the commit), or of another kind."""
+
     def __init__(
         self,
         *,
@@ -281,14 +286,61 @@ class File(_message.Message):
         event_media_details: Global___EventMediaDetails | None = ...,
         link_stamp: Global___LinkStamp | None = ...,
         data_loss: Global___DataLoss.ValueType = ...,
+        media: Global___MediaInfo | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "generation_details", b"generation_details", "link_stamp", b"link_stamp", "purge_time", b"purge_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "generation_details", b"generation_details", "link_stamp", b"link_stamp", "media", b"media", "purge_time", b"purge_time", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "data_loss", b"data_loss", "delete_time", b"delete_time", "etag", b"etag", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "family", b"family", "filename", b"filename", "generation", b"generation", "generation_details", b"generation_details", "id", b"id", "key", b"key", "link_stamp", b"link_stamp", "metadata", b"metadata", "owner_id", b"owner_id", "purge_time", b"purge_time", "size_bytes", b"size_bytes", "update_time", b"update_time", "version_id", b"version_id", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "data_loss", b"data_loss", "delete_time", b"delete_time", "etag", b"etag", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "family", b"family", "filename", b"filename", "generation", b"generation", "generation_details", b"generation_details", "id", b"id", "key", b"key", "link_stamp", b"link_stamp", "media", b"media", "metadata", b"metadata", "owner_id", b"owner_id", "purge_time", b"purge_time", "size_bytes", b"size_bytes", "update_time", b"update_time", "version_id", b"version_id", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___File: _TypeAlias = File  # noqa: Y015
+
+@_typing.final
+class MediaInfo(_message.Message):
+    """What is read from a picture, video or sound once it is stored; what is not set, it does not say."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WIDTH_FIELD_NUMBER: _builtins.int
+    HEIGHT_FIELD_NUMBER: _builtins.int
+    ORIENTATION_FIELD_NUMBER: _builtins.int
+    DURATION_MILLIS_FIELD_NUMBER: _builtins.int
+    TAKEN_AT_FIELD_NUMBER: _builtins.int
+    THUMBHASH_FIELD_NUMBER: _builtins.int
+    HAS_LOCATION_FIELD_NUMBER: _builtins.int
+    width: _builtins.int
+    """Pixels as they are stored: with an orientation of 5 to 8 they are shown with width and height exchanged."""
+    height: _builtins.int
+    """As width."""
+    orientation: _builtins.int
+    """How it is turned to be shown: 1 to 8 as in EXIF (1: as it is). Of videos, too."""
+    duration_millis: _builtins.int
+    """Of videos and sounds."""
+    taken_at: _builtins.str
+    """When it was taken, as ISO 8601: local time without an offset where the camera names none, else with it."""
+    thumbhash: _builtins.bytes
+    """About 25 bytes that stand in for it until it is loaded: https://evanw.github.io/thumbhash/. As it is shown."""
+    has_location: _builtins.bool
+    """Its bytes say where it was taken. Whoever reads them by a link or share gets them without (docs/media.md)."""
+    def __init__(
+        self,
+        *,
+        width: _builtins.int = ...,
+        height: _builtins.int = ...,
+        orientation: _builtins.int = ...,
+        duration_millis: _builtins.int = ...,
+        taken_at: _builtins.str = ...,
+        thumbhash: _builtins.bytes = ...,
+        has_location: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duration_millis", b"duration_millis", "has_location", b"has_location", "height", b"height", "orientation", b"orientation", "taken_at", b"taken_at", "thumbhash", b"thumbhash", "width", b"width"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MediaInfo: _TypeAlias = MediaInfo  # noqa: Y015
 
 @_typing.final
 class LinkStamp(_message.Message):

@@ -22,6 +22,7 @@ FIRST_PARTY = {"strongroom", *SERVERS, "devstack", "benchmarks", "scripts", "tes
 EXTRAS: dict[str, tuple[str, ...]] = {
     "strongroom": (),
     **dict.fromkeys(SERVERS, ("server",)),
+    "storage_service": ("server", "media"),
     "devstack": ("server", "embedded"),
 }
 #: Parts of a declared package that other distributions own: ours by agreement, not by accident.

@@ -1,0 +1,93 @@
+"""What a file's answer says of the picture, video or sound that it is, once it was read (docs/media.md)."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Annotated, Final, NotRequired
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from strongroom.metadata.v1.file_pb2 import File
+
+_TURNED: Final = "of pictures and videos, once they were read, soon after the upload"
+
+
+class MediaFacts(TypedDict):
+    """Members of pictures, videos and sounds; each only where the file says it."""
+
+    width: NotRequired[
+        Annotated[
+            int, Field(description=f"Pixels, {_TURNED}. As stored: see `orientation`.", examples=[4032])
+        ]
+    ]
+    height: NotRequired[Annotated[int, Field(description="Pixels, as `width`.", examples=[3024])]]
+    orientation: NotRequired[
+        Annotated[
+            int,
+            Field(
+                ge=1,
+                le=8,
+                description="How it is turned to be shown, as in EXIF (browsers do it by themselves). From 5"
+                " on it is shown with width and height exchanged.",
+            ),
+        ]
+    ]
+    duration: NotRequired[
+        Annotated[float, Field(description="Seconds, of videos and sounds.", examples=[12.48])]
+    ]
+    taken_at: NotRequired[
+        Annotated[
+            str,
+            Field(
+                description="ISO 8601; local time without an offset where the camera names none.",
+                examples=["2026-01-02T03:04:05+01:00"],
+            ),
+        ]
+    ]
+    thumbhash: NotRequired[
+        Annotated[
+            str,
+            Field(
+                description="ThumbHash in base64: about 25 bytes that stand in for the picture until it is"
+                " loaded.",
+                examples=["1QcSHQRnh493V4dIh4eXh1h4kJUI"],
+            ),
+        ]
+    ]
+    has_location: NotRequired[
+        Annotated[
+            bool,
+            Field(
+                description="Only if so: its bytes say where it was taken. Readers of links and shares get it"
+                " without."
+            ),
+        ]
+    ]
+
+
+def add_facts(shown: MediaFacts, file: File) -> None:
+    """Give an answer the members that the file has."""
+    media = file.media
+    if media.width and media.height:
+        shown["width"], shown["height"] = media.width, media.height
+    if media.orientation:
+        shown["orientation"] = media.orientation
+    if media.duration_millis:
+        shown["duration"] = media.duration_millis / 1000
+    if media.taken_at:
+        shown["taken_at"] = media.taken_at
+    if media.thumbhash:
+        shown["thumbhash"] = base64.b64encode(media.thumbhash).decode()
+    if media.has_location:
+        shown["has_location"] = True
+
+
+def facts_text(file: File) -> str:
+    """The same as further members of a JSON object that is written by hand: ``""``, or from a comma on."""
+    if not file.HasField("media"):
+        return ""
+    shown: MediaFacts = {}
+    add_facts(shown, file)
+    return f",{json.dumps(shown, separators=(',', ':'))[1:-1]}" if shown else ""

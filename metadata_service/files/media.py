@@ -1,0 +1,82 @@
+"""What pictures, videos and sounds say of themselves: which are to be read, and what was read.
+
+A row is read for one content: `media_of` names its blob, so that a replacement is due again by itself, and
+what was there before this came is due, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from metadata_service.db.database import SYSTEM, Database, Transaction
+from metadata_service.files.media_columns import of_media
+from metadata_service.files.rows import COLUMNS, to_file
+from strongroom.metadata.v1 import media_info_service_pb2 as pb
+from strongroom.metadata.v1.file_pb2 import File
+
+#: A reader that dies leaves its claims for so long; the next one comes after twice the time, up to a day.
+CLAIM_SECONDS: Final = 60
+#: As the index `files_unread` has it.
+_UNREAD: Final = """media_of IS DISTINCT FROM blob_id AND deleted_at IS NULL
+    AND content_type ~ '^(image|video|audio)/'"""
+_CLAIM: Final = f"""
+WITH due AS MATERIALIZED (
+    SELECT owner_id, id FROM files
+    WHERE {_UNREAD} AND (media_after IS NULL OR media_after <= now())
+    ORDER BY media_after NULLS FIRST LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE files SET media_tries = least(media_tries + 1, 11),
+    media_after = now() + make_interval(secs => least(86400, {CLAIM_SECONDS} * 2 ^ media_tries))
+FROM due WHERE files.owner_id = due.owner_id AND files.id = due.id
+RETURNING {COLUMNS}
+"""
+_REPORT: Final = """
+UPDATE files SET media = %(media)s, media_of = blob_id, location_masks = %(masks)s, media_after = NULL,
+    media_tries = 0
+WHERE owner_id = %(owner)s AND id = %(id)s AND blob_id = %(blob)s
+"""
+_MASKS: Final = """
+SELECT location_masks FROM files WHERE owner_id = %s AND id = %s AND blob_id = %s AND media_of = blob_id
+"""
+
+
+class Media:
+    """One instance per process. Every method raises DatabaseUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def claim(self, limit: int) -> Sequence[File]:
+        """Unread files of all owners, for this caller alone."""
+        rows = await self._database.transact(SYSTEM, lambda tx: tx.fetch(_CLAIM, {"limit": limit}))
+        return [to_file(row) for row in rows]
+
+    async def report(self, request: pb.ReportMediaRequest) -> None:
+        """Keep what was read, unless the file has other content by now."""
+        masks = (
+            pb.GetLocationMasksResponse(masks=request.masks).SerializeToString() if request.masks else None
+        )
+        values = {
+            "owner": request.owner_id,
+            "id": UUID(request.file_id),
+            "blob": UUID(request.content_id),
+            "media": Jsonb(of_media(request.media)),
+            "masks": masks or None,
+        }
+
+        async def work(tx: Transaction) -> None:
+            await tx.execute(_REPORT, values)
+
+        await self._database.transact(SYSTEM, work)
+
+    async def masks(self, owner_id: str, file_id: UUID, content_id: UUID) -> Sequence[pb.LocationMask]:
+        """Which bytes say where it was taken."""
+        rows = await self._database.read(SYSTEM, _MASKS, (owner_id, file_id, content_id))
+        if not rows or rows[0][0] is None:
+            return ()
+        return pb.GetLocationMasksResponse.FromString(rows[0][0]).masks

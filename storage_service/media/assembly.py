@@ -1,0 +1,52 @@
+"""The reading of media as ``bootstrap`` takes it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from servicekit.background import BackgroundLoop, Heartbeats
+from storage_service.media.loop import REST_SECONDS, MediaLoop
+from storage_service.media.metrics import MediaMetrics
+from storage_service.media.process import ReadingLimits
+from storage_service.media.reader import MediaReader, is_read
+from storage_service.metadata.media import MediaRecords
+from storage_service.objectstore.interface import ObjectStore
+from strongroom.metadata.v1.file_pb2 import File
+
+
+@dataclass(frozen=True, slots=True)
+class MediaRules:
+    """``processes``: how many files are read at once; 0: none ever."""
+
+    processes: int
+    limits: ReadingLimits
+
+
+class MediaReading:
+    """Of one process."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        records: MediaRecords,
+        heartbeats: Heartbeats,
+        metrics: MediaMetrics,
+        rules: MediaRules,
+    ) -> None:
+        self.loops: tuple[BackgroundLoop, ...] = ()
+        self.reader: MediaReader | None = None
+        if rules.processes:
+            self.reader = MediaReader(store, records, metrics, processes=rules.processes, limits=rules.limits)
+            heartbeat = heartbeats.add("media", REST_SECONDS)
+            self.loops = (MediaLoop(self.reader, records, heartbeat).loop,)
+
+    def committed(self, file: File) -> None:
+        """A file was: if it is read, that is soon."""
+        if is_read(file.content_type):
+            for loop in self.loops:
+                loop.wake()
+
+    async def aclose(self) -> None:
+        """End the processes."""
+        if self.reader is not None:
+            await self.reader.aclose()

@@ -1,0 +1,57 @@
+"""Reads what is new, and what was there before: claims unread files for as long as there are some.
+
+A claim runs out by itself, later each time, so that whatever becomes of this process nothing is forgotten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import structlog
+
+from servicekit.background import BackgroundLoop, Heartbeat
+from storage_service.media.reader import MediaReader
+from storage_service.metadata.media import MediaRecords
+from storage_service.objectstore.errors import StoreError
+from strongroom.errors import StrongroomError
+from strongroom.metadata.v1.file_pb2 import File
+
+log = structlog.get_logger(__name__)
+
+BATCH: Final = 8
+REST_SECONDS: Final = 5.0
+
+
+class MediaLoop:
+    """One per process; ``loop`` runs it."""
+
+    def __init__(self, reader: MediaReader, records: MediaRecords, heartbeat: Heartbeat) -> None:
+        self._reader = reader
+        self._records = records
+        self._heartbeat = heartbeat
+        self.loop = BackgroundLoop(
+            self.run_once, heartbeat, rest_seconds=REST_SECONDS, expected=(StrongroomError, StoreError)
+        )
+
+    async def run_once(self) -> bool:
+        """One batch. Returns whether there was one. Raises StrongroomError."""
+        files = await self._records.claim(BATCH)
+        async with asyncio.TaskGroup() as group:
+            for file in files:
+                group.create_task(self._read(file))
+        if not files:
+            await self._reader.idle()
+        return bool(files)
+
+    async def _read(self, file: File) -> None:
+        """What fails is due again when its claim has run out; the others of the batch go on."""
+        try:
+            await self._reader.read(file)
+        except (StrongroomError, StoreError) as error:
+            self._heartbeat.failed()
+            log.warning("media_read_failed", file_id=file.id, error=type(error).__name__)
+        except Exception:
+            self._heartbeat.failed()
+            log.exception("media_read_failed", file_id=file.id)
+        self._heartbeat.beat()

@@ -1,0 +1,50 @@
+"""How many files were read, how long it took, and how many told less than there is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from prometheus_client import Counter, Histogram
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+_BUCKETS: Final = (0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class MediaMetrics(Collector):
+    """Of one process."""
+
+    def __init__(self) -> None:
+        self._seconds = Histogram(
+            "strongroom_media_read_seconds",
+            "Reading what pictures, videos and sounds say of themselves.",
+            ("kind",),
+            buckets=_BUCKETS,
+            registry=None,
+        )
+        self._broken = Counter(
+            "strongroom_media_unreadable",
+            "Files whose reading failed twice, or ran into a limit.",
+            registry=None,
+        )
+
+    def collect(self) -> Iterable[Metric]:
+        """Both."""
+        yield from self._seconds.collect()
+        yield from self._broken.collect()
+
+    @contextmanager
+    def reading(self, content_type: str) -> Iterator[None]:
+        """One file is read inside. ``kind``: image, video or audio."""
+        begun = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._seconds.labels(content_type.partition("/")[0]).observe(time.perf_counter() - begun)
+
+    def broken(self) -> None:
+        """It told less than there is."""
+        self._broken.inc()

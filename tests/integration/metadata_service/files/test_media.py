@@ -1,0 +1,109 @@
+"""Which files are to be read for what they say of themselves, and what becomes of what was read."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import UUID
+
+from metadata_service.files.media import Media
+from strongroom.metadata.v1.file_pb2 import File, MediaInfo
+from strongroom.metadata.v1.media_info_service_pb2 import LocationMask, ReportMediaRequest
+from tests.integration.metadata_service.world import World, path_spec
+
+READ = MediaInfo(
+    width=3, height=2, orientation=6, duration_millis=1, taken_at="t", thumbhash=b"\0x", has_location=True
+)
+
+
+async def picture(world: World, owner: str, path: str = "a.png", kind: str = "image/png") -> File:
+    return await world.upload(owner, path_spec(path, content_type=kind, filename=path))
+
+
+async def report(world: World, file: File, media: MediaInfo = READ) -> None:
+    masks = [LocationMask(offset=7, length=3, filling=b" ")]
+    await Media(world.database).report(
+        ReportMediaRequest(
+            owner_id=file.owner_id,
+            file_id=file.id,
+            content_id=file.link_stamp.content_id,
+            media=media,
+            masks=masks if media.has_location else [],
+        )
+    )
+
+
+async def claimed(world: World, limit: int = 100) -> set[str]:
+    return {file.id for file in await Media(world.database).claim(limit)}
+
+
+async def row(world: World, file: File) -> File:
+    return await world.queries.by_id(file.owner_id, UUID(file.id))
+
+
+async def test_what_was_read_is_shown_and_not_asked_for_again(own_world: World, owner: str) -> None:
+    world = own_world
+    files = [await picture(world, owner, f"{n}.x", kind) for n, kind in enumerate(("image/png", "video/mp4"))]
+    files.append(await picture(world, owner, "s", "audio/wav"))
+    await picture(world, owner, "t", "text/plain; charset=utf-8")
+    await picture(world, owner, "u", "application/pdf")
+    assert await claimed(world) == {file.id for file in files}
+    assert await claimed(world) == set()
+    assert not (await row(world, files[0])).HasField("media")
+    await report(world, files[0])
+    await report(world, files[1], MediaInfo())
+    assert (await row(world, files[0])).media == READ
+    assert (await row(world, files[1])).HasField("media")
+    world.logins.change("UPDATE files SET media_after = now() WHERE media_after IS NOT NULL")
+    assert await claimed(world) == {files[2].id}
+
+
+async def test_other_content_is_read_again(own_world: World, owner: str) -> None:
+    world = own_world
+    first = await picture(world, owner)
+    await report(world, first)
+    second = await picture(world, owner)
+    assert second.id == first.id
+    assert not (await row(world, first)).HasField("media")
+    content = UUID(first.link_stamp.content_id), UUID(second.link_stamp.content_id)
+    media = Media(world.database)
+    assert not await media.masks(owner, UUID(first.id), content[1])
+    await report(world, first)  # late: of what is gone
+    assert not (await row(world, first)).HasField("media")
+    assert await claimed(world) == {first.id}
+    await report(world, second)
+    assert (await row(world, second)).media == READ
+    assert [mask.offset for mask in await media.masks(owner, UUID(first.id), content[1])] == [7]
+    assert not await media.masks(owner, UUID(first.id), content[0])
+    assert not await media.masks(f"{owner}-2", UUID(first.id), content[1])
+
+
+async def test_a_claim_runs_out_later_each_time(own_world: World, owner: str) -> None:
+    world = own_world
+    file = await picture(world, owner)
+    for wait in (60, 120, 240):
+        assert await claimed(world) == {file.id}
+        ((seconds,),) = world.logins.rows("SELECT extract(epoch FROM media_after - now()) FROM files")
+        assert wait - 20 < seconds <= wait
+        world.logins.change("UPDATE files SET media_after = now()")
+    world.logins.change("UPDATE files SET media_tries = 11")
+    assert await claimed(world) == {file.id}
+    ((seconds,),) = world.logins.rows("SELECT extract(epoch FROM media_after - now()) FROM files")
+    assert seconds <= 86400
+
+
+async def test_claims_are_disjoint_and_pass_over_the_trash(own_world: World, owner: str) -> None:
+    world = own_world
+    files = [await picture(world, owner, f"{n}.png") for n in range(6)]
+    await world.delete(owner, files[0], soft=True)
+    first, second = await asyncio.gather(claimed(world, 3), claimed(world, 3))
+    assert first | second == {file.id for file in files[1:]}
+    assert not first & second
+
+
+async def test_reading_is_no_edit(own_world: World, owner: str) -> None:
+    file = await picture(own_world, owner)
+    before = await row(own_world, file)
+    await report(own_world, file)
+    after = await row(own_world, file)
+    after.ClearField("media")
+    assert after == before
