@@ -25,12 +25,9 @@ from gateway.http.coding import send_coded
 from gateway.http.middleware.access import ROUTE, AccessLog, SocketLog
 from gateway.http.middleware.early_reply import EarlyReplies
 from gateway.http.middleware.errors import Problems
-from gateway.http.middleware.open_paths import OpenPaths
-from gateway.http.middleware.request_id import RequestIds
-from gateway.http.middleware.security_headers import SecurityHeaders
+from gateway.http.middleware.headers import OpenPaths, RequestIds, SecurityHeaders
 from gateway.http.reply import Reply, header
-from gateway.operations.admission import Admission
-from gateway.operations.fetch_metadata import refuse_scripts
+from gateway.operations.admission import Admission, refuse_scripts
 from gateway.operations.routing import RouteTable
 from gateway.surface import all_operations
 from gateway.upstream.call import Call

@@ -31,6 +31,7 @@ from metadata_service.events.lookout import Lookout
 from metadata_service.events.metrics import WatchMetrics
 from metadata_service.events.reader import EventReader
 from metadata_service.events.wakeups import Waker, connect
+from metadata_service.files.carried import Sealing
 from metadata_service.files.deletion import Deleter
 from metadata_service.files.edits import Editor
 from metadata_service.files.event_media import EventMedia
@@ -41,7 +42,6 @@ from metadata_service.files.links import Links
 from metadata_service.files.media import Media
 from metadata_service.files.newest_first import NewestFirst
 from metadata_service.files.queries import FileQueries
-from metadata_service.files.sealing import Sealing
 from metadata_service.files.search import Searcher
 from metadata_service.files.search_turns import SearchTurns
 from metadata_service.files.trash import Trash

@@ -19,9 +19,8 @@ from servicekit.serving.channels import make_channel
 from servicekit.serving.server import ServerSpec
 from servicekit.settings import require
 from storage_service.attempts.acts import HeldActs
-from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget, Floor
-from storage_service.attempts.engine import WriteEngine
+from storage_service.attempts.engine import Attempts, WriteEngine
 from storage_service.attempts.versioning import VersioningGate
 from storage_service.cleaner.assembly import Loops, cleaning_loops
 from storage_service.config import StorageSettings, reveal
@@ -46,10 +45,10 @@ from storage_service.objectstore.values import BucketState, VersioningStatus
 from storage_service.projects.assembly import ProjectParts, Projects
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.settler import KeySettler
+from storage_service.reading.capabilities import LinkTokens
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.damage import DamageReporter
 from storage_service.reading.downloads import Downloader
-from storage_service.reading.link_tokens import LinkTokens
 from storage_service.reading.links import LinkReader, LinkSigner
 from storage_service.reading.outgoing import Outgoing
 from storage_service.reading.previews import Previews, PreviewTokens

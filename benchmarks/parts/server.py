@@ -109,7 +109,7 @@ def as_it_is() -> None:
 
 
 def no_long_bodies() -> None:
-    """Without ``gateway.server.long_body``."""
+    """Without ``gateway.server.body``."""
     vars(protocol)["LONG_BYTES"] = 1 << 62
 
 

@@ -1,15 +1,18 @@
-"""One HTTP exchange as it came in: headers, query, path, caller, body."""
+"""One HTTP exchange as it came in: headers, query, path, caller, body, and the caller's name for it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import AsyncIterator, Collection, Mapping
+from typing import Final
 from urllib.parse import parse_qsl
 
 from starlette.types import Receive, Scope
 
 from gateway.http.client import CLIENT, Client
+from gateway.http.problems import ClientGone
 from servicekit.auth.principal import Principal, effective_owner
-from strongroom.errors import MalformedRequest, UnsupportedMediaType
+from strongroom.errors import InvalidField, MalformedRequest, UnsupportedMediaType
 
 #: More query fields than this are refused, so that parsing stays cheap.
 MAX_QUERY_FIELDS = 100
@@ -125,3 +128,50 @@ def parsed_query(raw: bytes) -> dict[str, str]:
         )
         raise MalformedRequest(f"The query string {reason}.") from None
     return dict(pairs)
+
+
+class Body:
+    """Taken once, piece by piece. ``more``: whether a further piece may come."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._receive = exchange.receive
+        self.more = True
+
+    async def take(self) -> bytes:
+        """What has come next; it may be empty.
+
+        :raises ClientGone: the client left before the body's end; no more comes.
+        """
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            self.more = False
+            raise ClientGone
+        self.more = message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        return piece
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """All pieces. Raises as ``take``."""
+        while self.more:
+            if piece := await self.take():
+                yield piece
+
+
+_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def idempotency_key(exchange: Exchange) -> str:
+    """The key, for ``UploadSpec.request_id``; ``""`` when none was sent.
+
+    :raises InvalidField: not 1-255 visible ASCII characters.
+    """
+    key = exchange.header("idempotency-key")
+    if key is None:
+        return ""
+    if not _KEY.fullmatch(key):
+        raise InvalidField(
+            "Idempotency-Key must be 1 to 255 visible ASCII characters, a UUID for example.",
+            field="Idempotency-Key",
+            rule="string.pattern",
+        )
+    return key

@@ -1,13 +1,16 @@
-"""Parameters and form fields: text in, checked values out. A broken one is named (422)."""
+"""Parameters, form fields and ids in paths: text in, checked values out. A broken one is named (422); in a
+path, what is no UUID names nothing.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from typing import Final, TypeVar
+from uuid import UUID
 
 from gateway.http.exchange import Exchange
-from strongroom.errors import InvalidField, Violation
+from strongroom.errors import FileNotFound, InvalidField, Violation
 
 Choice = TypeVar("Choice")
 
@@ -130,3 +133,33 @@ def page_token(exchange: Exchange, name: str) -> str:
     if own and general and own != general:
         raise InvalidField(f"{name} and page_token differ; send one of them.", field=name, rule="conflict")
     return own or general
+
+
+def canonical(value: str) -> str:
+    """A UUID in small letters, with its hyphens.
+
+    :raises ValueError: it is none.
+    """
+    return str(UUID(value))
+
+
+def path_id(exchange: Exchange, name: str) -> str:
+    """A resource's id in the path, in its canonical form.
+
+    :raises FileNotFound: no UUID, so nothing has it.
+    """
+    try:
+        return canonical(exchange.path[name])
+    except ValueError:
+        raise FileNotFound("There is no such file.") from None
+
+
+def path_uuid(exchange: Exchange, name: str) -> str:
+    """A UUID in the path that is a value of the caller's, not the name of something that exists.
+
+    :raises InvalidField: no UUID.
+    """
+    try:
+        return canonical(exchange.path[name])
+    except ValueError:
+        raise InvalidField(f"{name} must be a UUID.", field=name, rule="string.uuid") from None

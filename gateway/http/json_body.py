@@ -7,9 +7,8 @@ from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from gateway.http.body import Body
 from gateway.http.coding import decoded
-from gateway.http.exchange import Exchange
+from gateway.http.exchange import Body, Exchange
 from servicekit.json_text import LoneSurrogate, NotJson, joined_path, parse_json
 from strongroom.errors import (
     InvalidField,

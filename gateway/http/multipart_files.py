@@ -12,8 +12,7 @@ from typing import Any, Final
 
 from multipart import MultipartError, ParserLimitReached, PushMultipartParser
 
-from gateway.http.body import Body
-from gateway.http.exchange import Exchange
+from gateway.http.exchange import Body, Exchange
 from gateway.http.multipart import boundary_of
 from gateway.http.part_head import PartHead, part_head
 from strongroom.errors import MalformedRequest, SizeLimitExceeded, UploadIncomplete

@@ -1,11 +1,27 @@
-"""Under which address a client is counted."""
+"""Addresses: of clients, as limits count them; ours, as clients know it; and those of files in answers.
+
+What proxies say is believed only from those that are trusted. Links (docs/links.md) read one file, the same
+each time: ``storage_service`` makes their paths, here they get the address under which clients know us.
+"""
 
 from __future__ import annotations
 
+import ipaddress
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import structlog
 from starlette.types import Scope
 
+from gateway.upstream.call import Call
+from gateway.upstream.rpcs import SIGN_LINKS
 from gateway.upstream.services import Services
 from servicekit.limits.addresses import behind_proxies, client_key
+from strongroom.errors import StrongroomError
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.storage.v1.link_pb2 import SignLinksRequest
+from strongroom.storage.v1.upload_pb2 import UploadResponse
 
 
 def address_of(services: Services, scope: Scope) -> str:
@@ -17,3 +33,99 @@ def address_of(services: Services, scope: Scope) -> str:
         lines = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
         peer = behind_proxies(peer, b",".join(lines).decode("latin-1"), trusted)
     return client_key(peer)
+
+
+_HOST: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_SCHEMES: Final = frozenset({"http", "https"})
+
+
+def forwarded_origin(call: Call) -> str:
+    """``https://host`` by ``X-Forwarded-Proto`` and ``X-Forwarded-Host``; ``""`` when no trusted proxy
+    says anything.
+
+    Where a proxy appended to a value, the last one counts: it is the one that the trusted peer wrote.
+    """
+    proto, host = _last(call, "x-forwarded-proto").lower(), _last(call, "x-forwarded-host")
+    if not (proto or host) or not from_trusted_proxy(call):
+        return ""
+    host = host or (call.header("host") or "")
+    proto = proto or call.scope.get("scheme", "http")
+    return f"{proto}://{host}" if proto in _SCHEMES and _HOST.fullmatch(host) else ""
+
+
+def base_url(call: Call) -> str:
+    """What stands before a path of ours in a URL that a client is to follow from anywhere: as
+    ``STRONGROOM_PUBLIC_URL`` says, else as trusted proxies say, else as the request came. ``""``: it came
+    without a host that can be repeated.
+    """
+    told = public_origin(call)
+    if told:
+        return told
+    host, scheme = call.header("host") or "", call.scope.get("scheme", "http")
+    return f"{scheme}://{host}" if scheme in _SCHEMES and _HOST.fullmatch(host) else ""
+
+
+def public_origin(call: Call) -> str:
+    """The same, for where a relative reference is as good: ``""`` when nobody says otherwise."""
+    return call.services.settings.public_url or forwarded_origin(call)
+
+
+def from_trusted_proxy(call: Call) -> bool:
+    """Whether the other end of the connection is one of ``STRONGROOM_TRUSTED_PROXIES``."""
+    client = call.scope.get("client")
+    try:
+        address = ipaddress.ip_address(client[0]) if client else None
+    except ValueError:
+        return False  # a Unix socket's peer has no address
+    return address is not None and any(
+        address in network for network in call.services.settings.trusted_proxies
+    )
+
+
+def _last(call: Call, name: str) -> str:
+    return (call.header(name) or "").rpartition(",")[2].strip()
+
+
+log = structlog.get_logger("gateway.links")
+
+
+def absolute(call: Call, url: str) -> str:
+    """``url`` for clients anywhere: what begins with a slash is ours, other URLs (of public files) stay."""
+    return _after(base_url(call), url)
+
+
+async def urls_of(call: Call, files: Sequence[File]) -> Mapping[str, str]:
+    """A link by file id. Empty when none can be had now: that is no reason to keep the rest of the answer
+    back.
+    """
+    if not files:
+        return {}
+    request = SignLinksRequest(file_ids=[file.id for file in files], user_id=call.user_id())
+    try:
+        found = (await call.ask(SIGN_LINKS, request)).links
+    except StrongroomError as error:
+        log.warning("answered without URLs", code=error.reason_name, reason=error.message)
+        return {}
+    base = base_url(call)
+    return {name: _after(base, link.url) for name, link in found.items()}
+
+
+async def url_of_stored(call: Call, stored: UploadResponse) -> str | None:
+    """The link to a file that was just stored: as a rule it came with the answer.
+
+    It is stored: that no link can be had now is no reason to say otherwise; then None.
+    """
+    if stored.url:
+        return absolute(call, stored.url)
+    file_id = stored.file.id
+    request = SignLinksRequest(file_ids=[file_id], user_id=call.user_id(stored.file.owner_id))
+    try:
+        link = (await call.ask(SIGN_LINKS, request)).links.get(file_id)
+    except StrongroomError as error:
+        log.warning("stored without a URL", code=error.reason_name, reason=error.message)
+        return None
+    return absolute(call, link.url) if link is not None else None
+
+
+def _after(base: str, url: str) -> str:
+    return f"{base}{url}" if url.startswith("/") else url

@@ -1,6 +1,7 @@
 """Who comes in: the caller by its token, and whether caller and address may have one more request.
 
-Everything here happens before a byte of the body is read and before any service is asked.
+Everything here happens before a byte of the body is read and before any service is asked. The services behind
+verify the token again for themselves.
 """
 
 from __future__ import annotations
@@ -9,16 +10,43 @@ from typing import Final
 
 from starlette.types import Scope
 
+from gateway.http.exchange import parsed_query
 from gateway.operations.addresses import address_of
-from gateway.operations.auth import authenticate
 from gateway.operations.routing import Operation
 from gateway.upstream.services import Services
 from servicekit.auth.credentials import GatewayCredential
-from servicekit.auth.principal import Principal
+from servicekit.auth.principal import ANONYMOUS, Principal
 from servicekit.context import current
 from servicekit.limits import Holds
 from servicekit.limits.limiter import ARCHIVES, IMPORTS, PREVIEWS, TRANSFERS, WATCHES
-from strongroom.errors import TokenExpired, TokenInvalid, TokenMissing
+from strongroom.errors import PermissionDenied, TokenExpired, TokenInvalid, TokenMissing
+
+_NOBODY: Final = Principal(ANONYMOUS)
+#: Streams that a page opens without a header of its own: a ticket may stand for the token.
+TICKETED: Final = frozenset({"/api/notifications", "/api/notifications/ws"})
+
+
+async def authenticate(services: Services, scope: Scope, *, public: bool) -> Principal:
+    """The caller by ``Authorization`` (RFC 6750 section 2.1), or by the ticket of a stream of events.
+
+    Tokens in queries or forms are never looked at.
+
+    ``public``: the route asks for no token, and none is read.
+
+    :raises TokenMissing, TokenInvalid, TokenExpired: answered 401. :raises ServiceUnavailable: no keys to
+        check with.
+    """
+    if public:
+        return _NOBODY
+    values = [value for name, value in scope["headers"] if name == b"authorization"]
+    if len(values) > 1:  # which of them counts is read in more than one way
+        raise TokenInvalid("The token was refused: Authorization was sent more than once.")
+    if values or scope["path"] not in TICKETED:
+        return await services.authenticator.verify(values[0].decode("latin-1") if values else None)
+    ticket = parsed_query(scope["query_string"]).get("ticket")
+    token = "" if ticket is None else services.tickets.open(ticket)
+    return await services.authenticator.verify(f"Bearer {token}" if token else None)
+
 
 #: Asked by balancers and monitoring: never counted.
 PROBES: Final = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -140,3 +168,30 @@ class Admission:
     def address(self, scope: Scope) -> str:
         """The key of the client's address, behind trusted proxies the forwarded one."""
         return address_of(self._services, scope)
+
+
+#: Destinations (Fetch section 2.2.5, "script-like", and xslt) that run what they get.
+_RUNS: Final = frozenset({b"audioworklet", b"paintworklet", b"script", b"sharedworker", b"worker", b"xslt"})
+_SERVICE_WORKER: Final = b"serviceworker"
+
+
+def refuse_scripts(scope: Scope, operation: Operation) -> None:
+    """Raises PermissionDenied where the answer would be run by a page (Fetch Metadata's ``Sec-Fetch-Dest``),
+    but for ``Operation.scripts``; as a service worker nothing is.
+
+    Users' bytes are shown and saved, never run in the gateway's origin: a script of one user that a page of
+    ours loads would act for another, and a service worker would do so for as long as it stays installed.
+    Types and ``nosniff`` don't help where the upload is an honest ``text/javascript``, so the request is
+    refused.
+    """
+    for name, value in scope["headers"]:
+        if name == b"service-worker":
+            raise PermissionDenied("Nothing here may be installed as a service worker.")
+        if name == b"sec-fetch-dest":
+            wanted = value.strip().lower()
+            if wanted == _SERVICE_WORKER:
+                raise PermissionDenied("Nothing here may be installed as a service worker.")
+            if wanted in _RUNS and not operation.scripts:
+                raise PermissionDenied(
+                    "Stored files are not run as scripts; only a project's preview loads its own."
+                )

@@ -1,8 +1,30 @@
-"""When a client counts as too slow. Only time in which the gateway was ready for it counts."""
+"""How much of a connection one client may have (docs/limits.md), and when it counts as too slow. Only time in
+which the gateway was ready for it counts.
+"""
 
 from __future__ import annotations
 
-from gateway.server.limits import ConnectionLimits
+from dataclasses import dataclass
+
+from gateway.config import GatewaySettings
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """See the settings of the same names."""
+
+    max_connections: int
+    header_seconds: float
+    max_header_bytes: int
+    body_idle_seconds: float
+    body_rate_window: float
+    min_body_rate: int
+    send_idle_seconds: float
+
+    @classmethod
+    def from_settings(cls, settings: GatewaySettings) -> ConnectionLimits:
+        """The limits that the settings state."""
+        return cls(**{name: getattr(settings, name) for name in cls.__slots__})
 
 
 class BodyPace:

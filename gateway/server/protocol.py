@@ -19,11 +19,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from gateway.http.client import CLIENT
 from gateway.http.problems import raw_problem
 from gateway.metrics import Metrics
-from gateway.server.body import RequestBody
-from gateway.server.limits import ConnectionLimits
-from gateway.server.long_body import LONG_BYTES, LongBody
-from gateway.server.pace import BodyPace, SendPace
-from gateway.server.peer import has_left
+from gateway.server.body import LONG_BYTES, LongBody, RequestBody, has_left
+from gateway.server.pace import BodyPace, ConnectionLimits, SendPace
 from gateway.server.request_head import (
     FREE_FRAMING_BYTES,
     MAX_FRAMING,

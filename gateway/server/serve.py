@@ -18,7 +18,7 @@ from gateway.config import GatewaySettings
 from gateway.http.draining import Draining
 from gateway.metrics import Metrics
 from gateway.server.connection_table import ConnectionTable, with_table
-from gateway.server.limits import ConnectionLimits
+from gateway.server.pace import ConnectionLimits
 from gateway.server.protocol import GuardedProtocol
 from gateway.server.websocket_protocol import GuardedWebSocket
 from servicekit.net import is_loopback, join_address, split_address

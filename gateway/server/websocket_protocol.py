@@ -18,8 +18,7 @@ from websockets.frames import CloseCode, Frame
 
 from gateway.http.problems import raw_problem
 from gateway.metrics import Metrics
-from gateway.server.limits import ConnectionLimits
-from gateway.server.pace import SendPace
+from gateway.server.pace import ConnectionLimits, SendPace
 
 #: How long the services behind may take to say who the caller is and to begin the stream. Seconds.
 HANDSHAKE_SECONDS: Final = 20.0

@@ -1,4 +1,6 @@
-"""Bytes whose number nobody knows before their end, passed on as storage_service makes them."""
+"""Bytes whose number nobody knows before their end (ZIPs, files of previews), passed on as storage_service
+makes them.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,11 @@ from typing import Any
 from grpc import aio
 from starlette.types import Receive, Scope, Send
 
+from gateway.http.headers import content_headers
 from gateway.http.problems import Truncated
-from gateway.http.reply import Header, Reply
+from gateway.http.reply import Header, Reply, header
 from gateway.upstream.call import Call
+from strongroom.storage.v1.download_pb2 import DownloadArchiveRequest
 
 
 async def chunked_reply(call: Call, rpc: Any, headers: Iterable[Header]) -> Reply:
@@ -57,3 +61,14 @@ class _ChunkedReply(Reply):
             await send({"type": "http.response.body", "body": data, "more_body": True})
             del data
             message = await self._rpc.read()
+
+
+async def archive_reply(call: Call, request: DownloadArchiveRequest, filename: str) -> Reply:
+    """The ZIP as an attachment; its first bytes are waited for, while an error can still be answered.
+
+    :raises StrongroomError: storage_service refused.
+    """
+    corp = call.services.settings.corp
+    headers = content_headers("application/zip", filename, corp=corp, attachment=True)
+    rpc = call.services.storage.download_archive(call, request)
+    return await chunked_reply(call, rpc, [*headers, header("cache-control", "no-store")])

@@ -7,9 +7,16 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.http.conditional import CONDITIONS, Outcome, Validators, evaluate, range_applies
+from gateway.http.conditional import (
+    CONDITIONS,
+    ByteRange,
+    Outcome,
+    Validators,
+    evaluate,
+    parse_range,
+    range_applies,
+)
 from gateway.http.headers import content_headers, digest_headers, preview_headers
-from gateway.http.ranges import ByteRange, parse_range
 from gateway.http.reply import Header, Reply, header
 from gateway.upstream.backend import DownloadMessage
 from gateway.upstream.call import Call

@@ -17,8 +17,7 @@ from typing import Any, Final, TypeVar
 
 from grpc import aio
 
-from gateway.http.body import Body
-from gateway.http.exchange import Exchange
+from gateway.http.exchange import Body, Exchange
 from gateway.upstream.backend import Backend
 from strongroom.errors import ServiceUnavailable
 from strongroom.sending import STATUS_SECONDS, Message, half_close, send

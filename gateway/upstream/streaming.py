@@ -9,10 +9,9 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 from grpc import aio
 from starlette.types import Receive, Scope, Send
 
-from gateway.http.conditional import Validators
+from gateway.http.conditional import Validators, content_range
 from gateway.http.exchange import Exchange
 from gateway.http.problems import ClientGone, Truncated
-from gateway.http.ranges import content_range
 from gateway.http.reply import Header, Reply, header
 from gateway.upstream.backend import Storage
 from strongroom.errors import Internal, PreconditionFailed, StrongroomError

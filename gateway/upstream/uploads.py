@@ -19,7 +19,7 @@ from grpc import aio
 
 from gateway.http import fields
 from gateway.http.digests import ContentDigest, file_checksums
-from gateway.http.idempotency import idempotency_key
+from gateway.http.exchange import idempotency_key
 from gateway.http.multipart import FormLimits, FormReader, boundary_of
 from gateway.upstream.backend import Storage
 from gateway.upstream.call import Call

@@ -9,11 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from metadata_service.db.database import NothingCommitted, in_doubt
 from strongroom.errors import DatabaseUnavailable
@@ -147,3 +149,30 @@ def _refuse(members: Sequence[_Member[W, R]], error: DatabaseUnavailable) -> Non
     for member in members:
         if not member.answer.done():
             member.answer.set_exception(DatabaseUnavailable(error.message, retry_after=error.retry_after))
+
+
+_LABELS: Final = ("step",)
+
+
+class GroupMetrics(Collector):
+    """Of the gatherings by name: `reserve`, `commit`."""
+
+    def __init__(self, gatherings: Mapping[str, Gathering[Any, Any]]) -> None:
+        self._gatherings = gatherings
+
+    def collect(self) -> Iterable[Metric]:
+        """Members ÷ groups is how many attempts share a transaction."""
+        groups = CounterMetricFamily(
+            "strongroom_groups", "Transactions of attempts that came together.", labels=_LABELS
+        )
+        members = CounterMetricFamily("strongroom_group_members", "Attempts in them.", labels=_LABELS)
+        deserted = CounterMetricFamily(
+            "strongroom_group_deserted",
+            "Attempts among them that were written when their caller had gone.",
+            labels=_LABELS,
+        )
+        for step, gathering in self._gatherings.items():
+            groups.add_metric((step,), gathering.groups)
+            members.add_metric((step,), gathering.members)
+            deserted.add_metric((step,), gathering.deserted)
+        return groups, members, deserted

@@ -20,10 +20,10 @@ from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Row, Transaction, user
 from metadata_service.db.errors import UniqueConflict
 from metadata_service.files import layouts
+from metadata_service.files.carried import Sealing
 from metadata_service.files.families import object_metadata, slot_of
 from metadata_service.files.filenames import extension_of
 from metadata_service.files.preconditions import check_slot
-from metadata_service.files.sealing import Sealing
 from metadata_service.files.specs import normal_spec
 from metadata_service.shares import drops
 from metadata_service.usage import quota

@@ -23,7 +23,6 @@ from typing import Final, NoReturn, TypeVar
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from metadata_service.db.borrowing import Borrowed, Pool
 from metadata_service.db.errors import (
     REFUSES_WRITES,
     REPEATABLE,
@@ -33,6 +32,7 @@ from metadata_service.db.errors import (
 )
 from metadata_service.db.exchange import ExchangeConnection, Params, Result, Row, Statement
 from metadata_service.db.metrics import DatabaseMetrics, Kind
+from metadata_service.db.pool import Borrowed, Pool
 from servicekit import failpoints
 from strongroom.errors import DatabaseUnavailable
 

@@ -1,15 +1,20 @@
-"""The connection pool: how each connection is set up, and how long anything may wait."""
+"""The connection pool: how each connection is set up, how long anything may wait, and taking one for one
+transaction.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeAlias
 
+from psycopg.pq import TransactionStatus
 from psycopg.types.numeric import Int8BinaryDumper
 from psycopg_pool import AsyncConnectionPool
 
 from metadata_service.config import PoolOptions
-from metadata_service.db.database import Pool
 from metadata_service.db.exchange import ExchangeConnection
+from metadata_service.db.metrics import DatabaseMetrics
+
+Pool: TypeAlias = AsyncConnectionPool[ExchangeConnection]
 
 #: A server before Postgres 17 has only the second one, which does not see what was sent as a pipeline.
 _TRANSACTION_TIMEOUTS: Final = ("transaction_timeout", "idle_in_transaction_session_timeout")
@@ -62,3 +67,21 @@ def make_pool(url: str, options: PoolOptions) -> Pool:
 
 def _milliseconds(seconds: float) -> str:
     return str(max(1, round(seconds * 1000)))
+
+
+class Borrowed:
+    """A connection of the pool; one that is not idle at the end (cancelled, broken) is closed."""
+
+    def __init__(self, pool: Pool, metrics: DatabaseMetrics) -> None:
+        self._pool = pool
+        self._timed = metrics.round_trip
+
+    async def __aenter__(self) -> ExchangeConnection:
+        self._connection = await self._pool.getconn()
+        self._connection.timed = self._timed
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._connection.info.transaction_status != TransactionStatus.IDLE:
+            await self._connection.close()
+        await self._pool.putconn(self._connection)

@@ -3,6 +3,10 @@
 Its S3 metadata carries the spec, without what stands elsewhere with the object: key, content type, and the
 texts of `families.object_metadata` where they are whole. Stores take 2 KiB in all and 256 bytes a value, so
 the spec is cut into pieces, and long texts that don't fit are left out and named.
+
+It is sealed, as links are: S3 shows an object's metadata to whoever gets the object, behind a signed URL or
+a CDN, and prompts are nobody's business. The key is derived from the secret of the services; without it a
+spec is lost, the file is not.
 """
 
 from __future__ import annotations
@@ -16,8 +20,18 @@ from typing import Final
 
 from google.protobuf.message import DecodeError
 
-from metadata_service.files.sealing import Sealing
+from servicekit.sealing import Sealed
 from strongroom.metadata.v1.target_pb2 import UploadSpec
+
+_LABEL: Final = b"strongroom objects 1"
+
+
+class Sealing(Sealed):
+    """One instance per process; `secret`: `STRONGROOM_INTERNAL_SECRET`."""
+
+    def __init__(self, secret: bytes) -> None:
+        super().__init__(secret, _LABEL)
+
 
 SPEC_KEY: Final = "strongroom-spec-"
 LEFT_OUT_KEY: Final = "strongroom-left-out"

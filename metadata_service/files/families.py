@@ -7,9 +7,8 @@ from typing import Final
 from uuid import UUID
 
 from metadata_service.db.database import Statement
-from metadata_service.files.carried import carry
+from metadata_service.files.carried import Sealing, carry
 from metadata_service.files.layouts import Attempt
-from metadata_service.files.sealing import Sealing
 from servicekit.presentation import split_charset
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget

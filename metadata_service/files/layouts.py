@@ -2,7 +2,7 @@
 
 User text inside a key keeps `A-Z a-z 0-9 - _ . ~ @ +`; every other UTF-8 byte becomes `=XX` (upper-case
 hex), so that a key means the same plain and percent-encoded, and two texts never give one segment. A
-segment of dots only escapes its first dot. Paths of the caller's choice stay as they are: `object_paths`
+segment of dots only escapes its first dot. Paths of the caller's choice stay as they are: `filenames`
 has their rules.
 """
 
@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from metadata_service.files.object_paths import key_too_long, normal_path
+from metadata_service.files.filenames import key_too_long, normal_path
 from strongroom.errors import InvalidField, Unimplemented
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.target_pb2 import (

@@ -8,8 +8,7 @@ import re
 from typing import Final
 from uuid import UUID
 
-from metadata_service.files.filenames import clean_filename
-from metadata_service.files.object_paths import normal_path
+from metadata_service.files.filenames import clean_filename, normal_path
 from servicekit.json_text import NotJson, parse_json
 from servicekit.texts import refuse_nul
 from strongroom.errors import InvalidField

@@ -6,7 +6,7 @@ from typing import Final
 
 from metadata_service.db.database import Database, Row, user
 from metadata_service.db.paging import PageTokens, fitting, page_size
-from metadata_service.files.object_paths import normal_path
+from metadata_service.files.filenames import normal_path
 from metadata_service.projects import front_end
 from metadata_service.projects.rows import (
     FILE_COLUMNS,

@@ -22,8 +22,8 @@ from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.db.errors import UniqueConflict
 from metadata_service.files import creation
+from metadata_service.files.carried import Sealing
 from metadata_service.files.families import Placed
-from metadata_service.files.sealing import Sealing
 from metadata_service.restoring.descriptions import Described, describe, described_file
 from metadata_service.usage import quota
 from strongroom.errors import AlreadyExists, DatabaseUnavailable, PreconditionFailed, RequestInProgress

@@ -11,10 +11,9 @@ from uuid import UUID
 
 from metadata_service.db.timestamps import to_proto
 from metadata_service.files import layouts
-from metadata_service.files.carried import carried
+from metadata_service.files.carried import Sealing, carried
 from metadata_service.files.families import ATTEMPT_KEY, FAMILIES, TIMESTAMP_KEY
 from metadata_service.files.filenames import extension_of
-from metadata_service.files.sealing import Sealing
 from metadata_service.files.specs import normal_spec
 from strongroom.errors import InvalidField, StrongroomError
 from strongroom.metadata.v1.restoration_pb2 import ObjectDescription, StoredObject

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from uuid import UUID, uuid4
 
 from metadata_service.db.database import Database, Transaction, user
-from metadata_service.files.object_paths import normal_path
+from metadata_service.files.filenames import normal_path
 from metadata_service.files.queries import FileQueries
 from metadata_service.shares.passwords import Passwords
 from metadata_service.shares.rows import COLUMNS, to_share

@@ -11,9 +11,14 @@ from collections.abc import Sequence
 from servicekit import failpoints
 from storage_service.attempts.versioning import demand_version
 from storage_service.metadata.reservations import handle_of
-from storage_service.objectstore.errors import InvalidPart, ObjectNotFound, StoreError, UploadNotFound
+from storage_service.objectstore.errors import (
+    RETRY_SECONDS,
+    InvalidPart,
+    ObjectNotFound,
+    StoreError,
+    UploadNotFound,
+)
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.objectstore.translation import RETRY_SECONDS
 from storage_service.objectstore.values import (
     CompleteResult,
     Doubtful,

@@ -13,24 +13,94 @@ import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from types import TracebackType
+from typing import Final, Self, TypeVar
 
 import structlog
 
-from storage_service.attempts.lease import LeaseKeeper
+from servicekit import failpoints
+from servicekit.probes import stopping
 from storage_service.attempts.versioning import VersioningGate
-from storage_service.objectstore.translation import translated
+from storage_service.metadata.reservations import Reservations, handle_of
+from storage_service.objectstore.errors import translated
 from strongroom.errors import (
     BucketNotVersioned,
     DatabaseUnavailable,
     DeadlineExceeded,
     ServiceUnavailable,
     StrongroomError,
+    UploadSuperseded,
 )
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.project_save_service_pb2 import BeginSaveRequest
+from strongroom.metadata.v1.reservation_service_pb2 import (
+    CommitRequest,
+    ReserveRequest,
+    ReserveResponse,
+)
 from strongroom.metadata.v1.target_pb2 import UploadSpec
+
+log = structlog.get_logger(__name__)
+
+
+class LeaseKeeper:
+    """``async with LeaseKeeper(…)``: renews every third of the lease; cancels the body when the write is
+    lost. ``renew``, ``name``: as of ``engine.Holder``.
+
+    A renewal that fails for another reason is tried again at the next turn: until the lease runs out nobody
+    else may touch the attempt, and afterwards the compare-and-set of the next transition fails.
+    """
+
+    def __init__(
+        self, renew: Callable[[], Awaitable[float]], lease_seconds: float, name: Mapping[str, str]
+    ) -> None:
+        self._renew_lease = renew
+        self._name = name
+        self._interval = max(lease_seconds / 3, 0.05)
+        self._renewer: asyncio.Task[None] | None = None
+        self._holder: asyncio.Task[object] | None = None
+        self._lost: UploadSuperseded | None = None
+
+    async def __aenter__(self) -> Self:
+        self._holder = asyncio.current_task()
+        self._renewer = asyncio.create_task(self._renew(), name=f"lease {self._name}")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._renewer is not None:
+            self._renewer.cancel()
+            await asyncio.gather(self._renewer, return_exceptions=True)
+        if self._lost is not None and isinstance(error, asyncio.CancelledError):
+            if self._holder is not None:
+                self._holder.uncancel()
+            raise self._lost from None
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            try:
+                lease = await self._renew_lease()
+            except UploadSuperseded as lost:
+                self._lost = lost
+                if self._holder is not None:
+                    self._holder.cancel()
+                return
+            except StrongroomError as error:
+                log.warning("lease_renewal_failed", **self._name, reason=type(error).__name__)
+            except asyncio.CancelledError:
+                if stopping():
+                    raise
+                log.warning("lease_renewal_failed", **self._name, reason="cancelled")
+            except Exception:
+                log.exception("lease_renewal_failed", **self._name)
+            else:
+                self._interval = max(lease / 3, 0.05)
+
 
 log = structlog.get_logger(__name__)
 
@@ -166,3 +236,62 @@ def fingerprint(request: UploadSpec | BeginSaveRequest, *more: str, kind: str = 
     for text in more:
         digest.update(b"\0" + text.encode())
     return digest.digest()
+
+
+BEFORE_T1 = failpoints.register("storage.t1.before")
+AFTER_T1 = failpoints.register("storage.t1.after")
+BEFORE_T4 = failpoints.register("storage.t4.before")
+AFTER_T4 = failpoints.register("storage.t4.after")
+
+
+class Attempts:
+    """Runs attempts; one instance per process."""
+
+    def __init__(self, reservations: Reservations, engine: WriteEngine) -> None:
+        self._reservations = reservations
+        self._engine = engine
+
+    async def reserve(self, request: ReserveRequest) -> ReserveResponse:
+        """T1. Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, PreconditionFailed,
+        BucketNotVersioned.
+        """
+        await self._engine.gate.check_target(request.spec.target)
+        await failpoints.hit(BEFORE_T1)
+        response = await self._reservations.reserve(request)
+        await failpoints.hit(AFTER_T1)
+        return response
+
+    def hold(self, blob: blob_pb2.Blob) -> AbstractAsyncContextManager[None]:
+        """``async with attempts.hold(blob)``: make the object. See WriteEngine.hold."""
+        return self._engine.hold(self._holder(blob))
+
+    def lease(self, blob: blob_pb2.Blob) -> LeaseKeeper:
+        """``async with attempts.lease(blob)``: only that, for attempts that no error gives up."""
+        return self._engine.lease(self._holder(blob))
+
+    async def commit(self, blob: blob_pb2.Blob, request: CommitRequest) -> File:
+        """T4. After ServiceUnavailable, DatabaseUnavailable or DeadlineExceeded the file may be there after
+        all; after other errors nothing was stored.
+        """
+        await failpoints.hit(BEFORE_T4)
+        response = await self._engine.commit(self._holder(blob), lambda: self._reservations.commit(request))
+        if response.lost_to_other_attempt:
+            self._engine.wake_cleaner()
+        await failpoints.hit(AFTER_T4)
+        return response.file
+
+    def wake_cleaner(self) -> None:
+        """There is something to remove."""
+        self._engine.wake_cleaner()
+
+    def give_up(self, blob: blob_pb2.Blob) -> None:
+        """In the background."""
+        self._engine.give_up(self._holder(blob))
+
+    def _holder(self, blob: blob_pb2.Blob) -> Holder:
+        handle = handle_of(blob)
+        return Holder(
+            {"blob_id": blob.id},
+            renew=lambda: self._reservations.renew_lease(handle),
+            abandon=lambda: self._reservations.abandon(handle),
+        )

@@ -1,5 +1,5 @@
-"""Makes sure that nothing of a blob is left in S3: its multipart uploads and its object, whatever happened
-to it.
+"""Makes sure that nothing of a blob is left in S3, its multipart uploads and its object, whatever happened to
+it; and hides a deleted object whose bytes stay for the restore window.
 
 Safe to repeat and to run beside a late request: every step looks first, and the tombstone (GONE) is looked
 at once more after its grace. Works on stores whose answers differ (Swift lists parts of a completed upload;
@@ -201,3 +201,44 @@ async def is_attempts(store: ObjectStore, ref: ObjectRef, attempt: str) -> bool:
         return await attempt_at(store, ref) == attempt
     except ObjectNotFound:
         return False  # a delete marker, or gone meanwhile
+
+
+async def hide_blob(store: ObjectStore, blob: blob_pb2.Blob) -> None:
+    """A delete marker on top of the attempt's object, if that is what its key shows: hidden from readers that
+    name no version, a CDN and whoever copies the bucket's current objects. Raises StoreError.
+
+    Readers of ours name the version, and ask metadata_service first. So what is current in the bucket is what
+    is alive, and after a restore of the database the marker says that the object was deleted later.
+
+    Never where the bucket keeps no versions: there a DELETE takes the bytes. At a key that others write, too,
+    another object may come to lie below the marker between the look and the DELETE: then it is taken away.
+    """
+    if blob.version_id in {"", NULL_VERSION}:
+        return
+    before = await versions_at(store, blob.key)
+    top = before[0] if before else None
+    if top is not None and top.is_delete_marker and shares_key(blob):
+        await _show_again(store, before, blob)  # a pass that died has made it
+        return
+    if top is None or top.is_delete_marker or not _is_of(top, blob):
+        return
+    await store.delete(ObjectRef(blob.key))
+    if shares_key(blob):
+        await _show_again(store, await versions_at(store, blob.key), blob)
+
+
+def _is_of(version: ListedVersion, blob: blob_pb2.Blob) -> bool:
+    return version.version_id == blob.version_id or not shares_key(blob)
+
+
+async def _show_again(store: ObjectStore, versions: list[ListedVersion], blob: blob_pb2.Blob) -> None:
+    """Take markers away that lie on another object than this attempt's."""
+    markers: list[ListedVersion] = []
+    for version in versions:
+        if not version.is_delete_marker:
+            if _is_of(version, blob):
+                return
+            break
+        markers.append(version)
+    for marker in markers:
+        await store.delete(marker.ref)

@@ -11,8 +11,8 @@ import time
 
 import structlog
 
+from storage_service.objectstore.errors import translated
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.objectstore.translation import translated
 from storage_service.objectstore.values import VersioningStatus
 from strongroom.errors import BucketNotVersioned, StrongroomError
 from strongroom.metadata.v1.blob_pb2 import Blob

@@ -21,12 +21,10 @@ import structlog
 from servicekit import failpoints
 from servicekit.background import BackgroundLoop, Heartbeat
 from storage_service.attempts.completion import complete_multipart
-from storage_service.attempts.hiding import hide_blob
-from storage_service.attempts.removal import abort_unrecorded_uploads, remove_blob
+from storage_service.attempts.removal import abort_unrecorded_uploads, hide_blob, remove_blob
 from storage_service.metadata.reservations import Reservations, handle_of
-from storage_service.objectstore.errors import StoreError
+from storage_service.objectstore.errors import StoreError, translated
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.objectstore.translation import translated
 from strongroom.errors import BucketNotVersioned, ChecksumMismatch, StrongroomError, UploadLost
 from strongroom.metadata.v1 import blob_pb2
 

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple
 
-from storage_service.content.text_encodings import is_text
+from storage_service.content.sniffing import is_text
 from strongroom.errors import PictureRefused
 
 MOST_HEADER_BYTES: Final = 1024 * 1024

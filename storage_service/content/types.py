@@ -1,12 +1,12 @@
 """Which content type a file gets, and whether its family takes it.
 
-The first bytes are matched against signatures (``signatures``). Types that can't be told apart by their
+The first bytes are matched against signatures (``sniffing``). Types that can't be told apart by their
 beginning form a group (a .docx is a ZIP). A declared type is contradicted only when it has a signature and
 the bytes are of no type of its group, and when it is none of those that clients mix up (``type_names``): a
 .csv that Windows calls Excel is a .csv, a PNG that is a web page is refused.
 
 What is stored is a media type with ``charset`` where the file is text whose encoding is known: the client's
-word, else what the bytes say (``text_encodings``).
+word, else what the bytes say (``sniffing``).
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from servicekit.presentation import essence, with_charset
-from storage_service.content import magic as signatures
-from storage_service.content import pictures
+from storage_service.content import pictures, sniffing
 from storage_service.content.assembler import first_bytes
-from storage_service.content.text_encodings import charset_of, declared_charset, has_charset, is_text
+from storage_service.content.sniffing import charset_of, declared_charset, has_charset, is_text
 from storage_service.content.type_names import (
     COMPOUND_OFFICE,
     EXCEL,
@@ -226,7 +225,7 @@ def detect(head: bytes) -> tuple[str, ...]:
         return _MOVIE
     if head[:2] == b"BM" and head[6:10] == bytes(4):  # two letters alone begin many a text
         return _BMP
-    found = tuple(dict.fromkeys(normalise(name) for name in signatures.content_types(head)))
+    found = tuple(dict.fromkeys(normalise(name) for name in sniffing.content_types(head)))
     if not found and not head.startswith(_NEVER_BEFORE_PDF) and b"%PDF-" in head[:_PDF_WINDOW]:
         return (PDF,)
     return found

@@ -1,13 +1,18 @@
-"""What can go wrong with the object store, in the words of this service.
+"""What can go wrong with the object store: in the words of this service, and as the contract's errors.
 
 Adapters translate every driver error into this tree exactly once (``s3/errors.py``); nothing above them sees
 botocore, urllib3 or an HTTP status. ``str(error)`` is fit for users: it says what to do and holds no key,
-host, bucket or secret. The facts for the log stand in the attributes and in ``__cause__``.
+host, bucket or secret. The facts for the log stand in the attributes and in ``__cause__``. ``translated`` is
+the one boundary between this tree and the contract's.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
+
+from strongroom import errors
 
 
 class StoreError(Exception):
@@ -186,3 +191,49 @@ class InsufficientStorage(StoreError):
     """507, QuotaExceeded, disk full: the store has no room."""
 
     advice = "The object store is full; free space or raise its quota."
+
+
+RETRY_SECONDS = 2.0
+"""What callers are told to wait when the store does not say."""
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Inside, a StoreError that nobody has handled becomes the StrongroomError that callers see."""
+    try:
+        yield
+    except StoreError as error:
+        raise to_strongroom(error) from error
+
+
+def to_strongroom(error: StoreError) -> errors.StrongroomError:  # noqa: C901, PLR0911 - a table in code
+    """The message is the adapter's: it says what to do and names no host, key or secret."""
+    message = str(error)
+    match error:
+        case StoreThrottled():
+            return errors.ObjectStoreThrottled(message, retry_after=error.retry_after or RETRY_SECONDS)
+        case NoCredentials():
+            return errors.ObjectStoreNoCredentials(message)
+        case WrongRegion():
+            return errors.ObjectStoreWrongRegion(message)
+        case BucketMissing():
+            return errors.BucketMissing(message)
+        case AccessDenied() | ClockSkewed():
+            return errors.ObjectStoreDenied(message)
+        case UploadNotFound() | InvalidPart():
+            return errors.UploadLost(message)
+        case ObjectNotFound():
+            return errors.ObjectLost("The stored object is missing from the object store; tell the operator.")
+        case KeyTooLong():
+            facts = {"path": "", "rule": "max_store_key_bytes"}
+            limit = {"limit": str(error.limit)} if error.limit else {}
+            return errors.PathInvalid(message, metadata=facts | limit)
+        case EntityTooLarge():
+            return errors.SizeLimitExceeded(message, metadata={"limit": "", "family": "the object store"})
+        case InsufficientStorage():
+            return errors.ObjectStoreFull(message)
+        case InvalidRequest():
+            return errors.ObjectStoreRefused(message)
+        case NotSupportedByStore():
+            return errors.Unimplemented(message, metadata={"feature": error.option})
+    return errors.ObjectStoreUnavailable(message, retry_after=error.retry_after or RETRY_SECONDS)

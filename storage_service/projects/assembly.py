@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from storage_service.attempts.acts import HeldActs
-from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
-from storage_service.attempts.engine import WriteEngine
+from storage_service.attempts.engine import Attempts, WriteEngine
 from storage_service.content.types import ContentRules
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader, ProjectSaves

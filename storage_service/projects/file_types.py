@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from servicekit.presentation import essence, with_charset
 from storage_service.content.assembler import first_bytes
-from storage_service.content.text_encodings import charset_of, has_charset, is_utf8
+from storage_service.content.sniffing import charset_of, has_charset, is_utf8
 from storage_service.content.type_names import GENERIC
 from storage_service.content.types import ContentRules
 from storage_service.objectstore.values import Chunk

@@ -11,9 +11,8 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from storage_service.objectstore import checksums
-from storage_service.objectstore.errors import ObjectNotFound, PreconditionFailed
+from storage_service.objectstore.errors import ObjectNotFound, PreconditionFailed, translated
 from storage_service.objectstore.interface import ObjectStore, ObjectStream
-from storage_service.objectstore.translation import translated
 from storage_service.objectstore.values import ObjectInfo, ObjectRef
 from storage_service.reading.damage import Damage, DamageReporter
 from strongroom.errors import ObjectLost

@@ -11,11 +11,10 @@ import structlog
 
 from servicekit.presentation import shown_name
 from storage_service.metadata.files import FileName, FileReader, LinkedFiles
+from storage_service.reading.capabilities import LinkClaims, LinkTokens
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import open_range, range_of
-from storage_service.reading.link_tokens import LinkClaims, LinkTokens
-from storage_service.reading.rounding import rounded_end
-from storage_service.reading.signer import Signer
+from storage_service.reading.signer import Signer, rounded_end
 from strongroom.errors import FileNotFound, InvalidField, StrongroomError, TokenInvalid
 from strongroom.metadata.v1.file_pb2 import File, FileFamily
 from strongroom.storage.v1 import link_pb2 as pb

@@ -19,7 +19,7 @@ from storage_service.metadata.projects import ProjectReader
 from storage_service.reading.capabilities import Capabilities
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import open_range, resolve_range
-from storage_service.reading.rounding import rounded_start
+from storage_service.reading.signer import rounded_start
 from strongroom.errors import TokenExpired, TokenInvalid
 from strongroom.storage.v1 import preview_pb2 as pb
 

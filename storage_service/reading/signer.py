@@ -1,23 +1,45 @@
-"""URLs that read a file straight from the object store."""
+"""URLs that read a file straight from the object store.
+
+They hold for as long as was asked for, and up to a quarter of that longer, an hour at the most: their ends
+are rounded, so that URLs made soon after each other are equal and caches know them again.
+"""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from typing import Final, Protocol
 from urllib.parse import quote, urlencode
 
 from servicekit.presentation import content_disposition, disposition_of, media_type, with_charset
 from storage_service.metadata.files import FileReader
+from storage_service.objectstore.errors import translated
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.objectstore.translation import translated
 from storage_service.objectstore.values import MAX_SIGNED_LIFETIME, ObjectRef
-from storage_service.reading.rounding import rounded_end, rounded_start, step_of
 from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, File
 from strongroom.storage.v1 import download_pb2
 from strongroom.storage.v1.batch_pb2 import BatchSignUrlsRequest
 from strongroom.storage.v1.download_pb2 import SignUrlRequest, SignUrlResponse
+
+_LARGEST_STEP: Final = 3600
+
+
+def step_of(seconds: int) -> int:
+    """By how much a life of so many seconds is rounded; 0: too short for that."""
+    return min(seconds // 4, _LARGEST_STEP)
+
+
+def rounded_start(now: float, seconds: int) -> int:
+    """When a URL that is to hold ``seconds`` from now on begins, seconds since 1970. Not later than now."""
+    step = step_of(seconds)
+    return int(now) - int(now) % step if step else int(now)
+
+
+def rounded_end(now: float, seconds: int) -> int:
+    """When it ends."""
+    return rounded_start(now, seconds) + seconds + step_of(seconds)
+
 
 DEFAULT_SECONDS = 3600
 

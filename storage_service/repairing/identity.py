@@ -18,9 +18,8 @@ import structlog
 from storage_service.attempts.removal import versions_at
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore import checksums
-from storage_service.objectstore.errors import ObjectNotFound
+from storage_service.objectstore.errors import ObjectNotFound, translated
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.objectstore.translation import translated
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef
 from storage_service.verifying.keyspace import OWN, is_ours
 from storage_service.verifying.stage import in_parallel

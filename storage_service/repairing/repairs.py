@@ -9,8 +9,8 @@ from typing import Final
 import structlog
 
 from storage_service.metadata.verification import VerificationRecords
+from storage_service.objectstore.errors import translated
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.objectstore.translation import translated
 from storage_service.reading.damage import DamageReporter
 from storage_service.repairing.guard import MostWrong, refuse_doubtful
 from storage_service.repairing.identity import BucketIdentity, refused

@@ -15,9 +15,8 @@ from storage_service.attempts.removal import versions_at
 from storage_service.attempts.versioning import told_version
 from storage_service.metadata.restoration import Restorations
 from storage_service.metadata.verification import VerificationRecords
-from storage_service.objectstore.errors import ObjectNotFound, StoreError
+from storage_service.objectstore.errors import ObjectNotFound, StoreError, to_strongroom
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.objectstore.translation import to_strongroom
 from storage_service.objectstore.values import ListedVersion, ObjectRef
 from storage_service.repairing.identity import BucketIdentity
 from storage_service.repairing.quarantine import Quarantine

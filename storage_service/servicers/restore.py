@@ -10,7 +10,7 @@ import grpc
 from servicekit import context as calls
 from servicekit.auth.principal import only_admins
 from storage_service.attempts.acts import HeldActs
-from storage_service.objectstore.translation import translated
+from storage_service.objectstore.errors import translated
 from storage_service.restoring.assembly import Restoring
 from strongroom.storage.v1 import restore_pb2 as pb
 from strongroom.storage.v1.restore_pb2_grpc import (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
+from storage_service.attempts.engine import Attempts
 from storage_service.attempts.versioning import VersioningGate
 from storage_service.content.limits import Limits
 from storage_service.content.types import ContentRules

@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from servicekit import failpoints
-from storage_service.attempts.attempt import Attempts
-from storage_service.attempts.engine import fingerprint
+from storage_service.attempts.engine import Attempts, fingerprint
 from storage_service.content.limits import Limits, SizeRule
 from storage_service.metadata.reservations import Reservations
 from storage_service.metadata.sessions import SessionState

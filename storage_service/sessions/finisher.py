@@ -19,15 +19,13 @@ from typing import Any, TypeVar
 import structlog
 
 from servicekit import failpoints
-from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.completion import ATTEMPT_KEY, complete_multipart, verify_put
-from storage_service.attempts.engine import until_known
+from storage_service.attempts.engine import Attempts, until_known
 from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore import errors as store_errors
-from storage_service.objectstore.errors import ObjectNotFound, StoreError
+from storage_service.objectstore.errors import ObjectNotFound, StoreError, to_strongroom
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.objectstore.translation import to_strongroom
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef, PutResult
 from storage_service.sessions.content import Content
 from storage_service.sessions.hashes import Hashes, check_crc32c, read_back

@@ -24,7 +24,7 @@ import structlog
 from servicekit import failpoints
 from storage_service.attempts.budget import ByteBudget, Claim
 from storage_service.attempts.interruption import Interruptible
-from storage_service.attempts.part_claims import PartClaims
+from storage_service.attempts.pipeline import PartClaims
 from storage_service.attempts.segments import MOST, crc32c_of, put_segment, read_segments, size_of
 from storage_service.content.assembler import Part, PartAssembler
 from storage_service.metadata.reservations import handle_of

@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager, nullcontext
 
 from servicekit.presentation import with_charset
-from storage_service.attempts.attempt import Attempts
-from storage_service.attempts.engine import fingerprint
+from storage_service.attempts.engine import Attempts, fingerprint
 from storage_service.attempts.removal import verify_sole_version
 from storage_service.content.limits import Limits
 from storage_service.content.pictures import MOST_HEADER_BYTES

@@ -13,12 +13,11 @@ from typing import Protocol
 
 from servicekit import failpoints
 from servicekit.context import current
-from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.completion import complete_multipart
-from storage_service.attempts.engine import fingerprint
+from storage_service.attempts.engine import Attempts, fingerprint
 from storage_service.attempts.interruption import Interruptible
-from storage_service.attempts.pipeline import PartPipeline
+from storage_service.attempts.pipeline import PartPipeline, StoredBody
 from storage_service.attempts.removal import abort_unrecorded_uploads, verify_sole_version
 from storage_service.content.assembler import first_bytes
 from storage_service.content.body import BodyChecks
@@ -28,7 +27,9 @@ from storage_service.content.types import SNIFF_BYTES, ContentRules
 from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.checksums import Counted
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.uploads.late_targets import TargetMover
+from storage_service.objectstore.values import ObjectRef
+from storage_service.reading.committed import Committed
+from storage_service.uploads.copier import copy_object
 from strongroom.errors import IdempotencyKeyReused
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -244,3 +245,34 @@ async def _chain(head: list[Counted], body: AsyncIterator[Counted]) -> AsyncIter
         yield head.pop(0)
     async for chunk in body:
         yield chunk
+
+
+class TargetMover:
+    """Moves an upload whose target was a guess and turned out wrong after bytes had gone to S3 (form fields
+    behind a large file).
+
+        complete the object under its first key → T1 for the right key → copy inside S3 → T4 → give the first
+        attempt up
+
+    The first attempt stays PENDING all along, so whatever dies, its object is removed.
+    """
+
+    def __init__(self, store: ObjectStore, attempts: Attempts) -> None:
+        self._store = store
+        self._attempts = attempts
+
+    async def move(self, blob: blob_pb2.Blob, stored: StoredBody, corrected: ReserveRequest) -> File:
+        """``blob`` holds all parts in ``stored``; ``corrected`` reserves the right key. What is left to do
+        with ``blob`` is to give it up. Raises StoreError, StrongroomError.
+        """
+        done = await complete_multipart(self._store, blob, stored.parts, stored.size, stored.crc32c)
+        corrected.kind = blob_pb2.BLOB_KIND_COPY
+        corrected.supersedes_blob_id = blob.id
+        outcome = await self._attempts.reserve(corrected)
+        if outcome.HasField("replay"):
+            return outcome.replay
+        ref = ObjectRef(blob.key, done.version_id or None)
+        source = Committed(ref, done.etag, stored.size, stored.crc32c)
+        async with self._attempts.hold(outcome.blob):
+            copied = await copy_object(self._store, source, outcome.blob)
+        return await self._attempts.commit(outcome.blob, copied)

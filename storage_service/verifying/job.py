@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import structlog
 
 from servicekit.background import BackgroundLoop, Heartbeat
-from storage_service.attempts.lease import LeaseKeeper
+from storage_service.attempts.engine import LeaseKeeper
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import StoreError
 from storage_service.objectstore.interface import ObjectStore

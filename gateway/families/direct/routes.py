@@ -18,11 +18,11 @@ from gateway.families.direct.shapes import (
 )
 from gateway.families.targets import target_fields, upload_target, visibility_of
 from gateway.http.digests import checksum_of
-from gateway.http.idempotency import idempotency_key
+from gateway.http.exchange import idempotency_key
 from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, Reply, header, json_reply
 from gateway.http.timestamps import rfc3339
-from gateway.operations.links import urls_of
+from gateway.operations.addresses import urls_of
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import CANCEL_UPLOAD, COMPLETE_UPLOAD, GET_UPLOAD, SIGN_UPLOAD

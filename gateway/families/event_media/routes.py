@@ -9,13 +9,13 @@ from google.protobuf.duration_pb2 import Duration
 
 from gateway.families.event_media.shapes import Media, MediaEdit, MediaList, ProfilePicture, TempFile
 from gateway.http import fields
+from gateway.http.fields import path_id, path_uuid
 from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
 from gateway.http.timestamps import rfc3339
-from gateway.http.uuids import path_id, path_uuid
+from gateway.operations.addresses import url_of_stored, urls_of
 from gateway.operations.data_loss import WORDS
 from gateway.operations.filters import NAMES, file_filter
-from gateway.operations.links import url_of_stored, urls_of
 from gateway.operations.media_facts import add_facts
 from gateway.operations.revisions import check_revision, etag, if_match, told_as_revision
 from gateway.operations.routing import Routes

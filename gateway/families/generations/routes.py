@@ -24,16 +24,16 @@ from gateway.families.generations.shapes import (
     SignedUrl,
 )
 from gateway.http import fields
-from gateway.http.idempotency import idempotency_key
+from gateway.http.exchange import idempotency_key
+from gateway.http.fields import path_id
 from gateway.http.json_body import json_field, read_json
 from gateway.http.problems import REST_NAMES
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
 from gateway.http.timestamps import rfc3339
-from gateway.http.uuids import path_id
+from gateway.operations.addresses import url_of_stored, urls_of
 from gateway.operations.data_loss import WORDS
 from gateway.operations.filters import NAMES as NAMES_OF_FILTERS
 from gateway.operations.filters import SETTINGS, file_filter
-from gateway.operations.links import url_of_stored, urls_of
 from gateway.operations.media_facts import add_facts
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call

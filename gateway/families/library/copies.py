@@ -6,7 +6,7 @@ from typing import Final
 
 from gateway.families.library.shapes import CopyBody
 from gateway.families.targets import target_fields, upload_target
-from gateway.http.idempotency import idempotency_key
+from gateway.http.exchange import idempotency_key
 from gateway.upstream.call import Call
 from gateway.upstream.uploads import FOLDERS, VISIBILITIES
 from strongroom.errors import InvalidField

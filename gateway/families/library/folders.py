@@ -6,11 +6,11 @@ from typing import Final
 
 from gateway.families.library.rendering import listed
 from gateway.families.library.shapes import FolderDeleted, LibraryList
-from gateway.families.projects.archives import archive_reply
 from gateway.http import fields
 from gateway.http.reply import JsonReply, Reply, json_reply
 from gateway.operations.filters import NAMES
 from gateway.upstream.call import Call
+from gateway.upstream.chunked import archive_reply
 from gateway.upstream.rpcs import DELETE_FOLDER, LIST_FILES, LIST_FOLDER
 from strongroom.errors import FileNotFound, InvalidField
 from strongroom.metadata.v1.file_pb2 import FileFamily

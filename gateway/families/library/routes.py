@@ -23,11 +23,11 @@ from gateway.families.library.shapes import (
     UsageAndQuota,
 )
 from gateway.http import fields
+from gateway.http.fields import path_id
 from gateway.http.json_body import read_json
 from gateway.http.problems import REST_NAMES
 from gateway.http.reply import JsonReply, json_reply
 from gateway.http.timestamps import rfc3339
-from gateway.http.uuids import path_id
 from gateway.operations.filters import NAMES, SETTINGS, file_filter
 from gateway.operations.revisions import check_revision, if_match, told_as_revision
 from gateway.operations.routing import Routes

@@ -8,9 +8,8 @@ from typing import Final
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from gateway.http.conditional import CONDITIONS, Outcome, evaluate, range_applies
+from gateway.http.conditional import CONDITIONS, ByteRange, Outcome, evaluate, parse_range, range_applies
 from gateway.http.headers import content_headers, digest_headers
-from gateway.http.ranges import ByteRange, parse_range
 from gateway.http.reply import Header, Reply, header
 from gateway.upstream.backend import LinkMessage
 from gateway.upstream.call import Call

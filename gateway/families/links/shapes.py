@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
+from gateway.http.fields import canonical
 from gateway.http.shapes import example
-from gateway.http.uuids import canonical
 
 EXAMPLE_KEY = "uploads/alice/7e57d004-2b97-4e7a-b45f-5387367791cd.png"
 EXAMPLE_LINK = "https://files.example.com/l/q83vASNFZ4mrze8BI0VniQ/cat.png"

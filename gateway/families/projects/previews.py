@@ -13,11 +13,10 @@ from typing import Final
 
 import structlog
 
-from gateway.http.conditional import Outcome, Validators, evaluate
+from gateway.http.conditional import Outcome, Validators, evaluate, parse_range
 from gateway.http.headers import digest_headers, preview_headers
-from gateway.http.ranges import parse_range
 from gateway.http.reply import Header, Reply, header
-from gateway.operations.forwarded import base_url
+from gateway.operations.addresses import base_url
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import SIGN_PREVIEWS
 from gateway.upstream.streaming import (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.families.projects.archives import archive_reply
 from gateway.families.projects.previews import page_at, preview_url, sign_previews, urls_of_previews
 from gateway.families.projects.reading import ProjectReply, list_files
 from gateway.families.projects.saving import save_archive, save_tree
@@ -20,12 +19,13 @@ from gateway.families.projects.shapes import (
     VersionList,
 )
 from gateway.http import fields
-from gateway.http.idempotency import idempotency_key
+from gateway.http.exchange import idempotency_key
 from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
 from gateway.http.timestamps import rfc3339
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
+from gateway.upstream.chunked import archive_reply
 from gateway.upstream.downloads import Wanted, file_reply
 from gateway.upstream.rpcs import (
     DELETE_PROJECT,

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Final
 
 from gateway.families.projects.json_tree import TreeFile, TreeReader
-from gateway.http.idempotency import idempotency_key
+from gateway.http.exchange import idempotency_key
 from gateway.http.json_body import plain_body
 from gateway.upstream.call import Call
 from gateway.upstream.pump import CHUNK_BYTES, Intake, pump

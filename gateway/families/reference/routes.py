@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway.http.reply import Reply, header, json_bytes
-from gateway.operations.forwarded import base_url
+from gateway.operations.addresses import base_url
 from gateway.operations.routing import Operation, Routes
 from gateway.upstream.call import Call
 from strongroom.errors import NotFound

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from gateway.http.conditional import CONDITIONS, Outcome, evaluate, range_applies
+from gateway.http.conditional import CONDITIONS, Outcome, evaluate, parse_range, range_applies
 from gateway.http.headers import content_headers, digest_headers
-from gateway.http.ranges import parse_range
 from gateway.http.reply import Header, Reply, header
 from gateway.upstream.call import Call
 from gateway.upstream.chunked import chunked_reply

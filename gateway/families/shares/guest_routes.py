@@ -12,13 +12,12 @@ from gateway.families.shares.dropping import receive_files
 from gateway.families.shares.guest_reading import archive_reply, file_reply
 from gateway.families.shares.guest_shapes import Dropped, SharedFile, SharedPage
 from gateway.http import fields
-from gateway.http.body import Body
+from gateway.http.exchange import Body
 from gateway.http.json_body import read_json
 from gateway.http.problems import problem_for
 from gateway.http.reply import Header, JsonReply, Reply, header, json_reply
 from gateway.http.timestamps import rfc3339
-from gateway.operations.addresses import address_of
-from gateway.operations.forwarded import base_url
+from gateway.operations.addresses import address_of, base_url
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import GET_SHARED, LIST_SHARED, OPEN_SHARE

@@ -10,12 +10,11 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.families.shares.shapes import DropBody, DropRules, Share, ShareBody, ShareEditBody, ShareList
 from gateway.http import fields
-from gateway.http.exchange import Exchange
-from gateway.http.idempotency import idempotency_key
+from gateway.http.exchange import Exchange, idempotency_key
 from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, json_reply
 from gateway.http.timestamps import rfc3339
-from gateway.operations.links import absolute
+from gateway.operations.addresses import absolute
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import CREATE_SHARE, GET_SHARE, LIST_SHARES, REVOKE_SHARE, UPDATE_SHARE

@@ -8,8 +8,8 @@ from typing import Annotated, Literal, NotRequired, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
+from gateway.http.fields import canonical
 from gateway.http.shapes import example
-from gateway.http.uuids import canonical
 
 EXAMPLE_ID = "5b0c3f8e-6c1d-4d5e-9a70-0c4f5d2b7a11"
 EXAMPLE_EVENT = "0b7c2d1e-7f0f-4a8e-9a43-3f7f0f1f9b11"

@@ -11,13 +11,12 @@ import structlog
 
 from gateway.families.targets import upload_target, visibility_of
 from gateway.families.tus import headers
-from gateway.families.tus.annotation import Annotation
 from gateway.families.tus.errors import past_the_length, speaks_tus
-from gateway.families.tus.metadata import MetadataFields, parse_metadata
+from gateway.families.tus.metadata import Annotation, MetadataFields, parse_metadata
 from gateway.families.tus.transfer import send_body
-from gateway.http.idempotency import idempotency_key
+from gateway.http.exchange import idempotency_key
 from gateway.http.reply import Header, Reply, header
-from gateway.operations.forwarded import public_origin
+from gateway.operations.addresses import public_origin
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import (

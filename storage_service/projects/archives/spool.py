@@ -11,8 +11,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from servicekit import failpoints
-from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
+from storage_service.attempts.engine import Attempts
 from storage_service.attempts.pipeline import PartPipeline
 from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.interface import ObjectStore

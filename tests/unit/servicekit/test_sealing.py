@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import pytest
 
-from metadata_service.files.sealing import Sealing
+from metadata_service.files.carried import Sealing
 from metadata_service.shares.tokens import SealedTokens
 from servicekit.sealing import Sealed
 from storage_service.reading.capabilities import Capabilities

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.http.idempotency import idempotency_key
+from gateway.http.exchange import idempotency_key
 from servicekit.auth.principal import Principal
 from strongroom.errors import InvalidField, MalformedRequest, UserMismatch
 from tests.unit.gateway.calls import make_call

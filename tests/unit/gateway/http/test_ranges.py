@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http.ranges import MAX_OFFSET, ByteRange, content_range, parse_range
+from gateway.http.conditional import MAX_OFFSET, ByteRange, content_range, parse_range
 
 SIZES = st.integers(min_value=0, max_value=2**62)
 

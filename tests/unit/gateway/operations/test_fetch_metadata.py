@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.operations.fetch_metadata import refuse_scripts
+from gateway.operations.admission import refuse_scripts
 from gateway.operations.routing import Operation
 from gateway.surface import all_operations
 from strongroom.errors import PermissionDenied

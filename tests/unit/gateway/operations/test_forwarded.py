@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from gateway.config import GatewaySettings
-from gateway.operations.forwarded import base_url, forwarded_origin, public_origin
+from gateway.operations.addresses import base_url, forwarded_origin, public_origin
 from gateway.upstream.call import Call
 from servicekit.settings import SettingError, read_settings
 from tests.unit.gateway.calls import make_call

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.server.limits import ConnectionLimits
-from gateway.server.pace import BodyPace, SendPace
+from gateway.server.pace import BodyPace, ConnectionLimits, SendPace
 
 LIMITS = ConnectionLimits(
     max_connections=1,

@@ -10,10 +10,9 @@ from uuid import UUID
 
 import pytest
 
-from metadata_service.files.carried import SPEC_KEY, carried
+from metadata_service.files.carried import SPEC_KEY, Sealing, carried
 from metadata_service.files.families import TIMESTAMP_KEY, object_metadata
 from metadata_service.files.layouts import Attempt
-from metadata_service.files.sealing import Sealing
 from metadata_service.files.specs import normal_spec
 from storage_service.objectstore.s3.headers import encode_metadata
 from strongroom.metadata.v1.file_pb2 import GENERATION_TYPE_TEXT_TO_IMAGE, VISIBILITY_PUBLIC

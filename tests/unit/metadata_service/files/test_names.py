@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metadata_service.files.filenames import clean_filename, extension_of
-from metadata_service.files.object_paths import normal_path
+from metadata_service.files.filenames import clean_filename, extension_of, normal_path
 from strongroom.errors import InvalidField, PathInvalid
 
 

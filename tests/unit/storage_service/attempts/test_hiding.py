@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 
 from storage_service.attempts.completion import ATTEMPT_KEY
-from storage_service.attempts.hiding import hide_blob
-from storage_service.attempts.removal import remove_blob
+from storage_service.attempts.removal import hide_blob, remove_blob
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.values import DeleteResult, ListedVersion, ObjectAttributes, ObjectRef

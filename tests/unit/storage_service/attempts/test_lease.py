@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from storage_service.attempts.lease import LeaseKeeper
+from storage_service.attempts.engine import LeaseKeeper
 from strongroom.errors import ServiceUnavailable, UploadSuperseded
 
 

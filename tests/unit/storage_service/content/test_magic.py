@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import puremagic
 
-from storage_service.content.magic import content_types
+from storage_service.content.sniffing import content_types
 
 
 def _by_puremagic(head: bytes) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage_service.content.text_encodings import charset_of, has_charset, is_text, is_utf8
+from storage_service.content.sniffing import charset_of, has_charset, is_text, is_utf8
 from storage_service.content.types import ContentRules
 from storage_service.projects.file_types import described
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from storage_service.objectstore.errors import to_strongroom
 from storage_service.objectstore.s3.errors import ReplyError, translate
-from storage_service.objectstore.translation import to_strongroom
 from strongroom import errors
 
 

@@ -8,10 +8,9 @@ import time
 import pytest
 
 from servicekit.auth.credentials import InternalCredential
-from storage_service.reading.capabilities import Capabilities
-from storage_service.reading.link_tokens import LinkClaims, LinkTokens
+from storage_service.reading.capabilities import Capabilities, LinkClaims, LinkTokens
 from storage_service.reading.previews import Preview, PreviewTokens
-from storage_service.reading.rounding import rounded_end, rounded_start, step_of
+from storage_service.reading.signer import rounded_end, rounded_start, step_of
 from strongroom.errors import TokenInvalid
 
 SECRET, OLD = "a secret of links, 0123456789", "an older secret, 0123456789"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from storage_service.metadata.files import FileName
-from storage_service.reading.link_tokens import LinkTokens
+from storage_service.reading.capabilities import LinkTokens
 from storage_service.reading.links import LinkReader, LinkSigner
 from storage_service.reading.signer import Signer
 from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed, RangeNotSatisfiable

@@ -11,8 +11,8 @@ import pytest
 from servicekit.context import RequestContext, bind
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef
+from storage_service.reading.capabilities import LinkClaims, LinkTokens
 from storage_service.reading.committed import CommittedReader
-from storage_service.reading.link_tokens import LinkClaims, LinkTokens
 from storage_service.reading.links import LinkReader
 from storage_service.reading.outgoing import Outgoing
 from storage_service.servicers.guests import GuestServicer

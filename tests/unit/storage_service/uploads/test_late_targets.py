@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from storage_service.attempts.attempt import Attempts
 from storage_service.attempts.budget import ByteBudget
-from storage_service.attempts.engine import WriteEngine
+from storage_service.attempts.engine import Attempts, WriteEngine
 from storage_service.attempts.versioning import VersioningGate
 from storage_service.content.limits import Limits, SizeRule
 from storage_service.content.types import ContentRules

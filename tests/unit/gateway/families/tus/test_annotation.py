@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.families.tus.annotation import Annotation
+from gateway.families.tus.metadata import Annotation
 
 
 def test_there_and_back() -> None:
