@@ -76,6 +76,7 @@ from metadata_service.servicers.share_service import ShareServicer
 from metadata_service.servicers.upload_session_service import UploadSessionServicer
 from metadata_service.servicers.usage_service import UsageServicer
 from metadata_service.servicers.verification_service import VerificationServicer
+from metadata_service.servicers.webhook_service import add_webhook_services
 from metadata_service.sessions import housekeeping
 from metadata_service.sessions.ending import SessionEnder, keep_partial
 from metadata_service.sessions.opening import SessionOpener
@@ -89,6 +90,8 @@ from metadata_service.shares.passwords import Passwords
 from metadata_service.shares.tokens import SealedTokens
 from metadata_service.usage.owners import OwnersUsage
 from metadata_service.usage.queries import UsageQueries
+from metadata_service.webhooks.assembly import Webhooks
+from metadata_service.webhooks.housekeeping import forgetting
 from servicekit import background
 from servicekit.reports import ReportSigner
 from servicekit.serving.server import ServerSpec
@@ -113,6 +116,8 @@ from strongroom.metadata.v1 import (
     upload_session_service_pb2,
     usage_service_pb2,
     verification_service_pb2,
+    webhook_delivery_service_pb2,
+    webhook_service_pb2,
 )
 from strongroom.metadata.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from strongroom.metadata.v1.credential_service_pb2_grpc import add_CredentialServiceServicer_to_server
@@ -154,6 +159,8 @@ SERVICES: Final = (
     (restoration_service_pb2, "RestorationService"),
     (operations_service_pb2, "OperationsService"),
     (media_info_service_pb2, "MediaInfoService"),
+    (webhook_service_pb2, "WebhookService"),
+    (webhook_delivery_service_pb2, "WebhookDeliveryService"),
 )
 #: Only other services of Strongroom may call these.
 INTERNAL: Final = tuple(
@@ -170,6 +177,7 @@ INTERNAL: Final = tuple(
         "GuestAccessService",
         "RestorationService",
         "OperationsService",
+        "WebhookDeliveryService",
     )
 )
 
@@ -193,7 +201,13 @@ class Application:
         self._deleter = Deleter(self._database, settings.timing, settings.limits)
         secret = settings.internal_secret
         self._sealing = Sealing(secret.get_secret_value().encode()) if secret is not None else None
-        self._cleaning = CleaningWork(self._database, settings.timing, housekeeping.run, forget_shares)
+        self._cleaning = CleaningWork(
+            self._database,
+            settings.timing,
+            housekeeping.run,
+            forget_shares,
+            forgetting(settings.webhook_rules),
+        )
         groups = (self._groups.metrics,) if self._groups is not None else ()
         self.spec = ServerSpec(
             name="metadata_service",
@@ -245,6 +259,7 @@ class Application:
         self._add_projects(server)
         self._add_admin(server)
         self._add_shares(server)
+        self._add_webhooks(server)
         add_NotificationServiceServicer_to_server(
             NotificationServicer(self._reader, self._waker, self._lookout, self._watched), server
         )
@@ -361,6 +376,18 @@ class Application:
         add_GuestAccessServiceServicer_to_server(
             GuestAccessServicer(GuestAccess(database, passwords)), server
         )
+
+    def _add_webhooks(self, server: aio.Server) -> None:
+        settings = self._settings
+        webhooks = Webhooks(
+            self._database,
+            self._page_tokens(),
+            self._secret(),
+            settings.webhook_rules,
+            ports=settings.outbound_ports,
+            allow_hosts=settings.import_allow_hosts,
+        )
+        add_webhook_services(server, webhooks)
 
     def _page_tokens(self) -> PageTokens:
         return PageTokens(self._secret())

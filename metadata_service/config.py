@@ -10,6 +10,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, model_validator
 
 from servicekit.limits import CapSettings
+from servicekit.outbound_settings import OutboundSettings
 from servicekit.settings import CommonSettings, SettingError, SettingsBase
 
 #: Ten years. What a typing error makes of a week would never end.
@@ -66,6 +67,32 @@ class Limits:
         return self.bytes is None and self.files is None
 
 
+@dataclass(frozen=True, slots=True)
+class WebhookRules:
+    """`webhooks`: how many one owner may have; 0: any number. `parallel`: deliveries of one owner under way
+    at once; `parallel_each`: of one webhook. `backlog`: deliveries of one webhook that wait; the rest stays
+    in the outbox. `tries`: until a delivery is a dead letter. Seconds: `retry`, the first pause, three times
+    as long after each further try up to `retry_max`; `hold_max`: the longest that a failing target is left
+    alone between two deliveries; `disable`: after so long without success a webhook is switched off;
+    `keep_delivered`, `keep_dead`: how long ended deliveries are kept; `events`: how long the outbox keeps
+    events; `idempotency`: how long a request id of Create is remembered.
+    """
+
+    webhooks: int = 20
+    parallel: int = 8
+    parallel_each: int = 4
+    backlog: int = 1000
+    tries: int = 10
+    retry: float = 10.0
+    retry_max: float = 6 * 3600.0
+    hold_max: float = 300.0
+    disable: float = 5 * 86400.0
+    keep_delivered: float = 24 * 3600.0
+    keep_dead: float = 30 * 86400.0
+    events: float = 24 * 3600.0
+    idempotency: float = 24 * 3600.0
+
+
 @dataclass(frozen=True)
 class PoolOptions:
     """Connections of one process and how long each may wait; seconds.
@@ -83,7 +110,7 @@ class PoolOptions:
     transaction: float = 20.0
 
 
-class MetadataSettings(CapSettings, CommonSettings):
+class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
     """`database_url` is the service's own login, neither superuser nor owner of the tables nor BYPASSRLS;
     `migration_database_url` (default: the same) owns the tables and runs `migrate`.
 
@@ -117,6 +144,13 @@ class MetadataSettings(CapSettings, CommonSettings):
     empty_session_seconds: float = Field(default=3600.0, ge=1)
     quota_bytes: int | None = Field(default=None, ge=0)
     quota_files: int | None = Field(default=None, ge=0)
+    user_webhooks: int = Field(default=20, ge=0)
+    user_webhook_deliveries: int = Field(default=8, ge=1)
+    webhook_backlog: int = Field(default=1000, ge=1, le=100_000)
+    webhook_tries: int = Field(default=10, ge=1, le=50)
+    webhook_retry_seconds: float = Field(default=10.0, gt=0, le=3600)
+    webhook_disable_days: float = Field(default=5.0, gt=0)
+    webhook_dead_letter_days: float = Field(default=30.0, gt=0)
     backup_days: float = Field(default=0.0, ge=0, le=36600)
     price_per_gb_month: float = Field(default=0.023, ge=0)
 
@@ -141,6 +175,23 @@ class MetadataSettings(CapSettings, CommonSettings):
             session=self.upload_expiry_seconds,
             empty_session=min(self.upload_expiry_seconds, self.empty_session_seconds),
             retry=self.cleaner_retry_seconds,
+        )
+
+    @property
+    def webhook_rules(self) -> WebhookRules:
+        """How webhooks are sent, and how many there may be."""
+        return WebhookRules(
+            webhooks=self.user_webhooks,
+            parallel=self.user_webhook_deliveries,
+            parallel_each=max(1, self.user_webhook_deliveries // 2),
+            backlog=self.webhook_backlog,
+            tries=self.webhook_tries,
+            retry=self.webhook_retry_seconds,
+            disable=self.webhook_disable_days * 86400,
+            keep_delivered=self.event_retention_hours * 3600,
+            keep_dead=self.webhook_dead_letter_days * 86400,
+            events=self.event_retention_hours * 3600,
+            idempotency=self.idempotency_hours * 3600,
         )
 
     @property

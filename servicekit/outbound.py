@@ -85,6 +85,16 @@ def embedded_ipv4(address: Address) -> ipaddress.IPv4Address | None:
     return None
 
 
+def literal_address(host: str) -> Address | None:
+    """The address that ``host`` is itself, as it is usually written; None: a name, or an address in disguise,
+    which the resolver sees through.
+    """
+    try:
+        return ipaddress.ip_address(host)
+    except ValueError:
+        return None
+
+
 def _parse(text: str | int) -> Address:
     return ipaddress.ip_address(text)
 

@@ -27,7 +27,7 @@ from storage_service.config import StorageSettings, reveal
 from storage_service.content.limits import Limits
 from storage_service.content.types import ContentRules
 from storage_service.diagnosis import InternalCalls
-from storage_service.import_rules import import_limits, source_timeouts, url_rules
+from storage_service.import_rules import import_limits, source_timeouts, url_rules, webhooks
 from storage_service.media.assembly import MediaReading
 from storage_service.metadata.acts import Acts
 from storage_service.metadata.credentials import Credentials
@@ -39,6 +39,7 @@ from storage_service.metadata.restoration import Restorations
 from storage_service.metadata.sessions import SessionState
 from storage_service.metadata.shares import GuestAccess, SharedThings
 from storage_service.metadata.verification import VerificationRecords
+from storage_service.metadata.webhooks import WebhookDeliveries
 from storage_service.metrics import StorageMetrics
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import BucketState, VersioningStatus
@@ -122,7 +123,7 @@ class StorageApp:
         self.store = store
         self.gate = VersioningGate(store)
         self._channel = channel
-        self._metadata = metadata = channel, _internal_credential(settings)
+        self._metadata = metadata = channel, InternalCredential(_internal_secret(settings), "storage_service")
         records, rules = MediaRecords(*metadata), settings.media_rules()
         self._media = MediaReading(store, records, heartbeats, metrics.media, rules)
         self._reservations = Reservations(*metadata, committed=self._media.committed)
@@ -133,7 +134,8 @@ class StorageApp:
         self._settler = KeySettler(store, self._saves)
         self._verifying = self._repaired_verifying(heartbeats, metrics)
         self._cleaning = self._cleaning_loops(heartbeats)
-        self.loops = (*self._cleaning, *self._verifying.loops, *self._media.loops)
+        self._webhooks = webhooks(settings, WebhookDeliveries(*metadata), heartbeats, metrics.webhooks)
+        self.loops = (*self._cleaning, *self._verifying.loops, *self._media.loops, *self._webhooks.loops)
         self._engine = WriteEngine(
             self.gate, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self._wake_cleaner
         )
@@ -294,6 +296,7 @@ class StorageApp:
         await self._engine.aclose()
         await self._acts.aclose()
         await self._sources.aclose()
+        await self._webhooks.aclose()
         await self._damage.aclose()
         await self._channel.close()
         await self.store.aclose()
@@ -377,10 +380,6 @@ class Process:
         links += add_guest_service(server, self._app.guest_servicer)
         links += self._app.operators.add_to(server)
         return [*add_storage_service(server, self._app.servicer), *links, PREVIEWS, DIAGNOSTICS]
-
-
-def _internal_credential(settings: StorageSettings) -> InternalCredential:
-    return InternalCredential(_internal_secret(settings), "storage_service")
 
 
 def _internal_secret(settings: StorageSettings) -> str:

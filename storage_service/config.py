@@ -7,6 +7,7 @@ from typing import Self
 from pydantic import Field, SecretStr, model_validator
 
 from servicekit.limits import CapSettings
+from servicekit.outbound_settings import OutboundSettings
 from servicekit.s3_settings import S3Settings
 from servicekit.settings import MIN_SECRET_BYTES, CommaList, CommonSettings, SettingError, aliases
 from storage_service.content.limits import SizeRule
@@ -16,6 +17,7 @@ from storage_service.objectstore.values import MAX_PUT_SIZE, MIB, MIN_PART_SIZE
 from storage_service.repairing.assembly import RepairRules
 from storage_service.repairing.guard import MostWrong
 from storage_service.verifying.stage import Rates
+from storage_service.webhooks.assembly import WebhookPace
 from strongroom.metadata.v1.file_pb2 import (
     FILE_FAMILY_EVENT_MEDIA,
     FILE_FAMILY_FILE,
@@ -48,7 +50,7 @@ DOCUMENT_TYPES = (
 )
 
 
-class StorageSettings(CapSettings, CommonSettings, S3Settings):
+class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings):
     """Everything storage_service can be told.
 
     Memory of body bytes: ``upload_memory_bytes`` for the process, of which an upload holds what it has
@@ -133,8 +135,6 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     link_path_seconds: int = Field(default=3600, ge=0)
     link_redirect_seconds: int = Field(default=900, ge=60, le=604_800)
 
-    import_ports: CommaList = ("80", "443", "8080", "8443")
-    import_allow_hosts: CommaList = ()
     import_timeout_seconds: float = Field(default=120.0, gt=0)
     import_connect_seconds: float = Field(default=10.0, gt=0)
     import_idle_seconds: float = Field(default=30.0, gt=0)
@@ -143,6 +143,21 @@ class StorageSettings(CapSettings, CommonSettings, S3Settings):
     import_parallel: int = Field(default=32, ge=1)
     import_parallel_per_user: int = Field(default=8, ge=1)
     import_queued_per_user: int = Field(default=200, ge=0)
+
+    webhooks_enabled: bool = True
+    webhook_interval_seconds: float = Field(default=1.0, gt=0)
+    webhook_timeout_seconds: float = Field(default=15.0, gt=0, le=120)
+    webhook_parallel: int = Field(default=64, ge=1, le=1000)
+
+    def webhook_pace(self) -> WebhookPace:
+        """How webhooks are sent."""
+        return WebhookPace(
+            self.webhooks_enabled,
+            self.webhook_interval_seconds,
+            self.webhook_timeout_seconds,
+            self.import_connect_seconds,
+            self.webhook_parallel,
+        )
 
     def verify_rates(self) -> Rates:
         """How often and how fast stored objects are verified."""

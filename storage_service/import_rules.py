@@ -1,17 +1,20 @@
-"""Settings → what imports are told."""
+"""Settings → what imports and webhooks are told."""
 
 from __future__ import annotations
 
+from servicekit.background import Heartbeats
 from servicekit.outbound import UrlRules
 from storage_service.config import StorageSettings
+from storage_service.metadata.webhooks import WebhookDeliveries
 from storage_service.outbound.client import Timeouts
 from storage_service.uploads.importing.importer import ImportLimits
+from storage_service.webhooks.assembly import Webhooks
+from storage_service.webhooks.metrics import WebhookMetrics
 
 
 def url_rules(settings: StorageSettings) -> UrlRules:
     """What import URLs may look like."""
-    ports = frozenset(int(port) for port in settings.import_ports)
-    return UrlRules(ports, frozenset(settings.import_allow_hosts))
+    return UrlRules(settings.outbound_ports, frozenset(settings.import_allow_hosts))
 
 
 def source_timeouts(settings: StorageSettings) -> Timeouts:
@@ -29,3 +32,10 @@ def import_limits(settings: StorageSettings) -> ImportLimits:
         parallel_per_user=settings.import_parallel_per_user,
         queued_per_user=settings.import_queued_per_user,
     )
+
+
+def webhooks(
+    settings: StorageSettings, work: WebhookDeliveries, heartbeats: Heartbeats, metrics: WebhookMetrics
+) -> Webhooks:
+    """The sender, under the rules of imports."""
+    return Webhooks(work, url_rules(settings), settings.webhook_pace(), heartbeats, metrics)

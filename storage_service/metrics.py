@@ -13,6 +13,7 @@ from storage_service.objectstore.s3.metrics import S3Calls
 from storage_service.reading.damage import DamageCounts
 from storage_service.repairing.metrics import RepairMetrics
 from storage_service.servicers.transfers import Transfers
+from storage_service.webhooks.metrics import WebhookMetrics
 
 
 class Budget(Protocol):
@@ -64,8 +65,9 @@ class StorageMetrics:
         self.transfers = Transfers()
         self.budgets = Budgets()
         self.media = MediaMetrics()
+        self.webhooks = WebhookMetrics()
 
     @property
     def collectors(self) -> tuple[Collector, ...]:
         """Each of them."""
-        return self.damage, self.verified, self.s3, self.transfers, self.budgets, self.media
+        return self.damage, self.verified, self.s3, self.transfers, self.budgets, self.media, self.webhooks

@@ -371,3 +371,11 @@ class NotFound(StrongroomError, code=Code.NOT_FOUND, http_status=404):
 
 class MethodNotAllowed(StrongroomError, code=Code.UNIMPLEMENTED, http_status=405):
     """The route exists, but not with this method. Metadata: ``allow``."""
+
+
+class WebhookNotFound(StrongroomError, code=Code.NOT_FOUND, http_status=404):
+    """The caller has no such webhook, or it no such delivery."""
+
+
+class WebhookLimitReached(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=409):
+    """The owner has as many webhooks as it may. Metadata: ``limit``."""

@@ -8,6 +8,7 @@ from metadata_service.db import (
     tables_sessions,
     tables_shares,
     tables_verification,
+    tables_webhooks,
 )
 from metadata_service.db.tables import metadata
 
@@ -18,4 +19,5 @@ __all__ = [
     "tables_sessions",
     "tables_shares",
     "tables_verification",
+    "tables_webhooks",
 ]

@@ -283,4 +283,5 @@ events = sa.Table(
     # missed.
     sa.PrimaryKeyConstraint("owner_id", "xid", "id", name="events_pkey"),
     sa.Index("events_by_age", "created_at"),
+    sa.Index("events_by_position", "xid", "id"),
 )

@@ -41,6 +41,8 @@ PLAIN: Final = {
     "quotas": "other_rows",
     "link_epochs": "other_rows",
     "shares": "other_rows",
+    "webhook_deliveries": "other_rows",
+    "webhooks": "other_rows",
     "admin_act_owners": "other_rows",
 }
 #: They go with a row that they belong to (ON DELETE CASCADE).

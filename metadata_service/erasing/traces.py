@@ -1,4 +1,5 @@
-"""What the system's own tables say of an owner: findings and cursors of verifications name keys and owners.
+"""What the system's own tables say of an owner: findings and cursors of verifications name keys and owners,
+deliveries of the installation's webhooks tell of their files.
 
 A finding stays as one of its kind, without what says whose it was, so that the figures of a run remain.
 """
@@ -34,6 +35,7 @@ _OVER: Final = f"""(done_at IS NOT NULL OR NOT EXISTS (
 """
 _CURSORS: Final = f"UPDATE verification_shards SET cursor = '', until_key = '' WHERE {_OVER} AND {_NAMED}"
 _AT_WORK: Final = f"SELECT 1 FROM verification_shards WHERE NOT {_OVER} AND {_NAMED} LIMIT 1"
+_DELIVERIES: Final = "DELETE FROM webhook_deliveries WHERE user_id = %(owner)s"
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
 
 
@@ -59,6 +61,7 @@ async def remove(tx: Transaction, owner_id: str) -> int:
         if len(rows) < _BATCH:
             break
         run, after = str(rows[-1][0]), rows[-1][1]
+    found += await tx.execute(_DELIVERIES, {"owner": owner_id})
     return found + await tx.execute(_CURSORS, {"segment": root, "owner": owner_id})
 
 

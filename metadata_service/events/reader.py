@@ -20,6 +20,8 @@ from strongroom.errors import InvalidField, OffsetOutOfRange
 from strongroom.metadata.v1.notification_service_pb2 import Event
 
 BATCH: Final = 100
+_LATEST: Final = 253402300799
+"""The last second of the year 9999."""
 _NOW: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text, now()"
 _READ: Final = """
 SELECT xid::text, id, type, subject_id, payload, created_at FROM events
@@ -65,7 +67,7 @@ class EventReader:
         Raises InvalidField for a token that is none, OffsetOutOfRange when events after it are forgotten by
         now.
         """
-        position = _parse(resume_token) if resume_token else None
+        position = parse(resume_token) if resume_token else None
         # Events carry the database's time, and are forgotten by it.
         ((xid, now),) = await self._database.read(user(owner_id), _NOW)
         if position is None:
@@ -87,7 +89,7 @@ class EventReader:
                     id=position.token(),
                     type=kind,
                     subject_id=subject,
-                    payload_json=json.dumps(_named(payload), ensure_ascii=False, separators=(",", ":")),
+                    payload_json=json.dumps(named(payload), ensure_ascii=False, separators=(",", ":")),
                     create_time=to_proto(at),
                 )
             )
@@ -105,17 +107,17 @@ class EventReader:
         return [int(row[0]) for row in await self._database.read(SYSTEM, _BEHIND, params)]
 
 
-def _named(payload: dict[str, Any]) -> dict[str, Any]:
+def named(payload: dict[str, Any]) -> dict[str, Any]:
     """The payload with its family's name: rows of earlier releases hold the number."""
     family = payload.get("family")
     return payload | {"family": family_name(family)} if isinstance(family, int) else payload
 
 
-def _parse(token: str) -> Position:
+def parse(token: str, field: str = "resume_token") -> Position:
+    """The position that a token was made of. Raises InvalidField, of ``field``."""
     parts = token.split("-")
-    if len(parts) != 3 or not all(part.isdecimal() and len(part) < 20 for part in parts):
-        raise InvalidField("resume_token is not the id of an event", field="resume_token", rule="form")
-    xid, number, seconds = map(int, parts)
-    if seconds > 253402300799:
-        raise InvalidField("resume_token is not the id of an event", field="resume_token", rule="form")
+    numbers = [int(part) for part in parts if part.isascii() and part.isdecimal() and len(part) < 20]
+    if len(parts) != 3 or len(numbers) != 3 or max(numbers[0], numbers[1]) >= 2**63 or numbers[2] > _LATEST:
+        raise InvalidField(f"{field} is not the id of an event", field=field, rule="form")
+    xid, number, seconds = numbers
     return Position(xid, number, datetime.fromtimestamp(seconds, UTC))

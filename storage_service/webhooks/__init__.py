@@ -1,1 +1,1 @@
-"""Sends what happened to the targets that users have named."""
+"""Sends what happened to the targets that users have named (docs/webhooks.md)."""

@@ -20,6 +20,9 @@ from strongroom.metadata.v1.target_pb2 import (
     UploadSpec,
     UploadTarget,
 )
+from strongroom.metadata.v1.webhook_pb2 import Webhook
+from strongroom.metadata.v1.webhook_service_pb2 import CreateWebhookRequest
+from strongroom.metadata.v1.webhook_service_pb2_grpc import WebhookServiceStub
 from strongroom.storage.v1.batch_pb2 import DeleteFileRequest
 from strongroom.storage.v1.project_pb2 import SaveProjectFile, SaveProjectRequest, SaveProjectSpec
 from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
@@ -37,6 +40,7 @@ class Owner:
         self.event_id = str(uuid.uuid4())
         self._storage = StorageServiceStub(channels["storage"])
         self._shares = ShareServiceStub(channels["metadata"])
+        self._webhooks = WebhookServiceStub(channels["metadata"])
         self._metadata = (("authorization", f"Bearer {token}"),)
 
     @cached_property
@@ -84,6 +88,12 @@ class Owner:
         return slug
 
     @cached_property
+    def webhook(self) -> Webhook:
+        """For the owner's events."""
+        request = CreateWebhookRequest(url="https://hooks.example.com/in")
+        return self._webhooks.CreateWebhook(request, timeout=PATIENCE, metadata=self._metadata).webhook
+
+    @cached_property
     def share(self) -> CreateShareResponse:
         """A share of the event's media."""
         request = CreateShareRequest(scope=ShareScope(event_id=self.event_id), title=self.name)
@@ -96,6 +106,7 @@ class Owner:
             self.project,
             self.share.share.id,
             self.share.token,
+            self.webhook.id,
         }
 
     def _stored(self, target: UploadTarget) -> File:

@@ -25,6 +25,7 @@ from strongroom.metadata.v1 import project_service_pb2 as projects
 from strongroom.metadata.v1 import replica_pb2
 from strongroom.metadata.v1 import share_service_pb2 as shares
 from strongroom.metadata.v1 import usage_service_pb2 as usage
+from strongroom.metadata.v1 import webhook_service_pb2 as hooks
 from strongroom.metadata.v1.share_pb2 import ShareScope
 from strongroom.metadata.v1.target_pb2 import FileTarget, PathTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1 import (
@@ -58,6 +59,7 @@ INTERNAL: Final = (
     "GuestAccessService",
     "RestorationService",
     "OperationsService",
+    "WebhookDeliveryService",
 )
 OPEN: Final = ("PreviewService", "LinkService", "GuestService")
 """Take no bearer token (test_previews.py, test_links.py, test_guests.py)."""
@@ -158,6 +160,10 @@ def _move(owner: Owner) -> Message:
 
 def _project(kind: Callable[..., Message], **more: Any) -> Callable[[Owner], Message]:
     return lambda owner: kind(slug=owner.project, **more)
+
+
+def _webhook(kind: Callable[..., Message], **more: Any) -> Callable[[Owner], Message]:
+    return lambda owner: kind(webhook_id=owner.webhook.id, **more)
 
 
 def _save(_: Owner) -> list[Message]:
@@ -265,6 +271,17 @@ WAYS: Final[Mapping[str, Way]] = {
     "ShareService/RevokeShare": Way(
         "missing", lambda o: shares.RevokeShareRequest(share_id=o.share.share.id)
     ),
+    "WebhookService/CreateWebhook": Way(
+        "own", lambda _: hooks.CreateWebhookRequest(url="https://hooks.example.com/in")
+    ),
+    "WebhookService/GetWebhook": Way("missing", _webhook(hooks.GetWebhookRequest)),
+    "WebhookService/ListWebhooks": Way("nothing", lambda _: hooks.ListWebhooksRequest()),
+    "WebhookService/UpdateWebhook": Way("missing", _webhook(hooks.UpdateWebhookRequest, paused=True)),
+    "WebhookService/DeleteWebhook": Way("missing", _webhook(hooks.DeleteWebhookRequest)),
+    "WebhookService/RotateWebhookSecret": Way("missing", _webhook(hooks.RotateWebhookSecretRequest)),
+    "WebhookService/TestWebhook": Way("missing", _webhook(hooks.TestWebhookRequest)),
+    "WebhookService/ListDeliveries": Way("missing", _webhook(hooks.ListDeliveriesRequest)),
+    "WebhookService/ReplayDeliveries": Way("missing", _webhook(hooks.ReplayDeliveriesRequest, dead=True)),
     "FileService/ListFolder": Way("nothing", lambda _: files.ListFolderRequest()),
     "FileService/DeleteFolder": Way(
         "missing", lambda o: files.DeleteFolderRequest(folder=o.at_path.key.rpartition("/")[0])

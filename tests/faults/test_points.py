@@ -12,7 +12,7 @@ from tests.faults.verifying import points as repairs
 from tests.stack import CHECKOUT
 
 #: Their failpoints have tables of their own, in the folders beside this module.
-ELSEWHERE = ("project", "session", "erase")
+ELSEWHERE = ("project", "session", "erase", "webhook")
 _LIST = (
     "from tests.faults.forkserver import import_all; from servicekit import failpoints;"
     "import_all({service!r}); print(*failpoints.registered())"

@@ -23,6 +23,8 @@ REVISIONS = (
     "0016",
     "0017",
     "0018",
+    "0019",
+    "0020",
     "0021",
 )
 
@@ -58,4 +60,6 @@ TABLES = (
     "verification_findings",
     "verification_shards",
     "verifications",
+    "webhook_deliveries",
+    "webhooks",
 )

@@ -44,6 +44,12 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """Somebody who read a file, or a file of a project, met no object or other bytes than were stored; at most once an
     hour for one content. Store it again, or have the operator restore it.
     """
+    EVENT_TYPE_WEBHOOK_DISABLED: _EventType.ValueType  # 20
+    """A webhook was switched off: its target has failed for days or is gone, or its secret cannot be read."""
+    EVENT_TYPE_WEBHOOK_PING: _EventType.ValueType  # 21
+    """To one webhook only: a test of its target."""
+    EVENT_TYPE_EVENTS_LOST: _EventType.ValueType  # 22
+    """To one webhook only: it did not send for longer than events are kept, and some may be lost. Read the lists."""
 
 class EventType(_EventType, metaclass=_EventTypeEnumTypeWrapper):
     """What happened."""
@@ -68,6 +74,12 @@ EVENT_TYPE_FILE_DAMAGED: EventType.ValueType  # 8
 """Somebody who read a file, or a file of a project, met no object or other bytes than were stored; at most once an
 hour for one content. Store it again, or have the operator restore it.
 """
+EVENT_TYPE_WEBHOOK_DISABLED: EventType.ValueType  # 20
+"""A webhook was switched off: its target has failed for days or is gone, or its secret cannot be read."""
+EVENT_TYPE_WEBHOOK_PING: EventType.ValueType  # 21
+"""To one webhook only: a test of its target."""
+EVENT_TYPE_EVENTS_LOST: EventType.ValueType  # 22
+"""To one webhook only: it did not send for longer than events are kept, and some may be lost. Read the lists."""
 Global___EventType: _TypeAlias = EventType  # noqa: Y015
 
 @_typing.final

@@ -170,6 +170,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """NOT_FOUND, 404. No such route or resource."""
     ERROR_REASON_METHOD_NOT_ALLOWED: _ErrorReason.ValueType  # 95
     """UNIMPLEMENTED, 405. The route exists, but not with this method. {allow}"""
+    ERROR_REASON_WEBHOOK_NOT_FOUND: _ErrorReason.ValueType  # 110
+    """NOT_FOUND, 404. The caller has no such webhook, or it no such delivery."""
+    ERROR_REASON_WEBHOOK_LIMIT_REACHED: _ErrorReason.ValueType  # 111
+    """FAILED_PRECONDITION, 409. The owner has as many webhooks as it may. {limit}"""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why a call failed, in one word a program can act on.
@@ -327,4 +331,8 @@ ERROR_REASON_NOT_FOUND: ErrorReason.ValueType  # 94
 """NOT_FOUND, 404. No such route or resource."""
 ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 95
 """UNIMPLEMENTED, 405. The route exists, but not with this method. {allow}"""
+ERROR_REASON_WEBHOOK_NOT_FOUND: ErrorReason.ValueType  # 110
+"""NOT_FOUND, 404. The caller has no such webhook, or it no such delivery."""
+ERROR_REASON_WEBHOOK_LIMIT_REACHED: ErrorReason.ValueType  # 111
+"""FAILED_PRECONDITION, 409. The owner has as many webhooks as it may. {limit}"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

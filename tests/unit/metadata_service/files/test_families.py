@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from metadata_service.events.outbox import family_name
-from metadata_service.events.reader import _named
+from metadata_service.events.reader import named
 from metadata_service.files.families import FAMILIES
 from strongroom.metadata.v1.file_pb2 import FileFamily
 
@@ -16,6 +16,6 @@ def test_every_family_of_the_contract_has_a_name() -> None:
 
 
 def test_events_of_earlier_releases_tell_the_name_too() -> None:
-    assert _named({"family": 2, "key": "k"}) == {"family": "generation", "key": "k"}
-    assert _named({"family": "temp"}) == {"family": "temp"}
-    assert _named({"slug": "s"}) == {"slug": "s"}
+    assert named({"family": 2, "key": "k"}) == {"family": "generation", "key": "k"}
+    assert named({"family": "temp"}) == {"family": "temp"}
+    assert named({"slug": "s"}) == {"slug": "s"}

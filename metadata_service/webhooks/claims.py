@@ -1,0 +1,220 @@
+"""Who sends what: claims on deliveries that are due, and what became of them.
+
+One claimer at a time (a lock of the transaction, some milliseconds), so what one owner and one webhook have
+under way is counted exactly, over all replicas. A delivery stays PENDING while it is under way, so nothing
+later of its subject is due; when its sender dies, its lease runs out and it is sent again, with the same
+webhook-id. A webhook whose target fails has one delivery under way, after pauses that grow; nobody else's
+waits for it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from metadata_service.config import WebhookRules
+from metadata_service.db.database import SYSTEM, Database, Row, Transaction
+from metadata_service.events import outbox
+from metadata_service.webhooks import fanout
+from metadata_service.webhooks.messages import Unsigned, message
+from metadata_service.webhooks.rows import ACTIVE, DEAD, DELIVERED, DELIVERY, DISABLED, INSTALLATION, PENDING
+from metadata_service.webhooks.secrets import SealedSecrets
+from strongroom.metadata.v1.notification_service_pb2 import (
+    EVENT_TYPE_WEBHOOK_DISABLED,
+    EVENT_TYPE_WEBHOOK_PING,
+)
+from strongroom.metadata.v1.webhook_delivery_service_pb2 import (
+    ClaimedDelivery,
+    DeliveryClaim,
+    RecordDeliveryRequest,
+)
+
+log = structlog.get_logger(__name__)
+
+MOST_RETRY_AFTER: Final = 24 * 3600.0
+GONE: Final = 410
+#: Of answers that speak of the target rather than of what it was sent: no answer, these, and all from 500 on.
+BUSY: Final = frozenset({408, 425, 429})
+_LOCK: Final = "SELECT pg_advisory_xact_lock(7305148221020)"
+_CLAIM: Final = f"""
+WITH busy AS (
+    SELECT owner_id, webhook_id, count(*) AS under_way FROM webhook_deliveries
+    WHERE state = {PENDING} AND lease_until > now() GROUP BY owner_id, webhook_id
+), owners AS (SELECT owner_id, sum(under_way) AS under_way FROM busy GROUP BY owner_id
+), due AS (
+    SELECT webhooks.owner_id, webhooks.id AS webhook_id, first.id, first.next_at,
+        row_number() OVER (PARTITION BY webhooks.owner_id ORDER BY first.next_at) AS turn,
+        coalesce(owners.under_way, 0) AS under_way
+    FROM webhooks LEFT JOIN busy ON busy.owner_id = webhooks.owner_id AND busy.webhook_id = webhooks.id
+    LEFT JOIN owners ON owners.owner_id = webhooks.owner_id
+    CROSS JOIN LATERAL (
+        SELECT id, next_at FROM webhook_deliveries AS waiting
+        WHERE waiting.owner_id = webhooks.owner_id AND waiting.webhook_id = webhooks.id
+            AND waiting.state = {PENDING} AND waiting.next_at <= now()
+            AND (waiting.lease_until IS NULL OR waiting.lease_until <= now())
+            AND NOT EXISTS (
+                SELECT FROM webhook_deliveries AS earlier
+                WHERE earlier.owner_id = waiting.owner_id AND earlier.webhook_id = waiting.webhook_id
+                    AND earlier.subject_id = waiting.subject_id AND earlier.state = {PENDING}
+                    AND (earlier.xid, earlier.event_id) < (waiting.xid, waiting.event_id)
+                    AND waiting.type <> {EVENT_TYPE_WEBHOOK_PING}
+            )
+        ORDER BY waiting.type <> {EVENT_TYPE_WEBHOOK_PING}, waiting.next_at, waiting.xid, waiting.event_id
+        LIMIT greatest(0, CASE WHEN webhooks.failures = 0 THEN %(each)s ELSE 1 END
+            - coalesce(busy.under_way, 0))
+    ) AS first
+    WHERE webhooks.state = {ACTIVE} AND (webhooks.not_before IS NULL OR webhooks.not_before <= now())
+), chosen AS (
+    SELECT * FROM due WHERE owner_id = '{INSTALLATION}' OR turn + under_way <= %(parallel)s
+    ORDER BY turn, next_at LIMIT %(limit)s
+)
+UPDATE webhook_deliveries AS deliveries
+SET claims = claims + 1, lease_until = now() + make_interval(secs => %(lease)s)
+FROM chosen JOIN webhooks ON webhooks.owner_id = chosen.owner_id AND webhooks.id = chosen.webhook_id
+WHERE deliveries.owner_id = chosen.owner_id AND deliveries.webhook_id = chosen.webhook_id
+    AND deliveries.id = chosen.id AND deliveries.state = {PENDING}
+RETURNING deliveries.owner_id, deliveries.claims, webhooks.url, webhooks.secrets, {DELIVERY}
+"""
+_WEBHOOK: Final = """
+SELECT failures, url, failing_since < now() - make_interval(secs => %(disable)s) FROM webhooks
+WHERE owner_id = %(owner)s AND id = %(webhook)s FOR UPDATE
+"""
+_OF_CLAIM: Final = f"""
+WHERE owner_id = %(owner)s AND webhook_id = %(webhook)s AND id = %(id)s AND claims = %(claims)s
+    AND state = {PENDING}
+"""
+_ARRIVED: Final = f"""
+UPDATE webhook_deliveries SET state = {DELIVERED}, ended_at = now(), lease_until = NULL, status = %(status)s,
+    failure = '' {_OF_CLAIM}
+"""
+_FAILED: Final = f"""
+UPDATE webhook_deliveries SET tries = tries + 1, lease_until = NULL, status = %(status)s,
+    failure = %(failure)s, state = CASE WHEN tries + 1 >= %(tries)s THEN {DEAD} ELSE {PENDING} END,
+    ended_at = CASE WHEN tries + 1 >= %(tries)s THEN now() END,
+    next_at = now() + make_interval(secs => greatest(%(retry_after)s,
+        %(jitter)s * least(%(retry_max)s, %(retry)s * 3.0 ^ least(tries, 30))))
+{_OF_CLAIM} RETURNING state
+"""
+_WELL: Final = """
+UPDATE webhooks SET delivered = delivered + 1, failures = 0, failing_since = NULL, not_before = NULL,
+    last_success_at = now() WHERE owner_id = %(owner)s AND id = %(webhook)s
+"""
+_ILL: Final = """
+UPDATE webhooks SET failures = failures + %(counts)s, failing_since = coalesce(failing_since, now()),
+    last_failure_at = now(), last_failure = %(failure)s,
+    not_before = CASE WHEN %(hold)s > 0 THEN now() + make_interval(secs => %(hold)s) ELSE not_before END
+WHERE owner_id = %(owner)s AND id = %(webhook)s
+"""
+_DISABLE: Final = f"""
+UPDATE webhooks SET state = {DISABLED}, cause = %(cause)s
+WHERE owner_id = %(owner)s AND id = %(webhook)s AND state = {ACTIVE} RETURNING url
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryClaims:
+    """Hands out and takes back deliveries, over all owners."""
+
+    database: Database
+    sealed: SealedSecrets
+    rules: WebhookRules
+
+    async def claim(self, limit: int, lease: float) -> list[ClaimedDelivery]:
+        """At most `limit`, signed, each the caller's for `lease` seconds. Raises DatabaseUnavailable."""
+
+        async def work(tx: Transaction) -> list[ClaimedDelivery]:
+            await tx.fetch(_LOCK)
+            await fanout.FanOut(self.rules).advance(tx)
+            params = {
+                "each": self.rules.parallel_each,
+                "parallel": self.rules.parallel,
+                "limit": limit,
+                "lease": lease,
+            }
+            claimed = [self._signed(row) for row in await tx.fetch(_CLAIM, params)]
+            for one in claimed:
+                if isinstance(one, Unsigned):
+                    await self._disable(tx, one.owner_id, one.webhook_id, "secret_unreadable")
+            return [one for one in claimed if not isinstance(one, Unsigned)]
+
+        return await self.database.transact(SYSTEM, work)
+
+    def _signed(self, row: Row) -> ClaimedDelivery | Unsigned:
+        owner, claims, url, sealed, *delivery = row
+        now = time.time()
+        try:
+            kept = self.sealed.open(bytes(sealed), owner, delivery[1], now)
+        except ValueError:
+            return Unsigned(owner, delivery[1])
+        made = message(tuple(delivery), kept, int(now))
+        made.url = url
+        made.claim.CopyFrom(
+            DeliveryClaim(owner_id=owner, webhook_id=delivery[1], delivery_id=delivery[0], number=claims)
+        )
+        return made
+
+    async def record(self, told: RecordDeliveryRequest) -> str:
+        """`delivered`, `retried`, `dead`, or `stale`: it was claimed anew meanwhile, ended or removed.
+
+        Raises DatabaseUnavailable.
+        """
+        claim = told.claim
+        params: dict[str, object] = {
+            "owner": claim.owner_id,
+            "webhook": claim.webhook_id,
+            "id": claim.delivery_id,
+            "claims": claim.number,
+            "status": told.status,
+            "failure": told.failure,
+            "disable": self.rules.disable,
+        }
+
+        async def work(tx: Transaction) -> str:
+            webhook = await tx.fetch_one(_WEBHOOK, params)  # before the delivery: as fan-out does
+            if webhook is None:
+                return "stale"
+            if 200 <= told.status < 300 and not told.failure:
+                arrived = await tx.execute(_ARRIVED, params)
+                return "delivered" if arrived and await tx.execute(_WELL, params) else "stale"
+            return await self._failed(tx, told, params, webhook)
+
+        return await self.database.transact(SYSTEM, work)
+
+    async def _failed(
+        self, tx: Transaction, told: RecordDeliveryRequest, params: dict[str, object], webhook: Row
+    ) -> str:
+        failures, _, for_long = webhook
+        retry_after = min(told.retry_after_seconds, MOST_RETRY_AFTER)
+        of_target = told.status == 0 or told.status in BUSY or told.status >= 500
+        hold = min(self.rules.hold_max, self.rules.retry / 5 * 2.0 ** min(failures, 30)) if of_target else 0.0
+        params |= {
+            "tries": self.rules.tries,
+            "retry": self.rules.retry,
+            "retry_max": self.rules.retry_max,
+            "retry_after": retry_after,
+            "jitter": random.uniform(0.75, 1.25),
+            "counts": int(of_target),
+            "hold": max(hold * random.uniform(0.75, 1.25), retry_after),
+        }
+        row = await tx.fetch_one(_FAILED, params)
+        if row is None:
+            return "stale"
+        await tx.execute(_ILL, params)
+        owner, webhook_id = told.claim.owner_id, told.claim.webhook_id
+        if told.status == GONE:
+            await self._disable(tx, owner, webhook_id, "gone")
+        elif for_long:
+            await self._disable(tx, owner, webhook_id, "failing")
+        return "dead" if row[0] == DEAD else "retried"
+
+    async def _disable(self, tx: Transaction, owner_id: str, webhook_id: str, cause: str) -> None:
+        params = {"owner": owner_id, "webhook": webhook_id, "cause": cause}
+        if await tx.fetch_one(_DISABLE, params) is None:
+            return
+        log.warning("webhook_disabled", webhook_id=webhook_id, cause=cause)
+        payload = {"webhook_id": webhook_id, "cause": cause}
+        await tx.batch([outbox.append(owner_id, EVENT_TYPE_WEBHOOK_DISABLED, webhook_id, payload)])

@@ -1,0 +1,43 @@
+"""What targets are sent: the body (docs/webhooks.md) and its signature."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from metadata_service.db.database import Row
+from metadata_service.webhooks.rows import compact, to_delivery
+from metadata_service.webhooks.secrets import Secret, signature
+from strongroom.metadata.v1.notification_service_pb2 import EventType
+from strongroom.metadata.v1.webhook_delivery_service_pb2 import ClaimedDelivery
+
+
+@dataclass(frozen=True, slots=True)
+class Unsigned:
+    """A delivery whose webhook's secret can't be read."""
+
+    owner_id: str
+    webhook_id: str
+
+
+def message(row: Row, kept: Sequence[Secret], timestamp: int) -> ClaimedDelivery:
+    """Of one row of DELIVERY; the body is the same with each try, `timestamp` (seconds since 1970) is not."""
+    delivery = to_delivery(row)
+    event = delivery.event
+    body = compact(
+        {
+            "type": EventType.Name(event.type).removeprefix("EVENT_TYPE_").lower(),
+            "timestamp": event.create_time.ToJsonString(),
+            "id": event.id,
+            "user_id": delivery.user_id,
+            "subject_id": event.subject_id,
+            "data": json.loads(event.payload_json),
+        }
+    ).encode()
+    return ClaimedDelivery(
+        message_id=delivery.id,
+        timestamp=timestamp,
+        signature=signature(kept, delivery.id, timestamp, body),
+        body=body,
+    )

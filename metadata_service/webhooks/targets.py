@@ -1,0 +1,65 @@
+"""Which URLs and which events a webhook may name."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Final
+
+from metadata_service.events.outbox import FAMILIES
+from strongroom.errors import InvalidField, SourceUrlRefused
+from strongroom.metadata.v1 import notification_service_pb2 as events
+from strongroom.metadata.v1.webhook_pb2 import EventFilter
+
+#: What happens to projects has no file, and so no family of one.
+PROJECT: Final = "project"
+KNOWN: Final = frozenset({*FAMILIES.values(), "project_file", PROJECT} - {"unspecified"})
+#: They go to a webhook whatever its filter is.
+OWN: Final = frozenset({events.EVENT_TYPE_WEBHOOK_PING, events.EVENT_TYPE_EVENTS_LOST})
+
+
+@dataclass(frozen=True, slots=True)
+class TargetRules:
+    """As of imports: `ports` that may be used, `allow_hosts` (`host:port`) that are exempt."""
+
+    ports: Collection[int] = (80, 443, 8080, 8443)
+    allow_hosts: Collection[str] = ()
+
+    def check(self, url: str) -> str:
+        """The URL. Raises InvalidField. What its name resolves to is looked at whenever something is sent."""
+        from servicekit import outbound  # noqa: PLC0415 - httpx takes 4 MiB that few processes need
+
+        rules = outbound.UrlRules(frozenset(self.ports), frozenset(self.allow_hosts))
+        try:
+            target = rules.check(url)
+            literal = outbound.literal_address(target.host)
+            if literal is not None and not target.exempt:
+                outbound.check_addresses([literal])
+        except SourceUrlRefused as error:
+            what = error.message.removeprefix("the source URL")
+            raise InvalidField(
+                f"This URL{what}.", field="url", rule=error.metadata.get("rule", "form")
+            ) from None
+        if "#" in url:
+            raise InvalidField(
+                "Leave out what follows the # in the URL; it is never sent.", field="url", rule="form"
+            )
+        return url
+
+
+def checked(wanted: EventFilter) -> tuple[list[int], list[str]]:
+    """Types and families of a filter. Raises InvalidField."""
+    unknown = sorted(set(wanted.families) - KNOWN)
+    if unknown:
+        raise InvalidField(
+            f"{unknown[0]} is no family; there are {', '.join(sorted(KNOWN))}.",
+            field="filter.families",
+            rule="in",
+        )
+    if OWN & set(wanted.types):
+        raise InvalidField(
+            "webhook_ping and events_lost come by themselves; leave them out.",
+            field="filter.types",
+            rule="in",
+        )
+    return list(wanted.types), list(wanted.families)

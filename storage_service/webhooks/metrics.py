@@ -1,0 +1,47 @@
+"""What the sender of webhooks tells the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+
+class WebhookMetrics(Collector):
+    """Of one process."""
+
+    def __init__(self) -> None:
+        self._sent = Counter(
+            "strongroom_webhook_deliveries",
+            "Requests to targets, by what became of them; unrecorded ones are sent again.",
+            ("outcome",),
+            registry=None,
+        )
+        self._seconds = Histogram(
+            "strongroom_webhook_delivery_seconds",
+            "How long a target took.",
+            buckets=(0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0),
+            registry=None,
+        )
+        self._under_way = Gauge(
+            "strongroom_webhook_deliveries_under_way", "Requests under way.", registry=None
+        )
+
+    def under_way(self, count: int) -> None:
+        """So many just now."""
+        self._under_way.set(count)
+
+    def took(self, seconds: float) -> None:
+        """One request."""
+        self._seconds.observe(seconds)
+
+    def ended(self, outcome: str) -> None:
+        """``delivered``, ``retried``, ``dead``, ``stale`` or ``unrecorded``."""
+        self._sent.labels(outcome).inc()
+
+    def collect(self) -> Iterable[Metric]:
+        """All of them."""
+        for metric in (self._sent, self._seconds, self._under_way):
+            yield from metric.collect()

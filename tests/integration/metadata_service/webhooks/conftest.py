@@ -1,0 +1,102 @@
+"""Webhooks on a real database."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from metadata_service.config import WebhookRules
+from metadata_service.db.paging import PageTokens
+from metadata_service.events import outbox
+from metadata_service.webhooks.claims import DeliveryClaims
+from metadata_service.webhooks.deliveries import Deliveries
+from metadata_service.webhooks.making import WebhookMaker
+from metadata_service.webhooks.owners import OwnersWebhooks
+from metadata_service.webhooks.rows import scope_of
+from metadata_service.webhooks.secrets import SealedSecrets
+from metadata_service.webhooks.targets import TargetRules
+from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_READY, EventType
+from strongroom.metadata.v1.webhook_delivery_service_pb2 import ClaimedDelivery, RecordDeliveryRequest
+from strongroom.metadata.v1.webhook_pb2 import EventFilter
+from strongroom.metadata.v1.webhook_service_pb2 import CreateWebhookRequest, CreateWebhookResponse
+from tests.integration.metadata_service.world import World
+
+URL = "https://hooks.example.com/in"
+SECRET = b"k" * 32
+
+
+@dataclass
+class Hooks:
+    """The use cases of webhooks."""
+
+    world: World
+    rules: WebhookRules
+
+    def but(self, **changes: Any) -> Hooks:
+        """With other rules."""
+        return Hooks(self.world, replace(self.rules, **changes))
+
+    @property
+    def maker(self) -> WebhookMaker:
+        return WebhookMaker(self.world.database, SealedSecrets(SECRET), TargetRules(), self.rules)
+
+    @property
+    def owners(self) -> OwnersWebhooks:
+        return OwnersWebhooks(self.world.database, PageTokens(SECRET), SealedSecrets(SECRET), TargetRules())
+
+    @property
+    def deliveries(self) -> Deliveries:
+        return Deliveries(self.world.database, PageTokens(SECRET), self.rules.events)
+
+    @property
+    def claims(self) -> DeliveryClaims:
+        return DeliveryClaims(self.world.database, SealedSecrets(SECRET), self.rules)
+
+    async def make(self, owner: str, wanted: EventFilter | None = None, **more: Any) -> CreateWebhookResponse:
+        """A webhook."""
+        request = CreateWebhookRequest(**{"url": URL, **more}, filter=wanted)
+        return await self.maker.create(owner, request)
+
+    async def happens(
+        self,
+        owner: str,
+        subject: str,
+        kind: EventType.ValueType = EVENT_TYPE_FILE_READY,
+        family: str = "file",
+    ) -> None:
+        """An event."""
+        statement = outbox.append(owner, kind, subject, {"family": family, "filename": "a.txt"})
+        await self.world.database.transact(scope_of(owner), lambda tx: tx.batch([statement]))
+
+    async def claim(self, limit: int = 100, lease: float = 60.0) -> list[ClaimedDelivery]:
+        """What is due."""
+        return await self.claims.claim(limit, lease)
+
+    async def told(self, delivery: ClaimedDelivery, status: int = 200, **more: Any) -> str:
+        """What has come of one."""
+        failure = "" if status in range(200, 300) else f"the target answers {status}"
+        request = RecordDeliveryRequest(claim=delivery.claim, status=status, failure=failure, **more)
+        return await self.claims.record(request)
+
+    def now_due(self) -> None:
+        """Every pause is over."""
+        self.world.logins.change(
+            "UPDATE webhook_deliveries SET next_at = now() - interval '1 s' WHERE state = 1"
+        )
+        self.world.logins.change("UPDATE webhooks SET not_before = NULL")
+
+
+@pytest.fixture
+def hooks(world: World) -> Hooks:
+    """Without those of other tests: what is claimed is everybody's."""
+    world.logins.change("DELETE FROM webhooks")
+    return Hooks(world, WebhookRules())
+
+
+@pytest.fixture
+def subject() -> str:
+    """Of events."""
+    return str(uuid.uuid4())
