@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import uuid
 from collections.abc import Iterator
@@ -15,6 +16,8 @@ from devstack import infra
 from tests import scheduling
 from tests.databases import TEMPLATE, Logins, migrated_template
 from tests.servers import Run, of_run
+
+gc.disable()  # while thousands of tests are collected, all of which stay: see pytest_collection_finish
 
 
 def _is_of_this_loop(record: logging.LogRecord) -> bool:
@@ -56,6 +59,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Workers hand out what they have collected in its order."""
     if hasattr(config, "workerinput"):
         scheduling.sort(items)
+
+
+def pytest_collection_finish() -> None:
+    """What has been collected, a million objects, need not be looked at whenever a test makes garbage."""
+    gc.enable()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:

@@ -1,4 +1,7 @@
-"""One whole stack per pytest process, and an origin that it may import from."""
+"""One whole stack per group of modules, and an origin that it may import from.
+
+The stack ends with the last test of the group: idle it would cost a twentieth of a core until the run ends.
+"""
 
 from __future__ import annotations
 
@@ -19,21 +22,21 @@ from tests.stack import RunningStack
 Login = Callable[..., httpx.Client]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def origin() -> Iterator[Origin]:
     """Where generations come from."""
     with running_origin() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pages]:
     """Web pages that may call the gateway, of another origin."""
     with serving(tmp_path_factory.mktemp("pages")) as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(
     servers: infra.Infra, origin: Origin, pages: Pages, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningStack]:
@@ -47,14 +50,14 @@ def stack(
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def checker(stack: RunningStack) -> Checker:
     """Looks into Postgres and S3."""
     state = stack.state
     return Checker(state["postgres"]["dsn"], S3Entry(**state["s3"]))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def login(stack: RunningStack) -> Iterator[Login]:
     """Clients of the gateway: ``login("ada")``, ``login("root", roles=["admin"])``; closed at the end."""
     made: list[httpx.Client] = []

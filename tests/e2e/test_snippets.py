@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.e2e import samples
+from tests.e2e.warm_cli import warm_cli
 from tests.integration.importing.origin import Origin, answer
 from tests.stack import CHECKOUT, RunningStack, clean_environ
 
@@ -91,8 +92,9 @@ def test_the_tour_of_the_readme(environment: dict[str, str], here: Path) -> None
     assert "fail" not in out
 
 
-@pytest.mark.timeout(900)  # some seventy processes, each with imports of a second
-def test_the_lines_of_the_command_line(environment: dict[str, str], here: Path) -> None:
+def test_the_lines_of_the_command_line(
+    environment: dict[str, str], here: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     (block,) = blocks("docs/cli.md", "sh")
     lines = [
         f"timeout --preserve-status -s INT 5 {line} || test $? = 130" if line.startswith(ENDLESS) else line
@@ -100,7 +102,8 @@ def test_the_lines_of_the_command_line(environment: dict[str, str], here: Path) 
         if not line.startswith(OPERATORS)
     ]
     assert len(lines) > 20
-    run("\n".join(lines), environment)
+    with warm_cli(tmp_path_factory.mktemp("cli")) as programs:
+        run("\n".join(lines), environment | {"PATH": f"{programs}:{environment['PATH']}"})
     assert (here / "copy.jpg").read_bytes() == (here / "photo.jpg").read_bytes()
     assert (here / "elsewhere" / "index.html").exists()
     assert (here / "site.zip").read_bytes().startswith(b"PK")

@@ -135,6 +135,10 @@ class Checker:
         extra = [f"{upload.request_id}: {found} visible files, must be {expected}"] if wrong else []
         return [*extra, *self._damage(upload.owner), *self._broken_promises(upload)]
 
+    def damage_of(self, owner: str) -> list[str]:
+        """``problems`` of this owner."""
+        return self._damage(owner)
+
     def content(self, key: str, version_id: str) -> bytes | None:
         """The bytes of an object, or None where it does not exist."""
         version = {"VersionId": version_id} if version_id else {}

@@ -20,14 +20,14 @@ IDLE_SECONDS = 1.0
 TOTAL_SECONDS = 8.0
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def import_origin() -> Iterator[Origin]:
     """The only private address that may be imported from."""
     with running_origin() as running:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def importing_stack(
     servers: infra.Infra, import_origin: Origin, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningStack]:
@@ -41,7 +41,7 @@ def importing_stack(
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def import_checker(importing_stack: RunningStack) -> Checker:
     state = importing_stack.state
     return Checker(state["postgres"]["dsn"], S3Entry(**state["s3"]))

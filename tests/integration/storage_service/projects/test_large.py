@@ -24,8 +24,8 @@ from strongroom.storage.v1.project_pb2 import SaveProjectArchiveRequest, SavePro
 from tests.integration.storage_service.projects.client import ProjectClient
 
 T = TypeVar("T")
-FILES, SIZE = 400, 256 * 1024
 MIB = 1 << 20
+FILES, SIZE = 100, MIB
 #: Two batches on their way, the file being received, what S3's client and gRPC hold; far less than the
 #: project.
 MOST = 80 * MIB

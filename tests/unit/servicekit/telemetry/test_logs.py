@@ -26,12 +26,13 @@ def stream() -> Iterator[io.StringIO]:
     """Where the lines of a test go; logging is as before afterwards."""
     root = logging.getLogger()
     handlers, level, before = root.handlers[:], root.level, sink()
+    configured = structlog.get_config()
     target = io.StringIO()
     configure_logging("echo", "info", target)
     yield target
     root.handlers[:], logs._current_sink[0] = handlers, before
     root.setLevel(level)
-    structlog.reset_defaults()
+    structlog.configure(**configured)
 
 
 def lines(stream: io.StringIO) -> list[dict[str, Any]]:
