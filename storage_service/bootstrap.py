@@ -196,17 +196,12 @@ class StorageApp:
         )
 
     def _link_reader(self) -> LinkReader:
-        return LinkReader(
-            self._link_tokens,
-            LinkedFiles(*self._metadata),
-            self._objects,
-            self._signer,
-            url_seconds=self._settings.link_redirect_seconds,
-        )
+        reading = LinkedFiles(*self._metadata), self._objects, self._signer, self._media.unlocated
+        return LinkReader(self._link_tokens, *reading, url_seconds=self._settings.link_redirect_seconds)
 
     def _sharing(self, use_cases: UseCases) -> Sharing:
         shares = GuestAccess(*self._metadata), SharedThings(*self._metadata)
-        readers = self._files, self._projects_read, self._objects
+        readers = self._files, self._projects_read, self._objects, self._media.unlocated
         secrets = self._settings.link_secrets()
         return Sharing(shares, readers, use_cases.archives, use_cases.uploader, secrets)
 
@@ -237,7 +232,9 @@ class StorageApp:
             sessions=self._sessions,
             downloader=Downloader(self._objects, files, self._projects_read),
             signer=self._signer,
-            links=LinkSigner(self._link_tokens, files, self._signer, settings.link_seconds()),
+            links=LinkSigner(
+                self._link_tokens, files, self._signer, self._media.unlocated, settings.link_seconds()
+            ),
             copier=copier,
             mover=Mover(copier, files, self._reservations),
             deletions=Deletions(self._reservations),

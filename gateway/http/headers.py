@@ -38,10 +38,13 @@ def content_headers(content_type: str, filename: str, *, corp: str, attachment: 
     return found
 
 
-def digest_headers(crc32c: int, *, whole: bool) -> list[Header]:
+def digest_headers(crc32c: int, size: int, *, whole: bool) -> list[Header]:
     """The checksum of the whole file: ``Repr-Digest`` (RFC 9530; its registry has ``crc32c``), and where the
-    answer holds all of it, the header that S3 clients compare.
+    answer holds all of it, the header that S3 clients compare. None of what is given out otherwise than it is
+    stored, whose checksum nobody knows: storage_service says 0 then.
     """
+    if size and not crc32c:
+        return []
     digest = base64.b64encode(crc32c.to_bytes(4, "big")).decode("ascii")
     found = [header("repr-digest", f"crc32c=:{digest}:")]
     return [*found, header("x-amz-checksum-crc32c", digest)] if whole else found

@@ -158,7 +158,7 @@ def _headers(call: Call, wanted: Wanted, file: File, *, whole: bool = True) -> l
         about_content = preview_headers(kind)
     else:
         about_content = content_headers(kind, file.filename, corp=corp, attachment=wanted.attachment)
-    digests = digest_headers(file.crc32c, whole=whole)
+    digests = digest_headers(file.crc32c, file.size_bytes, whole=whole)
     return [*_validator_headers(file), header("accept-ranges", "bytes"), *digests, *about_content]
 
 

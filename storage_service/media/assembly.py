@@ -9,6 +9,7 @@ from storage_service.media.loop import REST_SECONDS, MediaLoop
 from storage_service.media.metrics import MediaMetrics
 from storage_service.media.process import ReadingLimits
 from storage_service.media.reader import MediaReader, is_read
+from storage_service.media.unlocated import Unlocated
 from storage_service.metadata.media import MediaRecords
 from storage_service.objectstore.interface import ObjectStore
 from strongroom.metadata.v1.file_pb2 import File
@@ -39,6 +40,8 @@ class MediaReading:
             self.reader = MediaReader(store, records, metrics, processes=rules.processes, limits=rules.limits)
             heartbeat = heartbeats.add("media", REST_SECONDS)
             self.loops = (MediaLoop(self.reader, records, heartbeat).loop,)
+
+        self.unlocated = Unlocated(self.reader, records)
 
     def committed(self, file: File) -> None:
         """A file was: if it is read, that is soon."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import struct
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import IO, Any, Final, cast
 
 from storage_service.content.pictures import MOST_HEADER_BYTES, UNKNOWN, NoPicture, size_of
 from storage_service.media.frames import RemoteFile, TooMuch
+from storage_service.media.location import masks_of
 from storage_service.media.thumbhash import LONGEST_SIDE, thumbhash
 
 try:
@@ -54,15 +56,25 @@ def facts_of(content_type: str, file: RemoteFile) -> Iterator[Facts]:
 
     Raises whatever the libraries raise of broken files.
     """
+    header = _header(content_type, file)
+    yield header
+    yield _places(content_type, file)
     if content_type.startswith("image/"):
-        yield from _picture(content_type, file)
+        yield from _picture(content_type, file, header)
     elif MediaInfo is not None:
         yield _timed(file)
 
 
-def _picture(content_type: str, file: RemoteFile) -> Iterator[Facts]:
-    header = _header(content_type, file)
-    yield header
+def _places(content_type: str, file: RemoteFile) -> Facts:
+    """What is too large or too odd has none that anybody else would find."""
+    try:
+        masks = masks_of(content_type, file)
+    except (TooMuch, struct.error, IndexError):
+        return {}
+    return {"masks": [[offset, length, filling.hex()] for offset, length, filling in masks]} if masks else {}
+
+
+def _picture(content_type: str, file: RemoteFile, header: Facts) -> Iterator[Facts]:
     if not HAS_PILLOW or content_type not in FORMATS:
         return
     file.seek(0)
@@ -80,6 +92,8 @@ def _picture(content_type: str, file: RemoteFile) -> Iterator[Facts]:
 
 def _header(content_type: str, file: RemoteFile) -> Facts:
     """Also of formats that Pillow does not read."""
+    if not content_type.startswith("image/"):
+        return {}
     for length in (64 * 1024, MOST_HEADER_BYTES):
         try:
             size = size_of(content_type, file.at(0, length))

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
+from storage_service.media.location import masked
+from storage_service.media.unlocated import Masks
 from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import ObjectNotFound, PreconditionFailed, translated
 from storage_service.objectstore.interface import ObjectStore, ObjectStream
@@ -20,12 +22,15 @@ from strongroom.errors import ObjectLost
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """A committed object as its row tells of it."""
+    """A committed object as its row tells of it. ``masks``: what its readers get in the place of some bytes,
+    in order.
+    """
 
     ref: ObjectRef
     etag: str
     size: int
     crc32c: int
+    masks: Masks = ()
 
 
 class CommittedReader:
@@ -53,7 +58,8 @@ class CommittedReader:
                 self._check_object(committed, stream.info)
                 body = self._pieces(stream, committed)
                 whole = wanted == committed.size
-                yield self._checked(body, committed) if whole else self._counted(body, committed, wanted)
+                checked = self._checked(body, committed) if whole else self._counted(body, committed, wanted)
+                yield _unlocated(checked, offset, committed.masks) if committed.masks else checked
 
     @contextmanager
     def expecting(self, committed: Committed) -> Iterator[None]:
@@ -109,3 +115,9 @@ class CommittedReader:
             yield piece
         if size != wanted:
             raise self._damaged("corrupt", committed, size=size, expected=wanted)
+
+
+async def _unlocated(body: AsyncIterator[bytes], at: int, masks: Masks) -> AsyncIterator[bytes]:
+    async for piece in body:
+        yield masked(piece, at, masks)
+        at += len(piece)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+from storage_service.media.unlocated import Masks
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.objectstore.values import ObjectRef
@@ -80,21 +81,23 @@ class Downloader:
 
 
 def open_range(
-    objects: CommittedReader, file: File | ProjectFile, wanted: Range
+    objects: CommittedReader, file: File | ProjectFile, wanted: Range, masks: Masks = ()
 ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
     """The bytes of exactly this content. Raises ObjectLost, and what the store raises."""
-    return objects.open(content_of(file), offset=wanted.offset, length=wanted.size)
+    return objects.open(content_of(file, masks), offset=wanted.offset, length=wanted.size)
 
 
-def content_of(file: File | ProjectFile) -> Committed:
-    """What the store should have. Raises ObjectLost where it is known to have other bytes."""
+def content_of(file: File | ProjectFile, masks: Masks = ()) -> Committed:
+    """What the store should have, and what its readers get otherwise. Raises ObjectLost where it is known to
+    have other bytes.
+    """
     if file.data_loss == DATA_LOSS_CORRUPT:
         raise ObjectLost(
             "The bytes of this file were damaged in the object store, and no right ones are there any more;"
             " store it again, or ask the operator for a backup."
         )
     ref = ObjectRef(file.key, file.version_id or None)
-    return Committed(ref, file.etag, file.size_bytes, file.crc32c)
+    return Committed(ref, file.etag, file.size_bytes, file.crc32c, masks)
 
 
 def range_of(

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import structlog
 
 from servicekit.presentation import shown_name
+from storage_service.media.unlocated import Masks, Unlocated
 from storage_service.metadata.files import FileName, FileReader, LinkedFiles
 from storage_service.reading.capabilities import LinkClaims, LinkTokens
 from storage_service.reading.committed import CommittedReader
@@ -38,11 +39,13 @@ class LinkSigner:
         tokens: LinkTokens,
         files: FileReader,
         signer: Signer,
+        unlocated: Unlocated,
         seconds: Mapping[FileFamily.ValueType, int],
     ) -> None:
         self._tokens = tokens
         self._files = files
         self._signer = signer
+        self._unlocated = unlocated
         self._seconds = seconds
 
     async def sign(self, request: pb.SignLinksRequest) -> dict[str, pb.Link]:
@@ -72,7 +75,7 @@ class LinkSigner:
 
     async def _link(self, file: File, request: pb.SignLinksRequest) -> pb.Link:
         public = await self._signer.permanent_url(file)
-        if public is not None:
+        if public is not None and not await self._unlocated.masks(file):
             return pb.Link(url=public)
         asked = request.expires_in_seconds if request.HasField("expires_in_seconds") else None
         seconds = self._seconds.get(file.family, 0) if asked is None else asked
@@ -101,6 +104,7 @@ class LinkReader:
         files: LinkedFiles,
         objects: CommittedReader,
         signer: Signer,
+        unlocated: Unlocated,
         *,
         url_seconds: int,
     ) -> None:
@@ -108,6 +112,7 @@ class LinkReader:
         self._files = files
         self._objects = objects
         self._signer = signer
+        self._unlocated = unlocated
         self._url_seconds = url_seconds
 
     async def messages(
@@ -123,8 +128,9 @@ class LinkReader:
         except FileNotFound:
             raise _dead() from None
         wanted = range_of(request, file)
+        masks = await self._unlocated.masks(file)
         first = pb.DownloadLinkResponse(
-            file=_shown(file),
+            file=_shown(file, masks),
             read_offset=wanted.offset,
             read_size=wanted.size,
             attachment=claims.attachment,
@@ -132,14 +138,14 @@ class LinkReader:
         )
         if claims.expires:
             first.expire_time.FromSeconds(claims.expires)
-        if request.sign_url:
+        if request.sign_url and not masks:
             await self._add_url(first, file, attachment=claims.attachment)
         if begun is not None:
             begun(file)
         yield first
         if request.metadata_only or request.sign_url or wanted.size == 0:
             return
-        async with open_range(self._objects, file, wanted) as body:
+        async with open_range(self._objects, file, wanted, masks) as body:
             async for chunk in body:
                 yield DownloadChunk(chunk)
 
@@ -162,7 +168,7 @@ class LinkReader:
             first.url_expire_time.CopyFrom(signed.expire_time)
 
 
-def _shown(file: File) -> File:
+def _shown(file: File, masks: Masks) -> File:
     """What a reader of the bytes has to know: nobody learns whose the file is, or what it is called in S3."""
     return File(
         filename=file.filename,
@@ -170,7 +176,7 @@ def _shown(file: File) -> File:
         charset=file.charset,
         size_bytes=file.size_bytes,
         etag=file.etag,
-        crc32c=file.crc32c,
+        crc32c=0 if masks else file.crc32c,
         create_time=file.create_time,
         update_time=file.update_time,
     )

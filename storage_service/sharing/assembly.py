@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from storage_service.media.unlocated import Unlocated
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.metadata.shares import GuestAccess, SharedThings
@@ -22,7 +23,7 @@ class Sharing:
     def __init__(
         self,
         shares: tuple[GuestAccess, SharedThings],
-        readers: tuple[FileReader, ProjectReader, CommittedReader],
+        readers: tuple[FileReader, ProjectReader, CommittedReader, Unlocated],
         archives: ArchiveDownloader,
         uploader: Uploader,
         secrets: Sequence[str],

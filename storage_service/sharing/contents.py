@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from servicekit.presentation import shown_name
+from storage_service.media.unlocated import Masks, Unlocated
 from storage_service.metadata.files import FileName, FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.metadata.shares import SharedThings
@@ -36,6 +37,7 @@ class SharedContents:
     files: FileReader
     projects: ProjectReader
     objects: CommittedReader
+    unlocated: Unlocated
     archives: ArchiveDownloader
 
     async def page(self, share: Share, size: int, token: str) -> tuple[list[pb.SharedItem], str]:
@@ -76,10 +78,13 @@ class SharedContents:
         wanted = range_of(request, file)
         if begun is not None:
             begun(file)
-        yield pb.DownloadSharedResponse(file=_shown(file), read_offset=wanted.offset, read_size=wanted.size)
+        masks = await self.unlocated.masks(file)
+        yield pb.DownloadSharedResponse(
+            file=_shown(file, masks), read_offset=wanted.offset, read_size=wanted.size
+        )
         if request.metadata_only or wanted.size == 0:
             return
-        async with open_range(self.objects, file, wanted) as body:
+        async with open_range(self.objects, file, wanted, masks) as body:
             async for chunk in body:
                 yield DownloadChunk(chunk)
 
@@ -104,7 +109,8 @@ class SharedContents:
             for file in files:
                 compress = not is_compressed(file.content_type)
                 name, modified = names.free(file.filename), file.update_time.ToDatetime(UTC)
-                yield StoredFile(name, content_of(file), modified, compress)
+                masks = await self.unlocated.masks(file)
+                yield StoredFile(name, content_of(file, masks), modified, compress)
 
     async def _pages(self, share: Share) -> AsyncIterator[Sequence[File]]:
         scope = share.scope
@@ -201,14 +207,14 @@ def _project_item(file: ProjectFile) -> pb.SharedItem:
     )
 
 
-def _shown(file: File | ProjectFile) -> File:
+def _shown(file: File | ProjectFile, masks: Masks) -> File:
     """What a reader of the bytes has to know: nobody learns whose it is, or what it is called in S3."""
     found = File(
         content_type=file.content_type,
         charset=file.charset,
         size_bytes=file.size_bytes,
         etag=file.etag,
-        crc32c=file.crc32c,
+        crc32c=0 if masks else file.crc32c,
         create_time=file.create_time,
     )
     if isinstance(file, ProjectFile):

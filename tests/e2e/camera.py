@@ -24,14 +24,23 @@ PLACE: Final = "+48.8566+002.3522/"
 def picture(kind: str, size: tuple[int, int] = (60, 40), *, place: bool = True, xmp: bytes = b"") -> bytes:
     """``kind`` as Pillow calls it."""
     made = io.BytesIO()
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    exif.get_ifd(0x8769)[0x9003] = TAKEN
-    if place:
-        exif.get_ifd(0x8825).update(_gps())
     more: dict[str, Any] = {"xmp": xmp} if xmp else {}
-    Image.radial_gradient("L").resize(size).convert("RGB").save(made, kind, exif=exif, **more)
+    Image.radial_gradient("L").resize(size).convert("RGB").save(made, kind, exif=_exif(place=place), **more)
     return made.getvalue()
+
+
+def exif() -> bytes:
+    """With a place, as a TIFF structure."""
+    return _exif(place=True).tobytes().removeprefix(b"Exif\0\0")
+
+
+def _exif(*, place: bool) -> Image.Exif:
+    made = Image.Exif()
+    made[0x0112] = 6
+    made.get_ifd(0x8769)[0x9003] = TAKEN
+    if place:
+        made.get_ifd(0x8825).update(_gps())
+    return made
 
 
 def _gps() -> dict[int, object]:

@@ -60,7 +60,7 @@ async def link_reply(call: Call, token: str) -> Reply:
             return Reply(304, b"", _validator_headers(call, found))
         if head:
             return HeadReply(_headers(call, found), found.file.size_bytes)
-        if redirect:
+        if found.url:  # else there is none: it is given out otherwise than it is stored
             return _redirect(call, found)
         if byte_range is not None and not range_applies(call.header("if-range"), validators):
             byte_range = None
@@ -120,7 +120,7 @@ def _headers(call: Call, found: DownloadLinkResponse, *, whole: bool = True) -> 
     return [
         *_validator_headers(call, found),
         header("accept-ranges", "bytes"),
-        *digest_headers(file.crc32c, whole=whole),
+        *digest_headers(file.crc32c, file.size_bytes, whole=whole),
         *content_headers(kind, file.filename, corp=_CORP, attachment=found.attachment),
     ]
 

@@ -142,6 +142,6 @@ def _headers(file: ProjectFile, validators: Validators, *, whole: bool = True) -
     return [
         *validator_headers(validators, _ANY_ORIGIN),
         header("accept-ranges", "bytes"),
-        *digest_headers(file.crc32c, whole=whole),
+        *digest_headers(file.crc32c, file.size_bytes, whole=whole),
         *preview_headers(with_charset(file.content_type, file.charset)),
     ]

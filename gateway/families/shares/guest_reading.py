@@ -87,6 +87,6 @@ def _headers(file: File, *, attachment: bool, whole: bool = True) -> list[Header
         *_validator_headers(file),
         header("accept-ranges", "bytes"),
         header("x-robots-tag", "noindex, nofollow"),
-        *digest_headers(file.crc32c, whole=whole),
+        *digest_headers(file.crc32c, file.size_bytes, whole=whole),
         *content_headers(kind, file.filename, corp="same-origin", attachment=attachment),
     ]

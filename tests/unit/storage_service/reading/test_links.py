@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, cast
 
 import pytest
 
+from storage_service.media.location import Mask
+from storage_service.media.unlocated import Unlocated
 from storage_service.metadata.files import FileName
 from storage_service.reading.capabilities import LinkTokens
 from storage_service.reading.links import LinkReader, LinkSigner
@@ -35,6 +38,9 @@ def a_file(family: FileFamily.ValueType = FILE_FAMILY_FILE, **more: object) -> F
     for name, value in more.items():
         setattr(file, name, value)
     return file
+
+
+NOTHING_TO_HIDE = Unlocated(None, cast("Any", None))
 
 
 class Files:
@@ -67,8 +73,8 @@ class Bench:
         self.files = Files(file)
         signer = Signer(MemoryObjectStore(), self.files, public_base_url=base)  # type: ignore[arg-type]
         tokens = LinkTokens("a secret of links, 0123456789")
-        self.signer = LinkSigner(tokens, self.files, signer, SECONDS)  # type: ignore[arg-type]
-        self.reader = LinkReader(tokens, self.files, None, signer, url_seconds=900)  # type: ignore[arg-type]
+        self.signer = LinkSigner(tokens, self.files, signer, NOTHING_TO_HIDE, SECONDS)  # type: ignore[arg-type]
+        self.reader = LinkReader(tokens, self.files, None, signer, NOTHING_TO_HIDE, url_seconds=900)  # type: ignore[arg-type]
 
     async def link(self, **asked: object) -> pb.Link:
         request = pb.SignLinksRequest(file_ids=[FILE], **asked)  # type: ignore[arg-type]
@@ -185,3 +191,21 @@ async def test_public_files_keep_the_url_of_their_cdn() -> None:
 )
 async def test_its_name(filename: str, shown: str) -> None:
     assert (await Bench(a_file(filename=filename)).link()).url.rpartition("/")[2] == shown
+
+
+class Hiding:
+    """Stands in for Unlocated: of every file a byte."""
+
+    async def masks(self, file: File) -> tuple[Mask, ...]:
+        return (Mask(0, 1),)
+
+
+async def test_what_says_where_it_was_taken_is_read_here_only() -> None:
+    """Neither at a CDN nor by a signed URL of S3: those give out the bytes as they are stored."""
+    bench = Bench(a_file(visibility=VISIBILITY_PUBLIC), base="https://cdn.example.com")
+    assert (await bench.link()).url.startswith("https://cdn.example.com/")
+    bench.signer._unlocated = bench.reader._unlocated = cast("Any", Hiding())
+    link = await bench.link()
+    assert link.url.startswith("/l/")
+    assert (await bench.read(link, sign_url=True)).url == ""
+    assert (await bench.read(link)).file.crc32c == 0

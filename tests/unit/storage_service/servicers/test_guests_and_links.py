@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from servicekit.context import RequestContext, bind
+from storage_service.media.unlocated import Unlocated
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef
 from storage_service.reading.capabilities import LinkClaims, LinkTokens
@@ -62,6 +63,9 @@ class Door:
         yield b"...."
 
 
+NOTHING_TO_HIDE = Unlocated(None, cast("Any", None))
+
+
 async def a_file(store: MemoryObjectStore) -> File:
     attrs = ObjectAttributes(content_type="image/png")
     await store.put("k", [BODY], size=len(BODY), crc32c=crc32c_of([BODY]), attrs=attrs)
@@ -72,7 +76,7 @@ async def a_file(store: MemoryObjectStore) -> File:
 
 
 def guests(door: Door, objects: CommittedReader, transfers: Transfers) -> GuestServicer:
-    shared = SharedContents(*cast("Any", (None, door, None, objects, door)))
+    shared = SharedContents(*cast("Any", (None, door, None, objects, NOTHING_TO_HIDE, door)))
     drops = Drops(*cast("Any", (door, door)))
     sharing = SimpleNamespace(guests=door, contents=shared, drops=drops)
     return GuestServicer(cast("Any", sharing), Outgoing(1 << 20), transfers)
@@ -83,7 +87,12 @@ async def test_a_link_counts_the_file_that_it_reads() -> None:
     door = Door(await a_file(store), ShareScope())
     tokens = LinkTokens("a secret of links, 0123456789")
     reader = LinkReader(
-        tokens, cast("Any", door), CommittedReader(store, Reports()), CONTEXT, url_seconds=900
+        tokens,
+        cast("Any", door),
+        CommittedReader(store, Reports()),
+        CONTEXT,
+        NOTHING_TO_HIDE,
+        url_seconds=900,
     )
     servicer = LinkServicer(reader, Outgoing(1 << 20), transfers)
     token = tokens.sign(LinkClaims(*cast("Any", ("ada", ID, "", 0, 0, 0, False))))

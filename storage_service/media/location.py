@@ -1,0 +1,268 @@
+"""Where a file says where it was taken, as bytes that can be overwritten without moving any other.
+
+Formats say it in few ways, whatever they are themselves: a GPS directory in a TIFF structure (EXIF), an XMP
+packet, which is plain text so that it can be found anywhere, IPTC data sets, and in MP4 and QuickTime boxes
+and texts of ISO 6709. These are looked for, not the formats that hold them, so that what hangs behind a
+picture (the video of a motion photo, further pictures) is found, too. Only PNG has sums over what it holds,
+and may pack it.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from storage_service.media.frames import RemoteFile, TooMuch
+
+#: Of pictures: all of them if they are no larger, else so much of their beginning, and of their end.
+WHOLE_BYTES: Final = 40 * 1024 * 1024
+END_BYTES: Final = 4 * 1024 * 1024
+#: Of a video's box of descriptions.
+MOST_DESCRIBED: Final = 32 * 1024 * 1024
+MOST_MASKS: Final = 1000
+MOST_UNPACKED: Final = 4 * 1024 * 1024
+
+_TIFF: Final = re.compile(rb"II\*\0.{4}|MM\0\*.{4}", re.DOTALL)
+_GPS, _SUB_DIRECTORIES = 0x8825, (0x8769, 0x014A)
+_SIZES: Final = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
+_XMP: Final = re.compile(
+    rb"<(?:\w{1,16}:)?(?:xmpmeta|RDF)[\s>].{0,262144}?</(?:\w{1,16}:)?(?:xmpmeta|RDF)\s*>", re.DOTALL
+)
+_PLACE_WORDS: Final = re.compile(
+    rb"gps|latitude|longitude|location|\bcity\b|:city|:state|:country|province|sublocation|geo:",
+    re.IGNORECASE,
+)
+_IPTC: Final = re.compile(rb"8BIM\x04\x04")
+_IPTC_PLACES: Final = frozenset({26, 27, 90, 92, 95, 100, 101})
+_ISO_6709: Final = re.compile(
+    rb"[+-]\d{2,6}(?:\.\d{1,10})?[+-]\d{3,7}(?:\.\d{1,10})?(?:[+-]\d{1,6}(?:\.\d{1,10})?)?"
+    rb"(?:CRS[\w:]{1,20})?/?"
+)
+_LOCI: Final = re.compile(rb"(.{4})loci", re.DOTALL)
+
+
+class Mask(NamedTuple):
+    """``length`` bytes from ``offset`` on are to be ``filling``, repeated; empty: zeros."""
+
+    offset: int
+    length: int
+    filling: bytes = b""
+
+
+def masks_of(content_type: str, file: RemoteFile) -> list[Mask]:
+    """What to overwrite, in order, without overlaps. Raises TooMuch."""
+    if content_type.startswith("video/") or file.at(4, 4) in {b"ftyp", b"moov", b"wide"}:
+        found = [*_of_video(file)]
+    else:
+        found = []
+    if not content_type.startswith(("video/", "audio/")):
+        for begin, data in _pieces(file):
+            found += [mask._replace(offset=begin + mask.offset) for mask in in_bytes(data)]
+            if not begin and data.startswith(b"\x89PNG\r\n\x1a\n"):
+                found = _of_png(data, found)
+    return _merged(found)
+
+
+def in_bytes(data: bytes) -> Iterator[Mask]:
+    """Of a picture, or of anything that has one in it."""
+    for match in _TIFF.finditer(data):
+        yield from _gps(data, match.start())
+    for match in _XMP.finditer(data):
+        if _PLACE_WORDS.search(match[0]):
+            yield Mask(match.start(), len(match[0]), b" ")
+    for match in _IPTC.finditer(data):
+        yield from _iptc(data, match.end())
+    video = data.find(b"ftyp", 16)
+    if video >= 0:  # of a motion photo
+        yield from (mask._replace(offset=video + mask.offset) for mask in _in_boxes(data[video:]))
+
+
+def _pieces(file: RemoteFile) -> Iterator[tuple[int, bytes]]:
+    if file.size <= WHOLE_BYTES:
+        yield 0, file.at(0, file.size)
+        return
+    yield 0, file.at(0, WHOLE_BYTES - END_BYTES)
+    yield file.size - END_BYTES, file.at(file.size - END_BYTES, END_BYTES)
+
+
+def _gps(data: bytes, base: int) -> Iterator[Mask]:
+    """GPS directories of the TIFF structure that begins there: entries, and values outside of them."""
+    order = "<" if data[base] == 0x49 else ">"
+    (first,) = struct.unpack_from(f"{order}I", data, base + 4)
+    waiting, seen = [first], set[int]()
+    while waiting and len(seen) < 32:
+        at = waiting.pop()
+        if at in seen or at < 8:
+            continue
+        seen.add(at)
+        entries = _directory(data, base, at, order)
+        for tag, kind, count, value in entries:
+            if tag == _GPS and count == 1:
+                yield from _of_directory(data, base, value, order)
+            elif tag in _SUB_DIRECTORIES and kind in {4, 13} and count == 1:
+                waiting.append(value)
+        if entries:
+            behind = base + at + 2 + 12 * len(entries)
+            if behind + 4 <= len(data):
+                waiting.append(struct.unpack_from(f"{order}I", data, behind)[0])
+
+
+def _directory(data: bytes, base: int, at: int, order: str) -> list[tuple[int, int, int, int]]:
+    """Entries; none where there is no directory."""
+    try:
+        (count,) = struct.unpack_from(f"{order}H", data, base + at)
+        if not 0 < count <= 1024:
+            return []
+        return [
+            struct.unpack_from(f"{order}HHII", data, base + at + 2 + 12 * number) for number in range(count)
+        ]
+    except struct.error:
+        return []
+
+
+def _of_directory(data: bytes, base: int, at: int, order: str) -> Iterator[Mask]:
+    """A directory without entries is left of it."""
+    entries = _directory(data, base, at, order)
+    for _, kind, count, value in entries:
+        size = _SIZES.get(kind, 1) * count
+        if 4 < size <= 1 << 16 and base + value + size <= len(data):
+            yield Mask(base + value, size)
+    if entries:
+        yield Mask(base + at, 2 + 12 * len(entries))
+
+
+def _iptc(data: bytes, at: int) -> Iterator[Mask]:
+    """Values of data sets that name places (IPTC-IIM 4.2, record 2)."""
+    name = data[at] + 1 if at < len(data) else 0
+    at += name + name % 2
+    (size,) = struct.unpack_from(">I", data, at) if at + 4 <= len(data) else (0,)
+    at += 4
+    end = min(at + size, len(data))
+    while at + 5 <= end and data[at] == 0x1C:
+        record, number, length = struct.unpack_from(">BBH", data, at + 1)
+        if length & 0x8000 or at + 5 + length > end:
+            return
+        if record == 2 and number in _IPTC_PLACES and length:
+            yield Mask(at + 5, length, b" ")
+        at += 5 + length
+
+
+def _of_video(file: RemoteFile) -> Iterator[Mask]:
+    """Of MP4 and QuickTime: what describes it, at the top; the pictures are passed over."""
+    at = 0
+    for _ in range(256):
+        head = file.at(at, 16)
+        if len(head) < 8:
+            return
+        size, kind = struct.unpack_from(">I4s", head)
+        if size == 1 and len(head) == 16:
+            (size,) = struct.unpack_from(">Q", head, 8)
+        size = size or file.size - at
+        if size < 8 or not kind.isascii():
+            return
+        if kind in {b"moov", b"meta", b"uuid", b"udta", b"free", b"skip"} and size <= MOST_DESCRIBED:
+            data = file.at(at, min(size, file.size - at))
+            for mask in (*_in_boxes(data), *in_bytes(data)):
+                yield mask._replace(offset=at + mask.offset)
+        at += size
+
+
+def _in_boxes(data: bytes) -> Iterator[Mask]:
+    """ISO 6709 in text boxes, whatever their name (``©xyz``, QuickTime's metadata), and 3GPP's ``loci``."""
+    for match in _ISO_6709.finditer(data):
+        yield Mask(match.start(), len(match[0]), b" ")
+    for match in _LOCI.finditer(data):
+        size = int.from_bytes(match[1], "big")
+        if 12 < size <= 4096 and match.start() + size <= len(data):
+            yield Mask(match.end() + 4, size - 12)
+
+
+def _of_png(data: bytes, found: list[Mask]) -> list[Mask]:
+    """Sums of the chunks that masks lie in, and packed texts, which are emptied as a whole."""
+    at = 8
+    more = list[Mask]()
+    while at + 12 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, at)
+        end = at + 8 + size
+        if end + 4 > len(data):
+            break
+        if kind in {b"zTXt", b"iTXt", b"tEXt"} and _is_packed_place(kind, data[at + 8 : end]):
+            more += _emptied(at, size)
+        elif kind == b"IDAT":  # pixels that look like a place
+            found = [mask for mask in found if not at + 8 <= mask.offset < end]
+        else:
+            inside = [mask for mask in found if at + 8 <= mask.offset < end]
+            if inside:
+                content = masked(data[at + 4 : end], at + 4, inside)
+                more.append(Mask(end, 4, struct.pack(">I", zlib.crc32(content))))
+        at = end + 4
+    return [*found, *more]
+
+
+def _emptied(at: int, size: int) -> list[Mask]:
+    """A chunk of zeros under a name that nobody knows."""
+    summed = struct.pack(">I", zlib.crc32(b"voId" + bytes(size)))
+    return [Mask(at + 4, 4, b"voId"), Mask(at + 8, size), Mask(at + 8 + size, 4, summed)]
+
+
+def _is_packed_place(kind: bytes, content: bytes) -> bool:
+    """Whether what is packed, or written in hexadecimal digits (ImageMagick), names a place."""
+    keyword, _, rest = content.partition(b"\0")
+    if kind == b"zTXt":
+        text = _unpacked(rest[1:])
+    elif kind == b"iTXt" and rest[:1] == b"\1":
+        text = _unpacked(rest[2:].partition(b"\0")[2].partition(b"\0")[2])
+    else:
+        text = rest
+    if keyword.startswith(b"Raw profile type"):
+        digits = re.sub(rb"\s+", b"", text.lstrip().partition(b"\n")[2].lstrip().partition(b"\n")[2])
+        if re.fullmatch(rb"(?:[\da-fA-F]{2})+", digits):
+            text = bytes.fromhex(digits.decode("ascii"))
+    elif kind == b"tEXt":
+        return False
+    return bool(next(in_bytes(text), None)) or bool(_PLACE_WORDS.search(keyword))
+
+
+def _unpacked(packed: bytes) -> bytes:
+    try:
+        return zlib.decompressobj().decompress(packed, MOST_UNPACKED)
+    except zlib.error:
+        return b""
+
+
+def masked(data: bytes, begin: int, masks: Sequence[Mask]) -> bytes:
+    """``data``, which stands at ``begin``, with the masks that concern it."""
+    if not any(mask.offset < begin + len(data) and begin < mask.offset + mask.length for mask in masks):
+        return data
+    changed = bytearray(data)
+    for offset, length, filling in masks:
+        first, last = max(offset, begin), min(offset + length, begin + len(data))
+        if first < last:
+            changed[first - begin : last - begin] = filled(filling, first - offset, last - first)
+    return bytes(changed)
+
+
+def filled(filling: bytes, skip: int, size: int) -> bytes:
+    """``size`` bytes of an endless ``filling`` from ``skip`` on."""
+    if not filling:
+        return bytes(size)
+    begin = skip % len(filling)
+    return (filling * ((begin + size) // len(filling) + 1))[begin : begin + size]
+
+
+def _merged(found: list[Mask]) -> list[Mask]:
+    """In order; of what overlaps the larger one stands first and wins."""
+    result = list[Mask]()
+    for mask in sorted(found, key=lambda one: (one.offset, -one.length)):
+        end = result[-1].offset + result[-1].length if result else 0
+        if mask.offset + mask.length <= end:
+            continue
+        if mask.offset < end:
+            mask = Mask(end, mask.offset + mask.length - end, mask.filling)  # noqa: PLW2901
+        result.append(mask)
+    if len(result) > MOST_MASKS:
+        raise TooMuch("more places than anybody has been at")
+    return result
