@@ -1,8 +1,9 @@
 """``python -m storage_service bucket init``: makes the bucket of the settings ready.
 
-Creates it where it is missing, turns versioning on, sets CORS, lifecycle and the public-access block, and
-prints the least that the service's identity has to be allowed. Each step may be repeated. What a store does
-not know is told and is no failure: the service works without all of it but the bucket.
+Creates it where it is missing, turns versioning on, sets CORS, lifecycle and the public-access block, writes
+down which installation it belongs to (where metadata_service can be asked), and prints the least that the
+service's identity has to be allowed. Each step may be repeated. What a store does not know is told and is no
+failure: the service works without all of it but the bucket.
 """
 
 from __future__ import annotations
@@ -16,13 +17,18 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
-from servicekit.s3_settings import S3Settings
-from servicekit.settings import CommaList, load_settings
+from servicekit.auth.credentials import InternalCredential
+from servicekit.serving.channels import make_channel
+from servicekit.settings import SettingError, load_settings, read_settings
+from storage_service.config import BucketSettings, StorageSettings
+from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import InvalidRequest, NotSupportedByStore, StoreError
 from storage_service.objectstore.s3.bucket import policy
 from storage_service.objectstore.s3.store import S3ObjectStore
 from storage_service.objectstore.values import BucketState
+from storage_service.repairing.identity import BucketIdentity
 from storage_service.stores import open_store
+from strongroom.errors import RepairRefused, StrongroomError
 
 PATIENCE_SECONDS: Final = 60.0
 TEMPORARY_PREFIX: Final = "temp/"
@@ -32,16 +38,6 @@ TEMPORARY_DAYS: Final = 40
 #: S3 counts from the beginning of an upload, ours from its last byte: an upload may be long under way.
 UPLOAD_MARGIN_DAYS: Final = 7
 _DAY: Final = 86400.0
-
-
-class BucketSettings(S3Settings):
-    """What preparing a bucket needs to know; ``cors_origins``, ``upload_expiry_seconds`` and
-    ``restore_window_seconds`` are those of the gateway and metadata_service.
-    """
-
-    cors_origins: CommaList = ()
-    upload_expiry_seconds: float = _DAY
-    restore_window_seconds: float = 0.0
 
 
 def add_commands(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +64,7 @@ async def init(settings: BucketSettings, *, wait: float, show_policy: bool) -> i
         if not await _made(store, settings.s3_bucket, wait):
             return 1
         results = [await _step(name, step) for name, step in _steps(store, settings)]
+        results.append(await _marked(store, settings))
     finally:
         await store.aclose()
     if show_policy:
@@ -123,6 +120,35 @@ def _steps(
         ),
     )
     yield "public access is blocked (permanent URLs go through the CDN)", setup.block_public_access
+
+
+async def _marked(store: S3ObjectStore, settings: BucketSettings) -> bool:
+    """Write whose it is, as metadata_service says; False: it is somebody else's."""
+    later = "storage_service writes it a minute after its start"
+    if settings.internal_secret is None:
+        print_line(f"-     whose it is: left alone; STRONGROOM_INTERNAL_SECRET is not set here ({later})")
+        return True
+    try:
+        service = read_settings(StorageSettings)
+    except SettingError as error:
+        print_line(
+            f"-     whose it is: left alone; storage_service's settings are not complete here ({error})"
+        )
+        return True
+    credential = InternalCredential(settings.internal_secret.get_secret_value(), "storage_service")
+    channel = make_channel(service.metadata_address, service)
+    try:
+        mine = await BucketIdentity(store, VerificationRecords(channel, credential)).check()
+    except RepairRefused as error:
+        print_line(f"FAIL  whose it is: {error.message}")
+        return False
+    except StrongroomError as error:
+        print_line(f"-     whose it is: left alone; {error.message} ({later})")
+        return True
+    finally:
+        await channel.close()
+    print_line(f"ok    it belongs to installation {mine.installation_id}")
+    return True
 
 
 async def _step(name: str, step: Callable[[], Awaitable[None]]) -> bool:

@@ -50,6 +50,17 @@ DOCUMENT_TYPES = (
 )
 
 
+class BucketSettings(S3Settings):
+    """What preparing a bucket needs to know; ``cors_origins``, ``upload_expiry_seconds`` and
+    ``restore_window_seconds`` are those of the gateway and metadata_service.
+    """
+
+    cors_origins: CommaList = ()
+    upload_expiry_seconds: float = 86400.0
+    restore_window_seconds: float = 0.0
+    internal_secret: SecretStr | None = None
+
+
 class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings):
     """Everything storage_service can be told.
 

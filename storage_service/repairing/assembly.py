@@ -54,7 +54,7 @@ class RepairedVerifying(Verifying):
     ) -> None:
         self.identity = identity = BucketIdentity(store, records)
         super().__init__(
-            store, records, damage, heartbeats, metrics, rates=rates, may_begin=identity.check_seldom
+            store, records, damage, heartbeats, metrics, rates=rates, may_work=identity.check_seldom
         )
         self.quarantine_seconds = rules.quarantine_seconds
         self.quarantine = Quarantine(store, Grace(rules.quarantine_seconds))

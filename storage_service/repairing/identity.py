@@ -2,7 +2,9 @@
 
 A verification compares, and a repair acts upon, only the bucket of the database's own installation. A bucket
 that says nothing yet is taken by the first one that looks at it, unless it holds objects and the database
-knows of none, or the database knows of files and the bucket has not even half of some of them.
+knows of none, or the database knows of files and the bucket has not even half of some of them: then nobody
+verifies or repairs anything. Nor does anybody where the bucket is the installation's and its database is
+empty: all that is there would be nobody's.
 """
 
 from __future__ import annotations
@@ -70,8 +72,6 @@ class BucketIdentity:
         except RepairRefused as error:
             self._is_mine = False
             log.error("bucket_refused", rule=error.metadata.get("rule"), advice=error.message)
-        else:
-            self._is_mine = True
         self._known_until = now + KNOWN_SECONDS if now >= self._takes_from else self._takes_from
         return self._is_mine
 
@@ -96,6 +96,8 @@ class BucketIdentity:
             owner = await self._read()
             if owner is None and take:
                 await self._take(mine)
+            elif owner == mine.installation_id and take and not mine.has_committed:
+                await self._refuse_unknown()
             elif owner is not None and owner != mine.installation_id:
                 raise refused(
                     "foreign_bucket",
@@ -103,6 +105,7 @@ class BucketIdentity:
                     f" {mine.installation_id}: bring together what belongs together; nothing was touched."
                     f" (If the bucket shall be this database's from now on, remove its object {KEY}.)",
                 )
+        self._is_mine = True
         return mine
 
     async def _read(self) -> str | None:
@@ -118,23 +121,23 @@ class BucketIdentity:
             return ""
 
     async def _take(self, mine: GetInstallationResponse) -> None:
-        """Write whose it is, unless it holds objects of which the database knows none, or lacks those of
-        which it knows. Of two that do so at one time the earlier one finds out at its next look.
+        """Write whose it is. Of two that do so at one time the earlier one finds out at its next look.
+
+        Raises RepairRefused: it holds objects of which the database knows none, or lacks those of which it
+        knows.
         """
         sample = await self._sample() if mine.has_committed else []
         if sample:
             there = sum(await in_parallel(sample, self._has))
             if 2 * there < len(sample):
-                log.warning(
-                    "bucket_not_taken",
-                    advice="it has not the files that the database knows: is it the right bucket?",
-                    files=len(sample),
-                    found=there,
+                raise refused(
+                    "files_elsewhere",
+                    f"The bucket does not say whose it is, and has {there} of {len(sample)} files that the"
+                    " database knows of: is it the right one? Nothing was touched. (If it is, and all that is"
+                    f' lost: write {{"installation_id": "{mine.installation_id}"}} to its object {KEY}.)',
                 )
-                return
-        elif await self._is_used():
-            log.warning("bucket_not_taken", advice="it holds objects, and the database knows of no file")
-            return
+        else:
+            await self._refuse_unknown()
         document = {"format": FORMAT, "installation_id": mine.installation_id}
         body = json.dumps(document, sort_keys=True).encode()
         await self._store.put(
@@ -165,12 +168,24 @@ class BucketIdentity:
         versions = await versions_at(self._store, row.key)
         return any(one.size == row.size_bytes and not one.is_delete_marker for one in versions)
 
-    async def _is_used(self) -> bool:
+    async def _refuse_unknown(self) -> None:
+        """For a database without a file. Raises RepairRefused: the bucket has some."""
+        keys = await self._some_keys()
+        if keys and not (await self._records.look_up(keys)).rows:
+            raise refused(
+                "database_empty",
+                "The database knows of no file, and the bucket holds objects, of which it knows nothing: all"
+                " of them would be called nobody's. Restore the database, or make its rows anew (`strongroom"
+                " rebuild`; `strongroom adopt list` shows what is there). Nothing was touched.",
+            )
+
+    async def _some_keys(self) -> Sequence[str]:
+        """Of objects as Strongroom names them: of the first page that has any, and no more than SAMPLE."""
         async with aclosing(self._store.list_objects("")) as pages:  # type: ignore[type-var]
             async for page in pages:
-                if any(is_ours(found.key) for found in page):
-                    return True
-        return False
+                if keys := [found.key for found in page if is_ours(found.key)]:
+                    return keys[:: -(-len(keys) // SAMPLE)]
+        return []
 
 
 def refused(rule: str, message: str) -> RepairRefused:

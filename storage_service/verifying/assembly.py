@@ -30,7 +30,7 @@ class Verifying:
         metrics: VerificationMetrics,
         *,
         rates: Rates,
-        may_begin: Callable[[], Awaitable[bool]],
+        may_work: Callable[[], Awaitable[bool]],
     ) -> None:
         self.records = records
         beat = heartbeats.add("verify", max(POLL_SECONDS, STEP_SECONDS))
@@ -42,11 +42,12 @@ class Verifying:
             metrics,
             interval_seconds=rates.interval_seconds,
             grace=grace,
-            may_begin=may_begin,
+            may_work=may_work,
         )
         self.wake = job.loop.wake
         self.loops: tuple[BackgroundLoop, ...] = (job.loop,)
         if rates.scrub_bytes_per_second:
             beat = heartbeats.add("scrub", max(REST_SECONDS, STEP_SECONDS))
             pace = Pace(rates.scrub_bytes_per_second)
-            self.loops = (job.loop, Scrub(store, records, damage, beat, metrics, pace=pace).loop)
+            scrub = Scrub(store, records, damage, beat, metrics, pace=pace, may_work=may_work)
+            self.loops = (job.loop, scrub.loop)

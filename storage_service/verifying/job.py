@@ -45,7 +45,7 @@ class RowsAgainstRows:
 
 class VerificationJob:
     """One per process; ``loop`` runs it. ``interval_seconds``: how old the last run may be; 0: runs begin
-    only when somebody asks. ``may_begin``: whether the bucket is the database's.
+    only when somebody asks. ``may_work``: whether the bucket is the database's.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class VerificationJob:
         *,
         interval_seconds: float,
         grace: Grace,
-        may_begin: Callable[[], Awaitable[bool]],
+        may_work: Callable[[], Awaitable[bool]],
     ) -> None:
         rows = RowsAgainstRows(records)
         self._stages: Mapping[int, Stage] = {
@@ -72,7 +72,7 @@ class VerificationJob:
         self._heartbeat = heartbeat
         self._metrics = metrics
         self._interval_seconds = interval_seconds
-        self._may_begin = may_begin
+        self._may_work = may_work
         self.loop = BackgroundLoop(
             self.run_once, heartbeat, rest_seconds=POLL_SECONDS, rest_first=True, expected=(StrongroomError,)
         )
@@ -97,8 +97,10 @@ class VerificationJob:
 
     async def _next_shard(self) -> VerificationShard | None:
         """Of the run under way; where it has none to give, of one that is due."""
+        if not await self._may_work():
+            return None  # whoever began the run may see another bucket
         shard = await self._records.claim()
-        if shard is not None or not self._interval_seconds or not await self._may_begin():
+        if shard is not None or not self._interval_seconds:
             return shard
         due = await self._records.begin(pb.VERIFICATION_DEPTH_LISTINGS, self._interval_seconds)
         return await self._records.claim() if due.begun else None

@@ -6,7 +6,7 @@ is reported as damage (``reading.damage``): the operator and the owner hear of i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC
 
 import structlog
@@ -37,7 +37,7 @@ REST_SECONDS = 30.0
 
 
 class Scrub:
-    """One per process; ``loop`` runs it."""
+    """One per process; ``loop`` runs it. ``may_work``: whether the bucket is the database's."""
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class Scrub:
         metrics: VerificationMetrics,
         *,
         pace: Pace,
+        may_work: Callable[[], Awaitable[bool]],
     ) -> None:
         self._store = store
         self._records = records
@@ -55,6 +56,7 @@ class Scrub:
         self._heartbeat = heartbeat
         self._metrics = metrics
         self._pace = pace
+        self._may_work = may_work
         self.loop = BackgroundLoop(
             self.run_once,
             heartbeat,
@@ -65,6 +67,8 @@ class Scrub:
 
     async def run_once(self) -> bool:
         """One batch. Returns whether there was one. Raises StrongroomError."""
+        if not await self._may_work():
+            return False
         claim = await self._records.claim_scrub(BATCH)
         oldest = claim.oldest_check_time.ToDatetime(UTC) if claim.HasField("oldest_check_time") else None
         self._metrics.coverage(oldest, claim.unchecked)

@@ -10,9 +10,13 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from storage_service.bucket_cli import BucketSettings, init
+from storage_service.bucket_cli import init
+from storage_service.config import BucketSettings
+from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import AccessDenied, NotSupportedByStore
 from storage_service.objectstore.s3.bucket import S3BucketSetup, policy
+from strongroom.errors import ServiceUnavailable
+from strongroom.metadata.v1.verification_service_pb2 import GetInstallationResponse
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +58,9 @@ async def test_everything_is_set(settings: BucketSettings, capsys: pytest.Captur
     for _ in range(2):
         assert await init(settings, wait=10, show_policy=False) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 10
-    assert {line[:2] for line in lines} == {"ok"}
+    assert len(lines) == 12
+    assert [line[:2] for line in lines] == ["ok", "ok", "ok", "ok", "ok", "- "] * 2
+    assert "whose it is: left alone; STRONGROOM_INTERNAL_SECRET is not set" in lines[5]
     s3, bucket = client(settings), settings.s3_bucket
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     (rule,) = s3.get_bucket_cors(Bucket=bucket)["CORSRules"]
@@ -93,8 +98,8 @@ async def test_what_a_store_lacks_is_told(
         monkeypatch.setattr(S3BucketSetup, step, lacking)
     assert await init(settings, wait=10, show_policy=False) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line[:6] for line in lines] == ["ok    "] * 2 + ["-     "] * 3
-    assert all("not supported by this store" in line for line in lines[2:])
+    assert [line[:6] for line in lines] == ["ok    "] * 2 + ["-     "] * 4
+    assert all("not supported by this store" in line for line in lines[2:5])
 
 
 async def test_what_was_refused_fails_and_spoils_no_other(
@@ -107,7 +112,7 @@ async def test_what_was_refused_fails_and_spoils_no_other(
     assert await init(settings, wait=10, show_policy=False) == 1
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].startswith("FAIL  versioning is on: The object store refused access")
-    assert [line[:2] for line in lines[2:]] == ["ok"] * 3
+    assert [line[:2] for line in lines[2:5]] == ["ok"] * 3
 
 
 async def test_a_store_that_is_not_there(
@@ -124,3 +129,54 @@ def test_the_policy_names_the_key() -> None:
     assert policy("b", "arn:aws:kms:eu-central-1:1:key/2")["Statement"][-1]["Resource"].startswith(
         "arn:aws:kms:eu"
     )
+
+
+def asking(settings: BucketSettings, monkeypatch: pytest.MonkeyPatch, answer: Any) -> BucketSettings:
+    """The settings of a service, whose metadata_service gives this answer (or error)."""
+
+    async def installation(_: VerificationRecords) -> GetInstallationResponse:
+        if isinstance(answer, Exception):
+            raise answer
+        return GetInstallationResponse(
+            installation_id=answer, schema_revision="7", expected_revision="7", has_committed=False
+        )
+
+    monkeypatch.setattr(VerificationRecords, "installation", installation)
+    monkeypatch.setenv("STRONGROOM_JWT_SECRET", "s" * 32)
+    monkeypatch.setenv("STRONGROOM_INTERNAL_SECRET", "s" * 32)
+    return BucketSettings()
+
+
+async def test_whose_it_is_is_written_down(
+    settings: BucketSettings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        assert await init(asking(settings, monkeypatch, "mine"), wait=10, show_policy=False) == 0
+        assert capsys.readouterr().out.splitlines()[-1] == "ok    it belongs to installation mine"
+    body = client(settings).get_object(Bucket=settings.s3_bucket, Key=".strongroom/installation.json")
+    assert json.load(body["Body"])["installation_id"] == "mine"
+    assert await init(asking(settings, monkeypatch, "other"), wait=10, show_policy=False) == 1
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith(
+        "FAIL  whose it is: The bucket belongs to installation mine, and the database to other"
+    )
+
+
+async def test_whose_it_is_waits_for_metadata_service(
+    settings: BucketSettings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = ServiceUnavailable("metadata_service can't be reached.")
+    assert await init(asking(settings, monkeypatch, away), wait=10, show_policy=False) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith(
+        "-     whose it is: left alone; metadata_service can't be reached. (storage_service"
+    )
+
+
+async def test_whose_it_is_needs_the_services_settings(
+    settings: BucketSettings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asking(settings, monkeypatch, "mine")
+    monkeypatch.delenv("STRONGROOM_JWT_SECRET")
+    assert await init(BucketSettings(), wait=10, show_policy=False) == 0
+    assert "settings are not complete here" in capsys.readouterr().out.splitlines()[-1]

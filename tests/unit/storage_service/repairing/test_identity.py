@@ -8,14 +8,14 @@ from typing import Final, cast
 
 import pytest
 
-from storage_service.metadata.verification import VerificationRecords
+from storage_service.metadata.verification import KeysNow, VerificationRecords
 from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.values import ListedVersion, ObjectAttributes, ObjectRef
 from storage_service.repairing.identity import KEY, SAMPLE, TAKEN_AFTER_SECONDS, BucketIdentity
 from storage_service.verifying.window import ROWS
 from strongroom.errors import RepairRefused
-from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED, BLOB_STATE_PENDING
+from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED, BLOB_STATE_DELETING, BLOB_STATE_PENDING
 from strongroom.metadata.v1.verification_service_pb2 import (
     GetInstallationResponse,
     KeyRow,
@@ -25,7 +25,9 @@ from tests.doubles.memory_store import MemoryObjectStore
 
 
 class Records:
-    """A database; ``sizes`` by key of the committed rows that it has (``knows``: that it has any)."""
+    """A database; ``sizes`` by key of the committed rows that it has (``knows``: that it has any), and keys
+    of which it is ``deleting`` the objects.
+    """
 
     def __init__(
         self,
@@ -34,7 +36,9 @@ class Records:
         knows: bool = True,
         revision: str = "7",
         sizes: Mapping[str, int] | None = None,
+        deleting: Sequence[str] = (),
     ) -> None:
+        self.deleting = deleting
         self._found = GetInstallationResponse(
             installation_id=installation_id,
             schema_revision=revision,
@@ -48,6 +52,11 @@ class Records:
 
     async def installation(self) -> GetInstallationResponse:
         return self._found
+
+    async def look_up(self, keys: Sequence[str]) -> KeysNow:
+        assert 0 < len(keys) <= SAMPLE
+        rows = {key: [KeyRow(key=key, state=BLOB_STATE_DELETING)] for key in keys if key in self.deleting}
+        return KeysNow(rows, frozenset())
 
     async def page(self, after: str, until: str, limit: int) -> ListKeyRowsResponse:
         """First a page without a committed row, as of uploads under way."""
@@ -111,15 +120,32 @@ async def test_what_is_not_to_be_read_is_somebody_elses(body: bytes) -> None:
     assert await rule(identity(store, Records("a"))) == "foreign_bucket"
 
 
-async def test_a_database_that_knows_nothing_takes_only_an_empty_bucket() -> None:
-    empty, used, others = MemoryObjectStore(), MemoryObjectStore(), MemoryObjectStore()
-    await put(used, "uploads/u/a.bin", b"x")
-    await put(others, "logs/app.log", b"x")
-    for store, owner in ((empty, "a"), (used, None), (others, "a")):
+@pytest.mark.parametrize("is_marked", [False, True])
+@pytest.mark.parametrize(
+    "key",
+    ["uploads/u/a.bin", "u/text-to-image/x.png", "projects/u/s/index.html", "temp/2026/01/01/a", "paths/u/p"],
+)
+async def test_a_database_that_knows_nothing_looks_at_no_bucket_with_files(key: str, is_marked: bool) -> None:
+    store = MemoryObjectStore()
+    if is_marked:
         await identity(store, Records("a", knows=False)).check()
-        assert await named(store) == owner
-    await identity(used, Records("a", sizes={"uploads/u/a.bin": 1})).check()
-    assert await named(used) == "a"
+    for number in range(2 * SAMPLE):
+        await put(store, f"{key}{number}", b"x")
+    assert await rule(identity(store, Records("a", knows=False))) == "database_empty"
+    assert await named(store) == ("a" if is_marked else None)
+    assert (await identity(store, Records("a", knows=False)).check(take=False)).installation_id == "a"
+    known = Records("a", knows=False, deleting=[f"{key}{number}" for number in range(2 * SAMPLE)])
+    await identity(store, known).check()
+    assert await named(store) == "a"
+
+
+async def test_what_is_none_of_ours_keeps_nobody_from_a_bucket() -> None:
+    store = MemoryObjectStore()
+    await put(store, "logs/app.log", b"x")
+    await identity(store, Records("a", knows=False)).check()
+    assert await named(store) == "a"
+    await put(store, "uploads/u/a.bin", b"x")
+    await identity(store, Records("a", sizes={"uploads/u/a.bin": 1})).check()
 
 
 KNOWN: Final = {f"uploads/u/{n:04}.bin": 1 + n % 3 for n in range(200)}
@@ -143,13 +169,17 @@ async def test_a_bucket_without_the_files_of_the_database_is_not_taken(
     store = MemoryObjectStore()
     for key, size in has.items():
         await put(store, key, bytes(size))
-    await identity(store, Records("a", sizes=KNOWN)).check()
+    mine = identity(store, Records("a", sizes=KNOWN))
+    if is_taken:
+        await mine.check()
+    else:
+        assert await rule(mine) == "files_elsewhere"
     assert await named(store) == ("a" if is_taken else None)
 
 
 async def test_only_some_files_are_looked_for() -> None:
     store = Counting()
-    await identity(store, Records("a", sizes=KNOWN)).check()
+    assert await rule(identity(store, Records("a", sizes=KNOWN))) == "files_elsewhere"
     assert 10 < store.listed <= SAMPLE
     assert await named(store) is None
 

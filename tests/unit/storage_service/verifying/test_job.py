@@ -52,8 +52,12 @@ class Records:
         return pb.Verification(id=run_id, state=pb.VERIFICATION_STATE_RUNNING)
 
 
-async def may_begin() -> bool:
+async def may_work() -> bool:
     return True
+
+
+async def may_not_work() -> bool:
+    return False
 
 
 @pytest.mark.parametrize(
@@ -77,7 +81,22 @@ async def test_a_run_begins_where_none_has_anything_to_give(
         VerificationMetrics(),
         interval_seconds=interval,
         grace=Grace(0.0),
-        may_begin=may_begin,
+        may_work=may_work,
     )
     assert await job.run_once() is worked
     assert records.calls == calls
+
+
+async def test_no_part_of_a_run_is_taken_by_who_sees_another_bucket() -> None:
+    records = Records(shards=1, due=1)
+    job = VerificationJob(
+        MemoryObjectStore(),
+        cast("VerificationRecords", records),
+        Heartbeat("verify", 1.0),
+        VerificationMetrics(),
+        interval_seconds=60.0,
+        grace=Grace(0.0),
+        may_work=may_not_work,
+    )
+    assert not await job.run_once()
+    assert records.calls == []

@@ -52,6 +52,10 @@ class Damage:
         self.reported.append((damage, ref.key))
 
 
+async def may_work() -> bool:
+    return True
+
+
 async def stored(store: MemoryObjectStore, body: bytes) -> KeyRow:
     key, crc32c = f"uploads/u/{uuid.uuid4()}.bin", checksums.crc32c_of([body])
     put = await store.put(key, [body], size=len(body), crc32c=crc32c, attrs=ObjectAttributes())
@@ -78,6 +82,7 @@ async def scrubbed(
         Heartbeat("scrub", 1.0),
         VerificationMetrics(),
         pace=Pace(0),
+        may_work=may_work,
     )
     assert await scrub.run_once()
     assert not await scrub.run_once()
@@ -141,3 +146,22 @@ async def test_the_pace_is_kept_and_idle_time_is_not_caught_up() -> None:
 def test_nothing_is_told_of_what_is_not_known() -> None:
     names: list[Any] = [metric.name for metric in VerificationMetrics().collect()]
     assert names == ["strongroom_verify_findings", "strongroom_scrub_objects", "strongroom_scrub_bytes"]
+
+
+async def test_nothing_is_read_of_a_bucket_that_is_not_the_databases() -> None:
+    async def may_not() -> bool:
+        return False
+
+    store = MemoryObjectStore()
+    records = Records(await stored(store, b"abc"))
+    scrub = Scrub(
+        store,
+        cast("VerificationRecords", records),
+        cast("DamageReporter", Damage()),
+        Heartbeat("scrub", 1.0),
+        VerificationMetrics(),
+        pace=Pace(0),
+        may_work=may_not,
+    )
+    assert not await scrub.run_once()
+    assert len(records.rows) == 1, "nothing was claimed"

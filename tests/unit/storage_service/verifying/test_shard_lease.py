@@ -68,7 +68,7 @@ class Records:
         self._free_at = asyncio.get_running_loop().time() + LEASE
 
 
-async def may_begin() -> bool:
+async def may_work() -> bool:
     return True
 
 
@@ -80,7 +80,7 @@ def job(records: Records) -> VerificationJob:
         VerificationMetrics(),
         interval_seconds=0.0,
         grace=Grace(0.0),
-        may_begin=may_begin,
+        may_work=may_work,
     )
 
 
