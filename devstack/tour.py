@@ -11,7 +11,7 @@ from devstack.token import development_token
 _TEXT = """
 Everything is up; {stack} says where. Ctrl-C stops it.
 
-A first upload, as the user `dev` (the token is good for 24 hours):
+{console}A first upload, as the user `dev` (the token is good for 24 hours):
 
   curl -f -H "Authorization: Bearer {token}" -F file=@README.md {url}/api/v1/s3/upload
 
@@ -22,6 +22,12 @@ The newest file of that user, read back and compared:
 
 Every route, to try out: {url}/docs
 When something is wrong: strongroom doctor
+"""
+#: What stands behind the `#` is sent to no server; the page takes it out of its address at once.
+_CONSOLE = """Look around in a browser, signed in as `dev`:
+
+  {url}/console#token={token}
+
 """
 _NEWEST = (
     "python3 -c 'import json, sys; "
@@ -41,4 +47,6 @@ def text(url: str, jwt_secret: str | None, stack: Path, environ: Mapping[str, st
         return f"\nEverything is up at {url}; {stack} says where. Tokens come from your own issuer.\n"
     token = development_token(jwt_secret, environ)
     auth = f'AUTH="Authorization: Bearer {token}"'
-    return _TEXT.format(url=url, stack=stack, token=token, auth=auth, newest=_NEWEST)
+    there = environ.get("STRONGROOM_CONSOLE", "on").lower() != "off"
+    console = _CONSOLE.format(url=url, token=token) if there else ""
+    return _TEXT.format(url=url, stack=stack, token=token, auth=auth, newest=_NEWEST, console=console)

@@ -57,7 +57,8 @@ class GatewaySettings(LimitSettings, CapSettings, CommonSettings):
     between requests. ``trusted_proxies``: whose ``X-Forwarded-*`` are believed (addresses and networks).
     ``public_url``: where clients find the gateway, for URLs in its answers; without it, as proxies say or the
     request came. ``link_mode``: whether links answer with the bytes or lead on to the store;
-    ``link_cache_seconds``: how long browsers may show what they read without asking again. The size limits
+    ``link_cache_seconds``: how long browsers may show what they read without asking again.
+    ``console``: whether ``/console`` is there. The size limits
     are only told to tus clients here; storage_service applies them.
     """
 
@@ -71,6 +72,7 @@ class GatewaySettings(LimitSettings, CapSettings, CommonSettings):
     trusted_proxies: NetworkList = ()
     link_mode: Literal["bytes", "redirect"] = "bytes"
     link_cache_seconds: int = Field(default=3600, ge=0)
+    console: Literal["on", "off"] = "on"
 
     drain_pause_seconds: float = Field(default=0.0, ge=0)
     rpc_seconds: float = Field(default=7.0, gt=0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from gateway.families.console import routes as console
 from gateway.families.direct import routes as direct
 from gateway.families.event_media import routes as event_media
 from gateway.families.files import routes as files
@@ -38,6 +39,7 @@ _ROUTES: Final = (
     system.routes,
     notifications.socket_routes,
     tus.public_routes,
+    console.routes,
 )
 
 

@@ -67,9 +67,39 @@ class Page:
         )  # fmt: skip
 
 
+class Browser:
+    """A running browser; each tab is a window of its own, with a session storage of its own."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+
+    def first(self) -> str:
+        """Where the tab that it began with is steered; empty: not yet."""
+        with httpx.Client(trust_env=False, verify=False) as client:
+            pages = client.get(f"http://127.0.0.1:{self._port}/json/list").json()
+        return next((str(page["webSocketDebuggerUrl"]) for page in pages if page["type"] == "page"), "")
+
+    @contextmanager
+    def tab(self) -> Iterator[Page]:
+        """A new tab."""
+        with httpx.Client(trust_env=False, verify=False) as client:
+            made = client.put(f"http://127.0.0.1:{self._port}/json/new?about:blank").json()
+        with connect(made["webSocketDebuggerUrl"], proxy=None, max_size=None) as connection:
+            yield Page(connection)
+
+
 @contextmanager
 def open_page(url: str, profile: Path) -> Iterator[Page]:
     """A browser of its own that shows ``url``; closed at the end."""
+    with open_browser(url, profile) as browser:
+        address = until("the page is open", browser.first)
+        with connect(address, proxy=None, max_size=None) as connection:
+            yield Page(connection)
+
+
+@contextmanager
+def open_browser(url: str, profile: Path) -> Iterator[Browser]:
+    """A browser of its own, with one tab that shows ``url``; closed at the end."""
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     assert chromium, "this test needs Chromium: apt-get install chromium"
     arguments = [chromium, *_ARGUMENTS, f"--user-data-dir={profile}", url]
@@ -77,14 +107,6 @@ def open_page(url: str, profile: Path) -> Iterator[Page]:
         try:
             port_file = profile / "DevToolsActivePort"
             until("Chromium listens", lambda: port_file.exists() and port_file.read_text().count("\n"))
-            address = until("the page is open", lambda: _address(int(port_file.read_text().split()[0])))
-            with connect(address, proxy=None, max_size=None) as connection:
-                yield Page(connection)
+            yield Browser(int(port_file.read_text().split()[0]))
         finally:
             browser.kill()
-
-
-def _address(port: int) -> str:
-    with httpx.Client(trust_env=False) as client:
-        pages = client.get(f"http://127.0.0.1:{port}/json/list").json()
-    return next((str(page["webSocketDebuggerUrl"]) for page in pages if page["type"] == "page"), "")

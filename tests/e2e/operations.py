@@ -228,5 +228,9 @@ WAYS: Final[Mapping[str, Way]] = {
     "GET /metrics": Way("public", _at("/metrics")),
     "GET /openapi.json": Way("public", _at("/openapi.json")),
     "GET /docs": Way("public", _at("/docs")),
+    "GET /": Way("public", _at("/")),
+    "GET /console": Way("public", _at("/console")),
+    "GET /console/": Way("public", _at("/console/")),
+    "GET /console/{version}/{name:path}": Way("public", _at("/console/0/main.js")),
     "GET /docs/{name}": Way("public", _at("/docs/swagger-ui.css")),
 }

@@ -20,6 +20,13 @@ def test_the_token_in_the_line_to_paste_is_valid() -> None:
     assert "-F file=@README.md http://127.0.0.1:8080/api/v1/s3/upload\n" in text
 
 
+def test_the_console_is_one_click_away() -> None:
+    text = tour.text("http://127.0.0.1:8080", SECRET, Path("stack.json"), {})
+    token = text.partition("http://127.0.0.1:8080/console#token=")[2].partition("\n")[0]
+    assert jwt.decode(token, SECRET, algorithms=["HS256"])["sub"] == "dev"
+    assert "/console" not in tour.text("http://x", SECRET, Path("stack.json"), {"STRONGROOM_CONSOLE": "off"})
+
+
 def test_the_token_meets_the_callers_rules() -> None:
     rules = {
         "STRONGROOM_JWT_AUDIENCE": "files, other",

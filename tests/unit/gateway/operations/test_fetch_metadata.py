@@ -31,7 +31,7 @@ PREVIEWS = {
     "/api/sandbox-preview/{slug}/",
     "/api/sandbox-preview/{slug}/{path:path}",
 }
-OWN_SCRIPTS = {"/docs/{name}"}
+OWN_SCRIPTS = {"/docs/{name}", "/console/{version}/{name:path}"}
 
 
 def refused(operation: Operation, *headers: tuple[bytes, bytes]) -> bool:

@@ -52,7 +52,7 @@ def test_head_is_answered_by_get(table: RouteTable) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/api", "/api/v1/s3/files/", FILE, "/api/v1/s3/file", "/API/v1/s3/files", "/healthz/x"]
+    "path", ["/apis", "/api", "/api/v1/s3/files/", FILE, "/api/v1/s3/file", "/API/v1/s3/files", "/healthz/x"]
 )
 def test_no_such_route(table: RouteTable, path: str) -> None:
     with pytest.raises(NotFound):

@@ -1,0 +1,86 @@
+// What happens to the user's files, as it happens: server-sent events read by fetch, because an EventSource
+// sends no bearer token. After a break it goes on behind the last event.
+import { observable } from '../observable.js'
+import { expired, session } from '../session.js'
+import { Problem, send } from './ask.js'
+
+const KEPT = 300
+const LONGEST_PAUSE = 30000
+
+/** The last events of this tab, newest first: `{ id, type, subject_id, data, created_at }`. */
+export const events = observable([])
+/** `connecting`, `live`, `waiting` (it will be tried again). */
+export const state = observable('connecting')
+/** Called with each event. */
+export const heard = new Set()
+
+/** Listen until the returned function is called. */
+export function listen() {
+  const controller = new AbortController()
+  events.set([])
+  run(controller.signal)
+  return () => controller.abort()
+}
+
+async function run(signal) {
+  let last = ''
+  let pause = 1000
+  while (!signal.aborted && session.get()) {
+    try {
+      state.set('connecting')
+      const headers = last ? { 'last-event-id': last } : {}
+      const answer = await send('GET', 'api/notifications', { signal, headers })
+      state.set('live')
+      pause = 1000
+      for await (const message of messages(answer.body)) {
+        if (message.event === 'end') {
+          if (JSON.parse(message.data).code === 'TOKEN_EXPIRED') expired()
+          break
+        }
+        if (message.id) last = message.id
+        if (message.data) tell(JSON.parse(message.data))
+      }
+    } catch (problem) {
+      if (signal.aborted) return
+      if (problem instanceof Problem && problem.code === 'OFFSET_OUT_OF_RANGE') last = ''
+    }
+    if (signal.aborted) return
+    state.set('waiting')
+    await new Promise((done) => setTimeout(done, pause))
+    pause = Math.min(2 * pause, LONGEST_PAUSE)
+  }
+}
+
+function tell(event) {
+  events.set([event, ...events.get()].slice(0, KEPT))
+  for (const listener of heard) listener(event)
+}
+
+/** The fields of a stream (WHATWG HTML, 9.2.6), one object for each message. */
+async function* messages(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader()
+  let rest = ''
+  for (;;) {
+    const { value, done } = await reader.read()
+    if (done) return
+    rest += value.replaceAll('\r', '')
+    let end
+    while ((end = rest.indexOf('\n\n')) >= 0) {
+      yield fields(rest.slice(0, end))
+      rest = rest.slice(end + 2)
+    }
+  }
+}
+
+function fields(text) {
+  const message = { event: 'message', data: '', id: '' }
+  for (const line of text.split('\n')) {
+    const colon = line.indexOf(':')
+    if (colon <= 0) continue // a comment: the heartbeat
+    const name = line.slice(0, colon)
+    const value = line.slice(colon + 1).replace(/^ /, '')
+    if (name === 'data') message.data += (message.data && '\n') + value
+    else if (name in message) message[name] = value
+  }
+  return message
+}

@@ -1,0 +1,53 @@
+// Lists that come in pages: what is there, whether more is, and what became of single items meanwhile.
+import { useCallback, useEffect, useRef, useState } from './render.js'
+
+const NOTHING = { state: 'loading', items: [], next: null, problem: null }
+
+/**
+ * @param {(pageToken: string | undefined, signal: AbortSignal) => Promise<{items: any[], next: string | null}>} load
+ * @param {unknown[]} by what the list depends on: when it changes, the list begins anew
+ * @returns `state`: `loading` (nothing yet), `ready`, `more` (another page is on its way), `failed`
+ */
+export function usePages(load, by) {
+  const [list, setList] = useState(NOTHING)
+  const running = useRef(null)
+  const latest = useRef(list)
+  latest.current = list
+  const loading = useRef(load)
+  loading.current = load
+
+  const read = useCallback(async (pageToken, keep) => {
+    running.current?.abort()
+    const controller = (running.current = new AbortController())
+    try {
+      const page = await loading.current(pageToken, controller.signal)
+      if (controller.signal.aborted) return
+      setList((old) => ({ state: 'ready', problem: null, next: page.next, items: keep ? [...old.items, ...page.items] : page.items }))
+    } catch (problem) {
+      if (controller.signal.aborted) return
+      setList((old) => ({ ...old, state: 'failed', problem }))
+    } finally {
+      if (running.current === controller) running.current = null
+    }
+  }, [])
+
+  useEffect(() => {
+    setList(NOTHING)
+    read(undefined, false)
+    return () => running.current?.abort()
+  }, by)
+
+  const more = useCallback(() => {
+    const now = latest.current
+    if (now.state !== 'ready' || !now.next || running.current) return
+    setList((old) => ({ ...old, state: 'more' }))
+    read(now.next, true)
+  }, [read])
+  const reload = useCallback(() => {
+    if (latest.current.state === 'failed') setList((old) => ({ ...old, state: old.items.length ? 'more' : 'loading' }))
+    const failedPage = latest.current.state === 'failed' && latest.current.items.length ? latest.current.next : undefined
+    return read(failedPage ?? undefined, Boolean(failedPage))
+  }, [read])
+  const change = useCallback((edit) => setList((old) => ({ ...old, items: edit(old.items) })), [])
+  return { ...list, more, reload, change }
+}

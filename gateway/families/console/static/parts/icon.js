@@ -1,0 +1,52 @@
+// Small line drawings, 24 units wide, in the colour of the text. They are decoration: words stand beside them.
+import { html } from '../render.js'
+
+const PATHS = {
+  activity: 'M3 12h4l3-8 4 16 3-8h4',
+  alert: 'M12 8v5M12 16.5v.5M10.3 4.2 2.6 17.6A2 2 0 0 0 4.3 20.6h15.4a2 2 0 0 0 1.7-3L13.7 4.2a2 2 0 0 0-3.4 0Z',
+  archive: 'M4 7h16v12a1 1 0 0 1-1 1H5a1 1 0 0 1-1-1V7ZM3 4h18v3H3zM10 11h4',
+  back: 'M15 5l-7 7 7 7',
+  bell: 'M6 17V11a6 6 0 1 1 12 0v6l1.5 2h-15L6 17ZM10 21h4',
+  check: 'M5 12.5l4.5 4.5L19 7.5',
+  clock: 'M12 7v5l3.5 2M12 21a9 9 0 1 0 0-18 9 9 0 0 0 0 18Z',
+  close: 'M6 6l12 12M18 6 6 18',
+  code: 'M8 8l-4 4 4 4M16 8l4 4-4 4M13.5 5l-3 14',
+  copy: 'M9 9h10a1 1 0 0 1 1 1v10a1 1 0 0 1-1 1H9a1 1 0 0 1-1-1V10a1 1 0 0 1 1-1ZM5 15H4a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1h10a1 1 0 0 1 1 1v1',
+  diff: 'M8 4v10M4.5 9h7M5 20h6M14 20 20 4',
+  download: 'M12 4v11M7.5 11 12 15.5 16.5 11M4 20h16',
+  edit: 'M4 20h4L19 9l-4-4L4 16v4ZM13 7l4 4',
+  eye: 'M2.5 12S6 5.5 12 5.5 21.5 12 21.5 12 18 18.5 12 18.5 2.5 12 2.5 12ZM12 15a3 3 0 1 0 0-6 3 3 0 0 0 0 6Z',
+  file: 'M6 3h8l5 5v12a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1ZM14 3v5h5',
+  film: 'M4 5h16v14H4zM8 5v14M16 5v14M4 9.5h4M4 14.5h4M16 9.5h4M16 14.5h4',
+  filter: 'M4 6h16M7 12h10M10 18h4',
+  folder: 'M3 6a1 1 0 0 1 1-1h5l2 2.5h9a1 1 0 0 1 1 1V18a1 1 0 0 1-1 1H4a1 1 0 0 1-1-1V6Z',
+  grid: 'M4 4h7v7H4zM13 4h7v7h-7zM4 13h7v7H4zM13 13h7v7h-7z',
+  hook: 'M12 4a3 3 0 0 1 2.6 4.5L18 14.5M9.4 8.5 6 14.5a3.2 3.2 0 1 0 3 4.5h6M18 14.5a3.2 3.2 0 1 1-3 4.5',
+  inbox: 'M4 13l3-8h10l3 8v6H4v-6ZM4 13h5l1.5 2.5h3L15 13h5',
+  link: 'M10 14a4 4 0 0 0 6 .4l3-3a4.2 4.2 0 0 0-6-6l-1.5 1.5M14 10a4 4 0 0 0-6-.4l-3 3a4.2 4.2 0 0 0 6 6l1.5-1.5',
+  list: 'M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01',
+  minus: 'M5 12h14',
+  menu: 'M4 7h16M4 12h16M4 17h16',
+  out: 'M10 4H5v16h5M15 8l4 4-4 4M19 12H9',
+  pause: 'M9 5v14M15 5v14',
+  pdf: 'M6 3h8l5 5v12a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1ZM14 3v5h5M8 14h8M8 17h5',
+  picture: 'M4 5h16v14H4zM4 16l4.5-4.5 4 4 3-3L20 17M15.5 9.5h.01',
+  play: 'M8 5l11 7-11 7V5Z',
+  plus: 'M12 5v14M5 12h14',
+  project: 'M12 3l8 4.5v9L12 21l-8-4.5v-9L12 3ZM4 7.5l8 4.5 8-4.5M12 12v9',
+  refresh: 'M20 11a8 8 0 0 0-14.5-4L3 9.5M3 5v4.5h4.5M4 13a8 8 0 0 0 14.5 4l2.5-2.5M21 19v-4.5h-4.5',
+  restore: 'M4 9h10a6 6 0 0 1 0 12h-3M8 5 4 9l4 4',
+  search: 'M11 18a7 7 0 1 0 0-14 7 7 0 0 0 0 14ZM20 20l-4-4',
+  share: 'M12 15V4M8 7.5 12 3.5l4 4M6 12H5a1 1 0 0 0-1 1v6a1 1 0 0 0 1 1h14a1 1 0 0 0 1-1v-6a1 1 0 0 0-1-1h-1',
+  shield: 'M12 3l8 3v6c0 4.5-3.4 7.8-8 9-4.6-1.2-8-4.5-8-9V6l8-3ZM8.5 12l2.5 2.5 4.5-4.5',
+  sound: 'M9 18V6l10-2v12M9 18a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0ZM19 16a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0Z',
+  sparkle: 'M12 4l1.8 5.200L19 11l-5.2 1.8L12 18l-1.8-5.200L5 11l5.2-1.8L12 4ZM19 17v4M17 19h4',
+  text: 'M6 3h8l5 5v12a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1ZM14 3v5h5M8 13h8M8 16.5h8',
+  trash: 'M4 7h16M9 7V4h6v3M6 7l1 13h10l1-13M10 11v6M14 11v6',
+  upload: 'M12 16V5M7.5 9 12 4.5 16.5 9M4 20h16',
+  users: 'M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7ZM2.5 20c0-3.5 3-5.5 6.5-5.5s6.5 2 6.5 5.5M16 4.5a3.5 3.5 0 0 1 0 6.5M18 14.8c2.2.7 3.5 2.5 3.5 5.2',
+}
+
+export const Icon = ({ name, size = 20 }) => html`<svg class="icon" width=${size} height=${size} viewBox="0 0 24 24"
+  fill="none" stroke="currentColor" stroke-width="1.7" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true"
+><path d=${PATHS[name] ?? PATHS.file} /></svg>`

@@ -1,0 +1,145 @@
+// Uploads by tus: three at a time, each with progress, pause, resume and an end. What broke off is found again
+// when the same file is chosen for the same place, also after a reload.
+import { BASE } from '../address.js'
+import { observable } from '../observable.js'
+import { expired, session } from '../session.js'
+import { say } from '../parts/toast.js'
+import tus from '../vendor/tus.js'
+
+const AT_ONCE = 3
+const CHUNK = 64 * 1024 * 1024 // one request each; a proxy with a limit of its own for bodies lets that pass
+const RETRIES = [0, 1000, 3000, 5000, 10000]
+
+/** Every upload of this page, oldest first; a job is `{ id, name, size, sent, state, error, place }`. */
+export const uploads = observable([])
+/** Called with the destination whenever a file is stored. */
+export const stored = new Set()
+
+let made = 0
+let painting = false
+
+/** Put files into the queue: `[{ file, path }]`, `path` with the folders that were dropped. */
+export function add(files, place) {
+  const jobs = files.map(({ file, path }) => ({
+    id: (made += 1), file, name: path || file.name, size: file.size, sent: 0, state: 'waiting', error: '', place, task: null,
+  }))
+  uploads.set([...uploads.get(), ...jobs])
+  advance()
+}
+
+export function pause(job) {
+  job.state = 'paused'
+  job.task?.abort()
+  advance()
+}
+
+export function resume(job) {
+  Object.assign(job, { state: 'waiting', error: '' })
+  advance()
+}
+
+/** Give it up: what has arrived is thrown away. */
+export function cancel(job) {
+  const { task } = job
+  uploads.set(uploads.get().filter((other) => other !== job))
+  task?.abort(Boolean(task.url)).catch(() => say(`What had arrived of ${job.name} goes away by itself later.`))
+  advance()
+}
+
+export const clear = () => uploads.set(uploads.get().filter((job) => job.state !== 'done'))
+
+export const pauseAll = () => uploads.get().filter(({ state }) => state === 'sending' || state === 'waiting').forEach(pause)
+
+export const resumeAll = () => uploads.get().filter(({ state }) => state === 'paused' || state === 'failed').forEach(resume)
+
+session.watch((now) => {
+  if (now) advance()
+  else pauseAll() // whoever signs in next goes on with what is theirs
+})
+
+window.addEventListener('beforeunload', (event) => {
+  if (uploads.get().some(({ state }) => state === 'sending' || state === 'waiting')) event.preventDefault()
+})
+
+function advance() {
+  const jobs = uploads.get()
+  const sending = jobs.filter(({ state }) => state === 'sending').length
+  if (session.get()) jobs.filter(({ state }) => state === 'waiting').slice(0, AT_ONCE - sending).forEach(start)
+  paint()
+}
+
+/** Views are told once a frame, however often progress is reported. */
+function paint() {
+  if (painting) return
+  painting = true
+  requestAnimationFrame(() => {
+    painting = false
+    uploads.set([...uploads.get()])
+  })
+}
+
+async function start(job) {
+  job.state = 'sending'
+  if (!job.task) {
+    job.task = new tus.Upload(job.file, options(job))
+    const [earlier] = await job.task.findPreviousUploads()
+    if (earlier) job.task.resumeFromPreviousUpload(earlier)
+    if (job.state !== 'sending') return // paused while it looked
+  }
+  job.task.options.headers = authorization()
+  job.task.start()
+}
+
+function options(job) {
+  return {
+    endpoint: new URL('files', BASE).href,
+    headers: authorization(),
+    metadata: metadata(job),
+    chunkSize: CHUNK,
+    retryDelays: RETRIES,
+    removeFingerprintOnSuccess: true,
+    fingerprint: async () =>
+      ['strongroom', session.get()?.user, JSON.stringify(job.place), job.name, job.size, job.file.lastModified].join('|'),
+    onShouldRetry: (error) => {
+      const status = error.originalResponse?.getStatus() ?? 0
+      return status === 0 || status === 409 || status === 423 || status === 429 || status >= 500
+    },
+    onProgress: (sent) => {
+      job.sent = sent
+      paint()
+    },
+    onSuccess: () => {
+      Object.assign(job, { state: 'done', sent: job.size, file: null, task: null })
+      for (const listener of stored) listener(job.place)
+      advance()
+    },
+    onError: (error) => {
+      if (error.originalResponse?.getStatus() === 401) {
+        job.state = 'paused'
+        expired()
+        return
+      }
+      Object.assign(job, { state: 'failed', error: words(error) })
+      advance()
+    },
+  }
+}
+
+const authorization = () => ({ authorization: `Bearer ${session.get()?.token ?? ''}` })
+
+/** What tus sends of a place (docs/tus.md); a file below a path keeps the folders it was dropped with. */
+function metadata({ file, name, place }) {
+  const found = { filename: file.name, ...(file.type && { filetype: file.type }), ...place }
+  if (place.family === 'path') found.path = `${place.path}${name}`
+  return Object.fromEntries(Object.entries(found).filter(([, value]) => value))
+}
+
+function words(error) {
+  const answer = error.originalResponse
+  if (!answer) return 'The service can’t be reached.'
+  try {
+    return JSON.parse(answer.getBody()).detail
+  } catch {
+    return `Refused (${answer.getStatus()}).`
+  }
+}

@@ -1,0 +1,19 @@
+import { bytes } from '../format.js'
+
+const DAMAGE = { lost: 'its bytes are missing', corrupt: 'it has other bytes than were stored' }
+
+/** An event as a sentence. */
+export function eventWords({ type, data }) {
+  const name = data.filename || data.path || data.slug || data.key || 'A file'
+  switch (type) {
+    case 'file_ready': return `${name} was stored`
+    case 'file_updated': return `${name} was changed`
+    case 'file_deleted': return `${name} was deleted`
+    case 'file_damaged': return `${name} is damaged: ${DAMAGE[data.damage] ?? data.damage}`
+    case 'import_failed': return `${name} could not be fetched: ${data.message}`
+    case 'project_saved': return `${data.name || data.slug} was saved as version ${data.version}`
+    case 'project_deleted': return `Project ${data.name || data.slug} was deleted`
+    case 'upload_progress': return `An upload is at ${bytes(data.persisted_size)}${data.size_bytes ? ` of ${bytes(data.size_bytes)}` : ''}`
+    default: return `${type.replaceAll('_', ' ')}: ${name}`
+  }
+}

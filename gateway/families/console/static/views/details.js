@@ -1,0 +1,129 @@
+// One file beside the list: what it looks like, what is known about it, what can be done with it.
+import { events } from '../api/events.js'
+import { edit, link, one, remove, revokeLinks, shown } from '../api/files.js'
+import { FAMILIES, ago, bytes, time } from '../format.js'
+import { useObservable } from '../observable.js'
+import { copyText } from '../parts/copying.js'
+import { Confirm, FormDialog } from '../parts/dialog.js'
+import { Icon } from '../parts/icon.js'
+import { Failed, Loading } from '../parts/mood.js'
+import { follow } from '../parts/saving.js'
+import { complain, say } from '../parts/toast.js'
+import { html, useEffect, useRef, useState } from '../render.js'
+import { sayDiscarded } from './listing.js'
+import { Preview } from './preview.js'
+import { ShareDialog } from './sharing.js'
+import { eventWords } from './activity_words.js'
+
+export function Details({ id, items, onClose, onChange, onGone }) {
+  const [file, setFile] = useState(items.find((item) => item.id === id) ?? null)
+  const [problem, setProblem] = useState(null)
+  const [dialog, setDialog] = useState('')
+  const heading = useRef(null)
+  const told = useObservable(events)
+  const changes = told.filter(({ subject_id: subject }) => subject === id)
+  const newest = changes[0]?.id
+  useEffect(() => {
+    const controller = new AbortController()
+    one(id, controller.signal).then((found) => { setFile(found); setProblem(null) }, (error) => !controller.signal.aborted && setProblem(error))
+    return () => controller.abort()
+  }, [id, newest])
+  useEffect(() => {
+    const before = document.activeElement
+    heading.current?.focus()
+    const escape = (event) => event.key === 'Escape' && !document.querySelector('dialog[open]') && onClose()
+    window.addEventListener('keydown', escape)
+    return () => {
+      window.removeEventListener('keydown', escape)
+      if (before?.isConnected) before.focus({ preventScroll: true })
+    }
+  }, [])
+  const save = async (body) => {
+    const after = await edit(file, body)
+    setFile(after)
+    onChange(after)
+    setDialog('')
+  }
+  const discard = async () => {
+    try {
+      await remove([id])
+      onGone(id)
+      onClose()
+      sayDiscarded([id], () => undefined)
+    } catch (error) {
+      complain(error)
+    }
+  }
+  const download = () => link(id, { attachment: true }).then(({ url }) => follow(shown(url), file.filename), complain)
+  const copyLink = () => link(id).then(({ url, expires_at: end }) => copyText(url, end ? `Link copied; it holds until ${time(end)}.` : 'Link copied; it holds until you revoke it.'), complain)
+  const action = (icon, label, run) => html`<button type="button" class="button small" onClick=${run}><${Icon} name=${icon} size=${18} />${label}</button>`
+  return html`<aside class="details" aria-label="Details">
+    <div class="details-head"><h2 ref=${heading} tabindex="-1">${file ? file.filename : 'Details'}</h2>
+      <button type="button" class="bare" aria-label="Close details" onClick=${onClose}><${Icon} name="close" /></button></div>
+    ${problem ? html`<${Failed} problem=${problem} />` : !file ? html`<${Loading} />` : html`<div class="details-body">
+      <${Preview} file=${file} />
+      <div class="actions">
+        ${action('download', 'Download', download)}${action('share', 'Share', () => setDialog('share'))}${action('link', 'Copy link', copyLink)}
+        ${action('edit', 'Edit', () => setDialog('edit'))}${action('trash', 'Trash', discard)}
+      </div>
+      <${Facts} file=${file} />
+      <h3>Links</h3>
+      <p class="hint">Links that were handed out to this file show it to whoever has them.
+        <button type="button" class="link" onClick=${() => setDialog('revoke')}>Revoke all links</button></p>
+      <h3>History</h3>
+      <ol class="history">
+        ${changes.map((event) => html`<li key=${event.id}><span>${eventWords(event)}</span><time title=${time(event.created_at)}>${ago(event.created_at)}</time></li>`)}
+        ${file.generation > 1 && html`<li><span>Revision ${file.generation}: changed ${file.generation === 2 ? 'once' : `${file.generation - 1} times`}</span><time title=${time(file.updated_at)}>${ago(file.updated_at)}</time></li>`}
+        <li><span>Stored</span><time title=${time(file.created_at)}>${ago(file.created_at)}</time></li>
+      </ol>
+    </div>`}
+    ${dialog === 'edit' && html`<${EditDialog} file=${file} save=${save} onClose=${() => setDialog('')} />`}
+    ${dialog === 'share' && html`<${ShareDialog} what=${{ file_id: id }} name=${file.filename} onClose=${() => setDialog('')} />`}
+    ${dialog === 'revoke' && html`<${Confirm} title="Revoke all links?" text="Every link to this file is dead at once, also those that pages show. New ones can be made." verb="Revoke"
+      run=${() => revokeLinks(id).then(() => say('All links to this file are dead.'))} onClose=${() => setDialog('')} />`}
+  </aside>`
+}
+
+function Facts({ file }) {
+  const own = Object.entries(file.metadata).filter(([name]) => !['user_id', 'original_filename', 'content_type', 'upload_timestamp'].includes(name))
+  const facts = [
+    ['Title', file.title], ['Description', file.description], ['Prompt', file.prompt], ['Made by', file.generation_type],
+    ['Tags', file.tags.length ? html`<span class="tags">${file.tags.map((tag) => html`<span class="badge" key=${tag}>${tag}</span>`)}</span>` : null],
+    ['Family', FAMILIES[file.family]], ['Type', file.content_type], ['Size', html`<span title=${`${file.size} bytes`}>${bytes(file.size)}</span>`],
+    ['Visibility', file.visibility === 'public' ? 'Public: anybody may read it' : 'Private'],
+    ['Stored', time(file.created_at)], ['Changed', file.updated_at === file.created_at ? null : time(file.updated_at)],
+    ['Goes away', file.expires_at && time(file.expires_at)], ['Event', file.event_id && html`<code>${file.event_id}</code>`],
+    ['Settings', file.settings && html`<code>${JSON.stringify(file.settings, null, 1)}</code>`],
+    ...own.map(([name, value]) => [name, value]),
+    ['Key', html`<code>${file.key}</code>`], ['Id', html`<code>${file.id}</code>`],
+  ]
+  return html`<dl class="facts">${facts.filter(([, value]) => value).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`
+}
+
+function EditDialog({ file, save, onClose }) {
+  const media = file.family === 'event_media'
+  const submit = (form) => {
+    const text = (name) => form.get(name).trim()
+    const changes = {}
+    if (text('filename') !== file.filename) changes.filename = text('filename')
+    if (text('visibility') !== file.visibility) changes.visibility = text('visibility')
+    if (media) {
+      if (text('title') !== (file.title ?? '')) changes.title = text('title') || null
+      if (text('description') !== (file.description ?? '')) changes.description = text('description') || null
+      const tags = text('tags').split(',').map((tag) => tag.trim()).filter(Boolean)
+      if (tags.join() !== file.tags.join()) changes.tags = tags
+    }
+    if (Object.keys(changes).length) return save(changes)
+    onClose()
+    return undefined
+  }
+  return html`<${FormDialog} title="Edit" verb="Save" save=${submit} onClose=${onClose}>
+    <label class="field"><span>Name</span><input name="filename" required maxlength="255" defaultValue=${file.filename} /></label>
+    ${media && html`<label class="field"><span>Title</span><input name="title" maxlength="255" defaultValue=${file.title ?? ''} /></label>
+      <label class="field"><span>Description</span><textarea name="description" rows="3" maxlength="4096" defaultValue=${file.description ?? ''}></textarea></label>
+      <label class="field"><span>Tags, with commas</span><input name="tags" defaultValue=${file.tags.join(', ')} /></label>`}
+    <label class="field"><span>Who may see it</span><select name="visibility">
+      <option value="private">Only me, and who has a link</option><option value="public" selected=${file.visibility === 'public'}>Everybody</option></select></label>
+  <//>`
+}
+

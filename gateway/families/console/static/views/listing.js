@@ -1,0 +1,127 @@
+// A list of files with all that can be done to them: looked at, chosen, opened beside the list.
+import { go, here } from '../address.js'
+import { heard } from '../api/events.js'
+import { one, remove, restore } from '../api/files.js'
+import { many } from '../format.js'
+import { Icon } from '../parts/icon.js'
+import { Failed, Loading } from '../parts/mood.js'
+import { complain, say } from '../parts/toast.js'
+import { Windowed } from '../parts/windowed.js'
+import { usePages } from '../pages.js'
+import { html, useCallback, useEffect, useRef, useState } from '../render.js'
+import { stored } from '../uploads/queue.js'
+import { Details } from './details.js'
+import { FolderRow, FolderTile, Row, Tile } from './items.js'
+
+const TILE = { rowHeight: 232, minWidth: 180, gap: 16 }
+const SMALL_TILE = { rowHeight: 196, minWidth: 140, gap: 12 }
+const ROW = { rowHeight: 56 }
+const LAYOUT = 'strongroom.layout'
+
+/**
+ * @param {{title: unknown, load: Function, by: unknown[], matches: (file: any) => boolean, tools?: unknown, empty: unknown,
+ *   address: any, who: any, layout?: 'tiles' | 'rows'}} properties `matches`: whether a file that came just now belongs here
+ */
+export function Listing({ address, who, title, load, by, matches, tools, empty, layout: first = 'tiles' }) {
+  const [layout, setLayout] = useState(() => window.localStorage.getItem(`${LAYOUT}.${first}`) ?? first)
+  const [chosen, setChosen] = useState(() => new Set())
+  const list = usePages(load, by)
+  useEffect(() => setChosen(new Set()), by)
+  useNews(list, matches)
+  const shown = address.query.get('file')
+  const open = useCallback((file) => go(here({ file: file.id })), [])
+  const arrange = (next) => {
+    window.localStorage.setItem(`${LAYOUT}.${first}`, next) // folders and pictures each have their own
+    setLayout(next)
+  }
+  const choose = useCallback((id) => setChosen((old) => {
+    const next = new Set(old)
+    if (!next.delete(id)) next.add(id)
+    return next
+  }), [])
+  const tiles = layout === 'tiles'
+  const narrow = window.innerWidth < 620
+  const draw = (item) => {
+    if (item.folder) return tiles ? html`<${FolderTile} folder=${item} />` : html`<${FolderRow} folder=${item} />`
+    const Item = tiles ? Tile : Row
+    return html`<${Item} file=${item} open=${item.id === shown} chosen=${chosen.has(item.id)} onOpen=${open} onChoose=${choose} />`
+  }
+  const toggle = (value, icon, label) => html`<button type="button" aria-pressed=${layout === value} aria-label=${label} title=${label} onClick=${() => arrange(value)}><${Icon} name=${icon} size=${18} /></button>`
+  return html`<div class=${shown ? 'with-details' : 'alone'}>
+    <div class="view" data-scroller tabindex="-1">
+      <div class="view-head"><h1>${title}</h1><div class="spacer"></div>${tools}
+        <div class="segmented" role="group" aria-label="Layout">${toggle('tiles', 'grid', 'As pictures')}${toggle('rows', 'list', 'As a list')}</div></div>
+      ${chosen.size > 0 && html`<${Chosen} ids=${chosen} list=${list} onClear=${() => setChosen(new Set())} />`}
+      ${list.state === 'loading' ? html`<${Loading} />`
+        : list.state === 'failed' && !list.items.length ? html`<${Failed} problem=${list.problem} again=${list.reload} />`
+        : !list.items.length && !list.next ? empty
+        : html`<${Windowed} key=${layout} items=${list.items} label="Files" keyOf=${(item) => item.folder ?? item.id} draw=${draw}
+            onEnd=${list.next ? list.more : null} className=${tiles ? 'tiles' : 'rows'} ...${!tiles ? ROW : narrow ? SMALL_TILE : TILE} />`}
+      ${list.state === 'more' && html`<${Loading} what="Loading more" />`}
+      ${list.state === 'failed' && list.items.length > 0 && html`<${Failed} problem=${list.problem} again=${list.reload} />`}
+    </div>
+    ${shown && html`<${Details} key=${shown} id=${shown} who=${who} items=${list.items} onClose=${() => go(here({ file: '' }))}
+      onChange=${(file) => list.change((items) => items.map((item) => (item.id === file.id ? file : item)))}
+      onGone=${(id) => list.change((items) => items.filter((item) => item.id !== id))} />`}
+  </div>`
+}
+
+/** What is chosen, and what can be done to all of it. */
+function Chosen({ ids, list, onClear }) {
+  const discard = async () => {
+    const wanted = [...ids]
+    onClear()
+    try {
+      const { results, failed } = await remove(wanted)
+      const gone = results.filter(({ deleted }) => deleted).map(({ file }) => file)
+      list.change((items) => items.filter((item) => !gone.includes(item.id)))
+      if (failed) say(`${many(failed, 'file')} could not be deleted: ${results.find(({ deleted }) => !deleted).message}`, { tone: 'bad' })
+      if (gone.length) sayDiscarded(gone, list.reload)
+    } catch (problem) {
+      complain(problem)
+    }
+  }
+  return html`<div class="chosen" role="region" aria-label="Chosen files">
+    <strong>${many(ids.size, 'file')} chosen</strong>
+    <button type="button" class="button small" onClick=${discard}><${Icon} name="trash" size=${18} />Move to trash</button>
+    <button type="button" class="link" onClick=${onClear}>Clear</button>
+  </div>`
+}
+
+/** Told with a way back. */
+export function sayDiscarded(ids, after) {
+  const back = () => Promise.all(ids.map(restore)).then(after, complain)
+  say(`${many(ids.length, 'file')} moved to the trash.`, { action: { label: 'Undo', run: back } })
+}
+
+/** What happens elsewhere is seen here: new files come to the top, changed ones change, deleted ones go. */
+function useNews(list, matches) {
+  const latest = useRef({})
+  latest.current = { list, matches }
+  useEffect(() => {
+    let timer = 0
+    const again = () => {
+      clearTimeout(timer)
+      timer = setTimeout(() => latest.current.list.reload(), 500)
+    }
+    const hear = async ({ type, subject_id: id }) => {
+      const { list: now } = latest.current
+      if (type === 'file_deleted') now.change((items) => items.filter((item) => item.id !== id))
+      if (type !== 'file_ready' && type !== 'file_updated') return
+      const file = await one(id).catch(() => null) // gone again, or it will be seen with the next page
+      if (!file) return
+      latest.current.list.change((items) => {
+        if (items.some((item) => item.id === id)) return items.map((item) => (item.id === id ? file : item))
+        return latest.current.matches(file) ? [file, ...items] : items
+      })
+    }
+    const land = () => again()
+    heard.add(hear)
+    stored.add(land)
+    return () => {
+      clearTimeout(timer)
+      heard.delete(hear)
+      stored.delete(land)
+    }
+  }, [])
+}

@@ -1,0 +1,39 @@
+// A file as a browser can show it.
+import { shown } from '../api/files.js'
+import { bytes, kind } from '../format.js'
+import { Icon } from '../parts/icon.js'
+import { html, useEffect, useState } from '../render.js'
+import { iconOf } from './items.js'
+
+const TEXT_LIMIT = 64 * 1024
+
+export function Preview({ file }) {
+  const [failed, setFailed] = useState(false)
+  const url = shown(file.url)
+  const what = kind(file.content_type)
+  const fail = () => setFailed(true)
+  if (!url || failed) {
+    return html`<div class="preview none"><${Icon} name=${iconOf(file.content_type)} size=${48} />
+      <p>${failed ? 'This file can’t be shown here. Download it to look at it.' : 'No preview'}</p></div>`
+  }
+  if (what === 'picture') return html`<a class="preview" href=${url} target="_blank" rel="noopener" aria-label="Open in full size"><img src=${url} alt=${file.title || file.prompt || file.filename} onError=${fail} /></a>`
+  if (what === 'film') return html`<div class="preview"><video src=${url} controls preload="metadata" onError=${fail}></video></div>`
+  if (what === 'sound') return html`<div class="preview sound"><${Icon} name="sound" size=${48} /><audio src=${url} controls preload="metadata" onError=${fail}></audio></div>`
+  if (what === 'text') return html`<${TextPreview} url=${url} size=${file.size} />`
+  return html`<div class="preview none"><${Icon} name=${iconOf(file.content_type)} size=${48} />
+    ${what === 'pdf' ? html`<a class="button small" href=${url} target="_blank" rel="noopener">Open</a>` : html`<p>No preview for ${file.content_type}</p>`}</div>`
+}
+
+/** The beginning of a text. */
+function TextPreview({ url, size }) {
+  const [text, setText] = useState(null)
+  useEffect(() => {
+    const controller = new AbortController()
+    fetch(url, { signal: controller.signal, headers: { range: `bytes=0-${TEXT_LIMIT - 1}` } })
+      .then((answer) => (answer.ok ? answer.text() : `Can’t be read (${answer.status}).`))
+      .then(setText, (error) => error.name !== 'AbortError' && setText('Can’t be read: the service can’t be reached.'))
+    return () => controller.abort()
+  }, [url])
+  return html`<div class="preview text"><pre tabindex="0" aria-label="The beginning of the text">${text ?? 'Loading…'}</pre>
+    ${size > TEXT_LIMIT && html`<p class="hint">The first ${bytes(TEXT_LIMIT)} of ${bytes(size)}.</p>`}</div>`
+}

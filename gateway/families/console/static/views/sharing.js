@@ -1,0 +1,41 @@
+// Making a share: of whatever is named, or of what the form asks for.
+import { make } from '../api/shares.js'
+import { CopyField } from '../parts/copying.js'
+import { Dialog, FormDialog } from '../parts/dialog.js'
+import { html, useState } from '../render.js'
+
+const ENDS = { 86400: 'In a day', 604800: 'In a week', 2592000: 'In 30 days', 0: 'Never' }
+
+/** @param {{what: object, name: string, onClose: () => void, onMade?: (share: any) => void}} properties `what`: the part of the request that names it */
+export function ShareDialog({ what, name, onClose, onMade, children, read = () => ({}) }) {
+  const [url, setUrl] = useState('')
+  const save = async (form) => {
+    const share = await make({
+      ...what,
+      ...read(form),
+      title: form.get('title').trim(),
+      password: form.get('password'),
+      expires_in: Number(form.get('expires_in')),
+      max_uses: Number(form.get('max_uses')) || 0,
+    })
+    onMade?.(share)
+    setUrl(share.url)
+  }
+  if (url) {
+    return html`<${Dialog} title="Share" onClose=${onClose}>
+      <${CopyField} label="Link for your guests" value=${url} />
+      <p class="hint">Copy it now: nobody can show it again. Revoke it under Shares whenever you like.</p>
+      <div class="dialog-foot"><button type="button" class="button primary" onClick=${onClose}>Done</button></div>
+    <//>`
+  }
+  return html`<${FormDialog} title=${name ? `Share ${name}` : 'New share'} verb="Make the link" save=${save} onClose=${onClose}>
+    ${children}
+    <label class="field"><span>Title for guests</span><input name="title" maxlength="255" defaultValue=${name} /></label>
+    <div class="fields">
+      <label class="field"><span>Ends</span><select name="expires_in">
+        ${Object.entries(ENDS).map(([value, label]) => html`<option key=${value} value=${value} selected=${value === '604800'}>${label}</option>`)}</select></label>
+      <label class="field"><span>Openings</span><input name="max_uses" type="number" min="0" max="100000" placeholder="Any number" /></label>
+    </div>
+    <label class="field"><span>Password</span><input name="password" type="password" maxlength="256" autocomplete="new-password" placeholder="None" /></label>
+  <//>`
+}

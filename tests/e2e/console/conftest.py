@@ -1,0 +1,32 @@
+"""One browser for all tests of the console, on the stack that all end-to-end tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.e2e.chromium import Browser, open_browser
+from tests.e2e.console.person import Person
+from tests.stack import RunningStack
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with open_browser("about:blank", tmp_path_factory.mktemp("console") / "profile") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def seat(browser: Browser, stack: RunningStack) -> Iterator[Person]:
+    """The tab that tests take turns in."""
+    with browser.tab() as page:
+        yield Person(page, stack)
+
+
+@pytest.fixture
+def person(seat: Person) -> Iterator[Person]:
+    """Nobody yet; the test fails when a script did, or when the page's policy was broken."""
+    seat.size(1280, 800)
+    yield seat
+    assert seat.trouble() == []
