@@ -83,14 +83,18 @@ def essence(value: str) -> str:
     return value.partition(";")[0].strip().lower()
 
 
+#: Between a media type and its charset, where both stand in one text.
+CHARSET: Final = "; charset="
+
+
 def with_charset(content_type: str, charset: str) -> str:
     """``content_type`` (without parameters) with its ``charset`` (a token), where there is one."""
-    return f"{content_type}; charset={charset}" if charset else content_type
+    return f"{content_type}{CHARSET}{charset}" if charset else content_type
 
 
 def split_charset(content_type: str) -> tuple[str, str]:
     """What ``with_charset`` put together."""
-    kind, _, charset = content_type.partition("; charset=")
+    kind, _, charset = content_type.partition(CHARSET)
     return kind, charset
 
 

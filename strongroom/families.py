@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from strongroom.metadata.v1.file_pb2 import FileFamily
 
-_PREFIX = "FILE_FAMILY_"
+#: By number.
+FAMILY_NAMES: Final[Mapping[int, str]] = {
+    number: name.removeprefix("FILE_FAMILY_").lower() for name, number in FileFamily.items()
+}
 
 
 def family_name(family: int) -> str:
     """``file``, ``event_media``, …; ``unspecified`` for none, ``other`` for one of a newer release."""
-    try:
-        name = FileFamily.Name(FileFamily.ValueType(family))
-    except ValueError:
-        return "other"
-    return name.removeprefix(_PREFIX).lower()
+    return FAMILY_NAMES.get(family, "other")

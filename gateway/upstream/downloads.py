@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -22,6 +24,7 @@ from gateway.upstream.backend import DownloadMessage
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import GET_FILE, GET_PROJECT_FILE
 from gateway.upstream.streaming import (
+    Announcement,
     HeadReply,
     Stream,
     StreamReply,
@@ -51,32 +54,73 @@ class Wanted:
     preview: bool = False
 
 
-async def file_reply(call: Call, wanted: Wanted) -> Reply:
+class Content(ABC):
+    """One file as the answer to GET or HEAD: how it is looked up, opened, and told of in headers.
+
+    ``leads_on``: its bytes may be read elsewhere, so that it is looked up each time.
+    """
+
+    leads_on = False
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+    @abstractmethod
+    async def look_up(self) -> File:
+        """The file, without its bytes."""
+
+    @abstractmethod
+    async def open(self, byte_range: ByteRange | None, etag: str) -> tuple[Stream[Any], Announcement, File]:
+        """Its bytes on their way. ``etag``: it has to have this one, where conditions were judged by it."""
+
+    @abstractmethod
+    def validators(self, file: File) -> list[Header]:
+        """What a 304 repeats."""
+
+    @abstractmethod
+    def headers(self, file: File, *, whole: bool = True) -> list[Header]:
+        """All that is said of it; of the ``whole`` also its checksum."""
+
+    def elsewhere(self) -> Reply | None:
+        """Where its bytes are read, once it was looked up; None: here."""
+        return None
+
+
+async def content_reply(content: Content) -> Reply:
     """The answer to GET or HEAD of a file's bytes.
 
-    Plain and ranged GETs cost one call to storage_service. Conditions and HEAD ask metadata_service first;
-    the download is then tied to the entity tag that was judged.
+    Plain and ranged GETs cost one call to storage_service. Conditions and HEAD are judged by a look-up; the
+    download is then tied to the entity tag that was judged.
 
     :raises StrongroomError: not found, range not satisfiable, precondition failed, … :raises ClientGone: the
         client left.
     """
+    call = content.call
     head = call.scope["method"] == "HEAD"
-    byte_range = None if head else parse_range(call.header("range"))
-    if not head and not any(call.header(name) is not None for name in CONDITIONS):
-        return await _stream(call, wanted, byte_range)
-    file = await _look_up(call, wanted.request)
-    validators = validators_of(file)
-    outcome = evaluate(call.header, validators)
-    if outcome is Outcome.FAILED:
-        raise not_the_file_named(file.etag)
-    if outcome is Outcome.NOT_MODIFIED:
-        return Reply(304, b"", _validator_headers(file))
-    if head:
-        return HeadReply(_headers(call, wanted, file), file.size_bytes)
-    if byte_range is not None and not range_applies(call.header("if-range"), validators):
-        byte_range = None
-    wanted.request.if_etag_match = file.etag
-    return await _stream(call, wanted, byte_range)
+    byte_range, etag = None if head else parse_range(call.header("range")), ""
+    if head or content.leads_on or any(call.header(name) is not None for name in CONDITIONS):
+        file = await content.look_up()
+        validators = validators_of(file)
+        outcome = evaluate(call.header, validators)
+        if outcome is Outcome.FAILED:
+            raise not_the_file_named(file.etag)
+        if outcome is Outcome.NOT_MODIFIED:
+            return Reply(304, b"", content.validators(file))
+        if head:
+            return HeadReply(content.headers(file), file.size_bytes)
+        if elsewhere := content.elsewhere():
+            return elsewhere
+        if byte_range is not None and not range_applies(call.header("if-range"), validators):
+            byte_range = None
+        etag = file.etag
+    stream, first, file = await content.open(byte_range, etag)
+    headers = content.headers(file, whole=byte_range is None or not file.size_bytes)
+    return StreamReply(headers, stream, first, total=file.size_bytes, ranged=byte_range is not None)
+
+
+async def file_reply(call: Call, wanted: Wanted) -> Reply:
+    """The answer to GET or HEAD of a file of the caller's; see ``content_reply``."""
+    return await content_reply(_Own(call, wanted))
 
 
 def validators_of(file: File) -> Validators:
@@ -86,33 +130,6 @@ def validators_of(file: File) -> Validators:
 
 def _modified(file: File) -> Timestamp:
     return file.update_time if file.HasField("update_time") else file.create_time
-
-
-async def _look_up(call: Call, wanted: DownloadRequest) -> File:
-    """The file that a download is about. A family other than the one asked for does not exist
-    for this route.
-    """
-    request = GetFileRequest(user_id=wanted.user_id)
-    match wanted.WhichOneof("name"):
-        case "project_file":
-            name = wanted.project_file
-            in_project = GetProjectFileRequest(
-                slug=name.slug,
-                version=name.version,
-                path=name.path,
-                user_id=wanted.user_id,
-                front_end=name.front_end,
-            )
-            found = await call.ask(GET_PROJECT_FILE, in_project)
-            return as_file(found.file)
-        case "key":
-            request.key = wanted.key
-        case _:
-            request.file_id = wanted.file_id
-    file = (await call.ask(GET_FILE, request)).file
-    if wanted.family and file.family != wanted.family:
-        raise file_not_found()
-    return file
 
 
 def as_file(found: ProjectFile) -> File:
@@ -135,32 +152,62 @@ def file_not_found() -> StrongroomError:
     return FileNotFound("There is no such file.")
 
 
-async def _stream(call: Call, wanted: Wanted, byte_range: ByteRange | None) -> Reply:
-    if byte_range is not None:
-        wanted.request.read_offset = byte_range.offset
-        wanted.request.read_limit = byte_range.limit
-    storage = call.services.storage
-    stream: Stream[DownloadMessage] = Stream(call, storage, storage.download(call, wanted.request))
-    first = await stream.first()
-    if not isinstance(first, DownloadResponse):
-        stream.close()
-        raise unannounced_bytes()
-    file = first.file if first.HasField("file") else as_file(first.project_file)
-    headers = _headers(call, wanted, file, whole=byte_range is None or not file.size_bytes)
-    return StreamReply(headers, stream, first, total=file.size_bytes, ranged=byte_range is not None)
+class _Own(Content):
+    """A file that the caller may read."""
 
+    def __init__(self, call: Call, wanted: Wanted) -> None:
+        super().__init__(call)
+        self._wanted = wanted
 
-def _headers(call: Call, wanted: Wanted, file: File, *, whole: bool = True) -> list[Header]:
-    note_file(file.id)
-    corp = call.services.settings.corp
-    kind = with_charset(file.content_type, file.charset)
-    if wanted.preview:
-        about_content = preview_headers(kind)
-    else:
-        about_content = content_headers(kind, file.filename, corp=corp, attachment=wanted.attachment)
-    digests = digest_headers(file.crc32c, file.size_bytes, whole=whole)
-    return [*_validator_headers(file), header("accept-ranges", "bytes"), *digests, *about_content]
+    async def look_up(self) -> File:
+        """Asks metadata_service. A family other than the one asked for does not exist for this route."""
+        wanted = self._wanted.request
+        request = GetFileRequest(user_id=wanted.user_id)
+        match wanted.WhichOneof("name"):
+            case "project_file":
+                name = wanted.project_file
+                in_project = GetProjectFileRequest(
+                    slug=name.slug,
+                    version=name.version,
+                    path=name.path,
+                    user_id=wanted.user_id,
+                    front_end=name.front_end,
+                )
+                return as_file((await self.call.ask(GET_PROJECT_FILE, in_project)).file)
+            case "key":
+                request.key = wanted.key
+            case _:
+                request.file_id = wanted.file_id
+        file = (await self.call.ask(GET_FILE, request)).file
+        if wanted.family and file.family != wanted.family:
+            raise file_not_found()
+        return file
 
+    async def open(
+        self, byte_range: ByteRange | None, etag: str
+    ) -> tuple[Stream[DownloadMessage], DownloadResponse, File]:
+        request, storage = self._wanted.request, self.call.services.storage
+        request.if_etag_match = etag
+        if byte_range is not None:
+            request.read_offset, request.read_limit = byte_range.offset, byte_range.limit
+        stream: Stream[DownloadMessage] = Stream(self.call, storage, storage.download(self.call, request))
+        first = await stream.first()
+        if not isinstance(first, DownloadResponse):
+            stream.close()
+            raise unannounced_bytes()
+        return stream, first, first.file if first.HasField("file") else as_file(first.project_file)
 
-def _validator_headers(file: File) -> list[Header]:
-    return validator_headers(validators_of(file), header("vary", "Authorization"))
+    def validators(self, file: File) -> list[Header]:
+        return validator_headers(validators_of(file), header("vary", "Authorization"))
+
+    def headers(self, file: File, *, whole: bool = True) -> list[Header]:
+        note_file(file.id)
+        kind = with_charset(file.content_type, file.charset)
+        if self._wanted.preview:
+            about_content = preview_headers(kind)
+        else:
+            about_content = content_headers(
+                kind, file.filename, corp=self.call.services.settings.corp, attachment=self._wanted.attachment
+            )
+        digests = digest_headers(file.crc32c, file.size_bytes, whole=whole)
+        return [*self.validators(file), header("accept-ranges", "bytes"), *digests, *about_content]

@@ -13,13 +13,8 @@ from typing import Final
 from psycopg.types.json import Jsonb
 
 from metadata_service.db.database import Statement, Transaction
-from strongroom.metadata.v1.file_pb2 import FileFamily
 from strongroom.metadata.v1.notification_service_pb2 import EventType
 
-#: How events tell a family: as callers write it.
-FAMILIES: Final[dict[int, str]] = {
-    number: name.removeprefix("FILE_FAMILY_").lower() for name, number in FileFamily.items()
-}
 _APPEND: Final = "INSERT INTO events (owner_id, type, subject_id, payload) VALUES (%s, %s, %s, %s)"
 #: The same, as many rows as the relation `done` of the statement has.
 APPEND_OF_DONE: Final = """
@@ -44,8 +39,3 @@ def append(
 async def forget(tx: Transaction, keep: float, limit: int) -> int:
     """Remove events older than `keep` seconds."""
     return await tx.execute(_FORGET, {"keep": keep, "limit": limit})
-
-
-def family_name(number: int) -> str:
-    """``file``, ``event_media``, …; ``unspecified`` for a number of no family."""
-    return FAMILIES.get(number, "unspecified")

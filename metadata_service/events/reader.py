@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from metadata_service.db.database import SYSTEM, Database, user
 from metadata_service.db.timestamps import to_proto
-from metadata_service.events.outbox import family_name
 from strongroom.errors import InvalidField, OffsetOutOfRange
+from strongroom.families import family_name
 from strongroom.metadata.v1.notification_service_pb2 import Event
 
 BATCH: Final = 100

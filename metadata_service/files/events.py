@@ -10,6 +10,8 @@ from psycopg.types.json import Jsonb
 from metadata_service.db.database import Statement
 from metadata_service.events import outbox
 from metadata_service.files.media_columns import shown_media
+from servicekit.presentation import CHARSET
+from strongroom.families import FAMILY_NAMES, family_name
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DAMAGED,
@@ -22,14 +24,15 @@ from strongroom.metadata.v1.notification_service_pb2 import (
 from strongroom.metadata.v1.reservation_service_pb2 import ReportImportFailureRequest
 
 #: What `_payload` builds, of rows that are still there.
-_APPEND_DELETED: Final = """
+_APPEND_DELETED: Final = f"""
 INSERT INTO events (owner_id, type, subject_id, payload)
 SELECT owner_id, %(type)s, id::text, jsonb_build_object(
     'family', %(families)s::jsonb -> family::text, 'key', key, 'filename', filename,
-    'content_type', split_part(content_type, ';', 1), 'size_bytes', size_bytes, 'generation', generation)
+    'content_type', split_part(content_type, '{CHARSET}', 1), 'size_bytes', size_bytes,
+    'generation', generation)
 FROM files WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)
 """
-_FAMILY_NAMES: Final = {str(number): name for number, name in outbox.FAMILIES.items()}
+_FAMILY_NAMES: Final = {str(number): name for number, name in FAMILY_NAMES.items()}
 
 
 def file_ready(file: File) -> Statement:
@@ -92,7 +95,7 @@ def _payload(file: File) -> dict[str, object]:
     media = shown_media(file.media) if file.HasField("media") else {}
     return {
         **media,
-        "family": outbox.family_name(file.family),
+        "family": family_name(file.family),
         "key": file.key,
         "filename": file.filename,
         "content_type": file.content_type,

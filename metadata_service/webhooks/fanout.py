@@ -14,9 +14,9 @@ import structlog
 
 from metadata_service.config import WebhookRules
 from metadata_service.db.database import Transaction
-from metadata_service.events.outbox import FAMILIES
 from metadata_service.webhooks.rows import ACTIVE, INSTALLATION, PENDING
 from metadata_service.webhooks.targets import PROJECT
+from strongroom.families import FAMILY_NAMES
 from strongroom.metadata.v1 import notification_service_pb2 as events
 
 log = structlog.get_logger(__name__)
@@ -118,7 +118,7 @@ UPDATE webhooks SET lost_from = cursor_at, lost_until = now() - make_interval(se
 WHERE owner_id = %(owner)s AND id = %(id)s::uuid
 """
 #: As the array of the statement has them: the name of family 0 first.
-_NAMES: Final = [FAMILIES[number] for number in sorted(FAMILIES)]
+_NAMES: Final = [FAMILY_NAMES[number] for number in sorted(FAMILY_NAMES)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,14 +6,14 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from metadata_service.events.outbox import FAMILIES
 from strongroom.errors import InvalidField, SourceUrlRefused
+from strongroom.families import FAMILY_NAMES
 from strongroom.metadata.v1 import notification_service_pb2 as events
 from strongroom.metadata.v1.webhook_pb2 import EventFilter
 
 #: What happens to projects has no file, and so no family of one.
 PROJECT: Final = "project"
-KNOWN: Final = frozenset({*FAMILIES.values(), "project_file", PROJECT} - {"unspecified"})
+KNOWN: Final = frozenset({*FAMILY_NAMES.values(), "project_file", PROJECT} - {"unspecified"})
 #: They go to a webhook whatever its filter is.
 OWN: Final = frozenset({events.EVENT_TYPE_WEBHOOK_PING, events.EVENT_TYPE_EVENTS_LOST})
 

@@ -19,10 +19,9 @@ import structlog
 
 from storage_service.attempts.removal import versions_at
 from storage_service.metadata.verification import VerificationRecords
-from storage_service.objectstore import checksums
-from storage_service.objectstore.errors import ObjectNotFound, translated
+from storage_service.objectstore.errors import translated
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.objectstore.values import ObjectAttributes, ObjectRef
+from storage_service.repairing.documents import read_document, write_document
 from storage_service.verifying.keyspace import OWN, is_ours
 from storage_service.verifying.stage import in_parallel
 from storage_service.verifying.window import ROWS
@@ -110,10 +109,8 @@ class BucketIdentity:
 
     async def _read(self) -> str | None:
         """The installation that the bucket names (empty: not to be read); None: none."""
-        try:
-            async with self._store.open(ObjectRef(KEY), length=_LARGEST) as stream:
-                text = b"".join([piece async for piece in stream])
-        except ObjectNotFound:
+        text = await read_document(self._store, KEY, _LARGEST)
+        if text is None:
             return None
         try:
             return str(json.loads(text)["installation_id"])
@@ -139,14 +136,7 @@ class BucketIdentity:
         else:
             await self._refuse_unknown()
         document = {"format": FORMAT, "installation_id": mine.installation_id}
-        body = json.dumps(document, sort_keys=True).encode()
-        await self._store.put(
-            KEY,
-            [body],
-            size=len(body),
-            crc32c=checksums.crc32c_of([body]),
-            attrs=ObjectAttributes(content_type="application/json"),
-        )
+        await write_document(self._store, KEY, json.dumps(document, sort_keys=True).encode())
         log.info("bucket_taken", installation_id=mine.installation_id)
 
     async def _sample(self) -> Sequence[KeyRow]:

@@ -19,7 +19,6 @@ import structlog
 
 from servicekit import failpoints
 from storage_service.attempts.removal import versions_at
-from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import ObjectNotFound, StoreUnavailable
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import (
@@ -28,6 +27,7 @@ from storage_service.objectstore.values import (
     ObjectInfo,
     ObjectRef,
 )
+from storage_service.repairing.documents import read_document, write_document
 from storage_service.repairing.manifest import (
     PREFIX,
     Entry,
@@ -39,10 +39,9 @@ from storage_service.repairing.manifest import (
     manifest_key,
     object_key,
 )
-from storage_service.verifying.reading import Pace, read_back
+from storage_service.verifying.reading import checksum_of
 from storage_service.verifying.stage import Grace
 from strongroom.errors import NotFound
-from strongroom.metadata.v1.verification_service_pb2 import KeyRow
 
 AFTER_COPY: Final = failpoints.register("storage.repair.after_copy")
 AFTER_MANIFEST: Final = failpoints.register("storage.repair.after_manifest")
@@ -102,7 +101,7 @@ class Quarantine:
         """Its bytes and its manifest; the original stays. Raises ObjectNotFound, StoreError."""
         info = await self._store.head(ref)
         entry = entry_id(ref.key, ref.version_id or "")
-        crc32c = await self._crc32c(ref, info)
+        crc32c = await checksum_of(self._store, ref, info)
         await self._copied(ref, info, object_key(entry), crc32c)
         await failpoints.hit(AFTER_COPY)
         manifest = Manifest(
@@ -121,7 +120,7 @@ class Quarantine:
             moved_at=datetime.now(UTC),
             kept=kept,
         )
-        await self._describe(manifest)
+        await write_document(self._store, manifest_key(manifest.id), manifest.to_json())
         await failpoints.hit(AFTER_MANIFEST)
         return manifest
 
@@ -225,7 +224,7 @@ class Quarantine:
                 continue
             info = await self._store.head(version.ref)
             if info.metadata == manifest.metadata and (
-                await self._crc32c(version.ref, info) == manifest.crc32c
+                await checksum_of(self._store, version.ref, info) == manifest.crc32c
             ):
                 return True
         return False
@@ -245,36 +244,14 @@ class Quarantine:
             there = await self._store.head(ObjectRef(key))
         except ObjectNotFound:
             return False
-        return there.size == size and await self._crc32c(ObjectRef(key), there) == crc32c
+        return there.size == size and await checksum_of(self._store, ObjectRef(key), there) == crc32c
 
     async def _is_same(self, there: ObjectInfo, info: ObjectInfo, crc32c: int, version: str | None) -> bool:
         """By what the store keeps, where that says it; else by reading it back."""
         if there.crc32c is None and there.etag == info.etag and _MD5.fullmatch(info.etag):
             return True
-        return await self._crc32c(ObjectRef(there.key, version), there) == crc32c
-
-    async def _crc32c(self, ref: ObjectRef, info: ObjectInfo) -> int:
-        if info.crc32c is not None:
-            return info.crc32c
-        row = KeyRow(key=ref.key, version_id=ref.version_id or "", size_bytes=info.size)
-        seen = await read_back(self._store, row, Pace(0))
-        if seen.size != info.size:
-            raise StoreUnavailable("an object could not be read to its end", operation="GetObject")
-        return seen.crc32c
-
-    async def _describe(self, manifest: Manifest) -> None:
-        body = manifest.to_json()
-        await self._store.put(
-            manifest_key(manifest.id),
-            [body],
-            size=len(body),
-            crc32c=checksums.crc32c_of([body]),
-            attrs=ObjectAttributes(content_type="application/json"),
-        )
+        return await checksum_of(self._store, ObjectRef(there.key, version), there) == crc32c
 
     async def _read(self, entry: str) -> Manifest | None:
-        try:
-            async with self._store.open(ObjectRef(manifest_key(entry)), length=_LARGEST_MANIFEST) as stream:
-                return from_json(b"".join([piece async for piece in stream]))
-        except ObjectNotFound:
-            return None
+        text = await read_document(self._store, manifest_key(entry), _LARGEST_MANIFEST)
+        return None if text is None else from_json(text)

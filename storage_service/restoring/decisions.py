@@ -20,9 +20,10 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedVersion, ObjectRef
 from storage_service.repairing.identity import BucketIdentity
 from storage_service.repairing.quarantine import Quarantine
-from storage_service.restoring.objects import checksum_of, stored_object
+from storage_service.restoring.objects import stored_object
 from storage_service.restoring.projects import ProjectRestorer
 from storage_service.restoring.strays import Strays
+from storage_service.verifying.reading import checksum_of
 from strongroom.errors import FileNotFound, PreconditionFailed, StrongroomError
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
 from strongroom.storage.v1 import restore_pb2 as pb

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from datetime import UTC
 from typing import Final
 from uuid import UUID
 
@@ -15,10 +14,9 @@ from storage_service.metadata.files import FileName, FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.metadata.shares import SharedThings
 from storage_service.projects.archives.downloads import ArchiveDownloader
-from storage_service.projects.archives.sources import StoredFile
-from storage_service.projects.file_types import is_compressed
+from storage_service.projects.archives.sources import StoredFile, stored_file
 from storage_service.reading.committed import CommittedReader
-from storage_service.reading.downloads import content_of, open_range, range_of
+from storage_service.reading.downloads import open_range, range_of
 from strongroom.errors import FileNotFound, ProjectNotFound, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.project_pb2 import ProjectFile
@@ -107,10 +105,8 @@ class SharedContents:
         names = _Names()
         async for files in self._pages(share):
             for file in files:
-                compress = not is_compressed(file.content_type)
-                name, modified = names.free(file.filename), file.update_time.ToDatetime(UTC)
                 masks = await self.unlocated.masks(file)
-                yield StoredFile(name, content_of(file, masks), modified, compress)
+                yield stored_file(names.free(file.filename), file, masks)
 
     async def _pages(self, share: Share) -> AsyncIterator[Sequence[File]]:
         scope = share.scope

@@ -85,7 +85,7 @@ class Objects:
                 if differences(row, await self._store.head(ref_of(row))):
                     return True
                 return depth == pb.VERIFICATION_DEPTH_BYTES and not (
-                    await read_back(self._store, row, Pace(0))
+                    await read_back(self._store, ref_of(row), row.size_bytes, Pace(0))
                 ).fits(row)
             except ObjectNotFound:
                 return True
@@ -116,7 +116,7 @@ class Objects:
         found = differences(row, await self._store.head(ref_of(row)))
         is_known = any(finding.kind == pb.FINDING_KIND_CHECKSUM_MISMATCH for finding in found)
         if not is_known and (row.damage or depth == pb.VERIFICATION_DEPTH_BYTES):
-            seen = await read_back(self._store, row, Pace(0))
+            seen = await read_back(self._store, ref_of(row), row.size_bytes, Pace(0))
             if not seen.fits(row) and seen.size == row.size_bytes:
                 found.append(wrong_checksum(row, seen.crc32c))
         if row.damage and not found:

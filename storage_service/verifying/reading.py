@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from storage_service.objectstore import checksums
+from storage_service.objectstore.errors import StoreUnavailable
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.objectstore.values import MIB
-from storage_service.verifying.findings import ref_of
+from storage_service.objectstore.values import MIB, ObjectInfo, ObjectRef
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow
 
 RANGE_BYTES: Final = 8 * MIB
@@ -56,13 +56,17 @@ class Pace:
         await self._sleep(max(0.0, self._free_at - self._clock()))
 
 
-async def read_back(store: ObjectStore, row: KeyRow, pace: Pace) -> Seen:
-    """All of its bytes, and at most one range more. Raises ObjectNotFound, StoreError."""
+async def read_back(
+    store: ObjectStore, ref: ObjectRef, expected: int, pace: Pace, *, if_match: str | None = None
+) -> Seen:
+    """All of its bytes, and at most one range more. ``expected``: how many there should be. Raises
+    ObjectNotFound, StoreError.
+    """
     crc32c = size = 0
-    while size < row.size_bytes or not size:
+    while size < expected or not size:
         before = size
-        async with store.open(ref_of(row), offset=size, length=RANGE_BYTES) as stream:
-            if stream.info.size != row.size_bytes:
+        async with store.open(ref, offset=size, length=RANGE_BYTES, if_match=if_match) as stream:
+            if stream.info.size != expected:
                 return Seen(stream.info.size, crc32c)
             async for piece in stream:
                 crc32c, size = checksums.extend(crc32c, piece), size + len(piece)
@@ -70,3 +74,15 @@ async def read_back(store: ObjectStore, row: KeyRow, pace: Pace) -> Seen:
         if size == before:
             break
     return Seen(size, crc32c)
+
+
+async def checksum_of(store: ObjectStore, ref: ObjectRef, info: ObjectInfo) -> int:
+    """CRC-32C of the whole object that HEAD told of: the store's, or of its bytes, read now. Raises
+    ObjectNotFound, StoreError.
+    """
+    if info.crc32c is not None:
+        return info.crc32c
+    seen = await read_back(store, ref, info.size, Pace(0), if_match=info.etag or None)
+    if seen.size != info.size:
+        raise StoreUnavailable("an object could not be read to its end", operation="GetObject")
+    return seen.crc32c

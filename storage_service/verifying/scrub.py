@@ -110,7 +110,7 @@ class Scrub:
     async def _read(self, row: KeyRow) -> Seen | None:
         """None: it is not there."""
         try:
-            return await read_back(self._store, row, self._pace)
+            return await read_back(self._store, ref_of(row), row.size_bytes, self._pace)
         except ObjectNotFound:
             return None
 

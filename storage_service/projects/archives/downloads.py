@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from datetime import UTC
 
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
-from storage_service.projects.archives.sources import ArchiveSource, StoredFile
+from storage_service.projects.archives.sources import ArchiveSource, StoredFile, stored_file
 from storage_service.projects.archives.zip_out import BodySizeChanged, ZipStream
-from storage_service.projects.file_types import is_compressed
-from storage_service.reading.downloads import content_of
 from strongroom.errors import ObjectLost
 from strongroom.storage.v1.download_pb2 import DownloadArchiveRequest
 
@@ -52,9 +49,7 @@ class ArchiveDownloader:
         """A version's, for the caller. Raises ProjectNotFound, VersionNotFound."""
         async for _, files in self._projects.project_files(slug, version, user_id):
             for file in files:
-                compress = not is_compressed(file.content_type)
-                modified = file.create_time.ToDatetime(UTC)
-                yield StoredFile(file.path, content_of(file), modified, compress, file.executable)
+                yield stored_file(file.path, file)
 
     async def _files_below(self, request: DownloadArchiveRequest) -> AsyncIterator[StoredFile]:
         """Names are the keys, without the folders of the prefix."""
@@ -62,5 +57,4 @@ class ArchiveDownloader:
         cut = len(folders) + 1 if folders else 0
         async for files in self._files.files_below(request.key_prefix, request.user_id):
             for file in files:
-                compress = not is_compressed(file.content_type)
-                yield StoredFile(file.key[cut:], content_of(file), file.update_time.ToDatetime(UTC), compress)
+                yield stored_file(file.key[cut:], file)

@@ -21,11 +21,8 @@ from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.projects.archives import manifest as records
 from storage_service.projects.archives.manifest import Manifest, ManifestRoom
-from storage_service.projects.archives.sources import ArchiveSource, StoredFile
+from storage_service.projects.archives.sources import ArchiveSource, StoredFile, stored_file
 from storage_service.projects.archives.zip_out import BodySizeChanged, ZipEntry, ZipStream
-from storage_service.projects.file_types import is_compressed
-from storage_service.reading.committed import Committed
-from storage_service.reading.downloads import content_of
 from strongroom.errors import ObjectLost, ProjectNotFound
 from strongroom.families import family_name
 from strongroom.local_names import fit
@@ -85,10 +82,8 @@ class Exports:
             for file in page:
                 name = _name_of(file)
                 manifest.add(records.file_record(file, name))
-                committed = _there(manifest, file, name)
-                if committed is not None:
-                    at = file.update_time.ToDatetime(UTC)
-                    yield StoredFile(name, committed, at, not is_compressed(file.content_type))
+                if stored := _there(manifest, file, name):
+                    yield stored
         manifest.end()
         projects = [project async for project in self._projects.projects(user_id)]
         manifest.begin("projects")
@@ -124,11 +119,8 @@ class Exports:
                         continue
                     name = f"projects/{project.slug}/{version}/{file.path}"
                     manifest.add(records.content_record(project.slug, version, file, name))
-                    committed = _there(manifest, file, name)
-                    if committed is not None:
-                        compress = not is_compressed(file.content_type)
-                        at = file.create_time.ToDatetime(UTC)
-                        yield StoredFile(name, committed, at, compress, file.executable)
+                    if stored := _there(manifest, file, name):
+                        yield stored
             except ProjectNotFound:
                 manifest.lost(
                     {"slug": project.slug, "version": version, "reason": "deleted during the export"}
@@ -175,10 +167,10 @@ async def _with_manifest(
     yield ZipEntry(records.NAME, manifest.size, now, compress=True, body=manifest.body)
 
 
-def _there(manifest: Manifest, file: File | ProjectFile, name: str) -> Committed | None:
-    """What to read of it. None where its bytes are known to be damaged: no reason to end the export."""
+def _there(manifest: Manifest, file: File | ProjectFile, name: str) -> StoredFile | None:
+    """It, as an entry. None where its bytes are known to be damaged: no reason to end the export."""
     try:
-        return content_of(file)
+        return stored_file(name, file)
     except ObjectLost as error:
         _lost(manifest, name, file.size_bytes, None, str(error))
         return None

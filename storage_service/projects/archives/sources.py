@@ -13,12 +13,17 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 from storage_service.attempts.budget import ByteBudget
+from storage_service.media.unlocated import Masks
 from storage_service.projects.archives.zip_out import ZipEntry, take_for_output
+from storage_service.projects.file_types import is_compressed
 from storage_service.reading.committed import Committed, CommittedReader
+from storage_service.reading.downloads import content_of
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.project_pb2 import ProjectFile
 
 AHEAD = 8
 SMALL_BYTES = 1 << 20
@@ -38,6 +43,23 @@ class StoredFile:
     def size(self) -> int:
         """Bytes."""
         return self.committed.size
+
+
+def stored_file(name: str, file: File | ProjectFile, masks: Masks = ()) -> StoredFile:
+    """A file under ``name``; ``masks``: what its readers don't get. Raises ObjectLost, where its bytes are
+    known to be damaged.
+    """
+    if isinstance(file, ProjectFile):
+        modified, executable = file.create_time, file.executable
+    else:
+        modified, executable = file.update_time, False
+    return StoredFile(
+        name,
+        content_of(file, masks),
+        modified.ToDatetime(UTC),
+        compress=not is_compressed(file.content_type),
+        executable=executable,
+    )
 
 
 @dataclass(slots=True)

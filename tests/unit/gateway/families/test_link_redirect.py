@@ -5,17 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from functools import partial
-from types import SimpleNamespace
 
 import pytest
 
-from gateway.families.links.reading import _redirect
+from gateway.families.links.reading import redirection
 from strongroom.storage.v1.link_pb2 import DownloadLinkResponse
 
 
 def led_on(found: DownloadLinkResponse, cache: int = 3600) -> dict[bytes, bytes]:
-    call = SimpleNamespace(services=SimpleNamespace(settings=SimpleNamespace(link_cache_seconds=cache)))
-    reply = _redirect(call, found)  # type: ignore[arg-type]
+    reply = redirection(found, cache)
     assert reply.status == 302
     return dict(reply.headers)
 

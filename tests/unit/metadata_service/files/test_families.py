@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from metadata_service.events.outbox import family_name
 from metadata_service.events.reader import named
 from metadata_service.files.families import FAMILIES
+from strongroom.families import family_name
 from strongroom.metadata.v1.file_pb2 import FileFamily
 
 

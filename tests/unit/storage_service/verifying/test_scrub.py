@@ -13,6 +13,7 @@ from storage_service.metadata.verification import KeysNow, VerificationRecords
 from storage_service.objectstore import checksums
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef
 from storage_service.reading.damage import DamageReporter
+from storage_service.verifying.findings import ref_of
 from storage_service.verifying.metrics import VerificationMetrics
 from storage_service.verifying.reading import RANGE_BYTES, Pace, read_back
 from storage_service.verifying.scrub import Scrub
@@ -93,7 +94,7 @@ async def scrubbed(
 async def test_whole_objects_are_read_back(size: int) -> None:
     store = MemoryObjectStore()
     row = await stored(store, b"x" * size)
-    seen = await read_back(store, row, Pace(0))
+    seen = await read_back(store, ref_of(row), row.size_bytes, Pace(0))
     assert seen.fits(row)
     assert await scrubbed(store, Records(row)) == ({row.blob_id: 0}, [])
 
