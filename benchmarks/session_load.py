@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from email.message import Message
+from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
@@ -65,6 +67,45 @@ class Sessions:
     def close(self) -> None:
         """Close the channel."""
         self._channel.close()
+
+
+class Tus:
+    """A keep-alive connection of its own to the gateway, as one user. Close it."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=_TIMEOUT)
+        self._headers = _TUS | {"Authorization": f"Bearer {token}"}
+
+    def create(self, size: int) -> str:
+        """POST of an upload of `size` bytes; its path."""
+        told = self._told("POST", "/files", {"Upload-Length": str(size)}, b"")
+        return urlsplit(told["Location"]).path
+
+    def write(self, path: str, offset: int, data: bytes) -> int:
+        """PATCH at `offset`; the offset then."""
+        kind = {"Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
+        return int(self._told("PATCH", path, kind, data)["Upload-Offset"])
+
+    def upload(self, size: int, piece: int) -> None:
+        """A whole file of `size` bytes, `piece` bytes in each PATCH; at most one block (1 MiB)."""
+        path, block = self.create(size), payload.block()
+        for offset in range(0, size, piece):
+            end = min(offset + piece, size)
+            persisted = self.write(path, offset, block[: end - offset])
+            if persisted != end:
+                raise RuntimeError(f"{persisted} bytes are persisted, not {end}")
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+    def _told(self, method: str, path: str, headers: Mapping[str, str], body: Any) -> Message:
+        self._connection.request(method, path, body=body, headers={**self._headers, **headers})
+        answer = self._connection.getresponse()
+        text = answer.read()
+        if answer.status >= 300:
+            raise RuntimeError(f"{method} {path}: {answer.status} {text[:500]!r}")
+        return answer.headers
 
 
 def tus_resume(url: str, token: str, upload_id: str, size: int) -> int:

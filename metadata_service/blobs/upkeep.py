@@ -43,6 +43,15 @@ UPDATE blobs SET lease_expires_at = now() + make_interval(secs => %(session)s),
     reserved_bytes = %(reserved)s, content_type = %(content_type)s, spec = %(spec)s
 WHERE {ONE}
 """
+#: The same within a statement whose relation `written` names the attempt, and which has locked it; spec and
+#: content type stay as they are.
+PROGRESS_OF_WRITTEN: Final = f"""
+UPDATE blobs SET lease_expires_at = now() + make_interval(secs => %(session)s),
+    upload_id = coalesce(%(multipart)s, blobs.upload_id),
+    kind = CASE WHEN %(multipart)s::text IS NULL THEN blobs.kind ELSE {MULTIPART} END,
+    reserved_bytes = greatest(blobs.reserved_bytes, %(persisted)s)
+FROM written WHERE blobs.owner_id = written.owner_id AND blobs.id = written.blob_id
+"""
 _TELL_DAMAGE: Final = f"""
 UPDATE blobs SET damage_told_at = now()
 WHERE {ONE} AND state = {COMMITTED}

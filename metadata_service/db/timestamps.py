@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -20,3 +20,8 @@ def to_proto(moment: datetime) -> Timestamp:
     """Exact; several times quicker than Timestamp.FromDatetime, which counts on a page of 50 files."""
     since = moment - _EPOCH
     return Timestamp(seconds=since.days * 86400 + since.seconds, nanos=since.microseconds * 1000)
+
+
+def from_proto(timestamp: Timestamp) -> datetime:
+    """The moment that `to_proto` was given."""
+    return _EPOCH + timedelta(seconds=timestamp.seconds, microseconds=timestamp.nanos // 1000)

@@ -4,6 +4,7 @@ acknowledges.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Final
 
 from psycopg.types.json import Jsonb
@@ -13,8 +14,15 @@ from metadata_service.blobs import transitions, upkeep
 from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.blobs.states import PENDING
 from metadata_service.config import Limits, Timing
-from metadata_service.db.database import Database, Statement, Transaction, user
-from metadata_service.db.timestamps import to_proto
+from metadata_service.db.database import (
+    Database,
+    NothingCommitted,
+    Part,
+    Statement,
+    Transaction,
+    user,
+)
+from metadata_service.db.timestamps import from_proto, to_proto
 from metadata_service.sessions import rows
 from metadata_service.usage import quota
 from servicekit import failpoints
@@ -34,6 +42,7 @@ AFTER_DECLARE: Final = failpoints.register("metadata.session.declare.after_commi
 _EVENT_SECONDS: Final = 2.0
 
 _LOCK: Final = f"SELECT 1 FROM blobs WHERE {transitions.HELD} AND state = {PENDING} FOR UPDATE"
+_LOCK_ONE: Final = f"SELECT 1 FROM blobs WHERE {transitions.ONE} AND state = {PENDING} FOR UPDATE"
 _WRITE_SESSION: Final = """
 UPDATE upload_sessions SET expires_at = now() + make_interval(secs => %(session)s),
     persisted_size = %(persisted)s, prefix_crc32c = %(crc32c)s, segments = %(segments)s, size_bytes = %(size)s
@@ -53,6 +62,37 @@ WITH told AS (
 INSERT INTO events (owner_id, type, subject_id, payload)
 SELECT %(owner)s, {EVENT_TYPE_UPLOAD_PROGRESS}, upload_id, %(payload)s FROM told
 """
+#: All of it for the usual step, which teaches nothing new of the object as a whole and needs no room that was
+#: not reserved. Whatever does not fit changes nothing.
+_AT_ONCE: Final = f"""
+WITH held AS (
+    SELECT owner_id, id, reserved_bytes FROM blobs WHERE {transitions.HELD} AND state = {PENDING}
+        AND (%(multipart)s::text IS NULL OR upload_id IN ('', %(multipart)s)) FOR UPDATE
+), written AS (
+    UPDATE upload_sessions AS session SET expires_at = now() + make_interval(secs => %(session)s),
+        persisted_size = %(persisted)s, prefix_crc32c = %(crc32c)s, segments = %(segments)s,
+        told_at = CASE WHEN persisted_size < %(persisted)s
+            AND (told_at IS NULL OR told_at <= now() - interval '{_EVENT_SECONDS} s')
+            THEN now() ELSE told_at END
+    FROM held WHERE session.owner_id = held.owner_id AND session.blob_id = held.id
+        AND persisted_size <= %(persisted)s AND (size_bytes IS NULL OR size_bytes >= %(persisted)s)
+        AND (expires_at > now() OR NOT %(continues)s)
+        AND (held.reserved_bytes >= %(persisted)s OR %(unlimited)s AND {quota.UNLIMITED})
+    RETURNING session.owner_id, session.blob_id, upload_id, expires_at, size_bytes, told_at
+), noted AS ({upkeep.PROGRESS_OF_WRITTEN}
+), parts AS (
+    INSERT INTO session_parts (owner_id, blob_id, number, etag, size_bytes, crc32c)
+    SELECT owner_id, blob_id, part.* FROM written, unnest(%(numbers)s::bigint[], %(etags)s::text[],
+        %(sizes)s::bigint[], %(crcs)s::bigint[]) AS part
+    ON CONFLICT (owner_id, blob_id, number) DO NOTHING
+), told AS (
+    INSERT INTO events (owner_id, type, subject_id, payload)
+    SELECT owner_id, {EVENT_TYPE_UPLOAD_PROGRESS}, upload_id, jsonb_build_object(
+        'upload_id', upload_id, 'persisted_size', %(persisted)s::bigint, 'size_bytes', size_bytes)
+    FROM written WHERE told_at = now()
+)
+SELECT expires_at FROM written
+"""
 
 
 class ProgressRecorder:
@@ -69,20 +109,67 @@ class ProgressRecorder:
         Raises UploadSuperseded (no longer the writer), SizeMismatch (past the length, or going back),
         QuotaExceeded.
         """
+        response = await self._at_once(handle, request) or await self._step_by_step(handle, request)
+        await failpoints.hit(AFTER_RECORD)
+        return response
 
+    async def _at_once(self, handle: Handle, request: RecordProgressRequest) -> RecordProgressResponse | None:
+        """In one round trip, COMMIT included. None: nothing was changed, and looking it up tells why."""
+        if request.content_type or request.HasField("size_bytes"):
+            return None
+        values = {
+            **_values(handle, request),
+            "session": self._timing.session,
+            "unlimited": self._limits.unlimited,
+            "continues": request.HasField("continuation"),
+        }
+        part = Part(handle.owner_id, [(_AT_ONCE, values)])
+        try:
+            ((found,),) = await self._database.together([part], lambda: failpoints.hit(BEFORE_RECORD))
+        except NothingCommitted:
+            return None
+        if not found:
+            return None
+        return RecordProgressResponse(
+            persisted_size=request.persisted_size, expire_time=to_proto(found[0][0])
+        )
+
+    async def _step_by_step(self, handle: Handle, request: RecordProgressRequest) -> RecordProgressResponse:
         async def work(tx: Transaction) -> RecordProgressResponse:
             named = {"owner": handle.owner_id, "blob_id": handle.blob_id}
             locked, found = await tx.fetch_batch([(_LOCK, handle.params()), (rows.BY_BLOB, named)])
-            if not locked:
-                raise transitions.superseded()
             if not found:
-                raise rows.not_found()
-            response = await self._write(tx, handle, rows.SessionRow.of(found[0]), request)
+                raise rows.not_found() if locked else transitions.superseded()
+            row = rows.SessionRow.of(found[0])
+            if request.HasField("continuation"):
+                row.living_blob()
+            if locked:
+                response = await self._write(tx, handle, row, request)
+            else:
+                response = await self._write_anew(tx, handle, request)
             await failpoints.hit(BEFORE_RECORD)
             return response
 
-        response = await self._database.transact(user(handle.owner_id), work)
-        await failpoints.hit(AFTER_RECORD)
+        return await self._database.transact(user(handle.owner_id), work)
+
+    async def _write_anew(
+        self, tx: Transaction, handle: Handle, request: RecordProgressRequest
+    ) -> RecordProgressResponse:
+        """A continuation whose epoch is over: if it is the newest writer all the same, at one of its own.
+
+        Raises UploadSuperseded.
+        """
+        named = {"owner": handle.owner_id, "blob_id": handle.blob_id}
+        _, found = await tx.fetch_batch([(_LOCK_ONE, handle.params()), (rows.BY_BLOB, named)])
+        row = rows.SessionRow.of(found[0])
+        if row.blob is None or not _goes_on(row, row.blob, request):
+            raise transitions.superseded()
+        times = {"session": self._timing.session, "lease": self._timing.lease}
+        _, taken = await tx.fetch_batch([upkeep.take(handle.params(**times)), (rows.BY_BLOB, named)])
+        row = rows.SessionRow.of(taken[0])
+        epoch = row.living_blob().epoch
+        response = await self._write(tx, Handle(handle.owner_id, handle.blob_id, epoch), row, request)
+        response.taken.CopyFrom(row.to_proto())
         return response
 
     async def declare(self, owner_id: str, upload_id: str, size: int) -> Session:
@@ -123,7 +210,9 @@ class ProgressRecorder:
         _check_prefix(row, request.persisted_size, size)
         reserved = max(row.blob.reserved_bytes, request.persisted_size, size or 0)
         values = {
-            **_values(handle, request, _spec(row.blob, request, size), size),
+            **_values(handle, request),
+            "spec": _spec(row.blob, request, size),
+            "size": size,
             "reserved": reserved,
             "session": self._timing.session,
             "content_type": request.content_type or row.blob.content_type,
@@ -143,16 +232,30 @@ class ProgressRecorder:
         )
 
 
-def _values(
-    handle: Handle, request: RecordProgressRequest, spec: bytes, size: int | None
-) -> dict[str, object]:
+def _goes_on(row: rows.SessionRow, blob: BlobRow, request: RecordProgressRequest) -> bool:
+    """Whether nothing has come of the newer epoch, and nobody was told of the prefix since this write began.
+
+    Whatever raises the epoch also moves the session's end on: the end tells when that was, by the database's
+    clock alone. The write began so long after the answer, which came after the moment that it tells.
+    """
+    earlier = request.continuation
+    began = from_proto(earlier.expire_time) + timedelta(microseconds=earlier.idle_microseconds)
+    return (
+        request.HasField("continuation")
+        and blob.state == PENDING
+        and row.expires_at <= began
+        and row.persisted_size == earlier.persisted_size
+        and row.prefix_crc32c == earlier.prefix_crc32c
+        and blob.upload_id == earlier.multipart_upload_id
+    )
+
+
+def _values(handle: Handle, request: RecordProgressRequest) -> dict[str, object]:
     return handle.params(
         multipart=request.multipart_upload_id or None,
-        spec=spec,
         persisted=request.persisted_size,
         crc32c=request.prefix_crc32c,
         segments=rows.pack_segments(list(request.segments)),
-        size=size,
         numbers=[Int8(part.number) for part in request.parts],
         etags=[part.etag for part in request.parts],
         sizes=[Int8(part.size_bytes) for part in request.parts],

@@ -19,7 +19,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -76,6 +76,8 @@ class ByteBudget:
         self._filling: set[Claim] = set()
         self._by_owner: defaultdict[str, int] = defaultdict(int)
         self._sampling: asyncio.TimerHandle | None = None
+        self.when_short: Callable[[], None] | None = None
+        """Called when somebody has to wait: what is held for later only is to be released now."""
 
     @property
     def used(self) -> int:
@@ -149,6 +151,8 @@ class ByteBudget:
         """Wait for ``size`` bytes. Cancelling it leaves them with nobody."""
         waiter = _Waiter(size, claim, asyncio.get_running_loop().create_future())
         self._waiters.append(waiter)
+        if self.when_short is not None:
+            self.when_short()
         self._relieve()
         self._sample_later()
         try:

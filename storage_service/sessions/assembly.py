@@ -20,6 +20,7 @@ from storage_service.sessions.direct_completion import DirectCompletion
 from storage_service.sessions.driver import Driver
 from storage_service.sessions.engine import Sessions
 from storage_service.sessions.finisher import Endings, Finisher
+from storage_service.sessions.kept import Kept, KeptSessions
 from storage_service.sessions.registry import Registry
 from storage_service.sessions.writer import SessionWriter
 from strongroom.metadata.v1.upload_session_service_pb2 import Session
@@ -45,11 +46,12 @@ class SessionUseCases:
 
     def __init__(self, parts: SessionParts) -> None:
         store, state, content = parts.store, parts.state, Content(parts.content)
-        self._registry = Registry()
+        self._kept = KeptSessions(parts.budget)
+        self._registry = Registry(self._kept)
         finisher = Finisher(store, parts.reservations, parts.attempts, content)
 
-        def make_writer(session: Session) -> SessionWriter:
-            return SessionWriter(store, state, parts.budget, content, session)
+        def make_writer(session: Session, kept: Kept | None = None) -> SessionWriter:
+            return SessionWriter(store, state, parts.budget, content, session, kept=kept)
 
         endings = Endings(state, parts.attempts, finisher)
         driver = Driver(self._registry, parts.gate, state, endings, make_writer)
@@ -59,6 +61,7 @@ class SessionUseCases:
             parts.attempts,
             endings,
             driver,
+            kept=self._kept,
             make_writer=make_writer,
             limits=parts.limits,
             content=content,
@@ -78,3 +81,4 @@ class SessionUseCases:
     async def aclose(self) -> None:
         """Let writers persist what they have received."""
         await self._registry.aclose()
+        self._kept.close()

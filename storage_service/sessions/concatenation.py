@@ -127,9 +127,9 @@ class Concatenator:
                 try:
                     await self._copy(writer, pieces)
                 except NotSupportedByStore:
-                    if writer.parts:
+                    if writer.progress.parts:
                         raise
-            if writer.persisted < session.size_bytes:
+            if writer.progress.persisted < session.size_bytes:
                 await self._stream(writer, pieces)
                 await self._endings.finish(writer)
                 return
@@ -158,10 +158,12 @@ class Concatenator:
                     _ref(piece), blob.key, blob.upload_id, number, if_match=piece.blob.etag
                 )
                 await failpoints.hit(AFTER_COPY)
-                writer.accept(number, receipt.etag, piece.persisted_size, piece.prefix_crc32c)
-                await writer.record()
+                size, crc32c = piece.persisted_size, piece.prefix_crc32c
+                part = blob_pb2.Part(number=number, etag=receipt.etag, size_bytes=size, crc32c=crc32c)
+                writer.progress.accept(part, size, crc32c)
+                await writer.progress.record()
 
-        done = len(writer.parts)
+        done = len(writer.progress.parts)
         try:
             async with asyncio.TaskGroup() as copying:
                 for number, piece in enumerate(pieces[done:], done + 1):

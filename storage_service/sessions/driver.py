@@ -68,7 +68,7 @@ class Driver:
 
     async def finish(self, session: Session) -> Session:
         """Finish an acquired session whose bytes are all persisted. Raises as Endings.finish."""
-        return await self.run(session, self._finish_alone(session))
+        return await self.run(session, self.finish_alone(session))
 
     async def run(self, session: Session, work: Coroutine[Any, Any, object]) -> Session:
         """Let ``work`` bring an acquired session to its end; answers the session after that."""
@@ -85,7 +85,8 @@ class Driver:
         finally:
             self.registry.leave(session.upload_id, entry)
 
-    async def _finish_alone(self, session: Session) -> None:
+    async def finish_alone(self, session: Session) -> None:
+        """The same without a turn, for whoever has one. Raises as Endings.finish."""
         if session.blob.state == blob_pb2.BLOB_STATE_COMPLETING:
             await self._endings.finisher.drive_on(session.blob)
             return

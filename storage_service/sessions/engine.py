@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from servicekit import failpoints
+from servicekit import context, failpoints
 from storage_service.attempts.engine import Attempts, fingerprint
 from storage_service.content.limits import Limits, SizeRule
 from storage_service.metadata.reservations import Reservations
@@ -14,6 +14,7 @@ from storage_service.sessions.content import Content
 from storage_service.sessions.driver import Driver, without_deadline
 from storage_service.sessions.finisher import Endings
 from storage_service.sessions.hashes import RunningHashes
+from storage_service.sessions.kept import Kept, KeptSessions
 from storage_service.sessions.registry import Entry
 from storage_service.sessions.stream import Message, SessionStream, refuse_past_end
 from storage_service.sessions.views import answer, check_writable, finished, is_whole, shown
@@ -45,7 +46,8 @@ class Sessions:
         endings: Endings,
         driver: Driver,
         *,
-        make_writer: Callable[[Session], SessionWriter],
+        kept: KeptSessions,
+        make_writer: Callable[[Session, Kept | None], SessionWriter],
         limits: Limits,
         content: Content,
     ) -> None:
@@ -55,6 +57,7 @@ class Sessions:
         self._endings = endings
         self._driver = driver
         self._registry = driver.registry
+        self._kept = kept
         self._make_writer = make_writer
         self._limits = limits
         self._content = content
@@ -89,15 +92,13 @@ class Sessions:
         Raises what SessionStream.run and Endings.finish raise, UploadSuperseded when a newer writer came.
         """
         upload_id = first.upload_id
-        async with self._registry.turn(upload_id):
+        async with self._registry.turn(upload_id, writes=True):
             self._driver.refuse_while_finishing(upload_id)
-            session = await self._state.acquire(upload_id)
-            await failpoints.hit(AFTER_ACQUIRE)
-            if is_whole(session):
-                session = await self._driver.finish(session)
+            kept = self._goes_on(first)
+            session = kept.session if kept is not None else await self._acquired(upload_id)
             entry = None if session.finished else self._entered(session, first)
         if entry is not None:
-            return await self._write(entry, session, first, messages)
+            return await self._write(entry, session, kept, first, messages)
         if first.exact_offset:
             await refuse_past_end(session.persisted_size, first, messages)
         return answer(session)
@@ -153,6 +154,19 @@ class Sessions:
                     raise UploadNotFound("The file of this upload was deleted.") from error
         self._attempts.wake_cleaner()
 
+    def _goes_on(self, first: UploadRequest) -> Kept | None:
+        """What the write before this one has left here, if this one begins where it ended."""
+        kept = self._kept.take(first.upload_id, _subject())
+        if kept is not None and first.write_offset != kept.session.persisted_size:
+            kept.tail.give_back()
+            return None
+        return kept
+
+    async def _acquired(self, upload_id: str) -> Session:
+        session = await self._state.acquire(upload_id)
+        await failpoints.hit(AFTER_ACQUIRE)
+        return await self._driver.finish(session) if is_whole(session) else session
+
     def _entered(self, session: Session, first: UploadRequest) -> Entry:
         """The current task becomes the session's writer. Raises InvalidField, ContentType*."""
         check_writable(session)
@@ -162,13 +176,18 @@ class Sessions:
         return self._registry.enter(session.upload_id)
 
     async def _write(
-        self, entry: Entry, session: Session, first: UploadRequest, messages: AsyncIterator[Message]
+        self,
+        entry: Entry,
+        session: Session,
+        kept: Kept | None,
+        first: UploadRequest,
+        messages: AsyncIterator[Message],
     ) -> UploadResponse:
         expected = session.blob.spec.checksums
         hashes = self._running.take(session.upload_id, expected, session.persisted_size)
         stream = SessionStream(first, messages, session, self._rule(session.blob.spec), hashes)
-        writer = self._make_writer(session)
-        writer.deferred = stream.all_or_nothing
+        writer = self._make_writer(session, kept)
+        writer.progress.deferred = stream.all_or_nothing
         problem: BaseException | None = None
         try:
             async with writer.reading:
@@ -192,12 +211,18 @@ class Sessions:
         self, entry: Entry, writer: SessionWriter, stream: SessionStream, problem: BaseException | None
     ) -> UploadResponse:
         """Persist what has arrived, or finish; then the place is free for the next writer."""
+        session, ended_well = writer.session, False
         try:
             with without_deadline():
-                return await self._endings.guard(writer.blob, self._settle(entry, writer, stream, problem))
+                settling = self._settle(entry, writer, stream, problem)
+                response = await self._endings.guard(writer.blob, settling)
+            ended_well = problem is None and not entry.finishing
+            return response
         finally:
             await writer.close()
-            self._registry.leave(writer.session.upload_id, entry)
+            if ended_well and session.persisted_size and not is_whole(session):
+                self._kept.keep(session, _subject(), writer.under_way)
+            self._registry.leave(session.upload_id, entry)
 
     async def _settle(
         self, entry: Entry, writer: SessionWriter, stream: SessionStream, problem: BaseException | None
@@ -205,9 +230,9 @@ class Sessions:
         left = isinstance(problem, asyncio.CancelledError)
         if stream.all_or_nothing and problem is not None:
             if left:
-                return UploadResponse(persisted_size=writer.persisted)
+                return UploadResponse(persisted_size=writer.progress.persisted)
             raise problem
-        writer.deferred = False
+        writer.progress.deferred = False
         session = writer.session
         whole = session.HasField("size_bytes") and writer.received == session.size_bytes
         if (problem is None and stream.finished) or (whole and (problem is None or left)):
@@ -218,14 +243,23 @@ class Sessions:
             await writer.flush()
         except Exception as error:
             raise problem if isinstance(problem, Exception) else error from error
-        if stream.hashes is not None and stream.hashes.size == writer.persisted:
+        if stream.hashes is not None and stream.hashes.size == writer.progress.persisted:
             self._running.keep(session.upload_id, stream.hashes)
         if problem is not None and not left:
             raise problem
-        return UploadResponse(persisted_size=writer.persisted, expire_time=session.expire_time)
+        if is_whole(session):  # its length was declared elsewhere meanwhile
+            await self._driver.finish_alone(session)
+            return answer(await self._state.get(session.upload_id))
+        return UploadResponse(persisted_size=writer.progress.persisted, expire_time=session.expire_time)
 
     def _rule(self, spec: UploadSpec) -> SizeRule:
         return self._limits.for_target(spec.target)
+
+
+def _subject() -> str:
+    """Whose write it is: nobody else goes on at its epoch without having asked."""
+    now = context.current()
+    return "" if now is None or now.principal is None else now.principal.subject
 
 
 def _may_have_writer(session: Session) -> bool:

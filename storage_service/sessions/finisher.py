@@ -117,7 +117,8 @@ class Finisher:
             hashes.check(given)
         content_type = self._content.decide(writer.session, rest.chunks)
         if content_type != blob.content_type:
-            await writer.record(content_type=content_type)
+            await writer.progress.record(content_type=content_type)
+        await writer.progress.confirm()
         put = await self._stored_before(blob, rest) if blob.epoch > FIRST_WRITER else None
         if put is None:
             attrs = ObjectAttributes(content_type=content_type, metadata=dict(blob.object_metadata))
@@ -147,10 +148,10 @@ class Finisher:
         self, writer: SessionWriter, rest: Rest, hashes: Hashes | None, expected: Sequence[Checksums]
     ) -> CommitRequest:
         blob, size, crc32c = writer.blob, writer.received, writer.crc32c
-        if rest.size or not writer.parts:
+        if rest.size or not writer.progress.parts:
             await writer.send_rest(rest)
         deferred = not writer.session.HasField("size_bytes")
-        await writer.record(size=size if deferred else None)
+        await writer.progress.record(size=size if deferred else None)
         await failpoints.hit(AFTER_LAST_PART)
         if hashes is not None and hashes.size == size:
             for given in expected:
@@ -159,12 +160,12 @@ class Finisher:
         else:
             missing = Hashes(*expected).names
         if not missing:
-            return await self.complete(blob, writer.parts, size, crc32c)
-        commit = await complete_multipart(self._store, blob, writer.parts, size, crc32c)
+            return await self.complete(blob, writer.progress.parts, size, crc32c)
+        commit = await complete_multipart(self._store, blob, writer.progress.parts, size, crc32c)
         read = await read_back(self._store, ObjectRef(blob.key, commit.version_id or None), *expected)
         for given in expected:
             read.check(given)
-        await self.begin_completion(blob, writer.parts, size, crc32c)
+        await self.begin_completion(blob, writer.progress.parts, size, crc32c)
         return commit
 
     async def commit(self, request: CommitRequest) -> File | None:

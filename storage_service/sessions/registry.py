@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from servicekit import context
+from storage_service.sessions.kept import KeptSessions
 from strongroom.errors import DeadlineExceeded, ServiceUnavailable, StrongroomError
 
 log = structlog.get_logger(__name__)
@@ -57,7 +58,8 @@ class _Turns:
 class Registry:
     """Writers by upload_id; one instance per process."""
 
-    def __init__(self) -> None:
+    def __init__(self, kept: KeptSessions) -> None:
+        self._kept = kept
         self._writers: dict[str, Entry] = {}
         self._turns: dict[str, _Turns] = {}
         self._background: set[asyncio.Task[Any]] = set()
@@ -68,8 +70,9 @@ class Registry:
         return entry is not None and entry.finishing
 
     @asynccontextmanager
-    async def turn(self, upload_id: str) -> AsyncIterator[None]:
-        """Newcomers one after another, each with the older writer stopped and persisted.
+    async def turn(self, upload_id: str, *, writes: bool = False) -> AsyncIterator[None]:
+        """Newcomers one after another, each with the older writer stopped and persisted. What it has left
+        here only the next one that ``writes`` goes on with.
 
         Calls to other services inside of the block end TURN_SECONDS after the beginning of the wait.
 
@@ -83,6 +86,8 @@ class Registry:
                 await _come_in(turns.lock)
                 try:
                     await self.stop_writer(upload_id)
+                    if not writes:
+                        self._kept.forget(upload_id)
                     yield
                 finally:
                     turns.lock.release()

@@ -27,23 +27,22 @@ from storage_service.attempts.interruption import Interruptible
 from storage_service.attempts.pipeline import PartClaims
 from storage_service.attempts.segments import MOST, crc32c_of, put_segment, read_segments, size_of
 from storage_service.content.assembler import Part, PartAssembler
-from storage_service.metadata.reservations import handle_of
 from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import StoreError, UploadNotFound
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import Chunk, ObjectAttributes
 from storage_service.sessions.content import Content
+from storage_service.sessions.kept import Kept, Tail
+from storage_service.sessions.progress import Progress
 from strongroom.errors import Internal
 from strongroom.metadata.v1 import blob_pb2
-from strongroom.metadata.v1.upload_session_service_pb2 import RecordProgressRequest, Segment, Session
+from strongroom.metadata.v1.upload_session_service_pb2 import Segment, Session
 
 log = structlog.get_logger(__name__)
 
 AFTER_CREATE = failpoints.register("storage.session.after_create")
 AFTER_PART = failpoints.register("storage.session.part_applied")
-BEFORE_RECORD = failpoints.register("storage.session.before_record")
-AFTER_RECORD = failpoints.register("storage.session.after_record")
 
 RECORD_SECONDS = 0.5
 """Parts that S3 accepts so soon after the last record are recorded together; on slow lines each by itself."""
@@ -61,15 +60,6 @@ class Rest:
     fresh_crc32c: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Accepted:
-    """A part that S3 has; of its bytes the ``fresh`` ones were not persisted before."""
-
-    part: blob_pb2.Part
-    fresh_size: int
-    fresh_crc32c: int
-
-
 class SessionWriter:
     """One writer of one session, at the epoch of ``session``. Call ``close`` at the end, whatever
     happened.
@@ -82,27 +72,22 @@ class SessionWriter:
         budget: ByteBudget,
         content: Content,
         session: Session,
+        *,
+        kept: Kept | None = None,
     ) -> None:
         self._store = store
-        self._state = state
         self._content = content
         self.session = session
         self.blob = session.blob
-        self.parts = session.blob.parts
-        self.persisted = session.persisted_size
-        self.persisted_crc32c = session.prefix_crc32c
-        self.deferred = False
-        self._segments = list(session.segments)  # as recorded
+        self.progress = Progress(state, session, kept.continuation() if kept is not None else None)
         self._before = list(session.segments)  # of the part under way
+        self._tail = kept.tail if kept is not None else Tail()  # the bytes of ``_before``, if it has any
         self._claims = PartClaims(budget, session.blob.owner_id)
         self._unfed: Chunk = b""
         self._sending: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
-        self._accepted: dict[int, _Accepted] = {}
-        self._recording = asyncio.Lock()
-        self._recorded_at = 0.0
         self._hurry = asyncio.Event()
-        self._rest_crc32c = 0
+        self._under_way: Sequence[Chunk] = ()
         self._begun = asyncio.Event()
         if self.blob.upload_id:
             self._begun.set()
@@ -123,6 +108,13 @@ class SessionWriter:
         """CRC-32C of the bytes received."""
         return self._assembler.crc32c
 
+    @property
+    def under_way(self) -> Sequence[Chunk]:
+        """After ``flush``: the persisted bytes of the part under way, as far as they are at hand; else
+        nothing.
+        """
+        return self._under_way
+
     async def write(self, chunk: Chunk) -> None:
         """Take the bytes at ``received``. Waits for memory.
 
@@ -133,19 +125,20 @@ class SessionWriter:
 
     async def flush(self) -> None:
         """Persist everything received. Raises as write; then the prefix before the failure is persisted."""
-        self.deferred = False
+        self.progress.deferred = False
         await self._feed()
         await self.settle()
         rest = self._assembler.finish()
         if rest is not None:
             await self._keep(rest)
+        await self.progress.confirm()
 
     async def settle(self) -> None:
         """Wait for the parts under way. Raises as write."""
         await self._sent()
         if self._failure is not None:
             raise self._failure
-        await self.record()
+        await self.progress.record()
 
     async def take_rest(self) -> Rest:
         """What no part has taken, after ``settle``. Raises StoreError."""
@@ -155,75 +148,22 @@ class SessionWriter:
         fresh = self._assembler.finish()
         size, crc32c = (fresh.size, fresh.crc32c) if fresh else (0, 0)
         before = size_of(self._before)
-        if before:
+        if before and not self._tail.size:
             claim = self._claims.filling or await self._claims.begin(before + size)
             await claim.take(before)
-        chunks = await read_segments(self._store, self._before)
+        chunks = await self._read(self._before, self._tail)
         whole = checksums.combine(crc32c_of(self._before), crc32c, size)
         return Rest(number, before + size, whole, [*chunks, *(fresh.chunks if fresh else ())], size, crc32c)
 
     async def send_rest(self, rest: Rest) -> None:
-        """Upload ``rest`` as the last part; recorded by the next ``record``. Raises StoreError."""
+        """Upload ``rest`` as the last part; recorded by the next ``progress.record``. Raises StoreError."""
         await self._send(rest)
-
-    async def record(
-        self,
-        *,
-        segment: Segment | None = None,
-        replaces: bool = False,
-        size: int | None = None,
-        multipart: str = "",
-        content_type: str = "",
-    ) -> None:
-        """Commit the contiguous prefix, and what else there is to commit. Raises UploadSuperseded,
-        QuotaExceeded.
-        """
-        async with self._recording:
-            fresh = [] if self.deferred else self._contiguous()
-            if not fresh and segment is None and size is None and not multipart and not content_type:
-                return
-            await failpoints.hit(BEFORE_RECORD)
-            persisted, crc32c = self.persisted, self.persisted_crc32c
-            for accepted in fresh:
-                crc32c = checksums.combine(crc32c, accepted.fresh_crc32c, accepted.fresh_size)
-                persisted += accepted.fresh_size
-            segments = [] if fresh or replaces else list(self._segments)
-            if segment is not None:
-                segments.append(segment)
-                added = segment.offset + segment.size_bytes - persisted
-                crc32c = checksums.combine(crc32c, self._rest_crc32c, added)
-                persisted += added
-            response = await self._state.record(
-                RecordProgressRequest(
-                    blob=handle_of(self.blob),
-                    multipart_upload_id=multipart,
-                    parts=[accepted.part for accepted in fresh],
-                    segments=segments,
-                    persisted_size=persisted,
-                    prefix_crc32c=crc32c,
-                    size_bytes=size,
-                    content_type=content_type,
-                )
-            )
-            self._recorded_at = time.monotonic() if fresh else self._recorded_at
-            self.parts.extend(accepted.part for accepted in fresh)
-            for accepted in fresh:
-                del self._accepted[accepted.part.number]
-            self._segments = segments
-            self.persisted, self.persisted_crc32c = persisted, crc32c
-            self.session.persisted_size, self.session.prefix_crc32c = persisted, crc32c
-            self.session.expire_time.CopyFrom(response.expire_time)
-            await failpoints.hit(AFTER_RECORD)
-
-    def accept(self, number: int, etag: str, size: int, crc32c: int) -> None:
-        """Part ``number`` is in S3, all of its bytes new; counts with the next ``record`` that reaches it."""
-        part = blob_pb2.Part(number=number, etag=etag, size_bytes=size, crc32c=crc32c)
-        self._accepted[number] = _Accepted(part, size, crc32c)
 
     async def close(self) -> None:
         """Wait for parts under way, drop what was not persisted, give the memory back."""
         await self._sent()
         self._claims.release_filling()
+        self._tail.give_back()
 
     async def _sent(self) -> None:
         """All parts are in S3 and recorded, or have failed."""
@@ -234,15 +174,15 @@ class SessionWriter:
 
     def _first_assembler(self) -> PartAssembler:
         """Takes what the part under way still lacks."""
-        full = sum(part.size_bytes for part in self.parts)
+        full = sum(part.size_bytes for part in self.progress.parts)
         before = size_of(self._before)
-        if full + before != self.persisted:
+        if full + before != self.progress.persisted:
             raise Internal("the recorded parts and segments are not the recorded prefix")
         return PartAssembler(
             max(self.blob.part_size_bytes - before, 1),
-            number=len(self.parts) + 1,
-            size=self.persisted,
-            crc32c=self.persisted_crc32c,
+            number=len(self.progress.parts) + 1,
+            size=self.progress.persisted,
+            crc32c=self.progress.crc32c,
         )
 
     def _most_memory(self) -> int:
@@ -270,38 +210,46 @@ class SessionWriter:
 
     def _start_part(self, fresh: Part) -> None:
         before, self._before = self._before, []
+        tail, self._tail = self._tail, Tail()
         self._assembler = PartAssembler(
             self.blob.part_size_bytes,
             number=fresh.number + 1,
             size=self._assembler.size,
             crc32c=self._assembler.crc32c,
         )
-        part = self._send_part(fresh, before, self._claims.hand_over())
+        part = self._send_part(fresh, before, tail, self._claims.hand_over())
         sending = asyncio.create_task(self._record_part(part))
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
 
-    async def _send_part(self, fresh: Part, before: Sequence[Segment], claim: Claim | None) -> None:
+    async def _send_part(
+        self, fresh: Part, before: Sequence[Segment], tail: Tail, claim: Claim | None
+    ) -> None:
         try:
             if claim is not None:
-                await claim.take(size_of(before))
+                await claim.take(size_of(before) - tail.size)
                 claim.seal()
-            chunks = [*await read_segments(self._store, before), *fresh.chunks]
+            chunks = [*await self._read(before, tail), *fresh.chunks]
             crc32c = checksums.combine(crc32c_of(before), fresh.crc32c, fresh.size)
             size = size_of(before) + fresh.size
             await self._send(Rest(fresh.number, size, crc32c, chunks, fresh.size, fresh.crc32c))
         finally:
             self._claims.release(claim)
+            tail.give_back()
+
+    async def _read(self, segments: Sequence[Segment], tail: Tail) -> Sequence[Chunk]:
+        """The bytes of the segments: those at hand, or from the store. Raises as read_segments."""
+        return tail.chunks if tail.size else await read_segments(self._store, segments)
 
     async def _record_part(self, sending: Coroutine[Any, Any, None]) -> None:
         """``sending``, whose memory is free once it has ended, and what follows from it."""
         try:
             await sending
-            if (pause := self._recorded_at + RECORD_SECONDS - time.monotonic()) > 0:
+            if (pause := self.progress.recorded_at + RECORD_SECONDS - time.monotonic()) > 0:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(pause):
                         await self._hurry.wait()
-            await self.record()
+            await self.progress.record()
         except BaseException as error:
             self._failure = self._failure or await self._explained(error)
             self._begun.set()
@@ -342,7 +290,7 @@ class SessionWriter:
         part = blob_pb2.Part(
             number=whole.number, etag=receipt.etag, size_bytes=whole.size, crc32c=whole.crc32c
         )
-        self._accepted[whole.number] = _Accepted(part, whole.fresh_size, whole.fresh_crc32c)
+        self.progress.accept(part, whole.fresh_size, whole.fresh_crc32c)
 
     async def begin(self, chunks: Sequence[Chunk]) -> None:
         """Begin the multipart upload; ``chunks`` hold the object's first bytes. Raises StoreError,
@@ -352,31 +300,23 @@ class SessionWriter:
         attrs = ObjectAttributes(content_type=content_type, metadata=dict(self.blob.object_metadata))
         upload_id = await self._store.create(self.blob.key, attrs)
         await failpoints.hit(AFTER_CREATE)
-        await self.record(multipart=upload_id, content_type=content_type)
+        await self.progress.record(multipart=upload_id, content_type=content_type)
         self.blob.upload_id = upload_id
         self.blob.content_type = content_type
         self._begun.set()
-
-    def _contiguous(self) -> list[_Accepted]:
-        """Accepted parts that follow the recorded ones without a hole."""
-        number = len(self.parts) + 1
-        fresh = []
-        while number in self._accepted:
-            fresh.append(self._accepted[number])
-            number += 1
-        return fresh
 
     async def _keep(self, rest: Part) -> None:
         """The bytes that fill no part become a segment."""
         chunks, size, crc32c, offset = rest.chunks, rest.size, rest.crc32c, rest.offset
         merge = len(self._before) + 1 >= MOST
+        at_hand = (*self._tail.chunks, *chunks) if self._tail.size or not self._before else ()
         if merge:
             if self._claims.filling is not None:
-                await self._claims.filling.take(size_of(self._before))
-            chunks = (*await read_segments(self._store, self._before), *chunks)
+                await self._claims.filling.take(size_of(self._before) - self._tail.size)
+            chunks = (*await self._read(self._before, self._tail), *chunks)
             offset -= size_of(self._before)
             crc32c = checksums.combine(crc32c_of(self._before), crc32c, size)
             size += size_of(self._before)
         segment = await put_segment(self._store, self.blob, offset, chunks, size=size, crc32c=crc32c)
-        self._rest_crc32c = rest.crc32c
-        await self.record(segment=segment, replaces=merge)
+        await self.progress.record(segment=segment, fresh_crc32c=rest.crc32c, replaces=merge)
+        self._under_way = at_hand

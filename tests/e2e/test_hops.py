@@ -61,13 +61,16 @@ def test_the_calls_of_each_request(stack: RunningStack, http: httpx.Client) -> N
     _, got = hops.of("GET", f"/api/v1/s3/file/{key}")
     _, head = hops.of("HEAD", f"/api/v1/s3/file/{key}")
     _, listed = hops.of("GET", "/api/v1/s3/files")
-    path = create(http, 2 * MIB)
+    path = create(http, 3 * MIB)
     piece = BYTES | {"Upload-Offset": "0"}
     _, patched = hops.of("PATCH", path, headers=piece, content=bytes(MIB))
+    piece["Upload-Offset"] = str(MIB)
+    _, next_patched = hops.of("PATCH", path, headers=piece, content=bytes(MIB))
     _, looked = hops.of("HEAD", path, headers=TUS)
     assert upload == ["Commit", "Reserve", "Upload"]
     assert got == ["Download", "GetFile"]
     assert head == ["GetFile"]
     assert listed == ["ListFiles"]
     assert patched == ["AcquireWriter", "RecordProgress", "Upload"]
+    assert next_patched == ["RecordProgress", "Upload"]  # it goes on where the one before it has ended
     assert looked == ["AcquireWriter", "GetSession", "GetUpload"]  # whoever asks for the offset is the writer

@@ -342,6 +342,7 @@ class RecordProgressRequest(_message.Message):
     PREFIX_CRC32C_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     CONTENT_TYPE_FIELD_NUMBER: _builtins.int
+    CONTINUATION_FIELD_NUMBER: _builtins.int
     multipart_upload_id: _builtins.str
     """S3 upload id, on the first call after CreateMultipartUpload."""
     persisted_size: _builtins.int
@@ -364,6 +365,12 @@ class RecordProgressRequest(_message.Message):
     def segments(self) -> _containers.RepeatedCompositeFieldContainer[Global___Segment]:
         """All segments that now count, replacing those before."""
 
+    @_builtins.property
+    def continuation(self) -> Global___Continuation:
+        """Set until the first answer to a write that goes on where an earlier one of the same process ended, at its
+        epoch, without AcquireWriter.
+        """
+
     def __init__(
         self,
         *,
@@ -375,16 +382,59 @@ class RecordProgressRequest(_message.Message):
         prefix_crc32c: _builtins.int = ...,
         size_bytes: _builtins.int | None = ...,
         content_type: _builtins.str = ...,
+        continuation: Global___Continuation | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "blob", b"blob", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "blob", b"blob", "continuation", b"continuation", "size_bytes", b"size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "blob", b"blob", "content_type", b"content_type", "multipart_upload_id", b"multipart_upload_id", "parts", b"parts", "persisted_size", b"persisted_size", "prefix_crc32c", b"prefix_crc32c", "segments", b"segments", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes", "blob", b"blob", "content_type", b"content_type", "continuation", b"continuation", "multipart_upload_id", b"multipart_upload_id", "parts", b"parts", "persisted_size", b"persisted_size", "prefix_crc32c", b"prefix_crc32c", "segments", b"segments", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__size_bytes: _TypeAlias = _typing.Literal["size_bytes"]  # noqa: Y015
     _WhichOneofArgType__size_bytes: _TypeAlias = _typing.Literal["_size_bytes", b"_size_bytes"]  # noqa: Y015
     def WhichOneof(self, oneof_group: _WhichOneofArgType__size_bytes) -> _WhichOneofReturnType__size_bytes | None: ...
 
 Global___RecordProgressRequest: _TypeAlias = RecordProgressRequest  # noqa: Y015
+
+@_typing.final
+class Continuation(_message.Message):
+    """Where the earlier write ended. If somebody has raised the epoch since, but before this write began, it is
+    this write that is the newest: it gets an epoch of its own with its first step.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    PERSISTED_SIZE_FIELD_NUMBER: _builtins.int
+    PREFIX_CRC32C_FIELD_NUMBER: _builtins.int
+    MULTIPART_UPLOAD_ID_FIELD_NUMBER: _builtins.int
+    IDLE_MICROSECONDS_FIELD_NUMBER: _builtins.int
+    persisted_size: _builtins.int
+    """The prefix then, in bytes."""
+    prefix_crc32c: _builtins.int
+    """CRC-32C of it."""
+    multipart_upload_id: _builtins.str
+    """S3 upload id then. Empty: not begun."""
+    idle_microseconds: _builtins.int
+    """Between that answer and the beginning of this write."""
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """What RecordProgress last told the earlier write."""
+
+    def __init__(
+        self,
+        *,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+        persisted_size: _builtins.int = ...,
+        prefix_crc32c: _builtins.int = ...,
+        multipart_upload_id: _builtins.str = ...,
+        idle_microseconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "idle_microseconds", b"idle_microseconds", "multipart_upload_id", b"multipart_upload_id", "persisted_size", b"persisted_size", "prefix_crc32c", b"prefix_crc32c"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Continuation: _TypeAlias = Continuation  # noqa: Y015
 
 @_typing.final
 class RecordProgressResponse(_message.Message):
@@ -394,21 +444,27 @@ class RecordProgressResponse(_message.Message):
 
     PERSISTED_SIZE_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    TAKEN_FIELD_NUMBER: _builtins.int
     persisted_size: _builtins.int
     """The prefix now committed."""
     @_builtins.property
     def expire_time(self) -> _timestamp_pb2.Timestamp:
         """When the session is removed if it lies still."""
 
+    @_builtins.property
+    def taken(self) -> Global___Session:
+        """The session at this write's own epoch, without its parts, when it needed one."""
+
     def __init__(
         self,
         *,
         persisted_size: _builtins.int = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
+        taken: Global___Session | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "taken", b"taken"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "persisted_size", b"persisted_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "persisted_size", b"persisted_size", "taken", b"taken"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

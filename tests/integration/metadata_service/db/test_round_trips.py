@@ -121,4 +121,4 @@ async def test_a_piece_of_a_session(world: World, owner: str, trips: RoundTrips)
     await sessions.record(acquired, 3)
     recording = trips.sizes()
     await sessions.reading.get(owner, opened.upload_id)
-    assert [acquiring, recording, trips.sizes()] == [[4, 3, 1, 1], [4, 4, 1], [2]]
+    assert [acquiring, recording, trips.sizes()] == [[4, 3, 1, 1], [4], [2]]

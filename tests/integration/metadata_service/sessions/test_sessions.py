@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from metadata_service.config import Limits
 from metadata_service.sessions.ending import SessionEnder
 from metadata_service.sessions.opening import SessionOpener
 from metadata_service.sessions.progress import ProgressRecorder
@@ -14,6 +15,7 @@ from metadata_service.sessions.reading import SessionReader
 from servicekit.auth.principal import Principal
 from strongroom.errors import (
     IdempotencyKeyReused,
+    QuotaExceeded,
     SizeMismatch,
     UploadExpired,
     UploadNotFound,
@@ -181,6 +183,30 @@ async def test_only_the_newest_writer_moves_it_on(sessions: Sessions) -> None:
         with pytest.raises(SizeMismatch):
             await sessions.record(newer, wrong)
     assert (await sessions.reading.get(sessions.owner, session.upload_id)).persisted_size == 4
+
+
+async def test_parts_are_kept_with_the_progress_that_they_make(sessions: Sessions) -> None:
+    session = await sessions.open(10)
+    parts = [blob_pb2.Part(number=n, etag=f"e{n}", size_bytes=3, crc32c=n) for n in (1, 2)]
+    await sessions.record(session, 0, multipart_upload_id="mpu-1")
+    await sessions.record(session, 3, parts=parts[:1])
+    await sessions.record(session, 6, parts=parts)  # the first one's answer was lost
+    shown = await sessions.reading.acquire(sessions.owner, session.upload_id)
+    assert list(shown.blob.parts) == parts
+    assert shown.blob.upload_id == "mpu-1"
+    with pytest.raises(UploadSuperseded):
+        await sessions.record(shown, 7, multipart_upload_id="mpu-2")
+    assert (await sessions.reading.get(sessions.owner, session.upload_id)).persisted_size == 6
+
+
+async def test_what_was_not_reserved_needs_room(own_world: World, owner: str) -> None:
+    sessions = Sessions(own_world, owner)
+    await own_world.usage.set_limits(owner, Limits(bytes=8), actor="root")
+    session = await sessions.open(None)
+    await sessions.record(session, 8)
+    with pytest.raises(QuotaExceeded):
+        await sessions.record(session, 9)
+    assert (await sessions.reading.get(owner, session.upload_id)).persisted_size == 8
 
 
 async def test_progress_is_told_every_two_seconds(sessions: Sessions) -> None:

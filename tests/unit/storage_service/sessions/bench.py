@@ -71,11 +71,12 @@ class Bench:
     def __init__(self, *, part_size: int, budget: int = 1 << 30) -> None:
         self.store, self.state = CountingStore(), MemoryState()
         self.part_size = part_size
-        self.budget = ByteBudget(budget)
+        self._memory = budget
         self.restart()
 
     def restart(self) -> None:
         """A new process on the same state."""
+        self.budget = ByteBudget(self._memory)
         limits = Limits({"file": SizeRule("files", 1 << 40)}, min_part_bytes=self.part_size)
         limits.part_size = lambda declared: self.part_size  # type: ignore[method-assign]
         engine = WriteEngine(VersioningGate(self.store), lease_seconds=60.0, wake_cleaner=lambda: None)

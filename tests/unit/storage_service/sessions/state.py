@@ -37,6 +37,7 @@ class MemoryState(SessionState, Reservations):
         self.sessions: dict[str, Session] = {}
         self.history: list[int] = []
         self.lost: set[str] = set()
+        self.acquired = 0
 
     async def open(self, request: OpenSessionRequest) -> Session:
         session = Session(upload_id=uuid.uuid4().hex, kind=request.kind, annotation=request.annotation)
@@ -49,7 +50,7 @@ class MemoryState(SessionState, Reservations):
         blob.object_metadata["strongroom-attempt"] = blob.id
         if request.spec.HasField("size_bytes"):
             session.size_bytes = request.spec.size_bytes
-        session.expire_time.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
+        _touch(session)
         self.sessions[session.upload_id] = session
         return _copy(session)
 
@@ -67,8 +68,10 @@ class MemoryState(SessionState, Reservations):
     async def acquire(self, upload_id: str) -> Session:
         await self.get(upload_id)
         session = self.sessions[upload_id]
+        self.acquired += 1
         if not session.finished:
             session.blob.epoch += 1
+            _touch(session)
         return _copy(session)
 
     async def declare(self, upload_id: str, size: int) -> Session:
@@ -85,7 +88,7 @@ class MemoryState(SessionState, Reservations):
 
     async def record(self, request: RecordProgressRequest) -> RecordProgressResponse:
         await asyncio.sleep(0)
-        session = self._held(request.blob)
+        session, taken = self._held_or_taken(request)
         if session.blob.state != blob_pb2.BLOB_STATE_PENDING:
             raise UploadSuperseded("not pending")
         if request.persisted_size < session.persisted_size:
@@ -101,7 +104,13 @@ class MemoryState(SessionState, Reservations):
         if request.HasField("size_bytes"):
             session.size_bytes = request.size_bytes
         self.history.append(session.persisted_size)
-        return RecordProgressResponse(persisted_size=session.persisted_size, expire_time=session.expire_time)
+        _touch(session)
+        response = RecordProgressResponse(
+            persisted_size=session.persisted_size, expire_time=session.expire_time
+        )
+        if taken:
+            response.taken.CopyFrom(session)
+        return response
 
     async def lose(self, blob: BlobHandle) -> None:
         self.lost.add(self._held(blob).upload_id)
@@ -150,11 +159,30 @@ class MemoryState(SessionState, Reservations):
         found = next(key for key, session in self.sessions.items() if session.file.id == request.file_id)
         return DeleteFileResponse(file=self.sessions.pop(found).file)
 
+    def _held_or_taken(self, request: RecordProgressRequest) -> tuple[Session, bool]:
+        """Also for a continuation that began after the epoch was raised, of which nothing has come."""
+        earlier = request.continuation
+        found = next(one for one in self.sessions.values() if one.blob.id == request.blob.blob_id)
+        idle = timedelta(microseconds=earlier.idle_microseconds)
+        if (
+            found.blob.epoch == request.blob.epoch
+            or not request.HasField("continuation")
+            or found.persisted_size != earlier.persisted_size
+            or found.expire_time.ToDatetime() > earlier.expire_time.ToDatetime() + idle
+        ):
+            return self._held(request.blob), False
+        found.blob.epoch += 1
+        return found, True
+
     def _held(self, blob: BlobHandle) -> Session:
         for session in self.sessions.values():
             if session.blob.id == blob.blob_id and handle_of(session.blob).epoch == blob.epoch:
                 return session
         raise UploadSuperseded("another writer")
+
+
+def _touch(session: Session) -> None:
+    session.expire_time.FromDatetime(datetime.now(UTC) + timedelta(hours=1))
 
 
 def _copy(session: Session) -> Session:

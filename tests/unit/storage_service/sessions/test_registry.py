@@ -9,9 +9,15 @@ import pytest
 
 from servicekit import context
 from servicekit.serving import channels
+from storage_service.attempts.budget import ByteBudget
 from storage_service.sessions import registry as module
+from storage_service.sessions.kept import KeptSessions
 from storage_service.sessions.registry import Registry
 from strongroom.errors import DeadlineExceeded, ServiceUnavailable
+
+
+def process_registry() -> Registry:
+    return Registry(KeptSessions(ByteBudget(1 << 20)))
 
 
 class Visitors:
@@ -56,7 +62,7 @@ async def settled() -> None:
 
 
 async def test_one_at_a_time_in_order_of_arrival() -> None:
-    visitors = Visitors(Registry())
+    visitors = Visitors(process_registry())
     for name in "abc":
         await visitors.arrive(name)
     for name in "abc":
@@ -66,7 +72,7 @@ async def test_one_at_a_time_in_order_of_arrival() -> None:
 
 
 async def test_uploads_do_not_wait_for_each_other() -> None:
-    visitors = Visitors(Registry())
+    visitors = Visitors(process_registry())
     await visitors.arrive("a", "one")
     await visitors.arrive("b", "two")
     assert visitors.inside == ["a", "b"]
@@ -76,7 +82,7 @@ async def test_uploads_do_not_wait_for_each_other() -> None:
 
 @pytest.mark.parametrize("gone", ["b", "c", "bc", "cb"])
 async def test_who_gives_up_waiting_lets_nobody_in_early(gone: str) -> None:
-    visitors = Visitors(Registry())
+    visitors = Visitors(process_registry())
     for name in "abcd":
         await visitors.arrive(name)
     for name in gone:
@@ -88,7 +94,7 @@ async def test_who_gives_up_waiting_lets_nobody_in_early(gone: str) -> None:
 
 
 async def test_who_is_cancelled_inside_lets_the_next_one_in() -> None:
-    visitors = Visitors(Registry())
+    visitors = Visitors(process_registry())
     for name in "ab":
         await visitors.arrive(name)
     await visitors.cancel("a")
@@ -97,7 +103,7 @@ async def test_who_is_cancelled_inside_lets_the_next_one_in() -> None:
 
 
 async def test_nothing_is_kept_of_uploads_that_nobody_asks_about() -> None:
-    registry = Registry()
+    registry = process_registry()
     visitors = Visitors(registry)
     for name in "abc":
         await visitors.arrive(name)
@@ -108,7 +114,7 @@ async def test_nothing_is_kept_of_uploads_that_nobody_asks_about() -> None:
 
 
 async def test_a_newcomer_ends_the_writer_and_waits_for_its_last_bytes() -> None:
-    registry = Registry()
+    registry = process_registry()
     writing = asyncio.Event()
 
     async def write() -> None:
@@ -133,7 +139,7 @@ async def test_a_newcomer_ends_the_writer_and_waits_for_its_last_bytes() -> None
 
 async def test_patience_with_a_writer_that_does_not_stop_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.05)
-    registry = Registry()
+    registry = process_registry()
     stuck = asyncio.Event()
 
     async def write() -> None:
@@ -152,7 +158,7 @@ async def test_patience_with_a_writer_that_does_not_stop_ends(monkeypatch: pytes
 
 async def test_nobody_waits_for_a_turn_for_longer_than_a_caller_can(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TURN_SECONDS", 0.05)
-    registry = Registry()
+    registry = process_registry()
     visitors = Visitors(registry)
     for name in "abc":
         await visitors.arrive(name)
@@ -168,7 +174,7 @@ async def test_nobody_waits_for_a_turn_for_longer_than_a_caller_can(monkeypatch:
 async def test_the_wait_counts_for_the_calls_of_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of them may take 6 s, and three that wait for each other 18."""
     monkeypatch.setattr(module, "TURN_SECONDS", 8.5)
-    async with Registry().turn("one"):
+    async with process_registry().turn("one"):
         assert 8 < (context.remaining() or 0) <= 8.5
         assert 5 < channels.deadline() <= channels.DEFAULT_SECONDS
     assert context.remaining() is None
@@ -177,20 +183,20 @@ async def test_the_wait_counts_for_the_calls_of_the_turn(monkeypatch: pytest.Mon
 async def test_a_call_that_has_no_time_left_is_the_services_fault(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TURN_SECONDS", 0.01)
     with pytest.raises(ServiceUnavailable) as caught:
-        async with Registry().turn("one"):
+        async with process_registry().turn("one"):
             channels.deadline()
     assert caught.value.retry_after
 
 
 async def test_a_caller_that_has_less_time_hears_that_it_is_over() -> None:
     with context.within(0.1), pytest.raises(DeadlineExceeded):
-        async with Registry().turn("one"):
+        async with process_registry().turn("one"):
             channels.deadline()
 
 
 async def test_the_last_bytes_are_waited_for_no_longer_than_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "TURN_SECONDS", 0.05)
-    registry = Registry()
+    registry = process_registry()
     stuck = asyncio.Event()
 
     async def write() -> None:

@@ -11,19 +11,23 @@ import pytest
 from storage_service.attempts.segments import READS
 from storage_service.objectstore.interface import ObjectStream
 from storage_service.objectstore.values import ObjectRef
-from strongroom.errors import UploadLost, UploadSuperseded
+from strongroom.errors import OffsetOutOfRange, UploadLost, UploadSuperseded
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from tests.unit.storage_service.sessions.bench import Bench
 
 PART = 1000
 
 
-@pytest.mark.parametrize("sent", [1, 300, 999, 1000, 1500, 2999])
-async def test_the_offset_that_another_replica_tells_holds(sent: int) -> None:
-    first = Bench(part_size=PART)
-    second = Bench(part_size=PART)
+def replicas() -> tuple[Bench, Bench]:
+    first, second = Bench(part_size=PART), Bench(part_size=PART)
     second.store, second.state = first.store, first.state
     second.restart()
+    return first, second
+
+
+@pytest.mark.parametrize("sent", [1, 300, 999, 1000, 1500, 2999])
+async def test_the_offset_that_another_replica_tells_holds(sent: int) -> None:
+    first, second = replicas()
     upload = await first.create(4000)
     await first.write(upload, 0, b"a" * 100)
     received, go_on = asyncio.Event(), asyncio.Event()
@@ -45,6 +49,42 @@ async def test_the_offset_that_another_replica_tells_holds(sent: int) -> None:
     assert await second.object_of(answered.file) == b"a" * 4000
 
 
+@pytest.mark.parametrize("sent", [1, 900, 901, 2900, 3900])
+async def test_the_next_write_at_a_told_offset_is_taken_by_any_replica(sent: int) -> None:
+    first, second = replicas()
+    upload = await first.create(4000)
+    await first.write(upload, 0, b"a" * 100)
+    told = await second.use_cases.sessions.get(upload, preempt=True)
+    assert told.persisted_size == 100
+    await first.write(upload, 100, b"b" * sent, exact_offset=True)
+    body = b"a" * 100 + b"b" * sent
+    if len(body) < 4000:
+        with pytest.raises(OffsetOutOfRange):
+            await second.write(upload, 100, b"c", exact_offset=True)
+        await second.write(upload, len(body), b"c" * (4000 - len(body)), exact_offset=True)
+    made = await first.use_cases.sessions.get(upload)
+    assert await first.object_of(made.file) == body + b"c" * (4000 - len(body))
+
+
+async def test_replicas_take_turns() -> None:
+    first, second = replicas()
+    upload = await first.create(4000)
+    for offset in range(0, 4000, 400):
+        await (first, second)[offset // 400 % 2].write(upload, offset, b"%d" % (offset // 400) * 400)
+    made = await first.use_cases.sessions.get(upload)
+    assert await first.object_of(made.file) == b"".join(b"%d" % one * 400 for one in range(10))
+
+
+async def test_a_length_that_another_replica_was_told_ends_the_upload() -> None:
+    first, second = replicas()
+    upload = await first.create()
+    await first.write(upload, 0, b"a" * 100)
+    await second.use_cases.sessions.get(upload, preempt=True)
+    await second.use_cases.sessions.declare(upload, 250)
+    answered = await first.write(upload, 100, b"b" * 150)
+    assert await first.object_of(answered.file) == b"a" * 100 + b"b" * 150
+
+
 async def test_asking_before_the_first_write_changes_nothing() -> None:
     bench = Bench(part_size=PART)
     upload = await bench.create(2000)
@@ -59,6 +99,7 @@ async def test_a_segment_that_reads_back_wrong_ends_the_upload(
     bench = Bench(part_size=PART)
     upload = await bench.create(2000)
     await bench.write(upload, 0, b"a" * 100)
+    bench.restart()  # which forgets the bytes
     sound, left = bench.store.open, [mismatches]
 
     @asynccontextmanager
