@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Final
 
 from grpc import aio
 
@@ -57,6 +56,7 @@ from metadata_service.projects.staging import SaveStager
 from metadata_service.projects.start import SaveStarter
 from metadata_service.restoring.adoption import Adopter
 from metadata_service.restoring.relinking import Relinker
+from metadata_service.servicers import INTERNAL, NAMES
 from metadata_service.servicers.admin_service import AdminServicer
 from metadata_service.servicers.credential_service import CredentialServicer
 from metadata_service.servicers.event_media_service import EventMediaServicer
@@ -96,29 +96,6 @@ from servicekit import background
 from servicekit.reports import ReportSigner
 from servicekit.serving.server import ServerSpec
 from servicekit.settings import require
-from strongroom.metadata.v1 import (
-    admin_service_pb2,
-    credential_service_pb2,
-    event_media_service_pb2,
-    file_service_pb2,
-    generation_service_pb2,
-    guest_access_service_pb2,
-    linked_file_service_pb2,
-    media_info_service_pb2,
-    notification_service_pb2,
-    operations_service_pb2,
-    previewed_file_service_pb2,
-    project_save_service_pb2,
-    project_service_pb2,
-    reservation_service_pb2,
-    restoration_service_pb2,
-    share_service_pb2,
-    upload_session_service_pb2,
-    usage_service_pb2,
-    verification_service_pb2,
-    webhook_delivery_service_pb2,
-    webhook_service_pb2,
-)
 from strongroom.metadata.v1.admin_service_pb2_grpc import add_AdminServiceServicer_to_server
 from strongroom.metadata.v1.credential_service_pb2_grpc import add_CredentialServiceServicer_to_server
 from strongroom.metadata.v1.event_media_service_pb2_grpc import add_EventMediaServiceServicer_to_server
@@ -138,48 +115,6 @@ from strongroom.metadata.v1.share_service_pb2_grpc import add_ShareServiceServic
 from strongroom.metadata.v1.upload_session_service_pb2_grpc import add_UploadSessionServiceServicer_to_server
 from strongroom.metadata.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
 from strongroom.metadata.v1.verification_service_pb2_grpc import add_VerificationServiceServicer_to_server
-
-SERVICES: Final = (
-    (file_service_pb2, "FileService"),
-    (linked_file_service_pb2, "LinkedFileService"),
-    (generation_service_pb2, "GenerationService"),
-    (event_media_service_pb2, "EventMediaService"),
-    (notification_service_pb2, "NotificationService"),
-    (usage_service_pb2, "UsageService"),
-    (admin_service_pb2, "AdminService"),
-    (credential_service_pb2, "CredentialService"),
-    (reservation_service_pb2, "ReservationService"),
-    (project_service_pb2, "ProjectService"),
-    (project_save_service_pb2, "ProjectSaveService"),
-    (previewed_file_service_pb2, "PreviewedFileService"),
-    (upload_session_service_pb2, "UploadSessionService"),
-    (verification_service_pb2, "VerificationService"),
-    (share_service_pb2, "ShareService"),
-    (guest_access_service_pb2, "GuestAccessService"),
-    (restoration_service_pb2, "RestorationService"),
-    (operations_service_pb2, "OperationsService"),
-    (media_info_service_pb2, "MediaInfoService"),
-    (webhook_service_pb2, "WebhookService"),
-    (webhook_delivery_service_pb2, "WebhookDeliveryService"),
-)
-#: Only other services of Strongroom may call these.
-INTERNAL: Final = tuple(
-    f"strongroom.metadata.v1.{name}"
-    for name in (
-        "CredentialService",
-        "ReservationService",
-        "UploadSessionService",
-        "ProjectSaveService",
-        "PreviewedFileService",
-        "LinkedFileService",
-        "MediaInfoService",
-        "VerificationService",
-        "GuestAccessService",
-        "RestorationService",
-        "OperationsService",
-        "WebhookDeliveryService",
-    )
-)
 
 
 class Application:
@@ -267,7 +202,7 @@ class Application:
         add_VerificationServiceServicer_to_server(
             VerificationServicer(self._database, self._settings.timing), server
         )
-        return [module.DESCRIPTOR.services_by_name[name].full_name for module, name in SERVICES]
+        return NAMES
 
     def _add_files(self, server: aio.Server) -> None:
         database, limits = self._database, self._settings.limits

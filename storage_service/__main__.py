@@ -8,8 +8,8 @@ import sys
 from servicekit.serving.server import run, run_server
 from servicekit.settings import load_settings
 from storage_service import bucket_cli
-from storage_service.bootstrap import Process
 from storage_service.config import StorageSettings
+from storage_service.process import Process
 
 
 def main() -> int:

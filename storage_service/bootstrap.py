@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import structlog
 from grpc import aio
 
 from servicekit import failpoints
 from servicekit.auth.credentials import InternalCredential
-from servicekit.background import Heartbeats, running
+from servicekit.background import Heartbeats
 from servicekit.inprocess import InProcessChannel, InProcessServer
 from servicekit.outbound import SystemResolver
 from servicekit.serving.channels import make_channel
-from servicekit.serving.server import ServerSpec
 from servicekit.settings import require
 from storage_service.attempts.acts import HeldActs
 from storage_service.attempts.budget import ByteBudget, Floor
@@ -42,7 +38,6 @@ from storage_service.metadata.verification import VerificationRecords
 from storage_service.metadata.webhooks import WebhookDeliveries
 from storage_service.metrics import StorageMetrics
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.objectstore.values import BucketState, VersioningStatus
 from storage_service.projects.assembly import ProjectParts, Projects
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.settler import KeySettler
@@ -57,13 +52,11 @@ from storage_service.reading.signer import Signer
 from storage_service.repairing.assembly import RepairedVerifying
 from storage_service.restoring.assembly import Restoring
 from storage_service.servicers.diagnostics import DiagnosticsServicer
-from storage_service.servicers.guests import SERVICE as GUESTS
-from storage_service.servicers.guests import GuestServicer, add_guest_service
-from storage_service.servicers.links import SERVICE as LINKS
-from storage_service.servicers.links import LinkServicer, add_link_service
+from storage_service.servicers.guests import GuestServicer
+from storage_service.servicers.links import LinkServicer
 from storage_service.servicers.operators import OperatorServices
 from storage_service.servicers.previews import PreviewServicer
-from storage_service.servicers.storage import StorageServicer, add_storage_service
+from storage_service.servicers.storage import StorageServicer
 from storage_service.servicers.transfers import Transfers
 from storage_service.servicers.use_cases import UseCases
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
@@ -75,12 +68,6 @@ from storage_service.uploads.importing.importer import BatchImporter, TellingImp
 from storage_service.uploads.importing.source import SourceClient
 from storage_service.uploads.mover import Mover
 from storage_service.uploads.upload import Uploader
-from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2
-from strongroom.storage.v1.diagnostics_service_pb2_grpc import add_DiagnosticsServiceServicer_to_server
-from strongroom.storage.v1.preview_pb2_grpc import add_PreviewServiceServicer_to_server
-
-PREVIEWS: Final = preview_pb2.DESCRIPTOR.services_by_name["PreviewService"].full_name
-DIAGNOSTICS: Final = diagnostics_service_pb2.DESCRIPTOR.services_by_name["DiagnosticsService"].full_name
 
 log = structlog.get_logger(__name__)
 
@@ -155,6 +142,21 @@ class StorageApp:
         self._sessions = SessionUseCases(self._session_parts())
         self.internal_calls = InternalCalls(Credentials(*metadata), store)
         self._make_servicers(metrics.transfers)
+
+    @classmethod
+    def open(
+        cls,
+        settings: StorageSettings,
+        heartbeats: Heartbeats,
+        metrics: StorageMetrics,
+        metadata_service: InProcessServer | None = None,
+    ) -> StorageApp:
+        """With its own store and channel. ``metadata_service``: where it runs in this process."""
+        on_mid_body = failpoints.hit_sync if failpoints.armed() else None  # bodies in halves cost CPU
+        store = open_store(settings, on_mid_body=on_mid_body, calls=metrics.s3)
+        if metadata_service is not None:
+            return cls(settings, store, heartbeats, metrics, InProcessChannel(metadata_service))
+        return cls(settings, store, heartbeats, metrics, make_channel(settings.metadata_address, settings))
 
     def _make_servicers(self, transfers: Transfers) -> None:
         use_cases, outgoing = self._use_cases(), self._memory.outgoing
@@ -297,86 +299,6 @@ class StorageApp:
         await self._damage.aclose()
         await self._channel.close()
         await self.store.aclose()
-
-
-class Process:
-    """The app inside a server: ``lifespan`` opens and closes it, ``add_services`` registers it."""
-
-    def __init__(self, settings: StorageSettings, metadata_service: InProcessServer | None = None) -> None:
-        """``metadata_service``: where it runs in this process."""
-        self._settings = settings
-        self._metadata_service = metadata_service
-        self._heartbeats = Heartbeats()
-        self._metrics = StorageMetrics()
-        self._app: StorageApp | None = None
-        self._bucket_state: BucketState | None = None
-
-    def spec(self) -> ServerSpec:
-        """For ``servicekit.serving.server.run_server``."""
-        return ServerSpec(
-            name="storage_service",
-            bind=self._settings.storage_bind,
-            bind_setting="STRONGROOM_STORAGE_BIND",
-            add_services=self._add_services,
-            open_services=(PREVIEWS, LINKS, GUESTS),
-            probes={
-                "strongroom.s3": self._s3_answers,
-                "strongroom.versioning": self._keeps_versions,
-                "strongroom.internal": self._is_believed,
-            },
-            heartbeats=self._heartbeats,
-            collectors=self._metrics.collectors,
-            limits=self._settings,
-            # With it windows grow with the bandwidth, and memory with them (docs/decisions/0005).
-            options=(("grpc.http2.bdp_probe", 0),),
-        )
-
-    @contextlib.asynccontextmanager
-    async def lifespan(self) -> AsyncIterator[None]:
-        """The app and its loops, as long as the server runs."""
-        on_mid_body = failpoints.hit_sync if failpoints.armed() else None  # bodies in halves cost CPU
-        store = open_store(self._settings, on_mid_body=on_mid_body, calls=self._metrics.s3)
-        channel = self._channel_to_metadata()
-        self._app = app = StorageApp(self._settings, store, self._heartbeats, self._metrics, channel)
-        try:
-            async with running(*app.loops):
-                yield
-        finally:
-            await app.aclose()
-
-    def _channel_to_metadata(self) -> aio.Channel:
-        if self._metadata_service is not None:
-            return InProcessChannel(self._metadata_service)
-        return make_channel(self._settings.metadata_address, self._settings)
-
-    async def _s3_answers(self) -> bool | str:
-        if self._app is None:
-            return False
-        found = await self._app.store.check()
-        if found.state is not self._bucket_state:
-            self._bucket_state = found.state
-            tell = log.info if found.ok else log.error
-            tell("bucket", state=found.state.name.lower(), advice="" if found.ok else found.message)
-        return found.ok or found.state.value
-
-    async def _keeps_versions(self) -> bool | str:
-        if self._app is None:
-            return False
-        status = await self._app.gate.status()
-        return status is VersioningStatus.ENABLED or status.value
-
-    async def _is_believed(self) -> bool:
-        return self._app is not None and await self._app.internal_calls.works()
-
-    def _add_services(self, server: aio.Server) -> Sequence[str]:
-        if self._app is None:
-            raise RuntimeError("the server registers services inside its lifespan")
-        add_PreviewServiceServicer_to_server(self._app.preview_servicer, server)
-        add_DiagnosticsServiceServicer_to_server(self._app.diagnostics_servicer, server)
-        links = add_link_service(server, self._app.link_servicer)
-        links += add_guest_service(server, self._app.guest_servicer)
-        links += self._app.operators.add_to(server)
-        return [*add_storage_service(server, self._app.servicer), *links, PREVIEWS, DIAGNOSTICS]
 
 
 def _internal_secret(settings: StorageSettings) -> str:

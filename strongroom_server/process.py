@@ -25,8 +25,8 @@ from servicekit.telemetry.logs import configure_logging
 from servicekit.telemetry.merged_metrics import MergedMetrics
 from servicekit.telemetry.metrics_http import serve_metrics
 from servicekit.telemetry.rpcs import Metrics
-from storage_service.bootstrap import Process
 from storage_service.config import StorageSettings
+from storage_service.process import Process
 from strongroom_server.listening import Door, grpc_server, metrics_address
 from strongroom_server.members import Member, gateway_member, grpc_member
 from strongroom_server.targets import Share

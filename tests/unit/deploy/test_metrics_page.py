@@ -23,8 +23,8 @@ from servicekit.limits.metrics import LimitMetrics
 from servicekit.probes import DependencyStates
 from servicekit.telemetry.process_metrics import BuildInfo, Certificates, LoopLag
 from servicekit.telemetry.rpcs import Metrics
-from storage_service.bootstrap import Process
 from storage_service.config import StorageSettings
+from storage_service.process import Process
 from strongroom.metadata.v1 import verification_pb2
 
 ROOT: Final = Path(__file__).resolve().parents[3]

@@ -1,0 +1,105 @@
+"""The process: the app inside a gRPC server, its probes and its metrics."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+from typing import Final
+
+import structlog
+from grpc import aio
+
+from servicekit.background import Heartbeats, running
+from servicekit.inprocess import InProcessServer
+from servicekit.serving.server import ServerSpec
+from storage_service.bootstrap import StorageApp
+from storage_service.config import StorageSettings
+from storage_service.metrics import StorageMetrics
+from storage_service.objectstore.values import BucketState, VersioningStatus
+from storage_service.servicers.guests import SERVICE as GUESTS
+from storage_service.servicers.guests import add_guest_service
+from storage_service.servicers.links import SERVICE as LINKS
+from storage_service.servicers.links import add_link_service
+from storage_service.servicers.storage import add_storage_service
+from strongroom.storage.v1 import diagnostics_service_pb2, preview_pb2
+from strongroom.storage.v1.diagnostics_service_pb2_grpc import add_DiagnosticsServiceServicer_to_server
+from strongroom.storage.v1.preview_pb2_grpc import add_PreviewServiceServicer_to_server
+
+PREVIEWS: Final = preview_pb2.DESCRIPTOR.services_by_name["PreviewService"].full_name
+DIAGNOSTICS: Final = diagnostics_service_pb2.DESCRIPTOR.services_by_name["DiagnosticsService"].full_name
+
+log = structlog.get_logger(__name__)
+
+
+class Process:
+    """The app inside a server: ``lifespan`` opens and closes it, ``add_services`` registers it."""
+
+    def __init__(self, settings: StorageSettings, metadata_service: InProcessServer | None = None) -> None:
+        """``metadata_service``: where it runs in this process."""
+        self._settings = settings
+        self._metadata_service = metadata_service
+        self._heartbeats = Heartbeats()
+        self._metrics = StorageMetrics()
+        self._app: StorageApp | None = None
+        self._bucket_state: BucketState | None = None
+
+    def spec(self) -> ServerSpec:
+        """For ``servicekit.serving.server.run_server``."""
+        return ServerSpec(
+            name="storage_service",
+            bind=self._settings.storage_bind,
+            bind_setting="STRONGROOM_STORAGE_BIND",
+            add_services=self._add_services,
+            open_services=(PREVIEWS, LINKS, GUESTS),
+            probes={
+                "strongroom.s3": self._s3_answers,
+                "strongroom.versioning": self._keeps_versions,
+                "strongroom.internal": self._is_believed,
+            },
+            heartbeats=self._heartbeats,
+            collectors=self._metrics.collectors,
+            limits=self._settings,
+            # With it windows grow with the bandwidth, and memory with them (docs/decisions/0005).
+            options=(("grpc.http2.bdp_probe", 0),),
+        )
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self) -> AsyncIterator[None]:
+        """The app and its loops, as long as the server runs."""
+        self._app = app = StorageApp.open(
+            self._settings, self._heartbeats, self._metrics, self._metadata_service
+        )
+        try:
+            async with running(*app.loops):
+                yield
+        finally:
+            await app.aclose()
+
+    async def _s3_answers(self) -> bool | str:
+        if self._app is None:
+            return False
+        found = await self._app.store.check()
+        if found.state is not self._bucket_state:
+            self._bucket_state = found.state
+            tell = log.info if found.ok else log.error
+            tell("bucket", state=found.state.name.lower(), advice="" if found.ok else found.message)
+        return found.ok or found.state.value
+
+    async def _keeps_versions(self) -> bool | str:
+        if self._app is None:
+            return False
+        status = await self._app.gate.status()
+        return status is VersioningStatus.ENABLED or status.value
+
+    async def _is_believed(self) -> bool:
+        return self._app is not None and await self._app.internal_calls.works()
+
+    def _add_services(self, server: aio.Server) -> Sequence[str]:
+        if self._app is None:
+            raise RuntimeError("the server registers services inside its lifespan")
+        add_PreviewServiceServicer_to_server(self._app.preview_servicer, server)
+        add_DiagnosticsServiceServicer_to_server(self._app.diagnostics_servicer, server)
+        links = add_link_service(server, self._app.link_servicer)
+        links += add_guest_service(server, self._app.guest_servicer)
+        links += self._app.operators.add_to(server)
+        return [*add_storage_service(server, self._app.servicer), *links, PREVIEWS, DIAGNOSTICS]
