@@ -20,6 +20,7 @@ from gateway.families.shares import guest_routes as guests
 from gateway.families.shares import routes as shares
 from gateway.families.system import routes as system
 from gateway.families.tus import routes as tus
+from gateway.families.webhooks import routes as webhooks
 from gateway.operations.routing import Operation
 
 _ROUTES: Final = (
@@ -36,6 +37,7 @@ _ROUTES: Final = (
     direct.routes,
     tus.routes,
     notifications.routes,
+    webhooks.routes,
     system.routes,
     notifications.socket_routes,
     tus.public_routes,

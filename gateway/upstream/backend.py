@@ -30,6 +30,7 @@ from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationSer
 from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceStub
 from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceStub
 from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceStub
+from strongroom.metadata.v1.webhook_service_pb2_grpc import WebhookServiceStub
 from strongroom.sending import Message
 from strongroom.storage.v1 import storage_service_pb2
 from strongroom.storage.v1.direct_pb2 import ImportFromUrlRequest, ImportFromUrlResponse
@@ -63,6 +64,7 @@ if TYPE_CHECKING:  # these exist in the stubs only
     from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
     from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceAsyncStub
     from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceAsyncStub
+    from strongroom.metadata.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
     from strongroom.storage.v1.guest_pb2_grpc import GuestServiceAsyncStub
     from strongroom.storage.v1.preview_pb2_grpc import PreviewServiceAsyncStub
     from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
@@ -312,6 +314,7 @@ class Metadata(Backend):
         self.projects: ProjectServiceAsyncStub = ProjectServiceStub(channel)
         self.shares: ShareServiceAsyncStub = ShareServiceStub(channel)
         self.usage: UsageServiceAsyncStub = UsageServiceStub(channel)
+        self.webhooks: WebhookServiceAsyncStub = WebhookServiceStub(channel)
         self._notifications: NotificationServiceAsyncStub = NotificationServiceStub(watches)
 
     def watch(

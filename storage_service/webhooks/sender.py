@@ -22,7 +22,7 @@ from strongroom.errors import StrongroomError
 from strongroom.metadata.v1.webhook_delivery_service_pb2 import ClaimedDelivery, RecordDeliveryRequest
 
 AFTER_SEND: Final = failpoints.register("storage.webhook.after_send")
-LEASE_SLACK: Final = 15.0
+LEASE_SLACK: Final = 5.0
 """Beyond the target's time: for recording."""
 DRAIN_SECONDS: Final = 5.0
 GATHER_SECONDS: Final = 0.05

@@ -32,6 +32,7 @@ from strongroom.cli import (
     url,
     usage,
     verify,
+    webhooks,
 )
 from strongroom.cli.commands import command, root
 from strongroom.cli.doctor import doctor
@@ -136,6 +137,16 @@ command(shares, "drop")(share.drop)
 command(shares, "list", alias="ls")(share.list_)
 command(shares, "update")(share.update)
 command(shares, "revoke", alias="rm")(share.revoke)
+
+hooks = _group("webhooks", "What happens, sent to a URL.")
+command(hooks, "create")(webhooks.create)
+command(hooks, "list", alias="ls")(webhooks.list_)
+command(hooks, "update")(webhooks.update)
+command(hooks, "rotate")(webhooks.rotate)
+command(hooks, "test")(webhooks.ping)
+command(hooks, "deliveries")(webhooks.deliveries)
+command(hooks, "replay")(webhooks.replay)
+command(hooks, "delete", alias="rm")(webhooks.delete)
 
 event_media = _group("media", "Photos, videos and documents of events.")
 command(event_media, "put")(media.put)

@@ -56,6 +56,7 @@ from strongroom.client.targets import (
 from strongroom.client.tokens import Token, development_token
 from strongroom.client.trash import Purged
 from strongroom.client.uploads import Checksums, Progress
+from strongroom.client.webhooks import Delivery, Webhook
 
 __all__ = [
     "DEFAULT_IGNORE",
@@ -68,6 +69,7 @@ __all__ = [
     "ConfigurationError",
     "Counted",
     "CountedPage",
+    "Delivery",
     "Documents",
     "Downloaded",
     "DropBox",
@@ -109,5 +111,6 @@ __all__ = [
     "Usage",
     "Visibility",
     "Wanted",
+    "Webhook",
     "development_token",
 ]

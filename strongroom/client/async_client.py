@@ -23,6 +23,7 @@ from strongroom.client.tokens import Token
 from strongroom.client.transfers import FileTransfers
 from strongroom.client.verifications import Verifications
 from strongroom.client.watching import watch
+from strongroom.client.webhooks import Webhooks
 
 
 class AsyncClient(FileTransfers):
@@ -112,6 +113,11 @@ class AsyncClient(FileTransfers):
     def shares(self) -> Shares:
         """Links that people without an account open."""
         return Shares(self._connection, self._user_id)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """What happens, sent to a URL."""
+        return Webhooks(self._connection, self._user_id)
 
     @cached_property
     def verifications(self) -> Verifications:

@@ -23,6 +23,7 @@ from strongroom.metadata.v1 import (
     project_service_pb2_grpc,
     share_service_pb2_grpc,
     usage_service_pb2_grpc,
+    webhook_service_pb2_grpc,
 )
 from strongroom.storage.v1 import restore_pb2_grpc, storage_service_pb2_grpc, verify_pb2_grpc
 from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
     from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceAsyncStub
     from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceAsyncStub
+    from strongroom.metadata.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
     from strongroom.storage.v1.restore_pb2_grpc import RestoreServiceAsyncStub
     from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
     from strongroom.storage.v1.verify_pb2_grpc import VerifyServiceAsyncStub
@@ -124,6 +126,11 @@ class Connection:
         return notification_service_pb2_grpc.NotificationServiceStub(
             self.channel(self.settings.metadata_address, "watches")
         )
+
+    @property
+    def webhooks(self) -> WebhookServiceAsyncStub:
+        """Webhooks and their deliveries."""
+        return webhook_service_pb2_grpc.WebhookServiceStub(self.channel(self.settings.metadata_address))
 
     @property
     def shares(self) -> ShareServiceAsyncStub:

@@ -22,6 +22,7 @@ from strongroom.client.sync_families import (
     SyncRestores,
     SyncShares,
     SyncVerifications,
+    SyncWebhooks,
 )
 from strongroom.client.tokens import Token
 
@@ -98,6 +99,11 @@ class Client(Face[AsyncClient]):
     def shares(self) -> SyncShares:
         """Links that people without an account open."""
         return SyncShares(self._twin.shares, self._thread)
+
+    @cached_property
+    def webhooks(self) -> SyncWebhooks:
+        """What happens, sent to a URL."""
+        return SyncWebhooks(self._twin.webhooks, self._thread)
 
     @cached_property
     def verifications(self) -> SyncVerifications:

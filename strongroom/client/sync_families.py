@@ -17,6 +17,7 @@ from strongroom.client.restores import Restores
 from strongroom.client.shares import Shares
 from strongroom.client.uploads import Progress
 from strongroom.client.verifications import Verifications
+from strongroom.client.webhooks import Webhooks
 
 
 class SyncPathFiles(Face[PathFiles]):
@@ -128,6 +129,24 @@ class SyncShares(Face[Shares]):
     list = iterating(Shares.list)
     update = waiting(Shares.update)
     revoke = waiting(Shares.revoke)
+
+
+class SyncWebhooks(Face[Webhooks]):
+    """``Client.webhooks``; see ``Webhooks``."""
+
+    create = waiting(Webhooks.create)
+    get = waiting(Webhooks.get)
+    list = iterating(Webhooks.list)
+    update = waiting(Webhooks.update)
+    delete = waiting(Webhooks.delete)
+    rotate_secret = waiting(Webhooks.rotate_secret)
+    test = waiting(Webhooks.test)
+    deliveries = iterating(Webhooks.deliveries)
+    replay = waiting(Webhooks.replay)
+
+    def of_all_users(self) -> SyncWebhooks:
+        """Those of the installation; see ``Webhooks.of_all_users``."""
+        return SyncWebhooks(self._twin.of_all_users(), self._thread)
 
 
 class SyncProjects(Face[Projects]):

@@ -84,6 +84,13 @@ class Belongings:
         found: dict[str, Any] = reply.json()
         return found
 
+    @cached_property
+    def webhook(self) -> str:
+        """The id of a webhook."""
+        reply = self.http.post("/api/webhooks", json={"url": "https://hooks.example.com/in"})
+        assert reply.status_code == 201, reply.text
+        return str(reply.json()["id"])
+
     @property
     def quoted_key(self) -> str:
         """The file's key as one path segment."""
@@ -93,7 +100,7 @@ class Belongings:
         """Texts that nobody else may ever be told."""
         made = [self.file, self.generation, self.medium, self.picture]
         found = {self.share["id"], self.share["url"].rpartition("/")[2], self.project, self.direct, self.tus}
-        found |= {self.deleted}
+        found |= {self.deleted, self.webhook}
         found |= {item.get("key") or item["s3_key"] for item in made}
         return found | {item["id"] for item in made if "id" in item}
 

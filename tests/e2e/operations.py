@@ -10,10 +10,13 @@ from typing import Any, Final, Literal
 from tests.e2e import samples
 from tests.e2e.belongings import TUS, Belongings, direct, project, upload
 
-Stranger = Literal["missing", "nothing", "own", "public"]
+Stranger = Literal["missing", "nothing", "own", "denied", "public"]
 """What somebody else gets who makes the same call with their own token. ``missing``: 404; ``nothing``: a good
-answer that tells nothing; ``own``: a resource of their own; ``public``: no token is asked for.
+answer that tells nothing; ``own``: a resource of their own; ``denied``: 403, for
+admins only; ``public``: no token is asked for.
 """
+
+NO_WEBHOOK: Final = "/api/admin/webhooks/00000000-0000-4000-8000-000000000000"
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,10 @@ def _archive(_: Belongings) -> Mapping[str, Any]:
 
 def _direct(suffix: str = "") -> Callable[[Belongings], str]:
     return lambda owner: f"/api/v1/uploads/{owner.direct}{suffix}"
+
+
+def _webhook(suffix: str = "") -> Callable[[Belongings], str]:
+    return lambda owner: f"/api/webhooks/{owner.webhook}{suffix}"
 
 
 def _share(owner: Belongings) -> str:
@@ -219,6 +226,36 @@ WAYS: Final[Mapping[str, Way]] = {
     "DELETE /files/{id}": Way("missing", _tus, _speaking_tus(), 204),
     "OPTIONS /files": Way("public", _at("/files")),
     "OPTIONS /files/{id}": Way("public", _at("/files/x")),
+    "POST /api/webhooks": Way(
+        "own", _at("/api/webhooks"), lambda _: {"json": {"url": "https://hooks.example.com/in"}}, 201
+    ),
+    "GET /api/webhooks": Way("nothing", _at("/api/webhooks")),
+    "GET /api/webhooks/{id}": Way("missing", _webhook()),
+    "PATCH /api/webhooks/{id}": Way("missing", _webhook(), lambda _: {"json": {"paused": True}}),
+    "DELETE /api/webhooks/{id}": Way("missing", _webhook(), status=204),
+    "POST /api/webhooks/{id}/secret": Way("missing", _webhook("/secret"), lambda _: {"json": {}}, 201),
+    "POST /api/webhooks/{id}/test": Way("missing", _webhook("/test"), status=202),
+    "GET /api/webhooks/{id}/deliveries": Way("missing", _webhook("/deliveries")),
+    "POST /api/webhooks/{id}/replay": Way(
+        "missing", _webhook("/replay"), lambda _: {"json": {"dead": True}}, 202
+    ),
+    "POST /api/admin/webhooks": Way(
+        "denied", _at("/api/admin/webhooks"), lambda _: {"json": {"url": "https://hooks.example.com/in"}}, 201
+    ),
+    "GET /api/admin/webhooks": Way("denied", _at("/api/admin/webhooks")),
+    "GET /api/admin/webhooks/{id}": Way("denied", _at(NO_WEBHOOK), status=404),
+    "PATCH /api/admin/webhooks/{id}": Way(
+        "denied", _at(NO_WEBHOOK), lambda _: {"json": {"paused": True}}, 404
+    ),
+    "DELETE /api/admin/webhooks/{id}": Way("denied", _at(NO_WEBHOOK), status=404),
+    "POST /api/admin/webhooks/{id}/secret": Way(
+        "denied", _at(NO_WEBHOOK + "/secret"), lambda _: {"json": {}}, 404
+    ),
+    "POST /api/admin/webhooks/{id}/test": Way("denied", _at(NO_WEBHOOK + "/test"), status=404),
+    "GET /api/admin/webhooks/{id}/deliveries": Way("denied", _at(NO_WEBHOOK + "/deliveries"), status=404),
+    "POST /api/admin/webhooks/{id}/replay": Way(
+        "denied", _at(NO_WEBHOOK + "/replay"), lambda _: {"json": {"dead": True}}, 404
+    ),
     "GET /api/notifications": Way("nothing", _at("/api/notifications"), stream=True),
     "POST /api/notifications/ticket": Way("own", _at("/api/notifications/ticket"), status=201),
     "GET /api/notifications/ws": Way("public", _at("/api/notifications/ws")),

@@ -27,7 +27,7 @@ def new_owner(login: Login) -> Callable[[str], Belongings]:
 @pytest.fixture(scope="module")
 def alice(new_owner: Callable[[str], Belongings]) -> Belongings:
     owner = new_owner(f"alice-{uuid.uuid4()}")
-    assert len(owner.secrets()) == 13
+    assert len(owner.secrets()) == 14
     return owner
 
 
@@ -70,6 +70,8 @@ def test_what_a_stranger_gets(
     way, reply = WAYS[name], _call(bob, name, alice)
     if way.stranger == "missing":
         _is_missing(reply, name)
+    elif way.stranger == "denied":
+        check_problem(reply, 403, "PERMISSION_DENIED")
     else:
         assert reply.status_code == way.status, reply.text
     if not way.stream:
@@ -96,6 +98,8 @@ def _is_missing(reply: httpx.Response, name: str) -> None:
         if "uploads/{id}" in name or "/files/{id}" in name
         else "SHARE"
         if "shares/{id}" in name
+        else "WEBHOOK"
+        if "webhooks/{id}" in name
         else "FILE"
     )
     check_problem(reply, 404, f"{kind}_NOT_FOUND")
@@ -110,7 +114,7 @@ def test_what_is_foreign_does_not_exist(alice: Belongings, bob: httpx.Client) ->
 @pytest.mark.parametrize("name", [name for name in PRIVATE if name.startswith("GET ")])
 def test_head_of_what_is_foreign(alice: Belongings, bob: httpx.Client, name: str) -> None:
     reply = bob.head(WAYS[name].path(alice))
-    assert reply.status_code == {"missing": 404, "nothing": 200}[WAYS[name].stranger]
+    assert reply.status_code == {"missing": 404, "nothing": 200, "denied": 403}[WAYS[name].stranger]
     assert not reply.content
 
 

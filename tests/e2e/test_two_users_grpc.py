@@ -75,7 +75,7 @@ def new_owner(stack: RunningStack, channels: dict[str, grpc.Channel]) -> Callabl
 @pytest.fixture(scope="module")
 def alice(new_owner: Callable[[str], Owner]) -> Owner:
     owner = new_owner(f"alice-{uuid.uuid4()}")
-    assert len(owner.secrets()) == 13
+    assert len(owner.secrets()) == 14
     return owner
 
 

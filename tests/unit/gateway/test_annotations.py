@@ -15,6 +15,7 @@ from strongroom.metadata.v1 import (
     project_service_pb2,
     share_service_pb2,
     usage_service_pb2,
+    webhook_service_pb2,
 )
 from strongroom.storage.v1 import storage_service_pb2
 
@@ -26,6 +27,7 @@ FILES = (
     project_service_pb2,
     share_service_pb2,
     usage_service_pb2,
+    webhook_service_pb2,
 )
 
 

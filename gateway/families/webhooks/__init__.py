@@ -1,0 +1,1 @@
+"""Webhooks of users and, for admins, of the installation (docs/webhooks.md)."""
