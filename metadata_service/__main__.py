@@ -1,4 +1,4 @@
-"""`python -m metadata_service serve | migrate`."""
+"""`python -m metadata_service serve | migrate | reindex [INDEX|TABLE…]`."""
 
 from __future__ import annotations
 
@@ -43,12 +43,33 @@ def migrate() -> int:
     return 0
 
 
+def reindex(only: list[str]) -> int:
+    """Rebuild indexes. 0: all are; 1: it could not be done; 2: a wrong setting."""
+    from metadata_service.db import migrate as migrations  # noqa: PLC0415 - as `migrate`
+    from metadata_service.db.reindex import reindex as rebuilt  # noqa: PLC0415
+
+    settings = load_settings(MigrationSettings)
+    try:
+        for line in rebuilt(settings, only):
+            sys.stdout.write(f"{line}\n")
+            sys.stdout.flush()
+    except migrations.MigrationFailed as error:
+        sys.stderr.write(f"metadata_service reindex: {error}\n")
+        return 1
+    return 0
+
+
 def main() -> int:
-    """Parse the one word and do it."""
+    """Parse the word and do it."""
     parser = argparse.ArgumentParser(prog="python -m metadata_service", description=__doc__)
-    parser.add_argument("command", choices=("serve", "migrate"))
-    chosen = parser.parse_args().command
-    return serve() if chosen == "serve" else migrate()
+    parser.add_argument("command", choices=("serve", "migrate", "reindex"))
+    parser.add_argument("only", nargs="*", metavar="INDEX|TABLE", help="of `reindex`: not all")
+    chosen = parser.parse_args()
+    if chosen.only and chosen.command != "reindex":
+        parser.error("only `reindex` takes names")
+    if chosen.command == "reindex":
+        return reindex(chosen.only)
+    return serve() if chosen.command == "serve" else migrate()
 
 
 if __name__ == "__main__":

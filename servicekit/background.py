@@ -115,6 +115,13 @@ class BackgroundLoop:
         self._rest_first = rest_first
         self._expected = expected
         self._wake = asyncio.Event()
+        self._is_held: Callable[[], bool] = lambda: False
+        self.name = heartbeat.name
+        self.is_busy = False
+
+    def hold_while(self, is_held: Callable[[], bool]) -> None:
+        """No pass begins while it says so; the loop is well all the same."""
+        self._is_held = is_held
 
     def wake(self) -> None:
         """Don't rest: there is something to do."""
@@ -125,11 +132,15 @@ class BackgroundLoop:
         if self._rest_first:
             await self._rest()
         while True:
-            if not await self._pass():
+            if self._is_held():
+                self._heartbeat.beat()
+                await self._rest()
+            elif not await self._pass():
                 await self._rest()
 
     async def _pass(self) -> bool:
-        name = self._heartbeat.name
+        name = self.name
+        self.is_busy = True
         try:
             busy = await self._work()
         except asyncio.CancelledError:
@@ -147,6 +158,8 @@ class BackgroundLoop:
         else:
             self._heartbeat.passed()
             return busy
+        finally:
+            self.is_busy = False
         return False
 
     async def _rest(self) -> None:

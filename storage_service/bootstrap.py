@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -23,9 +24,10 @@ from storage_service.config import StorageSettings, reveal
 from storage_service.content.limits import Limits
 from storage_service.content.types import ContentRules
 from storage_service.diagnosis import InternalCalls
+from storage_service.draining import REPORT_SECONDS, Draining
 from storage_service.import_rules import import_limits, source_timeouts, url_rules, webhooks
 from storage_service.media.assembly import MediaReading
-from storage_service.metadata.acts import Acts
+from storage_service.metadata.acts import Acts, Operations
 from storage_service.metadata.credentials import Credentials
 from storage_service.metadata.files import FileReader, LinkedFiles
 from storage_service.metadata.media import MediaRecords
@@ -104,6 +106,8 @@ class StorageApp:
         heartbeats: Heartbeats,
         metrics: StorageMetrics,
         channel: aio.Channel,
+        *,
+        requests: Callable[[], int],
     ) -> None:
         require(settings, "internal_secret")
         self._settings = settings
@@ -122,7 +126,10 @@ class StorageApp:
         self._verifying = self._repaired_verifying(heartbeats, metrics)
         self._cleaning = self._cleaning_loops(heartbeats)
         self._webhooks = webhooks(settings, WebhookDeliveries(*metadata), heartbeats, metrics.webhooks)
-        self.loops = (*self._cleaning, *self._verifying.loops, *self._media.loops, *self._webhooks.loops)
+        at_work = (*self._cleaning, *self._verifying.loops, *self._media.loops, *self._webhooks.loops)
+        reporting = heartbeats.add("replica", REPORT_SECONDS)
+        self.draining = Draining(Operations(*metadata), reporting, at_work, requests)
+        self.loops = (*at_work, self.draining.loop)
         self._engine = WriteEngine(
             self.gate, lease_seconds=settings.upload_lease_seconds, wake_cleaner=self._wake_cleaner
         )
@@ -150,13 +157,20 @@ class StorageApp:
         heartbeats: Heartbeats,
         metrics: StorageMetrics,
         metadata_service: InProcessServer | None = None,
+        *,
+        requests: Callable[[], int],
     ) -> StorageApp:
-        """With its own store and channel. ``metadata_service``: where it runs in this process."""
+        """With its own store and channel. ``metadata_service``: where it runs in this process; ``requests``:
+        how many are in progress.
+        """
         on_mid_body = failpoints.hit_sync if failpoints.armed() else None  # bodies in halves cost CPU
         store = open_store(settings, on_mid_body=on_mid_body, calls=metrics.s3)
+        channel: aio.Channel
         if metadata_service is not None:
-            return cls(settings, store, heartbeats, metrics, InProcessChannel(metadata_service))
-        return cls(settings, store, heartbeats, metrics, make_channel(settings.metadata_address, settings))
+            channel = InProcessChannel(metadata_service)
+        else:
+            channel = make_channel(settings.metadata_address, settings)
+        return cls(settings, store, heartbeats, metrics, channel, requests=requests)
 
     def _make_servicers(self, transfers: Transfers) -> None:
         use_cases, outgoing = self._use_cases(), self._memory.outgoing
@@ -250,6 +264,7 @@ class StorageApp:
             exports=self._projects.exports,
             previews=self._previews,
             outgoing=self._memory.outgoing,
+            draining=self.draining,
         )
 
     def _session_parts(self) -> SessionParts:

@@ -10,6 +10,7 @@ import structlog
 from grpc import aio
 
 from servicekit.background import Heartbeats, running
+from servicekit.drain import Drain
 from servicekit.inprocess import InProcessServer
 from servicekit.serving.server import ServerSpec
 from storage_service.bootstrap import StorageApp
@@ -42,6 +43,11 @@ class Process:
         self._metrics = StorageMetrics()
         self._app: StorageApp | None = None
         self._bucket_state: BucketState | None = None
+        self._drains = Drain(), Drain()
+
+    def is_drained(self) -> bool:
+        """Whether operators have it begin nothing new."""
+        return self._app is not None and self._app.draining.is_on
 
     def spec(self) -> ServerSpec:
         """For ``servicekit.serving.server.run_server``."""
@@ -57,6 +63,9 @@ class Process:
                 "strongroom.internal": self._is_believed,
             },
             heartbeats=self._heartbeats,
+            serves=self._serves,
+            drain=self._drains[0],
+            inner_drain=self._drains[1],
             collectors=self._metrics.collectors,
             limits=self._settings,
             # With it windows grow with the bandwidth, and memory with them (docs/decisions/0005).
@@ -67,13 +76,23 @@ class Process:
     async def lifespan(self) -> AsyncIterator[None]:
         """The app and its loops, as long as the server runs."""
         self._app = app = StorageApp.open(
-            self._settings, self._heartbeats, self._metrics, self._metadata_service
+            self._settings,
+            self._heartbeats,
+            self._metrics,
+            self._metadata_service,
+            requests=self._requests,
         )
         try:
             async with running(*app.loops):
                 yield
         finally:
             await app.aclose()
+
+    def _requests(self) -> int:
+        return sum(drain.active for drain in self._drains)
+
+    async def _serves(self) -> bool:
+        return not self.is_drained()
 
     async def _s3_answers(self) -> bool | str:
         if self._app is None:

@@ -92,8 +92,11 @@ def gateway_member(
     storage_service: InProcessServer | None,
     metadata_service: InProcessServer | None,
     opened: Callable[[Metrics], object],
+    is_drained: Callable[[], bool],
 ) -> Member:
-    """The gateway behind ``door``. ``opened`` is told its metrics."""
+    """The gateway behind ``door``. ``opened`` is told its metrics. While ``is_drained`` its health says that
+    no more requests should come.
+    """
 
     async def live(member: Member) -> None:
         services = open_services(
@@ -101,6 +104,7 @@ def gateway_member(
         )
         async with services as found:
             opened(found.metrics)
+            found.draining.is_drained = is_drained
             server = make_server(build_app(found), door.settings, found.metrics, found.draining)
             server.hears_signals = False
             serving = asyncio.create_task(server.serve(sockets=[door.listener]))

@@ -83,6 +83,7 @@ class Services:
                     storage_service=self._storage.inside if self._storage else None,
                     metadata_service=self._metadata.inside if self._metadata else None,
                     opened=self._show,
+                    is_drained=self._process.is_drained if self._process else lambda: False,
                 )
             )
             await members[-1].started()

@@ -15,10 +15,14 @@ RETRY_SECONDS = 1.0
 
 
 class Draining:
-    """One per process. ``begun``: it has been told to leave. ``is_cut``: requests still running are ended."""
+    """One per process. ``begun``: it has been told to leave. ``is_drained``: whether operators have a service
+    in this process begin nothing new, so that no more should come. ``is_cut``: requests still running are
+    ended.
+    """
 
     def __init__(self) -> None:
         self.begun = False
+        self.is_drained: Callable[[], bool] = lambda: False
         self.is_cut = False
         self._running: set[asyncio.Task[Any]] = set()
         self._endless: list[Callable[[], Any]] = []

@@ -24,7 +24,8 @@ from metadata_service.db.schema import metadata
 from metadata_service.db.tables_admin import APPEND_ONLY
 from servicekit.settings import SettingError
 
-_LOCK: Final = 0x5374726F6E67  # "Strong"
+#: The advisory lock of whoever changes the schema or rebuilds it ("Strong").
+MIGRATING: Final = 0x5374726F6E67
 _WAIT_FOR_OTHERS: Final = "10min"
 _WAIT_FOR_TABLES: Final = "5s"
 _RIGHTS: Final = "SELECT, INSERT, UPDATE, DELETE"
@@ -97,13 +98,13 @@ def _connect(url: str) -> psycopg.Connection:
     try:
         return psycopg.connect(url, application_name="strongroom-migrate", connect_timeout=10)
     except psycopg.OperationalError as error:
-        raise MigrationFailed(f"the database can't be reached: {_one_line(error)}") from error
+        raise MigrationFailed(f"the database can't be reached: {one_line(error)}") from error
 
 
 def _prepare(connection: Connection) -> None:
     """Wait for other migrations to end; then act for the system, and never wait long for a table."""
     connection.exec_driver_sql(f"SET lock_timeout = '{_WAIT_FOR_OTHERS}'")
-    connection.exec_driver_sql(f"SELECT pg_advisory_lock({_LOCK})")
+    connection.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATING})")
     connection.exec_driver_sql(f"SET lock_timeout = '{_WAIT_FOR_TABLES}'")
     connection.exec_driver_sql("SET app.scope = 'system'")
     connection.commit()
@@ -135,8 +136,9 @@ def _ensure_role(driver: psycopg.Connection, role: str, password: str) -> None:
 def _explain(error: psycopg.Error) -> str:
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return "a table stayed busy, and what was to be changed there was not; run it again"
-    return f"the migration failed: {_one_line(error)}"
+    return f"the migration failed: {one_line(error)}"
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """What it says, on one line."""
     return " ".join(str(error).split())

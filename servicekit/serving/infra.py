@@ -42,6 +42,7 @@ class Infra:
     def __init__(self, *, channelz: bool, reflection: bool = True) -> None:
         self._health = ReasonedHealth()
         self._channelz = channelz
+        self._services: Sequence[str] = ()
         self._reflection = reflection
         self.dependencies = DependencyStates()
 
@@ -56,8 +57,8 @@ class Infra:
             _load_descriptors(services)
             _describe_v1()
             _add_reflection(server, names)
-        for name in ("", *services):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        self._services = ("", *services)
+        await self.serving(is_serving=True)
 
     def add_health(self, server: aio.Server | InProcessServer) -> None:
         """The health service alone: what callers within this process ask for."""
@@ -69,6 +70,12 @@ class Infra:
         status = health_pb2.HealthCheckResponse
         self._health.reasons[name] = found if isinstance(found, str) else ""
         await self._health.set(name, status.SERVING if found is True else status.NOT_SERVING)
+
+    async def serving(self, *, is_serving: bool) -> None:
+        """What balancers hear of the process and each of its services."""
+        status = health_pb2.HealthCheckResponse
+        for name in self._services:
+            await self._health.set(name, status.SERVING if is_serving else status.NOT_SERVING)
 
     async def not_serving(self) -> None:
         """Tell everybody who asks or watches that the process is leaving; for good."""

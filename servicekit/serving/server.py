@@ -50,6 +50,8 @@ from strongroom.errors import StrongroomError
 #: How long health watchers have to hear NOT_SERVING before the door closes, and then before their streams are
 #: cut, seconds.
 CUT_AFTER: Final = 0.2
+#: Name of the whole in grpc.health.v1.
+PROCESS: Final = ""
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +68,9 @@ class ServerSpec:
     ``options``: channel arguments that override the harness's own. ``probes``: dependencies by the health
     name under which they are reported. ``heartbeats``: loops of the process, likewise, and in the metrics;
     filled inside ``lifespan`` at the latest. ``collectors``: more metrics of the service's own. ``limits``:
-    caps and rates; None: there are none.
+    caps and rates; None: there are none. ``serves``: asked every few seconds; while it says no, balancers
+    hear NOT_SERVING, and calls that come are answered. ``drain``, ``inner_drain``: count the calls in
+    progress from outside and inside of the process.
     """
 
     name: str
@@ -79,6 +83,9 @@ class ServerSpec:
     probes: Mapping[str, Probe] = field(default_factory=dict)
     limits: CapSettings | None = None
     heartbeats: Heartbeats = field(default_factory=Heartbeats)
+    serves: Probe | None = None
+    drain: Drain = field(default_factory=Drain)
+    inner_drain: Drain = field(default_factory=Drain)
     collectors: Sequence[Collector] = field(default=())
 
 
@@ -94,7 +101,7 @@ class RunningServer:
     ) -> None:
         host, port = check_bind(settings, spec.bind_setting, spec.bind)
         self.spec = spec
-        self.drain = Drain()
+        self.drain = spec.drain
         self._limiter: Limiter | None = None
         self.authenticator = Authenticator.from_settings(settings)
         seen_by_us = is_loopback(host) or settings.debug
@@ -117,7 +124,7 @@ class RunningServer:
             options=server_options(settings, spec.options),
             maximum_concurrent_rpcs=settings.max_concurrent_rpcs,
         )
-        self._inner_drain = Drain()
+        self._inner_drain = spec.inner_drain
         self.inside = InProcessServer(
             pipeline(drain=self._inner_drain), max_concurrent_rpcs=settings.max_concurrent_rpcs
         )
@@ -156,10 +163,18 @@ class RunningServer:
         names = self.spec.add_services(cast("aio.Server", _Both(self._server, self.inside)))
         await self._infra.register(self._server, names)
         self._infra.add_health(self.inside)
-        self._probes = Probes({**self.spec.probes, **self.spec.heartbeats.probes()}, self._infra.report)
+        serves = {PROCESS: self.spec.serves} if self.spec.serves else {}
+        probes = {**self.spec.probes, **self.spec.heartbeats.probes(), **serves}
+        self._probes = Probes(probes, self._report)
         await self._probes.start()
         await self._server.start()
         await self.inside.start()
+
+    async def _report(self, name: str, found: bool | str) -> None:
+        if name == PROCESS:
+            await self._infra.serving(is_serving=found is True)
+        else:
+            await self._infra.report(name, found)
 
     async def stop(self, grace: float) -> None:
         """Leave, and end what callers within this process still have in progress likewise."""

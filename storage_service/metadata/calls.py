@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import AsyncIterator
 from typing import Protocol, TypeVar
 
@@ -33,6 +35,11 @@ Answered = TypeVar("Answered", bound=Page)
 
 STEP_SECONDS = 6.0
 """Limit of one step of a write; a transaction takes milliseconds."""
+
+
+def replica_name() -> str:
+    """This process, as operators know it."""
+    return f"{socket.gethostname()}/{os.getpid()}"
 
 
 class MetadataClient:

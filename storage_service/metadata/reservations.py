@@ -5,15 +5,13 @@ Reserve and D1 act for the caller. Later steps of an attempt name attempt, epoch
 
 from __future__ import annotations
 
-import os
-import socket
 from collections.abc import Callable
 
 from grpc import aio
 
 from servicekit import context
 from servicekit.auth.credentials import InternalCredential
-from storage_service.metadata.calls import MetadataClient
+from storage_service.metadata.calls import MetadataClient, replica_name
 from strongroom.metadata.v1 import reservation_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import Blob, BlobState
 from strongroom.metadata.v1.file_pb2 import File
@@ -80,7 +78,9 @@ class Reservations(MetadataClient):
 
     async def claim_work(self, limit: int) -> pb.ClaimWorkResponse:
         """Blobs that need the cleaner, each leased to it at a new epoch."""
-        return await self._step(self._stub.ClaimWork, pb.ClaimWorkRequest(limit=limit, replica=_replica()))
+        return await self._step(
+            self._stub.ClaimWork, pb.ClaimWorkRequest(limit=limit, replica=replica_name())
+        )
 
     async def finish_removal(self, blob: pb.BlobHandle, from_state: BlobState.ValueType) -> None:
         """Nothing of it is left in S3: → GONE, or, from GONE, purged."""
@@ -98,11 +98,6 @@ class Reservations(MetadataClient):
         """Of ``keys`` (at most 1,000), those with a row and without a writer."""
         request = pb.FilterSettledKeysRequest(keys=keys)
         return set((await self._step(self._stub.FilterSettledKeys, request)).keys)
-
-
-def _replica() -> str:
-    """This process, as operators know it."""
-    return f"{socket.gethostname()}/{os.getpid()}"
 
 
 def handle_of(blob: Blob) -> pb.BlobHandle:

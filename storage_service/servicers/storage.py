@@ -143,6 +143,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: direct_pb2.ImportFromUrlRequest,
         context: Context[direct_pb2.ImportFromUrlRequest, direct_pb2.ImportFromUrlResponse],
     ) -> AsyncIterator[direct_pb2.ImportFromUrlResponse]:
+        self._do.draining.refuse_imports()
         progress = Progress()
         with self._do.importer.queue.places([request.spec]):
             running = asyncio.create_task(self._do.importer.run(request.url, request.spec, progress))
@@ -165,6 +166,7 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: batch_pb2.BatchImportRequest,
         context: Context[batch_pb2.BatchImportRequest, batch_pb2.BatchImportResponse],
     ) -> batch_pb2.BatchImportResponse:
+        self._do.draining.refuse_imports()
         with self._do.importer.queue.places([item.spec for item in request.items]):
             results = await self._do.batch_importer.run([(item.url, item.spec) for item in request.items])
         for result in results:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from storage_service.draining import Draining
 from storage_service.metadata.projects import ProjectSaves
 from storage_service.projects.archive_saver import ArchiveSaver
 from storage_service.projects.archives.downloads import ArchiveDownloader
@@ -45,3 +46,4 @@ class UseCases:
     previews: Previews
     outgoing: Outgoing
     sessions: SessionUseCases
+    draining: Draining

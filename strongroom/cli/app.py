@@ -83,7 +83,7 @@ command(app, "usage")(usage.usage)
 command(app, "token", connects=False)(token.token)
 command(app, "doctor")(doctor)
 
-for program in (programs.serve, programs.migrate, programs.up):
+for program in (programs.serve, programs.migrate, programs.reindex, programs.up):
     app.command(context_settings=programs.PASSED_ON, rich_help_panel="Servers")(program)
 
 

@@ -31,6 +31,14 @@ def serve(context: typer.Context) -> None:
     become("server", "strongroom_server", "serve", *context.args)
 
 
+def reindex(context: typer.Context) -> None:
+    """Rebuild the indexes of the tables (REINDEX CONCURRENTLY), all or those named, as the tables' owner.
+
+    May be interrupted and repeated. For what is counted: `strongroom admin reindex`.
+    """
+    become("server", "metadata_service", "reindex", *context.args)
+
+
 def migrate(context: typer.Context) -> None:
     """Bring the database's schema up to date."""
     become("server", "metadata_service", "migrate", *context.args)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from datetime import UTC
+
+import grpc
 
 from strongroom.client.admin_values import (
     ORDERS,
@@ -18,12 +21,15 @@ from strongroom.client.admin_values import (
     to_owner_usage,
     to_status,
 )
-from strongroom.client.connection import Connection
+from strongroom.client.connection import Connection, typed
 from strongroom.client.files import Usage
+from strongroom.client.replica_values import Reindexed, Replica, to_replica
 from strongroom.metadata.v1 import admin_service_pb2 as pb
-from strongroom.metadata.v1 import usage_service_pb2
+from strongroom.metadata.v1 import replica_pb2, usage_service_pb2
 
 PAGE = 200
+REINDEX_SECONDS = 24 * 3600.0
+"""Some hundred owners a second, those with many files more slowly."""
 
 
 class Administration:
@@ -116,6 +122,46 @@ class Administration:
         request = pb.AbortAttemptRequest(id=attempt_id)
         done = await self._connection.unary(self._connection.admin.AbortAttempt, request)
         return done.owner_id, done.key
+
+    async def replicas(self) -> Sequence[Replica]:
+        """Those of storage_service that have told of themselves within a day, by name."""
+        request = replica_pb2.ListReplicasRequest()
+        found = await self._connection.unary(self._connection.admin.ListReplicas, request, safe=True)
+        now = found.now.ToDatetime(UTC)
+        return [to_replica(one, now) for one in found.replicas]
+
+    async def drain(self, replica: str) -> None:
+        """Has it begin nothing new, and tell balancers that it does not serve, until ``undrain`` or its
+        restart. It hears of it within seconds: ``replicas`` says when, and when it has ended what it has
+        begun.
+
+        :raises NotFound: nobody of this name has told of itself within a day.
+        """
+        request = replica_pb2.DrainReplicaRequest(name=replica)
+        await self._connection.unary(self._connection.admin.DrainReplica, request, safe=True)
+
+    async def undrain(self, replica: str) -> None:
+        """Has it work again.
+
+        :raises NotFound: nobody of this name has told of itself within a day.
+        """
+        request = replica_pb2.UndrainReplicaRequest(name=replica)
+        await self._connection.unary(self._connection.admin.UndrainReplica, request, safe=True)
+
+    async def reindex(self, owner_id: str = "") -> AsyncGenerator[Reindexed]:
+        """Makes usage, statistics and totals of projects anew from the rows that they follow from, of one
+        owner or of all; what was done so far, again and again. May be repeated.
+        """
+        request = replica_pb2.ReindexRequest(user_id=owner_id)
+        metadata = await self._connection.metadata()
+        call = self._connection.admin.Reindex(request, metadata=metadata, timeout=REINDEX_SECONDS)
+        try:
+            async for step in call:
+                yield Reindexed(owners=step.owners, recounted=step.recounted, projects=step.projects)
+        except grpc.aio.AioRpcError as error:
+            raise typed(error, metadata) from error
+        finally:
+            call.cancel()
 
     async def acts(self, owner_id: str = "", *, act: str = "") -> AsyncGenerator[AdminAct]:
         """What admins have done, newest first; only about one owner (erased or not), only of one kind."""

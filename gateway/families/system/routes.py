@@ -25,6 +25,8 @@ async def healthz(call: Call) -> JsonReply[Health]:
     """The process takes requests; says nothing about what is behind it, which every replica shares."""
     if call.services.draining.begun:
         raise ServiceUnavailable("This server is leaving; ask another one.", retry_after=1.0)
+    if call.services.draining.is_drained():
+        raise ServiceUnavailable("This server is being drained; ask another one.", retry_after=1.0)
     return json_reply({"status": "ok"})
 
 

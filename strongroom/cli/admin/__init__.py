@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from strongroom.cli.admin import audit, cleaner, quota, usage, user
+from strongroom.cli.admin import audit, cleaner, quota, replicas, usage, user
 from strongroom.cli.commands import command
 
 
@@ -19,6 +19,10 @@ def add_to(app: typer.Typer) -> None:
     admin = _group(app, "admin", "What an operator does; needs the admin role.")
     command(admin, "usage")(usage.usage)
     command(admin, "audit")(audit.audit)
+    command(admin, "replicas")(replicas.replicas)
+    command(admin, "drain")(replicas.drain)
+    command(admin, "undrain")(replicas.undrain)
+    command(admin, "reindex")(replicas.reindex)
     command(_group(admin, "cleaner", "What removes objects."), "status")(cleaner.status)
     attempts = _group(admin, "attempts", "Uploads under way, and objects on their way out.")
     command(attempts, "ls", alias="list")(cleaner.ls)

@@ -1,0 +1,123 @@
+"""``strongroom admin replicas``, ``drain``, ``undrain``, ``reindex``."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from contextlib import aclosing
+from typing import Annotated, Any, Final
+
+import typer
+
+from strongroom.cli import shown
+from strongroom.cli.asking import Yes, confirm
+from strongroom.cli.output import rfc3339
+from strongroom.cli.problems import ExitCode
+from strongroom.cli.session import Session
+from strongroom.client.async_client import AsyncClient
+from strongroom.client.replica_values import Reindexed, Replica
+
+POLL_SECONDS: Final = 1.0
+NAME: Final = typer.Argument(metavar="REPLICA", help="As `strongroom admin replicas` names it.")
+Name = Annotated[str, NAME]
+
+
+async def replicas(session: Session) -> None:
+    """List replicas of storage_service: when each last told of itself, what it does, whether it drains."""
+    async with session.client() as client:
+        for one in await client.admin.replicas():
+            session.output.result(_line(one), _document(one))
+
+
+async def drain(
+    session: Session,
+    name: Name,
+    *,
+    wait: Annotated[
+        float,
+        typer.Option("--wait", min=0, help="Seconds to wait until it is idle; 0: don't."),
+    ] = 120.0,
+    yes: Yes = False,
+) -> ExitCode:
+    """Have a replica of storage_service begin nothing new, and tell balancers that it does not serve.
+
+    Until `undrain`, or its restart. Exit code 1: it has not ended all that it had begun within the time.
+    """
+    confirm(f"Drain {shown.name(name)}?", yes=yes)
+    async with session.client() as client:
+        await client.admin.drain(name)
+        last = await _settled(session, client, name, wait)
+    session.output.result(_line(last) if last else name, _document(last) if last else {"name": name})
+    return ExitCode.OK if not wait or (last is not None and last.is_idle) else ExitCode.FAILED
+
+
+async def undrain(session: Session, name: Name) -> None:
+    """Have a replica of storage_service work again."""
+    async with session.client() as client:
+        await client.admin.undrain(name)
+    session.output.result(f"{shown.name(name)} works again within seconds", {"name": name})
+
+
+async def reindex(
+    session: Session,
+    owner: Annotated[str, typer.Argument(metavar="[OWNER]", help="Only of this user.")] = "",
+    *,
+    yes: Yes = False,
+) -> None:
+    """Make usage, statistics and totals of projects anew, from the rows that they follow from.
+
+    What is stored meanwhile is counted. Indexes of Postgres: `strongroom reindex`.
+    """
+    confirm(f"Count anew what {shown.name(owner) if owner else 'everybody'} has?", yes=yes)
+    done = Reindexed(0, 0, 0)
+    async with session.client() as client, aclosing(client.admin.reindex(owner)) as steps:
+        async for done in steps:
+            session.output.note(f"{done.owners} users so far")
+    text = f"{done.owners} users: {done.recounted} recounted, {done.projects} totals of projects set right"
+    session.output.result(text, dataclasses.asdict(done))
+
+
+async def _settled(session: Session, client: AsyncClient, name: str, seconds: float) -> Replica | None:
+    """How it is once it is idle, or when the time is over."""
+    told, last = "", None
+    try:
+        async with asyncio.timeout(seconds or POLL_SECONDS):
+            while last is None or not last.is_idle:
+                found = {one.name: one for one in await client.admin.replicas()}
+                last = found.get(name)
+                if not seconds:
+                    break
+                line = _state(last) if last else "gone"
+                if line != told:
+                    session.output.note(line)
+                    told = line
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        session.output.note(f"not idle after {seconds:.0f} s; it goes on by itself")
+    return last
+
+
+def _state(one: Replica) -> str:
+    if one.draining_since is None:
+        state = "works"
+    elif one.is_idle:
+        state = "drained"
+    else:
+        state = "draining" if one.has_heard else "to be drained"
+    doing = [*one.busy, *([f"{one.requests} requests"] if one.requests else [])]
+    return f"{state}: {', '.join(doing)}" if doing else state
+
+
+def _line(one: Replica) -> str:
+    return f"{shown.name(one.name):<40} {one.silent_seconds:>6.0f} s ago  {_state(one)}"
+
+
+def _document(one: Replica) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "silent_seconds": round(one.silent_seconds, 1),
+        "draining_since": rfc3339(one.draining_since),
+        "is_idle": one.is_idle,
+        "busy": list(one.busy),
+        "requests": one.requests,
+    }
