@@ -161,7 +161,9 @@ class Application:
             backups=settings.backup_days * 86400,
         )
         self._running_acts = RunningActs(
-            self._database, self.spec.heartbeats.add("acts", running_acts.REST_SECONDS)
+            self._database,
+            self.spec.heartbeats.add("acts", running_acts.REST_SECONDS),
+            settings.timing.lease,
         )
 
     @asynccontextmanager

@@ -91,8 +91,8 @@ class Process:
     def _requests(self) -> int:
         return sum(drain.active for drain in self._drains)
 
-    async def _serves(self) -> bool:
-        return not self.is_drained()
+    async def _serves(self) -> bool | str:
+        return "draining" if self.is_drained() else True
 
     async def _s3_answers(self) -> bool | str:
         if self._app is None:

@@ -26,7 +26,6 @@ from servicekit.background import BackgroundLoop, Heartbeat
 from strongroom.errors import ActInProgress, UploadSuperseded
 from strongroom.metadata.v1 import operations_service_pb2 as pb
 
-LEASE_SECONDS: Final = 30.0
 #: So long the next call of an act may take to come, and others wait for it.
 REST_SECONDS: Final = 15.0
 _AT_ONCE: Final = 20
@@ -46,18 +45,18 @@ _BY_TOKEN: Final = f"SELECT {_COLUMNS} FROM running_acts WHERE token = %(token)s
 _OVER: Final = f"""
 SELECT {_COLUMNS} FROM running_acts WHERE held_until <= now() LIMIT {_AT_ONCE} FOR UPDATE SKIP LOCKED
 """
-_ADD: Final = f"""
+_ADD: Final = """
 INSERT INTO running_acts (act_id, act, actor, changes_objects, token, held_until)
-VALUES (%(id)s, %(act)s, %(actor)s, %(changes)s, %(token)s, now() + make_interval(secs => {LEASE_SECONDS}))
+VALUES (%(id)s, %(act)s, %(actor)s, %(changes)s, %(token)s, now() + make_interval(secs => %(lease)s))
 ON CONFLICT (changes_objects) WHERE changes_objects DO NOTHING
 """
-_GO_ON: Final = f"""
+_GO_ON: Final = """
 UPDATE running_acts SET token = %(token)s, calls = calls + 1,
-    held_until = now() + make_interval(secs => {LEASE_SECONDS})
+    held_until = now() + make_interval(secs => %(lease)s)
 WHERE act_id = %(id)s
 """
-_RENEW: Final = f"""
-UPDATE running_acts SET held_until = now() + make_interval(secs => {LEASE_SECONDS})
+_RENEW: Final = """
+UPDATE running_acts SET held_until = now() + make_interval(secs => %(lease)s)
 WHERE token = %(token)s AND held_until > now()
 """
 _REST: Final = f"""
@@ -92,10 +91,13 @@ class _Running:
 
 
 class RunningActs:
-    """One instance per process; `loop` ends those that nobody goes on with. Raises DatabaseUnavailable."""
+    """One instance per process; `loop` ends those that nobody goes on with. `lease`: how long one is held
+    without a sign of life, seconds. Raises DatabaseUnavailable.
+    """
 
-    def __init__(self, database: Database, heartbeat: Heartbeat) -> None:
+    def __init__(self, database: Database, heartbeat: Heartbeat, lease: float) -> None:
         self._database = database
+        self._lease = lease
         self.loop = BackgroundLoop(self.run_once, heartbeat, rest_seconds=REST_SECONDS)
 
     async def begin(self, request: pb.BeginActRequest, act: audit.Act) -> float:
@@ -105,6 +107,7 @@ class RunningActs:
             "actor": act.actor,
             "changes": request.changes_objects,
             "token": UUID(request.token),
+            "lease": self._lease,
         }
 
         async def work(tx: Transaction) -> None:
@@ -122,14 +125,14 @@ class RunningActs:
                 )
 
         await self._database.transact(SYSTEM, work)
-        return LEASE_SECONDS
+        return self._lease
 
     async def renew(self, token: str) -> float:
         """Answers the lease in seconds. Raises UploadSuperseded."""
-        held = await self._database.transact(SYSTEM, lambda tx: tx.execute(_RENEW, {"token": UUID(token)}))
-        if not held:
+        params = {"token": UUID(token), "lease": self._lease}
+        if not await self._database.transact(SYSTEM, lambda tx: tx.execute(_RENEW, params)):
             raise UploadSuperseded("The act was held for too long without a sign of life, and has ended.")
-        return LEASE_SECONDS
+        return self._lease
 
     async def end(self, request: pb.EndActRequest) -> None:
         """One call of it, or all of it."""

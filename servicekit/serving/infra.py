@@ -71,10 +71,11 @@ class Infra:
         self._health.reasons[name] = found if isinstance(found, str) else ""
         await self._health.set(name, status.SERVING if found is True else status.NOT_SERVING)
 
-    async def serving(self, *, is_serving: bool) -> None:
-        """What balancers hear of the process and each of its services."""
+    async def serving(self, *, is_serving: bool, reason: str = "") -> None:
+        """What balancers hear of the process and each of its services; ``reason``: one word why not."""
         status = health_pb2.HealthCheckResponse
         for name in self._services:
+            self._health.reasons[name] = reason
             await self._health.set(name, status.SERVING if is_serving else status.NOT_SERVING)
 
     async def not_serving(self) -> None:

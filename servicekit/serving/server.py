@@ -172,7 +172,8 @@ class RunningServer:
 
     async def _report(self, name: str, found: bool | str) -> None:
         if name == PROCESS:
-            await self._infra.serving(is_serving=found is True)
+            reason = found if isinstance(found, str) else ""
+            await self._infra.serving(is_serving=found is True, reason=reason)
         else:
             await self._infra.report(name, found)
 

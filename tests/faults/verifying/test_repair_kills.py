@@ -25,7 +25,7 @@ from tests.faults.verifying.points import PURGE, REPAIR, RETURN
 from tests.stack import until
 
 CELL_ENV = {"STRONGROOM_VERIFY_GRACE_SECONDS": "0", "STRONGROOM_CLEANER_SWEEP_SECONDS": "3600",
-            "STRONGROOM_VERIFY_INTERVAL_SECONDS": "0"}  # fmt: skip
+            "STRONGROOM_VERIFY_INTERVAL_SECONDS": "0", "STRONGROOM_UPLOAD_LEASE_SECONDS": "1"}  # fmt: skip
 
 PLANTED: Final = (
     planting.etag_changed_in_both,
@@ -99,8 +99,15 @@ def found(at: Planting, run_id: str) -> Expected:
         return {(one.kind, one.key or one.owner_id) for one in client.verifications.findings(run_id)}
 
 
+def nobody_acts(at: Planting) -> None:
+    """The lease of whoever was killed is over."""
+    held = "SELECT count(*) FROM running_acts WHERE held_until > now()"
+    until("the lease of the dead is over", lambda: at.rows(held) == [(0,)])
+
+
 def repaired(at: Planting, run_id: str) -> set[str]:
     """Outcomes."""
+    nobody_acts(at)
     with admin(at) as client:
         return {one.outcome for one in client.verifications.repair(run_id)}
 
@@ -201,6 +208,7 @@ def test_a_restore_that_dies_is_ended_by_the_next_one(cell: Cell, at: Planting) 
         client.verifications.restore(entry)
     cell.wait_killed("storage")
     cell.run()
+    nobody_acts(at)
     with admin(at) as client:
         assert [one.key for one in client.verifications.restore_run(run_id)] == [key]
     (version,) = at.versions(key)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from metadata_service.audit import Act, Acts
-from metadata_service.operators.running_acts import LEASE_SECONDS, REST_SECONDS, RunningActs
+from metadata_service.operators.running_acts import REST_SECONDS, RunningActs
 from servicekit.background import Heartbeats
 from strongroom.errors import ActInProgress, InvalidField, PermissionDenied, UploadSuperseded
 from strongroom.metadata.v1 import operations_service_pb2 as pb
@@ -21,13 +21,14 @@ from tests.databases import Logins
 from tests.integration.metadata_service.serving import refusal, serve
 from tests.integration.metadata_service.world import World
 
+LEASE_SECONDS = 10.0
 DONE, STOPPED = pb.ACT_OUTCOME_DONE, pb.ACT_OUTCOME_STOPPED
 
 
 class Bench:
     def __init__(self, world: World) -> None:
         self.world = world
-        self.acts = RunningActs(world.database, Heartbeats().add("acts", 1))
+        self.acts = RunningActs(world.database, Heartbeats().add("acts", 1), LEASE_SECONDS)
 
     async def begin(
         self, act: str, actor: str = "root", *, token: str = "", changes: bool = True, about: str = ""
