@@ -54,6 +54,7 @@ class SettingsBase(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
         env_ignore_empty=True,
+        allow_inf_nan=False,
         extra="ignore",
         frozen=True,
         populate_by_name=True,

@@ -73,7 +73,7 @@ class VerifyServicer(VerifyServiceServicer):
         context: Context[pb.ListVerificationFindingsRequest, pb.ListVerificationFindingsResponse],
     ) -> pb.ListVerificationFindingsResponse:
         only_admins(calls.current_principal(), _WHY)
-        run_id = _run_id(request.id) or (await self._records.run("")).id
+        run_id = (await self._records.run(_run_id(request.id))).id  # refuses what is no run
         findings = await self._records.findings(run_id, request.after_number, max(request.limit, 0))
         response = pb.ListVerificationFindingsResponse()
         for finding in findings:

@@ -74,6 +74,7 @@ def test_our_own_name_wins_over_its_alias(environment: pytest.MonkeyPatch) -> No
         ("STRONGROOM_AUTH", "none", "'required' or 'optional'"),
         ("STRONGROOM_LOG_LEVEL", "loud", "'debug'"),
         ("STRONGROOM_DRAIN_SECONDS", "-1", "greater than or equal to 0"),
+        ("STRONGROOM_DRAIN_SECONDS", "inf", "finite number"),
         ("STRONGROOM_JWT_SECRET", "", "not set"),
         ("STRONGROOM_JWT_SECRET", "15 bytes, sadly", "shorter than 16 bytes"),
         ("STRONGROOM_JWT_SECRET", "-----BEGIN PUBLIC KEY-----\nMIIB\n", "STRONGROOM_JWT_PUBLIC_KEY"),
