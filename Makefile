@@ -13,7 +13,7 @@ PYTEST_WORKERS ?= 4
 PYTEST_ARGS ?=
 PYTEST := $(PY) -m pytest -q --dist loadscope --durations 10
 
-.PHONY: help setup up test test-fast test-both durations coverage profile lint format types imports generate check-generated buf-lint buf-breaking check bench flows parts lock wheel clean
+.PHONY: help setup up test test-fast test-both faults chaos conformance durations coverage profile lint format types imports generate check-generated buf-lint buf-breaking check bench flows parts lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -53,6 +53,17 @@ coverage: setup  ## run every test under coverage, services included; the report
 
 profile: setup  ## sample a service of `make up` for a while: SERVICE=storage|metadata|gateway SECONDS=20
 	@$(PY) -m scripts.profile_service $(or $(SERVICE),storage) --seconds $(or $(SECONDS),20)
+
+faults: setup  ## every crash point and cell under SEEDS=20 seeds, one line a point
+	@$(PY) -m tests.faults.campaigns.seeds $(or $(SEEDS),20) --first $(or $(SEED),0) $(PYTEST_ARGS)
+
+chaos: setup  ## random campaigns: ROUNDS=10 of them, from SEED=1 on; each prints its seed and what went wrong
+	@STRONGROOM_FAULTS_SEED=$(or $(SEED),1) STRONGROOM_CAMPAIGN_ROUNDS=$(or $(ROUNDS),10) \
+	  $(PY) -m pytest -q -s $(PYTEST_ARGS) tests/faults/campaigns/test_chaos.py
+
+conformance: setup  ## model and service driven by the same random requests: ROUNDS=10, from SEED=1 on
+	@STRONGROOM_FAULTS_SEED=$(or $(SEED),1) STRONGROOM_CAMPAIGN_ROUNDS=$(or $(ROUNDS),10) \
+	  $(PY) -m pytest -q -s $(PYTEST_ARGS) tests/faults/campaigns/test_conformance.py
 
 test-both: setup  ## the tests of whole stacks and of faults, in one process and in three
 	@for form in one three; do echo "STRONGROOM_FORM=$$form"; STRONGROOM_FORM=$$form \

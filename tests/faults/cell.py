@@ -100,6 +100,7 @@ class Cell:
         self.postgres = PostgresProxy(HOST, where.port or 0)
         self._values = self._stack_values(name)
         self._running: dict[str, _Process] = {}
+        self._clocks: dict[str, float] = {}
 
     @property
     def url(self) -> str:
@@ -192,6 +193,20 @@ class Cell:
             self._env.clear()
             self._env.update(before)
 
+    @contextmanager
+    def clock(self, service: Service, seconds: float) -> Iterator[None]:
+        """The process of this service, when it starts inside of the block, is so far ahead of the others;
+        leaving kills it.
+        """
+        role = ALL if self.form == "one" else service
+        self.kill(service)
+        self._clocks[role] = seconds
+        try:
+            yield
+        finally:
+            self._clocks.clear()
+            self.kill(service)
+
     def failpoints_of(self, service: Service) -> str:
         """What the process of this moment was armed with."""
         return self._running[service].failpoints
@@ -205,11 +220,15 @@ class Cell:
         """Signal a process."""
         os.kill(self._running[service].process.pid, number)
 
-    def kill_postgres(self) -> None:
-        """SIGQUIT to the postmaster ("immediate shutdown"): nothing is written, recovery follows. It is
-        restarted.
+    def postgres_pid(self) -> int:
+        """The postmaster of this moment."""
+        return self._infra.state().postgres.pid
+
+    def kill_postgres(self, number: signal.Signals = signal.SIGQUIT) -> None:
+        """SIGQUIT to the postmaster ("immediate shutdown"): nothing is written, recovery follows; SIGINT
+        ("fast"): transactions are rolled back. It is restarted.
         """
-        os.kill(self._infra.state().postgres.pid, signal.SIGQUIT)
+        os.kill(self.postgres_pid(), number)
 
     @contextmanager
     def second_storage(self, failpoints: str = "", **env: str) -> Iterator[str]:
@@ -282,7 +301,8 @@ class Cell:
         env = environment.for_service(role, self._env, values) | dict(more or {})
         armed = {"STRONGROOM_FAILPOINTS": failpoints} if failpoints else {}
         log = self._folder / f"{name}.log"
-        return self._forks.start(_MODULES[role], env | armed, log, self._constants)
+        clock = self._clocks.get(role, 0.0)
+        return self._forks.start(_MODULES[role], env | armed, log, self._constants, clock)
 
     def _wait_ready(self) -> None:
         """Until each service serves and each of the connections between them has been found again."""

@@ -70,6 +70,13 @@ class Checker:
         except psycopg.OperationalError:  # Postgres has restarted since the last one
             return self._connected().execute(sql.encode(), values).fetchall()
 
+    def execute(self, sql: str, *values: object) -> None:
+        """Change something as superuser: what a test plants."""
+        try:
+            self._connected().execute(sql.encode(), values or None)
+        except psycopg.OperationalError:  # as in ``query``
+            self._connected().execute(sql.encode(), values or None)
+
     def _connected(self) -> psycopg.Connection[Any]:
         """One connection for all statements, for as long as it lives: to make one costs more than to ask."""
         if self._connection is None or self._connection.closed:

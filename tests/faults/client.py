@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import httpx
 
 from tests.faults.cell import Cell
 from tests.faults.checker import Upload
+from tests.faults.seed import dice
 from tests.stack import PATIENCE, until
 
 PART: Final = 5 << 20
@@ -25,7 +25,7 @@ LARGE: Final = PART + 300_007
 
 def new_upload(owner: str, size: int = SMALL) -> Upload:
     """An upload of random bytes with an idempotency key; one per owner is enough for most tests."""
-    return Upload(owner, f"request-of-{owner}", random.Random(owner).randbytes(size))
+    return Upload(owner, f"request-of-{owner}", dice(owner).randbytes(size))
 
 
 @dataclass(frozen=True)

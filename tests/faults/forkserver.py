@@ -31,6 +31,7 @@ from typing import Any, Final, NoReturn
 from storage_service.objectstore.s3.options import S3Options
 from storage_service.objectstore.s3.store import open_s3_store
 from storage_service.outbound.wire import tls_context
+from tests.faults.wrong_clock import shift_clock
 from tests.stack import CHECKOUT, until
 
 SERVICES: Final = ("metadata_service", "storage_service", "gateway", "strongroom_server")
@@ -69,15 +70,27 @@ class ForkServer:
         self._reader.start()
 
     def start(
-        self, module: str, env: Mapping[str, str], log: Path, constants: Mapping[str, int] | None = None
+        self,
+        module: str,
+        env: Mapping[str, str],
+        log: Path,
+        constants: Mapping[str, int] | None = None,
+        clock: float = 0.0,
     ) -> Child:
         """Run ``python -m MODULE serve`` in this environment, with its output appended to ``log``.
 
         ``constants``: sizes that no setting changes, ``{"package.module:NAME": value}``, where the point of a
-        test is what happens at a bound and not how far away it is.
+        test is what happens at a bound and not how far away it is. ``clock``: by how many seconds its wall
+        clock is ahead.
         """
         assert self._process.stdin is not None
-        order = {"module": module, "env": dict(env), "log": str(log), "constants": dict(constants or {})}
+        order = {
+            "module": module,
+            "env": dict(env),
+            "log": str(log),
+            "constants": dict(constants or {}),
+            "clock": clock,
+        }
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
         until("the fork server answers", lambda: self._born or not self._reader.is_alive(), pause=0.005)
@@ -199,6 +212,8 @@ def _become(order: dict[str, Any], parent: int) -> NoReturn:
             found = importlib.import_module(owner)
             assert isinstance(getattr(found, name), int), place
             setattr(found, name, value)
+        if order["clock"]:
+            shift_clock(order["clock"])
         sys.argv = [order["module"], "serve"]
         runpy.run_module(order["module"], run_name="__main__", alter_sys=True)
         code = 0

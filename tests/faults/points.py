@@ -1,6 +1,7 @@
 """The crash points, and where the code has them.
 
-Points: U upload, P single put, V replace, D delete, A cleaner, Z frozen process, X duplicates. Each ``Kill``
+Points: U upload, P single put, V replace, D delete, A cleaner, Z frozen process and clocks, X duplicates, R
+reconciler. ``matrices/crash_points.json`` lists them all. Each ``Kill``
 names the process that dies and the failpoint at which it does; the tests of ``test_points.py`` hold this
 table against the code.
 """
@@ -14,18 +15,15 @@ from tests.faults.cell import Service
 from tests.faults.checker import Expected
 from tests.faults.s3_faults import (
     apply_late,
-    apply_then_refuse,
     drop,
     drop_reply,
     duplicate,
-    edit_reply,
-    halve_body,
     hold,
     hold_reply,
     refuse,
 )
 from tests.faults.s3_proxy import Fault
-from tests.faults.tcp_proxy import Moment
+from tests.faults.seed import dice
 
 
 @dataclass(frozen=True)
@@ -74,7 +72,9 @@ _KILLS: Final = (
     Kill("P03", "storage", "storage.put.after", "either", large=False),
 )
 #: By process, so that the one that has died is the one to be armed next; completions are interrupted last.
-KILLS: Final = tuple(sorted(_KILLS, key=lambda kill: (kill.holds == "either", kill.service)))
+KILLS: Final = tuple(
+    sorted(dice("kills").sample(_KILLS, len(_KILLS)), key=lambda kill: (kill.holds == "either", kill.service))
+)
 
 
 #: The process dies in a transaction of several clients' uploads; what was acknowledged is visible, nothing is
@@ -141,45 +141,7 @@ _UPLOADS: Final = (
     Break("P04", "PutObject", apply_late, "hidden", large=False, nth=None, release="gone"),
 )
 
-_REFUSALS: Final = (
-    (500, "InternalError"),
-    (503, "SlowDown"),
-    (403, "ExpiredToken"),
-    (404, "NoSuchBucket"),
-    (409, "OperationAborted"),
-)
-_WRITES: Final = (
-    ("CreateMultipartUpload", True),
-    ("UploadPart", True),
-    ("CompleteMultipartUpload", True),
-    ("PutObject", False),
-)
-
-#: Cells of the table of operations and faults beyond the points: nothing but "visible or clean" is promised.
-_CELLS: Final = tuple(
-    case
-    for operation, large in _WRITES
-    for case in (
-        *(_refused("S3", operation, status, code, "either", large=large) for status, code in _REFUSALS),
-        Break("S3", operation, drop, "visible", large=large),
-        Break("S3", operation, edit_reply(halve_body), "either", large=large, name="truncated-xml"),
-        Break(
-            "S3",
-            operation,
-            apply_then_refuse(500, "InternalError"),
-            "either",
-            large=large,
-            name="applied-then-500",
-        ),
-    )
-)
-
-_DUPLICATES: Final = tuple(
-    Break("S3", operation, duplicate, "visible", large=operation != "PutObject")
-    for operation in ("UploadPart", "CompleteMultipartUpload", "PutObject")
-)
-
-BREAKS: Final = (*_UPLOADS, *_CELLS, *_DUPLICATES)
+BREAKS: Final = tuple(dice("breaks").sample(_UPLOADS, len(_UPLOADS)))
 
 
 @dataclass(frozen=True)
@@ -277,31 +239,6 @@ FREEZES: Final = (
 )
 
 
-@dataclass(frozen=True)
-class Commit:
-    """The connection to Postgres breaks around the COMMIT of the transaction that runs ``statement``."""
-
-    transaction: str
-    statement: str
-    at: Moment
-    large: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.transaction}-{self.at}"
-
-
-_STATEMENTS: Final = {
-    "T1": "INSERT INTO blobs",
-    "T2": "UPDATE blobs SET upload_id",
-    "T3": "UPDATE blobs SET state = 2",
-    "T4": "INSERT INTO files",
-    "D1": "UPDATE blobs SET state = 4",
-}
-_MOMENTS: Final[tuple[Moment, ...]] = ("before", "mid", "race", "after")
-COMMITS: Final = tuple(
-    Commit(transaction, statement, at) for transaction, statement in _STATEMENTS.items() for at in _MOMENTS
-)
-
 #: Points that have a test of their own: its module and name.
 TESTS: Final = {
     "U13": "test_client_points.test_disconnect_in_the_last_part",
@@ -324,19 +261,34 @@ TESTS: Final = {
     "X05": "test_repeat_points.test_repetition_while_the_first_is_running",
     "X06": "test_repeat_points.test_a_repeated_create_leaves_no_upload",
     "X07": "test_repeat_points.test_same_key_of_another_user",
+    "X08": "test_repeat_points.test_same_key_after_its_time",
+    "Z06": "test_clock_points.test_a_clock_that_is_an_hour_off",
+    "Z07": "test_clock_points.test_metadata_is_frozen_in_t4",
+    "Z08": "test_clock_points.test_postgres_is_frozen",
+    "Z09": "test_clock_points.test_the_store_is_frozen_in_complete",
+    "R01": "verifying.test_reconciler_points.test_killed_in_a_listing_it_goes_on_and_finds_what_is_there",
+    "R02": "verifying.test_repair_kills.test_the_repair_dies_at_the_point",
+    "R03": "verifying.test_reconciler_points.test_an_upload_that_commits_meanwhile_is_no_finding",
+    "R04": "verifying.test_reconciler_points.test_a_deletion_that_commits_before_the_look_is_no_loss",
+    "R05": "verifying.test_reconciler_points.test_a_row_that_is_purged_meanwhile_is_no_finding",
+    "R06": "verifying.test_reconciler_points.test_a_listing_that_breaks_finds_nothing_and_removes_nothing",
+    "R07": "verifying.test_reconciler_points.test_two_at_once_come_to_the_same_end",
+    "R08": "verifying.test_reconciler_points.test_neighbours_of_our_prefixes_are_somebody_elses",
+    "R09": "verifying.test_reconciler_points.test_a_bad_cutoff_is_refused",
+    "R14": "verifying.test_reconciler_points.test_what_is_younger_than_the_grace_is_kept",
+    "R18": "verifying.test_reconciler_points.test_neighbours_of_our_prefixes_are_somebody_elses",
+    "R19": "verifying.test_repair_kills.test_a_foreign_bucket_and_a_flood_of_orphans_are_refused"
+    "_and_nothing_is_touched",
 }
 
-_NUMBERS: Final = {
-    "U": range(32),
-    "P": range(1, 5),
-    "V": range(1, 5),
-    "D": range(1, 9),
-    "A": range(1, 12),
-} | {
-    "Z": range(1, 6),
-    "X": range(1, 8),
+#: Points that are planted (``verifying/planting.py``) and looked for by ``verifying/test_planted.py``.
+PLANTED: Final = {
+    "R10": "object_deleted",
+    "R11": "bit_flipped_on_disk",
+    "R12": "object_truncated",
+    "R13": "alien_object",
+    "R15": "upload_without_a_row",
+    "R16": "object_deleted_of_a_project",
+    "R17": "usage_changed",
+    "R20": "delete_marker",
 }
-#: Every point that must have a case.
-POINTS: Final = frozenset(
-    f"{letter}{number:02}" for letter, numbers in _NUMBERS.items() for number in numbers
-)

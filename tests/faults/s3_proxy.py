@@ -5,7 +5,7 @@ storage_service signs for the proxy's address, and the store verifies the signat
 it gets.
 
 ``rule = proxy.arm("CompleteMultipartUpload", drop_reply, key="uploads/ada/")``: the first request of this
-operation whose path holds ``key`` meets the fault; the others pass.
+operation whose path (of a listing: its prefix) holds ``key`` meets the fault; the others pass.
 """
 
 from __future__ import annotations
@@ -39,11 +39,17 @@ class Rule:
     hits: int = 0
     reached: threading.Event = field(default_factory=threading.Event)
     statuses: list[int] = field(default_factory=list)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
     _released: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def is_released(self) -> bool:
+        """Whether ``release`` was called."""
+        return self._released.is_set()
 
     def takes(self, request: Request) -> bool:
         """Whether this request meets the fault; counts it."""
-        if self.operation not in ("*", request.operation) or self.key not in request.path:
+        if self.operation not in ("*", request.operation) or self.key not in request.about:
             return False
         self.hits += 1
         return self.nth is None or self.nth == self.hits
@@ -114,6 +120,11 @@ class Exchange:
         self.keeps_client = False
         self._writer.transport.abort()
 
+    @property
+    def is_left(self) -> bool:
+        """Whether the client has hung up."""
+        return self._writer.is_closing() or self._reader.at_eof()
+
     async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A new connection to the store."""
         host, _, port = self._upstream.rpartition(":")
@@ -161,6 +172,11 @@ class S3Proxy:
         for rule in self._rules:
             rule.release()
         self._rules = []
+
+    def retire(self, rule: Rule) -> None:
+        """Let requests pass that would meet this rule, and let go of what it holds back."""
+        self._rules = [kept for kept in self._rules if kept is not rule]
+        rule.release()
 
     def operations(self, key: str) -> list[str]:
         """Operations so far on paths that hold ``key``, in order."""

@@ -94,6 +94,12 @@ class Request:
         return unquote(self.head.line.split(" ", 2)[1].partition("?")[0])
 
     @property
+    def about(self) -> str:
+        """What it is about: the path, and of a listing the prefix as well."""
+        prefix = parse_qs(self.head.line.split(" ", 2)[1].partition("?")[2]).get("prefix", [""])[0]
+        return f"{self.path}/{prefix}" if prefix else self.path
+
+    @property
     def length(self) -> int:
         """Bytes of the body."""
         return int(self.head.get("content-length") or 0)

@@ -29,12 +29,14 @@ class CommitRule:
     """One armed fault: ``before`` the COMMIT reaches the server, in the ``mid``dle of it, or ``after`` its
     answer.
 
-    ``race`` sends it and does not wait: whether it is applied is open. ``slow`` delays it by ``seconds`` and
-    lets it pass. ``then`` is called, in a thread, at that moment.
+    ``owner``: of a transaction of theirs only. ``race`` sends it and does not wait: whether it is applied
+    is open. ``slow`` delays it by ``seconds`` and lets it pass. ``then`` is called, in a thread, at that
+    moment.
     """
 
     sql: str
     at: Moment
+    owner: str = ""
     seconds: float = 0.0
     then: Callable[[], None] | None = None
     reached: threading.Event = field(default_factory=threading.Event)
@@ -63,11 +65,11 @@ class Statements:
             statement = self._prepared.get(payload.split(b"\0", 2)[1], b"")
         if statement.strip().upper() == b"BEGIN":
             self._text = b""
-        self._text += statement + b"\n"
+        self._text += statement + b"\n" + (payload if kind == b"B" else b"")
         return statement.strip().upper() == b"COMMIT"
 
     def ran(self, sql: str) -> bool:
-        """Whether a statement of this transaction holds this text."""
+        """Whether a statement of this transaction, or a value of one, holds this text."""
         return sql.encode() in self._text
 
 
@@ -80,14 +82,21 @@ class PostgresProxy:
         self._rules: list[CommitRule] = []
         self._open: set[asyncio.StreamWriter] = set()
         self._refusing = False
+        self._turned_away = 0
         self.hanging = False
         self.port = self._loop.serve(self._serve)
 
     def arm(
-        self, sql: str, *, at: Moment, seconds: float = 0.0, then: Callable[[], None] | None = None
+        self,
+        sql: str,
+        *,
+        at: Moment,
+        owner: str = "",
+        seconds: float = 0.0,
+        then: Callable[[], None] | None = None,
     ) -> CommitRule:
-        """Let the next COMMIT of a transaction that ran ``sql`` meet a fault."""
-        rule = CommitRule(sql, at, seconds, then)
+        """Let the next COMMIT of a transaction that ran ``sql`` (of this owner) meet a fault."""
+        rule = CommitRule(sql, at, owner, seconds, then)
         self._rules.append(rule)
         return rule
 
@@ -95,7 +104,16 @@ class PostgresProxy:
         """Let everything pass."""
         self._rules = []
         self._refusing = False
+        self._turned_away = 0
         self.hanging = False
+
+    def turn_away(self, connections: int) -> None:
+        """Answer the next ones as a server that has no connection left (53300)."""
+        self._turned_away = connections
+
+    def retire(self, rule: CommitRule) -> None:
+        """Let transactions pass that would meet this rule."""
+        self._rules = [kept for kept in self._rules if kept is not rule]
 
     def hang(self) -> None:
         """Accept, and let nothing pass either way until ``disarm``: a frozen server."""
@@ -109,12 +127,16 @@ class PostgresProxy:
     def refuse(self) -> None:
         """Drop every connection, and refuse new ones until ``disarm``."""
         self._refusing = True
+        self.drop_all()
 
-        async def drop_all() -> None:
+    def drop_all(self) -> None:
+        """Drop every connection; new ones are good."""
+
+        async def drop() -> None:
             for writer in self._open:
                 writer.transport.abort()
 
-        self._loop.run(drop_all())
+        self._loop.run(drop())
 
     def close(self) -> None:
         """Stop listening and drop every connection."""
@@ -131,6 +153,10 @@ class PostgresProxy:
             writer.transport.abort()
             return
         await self.flows()
+        if self._turned_away:
+            self._turned_away -= 1
+            await _tell_too_many(reader, writer)
+            return
         try:
             up_reader, up_writer = await asyncio.open_connection(*self._upstream)
         except OSError:
@@ -146,10 +172,27 @@ class PostgresProxy:
     def take(self, statements: Statements) -> CommitRule | None:
         """The rule that a COMMIT of this transaction meets; each is met once."""
         for rule in self._rules:
-            if statements.ran(rule.sql):
+            if statements.ran(rule.sql) and statements.ran(rule.owner):
                 self._rules.remove(rule)
                 return rule
         return None
+
+
+async def _tell_too_many(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await _startup_message(reader, writer)
+    fields = b"SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0"
+    writer.write(b"E" + (len(fields) + 4).to_bytes(4, "big") + fields)
+    await writer.drain()
+
+
+async def _startup_message(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bytes:
+    """The StartupMessage; requests for encryption before it are refused."""
+    while True:
+        size = await reader.readexactly(4)
+        body = await reader.readexactly(int.from_bytes(size, "big") - 4)
+        if int.from_bytes(body[:4], "big") not in _ENCRYPTION_REQUESTS:
+            return size + body
+        writer.write(b"N")
 
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -187,7 +230,7 @@ class _Session:
             await self._to_client.drain()
 
     async def _upward(self) -> None:
-        await self._start_up()
+        self._to_server.write(await _startup_message(self._from_client, self._to_client))
         statements = Statements()
         while True:
             header = await self._from_client.readexactly(5)
@@ -200,17 +243,6 @@ class _Session:
                 continue
             self._to_server.write(header + payload)
             await self._to_server.drain()
-
-    async def _start_up(self) -> None:
-        """Messages before the first typed one: refuse encryption, pass the StartupMessage."""
-        while True:
-            size = await self._from_client.readexactly(4)
-            body = await self._from_client.readexactly(int.from_bytes(size, "big") - 4)
-            if int.from_bytes(body[:4], "big") in _ENCRYPTION_REQUESTS:
-                self._to_client.write(b"N")
-                continue
-            self._to_server.write(size + body)
-            return
 
     async def _fail(self, rule: CommitRule, commit: bytes) -> None:
         """Do to this COMMIT what the rule says; returning from _upward then drops both connections."""

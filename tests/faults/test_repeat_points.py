@@ -93,6 +93,22 @@ def test_a_repeated_create_leaves_no_upload(cell: Cell) -> None:
     _clean(cell, upload)
 
 
+def test_same_key_after_its_time(cell: Cell) -> None:
+    """As docs/consistency.md says: forgotten, so that a request with it is a new one, whatever it holds."""
+    cell.run()
+    first = new_upload("forgetful")
+    other = Upload(first.owner, first.request_id, first.body[::-1])
+    key = put(cell, first).key
+    cell.checker.execute("UPDATE idempotency_keys SET expires_at = now() WHERE owner_id = %s", first.owner)
+    assert put(cell, other).key not in {key, ""}
+    assert put(cell, other).key == other.acked
+    assert put(cell, first).status == 422
+    assert read(cell, first.owner, key) == (200, first.body)
+    assert read(cell, first.owner, other.acked) == (200, other.body)
+    cell.checker.wait_drained()
+    assert cell.checker.problems() == []
+
+
 def test_same_key_of_another_user(cell: Cell) -> None:
     cell.run()
     one, two = new_upload("first-user"), new_upload("second-user")

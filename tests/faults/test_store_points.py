@@ -12,7 +12,6 @@ from tests.faults.cell import Cell
 from tests.faults.checker import Upload
 from tests.faults.client import LARGE, SMALL, delete, new_upload, put, putting, repeat_until_stored
 from tests.faults.points import BREAKS, Break
-from tests.faults.s3_faults import duplicate
 from tests.faults.s3_proxy import Rule
 from tests.stack import until
 
@@ -24,8 +23,6 @@ _log: dict[Break, Upload] = {}
 def test_the_request_meets_its_fault(cell: Cell, case: Break) -> None:
     cell.run()
     upload = new_upload(f"user-{BREAKS.index(case)}", LARGE if case.large else SMALL)
-    if (case.operation, case.fault) == ("PutObject", duplicate):
-        cell.checker.delivered_twice.add(upload.owner)
     rule = cell.s3.arm(case.operation, case.fault, key=f"/{upload.owner}/", nth=case.nth)
     if case.kills:
         with putting(cell, upload):

@@ -224,6 +224,19 @@ def size_changed_in_both(at: Planting) -> Expected:
     return {("size_mismatch", key), ("usage_drift", owner)}
 
 
+def object_truncated(at: Planting) -> Expected:
+    """The version that the rows name is shorter than they say."""
+    body = uuid.uuid4().bytes * 4
+    _, key = at.file(body)
+    (old,) = at.versions(key)
+    metadata = at.s3.head_object(Bucket=at.bucket, Key=key, VersionId=old)["Metadata"]
+    new = str(at.s3.put_object(Bucket=at.bucket, Key=key, Body=body[:-1], Metadata=metadata)["VersionId"])
+    at.s3.delete_object(Bucket=at.bucket, Key=key, VersionId=old)
+    for table in ("files", "blobs"):
+        at.sql(f"UPDATE {table} SET version_id = %s WHERE key = %s", new, key)
+    return {("size_mismatch", key), ("etag_mismatch", key)}
+
+
 def checksum_changed_in_both(at: Planting) -> Expected:
     _, key = at.file()
     for table in ("files", "blobs"):
@@ -321,6 +334,7 @@ FAULTS: Final[tuple[tuple[Callable[[Planting], Expected], frozenset[str]], ...]]
     (foreign_version_on_top, MENDED),
     (foreign_version_at_a_path, MENDED),
     (size_changed_in_both, MENDED),
+    (object_truncated, frozenset({"size_mismatch", "etag_mismatch"})),
     (checksum_changed_in_both, MENDED),
     (etag_changed_in_both, MENDED),
     (version_replaced_by_a_copy, MENDED),

@@ -1,0 +1,143 @@
+"""Faults that all transactions meet at once: Postgres that restarts while each is at its COMMIT, and a pool
+whose connections are all taken.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Final
+
+from tests.faults.cell import Cell
+from tests.faults.client import new_upload, put, repeat_until_stored
+from tests.faults.matrices.database_errors import DatabaseErrors
+from tests.faults.matrices.database_scenes import STATEMENTS, Met, Scene
+from tests.faults.s3_faults import hold_reply
+from tests.faults.s3_proxy import Rule
+from tests.faults.seed import dice
+from tests.faults.tcp_proxy import Moment
+from tests.stack import until
+
+POOL: Final = 8
+_HOGS: Final = 2 * POOL
+_HELD_SECONDS: Final = 3.0
+_GATHERING: Final = 2.0
+_ENDLESS: Final = 1000
+_ROUNDS: Final = 6
+_PATIENCE: Final = 10.0
+_SIGNALS: Final = {"restart-fast": signal.SIGINT, "restart-immediate": signal.SIGQUIT}
+_MOMENTS: Final[tuple[Moment, ...]] = ("before", "mid", "race")
+#: The request of S3 that goes before a transaction: while its answer is held, the transaction waits.
+_BEFORE: Final = {
+    "T2": "CreateMultipartUpload",
+    "T3": "UploadPart",
+    "T4": "HeadObject",
+    "cleaner": "DeleteObject",
+}
+
+
+def restarted(cell: Cell, scenes: Sequence[Scene]) -> None:
+    """Postgres restarts while these are at their COMMIT; who was not gets another round."""
+    left = list(scenes)
+    for _ in range(_ROUNDS):
+        if not left:
+            return
+        left = _restart_once(cell, left)
+    assert not left, f"never met: {[str(scene.case) for scene in left]}"
+
+
+def _restart_once(cell: Cell, scenes: Sequence[Scene]) -> list[Scene]:
+    """Those that were not at their COMMIT."""
+    over = threading.Event()
+    with ThreadPoolExecutor(len(scenes)) as pool:
+        list(pool.map(lambda scene: scene.prepare(), scenes))
+        rules = {
+            scene.owner: cell.postgres.arm(
+                STATEMENTS[scene.case.transaction],
+                at=dice("moment", *scene.case).choice(_MOMENTS),
+                owner=scene.owner,
+                then=lambda: waits(over),
+            )
+            for scene in scenes
+        }
+        acts = [pool.submit(scene.act) for scene in scenes]
+        gathered = threading.Event()
+        timer = threading.Timer(_GATHERING, gathered.set)
+        timer.start()
+        until(
+            "each is at its COMMIT",
+            lambda: gathered.is_set() or all(rule.reached.is_set() for rule in rules.values()),
+        )
+        timer.cancel()
+        cell.kill_postgres(_SIGNALS[scenes[0].case.fault])
+        over.set()
+        for act in acts:
+            act.result()
+        list(pool.map(lambda scene: scene.end(), scenes))
+    repeat_until_stored(cell, new_upload(f"after-{scenes[0].owner}"))  # nothing meets a fault while all fails
+    missed = [scene for scene in scenes if not rules[scene.owner].reached.is_set()]
+    for rule in rules.values():
+        cell.postgres.retire(rule)
+    for scene in missed:
+        scene.once_more()
+    return missed
+
+
+def without_connections(cell: Cell, errors: DatabaseErrors, scenes: Sequence[Scene]) -> None:
+    """All connections are taken at the moment when each of these wants one."""
+    with ThreadPoolExecutor(len(scenes)) as pool:
+        list(pool.map(lambda scene: scene.prepare(), scenes))
+        held = {scene.owner: _hold(cell, scene) for scene in scenes if scene.case.transaction in _BEFORE}
+        early = [pool.submit(scene.act) for scene in scenes if scene.owner in held]
+        for rule in held.values():
+            rule.wait_reached()
+        with _hogs(cell, errors) as all_taken:
+            until("all connections are taken", all_taken, pause=0.02)
+            for rule in held.values():
+                cell.s3.retire(rule)
+            late = [pool.submit(scene.act) for scene in scenes if scene.owner not in held]
+            for act in (*early, *late):
+                act.result()
+        list(pool.map(lambda scene: scene.end(), scenes))
+
+
+def waits(event: threading.Event) -> None:
+    """What a transaction at its COMMIT does."""
+    assert event.wait(_PATIENCE), "Postgres was not restarted"
+
+
+def _hold(cell: Cell, scene: Scene) -> Rule:
+    nth = 2 if scene.case.transaction == "T3" else 1
+    by_put = scene.case.transaction == "T4" and scene.is_small
+    operation = "PutObject" if by_put else _BEFORE[scene.case.transaction]
+    return cell.s3.arm(operation, hold_reply, key=f"/{scene.owner}/", nth=nth)
+
+
+@contextmanager
+def _hogs(cell: Cell, errors: DatabaseErrors) -> Iterator[Met]:
+    """Users whose transactions take long, one after the other; gives whether they have every connection of
+    the pool.
+    """
+    over = threading.Event()
+    armed = {
+        owner: errors.arm(owner, "T1", seconds=_HELD_SECONDS, times=_ENDLESS)
+        for owner in (f"hog-{number:02}" for number in range(_HOGS))
+    }
+
+    def hog(owner: str) -> None:
+        while not over.is_set():
+            assert put(cell, new_upload(owner)).status in {0, 201, 409, 503, 504}
+
+    with ThreadPoolExecutor(_HOGS) as pool:
+        hogs = [pool.submit(hog, owner) for owner in armed]
+        try:
+            yield lambda: errors.sleeping() >= POOL
+        finally:
+            over.set()
+            for number in armed.values():
+                errors.retire(number)
+        for one in hogs:
+            one.result()
