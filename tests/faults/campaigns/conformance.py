@@ -1,0 +1,219 @@
+"""The executable model and the real service driven by the same random requests: whatever the service shows
+must be a state that the model can reach from what it has shown before.
+
+The model has more freedom than the service (anybody may die at any time, leases run out when they like), so
+what is compared is inclusion: the set of model states that fit all observations so far may not become empty.
+Each walk is one request (one idempotency key) of one user, by as many attempts as the model has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import permutations
+from typing import Any, Final, TypeAlias
+
+from tests.faults.cell import Cell
+from tests.faults.checker import Upload
+from tests.faults.client import LARGE, SMALL, delete, new_upload, put
+from tests.model.explorer import moves
+from tests.model.state import Blob, Delete, Row, Rules, State, start
+from tests.stack import until
+
+ATTEMPTS: Final = 2
+_ROWS: Final = {
+    1: Row.PENDING,
+    2: Row.COMPLETING,
+    3: Row.COMMITTED,
+    4: Row.DELETING,
+    5: Row.ABORTING,
+    6: Row.GONE,
+}
+#: A row of this kind says when a key is looked at again, and is no attempt.
+_LEFTOVERS: Final = 4
+_ABSENT: Final = frozenset({Row.NONE, Row.PURGED})
+
+
+Look: TypeAlias = tuple[str, bool, int]
+"""Of an attempt: the state of its row (empty: there is none), whether it has an object, open uploads."""
+Places: TypeAlias = tuple[str, ...]
+"""Which attempt of the service is which one of the model's; empty: none has been seen yet."""
+_NOTHING: Final[Look] = ("", False, 0)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What can be seen of one request: its attempts by their ids; whether it has an answer, the client has
+    one, and what the client may have been told of its deletion.
+    """
+
+    attempts: Mapping[str, Look]
+    answered: bool
+    acknowledged: bool
+    deletions: frozenset[Delete]
+
+    def fits(self, state: State, places: Places) -> bool:
+        """Whether the model's state looks like this."""
+        return (
+            (state.winner is not None) == self.answered
+            and state.acknowledged == self.acknowledged
+            and state.delete in self.deletions
+            and all(
+                _look_of(blob) == self.attempts.get(name, _NOTHING)
+                for blob, name in zip(state.blobs, places, strict=True)
+            )
+        )
+
+
+@cache
+def _look_of(blob: Blob) -> Look:
+    row = "" if blob.row in _ABSENT else blob.row.value
+    return row, blob.object, int(blob.upload) + int(blob.spare_upload)
+
+
+Possible: TypeAlias = dict[Places, set[State]]
+
+
+def beginning() -> Possible:
+    """Before anything has happened."""
+    return {("",) * ATTEMPTS: {start(ATTEMPTS)}}
+
+
+def narrowed(graph: Graph, possible: Possible, seen: Seen) -> Possible:
+    """What may be the case after this picture; empty: the model does not allow it."""
+    after: Possible = {}
+    for places, states in possible.items():
+        reached = graph.reachable(states)
+        for filled in _filled(places, [name for name in seen.attempts if name not in places]):
+            if fitting := {state for state in reached if seen.fits(state, filled)}:
+                after[filled] = after.get(filled, set()) | fitting
+    return after
+
+
+def _filled(places: Places, new: list[str]) -> Iterator[Places]:
+    """The new attempts in free places, in every way."""
+    free = [at for at, name in enumerate(places) if not name]
+    for chosen in permutations(free, len(new)):
+        filled = list(places)
+        for at, name in zip(chosen, new, strict=True):
+            filled[at] = name
+        yield tuple(filled)
+
+
+class Graph:
+    """The states of the model and the ways between them; each is computed once."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._next: dict[State, tuple[State, ...]] = {}
+
+    def reachable(self, states: set[State]) -> set[State]:
+        """All that may have become of these."""
+        found, waiting = set(states), list(states)
+        while waiting:
+            for state in self._following(waiting.pop()):
+                if state not in found:
+                    found.add(state)
+                    waiting.append(state)
+        return found
+
+    def _following(self, state: State) -> tuple[State, ...]:
+        known = self._next.get(state)
+        if known is None:
+            known = tuple(dict.fromkeys(self._moves(state)))
+            self._next[state] = known
+        return known
+
+    def _moves(self, state: State) -> Iterator[State]:
+        for _, following in moves(state, self._rules):
+            yield following
+        if state.winner is not None and not state.acknowledged:
+            yield state.but(acknowledged=True)  # a repeat that makes no attempt: the stored answer
+
+
+@dataclass
+class Walk:
+    """One request and the states in which the model may be."""
+
+    cell: Cell
+    graph: Graph
+    owner: str
+    large: bool
+    upload: Upload = field(init=False)
+    possible: Possible = field(default_factory=beginning)
+    history: list[str] = field(default_factory=list)
+    _deletions: frozenset[Delete] = frozenset({Delete.NOT_ASKED})
+    _keys: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.upload = new_upload(self.owner, LARGE if self.large else SMALL)
+
+    @property
+    def may_try(self) -> bool:
+        """Whether another attempt fits into the model."""
+        return len(self._keys) < ATTEMPTS or bool(self.upload.acked)
+
+    @property
+    def may_delete(self) -> bool:
+        """Whether there is something to delete."""
+        return bool(self.upload.acked) and not self.upload.deleted
+
+    def put(self) -> None:
+        """Send the request once."""
+        known = self.upload.acked
+        answer = put(self.cell, self.upload)
+        self.history.append(f"put {answer.status}")
+        assert not known or answer.key in {"", known}, f"{known} was answered, and then {answer.key}"
+
+    def delete(self) -> None:
+        """Delete the file once."""
+        status = delete(self.cell, self.owner, self.upload.acked)
+        self.history.append(f"delete {status}")
+        if status == 200:
+            self._deletions = frozenset({Delete.ACKNOWLEDGED, Delete.UNKNOWN})
+        elif status == 404:
+            self._deletions = frozenset({Delete.UNKNOWN})
+        else:
+            self._deletions = frozenset(Delete)
+        self.upload.deleted = status in {200, 404}
+
+    def compare(self) -> str:
+        """Look, and keep the states that fit; what is wrong when none does."""
+        seen = until(f"{self.owner} holds still", self._look, pause=0.02)
+        assert seen is not None
+        self.history.append(str(list(seen.attempts.values())))
+        self.possible = narrowed(self.graph, self.possible, seen)
+        if self.possible:
+            return ""
+        return f"{self.owner}: after {self.history} the model can't show {seen}"
+
+    def _look(self) -> Seen | None:
+        """A picture of rows and bucket at one moment; None when it has changed meanwhile."""
+        first = self._rows(), self._bucket()
+        second = self._rows(), self._bucket()
+        if first != second:
+            return None
+        rows, (objects, uploads) = first
+        self._keys |= {row.key: str(row.id) for row in rows}
+        states = {row.key: _ROWS[row.state].value for row in rows}
+        attempts = {
+            self._keys.get(key, key): (states.get(key, ""), key in objects, uploads.count(key))
+            for key in states.keys() | objects | set(uploads)
+        }
+        answers = self.cell.checker.query(
+            "SELECT 1 FROM idempotency_keys WHERE owner_id = %s AND reply IS NOT NULL", self.owner
+        )
+        return Seen(attempts, bool(answers), bool(self.upload.acked), self._deletions)
+
+    def _rows(self) -> list[Any]:
+        return self.cell.checker.query(
+            "SELECT id, state, epoch, key FROM blobs WHERE owner_id = %s AND kind <> %s ORDER BY id",
+            self.owner,
+            _LEFTOVERS,
+        )
+
+    def _bucket(self) -> tuple[set[str], list[str]]:
+        part = f"/{self.owner}/"
+        objects = {key for key, _, kind in self.cell.checker.versions() if part in key and kind == "object"}
+        return objects, sorted(key for key, _ in self.cell.checker.open_uploads() if part in key)

@@ -1,0 +1,92 @@
+"""Two replicas of each service before one database and one bucket; in form "one", two processes of all
+three.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any, Final
+
+from devstack import health
+from devstack.environment import ALL, Addresses
+from devstack.ports import HOST
+from tests.faults.cell import SERVICES, Cell, _Process
+from tests.faults.seed import dice
+from tests.stack import until
+
+REPLICAS: Final = (1, 2)
+
+
+class Fleet(Cell):
+    """``launch()`` starts what does not run. ``url`` is either gateway, as a balancer would choose."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._balancer = dice("balancer")
+        self._at = {
+            f"{service}-{number}": f"{HOST}:{self._ports.get(f'{service}-{number}')}"
+            for service in SERVICES
+            for number in REPLICAS
+        }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Each process."""
+        roles: Iterable[str] = (ALL,) if self.form == "one" else SERVICES
+        return tuple(f"{role}-{number}" for role in roles for number in REPLICAS)
+
+    @property
+    def url(self) -> str:
+        return f"http://{self._at[f'gateway-{self._balancer.choice(REPLICAS)}']}"
+
+    def launch(self, name: str = "", failpoints: str = "", ahead: float = 0.0) -> None:
+        """Start this process anew, so armed and so far ahead; without a name, each that has ended, is armed
+        or is ahead.
+        """
+        if not name:
+            for each in self.names:
+                if not self.runs(each) or self._running[each].failpoints:
+                    self.launch(each)
+            return
+        self.end(name)
+        role, _, number = name.rpartition("-")
+        self._clocks[role] = ahead
+        told = failpoints or ("ahead" if ahead else "")
+        process = self._spawn(name, role, self._values_of(role, number), failpoints)
+        self._clocks.clear()
+        self._running[name] = _Process(process, told)
+
+    def runs(self, name: str) -> bool:
+        """Whether it has not ended."""
+        return name in self._running and self._running[name].alive
+
+    def end(self, name: str) -> None:
+        """SIGKILL."""
+        if name in self._running:
+            self._running[name].process.end()
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        """Send a signal, unless it has ended."""
+        if self.runs(name):
+            os.kill(self._running[name].process.pid, number)
+
+    def wait_whole(self) -> None:
+        """Until every process serves, and each gateway reaches all behind it."""
+        for number in REPLICAS:
+            gateway = f"gateway-{number}"
+            until(f"{gateway} is ready", health.http_ok(f"http://{self._at[gateway]}/readyz"))
+            until("it serves", health.grpc_serving(self._at[f"storage-{number}"]))
+            until("it serves", health.grpc_serving(self._at[f"metadata-{number}"]))
+
+    def _values_of(self, role: str, number: str) -> Any:
+        """Its own address, and those of both replicas of what it asks."""
+        places = {
+            service: self._at[f"{service}-{number}"]
+            if role in (ALL, service)
+            else "ipv4:" + ",".join(self._at[f"{service}-{other}"] for other in REPLICAS)
+            for service in SERVICES
+        }
+        return replace(self._values, addresses=Addresses(**places))

@@ -1,0 +1,67 @@
+"""Random requests, and random deaths and faults among them: what the service shows, the model allows."""
+
+from __future__ import annotations
+
+import random
+import sys
+from typing import Final
+
+import pytest
+
+from tests.faults.campaigns.conformance import Graph, Walk
+from tests.faults.cell import Cell
+from tests.faults.matrices.waves import wave
+from tests.faults.points import BREAKS, KILLS
+from tests.faults.seed import ROUNDS, SEED
+from tests.model.state import Rules
+
+WALKS: Final = 6
+STEPS: Final = 4
+GRAPHS: Final = {True: Graph(Rules()), False: Graph(Rules(small=True))}
+_BREAKS: Final = tuple(case for case in BREAKS if not case.release and not case.kills)
+
+
+def trouble(cell: Cell, chance: random.Random) -> str:
+    """Nothing, a process that will die at a point, or a request of S3 that fails."""
+    choice = chance.random()
+    if choice < 0.45:
+        kill = chance.choice(KILLS)
+        cell.run(**{kill.service: f"{kill.failpoint}=kill"})
+        return str(kill)
+    cell.run()
+    if choice < 0.85:
+        case = chance.choice(_BREAKS)
+        cell.s3.arm(case.operation, case.fault, nth=chance.randint(1, 2))
+        return str(case)
+    return "nothing"
+
+
+def step(walk: Walk, chance: random.Random) -> None:
+    """One request of this walk, or none."""
+    if walk.may_delete and chance.random() < 0.4:
+        walk.delete()
+    elif walk.may_try:
+        walk.put()
+
+
+@pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
+def test_what_the_service_shows_the_model_allows(cell: Cell, seed: int) -> None:
+    chance = random.Random(seed)
+    cell.run()
+    sizes = [at % 3 == 0 for at in range(WALKS)]
+    walks = [Walk(cell, GRAPHS[large], f"walk-{seed}-{at}", large) for at, large in enumerate(sizes)]
+    troubles = []
+    for _ in range(STEPS):
+        troubles.append(trouble(cell, chance))
+        choices = {walk.owner: random.Random(chance.random()) for walk in walks}
+        by_owner = {walk.owner: walk for walk in walks}
+        done = wave(by_owner, lambda owner: step(by_owner[owner], choices[owner]))  # noqa: B023
+        assert {owner: problems for owner, problems in done.items() if problems} == {}
+        assert [wrong for walk in walks if (wrong := walk.compare())] == []
+        cell.s3.disarm()
+        cell.run()
+    cell.checker.wait_drained()
+    assert [wrong for walk in walks if (wrong := walk.compare())] == []
+    assert cell.checker.problems(*(walk.upload for walk in walks)) == []
+    states = [sum(map(len, walk.possible.values())) for walk in walks]
+    sys.stdout.write(f"seed {seed}: {', '.join(troubles)}; {states} states fit\n")
