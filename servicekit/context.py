@@ -1,4 +1,5 @@
-"""What belongs to the request in progress: caller, request id, deadline, trace. Held in context variables.
+"""What belongs to the request in progress: caller, request id, deadline, trace, the way of its response.
+Held in context variables.
 
 The interceptors (and the gateway's middleware, through ``bind``) set them; every task that a handler starts
 inherits them, so that calls to other services carry the caller's token, request id and deadline by
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
 from servicekit.auth.credentials import (
     AUTHORIZATION,
@@ -27,7 +28,53 @@ from servicekit.auth.credentials import (
 from servicekit.auth.principal import Principal
 from servicekit.auth.tokens import CLOCK_SKEW_SECONDS
 from servicekit.drain import Drain
-from servicekit.writing import Writing
+from strongroom.errors import DeadlineExceeded, StrongroomError
+
+
+class Writing:
+    """The way of one call's response stream to its reader, who may take nothing. ``seconds``: how long they
+    may take over one message.
+
+    A write ends once gRPC has handed the message to the connection, which waits for the reader's flow-control
+    window. Whoever holds memory for a message may ask how long its write has lasted, and end the call.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._limit: asyncio.Timeout | None = None
+        self._error: StrongroomError | None = None
+        self._began = 0.0
+        self.stuck = False
+
+    def waits(self) -> float:
+        """Seconds since the write that is under way began; 0.0 between writes."""
+        return asyncio.get_running_loop().time() - self._began if self._limit is not None else 0.0
+
+    def interrupt(self, error: StrongroomError) -> bool:
+        """Let the write that is under way raise ``error``; False between writes."""
+        if self._limit is None or self._error is not None:
+            return False
+        self._error = error
+        self._limit.reschedule(asyncio.get_running_loop().time())
+        return True
+
+    async def write(self, context: Any, response: Any) -> None:
+        """Write one message. Raises DeadlineExceeded when the reader takes too long over it, or what
+        ``interrupt`` was given.
+        """
+        self._began = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(self._seconds) as self._limit:
+                await context.write(response)
+        except TimeoutError:
+            self.stuck = True
+            raise self._error or DeadlineExceeded(
+                f"The reader took nothing for {self._seconds:g} s; ask again from where it stopped.",
+                metadata={"limit_seconds": f"{self._seconds:g}"},
+            ) from None
+        finally:
+            self._limit = None
+
 
 REQUEST_ID: Final = "x-request-id"
 TRACEPARENT: Final = "traceparent"

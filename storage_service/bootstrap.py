@@ -21,7 +21,7 @@ from storage_service.attempts.engine import Attempts, WriteEngine
 from storage_service.attempts.versioning import VersioningGate
 from storage_service.cleaner.assembly import Loops, cleaning_loops
 from storage_service.config import StorageSettings, reveal
-from storage_service.content.limits import Limits
+from storage_service.content.body import Limits
 from storage_service.content.types import ContentRules
 from storage_service.diagnosis import InternalCalls
 from storage_service.draining import REPORT_SECONDS, Draining

@@ -10,7 +10,7 @@ from servicekit.limits import CapSettings
 from servicekit.outbound_settings import OutboundSettings
 from servicekit.s3_settings import S3Settings
 from servicekit.settings import MIN_SECRET_BYTES, CommaList, CommonSettings, SettingError, aliases
-from storage_service.content.limits import SizeRule
+from storage_service.content.body import SizeRule
 from storage_service.media.assembly import MediaRules
 from storage_service.media.process import ReadingLimits
 from storage_service.objectstore.values import MAX_PUT_SIZE, MIB, MIN_PART_SIZE

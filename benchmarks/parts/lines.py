@@ -15,7 +15,7 @@ from benchmarks.parts.measured import Part, micros
 from gateway.families.files.routes import _page
 from gateway.families.files.shapes import FileList
 from gateway.http.reply import json_reply
-from gateway.http.timestamps import rfc3339
+from gateway.http.shapes import rfc3339
 from servicekit.auth.principal import Principal
 from servicekit.context import RequestContext, current, set_current
 from servicekit.telemetry.logs import Sink, configure_logging, sink

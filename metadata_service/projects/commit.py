@@ -13,8 +13,8 @@ from metadata_service.blobs import transitions
 from metadata_service.config import Timing
 from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, user
 from metadata_service.projects import events, looks
-from metadata_service.projects.plans import HASH_JOINS
 from metadata_service.projects.rows import (
+    HASH_JOINS,
     OF_SAVE,
     PROJECT_COLUMNS,
     STAGED,

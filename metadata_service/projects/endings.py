@@ -13,8 +13,7 @@ from uuid import UUID
 from metadata_service.blobs.transitions import SHUT_OUT
 from metadata_service.db.database import SYSTEM, Database, Transaction, user
 from metadata_service.projects import looks
-from metadata_service.projects.plans import HASH_JOINS
-from metadata_service.projects.rows import OF_SAVE, STAGED
+from metadata_service.projects.rows import HASH_JOINS, OF_SAVE, STAGED
 from servicekit import failpoints
 
 BEFORE_ABANDON: Final = failpoints.register("metadata.project.abandon.before_commit")

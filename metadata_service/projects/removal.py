@@ -9,8 +9,7 @@ from metadata_service.config import Timing
 from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, user
 from metadata_service.projects import events, looks
 from metadata_service.projects.endings import give_up
-from metadata_service.projects.plans import HASH_JOINS
-from metadata_service.projects.rows import PROJECT_COLUMNS, project_not_found, to_project
+from metadata_service.projects.rows import HASH_JOINS, PROJECT_COLUMNS, project_not_found, to_project
 from metadata_service.usage import quota
 from servicekit import failpoints
 from strongroom.metadata.v1.project_pb2 import Project

@@ -20,8 +20,7 @@ from metadata_service.db.errors import UniqueConflict
 from metadata_service.files.families import ATTEMPT_KEY, EXECUTABLE_KEY, SAVE_KEY
 from metadata_service.files.filenames import normal_path
 from metadata_service.files.layouts import project_file_key
-from metadata_service.projects.plans import HASH_JOINS
-from metadata_service.projects.rows import save_is_over
+from metadata_service.projects.rows import HASH_JOINS, save_is_over
 from metadata_service.usage import quota
 from servicekit import failpoints
 from strongroom.errors import InvalidField, PathInvalid, PreconditionFailed

@@ -22,7 +22,7 @@ import grpc
 from grpc import aio
 
 from servicekit.auth.authenticator import Authenticator
-from servicekit.context import RequestContext, current, current_writing, mark_arrival
+from servicekit.context import RequestContext, Writing, current, current_writing, mark_arrival
 from servicekit.drain import Drain
 from servicekit.interceptors.caller import OPEN_SERVICES, AuthPolicy, Credentials, authenticate, begin
 from servicekit.interceptors.door import Door
@@ -32,7 +32,6 @@ from servicekit.limits import Holds
 from servicekit.method import FACTORIES, Behavior, Method, ServicerContext, behavior_of
 from servicekit.telemetry.logs import POLLING, level_of, sink
 from servicekit.telemetry.rpcs import MethodStats, Metrics
-from servicekit.writing import Writing
 from strongroom.errors import RateLimited, StrongroomError, TokenExpired, TokenInvalid, TokenMissing
 
 if TYPE_CHECKING:

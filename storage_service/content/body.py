@@ -1,12 +1,15 @@
-"""The checks that a body passes on its way in: of each message's data, and of the whole."""
+"""How large a file of each family may be, and the checks that a body passes on its way in: of each message's
+data, and of the whole.
+"""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 
 from storage_service.objectstore import checksums
 from storage_service.objectstore.checksums import Counted
-from storage_service.objectstore.values import Chunk
+from storage_service.objectstore.values import MAX_PARTS, MIB, Chunk
 from strongroom.errors import (
     ChecksumMismatch,
     ChunkTooLarge,
@@ -15,9 +18,46 @@ from strongroom.errors import (
     SizeLimitExceeded,
     SizeMismatch,
 )
+from strongroom.metadata.v1.target_pb2 import UploadTarget
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from strongroom.type.v1.checksums_pb2 import Checksums
 from strongroom.wire import UploadChunk
+
+
+@dataclass(frozen=True, slots=True)
+class SizeRule:
+    """``name`` is what users call the family; ``max_bytes`` the largest file."""
+
+    name: str
+    max_bytes: int
+
+    def check(self, size: int) -> None:
+        """Raises SizeLimitExceeded."""
+        if size > self.max_bytes:
+            raise SizeLimitExceeded(
+                f"the file is larger than the limit of {self.max_bytes} bytes for {self.name}",
+                metadata={"limit": str(self.max_bytes), "family": self.name},
+            )
+
+
+class Limits:
+    """Size rules by the name of UploadTarget's field, and the part size."""
+
+    def __init__(self, rules: dict[str, SizeRule], *, min_part_bytes: int) -> None:
+        self._rules = rules
+        self._min_part = min_part_bytes
+        self._largest = max(rule.max_bytes for rule in rules.values())
+
+    def for_target(self, target: UploadTarget) -> SizeRule:
+        """The rule of the target's family (the schema has made sure that one is set)."""
+        return self._rules[target.WhichOneof("target") or ""]
+
+    def part_size(self, declared: int | None) -> int:
+        """Bytes of every part but the last: at most 10,000 parts, whole MiB, never under the set minimum."""
+        longest = self._largest if declared is None else declared
+        needed = -(-longest // MAX_PARTS)
+        return max(self._min_part, -(-needed // MIB) * MIB)
+
 
 MAX_CHUNK = 2 << 20
 """Most data one message may carry, in bytes: larger ones cost more CPU and memory than they save."""

@@ -13,8 +13,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from servicekit.context import current
-from servicekit.writing import Writing
+from servicekit.context import Writing, current
 from strongroom.errors import Overloaded
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.engine import Attempts
 from storage_service.attempts.versioning import VersioningGate
-from storage_service.content.limits import Limits
+from storage_service.content.body import Limits
 from storage_service.content.types import ContentRules
 from storage_service.metadata.reservations import Reservations
 from storage_service.metadata.sessions import SessionState

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from servicekit import failpoints
 from storage_service.attempts.engine import fingerprint
-from storage_service.content.limits import Limits
+from storage_service.content.body import Limits
 from storage_service.metadata.reservations import handle_of
 from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore.interface import ObjectStore

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 
 from servicekit import context, failpoints
 from storage_service.attempts.engine import Attempts, fingerprint
-from storage_service.content.limits import Limits, SizeRule
+from storage_service.content.body import Limits, SizeRule
 from storage_service.metadata.reservations import Reservations
 from storage_service.metadata.sessions import SessionState
 from storage_service.sessions.content import Content

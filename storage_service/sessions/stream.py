@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from storage_service.content.body import check_chunk
-from storage_service.content.limits import SizeRule
+from storage_service.content.body import SizeRule, check_chunk
 from storage_service.objectstore import checksums
 from storage_service.objectstore.values import Chunk
 from storage_service.sessions.hashes import Hashes, check_crc32c

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from servicekit.presentation import shown_name
 from storage_service.media.unlocated import Masks, Unlocated
 from storage_service.metadata.files import FileName, FileReader
 from storage_service.metadata.projects import ProjectReader
@@ -18,6 +17,7 @@ from storage_service.projects.archives.sources import StoredFile, stored_file
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import open_range, range_of
 from strongroom.errors import FileNotFound, ProjectNotFound, StrongroomError
+from strongroom.local_names import fit
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.metadata.v1.share_pb2 import Share
@@ -102,7 +102,7 @@ class SharedContents:
             async for entry in self.archives.project_files(scope.project.slug, scope.project.version):
                 yield entry
             return
-        names = _Names()
+        names = EntryNames()
         async for files in self._pages(share):
             for file in files:
                 masks = await self.unlocated.masks(file)
@@ -161,14 +161,17 @@ class SharedContents:
             raise _none()
 
 
-class _Names:
-    """Names of files in a ZIP: no two alike, whatever a file system takes for alike."""
+class EntryNames:
+    """Names of files in a ZIP, fit for where it is unpacked: no two alike, whatever a file system takes for
+    alike.
+    """
 
     def __init__(self) -> None:
         self._taken: dict[str, int] = {}
 
     def free(self, filename: str) -> str:
-        name = shown_name(filename) or "file"
+        """The next one."""
+        name = fit(filename) or "file"
         key = name.casefold()
         count = self._taken.get(key, 0)
         self._taken[key] = count + 1

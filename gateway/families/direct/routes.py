@@ -21,7 +21,7 @@ from gateway.http.digests import checksum_of
 from gateway.http.exchange import idempotency_key
 from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, Reply, header, json_reply
-from gateway.http.timestamps import rfc3339
+from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import urls_of
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call

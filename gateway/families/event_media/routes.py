@@ -12,7 +12,7 @@ from gateway.http import fields
 from gateway.http.fields import path_id, path_uuid
 from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
-from gateway.http.timestamps import rfc3339
+from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored, urls_of
 from gateway.operations.data_loss import WORDS
 from gateway.operations.filters import NAMES, file_filter

@@ -17,7 +17,7 @@ from gateway.families.files.shapes import (
 from gateway.http import fields
 from gateway.http.conditional import matches
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_bytes
-from gateway.http.timestamps import rfc3339
+from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored
 from gateway.operations.data_loss import WORDS
 from gateway.operations.media_facts import add_facts, facts_text

@@ -29,7 +29,7 @@ from gateway.http.fields import path_id
 from gateway.http.json_body import json_field, read_json
 from gateway.http.problems import REST_NAMES
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
-from gateway.http.timestamps import rfc3339
+from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored, urls_of
 from gateway.operations.data_loss import WORDS
 from gateway.operations.filters import NAMES as NAMES_OF_FILTERS

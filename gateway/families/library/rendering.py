@@ -9,7 +9,7 @@ from typing import Final, Literal
 from gateway.families.generations.routes import NAMES
 from gateway.families.library.shapes import FamilyName, LibraryFile, LibraryList
 from gateway.http.reply import JsonReply, json_reply
-from gateway.http.timestamps import rfc3339
+from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import urls_of
 from gateway.operations.data_loss import WORDS
 from gateway.operations.media_facts import add_facts

@@ -27,7 +27,7 @@ from gateway.http.fields import path_id
 from gateway.http.json_body import read_json
 from gateway.http.problems import REST_NAMES
 from gateway.http.reply import JsonReply, json_reply
-from gateway.http.timestamps import rfc3339
+from gateway.http.shapes import rfc3339
 from gateway.operations.filters import NAMES, SETTINGS, file_filter
 from gateway.operations.revisions import check_revision, if_match, told_as_revision
 from gateway.operations.routing import Routes

@@ -17,7 +17,7 @@ from gateway.families.links.shapes import (
 )
 from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, Reply, json_reply
-from gateway.http.timestamps import rfc3339
+from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import absolute
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call

@@ -18,7 +18,7 @@ import structlog
 from grpc import aio
 
 from gateway.families.notifications.shapes import Notification
-from gateway.http.timestamps import rfc3339
+from gateway.http.shapes import rfc3339
 from gateway.upstream.call import Call
 from gateway.upstream.feeds import Place, Subscription, place_of
 from strongroom.errors import TokenExpired

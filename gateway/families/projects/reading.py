@@ -18,7 +18,7 @@ from starlette.types import Receive, Scope, Send
 
 from gateway.families.projects.shapes import OneProject, ProjectMetadata, ReadTreeFile
 from gateway.http.reply import JsonReply
-from gateway.http.timestamps import rfc3339
+from gateway.http.shapes import rfc3339
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import LIST_PROJECT_FILES
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile

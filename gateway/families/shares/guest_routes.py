@@ -16,7 +16,7 @@ from gateway.http.exchange import Body
 from gateway.http.json_body import read_json
 from gateway.http.problems import problem_for
 from gateway.http.reply import Header, JsonReply, Reply, header, json_reply
-from gateway.http.timestamps import rfc3339
+from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import address_of, base_url
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call

@@ -13,7 +13,7 @@ from gateway.http import fields
 from gateway.http.exchange import Exchange, idempotency_key
 from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, json_reply
-from gateway.http.timestamps import rfc3339
+from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import absolute
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call

@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from gateway.http.reply import Reply, json_reply
-from gateway.http.timestamps import rfc3339
+from gateway.http.shapes import rfc3339
 
 
 async def sent(reply: Reply, method: str = "GET") -> tuple[dict[str, Any], bytes]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage_service.content.limits import Limits, SizeRule
+from storage_service.content.body import Limits, SizeRule
 from storage_service.objectstore.values import MAX_OBJECT_SIZE, MIB
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadTarget
 

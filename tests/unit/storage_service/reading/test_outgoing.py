@@ -10,7 +10,7 @@ import pytest
 
 from servicekit import context
 from servicekit.auth.principal import Principal
-from servicekit.writing import Writing
+from servicekit.context import Writing
 from storage_service.reading import outgoing as module
 from storage_service.reading.outgoing import COPIES, FREE_BYTES, Outgoing
 from strongroom.errors import Overloaded, StrongroomError

@@ -10,7 +10,7 @@ import pytest
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.engine import Attempts, WriteEngine
 from storage_service.attempts.versioning import VersioningGate
-from storage_service.content.limits import Limits, SizeRule
+from storage_service.content.body import Limits, SizeRule
 from storage_service.content.types import ContentRules
 from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.values import ObjectRef
