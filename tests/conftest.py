@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import signal
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,11 @@ from devstack import infra
 from tests import scheduling
 from tests.databases import TEMPLATE, Logins, migrated_template
 from tests.servers import Run, of_run
+
+# A shell starts what it runs in the background deaf to interrupts, and so are its children born: those that
+# tests interrupt would never end.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 gc.disable()  # while thousands of tests are collected, all of which stay: see pytest_collection_finish
 

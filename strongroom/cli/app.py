@@ -34,11 +34,11 @@ from strongroom.cli import (
     verify,
     webhooks,
 )
-from strongroom.cli.commands import command, root
+from strongroom.cli.commands import Commands, command, root
 from strongroom.cli.doctor import doctor
 from strongroom.client.channels import release
 
-app = typer.Typer(
+app = Commands(
     name="strongroom",
     help="Files in Strongroom: put, get, list, remove, share.",
     no_args_is_help=True,
@@ -87,13 +87,7 @@ for program in (programs.serve, programs.migrate, programs.reindex, programs.up)
     app.command(context_settings=programs.PASSED_ON, rich_help_panel="Servers")(program)
 
 
-def _group(name: str, text: str) -> typer.Typer:
-    group = typer.Typer(help=text, no_args_is_help=True)
-    app.add_typer(group, name=name)
-    return group
-
-
-projects = _group("project", "Trees of files, saved as a whole.")
+projects = app.group("project", "Trees of files, saved as a whole.")
 command(projects, "save")(project.save)
 command(projects, "restore")(project.restore)
 command(projects, "list", alias="ls")(project.list_)
@@ -102,7 +96,7 @@ command(projects, "rollback")(project.rollback)
 command(projects, "archive")(project.archive)
 command(projects, "delete", alias="rm")(project.delete)
 
-generations = _group("generation", "Generated images and videos.")
+generations = app.group("generation", "Generated images and videos.")
 command(generations, "import")(generation.import_)
 command(generations, "put")(generation.put)
 command(generations, "list", alias="ls")(generation.list_)
@@ -111,34 +105,34 @@ command(generations, "rm")(generation.rm)
 
 admin.add_to(app)
 
-trashed = _group("trash", "Files deleted with `rm --soft`: restore them, or end them for good.")
+trashed = app.group("trash", "Files deleted with `rm --soft`: restore them, or end them for good.")
 command(trashed, "ls", alias="list")(trash.list_)
 command(trashed, "restore")(rm.undelete)
 command(trashed, "purge")(trash.purge)
-adoption = _group("adopt", "After a restore: what the bucket has stored since. Needs the admin role.")
+adoption = app.group("adopt", "After a restore: what the bucket has stored since. Needs the admin role.")
 command(adoption, "list", alias="ls")(adopt.list_)
 command(adoption, "keep")(adopt.keep)
 command(adoption, "drop")(adopt.drop)
 command(app, "relink")(relink.relink)
 command(app, "rebuild")(adopt.rebuild)
 
-verification = typer.Typer()
+verification = Commands()
 app.add_typer(verification, name="verify")
 command(verification, "verify", default=True)(verify.verify)
 command(verification, "quarantine")(quarantine.quarantine)
 command(verification, "restore")(quarantine.restore)
 
-links = _group("links", "Links to files: make them with `url`, take them back here.")
+links = app.group("links", "Links to files: make them with `url`, take them back here.")
 command(links, "revoke")(url.revoke)
 
-shares = _group("share", "Links that people without an account open.")
+shares = app.group("share", "Links that people without an account open.")
 command(shares, "create")(share.create)
 command(shares, "drop")(share.drop)
 command(shares, "list", alias="ls")(share.list_)
 command(shares, "update")(share.update)
 command(shares, "revoke", alias="rm")(share.revoke)
 
-hooks = _group("webhooks", "What happens, sent to a URL.")
+hooks = app.group("webhooks", "What happens, sent to a URL.")
 command(hooks, "create")(webhooks.create)
 command(hooks, "list", alias="ls")(webhooks.list_)
 command(hooks, "update")(webhooks.update)
@@ -148,10 +142,10 @@ command(hooks, "deliveries")(webhooks.deliveries)
 command(hooks, "replay")(webhooks.replay)
 command(hooks, "delete", alias="rm")(webhooks.delete)
 
-event_media = _group("media", "Photos, videos and documents of events.")
+event_media = app.group("media", "Photos, videos and documents of events.")
 command(event_media, "put")(media.put)
 command(event_media, "list", alias="ls")(media.list_)
 command(event_media, "rm")(media.rm)
 
-command(_group("notify", "What happens, as it happens."), "watch")(notify.watch)
-_group("bucket", "The bucket itself, for operators.").command("init")(bucket.init)
+command(app.group("notify", "What happens, as it happens."), "watch")(notify.watch)
+app.group("bucket", "The bucket itself, for operators.").command("init")(bucket.init)

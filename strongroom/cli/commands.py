@@ -1,15 +1,20 @@
 """Registers commands: an async function with a ``Session`` first becomes a typer command with the shared
 options. They may stand before the command, too: ``strongroom --as alice ls``.
+
+There are seventy, of a dozen options each, and a call needs one of them: a command is made when it is asked
+for, which is a sixth of the time that a call takes.
 """
 
 from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
 from typing import Annotated, Any, TypeVar
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
 from strongroom.cli.output import Output
 from strongroom.cli.problems import ExitCode
@@ -88,8 +93,63 @@ _OPTIONS = OUTPUT_OPTIONS | CONNECTION_OPTIONS
 _CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
 
+class Commands(typer.Typer):
+    """A program or a group of it. ``settings``: as of ``typer.Typer``."""
+
+    def __init__(self, **settings: Any) -> None:
+        #: By name: makes a command (typer does not export its type).
+        self.makers: dict[str, Callable[[], Any]] = {}
+        super().__init__(cls=_group_of(self.makers), **settings)
+
+    def group(self, name: str, text: str) -> Commands:
+        """A group of commands of its own, which shows its help where none of them is named."""
+        made = Commands(help=text, no_args_is_help=True)
+        self.add_typer(made, name=name)
+        return made
+
+
+class _MadeWhenAskedFor(MutableMapping[str, Any]):
+    """Commands by name: those that are made when they are asked for, then those that typer has made."""
+
+    def __init__(self, makers: Mapping[str, Callable[[], Any]], made: MutableMapping[str, Any]) -> None:
+        self._makers = makers
+        self._made = made
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._made and name in self._makers:
+            self._made[name] = self._makers[name]()
+        return self._made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*self._makers, *(name for name in self._made if name not in self._makers)])
+
+    def __len__(self) -> int:
+        return len(self._makers.keys() | self._made.keys())
+
+    def __setitem__(self, name: str, made: Any) -> None:
+        self._made[name] = made
+
+    def __delitem__(self, name: str) -> None:
+        del self._made[name]
+
+
+def _group_of(makers: Mapping[str, Callable[[], Any]]) -> type[TyperGroup]:
+    class Group(TyperGroup):
+        def __init__(self, **settings: Any) -> None:
+            super().__init__(**settings)
+            self.commands = _MadeWhenAskedFor(makers, self.commands)
+
+    return Group
+
+
+def _made(entry: Callable[..., None], name: str, epilog: str | None, *, hidden: bool) -> Any:
+    alone = typer.Typer(add_completion=False, rich_markup_mode="rich")
+    alone.command(name, epilog=epilog, hidden=hidden)(entry)
+    return get_command(alone)
+
+
 def command(
-    app: typer.Typer,
+    app: Commands,
     name: str,
     *,
     connects: bool = True,
@@ -112,17 +172,20 @@ def command(
             session = _session({option: _nearest(given.pop(option), context, option) for option in shared})
             raise typer.Exit(run(session, lambda: function(session, **given)))
 
-        signature = inspect.signature(function, eval_str=True)
-        own = list(signature.parameters.values())[1:]
-        parameters = [_CONTEXT, *(parameter.replace(kind=_CONTEXT.kind) for parameter in own)]
-        _declare(entry, parameters, shared)
         del entry.__wrapped__
+
+        def declared() -> Callable[..., None]:
+            own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+            parameters = [_CONTEXT, *(parameter.replace(kind=_CONTEXT.kind) for parameter in own)]
+            _declare(entry, parameters, shared)
+            return entry
+
         if default:
-            app.callback(invoke_without_command=True, epilog=epilog)(entry)
+            app.callback(invoke_without_command=True, epilog=epilog)(declared())
             return function
-        app.command(name, epilog=epilog)(entry)
+        app.makers[name] = lambda: _made(declared(), name, epilog, hidden=False)
         if alias:
-            app.command(alias, epilog=epilog, hidden=True)(entry)
+            app.makers[alias] = lambda: _made(declared(), alias, epilog, hidden=True)
         return function
 
     return register
