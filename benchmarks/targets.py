@@ -44,6 +44,8 @@ _BOTH = (
     Target("bytes written to S3 per byte, in pieces of 1 MiB", 2.0, 2.0),
     Target("bytes written to S3 per byte, in pieces of 8 and 64 MiB", 1.0, 1.0),
     Target("resumable upload MiB/s ÷ one shot", 0.8, 0.95, at_least=True),
+    Target("MiB/s in pieces of 1 MiB, tus", 250, 300, at_least=True),
+    Target("MiB/s in pieces of 1 MiB, gRPC", 250, 300, at_least=True),
 )
 _ONE = (
     Target("upload CPU ÷ boto3 upload_fileobj", 0.50, 0.40),

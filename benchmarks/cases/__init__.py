@@ -9,7 +9,7 @@ from benchmarks.report import Result
 from benchmarks.workbench import Workbench
 
 #: Those that look at single services run in three processes only.
-IN_ONE_PROCESS = ("upload", "download", "small", "gets", "list", "memory", "mixed")
+IN_ONE_PROCESS = ("upload", "download", "small", "gets", "list", "memory", "mixed", "resumable")
 
 CASES: dict[str, Callable[[Workbench], Result]] = {
     "upload": transfers.upload,

@@ -12,13 +12,14 @@ from time import perf_counter
 from benchmarks.payload import MIB
 from benchmarks.report import Result
 from benchmarks.samples import Row, Sample, interleaved
-from benchmarks.session_load import Sessions, tus_resume
+from benchmarks.session_load import Sessions, Tus, tus_resume
 from benchmarks.workbench import Workbench
 
 PIECES = (1 * MIB, 6 * MIB, 8 * MIB, 64 * MIB)
 #: What an upload itself asks of S3. Segments are deleted afterwards, by the cleaner: one list and one delete.
 CALLS = ("puts", "creates", "parts", "gets", "heads", "completes")
 ONE_SHOT, WHOLE = "one shot", "session in one piece"
+TUS = "tus in pieces of 1 MiB"
 FIRST_BYTES = 64 * 1024
 RESUMES = 20
 
@@ -29,10 +30,13 @@ def _name(piece: int) -> str:
     return f"session in pieces of {piece // MIB} MiB"
 
 
-def _counted(bench: Workbench, counts: list[Mapping[str, int]], action: Callable[[], object]) -> Sample:
+def _counted(
+    bench: Workbench, counts: list[Mapping[str, int]], action: Callable[[], object], *, gateway: bool
+) -> Sample:
     """One upload of this scale's size, with what the sink was asked meanwhile."""
     before = bench.sink.stats()
-    sample = bench.through_grpc(bench.scale.session_body / (1 << 30), action)
+    watch = bench.through_gateway if gateway else bench.through_grpc
+    sample = watch(bench.scale.session_body / (1 << 30), action)
     after = bench.sink.stats()
     counts.append({name: after[name] - before[name] for name in after})
     return sample
@@ -41,18 +45,26 @@ def _counted(bench: Workbench, counts: list[Mapping[str, int]], action: Callable
 def _uploads(bench: Workbench, counts: Counts) -> dict[str, Row]:
     """Each subject uploads the same bytes; rates and CPU are of storage_service and what is behind it."""
     size = bench.scale.session_body
-    with bench.grpc() as grpc, closing(Sessions(bench.stack.storage_address, bench.token)) as sessions:
+    with (
+        bench.grpc() as grpc,
+        closing(Sessions(bench.stack.storage_address, bench.token)) as sessions,
+        closing(Tus(bench.stack.url, bench.token)) as tus,
+    ):
+        tus.upload(bench.scale.warm_up, MIB)
         grpc.upload(bench.scale.warm_up)
         sessions.upload(bench.scale.warm_up, bench.scale.warm_up)
         actions: dict[str, Callable[[], object]] = {
             ONE_SHOT: lambda: grpc.upload(size),
             WHOLE: lambda: sessions.upload(size, size),
+            TUS: lambda: tus.upload(size, MIB),
         }
         for piece in PIECES:
             actions[_name(piece)] = lambda piece=piece: sessions.upload(size, piece)  # type: ignore[misc]
 
         def subject(name: str) -> Callable[[], Sample]:
-            return lambda: _counted(bench, counts.setdefault(name, []), actions[name])
+            return lambda: _counted(
+                bench, counts.setdefault(name, []), actions[name], gateway=name == TUS
+            )
 
         return interleaved({name: subject(name) for name in actions}, bench.scale.rounds)
 
@@ -119,6 +131,8 @@ def run(bench: Workbench) -> Result:
         bench.check("bytes written to S3 per byte, in pieces of 1 MiB", found[_name(MIB)][2]),
         bench.check("bytes written to S3 per byte, in pieces of 8 and 64 MiB", large),
         bench.check("resumable upload MiB/s ÷ one shot", rows[WHOLE].rate / rows[ONE_SHOT].rate),
+        bench.check("MiB/s in pieces of 1 MiB, tus", rows[TUS].rate * 1024),
+        bench.check("MiB/s in pieces of 1 MiB, gRPC", rows[_name(MIB)].rate * 1024),
     ]
     told = ", ".join(f"{name} {taken:.0f} ms" for name, taken in resumes.items())
     result.notes = [
