@@ -62,9 +62,7 @@ def _uploads(bench: Workbench, counts: Counts) -> dict[str, Row]:
             actions[_name(piece)] = lambda piece=piece: sessions.upload(size, piece)  # type: ignore[misc]
 
         def subject(name: str) -> Callable[[], Sample]:
-            return lambda: _counted(
-                bench, counts.setdefault(name, []), actions[name], gateway=name == TUS
-            )
+            return lambda: _counted(bench, counts.setdefault(name, []), actions[name], gateway=name == TUS)
 
         return interleaved({name: subject(name) for name in actions}, bench.scale.rounds)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Final
+from uuid import UUID
 
 from metadata_service.db.database import Row, Statement
 from metadata_service.events import outbox
@@ -10,6 +11,7 @@ from servicekit.presentation import split_charset
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DAMAGED,
     EVENT_TYPE_PROJECT_DELETED,
+    EVENT_TYPE_PROJECT_SAVE_PROGRESS,
     EVENT_TYPE_PROJECT_SAVED,
     EventType,
 )
@@ -20,6 +22,37 @@ DAMAGED_COLUMNS: Final = """
 projects.owner_id, projects.id::text, projects.slug, files.path, files.from_version, files.until_version,
 files.content_type, files.size_bytes
 """
+#: A save is worth telling of from so many files, bytes or seconds on; then so often (seconds).
+_FILES, _BYTES, _SECONDS, _AGAIN = 100, 8 << 20, 0.5, 1.0
+_TELL_PROGRESS: Final = f"""
+WITH due AS (
+    SELECT id, project_id, created_at FROM project_saves WHERE owner_id = %(owner)s AND id = %(save)s
+        AND (told_at IS NULL OR told_at <= now() - make_interval(secs => {_AGAIN}))
+), sums AS (
+    SELECT due.*, count(*) AS files, sum(size_bytes)::bigint AS bytes, count(version_id) AS stored,
+        coalesce(sum(size_bytes) FILTER (WHERE version_id IS NOT NULL), 0)::bigint AS stored_bytes
+    FROM due JOIN project_save_files AS staged
+        ON staged.owner_id = %(owner)s AND staged.save_id = due.id AND staged.blob_id IS NOT NULL
+    GROUP BY due.id, due.project_id, due.created_at
+), told AS (
+    UPDATE project_saves SET told_at = now() FROM sums
+    WHERE project_saves.owner_id = %(owner)s AND project_saves.id = sums.id AND (files >= {_FILES}
+        OR bytes >= {_BYTES} OR sums.created_at <= now() - make_interval(secs => {_SECONDS}))
+    RETURNING sums.*
+)
+INSERT INTO events (owner_id, type, subject_id, payload)
+SELECT %(owner)s, {EVENT_TYPE_PROJECT_SAVE_PROGRESS}, told.project_id::text, jsonb_build_object('slug', slug,
+    'save_id', told.id, 'file_count', files, 'size_bytes', bytes, 'stored_count', stored,
+    'stored_bytes', stored_bytes)
+FROM told JOIN projects ON projects.owner_id = %(owner)s AND projects.id = told.project_id
+"""
+
+
+def save_progress(owner_id: str, save_id: UUID) -> Statement:
+    """How far a save has come that its transaction has locked; nothing for one that is quick, has nothing to
+    store, or of which the owner has just heard.
+    """
+    return _TELL_PROGRESS, {"owner": owner_id, "save": save_id}
 
 
 def project_saved(project: Project) -> Statement:

@@ -20,6 +20,7 @@ from metadata_service.db.errors import UniqueConflict
 from metadata_service.files.families import ATTEMPT_KEY, EXECUTABLE_KEY, SAVE_KEY
 from metadata_service.files.filenames import normal_path
 from metadata_service.files.layouts import project_file_key
+from metadata_service.projects import events
 from metadata_service.projects.rows import HASH_JOINS, save_is_over
 from metadata_service.usage import quota
 from servicekit import failpoints
@@ -134,6 +135,7 @@ class SaveStager:
             save_id = UUID(request.save_id)
             await renew(tx, request.owner_id, save_id, self._timing.lease)
             await record(tx, request.owner_id, save_id, list(request.entries))
+            tx.with_commit([events.save_progress(request.owner_id, save_id)])
             await failpoints.hit(BEFORE_RECORD)
 
         await self._database.transact(user(request.owner_id), work)
@@ -165,7 +167,8 @@ class SaveStager:
                 wish.asked.executable if wish.asked.HasField("executable") else None for wish in wishes
             ],
         }
-        _, judged = await tx.fetch_batch([HASH_JOINS, (_RESERVE, params)])
+        telling = events.save_progress(owner_id, save_id)
+        _, judged, _ = await tx.fetch_batch([HASH_JOINS, (_RESERVE, params), telling])
         blobs = [
             _answer(
                 owner_id,

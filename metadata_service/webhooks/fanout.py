@@ -56,7 +56,8 @@ FROM webhooks WHERE state = {ACTIVE} AND {_HAS_NEWS}
 ORDER BY cursor_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 _FAMILY: Final = f"""
-CASE WHEN scanned.type IN ({events.EVENT_TYPE_PROJECT_SAVED}, {events.EVENT_TYPE_PROJECT_DELETED})
+CASE WHEN scanned.type IN ({events.EVENT_TYPE_PROJECT_SAVED}, {events.EVENT_TYPE_PROJECT_DELETED},
+        {events.EVENT_TYPE_PROJECT_SAVE_PROGRESS})
     THEN '{PROJECT}'
     WHEN jsonb_typeof(scanned.payload -> 'family') = 'number'
     THEN (%(names)s::text[])[(scanned.payload ->> 'family')::int + 1]
@@ -73,7 +74,7 @@ WITH scanned AS MATERIALIZED (
         type, subject_id, payload)
     SELECT %(owner)s, %(id)s::uuid, {delivery}, owner_id, xid, id, created_at, type, subject_id, payload
     FROM scanned
-    WHERE (CASE WHEN cardinality(%(types)s::smallint[]) = 0 THEN type <> {progress}
+    WHERE (CASE WHEN cardinality(%(types)s::smallint[]) = 0 THEN type NOT IN ({progress})
             ELSE type = ANY(%(types)s::smallint[]) END)
         AND (cardinality(%(families)s::text[]) = 0 OR ({family}) = ANY(%(families)s::text[]))
         AND NOT EXISTS (SELECT FROM erasures WHERE erasures.owner_id = scanned.owner_id)
@@ -93,7 +94,7 @@ def _scan(mine: str) -> str:
         mine=mine,
         xmin=_XMIN,
         delivery=_ID.format("xid::text || '-' || id"),
-        progress=events.EVENT_TYPE_UPLOAD_PROGRESS,
+        progress=f"{events.EVENT_TYPE_UPLOAD_PROGRESS}, {events.EVENT_TYPE_PROJECT_SAVE_PROGRESS}",
         family=_FAMILY,
         pending=PENDING,
     )

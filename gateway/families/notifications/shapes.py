@@ -18,7 +18,7 @@ class Notification(TypedDict):
         str,
         Field(
             description="upload_progress, file_ready, file_updated, file_deleted, file_damaged,"
-            " import_failed, project_saved or project_deleted.",
+            " import_failed, project_save_progress, project_saved or project_deleted.",
             examples=["file_ready"],
         ),
     ]

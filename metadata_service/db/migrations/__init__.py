@@ -26,6 +26,7 @@ REVISIONS = (
     "0019",
     "0020",
     "0021",
+    "0022",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).

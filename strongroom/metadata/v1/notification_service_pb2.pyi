@@ -44,6 +44,8 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """Somebody who read a file, or a file of a project, met no object or other bytes than were stored; at most once an
     hour for one content. Store it again, or have the operator restore it.
     """
+    EVENT_TYPE_PROJECT_SAVE_PROGRESS: _EventType.ValueType  # 9
+    """A save of a project that takes a while stores its files; at most every second for a save."""
     EVENT_TYPE_WEBHOOK_DISABLED: _EventType.ValueType  # 20
     """A webhook was switched off: its target has failed for days or is gone, or its secret cannot be read."""
     EVENT_TYPE_WEBHOOK_PING: _EventType.ValueType  # 21
@@ -74,6 +76,8 @@ EVENT_TYPE_FILE_DAMAGED: EventType.ValueType  # 8
 """Somebody who read a file, or a file of a project, met no object or other bytes than were stored; at most once an
 hour for one content. Store it again, or have the operator restore it.
 """
+EVENT_TYPE_PROJECT_SAVE_PROGRESS: EventType.ValueType  # 9
+"""A save of a project that takes a while stores its files; at most every second for a save."""
 EVENT_TYPE_WEBHOOK_DISABLED: EventType.ValueType  # 20
 """A webhook was switched off: its target has failed for days or is gone, or its secret cannot be read."""
 EVENT_TYPE_WEBHOOK_PING: EventType.ValueType  # 21

@@ -12,6 +12,7 @@ export function eventWords({ type, data }) {
     case 'file_damaged': return `${name} is damaged: ${DAMAGE[data.damage] ?? data.damage}`
     case 'import_failed': return `${name} could not be fetched: ${data.message}`
     case 'project_saved': return `${data.name || data.slug} was saved as version ${data.version}`
+    case 'project_save_progress': return `${data.slug} is being saved: ${data.stored_count} of ${data.file_count} files, ${bytes(data.stored_bytes)} of ${bytes(data.size_bytes)}`
     case 'project_deleted': return `Project ${data.name || data.slug} was deleted`
     case 'upload_progress': return `An upload is at ${bytes(data.persisted_size)}${data.size_bytes ? ` of ${bytes(data.size_bytes)}` : ''}`
     default: return `${type.replaceAll('_', ' ')}: ${name}`
