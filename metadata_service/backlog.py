@@ -27,6 +27,7 @@ from metadata_service.blobs.states import (
 )
 from metadata_service.db.database import SYSTEM, Database, Statement, Transaction
 from metadata_service.db.turn import Turn
+from metadata_service.webhooks import waiting
 from servicekit import background
 from servicekit.background import BackgroundLoop, Heartbeats
 from strongroom.metadata.v1.verification_pb2 import VERIFICATION_STATE_FINISHED
@@ -78,7 +79,11 @@ WHERE oid IN ('blobs'::regclass, 'files'::regclass, 'events'::regclass, 'idempot
     'project_files'::regclass)
 """
 STATEMENTS: Final[tuple[Statement, ...]] = tuple(
-    (text, ()) for text in (OPEN_ATTEMPTS, DUE, _KEYS, OLDEST_EVENT, _SESSIONS, _VERIFIED, _ROWS)
+    (text, ())
+    for text in (
+        *(OPEN_ATTEMPTS, DUE, _KEYS, OLDEST_EVENT, _SESSIONS, _VERIFIED, _ROWS),
+        *(waiting.WAITING, waiting.COUNTS),
+    )
 )
 
 
@@ -120,7 +125,7 @@ class Backlog(Collector):
         seen = self._seen
         if seen is None or not self._turn.ours or time.monotonic() - seen.at > STALE_SECONDS:
             return
-        attempts, due, keys, events, sessions, verified, rows = seen.answers
+        attempts, due, keys, events, sessions, verified, rows, hooks, states = seen.answers
         yield from _of_attempts(attempts)
         yield from _of_queues({STATES[state]: (count, age) for state, count, age in due}, keys[0])
         yield GaugeMetricFamily(
@@ -141,6 +146,7 @@ class Backlog(Collector):
         for name, count in rows:
             table.add_metric((name,), count)
         yield table
+        yield from waiting.families(hooks[0], states)
 
 
 def _of_attempts(found: Iterable[tuple[Any, ...]]) -> Iterable[Metric]:

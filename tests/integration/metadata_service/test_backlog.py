@@ -52,6 +52,9 @@ async def test_what_waits_and_for_how_long(own_world: World) -> None:
         assert 500 <= seen["strongroom_cleaning_due_oldest_seconds", "deleting"] < 600
         assert seen["strongroom_cleaning_due", "project_keys"] == 0
         assert seen[("strongroom_upload_sessions_open",)] == 0
+        assert seen["strongroom_webhook_waiting", "dead"] == 0
+        assert seen[("strongroom_webhook_due_oldest_seconds",)] == 0
+        assert seen["strongroom_webhooks", "active"] == 0
         assert ("strongroom_verify_last_finished_timestamp_seconds",) not in seen
         assert seen["strongroom_table_rows", "files"] >= 0
     assert values(backlog) == {}  # its connection has ended

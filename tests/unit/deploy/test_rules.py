@@ -26,6 +26,7 @@ CERTIFICATE: Final = 'strongroom_certificate_not_after_timestamp_seconds{use="se
 VERIFIED: Final = "strongroom_verify_last_finished_timestamp_seconds"
 PASSED: Final = 'strongroom_background_last_pass_timestamp_seconds{task="cleaner"}'
 OFF: Final = 'strongroom_clock_offset_seconds{instance="a",of="postgres"}'
+HOOKS: Final = 'strongroom_webhook_deliveries_total{outcome="%s"}'
 DAY: Final = 86_400
 
 #: Series of a system that is well, a value a minute ("a+bxN": from a, b more each time; "axN": always a).
@@ -53,6 +54,9 @@ WELL: Final[Mapping[str, str]] = {
     'strongroom_cleaning_due_oldest_seconds{queue="deleting"}': "5x200",
     'strongroom_attempts_lapsed_oldest_seconds{state="pending"}': "3x200",
     "strongroom_events_oldest_age_seconds": f"{DAY}x200",
+    "strongroom_webhook_due_oldest_seconds": "1x200",
+    HOOKS % "delivered": "0+600x200",
+    HOOKS % "dead": "0x200",
     'strongroom_damaged_objects_total{kind="lost"}': "0x200",
     'strongroom_damaged_objects_total{kind="corrupt"}': "0x200",
     FOUND % "object_missing": "0x200",
@@ -174,6 +178,12 @@ FAULTS: Final[Mapping[str, tuple[int, Mapping[str, str], set[tuple[str, str]]]]]
     ),
     "nobody looks": (
         15, {'strongroom_cleaning_due{queue="deleting"}': ""}, {("StrongroomBacklogUnknown", "ticket")},
+    ),
+    "webhooks are late": (
+        10, {"strongroom_webhook_due_oldest_seconds": "900x200"}, {("StrongroomWebhooksLate", "ticket")},
+    ),
+    "webhooks are given up": (
+        10, {HOOKS % "dead": "0 0 1x200"}, {("StrongroomWebhookDeadLetters", "ticket")},
     ),
     "an object is lost": (
         5, {'strongroom_damaged_objects_total{kind="lost"}': "0 0 1x200"}, {("StrongroomObjectLost", "page")},
