@@ -73,6 +73,7 @@ OPEN: Final = {
     ("GET", "/api/projects/{slug}/files/{path:path}"): TRANSFERS,
     ("GET", "/api/v1/folders/{folder:path}/archive"): TRANSFERS,
     ("GET", "/api/notifications"): WATCHES,
+    ("GET", "/api/admin/events"): WATCHES,
 }
 #: How the paths of operations end that answer a ZIP, beside what they have open: one costs as much as many
 #: files.

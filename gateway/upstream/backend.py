@@ -25,7 +25,12 @@ from strongroom.field_names import with_callers_names
 from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceStub
 from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceStub
 from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceStub
-from strongroom.metadata.v1.notification_service_pb2 import WatchRequest, WatchResponse
+from strongroom.metadata.v1.notification_service_pb2 import (
+    WatchAllRequest,
+    WatchAllResponse,
+    WatchRequest,
+    WatchResponse,
+)
 from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceStub
 from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceStub
 from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceStub
@@ -322,3 +327,9 @@ class Metadata(Backend):
     ) -> aio.UnaryStreamCall[WatchRequest, WatchResponse]:
         """Begin ``Watch``: it has no deadline, for it ends with its reader."""
         return self._notifications.Watch(request, metadata=outgoing_metadata(exchange.principal))
+
+    def watch_all(
+        self, exchange: Exchange, request: WatchAllRequest
+    ) -> aio.UnaryStreamCall[WatchAllRequest, WatchAllResponse]:
+        """Begin ``WatchAll``, likewise."""
+        return self._notifications.WatchAll(request, metadata=outgoing_metadata(exchange.principal))

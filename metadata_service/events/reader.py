@@ -8,18 +8,19 @@ later.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from metadata_service.db.database import SYSTEM, Database, user
 from metadata_service.db.timestamps import to_proto
 from strongroom.errors import InvalidField, OffsetOutOfRange
 from strongroom.families import family_name
-from strongroom.metadata.v1.notification_service_pb2 import Event
+from strongroom.metadata.v1.notification_service_pb2 import Event, EventType
 
 BATCH: Final = 100
+BATCH_OF_ALL: Final = 500
 _LATEST: Final = 253402300799
 """The last second of the year 9999."""
 _NOW: Final = "SELECT pg_snapshot_xmin(pg_current_snapshot())::text, now()"
@@ -29,6 +30,12 @@ WHERE owner_id = %(owner)s AND (xid, id) > (%(xid)s::text::xid8, %(id)s::bigint)
     AND xid < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY events.xid, events.id LIMIT %(limit)s
 """  # a bare xid would name the output column, which is text: "1000" before "999"
+_READ_ALL: Final = """
+SELECT xid::text, id, type, subject_id, payload, created_at, owner_id FROM events
+WHERE (xid, id) > (%(xid)s::text::xid8, %(id)s::bigint)
+    AND xid < pg_snapshot_xmin(pg_current_snapshot())
+ORDER BY events.xid, events.id LIMIT %(limit)s
+"""
 # One probe of the primary key for each place.
 _BEHIND: Final = """
 SELECT place.number - 1 FROM unnest(%s::text[], %s::text[], %s::bigint[]) WITH ORDINALITY
@@ -62,14 +69,14 @@ class EventReader:
         self._retention = timedelta(seconds=retention)
 
     async def start(self, owner_id: str, resume_token: str) -> Position:
-        """Where to begin: behind the token's event, or now.
+        """Where to begin: behind the token's event, or now. ``owner_id`` empty: in the events of all users.
 
         Raises InvalidField for a token that is none, OffsetOutOfRange when events after it are forgotten by
         now.
         """
         position = parse(resume_token) if resume_token else None
         # Events carry the database's time, and are forgotten by it.
-        ((xid, now),) = await self._database.read(user(owner_id), _NOW)
+        ((xid, now),) = await self._database.read(user(owner_id) if owner_id else SYSTEM, _NOW)
         if position is None:
             return Position(int(xid), 0, now)
         if now - position.at > self._retention:
@@ -84,16 +91,25 @@ class EventReader:
             user(owner_id), _READ, params
         ):
             position = Position(int(xid), number, at)
-            events.append(
-                Event(
-                    id=position.token(),
-                    type=kind,
-                    subject_id=subject,
-                    payload_json=json.dumps(named(payload), ensure_ascii=False, separators=(",", ":")),
-                    create_time=to_proto(at),
-                )
-            )
+            events.append(_to_event(position, kind, subject, payload))
         return events, position
+
+    async def all_after(
+        self, position: Position, wanted: Callable[[Event], bool]
+    ) -> tuple[list[Event], Position, bool]:
+        """Of the next 500 events of all users those that are ``wanted``, the position behind them, and
+        whether there were any.
+        """
+        params = {"xid": str(position.xid), "id": position.id, "limit": BATCH_OF_ALL}
+        rows = await self._database.read(SYSTEM, _READ_ALL, params)
+        events = []
+        for xid, number, kind, subject, payload, at, owner in rows:
+            position = Position(int(xid), number, at)
+            event = _to_event(position, kind, subject, payload)
+            event.user_id = owner
+            if wanted(event):
+                events.append(event)
+        return events, position, bool(rows)
 
     async def behind(self, places: Sequence[tuple[str, Position]]) -> list[int]:
         """Which of ``places`` (owner, position) have events after them: their indexes. Nothing of the events
@@ -105,6 +121,16 @@ class EventReader:
             [position.id for _, position in places],
         )
         return [int(row[0]) for row in await self._database.read(SYSTEM, _BEHIND, params)]
+
+
+def _to_event(position: Position, kind: int, subject: str, payload: dict[str, Any]) -> Event:
+    return Event(
+        id=position.token(),
+        type=cast("EventType.ValueType", kind),
+        subject_id=subject,
+        payload_json=json.dumps(named(payload), ensure_ascii=False, separators=(",", ":")),
+        create_time=to_proto(position.at),
+    )
 
 
 def named(payload: dict[str, Any]) -> dict[str, Any]:

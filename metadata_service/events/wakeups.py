@@ -23,6 +23,8 @@ from servicekit.background import BackgroundLoop, Heartbeat, Heartbeats
 __all__ = ["CHANNEL", "Connection", "Waker", "connect"]
 
 CHANNEL: Final = "strongroom_events"
+EVERYBODY: Final = ""
+"""Waits for the events of all users."""
 GATHER_SECONDS: Final = 0.02
 RECONNECT_SECONDS: Final = 1.0
 CHECK_SECONDS: Final = 5.0
@@ -109,8 +111,9 @@ class Waker:
         await _execute(connection, f"LISTEN {CHANNEL}")
         while True:
             async for notice in connection.notifies(timeout=CHECK_SECONDS):
-                for event in self._waiters.get(notice.payload, ()):
-                    event.set()
+                for owner in (notice.payload, EVERYBODY):
+                    for event in self._waiters.get(owner, ()):
+                        event.set()
             await _execute(connection, "SELECT 1")
             heartbeat.passed()
 

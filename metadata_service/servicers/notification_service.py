@@ -6,21 +6,24 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Iterator
-from typing import Final, TypeAlias
+from dataclasses import dataclass
+from typing import Any, Final, Self, TypeAlias
 
 from grpc.aio import ServicerContext
 
-from metadata_service.events.lookout import Lookout, Waiter
+from metadata_service.events.lookout import LOOK_SECONDS, Lookout, Waiter
 from metadata_service.events.metrics import WatchMetrics
 from metadata_service.events.reader import EventReader
-from metadata_service.events.wakeups import Waker
-from servicekit.auth.principal import effective_owner
+from metadata_service.events.wakeups import EVERYBODY, Waker
+from metadata_service.webhooks.targets import PROGRESS, checked, family_of
+from servicekit.auth.principal import effective_owner, only_admins
 from servicekit.context import current_principal, current_writing, draining
 from strongroom.errors import DeadlineExceeded, RateLimited, TokenExpired
 from strongroom.metadata.v1 import notification_service_pb2 as pb
 from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceServicer
 
 Context: TypeAlias = "ServicerContext[pb.WatchRequest, pb.WatchResponse]"
+ContextOfAll: TypeAlias = "ServicerContext[pb.WatchAllRequest, pb.WatchAllResponse]"
 
 HEARTBEAT_SECONDS: Final = 15.0
 
@@ -71,6 +74,55 @@ class NotificationServicer(NotificationServiceServicer):
                     _left(expires)
                     await _send(context, pb.WatchResponse(resume_token=waiter.position.token()))
 
+    async def WatchAll(self, request: pb.WatchAllRequest, context: ContextOfAll) -> None:  # type: ignore[override]
+        expires = current_principal().expires
+        only_admins(current_principal(), "watch the events of all users")
+        wanted = _Wanted.of(request)
+        position = await self._reader.start(EVERYBODY, request.resume_token)
+        woken, leaving, silent_since, live = asyncio.Event(), draining(), time.monotonic(), False
+        with self._waker.waiting(EVERYBODY, woken), _told(leaving, woken), self._metrics.watching():
+            await _send(context, pb.WatchAllResponse(resume_token=position.token()))
+            while not leaving.is_set():
+                _left(expires)
+                woken.clear()
+                events, position, some = await self._reader.all_after(position, wanted)
+                for event in events:
+                    self._metrics.sending(event, live=live)
+                    await _send(context, pb.WatchAllResponse(event=event))
+                    silent_since = time.monotonic()
+                live = live or not some
+                if time.monotonic() - silent_since >= HEARTBEAT_SECONDS:
+                    silent_since = time.monotonic()
+                    await _send(context, pb.WatchAllResponse(resume_token=position.token()))
+                if not some:  # and look again soon: a NOTIFY can be lost, or come too early
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(min(LOOK_SECONDS, _left(expires))):
+                            await woken.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which events of all users somebody wants."""
+
+    types: frozenset[int]
+    families: frozenset[str]
+    users: frozenset[str]
+
+    @classmethod
+    def of(cls, request: pb.WatchAllRequest) -> Self:
+        """Raises InvalidField."""
+        types, families = checked(request.types, request.families, "")
+        return cls(frozenset(types), frozenset(families), frozenset(request.user_ids))
+
+    def __call__(self, event: pb.Event) -> bool:
+        if self.types and event.type not in self.types:
+            return False
+        if not self.types and event.type in PROGRESS:
+            return False
+        if self.users and event.user_id not in self.users:
+            return False
+        return not self.families or family_of(event) in self.families
+
 
 def _left(expires: float) -> float:
     """Seconds until ``expires``. Raises TokenExpired: what goes on for ever can't be decided once."""
@@ -97,7 +149,7 @@ def _told(leaving: asyncio.Event, woken: asyncio.Event) -> Iterator[None]:
         task.cancel()
 
 
-async def _send(context: Context, response: pb.WatchResponse) -> None:
+async def _send(context: Any, response: pb.WatchResponse | pb.WatchAllResponse) -> None:
     try:
         await current_writing().write(context, response)
     except DeadlineExceeded:

@@ -7,6 +7,7 @@ together with the rows that it made.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,6 +56,12 @@ SELECT webhooks.owner_id, webhooks.id::text, cursor_xid::text, cursor_id, cursor
 FROM webhooks WHERE state = {ACTIVE} AND {_HAS_NEWS}
 ORDER BY cursor_at LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
+
+
+def _numbers(types: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(types)))
+
+
 _FAMILY: Final = f"""
 CASE WHEN scanned.type IN ({events.EVENT_TYPE_PROJECT_SAVED}, {events.EVENT_TYPE_PROJECT_DELETED},
         {events.EVENT_TYPE_PROJECT_SAVE_PROGRESS})

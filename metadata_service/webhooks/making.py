@@ -53,7 +53,7 @@ class WebhookMaker:
         Raises InvalidField, WebhookLimitReached, IdempotencyKeyReused.
         """
         refuse_nul(request, "webhook")
-        types, families = checked(request.filter)
+        types, families = checked(request.filter.types, request.filter.families)
         webhook_id, secret = str(uuid4()), Secret.new()
         values: dict[str, object] = {
             "owner": owner_id,

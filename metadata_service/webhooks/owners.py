@@ -74,7 +74,7 @@ class OwnersWebhooks:
     async def update(self, owner_id: str, request: UpdateWebhookRequest) -> Webhook:
         """The webhook after the change. Raises WebhookNotFound, InvalidField."""
         refuse_nul(request, "webhook")
-        types, families = checked(request.filter) if request.HasField("filter") else (None, None)
+        types, families = checked(request.filter.types, request.filter.families)
         url = self.targets.check(request.url) if request.HasField("url") else None
         state = (PAUSED if request.paused else ACTIVE) if request.HasField("paused") else None
         values: dict[str, object] = {
@@ -82,8 +82,8 @@ class OwnersWebhooks:
             "id": request.webhook_id,
             "url": url,
             "description": request.description.strip() if request.HasField("description") else None,
-            "types": types,
-            "families": families,
+            "types": types if request.HasField("filter") else None,
+            "families": families if request.HasField("filter") else None,
             "state": state,
             "anew": url is not None or state == ACTIVE,
         }

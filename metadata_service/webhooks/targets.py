@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from strongroom.errors import InvalidField, SourceUrlRefused
 from strongroom.families import FAMILY_NAMES
 from strongroom.metadata.v1 import notification_service_pb2 as events
-from strongroom.metadata.v1.webhook_pb2 import EventFilter
 
 #: What happens to projects has no file, and so no family of one.
 PROJECT: Final = "project"
 KNOWN: Final = frozenset({*FAMILY_NAMES.values(), "project_file", PROJECT} - {"unspecified"})
+#: What happens to projects.
+OF_PROJECTS: Final = frozenset(
+    {
+        events.EVENT_TYPE_PROJECT_SAVED,
+        events.EVENT_TYPE_PROJECT_DELETED,
+        events.EVENT_TYPE_PROJECT_SAVE_PROGRESS,
+    }
+)
+#: Told only where they are named.
+PROGRESS: Final = frozenset({events.EVENT_TYPE_UPLOAD_PROGRESS, events.EVENT_TYPE_PROJECT_SAVE_PROGRESS})
 #: They go to a webhook whatever its filter is.
 OWN: Final = frozenset({events.EVENT_TYPE_WEBHOOK_PING, events.EVENT_TYPE_EVENTS_LOST})
 
@@ -47,19 +57,30 @@ class TargetRules:
         return url
 
 
-def checked(wanted: EventFilter) -> tuple[list[int], list[str]]:
-    """Types and families of a filter. Raises InvalidField."""
-    unknown = sorted(set(wanted.families) - KNOWN)
+def family_of(event: events.Event) -> str:
+    """As filters name it; empty where an event has none."""
+    if event.type in OF_PROJECTS:
+        return PROJECT
+    payload = json.loads(event.payload_json or "{}")
+    return str(payload.get("family") or "") if isinstance(payload, dict) else ""
+
+
+def checked(
+    types: Iterable[int], families: Iterable[str], within: str = "filter."
+) -> tuple[list[int], list[str]]:
+    """The two halves of a filter. Raises InvalidField, of a field ``within`` the request."""
+    types, families = list(types), list(families)
+    unknown = sorted(set(families) - KNOWN)
     if unknown:
         raise InvalidField(
             f"{unknown[0]} is no family; there are {', '.join(sorted(KNOWN))}.",
-            field="filter.families",
+            field=f"{within}families",
             rule="in",
         )
-    if OWN & set(wanted.types):
+    if OWN & set(types):
         raise InvalidField(
             "webhook_ping and events_lost come by themselves; leave them out.",
-            field="filter.types",
+            field=f"{within}types",
             rule="in",
         )
-    return list(wanted.types), list(wanted.families)
+    return types, families

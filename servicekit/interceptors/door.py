@@ -49,6 +49,7 @@ OPEN: Final[Mapping[str, str]] = {
     _STORAGE + "ImportFromUrl": IMPORTS,
     _BATCH: IMPORTS,
     "/strongroom.metadata.v1.NotificationService/Watch": WATCHES,
+    "/strongroom.metadata.v1.NotificationService/WatchAll": WATCHES,
 }
 #: RPCs that answer a ZIP, beside what they have open: one costs as much as many files.
 ZIPS: Final = frozenset(

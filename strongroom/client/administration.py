@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from datetime import UTC
 
 import grpc
@@ -22,10 +23,12 @@ from strongroom.client.admin_values import (
     to_status,
 )
 from strongroom.client.connection import Connection, typed
+from strongroom.client.family_values import Notification
 from strongroom.client.files import Usage
 from strongroom.client.replica_values import Reindexed, Replica, to_replica
+from strongroom.client.watching import event_types, watch_all
 from strongroom.metadata.v1 import admin_service_pb2 as pb
-from strongroom.metadata.v1 import replica_pb2, usage_service_pb2
+from strongroom.metadata.v1 import notification_service_pb2, replica_pb2, usage_service_pb2
 
 PAGE = 200
 REINDEX_SECONDS = 24 * 3600.0
@@ -52,6 +55,26 @@ class Administration:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+    async def watch(
+        self,
+        resume_token: str = "",
+        *,
+        types: Sequence[str] = (),
+        families: Sequence[str] = (),
+        user_ids: Sequence[str] = (),
+    ) -> AsyncGenerator[Notification]:
+        """What happens to everybody's files, as it happens; see ``AsyncClient.watch``.
+
+        :param types: ``file-ready``, …; none: all but ``upload-progress``.
+        :param families: ``generation``, ``project``, …; none: all. :param user_ids: none: everybody's.
+        """
+        request = notification_service_pb2.WatchAllRequest(
+            resume_token=resume_token, types=event_types(types), families=families, user_ids=user_ids
+        )
+        async with aclosing(watch_all(self._connection, request)) as events:
+            async for event in events:
+                yield event
 
     async def quota(self, owner_id: str) -> Usage:
         """What the owner has stored and may store."""

@@ -60,7 +60,8 @@ def generation_type(value: file_pb2.GenerationType.ValueType) -> str:
 @dataclass(frozen=True, slots=True)
 class Notification:
     """One event. ``type``: ``file-ready``, ``file-deleted``, ``upload-progress``, …; ``subject_id``: the UUID
-    of the file, upload or project; ``payload``: the resource, as the REST family shows it.
+    of the file, upload or project; ``payload``: the resource, as the REST family shows it. ``user_id``:
+    whose, where those of all users are told.
     """
 
     id: str
@@ -68,6 +69,7 @@ class Notification:
     subject_id: str
     payload: Any
     created_at: datetime
+    user_id: str = ""
 
     @classmethod
     def from_proto(cls, event: notification_service_pb2.Event) -> Notification:
@@ -80,4 +82,5 @@ class Notification:
             event.subject_id,
             json.loads(event.payload_json) if event.payload_json else None,
             event.create_time.ToDatetime(tzinfo=UTC),
+            event.user_id,
         )

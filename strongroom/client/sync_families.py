@@ -110,6 +110,7 @@ class SyncAdministration(Face[Administration]):
     """``Client.admin``; see ``Administration``."""
 
     usage = iterating(Administration.usage)
+    watch = iterating(Administration.watch)
     quota = waiting(Administration.quota)
     set_quota = waiting(Administration.set_quota)
     erase_user = waiting(Administration.erase_user)

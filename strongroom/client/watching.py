@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from typing import Any
 
 import grpc
 
@@ -10,7 +12,7 @@ from strongroom import errors
 from strongroom.client.connection import Connection, typed
 from strongroom.client.family_values import Notification
 from strongroom.client.retries import Deadline
-from strongroom.metadata.v1 import notification_service_pb2
+from strongroom.metadata.v1 import notification_service_pb2 as pb
 
 
 async def watch(connection: Connection, user_id: str, resume_token: str) -> AsyncGenerator[Notification]:
@@ -18,20 +20,47 @@ async def watch(connection: Connection, user_id: str, resume_token: str) -> Asyn
 
     :raises StrongroomError: with status OUT_OF_RANGE when the token is older than the service keeps events.
     """
+    request = pb.WatchRequest(resume_token=resume_token, user_id=user_id)
+    async with aclosing(_events(connection, connection.notifications.Watch, request)) as events:
+        async for event in events:
+            yield event
+
+
+async def watch_all(connection: Connection, request: pb.WatchAllRequest) -> AsyncGenerator[Notification]:
+    """The same of all users; needs the admin role."""
+    async with aclosing(_events(connection, connection.notifications.WatchAll, request)) as events:
+        async for event in events:
+            yield event
+
+
+async def _events(
+    connection: Connection, method: Any, request: pb.WatchRequest | pb.WatchAllRequest
+) -> AsyncGenerator[Notification]:
     attempts = connection.attempts(Deadline(None))
     while True:
         metadata = await connection.metadata()
-        request = notification_service_pb2.WatchRequest(resume_token=resume_token, user_id=user_id)
-        call = connection.notifications.Watch(request, metadata=metadata)
+        call = method(request, metadata=metadata)
         failure: errors.StrongroomError = errors.ServiceUnavailable("the service ended the watch")
         try:
             async for message in call:
                 attempts.progressed()
                 if message.HasField("event"):
-                    resume_token = message.event.id
+                    request.resume_token = message.event.id
                     yield Notification.from_proto(message.event)
         except grpc.aio.AioRpcError as error:
             failure = typed(error, metadata)
         finally:
             call.cancel()
         await attempts.pause(failure)
+
+
+def event_types(names: Iterable[str]) -> list[pb.EventType.ValueType]:
+    """By name, written with ``-`` or ``_``. Raises InvalidField."""
+    items = pb.EventType.items()
+    known = {name.removeprefix("EVENT_TYPE_").lower(): number for name, number in items if number}
+    wanted = [name.lower().replace("-", "_") for name in dict.fromkeys(names)]
+    if not known.keys() >= set(wanted):
+        raise errors.InvalidField(
+            f"There is no such event type; there are {', '.join(sorted(known))}.", field="types", rule="in"
+        )
+    return [known[name] for name in wanted]

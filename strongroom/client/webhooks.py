@@ -12,6 +12,7 @@ from strongroom import errors
 from strongroom.client.connection import Connection
 from strongroom.client.family_values import Notification
 from strongroom.client.files import moment_of
+from strongroom.client.watching import event_types
 from strongroom.metadata.v1 import webhook_pb2 as pb
 from strongroom.metadata.v1 import webhook_service_pb2 as service
 from strongroom.metadata.v1.notification_service_pb2 import EventType
@@ -262,15 +263,7 @@ def to_delivery(delivery: pb.WebhookDelivery) -> Delivery:
 
 
 def _filter(types: Sequence[str], families: Sequence[str]) -> pb.EventFilter:
-    try:
-        names = [f"EVENT_TYPE_{name.upper()}".replace("-", "_") for name in dict.fromkeys(types)]
-        numbers = [EventType.Value(name) for name in names]
-    except ValueError:
-        known = ", ".join(sorted(name.removeprefix("EVENT_TYPE_").lower() for name in EventType.keys()[1:]))
-        raise errors.InvalidField(
-            f"There is no such event type; there are {known}.", field="types", rule="in"
-        ) from None
-    return pb.EventFilter(types=numbers, families=list(dict.fromkeys(families)))
+    return pb.EventFilter(types=event_types(types), families=list(dict.fromkeys(families)))
 
 
 def _state(state: str) -> pb.DeliveryState.ValueType:

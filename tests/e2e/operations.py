@@ -256,6 +256,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "POST /api/admin/webhooks/{id}/replay": Way(
         "denied", _at(NO_WEBHOOK + "/replay"), lambda _: {"json": {"dead": True}}, 404
     ),
+    "GET /api/admin/events": Way("denied", _at("/api/admin/events"), stream=True),
     "GET /api/notifications": Way("nothing", _at("/api/notifications"), stream=True),
     "POST /api/notifications/ticket": Way("own", _at("/api/notifications/ticket"), status=201),
     "GET /api/notifications/ws": Way("public", _at("/api/notifications/ws")),

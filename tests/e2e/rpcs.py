@@ -310,6 +310,7 @@ WAYS: Final[Mapping[str, Way]] = {
         "missing",
         lambda o: media.GetProfilePictureRequest(user_id="" if o.picture.id else o.name),
     ),
+    "NotificationService/WatchAll": Way("denied", lambda _: notifications.WatchAllRequest()),
     "NotificationService/Watch": Way("nothing", lambda _: notifications.WatchRequest()),
     "ProjectService/GetProject": Way("missing", _project(projects.GetProjectRequest)),
     "ProjectService/ListProjects": Way("nothing", lambda _: projects.ListProjectsRequest()),

@@ -29,6 +29,23 @@ DOCS = {
         ),
         parameters=(USER_ID,),
     ),
+    "stream_events_of_all": Doc(
+        "Events of all users",
+        {200: Success("A stream that does not end by itself", {"text/event-stream": Notification})},
+        description=(
+            "For admins: the events of everybody, in the order of their commits, each with `user_id`. Resumed"
+            " and dropped as a user's own stream."
+        ),
+        errors=("PERMISSION_DENIED", "OFFSET_OUT_OF_RANGE"),
+        parameters=(
+            request_header("Last-Event-ID", "id of the last event seen; browsers send it by themselves."),
+            query("last_event_id", "The same, for a first connection.", {"type": "string"}),
+            query("types", "Only those, with commas; none: all but progress.", {"type": "string"}),
+            query("families", "Only of those, with commas: `generation,project`.", {"type": "string"}),
+            query("users", "Only of those, with commas.", {"type": "string"}),
+            USER_ID,
+        ),
+    ),
     "stream_notifications": Doc(
         "Events as they happen",
         {200: Success("A stream that does not end by itself", {"text/event-stream": Notification})},

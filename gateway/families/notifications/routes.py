@@ -10,17 +10,21 @@ from typing import Final
 from starlette.types import Receive, Scope, Send
 
 from gateway.families.notifications.shapes import Ticket
-from gateway.families.notifications.watch import Watch, show
+from gateway.families.notifications.watch import NAMES, Watch, show
+from gateway.families.notifications.watch_all import WatchAll
+from gateway.http import fields
 from gateway.http.problems import problem_body, problem_reply
 from gateway.http.reply import JsonReply, Reply, header, json_reply
 from gateway.http.tickets import TICKET_SECONDS
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.feeds import TooSlow
-from strongroom.errors import MalformedRequest, ServiceUnavailable
+from strongroom.errors import InvalidField, MalformedRequest, ServiceUnavailable
+from strongroom.metadata.v1.notification_service_pb2 import EventType, WatchAllRequest
 
 PATH: Final = "/api/notifications"
 SOCKET_PATH: Final = PATH + "/ws"
+ALL_PATH: Final = "/api/admin/events"
 TICKET_PATH: Final = PATH + "/ticket"
 UPGRADE_REQUIRED: Final = 426
 LEAVING: Final = ServiceUnavailable(
@@ -37,6 +41,20 @@ async def stream_notifications(call: Call) -> Reply:
     """The caller's events as ``text/event-stream`` (WHATWG HTML section 9.2)."""
     token = call.header("last-event-id") or call.query("last_event_id") or ""
     return _EventStream(await Watch.begin(call, token))
+
+
+@routes.add("GET", ALL_PATH)
+async def stream_events_of_all(call: Call) -> Reply:
+    """The events of all users, for admins."""
+    fields.only(call, "types", "families", "users", "last_event_id", "user_id")
+    call.user_id()
+    request = WatchAllRequest(
+        resume_token=call.header("last-event-id") or call.query("last_event_id") or "",
+        types=[_number(name) for name in _listed(call, "types")],
+        families=_listed(call, "families"),
+        user_ids=_listed(call, "users"),
+    )
+    return _EventStream(await WatchAll.begin(call, request))
 
 
 @routes.add("POST", TICKET_PATH)
@@ -69,10 +87,22 @@ async def notifications_socket(call: Call) -> Reply:
     return reply
 
 
+def _listed(call: Call, name: str) -> list[str]:
+    """What a query parameter lists, with commas."""
+    return list(dict.fromkeys(part for part in (call.query(name) or "").split(",") if part))
+
+
+def _number(name: str) -> EventType.ValueType:
+    numbers = {known: number for number, known in NAMES.items() if number}
+    if name not in numbers:
+        raise InvalidField(f"types: there are {', '.join(sorted(numbers))}.", field="types", rule="in")
+    return numbers[name]
+
+
 class _EventStream(Reply):
     """One event per message, a comment as heartbeat; ends only with the client or the service."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch | WatchAll) -> None:
         super().__init__(
             200,
             b"",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
@@ -18,13 +18,14 @@ class Notification(TypedDict):
         str,
         Field(
             description="upload_progress, file_ready, file_updated, file_deleted, file_damaged,"
-            " import_failed, project_save_progress, project_saved or project_deleted.",
+            " import_failed, project_save_progress, project_saved, project_deleted or webhook_disabled.",
             examples=["file_ready"],
         ),
     ]
     subject_id: Annotated[str, Field(description="The file, upload or project.")]
     data: Any
     created_at: str
+    user_id: NotRequired[Annotated[str, Field(description="Whose; only where all users' events are told.")]]
 
 
 class Ticket(TypedDict):

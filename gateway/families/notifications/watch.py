@@ -136,10 +136,13 @@ class Watch:
 
 def show(event: Event) -> Notification:
     """An event as JSON."""
-    return {
+    shown: Notification = {
         "id": event.id,
         "type": NAMES[event.type],
         "subject_id": event.subject_id,
         "data": json.loads(event.payload_json or "null"),
         "created_at": rfc3339(event.create_time),
     }
+    if event.user_id:
+        shown["user_id"] = event.user_id
+    return shown

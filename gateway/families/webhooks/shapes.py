@@ -21,6 +21,7 @@ EventName = Literal[
     "file_deleted",
     "file_damaged",
     "import_failed",
+    "project_save_progress",
     "project_saved",
     "project_deleted",
     "webhook_disabled",
@@ -39,9 +40,7 @@ Url = Annotated[
 ]
 Types = Annotated[
     list[EventName],
-    Field(
-        max_length=64, description="Which events; none: all but upload_progress.", examples=[["file_ready"]]
-    ),
+    Field(max_length=64, description="Which events; none: all but progress.", examples=[["file_ready"]]),
 ]
 Families = Annotated[
     list[FamilyName],
@@ -148,7 +147,7 @@ class Webhook(TypedDict):
     id: str
     url: str
     description: str
-    types: Annotated[list[str], Field(description="None: all but upload_progress.")]
+    types: Annotated[list[str], Field(description="None: all but progress.")]
     families: Annotated[list[str], Field(description="None: all.")]
     state: Literal["active", "paused", "disabled"]
     cause: Annotated[str | None, Field(description="Of disabled: failing, gone or secret_unreadable.")]

@@ -26,7 +26,7 @@ from strongroom._vendor.buf.validate import validate_pb2 as buf_dot_validate_dot
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1strongroom/metadata/v1/notification_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x01\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x04type\x18\x02 \x01(\x0e\x32!.strongroom.metadata.v1.EventType\x12\x12\n\nsubject_id\x18\x03 \x01(\t\x12\x14\n\x0cpayload_json\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x0cWatchRequest\x12\x1e\n\x0cresume_token\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"S\n\rWatchResponse\x12,\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1d.strongroom.metadata.v1.Event\x12\x14\n\x0cresume_token\x18\x02 \x01(\t*\x95\x03\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45VENT_TYPE_UPLOAD_PROGRESS\x10\x01\x12\x19\n\x15\x45VENT_TYPE_FILE_READY\x10\x02\x12\x1b\n\x17\x45VENT_TYPE_FILE_DELETED\x10\x03\x12\x1c\n\x18\x45VENT_TYPE_IMPORT_FAILED\x10\x04\x12\x1c\n\x18\x45VENT_TYPE_PROJECT_SAVED\x10\x05\x12\x1b\n\x17\x45VENT_TYPE_FILE_UPDATED\x10\x06\x12\x1e\n\x1a\x45VENT_TYPE_PROJECT_DELETED\x10\x07\x12\x1b\n\x17\x45VENT_TYPE_FILE_DAMAGED\x10\x08\x12$\n EVENT_TYPE_PROJECT_SAVE_PROGRESS\x10\t\x12\x1f\n\x1b\x45VENT_TYPE_WEBHOOK_DISABLED\x10\x14\x12\x1b\n\x17\x45VENT_TYPE_WEBHOOK_PING\x10\x15\x12\x1a\n\x16\x45VENT_TYPE_EVENTS_LOST\x10\x16\x32m\n\x13NotificationService\x12V\n\x05Watch\x12$.strongroom.metadata.v1.WatchRequest\x1a%.strongroom.metadata.v1.WatchResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n1strongroom/metadata/v1/notification_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb0\x01\n\x05\x45vent\x12\n\n\x02id\x18\x01 \x01(\t\x12/\n\x04type\x18\x02 \x01(\x0e\x32!.strongroom.metadata.v1.EventType\x12\x12\n\nsubject_id\x18\x03 \x01(\t\x12\x14\n\x0cpayload_json\x18\x04 \x01(\t\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07user_id\x18\x06 \x01(\t\"I\n\x0cWatchRequest\x12\x1e\n\x0cresume_token\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"S\n\rWatchResponse\x12,\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1d.strongroom.metadata.v1.Event\x12\x14\n\x0cresume_token\x18\x02 \x01(\t\"\xc7\x01\n\x0fWatchAllRequest\x12\x1e\n\x0cresume_token\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x41\n\x05types\x18\x02 \x03(\x0e\x32!.strongroom.metadata.v1.EventTypeB\x0f\xbaH\x0c\x92\x01\t\x10@\"\x05\x82\x01\x02\x10\x01\x12.\n\x08\x66\x61milies\x18\x03 \x03(\tB\x1c\xbaH\x19\x92\x01\x16\x10\x10\"\x12r\x10\x32\x0e^[a-z_]{1,32}$\x12!\n\x08user_ids\x18\x04 \x03(\tB\x0f\xbaH\x0c\x92\x01\t\x10\x64\"\x05r\x03(\xff\x01\"V\n\x10WatchAllResponse\x12,\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1d.strongroom.metadata.v1.Event\x12\x14\n\x0cresume_token\x18\x02 \x01(\t*\x95\x03\n\tEventType\x12\x1a\n\x16\x45VENT_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45VENT_TYPE_UPLOAD_PROGRESS\x10\x01\x12\x19\n\x15\x45VENT_TYPE_FILE_READY\x10\x02\x12\x1b\n\x17\x45VENT_TYPE_FILE_DELETED\x10\x03\x12\x1c\n\x18\x45VENT_TYPE_IMPORT_FAILED\x10\x04\x12\x1c\n\x18\x45VENT_TYPE_PROJECT_SAVED\x10\x05\x12\x1b\n\x17\x45VENT_TYPE_FILE_UPDATED\x10\x06\x12\x1e\n\x1a\x45VENT_TYPE_PROJECT_DELETED\x10\x07\x12\x1b\n\x17\x45VENT_TYPE_FILE_DAMAGED\x10\x08\x12$\n EVENT_TYPE_PROJECT_SAVE_PROGRESS\x10\t\x12\x1f\n\x1b\x45VENT_TYPE_WEBHOOK_DISABLED\x10\x14\x12\x1b\n\x17\x45VENT_TYPE_WEBHOOK_PING\x10\x15\x12\x1a\n\x16\x45VENT_TYPE_EVENTS_LOST\x10\x16\x32\xce\x01\n\x13NotificationService\x12V\n\x05Watch\x12$.strongroom.metadata.v1.WatchRequest\x1a%.strongroom.metadata.v1.WatchResponse0\x01\x12_\n\x08WatchAll\x12\'.strongroom.metadata.v1.WatchAllRequest\x1a(.strongroom.metadata.v1.WatchAllResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,14 +37,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WATCHREQUEST'].fields_by_name['resume_token']._serialized_options = b'\272H\005r\003(\377\001'
   _globals['_WATCHREQUEST'].fields_by_name['user_id']._loaded_options = None
   _globals['_WATCHREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003(\377\001'
-  _globals['_EVENTTYPE']._serialized_start=462
-  _globals['_EVENTTYPE']._serialized_end=867
+  _globals['_WATCHALLREQUEST'].fields_by_name['resume_token']._loaded_options = None
+  _globals['_WATCHALLREQUEST'].fields_by_name['resume_token']._serialized_options = b'\272H\005r\003(\377\001'
+  _globals['_WATCHALLREQUEST'].fields_by_name['types']._loaded_options = None
+  _globals['_WATCHALLREQUEST'].fields_by_name['types']._serialized_options = b'\272H\014\222\001\t\020@\"\005\202\001\002\020\001'
+  _globals['_WATCHALLREQUEST'].fields_by_name['families']._loaded_options = None
+  _globals['_WATCHALLREQUEST'].fields_by_name['families']._serialized_options = b'\272H\031\222\001\026\020\020\"\022r\0202\016^[a-z_]{1,32}$'
+  _globals['_WATCHALLREQUEST'].fields_by_name['user_ids']._loaded_options = None
+  _globals['_WATCHALLREQUEST'].fields_by_name['user_ids']._serialized_options = b'\272H\014\222\001\t\020d\"\005r\003(\377\001'
+  _globals['_EVENTTYPE']._serialized_start=769
+  _globals['_EVENTTYPE']._serialized_end=1174
   _globals['_EVENT']._serialized_start=140
-  _globals['_EVENT']._serialized_end=299
-  _globals['_WATCHREQUEST']._serialized_start=301
-  _globals['_WATCHREQUEST']._serialized_end=374
-  _globals['_WATCHRESPONSE']._serialized_start=376
-  _globals['_WATCHRESPONSE']._serialized_end=459
-  _globals['_NOTIFICATIONSERVICE']._serialized_start=869
-  _globals['_NOTIFICATIONSERVICE']._serialized_end=978
+  _globals['_EVENT']._serialized_end=316
+  _globals['_WATCHREQUEST']._serialized_start=318
+  _globals['_WATCHREQUEST']._serialized_end=391
+  _globals['_WATCHRESPONSE']._serialized_start=393
+  _globals['_WATCHRESPONSE']._serialized_end=476
+  _globals['_WATCHALLREQUEST']._serialized_start=479
+  _globals['_WATCHALLREQUEST']._serialized_end=678
+  _globals['_WATCHALLRESPONSE']._serialized_start=680
+  _globals['_WATCHALLRESPONSE']._serialized_end=766
+  _globals['_NOTIFICATIONSERVICE']._serialized_start=1177
+  _globals['_NOTIFICATIONSERVICE']._serialized_end=1383
 # @@protoc_insertion_point(module_scope)

@@ -40,6 +40,11 @@ class NotificationServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_notification__service__pb2.WatchRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_notification__service__pb2.WatchResponse.FromString,
                 _registered_method=True)
+        self.WatchAll = channel.unary_stream(
+                '/strongroom.metadata.v1.NotificationService/WatchAll',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_notification__service__pb2.WatchAllRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_notification__service__pb2.WatchAllResponse.FromString,
+                _registered_method=True)
 
 
 class NotificationServiceServicer:
@@ -54,6 +59,13 @@ class NotificationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchAll(self, request, context):
+        """Streams the events of all users, with the same guarantees (admin role only).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_NotificationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -61,6 +73,11 @@ def add_NotificationServiceServicer_to_server(servicer, server):
                     servicer.Watch,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_notification__service__pb2.WatchRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_notification__service__pb2.WatchResponse.SerializeToString,
+            ),
+            'WatchAll': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchAll,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_notification__service__pb2.WatchAllRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_notification__service__pb2.WatchAllResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -91,6 +108,33 @@ class NotificationService:
             '/strongroom.metadata.v1.NotificationService/Watch',
             strongroom_dot_metadata_dot_v1_dot_notification__service__pb2.WatchRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_notification__service__pb2.WatchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchAll(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/strongroom.metadata.v1.NotificationService/WatchAll',
+            strongroom_dot_metadata_dot_v1_dot_notification__service__pb2.WatchAllRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_notification__service__pb2.WatchAllResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -37,6 +37,8 @@ class NotificationServiceStub:
     """Streams the caller's events. With a resume token nothing is missed across a reconnect within the retention
     (24 h); OUT_OF_RANGE when the token is older. A reader that is too slow is dropped with RESOURCE_EXHAUSTED.
     """
+    WatchAll: _grpc.UnaryStreamMultiCallable[_notification_service_pb2.WatchAllRequest, _notification_service_pb2.WatchAllResponse]
+    """Streams the events of all users, with the same guarantees (admin role only)."""
 
 @_typing.type_check_only
 class NotificationServiceAsyncStub(NotificationServiceStub):
@@ -47,6 +49,8 @@ class NotificationServiceAsyncStub(NotificationServiceStub):
     """Streams the caller's events. With a resume token nothing is missed across a reconnect within the retention
     (24 h); OUT_OF_RANGE when the token is older. A reader that is too slow is dropped with RESOURCE_EXHAUSTED.
     """
+    WatchAll: _aio.UnaryStreamMultiCallable[_notification_service_pb2.WatchAllRequest, _notification_service_pb2.WatchAllResponse]  # type: ignore[assignment]
+    """Streams the events of all users, with the same guarantees (admin role only)."""
 
 class NotificationServiceServicer:
     """What happens to a user's files, as it happens."""
@@ -59,5 +63,12 @@ class NotificationServiceServicer:
         """Streams the caller's events. With a resume token nothing is missed across a reconnect within the retention
         (24 h); OUT_OF_RANGE when the token is older. A reader that is too slow is dropped with RESOURCE_EXHAUSTED.
         """
+
+    def WatchAll(
+        self,
+        request: _notification_service_pb2.WatchAllRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_notification_service_pb2.WatchAllResponse], _abc.AsyncIterator[_notification_service_pb2.WatchAllResponse]]:
+        """Streams the events of all users, with the same guarantees (admin role only)."""
 
 def add_NotificationServiceServicer_to_server(servicer: NotificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

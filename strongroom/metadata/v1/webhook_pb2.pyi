@@ -79,7 +79,9 @@ Global___DeliveryState: _TypeAlias = DeliveryState  # noqa: Y015
 
 @_typing.final
 class EventFilter(_message.Message):
-    """Which events. Both lists have to hold it; an empty one holds all, but for upload_progress, which has to be named."""
+    """Which events. Both lists have to hold it; an empty one holds all, but for upload_progress and
+    project_save_progress, which have to be named.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 

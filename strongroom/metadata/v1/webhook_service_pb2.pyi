@@ -43,7 +43,7 @@ class CreateWebhookRequest(_message.Message):
     """The installation's: for the events of all users (admin role only)."""
     @_builtins.property
     def filter(self) -> _webhook_pb2.EventFilter:
-        """Which events. Unset: all but upload_progress."""
+        """Which events. Unset: all but progress."""
 
     def __init__(
         self,

@@ -80,6 +80,7 @@ def shown() -> dict[str, Any]:
     backlog = metadata._backlog
     backlog._turn.__dict__["_held_by"] = type("Open", (), {"closed": False})()
     answers: list[list[tuple[Any, ...]]] = [[], [], [(0, 0.0)], [(0.0,)], [(0,)], [(1.0,)], []]
+    answers += [[(0, 0, 0.0)], []]
     assert len(answers) == len(STATEMENTS)
     backlog._seen = Seen(time.monotonic(), answers)
     assert isinstance(backlog, Backlog)
