@@ -54,7 +54,7 @@ class Wanted:
     preview: bool = False
 
 
-class Content(ABC):
+class FileAnswer(ABC):
     """One file as the answer to GET or HEAD: how it is looked up, opened, and told of in headers.
 
     ``leads_on``: its bytes may be read elsewhere, so that it is looked up each time.
@@ -86,7 +86,7 @@ class Content(ABC):
         return None
 
 
-async def content_reply(content: Content) -> Reply:
+async def answer_reply(answer: FileAnswer) -> Reply:
     """The answer to GET or HEAD of a file's bytes.
 
     Plain and ranged GETs cost one call to storage_service. Conditions and HEAD are judged by a look-up; the
@@ -95,32 +95,32 @@ async def content_reply(content: Content) -> Reply:
     :raises StrongroomError: not found, range not satisfiable, precondition failed, … :raises ClientGone: the
         client left.
     """
-    call = content.call
+    call = answer.call
     head = call.scope["method"] == "HEAD"
     byte_range, etag = None if head else parse_range(call.header("range")), ""
-    if head or content.leads_on or any(call.header(name) is not None for name in CONDITIONS):
-        file = await content.look_up()
+    if head or answer.leads_on or any(call.header(name) is not None for name in CONDITIONS):
+        file = await answer.look_up()
         validators = validators_of(file)
         outcome = evaluate(call.header, validators)
         if outcome is Outcome.FAILED:
             raise not_the_file_named(file.etag)
         if outcome is Outcome.NOT_MODIFIED:
-            return Reply(304, b"", content.validators(file))
+            return Reply(304, b"", answer.validators(file))
         if head:
-            return HeadReply(content.headers(file), file.size_bytes)
-        if elsewhere := content.elsewhere():
+            return HeadReply(answer.headers(file), file.size_bytes)
+        if elsewhere := answer.elsewhere():
             return elsewhere
         if byte_range is not None and not range_applies(call.header("if-range"), validators):
             byte_range = None
         etag = file.etag
-    stream, first, file = await content.open(byte_range, etag)
-    headers = content.headers(file, whole=byte_range is None or not file.size_bytes)
+    stream, first, file = await answer.open(byte_range, etag)
+    headers = answer.headers(file, whole=byte_range is None or not file.size_bytes)
     return StreamReply(headers, stream, first, total=file.size_bytes, ranged=byte_range is not None)
 
 
 async def file_reply(call: Call, wanted: Wanted) -> Reply:
-    """The answer to GET or HEAD of a file of the caller's; see ``content_reply``."""
-    return await content_reply(_Own(call, wanted))
+    """The answer to GET or HEAD of a file of the caller's; see ``answer_reply``."""
+    return await answer_reply(_Own(call, wanted))
 
 
 def validators_of(file: File) -> Validators:
@@ -152,7 +152,7 @@ def file_not_found() -> StrongroomError:
     return FileNotFound("There is no such file.")
 
 
-class _Own(Content):
+class _Own(FileAnswer):
     """A file that the caller may read."""
 
     def __init__(self, call: Call, wanted: Wanted) -> None:

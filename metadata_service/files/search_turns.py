@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
-from servicekit.limits.holds import Cap, Places, Turns
+from servicekit.limits.counts import Cap, Places, Turns
 from strongroom.errors import Overloaded
 
 #: Searches of one owner that wait for the one that runs; further ones are refused.

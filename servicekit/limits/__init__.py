@@ -5,7 +5,7 @@ also in Redis or Valkey where ``STRONGROOM_REDIS_URL`` names one. docs/limits.md
 docs/decisions/0020-limits.md says why it is built so.
 """
 
-from servicekit.limits.holds import Cap, Hold, Holds
+from servicekit.limits.counts import Cap, Hold, Holds
 from servicekit.limits.limiter import Limiter, make_limiter
 from servicekit.limits.settings import CapSettings
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 from prometheus_client import CollectorRegistry
 
-from servicekit.limits.holds import Cap, Hold, Places, Turns
+from servicekit.limits.counts import Buckets, Cap, Contention, Hold, Places, Rate, Turns
 from servicekit.limits.metrics import LimitMetrics
 from servicekit.limits.patience import Patience
-from servicekit.limits.rates import Buckets, Contention, Rate
 from servicekit.limits.settings import CapSettings
 from strongroom.errors import RateLimited
 

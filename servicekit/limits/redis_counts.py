@@ -26,9 +26,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from servicekit.limits.holds import Cap, Hold
+from servicekit.limits.counts import Cap, Hold, Rate
 from servicekit.limits.metrics import LimitMetrics
-from servicekit.limits.rates import Rate
 
 PREFIX: Final = "strongroom"
 LEASE_SECONDS: Final = 30.0

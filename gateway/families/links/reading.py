@@ -13,7 +13,7 @@ from gateway.http.headers import content_headers, digest_headers
 from gateway.http.reply import Header, Reply, header
 from gateway.upstream.backend import LinkMessage
 from gateway.upstream.call import Call
-from gateway.upstream.downloads import Content, validators_of
+from gateway.upstream.downloads import FileAnswer, validators_of
 from gateway.upstream.streaming import (
     CACHE_CONTROL,
     Stream,
@@ -33,7 +33,7 @@ _TO_ARRIVE_SECONDS: Final = 30
 _CORP: Final = "cross-origin"
 
 
-class LinkedContent(Content):
+class LinkedAnswer(FileAnswer):
     """The file that a link opens.
 
     :raises FileNotFound: the link is not whole.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from gateway.families.links.reading import PREFIX, LinkedContent
+from gateway.families.links.reading import PREFIX, LinkedAnswer
 from gateway.families.links.shapes import (
     LinkBatchBody,
     LinkBody,
@@ -21,7 +21,7 @@ from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import absolute
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
-from gateway.upstream.downloads import content_reply, file_not_found
+from gateway.upstream.downloads import answer_reply, file_not_found
 from gateway.upstream.rpcs import REVOKE_LINKS, SIGN_LINKS
 from strongroom.metadata.v1.file_service_pb2 import RevokeLinksRequest
 from strongroom.storage.v1.link_pb2 import LINK_SCOPE_NEWEST, LINK_SCOPE_VERSION, Link, SignLinksRequest
@@ -35,13 +35,13 @@ routes = Routes("links")
 @open_routes.add("GET", PREFIX + "{token}/{name}")
 async def read_link(call: Call) -> Reply:
     """The bytes; the name is for people."""
-    return await content_reply(LinkedContent(call, call.path["token"]))
+    return await answer_reply(LinkedAnswer(call, call.path["token"]))
 
 
 @open_routes.add("GET", PREFIX + "{token}")
 async def read_link_without_name(call: Call) -> Reply:
     """The same."""
-    return await content_reply(LinkedContent(call, call.path["token"]))
+    return await answer_reply(LinkedAnswer(call, call.path["token"]))
 
 
 @routes.add("POST", LINKS)

@@ -7,7 +7,7 @@ from gateway.http.headers import content_headers, digest_headers
 from gateway.http.reply import Header, Reply, header
 from gateway.upstream.call import Call
 from gateway.upstream.chunked import chunked_reply
-from gateway.upstream.downloads import Content, validators_of
+from gateway.upstream.downloads import FileAnswer, validators_of
 from gateway.upstream.streaming import Stream, unannounced_bytes, validator_headers
 from servicekit.presentation import with_charset
 from strongroom.metadata.v1.file_pb2 import File
@@ -18,7 +18,7 @@ from strongroom.storage.v1.guest_pb2 import (
 )
 
 
-class SharedContent(Content):
+class SharedAnswer(FileAnswer):
     """One file, as its share's guests read it.
 
     Copies are asked about each time (``no-cache``), so that what is revoked is gone at once.

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from gateway.families.shares import page
 from gateway.families.shares.dropping import receive_files
-from gateway.families.shares.guest_reading import SharedContent, archive_reply
+from gateway.families.shares.guest_reading import SharedAnswer, archive_reply
 from gateway.families.shares.guest_shapes import Dropped, SharedFile, SharedPage
 from gateway.http import fields
 from gateway.http.exchange import Body
@@ -20,7 +20,7 @@ from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import address_of, base_url
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
-from gateway.upstream.downloads import content_reply
+from gateway.upstream.downloads import answer_reply
 from gateway.upstream.rpcs import GET_SHARED, LIST_SHARED, OPEN_SHARE
 from servicekit.presentation import shown_name
 from strongroom.errors import (
@@ -80,7 +80,7 @@ async def read_shared_file(call: Call) -> Reply:
     request = pb.DownloadSharedRequest(token=_token(call), session=_session(call), item=call.path["item"])
     try:
         attachment = call.query("download") is not None
-        return await content_reply(SharedContent(call, request, attachment=attachment))
+        return await answer_reply(SharedAnswer(call, request, attachment=attachment))
     except StrongroomError as error:
         return _failed(call, error)
 

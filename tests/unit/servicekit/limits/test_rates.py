@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from servicekit.limits.rates import ACTIVE_SECONDS, Buckets, Contention, Rate
+from servicekit.limits.counts import ACTIVE_SECONDS, Buckets, Contention, Rate
 
 
 @pytest.mark.parametrize(

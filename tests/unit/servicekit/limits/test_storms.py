@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from servicekit.limits import CapSettings, Hold, Limiter, patience, rates
+from servicekit.limits import CapSettings, Hold, Limiter, counts, patience
 from strongroom.errors import RateLimited
 
 MANY = 40
@@ -44,7 +44,7 @@ def remembered(value: Any, seen: set[int]) -> list[int]:
 
 async def test_strangers_do_not_fill_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(patience, "MAX_REFUSED", MANY)
-    monkeypatch.setattr(rates, "MAX_KEYS", MANY)
+    monkeypatch.setattr(counts, "MAX_KEYS", MANY)
     once: dict[str, Any] = {
         "user_requests_per_second": 0.01,
         "user_requests_burst": 1,

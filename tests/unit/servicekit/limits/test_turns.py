@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from servicekit.limits.holds import Hold, Turns
+from servicekit.limits.counts import Hold, Turns
 
 
 async def settle() -> None:
