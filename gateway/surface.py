@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from gateway.families.admin import routes as admin
 from gateway.families.console import routes as console
 from gateway.families.direct import routes as direct
 from gateway.families.event_media import routes as event_media
@@ -34,6 +35,7 @@ _ROUTES: Final = (
     guests.open_routes,
     shares.routes,
     library.routes,
+    admin.routes,
     direct.routes,
     tus.routes,
     notifications.routes,

@@ -22,6 +22,7 @@ from strongroom.errors import (
     from_rpc_error,
 )
 from strongroom.field_names import with_callers_names
+from strongroom.metadata.v1.admin_service_pb2_grpc import AdminServiceStub
 from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceStub
 from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceStub
 from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceStub
@@ -59,9 +60,11 @@ from strongroom.storage.v1.preview_pb2_grpc import PreviewServiceStub
 from strongroom.storage.v1.project_pb2 import SaveProjectArchiveResponse, SaveProjectResponse
 from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
+from strongroom.storage.v1.verify_pb2_grpc import VerifyServiceStub
 from strongroom.wire import DownloadChunk, decode_download, decode_link, encode_upload
 
 if TYPE_CHECKING:  # these exist in the stubs only
+    from strongroom.metadata.v1.admin_service_pb2_grpc import AdminServiceAsyncStub
     from strongroom.metadata.v1.event_media_service_pb2_grpc import EventMediaServiceAsyncStub
     from strongroom.metadata.v1.file_service_pb2_grpc import FileServiceAsyncStub
     from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceAsyncStub
@@ -73,6 +76,7 @@ if TYPE_CHECKING:  # these exist in the stubs only
     from strongroom.storage.v1.guest_pb2_grpc import GuestServiceAsyncStub
     from strongroom.storage.v1.preview_pb2_grpc import PreviewServiceAsyncStub
     from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
+    from strongroom.storage.v1.verify_pb2_grpc import VerifyServiceAsyncStub
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -182,6 +186,7 @@ class Storage(Backend):
         self.stub: StorageServiceAsyncStub = StorageServiceStub(channel)
         self.transfers: StorageServiceAsyncStub = StorageServiceStub(transfers)
         self.guests: GuestServiceAsyncStub = GuestServiceStub(channel)
+        self.verification: VerifyServiceAsyncStub = VerifyServiceStub(channel)
         self._shared: GuestServiceAsyncStub = GuestServiceStub(transfers)
         self._previews: PreviewServiceAsyncStub = PreviewServiceStub(transfers)
         self._upload: aio.StreamUnaryMultiCallable[Message, UploadResponse] = transfers.stream_unary(
@@ -318,6 +323,7 @@ class Metadata(Backend):
         self.event_media: EventMediaServiceAsyncStub = EventMediaServiceStub(channel)
         self.projects: ProjectServiceAsyncStub = ProjectServiceStub(channel)
         self.shares: ShareServiceAsyncStub = ShareServiceStub(channel)
+        self.admin: AdminServiceAsyncStub = AdminServiceStub(channel)
         self.usage: UsageServiceAsyncStub = UsageServiceStub(channel)
         self.webhooks: WebhookServiceAsyncStub = WebhookServiceStub(channel)
         self._notifications: NotificationServiceAsyncStub = NotificationServiceStub(watches)

@@ -98,6 +98,14 @@ LIST_PROJECT_VERSIONS: Final = _metadata(lambda to: to.projects.ListProjectVersi
 LIST_PROJECTS: Final = _metadata(lambda to: to.projects.ListProjects)
 
 GET_USAGE: Final = _metadata(lambda to: to.usage.GetUsage)
+SET_QUOTA: Final = _metadata(lambda to: to.usage.SetQuota)
+
+GET_CLEANER_STATUS: Final = _metadata(lambda to: to.admin.GetCleanerStatus)
+LIST_ADMIN_ACTS: Final = _metadata(lambda to: to.admin.ListAdminActs)
+LIST_USAGE: Final = _metadata(lambda to: to.admin.ListUsage)
+GET_VERIFICATION_REPORT: Final = _storage(lambda to: to.verification.GetVerificationReport)
+LIST_VERIFICATION_FINDINGS: Final = _storage(lambda to: to.verification.ListVerificationFindings)
+START_VERIFICATION: Final = _storage(lambda to: to.verification.StartVerification)
 
 BATCH_DELETE: Final = _transfer(lambda to: to.transfers.BatchDelete)
 BATCH_IMPORT: Final = _transfer(lambda to: to.transfers.BatchImport)

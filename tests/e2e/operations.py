@@ -157,6 +157,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "GET /api/projects/{slug}": Way("missing", _project()),
     "GET /api/projects/{slug}/archive": Way("missing", _project("/archive")),
     "GET /api/projects/{slug}/files/{path:path}": Way("missing", _project("/files/index.html")),
+    "GET /api/projects/{slug}/files": Way("missing", _project("/files")),
     "GET /api/projects/{slug}/versions": Way("missing", _project("/versions")),
     "POST /api/projects/{slug}/rollback": Way(
         "missing", _project("/rollback"), lambda _: {"json": {"version": 1}}
@@ -260,6 +261,17 @@ WAYS: Final[Mapping[str, Way]] = {
     "GET /api/notifications": Way("nothing", _at("/api/notifications"), stream=True),
     "POST /api/notifications/ticket": Way("own", _at("/api/notifications/ticket"), status=201),
     "GET /api/notifications/ws": Way("public", _at("/api/notifications/ws")),
+    "GET /api/admin/usage": Way("denied", _at("/api/admin/usage")),
+    "PUT /api/admin/quotas/{user}": Way(
+        "denied",
+        lambda owner: f"/api/admin/quotas/{owner.name}",
+        lambda _: {"json": {"limit_bytes": None, "limit_files": None}},
+    ),
+    "GET /api/admin/cleaner": Way("denied", _at("/api/admin/cleaner")),
+    "GET /api/admin/acts": Way("denied", _at("/api/admin/acts")),
+    "GET /api/admin/verification": Way("denied", _at("/api/admin/verification")),
+    "POST /api/admin/verification": Way("denied", _at("/api/admin/verification"), lambda _: {"json": {}}),
+    "GET /api/admin/verification/findings": Way("denied", _at("/api/admin/verification/findings")),
     "GET /livez": Way("public", _at("/livez")),
     "GET /healthz": Way("public", _at("/healthz")),
     "GET /readyz": Way("public", _at("/readyz")),

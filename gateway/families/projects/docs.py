@@ -10,6 +10,7 @@ from gateway.families.projects.shapes import (
     RollbackBody,
     SaveBody,
     Saved,
+    TreeListing,
     VersionList,
 )
 from gateway.operations.docs import (
@@ -131,6 +132,12 @@ DOCS = {
         BYTES,
         errors=(*FIND_ERRORS, "PRECONDITION_FAILED", "RANGE_NOT_SATISFIABLE", "OBJECT_STORE_UNAVAILABLE"),
         parameters=(SLUG, PATH, AT_VERSION, *RANGE_HEADERS, USER_ID),
+    ),
+    "list_project_files": Doc(
+        "List a version's files",
+        polled("Names, sizes and hashes, no contents", {JSON: TreeListing}),
+        errors=("PROJECT_NOT_FOUND", "VERSION_NOT_FOUND"),
+        parameters=(SLUG, AT_VERSION, IF_NONE_MATCH, USER_ID),
     ),
     "list_project_versions": Doc(
         "List versions",

@@ -10,11 +10,13 @@ from gateway.families.projects.saving import save_archive, save_tree
 from gateway.families.projects.shapes import (
     Done,
     ListedProject,
+    NamedTreeFile,
     OneProject,
     PreviewUrl,
     ProjectList,
     RollbackBody,
     Saved,
+    TreeListing,
     Version,
     VersionList,
 )
@@ -36,7 +38,7 @@ from gateway.upstream.rpcs import (
     ROLLBACK_PROJECT,
 )
 from strongroom.errors import UnsupportedMediaType
-from strongroom.metadata.v1.project_pb2 import Project, ProjectVersion
+from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
 from strongroom.metadata.v1.project_service_pb2 import (
     GetProjectRequest,
     ListProjectFilesRequest,
@@ -116,6 +118,17 @@ async def get_project_archive(call: Call) -> Reply:
     name = ProjectVersionName(slug=slug, version=_version(call))
     request = DownloadArchiveRequest(project=name, user_id=call.user_id())
     return await archive_reply(call, request, f"{slug}.zip")
+
+
+@routes.add("GET", ONE + "/files")
+async def list_project_files(call: Call) -> JsonReply[TreeListing]:
+    """The names of a version's files, with what tells their contents apart."""
+    fields.only(call, "version")
+    files, version = await list_files(call, call.path["slug"], _version(call))
+    return polled_reply(
+        {"success": True, "version": version, "files": [_show_file(file) for file in files]},
+        call.header("if-none-match"),
+    )
 
 
 @routes.add("GET", ONE + "/files/{path:path}")
@@ -282,6 +295,17 @@ def _show(project: Project, preview: str) -> ListedProject:
         "file_count": project.file_count,
         "version": project.version,
         "updated_at": rfc3339(project.update_time),
+    }
+
+
+def _show_file(file: ProjectFile) -> NamedTreeFile:
+    return {
+        "path": file.path,
+        "size": file.size_bytes,
+        "content_type": file.content_type,
+        "sha256": file.sha256.hex(),
+        "executable": file.executable,
+        "updated_at": rfc3339(file.create_time),
     }
 
 

@@ -136,6 +136,25 @@ class OneProject(TypedDict):
     project: ProjectTree
 
 
+class NamedTreeFile(TypedDict):
+    """One file of a tree, without its content."""
+
+    path: Annotated[str, Field(examples=["src/app.py"])]
+    size: Annotated[int, Field(description="Bytes.")]
+    content_type: str
+    sha256: Annotated[str, Field(description="Of the content, in hex.")]
+    executable: bool
+    updated_at: Annotated[str, Field(description="When this content was saved.")]
+
+
+class TreeListing(TypedDict):
+    """All files of a version by name, in order of path."""
+
+    success: Literal[True]
+    version: int
+    files: list[NamedTreeFile]
+
+
 class Version(TypedDict):
     """One version."""
 

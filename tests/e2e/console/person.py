@@ -72,8 +72,11 @@ class Person:
 
     def press(self, key: str) -> None:
         """A key, where the focus is."""
+        number = {"Escape": 27}.get(key, 0)
         for kind in ("rawKeyDown", "keyUp"):
-            self.page.call("Input.dispatchKeyEvent", type=kind, key=key, code=key)
+            self.page.call(
+                "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=number
+            )
 
     def drop(self, *files: tuple[str, str, str]) -> None:
         """Files of (name, type, text) onto the page."""

@@ -166,15 +166,15 @@ def test_a_folder_of_files_goes_to_its_path(person: Person, user: str, http: htt
 
 def test_a_refusal_is_told_in_words(person: Person, user: str) -> None:
     person.sign_in(user)
-    person.drop(("big.bin", "application/octet-stream", "x" * (1 << 20) + "x"))
+    person.drop(("page.png", "image/png", "<!doctype html><script>alert(1)</script>"))
     person.sees("1 upload failed", ".tray")
     person.wait("why", "document.querySelector('.job.failed .job-told').innerText.length > 20")
-    person.click("Cancel big.bin")
+    person.click("Cancel page.png")
 
 
 def test_an_upload_is_paused_and_goes_on(person: Person, user: str, http: httpx.Client) -> None:
     person.sign_in(user)
-    person.page.upload_rate(256 * 1024)
+    person.page.upload_rate(64 * 1024)
     person.drop(("film.bin", "application/octet-stream", "y" * 1_000_000))
     person.wait("it is under way", "document.querySelector('.job progress')?.value > 0")
     person.click("Pause film.bin")

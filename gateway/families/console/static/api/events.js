@@ -5,6 +5,7 @@ import { expired, session } from '../session.js'
 import { Problem, send } from './ask.js'
 
 const KEPT = 300
+const HIDDEN = 30000 // milliseconds in which nobody looks
 const LONGEST_PAUSE = 30000
 
 /** The last events of this tab, newest first: `{ id, type, subject_id, data, created_at }`. */
@@ -14,23 +15,55 @@ export const state = observable('connecting')
 /** Called with each event. */
 export const heard = new Set()
 
-/** Listen until the returned function is called. */
+let last = '' // the id of the newest event
+let begun = false
+
+/**
+ * Listen until the returned function is called. Browsers have six connections to a server for all their tabs
+ * together, so a page that nobody looks at, or that was left for another one, holds none of them.
+ */
 export function listen() {
-  const controller = new AbortController()
+  let controller = null
+  let timer = 0
+  const begin = () => {
+    clearTimeout(timer)
+    if (controller && !controller.signal.aborted) return
+    controller = new AbortController()
+    run(controller.signal)
+  }
+  const end = () => {
+    clearTimeout(timer)
+    controller?.abort()
+  }
+  const look = () => {
+    if (!document.hidden) begin()
+    else timer = setTimeout(end, HIDDEN)
+  }
+  last = ''
   events.set([])
-  run(controller.signal)
-  return () => controller.abort()
+  begin()
+  document.addEventListener('visibilitychange', look)
+  window.addEventListener('pagehide', end)
+  window.addEventListener('pageshow', begin)
+  return () => {
+    end()
+    document.removeEventListener('visibilitychange', look)
+    window.removeEventListener('pagehide', end)
+    window.removeEventListener('pageshow', begin)
+  }
 }
 
 async function run(signal) {
-  let last = ''
   let pause = 1000
+  const later = begun
+  begun = true
   while (!signal.aborted && session.get()) {
     try {
       state.set('connecting')
       const headers = last ? { 'last-event-id': last } : {}
       const answer = await send('GET', 'api/notifications', { signal, headers })
       state.set('live')
+      if (later && !last) for (const listener of heard) listener({ type: 'resumed' }) // what came meanwhile was not told
       pause = 1000
       for await (const message of messages(answer.body)) {
         if (message.event === 'end') {

@@ -11,6 +11,7 @@ import { complain, say } from '../parts/toast.js'
 import { html, useState } from '../render.js'
 import { go } from '../address.js'
 import { Listing } from './listing.js'
+import { ShareDialog } from './sharing.js'
 
 export function Folder({ address, who }) {
   const prefix = address.parts.slice(1).join('/')
@@ -35,6 +36,7 @@ function Crumbs({ prefix }) {
 
 function Tools({ prefix }) {
   const [deleting, setDeleting] = useState(false)
+  const [sharing, setSharing] = useState(false)
   const name = prefix.split('/').filter(Boolean).at(-1)
   const zip = () => send('GET', `api/v1/folders/${inPath(prefix)}archive`).then((answer) => save(answer, `${name}.zip`)).catch(complain)
   const discard = async () => {
@@ -43,7 +45,9 @@ function Tools({ prefix }) {
     go(to(['folder', prefix.replace(/[^/]+\/$/, '')]))
   }
   return html`<button type="button" class="button small" onClick=${zip}><${Icon} name="download" size=${18} />ZIP</button>
+    <button type="button" class="button small" onClick=${() => setSharing(true)}><${Icon} name="share" size=${18} />Share</button>
     <button type="button" class="button small" onClick=${() => setDeleting(true)}><${Icon} name="trash" size=${18} />Delete</button>
+    ${sharing && html`<${ShareDialog} what=${{ prefix }} name=${name} onClose=${() => setSharing(false)} />`}
     ${deleting && html`<${Confirm} title="Delete this folder?" text=${`Everything in ${name} goes to the trash, and can be restored from there.`}
       verb="Move to trash" run=${discard} onClose=${() => setDeleting(false)} />`}`
 }

@@ -106,6 +106,7 @@ function useNews(list, matches) {
     }
     const hear = async ({ type, subject_id: id }) => {
       const { list: now } = latest.current
+      if (type === 'resumed') again()
       if (type === 'file_deleted') now.change((items) => items.filter((item) => item.id !== id))
       if (type !== 'file_ready' && type !== 'file_updated') return
       const file = await one(id).catch(() => null) // gone again, or it will be seen with the next page

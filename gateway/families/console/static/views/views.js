@@ -3,13 +3,27 @@ import { html } from '../render.js'
 import { Empty } from '../parts/mood.js'
 import { to } from '../address.js'
 import { Files } from './files.js'
+import { Activity } from './activity.js'
 import { Folder } from './folder.js'
+import { Health } from './health.js'
+import { Projects } from './projects.js'
+import { Quotas } from './quotas.js'
+import { Shares } from './shares.js'
+import { Trash } from './trash.js'
+import { Verification } from './verification.js'
 
 const Nowhere = () => html`<${Empty} icon="alert" title="There is nothing here"><p><a href=${to(['files'])}>To your files</a></p><//>`
 
 const VIEWS = {
   files: { View: Files, title: 'Files' },
   folder: { View: Folder, title: 'Folders' },
+  projects: { View: Projects, title: 'Projects' },
+  shares: { View: Shares, title: 'Shares' },
+  trash: { View: Trash, title: 'Trash' },
+  activity: { View: Activity, title: 'Activity' },
+  health: { View: Health, title: 'Health', admin: true },
+  verification: { View: Verification, title: 'Verification', admin: true },
+  quotas: { View: Quotas, title: 'Users and quotas', admin: true },
 }
 
 /** `{ View, title }`. */

@@ -1,0 +1,98 @@
+"""What operators see."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from gateway.families.admin.shapes import (
+    ActList,
+    Cleaner,
+    FindingList,
+    LastVerification,
+    QuotaBody,
+    UserUsageList,
+    VerificationBegun,
+    VerificationBody,
+)
+from gateway.families.library.shapes import UsageAndQuota
+from gateway.operations.docs import USER_ID, Doc, Schema, Success, in_path, query
+
+TITLE = "Operating"
+TEXT = (
+    "What operators look at and set, with a token that has the admin role; 403 for all others. The same over"
+    " gRPC (`AdminService`, `VerifyService`, `UsageService`) and as `strongroom admin`, `strongroom verify`."
+)
+JSON: Final = "application/json"
+DENIED: Final = ("PERMISSION_DENIED",)
+
+
+def _limit(most: int) -> Schema:
+    schema = {"type": "integer", "minimum": 1, "default": 100}
+    return query("limit", f"How many at the most; over {most} is lowered to {most}.", schema, 50)
+
+
+DOCS = {
+    "list_usage": Doc(
+        "Usage of all users",
+        {200: Success("A page", {JSON: UserUsageList})},
+        description="Who has something, or limits of their own; by family as well.",
+        errors=(*DENIED, "INVALID_PAGE_TOKEN"),
+        parameters=(
+            query("sort", "In which order.", {"type": "string", "enum": ["bytes", "files", "user"]}),
+            _limit(1000),
+            query("page_token", "next_page_token of the page before.", {"type": "string"}),
+            USER_ID,
+        ),
+    ),
+    "set_quota": Doc(
+        "Set a user's limits",
+        {200: Success("Usage and the new limits", {JSON: UsageAndQuota})},
+        description="What is stored stays, even over the limit. Leaves an act.",
+        errors=(*DENIED, "UNSUPPORTED_MEDIA_TYPE"),
+        parameters=(
+            in_path("user", "`sub` of the user.", {"type": "string", "maxLength": 255}, "alice"),
+            USER_ID,
+        ),
+        body=QuotaBody,
+    ),
+    "get_cleaner": Doc(
+        "What the cleaner has to do",
+        {200: Success("By state", {JSON: Cleaner})},
+        errors=DENIED,
+        parameters=(USER_ID,),
+    ),
+    "get_verification": Doc(
+        "The last verification",
+        {200: Success("How far it is, or its signed report", {JSON: LastVerification})},
+        errors=DENIED,
+        parameters=(USER_ID,),
+    ),
+    "start_verification": Doc(
+        "Verify now",
+        {200: Success("The run", {JSON: VerificationBegun})},
+        description="Compares every row with its object. It changes nothing, and goes on by itself.",
+        errors=(*DENIED, "UNSUPPORTED_MEDIA_TYPE"),
+        parameters=(USER_ID,),
+        body=VerificationBody,
+    ),
+    "list_findings": Doc(
+        "Findings of the last verification",
+        {200: Success("A page", {JSON: FindingList})},
+        errors=DENIED,
+        parameters=(
+            query("after", "Only findings with a larger number.", {"type": "integer", "minimum": 0}, 100),
+            _limit(500),
+            USER_ID,
+        ),
+    ),
+    "list_acts": Doc(
+        "What admins have done",
+        {200: Success("A page, newest first", {JSON: ActList})},
+        errors=DENIED,
+        parameters=(
+            query("before", "Only acts with a smaller id.", {"type": "integer", "minimum": 1}, 7),
+            _limit(1000),
+            USER_ID,
+        ),
+    ),
+}

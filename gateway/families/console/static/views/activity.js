@@ -1,0 +1,32 @@
+// What happened to the user's files since this tab is open.
+import { events } from '../api/events.js'
+import { ago, time } from '../format.js'
+import { useObservable } from '../observable.js'
+import { Icon } from '../parts/icon.js'
+import { Empty } from '../parts/mood.js'
+import { html } from '../render.js'
+import { to } from '../address.js'
+import { eventWords } from './activity_words.js'
+
+const ICONS = { file_ready: 'upload', file_updated: 'edit', file_deleted: 'trash', file_damaged: 'alert', import_failed: 'alert', project_saved: 'project', project_deleted: 'trash', upload_progress: 'clock' }
+const BAD = new Set(['file_damaged', 'import_failed'])
+
+export function Activity() {
+  const all = useObservable(events).filter(({ type }) => type !== 'upload_progress')
+  return html`<div class="view" data-scroller tabindex="-1">
+    <div class="view-head"><h1>Activity</h1></div>
+    <p class="view-intro">What happens to your files, as it happens: by you, by programs that use your account, by guests of your drops. It begins when this page is opened.</p>
+    ${!all.length ? html`<${Empty} icon="activity" title="Quiet so far"><p>Uploads, edits and deletions appear here at once.</p><//>`
+      : html`<ul class="lines">${all.map((event) => html`<li class="line-item" key=${event.id}>
+        <span class=${BAD.has(event.type) ? 'line-icon bad' : 'line-icon'}><${Icon} name=${ICONS[event.type] ?? 'bell'} /></span>
+        <div class="line-text"><strong>${linked(event)}</strong><time title=${time(event.created_at)}>${ago(event.created_at)}</time></div>
+      </li>`)}</ul>`}
+  </div>`
+}
+
+function linked(event) {
+  const words = eventWords(event)
+  if (event.type === 'file_ready' || event.type === 'file_updated') return html`<a href=${to(['files'], { file: event.subject_id })}>${words}</a>`
+  if (event.type === 'project_saved') return html`<a href=${to(['projects', event.data.slug], { version: String(event.data.version) })}>${words}</a>`
+  return words
+}
