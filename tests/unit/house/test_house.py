@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -49,6 +50,7 @@ UNFINISHED = re.compile(r"\b(?:TO" + r"DO|FIX" + r"ME|XX" + r"X)\b")
 SKIPS = re.compile(r"pytest\.(?:skip|mark\.skip|mark\.skipif|importorskip)\b|@unittest\.skip")
 
 
+@functools.cache
 def tracked() -> list[PurePosixPath]:
     """Files git tracks and the work tree still has, relative to the root."""
     listed = subprocess.run(
@@ -72,6 +74,7 @@ def written_code() -> list[PurePosixPath]:
     return [path for path in tracked() if path.suffix in CODE and not is_foreign(path)]
 
 
+@functools.cache
 def text_of(path: PurePosixPath) -> str:
     return (ROOT / path).read_text("utf-8", errors="replace")
 
