@@ -101,7 +101,9 @@ def test_what_happens_to_files_and_projects(
         http.delete(f"/api/v1/s3/file/{key}")
         project = {"name": "n", "slug": "s", "files": [{"path": "a", "content": "b"}]}
         assert http.post("/api/projects/save", json=project).status_code == 200
-        seen = until_seen(events, "project_saved")
+        heard = until_seen(events, "project_saved")
+    # On a machine that is slow just now the save also tells how far it is.
+    seen = [event for event in heard if event["type"] != "project_save_progress"]
     assert [event["type"] for event in seen] == ["file_ready", "file_deleted", "project_saved"]
     assert [event["data"]["key"] for event in seen[:2]] == [key, key]
 
