@@ -16,7 +16,7 @@ import structlog
 from metadata_service.config import WebhookRules
 from metadata_service.db.database import Transaction
 from metadata_service.webhooks.rows import ACTIVE, INSTALLATION, PENDING
-from metadata_service.webhooks.targets import PROJECT
+from metadata_service.webhooks.targets import OF_PROJECTS, PROGRESS, PROJECT
 from strongroom.families import FAMILY_NAMES
 from strongroom.metadata.v1 import notification_service_pb2 as events
 
@@ -63,8 +63,7 @@ def _numbers(types: Iterable[int]) -> str:
 
 
 _FAMILY: Final = f"""
-CASE WHEN scanned.type IN ({events.EVENT_TYPE_PROJECT_SAVED}, {events.EVENT_TYPE_PROJECT_DELETED},
-        {events.EVENT_TYPE_PROJECT_SAVE_PROGRESS})
+CASE WHEN scanned.type IN ({_numbers(OF_PROJECTS)})
     THEN '{PROJECT}'
     WHEN jsonb_typeof(scanned.payload -> 'family') = 'number'
     THEN (%(names)s::text[])[(scanned.payload ->> 'family')::int + 1]
@@ -101,7 +100,7 @@ def _scan(mine: str) -> str:
         mine=mine,
         xmin=_XMIN,
         delivery=_ID.format("xid::text || '-' || id"),
-        progress=f"{events.EVENT_TYPE_UPLOAD_PROGRESS}, {events.EVENT_TYPE_PROJECT_SAVE_PROGRESS}",
+        progress=_numbers(PROGRESS),
         family=_FAMILY,
         pending=PENDING,
     )

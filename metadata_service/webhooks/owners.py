@@ -9,6 +9,7 @@ from uuid import UUID
 
 from metadata_service.db.database import Database, Row, Transaction
 from metadata_service.db.paging import PageTokens, page_size
+from metadata_service.webhooks.acts import noted
 from metadata_service.webhooks.rows import ACTIVE, COLUMNS, PAUSED, not_found, scope_of, to_webhook
 from metadata_service.webhooks.secrets import SealedSecrets, Secret, rotated
 from metadata_service.webhooks.targets import TargetRules, checked
@@ -89,7 +90,10 @@ class OwnersWebhooks:
         }
 
         async def work(tx: Transaction) -> Row | None:
-            return await tx.fetch_one(_UPDATE, values)
+            row = await tx.fetch_one(_UPDATE, values)
+            if row is not None:
+                await noted(tx, owner_id, "update_webhook", row[0])
+            return row
 
         return self._shown(owner_id, await self.database.transact(scope_of(owner_id), work))
 
@@ -107,6 +111,7 @@ class OwnersWebhooks:
                 return None
             kept = rotated(self._kept(owner_id, row), secret, now + overlap)
             values["secrets"] = self.sealed.seal(kept, owner_id, str(webhook_id))
+            await noted(tx, owner_id, "rotate_webhook_secret", webhook_id)
             return await tx.fetch_one(_ROTATE, values)
 
         return self._shown(owner_id, await self.database.transact(scope_of(owner_id), work)), secret.shown()
@@ -115,7 +120,10 @@ class OwnersWebhooks:
         """With its deliveries. Raises WebhookNotFound."""
 
         async def work(tx: Transaction) -> int:
-            return await tx.execute(_DELETE, {"owner": owner_id, "id": webhook_id})
+            gone = await tx.execute(_DELETE, {"owner": owner_id, "id": webhook_id})
+            if gone:
+                await noted(tx, owner_id, "delete_webhook", webhook_id)
+            return gone
 
         if not await self.database.transact(scope_of(owner_id), work):
             raise not_found()

@@ -10,6 +10,11 @@ import uuid
 
 import pytest
 
+from metadata_service.audit import Acts
+from metadata_service.db.database import SYSTEM
+from metadata_service.erasing import traces
+from servicekit.auth.principal import Principal
+from servicekit.context import RequestContext, bind
 from strongroom.metadata.v1 import notification_service_pb2 as events
 from strongroom.metadata.v1.webhook_delivery_service_pb2 import ClaimedDelivery
 from strongroom.metadata.v1.webhook_pb2 import DELIVERY_STATE_DEAD, EventFilter
@@ -156,12 +161,20 @@ async def test_a_webhook_gets_what_it_asked_for(hooks: Hooks, owner: str) -> Non
 
 
 async def test_the_installation_hears_of_all_users(hooks: Hooks) -> None:
-    await hooks.make("")
+    with bind(RequestContext("test", principal=Principal("root", is_admin=True))):
+        made = await hooks.make("")
+    acts = await Acts(hooks.world.database).page("", "create_webhook", 0, 1)
+    assert [(act.actor, json.loads(act.details_json)) for act in acts] == [
+        ("root", {"webhook_id": made.webhook.id})
+    ]
     owners = [f"user-{uuid.uuid4()}" for _ in range(3)]
     for one in owners:
         await hooks.happens(one, str(uuid.uuid4()))
     claimed = await hooks.claim()
     assert sorted(json.loads(one.body)["user_id"] for one in claimed) == sorted(owners)
+    await hooks.world.database.transact(SYSTEM, lambda tx: traces.remove(tx, owners[0]))
+    left = hooks.world.logins.rows("SELECT user_id FROM webhook_deliveries WHERE owner_id = ''")
+    assert sorted(user for (user,) in left) == sorted(owners[1:]), "of an erased user nothing is left"
 
 
 async def test_events_are_read_again_from_a_cursor(hooks: Hooks, owner: str) -> None:
