@@ -112,7 +112,7 @@ def call(
     if not method.server_streaming:
         return [channel.unary_unary(path, *codec)(request, **options)]
     replies = channel.unary_stream(path, *codec)(request, **options)
-    if method.name == "Watch":
+    if method.name in {"Watch", "WatchAll"}:
         first = next(replies)
         replies.cancel()
         return [first]

@@ -28,6 +28,7 @@ REFUSED_OTHERWISE: Final = {
     "ConcatenateUploads": grpc.StatusCode.INVALID_ARGUMENT,
     "SignUpload": grpc.StatusCode.NOT_FOUND,
     "GetVerificationReport": grpc.StatusCode.NOT_FOUND,
+    "ListVerificationFindings": grpc.StatusCode.NOT_FOUND,
     "GetErasure": grpc.StatusCode.INVALID_ARGUMENT,
     "AbortAttempt": grpc.StatusCode.NOT_FOUND,
     "DrainReplica": grpc.StatusCode.NOT_FOUND,
@@ -43,7 +44,7 @@ OF_NO_USER: Final = {
     *("ListReplicas", "DrainReplica", "UndrainReplica"),
     *("Diagnose", "StartVerification", "GetVerificationReport", "ListVerificationFindings"),
     *("ListStrayObjects", "KeepObjects", "DropObjects", "RelinkObjects"),
-    *("ListQuarantine", "RestoreQuarantined", "RepairFindings"),
+    *("ListQuarantine", "RestoreQuarantined", "RepairFindings", "WatchAll"),
 }
 STORAGE: Final = ("StorageService/", "DiagnosticsService/", "VerifyService/", "RestoreService/")
 
