@@ -178,6 +178,15 @@ class Walk:
             self._deletions = frozenset(Delete)
         self.upload.deleted = status in {200, 404}
 
+    def settle(self) -> None:
+        """A client that did not hear of its deletion repeats it."""
+        if not self.upload.deleted and self._deletions != frozenset({Delete.NOT_ASKED}):
+            until(f"{self.owner} hears of its deletion", self._delete_again, pause=0.3)
+
+    def _delete_again(self) -> bool:
+        self.delete()
+        return self.upload.deleted
+
     def compare(self) -> str:
         """Look, and keep the states that fit; what is wrong when none does."""
         seen = until(f"{self.owner} holds still", self._look, pause=0.02)

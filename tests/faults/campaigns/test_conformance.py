@@ -60,6 +60,8 @@ def test_what_the_service_shows_the_model_allows(cell: Cell, seed: int) -> None:
         assert [wrong for walk in walks if (wrong := walk.compare())] == []
         cell.s3.disarm()
         cell.run()
+    for walk in walks:
+        walk.settle()
     cell.checker.wait_drained()
     assert [wrong for walk in walks if (wrong := walk.compare())] == []
     assert cell.checker.problems(*(walk.upload for walk in walks)) == []
