@@ -16,6 +16,8 @@ from tests.faults.s3_faults import apply_late, duplicate
 from tests.faults.tcp_proxy import Moment
 
 _MOMENTS: Final[tuple[Moment, ...]] = ("before", "mid", "race", "after", "slow")
+#: In an order of their own: a round depends on its seed alone, and not on that of the run.
+_POINTS: Final = tuple(sorted((*KILLS, *GROUP_KILLS), key=str))
 _SECONDS_AHEAD: Final = (-3600.0, -200.0, 200.0, 3600.0)
 _LATE: Final = ("CreateMultipartUpload", "CompleteMultipartUpload", "PutObject", "UploadPart")
 #: What the store says of a stored object must be so: a lie of its would be the loss that is looked for. What
@@ -39,7 +41,7 @@ def kill(fleet: Fleet, chance: random.Random) -> str:
 
 def kill_at_a_point(fleet: Fleet, chance: random.Random) -> str:
     """One process dies as soon as it comes to a crash point."""
-    case = chance.choice((*KILLS, *GROUP_KILLS))
+    case = chance.choice(_POINTS)
     role = case.service if fleet.form == "three" else fleet.names[0].rpartition("-")[0]
     name = f"{role}-{chance.choice((1, 2))}"
     fleet.launch(name, f"{case.failpoint}=kill@{chance.randint(1, 3)}")
