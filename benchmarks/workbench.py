@@ -133,17 +133,17 @@ class Workbench:
 
     def through_gateway(self, amount: float, action: Callable[[], object]) -> Sample:
         """Watch the stack's processes during `action`, which comes in by HTTP."""
-        return self._measure(self._watched(), amount, action)
+        return self.measure(self._watched(), amount, action)
 
     def through_grpc(self, amount: float, action: Callable[[], object]) -> Sample:
         """Watch the stack's processes but the gateway's own."""
         watched = self._watched()
         watched.pop("gateway", None)
-        return self._measure(watched, amount, action)
+        return self.measure(watched, amount, action)
 
     def through_naive(self, amount: float, action: Callable[[], object]) -> Sample:
         """Watch the naive app and its database."""
-        return self._measure(
+        return self.measure(
             {"naive": self.naive.pid, "postgres": self.stack.pids["postgres"]}, amount, action
         )
 
@@ -162,7 +162,8 @@ class Workbench:
         return {**self.stack.services, "postgres": self.stack.pids["postgres"]}
 
     @staticmethod
-    def _measure(pids: Mapping[str, int], amount: float, action: Callable[[], object]) -> Sample:
+    def measure(pids: Mapping[str, int], amount: float, action: Callable[[], object]) -> Sample:
+        """Watch these processes, by name, during `action`."""
         with processes.watched(pids) as usage:
             began = perf_counter()
             done = action()

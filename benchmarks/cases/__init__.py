@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from benchmarks.cases import fairness, listing, memory, mixed, project, resumable, small, transfers
+from benchmarks.cases import fairness, listing, memory, mixed, project, resumable, small, transfers, verifying
 from benchmarks.report import Result
 from benchmarks.workbench import Workbench
 
@@ -22,4 +22,5 @@ CASES: dict[str, Callable[[Workbench], Result]] = {
     "resumable": resumable.run,
     "project": project.run,
     "fairness": fairness.run,
+    "verify": verifying.run,
 }

@@ -26,10 +26,14 @@ from metadata_service.files.carried import Sealing
 from metadata_service.files.families import Placed
 from metadata_service.restoring.descriptions import Described, describe, described_file
 from metadata_service.usage import quota
+from servicekit import failpoints
 from strongroom.errors import AlreadyExists, DatabaseUnavailable, PreconditionFailed, RequestInProgress
 from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_SINGLE
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.restoration_pb2 import ObjectDescription, StoredObject
+
+BEFORE_ADOPT: Final = failpoints.register("metadata.restore.adopt.before_commit")
+AFTER_ADOPT: Final = failpoints.register("metadata.restore.adopt.after_commit")
 
 _SLOT_TRIES: Final = 5
 _LOCK: Final = f"SELECT {COLUMNS}, now() FROM blobs WHERE owner_id = %(owner)s AND id = %(id)s FOR UPDATE"
@@ -93,12 +97,15 @@ class Adopter:
         described = described_file(found, self._sealing)
         for _ in range(_SLOT_TRIES):
             try:
-                return await self._database.transact(
+                adopted = await self._database.transact(
                     user(described.owner_id), lambda tx: self._in_transaction(tx, found, described)
                 )
             except UniqueConflict as conflict:
                 if conflict.constraint not in {"files_slot", "blobs_pkey"}:
                     raise AlreadyExists("Another upload has this object's key, or its file.") from conflict
+            else:
+                await failpoints.hit(AFTER_ADOPT)
+                return adopted
         raise DatabaseUnavailable("Too many uploads to one place at once; try again.", retry_after=1.0)
 
     async def _in_transaction(self, tx: Transaction, found: StoredObject, described: Described) -> Adopted:
@@ -120,6 +127,7 @@ class Adopter:
             blob.owner_id,
             quota.limits(await tx.fetch(*quota.read_limits(blob.owner_id)), self._limits),
         )
+        await failpoints.hit(BEFORE_ADOPT)
         return Adopted(file, already=False)
 
     async def _show(self, tx: Transaction, blob: BlobRow, at: datetime) -> File:

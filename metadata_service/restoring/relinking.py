@@ -10,7 +10,11 @@ from psycopg.types.numeric import Int8
 
 from metadata_service.blobs import upkeep
 from metadata_service.db.database import SYSTEM, Database, Transaction
+from servicekit import failpoints
 from strongroom.metadata.v1.restoration_service_pb2 import MovedRow
+
+BEFORE_RELINK: Final = failpoints.register("metadata.restore.relink.before_commit")
+AFTER_RELINK: Final = failpoints.register("metadata.restore.relink.after_commit")
 
 _OF_FILES: Final = """
 UPDATE {table} AS shows SET version_id = given.version_id, etag = given.etag
@@ -37,9 +41,12 @@ class Relinker:
                 owners, ids, versions, etags = (list(column) for column in zip(*changed, strict=True))
                 shown = {"owners": owners, "ids": ids, "versions": versions, "etags": etags}
                 await tx.batch([(_FILES, shown), (_PROJECT_FILES, shown)])
+                await failpoints.hit(BEFORE_RELINK)
             return len(changed)
 
-        return await self._database.transact(SYSTEM, work)
+        changed = await self._database.transact(SYSTEM, work)
+        await failpoints.hit(AFTER_RELINK)
+        return changed
 
 
 def _columns(rows: Sequence[MovedRow]) -> dict[str, object]:

@@ -32,6 +32,7 @@ log = structlog.get_logger(__name__)
 
 BEFORE_ROLL_FORWARD_COMMIT = failpoints.register("storage.cleaner.before_t4")
 BEFORE_GONE = failpoints.register("storage.cleaner.before_gone")
+AFTER_HIDE = failpoints.register("storage.restore.after_hide")
 BEFORE_PURGE = failpoints.register("storage.cleaner.before_purge")
 
 BATCH = 50
@@ -81,6 +82,7 @@ class Cleaner:
             return
         if blob.hide_only:
             await hide_blob(self._store, blob)
+            await failpoints.hit(AFTER_HIDE)
             await self._work.release_work(handle_of(blob), hidden=True)
             return
         await remove_blob(self._store, blob)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from servicekit import failpoints
 from storage_service.attempts.removal import versions_at
 from storage_service.attempts.versioning import told_version
 from storage_service.metadata.restoration import Restorations
@@ -28,6 +29,8 @@ from strongroom.errors import FileNotFound, PreconditionFailed, StrongroomError
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
 from strongroom.storage.v1 import restore_pb2 as pb
 
+AFTER_ADOPT: Final = failpoints.register("storage.restore.after_adopt")
+BEFORE_SAVE: Final = failpoints.register("storage.restore.before_save")
 LOOKS: Final = 5
 """A repeated request may have left other versions of the same attempt."""
 WHY: Final = "dropped"
@@ -120,6 +123,7 @@ class Decisions:
         info = await self._store.head(seen.ref)
         crc32c = await checksum_of(self._store, seen.ref, info)
         adopted = await self._restorations.adopt(stored_object(info, crc32c))
+        await failpoints.hit(AFTER_ADOPT)
         await self._show_again(seen)
         outcome = pb.OBJECT_OUTCOME_KNOWN if adopted.already else pb.OBJECT_OUTCOME_KEPT
         return pb.ObjectResult(name=seen.name, outcome=outcome, file=adopted.file)
@@ -130,6 +134,7 @@ class Decisions:
             raise PreconditionFailed("The newest version of its project has other content there.")
         said = stray.description
         prefix = seen.name.key.removesuffix(said.filename)
+        await failpoints.hit(BEFORE_SAVE)
         await self._projects.save(said.owner_id, said.project_slug, prefix)
         return pb.ObjectResult(name=seen.name, outcome=pb.OBJECT_OUTCOME_KEPT)
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
+from servicekit import failpoints
 from storage_service.attempts.completion import ATTEMPT_KEY
 from storage_service.attempts.versioning import NULL_VERSION, told_version
 from storage_service.metadata.restoration import Restorations
@@ -22,6 +24,8 @@ from storage_service.verifying.window import AtKey, read_window
 from strongroom.metadata.v1.restoration_service_pb2 import MovedRow
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow, VerificationShard
 from strongroom.storage.v1 import restore_pb2 as pb
+
+BEFORE_RELINK: Final = failpoints.register("storage.restore.before_relink")
 
 
 @dataclass(slots=True)
@@ -71,6 +75,8 @@ class Relinks:
                 done.unlinked.append(_unlinked(row, seen))
             else:
                 links.append(_relink(row, info))
+        if links and not dry_run:
+            await failpoints.hit(BEFORE_RELINK)
         done.relinked = len(links) if dry_run else await self._restorations.relink(links)
         return done
 

@@ -119,6 +119,10 @@ class SyncAdministration(Face[Administration]):
     attempts = iterating(Administration.attempts)
     requeue = waiting(Administration.requeue)
     abort_attempt = waiting(Administration.abort_attempt)
+    replicas = waiting(Administration.replicas)
+    drain = waiting(Administration.drain)
+    undrain = waiting(Administration.undrain)
+    reindex = iterating(Administration.reindex)
     acts = iterating(Administration.acts)
 
 

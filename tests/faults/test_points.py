@@ -19,7 +19,7 @@ from tests.faults.verifying import points as repairs
 from tests.stack import CHECKOUT
 
 #: Their failpoints have tables of their own, in the folders beside this module.
-ELSEWHERE = ("project", "session", "erase", "webhook")
+ELSEWHERE = ("project", "session", "erase", "webhook", "restore")
 _LIST = (
     "from tests.faults.forkserver import import_all; from servicekit import failpoints;"
     f"[import_all(service) for service in {SERVICES}]; print(*failpoints.registered())"
