@@ -65,6 +65,7 @@ def is_foreign(path: PurePosixPath) -> bool:
         re.search(r"_pb2(?:_grpc)?\.pyi?$", path.name) is not None
         or path.parts[:2] in {("protos", "google"), ("protos", "buf")}
         or path.parts[0] == "requirements"
+        or path == PurePosixPath("clients/typescript/src/schema.ts")
         or path.parts[:5] == ("gateway", "families", "console", "static", "vendor")
     )
 

@@ -1,0 +1,154 @@
+import { watch } from "./events.js";
+import type { WatchOptions } from "./events.js";
+import type { DirectBody, Notification, Operations, SaveBody, StoredFile } from "./schema.js";
+import { Transport } from "./transport.js";
+import type { Body, Call, ClientOptions, OperationName } from "./transport.js";
+import { ResumableUpload, sendDirect, sendForm } from "./uploads.js";
+import type { TusOptions, TusTarget, UploadOptions } from "./uploads.js";
+
+type Query<Name extends OperationName> = Operations[Name]["query"];
+type Fields<Name extends OperationName> = Omit<Body<Name>, "file">;
+
+/** A client of one gateway, as one user. Methods raise StrongroomError and ConnectionError. */
+export class Strongroom {
+  readonly transport: Transport;
+
+  constructor(options: ClientOptions) {
+    this.transport = new Transport(options);
+    this.call = this.transport.call;
+  }
+
+  /** Any operation of the OpenAPI document by its name, typed. */
+  readonly call: Call;
+
+  /** Plain files: under uploads/, documents/ or audio/. */
+  readonly files = {
+    upload: (file: Blob, fields: Fields<"upload"> = {}, options: UploadOptions = {}) =>
+      sendForm(this.transport, "upload", {}, { ...fields, file }, options),
+    list: (query: Query<"list_files"> = {}) => this.call("list_files", { query }),
+    read: (key: string) => this.call("file_content", { path: { key } }),
+    metadata: (key: string) => this.call("file_metadata", { path: { key } }),
+    exists: async (key: string) => (await this.call("file_exists", { path: { key } })).exists,
+    url: async (key: string) => (await this.call("file_url", { path: { key } })).url,
+    delete: (key: string, query: Query<"delete_file"> = {}) => this.call("delete_file", { path: { key }, query }),
+  };
+
+  /** Generated pictures and videos. */
+  readonly generations = {
+    upload: (file: Blob, fields: Fields<"upload_generation">, options: UploadOptions = {}) =>
+      sendForm(this.transport, "upload_generation", {}, { ...fields, file }, options),
+    import: (body: Body<"create_generation">) => this.call("create_generation", { body }),
+    importMany: (body: Body<"import_generations">) => this.call("import_generations", { body }),
+    list: (query: Query<"list_generations"> = {}) => this.call("list_generations", { query }),
+    get: async (id: string) => (await this.call("get_generation", { path: { id } })).generation,
+    read: (id: string) => this.call("generation_content", { path: { id } }),
+    stats: async () => (await this.call("generation_stats", {})).stats,
+    signedUrl: (id: string) => this.call("generation_url", { path: { id } }),
+    delete: (id: string, query: Query<"delete_generation"> = {}) =>
+      this.call("delete_generation", { path: { id }, query }),
+  };
+
+  /** Photos, videos and documents of events. */
+  readonly media = {
+    upload: (event_id: string, file: Blob, fields: Fields<"create_event_media"> = {}, options: UploadOptions = {}) =>
+      sendForm(this.transport, "create_event_media", { event_id }, { ...fields, file }, options),
+    list: (event_id: string, query: Query<"list_event_media"> = {}) =>
+      this.call("list_event_media", { path: { event_id }, query }),
+    get: (event_id: string, media_id: string) => this.call("get_event_media", { path: { event_id, media_id } }),
+    edit: (event_id: string, media_id: string, body: Body<"update_event_media">) =>
+      this.call("update_event_media", { path: { event_id, media_id }, body }),
+    read: (event_id: string, media_id: string) =>
+      this.call("download_event_media", { path: { event_id, media_id } }),
+    delete: (event_id: string, media_id: string) => this.call("delete_event_media", { path: { event_id, media_id } }),
+  };
+
+  /** The user's one picture. */
+  readonly profilePicture = {
+    put: (file: Blob, options: UploadOptions = {}) =>
+      sendForm(this.transport, "put_profile_picture", {}, { file }, options),
+    read: () => this.call("get_profile_picture", {}),
+    delete: () => this.call("delete_profile_picture", {}),
+  };
+
+  /** Files that go away by themselves. */
+  readonly temp = {
+    upload: (file: Blob, fields: Fields<"create_temp_file"> = {}, options: UploadOptions = {}) =>
+      sendForm(this.transport, "create_temp_file", {}, { ...fields, file }, options),
+  };
+
+  /** Trees of files with versions. */
+  readonly projects = {
+    save: (body: SaveBody, query: Query<"save_project"> = {}) => this.call("save_project", { body, query }),
+    saveArchive: (slug: string, zip: Blob, query: Query<"save_project_archive"> = {}) =>
+      this.call("save_project_archive", { path: { slug }, query, body: zip }, { headers: { "content-type": "application/zip" } }),
+    list: (query: Query<"list_projects"> = {}) => this.call("list_projects", { query }),
+    get: (slug: string, query: Query<"get_project"> = {}) => this.call("get_project", { path: { slug }, query }),
+    read: (slug: string, path: string, query: Query<"get_project_file"> = {}) =>
+      this.call("get_project_file", { path: { slug, path }, query }),
+    archive: (slug: string, query: Query<"get_project_archive"> = {}) =>
+      this.call("get_project_archive", { path: { slug }, query }),
+    versions: async (slug: string) => (await this.call("list_project_versions", { path: { slug } })).versions,
+    rollback: (slug: string, body: Body<"rollback_project">) =>
+      this.call("rollback_project", { path: { slug }, body }),
+    previewUrl: (slug: string, query: Query<"project_preview_url"> = {}) =>
+      this.call("project_preview_url", { path: { slug }, query }),
+    delete: (slug: string) => this.call("delete_project", { path: { slug } }),
+  };
+
+  /** Files of all families: search, edit, copy, move. `file` is an id or a key. */
+  readonly library = {
+    list: (query: Query<"list_library_files"> = {}) => this.call("list_library_files", { query }),
+    get: (file: string) => this.call("get_library_file", { path: { file } }),
+    edit: (file: string, body: Body<"edit_library_file">, ifMatch?: string) =>
+      this.call("edit_library_file", { path: { file }, body }, ifMatch === undefined ? {} : { headers: { "if-match": ifMatch } }),
+    copy: (file: string, body: Body<"copy_library_file">) => this.call("copy_library_file", { path: { file }, body }),
+    move: (file: string, body: Body<"move_library_file">) => this.call("move_library_file", { path: { file }, body }),
+    delete: (file: string, query: Query<"delete_library_file"> = {}) =>
+      this.call("delete_library_file", { path: { file }, query }),
+    deleteMany: (body: Body<"delete_library_files">) => this.call("delete_library_files", { body }),
+    deleteFolder: (folder: string, query: Query<"delete_folder"> = {}) =>
+      this.call("delete_folder", { path: { folder }, query }),
+    folderArchive: (folder: string) => this.call("folder_archive", { path: { folder } }),
+    usage: () => this.call("get_usage", {}),
+  };
+
+  readonly trash = {
+    list: (query: Query<"list_trash"> = {}) => this.call("list_trash", { query }),
+    restore: (id: string) => this.call("restore_from_trash", { path: { id } }),
+    purge: (id: string) => this.call("purge_from_trash", { path: { id } }),
+    empty: (query: Query<"empty_trash"> = {}) => this.call("empty_trash", { query }),
+  };
+
+  /** URLs that read one file. */
+  readonly links = {
+    make: (body: Body<"make_link">) => this.call("make_link", { body }),
+    makeMany: (body: Body<"make_links">) => this.call("make_links", { body }),
+    revoke: (body: Body<"revoke_links">) => this.call("revoke_links", { body }),
+  };
+
+  /** Links for people without an account. */
+  readonly shares = {
+    create: (body: Body<"create_share">) => this.call("create_share", { body }),
+    list: (query: Query<"list_shares"> = {}) => this.call("list_shares", { query }),
+    get: (id: string) => this.call("get_share", { path: { id } }),
+    edit: (id: string, body: Body<"update_share">) => this.call("update_share", { path: { id }, body }),
+    revoke: (id: string) => this.call("revoke_share", { path: { id } }),
+  };
+
+  /** Uploads that go on where they stopped, by tus: begun at once. */
+  uploadResumable(file: Blob, target: TusTarget, options: TusOptions = {}): ResumableUpload {
+    const upload = new ResumableUpload(this.transport, file, target, options);
+    void upload.start();
+    return upload;
+  }
+
+  /** Straight to the object store, several parts at once. */
+  uploadDirect(file: Blob, target: DirectBody["target"], options: TusOptions = {}): Promise<StoredFile> {
+    return sendDirect(this.transport, file, target, options);
+  }
+
+  /** What happens to the user's files, as it happens; reconnects by itself. */
+  events(options: WatchOptions = {}): AsyncGenerator<Notification> {
+    return watch(this.transport, options);
+  }
+}

@@ -1,0 +1,67 @@
+import type { Code, FieldError, Problem } from "./schema.js";
+
+/** What the service refused, and why. `code` is for programs: see `CODES`; `message` says what to do. */
+export class StrongroomError extends Error {
+  override readonly name = "StrongroomError";
+  /** A code of a newer service may be none of `Code`. */
+  readonly code: Code;
+  /** The HTTP status. */
+  readonly status: number;
+  /** Quote it when asking for help. */
+  readonly requestId: string;
+  /** What the code promises, such as the limit. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** The fields at fault. */
+  readonly fields: readonly FieldError[];
+  /** Seconds after which to ask again, where the service says so. */
+  readonly retryAfter: number | undefined;
+
+  constructor(problem: Problem, retryAfter?: number) {
+    super(problem.detail);
+    this.code = problem.code as Code;
+    this.status = problem.status;
+    this.requestId = problem.request_id;
+    this.metadata = problem.metadata ?? {};
+    this.fields = problem.errors ?? [];
+    this.retryAfter = retryAfter;
+  }
+
+  /** Of an answer that is no good one; whatever stands between may have made it. */
+  static async from(response: Response): Promise<StrongroomError> {
+    return StrongroomError.of(response.status, await response.text(), response.headers.get("retry-after"));
+  }
+
+  /** Of a status and a body. */
+  static of(status: number, body: string, retryAfter: string | null): StrongroomError {
+    const seconds = retryAfter === null ? Number.NaN : Number(retryAfter);
+    let problem: Partial<Problem> = {};
+    try {
+      const parsed: unknown = JSON.parse(body);
+      if (typeof parsed === "object" && parsed !== null) problem = parsed;
+    } catch {
+      problem = {};
+    }
+    const detail = problem.detail ?? `The service answered ${status}.`;
+    const whole: Problem = {
+      type: "about:blank",
+      title: "",
+      code: "UNSPECIFIED",
+      request_id: "",
+      success: false,
+      message: detail,
+      ...problem,
+      detail,
+      status,
+    };
+    return new StrongroomError(whole, Number.isFinite(seconds) ? seconds : undefined);
+  }
+}
+
+/** No answer came: what was asked may have been done or not. */
+export class ConnectionError extends Error {
+  override readonly name = "ConnectionError";
+}
+
+export function isAborted(error: unknown): boolean {
+  return error instanceof Error && error.name === "AbortError";
+}

@@ -1,0 +1,96 @@
+import { ConnectionError, StrongroomError, isAborted } from "./errors.js";
+import type { Notification } from "./schema.js";
+import { backOff, pause } from "./transport.js";
+import type { Transport } from "./transport.js";
+
+export interface WatchOptions {
+  /** Go on behind this event; else with what happens from now on. */
+  after?: string;
+  /** Ends it. */
+  signal?: AbortSignal;
+  /** The stream is open, for the first time or again. */
+  onOpen?: () => void;
+}
+
+interface Message {
+  id: string;
+  event: string;
+  data: string;
+}
+
+/**
+ * What happens to the user's files, for as long as it is iterated: a stream that breaks is opened again behind the last
+ * event seen. Raises StrongroomError where the service refuses it for good.
+ */
+export async function* watch(transport: Transport, options: WatchOptions = {}): AsyncGenerator<Notification> {
+  let last = options.after;
+  let failed = 0;
+  const isOver = (error?: unknown): boolean => isAborted(error) || options.signal?.aborted === true;
+  while (!isOver()) {
+    try {
+      for await (const message of stream(transport, last, options)) {
+        failed = 0;
+        if (message.event === "end") break;
+        if (message.id !== "") last = message.id;
+        if (message.data !== "") yield JSON.parse(message.data) as Notification;
+      }
+    } catch (error) {
+      if (isOver(error)) return;
+      if (error instanceof StrongroomError && error.status < 500 && error.status !== 429) throw error;
+    }
+    try {
+      await pause(backOff(failed), options.signal);
+    } catch (error) {
+      if (isOver(error)) return;
+      throw error;
+    }
+    failed += 1;
+  }
+}
+
+async function* stream(
+  transport: Transport,
+  last: string | undefined,
+  options: WatchOptions,
+): AsyncGenerator<Message> {
+  const headers: Record<string, string> = { accept: "text/event-stream" };
+  if (last !== undefined) headers["last-event-id"] = last;
+  const init: RequestInit = { headers, cache: "no-store" };
+  if (options.signal !== undefined) init.signal = options.signal;
+  const response = await transport.send(transport.url("/api/notifications"), init, false);
+  if (response.body === null) throw new ConnectionError("The answer has no body.");
+  options.onOpen?.();
+  const reader = response.body.getReader();
+  try {
+    yield* messages(reader);
+  } finally {
+    await reader.cancel().catch(() => undefined);
+  }
+}
+
+/** Server-sent events as the HTML standard parses them. */
+async function* messages(reader: ReadableStreamDefaultReader<Uint8Array>): AsyncGenerator<Message> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  let message: Message = { id: "", event: "", data: "" };
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    rest += decoder.decode(value, { stream: true });
+    const lines = rest.split(/\r\n|\n|\r(?!$)/);
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      if (line === "") {
+        if (message.event !== "" || message.data !== "") yield message;
+        message = { id: message.id, event: "", data: "" };
+        continue;
+      }
+      const colon = line.indexOf(":");
+      const field = colon < 0 ? line : line.slice(0, colon);
+      const text = colon < 0 ? "" : line.slice(colon + 1).replace(/^ /, "");
+      if (field === "data") message.data += message.data === "" ? text : `\n${text}`;
+      else if (field === "id") message.id = text;
+      else if (field === "event") message.event = text;
+    }
+  }
+}

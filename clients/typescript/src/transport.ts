@@ -1,0 +1,179 @@
+import { ConnectionError, StrongroomError, isAborted } from "./errors.js";
+import { ROUTES } from "./schema.js";
+import type { Operations } from "./schema.js";
+
+/** The user's token, or what gives one: it is asked before each request, so it may renew it. */
+export type Token = string | (() => string | Promise<string>);
+
+export interface ClientOptions {
+  /** Where the gateway is: `https://files.example.com`. */
+  url: string;
+  /** None: as nobody, where the service allows it. */
+  token?: Token;
+  /** How often what is safe to repeat is asked again after 429, 503 or a broken connection. */
+  retries?: number;
+  /** Instead of the global one. */
+  fetch?: typeof fetch;
+}
+
+export type OperationName = keyof Operations & keyof typeof ROUTES;
+export type Reply<Name extends OperationName> = Operations[Name]["reply"];
+export type Body<Name extends OperationName> = Operations[Name]["body"];
+
+type Needed<Key extends string, Value> = Value extends undefined
+  ? { [key in Key]?: Value }
+  : Record<never, never> extends Value
+    ? { [key in Key]?: Value }
+    : { [key in Key]: Value };
+
+export interface CallOptions {
+  headers?: Record<string, string>;
+  /** Makes a repeated request the same one: a UUID of yours. */
+  idempotencyKey?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+type Flat<Value> = { [Key in keyof Value]: Value[Key] };
+
+/** By name, so that the compiler looks each up instead of multiplying them all. */
+type AskedByName = {
+  [Name in OperationName]: Flat<
+    Needed<"path", Operations[Name]["path"]> &
+      Needed<"query", Operations[Name]["query"]> &
+      Needed<"body", Operations[Name]["body"]>
+  >;
+};
+
+type Each = { [Name in OperationName]: (name: Name, asked: AskedByName[Name], options?: CallOptions) => Promise<Reply<Name>> };
+
+type All<Value> = (Value extends unknown ? (one: Value) => void : never) extends (all: infer Whole) => void ? Whole : never;
+
+/** One signature for each operation: as a generic one the compiler would weigh all of them at once for each call. */
+export type Call = All<Each[OperationName]>;
+
+/** What an operation is asked with. */
+export type Asked<Name extends OperationName> = AskedByName[Name];
+
+interface Parts {
+  path?: Record<string, unknown>;
+  query?: Record<string, unknown>;
+  body?: unknown;
+}
+
+const routes: Readonly<Record<string, readonly [string, string, string]>> = ROUTES;
+
+/** Method, path, and what the answer is. */
+export function routeOf(name: OperationName): readonly [string, string, string] {
+  const route = routes[name];
+  if (route === undefined) throw new TypeError(`no operation is named ${name}`);
+  return route;
+}
+
+const REPEATABLE = new Set(["GET", "HEAD", "PUT", "DELETE"]);
+
+/** Requests with the user's token, each by the name that the OpenAPI document gives it. */
+export class Transport {
+  readonly base: string;
+  readonly #token: Token | undefined;
+  readonly #retries: number;
+  readonly #fetch: typeof fetch;
+
+  constructor(options: ClientOptions) {
+    this.base = options.url.replace(/\/+$/, "");
+    this.#token = options.token;
+    this.#retries = options.retries ?? 3;
+    this.#fetch = options.fetch ?? ((input, init) => fetch(input, init));
+  }
+
+  /** Raises StrongroomError, ConnectionError. */
+  readonly call = ((name: OperationName, asked: Parts, options?: CallOptions) => this.#call(name, asked, options ?? {})) as Call;
+
+  async #call(name: OperationName, parts: Parts, options: CallOptions): Promise<unknown> {
+    const [method, path, kind] = routeOf(name);
+    const headers: Record<string, string> = { ...options.headers };
+    if (options.idempotencyKey !== undefined) headers["idempotency-key"] = options.idempotencyKey;
+    const init: RequestInit = { method, headers };
+    if (options.signal !== undefined) init.signal = options.signal;
+    if (parts.body !== undefined) init.body = encoded(parts.body, headers);
+    const repeatable = REPEATABLE.has(method) || options.idempotencyKey !== undefined;
+    const response = await this.send(this.url(path, parts.path, parts.query), init, repeatable);
+    if (kind === "json") return response.json();
+    return kind === "bytes" ? response : undefined;
+  }
+
+  /** An absolute URL of the service. */
+  url(path: string, inPath: Record<string, unknown> = {}, query: Record<string, unknown> = {}): string {
+    const filled = path.replace(/\{(\w+)\}/g, (_, name: string) => escaped(name, String(inPath[name] ?? "")));
+    const asked = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) asked.append(name, String(value));
+    }
+    const text = asked.toString();
+    return `${this.base}${filled}${text === "" ? "" : `?${text}`}`;
+  }
+
+  /** `authorization`, or nothing. */
+  async authorization(): Promise<Record<string, string>> {
+    const token = typeof this.#token === "function" ? await this.#token() : this.#token;
+    return token === undefined ? {} : { authorization: `Bearer ${token}` };
+  }
+
+  /** A good answer to a request; what is not one is raised. */
+  async send(url: string, init: RequestInit, repeatable: boolean): Promise<Response> {
+    for (let tried = 0; ; tried += 1) {
+      const mayRepeat = repeatable && tried < this.#retries;
+      const headers = { ...(await this.authorization()), ...(init.headers as Record<string, string>) };
+      let response: Response;
+      try {
+        response = await this.#fetch(url, { ...init, headers });
+      } catch (error) {
+        if (isAborted(error) || !mayRepeat) throw broken(error);
+        await pause(backOff(tried), init.signal);
+        continue;
+      }
+      if (response.ok) return response;
+      const refused = await StrongroomError.from(response);
+      if (!mayRepeat || (refused.status !== 429 && refused.status !== 503)) throw refused;
+      await pause(refused.retryAfter === undefined ? backOff(tried) : refused.retryAfter * 1000, init.signal);
+    }
+  }
+}
+
+function broken(error: unknown): unknown {
+  return isAborted(error) ? error : new ConnectionError("No answer came from the service.", { cause: error });
+}
+
+/** Keys and paths keep their slashes; ids and names have none. */
+function escaped(name: string, text: string): string {
+  const whole = name === "key" || name === "path" || name === "file" || name === "folder";
+  return whole ? text.split("/").map(encodeURIComponent).join("/") : encodeURIComponent(text);
+}
+
+function encoded(body: unknown, headers: Record<string, string>): BodyInit {
+  if (body instanceof FormData || body instanceof Blob || body instanceof ArrayBuffer || typeof body === "string") {
+    return body;
+  }
+  headers["content-type"] = "application/json";
+  return JSON.stringify(body);
+}
+
+/** Milliseconds: half a second, doubled, with as much jitter. */
+export function backOff(tried: number): number {
+  return Math.min(500 * 2 ** tried, 15_000) * (0.5 + Math.random());
+}
+
+/** Wait, unless aborted. */
+export function pause(milliseconds: number, signal?: AbortSignal | null): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason instanceof Error ? signal.reason : new DOMException("aborted", "AbortError"));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener("abort", stop);
+      resolve();
+    }, milliseconds);
+    if (signal?.aborted === true) stop();
+    else signal?.addEventListener("abort", stop, { once: true });
+  });
+}

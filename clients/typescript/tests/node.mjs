@@ -1,0 +1,159 @@
+// Run by tests/e2e/test_typescript_client.py with the packed package: every family, under Node, against a real stack.
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+
+import { CODES, ConnectionError, Strongroom, StrongroomError } from "strongroom-client";
+
+const { url, token, picture } = JSON.parse(process.argv[2] ?? "{}");
+let asked = 0;
+const client = new Strongroom({ url, token: async () => ((asked += 1), token) });
+const image = () => new File([Buffer.from(picture, "base64")], "katze ü.png", { type: "image/png" });
+const bytes = async (response) => Buffer.from(await response.arrayBuffer());
+
+async function refused(work, code, status) {
+  await assert.rejects(work, (error) => {
+    assert(error instanceof StrongroomError, String(error));
+    assert.deepEqual([error.code, error.status], [code, status]);
+    assert(CODES.includes(error.code) && error.requestId !== "" && error.message !== "");
+    return true;
+  });
+}
+
+async function plainFiles() {
+  const progress = [];
+  const stored = await client.files.upload(image(), {}, { onProgress: (sent, total) => progress.push([sent, total]) });
+  assert.deepEqual(await bytes(await client.files.read(stored.key)), Buffer.from(picture, "base64"));
+  assert.deepEqual(progress.at(-1), [image().size, image().size]);
+  assert.equal((await client.files.list()).files.length, 1);
+  assert.equal((await client.files.metadata(stored.key)).metadata.original_filename, "katze ü.png");
+  assert((await (await fetch(stored.url)).arrayBuffer()).byteLength === image().size);
+  await client.files.delete(stored.key);
+  assert.equal(await client.files.exists(stored.key), false);
+  await refused(() => client.files.read(stored.key), "FILE_NOT_FOUND", 404);
+}
+
+async function generations() {
+  const saved = await client.generations.upload(image(), { type: "text-to-image", prompt: "a fox" });
+  const { id } = saved.generation;
+  assert.equal((await client.generations.get(id)).prompt, "a fox");
+  assert.equal((await client.generations.list({ type: "text-to-image", limit: 5 })).generations[0].id, id);
+  assert.equal((await client.generations.stats()).total, 1);
+  await refused(() => client.generations.list({ limit: "many" }), "INVALID_FIELD", 422);
+  await client.generations.delete(id);
+}
+
+async function media() {
+  const event = randomUUID();
+  const stored = await client.media.upload(event, image(), { title: "First dance" });
+  assert.equal((await client.media.edit(event, stored.id, { tags: ["dance"] })).tags[0], "dance");
+  assert.equal((await client.media.list(event, { tag: "dance" })).total, 1);
+  assert.equal(await client.media.delete(event, stored.id), undefined);
+  await client.profilePicture.put(image());
+  assert.equal((await bytes(await client.profilePicture.read())).length, image().size);
+  const temp = await client.temp.upload(image());
+  assert.equal(temp.content_type, "image/png");
+}
+
+async function projects() {
+  const files = [{ path: "src/ü b.txt", content: "hello" }];
+  const saved = await client.projects.save({ name: "Site", slug: "site", files });
+  assert.equal(saved.project.version, 1);
+  assert.equal(await (await client.projects.read("site", "src/ü b.txt")).text(), "hello");
+  const zip = new Blob([await (await client.projects.archive("site")).arrayBuffer()]);
+  assert.equal((await client.projects.saveArchive("site", zip, { name: "Site" })).project.slug, "site");
+  assert((await client.projects.versions("site")).length >= 1);
+  await refused(() => client.projects.save({ name: "Site", slug: "site", files }, { expected_version: 99 }), "VERSION_CONFLICT", 409);
+  await client.projects.delete("site");
+}
+
+async function library() {
+  const file = await client.uploadDirect(image(), { family: "path", path: "a/b.png" });
+  assert.equal(file.key.endsWith("/a/b.png"), true);
+  const edited = await client.library.edit(file.id, { filename: "c.png" });
+  assert.equal(edited.filename, "c.png");
+  const share = await client.shares.create({ file_id: file.id });
+  assert.equal((await fetch(share.url, { headers: { accept: "application/json" } })).status, 200);
+  await client.shares.revoke(share.id);
+  const link = await client.links.make({ file_id: file.id });
+  assert.equal((await fetch(link.url)).status, 200);
+  const gone = await client.library.delete(file.id, { soft: true });
+  assert.notEqual(gone, undefined);
+  assert.equal((await client.trash.list()).files.length, 1);
+  await client.trash.restore(file.id);
+  assert((await client.library.usage()) !== undefined);
+}
+
+async function uploads() {
+  const large = new Blob([new Uint8Array(17 * 1024 * 1024)]);
+  const shares = [];
+  const direct = await client.uploadDirect(large, { family: "files" }, { filename: "l.bin", onProgress: (sent) => shares.push(sent) });
+  assert.equal(direct.size, large.size);
+  assert.equal(shares.at(-1), large.size);
+  const seen = [];
+  const tus = await client.uploadResumable(image(), { family: "files" }, { onProgress: (sent) => seen.push(sent) }).done;
+  assert.deepEqual([tus.filename, tus.size, seen.at(-1)], ["katze ü.png", image().size, image().size]);
+  await refused(() => client.uploadResumable(image(), { family: "event_media", event_id: "none" }).done, "INVALID_FIELD", 422);
+}
+
+async function events() {
+  const stop = new AbortController();
+  let opened = 0;
+  let cut = () => undefined;
+  const through = async (input, init) => {
+    const response = await fetch(input, init);
+    if (!String(input).endsWith("/api/notifications") || opened > 1) return response;
+    const reader = response.body.getReader(); // the first stream breaks when we say so
+    const body = new ReadableStream({
+      start(controller) {
+        cut = () => controller.error(new TypeError("cut"));
+      },
+      async pull(controller) {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+    });
+    return new Response(body, { status: response.status, headers: response.headers });
+  };
+  const watcher = new Strongroom({ url, token, fetch: through });
+  const happened = [];
+  let first = () => undefined;
+  const isOpen = new Promise((resolve) => (first = resolve));
+  const stored = [];
+  const watching = (async () => {
+    for await (const event of watcher.events({ signal: stop.signal, onOpen: () => ((opened += 1), first()) })) {
+      if (event.type !== "file_ready") continue;
+      happened.push(event.subject_id);
+      if (happened.length === 1) {
+        cut();
+        stored.push((await client.temp.upload(image())).id);
+      } else {
+        stop.abort();
+      }
+    }
+  })();
+  await isOpen;
+  stored.push((await client.temp.upload(image())).id);
+  await watching;
+  assert.deepEqual(happened, stored);
+  assert.equal(opened, 2);
+  await refused(() => new Strongroom({ url, token: "none" }).events().next(), "TOKEN_INVALID", 401);
+}
+
+async function faults() {
+  await assert.rejects(new Strongroom({ url: "http://127.0.0.1:9", retries: 0 }).files.list(), ConnectionError);
+  let tries = 0;
+  const busy = async () => {
+    tries += 1;
+    return tries < 3 ? new Response("<html>", { status: 503, headers: { "retry-after": "0" } }) : Response.json({ files: [] });
+  };
+  assert.deepEqual((await new Strongroom({ url, fetch: busy }).files.list()).files, []);
+  const stop = AbortSignal.abort();
+  await assert.rejects(client.call("list_files", {}, { signal: stop }), { name: "AbortError" });
+}
+
+for (const part of [plainFiles, generations, media, projects, library, uploads, events, faults]) {
+  await part();
+  console.log(part.name);
+}
+assert(asked > 20, "the token is asked for each time");

@@ -1,0 +1,43 @@
+"""The TypeScript client's types are those of the OpenAPI document of this checkout."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from gateway.surface import all_operations
+from scripts import typescript_types
+from strongroom.type.v1.error_reason_pb2 import ErrorReason
+
+CLIENT = typescript_types.TARGET.parents[1]
+
+
+def test_the_types_are_up_to_date() -> None:
+    assert typescript_types.TARGET.read_text("utf-8") == typescript_types.written(), "run `make typescript`"
+
+
+def test_every_operation_and_code_has_a_type() -> None:
+    text = typescript_types.written()
+    routes = dict(re.findall(r'^  (\w+): \["[A-Z]+", "([^"]+)"', text, re.MULTILINE))
+    documented = [operation for operation in all_operations() if not operation.hidden]
+    assert len(routes) >= len(documented) > 60
+    for name, number in ErrorReason.items():
+        assert (f'"{name.removeprefix("ERROR_REASON_")}"' in text) == bool(number)
+
+
+def test_the_package_asks_for_one_dependency_and_names_no_registry() -> None:
+    about = json.loads((CLIENT / "package.json").read_text("utf-8"))
+    assert set(about["dependencies"]) == {"tus-js-client"}
+    lock = json.loads((CLIENT / "package-lock.json").read_text("utf-8"))
+    assert not [name for name, package in lock["packages"].items() if "resolved" in package]
+    assert lock["packages"][""]["dependencies"] == about["dependencies"]
+
+
+def test_methods_name_operations() -> None:
+    """What the compiler checks where npm is, in short."""
+    source = "".join(path.read_text("utf-8") for path in sorted(Path(CLIENT, "src").glob("*.ts")))
+    named = set(re.findall(r'\bcall\(\s*"(\w+)"', source))
+    named |= set(re.findall(r'sendForm\(this\.transport, "(\w+)"', source))
+    assert len(named) > 50
+    assert named <= set(re.findall(r'^  (\w+): \["', typescript_types.written(), re.MULTILINE))
