@@ -16,6 +16,7 @@ from strongroom.metadata.v1.file_pb2 import GENERATION_TYPE_TEXT_TO_IMAGE, File
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DAMAGED,
     EVENT_TYPE_FILE_READY,
+    EVENT_TYPE_PROJECT_SAVE_PROGRESS,
     EVENT_TYPE_PROJECT_SAVED,
     Event,
 )
@@ -26,7 +27,7 @@ from tests.integration.metadata_service.projects.saving import Projects
 from tests.integration.metadata_service.serving import Server, refusal, serve
 from tests.integration.metadata_service.world import World
 
-UPLOADED = {EVENT_TYPE_FILE_READY, EVENT_TYPE_PROJECT_SAVED}
+UPLOADED = {EVENT_TYPE_FILE_READY, EVENT_TYPE_PROJECT_SAVED, EVENT_TYPE_PROJECT_SAVE_PROGRESS}
 
 
 @pytest.fixture
