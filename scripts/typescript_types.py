@@ -21,7 +21,7 @@ TARGET: Final = Path(__file__).resolve().parents[1] / "clients" / "typescript" /
 HEAD: Final = "// Written by scripts/typescript_types.py from the OpenAPI document: `make typescript`.\n"
 _PLAIN: Final = {"integer": "number", **{name: name for name in ("string", "number", "boolean", "null")}}
 _NAME: Final = re.compile(r"[A-Za-z_$][\w$]*")
-_VERBS: Final = ("get", "put", "post", "patch", "delete", "head")
+_VERBS: Final = ("get", "put", "post", "patch", "delete", "head", "options")
 Schema = Mapping[str, Any]
 
 

@@ -1571,12 +1571,16 @@ export interface Operations {
   cancel_upload: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: undefined };
   /** Begin an upload, or join partial ones */
   tus_create: { path: {  }; query: { user_id?: string }; body: BodyInit; reply: undefined };
+  /** What is spoken */
+  tus_capabilities: { path: {  }; query: {  }; body: undefined; reply: undefined };
   /** Append bytes */
   tus_append: { path: { id: string }; query: { user_id?: string }; body: BodyInit; reply: undefined };
   /** Give an upload up */
   tus_terminate: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: undefined };
   /** Where an upload stands */
   tus_offset: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: undefined };
+  /** What is spoken */
+  tus_upload_capabilities: { path: { id: string }; query: {  }; body: undefined; reply: undefined };
   /** Events as they happen */
   stream_notifications: { path: {  }; query: { last_event_id?: string; ticket?: string; user_id?: string }; body: undefined; reply: Response };
   /** Events of all users */
@@ -1717,9 +1721,11 @@ export const ROUTES = {
   get_upload: ["GET", "/api/v1/uploads/{id}", "json"],
   cancel_upload: ["DELETE", "/api/v1/uploads/{id}", "nothing"],
   tus_create: ["POST", "/files", "nothing"],
+  tus_capabilities: ["OPTIONS", "/files", "nothing"],
   tus_append: ["PATCH", "/files/{id}", "nothing"],
   tus_terminate: ["DELETE", "/files/{id}", "nothing"],
   tus_offset: ["HEAD", "/files/{id}", "nothing"],
+  tus_upload_capabilities: ["OPTIONS", "/files/{id}", "nothing"],
   stream_notifications: ["GET", "/api/notifications", "bytes"],
   stream_events_of_all: ["GET", "/api/admin/events", "bytes"],
   make_ticket: ["POST", "/api/notifications/ticket", "json"],
