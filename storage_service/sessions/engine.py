@@ -14,7 +14,7 @@ from storage_service.sessions.content import Content
 from storage_service.sessions.driver import Driver, without_deadline
 from storage_service.sessions.finisher import Endings
 from storage_service.sessions.hashes import RunningHashes
-from storage_service.sessions.kept import Kept, KeptSessions
+from storage_service.sessions.kept import TELL_SECONDS, Kept, KeptSessions
 from storage_service.sessions.registry import Entry
 from storage_service.sessions.stream import Message, SessionStream, refuse_past_end
 from storage_service.sessions.views import answer, check_writable, finished, is_whole, shown
@@ -117,6 +117,7 @@ class Sessions:
                 session = await self._state.get(upload_id)
                 if _may_have_writer(session):
                     session = await self._state.acquire(upload_id)
+                    await asyncio.sleep(TELL_SECONDS)
         else:
             session = await self._state.get(upload_id)
         return shown(await self._driver.driven(session))
@@ -221,7 +222,9 @@ class Sessions:
         finally:
             await writer.close()
             if ended_well and session.persisted_size and not is_whole(session):
-                self._kept.keep(session, _subject(), writer.under_way)
+                at = writer.progress
+                times = {"asked_at": at.asked_at, "answered_at": at.answered_at}
+                self._kept.keep(session, _subject(), writer.under_way, **times)
             self._registry.leave(session.upload_id, entry)
 
     async def _settle(

@@ -15,7 +15,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from storage_service.attempts.budget import ByteBudget
@@ -23,6 +23,11 @@ from storage_service.objectstore.values import Chunk
 from strongroom.metadata.v1.upload_session_service_pb2 import Continuation, Session
 
 KEEP_SECONDS: Final = 5.0
+TELL_SECONDS: Final = 0.1
+"""A HEAD that has taken a session over waits so long before it tells the offset, and only what was recorded
+in less time is remembered: how long after the recording a write began is known up to the time that the
+answer took, so a write that follows the HEAD is always known to be the newer one.
+"""
 MOST: Final = 1024
 """So many sessions are remembered."""
 
@@ -54,7 +59,8 @@ class Kept:
     session: Session
     subject: str
     tail: Tail
-    answered_at: float = field(default_factory=time.monotonic)
+    answered_at: float
+    """When the recording of its last bytes was answered, seconds of ``time.monotonic()``."""
 
     def continuation(self) -> Continuation:
         """For the first step of the write that begins now."""
@@ -78,13 +84,19 @@ class KeptSessions:
         self._sweeping: asyncio.TimerHandle | None = None
         budget.when_short = self.forget_bytes
 
-    def keep(self, session: Session, subject: str, chunks: Sequence[Chunk]) -> None:
-        """Remember a session whose write has ended; ``chunks`` are the bytes of its part under way."""
+    def keep(
+        self, session: Session, subject: str, chunks: Sequence[Chunk], *, asked_at: float, answered_at: float
+    ) -> None:
+        """Remember a session whose write has ended; ``chunks`` are the bytes of its part under way. The times
+        are those of its last recording, seconds of ``time.monotonic()``; 0: it has recorded nothing.
+        """
+        if not answered_at or answered_at - asked_at > TELL_SECONDS:
+            return
         size = sum(len(chunk) for chunk in chunks)
         fits = self._held + size <= self._budget.total // SHARE and self._budget.try_acquire(size)
         tail = Tail(chunks, size, self._release) if fits else Tail()
         self._held += tail.size
-        self._kept[session.upload_id] = Kept(session, subject, tail)
+        self._kept[session.upload_id] = Kept(session, subject, tail, answered_at)
         if len(self._kept) > MOST:
             self.forget(next(iter(self._kept)))
         if self._sweeping is None:

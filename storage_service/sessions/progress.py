@@ -45,6 +45,8 @@ class Progress:
         self._continuation = continuation
         self.parts = session.blob.parts
         self.deferred = False
+        self.asked_at = self.answered_at = 0.0
+        """Around the last step that was answered, seconds of ``time.monotonic()``; 0: none was."""
         self.recorded_at = 0.0
         """When parts were last recorded, seconds of ``time.monotonic()``."""
         self._segments = list(session.segments)
@@ -120,7 +122,9 @@ class Progress:
             continuation=self._continuation,
             **more,
         )
+        asked_at = time.monotonic()
         response = await self._state.record(request)
+        self.asked_at, self.answered_at = asked_at, time.monotonic()
         self._continuation = None
         if response.HasField("taken"):
             self._take_over(response.taken)

@@ -187,6 +187,8 @@ def test_a_segment_that_stays_damaged_ends_the_upload(cell: Cell) -> None:
     client, body = SessionClient(cell), body_of(MIB)
     upload = client.create(len(body)).upload_id
     client.write(upload, 0, body[:1000])
+    cell.kill("storage")  # and with it the bytes that it still had at hand
+    cell.run()
     cell.s3.arm("GetObject", flip_bit(-1), key="segments/", nth=None)
     with pytest.raises(UploadLost):
         client.write(upload, 1000, body[1000:])
@@ -195,6 +197,22 @@ def test_a_segment_that_stays_damaged_ends_the_upload(cell: Cell) -> None:
             client.get(upload, preempt=preempt)
     with pytest.raises(UploadLost):
         client.write(upload, 1000, body[1000:])
+
+
+def test_a_segment_that_is_damaged_behind_bytes_at_hand_is_not_read(cell: Cell) -> None:
+    cell.run()
+    client, body = SessionClient(cell), body_of(MIB)
+    upload = client.create(len(body)).upload_id
+    client.write(upload, 0, body[:1000])
+    rule = cell.s3.arm("GetObject", flip_bit(-1), key="segments/", nth=None)
+    try:
+        client.write(upload, 1000, body[1000:])
+    except UploadLost:
+        assert rule.hits > 0  # five seconds had passed: nothing was at hand any more
+        return
+    finished = client.get(upload)
+    assert finished.finished
+    assert same(client.stored(finished), body)
 
 
 def test_nothing_is_left_of_anybody(cell: Cell) -> None:

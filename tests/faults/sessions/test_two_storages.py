@@ -8,13 +8,15 @@ from threading import Event
 from typing import Any
 
 import grpc
+import pytest
 
-from strongroom.errors import from_rpc_error
+from strongroom.errors import StrongroomError, from_rpc_error
 from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from tests.faults.cell import Cell
 from tests.faults.rpc import OPTIONS, signed_in
-from tests.faults.sessions.client import SessionClient, body_of, same
+from tests.faults.s3_faults import hold
+from tests.faults.sessions.client import PART, SessionClient, body_of, same
 from tests.stack import PATIENCE, until
 
 TIMES = 6
@@ -36,6 +38,12 @@ class Elsewhere(SessionClient):
                 raise from_rpc_error(error) from error
 
 
+def elsewhere(cell: Cell, here: SessionClient, address: str) -> Elsewhere:
+    there = Elsewhere(cell, here.owner)
+    there.address = address
+    return there
+
+
 def epochs(cell: Cell, owner: str) -> int:
     """Grows whenever somebody becomes the writer of an upload of the owner's."""
     return int(cell.checker.query("SELECT sum(epoch) FROM blobs WHERE owner_id = %s", owner)[0][0])
@@ -49,12 +57,11 @@ def test_the_offset_is_true_and_the_next_write_is_taken(cell: Cell) -> None:
     cell.run()
     here = SessionClient(cell)
     with cell.second_storage() as address, grpc.insecure_channel(cell.storage_address) as first:
-        there = Elsewhere(cell, here.owner)
-        there.address = address
+        there = elsewhere(cell, here, address)
         for number in range(TIMES):
             body = body_of(SIZE, number)
             upload = here.create(SIZE).upload_id
-            here.write(upload, 0, body[:1000])
+            there.write(upload, 0, body[:1000])  # so that nothing is remembered where the stream goes
             go_on, epoch = Event(), epochs(cell, here.owner)
 
             def stream(upload: str, body: bytes, go_on: Event) -> Iterator[UploadRequest]:
@@ -73,5 +80,47 @@ def test_the_offset_is_true_and_the_next_write_is_taken(cell: Cell) -> None:
             assert answer.exception() is not None
             finished = there.finish_somehow(upload, body)
             assert same(there.stored(finished), body)
+
+
+@pytest.mark.parametrize("operation", ["CreateMultipartUpload", "UploadPart", "PutObject"])
+def test_a_remembered_session_is_shut_out_as_well(cell: Cell, operation: str) -> None:
+    cell.run()
+    size = 2 * PART if operation != "PutObject" else SIZE
+    body = body_of(size)
+    here = SessionClient(cell)
+    with cell.second_storage() as address:
+        there = elsewhere(cell, here, address)
+        upload = here.create(size).upload_id
+        assert here.write(upload, 0, body[:1000]).persisted_size == 1000
+        rule = cell.s3.arm(operation, hold, nth=None)
+        slow = here.start_write(upload, 1000, body[1000 : size - 9])
+        rule.wait_reached()  # it goes on where the first write has ended, and has recorded no byte yet
+        told = there.get(upload, preempt=True).persisted_size
+        assert told == 1000
+        cell.s3.retire(rule)
+        with pytest.raises(StrongroomError):
+            slow.result()
+        assert there.get(upload).persisted_size == told, "what was told holds"
+        there.write(upload, told, body[told:])
+        assert same(there.stored(there.get_settled(upload)), body)
+
+
+def test_a_remembered_session_goes_on_after_another_was_asked(cell: Cell) -> None:
+    cell.run()
+    body = body_of(SIZE)
+    here = SessionClient(cell)
+    with cell.second_storage() as address:
+        there = elsewhere(cell, here, address)
+        upload = here.create(SIZE).upload_id
+        for offset in range(0, SIZE, SIZE // 4):
+            here.write(upload, offset, body[offset : offset + SIZE // 4])
+            told = there.get(upload, preempt=True)
+            assert told.finished or told.persisted_size == offset + SIZE // 4
+        assert same(here.stored(here.get(upload)), body)
+
+
+def test_nothing_is_left_of_anybody(cell: Cell) -> None:
+    cell.run()
     cell.checker.wait_drained()
+    cell.checker.wait_no_open_uploads()
     assert cell.checker.problems() == []

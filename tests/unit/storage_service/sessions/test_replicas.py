@@ -11,7 +11,9 @@ import pytest
 from storage_service.attempts.segments import READS
 from storage_service.objectstore.interface import ObjectStream
 from storage_service.objectstore.values import ObjectRef
+from storage_service.sessions.kept import TELL_SECONDS
 from strongroom.errors import OffsetOutOfRange, UploadLost, UploadSuperseded
+from strongroom.metadata.v1.upload_session_service_pb2 import RecordProgressRequest, RecordProgressResponse
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from tests.unit.storage_service.sessions.bench import Bench
 
@@ -47,6 +49,26 @@ async def test_the_offset_that_another_replica_tells_holds(sent: int) -> None:
         await writing
     answered = await second.write(upload, told.persisted_size, b"a" * (4000 - told.persisted_size))
     assert await second.object_of(answered.file) == b"a" * 4000
+
+
+@pytest.mark.parametrize("slow", [0.01, 0.05, 0.09, 0.15])
+async def test_a_told_offset_is_taken_however_long_the_recording_took(
+    monkeypatch: pytest.MonkeyPatch, slow: float
+) -> None:
+    first, second = replicas()
+    upload = await first.create(4000)
+    record = first.state.record
+
+    async def slowly(request: RecordProgressRequest) -> RecordProgressResponse:
+        response = await record(request)
+        await asyncio.sleep(slow)  # Postgres has its time by now, and the answer is on its way
+        return response
+
+    monkeypatch.setattr(first.state, "record", slowly)
+    for offset in range(0, 400, 100):
+        await first.write(upload, offset, b"a" * 100, exact_offset=True)
+        assert (await second.use_cases.sessions.get(upload, preempt=True)).persisted_size == offset + 100
+    assert first.state.acquired == 4 + (4 if slow > TELL_SECONDS else 1)
 
 
 @pytest.mark.parametrize("sent", [1, 900, 901, 2900, 3900])
