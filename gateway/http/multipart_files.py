@@ -1,7 +1,7 @@
 """``multipart/form-data`` with several files, one after the other, none of them kept.
 
-For forms that hold nothing but files: text fields are passed over. ``multipart.FormReader`` reads forms with
-one file and fields that count.
+For forms that hold nothing but files: text fields are passed over, unless all parts are asked for.
+``multipart.FormReader`` reads forms with one file and fields that count.
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ _HEADER_BYTES: Final = 8192
 class FormFiles:
     """The files of one request. ``next`` before ``chunks``, for each of them."""
 
-    def __init__(self, exchange: Exchange, *, field: str = "file") -> None:
-        """Raises UnsupportedMediaType, MalformedRequest."""
+    def __init__(self, exchange: Exchange, *, field: str | None = "file") -> None:
+        """``field``: what the files are called; None: each part counts, fields too.
+
+        :raises UnsupportedMediaType, MalformedRequest: no form that can be read.
+        """
         self._parser = PushMultipartParser(
             boundary_of(exchange.header("content-type")),
             max_header_size=_HEADER_BYTES,
@@ -58,7 +61,7 @@ class FormFiles:
                 self._pass_over(len(event))
             else:
                 head = part_head(event.headerlist)
-                if head.name == self._field and head.filename:
+                if self._field is None or (head.name == self._field and head.filename):
                     self._inside = True
                     return head
 

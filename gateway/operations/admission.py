@@ -68,6 +68,7 @@ OPEN: Final = {
     ("PATCH", "/files/{id}"): TRANSFERS,
     ("POST", "/api/projects/save"): TRANSFERS,
     ("POST", "/api/projects/{slug}/archive"): TRANSFERS,
+    ("PATCH", "/api/projects/{slug}"): TRANSFERS,
     ("GET", "/api/projects/{slug}"): TRANSFERS,
     ("GET", "/api/projects/{slug}/archive"): TRANSFERS,
     ("GET", "/api/projects/{slug}/files/{path:path}"): TRANSFERS,

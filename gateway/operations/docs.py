@@ -42,7 +42,7 @@ class Success:
 class Doc:
     """One operation. ``errors``: reasons beyond ``ALWAYS``. ``parameters``: OpenAPI objects.
 
-    ``body``: a JSON body's model, or an OpenAPI object.
+    ``body``: a JSON body's model, or an OpenAPI object; ``form``: the schema of a form that says the same.
     """
 
     summary: str
@@ -51,6 +51,7 @@ class Doc:
     errors: tuple[str, ...] = ()
     parameters: tuple[Schema, ...] = ()
     body: type[BaseModel] | Schema | None = None
+    form: Schema | None = None
 
 
 def polled(text: str, content: Mapping[str, type | Schema]) -> Mapping[int, Success]:

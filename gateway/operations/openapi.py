@@ -85,6 +85,8 @@ def _operation(operation: Operation, doc: Doc) -> dict[str, Any]:
         found["parameters"] = list(doc.parameters)
     if isinstance(doc.body, type):
         content = {"application/json": {"schema": _schema(doc.body)}}
+        if doc.form is not None:
+            content["multipart/form-data"] = {"schema": doc.form}
         found["requestBody"] = {"required": True, "content": content}
     elif doc.body is not None:
         found["requestBody"] = doc.body

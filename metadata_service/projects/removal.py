@@ -10,6 +10,7 @@ from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, u
 from metadata_service.projects import events, looks
 from metadata_service.projects.endings import give_up
 from metadata_service.projects.rows import HASH_JOINS, PROJECT_COLUMNS, project_not_found, to_project
+from metadata_service.projects.start import check_version
 from metadata_service.usage import quota
 from servicekit import failpoints
 from strongroom.metadata.v1.project_pb2 import Project
@@ -42,21 +43,27 @@ class ProjectRemover:
         self._database = database
         self._timing = timing
 
-    async def remove(self, owner_id: str, slug: str) -> Project:
-        """The project as it was. Raises ProjectNotFound (also the second time)."""
+    async def remove(self, owner_id: str, slug: str, expected_version: int | None = None) -> Project:
+        """The project as it was. Raises ProjectNotFound (also the second time), VersionConflict."""
         project = await self._database.transact(
-            user(owner_id), lambda tx: remove(tx, owner_id, slug, self._timing), seconds=LARGE_SECONDS
+            user(owner_id),
+            lambda tx: remove(tx, owner_id, slug, self._timing, expected_version),
+            seconds=LARGE_SECONDS,
         )
         await failpoints.hit(AFTER_COMMIT)
         return project
 
 
-async def remove(tx: Transaction, owner_id: str, slug: str, timing: Timing) -> Project:
-    """Inside a transaction of the owner's. Raises ProjectNotFound."""
+async def remove(
+    tx: Transaction, owner_id: str, slug: str, timing: Timing, expected_version: int | None = None
+) -> Project:
+    """Inside a transaction of the owner's. Raises ProjectNotFound, VersionConflict."""
     row = await tx.fetch_one(_LOCK, {"owner": owner_id, "slug": slug})
     if row is None:
         raise project_not_found()
     project, project_id = to_project(row[:-1]), row[-1]
+    if expected_version is not None:
+        check_version(expected_version, project.version)
     params = {"owner": owner_id, "project": project_id, "grace": timing.read_grace}
     save = await tx.fetch_one(_SAVE, params)
     if save is not None:

@@ -75,7 +75,8 @@ class ProjectSaveServicer(ProjectSaveServiceServicer):
         self, request: pb.RemoveProjectRequest, context: Context
     ) -> pb.RemoveProjectResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        return pb.RemoveProjectResponse(project=await self._remover.remove(owner, request.slug))
+        expected = request.expected_version if request.HasField("expected_version") else None
+        return pb.RemoveProjectResponse(project=await self._remover.remove(owner, request.slug, expected))
 
     async def ClaimKeys(self, request: pb.ClaimKeysRequest, context: Context) -> pb.ClaimKeysResponse:
         keys, given_up = await self._keys.claim(request.limit, request.owner_id, request.slug)

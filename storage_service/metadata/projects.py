@@ -65,9 +65,8 @@ class ProjectSaves(MetadataClient):
         request = pb.AbandonSaveRequest(save_id=save_id, owner_id=owner_id)
         await self._step(self._saves.AbandonSave, request)
 
-    async def remove(self, slug: str, user_id: str) -> Project:
-        """D1 of a project. Raises ProjectNotFound."""
-        request = pb.RemoveProjectRequest(slug=slug, user_id=user_id)
+    async def remove(self, request: pb.RemoveProjectRequest) -> Project:
+        """D1 of a project. Raises ProjectNotFound, VersionConflict."""
         return (await self._ask(self._saves.RemoveProject, request, COMMIT_SECONDS)).project
 
     async def claim_keys(self, limit: int, owner_id: str = "", slug: str = "") -> Sequence[pb.ProjectKey]:

@@ -72,7 +72,7 @@ class Projects:
             content=parts.content,
         )
         source = ArchiveSource(parts.objects, parts.archive_memory)
-        self.saver = ProjectSaver(contents, runner)
+        self.saver = ProjectSaver(contents, runner, parts.reader)
         self.archive_saver = ArchiveSaver(contents, runner, spool, parts.archive_memory)
         self.rollback = ProjectRollback(contents, runner, parts.reader)
         room = ManifestRoom(parts.export_manifest_bytes)

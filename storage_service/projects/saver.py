@@ -13,6 +13,7 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import Chunk
 from storage_service.projects.file_types import described
 from storage_service.projects.limits import ProjectLimits
+from storage_service.projects.partial import OtherFiles
 from storage_service.projects.runner import OpenSave, SaveRunner
 from storage_service.projects.stream import BodyDigest, ContentDigest, IncomingFile, SaveStream
 from storage_service.projects.tech_stack import MAX_MANIFEST_BYTES, TechStack
@@ -86,29 +87,37 @@ class ContentsSaver:
 class ProjectSaver:
     """The use case; one instance per process."""
 
-    def __init__(self, contents: ContentsSaver, runner: SaveRunner) -> None:
+    def __init__(self, contents: ContentsSaver, runner: SaveRunner, reader: ProjectReader) -> None:
         self._contents = contents
         self._runner = runner
+        self._reader = reader
 
     async def save(self, requests: AsyncIterator[SaveProjectRequest]) -> pb.CommitSaveResponse:
         """Raises VersionConflict, RequestInProgress, PathInvalid, the limits' errors, PreconditionFailed (a
         file is not unchanged), UploadIncomplete, SizeMismatch, ChecksumMismatch, BucketNotVersioned,
-        QuotaExceeded.
+        QuotaExceeded; of partial saves also ProjectNotFound and FileNotFound (a removed path is not there).
         """
         stream = SaveStream(requests, self._contents.limits)
         spec = await stream.spec()
         return await self._runner.run(
-            begin_request(spec, "files"),
+            begin_request(spec, "changes" if spec.partial else "files"),
             lambda save: self._write(save, spec, stream),
             lambda: _digest(stream),
         )
 
     async def _write(self, save: OpenSave, spec: SaveProjectSpec, stream: SaveStream) -> pb.CommitSaveRequest:
         content, stack, unsent = ContentDigest(), TechStack(), list[str]()
+        others = await self._others(save, spec)
         async with self._contents.writer(save) as writer:
             async for file in stream.files():
+                if file.head.removed:
+                    await _removed(file, content)
+                    others.remove(file.head.path)
+                    continue
                 new = await self._receive(writer, file)
                 content.add(new.path, new.size, new.sha256, executable=new.executable)
+                if spec.partial:
+                    others.sent(new.path, new.size)
                 wanted = stack.see(new.path)
                 if wanted and new.chunks is None:
                     unsent.append(new.path)
@@ -116,8 +125,18 @@ class ProjectSaver:
                     stack.read(new.path, first_bytes(new.chunks, MAX_MANIFEST_BYTES + 1))
                 await writer.add(new)
                 del new
+            for kept in others.kept(self._contents.limits):
+                if stack.see(kept.path):
+                    unsent.append(kept.path)
+                await writer.add(kept)
         await self._contents.read_unsent(spec, unsent, stack, writer)
         return commit_request(save, writer, stack, content.sha256)
+
+    async def _others(self, save: OpenSave, spec: SaveProjectSpec) -> OtherFiles:
+        """What a partial save may keep; nothing of a whole one."""
+        if not spec.partial:
+            return OtherFiles()
+        return await OtherFiles.listed(self._reader.project_files(spec.slug, save.base_version, spec.user_id))
 
     async def _receive(self, writer: FileWriter, file: IncomingFile) -> NewFile:
         head = file.head
@@ -132,7 +151,11 @@ class ProjectSaver:
 def begin_request(spec: SaveProjectSpec, kind: str) -> pb.BeginSaveRequest:
     """BeginSave for a spec; ``kind`` tells ways of saving apart under one idempotency key."""
     request = pb.BeginSaveRequest(
-        slug=spec.slug, name=spec.name, request_id=spec.request_id, user_id=spec.user_id
+        slug=spec.slug,
+        name=spec.name,
+        request_id=spec.request_id,
+        user_id=spec.user_id,
+        must_exist=spec.partial,
     )
     if spec.HasField("expected_version"):
         request.expected_version = spec.expected_version
@@ -161,10 +184,18 @@ async def _digest(stream: SaveStream) -> bytes:
     """What the stream holds, without keeping it: for a repeat."""
     content = ContentDigest()
     async for file in stream.files():
+        if file.head.removed:
+            await _removed(file, content)
+            continue
         await _all(file)
         sha256 = file.head.sha256 if file.head.unchanged else file.digest.sha256
         content.add(file.head.path, file.head.size_bytes, sha256, executable=file.executable)
     return content.sha256
+
+
+async def _removed(file: IncomingFile, content: ContentDigest) -> None:
+    await _all(file)
+    content.remove(file.head.path)
 
 
 async def _all(file: IncomingFile) -> None:

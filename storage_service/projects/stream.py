@@ -75,6 +75,10 @@ class ContentDigest:
         told = {None: b"", False: b"-", True: b"x"}[executable]
         self._lines.append(hashlib.sha256(f"{size}\0{path}\0".encode() + sha256 + told).digest())
 
+    def remove(self, path: str) -> None:
+        """One file that a partial save removes."""
+        self._lines.append(hashlib.sha256(f"removed\0{path}".encode()).digest())
+
     @property
     def sha256(self) -> bytes:
         """32 bytes."""
@@ -95,18 +99,19 @@ class IncomingFile:
         return self.head.executable if self.head.HasField("executable") else None
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The content, which has been verified when this ends; none of an unchanged file.
+        """The content, which has been verified when this ends; none of an unchanged or removed file.
 
         Raises SizeMismatch, ChecksumMismatch, ChunkTooLarge, MalformedRequest.
         """
         async for data in self._stream.data():
-            if self.head.unchanged:
-                raise MalformedRequest(f"{shown(self.head.path)}: an unchanged file carries no data")
+            if self.head.unchanged or self.head.removed:
+                kind = "a removed" if self.head.removed else "an unchanged"
+                raise MalformedRequest(f"{shown(self.head.path)}: {kind} file carries no data")
             if self.digest.size + len(data) > self.head.size_bytes:
                 raise self._size_mismatch(f"more than {self.head.size_bytes}")
             await self.digest.feed(data)
             yield data
-        if not self.head.unchanged:
+        if not (self.head.unchanged or self.head.removed):
             self._compare()
 
     async def gathered(self, take: Callable[[int], Awaitable[None]]) -> list[Chunk]:
@@ -147,15 +152,17 @@ class SaveStream:
         self._requests = requests
         self._limits = limits
         self._pending: SaveProjectRequest | None = None
-        self._files = 0
-        self._total = 0
+        self._files = self._total = 0
+        self._partial = False
         self._paths = PathSet()
+        self._removed: set[str] = set()
 
     async def spec(self) -> SaveProjectSpec:
         """The first message. Raises UploadIncomplete, MalformedRequest."""
         first = await self._next()
         if first.WhichOneof("message") != "spec":
             raise MalformedRequest("the first message of SaveProject must carry spec")
+        self._partial = first.spec.partial
         return first.spec
 
     async def files(self) -> AsyncIterator[IncomingFile]:
@@ -167,7 +174,10 @@ class SaveStream:
             self._pending = None
             match message.WhichOneof("message"):
                 case "file":
-                    self._check(message.file)
+                    if message.file.removed:
+                        self._check_removal(message.file)
+                    else:
+                        self._check(message.file)
                     file = IncomingFile(self, message.file)
                     yield file
                 case "finish_write" if message.finish_write:
@@ -209,6 +219,17 @@ class SaveStream:
                 field=f"{self._place}.sha256",
             )
 
+    def _check_removal(self, head: SaveProjectFile) -> None:
+        """Its path need not be one that would be taken today. Raises MalformedRequest, PathInvalid."""
+        if not self._partial:
+            raise MalformedRequest("only a partial save removes files; leave out what is not to be saved")
+        path, place = unicodedata.normalize("NFC", head.path), f"removed[{len(self._removed)}]"
+        if path in self._removed:
+            raise self._refused(path, "duplicate_path", "the path is removed twice", place)
+        if self._paths.holds(path):
+            raise self._refused(path, "duplicate_path", "the path is sent, and removed", place)
+        self._removed.add(path)
+
     @property
     def _place(self) -> str:
         """The file whose head was read last, as in the JSON of a save."""
@@ -216,17 +237,25 @@ class SaveStream:
 
     def _check_path(self, path: str) -> None:
         """What a ZIP's entry is asked. Raises PathInvalid {path, rule}."""
+        if path in self._removed:
+            raise self._refused(
+                path, "duplicate_path", "the path is removed, and sent", f"{self._place}.path"
+            )
         try:
             check_portable(path)
             self._paths.add(path)
         except NameRefused as error:
             rule = "duplicate_path" if error.rule == "duplicate_name" else error.rule
-            message = f"{shown(path)}: {error.message}."
-            raise PathInvalid(
-                message,
-                metadata={"path": shown(path), "rule": rule},
-                violations=(Violation(f"{self._place}.path", rule, message),),
-            ) from error
+            raise self._refused(path, rule, error.message, f"{self._place}.path") from error
+
+    @staticmethod
+    def _refused(path: str, rule: str, reason: str, place: str) -> PathInvalid:
+        message = f"{shown(path)}: {reason}."
+        return PathInvalid(
+            message,
+            metadata={"path": shown(path), "rule": rule},
+            violations=(Violation(place, rule, message),),
+        )
 
 
 class ArchiveStream:

@@ -83,11 +83,21 @@ class PathSet:
 
     def add(self, path: str, *, is_folder: bool = False) -> None:
         """One more. Raises NameRefused: ``duplicate_name``, ``case_collision``, ``file_and_folder``."""
+        insort(self._paths, self.check(path, is_folder=is_folder))
+
+    def check(self, path: str, *, is_folder: bool = False) -> tuple[str, str, bool]:
+        """As ``add``, without adding it; its entry."""
         entry = (folded(path), path, is_folder)
         at = bisect_left(self._paths, entry)
         for other in self._paths[max(at - 1, 0) : at + 1]:
             _check_pair(entry, other)
-        insort(self._paths, entry)
+        return entry
+
+    def holds(self, path: str) -> bool:
+        """Whether it is one of them, as a file."""
+        entry = (folded(path), path, False)
+        at = bisect_left(self._paths, entry)
+        return self._paths[at : at + 1] == [entry]
 
 
 def _check_pair(one: tuple[str, str, bool], other: tuple[str, str, bool]) -> None:

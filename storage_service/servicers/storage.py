@@ -16,6 +16,7 @@ from storage_service.uploads.stream import UploadStream
 from strongroom import wire
 from strongroom.errors import StrongroomError, to_status_proto
 from strongroom.metadata.v1.project_pb2 import ProjectFile
+from strongroom.metadata.v1.project_save_service_pb2 import RemoveProjectRequest
 from strongroom.storage.v1 import (
     batch_pb2,
     direct_pb2,
@@ -266,7 +267,10 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: project_pb2.DeleteProjectRequest,
         context: Context[project_pb2.DeleteProjectRequest, project_pb2.DeleteProjectResponse],
     ) -> project_pb2.DeleteProjectResponse:
-        project = await self._do.saves.remove(request.slug, request.user_id)
+        removal = RemoveProjectRequest(slug=request.slug, user_id=request.user_id)
+        if request.HasField("expected_version"):
+            removal.expected_version = request.expected_version
+        project = await self._do.saves.remove(removal)
         return project_pb2.DeleteProjectResponse(project=project)
 
     async def DownloadArchive(

@@ -14,7 +14,7 @@ import typer
 from strongroom import errors
 from strongroom.cli import shown
 from strongroom.cli.output import rfc3339
-from strongroom.cli.problems import ExitCode
+from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
 from strongroom.cli.session import Session, Tally
 from strongroom.client.ignoring import DEFAULT_IGNORE
@@ -60,6 +60,35 @@ async def save(
                 )
     for path in saved.skipped:
         session.output.note(f"left out, as projects hold neither links nor devices: {path}")
+    _show_save(session, saved)
+
+
+async def patch(
+    session: Session,
+    slug: Slug,
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[FILE]...", help="New or changed files; their paths below --root count."),
+    ] = None,
+    *,
+    root: Annotated[
+        Path, typer.Option("--root", metavar="DIR", help="The project's folder here; default: this one.")
+    ] = Path(),
+    remove: Annotated[
+        list[str] | None, typer.Option("--rm", metavar="PATH", help="Not in the next version; repeatable.")
+    ] = None,
+    name: Annotated[str, typer.Option(help="For people; default: as before.")] = "",
+    expect: Expected = None,
+) -> None:
+    """Save some files of a project, and remove some: the next version. All others stay, and aren't sent."""
+    if not (files or remove or name):
+        raise UsageProblem("nothing is to change; name files, --rm PATH or --name")
+    changed = await asyncio.to_thread(_below, root, files or [])
+    async with session.client() as client:
+        with bars_for(session.output) as bars, bars.transfer(slug) as report:
+            saved = await client.projects.patch(
+                slug, changed, remove or (), name=name, expected_version=expect, on_progress=report
+            )
     _show_save(session, saved)
 
 
@@ -139,13 +168,17 @@ async def rollback(
 async def delete(
     session: Session,
     slugs: Annotated[list[str], typer.Argument(metavar="SLUG", help="Names of projects.")],
+    *,
+    expect: Annotated[
+        int | None, typer.Option("--expect", min=1, help="Only if the project is at this version.")
+    ] = None,
 ) -> ExitCode:
     """Delete projects with all their versions. Prints the slug of each."""
     tally = Tally(session)
     async with session.client() as client:
         for slug in slugs:
             try:
-                project = await client.projects.delete(slug)
+                project = await client.projects.delete(slug, expected_version=expect)
             except errors.StrongroomError as error:
                 tally.failed(error, slug)
             else:
@@ -182,6 +215,18 @@ async def _patterns(files: Sequence[Path]) -> list[str]:
     for path in files:
         found += (await asyncio.to_thread(path.read_text, encoding="utf-8")).splitlines()
     return found
+
+
+def _below(root: Path, files: Sequence[Path]) -> dict[str, Path]:
+    """Local files by their paths in the project. Raises ValueError: one is not below ``root``."""
+    base = root.resolve()
+    changed = {}
+    for file in files:
+        inside = file.parent.resolve() / file.name
+        if not inside.is_relative_to(base):
+            raise ValueError(f"{file} is not below {base}; name the project's folder with --root")
+        changed[inside.relative_to(base).as_posix()] = file
+    return changed
 
 
 def _slug(source: Path) -> str:

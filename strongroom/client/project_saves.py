@@ -82,14 +82,15 @@ class _Save(ABC):
 
 
 class TreeSave(_Save):
-    """Saves a tree; the files of ``unchanged`` paths are named, not sent."""
+    """Saves a tree; the files of ``unchanged`` paths are named, not sent. ``removed``: of partial saves."""
 
     def __init__(
         self,
         connection: Connection,
         spec: project_pb2.SaveProjectSpec,
         tree: Tree,
-        unchanged: Collection[str],
+        unchanged: Collection[str] = (),
+        removed: Collection[str] = (),
         *,
         on_progress: Progress | None,
         timeout: float | None,
@@ -97,6 +98,7 @@ class TreeSave(_Save):
         super().__init__(connection, spec, on_progress, timeout)
         self._tree = tree
         self._unchanged = unchanged
+        self._removed = removed
 
     def _call(self, **options: Any) -> grpc.aio.StreamUnaryCall[Any, Any]:
         return self._connection.transfers.SaveProject(**options)
@@ -118,6 +120,9 @@ class TreeSave(_Save):
                     yield request(data=block).SerializeToString()
                     done += len(block)
                     self._report(done, total)
+        for path in self._removed:
+            head = project_pb2.SaveProjectFile(path=path, removed=True)
+            yield request(file=head).SerializeToString()
         yield request(finish_write=True).SerializeToString()
 
 

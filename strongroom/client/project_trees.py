@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +19,12 @@ HAS_MODES = os.name == "posix"
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """One file. ``path``: inside the project, with ``/``, in NFC. ``executable``: None where the system
-    knows no such thing.
+    """One file. ``path``: inside the project, with ``/``, in NFC. ``local``: where its content is, or what it
+    is. ``executable``: None where the system knows no such thing.
     """
 
     path: str
-    local: Path
+    local: Path | bytes
     size: int
     sha256: bytes
     executable: bool | None = None
@@ -56,11 +56,33 @@ def read_tree(root: Path, ignore: Ignore) -> Tree:
             continue
         normal = _sendable(path, local)
         if normal in files:
-            raise ValueError(f"{local} and {files[normal].local} have one name in NFC; rename one of them")
-        size, sha256 = digest(local)
-        executable = bool(mode & stat.S_IXUSR) if HAS_MODES else None
-        files[normal] = TreeFile(normal, local, size, sha256, executable)
+            raise ValueError(f"{local} and another file have one name in NFC, {normal}; rename one of them")
+        files[normal] = _read(normal, local, mode)
     return Tree(tuple(files[path] for path in sorted(files)), tuple(skipped))
+
+
+def read_changes(changed: Mapping[str, str | os.PathLike[str] | bytes]) -> Tree:
+    """The files that a partial save sends: by their paths in the project, where each is or what it holds.
+
+    :raises OSError: something can't be read. :raises ValueError: two paths become one in NFC.
+    """
+    files: dict[str, TreeFile] = {}
+    for path, source in changed.items():
+        normal = unicodedata.normalize("NFC", path)
+        if normal in files:
+            raise ValueError(f"{path!r} comes twice; in NFC it has one name")
+        if isinstance(source, bytes):
+            files[normal] = TreeFile(normal, source, len(source), hashlib.sha256(source).digest())
+            continue
+        local = Path(source)
+        files[normal] = _read(normal, local, local.stat().st_mode)
+    return Tree(tuple(files[path] for path in sorted(files)), ())
+
+
+def _read(path: str, local: Path, mode: int) -> TreeFile:
+    size, sha256 = digest(local)
+    executable = bool(mode & stat.S_IXUSR) if HAS_MODES else None
+    return TreeFile(path, local, size, sha256, executable)
 
 
 def _walk(folder: Path, prefix: str, ignore: Ignore) -> Iterator[tuple[str, Path]]:
@@ -101,6 +123,10 @@ def blocks_of(file: TreeFile) -> Iterator[bytes]:
     SHA-256, which the service verifies, tells every other change.
     """
     left = file.size
+    if isinstance(file.local, bytes):
+        for at in range(0, left, READ_BYTES):
+            yield file.local[at : at + READ_BYTES]
+        return
     with file.local.open("rb", buffering=0) as source:
         while left and (block := source.read(min(READ_BYTES, left))):
             left -= len(block)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -15,7 +15,7 @@ from strongroom.client.connection import Connection
 from strongroom.client.ignoring import DEFAULT_IGNORE, Ignore
 from strongroom.client.project_restores import Restore
 from strongroom.client.project_saves import ArchiveSave, TreeSave
-from strongroom.client.project_trees import Tree, TreeFile, read_tree
+from strongroom.client.project_trees import Tree, TreeFile, read_changes, read_tree
 from strongroom.client.project_values import (
     Project,
     ProjectFile,
@@ -78,6 +78,35 @@ class Projects:
             else:
                 return replace(saved, sent=len(tree.files) - len(unchanged), skipped=tree.skipped)
         raise AssertionError("the last plan returns or raises")
+
+    async def patch(
+        self,
+        slug: str,
+        changed: Mapping[str, AnyPath | bytes],
+        removed: Iterable[str] = (),
+        *,
+        name: str = "",
+        expected_version: int | None = None,
+        request_id: str | None = None,
+        on_progress: Progress | None = None,
+        timeout: float | None = None,
+    ) -> SavedProject:
+        """Make the newest version with these changes the next one: all of them, or nothing.
+
+        :param changed: by paths in the project: where each new content is (a path), or what it is (bytes).
+        :param removed: paths that the next version shall not have. What is in neither stays as it is.
+        :param expected_version: the version that the caller has seen. None: whatever is the newest.
+        :raises VersionConflict: the project has moved on from ``expected_version``.
+        :raises ProjectNotFound: there is nothing to change. :raises FileNotFound: of what is to be removed.
+        :raises OSError: something can't be read.
+        """
+        tree = await asyncio.to_thread(read_changes, changed)
+        spec = self._spec(slug, name, expected_version)
+        spec.partial, spec.request_id = True, request_id or str(uuid4())
+        save = TreeSave(
+            self._connection, spec, tree, removed=tuple(removed), on_progress=on_progress, timeout=timeout
+        )
+        return replace(await save.run(), sent=len(tree.files))
 
     async def save_archive(
         self,
@@ -218,12 +247,17 @@ class Projects:
         for file in files:
             yield file
 
-    async def delete(self, slug: str, *, timeout: float | None = None) -> Project:
+    async def delete(
+        self, slug: str, *, expected_version: int | None = None, timeout: float | None = None
+    ) -> Project:
         """Delete a project with all its versions, and answer it as it was.
 
-        :raises ProjectNotFound: also when it was deleted before.
+        :raises ProjectNotFound: also when it was deleted before. :raises VersionConflict: the project has
+            moved on from ``expected_version``.
         """
-        request = project_pb2.DeleteProjectRequest(slug=slug, user_id=self._user_id)
+        request = project_pb2.DeleteProjectRequest(
+            slug=slug, user_id=self._user_id, expected_version=expected_version
+        )
         method = self._connection.transfers.DeleteProject
         response = await self._connection.unary(method, request, timeout=timeout)
         return Project.from_proto(response.project)

@@ -158,6 +158,7 @@ class SyncProjects(Face[Projects]):
     """``Client.projects``; see ``Projects``."""
 
     save = waiting(Projects.save)
+    patch = waiting(Projects.patch)
     save_archive = waiting(Projects.save_archive)
     restore = waiting(Projects.restore)
     rollback = waiting(Projects.rollback)

@@ -159,6 +159,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "GET /api/projects/{slug}/files/{path:path}": Way("missing", _project("/files/index.html")),
     "GET /api/projects/{slug}/files": Way("missing", _project("/files")),
     "GET /api/projects/{slug}/versions": Way("missing", _project("/versions")),
+    "PATCH /api/projects/{slug}": Way("missing", _project(), lambda _: {"json": {"removed": ["index.html"]}}),
     "POST /api/projects/{slug}/rollback": Way(
         "missing", _project("/rollback"), lambda _: {"json": {"version": 1}}
     ),

@@ -88,6 +88,8 @@ export class Strongroom {
     archive: (slug: string, query: Query<"get_project_archive"> = {}) =>
       this.call("get_project_archive", { path: { slug }, query }),
     versions: async (slug: string) => (await this.call("list_project_versions", { path: { slug } })).versions,
+    patch: (slug: string, body: Body<"patch_project">) =>
+      this.call("patch_project", { path: { slug }, body }),
     rollback: (slug: string, body: Body<"rollback_project">) =>
       this.call("rollback_project", { path: { slug }, body }),
     previewUrl: (slug: string, query: Query<"project_preview_url"> = {}) =>

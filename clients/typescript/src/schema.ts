@@ -775,6 +775,18 @@ export interface PartsBody {
   part_checksums?: Record<string, string>;
 }
 
+/** What changes in a project: what is neither in files nor in removed stays as it is. */
+export interface PatchBody {
+  /** Left out: as before. */
+  name?: string | null;
+  user_id?: string | null;
+  /** As in the query: the version that the caller has seen. */
+  expected_version?: number | null;
+  files?: Array<TreeFile>;
+  /** Paths that the next version does not have. */
+  removed?: Array<string>;
+}
+
 /** For HTML forms: the fields, in order, before the file. */
 export interface PostForm {
   url: string;
@@ -939,6 +951,8 @@ export interface SaveBody {
   name: string;
   slug: string;
   user_id?: string | null;
+  /** As in the query: the version that the caller has seen. */
+  expected_version?: number | null;
   files: Array<TreeFile>;
 }
 
@@ -1455,14 +1469,20 @@ export interface Operations {
   get_project_archive: { path: { slug: string }; query: { version?: number; user_id?: string }; body: undefined; reply: Response };
   /** Save a ZIP */
   save_project_archive: { path: { slug: string }; query: { name?: string; expected_version?: number; user_id?: string }; body: BodyInit; reply: Saved };
+  /** Read a project */
+  get_project: { path: { slug: string }; query: { version?: number; user_id?: string }; body: undefined; reply: OneProject };
+  /** Save some files */
+  patch_project: { path: { slug: string }; query: { expected_version?: number; user_id?: string }; body: {
+      removed?: Array<string>;
+      name?: string;
+      expected_version?: number;
+    }; reply: Saved };
+  /** Delete a project */
+  delete_project: { path: { slug: string }; query: { expected_version?: number; user_id?: string }; body: undefined; reply: Done };
   /** List projects */
   list_projects: { path: {  }; query: { limit?: number; page_token?: string; user_id?: string }; body: undefined; reply: ProjectList };
   /** List projects */
   project_history: { path: {  }; query: { limit?: number; page_token?: string; user_id?: string }; body: undefined; reply: ProjectList };
-  /** Read a project */
-  get_project: { path: { slug: string }; query: { version?: number; user_id?: string }; body: undefined; reply: OneProject };
-  /** Delete a project */
-  delete_project: { path: { slug: string }; query: { user_id?: string }; body: undefined; reply: Done };
   /** List a version's files */
   list_project_files: { path: { slug: string }; query: { version?: number; user_id?: string }; body: undefined; reply: TreeListing };
   /** Read one file */
@@ -1665,10 +1685,11 @@ export const ROUTES = {
   save_project: ["POST", "/api/projects/save", "json"],
   get_project_archive: ["GET", "/api/projects/{slug}/archive", "bytes"],
   save_project_archive: ["POST", "/api/projects/{slug}/archive", "json"],
+  get_project: ["GET", "/api/projects/{slug}", "json"],
+  patch_project: ["PATCH", "/api/projects/{slug}", "json"],
+  delete_project: ["DELETE", "/api/projects/{slug}", "json"],
   list_projects: ["GET", "/api/projects", "json"],
   project_history: ["GET", "/api/project-history", "json"],
-  get_project: ["GET", "/api/projects/{slug}", "json"],
-  delete_project: ["DELETE", "/api/projects/{slug}", "json"],
   list_project_files: ["GET", "/api/projects/{slug}/files", "json"],
   get_project_file: ["GET", "/api/projects/{slug}/files/{path}", "bytes"],
   list_project_versions: ["GET", "/api/projects/{slug}/versions", "json"],

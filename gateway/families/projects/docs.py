@@ -5,6 +5,7 @@ from __future__ import annotations
 from gateway.families.projects.shapes import (
     Done,
     OneProject,
+    PatchBody,
     PreviewUrl,
     ProjectList,
     RollbackBody,
@@ -47,6 +48,12 @@ AT_VERSION = query("version", "The newest one if left out.", VERSION)
 EXPECTED = query(
     "expected_version",
     "The version that the caller has seen; 409 if the project has moved on. 0: must not exist.",
+    {"type": "integer", "minimum": 0},
+)
+
+EXPECTED_OF_DELETE = query(
+    "expected_version",
+    "The version that the caller has seen; 409 if the project has moved on.",
     {"type": "integer", "minimum": 0},
 )
 
@@ -113,6 +120,27 @@ DOCS = {
         ),
         body={"required": True, "content": {"application/zip": {"schema": BINARY}}},
     ),
+    "patch_project": Doc(
+        "Save some files",
+        {200: Success("Saved as the next version", {JSON: Saved})},
+        description=(
+            "What is neither sent nor removed stays as the newest version has it, and is not stored again."
+            " All of it or nothing. As a form, each part with a file name is the file whose path is the"
+            " part's name; `removed` may come many times."
+        ),
+        errors=("PROJECT_NOT_FOUND", "FILE_NOT_FOUND", "UNSUPPORTED_MEDIA_TYPE", *SAVE_ERRORS),
+        parameters=(SLUG, EXPECTED, IDEMPOTENCY_KEY, USER_ID),
+        body=PatchBody,
+        form={
+            "type": "object",
+            "properties": {
+                "removed": {"type": "array", "items": {"type": "string"}},
+                "name": {"type": "string"},
+                "expected_version": {"type": "integer", "minimum": 0},
+            },
+            "additionalProperties": BINARY,
+        },
+    ),
     "list_projects": LIST,
     "project_history": LIST,
     "get_project": Doc(
@@ -155,8 +183,8 @@ DOCS = {
     "delete_project": Doc(
         "Delete a project",
         {200: Success("Every version's objects go", {JSON: Done})},
-        errors=("PROJECT_NOT_FOUND",),
-        parameters=(SLUG, USER_ID),
+        errors=("PROJECT_NOT_FOUND", "VERSION_CONFLICT"),
+        parameters=(SLUG, EXPECTED_OF_DELETE, USER_ID),
     ),
     "project_preview_url": Doc(
         "A URL for an `<iframe>`",

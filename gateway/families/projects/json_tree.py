@@ -1,15 +1,16 @@
 """The body of a save, read while it comes in: one file at a time, never the whole tree.
 
-The JSON is ``{name, slug, user_id?, files: [{path, content, encoding?, executable?}…]}``, in any order;
-unknown ones are passed over. A file is held whole (10 MiB at most, by the limits below); what says where it
-goes (``slug``) must come before the files, or the files before it must be small.
+The JSON is ``{name, slug, user_id?, expected_version?, files: [{path, content, encoding?,
+executable?}…]}``, in any order; of a partial save ``{name?, user_id?, expected_version?, files?, removed?:
+[path…]}``. Unknown members are passed over. A file is held whole (10 MiB at most, by the limits below); what
+says where it goes (``slug``) must come before the files, or the files before it must be small.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,10 +21,12 @@ from strongroom.errors import InvalidField, MalformedRequest, ProjectLimitExceed
 
 #: More text than this in one member is never right: base64 of the largest file takes 13.4 MiB.
 MAX_TEXT: Final = 16 << 20
+MAX_VERSION: Final = 2**53
 #: So many values may stand in a body beside eight for each file (of which five at the most are read).
 _SPARE_VALUES: Final = 10_000
 _VALUES_PER_FILE: Final = 8
-_HEAD: Final = frozenset({"name", "slug", "user_id"})
+_HEAD: Final = frozenset({"name", "slug", "user_id", "expected_version"})
+_LISTS: Final = frozenset({"files", "removed"})
 _MEMBERS: Final = frozenset({"path", "content", "encoding", "executable"})
 _OPENING: Final = frozenset({"start_map", "start_array"})
 _CLOSING: Final = frozenset({"end_map", "end_array"})
@@ -31,12 +34,12 @@ _CLOSING: Final = frozenset({"end_map", "end_array"})
 
 @dataclass(frozen=True, slots=True)
 class TreeFile:
-    """One file of a save."""
+    """One file of a save. ``executable``: None: not said. ``removed``: the path shall be there no more."""
 
     path: str
     content: bytes
     executable: bool | None = None
-    """None: not said."""
+    removed: bool = False
 
 
 @dataclass(slots=True)
@@ -46,17 +49,20 @@ class TreeHead:
     name: str | None = None
     slug: str | None = None
     user_id: str | None = None
+    expected_version: int | None = None
 
 
 class TreeReader:
     """Push parser: ``feed`` bytes, take the files that they complete; ``finish`` at the end.
 
     Raises MalformedRequest for what is no JSON, InvalidField for a member that breaks its rule.
-    ``max_files``: as a project may have.
+    ``max_files``: as a project may have. ``partial``: it says what changes, which has to be something.
     """
 
-    def __init__(self, max_files: int) -> None:
+    def __init__(self, max_files: int, *, partial: bool = False) -> None:
         self.head = TreeHead()
+        self._lists = _LISTS if partial else _LISTS - {"removed"}
+        self._partial = partial
         self._json = JsonEvents(_SPARE_VALUES + _VALUES_PER_FILE * max_files)
         self._depth = 0
         self._names = ["", ""]
@@ -80,7 +86,9 @@ class TreeReader:
     def finish(self) -> list[TreeFile]:
         """The last files; the body has ended."""
         last = self._take(self._json.finish())
-        for name in ("name", "slug", "files"):
+        if self._partial and not self._seen & {"name", *self._lists}:
+            raise InvalidField("Say what changes: files, removed or name.", field="body", rule="required")
+        for name in () if self._partial else ("name", "slug", "files"):
             if name not in self._seen:
                 raise InvalidField(f"{name} is required.", field=name, rule="required")
         return last
@@ -135,11 +143,17 @@ class TreeReader:
             raise lone_surrogate(self._place())
         outer, inner = self._names
         if self._depth == 1 and outer in _HEAD:
-            setattr(self.head, outer, _text(outer, event, value))
-        elif self._depth == 1 and outer == "files" and event not in {"start_array", "end_array"}:
-            raise InvalidField("files must be a list.", field="files", rule="list")
+            setattr(self.head, outer, _HEAD_READERS.get(outer, _text)(outer, event, value))
+        elif self._depth == 1 and outer in self._lists and event not in {"start_array", "end_array"}:
+            raise InvalidField(f"{outer} must be a list.", field=outer, rule="list")
+        elif self._depth == 1 and outer in self._lists:
+            self._count = 0
         elif self._depth == 2 and outer == "files":
             return self._file(event)
+        elif self._depth == 2 and outer in self._lists:
+            path = _text(self._place(), event, value)
+            self._count += 1
+            return TreeFile(path, b"", removed=True)
         elif self._depth == 3 and outer == "files" and inner in _MEMBERS:
             read = _truth if inner == "executable" else _text
             self._draft[inner] = read(self._place(), event, value)
@@ -154,7 +168,7 @@ class TreeReader:
         if self._depth == 1:
             self._names = [shown, ""]
             twice = name in self._seen
-            if name in _HEAD or name == "files":
+            if name in _HEAD or name in self._lists:
                 self._seen.add(name)
         elif self._depth == 3 and self._names[0] == "files":
             self._names[1] = shown
@@ -167,7 +181,7 @@ class TreeReader:
     def _place(self) -> str:
         """The member that is being read, as errors name it."""
         outer, inner = self._names
-        if outer != "files" or self._depth < 2:
+        if outer not in self._lists or self._depth < 2:
             return outer or "body"
         return f"files[{self._count}]" + (f".{inner}" if inner and self._depth > 2 else "")
 
@@ -190,6 +204,14 @@ def _text(name: str, event: str, value: Any) -> str:
     if event != "string":
         raise InvalidField(f"{name} must be a text.", field=name, rule="string")
     return str(value)
+
+
+def _version(name: str, event: str, value: Any) -> int | None:
+    if event == "null":
+        return None
+    if event != "number" or value != int(value) or not 0 <= value <= MAX_VERSION:
+        raise InvalidField(f"{name} must be a whole number, 0 or more.", field=name, rule="integer")
+    return int(value)
 
 
 def _truth(name: str, event: str, value: Any) -> bool | None:
@@ -218,3 +240,6 @@ def _finished(members: dict[str, str | bool | None], where: str) -> TreeFile:
             f"{where}.content is not {encoding}.", field=f"{where}.content", rule=encoding
         ) from None
     raise InvalidField(f"{where}.encoding must be utf-8 or base64.", field=f"{where}.encoding", rule="in")
+
+
+_HEAD_READERS: Final[dict[str, Callable[[str, str, Any], str | int | None]]] = {"expected_version": _version}

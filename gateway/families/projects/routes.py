@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from gateway.families.projects.json_tree import MAX_VERSION
 from gateway.families.projects.previews import page_at, preview_url, sign_previews, urls_of_previews
 from gateway.families.projects.reading import ProjectReply, list_files
-from gateway.families.projects.saving import save_archive, save_tree
+from gateway.families.projects.saving import save_archive, save_changes, save_tree
 from gateway.families.projects.shapes import (
     Done,
     ListedProject,
@@ -56,7 +57,6 @@ from strongroom.storage.v1.project_pb2 import DeleteProjectRequest, RollbackProj
 PREFIX: Final = "/api/projects"
 ONE: Final = PREFIX + "/{slug}"
 PREVIEW: Final = "/api/sandbox-preview/{slug}"
-MAX_VERSION: Final = 2**53
 MAX_PAGE: Final = 100
 MAX_PREVIEW_SECONDS: Final = 86_400
 ZIP: Final = "application/zip"
@@ -87,6 +87,14 @@ async def save_project_archive(call: Call) -> JsonReply[Saved]:
         user_id=call.user_id(),
     )
     response = await save_archive(call, spec)
+    return json_reply(_saved(response.project, response.version))
+
+
+@routes.add("PATCH", ONE)
+async def patch_project(call: Call) -> JsonReply[Saved]:
+    """Save some files, and remove some; the others stay: the project's next version."""
+    expected = _optional_version(call, "expected_version", minimum=0)
+    response = await save_changes(call, call.path["slug"], expected)
     return json_reply(_saved(response.project, response.version))
 
 
@@ -177,7 +185,11 @@ async def rollback_project(call: Call) -> JsonReply[Saved]:
 @routes.add("DELETE", ONE)
 async def delete_project(call: Call) -> JsonReply[Done]:
     """Delete the project: every version's objects go."""
-    request = DeleteProjectRequest(slug=call.path["slug"], user_id=call.user_id())
+    request = DeleteProjectRequest(
+        slug=call.path["slug"],
+        user_id=call.user_id(),
+        expected_version=_optional_version(call, "expected_version", minimum=0),
+    )
     await call.ask(DELETE_PROJECT, request)
     return json_reply({"success": True, "message": "The project was deleted."})
 

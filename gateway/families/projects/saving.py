@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import replace
 from typing import Final
 
-from gateway.families.projects.json_tree import TreeFile, TreeReader
+from gateway.families.projects.changes import Changes
+from gateway.families.projects.json_tree import TreeFile, TreeHead, TreeReader
 from gateway.http.exchange import idempotency_key
 from gateway.http.json_body import plain_body
 from gateway.upstream.call import Call
 from gateway.upstream.pump import CHUNK_BYTES, Intake, pump
-from strongroom.errors import MalformedRequest
+from strongroom.errors import InvalidField, MalformedRequest
 from strongroom.storage.v1.project_pb2 import (
     SaveProjectArchiveRequest,
     SaveProjectArchiveResponse,
@@ -46,6 +48,17 @@ async def save_tree(call: Call, expected_version: int | None) -> SaveProjectResp
     return await pump(call, storage, storage.save_project(call), messages, broken_off=BROKEN_OFF)
 
 
+async def save_changes(call: Call, slug: str, expected_version: int | None) -> SaveProjectResponse:
+    """Save what the body says has changed in a project.
+
+    :raises StrongroomError: the request or storage_service refused; nothing is saved then.
+    """
+    changes = Changes(call, call.services.settings.max_project_files)
+    storage = call.services.storage
+    messages = _changes(call, changes, slug, expected_version)
+    return await pump(call, storage, storage.save_project(call), messages, broken_off=BROKEN_OFF)
+
+
 async def save_archive(call: Call, spec: SaveProjectSpec) -> SaveProjectArchiveResponse:
     """Save the ZIP in the body.
 
@@ -61,7 +74,7 @@ async def _tree(
     call: Call, body: AsyncIterator[bytes], reader: TreeReader, expected_version: int | None
 ) -> AsyncGenerator[bytes]:
     held: list[TreeFile] = []
-    begun = False
+    begun, said = False, reader.head
     async for chunk in _small(body):
         held += reader.feed(chunk)
         if reader.head.slug is None or reader.head.name is None:
@@ -70,13 +83,51 @@ async def _tree(
                     "Send name and slug before files in large projects; nothing was saved."
                 )
             continue
-        for message in _messages(call, reader, held, expected_version, begun=begun):
+        if not begun:
+            yield _first(_spec(call, reader.head, expected_version))
+            said = replace(reader.head)
+        for message in _messages(held):
             yield message
         begun, held = True, []
     held += reader.finish()
-    for message in _messages(call, reader, held, expected_version, begun=begun):
+    if not begun:
+        yield _first(_spec(call, reader.head, expected_version))
+    elif said != reader.head:
+        raise _late()
+    for message in _messages(held):
         yield message
     yield SaveProjectRequest(finish_write=True).SerializeToString()
+
+
+async def _changes(
+    call: Call, changes: Changes, slug: str, expected_version: int | None
+) -> AsyncGenerator[bytes]:
+    """The head may stand behind the files as long as these are few."""
+    held: list[TreeFile] = []
+    said: TreeHead | None = None
+    async for files in changes:
+        held += files
+        if said is None and sum(len(file.content) for file in held) <= HOLD:
+            continue
+        if said is None:
+            said = replace(changes.head)
+            yield _first(_changed_spec(call, said, slug, expected_version))
+        for message in _messages(held):
+            yield message
+        held = []
+    if said is None:
+        yield _first(_changed_spec(call, changes.head, slug, expected_version))
+    elif said != changes.head:
+        raise _late()
+    for message in _messages(held):
+        yield message
+    yield SaveProjectRequest(finish_write=True).SerializeToString()
+
+
+def _late() -> MalformedRequest:
+    return MalformedRequest(
+        "Send name, user_id and expected_version before files in large saves; nothing was saved."
+    )
 
 
 async def _small(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -88,13 +139,16 @@ async def _small(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             yield chunk[at : at + PIECE]
 
 
-def _messages(
-    call: Call, reader: TreeReader, files: list[TreeFile], expected_version: int | None, *, begun: bool
-) -> list[bytes]:
+def _first(spec: SaveProjectSpec) -> bytes:
+    return SaveProjectRequest(spec=spec).SerializeToString()
+
+
+def _messages(files: list[TreeFile]) -> list[bytes]:
     messages = []
-    if not begun:
-        messages.append(SaveProjectRequest(spec=_spec(call, reader, expected_version)))
     for file in files:
+        if file.removed:
+            messages.append(SaveProjectRequest(file=SaveProjectFile(path=file.path, removed=True)))
+            continue
         head = SaveProjectFile(
             path=file.path,
             size_bytes=len(file.content),
@@ -109,12 +163,25 @@ def _messages(
     return [message.SerializeToString() for message in messages]
 
 
-def _spec(call: Call, reader: TreeReader, expected_version: int | None) -> SaveProjectSpec:
-    head = reader.head
+def _changed_spec(call: Call, head: TreeHead, slug: str, expected_version: int | None) -> SaveProjectSpec:
+    if head.slug not in (None, slug):
+        raise InvalidField("slug is that of the address.", field="slug", rule="const")
+    spec = _spec(call, replace(head, slug=slug), expected_version)
+    spec.partial = True
+    return spec
+
+
+def _spec(call: Call, head: TreeHead, expected_version: int | None) -> SaveProjectSpec:
+    if head.expected_version is not None and expected_version not in (None, head.expected_version):
+        raise InvalidField(
+            "expected_version of the address and of the body differ; send one.",
+            field="expected_version",
+            rule="once",
+        )
     return SaveProjectSpec(
         name=head.name or "",
         slug=head.slug or "",
-        expected_version=expected_version,
+        expected_version=head.expected_version if expected_version is None else expected_version,
         request_id=idempotency_key(call),
         user_id=call.user_id(head.user_id),
     )

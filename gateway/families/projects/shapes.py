@@ -38,7 +38,34 @@ class SaveBody(BaseModel):
     name: Annotated[str, Field(max_length=255)]
     slug: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9_-]{0,127}$")]
     user_id: str | None = None
+    expected_version: Annotated[
+        int | None,
+        Field(ge=0, le=2**53, description="As in the query: the version that the caller has seen."),
+    ] = None
     files: list[TreeFile]
+
+
+class PatchBody(BaseModel):
+    """What changes in a project: what is neither in files nor in removed stays as it is."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "expected_version": 3,
+                "files": [{"path": "index.html", "content": "<h1>Hello again</h1>"}],
+                "removed": ["old.html"],
+            }
+        }
+    )
+
+    name: Annotated[str | None, Field(max_length=255, description="Left out: as before.")] = None
+    user_id: str | None = None
+    expected_version: Annotated[
+        int | None,
+        Field(ge=0, le=2**53, description="As in the query: the version that the caller has seen."),
+    ] = None
+    files: list[TreeFile] = Field(default_factory=list)
+    removed: list[str] = Field(default_factory=list, description="Paths that the next version does not have.")
 
 
 class RollbackBody(BaseModel):

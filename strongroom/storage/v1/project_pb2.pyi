@@ -28,6 +28,7 @@ class SaveProjectSpec(_message.Message):
     EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    PARTIAL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name for people; empty: as before, at first the slug."""
     slug: _builtins.str
@@ -38,6 +39,10 @@ class SaveProjectSpec(_message.Message):
     """Idempotency key (AIP-155)."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
+    partial: _builtins.bool
+    """Only changes follow: what is neither sent nor removed stays as the newest version has it. NOT_FOUND
+    (PROJECT_NOT_FOUND) where there is none.
+    """
     def __init__(
         self,
         *,
@@ -46,10 +51,11 @@ class SaveProjectSpec(_message.Message):
         expected_version: _builtins.int | None = ...,
         request_id: _builtins.str = ...,
         user_id: _builtins.str = ...,
+        partial: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "name", b"name", "request_id", b"request_id", "slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "name", b"name", "partial", b"partial", "request_id", b"request_id", "slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
     _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
@@ -69,6 +75,7 @@ class SaveProjectFile(_message.Message):
     SHA256_FIELD_NUMBER: _builtins.int
     UNCHANGED_FIELD_NUMBER: _builtins.int
     EXECUTABLE_FIELD_NUMBER: _builtins.int
+    REMOVED_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Relative path: `/`, no `..`, no empty or duplicate segments, NFC, 1–1,024 bytes."""
     size_bytes: _builtins.int
@@ -85,6 +92,10 @@ class SaveProjectFile(_message.Message):
     """Whether its owner may execute it. Not set: as the newest version has it at this path, else not. A file that differs
     in this alone is not unchanged.
     """
+    removed: _builtins.bool
+    """No data follows: the new version doesn't have this path any more. Of partial saves only; NOT_FOUND (FILE_NOT_FOUND)
+    when the newest version has no such file.
+    """
     def __init__(
         self,
         *,
@@ -94,10 +105,11 @@ class SaveProjectFile(_message.Message):
         sha256: _builtins.bytes = ...,
         unchanged: _builtins.bool = ...,
         executable: _builtins.bool | None = ...,
+        removed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "_executable", b"_executable", "crc32c", b"crc32c", "executable", b"executable"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "_executable", b"_executable", "crc32c", b"crc32c", "executable", b"executable", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes", "unchanged", b"unchanged"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c", "_executable", b"_executable", "crc32c", b"crc32c", "executable", b"executable", "path", b"path", "removed", b"removed", "sha256", b"sha256", "size_bytes", b"size_bytes", "unchanged", b"unchanged"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__crc32c: _TypeAlias = _typing.Literal["crc32c"]  # noqa: Y015
     _WhichOneofArgType__crc32c: _TypeAlias = _typing.Literal["_crc32c", b"_crc32c"]  # noqa: Y015
@@ -322,21 +334,27 @@ class DeleteProjectRequest(_message.Message):
 
     SLUG_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     slug: _builtins.str
     """The project's slug."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
+    expected_version: _builtins.int
+    """The version the caller has seen: ABORTED (VERSION_CONFLICT) if the project has moved on."""
     def __init__(
         self,
         *,
         slug: _builtins.str = ...,
         user_id: _builtins.str = ...,
+        expected_version: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
+    _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__expected_version) -> _WhichOneofReturnType__expected_version | None: ...
 
 Global___DeleteProjectRequest: _TypeAlias = DeleteProjectRequest  # noqa: Y015
 

@@ -322,7 +322,7 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SaveProject(self, request_iterator, context):
-        """Saves a project as a whole: all files or none.
+        """Saves a project as a whole, or (spec.partial) only what changes of it: all of it or nothing.
         ABORTED (VERSION_CONFLICT), INVALID_ARGUMENT (PATH_INVALID), RESOURCE_EXHAUSTED (PROJECT_LIMIT_EXCEEDED),
         FAILED_PRECONDITION (BUCKET_NOT_VERSIONED).
         """
@@ -345,7 +345,7 @@ class StorageServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def DeleteProject(self, request, context):
-        """Deletes a project with all its versions.
+        """Deletes a project with all its versions. ABORTED (VERSION_CONFLICT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

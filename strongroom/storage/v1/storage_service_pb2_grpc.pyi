@@ -103,7 +103,7 @@ class StorageServiceStub:
     BatchDelete: _grpc.UnaryUnaryMultiCallable[_batch_pb2.BatchDeleteRequest, _batch_pb2.BatchDeleteResponse]
     """Deletes up to 1,000 files; each has its own status."""
     SaveProject: _grpc.StreamUnaryMultiCallable[_project_pb2.SaveProjectRequest, _project_pb2.SaveProjectResponse]
-    """Saves a project as a whole: all files or none.
+    """Saves a project as a whole, or (spec.partial) only what changes of it: all of it or nothing.
     ABORTED (VERSION_CONFLICT), INVALID_ARGUMENT (PATH_INVALID), RESOURCE_EXHAUSTED (PROJECT_LIMIT_EXCEEDED),
     FAILED_PRECONDITION (BUCKET_NOT_VERSIONED).
     """
@@ -112,7 +112,7 @@ class StorageServiceStub:
     RollbackProject: _grpc.UnaryUnaryMultiCallable[_project_pb2.RollbackProjectRequest, _project_pb2.RollbackProjectResponse]
     """Makes a new version with the content of an old one, by server-side copy."""
     DeleteProject: _grpc.UnaryUnaryMultiCallable[_project_pb2.DeleteProjectRequest, _project_pb2.DeleteProjectResponse]
-    """Deletes a project with all its versions."""
+    """Deletes a project with all its versions. ABORTED (VERSION_CONFLICT)."""
     SignLinks: _grpc.UnaryUnaryMultiCallable[_link_pb2.SignLinksRequest, _link_pb2.SignLinksResponse]
     """Links: URLs of the gateway that read a file, the same for the same content however often they are asked for, until
     they end or FileService.RevokeLinks takes them back.
@@ -191,7 +191,7 @@ class StorageServiceAsyncStub(StorageServiceStub):
     BatchDelete: _aio.UnaryUnaryMultiCallable[_batch_pb2.BatchDeleteRequest, _batch_pb2.BatchDeleteResponse]  # type: ignore[assignment]
     """Deletes up to 1,000 files; each has its own status."""
     SaveProject: _aio.StreamUnaryMultiCallable[_project_pb2.SaveProjectRequest, _project_pb2.SaveProjectResponse]  # type: ignore[assignment]
-    """Saves a project as a whole: all files or none.
+    """Saves a project as a whole, or (spec.partial) only what changes of it: all of it or nothing.
     ABORTED (VERSION_CONFLICT), INVALID_ARGUMENT (PATH_INVALID), RESOURCE_EXHAUSTED (PROJECT_LIMIT_EXCEEDED),
     FAILED_PRECONDITION (BUCKET_NOT_VERSIONED).
     """
@@ -200,7 +200,7 @@ class StorageServiceAsyncStub(StorageServiceStub):
     RollbackProject: _aio.UnaryUnaryMultiCallable[_project_pb2.RollbackProjectRequest, _project_pb2.RollbackProjectResponse]  # type: ignore[assignment]
     """Makes a new version with the content of an old one, by server-side copy."""
     DeleteProject: _aio.UnaryUnaryMultiCallable[_project_pb2.DeleteProjectRequest, _project_pb2.DeleteProjectResponse]  # type: ignore[assignment]
-    """Deletes a project with all its versions."""
+    """Deletes a project with all its versions. ABORTED (VERSION_CONFLICT)."""
     SignLinks: _aio.UnaryUnaryMultiCallable[_link_pb2.SignLinksRequest, _link_pb2.SignLinksResponse]  # type: ignore[assignment]
     """Links: URLs of the gateway that read a file, the same for the same content however often they are asked for, until
     they end or FileService.RevokeLinks takes them back.
@@ -376,7 +376,7 @@ class StorageServiceServicer:
         request_iterator: _MaybeAsyncIterator[_project_pb2.SaveProjectRequest],
         context: _ServicerContext,
     ) -> _typing.Union[_project_pb2.SaveProjectResponse, _abc.Awaitable[_project_pb2.SaveProjectResponse]]:
-        """Saves a project as a whole: all files or none.
+        """Saves a project as a whole, or (spec.partial) only what changes of it: all of it or nothing.
         ABORTED (VERSION_CONFLICT), INVALID_ARGUMENT (PATH_INVALID), RESOURCE_EXHAUSTED (PROJECT_LIMIT_EXCEEDED),
         FAILED_PRECONDITION (BUCKET_NOT_VERSIONED).
         """
@@ -400,7 +400,7 @@ class StorageServiceServicer:
         request: _project_pb2.DeleteProjectRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_project_pb2.DeleteProjectResponse, _abc.Awaitable[_project_pb2.DeleteProjectResponse]]:
-        """Deletes a project with all its versions."""
+        """Deletes a project with all its versions. ABORTED (VERSION_CONFLICT)."""
 
     def SignLinks(
         self,

@@ -49,6 +49,14 @@ async def test_unchanged_files_count(client: ProjectClient) -> None:
         await client.save({"c": b"z" * 501}, unchanged=files)
 
 
+async def test_what_a_partial_save_keeps_counts(client: ProjectClient) -> None:
+    await client.save({"a": b"x" * 1000, "b": b"y" * 1000})
+    for files in ({"c": b"z" * 501}, {"c": b"", "d": b"", "e": b""}):
+        with pytest.raises(ProjectLimitExceeded):
+            await client.save(files, partial=True)
+    assert (await client.save({"b": b"", "c": b"z" * 1000, "d": b"z" * 500}, partial=True)).file_count == 4
+
+
 async def test_an_archive_larger_than_any_project(client: ProjectClient) -> None:
     with pytest.raises(SizeLimitExceeded) as caught:
         await client.save_archive(b"PK" + bytes(2500 + 4 * 2304))

@@ -66,7 +66,7 @@ def test_a_tree(tmp_path: Path) -> None:
     assert [path.name for path in tree.skipped] == ["link", "loop", "pipe"]
     first = tree.files[0]
     assert (first.size, first.sha256) == (3, hashlib.sha256(b"a/c").digest())
-    first.local.write_bytes(b"longer than it was")
+    (tmp_path / "a/c").write_bytes(b"longer than it was")
     assert b"".join(blocks_of(first)) == b"lon"
 
 
