@@ -87,6 +87,8 @@ __all__ = [
     "VersionConflict",
     "VersionNotFound",
     "Violation",
+    "WebhookLimitReached",
+    "WebhookNotFound",
     "from_rpc_error",
     "from_status_proto",
     "to_status_proto",

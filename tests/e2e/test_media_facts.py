@@ -181,7 +181,7 @@ def test_a_replaced_picture_is_read_again(stack: RunningStack, user: str) -> Non
             stored = client.files.upload_file(camera.picture("PNG", size), "a.png")
             media = stack_until("the picture was read", lambda: client.get("paths/" + user + "/a.png").media)
             assert media is not None
-            assert (media.width, media.height, media.has_location) == (*size, False)
+            assert (media.width, media.height, media.has_location) == (*size, True)
             assert media.thumbhash
             edited = client.update(stored.id, metadata={"a": "b"})
             assert edited.media == media

@@ -17,7 +17,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
         yield running
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def seat(browser: Browser, stack: RunningStack) -> Iterator[Person]:
     """The tab that tests take turns in."""
     with browser.tab() as page:

@@ -46,9 +46,10 @@ def has_printed(running: RunningStack, line: str) -> bool:
 
 
 def printed_lines(running: RunningStack) -> list[str]:
-    """The lines to paste: the upload, then the two that read it back."""
+    """The lines to paste: the upload, then the two that read it back; not the console's address."""
     until("the tour is printed", lambda: "byte for byte" in running.output)
-    return [line.strip() for line in running.output.splitlines() if line.startswith("  ")]
+    indented = [line.strip() for line in running.output.splitlines() if line.startswith("  ")]
+    return [line for line in indented if not line.startswith("http")]
 
 
 def test_the_printed_lines_store_a_file_that_survives_the_death_of_everything(

@@ -70,6 +70,16 @@ async def fill(world: World, owner: str) -> None:
         owner,
         owner.encode(),
     )
+    world.logins.change(
+        "WITH told AS (INSERT INTO webhooks (owner_id, id, url, description, types, families, secrets,"
+        "  cursor_xid, cursor_id, cursor_at)"
+        "  VALUES (%s, gen_random_uuid(), 'https://hooks.example.com/in', '', '{}', '{}', '', '1', 0, now())"
+        "  RETURNING owner_id, id)"
+        " INSERT INTO webhook_deliveries (owner_id, webhook_id, id, user_id, xid, event_id, event_at, type,"
+        "  subject_id, payload)"
+        " SELECT owner_id, id, gen_random_uuid(), owner_id, '1', 1, now(), 1, '', '{}' FROM told",
+        owner,
+    )
 
 
 def counts(world: World, owner: str) -> dict[str, int]:
