@@ -9,6 +9,8 @@ import contextlib
 import json
 import os
 import signal
+import socket
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -50,7 +52,7 @@ class ReadingProcess:
     def __init__(self, limits: ReadingLimits, program: str = "storage_service.media.worker") -> None:
         self._limits = limits
         self._program = program
-        self._process: asyncio.subprocess.Process | None = None
+        self._running: _Running | None = None
 
     async def read(self, content_type: str, size: int, fetch: Fetch) -> Told:
         """Run one job. Raises what ``fetch`` raises; whatever else goes wrong is a job that has told
@@ -60,7 +62,7 @@ class ReadingProcess:
         ended = DIED
         try:
             async with asyncio.timeout(PATIENCE_SECONDS + self._limits.seconds):
-                process = await self._running()
+                running = await self._started()
                 job = {
                     "content_type": content_type,
                     "size": size,
@@ -68,7 +70,7 @@ class ReadingProcess:
                     "memory": self._limits.memory_bytes,
                     "seconds": self._limits.seconds,
                 }
-                ended = await _converse(process, job, facts, fetch)
+                ended = await _converse(running, job, facts, fetch)
         except (TimeoutError, ConnectionError, asyncio.IncompleteReadError, ValueError):
             ended = DIED
         except BaseException:
@@ -81,29 +83,52 @@ class ReadingProcess:
     @property
     def pid(self) -> int | None:
         """While it runs."""
-        return None if self._process is None else self._process.pid
+        return None if self._running is None else self._running.process.pid
 
     async def aclose(self) -> None:
         """End it, and what it has begun."""
-        process, self._process = self._process, None
-        if process is None:
+        running, self._running = self._running, None
+        if running is None:
             return
+        running.writer.close()
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+            os.killpg(running.process.pid, signal.SIGKILL)
+        await asyncio.to_thread(running.process.wait)
 
-    async def _running(self) -> asyncio.subprocess.Process:
-        if self._process is None or self._process.returncode is not None:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-m", self._program),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
+    async def _started(self) -> _Running:
+        if self._running is not None and self._running.process.poll() is not None:
+            self._running.writer.close()
+            self._running = None
+        if self._running is None:
+            self._running = await _start(self._program)
+        return self._running
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    process: subprocess.Popen[bytes]
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+
+async def _start(program: str) -> _Running:
+    """Not by the loop: uvloop forks, which gRPC's threads and handlers make dear and noisy; this does not."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            process = await asyncio.to_thread(
+                subprocess.Popen,
+                [sys.executable, "-m", program],
+                stdin=theirs,
+                stdout=theirs,
+                stderr=subprocess.DEVNULL,
                 env=_environment(),
                 start_new_session=True,
             )
-        return self._process
+        except BaseException:
+            ours.close()
+            raise
+    return _Running(process, *await asyncio.open_connection(sock=ours))
 
 
 def _environment() -> dict[str, str]:
@@ -111,18 +136,14 @@ def _environment() -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "LANG": "C.UTF-8", "PATH": os.defpath}
 
 
-async def _converse(
-    process: asyncio.subprocess.Process, job: dict[str, Any], facts: dict[str, Any], fetch: Fetch
-) -> int:
+async def _converse(running: _Running, job: dict[str, Any], facts: dict[str, Any], fetch: Fetch) -> int:
     """Answer until it has ended; how."""
-    if process.stdin is None or process.stdout is None:
-        raise ValueError("no pipes")
-    await _send(process.stdin, json.dumps(job).encode())
+    await _send(running.writer, json.dumps(job).encode())
     for _ in range(MOST_FRAMES):
-        (length,) = LENGTH.unpack(await process.stdout.readexactly(LENGTH.size))
+        (length,) = LENGTH.unpack(await running.reader.readexactly(LENGTH.size))
         if length > MOST_TOLD:
             raise ValueError("too long a frame")
-        told = json.loads(await process.stdout.readexactly(length))
+        told = json.loads(await running.reader.readexactly(length))
         if "ended" in told:
             return DONE if told["ended"] == DONE else BROKEN if told["ended"] == BROKEN else DIED
         if "facts" in told:
@@ -131,7 +152,7 @@ async def _converse(
             offset, size = told["read"]
             if not (0 <= offset <= offset + size <= job["size"] and 0 < size <= MOST_ASKED):
                 raise ValueError("bytes that are not there")
-            await _send(process.stdin, await fetch(offset, size))
+            await _send(running.writer, await fetch(offset, size))
     raise ValueError("too many frames")
 
 
