@@ -117,13 +117,14 @@ async def _start(program: str) -> _Running:
     with theirs:
         try:
             process = await asyncio.to_thread(
-                subprocess.Popen,
-                [sys.executable, "-m", program],
-                stdin=theirs,
-                stdout=theirs,
-                stderr=subprocess.DEVNULL,
-                env=_environment(),
-                start_new_session=True,
+                lambda: subprocess.Popen(
+                    [sys.executable, "-m", program],
+                    stdin=theirs,
+                    stdout=theirs,
+                    stderr=subprocess.DEVNULL,
+                    env=_environment(),
+                    start_new_session=True,
+                )
             )
         except BaseException:
             ours.close()

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 from websockets.sync.client import ClientConnection, connect
@@ -19,6 +19,10 @@ _ARGUMENTS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio",
     "--no-first-run", "--disable-background-networking", "--no-proxy-server", "--remote-debugging-port=0",
 )  # fmt: skip
+
+
+#: What the protocol answers while one page goes and the next comes.
+BETWEEN_PAGES: Final = ("Cannot find default execution context", "Inspected target navigated or closed")
 
 
 class Page:
@@ -48,8 +52,8 @@ class Page:
     def value(self, expression: str) -> Any:
         """What a JavaScript expression yields; None while it can't be evaluated (the page is loading)."""
         answer = self._answer("Runtime.evaluate", expression=expression, returnByValue=True)
-        if answer.get("error", {}).get("message") == "Cannot find default execution context":
-            return None  # between two pages
+        if answer.get("error", {}).get("message") in BETWEEN_PAGES:
+            return None
         found = self._result(answer)
         return None if "exceptionDetails" in found else found["result"].get("value")
 
