@@ -119,8 +119,8 @@ async def _start(program: str) -> _Running:
             process = await asyncio.to_thread(
                 lambda: subprocess.Popen(
                     [sys.executable, "-m", program],
-                    stdin=theirs,
-                    stdout=theirs,
+                    stdin=theirs.fileno(),
+                    stdout=theirs.fileno(),
                     stderr=subprocess.DEVNULL,
                     env=_environment(),
                     start_new_session=True,
