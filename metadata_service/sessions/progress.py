@@ -243,7 +243,7 @@ def _goes_on(row: rows.SessionRow, blob: BlobRow, request: RecordProgressRequest
     return (
         request.HasField("continuation")
         and blob.state == PENDING
-        and row.expires_at <= began
+        and row.expires_at < began
         and row.persisted_size == earlier.persisted_size
         and row.prefix_crc32c == earlier.prefix_crc32c
         and blob.upload_id == earlier.multipart_upload_id

@@ -168,7 +168,7 @@ class MemoryState(SessionState, Reservations):
             found.blob.epoch == request.blob.epoch
             or not request.HasField("continuation")
             or found.persisted_size != earlier.persisted_size
-            or found.expire_time.ToDatetime() > earlier.expire_time.ToDatetime() + idle
+            or found.expire_time.ToDatetime() >= earlier.expire_time.ToDatetime() + idle
         ):
             return self._held(request.blob), False
         found.blob.epoch += 1
