@@ -53,7 +53,7 @@ from storage_service.reading.previews import Previews, PreviewTokens
 from storage_service.reading.signer import Signer
 from storage_service.repairing.assembly import RepairedVerifying
 from storage_service.restoring.assembly import Restoring
-from storage_service.servicers.diagnostics import DiagnosticsServicer
+from storage_service.servicers.diagnostics import DiagnosticsServicer, upload_limits
 from storage_service.servicers.guests import GuestServicer
 from storage_service.servicers.links import LinkServicer
 from storage_service.servicers.operators import OperatorServices
@@ -178,7 +178,15 @@ class StorageApp:
         self.link_servicer = LinkServicer(self._link_reader(), outgoing, transfers)
         self.preview_servicer = PreviewServicer(self._previews, outgoing, transfers)
         self.guest_servicer = GuestServicer(self._sharing(use_cases), outgoing, transfers)
-        self.diagnostics_servicer = DiagnosticsServicer(self.internal_calls)
+        self.diagnostics_servicer = DiagnosticsServicer(
+            self.internal_calls,
+            upload_limits(
+                self._settings.size_rules(),
+                self._settings.allowed_types(),
+                project_file_bytes=self._settings.max_project_file_bytes,
+                project_files=self._settings.max_project_files,
+            ),
+        )
         self.operators = self._operators()
 
     def _repaired_verifying(self, heartbeats: Heartbeats, metrics: StorageMetrics) -> RepairedVerifying:

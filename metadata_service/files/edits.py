@@ -14,11 +14,11 @@ from metadata_service.files import events
 from metadata_service.files.deletion import not_found
 from metadata_service.files.event_media import DetailEdit, edit_details
 from metadata_service.files.families import PROMISED
-from metadata_service.files.filenames import clean_filename
 from metadata_service.files.preconditions import check_generation
 from metadata_service.files.rows import COLUMNS, VISIBLE, to_file
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_EVENT_MEDIA, File
+from strongroom.path_rules import clean_filename
 
 #: User metadata of one file; as the schema has it for uploads.
 MOST_METADATA: Final = 32

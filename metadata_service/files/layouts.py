@@ -15,7 +15,6 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from metadata_service.files.filenames import key_too_long, normal_path
 from strongroom.errors import InvalidField, Unimplemented
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.target_pb2 import (
@@ -24,6 +23,7 @@ from strongroom.metadata.v1.target_pb2 import (
     FILE_FOLDER_UPLOADS,
     UploadTarget,
 )
+from strongroom.path_rules import key_too_long, normal_path
 
 #: S3 "Object key naming guidelines": bytes of UTF-8.
 MAX_KEY_BYTES: Final = 1024

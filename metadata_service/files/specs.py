@@ -8,7 +8,6 @@ import re
 from typing import Final
 from uuid import UUID
 
-from metadata_service.files.filenames import clean_filename, normal_path
 from servicekit.json_text import NotJson, parse_json
 from servicekit.texts import refuse_nul
 from strongroom.errors import InvalidField
@@ -19,6 +18,7 @@ from strongroom.metadata.v1.target_pb2 import (
     GenerationTarget,
     UploadSpec,
 )
+from strongroom.path_rules import clean_filename, normal_path
 
 _PRINTABLE: Final = re.compile(r"[\x20-\x7e]*\Z")
 DEFAULT_TYPE: Final = "application/octet-stream"

@@ -6,7 +6,6 @@ from typing import Final
 
 from metadata_service.db.database import Database, Row, user
 from metadata_service.db.paging import PageTokens, fitting, page_size
-from metadata_service.files.filenames import normal_path
 from metadata_service.projects import front_end
 from metadata_service.projects.rows import (
     FILE_COLUMNS,
@@ -20,6 +19,7 @@ from metadata_service.projects.rows import (
 )
 from strongroom.errors import FileNotFound, VersionNotFound
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
+from strongroom.path_rules import normal_path
 
 PROJECTS_PAGE: Final = (20, 100)
 VERSIONS_PAGE: Final = (100, 1000)

@@ -18,7 +18,6 @@ from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Row, Transaction, user
 from metadata_service.db.errors import UniqueConflict
 from metadata_service.files.families import ATTEMPT_KEY, EXECUTABLE_KEY, SAVE_KEY
-from metadata_service.files.filenames import normal_path
 from metadata_service.files.layouts import project_file_key
 from metadata_service.projects import events
 from metadata_service.projects.rows import HASH_JOINS, save_is_over
@@ -27,6 +26,7 @@ from servicekit import failpoints
 from strongroom.errors import InvalidField, PathInvalid, PreconditionFailed
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
+from strongroom.path_rules import normal_path
 
 BEFORE_RESERVE: Final = failpoints.register("metadata.project.reserve.before_commit")
 AFTER_RESERVE: Final = failpoints.register("metadata.project.reserve.after_commit")

@@ -19,7 +19,11 @@ from servicekit.presentation import essence, with_charset
 from storage_service.content import pictures, sniffing
 from storage_service.content.assembler import first_bytes
 from storage_service.content.sniffing import charset_of, declared_charset, has_charset, is_text
-from storage_service.content.type_names import (
+from storage_service.objectstore.values import Chunk
+from strongroom.errors import ContentTypeMismatch, ContentTypeNotAllowed
+from strongroom.metadata.v1 import target_pb2
+from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
+from strongroom.type_names import (
     COMPOUND_OFFICE,
     EXCEL,
     GENERIC,
@@ -33,10 +37,6 @@ from storage_service.content.type_names import (
     normalise,
     pictures_mixed_up,
 )
-from storage_service.objectstore.values import Chunk
-from strongroom.errors import ContentTypeMismatch, ContentTypeNotAllowed
-from strongroom.metadata.v1 import target_pb2
-from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
 
 SNIFF_BYTES: Final = 64 * 1024
 """So many first bytes decide the content type, and tell whether a text is UTF-8."""

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from servicekit.presentation import essence, with_charset
 from storage_service.content.assembler import first_bytes
 from storage_service.content.sniffing import charset_of, has_charset, is_utf8
-from storage_service.content.type_names import GENERIC
 from storage_service.content.types import ContentRules
 from storage_service.objectstore.values import Chunk
 from strongroom.metadata.v1.target_pb2 import UploadSpec
+from strongroom.type_names import GENERIC
 
 HEAD_BYTES = 4096
 _MARK_BYTES = 4

@@ -19,6 +19,7 @@ from strongroom.client.files import (
 )
 from strongroom.client.generations import ImportItem
 from strongroom.client.ignoring import DEFAULT_IGNORE
+from strongroom.client.limits import UploadLimit
 from strongroom.client.links import Link
 from strongroom.client.path_downloads import Downloaded
 from strongroom.client.project_values import (
@@ -106,6 +107,7 @@ __all__ = [
     "Temp",
     "Tls",
     "Token",
+    "UploadLimit",
     "UploadSource",
     "Uploads",
     "Usage",

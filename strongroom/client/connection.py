@@ -25,7 +25,12 @@ from strongroom.metadata.v1 import (
     usage_service_pb2_grpc,
     webhook_service_pb2_grpc,
 )
-from strongroom.storage.v1 import restore_pb2_grpc, storage_service_pb2_grpc, verify_pb2_grpc
+from strongroom.storage.v1 import (
+    diagnostics_service_pb2_grpc,
+    restore_pb2_grpc,
+    storage_service_pb2_grpc,
+    verify_pb2_grpc,
+)
 from strongroom.storage.v1.download_pb2 import DownloadRequest, DownloadResponse
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from strongroom.wire import DownloadChunk, UploadChunk, decode_download, encode_upload
@@ -40,6 +45,7 @@ if TYPE_CHECKING:
     from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceAsyncStub
     from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceAsyncStub
     from strongroom.metadata.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
+    from strongroom.storage.v1.diagnostics_service_pb2_grpc import DiagnosticsServiceAsyncStub
     from strongroom.storage.v1.restore_pb2_grpc import RestoreServiceAsyncStub
     from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceAsyncStub
     from strongroom.storage.v1.verify_pb2_grpc import VerifyServiceAsyncStub
@@ -72,6 +78,13 @@ class Connection:
     def transfers(self) -> StorageServiceAsyncStub:
         """What storage_service does for as long as bytes move."""
         return storage_service_pb2_grpc.StorageServiceStub(self._transfers())
+
+    @property
+    def diagnostics(self) -> DiagnosticsServiceAsyncStub:
+        """What storage_service says of itself."""
+        return diagnostics_service_pb2_grpc.DiagnosticsServiceStub(
+            self.channel(self.settings.storage_address)
+        )
 
     @property
     def upload(self) -> grpc.aio.StreamUnaryMultiCallable[UploadRequest | UploadChunk, UploadResponse]:

@@ -19,6 +19,7 @@ from strongroom.client.files import (
     name_file,
     whole_seconds,
 )
+from strongroom.client.limits import UploadLimit
 from strongroom.client.searches import SearchCalls
 from strongroom.client.targets import Target, Uploads
 from strongroom.metadata.v1 import (
@@ -28,7 +29,7 @@ from strongroom.metadata.v1 import (
     target_pb2,
     usage_service_pb2,
 )
-from strongroom.storage.v1 import batch_pb2, download_pb2
+from strongroom.storage.v1 import batch_pb2, diagnostics_service_pb2, download_pb2
 
 #: The service lowers what is larger.
 PAGE_SIZE = 1000
@@ -226,6 +227,16 @@ class FileCalls(SearchCalls):
         request = usage_service_pb2.GetUsageRequest(user_id=self._user_id)
         response = await self._connection.unary(self._connection.usages.GetUsage, request, timeout=timeout)
         return Usage.from_proto(response.usage)
+
+    async def upload_limits(self, *, timeout: float | None = None) -> dict[str, UploadLimit]:
+        """What uploads have to keep to, by ``uploads``, ``documents``, ``audio``, ``generation``,
+        ``event_media``, ``profile_picture``, ``temp``, ``path``, ``project`` (all of its files) and
+        ``project_file`` (each of them). Empty: an older service, which does not say.
+        """
+        request = diagnostics_service_pb2.DiagnoseRequest()
+        method = self._connection.diagnostics.Diagnose
+        response = await self._connection.unary(method, request, timeout=timeout)
+        return {limit.family: UploadLimit.from_proto(limit) for limit in response.limits}
 
     def _spec(
         self, target: Target | None, filename: str, content_type: str, metadata: Mapping[str, str] | None

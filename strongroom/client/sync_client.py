@@ -153,6 +153,7 @@ class Client(Face[AsyncClient]):
     revoke_links = waiting(AsyncClient.revoke_links)
     revoke_all_links = waiting(AsyncClient.revoke_all_links)
     usage = waiting(AsyncClient.usage)
+    upload_limits = waiting(AsyncClient.upload_limits)
 
     def list(
         self, prefix: str = "", *, family: Family | None = None, show_deleted: bool = False

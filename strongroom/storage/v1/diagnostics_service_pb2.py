@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/strongroom/storage/v1/diagnostics_service.proto\x12\x15strongroom.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n\x0f\x44iagnoseRequest\"\xa8\x01\n\x10\x44iagnoseResponse\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x08internal\x18\x02 \x01(\x0b\x32#.strongroom.storage.v1.InternalCall\x12\x33\n\x06\x62ucket\x18\x03 \x01(\x0b\x32#.strongroom.storage.v1.BucketReport\"=\n\x0c\x42ucketReport\x12\r\n\x05state\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x64vice\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\"\xa9\x02\n\x0cInternalCall\x12<\n\x07outcome\x18\x01 \x01(\x0e\x32+.strongroom.storage.v1.InternalCall.Outcome\x12%\n\x18\x63lock_difference_seconds\x18\x02 \x01(\x01H\x00\x88\x01\x01\"\x96\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x1a\n\x16OUTCOME_SECRET_DIFFERS\x10\x02\x12\x19\n\x15OUTCOME_CLOCK_DIFFERS\x10\x03\x12\x17\n\x13OUTCOME_UNREACHABLE\x10\x04\x12\x12\n\x0eOUTCOME_FAILED\x10\x05\x42\x1b\n\x19_clock_difference_seconds2q\n\x12\x44iagnosticsService\x12[\n\x08\x44iagnose\x12&.strongroom.storage.v1.DiagnoseRequest\x1a\'.strongroom.storage.v1.DiagnoseResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/strongroom/storage/v1/diagnostics_service.proto\x12\x15strongroom.storage.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x11\n\x0f\x44iagnoseRequest\"\xdc\x01\n\x10\x44iagnoseResponse\x12(\n\x04time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x08internal\x18\x02 \x01(\x0b\x32#.strongroom.storage.v1.InternalCall\x12\x33\n\x06\x62ucket\x18\x03 \x01(\x0b\x32#.strongroom.storage.v1.BucketReport\x12\x32\n\x06limits\x18\x04 \x03(\x0b\x32\".strongroom.storage.v1.UploadLimit\"_\n\x0bUploadLimit\x12\x0e\n\x06\x66\x61mily\x18\x01 \x01(\t\x12\x16\n\x0emax_size_bytes\x18\x02 \x01(\x03\x12\x15\n\rcontent_types\x18\x03 \x03(\t\x12\x11\n\tmax_files\x18\x04 \x01(\x05\"=\n\x0c\x42ucketReport\x12\r\n\x05state\x18\x01 \x01(\t\x12\x0e\n\x06\x61\x64vice\x18\x02 \x01(\t\x12\x0e\n\x06region\x18\x03 \x01(\t\"\xa9\x02\n\x0cInternalCall\x12<\n\x07outcome\x18\x01 \x01(\x0e\x32+.strongroom.storage.v1.InternalCall.Outcome\x12%\n\x18\x63lock_difference_seconds\x18\x02 \x01(\x01H\x00\x88\x01\x01\"\x96\x01\n\x07Outcome\x12\x17\n\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x0e\n\nOUTCOME_OK\x10\x01\x12\x1a\n\x16OUTCOME_SECRET_DIFFERS\x10\x02\x12\x19\n\x15OUTCOME_CLOCK_DIFFERS\x10\x03\x12\x17\n\x13OUTCOME_UNREACHABLE\x10\x04\x12\x12\n\x0eOUTCOME_FAILED\x10\x05\x42\x1b\n\x19_clock_difference_seconds2q\n\x12\x44iagnosticsService\x12[\n\x08\x44iagnose\x12&.strongroom.storage.v1.DiagnoseRequest\x1a\'.strongroom.storage.v1.DiagnoseResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,13 +35,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DIAGNOSEREQUEST']._serialized_start=107
   _globals['_DIAGNOSEREQUEST']._serialized_end=124
   _globals['_DIAGNOSERESPONSE']._serialized_start=127
-  _globals['_DIAGNOSERESPONSE']._serialized_end=295
-  _globals['_BUCKETREPORT']._serialized_start=297
-  _globals['_BUCKETREPORT']._serialized_end=358
-  _globals['_INTERNALCALL']._serialized_start=361
-  _globals['_INTERNALCALL']._serialized_end=658
-  _globals['_INTERNALCALL_OUTCOME']._serialized_start=479
-  _globals['_INTERNALCALL_OUTCOME']._serialized_end=629
-  _globals['_DIAGNOSTICSSERVICE']._serialized_start=660
-  _globals['_DIAGNOSTICSSERVICE']._serialized_end=773
+  _globals['_DIAGNOSERESPONSE']._serialized_end=347
+  _globals['_UPLOADLIMIT']._serialized_start=349
+  _globals['_UPLOADLIMIT']._serialized_end=444
+  _globals['_BUCKETREPORT']._serialized_start=446
+  _globals['_BUCKETREPORT']._serialized_end=507
+  _globals['_INTERNALCALL']._serialized_start=510
+  _globals['_INTERNALCALL']._serialized_end=807
+  _globals['_INTERNALCALL_OUTCOME']._serialized_start=628
+  _globals['_INTERNALCALL_OUTCOME']._serialized_end=778
+  _globals['_DIAGNOSTICSSERVICE']._serialized_start=809
+  _globals['_DIAGNOSTICSSERVICE']._serialized_end=922
 # @@protoc_insertion_point(module_scope)

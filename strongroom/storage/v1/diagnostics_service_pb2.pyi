@@ -3,9 +3,11 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
@@ -44,6 +46,7 @@ class DiagnoseResponse(_message.Message):
     TIME_FIELD_NUMBER: _builtins.int
     INTERNAL_FIELD_NUMBER: _builtins.int
     BUCKET_FIELD_NUMBER: _builtins.int
+    LIMITS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """storage_service's own clock."""
@@ -56,20 +59,63 @@ class DiagnoseResponse(_message.Message):
     def bucket(self) -> Global___BucketReport:
         """The bucket, as storage_service finds it with its own settings."""
 
+    @_builtins.property
+    def limits(self) -> _containers.RepeatedCompositeFieldContainer[Global___UploadLimit]:
+        """What uploads have to keep to, for whoever plans many of them."""
+
     def __init__(
         self,
         *,
         time: _timestamp_pb2.Timestamp | None = ...,
         internal: Global___InternalCall | None = ...,
         bucket: Global___BucketReport | None = ...,
+        limits: _abc.Iterable[Global___UploadLimit] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["bucket", b"bucket", "internal", b"internal", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket", b"bucket", "internal", b"internal", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["bucket", b"bucket", "internal", b"internal", "limits", b"limits", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DiagnoseResponse: _TypeAlias = DiagnoseResponse  # noqa: Y015
+
+@_typing.final
+class UploadLimit(_message.Message):
+    """What one kind of upload has to keep to, by this storage_service's settings."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAMILY_FIELD_NUMBER: _builtins.int
+    MAX_SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    CONTENT_TYPES_FIELD_NUMBER: _builtins.int
+    MAX_FILES_FIELD_NUMBER: _builtins.int
+    family: _builtins.str
+    """`uploads`, `documents`, `audio`, `generation`, `event_media`, `profile_picture`, `temp`, `path`; `project`: all files
+    of one together; `project_file`: each of them.
+    """
+    max_size_bytes: _builtins.int
+    """How many bytes at the most."""
+    max_files: _builtins.int
+    """How many files a project has at the most; 0 for all others."""
+    @_builtins.property
+    def content_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Types it takes, exact or as `image/*`; none: any."""
+
+    def __init__(
+        self,
+        *,
+        family: _builtins.str = ...,
+        max_size_bytes: _builtins.int = ...,
+        content_types: _abc.Iterable[_builtins.str] | None = ...,
+        max_files: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_types", b"content_types", "family", b"family", "max_files", b"max_files", "max_size_bytes", b"max_size_bytes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UploadLimit: _TypeAlias = UploadLimit  # noqa: Y015
 
 @_typing.final
 class BucketReport(_message.Message):

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metadata_service.files.filenames import clean_filename, extension_of, normal_path
+from metadata_service.files.filenames import extension_of
 from strongroom.errors import InvalidField, PathInvalid
+from strongroom.path_rules import clean_filename, normal_path
 
 
 @pytest.mark.parametrize(

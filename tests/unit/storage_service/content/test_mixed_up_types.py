@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from storage_service.config import DOCUMENT_TYPES
-from storage_service.content.type_names import EXCEL, GENERIC, OFFICE, OPEN, POWERPOINT, RTF, WORD, normalise
 from storage_service.content.types import ContentRules, detect
 from strongroom.errors import ContentTypeMismatch
 from strongroom.metadata.v1 import target_pb2
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
+from strongroom.type_names import EXCEL, GENERIC, OFFICE, OPEN, POWERPOINT, RTF, WORD, normalise
 
 RULES = ContentRules({"documents": DOCUMENT_TYPES, "event_media": ("image/*",)})
 DOCX, XLSX = f"{OFFICE}wordprocessingml.document", f"{OFFICE}spreadsheetml.sheet"
