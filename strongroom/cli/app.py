@@ -16,6 +16,7 @@ from strongroom.cli import (
     get,
     ls,
     media,
+    migrate,
     notify,
     programs,
     project,
@@ -83,9 +84,14 @@ command(app, "usage")(usage.usage)
 command(app, "token", connects=False)(token.token)
 command(app, "doctor")(doctor)
 
-for program in (programs.serve, programs.migrate, programs.reindex, programs.up):
+for program in (programs.serve, programs.reindex, programs.up):
     app.command(context_settings=programs.PASSED_ON, rich_help_panel="Servers")(program)
 
+moving = Commands()
+app.add_typer(moving, name="migrate", rich_help_panel="Servers")
+moving.callback(invoke_without_command=True)(programs.migrate)
+command(moving, "plan")(migrate.plan)
+command(moving, "run")(migrate.run)
 
 projects = app.group("project", "Trees of files, saved as a whole.")
 command(projects, "save")(project.save)

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from strongroom.cli import shown
-from strongroom.cli.problems import Problem
+from strongroom.cli.problems import ExitCode, Problem
 from strongroom.client.files import StoredFile
 
 
@@ -60,6 +60,10 @@ class Output:
         sys.stderr.write(f"strongroom: {where}{shown.line(problem.message)}\n")
         if problem.hint:
             sys.stderr.write(f"  hint: {shown.line(problem.hint)}\n")
+
+    def problem_of(self, subject: str, code: str, message: str) -> None:
+        """A failure that was noted before, of ``subject``."""
+        self.problem(Problem(code, message, "", ExitCode.FAILED), subject)
 
     @property
     def shows_progress(self) -> bool:

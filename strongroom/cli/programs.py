@@ -40,8 +40,11 @@ def reindex(context: typer.Context) -> None:
 
 
 def migrate(context: typer.Context) -> None:
-    """Bring the database's schema up to date."""
-    become("server", "metadata_service", "migrate", *context.args)
+    """Alone: bring the database's schema up to date, where the server is installed. With a command: move old
+    files in, from folders, tables, buckets and lists (docs/moving-in.md).
+    """
+    if context.invoked_subcommand is None:
+        become("server", "metadata_service", "migrate")
 
 
 def up(context: typer.Context) -> None:

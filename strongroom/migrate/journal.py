@@ -1,0 +1,213 @@
+"""What a run remembers beside its plan, in one SQLite file: what was begun, what is stored, what was proved.
+
+Durable: a commit is on the disk before it is answered, so a process or a machine may die at any moment. One
+process at a time: SQLite holds the lock, which ends with the process.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Self
+
+from strongroom.migrate.entries import Entry
+from strongroom.migrate.plans import Header
+from strongroom.migrate.problems import PlanProblem
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS plan (plan_id TEXT NOT NULL, created REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS entries (
+  id TEXT PRIMARY KEY, reference TEXT NOT NULL, owner TEXT NOT NULL, family TEXT NOT NULL,
+  state TEXT NOT NULL, begun REAL NOT NULL, file_id TEXT NOT NULL DEFAULT '', key TEXT NOT NULL DEFAULT '',
+  size INTEGER, crc32c INTEGER, sha256 BLOB, version INTEGER, code TEXT NOT NULL DEFAULT '',
+  message TEXT NOT NULL DEFAULT '', proof TEXT NOT NULL DEFAULT '', proved REAL
+) WITHOUT ROWID;
+"""
+BEGUN, DONE, FAILED, CLEARED = "begun", "done", "failed", "cleared"
+_FIELDS: Final = (
+    "id, reference, owner, family, state, begun, file_id, key, size, crc32c, sha256, version, code, message,"
+    " proof"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of an entry. ``crc32c`` and ``sha256``: of the bytes that were read. ``version``: of a
+    project; its ``sha256`` is that of its list of files.
+    """
+
+    file_id: str
+    key: str
+    size: int
+    crc32c: int
+    sha256: bytes
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row. ``begun``: seconds since 1970. ``proof``: ``ok`` once verify has compared both sides, else
+    what differs; empty: not compared.
+    """
+
+    id: str
+    reference: str
+    owner: str
+    family: str
+    state: str
+    begun: float
+    stored: Stored | None
+    code: str
+    message: str
+    proof: str
+
+
+class Journal:
+    """The rows of one plan. Blocks.
+
+    :raises PlanProblem: another process runs this plan; or the file belongs to another plan.
+    """
+
+    def __init__(self, path: Path, header: Header) -> None:
+        self.path = path
+        self.is_new = not path.exists()
+        #: A thread that nobody waits for any more may still be at a transaction.
+        self._writing = threading.Lock()
+        try:
+            self._database = sqlite3.connect(path, timeout=0.2, isolation_level=None, check_same_thread=False)
+        except sqlite3.OperationalError as error:
+            raise PlanProblem(f"{path} can't be written: {error}") from None
+        try:
+            self._open(header)
+        except sqlite3.OperationalError as error:
+            self._database.close()
+            if "locked" in str(error):
+                raise PlanProblem(f"another process works on {path}; wait for it, or stop it") from None
+            raise PlanProblem(f"{path} can't be written: {error}") from None
+        except sqlite3.DatabaseError:
+            self._database.close()
+            raise PlanProblem(f"{path} is no journal of a run, or is damaged") from None
+
+    @classmethod
+    def of(cls, plan_path: Path, header: Header) -> Self:
+        """The journal beside a plan."""
+        return cls(plan_path.with_name(f"{plan_path.name}.journal"), header)
+
+    def _open(self, header: Header) -> None:
+        run = self._database.execute
+        run("PRAGMA locking_mode = EXCLUSIVE")
+        run("PRAGMA journal_mode = WAL")
+        run("PRAGMA synchronous = FULL")
+        run("BEGIN EXCLUSIVE")
+        for statement in _SCHEMA.split(";"):
+            run(statement)
+        known = run("SELECT plan_id, created FROM plan").fetchone()
+        if known is None:
+            run("INSERT INTO plan VALUES (?, ?)", (header.plan_id, time.time()))
+        run("COMMIT")
+        if known is not None and known[0] != header.plan_id:
+            self._database.close()
+            raise PlanProblem(
+                f"{self.path} is of another plan; move it away, or run the plan that it belongs to"
+            )
+
+    def state_of(self, entry_id: str) -> tuple[str, float] | None:
+        """State and moment of beginning; None: never begun."""
+        found = self._database.execute(
+            "SELECT state, begun FROM entries WHERE id = ?", (entry_id,)
+        ).fetchone()
+        return None if found is None else (found[0], found[1])
+
+    def begin(self, entries: Iterable[tuple[str, Entry]]) -> None:
+        """Remember that these are about to be sent, before the first request. What was begun before keeps its
+        moment: that is when its idempotency key was first used.
+        """
+        now = time.time()
+        rows = [(key, one.reference, one.owner, one.family, BEGUN, now) for key, one in entries]
+        statement = (
+            "INSERT INTO entries (id, reference, owner, family, state, begun) VALUES (?, ?, ?, ?, ?, ?)"
+            f" ON CONFLICT (id) DO UPDATE SET state = '{BEGUN}', code = '', message = ''"
+            f" WHERE state NOT IN ('{DONE}', '{CLEARED}')"
+        )
+        self._all(statement, rows)
+
+    def done(self, found: Iterable[tuple[str, Stored]]) -> None:
+        """Remember what is stored."""
+        rows = [
+            (one.file_id, one.key, one.size, one.crc32c, one.sha256, one.version, key) for key, one in found
+        ]
+        statement = (
+            f"UPDATE entries SET state = '{DONE}', file_id = ?, key = ?, size = ?, crc32c = ?, sha256 = ?,"
+            " version = ?, code = '', message = '' WHERE id = ?"
+        )
+        self._all(statement, rows)
+
+    def failed(self, found: Iterable[tuple[str, str, str]]) -> None:
+        """Remember id, code and message of what could not be stored."""
+        rows = [(code, message, key) for key, code, message in found]
+        self._all(f"UPDATE entries SET state = '{FAILED}', code = ?, message = ? WHERE id = ?", rows)
+
+    def proved(self, found: Iterable[tuple[str, str]]) -> None:
+        """Remember what comparing has shown, by id."""
+        now = time.time()
+        self._all(
+            "UPDATE entries SET proof = ?, proved = ? WHERE id = ?",
+            [(proof, now, key) for key, proof in found],
+        )
+
+    def cleared(self, ids: Iterable[str]) -> None:
+        """Remember that the source no longer has these."""
+        self._all(f"UPDATE entries SET state = '{CLEARED}' WHERE id = ?", [(key,) for key in ids])
+
+    def record(self, entry_id: str) -> Record | None:
+        """One row."""
+        found = self._database.execute(f"SELECT {_FIELDS} FROM entries WHERE id = ?", (entry_id,)).fetchone()
+        return None if found is None else _record(found)
+
+    def records(self, state: str = "") -> Iterator[Record]:
+        """All rows, or those of one state, in the order of references."""
+        where = "WHERE state = ?" if state else ""
+        cursor = self._database.cursor()
+        cursor.execute(
+            f"SELECT {_FIELDS} FROM entries {where} ORDER BY reference, id", (state,) if state else ()
+        )
+        for row in cursor:
+            yield _record(row)
+
+    def counts(self) -> dict[str, int]:
+        """How many there are in each state."""
+        return dict(self._database.execute("SELECT state, count(*) FROM entries GROUP BY state").fetchall())
+
+    def close(self) -> None:
+        """Let another process have it. May be called again."""
+        self._database.close()
+
+    def _all(self, statement: str, rows: Sequence[tuple[object, ...]]) -> None:
+        if not rows:
+            return
+        with self._writing:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                self._database.executemany(statement, rows)
+            except BaseException:
+                self._database.execute("ROLLBACK")
+                raise
+            self._database.execute("COMMIT")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    key, reference, owner, family, state, begun, *rest = row
+    file_id, place, size, crc, sha, version, code, message, proof = rest
+    is_stored = state in {DONE, CLEARED}
+    stored = Stored(file_id, place, size, crc, bytes(sha), version or 0) if is_stored else None
+    return Record(key, reference, owner, family, state, begun, stored, code, message, proof)

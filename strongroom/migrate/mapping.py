@@ -1,0 +1,183 @@
+"""What each old reference has become: as CSV, and as SQL to paste."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote
+
+from strongroom.migrate.journal import CLEARED, DONE, FAILED, Journal, Record, Stored
+from strongroom.migrate.problems import PlanProblem
+
+COLUMNS: Final = (
+    "reference", "owner", "family", "id", "key", "url", "size", "crc32c", "sha256", "version",
+)  # fmt: skip
+#: What an UPDATE may set a column to.
+VALUES: Final = ("id", "key", "url")
+_ROWS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Update:
+    """``UPDATE table SET column = value … WHERE match = reference``. ``sets``: column and one of
+    ``VALUES``.
+    """
+
+    table: str
+    match: str
+    sets: Sequence[tuple[str, str]]
+
+    @classmethod
+    def of(cls, table: str, match: str, sets: Iterable[str]) -> Update:
+        """From ``COLUMN=VALUE`` texts.
+
+        :raises PlanProblem: one is none.
+        """
+        pairs = [text.partition("=")[::2] for text in sets]
+        for column, value in pairs:
+            if not column or value not in VALUES:
+                raise PlanProblem(f"--set is COLUMN={' or COLUMN='.join(VALUES)}, such as --set s3_key=key")
+        return cls(table, match, pairs)
+
+
+def url_of(record: Record, stored: Stored, base: str) -> str:
+    """Where the gateway serves it, for as long as it exists; asks for a token."""
+    match record.family:
+        case "generation":
+            return f"{base}/api/generations/{stored.file_id}/content"
+        case "event_media":
+            event = stored.key.split("/")[1]
+            return f"{base}/api/v1/events/{event}/media/{stored.file_id}/download"
+        case "profile_picture":
+            return f"{base}/api/v1/users/me/profile-picture"
+        case "project":
+            return f"{base}/api/projects/{quote(stored.key)}"
+    return f"{base}/api/v1/s3/file/{quote(stored.key)}"
+
+
+def moved(journal: Journal) -> Iterator[tuple[Record, Stored]]:
+    """All that is stored, in the order of references."""
+    for state in (DONE, CLEARED):
+        for record in journal.records(state):
+            if record.stored is not None:
+                yield record, record.stored
+
+
+def write_csv(journal: Journal, path: Path, base: str) -> int:
+    """The mapping as CSV, in one step; how many rows."""
+
+    def rows() -> Iterator[Sequence[object]]:
+        yield COLUMNS
+        for record, stored in moved(journal):
+            yield (
+                record.reference, record.owner, record.family, stored.file_id, stored.key,
+                url_of(record, stored, base), stored.size, f"{stored.crc32c:08x}", stored.sha256.hex(),
+                stored.version or "",
+            )  # fmt: skip
+
+    return _write(path, map(_line, rows())) - 1
+
+
+def write_failed(journal: Journal, path: Path) -> int:
+    """What could not be moved, as CSV; how many. Without any the file goes away."""
+    if not journal.counts().get(FAILED):
+        path.unlink(missing_ok=True)
+        return 0
+    rows = [(one.reference, one.owner, one.family, one.code, one.message) for one in journal.records(FAILED)]
+    head = ("reference", "owner", "family", "code", "why")
+    return _write(path, map(_line, [head, *rows])) - 1
+
+
+def write_sql(journal: Journal, path: Path, base: str, update: Update | None) -> int:
+    """The mapping as a transaction for Postgres: a temporary table, and the UPDATE (a template in a comment,
+    unless one is named); how many rows.
+    """
+    count = sum(1 for _ in moved(journal))
+    _write(path, _sql(journal, base, update))
+    return count
+
+
+def _sql(journal: Journal, base: str, update: Update | None) -> Iterator[str]:
+    yield (
+        "-- What each old reference has become. For Postgres: psql -v ON_ERROR_STOP=1 -f this file.\n"
+        "BEGIN;\n"
+        "SET LOCAL standard_conforming_strings = on;\n"
+        "CREATE TEMPORARY TABLE strongroom_moved (\n"
+        "  reference text NOT NULL, owner text NOT NULL, id uuid NOT NULL,\n"
+        "  key text NOT NULL, url text NOT NULL\n"
+        ") ON COMMIT DROP;\n"
+    )
+    rows: list[str] = []
+    for record, stored in moved(journal):
+        values = (record.reference, record.owner, stored.file_id, stored.key, url_of(record, stored, base))
+        rows.append(f"({', '.join(map(literal, values))})")
+        if len(rows) == _ROWS:
+            yield _insert(rows)
+            rows = []
+    if rows:
+        yield _insert(rows)
+    yield _updated(update)
+    yield "COMMIT;\n"
+
+
+def _insert(rows: Sequence[str]) -> str:
+    return "INSERT INTO strongroom_moved (reference, owner, id, key, url) VALUES\n" + ",\n".join(rows) + ";\n"
+
+
+def _updated(update: Update | None) -> str:
+    if update is None:
+        return (
+            "-- Name your own table, its column with the old reference, and where the new ones go:\n"
+            "-- UPDATE your_table AS old SET new_key = moved.key, new_url = moved.url\n"
+            "--   FROM strongroom_moved AS moved WHERE old.your_reference::text = moved.reference;\n"
+        )
+    sets = ", ".join(f"{identifier(column)} = moved.{value}" for column, value in update.sets)
+    table = ".".join(identifier(part) for part in update.table.split("."))
+    return (
+        f"UPDATE {table} AS old SET {sets}\n"
+        f"  FROM strongroom_moved AS moved WHERE old.{identifier(update.match)}::text = moved.reference;\n"
+    )
+
+
+def literal(text: str) -> str:
+    """Text as a string literal of standard SQL.
+
+    :raises PlanProblem: Postgres holds no NUL in text.
+    """
+    if "\0" in text:
+        raise PlanProblem(f"{text!a} holds a NUL character, which SQL text can't")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A name as a quoted identifier.
+
+    :raises PlanProblem: it is empty, or holds a NUL character.
+    """
+    if not name or "\0" in name:
+        raise PlanProblem("the name of a table or column is empty, or holds a NUL character")
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _line(row: Iterable[object]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\n").writerow(row)
+    return buffer.getvalue()
+
+
+def _write(path: Path, lines: Iterable[str]) -> int:
+    """In one step; how many."""
+    part, count = path.with_name(f".{path.name}.part"), 0
+    with part.open("w", encoding="utf-8", newline="") as file:
+        for line in lines:
+            file.write(line)
+            count += 1
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+    return count

@@ -1,0 +1,222 @@
+"""Runs a plan: several entries side by side, each at the most once, whenever it was killed before."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+import grpc
+
+from strongroom import errors
+from strongroom.client.uploads import Progress
+from strongroom.migrate.entries import Entry
+from strongroom.migrate.journal import CLEARED, DONE, Journal, Stored
+from strongroom.migrate.moving import Mover
+from strongroom.migrate.plans import Plan
+from strongroom.migrate.problems import PlanProblem, SourceChanged, SourceFailed, SourceGone
+
+#: The service keeps an idempotency key for 24 hours. Seconds.
+KEY_HOLDS: Final = 20 * 3600.0
+#: So many entries are noted as begun in one transaction.
+BATCH: Final = 64
+#: These hold for every entry that would follow: the run ends, and goes on later.
+_ENDS_THE_RUN: Final = (
+    errors.TokenMissing,
+    errors.TokenInvalid,
+    errors.TokenExpired,
+    errors.UserMismatch,
+    errors.PermissionDenied,
+    errors.BucketMissing,
+    errors.BucketNotVersioned,
+)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run came to. ``moved`` counts this run's, ``before`` what earlier runs had moved; ``problems``:
+    id, reference, code and message of the first hundred that failed. ``ended_by``: it did not reach the end
+    of the plan, and why.
+    """
+
+    moved: int = 0
+    before: int = 0
+    failed: int = 0
+    bytes: int = 0
+    codes: Counter[str] = field(default_factory=Counter)
+    problems: list[tuple[str, str, str, str]] = field(default_factory=list)
+    ended_by: errors.StrongroomError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which entries of a plan a run takes. ``first``: so many of those that are left; None: all."""
+
+    owner: str = ""
+    first: int | None = None
+
+
+_Item = tuple[str, Entry, float | None]
+
+
+class Run:
+    """One run of a plan. ``report`` hears bytes done and the total, of all entries of this run together."""
+
+    def __init__(
+        self, plan: Plan, journal: Journal, mover: Mover, report: Progress, *, jobs: int, choice: Choice
+    ) -> None:
+        self._plan = plan
+        self._journal = journal
+        self._mover = mover
+        self._report = report
+        self._jobs = jobs
+        self._choice = choice
+        self._journal_lock = asyncio.Lock()
+        self._queue: asyncio.Queue[_Item | None] = asyncio.Queue(maxsize=2 * jobs)
+        self._done: list[tuple[str, Stored]] = []
+        self._failed: list[tuple[str, str, str]] = []
+        self._news = asyncio.Event()
+        self._under_way: dict[str, int] = {}
+        self._total = 0
+        self._is_over = False
+        self.outcome = Outcome()
+
+    async def run(self) -> Outcome:
+        """Move what is left of the plan. What one entry lacks spoils no other.
+
+        :raises PlanProblem: the plan can't be read, or was edited after parts of it were moved.
+        """
+        self._total = await asyncio.to_thread(self._look_through)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._write())
+                workers = [group.create_task(self._work()) for _ in range(self._jobs)]
+                group.create_task(self._feed())
+                await asyncio.gather(*workers)
+                self._is_over = True
+                self._news.set()
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None
+        finally:
+            self._flush()
+        return self.outcome
+
+    def _look_through(self) -> int:
+        """Bytes of what is left; and that nothing that was moved is called something else by now."""
+        moved = {record.reference: record.id for record in self._journal.records(DONE)}
+        total = 0
+        for entry_id, entry in self._chosen():
+            known = self._journal.state_of(entry_id)
+            if known is not None and known[0] in {DONE, CLEARED}:
+                self.outcome.before += 1
+            elif known is None and entry.reference in moved and self._was_edited(moved[entry.reference]):
+                raise PlanProblem(
+                    f"{entry.reference!a} was moved before its line in {self._plan.path} was changed; put the"
+                    " line back as it was, or make a new plan"
+                )
+            else:
+                total += entry.size or 0
+        return total
+
+    def _was_edited(self, entry_id: str) -> bool:
+        """Whether no line of the plan is this entry any more."""
+        return all(one.identity(self._plan.header.plan_id) != entry_id for one in self._plan)
+
+    def _chosen(self) -> Iterator[tuple[str, Entry]]:
+        owner = self._choice.owner
+        for entry in self._plan:
+            if not owner or entry.owner == owner:
+                yield entry.identity(self._plan.header.plan_id), entry
+
+    def _left(self) -> Iterator[_Item]:
+        """What is not moved yet. Doubtful is what may be stored by a request whose key no longer holds: begun
+        long ago, or never noted by a journal that is younger than the plan.
+        """
+        made = datetime.fromisoformat(self._plan.header.made_at).timestamp()
+        since = min(
+            (record.begun for record in self._journal.records() if record.state != DONE), default=made
+        )
+        unknown = made if self._journal.is_new and time.time() - made > KEY_HOLDS else None
+        for entry_id, entry in self._chosen():
+            known = self._journal.state_of(entry_id)
+            if known is None:
+                yield entry_id, entry, unknown
+            elif known[0] not in {DONE, CLEARED}:
+                yield entry_id, entry, since if time.time() - known[1] > KEY_HOLDS else None
+
+    async def _feed(self) -> None:
+        left = itertools.islice(self._left(), self._choice.first)
+        while self.outcome.ended_by is None:
+            async with self._journal_lock:
+                batch = await asyncio.to_thread(lambda: list(itertools.islice(left, BATCH)))
+                await asyncio.to_thread(self._journal.begin, [(key, entry) for key, entry, _ in batch])
+            for item in batch:
+                await self._queue.put(item)
+            if not batch:
+                break
+        for _ in range(self._jobs):
+            await self._queue.put(None)
+
+    async def _work(self) -> None:
+        while (item := await self._queue.get()) is not None:
+            if self.outcome.ended_by is None:
+                await self._one(*item)
+
+    async def _one(self, entry_id: str, entry: Entry, doubtful_since: float | None) -> None:
+        def report(done: int, _: int | None) -> None:
+            self._under_way[entry_id] = done
+            self._tell()
+
+        try:
+            stored = await self._mover.move(entry_id, entry, doubtful_since, report)
+        except errors.StrongroomError as error:
+            if isinstance(error, _ENDS_THE_RUN) or error.code is grpc.StatusCode.UNAVAILABLE:
+                self.outcome.ended_by = self.outcome.ended_by or error
+            else:
+                self._fail(entry_id, entry, error.reason_name, error.message)
+        except SourceFailed as error:
+            self._fail(entry_id, entry, "SOURCE_UNREADABLE", str(error))
+        except SourceGone:
+            self._fail(entry_id, entry, "SOURCE_GONE", "it is no longer there")
+        except SourceChanged:
+            self._fail(entry_id, entry, "SOURCE_CHANGED", "it was changed since it was planned; plan again")
+        except OSError as error:
+            self._fail(entry_id, entry, "SOURCE_UNREADABLE", error.strerror or str(error))
+        except PlanProblem as error:
+            self._fail(entry_id, entry, "PLAN", str(error))
+        else:
+            self.outcome.moved += 1
+            self.outcome.bytes += stored.size
+            self._done.append((entry_id, stored))
+        self._under_way.pop(entry_id, None)
+        self._tell()
+        self._news.set()
+
+    def _fail(self, entry_id: str, entry: Entry, code: str, message: str) -> None:
+        self.outcome.failed += 1
+        self.outcome.codes[code] += 1
+        if len(self.outcome.problems) < 100:
+            self.outcome.problems.append((entry_id, entry.reference, code, message))
+        self._failed.append((entry_id, code, message))
+
+    def _tell(self) -> None:
+        self._report(self.outcome.bytes + sum(self._under_way.values()), self._total)
+
+    async def _write(self) -> None:
+        """Note what has ended; what ends while that is written goes into the next transaction."""
+        while not self._is_over:
+            await self._news.wait()
+            self._news.clear()
+            async with self._journal_lock:
+                await asyncio.to_thread(self._flush)
+
+    def _flush(self) -> None:
+        done, self._done = self._done, []
+        failed, self._failed = self._failed, []
+        self._journal.done(done)
+        self._journal.failed(failed)

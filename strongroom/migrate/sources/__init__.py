@@ -1,0 +1,1 @@
+"""Where old files are. Everything here blocks."""

@@ -1,0 +1,183 @@
+"""Files below a folder of this machine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import unicodedata
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from strongroom.client.ignoring import DEFAULT_IGNORE, Ignore
+from strongroom.migrate.entries import Entry
+from strongroom.migrate.problems import PlanProblem, SourceChanged, SourceGone
+from strongroom.migrate.sources.source import Found, Source
+
+READ_BYTES: Final = 1024 * 1024
+
+
+class Directory(Source):
+    """``depth``: so many folders down each folder is one project; None: files one by one. Links are told of
+    and not followed: they may lead out of the folder, or in circles.
+    """
+
+    def __init__(self, root: Path, depth: int | None = None) -> None:
+        if not root.is_dir():
+            raise PlanProblem(f"{root} is not a folder")
+        self._root = root
+        self._depth = depth
+
+    def described(self) -> dict[str, Any]:
+        """Kind, folder and depth."""
+        return {"kind": "directory", "root": str(self._root.resolve()), "depth": self._depth}
+
+    def find(self) -> Iterator[Found]:
+        """In the order of names, folder by folder."""
+        yield from self._below(self._root, "", 0)
+
+    def _below(self, folder: Path, prefix: str, depth: int) -> Iterator[Found]:
+        try:
+            with os.scandir(folder) as scanned:
+                entries = sorted(scanned, key=lambda entry: os.fsencode(entry.name))
+        except OSError as error:
+            shown = readable(prefix or "./")
+            yield Found(shown, shown, why=f"the folder can't be read: {error.strerror}")
+            return
+        for entry in entries:
+            path = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                if self._depth == depth + 1:
+                    yield self._project(Path(entry.path), path)
+                else:
+                    yield from self._below(Path(entry.path), path + "/", depth + 1)
+            else:
+                yield self._file(Path(entry.path), path)
+
+    def _file(self, local: Path, path: str) -> Found:
+        shown = readable(path)
+        if shown != path:
+            return Found(shown, shown, why="its name is not UTF-8; rename it")
+        try:
+            found = local.lstat()
+        except OSError as error:
+            return Found(path, path, why=f"it can't be read: {error.strerror}")
+        if not stat.S_ISREG(found.st_mode):
+            kind = "a link" if stat.S_ISLNK(found.st_mode) else "no regular file"
+            return Found(path, path, why=f"it is {kind}, which is not followed")
+        if self._depth is not None:
+            return Found(path, path, size=found.st_size, why="it lies beside the projects, in none of them")
+        why = "" if os.access(local, os.R_OK) else "it can't be read: Permission denied"
+        return Found(path, path, found.st_size, stamp_of(found), why=why)
+
+    def _project(self, folder: Path, path: str) -> Found:
+        """One save. Its stamp is made of names, sizes and times of all that would be saved."""
+        shown = readable(path)
+        if shown != path:
+            return Found(shown, shown, why="its name is not UTF-8; rename it")
+        try:
+            size, count, stamp = self._looked_through(folder)
+        except (OSError, ValueError) as error:
+            return Found(f"{path}/", f"{path}/", why=f"it can't be read: {error}")
+        return Found(f"{path}/", f"{path}/", size, stamp, details={"files": count})
+
+    def _looked_through(self, folder: Path) -> tuple[int, int, str]:
+        size, count, said = 0, 0, hashlib.sha256()
+        for path, local in _files_of(folder):
+            found = local.lstat()
+            size, count = size + found.st_size, count + 1
+            said.update(f"{path}\0{stamp_of(found)}\0".encode("utf-8", "surrogateescape"))
+        return size, count, f"tree {said.hexdigest()[:32]}"
+
+    def read(self, entry: Entry) -> Iterator[bytes]:
+        """The bytes of one file."""
+        local = self._local(entry)
+        try:
+            with open(local, "rb", buffering=0, opener=_without_links) as file:
+                _same(entry, os.fstat(file.fileno()))
+                while block := file.read(READ_BYTES):
+                    yield block
+                _same(entry, os.fstat(file.fileno()))
+                _same(entry, local.lstat())
+        except FileNotFoundError:
+            raise SourceGone from None
+
+    @contextmanager
+    def folder(self, entry: Entry) -> Generator[Path]:
+        """The folder itself."""
+        local = self._local(entry)
+        if not local.is_dir():
+            raise SourceGone
+        if entry.stamp and self._looked_through(local)[2] != entry.stamp:
+            raise SourceChanged
+        yield local
+
+    def remove(self, entry: Entry, sha256: bytes) -> None:
+        """Delete one file, which is read once more before."""
+        digest = hashlib.sha256()
+        for block in self.read(entry):
+            digest.update(block)
+        if digest.digest() != sha256:
+            raise SourceChanged
+        try:
+            self._local(entry).unlink()
+        except FileNotFoundError:
+            raise SourceGone from None
+
+    def _local(self, entry: Entry) -> Path:
+        """Where it lies. A plan may have been edited: nothing outside of the folder is ever read.
+
+        :raises PlanProblem: it would lead out of the folder, also through a link.
+        """
+        parts = entry.reference.rstrip("/").split("/")
+        if entry.reference.startswith("/") or {"", ".", ".."} & set(parts) or "\0" in entry.reference:
+            raise PlanProblem(f"{entry.reference!r} is no path below {self._root}")
+        parent = self._root
+        for part in parts[:-1]:
+            parent = parent / part
+            if parent.is_symlink():
+                raise PlanProblem(f"{entry.reference!r} leads through a link, {part}")
+        return parent / parts[-1]
+
+
+def _files_of(folder: Path) -> Iterator[tuple[str, Path]]:
+    """What a save would take: see ``read_tree``."""
+    ignore, waiting = Ignore(DEFAULT_IGNORE), [(folder, "")]
+    while waiting:
+        where, prefix = waiting.pop()
+        with os.scandir(where) as scanned:
+            entries = sorted(scanned, key=lambda entry: os.fsencode(entry.name))
+        for entry in entries:
+            path, is_folder = prefix + entry.name, entry.is_dir(follow_symlinks=False)
+            if ignore.leaves_out(path, folder=is_folder):
+                continue
+            if is_folder:
+                waiting.append((Path(entry.path), path + "/"))
+            elif entry.is_file(follow_symlinks=False):
+                yield path, Path(entry.path)
+
+
+def readable(path: str) -> str:
+    """A path of the file system as text; bytes that are not UTF-8 as a backslash, x and two digits."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def in_nfc(path: str) -> str:
+    """As keys have it."""
+    return unicodedata.normalize("NFC", path)
+
+
+def stamp_of(found: os.stat_result) -> str:
+    """What changes when the file changes."""
+    return f"{found.st_size} {found.st_mtime_ns}"
+
+
+def _same(entry: Entry, found: os.stat_result) -> None:
+    if entry.stamp and stamp_of(found) != entry.stamp:
+        raise SourceChanged
+
+
+def _without_links(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
