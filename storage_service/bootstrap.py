@@ -53,6 +53,7 @@ from storage_service.reading.previews import Previews, PreviewTokens
 from storage_service.reading.signer import Signer
 from storage_service.repairing.assembly import RepairedVerifying
 from storage_service.restoring.assembly import Restoring
+from storage_service.scanning.scanner import Scanner
 from storage_service.servicers.diagnostics import DiagnosticsServicer, upload_limits
 from storage_service.servicers.guests import GuestServicer
 from storage_service.servicers.links import LinkServicer
@@ -136,6 +137,7 @@ class StorageApp:
         self._attempts = Attempts(self._reservations, self._engine)
         self._acts = HeldActs(Acts(*metadata))
         self._sources = SourceClient(url_rules(settings), SystemResolver(), source_timeouts(settings))
+        self._scanner = Scanner(settings.scan_rules(), metrics.scans)
         self._content = ContentRules(settings.allowed_types(), max_pixels=settings.max_picture_pixels)
         self._memory = _Memory.of(settings)
         metrics.budgets.all = self._memory.by_name()
@@ -248,6 +250,7 @@ class StorageApp:
             budget=self._memory.incoming,
             limits=limits,
             content=self._content,
+            scanner=self._scanner,
         )
         importer = TellingImporter(uploader, self._sources, import_limits(settings), self._reservations)
         copier = Copier(store, self._objects, files, self._attempts, limits=limits, content=self._content)

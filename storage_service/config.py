@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -16,6 +16,8 @@ from storage_service.media.process import ReadingLimits
 from storage_service.objectstore.values import MAX_PUT_SIZE, MIB, MIN_PART_SIZE
 from storage_service.repairing.assembly import RepairRules
 from storage_service.repairing.guard import MostWrong
+from storage_service.scanning.clamd import Address
+from storage_service.scanning.rules import FAMILIES, ScanRules
 from storage_service.verifying.stage import Rates
 from storage_service.webhooks.assembly import WebhookPace
 from strongroom.metadata.v1.file_pb2 import (
@@ -155,6 +157,13 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
     import_parallel_per_user: int = Field(default=8, ge=1)
     import_queued_per_user: int = Field(default=200, ge=0)
 
+    clamd_address: str = ""
+    scan_families: CommaList = FAMILIES
+    scan_max_bytes: int = Field(default=25 * MIB, ge=1)
+    scan_oversized: Literal["refuse", "accept"] = "refuse"
+    scan_failure: Literal["refuse", "accept"] = "refuse"
+    scan_timeout_seconds: float = Field(default=30.0, gt=0)
+
     webhooks_enabled: bool = True
     webhook_interval_seconds: float = Field(default=1.0, gt=0)
     webhook_timeout_seconds: float = Field(default=15.0, gt=0, le=120)
@@ -169,6 +178,25 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
             self.import_connect_seconds,
             self.webhook_parallel,
         )
+
+    def scan_rules(self) -> ScanRules | None:
+        """How bodies are scanned for malware. Raises SettingError for an address that is none."""
+        if not self.clamd_address:
+            return None
+        return ScanRules(
+            address=self._clamd(),
+            families=frozenset(self.scan_families),
+            max_bytes=self.scan_max_bytes,
+            take_oversized=self.scan_oversized == "accept",
+            take_unscanned=self.scan_failure == "accept",
+            seconds=self.scan_timeout_seconds,
+        )
+
+    def _clamd(self) -> Address:
+        try:
+            return Address.parse(self.clamd_address)
+        except ValueError as error:
+            raise SettingError("STRONGROOM_CLAMD_ADDRESS", str(error)) from error
 
     def verify_rates(self) -> Rates:
         """How often and how fast stored objects are verified."""
@@ -222,6 +250,14 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
                 raise SettingError(
                     name, f"shorter than {MIN_SECRET_BYTES} bytes; use 32 random bytes or more"
                 )
+        return self
+
+    @model_validator(mode="after")
+    def _scanner_is_one(self) -> Self:
+        if unknown := sorted(set(self.scan_families) - set(FAMILIES)):
+            raise SettingError("STRONGROOM_SCAN_FAMILIES", f"{unknown[0]} is none of {', '.join(FAMILIES)}")
+        if self.clamd_address:
+            self._clamd()
         return self
 
     @model_validator(mode="after")

@@ -12,6 +12,7 @@ from storage_service.media.metrics import MediaMetrics
 from storage_service.objectstore.s3.metrics import S3Calls
 from storage_service.reading.damage import DamageCounts
 from storage_service.repairing.metrics import RepairMetrics
+from storage_service.scanning.metrics import ScanMetrics
 from storage_service.servicers.transfers import Transfers
 from storage_service.webhooks.metrics import WebhookMetrics
 
@@ -66,8 +67,18 @@ class StorageMetrics:
         self.budgets = Budgets()
         self.media = MediaMetrics()
         self.webhooks = WebhookMetrics()
+        self.scans = ScanMetrics()
 
     @property
     def collectors(self) -> tuple[Collector, ...]:
         """Each of them."""
-        return self.damage, self.verified, self.s3, self.transfers, self.budgets, self.media, self.webhooks
+        return (
+            self.damage,
+            self.verified,
+            self.s3,
+            self.transfers,
+            self.budgets,
+            self.media,
+            self.webhooks,
+            self.scans,
+        )

@@ -62,6 +62,7 @@ __all__ = [
     "RateLimited",
     "RepairRefused",
     "RequestInProgress",
+    "ScannerUnavailable",
     "ServiceUnavailable",
     "ShareEnded",
     "ShareLocked",
@@ -206,7 +207,9 @@ class ContentTypeNotAllowed(StrongroomError, code=Code.INVALID_ARGUMENT, http_st
 
 
 class ContentInfected(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=422):
-    """The virus scanner found something. Metadata: ``signature``."""
+    """The scanner for malware has found something: in what was sent, which is not stored, or in a file that
+    was stored before its signature was known. Metadata: ``signature``.
+    """
 
 
 class ArchiveInvalid(StrongroomError, code=Code.INVALID_ARGUMENT, http_status=422):
@@ -313,6 +316,10 @@ class ObjectStoreNoCredentials(StrongroomError, code=Code.FAILED_PRECONDITION, h
 
 class ObjectStoreWrongRegion(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=503):
     """The bucket is in another region than configured."""
+
+
+class ScannerUnavailable(StrongroomError, code=Code.UNAVAILABLE, http_status=503):
+    """The scanner for malware does not answer, and nothing is stored without it."""
 
 
 class ObjectStoreFull(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=507):

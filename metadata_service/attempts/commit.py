@@ -13,7 +13,7 @@ from uuid import UUID
 
 from metadata_service import idempotency
 from metadata_service.attempts.groups import T4_BEFORE_COMMIT, Groups
-from metadata_service.blobs import transitions, upkeep
+from metadata_service.blobs import scans, transitions, upkeep
 from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.blobs.states import ABORTING, COMPLETING, GONE, PENDING
 from metadata_service.config import Limits, Timing
@@ -40,6 +40,7 @@ from strongroom.errors import (
 )
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest, CommitResponse
+from strongroom.metadata.v1.scan_pb2 import Scan
 
 AFTER_COMMIT: Final = failpoints.register("metadata.t4.after_commit")
 
@@ -60,6 +61,7 @@ class _Committed:
     at: datetime
     allowed: Limits
     link_epoch: int
+    scan: Scan | None
 
 
 class Committer:
@@ -123,6 +125,8 @@ class Committer:
         if done is None:
             return await _explain(tx, handle, request)
         _check_declared(done.placed, request)
+        if done.scan is not None:
+            await tx.execute(*scans.note(handle.owner_id, [(handle.blob_id, done.scan)]))
         if done.placed.spec.share_id:
             await drops.count(tx, handle.owner_id, done.placed.spec, request.size_bytes)
         if request.doubtful:
@@ -174,7 +178,8 @@ class Committer:
         *row, at, link_epoch = rows[0]
         blob = BlobRow(*row)
         placed = Placed(blob.upload_spec(), handle.owner_id)
-        return _Committed(blob, placed, at, quota.limits(limits, self._limits), link_epoch)
+        scan = request.scan if request.HasField("scan") else None
+        return _Committed(blob, placed, at, quota.limits(limits, self._limits), link_epoch, scan)
 
     async def _new_file(
         self, tx: Transaction, done: _Committed, file_id: UUID
@@ -184,6 +189,8 @@ class Committer:
         if done.placed.spec.HasField("if_generation_match"):
             check_generation(done.placed.spec.if_generation_match, current.generation if current else 0)
         file = creation.build_file(done.blob, done.placed, done.at, file_id, owner_link_epoch=done.link_epoch)
+        if done.scan is not None:
+            file.scan.CopyFrom(done.scan)
         statements = become_visible(
             file, done.blob, done.placed, done.at, current, read_grace=self._timing.read_grace
         )

@@ -23,6 +23,7 @@ from psycopg.types.json import Jsonb
 
 from metadata_service.attempts.gathering import Gathering, GroupMetrics
 from metadata_service.attempts.insertion import INSERT, RETURNING
+from metadata_service.blobs import scans
 from metadata_service.blobs.rows import BlobRow, Handle
 from metadata_service.blobs.transitions import COMMIT, HELD
 from metadata_service.config import Limits
@@ -37,6 +38,7 @@ from servicekit import failpoints
 from servicekit.presentation import with_charset
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest
+from strongroom.metadata.v1.scan_pb2 import Scan
 
 #: Together at most 16 MiB.
 ATTEMPTS: Final = 2048
@@ -98,14 +100,16 @@ T1_AFTER_COMMIT: Final = failpoints.register("metadata.t1.group.after_commit")
 T4_AFTER_COMMIT: Final = failpoints.register("metadata.t4.group.after_commit")
 
 _RESERVE: Final = f"{INSERT}WHERE {quota.UNLIMITED}{RETURNING}"
-_COMMIT: Final = f"""
+_DONE: Final = f"""
 WITH done AS (
     {COMMIT.of(HELD)}
     AND spec = %(spec)s AND (reserved_files = 1 AND reserved_bytes >= %(size)s OR {quota.UNLIMITED})
     RETURNING blobs.owner_id, blobs.id, blobs.key
-), made AS ({INSERT_OF_DONE}), told AS ({outbox.APPEND_OF_DONE})
-SELECT now(), {EPOCH_OF_DONE} FROM done
-"""
+), made AS ({INSERT_OF_DONE}), told AS ({outbox.APPEND_OF_DONE})"""
+_COMMIT: Final = f"{_DONE}\nSELECT now(), {EPOCH_OF_DONE} FROM done\n"
+_COMMIT_SCANNED: Final = (
+    f"{_DONE}, noted AS ({scans.NOTE_OF_DONE})\nSELECT now(), {EPOCH_OF_DONE} FROM done\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,7 @@ class Commit:
     blob: BlobRow
     placed: Placed
     file_id: UUID
+    scan: Scan | None
 
     @property
     def owner_id(self) -> str:
@@ -145,7 +150,8 @@ class Commit:
         blob, spec = self.blob, self.placed.spec
         # The moment is the database's, and not known yet; nothing that is written here holds it.
         file = build_file(blob, self.placed, blob.created_at, self.file_id)
-        return _COMMIT, self.handle.params(
+        noted = {} if self.scan is None else scans.params(self.scan)
+        return _COMMIT if self.scan is None else _COMMIT_SCANNED, self.handle.params(
             size=blob.size_bytes,
             crc32c=blob.crc32c,
             etag=blob.etag,
@@ -158,6 +164,7 @@ class Commit:
             metadata=Jsonb(file_metadata(spec, blob.object_metadata)),
             visibility=file.visibility,
             **events.ready_params(file),
+            **noted,
         )
 
 
@@ -205,7 +212,8 @@ class Groups:
             etag=request.etag,
             version_id=request.version_id,
         )
-        return await self._committing.ask(handle.owner_id, Commit(handle, blob, placed, handle.blob_id))
+        scan = request.scan if request.HasField("scan") else None
+        return await self._committing.ask(handle.owner_id, Commit(handle, blob, placed, handle.blob_id, scan))
 
     async def drained(self) -> None:
         """Until what is under way has ended; nobody asks any more."""
@@ -264,4 +272,7 @@ def _in_order(wishes: Sequence[_W]) -> list[_W]:
 
 def _file(wish: Commit, rows: list[Row]) -> File:
     at, link_epoch = rows[0]
-    return build_file(wish.blob, wish.placed, at, wish.file_id, owner_link_epoch=link_epoch)
+    file = build_file(wish.blob, wish.placed, at, wish.file_id, owner_link_epoch=link_epoch)
+    if wish.scan is not None:
+        file.scan.CopyFrom(wish.scan)
+    return file

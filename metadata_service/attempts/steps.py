@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from metadata_service.blobs import transitions, upkeep
+from metadata_service.blobs import scans, transitions, upkeep
 from metadata_service.blobs.rows import Handle, pack_parts
 from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Transaction, user
@@ -70,6 +70,8 @@ class AttemptSteps:
                 crc32c=request.crc32c,
                 lease=self._timing.lease,
             )
+            if request.HasField("scan"):
+                await tx.execute(*scans.note(handle.owner_id, [(handle.blob_id, request.scan)]))
             if begun is not None:  # the final size is known only now
                 rows = await tx.fetch(*quota.read_limits(handle.owner_id))
                 await quota.ensure_room(tx, handle.owner_id, quota.limits(rows, self._limits))

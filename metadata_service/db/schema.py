@@ -5,6 +5,7 @@ from __future__ import annotations
 from metadata_service.db import (
     tables_admin,
     tables_projects,
+    tables_scans,
     tables_sessions,
     tables_shares,
     tables_verification,
@@ -16,6 +17,7 @@ __all__ = [
     "metadata",
     "tables_admin",
     "tables_projects",
+    "tables_scans",
     "tables_sessions",
     "tables_shares",
     "tables_verification",

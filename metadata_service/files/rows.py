@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+from metadata_service.blobs import scans
 from metadata_service.db.database import Row
 from metadata_service.db.timestamps import set_moment, to_proto
 from metadata_service.files.media_columns import to_media
@@ -26,6 +27,7 @@ files.created_at, files.updated_at, files.expires_at, files.deleted_at, files.pu
 files.blob_id::text, files.link_epoch, coalesce(files.damage, 0),
 coalesce((SELECT epoch FROM link_epochs WHERE link_epochs.owner_id = files.owner_id), 0),
 CASE WHEN files.media_of = files.blob_id THEN files.media END,
+{scans.SHOWN},
 CASE files.family
 WHEN {FILE_FAMILY_GENERATION} THEN (
     SELECT json_build_array(generations.type, generations.prompt, generations.settings_json)
@@ -37,9 +39,10 @@ WHEN {FILE_FAMILY_EVENT_MEDIA} THEN (
 END
 """
 #: What `to_basic_file` takes.
-BASIC_COLUMNS: Final = """
+BASIC_COLUMNS: Final = f"""
 files.id::text, files.key, split_part(files.content_type, ';', 1), files.size_bytes, files.etag,
-files.updated_at, coalesce(files.damage, 0), CASE WHEN files.media_of = files.blob_id THEN files.media END
+files.updated_at, coalesce(files.damage, 0), CASE WHEN files.media_of = files.blob_id THEN files.media END,
+{scans.SHOWN_INFECTED}
 """
 #: Files that a caller may see: neither soft-deleted nor past their time.
 VISIBLE: Final = "files.deleted_at IS NULL AND (files.expires_at IS NULL OR files.expires_at > now())"
@@ -53,7 +56,7 @@ def to_file(row: Row) -> File:
     (
         file_id, owner_id, family, key, filename, content_type, size, etag, generation, version_id, crc32c,
         metadata, visibility, created, updated, expires, deleted, purge, content_id, file_epoch, damage,
-        owner_epoch, media, details,
+        owner_epoch, media, scan, details,
     ) = row  # fmt: skip
     kind, charset = split_charset(content_type)
     file = File(
@@ -82,6 +85,8 @@ def to_file(row: Row) -> File:
         mark_deleted(file, deleted, purge)
     if media is not None:
         file.media.CopyFrom(to_media(media))
+    if scan is not None:
+        file.scan.CopyFrom(scans.to_scan(scan))
     if details is not None:
         _add_details(file, details)
     return file
@@ -90,12 +95,14 @@ def to_file(row: Row) -> File:
 def to_basic_file(row: Row) -> File:
     """One row of BASIC_COLUMNS. Field by field, because that is a fifth of the time of `to_file`."""
     file = File()
-    file.id, file.key, file.content_type, file.size_bytes, file.etag, updated, damage, media = row
+    file.id, file.key, file.content_type, file.size_bytes, file.etag, updated, damage, media, scan = row
     set_moment(file.update_time, updated)
     if damage:
         file.data_loss = damage
     if media is not None:
         file.media.CopyFrom(to_media(media))
+    if scan is not None:
+        file.scan.CopyFrom(scans.to_scan(scan))
     return file
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
+from metadata_service.blobs import scans
 from metadata_service.db.database import Row, Statement
 from metadata_service.db.timestamps import to_proto
 from metadata_service.files.layouts import project_file_key
@@ -37,9 +38,9 @@ versions.version, versions.created_at, versions.file_count, versions.size_bytes,
 versions.changed, versions.removed, versions.rolled_back_to
 """
 #: What `to_file` takes, in its order.
-FILE_COLUMNS: Final = """
+FILE_COLUMNS: Final = f"""
 files.path, files.version_id, files.size_bytes, files.crc32c, files.content_type, files.etag, files.sha256,
-files.created_at, files.executable, coalesce(files.damage, 0)
+files.created_at, files.executable, coalesce(files.damage, 0), {scans.SHOWN}
 """
 
 
@@ -84,9 +85,9 @@ def key_prefix(owner_id: str, slug: str) -> str:
 
 def to_file(prefix: str, row: Row) -> ProjectFile:
     """One row of FILE_COLUMNS; `prefix` is the project's `key_prefix`."""
-    path, version_id, size, crc32c, content_type, etag, sha256, created, executable, damage = row
+    path, version_id, size, crc32c, content_type, etag, sha256, created, executable, damage, scan = row
     kind, charset = split_charset(content_type)
-    return ProjectFile(
+    file = ProjectFile(
         path=path,
         key=prefix + path,
         version_id=version_id,
@@ -100,6 +101,9 @@ def to_file(prefix: str, row: Row) -> ProjectFile:
         executable=executable,
         data_loss=damage,
     )
+    if scan is not None:
+        file.scan.CopyFrom(scans.to_scan(scan))
+    return file
 
 
 def project_not_found() -> ProjectNotFound:

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 
 from psycopg.types.numeric import Int8
 
-from metadata_service.blobs import inserts
+from metadata_service.blobs import inserts, scans
 from metadata_service.config import Limits, Timing
 from metadata_service.db.database import Database, Row, Transaction, user
 from metadata_service.db.errors import UniqueConflict
@@ -221,6 +221,9 @@ async def record(tx: Transaction, owner_id: str, save_id: UUID, entries: list[pb
             field="entries",
             rule="known",
         )
+    scanned = [(UUID(entry.blob_id), entry.file.scan) for entry in entries if entry.file.HasField("scan")]
+    if scanned:
+        await tx.execute(*scans.note(owner_id, scanned))
 
 
 def _wishes(owner_id: str, slug: str, request: pb.ReserveFilesRequest) -> list[_Wish]:

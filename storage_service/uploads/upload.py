@@ -28,6 +28,8 @@ from storage_service.objectstore.checksums import Counted
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectRef
 from storage_service.reading.committed import Committed
+from storage_service.scanning.run import Scanned, with_scan
+from storage_service.scanning.scanner import Scanner
 from storage_service.uploads.copier import copy_object
 from strongroom.errors import IdempotencyKeyReused
 from strongroom.metadata.v1 import blob_pb2
@@ -37,6 +39,7 @@ from strongroom.metadata.v1.reservation_service_pb2 import (
     CommitRequest,
     ReserveRequest,
 )
+from strongroom.metadata.v1.scan_pb2 import Scan
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 BEFORE_T3 = failpoints.register("storage.t3.before")
@@ -80,7 +83,9 @@ class Uploader:
         budget: ByteBudget,
         limits: Limits,
         content: ContentRules,
+        scanner: Scanner,
     ) -> None:
+        self._scanner = scanner
         self._store = store
         self._reservations = reservations
         self._attempts = attempts
@@ -94,8 +99,15 @@ class Uploader:
 
         ``same_request``: the request's fingerprint, where the spec alone does not make it.
         """
+        scanned = await self._scanner.of(source.spec, provisional=source.provisional)
+        try:
+            return await self._upload(source, scanned, same_request)
+        finally:
+            scanned.close()
+
+    async def _upload(self, source: Source, scanned: Scanned, same_request: bytes | None) -> Stored:
         checks = self._checks(source.spec)
-        body = source.chunks(checks)
+        body = scanned.beside(source.chunks(checks))
         async with self._first_bytes(source, checks, body) as head:
             checks.hold_to(*self._limit(source.spec))
             guess = UploadSpec()
@@ -107,7 +119,7 @@ class Uploader:
             if outcome.HasField("replay"):
                 return Stored(await _replay(outcome.replay, body, checks), replayed=True)
             blob = outcome.blob
-            upload = _Upload(blob, source, guess, sniffed, checks)
+            upload = _Upload(blob, source, guess, sniffed, checks, scanned)
             async with self._attempts.hold(blob):
                 made = await self._make_object(upload, _chain(head, body), same_request)
             if isinstance(made, File):
@@ -185,21 +197,36 @@ class Uploader:
         blob = upload.blob
         pipeline = PartPipeline(self._store, self._reservations, self._budget, blob)
         stored = await pipeline.send(chunks, upload.checks.size_hint)
+        scan = await self._scan(upload)
         if stored.put is not None:
-            return await verify_sole_version(self._store, blob, stored.put, stored.size, stored.crc32c)
+            commit = await verify_sole_version(self._store, blob, stored.put, stored.size, stored.crc32c)
+            return with_scan(commit, scan)
         if upload.source.spec.target != upload.guess.target:
             upload.checks.hold_to(*self._limit(upload.source.spec))
             corrected = self._reserve_request(upload.source.spec, upload.sniffed, upload.checks, same_request)
-            return await self._mover.move(blob, stored, corrected)
+            return await self._mover.move(blob, stored, corrected, scan)
         if stored.created_twice:
             await abort_unrecorded_uploads(self._store, blob)
         await failpoints.hit(BEFORE_T3)
         await self._reservations.begin_completion(
             BeginCompletionRequest(
-                blob=handle_of(blob), parts=stored.parts, size_bytes=stored.size, crc32c=stored.crc32c
+                blob=handle_of(blob),
+                parts=stored.parts,
+                size_bytes=stored.size,
+                crc32c=stored.crc32c,
+                scan=scan,
             )
         )
-        return await complete_multipart(self._store, blob, stored.parts, stored.size, stored.crc32c)
+        commit = await complete_multipart(self._store, blob, stored.parts, stored.size, stored.crc32c)
+        return with_scan(commit, scan)
+
+    async def _scan(self, upload: _Upload) -> Scan | None:
+        """What the scanner says of the body, which has ended; nothing where the target has turned out to be
+        of a family that is not scanned. Raises as Scanned.verdict.
+        """
+        if not self._scanner.wants(upload.source.spec.target):
+            return None
+        return await upload.scanned.verdict()
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +238,7 @@ class _Upload:
     guess: UploadSpec
     sniffed: bytes
     checks: BodyChecks
+    scanned: Scanned
 
 
 def _owner(spec: UploadSpec) -> str:
@@ -260,7 +288,9 @@ class TargetMover:
         self._store = store
         self._attempts = attempts
 
-    async def move(self, blob: blob_pb2.Blob, stored: StoredBody, corrected: ReserveRequest) -> File:
+    async def move(
+        self, blob: blob_pb2.Blob, stored: StoredBody, corrected: ReserveRequest, scan: Scan | None
+    ) -> File:
         """``blob`` holds all parts in ``stored``; ``corrected`` reserves the right key. What is left to do
         with ``blob`` is to give it up. Raises StoreError, StrongroomError.
         """
@@ -274,4 +304,4 @@ class TargetMover:
         source = Committed(ref, done.etag, stored.size, stored.crc32c)
         async with self._attempts.hold(outcome.blob):
             copied = await copy_object(self._store, source, outcome.blob)
-        return await self._attempts.commit(outcome.blob, copied)
+        return await self._attempts.commit(outcome.blob, with_scan(copied, scan))

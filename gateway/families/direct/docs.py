@@ -66,6 +66,8 @@ DOCS = {
             "CHECKSUM_MISMATCH",
             "CONTENT_TYPE_MISMATCH",
             "CONTENT_TYPE_NOT_ALLOWED",
+            "CONTENT_INFECTED",
+            "SCANNER_UNAVAILABLE",
             "PICTURE_REFUSED",
             *STORE,
         ),

@@ -60,6 +60,7 @@ DOCS = {
             "CONTENT_TYPE_MISMATCH",
             "CONTENT_TYPE_NOT_ALLOWED",
             "CONTENT_INFECTED",
+            "SCANNER_UNAVAILABLE",
             "IDEMPOTENCY_KEY_REUSED",
             "REQUEST_IN_PROGRESS",
             "UPLOAD_SUPERSEDED",

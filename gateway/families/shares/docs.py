@@ -127,6 +127,8 @@ DOCS = {
             "SIZE_LIMIT_EXCEEDED",
             "CONTENT_TYPE_MISMATCH",
             "CONTENT_TYPE_NOT_ALLOWED",
+            "CONTENT_INFECTED",
+            "SCANNER_UNAVAILABLE",
             "PICTURE_REFUSED",
             "UNSUPPORTED_MEDIA_TYPE",
             "UPLOAD_INCOMPLETE",

@@ -27,6 +27,7 @@ REVISIONS = (
     "0020",
     "0021",
     "0022",
+    "0023",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).
@@ -53,6 +54,7 @@ TABLES = (
     "projects",
     "quotas",
     "running_acts",
+    "scans",
     "session_parts",
     "shares",
     "storage_replicas",

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from strongroom.metadata.v1 import scan_pb2 as _scan_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -190,6 +191,7 @@ class File(_message.Message):
     LINK_STAMP_FIELD_NUMBER: _builtins.int
     DATA_LOSS_FIELD_NUMBER: _builtins.int
     MEDIA_FIELD_NUMBER: _builtins.int
+    SCAN_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID of the file; stays the same when its content is replaced."""
     owner_id: _builtins.str
@@ -260,6 +262,12 @@ class File(_message.Message):
     def media(self) -> Global___MediaInfo:
         """What a picture, video or sound says of itself. Unset: not read yet (it is soon after the commit), or of another kind."""
 
+    @_builtins.property
+    def scan(self) -> _scan_pb2.Scan:
+        """What the scanner for malware has said of the content. Unset: there is no scanner, or nobody has looked yet. In
+        FILE_VIEW_BASIC only of infected files.
+        """
+
     def __init__(
         self,
         *,
@@ -287,10 +295,11 @@ class File(_message.Message):
         link_stamp: Global___LinkStamp | None = ...,
         data_loss: Global___DataLoss.ValueType = ...,
         media: Global___MediaInfo | None = ...,
+        scan: _scan_pb2.Scan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "generation_details", b"generation_details", "link_stamp", b"link_stamp", "media", b"media", "purge_time", b"purge_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "generation_details", b"generation_details", "link_stamp", b"link_stamp", "media", b"media", "purge_time", b"purge_time", "scan", b"scan", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "data_loss", b"data_loss", "delete_time", b"delete_time", "etag", b"etag", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "family", b"family", "filename", b"filename", "generation", b"generation", "generation_details", b"generation_details", "id", b"id", "key", b"key", "link_stamp", b"link_stamp", "media", b"media", "metadata", b"metadata", "owner_id", b"owner_id", "purge_time", b"purge_time", "size_bytes", b"size_bytes", "update_time", b"update_time", "version_id", b"version_id", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "data_loss", b"data_loss", "delete_time", b"delete_time", "etag", b"etag", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "family", b"family", "filename", b"filename", "generation", b"generation", "generation_details", b"generation_details", "id", b"id", "key", b"key", "link_stamp", b"link_stamp", "media", b"media", "metadata", b"metadata", "owner_id", b"owner_id", "purge_time", b"purge_time", "scan", b"scan", "size_bytes", b"size_bytes", "update_time", b"update_time", "version_id", b"version_id", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

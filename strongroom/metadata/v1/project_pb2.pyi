@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from strongroom.metadata.v1 import file_pb2 as _file_pb2
+from strongroom.metadata.v1 import scan_pb2 as _scan_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -162,6 +163,7 @@ class ProjectFile(_message.Message):
     CHARSET_FIELD_NUMBER: _builtins.int
     EXECUTABLE_FIELD_NUMBER: _builtins.int
     DATA_LOSS_FIELD_NUMBER: _builtins.int
+    SCAN_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Path inside the project."""
     key: _builtins.str
@@ -188,6 +190,10 @@ class ProjectFile(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When this content was saved; versions that left it unchanged do not count."""
 
+    @_builtins.property
+    def scan(self) -> _scan_pb2.Scan:
+        """See File.scan."""
+
     def __init__(
         self,
         *,
@@ -203,10 +209,11 @@ class ProjectFile(_message.Message):
         charset: _builtins.str = ...,
         executable: _builtins.bool = ...,
         data_loss: _file_pb2.DataLoss.ValueType = ...,
+        scan: _scan_pb2.Scan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "scan", b"scan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "data_loss", b"data_loss", "etag", b"etag", "executable", b"executable", "key", b"key", "path", b"path", "sha256", b"sha256", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "data_loss", b"data_loss", "etag", b"etag", "executable", b"executable", "key", b"key", "path", b"path", "scan", b"scan", "sha256", b"sha256", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from strongroom.metadata.v1 import blob_pb2 as _blob_pb2
 from strongroom.metadata.v1 import file_pb2 as _file_pb2
+from strongroom.metadata.v1 import scan_pb2 as _scan_pb2
 from strongroom.metadata.v1 import target_pb2 as _target_pb2
 import builtins as _builtins
 import sys
@@ -254,6 +255,7 @@ class BeginCompletionRequest(_message.Message):
     PARTS_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     CRC32C_FIELD_NUMBER: _builtins.int
+    SCAN_FIELD_NUMBER: _builtins.int
     size_bytes: _builtins.int
     """Final size in bytes."""
     crc32c: _builtins.int
@@ -266,6 +268,12 @@ class BeginCompletionRequest(_message.Message):
     def parts(self) -> _containers.RepeatedCompositeFieldContainer[_blob_pb2.Part]:
         """All parts, in order."""
 
+    @_builtins.property
+    def scan(self) -> _scan_pb2.Scan:
+        """What the scanner has said of the whole; whoever rolls the attempt forward commits it with that. Unset: it was not
+        asked.
+        """
+
     def __init__(
         self,
         *,
@@ -273,10 +281,11 @@ class BeginCompletionRequest(_message.Message):
         parts: _abc.Iterable[_blob_pb2.Part] | None = ...,
         size_bytes: _builtins.int = ...,
         crc32c: _builtins.int = ...,
+        scan: _scan_pb2.Scan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "scan", b"scan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "crc32c", b"crc32c", "parts", b"parts", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "crc32c", b"crc32c", "parts", b"parts", "scan", b"scan", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -311,6 +320,7 @@ class CommitRequest(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     VERSION_ID_FIELD_NUMBER: _builtins.int
     DOUBTFUL_FIELD_NUMBER: _builtins.int
+    SCAN_FIELD_NUMBER: _builtins.int
     size_bytes: _builtins.int
     """Size in bytes, as verified."""
     crc32c: _builtins.int
@@ -327,6 +337,10 @@ class CommitRequest(_message.Message):
     def blob(self) -> Global___BlobHandle:
         """The attempt."""
 
+    @_builtins.property
+    def scan(self) -> _scan_pb2.Scan:
+        """What the scanner has said of the content. Unset: it was not asked, or T3 has told."""
+
     def __init__(
         self,
         *,
@@ -336,10 +350,11 @@ class CommitRequest(_message.Message):
         etag: _builtins.str = ...,
         version_id: _builtins.str = ...,
         doubtful: _builtins.bool = ...,
+        scan: _scan_pb2.Scan | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "scan", b"scan"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "crc32c", b"crc32c", "doubtful", b"doubtful", "etag", b"etag", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["blob", b"blob", "crc32c", b"crc32c", "doubtful", b"doubtful", "etag", b"etag", "scan", b"scan", "size_bytes", b"size_bytes", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

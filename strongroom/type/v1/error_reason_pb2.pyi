@@ -79,7 +79,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_CONTENT_TYPE_NOT_ALLOWED: _ErrorReason.ValueType  # 31
     """INVALID_ARGUMENT, 422. The type is not on the family's list. {detected, allowed}"""
     ERROR_REASON_CONTENT_INFECTED: _ErrorReason.ValueType  # 32
-    """INVALID_ARGUMENT, 422. The virus scanner found something. {signature}"""
+    """INVALID_ARGUMENT, 422. The scanner for malware has found something: in what was sent, which is not stored, or in a
+    file that was stored before its signature was known, which nobody can read any more. {signature}
+    """
     ERROR_REASON_ARCHIVE_INVALID: _ErrorReason.ValueType  # 33
     """INVALID_ARGUMENT, 422. The ZIP breaks a rule. {rule, entry}"""
     ERROR_REASON_PATH_INVALID: _ErrorReason.ValueType  # 34
@@ -157,6 +159,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_ACT_IN_PROGRESS: _ErrorReason.ValueType  # 86
     """ABORTED, 409. An admin is just about to change objects (repair, keep, drop, relink, restore); RetryInfo says when to try
     again. {act}
+    """
+    ERROR_REASON_SCANNER_UNAVAILABLE: _ErrorReason.ValueType  # 100
+    """UNAVAILABLE, 503. The scanner for malware does not answer, and nothing is stored without it; RetryInfo says when to
+    try again.
     """
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 90
     """DEADLINE_EXCEEDED, 504. The caller's deadline passed."""
@@ -240,7 +246,9 @@ ERROR_REASON_CONTENT_TYPE_MISMATCH: ErrorReason.ValueType  # 30
 ERROR_REASON_CONTENT_TYPE_NOT_ALLOWED: ErrorReason.ValueType  # 31
 """INVALID_ARGUMENT, 422. The type is not on the family's list. {detected, allowed}"""
 ERROR_REASON_CONTENT_INFECTED: ErrorReason.ValueType  # 32
-"""INVALID_ARGUMENT, 422. The virus scanner found something. {signature}"""
+"""INVALID_ARGUMENT, 422. The scanner for malware has found something: in what was sent, which is not stored, or in a
+file that was stored before its signature was known, which nobody can read any more. {signature}
+"""
 ERROR_REASON_ARCHIVE_INVALID: ErrorReason.ValueType  # 33
 """INVALID_ARGUMENT, 422. The ZIP breaks a rule. {rule, entry}"""
 ERROR_REASON_PATH_INVALID: ErrorReason.ValueType  # 34
@@ -318,6 +326,10 @@ so much is wrong that something else must be. {rule}
 ERROR_REASON_ACT_IN_PROGRESS: ErrorReason.ValueType  # 86
 """ABORTED, 409. An admin is just about to change objects (repair, keep, drop, relink, restore); RetryInfo says when to try
 again. {act}
+"""
+ERROR_REASON_SCANNER_UNAVAILABLE: ErrorReason.ValueType  # 100
+"""UNAVAILABLE, 503. The scanner for malware does not answer, and nothing is stored without it; RetryInfo says when to
+try again.
 """
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 90
 """DEADLINE_EXCEEDED, 504. The caller's deadline passed."""

@@ -14,6 +14,8 @@ from storage_service.content.body import Limits, SizeRule
 from storage_service.content.types import ContentRules
 from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.values import ObjectRef
+from storage_service.scanning.metrics import ScanMetrics
+from storage_service.scanning.scanner import Scanner
 from storage_service.uploads.stream import UploadStream
 from storage_service.uploads.upload import Uploader
 from strongroom.errors import QuotaExceeded, StrongroomError
@@ -82,6 +84,7 @@ class World:
             budget=self.budget,
             limits=limits,
             content=ContentRules({}),
+            scanner=Scanner(None, ScanMetrics()),
         )
 
     async def upload(self, last: UploadTarget) -> File:

@@ -1,0 +1,44 @@
+"""The table of scans for malware; see `tables`."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
+
+from metadata_service.db.tables import BYTE_ORDER, MOMENT, metadata
+from strongroom.metadata.v1.scan_pb2 import SCAN_OUTCOME_CLEAN, SCAN_OUTCOME_INFECTED, SCAN_OUTCOME_UNSCANNED
+
+_TO_SCAN = f"outcome IN ({SCAN_OUTCOME_CLEAN}, {SCAN_OUTCOME_UNSCANNED})"
+_EMPTY = sa.text("''::text")
+
+scans = sa.Table(
+    "scans",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("blob_id", pg.UUID(), nullable=False, doc="the content; no row: nobody has scanned it"),
+    sa.Column("outcome", sa.SmallInteger(), nullable=False, doc="metadata.v1.ScanOutcome"),
+    sa.Column("scanned_at", MOMENT, nullable=False),
+    sa.Column(
+        "database",
+        BYTE_ORDER,
+        nullable=False,
+        server_default=_EMPTY,
+        doc="signatures by which it was last looked at, be it in vain; empty: by none",
+    ),
+    sa.Column("signature", sa.Text(), nullable=False, server_default=_EMPTY, doc="INFECTED: what was found"),
+    sa.Column("cause", sa.Text(), nullable=False, server_default=_EMPTY, doc="Scan.cause"),
+    sa.Column("scan_after", MOMENT, doc="not claimed for a scan before; null: at once"),
+    sa.PrimaryKeyConstraint("owner_id", "blob_id", name="scans_pkey"),
+    # It says nothing of the bytes' life: it goes with the blob.
+    sa.ForeignKeyConstraint(
+        ["owner_id", "blob_id"], ["blobs.owner_id", "blobs.id"], name="scans_blob", ondelete="CASCADE"
+    ),
+    sa.CheckConstraint("outcome BETWEEN 1 AND 3", name="scans_outcome"),
+    sa.Index("scans_due", "database", "scan_after", postgresql_where=sa.text(_TO_SCAN)),
+    sa.Index(
+        "scans_infected",
+        "owner_id",
+        "blob_id",
+        postgresql_where=sa.text(f"outcome = {SCAN_OUTCOME_INFECTED}"),
+    ),
+)

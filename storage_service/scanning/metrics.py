@@ -1,0 +1,60 @@
+"""How many bodies were scanned, with which outcome, and how long that took; whether the scanner answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
+
+#: ``oversized``, ``failed``: there is no verdict, whether the body was then refused or stored unscanned.
+Outcome = Literal["clean", "infected", "oversized", "failed"]
+_BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class ScanMetrics(Collector):
+    """Of one process; nothing is shown until there is a scanner."""
+
+    def __init__(self) -> None:
+        self._scans = Counter(
+            "strongroom_scans", "Bodies that the scanner was asked about.", ("outcome",), registry=None
+        )
+        self._bytes = Counter("strongroom_scan_bytes", "Bytes sent to the scanner.", registry=None)
+        self._seconds = Histogram(
+            "strongroom_scan_verdict_seconds",
+            "From the last byte of a body until its verdict.",
+            buckets=_BUCKETS,
+            registry=None,
+        )
+        self._up = Gauge("strongroom_scanner_up", "1: the scanner has answered last time.", registry=None)
+        self._used = False
+
+    def collect(self) -> Iterable[Metric]:
+        """All of them."""
+        if self._used:
+            for metric in (self._scans, self._bytes, self._seconds, self._up):
+                yield from metric.collect()
+
+    def used(self) -> None:
+        """There is a scanner."""
+        self._used = True
+        for outcome in ("clean", "infected", "oversized", "failed"):
+            self._scans.labels(outcome)
+
+    def ended(self, outcome: Outcome) -> None:
+        """One body's scan has."""
+        self._scans.labels(outcome).inc()
+
+    def judged(self, seconds: float) -> None:
+        """So long after the last byte."""
+        self._seconds.observe(seconds)
+
+    def sent(self, size: int) -> None:
+        """Bytes to the scanner."""
+        self._bytes.inc(size)
+
+    def answers(self, *, well: bool) -> None:
+        """Whether the scanner does."""
+        self._up.set(well)

@@ -1,0 +1,256 @@
+"""One body past the scanner: bytes as they come, and a verdict when they have ended.
+
+Memory: up to ``HELD_BYTES`` of the body are kept until the scanner is connected with, so that a slow client's
+small body takes none of its connections; they are as a rule the same objects that are on their way to S3.
+After that nothing is kept: a chunk goes on when the scanner has taken it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Final, Protocol
+
+import structlog
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from storage_service.content.assembler import ChunkList
+from storage_service.objectstore.checksums import Counted
+from storage_service.objectstore.values import Chunk
+from storage_service.scanning.clamd import INSTREAM, ClamdError, Connection, TooLong
+from storage_service.scanning.metrics import ScanMetrics
+from storage_service.scanning.rules import ScanRules
+from strongroom.errors import ContentInfected, ScannerUnavailable, SizeLimitExceeded
+from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest
+from strongroom.metadata.v1.scan_pb2 import (
+    SCAN_OUTCOME_CLEAN,
+    SCAN_OUTCOME_INFECTED,
+    SCAN_OUTCOME_UNSCANNED,
+    Scan,
+)
+
+log = structlog.get_logger(__name__)
+
+HELD_BYTES: Final = 1 << 20
+RETRY_SECONDS: Final = 5.0
+
+
+class Scanned(Protocol):
+    """A body that is scanned, or one that is not."""
+
+    def beside(self, body: AsyncIterator[Counted]) -> AsyncIterator[Counted]:
+        """The same chunks, each once the scanner has taken it."""
+        ...
+
+    async def verdict(self) -> Scan | None:
+        """After ``beside`` has ended: what is to be written down (None: nothing). Raises ContentInfected,
+        ScannerUnavailable, SizeLimitExceeded.
+        """
+        ...
+
+    def close(self) -> None:
+        """Whatever has happened; nobody waits for a verdict any more."""
+        ...
+
+
+class Unasked:
+    """There is no scanner, or not for this family."""
+
+    def beside(self, body: AsyncIterator[Counted]) -> AsyncIterator[Counted]:
+        """The very same."""
+        return body
+
+    async def verdict(self) -> Scan | None:
+        """None."""
+        return None
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
+class ScanRun:
+    """``feed`` … ``end``, then ``verdict``; ``close`` at the end, whatever has happened.
+
+    ``database``: the signatures as they were before, for what is written down. ``on_failure``: is told that
+    the scanner has not answered.
+    """
+
+    def __init__(
+        self, rules: ScanRules, metrics: ScanMetrics, database: str, on_failure: Callable[[], None]
+    ) -> None:
+        self._on_failure = on_failure
+        self._rules = rules
+        self._metrics = metrics
+        self._database = database
+        self._connection: Connection | None = None
+        self._held = ChunkList()
+        self._size = 0
+        self._cause = ""
+        self._judging: asyncio.Task[Scan] | None = None
+
+    def announce(self, size: int) -> None:
+        """The body is to have so many bytes. Raises SizeLimitExceeded."""
+        if size > self._rules.max_bytes:
+            self._oversized(self._rules.max_bytes)
+
+    async def feed(self, data: Chunk) -> None:
+        """The next bytes. Raises SizeLimitExceeded, ScannerUnavailable."""
+        if self._cause or not len(data):
+            return
+        self._size += len(data)
+        if self._size > self._rules.max_bytes:
+            self._oversized(self._rules.max_bytes)
+            return
+        self._metrics.sent(len(data))
+        if self._size <= HELD_BYTES:
+            self._held.append(data)
+            return
+        try:
+            await self._send(data)
+        except TooLong:
+            self._oversized()
+        except ClamdError as error:
+            self._failed(error)
+
+    def end(self) -> None:
+        """All bytes were fed: the verdict is waited for beside whatever happens now."""
+        self._judging = asyncio.create_task(self._judge(), name="scan")
+        self._judging.add_done_callback(_looked_at)
+
+    async def beside(self, body: AsyncIterator[Counted]) -> AsyncIterator[Counted]:
+        """As Scanned has it."""
+        async for chunk in body:
+            await self.feed(chunk.data)
+            yield chunk
+        self.end()
+
+    async def verdict(self) -> Scan:
+        """As Scanned has it."""
+        if self._judging is None:
+            raise RuntimeError("end() comes before verdict()")
+        scan = await asyncio.shield(self._judging)
+        if scan.outcome == SCAN_OUTCOME_INFECTED:
+            raise infected(scan.signature)
+        return scan
+
+    def close(self) -> None:
+        """As Scanned has it."""
+        if self._judging is not None:
+            self._judging.cancel()
+        if self._connection is not None:
+            self._connection.close()
+        self._held = ChunkList()
+
+    async def _judge(self) -> Scan:
+        if self._cause:
+            return self._scan(SCAN_OUTCOME_UNSCANNED)
+        if not self._size:
+            return self._scan(SCAN_OUTCOME_CLEAN)
+        begun = time.monotonic()
+        try:
+            signature = await self._asked()
+        except TooLong:
+            self._oversized()
+            return self._scan(SCAN_OUTCOME_UNSCANNED)
+        except ClamdError as error:
+            self._failed(error)
+            return self._scan(SCAN_OUTCOME_UNSCANNED)
+        self._metrics.answers(well=True)
+        self._metrics.judged(time.monotonic() - begun)
+        self._metrics.ended("infected" if signature else "clean")
+        return self._scan(SCAN_OUTCOME_INFECTED if signature else SCAN_OUTCOME_CLEAN, signature)
+
+    async def _asked(self) -> str:
+        connection = await self._connected()
+        try:
+            return await connection.verdict()
+        finally:
+            connection.close()
+
+    async def _send(self, data: Chunk) -> None:
+        await (await self._connected()).chunk(data)
+
+    async def _connected(self) -> Connection:
+        """With what was held already sent."""
+        if self._connection is None:
+            self._connection = await Connection.open(self._rules.address, self._rules.seconds)
+            await self._connection.send(INSTREAM)
+            held, self._held = self._held.chunks, ChunkList()
+            for data in held:
+                await self._connection.chunk(data)
+        return self._connection
+
+    def skip(self) -> None:
+        """The scanner is known to be away, and what it can't be asked about is stored all the same."""
+        self._give_up("scanner")
+        self._metrics.ended("failed")
+
+    def _oversized(self, limit: int = 0) -> None:
+        """Raises SizeLimitExceeded, or lets it pass unscanned. ``limit`` 0: of clamd's own."""
+        self._give_up("size")
+        self._metrics.ended("oversized")
+        if not self._rules.take_oversized:
+            most = f"the {limit} bytes that can be" if limit else "what can be"
+            told = {"limit": str(limit)} if limit else {}
+            raise SizeLimitExceeded(
+                f"the file is larger than {most} scanned for malware",
+                metadata={**told, "family": "files that are scanned"},
+            )
+
+    def _failed(self, error: ClamdError) -> None:
+        """Raises ScannerUnavailable, or lets it pass unscanned."""
+        self._give_up("scanner")
+        self._metrics.ended("failed")
+        self._metrics.answers(well=False)
+        self._on_failure()
+        log.warning("scan_failed", error=str(error), stored=self._rules.take_unscanned)
+        if not self._rules.take_unscanned:
+            raise unavailable() from error
+
+    def _give_up(self, cause: str) -> None:
+        self._cause = cause
+        self._held = ChunkList()
+        if self._connection is not None:
+            self._connection.close()
+
+    def _scan(self, outcome: int, signature: str = "") -> Scan:
+        now = Timestamp()
+        now.GetCurrentTime()
+        database = "" if outcome == SCAN_OUTCOME_UNSCANNED else self._database
+        return Scan(
+            outcome=outcome,  # type: ignore[arg-type]
+            scan_time=now,
+            database=database,
+            signature=signature,
+            cause=self._cause,
+        )
+
+
+def with_scan(request: CommitRequest, scan: Scan | None) -> CommitRequest:
+    """The same request, which now says what was found."""
+    if scan is not None:
+        request.scan.CopyFrom(scan)
+    return request
+
+
+def infected(signature: str) -> ContentInfected:
+    """What whoever sent or reads it is told."""
+    return ContentInfected(
+        f"The scanner for malware has found {signature} in it; it is not stored.",
+        metadata={"signature": signature},
+    )
+
+
+def unavailable() -> ScannerUnavailable:
+    """It is nobody's fault who calls."""
+    return ScannerUnavailable(
+        "The scanner for malware does not answer, and nothing is stored without it; try again in a moment.",
+        retry_after=RETRY_SECONDS,
+    )
+
+
+def _looked_at(task: asyncio.Task[Scan]) -> None:
+    """So that nobody complains of an error that nobody has asked for."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,113 @@
+"""The scanner as those who store bodies see it: for each a run, or none."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Final
+
+import structlog
+
+from storage_service.objectstore.values import Chunk
+from storage_service.scanning.clamd import ClamdError, version
+from storage_service.scanning.metrics import ScanMetrics
+from storage_service.scanning.rules import PROJECT, ScanRules
+from storage_service.scanning.run import Scanned, ScanRun, Unasked, unavailable
+from strongroom.metadata.v1.scan_pb2 import Scan
+from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
+
+log = structlog.get_logger(__name__)
+
+VERSION_SECONDS: Final = 30.0
+"""So old the version of the signatures may be: an older one has what was stored scanned once more."""
+AWAY_SECONDS: Final = 1.0
+"""So long after it could not be reached nothing is begun that would be refused at its end."""
+_UNASKED: Final = Unasked()
+
+
+class Scanner:
+    """One instance per process. ``rules`` None: there is none, and nothing costs anything."""
+
+    def __init__(self, rules: ScanRules | None, metrics: ScanMetrics) -> None:
+        self._rules = rules
+        self._metrics = metrics
+        self._database = ""
+        self._asked_at = float("-inf")
+        self._away_until = float("-inf")
+        self._asking = asyncio.Lock()
+        if rules is not None:
+            metrics.used()
+
+    @property
+    def rules(self) -> ScanRules | None:
+        """As they were set."""
+        return self._rules
+
+    async def of(self, spec: UploadSpec, *, provisional: bool = False) -> Scanned:
+        """For the body of ``spec``. ``provisional``: its family may still become another one.
+
+        Raises SizeLimitExceeded for one that is announced to be larger than can be scanned,
+        ScannerUnavailable before anything is begun while the scanner is away.
+        """
+        if self._rules is None or not (provisional or self.wants(spec.target)):
+            return _UNASKED
+        return await self._begun(spec.size_bytes if spec.HasField("size_bytes") else None)
+
+    def wants(self, target: UploadTarget) -> bool:
+        """Whether files of this family are scanned."""
+        return self._rules is not None and (target.WhichOneof("target") or "") in self._rules.families
+
+    @property
+    def wants_projects(self) -> bool:
+        """Whether files of projects are."""
+        return self._rules is not None and PROJECT in self._rules.families
+
+    async def whole(self, chunks: Iterable[Chunk]) -> Scan:
+        """A body that is at hand. Raises as ``of`` and ``Scanned.verdict``."""
+        run = await self._begun(None)
+        try:
+            for chunk in chunks:
+                await run.feed(chunk)
+            run.end()
+            return await run.verdict()
+        finally:
+            run.close()
+
+    async def database(self) -> str:
+        """The signatures as they are, or were some seconds ago; ``""``: it does not say."""
+        if self._rules is None:
+            return ""
+        async with self._asking:
+            now = time.monotonic()
+            if now - self._asked_at > VERSION_SECONDS and now >= self._away_until:
+                await self._ask(self._rules)
+        return self._database
+
+    async def _begun(self, size: int | None) -> ScanRun:
+        rules = self._rules
+        if rules is None:
+            raise RuntimeError("there is no scanner")
+        run = ScanRun(rules, self._metrics, await self.database(), self._suspect)
+        if size is not None:
+            run.announce(size)
+        if time.monotonic() < self._away_until:
+            if not rules.take_unscanned:
+                raise unavailable()
+            run.skip()
+        return run
+
+    def _suspect(self) -> None:
+        """The next one asks anew whether it is there."""
+        self._asked_at = float("-inf")
+
+    async def _ask(self, rules: ScanRules) -> None:
+        try:
+            self._database = await version(rules.address, rules.seconds)
+        except ClamdError as error:
+            self._metrics.answers(well=False)
+            self._away_until = time.monotonic() + AWAY_SECONDS
+            log.warning("scanner_away", error=str(error))
+        else:
+            self._asked_at = time.monotonic()
+            self._metrics.answers(well=True)

@@ -1,0 +1,1 @@
+"""Malware at every door, on one stack with a real clamd."""

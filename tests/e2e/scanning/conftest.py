@@ -1,0 +1,78 @@
+"""A stack of their own with a real clamd, behind a front that can be away."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from devstack import infra
+from devstack.stackfile import S3Entry
+from tests.clamd import Clamd, running_clamd
+from tests.clamd_front import ClamdFront, clamd_front
+from tests.e2e.conftest import Login
+from tests.faults.checker import Checker
+from tests.integration.importing.origin import Origin
+from tests.shared_stack import shared_stack
+from tests.stack import RunningStack
+
+#: So many bytes are scanned, and the largest part of a multipart upload is as large: both ways to S3 are.
+MOST = 11 << 20
+
+
+@pytest.fixture(scope="package")
+def clamd() -> Iterator[Clamd]:
+    """Paths of sockets have to be short."""
+    with (
+        tempfile.TemporaryDirectory(prefix="clamd-") as folder,
+        running_clamd(Path(folder) / "real") as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="package")
+def front(clamd: Clamd) -> Iterator[ClamdFront]:
+    """What the stack asks."""
+    with (
+        tempfile.TemporaryDirectory(prefix="clamd-") as folder,
+        clamd_front(Path(folder) / "front", clamd.address) as running,
+    ):
+        yield running
+
+
+@pytest.fixture(scope="package")
+def stack(
+    servers: infra.Infra, origin: Origin, front: ClamdFront, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RunningStack]:
+    """Everything runs; users are told apart by name only, so take new ones (``user``)."""
+    env = {
+        "STRONGROOM_CLAMD_ADDRESS": front.address,
+        "STRONGROOM_SCAN_MAX_BYTES": str(MOST),
+        "STRONGROOM_IMPORT_ALLOW_HOSTS": origin.authority,
+    }
+    with shared_stack(servers, tmp_path_factory.mktemp("scanning") / "data", env) as running:
+        yield running
+
+
+@pytest.fixture(scope="package")
+def checker(stack: RunningStack) -> Checker:
+    """Looks into Postgres and S3."""
+    state = stack.state
+    return Checker(state["postgres"]["dsn"], S3Entry(**state["s3"]))
+
+
+@pytest.fixture(scope="package")
+def login(stack: RunningStack) -> Iterator[Login]:
+    """Clients of the gateway; closed at the end."""
+    made: list[httpx.Client] = []
+
+    def make(sub: str, **claims: object) -> httpx.Client:
+        made.append(stack.http(sub, **claims))
+        return made[-1]
+
+    yield make
+    for client in made:
+        client.close()
