@@ -13,7 +13,7 @@ PYTEST_WORKERS ?= 4
 PYTEST_ARGS ?=
 PYTEST := $(PY) -m pytest -q --dist loadscope --durations 10
 
-.PHONY: help setup up test test-fast test-both faults chaos conformance durations coverage profile lint format types imports generate typescript check-generated buf-lint buf-breaking check bench flows parts lock wheel clean
+.PHONY: help setup up test test-fast test-both faults chaos conformance durations coverage profile lint format types imports generate manifests typescript check-generated buf-lint buf-breaking check bench flows parts lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -85,6 +85,9 @@ imports: setup  ## the arrows between packages (import-linter)
 
 generate: setup  ## write the Python stubs of protos/
 	@$(PY) scripts/generate.py
+
+manifests: setup  ## write deploy/kubernetes from the chart of deploy/helm
+	@$(PY) -m scripts.manifests
 
 typescript: setup  ## write the types of clients/typescript from the OpenAPI document
 	@$(PY) -m scripts.typescript_types

@@ -45,6 +45,7 @@ class Infra:
         self._services: Sequence[str] = ()
         self._reflection = reflection
         self.dependencies = DependencyStates()
+        self.is_serving = False  # what ``""`` says
 
     async def register(self, server: aio.Server, services: Sequence[str]) -> None:
         """Add the services to ``server`` and set everything to SERVING."""
@@ -74,12 +75,14 @@ class Infra:
     async def serving(self, *, is_serving: bool, reason: str = "") -> None:
         """What balancers hear of the process and each of its services; ``reason``: one word why not."""
         status = health_pb2.HealthCheckResponse
+        self.is_serving = is_serving
         for name in self._services:
             self._health.reasons[name] = reason
             await self._health.set(name, status.SERVING if is_serving else status.NOT_SERVING)
 
     async def not_serving(self) -> None:
         """Tell everybody who asks or watches that the process is leaving; for good."""
+        self.is_serving = False
         await self._health.enter_graceful_shutdown()
 
 

@@ -157,6 +157,11 @@ class RunningServer:
             )
         return bound
 
+    @property
+    def is_serving(self) -> bool:
+        """What grpc.health.v1 says of the process."""
+        return self._infra.is_serving
+
     async def start(self) -> None:
         """Register services and accept calls."""
         # Callers within this process get the same handlers and stages as those outside of it.
@@ -281,7 +286,7 @@ async def run_server(
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(process_metrics.shown(default_metrics().registry, settings))
         if settings.metrics_bind:
-            metrics = serve_metrics(settings.metrics_bind, default_metrics())
+            metrics = serve_metrics(settings.metrics_bind, default_metrics(), lambda: server.is_serving)
             log.info("metrics", url=f"http://{await stack.enter_async_context(metrics)}/metrics")
         await stack.enter_async_context(lifespan or nullcontext())
         asked = stop_signals()

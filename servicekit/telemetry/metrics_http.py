@@ -1,13 +1,15 @@
-"""A tiny HTTP endpoint for Prometheus, for processes that serve no HTTP otherwise.
+"""A tiny HTTP endpoint for Prometheus and for probes, for processes that serve no HTTP otherwise.
 
-It answers ``GET /metrics`` and nothing else, one request per connection, with limits on size and time.
+It answers ``GET /metrics``, ``/healthz`` and ``/livez`` and nothing else, one request per connection, with
+limits on size and time. It is never TLS: kubelets can't ask grpc.health.v1 over TLS, and nothing here is
+secret.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final, Protocol
 
 from servicekit.net import join_address, split_address
@@ -27,8 +29,13 @@ class Rendered(Protocol):
 
 
 @contextlib.asynccontextmanager
-async def serve_metrics(bind: str, metrics: Rendered) -> AsyncIterator[str]:
+async def serve_metrics(
+    bind: str, metrics: Rendered, serves: Callable[[], bool] | None = None
+) -> AsyncIterator[str]:
     """Serve ``metrics`` at ``bind`` (``host:port``); yields the real address.
+
+    ``serves``: whether more calls should come, for ``/healthz`` (200, else 503); ``/livez`` is 200 as long as
+    the event loop turns. None: there is neither.
 
     :raises SettingError: no address, or it is taken.
     """
@@ -39,7 +46,7 @@ async def serve_metrics(bind: str, metrics: Rendered) -> AsyncIterator[str]:
         ):
             async with asyncio.timeout(SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
-                writer.write(_reply(head.split(b"\r\n", 1)[0], metrics))
+                writer.write(_reply(head.split(b"\r\n", 1)[0], metrics, serves))
                 await writer.drain()
         writer.close()
 
@@ -53,14 +60,20 @@ async def serve_metrics(bind: str, metrics: Rendered) -> AsyncIterator[str]:
         yield join_address(host, server.sockets[0].getsockname()[1])
 
 
-def _reply(request_line: bytes, metrics: Rendered) -> bytes:
+def _reply(request_line: bytes, metrics: Rendered, serves: Callable[[], bool] | None) -> bytes:
     method, _, rest = request_line.partition(b" ")
     path = rest.partition(b" ")[0].partition(b"?")[0]
-    if path != b"/metrics":
+    probes = (b"/healthz", b"/livez") if serves is not None else ()
+    if path not in (b"/metrics", *probes):
         return _response("404 Not Found", b"metrics are at /metrics\n")
     if method not in (b"GET", b"HEAD"):
         return _response("405 Method Not Allowed", b"GET only\n", "Allow: GET, HEAD\r\n")
-    return _response("200 OK", metrics.render(), body=method == b"GET")
+    body = method == b"GET"
+    if path == b"/metrics":
+        return _response("200 OK", metrics.render(), body=body)
+    if path == b"/healthz" and serves is not None and not serves():
+        return _response("503 Service Unavailable", b"takes no calls\n", body=body)
+    return _response("200 OK", b"ok\n", body=body)
 
 
 def _response(status: str, content: bytes, headers: str = "", *, body: bool = True) -> bytes:

@@ -7,6 +7,7 @@ import contextlib
 import json
 import signal
 import socket
+import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -16,7 +17,8 @@ import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc  # type: ignore[import-untyped]
 
-from strongroom.storage.v1.upload_pb2 import GetUploadRequest
+from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest
+from tests.integration.servicekit.certificates import Authority
 from tests.integration.servicekit.echo import SERVICE, EchoStub, bearer, failure
 from tests.integration.servicekit.processes import ServerProcess, finished
 
@@ -136,6 +138,43 @@ async def test_metrics_over_http(tmp_path: Path) -> None:
     handled = [line for line in text.splitlines() if line.startswith("grpc_server_handled_total")]
     assert any('grpc_code="OK",grpc_method="Unary"' in line and expected in line for line in handled)
     assert "process_resident_memory_bytes" in text
+
+
+async def test_probes_of_a_server_with_tls_ask_the_metrics_port(tmp_path: Path) -> None:
+    certificate, key = Authority(tmp_path).issue("server")
+    settings = {
+        "STRONGROOM_TLS_CERT": str(certificate),
+        "STRONGROOM_TLS_KEY": str(key),
+        "STRONGROOM_METRICS_BIND": "127.0.0.1:0",
+    }
+    log = tmp_path / "log"
+    with ServerProcess(log, **settings) as server:
+        authority = grpc.ssl_channel_credentials((tmp_path / "ca.pem").read_bytes())
+        async with aio.secure_channel(server.address, authority) as channel:
+            lines = [json.loads(line) for line in log.read_text().splitlines()]
+            (metrics,) = [line["url"] for line in lines if line["event"] == "metrics"]
+            probe = metrics.replace("/metrics", "/healthz")
+            assert await asyncio.to_thread(status_of, probe) == 200
+            watch = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest())
+            held = EchoStub(channel).bidi(metadata=bearer())
+            await held.write(UploadRequest(data=b"x"))
+            await held.read()
+            await watch.read()
+            server.signal()
+            await watch.read()  # NOT_SERVING
+            assert await asyncio.to_thread(status_of, probe) == 503
+            assert await asyncio.to_thread(status_of, probe.replace("healthz", "livez")) == 200
+            assert await asyncio.to_thread(status_of, probe.replace("healthz", "readyz")) == 404
+            await held.done_writing()
+            assert await held.code() is grpc.StatusCode.OK
+
+
+def status_of(url: str) -> int:
+    try:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return int(answer.status)
+    except urllib.error.HTTPError as error:
+        return error.code
 
 
 async def test_the_log_is_json_and_knows_caller_and_request(tmp_path: Path) -> None:
