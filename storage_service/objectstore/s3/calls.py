@@ -8,8 +8,8 @@ import asyncio
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote
@@ -19,7 +19,7 @@ from storage_service.objectstore.errors import StoreError, StoreUnavailable
 from storage_service.objectstore.s3 import errors
 from storage_service.objectstore.s3.client import Exchange, LightClient, LightRequest, Offload
 from storage_service.objectstore.s3.credentials import CredentialSource
-from storage_service.objectstore.s3.http.connection import Head
+from storage_service.objectstore.s3.http.connection import Connection, Head
 from storage_service.objectstore.s3.http.sigv4 import SigV4
 from storage_service.objectstore.s3.liveness import Liveness
 from storage_service.objectstore.s3.metrics import S3Calls
@@ -216,31 +216,29 @@ class S3Context:
         self, operation: str, request: LightRequest, *, option: str = "", doubtful: Doubtful | None = None
     ) -> Head:
         """A light request that carries bytes, with retries. Raises StoreError."""
+
+        async def attempt() -> Head:
+            if (connection := self.light.for_loop(request)) is not None:
+                return await self._call_on_loop(operation, request, connection, option)
+            return await self.offload.write(lambda exchange: self._call(operation, request, exchange, option))
+
         async with self.watched(operation):
-            return await self.retry.run(
-                self.calls.counted(
-                    operation,
-                    lambda: self.offload.write(
-                        lambda exchange: self._call(operation, request, exchange, option)
-                    ),
-                    size=request.size,
-                ),
-                doubtful,
-            )
+            return await self.retry.run(self.calls.counted(operation, attempt, size=request.size), doubtful)
 
     async def fetch(self, operation: str, request: LightRequest, parse: Callable[[Head], R]) -> R:
         """What ``parse`` makes of the answer to a light request that only asks, with retries. Raises
         StoreError.
         """
-        async with self.watched(operation):
-            return await self.retry.run(
-                self.calls.counted(
-                    operation,
-                    lambda: self.offload.read(
-                        lambda exchange: parse(self._call(operation, request, exchange, ""))
-                    ),
-                )
+
+        async def attempt() -> R:
+            if (connection := self.light.for_loop(request)) is not None:
+                return parse(await self._call_on_loop(operation, request, connection, ""))
+            return parse(
+                await self.offload.read(lambda exchange: self._call(operation, request, exchange, ""))
             )
+
+        async with self.watched(operation):
+            return await self.retry.run(self.calls.counted(operation, attempt))
 
     @asynccontextmanager
     async def watched(self, operation: str) -> AsyncIterator[None]:
@@ -253,13 +251,32 @@ class S3Context:
 
     def _call(self, operation: str, request: LightRequest, exchange: Exchange, option: str) -> Head:
         exchange.sent_at = None
-        try:
+        with self._understood(operation, request, exchange, option):
             head = self.light.call(request, exchange)
+        self._answered(head)
+        return head
+
+    async def _call_on_loop(
+        self, operation: str, request: LightRequest, connection: Connection, option: str
+    ) -> Head:
+        exchange = Exchange()
+        with self._understood(operation, request, exchange, option):
+            head = await self.light.call_on_loop(request, exchange, connection)
+        self._answered(head)
+        return head
+
+    @contextmanager
+    def _understood(
+        self, operation: str, request: LightRequest, exchange: Exchange, option: str
+    ) -> Iterator[None]:
+        try:
+            yield
         except Exception as error:
             raise self._of_body(self._translated(error, operation, option), request, exchange) from error
+
+    def _answered(self, head: Head) -> None:
         self._heard()
         self.calls.dated(head.headers.get("date"))
-        return head
 
     def _of_body(
         self, error: domain.StoreError, request: LightRequest, exchange: Exchange

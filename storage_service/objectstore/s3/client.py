@@ -1,4 +1,6 @@
-"""The light path: signed requests over pooled connections, one try each, on threads whose number is bounded.
+"""The light path: signed requests over pooled connections, one try each. The event loop makes small requests
+itself where an idle connection is there (decision 0079); all others are made by threads, whose number is
+bounded.
 
 Raises ``ReplyError``, ``WireError`` or what the credential source raises; ``errors.translate`` is applied by
 the callers.
@@ -13,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from storage_service.objectstore.s3.credentials import CredentialSource
 from storage_service.objectstore.s3.errors import ReplyError
@@ -26,10 +28,15 @@ from storage_service.objectstore.s3.http.sigv4 import (
     encode_query,
     sha256_of,
 )
+from storage_service.objectstore.s3.http.steps import Steps, on_loop, on_thread
 from storage_service.objectstore.s3.options import Endpoint, PayloadSigning
 from storage_service.objectstore.values import Chunk
 
 _USER_AGENT = "strongroom"
+#: A body of more bytes is sent by a thread: while it is copied to the kernel, or read for a hash, the loop
+#: would stand.
+LOOP_BODY: Final = 1024 * 1024
+LOOP_HASH: Final = 64 * 1024
 
 
 class Exchange:
@@ -95,32 +102,56 @@ class LightClient:
         self._signs_payload = sign_payload == "always" or (sign_payload == "auto" and not trusted_path)
 
     def call(self, request: LightRequest, exchange: Exchange) -> Head:
-        """Send, and read the whole, small reply; only success (2xx) returns."""
-        connection, head = self._begin(request, exchange)
-        reusable = False
-        try:
-            body = connection.read_small_body(head)
-            reusable = head.keep_alive
-        finally:
-            exchange.attach(None)
-            self._pool.give_back(connection, reusable=reusable)
+        """Send, and read the whole, small reply; only success (2xx) returns. Blocks."""
+        connection = self._pool.take()
+        return on_thread(self._calling(request, exchange, connection), connection.sock)
+
+    async def call_on_loop(self, request: LightRequest, exchange: Exchange, connection: Connection) -> Head:
+        """As ``call``, on what ``for_loop`` has answered."""
+        return await on_loop(self._calling(request, exchange, connection), connection.sock)
+
+    def open(self, request: LightRequest, exchange: Exchange) -> tuple[Connection, Head]:
+        """Send, and leave the body of a success unread on its connection, which the caller gives back.
+
+        Blocks.
+        """
+        connection = self._pool.take()
+        return connection, on_thread(self._opening(request, exchange, connection), connection.sock)
+
+    async def open_on_loop(self, request: LightRequest, exchange: Exchange, connection: Connection) -> Head:
+        """As ``open``, on what ``for_loop`` has answered."""
+        return await on_loop(self._opening(request, exchange, connection), connection.sock)
+
+    def for_loop(self, request: LightRequest) -> Connection | None:
+        """What the event loop can make this request on, without blocking; None: leave it to a thread."""
+        limit = LOOP_HASH if self._signs_payload or self._pool.secure else LOOP_BODY
+        if request.size > limit or request.mid_body is not None or not self._credentials.ready:
+            return None
+        return self._pool.take_idle()
+
+    def _calling(self, request: LightRequest, exchange: Exchange, connection: Connection) -> Steps[Head]:
+        head = yield from self._begin(request, exchange, connection)
+        body = yield from self._rest(head, exchange, connection)
         _raise_for_status(head, body)
         return Head(head.status, head.headers, body, complete=True, keep_alive=head.keep_alive)
 
-    def open(self, request: LightRequest, exchange: Exchange) -> tuple[Connection, Head]:
-        """Send, and leave the body of a success unread on its connection; the caller gives that back."""
-        connection, head = self._begin(request, exchange)
+    def _opening(self, request: LightRequest, exchange: Exchange, connection: Connection) -> Steps[Head]:
+        head = yield from self._begin(request, exchange, connection)
         if head.status < 300:
-            return connection, head
+            return head
+        body = yield from self._rest(head, exchange, connection)
+        _raise_for_status(head, body)
+        raise AssertionError("unreachable: a status of 300 and above is an error")
+
+    def _rest(self, head: Head, exchange: Exchange, connection: Connection) -> Steps[bytes]:
         reusable = False
         try:
-            body = connection.read_small_body(head)
+            body = yield from connection.read_small_body(head)
             reusable = head.keep_alive
         finally:
             exchange.attach(None)
             self._pool.give_back(connection, reusable=reusable)
-        _raise_for_status(head, body)
-        raise AssertionError("unreachable: a status of 300 and above is an error")
+        return body
 
     def give_back(self, connection: Connection, *, reusable: bool) -> None:
         """Return what ``open`` handed out."""
@@ -130,20 +161,19 @@ class LightClient:
         """Close idle connections."""
         self._pool.close()
 
-    def _begin(self, request: LightRequest, exchange: Exchange) -> tuple[Connection, Head]:
-        head_bytes = self._head_bytes(request)
-        connection = self._pool.take()
-        exchange.attach(connection)
+    def _begin(self, request: LightRequest, exchange: Exchange, connection: Connection) -> Steps[Head]:
         try:
+            head_bytes = self._head_bytes(request)
+            exchange.attach(connection)
             try:
-                connection.send(head_bytes, request.chunks, request.mid_body)
+                yield from connection.send(head_bytes, request.chunks, request.mid_body)
                 exchange.sent_at = time.monotonic()
             except WireError:
-                answered = connection.read_last_words()
+                answered = yield from connection.read_last_words()
                 if answered is None:
                     raise
-                return connection, answered
-            return connection, connection.read_head(bodiless=request.method == "HEAD")
+                return answered
+            return (yield from connection.read_head(bodiless=request.method == "HEAD"))
         except BaseException:
             exchange.attach(None)
             connection.close()

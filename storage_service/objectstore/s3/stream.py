@@ -1,13 +1,15 @@
 """An open GetObject body.
 
-Read on the event loop (over TLS: on threads), one chunk ahead of its consumer, and taken up again where it
-broke.
+Read on the event loop (large pieces over TLS: on threads, because decrypting would hold the loop up), one
+chunk ahead of its consumer, and taken up again where it broke. A hop to a thread and back for each mebibyte
+costs half as much again as receiving it and handing it on (docs/object-store.md).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 
 from storage_service.objectstore.errors import StoreUnavailable
 from storage_service.objectstore.s3 import errors
@@ -15,6 +17,7 @@ from storage_service.objectstore.s3.calls import S3Context
 from storage_service.objectstore.s3.client import Exchange, LightRequest
 from storage_service.objectstore.s3.headers import content_range, object_info
 from storage_service.objectstore.s3.http.connection import Connection, Head
+from storage_service.objectstore.s3.http.steps import on_loop, on_thread
 from storage_service.objectstore.values import ObjectInfo, ObjectRef
 
 FIRST_READ = 64 * 1024
@@ -67,12 +70,14 @@ class S3Stream:
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while self._received < self.length:
-            self._ahead = self._ahead or self._fetch_ahead()
-            data = await asyncio.shield(self._ahead)
-            self._ahead = None
+            if self._ahead is None:
+                data = await self._fetch()
+            else:
+                data = await asyncio.shield(self._ahead)
+                self._ahead = None
             self._received += len(data)
             if self._received < self.length:
-                self._ahead = self._fetch_ahead()
+                self._ahead = asyncio.create_task(self._fetch())
             yield data
 
     async def close(self) -> None:
@@ -84,9 +89,6 @@ class S3Stream:
             self._ahead = None
         self._drop_connection(reusable=self._left_in_reply == 0 and self._keep_alive)
 
-    def _fetch_ahead(self) -> asyncio.Task[bytes]:
-        return asyncio.create_task(self._fetch())
-
     async def _fetch(self) -> bytes:
         async with self._context.watched(_OPERATION):
             return await self._context.retry.run(self._next_chunk)
@@ -96,28 +98,29 @@ class S3Stream:
         calls = self._context.calls
         if self._connection is None:
             await calls.counted(_OPERATION, self._request, again=True)()
-        if self._early:
-            data, self._early = self._early, b""
-            calls.received(len(data))
-            return data[: self.length - self._received]
-        size = min(self._step(), self.length - self._received)
+        early, self._early = self._early[: self.length - self._received], b""
+        size = min(self._step(), self.length - self._received) - len(early)
+        data = early + await self._more(size) if size > 0 else early
+        calls.received(len(data))
+        return data
+
+    async def _more(self, size: int) -> bytes:
         connection = self._connection
         if connection is None:
             raise StoreUnavailable(operation=_OPERATION)
         try:
-            if connection.loop_reads:
-                data = await connection.receive(size)
+            if size <= FIRST_READ or not connection.secure:
+                data = await on_loop(connection.read_exactly(size), connection.sock)
             else:
                 data = await self._context.offload.read(
-                    lambda _: connection.read_exactly(size), self._exchange
+                    lambda _: on_thread(connection.read_exactly(size), connection.sock), self._exchange
                 )
         except Exception as error:
             self._drop_connection(reusable=False)
             translated = errors.translate(error, _OPERATION)
-            calls.ended(_OPERATION, translated)
+            self._context.calls.ended(_OPERATION, translated)
             raise translated from error
         self._left_in_reply -= len(data)
-        calls.received(len(data))
         return data
 
     def _step(self) -> int:
@@ -128,7 +131,12 @@ class S3Stream:
     async def _request(self) -> tuple[ObjectInfo, int]:
         """Ask for what is still missing; returns the object's facts and how many bytes the reply holds."""
         exchange = self._exchange = Exchange()
-        head = await self._context.offload.read(self._open, exchange)
+        request = self._light_request()
+        idle = self._context.light.for_loop(request)
+        if idle is None:
+            head = await self._context.offload.read(partial(self._open, request), exchange)
+        else:
+            head = await self._open_on_loop(request, exchange, idle)
         try:
             info = object_info(self._ref.key, head.headers)
             available = self._check_range(head, info)
@@ -139,12 +147,20 @@ class S3Stream:
         self._left_in_reply = available - len(head.early)
         return info, available
 
-    def _open(self, exchange: Exchange) -> Head:
+    def _open(self, request: LightRequest, exchange: Exchange) -> Head:
         try:
             # kept at once: if the waiting task is cancelled in this moment, close() still finds it
-            self._connection, head = self._context.light.open(self._light_request(), exchange)
+            self._connection, head = self._context.light.open(request, exchange)
         except Exception as error:
             raise errors.translate(error, _OPERATION) from error
+        return head
+
+    async def _open_on_loop(self, request: LightRequest, exchange: Exchange, idle: Connection) -> Head:
+        try:
+            head = await self._context.light.open_on_loop(request, exchange, idle)
+        except Exception as error:
+            raise errors.translate(error, _OPERATION) from error
+        self._connection = idle
         return head
 
     def _light_request(self) -> LightRequest:

@@ -1,20 +1,15 @@
 """One HTTP/1.1 connection to the store: a request whose body is a list of buffers, and its reply.
 
-Sockets are the standard library's, replies are parsed by httptools (llhttp); what is here is only the loop
-between them. Measured on one core, CPU of a 64 KiB PUT to a local sink, signing included: urllib3 PoolManager
-242 µs, urllib3's connection alone 174, http.client 126, this 62. It also keeps two promises that those
-cannot: a deadline for the whole head of a reply, however slowly it drips in, and an ``abort`` from another
-thread, after which a cancelled upload keeps neither its bytes nor its thread.
-
-Bytes of a body are taken off a plain socket by the event loop itself: a hop to a thread and back for each
-mebibyte costs half as much again as receiving it and handing it on (docs/object-store.md). TLS stays on
-threads: decrypting would hold the loop up.
+Sockets are the standard library's, replies are parsed by httptools (llhttp); what is here is only the steps
+between them, for a thread or the event loop to wait in (``steps``). Measured on one core, CPU of a 64 KiB
+PUT to a local sink, signing included: urllib3 PoolManager 242 µs, urllib3's connection alone 174, http.client
+126, this 62. It also keeps two promises that those cannot: a deadline for the whole head of a reply, however
+slowly it drips in, and an ``abort`` from another thread, after which a cancelled upload keeps neither its
+bytes nor its thread.
 """
 
 from __future__ import annotations
 
-import asyncio
-import io
 import select
 import socket
 import ssl
@@ -22,55 +17,20 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Final
 
 import httptools
 
+from storage_service.objectstore.s3.http.steps import READABLE, WRITABLE, Steps, Wait
 from storage_service.objectstore.s3.options import Endpoint
 from storage_service.objectstore.values import Chunk
-
-
-async def receive(sock: socket.socket, size: int, timeout: float) -> bytes:
-    """The next ``size`` bytes; fewer only at the end of the stream.
-
-    ``sock`` is left non-blocking. Raises TimeoutError when nothing comes for ``timeout`` seconds, OSError.
-    """
-    sock.setblocking(False)
-    pieces: list[bytes] = []
-    received = 0
-    while received < size:
-        try:
-            piece = sock.recv(size - received)
-        except BlockingIOError:
-            async with asyncio.timeout(timeout):
-                await _readable(sock)
-            continue
-        if not piece:
-            break
-        pieces.append(piece)
-        received += len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-
-async def _readable(sock: socket.socket) -> None:
-    loop = asyncio.get_running_loop()
-    waiter: asyncio.Future[None] = loop.create_future()
-    loop.add_reader(sock, _wake, waiter)
-    try:
-        await waiter
-    finally:
-        loop.remove_reader(sock)
-
-
-def _wake(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_result(None)
-
 
 MAX_SMALL_BODY = 256 * 1024
 """Replies that are read whole (errors, confirmations) may not be longer."""
 _RECEIVE_SIZE = 64 * 1024
 _MAX_HEAD = 64 * 1024
 _LAST_WORDS_TIMEOUT = 0.5
+_BUFFERS_AT_ONCE: Final = 16
 
 
 class WireError(Exception):
@@ -142,19 +102,20 @@ class _Collector:
 
 
 class Connection:
-    """One exchange at a time, by one thread or (``receive``) by the event loop; only ``abort`` may be called
-    from elsewhere.
+    """One exchange at a time, by one thread or by the event loop; only ``abort`` may be called from
+    elsewhere. Its socket does not block: what would is a step.
     """
 
     def __init__(self, sock: socket.socket, timeouts: Timeouts) -> None:
-        self._sock = sock
+        sock.setblocking(False)
+        self.sock = sock
+        self.secure = isinstance(sock, ssl.SSLSocket)
         self._timeouts = timeouts
-        self._reader = io.BufferedReader(socket.SocketIO(sock, "r"))
         self.idle_since = 0.0
 
     @classmethod
     def open(cls, endpoint: Endpoint, context: ssl.SSLContext | None, timeouts: Timeouts) -> Connection:
-        """Connect, with TLS when there is a context. Raises ConnectFailed, TimedOut."""
+        """Connect, with TLS when there is a context; blocks. Raises ConnectFailed, TimedOut."""
         try:
             sock = socket.create_connection((endpoint.host, endpoint.port), timeouts.connect)
         except TimeoutError as error:
@@ -172,53 +133,63 @@ class Connection:
 
     def close(self) -> None:
         """Give the socket back; pending data is lost."""
-        self._sock.close()
+        self.sock.close()
 
     def abort(self) -> None:
         """From any thread: end whatever the connection's own thread waits for."""
         try:
             # the plain socket's method: SSLSocket.shutdown would drop to clear text under a running write
-            socket.socket.shutdown(self._sock, socket.SHUT_RDWR)
+            socket.socket.shutdown(self.sock, socket.SHUT_RDWR)
         except OSError:
             return  # not connected any more, which is what was wanted
 
     def is_stale(self) -> bool:
         """Something to read on an idle connection: the store closed it, or is out of step."""
         poll = select.poll()
-        poll.register(self._sock, select.POLLIN)
+        poll.register(self.sock, select.POLLIN)
         return bool(poll.poll(0))
 
-    def send(self, head: bytes, chunks: Sequence[Chunk], mid_body: Callable[[], None] | None = None) -> None:
+    def send(
+        self, head: bytes, chunks: Sequence[Chunk], mid_body: Callable[[], None] | None = None
+    ) -> Steps[None]:
         """Send a request; ``mid_body`` is called when half of the body is out. Raises TimedOut, Broken."""
-        self._sock.settimeout(self._timeouts.operation)
         try:
             if mid_body is None:
-                self._send_all([head, *chunks])
+                yield from self._send_all([head, *chunks])
                 return
             first, second = _halves(chunks)
-            self._send_all([head, *first])
+            yield from self._send_all([head, *first])
             mid_body()
-            self._send_all(second)
+            yield from self._send_all(second)
         except TimeoutError as error:
             raise TimedOut("sending took too long", sent=True) from error
         except OSError as error:
             raise Broken("the connection broke while sending", sent=True) from error
 
-    def _send_all(self, buffers: list[Chunk]) -> None:
-        """Buffer by buffer; the head and a small body in one packet where the socket can do that."""
-        if len(buffers) > 1 and not isinstance(self._sock, ssl.SSLSocket):
-            sent = self._sock.sendmsg(buffers[:2])
+    def _send_all(self, buffers: list[Chunk]) -> Steps[None]:
+        """The head and a small body in one packet where the socket can do that. The time limit is for each
+        piece that the socket takes: a body may be slow as long as it moves.
+        """
+        while buffers:
+            try:
+                sent = self._send_some(buffers)
+            except (BlockingIOError, ssl.SSLWantWriteError):
+                yield Wait(WRITABLE, self._timeouts.operation)
+                continue
+            except ssl.SSLWantReadError:
+                yield Wait(READABLE, self._timeouts.operation)
+                continue
             while buffers and sent >= len(buffers[0]):
                 sent -= len(buffers.pop(0))
             if sent:
                 buffers[0] = memoryview(buffers[0])[sent:]
-        for buffer in buffers:
-            # not sendall, whose time limit is for all of it: a body may be slow as long as it moves
-            view = memoryview(buffer)
-            while view:
-                view = view[self._sock.send(view) :]
 
-    def read_head(self, *, bodiless: bool = False) -> Head:
+    def _send_some(self, buffers: list[Chunk]) -> int:
+        if self.secure:
+            return self.sock.send(buffers[0]) if buffers[0] else 0
+        return self.sock.sendmsg(buffers[:_BUFFERS_AT_ONCE])
+
+    def read_head(self, *, bodiless: bool = False) -> Steps[Head]:
         """The reply's status and headers, within the reply deadline. ``bodiless``: the answer to a HEAD.
 
         Raises TimedOut, Broken.
@@ -227,7 +198,7 @@ class Connection:
         parser = httptools.HttpResponseParser(collector)
         deadline = time.monotonic() + self._timeouts.reply
         while not (collector.head_done and parser.get_status_code() >= 200):
-            data = self._receive(deadline)
+            data = yield from self._receive(deadline)
             received += len(data)
             if not data or received > _MAX_HEAD + _RECEIVE_SIZE:
                 raise Broken("the connection ended before the reply", sent=True)
@@ -239,9 +210,9 @@ class Connection:
         )
         if complete or _content_length(head) is not None:
             return head
-        return self._read_unsized(parser, collector, deadline, head)
+        return (yield from self._read_unsized(parser, collector, deadline, head))
 
-    def read_small_body(self, head: Head) -> bytes:
+    def read_small_body(self, head: Head) -> Steps[bytes]:
         """The rest of a reply that is expected to be short. Raises Broken, TimedOut."""
         if head.complete:
             return head.early
@@ -251,44 +222,36 @@ class Connection:
         deadline = time.monotonic() + self._timeouts.reply
         body = head.early
         while len(body) < length:
-            data = self._receive(deadline)
+            data = yield from self._receive(deadline)
             if not data:
                 raise Broken("the reply broke off", sent=True)
             body += data
         return body
 
-    def read_exactly(self, size: int) -> bytes:
-        """The next ``size`` bytes of a body, read into one buffer.
-
-        Raises Broken, TimedOut (of one operation).
-        """
-        self._sock.settimeout(self._timeouts.operation)
+    def read_exactly(self, size: int) -> Steps[bytes]:
+        """The next ``size`` bytes of a body. Raises Broken, TimedOut (of one operation)."""
+        pieces: list[bytes] = []
+        missing = size
         with _inside_body():
-            data: bytes = self._reader.read(size)
-        if len(data) != size:
-            raise Broken("the body broke off", sent=True)
-        return data
-
-    @property
-    def loop_reads(self) -> bool:
-        """``receive`` is the way to read a body here; else ``read_exactly``, on a thread. Never both."""
-        return not isinstance(self._sock, ssl.SSLSocket)
-
-    async def receive(self, size: int) -> bytes:
-        """As ``read_exactly``, on the event loop."""
-        with _inside_body():
-            data = await receive(self._sock, size, self._timeouts.operation)
-        if len(data) != size:
-            raise Broken("the body broke off", sent=True)
-        return data
+            while missing:
+                try:
+                    piece = self.sock.recv(missing)
+                except (BlockingIOError, ssl.SSLWantReadError):
+                    yield Wait(READABLE, self._timeouts.operation)
+                    continue
+                if not piece:
+                    raise Broken("the body broke off", sent=True)
+                pieces.append(piece)
+                missing -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def _read_unsized(
         self, parser: httptools.HttpResponseParser, collector: _Collector, deadline: float, head: Head
-    ) -> Head:
+    ) -> Steps[Head]:
         """Chunked, or until the end of the connection: errors of some stores, never object bodies."""
         chunked = "transfer-encoding" in head.headers
         while not collector.complete:
-            data = self._receive(deadline)
+            data = yield from self._receive(deadline)
             if not data and chunked:
                 raise Broken("the reply broke off", sent=True)
             if not data:
@@ -299,13 +262,21 @@ class Connection:
         keep_alive = collector.complete and head.keep_alive
         return Head(head.status, head.headers, b"".join(collector.body), complete=True, keep_alive=keep_alive)
 
-    def _receive(self, deadline: float) -> bytes:
-        remaining = deadline - time.monotonic()
-        if remaining <= 0:
-            raise TimedOut("the reply took too long", sent=True)
+    def _receive(self, deadline: float) -> Steps[bytes]:
+        """What comes next, which is hardly ever there already; empty at the end of the stream."""
         try:
-            self._sock.settimeout(remaining)
-            return self._sock.recv(_RECEIVE_SIZE)
+            waits = not (isinstance(self.sock, ssl.SSLSocket) and self.sock.pending())
+            while True:
+                if waits:
+                    remaining = deadline - time.monotonic()
+                    if remaining <= 0:
+                        raise TimedOut("the reply took too long", sent=True)
+                    yield Wait(READABLE, remaining)
+                waits = True
+                try:
+                    return self.sock.recv(_RECEIVE_SIZE)
+                except (BlockingIOError, ssl.SSLWantReadError):
+                    continue
         except TimeoutError as error:
             raise TimedOut("the reply took too long", sent=True) from error
         except OSError as error:
@@ -317,16 +288,15 @@ class Connection:
         except httptools.HttpParserError as error:
             raise Broken("the answer is not HTTP", sent=True) from error
 
-    def read_last_words(self) -> Head | None:
+    def read_last_words(self) -> Steps[Head | None]:
         """After a failed send: the error that the store may have answered before it hung up."""
         self._timeouts = Timeouts(0, _LAST_WORDS_TIMEOUT, _LAST_WORDS_TIMEOUT)
         try:
-            head = self.read_head()
-            return Head(
-                head.status, head.headers, self.read_small_body(head), complete=True, keep_alive=False
-            )
+            head = yield from self.read_head()
+            body = yield from self.read_small_body(head)
         except WireError:
             return None
+        return Head(head.status, head.headers, body, complete=True, keep_alive=False)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Keep-alive connections to one endpoint, shared by threads.
+"""Keep-alive connections to one endpoint, shared by threads and the event loop.
 
 The last used is used next, so idle ones age out.
 """
@@ -17,9 +17,9 @@ MAX_IDLE_SECONDS = 15.0
 
 
 class ConnectionPool:
-    """Hands out a connection to one thread at a time.
+    """Hands out a connection to one user at a time.
 
-    The number in use is bounded by the threads that ask.
+    Only threads open new ones, so that the number in use is bounded by theirs and by what may be idle.
     """
 
     def __init__(
@@ -33,13 +33,22 @@ class ConnectionPool:
         self._lock = threading.Lock()
         self._closed = False
 
+    @property
+    def secure(self) -> bool:
+        """Whether the connections speak TLS."""
+        return self._context is not None
+
     def take(self) -> Connection:
         """An idle connection that still stands, or a new one. Raises ConnectFailed, TimedOut."""
+        return self.take_idle() or Connection.open(self._endpoint, self._context, self._timeouts)
+
+    def take_idle(self) -> Connection | None:
+        """An idle connection that still stands, if there is one; does not block."""
         while True:
             with self._lock:
                 connection = self._idle.pop() if self._idle else None
             if connection is None:
-                return Connection.open(self._endpoint, self._context, self._timeouts)
+                return None
             if time.monotonic() - connection.idle_since < MAX_IDLE_SECONDS and not connection.is_stale():
                 return connection
             connection.close()
