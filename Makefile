@@ -9,9 +9,9 @@ PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.setup
 PACKAGES := $(wildcard strongroom servicekit storage_service metadata_service gateway strongroom_server devstack benchmarks scripts tests)
 # More than cores: a test of real processes waits more than it works.
-PYTEST_WORKERS ?= 4
+PYTEST_WORKERS ?= 6
 PYTEST_ARGS ?=
-PYTEST := $(PY) -m pytest -q --dist loadscope --durations 10
+PYTEST := $(PY) -m pytest -q --durations 10
 
 .PHONY: help setup up test test-fast test-both faults chaos conformance durations coverage profile lint format types imports generate manifests typescript check-generated buf-lint buf-breaking check bench flows parts lock wheel clean
 
@@ -36,17 +36,17 @@ up: setup  ## start Postgres, S3 and the three services; Ctrl-C stops them
 	@exec $(PY) -m devstack up
 
 test: setup  ## run every test; the ten slowest stand at the end
-	@$(PYTEST) -n $(PYTEST_WORKERS) $(PYTEST_ARGS)
+	@$(PYTEST) --workers $(PYTEST_WORKERS) $(PYTEST_ARGS)
 
 test-fast: setup  ## run the tests that need no service processes: unit, contract, model
-	@$(PYTEST) -n 2 tests/unit tests/contract tests/model $(PYTEST_ARGS)
+	@$(PYTEST) --workers 2 tests/unit tests/contract tests/model $(PYTEST_ARGS)
 
 durations: setup  ## run every test and write tests/durations.json, by which the longest modules go first
-	@$(PYTEST) -n $(PYTEST_WORKERS) --record-durations
+	@$(PYTEST) --workers $(PYTEST_WORKERS) --record-durations
 
 coverage: setup  ## run every test under coverage, services included; the report goes to .coverage-data/html
 	@rm -rf .coverage-data
-	@$(PY) -m coverage run -m pytest -q --dist loadscope -n $(PYTEST_WORKERS) $(PYTEST_ARGS) || echo "some tests failed"
+	@$(PY) -m coverage run -m pytest -q --workers $(PYTEST_WORKERS) $(PYTEST_ARGS) || echo "some tests failed"
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage html --quiet --directory .coverage-data/html
 	@$(PY) -m coverage report --format total --precision 1
@@ -67,7 +67,7 @@ conformance: setup  ## model and service driven by the same random requests: ROU
 
 test-both: setup  ## the tests of whole stacks and of faults, in one process and in three
 	@for form in one three; do echo "STRONGROOM_FORM=$$form"; STRONGROOM_FORM=$$form \
-	  $(PYTEST) -n $(PYTEST_WORKERS) $(PYTEST_ARGS) tests/e2e tests/faults || exit 1; done
+	  $(PYTEST) --workers $(PYTEST_WORKERS) $(PYTEST_ARGS) tests/e2e tests/faults || exit 1; done
 
 lint: setup  ## ruff: rules and formatting
 	@$(PY) -m ruff check .

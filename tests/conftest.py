@@ -14,7 +14,7 @@ import pytest
 import structlog
 
 from devstack import infra
-from tests import scheduling
+from tests import scheduling, workers
 from tests.databases import TEMPLATE, Logins, migrated_template
 from tests.servers import Run, of_run
 
@@ -50,21 +50,22 @@ _run = pytest.StashKey[Run]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """For `make durations`."""
+    """For `make test` and `make durations`."""
+    workers.add_option(parser)
     parser.addoption("--record-durations", action="store_true", help=f"write {scheduling.RECORD.name} anew")
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> scheduling.LongestFirst:
-    """Instead of pytest-xdist's own, whatever ``--dist`` says."""
-    return scheduling.LongestFirst(config, log)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Workers hand out what they have collected in its order."""
-    if hasattr(config, "workerinput"):
+    """Workers take what has been collected in its order."""
+    if config.getoption("--workers"):
         scheduling.sort(items)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Let workers run the tests where that is asked for."""
+    return workers.run_tests(session)
 
 
 def pytest_collection_finish() -> None:
@@ -81,14 +82,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 def pytest_configure(config: pytest.Config) -> None:
     """The process that was started, and not its workers, is the one whose end is the end of the servers."""
-    if not hasattr(config, "workerinput"):
-        config.stash[_run] = Run()
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_configure_node(node: Any) -> None:
-    """Tell a worker of pytest-xdist where the run keeps what its processes share."""
-    node.workerinput["strongroom_run"] = str(node.config.stash[_run].folder)
+    config.stash[_run] = Run()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -100,9 +94,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 @pytest.fixture(scope="session")
 def run_folder(pytestconfig: pytest.Config) -> Path:
     """What all processes of this run share."""
-    if run := pytestconfig.stash.get(_run, None):
-        return run.folder
-    return Path(pytestconfig.workerinput["strongroom_run"])  # type: ignore[attr-defined]
+    return pytestconfig.stash[_run].folder
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Which worker of pytest-xdist gets which tests, and when.
+"""Which tests stay on one worker, and which go first.
 
 A module stays on one worker, so that its fixtures are made once. Modules that share a stack of services stay
 together for the same reason, in as many groups as there may be stacks. The longest goes first by the seconds
@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 RECORD: Final = Path(__file__).with_name("durations.json")
 _STACKS: Final[Mapping[str, int]] = {"tests/e2e/": 2, "tests/integration/importing/": 1}
@@ -23,17 +22,6 @@ _STACKS: Final[Mapping[str, int]] = {"tests/e2e/": 2, "tests/integration/importi
 _UNKNOWN: Final = 0.05
 """Seconds that a test of a module takes which no record knows."""
 _WORTH_KEEPING: Final = 1.0
-
-
-class LongestFirst(LoadScopeScheduling):
-    """Hands out modules, or groups of them, in the order in which ``sort`` has put them."""
-
-    def __init__(self, config: pytest.Config, log: Any = None) -> None:
-        super().__init__(config, log)
-        config.option.loadscopereorder = False  # by the number of tests, that is
-
-    def _split_scope(self, nodeid: str) -> str:
-        return scope_of(nodeid)
 
 
 def scope_of(nodeid: str) -> str:

@@ -1,0 +1,227 @@
+"""``pytest --workers N``: tests are collected once, then run by N forks of the process that has done so.
+
+Collecting takes half a minute of CPU, which workers that are started rather than forked spend once each. A
+fork asks for one scope of tests after the other (``scheduling.scope_of``), runs it, and sends what pytest
+reports. One that dies fails the test that it was running; another takes the rest of its scope.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import traceback
+import warnings
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import groupby
+from multiprocessing.connection import Connection, Pipe, wait
+from typing import Any, Final, NoReturn, cast
+
+import pytest
+from _pytest.tmpdir import TempPathFactory
+
+from tests.scheduling import scope_of
+
+Scope = list[int]
+"""Tests that stay together, by their places in ``session.items``."""
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+@dataclass
+class _Worker:
+    """A fork, as the process that collected sees it: what it has not begun, and what it has."""
+
+    pid: int
+    connection: Connection
+    left: Scope = field(default_factory=list)
+    running: int | None = None
+
+    def fileno(self) -> int:
+        """For ``multiprocessing.connection.wait``."""
+        return self.connection.fileno()
+
+
+def add_option(parser: pytest.Parser) -> None:
+    """``--workers``."""
+    parser.addoption("--workers", type=int, default=0, help="how many processes run the tests at once")
+
+
+def run_tests(session: pytest.Session) -> bool | None:
+    """A ``pytest_runtestloop``: None where no workers are wanted."""
+    number: int = session.config.getoption("--workers")
+    if not number or session.config.option.collectonly or session.testsfailed:
+        return None
+    Workers(session, number).run()
+    return True
+
+
+class Workers:
+    """Runs the tests of a session, whose order is the order in which they are begun."""
+
+    def __init__(self, session: pytest.Session, number: int) -> None:
+        self._session = session
+        self._config = session.config
+        self._scopes = _scopes(session.items)
+        self._number = min(number, len(self._scopes))
+        self._living: list[_Worker] = []
+        self._started = 0
+
+    def run(self) -> None:
+        """Until every test is reported. Raises Failed or Interrupted as ``--maxfail`` or a plugin wants."""
+        try:
+            for _ in range(self._number):
+                self._fork()
+            while self._living:
+                for ready in wait([worker.connection for worker in self._living]):
+                    self._hear(next(worker for worker in self._living if worker.connection is ready))
+        except BaseException:
+            self._interrupt()
+            raise
+        if self._session.shouldfail:
+            raise self._session.Failed(self._session.shouldfail)
+        if self._session.shouldstop:
+            raise self._session.Interrupted(self._session.shouldstop)
+
+    def _fork(self) -> None:
+        ours, theirs = Pipe()
+        parent = os.getpid()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of eventlet, for programs that run on it
+            pid = os.fork()
+        if pid == 0:
+            for other in self._living:
+                other.connection.close()
+            ours.close()
+            _work(self._session, theirs, parent, self._started)
+        theirs.close()
+        self._started += 1
+        self._living.append(_Worker(pid, ours))
+
+    def _hear(self, worker: _Worker) -> None:
+        try:
+            kind, content = worker.connection.recv()
+        except (EOFError, ConnectionResetError):
+            self._bury(worker)
+            return
+        if kind == "report":
+            self._report(content)
+        elif kind == "error":
+            raise RuntimeError(f"a worker failed outside of a test:\n{content}")
+        elif kind == "begin":
+            worker.running = worker.left.pop(0)
+        elif kind == "stop":
+            worker.running, worker.left = None, []
+        else:  # "next"
+            stopping = self._session.shouldfail or self._session.shouldstop
+            worker.running = None
+            worker.left = self._scopes.pop(0) if self._scopes and not stopping else []
+            with suppress(BrokenPipeError):  # it has just died: the end of its messages says so
+                worker.connection.send(worker.left)
+
+    def _report(self, content: dict[str, Any]) -> None:
+        hook = self._config.hook
+        report = hook.pytest_report_from_serializable(config=self._config, data=content)
+        hook.pytest_runtest_logreport(report=report)
+        if report.when == "teardown":
+            hook.pytest_runtest_logfinish(nodeid=report.nodeid, location=report.location)
+
+    def _bury(self, worker: _Worker) -> None:
+        """Its last test has failed if it was running one; what it has not begun goes to another."""
+        _, status = os.waitpid(worker.pid, 0)
+        worker.connection.close()
+        self._living.remove(worker)
+        code = os.waitstatus_to_exitcode(status)
+        if worker.running is not None:
+            item = self._session.items[worker.running]
+            told = f"the worker ended in this test with {code}"
+            self._config.hook.pytest_runtest_logreport(
+                report=pytest.TestReport(item.nodeid, item.location, {}, "failed", told, "call")
+            )
+        elif code:
+            raise RuntimeError(f"a worker ended between tests with {code}")
+        if worker.left:
+            self._scopes.insert(0, worker.left)
+        if self._scopes and code:
+            self._fork()
+
+    def _interrupt(self) -> None:
+        """Let the workers end what they have started, and wait for that."""
+        for worker in self._living:
+            with suppress(ProcessLookupError):
+                os.kill(worker.pid, signal.SIGINT)
+        for worker in self._living:
+            os.waitpid(worker.pid, 0)
+
+
+class _Sender:
+    """Sends a worker's reports; what it prints itself is nobody's."""
+
+    def __init__(self, config: pytest.Config, connection: Connection) -> None:
+        self._config = config
+        self._connection = connection
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """For the terminal of the process that has collected."""
+        content = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
+        self._connection.send(("report", content))
+
+
+def _scopes(items: Sequence[pytest.Item]) -> list[Scope]:
+    """Neighbours of one scope, in their order."""
+    places = range(len(items))
+    return [list(scope) for _, scope in groupby(places, key=lambda place: scope_of(items[place].nodeid))]
+
+
+def _work(session: pytest.Session, connection: Connection, parent: int, number: int) -> NoReturn:
+    """Be a worker until nothing is left to do."""
+    try:
+        os.setpgid(
+            0, 0
+        )  # Ctrl-C goes to the parent, which passes it on: twice would interrupt the cleaning up
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+        _make_own(session.config, connection, number)
+        _run_scopes(session, connection)
+    except KeyboardInterrupt:
+        _tear_down(session)
+    except BaseException:  # noqa: BLE001 - whatever it is, the parent tells it
+        connection.send(("error", traceback.format_exc()))
+    os._exit(0)
+
+
+def _make_own(config: pytest.Config, connection: Connection, number: int) -> None:
+    """What a fork must not share: captured output, the terminal, the folder of temporary files."""
+    plugins = config.pluginmanager
+    plugins.unregister(name="terminalreporter")
+    plugins.register(_Sender(config, connection))
+    if capture := plugins.getplugin("capturemanager"):
+        capture.stop_global_capturing()
+        capture.start_global_capturing()
+    factory: TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
+    factory._basetemp = factory.getbasetemp() / f"worker-{number}"
+    factory._basetemp.mkdir(mode=0o700)
+
+
+def _run_scopes(session: pytest.Session, connection: Connection) -> None:
+    while True:
+        connection.send(("next", None))
+        places: Scope = connection.recv()
+        if not places:
+            return _tear_down(session)
+        following = [*(session.items[place] for place in places[1:]), cast("pytest.Item", session)]
+        for place, after in zip(places, following, strict=True):
+            connection.send(("begin", None))
+            item = session.items[place]
+            item.config.hook.pytest_runtest_protocol(item=item, nextitem=after)
+            if session.shouldfail or session.shouldstop:
+                connection.send(("stop", None))
+                return _tear_down(session)
+
+
+def _tear_down(session: pytest.Session) -> None:
+    """The fixtures of the whole session: those of a scope end with it."""
+    session._setupstate.teardown_exact(None)
