@@ -17,6 +17,7 @@ from gateway.families.notifications import routes as notifications
 from gateway.families.previews import routes as previews
 from gateway.families.projects import routes as projects
 from gateway.families.reference.routes import routes_about
+from gateway.families.retention import routes as retention
 from gateway.families.shares import guest_routes as guests
 from gateway.families.shares import routes as shares
 from gateway.families.system import routes as system
@@ -34,6 +35,7 @@ _ROUTES: Final = (
     links.routes,
     guests.open_routes,
     shares.routes,
+    retention.routes,
     library.routes,
     admin.routes,
     direct.routes,

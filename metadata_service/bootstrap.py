@@ -56,6 +56,8 @@ from metadata_service.projects.staging import SaveStager
 from metadata_service.projects.start import SaveStarter
 from metadata_service.restoring.adoption import Adopter
 from metadata_service.restoring.relinking import Relinker
+from metadata_service.retaining.retainer import Retainer
+from metadata_service.retaining.sweep import RetentionSweep
 from metadata_service.servicers import INTERNAL, NAMES
 from metadata_service.servicers.admin_service import AdminServicer
 from metadata_service.servicers.credential_service import CredentialServicer
@@ -72,6 +74,7 @@ from metadata_service.servicers.project_save_service import ProjectSaveServicer
 from metadata_service.servicers.project_service import ProjectServicer
 from metadata_service.servicers.reservation_service import ReservationServicer
 from metadata_service.servicers.restoration_service import RestorationServicer
+from metadata_service.servicers.retention_service import RetentionServicer
 from metadata_service.servicers.share_service import ShareServicer
 from metadata_service.servicers.upload_session_service import UploadSessionServicer
 from metadata_service.servicers.usage_service import UsageServicer
@@ -111,6 +114,7 @@ from strongroom.metadata.v1.project_save_service_pb2_grpc import add_ProjectSave
 from strongroom.metadata.v1.project_service_pb2_grpc import add_ProjectServiceServicer_to_server
 from strongroom.metadata.v1.reservation_service_pb2_grpc import add_ReservationServiceServicer_to_server
 from strongroom.metadata.v1.restoration_service_pb2_grpc import add_RestorationServiceServicer_to_server
+from strongroom.metadata.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
 from strongroom.metadata.v1.share_service_pb2_grpc import add_ShareServiceServicer_to_server
 from strongroom.metadata.v1.upload_session_service_pb2_grpc import add_UploadSessionServiceServicer_to_server
 from strongroom.metadata.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
@@ -160,6 +164,13 @@ class Application:
             self.spec.heartbeats.add("erasures", REST_SECONDS),
             backups=settings.backup_days * 86400,
         )
+        self._retention = RetentionSweep(
+            self._database,
+            settings.timing,
+            settings.retention,
+            self.spec.heartbeats.add("retention", settings.retention_sweep_seconds),
+            rest_seconds=settings.retention_sweep_seconds,
+        )
         self._running_acts = RunningActs(
             self._database,
             self.spec.heartbeats.add("acts", running_acts.REST_SECONDS),
@@ -176,7 +187,7 @@ class Application:
             async with (
                 self._waker.running(heartbeats),
                 self._lookout.running(heartbeats),
-                background.running(self._erasures.loop, self._running_acts.loop),
+                background.running(self._erasures.loop, self._running_acts.loop, self._retention.loop),
                 self._backlog.running(heartbeats),
             ):
                 yield
@@ -231,10 +242,21 @@ class Application:
         )
         add_EventMediaServiceServicer_to_server(EventMediaServicer(EventMedia(database, pages)), server)
         add_UsageServiceServicer_to_server(UsageServicer(UsageQueries(database, limits)), server)
+        retention = RetentionServicer(
+            Retainer(database), self._settings.retention, self._settings.timing.soft_delete
+        )
+        add_RetentionServiceServicer_to_server(retention, server)
 
     def _add_attempts(self, server: aio.Server) -> None:
         database, timing, limits = self._database, self._settings.timing, self._settings.limits
-        reserver = Reserver(database, timing, limits, self._groups, sealing=self._sealing)
+        reserver = Reserver(
+            database,
+            timing,
+            limits,
+            self._groups,
+            sealing=self._sealing,
+            retention=self._settings.retention,
+        )
         add_ReservationServiceServicer_to_server(
             ReservationServicer(
                 reserver,
@@ -269,7 +291,7 @@ class Application:
                 database=database,
                 starter=SaveStarter(database, timing),
                 stager=SaveStager(database, timing, limits),
-                committer=SaveCommitter(database, timing),
+                committer=SaveCommitter(database, timing, keep=self._settings.retention.keep.get("projects")),
                 remover=ProjectRemover(database, timing),
                 keys=ProjectKeys(database, timing),
             ),

@@ -9,6 +9,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, model_validator
 
+from metadata_service.retention_rules import RetentionRules, days_by_family
 from servicekit.limits import CapSettings
 from servicekit.outbound_settings import OutboundSettings
 from servicekit.settings import CommonSettings, SettingError, SettingsBase
@@ -151,6 +152,9 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
     webhook_retry_seconds: float = Field(default=10.0, gt=0, le=3600)
     webhook_disable_days: float = Field(default=5.0, gt=0)
     webhook_dead_letter_days: float = Field(default=30.0, gt=0)
+    retention_keep_days: str = ""
+    retention_delete_after_days: str = ""
+    retention_sweep_seconds: float = Field(default=600.0, gt=0, le=86400)
     backup_days: float = Field(default=0.0, ge=0, le=36600)
     price_per_gb_month: float = Field(default=0.023, ge=0)
 
@@ -193,6 +197,15 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
             events=self.event_retention_hours * 3600,
             idempotency=self.idempotency_hours * 3600,
         )
+
+    @property
+    def retention(self) -> RetentionRules:
+        """How long the files of each family stay. Raises SettingError."""
+        keep = days_by_family("STRONGROOM_RETENTION_KEEP_DAYS", self.retention_keep_days, projects=True)
+        delete = days_by_family(
+            "STRONGROOM_RETENTION_DELETE_AFTER_DAYS", self.retention_delete_after_days, projects=False
+        )
+        return RetentionRules(keep, delete)
 
     @property
     def limits(self) -> Limits:

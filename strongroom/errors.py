@@ -382,6 +382,13 @@ class MethodNotAllowed(StrongroomError, code=Code.UNIMPLEMENTED, http_status=405
     """The route exists, but not with this method. Metadata: ``allow``."""
 
 
+class RetentionHeld(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=423):
+    """It is kept until a time or on legal hold, so it is neither deleted nor replaced.
+
+    Metadata: ``until`` (RFC 3339; absent: until the hold is lifted), ``hold``: ``true`` where there is one.
+    """
+
+
 class WebhookNotFound(StrongroomError, code=Code.NOT_FOUND, http_status=404):
     """The caller has no such webhook, or it no such delivery."""
 

@@ -34,6 +34,7 @@ from strongroom.metadata.v1.notification_service_pb2 import (
 )
 from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceStub
 from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceStub
+from strongroom.metadata.v1.retention_service_pb2_grpc import RetentionServiceStub
 from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceStub
 from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceStub
 from strongroom.metadata.v1.webhook_service_pb2_grpc import WebhookServiceStub
@@ -70,6 +71,7 @@ if TYPE_CHECKING:  # these exist in the stubs only
     from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceAsyncStub
     from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
     from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
+    from strongroom.metadata.v1.retention_service_pb2_grpc import RetentionServiceAsyncStub
     from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceAsyncStub
     from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceAsyncStub
     from strongroom.metadata.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
@@ -325,6 +327,7 @@ class Metadata(Backend):
         self.shares: ShareServiceAsyncStub = ShareServiceStub(channel)
         self.admin: AdminServiceAsyncStub = AdminServiceStub(channel)
         self.usage: UsageServiceAsyncStub = UsageServiceStub(channel)
+        self.retention: RetentionServiceAsyncStub = RetentionServiceStub(channel)
         self.webhooks: WebhookServiceAsyncStub = WebhookServiceStub(channel)
         self._notifications: NotificationServiceAsyncStub = NotificationServiceStub(watches)
 

@@ -71,6 +71,11 @@ SEARCH_FILES: Final = _metadata(lambda to: to.files.SearchFiles)
 UNDELETE_FILE: Final = _metadata(lambda to: to.files.UndeleteFile)
 UPDATE_FILE: Final = _metadata(lambda to: to.files.UpdateFile)
 
+GET_RETENTION_RULES: Final = _metadata(lambda to: to.retention.GetRetentionRules)
+LIFT_HOLD: Final = _metadata(lambda to: to.retention.LiftHold)
+PLACE_HOLD: Final = _metadata(lambda to: to.retention.PlaceHold)
+SET_RETENTION: Final = _metadata(lambda to: to.retention.SetRetention)
+
 CREATE_SHARE: Final = _metadata(lambda to: to.shares.CreateShare)
 GET_SHARE: Final = _metadata(lambda to: to.shares.GetShare)
 LIST_SHARES: Final = _metadata(lambda to: to.shares.ListShares)

@@ -20,6 +20,7 @@ from metadata_service.config import Timing
 from metadata_service.db.database import SYSTEM, Database, Transaction, user
 from metadata_service.events import outbox
 from metadata_service.files.deletion import remove
+from metadata_service.files.retention import HELD
 from metadata_service.files.rows import COLUMNS as FILE_COLUMNS
 from metadata_service.files.rows import to_file
 from servicekit import failpoints
@@ -38,7 +39,8 @@ FORGET_BATCH: Final = 1000
 
 _ENDED_FILES: Final = f"""
 SELECT {FILE_COLUMNS}, files.blob_id FROM files
-WHERE files.expires_at <= now() OR files.purge_at <= now() LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+WHERE (files.expires_at <= now() OR files.purge_at <= now()) AND NOT {HELD}
+LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 """
 
 _SEEN: Final = """

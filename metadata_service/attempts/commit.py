@@ -34,6 +34,7 @@ from strongroom.errors import (
     InvalidField,
     PreconditionFailed,
     QuotaExceeded,
+    RetentionHeld,
     SizeMismatch,
     StrongroomError,
     UploadSuperseded,
@@ -47,7 +48,10 @@ AFTER_COMMIT: Final = failpoints.register("metadata.t4.after_commit")
 _SLOT_TRIES: Final = 5
 #: What no repetition will cure: the attempt is given up in the same breath, or the cleaner would try it for
 #: ever.
-_FINAL: Final = (PreconditionFailed, QuotaExceeded, FileCountExceeded, SizeMismatch, *drops.REFUSALS)
+_FINAL: Final = (
+    *(PreconditionFailed, QuotaExceeded, FileCountExceeded, SizeMismatch, RetentionHeld),
+    *drops.REFUSALS,
+)
 
 KeepPartial: TypeAlias = Callable[[Transaction, BlobRow, Timing, Limits], Awaitable[None]]
 
@@ -221,7 +225,7 @@ def become_visible(
     else:
         creation.take_over(file, current)
         statements = [
-            creation.replace(file, blob),
+            creation.replace(file, blob, placed),
             transitions.delete(file.owner_id, current.blob_id, read_grace),
             upkeep.set_file(blob, current.file_id, file.generation),
         ]

@@ -33,6 +33,7 @@ from metadata_service.files import events
 from metadata_service.files.creation import INSERT_OF_DONE, build_file
 from metadata_service.files.families import Placed, file_metadata
 from metadata_service.files.links import EPOCH_OF_DONE
+from metadata_service.files.retention import wish_params
 from metadata_service.usage import quota
 from servicekit import failpoints
 from servicekit.presentation import with_charset
@@ -163,6 +164,7 @@ class Commit:
             content_type=with_charset(file.content_type, file.charset),
             metadata=Jsonb(file_metadata(spec, blob.object_metadata)),
             visibility=file.visibility,
+            **wish_params(spec),
             **events.ready_params(file),
             **noted,
         )

@@ -25,6 +25,7 @@ from metadata_service.files.families import object_metadata, slot_of
 from metadata_service.files.filenames import extension_of
 from metadata_service.files.preconditions import check_slot
 from metadata_service.files.specs import normal_spec
+from metadata_service.retention_rules import RetentionRules
 from metadata_service.shares import drops
 from metadata_service.usage import quota
 from servicekit import failpoints
@@ -97,12 +98,14 @@ class Reserver:
         groups: Groups | None = None,
         *,
         sealing: Sealing | None = None,
+        retention: RetentionRules | None = None,
     ) -> None:
         self._database = database
         self._timing = timing
         self._limits = limits
         self._groups = groups
         self._sealing = sealing
+        self._retention = retention or RetentionRules()
 
     async def reserve(
         self, owner_id: str, request: ReserveRequest, session: Session | None = None
@@ -111,13 +114,15 @@ class Reserver:
         this id.
 
         Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, FileCountExceeded,
-        PreconditionFailed, InvalidField, PathInvalid, Unimplemented; of a drop's as ``drops.check``.
+        PreconditionFailed, RetentionHeld, InvalidField, PathInvalid, Unimplemented; of a drop's as
+        ``drops.check``.
         """
         if request.kind == blob_pb2.BLOB_KIND_UNSPECIFIED:
             raise InvalidField(
                 "kind says how the bytes will go to S3; set it.", field="kind", rule="required"
             )
         spec = normal_spec(request.spec, owner_id)
+        self._retention.stamp(spec)
         wish = _Wish(owner_id, uuid4(), spec, request, session)
         response = await self._in_a_group(wish) or await self._with_a_key_of_its_own(wish)
         await failpoints.hit(AFTER_COMMIT)

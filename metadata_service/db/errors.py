@@ -6,6 +6,7 @@ import psycopg
 from psycopg import errors as pg
 from psycopg_pool import PoolTimeout, TooManyRequests
 
+from metadata_service.db.held import HELD_STATE, retention_held
 from strongroom.errors import DatabaseUnavailable, InvalidField, UserBeingErased
 
 #: The transaction was undone and may simply be run again (Postgres, "Serialization Failure Handling").
@@ -53,11 +54,13 @@ class UniqueConflict(Exception):
 
 
 def translated(error: psycopg.Error) -> Exception:
-    """What to raise instead: DatabaseUnavailable, InvalidField, UniqueConflict, UserBeingErased; a bug stays
-    what it is.
+    """What to raise instead: DatabaseUnavailable, InvalidField, UniqueConflict, RetentionHeld,
+    UserBeingErased; a bug stays what it is.
     """
     if isinstance(error, pg.UniqueViolation):
         return UniqueConflict(error.diag.constraint_name or "")
+    if error.sqlstate == HELD_STATE:
+        return retention_held(error.diag.message_detail or "")
     if isinstance(error, _UNAVAILABLE):
         return DatabaseUnavailable(
             "The database does not answer at the moment; try again.", retry_after=RETRY_AFTER_SECONDS

@@ -137,6 +137,13 @@ files = sa.Table(
     sa.Column(
         "media_tries", sa.SmallInteger(), nullable=False, server_default=sa.text("0"), doc="claims so far"
     ),
+    sa.Column("keep_until", MOMENT, doc="neither deleted nor replaced before; null: not kept"),
+    sa.Column("held_at", MOMENT, doc="on legal hold since then; null: not"),
+    sa.Column(
+        "held_by_admin", sa.Boolean(), nullable=False, server_default=sa.false(), doc="an admin lifts it"
+    ),
+    sa.Column("hold_reason", sa.Text(), nullable=False, server_default=""),
+    sa.Column("delete_after", MOMENT, doc="goes away by itself then, rather than by its family's rule"),
     sa.PrimaryKeyConstraint("owner_id", "id", name="files_pkey"),
     # No action on delete (rule R7): a blob that a file still shows cannot be purged.
     sa.ForeignKeyConstraint(["owner_id", "blob_id"], ["blobs.owner_id", "blobs.id"], name="files_blob"),
@@ -167,6 +174,7 @@ files = sa.Table(
         ),
     ),
     sa.Index("files_expiring", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")),
+    sa.Index("files_deleted_after", "delete_after", postgresql_where=sa.text("delete_after IS NOT NULL")),
     sa.Index("files_purging", "purge_at", postgresql_where=sa.text("purge_at IS NOT NULL")),
 )
 

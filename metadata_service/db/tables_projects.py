@@ -60,6 +60,12 @@ projects = sa.Table(
     *_traits(),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
     sa.Column("updated_at", MOMENT, nullable=False, server_default=NOW),
+    sa.Column("keep_until", MOMENT, doc="not deleted before; null: not kept"),
+    sa.Column("held_at", MOMENT, doc="on legal hold since then; null: not"),
+    sa.Column(
+        "held_by_admin", sa.Boolean(), nullable=False, server_default=sa.false(), doc="an admin lifts it"
+    ),
+    sa.Column("hold_reason", sa.Text(), nullable=False, server_default=""),
     sa.PrimaryKeyConstraint("owner_id", "id", name="projects_pkey"),
     sa.UniqueConstraint("owner_id", "slug", name="projects_slug"),
     sa.Index("projects_by_change", "owner_id", "updated_at", "id", postgresql_where=sa.text("version > 0")),

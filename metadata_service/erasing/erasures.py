@@ -20,7 +20,7 @@ from metadata_service import audit
 from metadata_service.blobs.erasing import WAITING
 from metadata_service.config import Timing
 from metadata_service.db.database import LARGE_SECONDS, SYSTEM, Database, Transaction, erasing
-from metadata_service.erasing import rest, rows, traces
+from metadata_service.erasing import held, rest, rows, traces
 from metadata_service.erasing.steps import STEPS, Owner, Step
 from servicekit import failpoints
 from servicekit.background import BackgroundLoop, Heartbeat
@@ -55,17 +55,25 @@ class Erasures:
         self._heartbeat = heartbeat
         self.loop = BackgroundLoop(self.run_once, heartbeat, rest_seconds=REST_SECONDS)
 
-    async def begin(self, owner_id: str, actor: str, request_id: str = "") -> tuple[Erasure, bool]:
-        """A new one, or the one of this owner that is under way; and whether it is new."""
+    async def begin(
+        self, owner_id: str, actor: str, request_id: str = "", *, override_holds: bool = False
+    ) -> tuple[Erasure, bool]:
+        """A new one, or the one of this owner that is under way; and whether it is new. Raises RetentionHeld,
+        unless `override_holds`.
+        """
         made = uuid.uuid4()
 
         async def work(tx: Transaction) -> bool:
             begun = bool(await tx.execute(rows.BEGIN, {"id": made, "owner": owner_id}))
             if begun:
+                if not override_holds:
+                    await held.refuse(tx, owner_id)
                 [(objects, size)] = await tx.fetch(WAITING, {"owner": owner_id})
                 counts = ErasureCounts(objects=objects, object_bytes=size).SerializeToString()
                 await tx.execute(rows.COUNT, {"id": made, "counts": counts})
-                details = {"erasure": str(made)}
+                details: dict[str, str | bool] = {"erasure": str(made)}
+                if override_holds:
+                    details["override_holds"] = True
                 await audit.write(
                     tx, audit.Act(ACT, actor, owner_id, details, outcome="begun", request_id=request_id)
                 )

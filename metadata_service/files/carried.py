@@ -59,7 +59,8 @@ def carry(spec: UploadSpec, known: Mapping[str, str], sealing: Sealing | None = 
     """The metadata that goes with the object, beside `known`, which has its `user_id` and
     `original_filename`. Without `sealing` anybody can read it.
     """
-    carried = UploadSpec(metadata=spec.metadata, visibility=spec.visibility)
+    retention = spec.retention if spec.HasField("retention") else None
+    carried = UploadSpec(metadata=spec.metadata, visibility=spec.visibility, retention=retention)
     carried.target.CopyFrom(spec.target)
     if carried.target.HasField("path"):
         carried.target.path.ClearField("path")

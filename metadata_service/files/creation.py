@@ -16,34 +16,36 @@ from metadata_service.blobs.rows import BlobRow
 from metadata_service.db.database import Statement, Transaction
 from metadata_service.db.timestamps import to_proto
 from metadata_service.files.families import Placed, file_metadata, with_details
+from metadata_service.files.retention import KEEP_UNTIL, wish_params, wished
 from metadata_service.files.rows import COLUMNS, to_file
 from servicekit.presentation import split_charset, with_charset
 from strongroom.metadata.v1.file_pb2 import File, LinkStamp
 
-_INSERT: Final = """
+_INSERT: Final = f"""
 INSERT INTO files (owner_id, id, family, key, slot, blob_id, filename, content_type, size_bytes, etag,
-    generation, version_id, crc32c, metadata, visibility, expires_at)
+    generation, version_id, crc32c, metadata, visibility, expires_at, keep_until, delete_after)
 VALUES (%(owner)s, %(file_id)s, %(family)s, %(key)s, %(slot)s, %(blob_id)s, %(filename)s,
     %(content_type)s, %(size)s, %(etag)s, 1, %(version_id)s, %(crc32c)s, %(metadata)s, %(visibility)s,
-    %(expires_at)s)
+    %(expires_at)s, {KEEP_UNTIL}, %(delete_after)s)
 """
 _LOCK_SLOT: Final = """
 SELECT id, blob_id, generation, size_bytes, created_at, link_epoch, updated_at FROM files
 WHERE owner_id = %s AND slot = %s AND deleted_at IS NULL FOR UPDATE
 """
-_REPLACE: Final = """
+_REPLACE: Final = f"""
 UPDATE files SET key = %(key)s, blob_id = %(blob_id)s, filename = %(filename)s,
     content_type = %(content_type)s, size_bytes = %(size)s, etag = %(etag)s, generation = %(generation)s,
     version_id = %(version_id)s, crc32c = %(crc32c)s, metadata = %(metadata)s, visibility = %(visibility)s,
-    damage = NULL, updated_at = now()
+    keep_until = {KEEP_UNTIL}, delete_after = %(delete_after)s, damage = NULL, updated_at = now()
 WHERE owner_id = %(owner)s AND id = %(file_id)s
 """
 #: As above, of an attempt whose compare-and-set runs in the same statement, as `done`.
-INSERT_OF_DONE: Final = """
+INSERT_OF_DONE: Final = f"""
 INSERT INTO files (owner_id, id, family, key, blob_id, filename, content_type, size_bytes, etag, generation,
-    version_id, crc32c, metadata, visibility)
+    version_id, crc32c, metadata, visibility, keep_until, delete_after)
 SELECT done.owner_id, %(file_id)s, %(family)s, done.key, done.id, %(filename)s, %(content_type)s, %(size)s,
-    %(etag)s, 1, %(version_id)s, %(crc32c)s, %(metadata)s, %(visibility)s
+    %(etag)s, 1, %(version_id)s, %(crc32c)s, %(metadata)s, %(visibility)s, {KEEP_UNTIL},
+    %(delete_after)s
 FROM done
 """
 _READ: Final = f"SELECT {COLUMNS}, files.blob_id FROM files WHERE owner_id = %s AND id = %s"
@@ -81,6 +83,9 @@ def build_file(
     expires = _expires(placed, at)
     if expires is not None:
         file.expire_time.CopyFrom(to_proto(expires))
+    retention = wished(spec, at)
+    if retention is not None:
+        file.retention.CopyFrom(retention)
     return with_details(file, spec.target)
 
 
@@ -102,6 +107,7 @@ def insert_file(file: File, blob: BlobRow, placed: Placed, at: datetime) -> Stat
         "metadata": Jsonb(dict(file.metadata)),
         "visibility": file.visibility,
         "expires_at": _expires(placed, at),
+        **wish_params(placed.spec),
     }
 
 
@@ -138,7 +144,7 @@ def take_over(file: File, occupant: Occupant) -> None:
     file.create_time.CopyFrom(to_proto(occupant.created_at))
 
 
-def replace(file: File, blob: BlobRow) -> Statement:
+def replace(file: File, blob: BlobRow, placed: Placed) -> Statement:
     """The file row shows the new content from now on."""
     return _REPLACE, {
         "owner": file.owner_id,
@@ -154,6 +160,7 @@ def replace(file: File, blob: BlobRow) -> Statement:
         "crc32c": file.crc32c,
         "metadata": Jsonb(dict(file.metadata)),
         "visibility": file.visibility,
+        **wish_params(placed.spec),
     }
 
 

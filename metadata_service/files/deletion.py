@@ -15,6 +15,7 @@ from metadata_service.db.database import Database, Statement, Transaction, user
 from metadata_service.db.errors import UniqueConflict
 from metadata_service.files import events
 from metadata_service.files.preconditions import check_generation
+from metadata_service.files.retention import HELD
 from metadata_service.files.rows import COLUMNS, VISIBLE, mark_deleted, to_file
 from metadata_service.usage import quota, tallies
 from servicekit import failpoints
@@ -44,7 +45,7 @@ WHERE owner_id = %(owner)s AND id = ANY(%(ids)s)
 """
 _RESTORE: Final = f"""
 UPDATE files SET deleted_at = NULL, purge_at = NULL
-WHERE owner_id = %(owner)s AND id = %(id)s AND deleted_at IS NOT NULL AND purge_at > now()
+WHERE owner_id = %(owner)s AND id = %(id)s AND deleted_at IS NOT NULL AND (purge_at > now() OR {HELD})
 RETURNING {COLUMNS}
 """
 
@@ -70,7 +71,9 @@ class Deleter:
         self._limits = limits
 
     async def delete(self, wanted: Deletion) -> File:
-        """The file as it was. Raises FileNotFound (also the second time), PreconditionFailed."""
+        """The file as it was. Raises FileNotFound (also the second time), PreconditionFailed,
+        RetentionHeld.
+        """
         file = await self._database.transact(
             user(wanted.owner_id), lambda tx: self._in_transaction(tx, wanted)
         )

@@ -5,10 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from metadata_service.db.database import Transaction
+from metadata_service.db.held import retention_held
+from metadata_service.files.retention import HELD, HELD_DETAIL
 from strongroom.errors import PreconditionFailed
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 
-_GENERATION: Final = "SELECT generation FROM files WHERE owner_id = %s AND slot = %s AND deleted_at IS NULL"
+_GENERATION: Final = f"""
+SELECT generation, {HELD}, {HELD_DETAIL} FROM files
+WHERE owner_id = %s AND slot = %s AND deleted_at IS NULL
+"""
 
 
 def check_generation(wanted: int, actual: int) -> None:
@@ -27,7 +32,7 @@ def check_generation(wanted: int, actual: int) -> None:
 async def check_slot(tx: Transaction, owner_id: str, slot: str | None, spec: UploadSpec) -> int:
     """The generation of the file that an upload would replace, 0 for none; an early look, repeated in T4.
 
-    Raises PreconditionFailed.
+    Raises PreconditionFailed, RetentionHeld.
     """
     row = None
     if slot is not None:
@@ -35,4 +40,6 @@ async def check_slot(tx: Transaction, owner_id: str, slot: str | None, spec: Upl
     actual = int(row[0]) if row else 0
     if spec.HasField("if_generation_match"):
         check_generation(spec.if_generation_match, actual)
+    if row and row[1]:
+        raise retention_held(row[2])
     return actual

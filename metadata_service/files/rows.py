@@ -9,6 +9,7 @@ from metadata_service.blobs import scans
 from metadata_service.db.database import Row
 from metadata_service.db.timestamps import set_moment, to_proto
 from metadata_service.files.media_columns import to_media
+from metadata_service.files.retention import HELD, OF_FILE, to_retention
 from servicekit.presentation import split_charset
 from strongroom.metadata.v1.file_pb2 import (
     FILE_FAMILY_EVENT_MEDIA,
@@ -28,6 +29,7 @@ files.blob_id::text, files.link_epoch, coalesce(files.damage, 0),
 coalesce((SELECT epoch FROM link_epochs WHERE link_epochs.owner_id = files.owner_id), 0),
 CASE WHEN files.media_of = files.blob_id THEN files.media END,
 {scans.SHOWN},
+{OF_FILE},
 CASE files.family
 WHEN {FILE_FAMILY_GENERATION} THEN (
     SELECT json_build_array(generations.type, generations.prompt, generations.settings_json)
@@ -47,8 +49,8 @@ files.updated_at, coalesce(files.damage, 0), CASE WHEN files.media_of = files.bl
 #: Files that a caller may see: neither soft-deleted nor past their time.
 VISIBLE: Final = "files.deleted_at IS NULL AND (files.expires_at IS NULL OR files.expires_at > now())"
 #: Also what can still be restored.
-NOT_PURGED: Final = """(files.expires_at IS NULL OR files.expires_at > now())
-AND (files.purge_at IS NULL OR files.purge_at > now())"""
+NOT_PURGED: Final = f"""(files.expires_at IS NULL OR files.expires_at > now())
+AND (files.purge_at IS NULL OR files.purge_at > now() OR {HELD})"""
 
 
 def to_file(row: Row) -> File:
@@ -56,7 +58,7 @@ def to_file(row: Row) -> File:
     (
         file_id, owner_id, family, key, filename, content_type, size, etag, generation, version_id, crc32c,
         metadata, visibility, created, updated, expires, deleted, purge, content_id, file_epoch, damage,
-        owner_epoch, media, scan, details,
+        owner_epoch, media, scan, retention, details,
     ) = row  # fmt: skip
     kind, charset = split_charset(content_type)
     file = File(
@@ -87,6 +89,8 @@ def to_file(row: Row) -> File:
         file.media.CopyFrom(to_media(media))
     if scan is not None:
         file.scan.CopyFrom(scans.to_scan(scan))
+    if retention is not None:
+        file.retention.CopyFrom(to_retention(retention))
     if details is not None:
         _add_details(file, details)
     return file

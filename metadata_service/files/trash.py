@@ -13,14 +13,15 @@ from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, u
 from metadata_service.db.paging import PageTokens, fitting, page_size
 from metadata_service.files.deletion import not_found, remove, remove_many
 from metadata_service.files.queries import DEFAULT_PAGE, LARGEST_PAGE
+from metadata_service.files.retention import HELD
 from metadata_service.files.rows import COLUMNS, to_file
 from strongroom.metadata.v1.file_pb2 import File
 
 #: How many files one transaction ends: so many take about a second.
 LARGEST_PURGE: Final = 10_000
 
-_IN_TRASH: Final = """files.owner_id = %(owner)s AND files.deleted_at IS NOT NULL AND files.purge_at > now()
-AND (%(family)s::int = 0 OR files.family = %(family)s::int)"""
+_IN_TRASH: Final = f"""files.owner_id = %(owner)s AND files.deleted_at IS NOT NULL
+AND (files.purge_at > now() OR {HELD}) AND (%(family)s::int = 0 OR files.family = %(family)s::int)"""
 _PAGE: Final = f"""
 SELECT {COLUMNS}, files.deleted_at, files.id FROM files WHERE {_IN_TRASH} -- after
 ORDER BY files.deleted_at DESC, files.id DESC LIMIT %(limit)s
@@ -31,17 +32,20 @@ _NEXT_PAGE: Final = _PAGE.replace(
 )
 _LOCK_ONE: Final = f"SELECT {COLUMNS}, files.blob_id FROM files WHERE {_IN_TRASH} AND id = %(id)s FOR UPDATE"
 _LOCK_ALL: Final = f"""
-SELECT id, blob_id, size_bytes FROM files WHERE {_IN_TRASH} ORDER BY id LIMIT %(limit)s FOR UPDATE
+SELECT id, blob_id, size_bytes FROM files WHERE {_IN_TRASH} AND NOT {HELD}
+ORDER BY id LIMIT %(limit)s FOR UPDATE
 """
+_COUNT_HELD: Final = f"SELECT count(*) FROM files WHERE {_IN_TRASH} AND {HELD}"
 
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """What is gone; `more`: not everything that was to go."""
+    """What is gone; `more`: not everything that was to go. `kept`: how many files are kept or held."""
 
     files: int
     size_bytes: int
     more: bool
+    kept: int
 
 
 class Trash:
@@ -71,7 +75,7 @@ class Trash:
         return files, self._tokens.seal_moment(identity, last[-2], last[-1])
 
     async def purge(self, owner_id: str, file_id: UUID) -> File:
-        """The file as it was. Raises FileNotFound, also for what is not in the trash."""
+        """The file as it was. Raises FileNotFound, also for what is not in the trash; RetentionHeld."""
 
         async def work(tx: Transaction) -> File:
             row = await tx.fetch_one(_LOCK_ONE, {"owner": owner_id, "id": file_id, "family": 0})
@@ -87,13 +91,12 @@ class Trash:
         """One transaction over at most LARGEST_PURGE files of `family` (0: all)."""
 
         async def work(tx: Transaction) -> Purged:
-            rows = await tx.fetch(
-                _LOCK_ALL, {"owner": owner_id, "family": family, "limit": LARGEST_PURGE + 1}
-            )
+            params = {"owner": owner_id, "family": family, "limit": LARGEST_PURGE + 1}
+            rows, [(kept,)] = await tx.fetch_batch([(_LOCK_ALL, params), (_COUNT_HELD, params)])
             doomed = rows[:LARGEST_PURGE]
             if doomed:
                 ids, blobs = [row[0] for row in doomed], [row[1] for row in doomed]
                 await tx.batch(remove_many(owner_id, ids, blobs, self._timing.read_grace))
-            return Purged(len(doomed), sum(row[2] for row in doomed), len(rows) > len(doomed))
+            return Purged(len(doomed), sum(row[2] for row in doomed), len(rows) > len(doomed), kept)
 
         return await self._database.transact(user(owner_id), work, seconds=LARGE_SECONDS)

@@ -87,6 +87,7 @@ RETURNING {VERSION_COLUMNS}
 _PROJECT: Final = f"""
 UPDATE projects SET version = %(version)s, file_count = %(count)s, size_bytes = %(size)s,
     has_frontend = %(frontend)s, has_backend = %(backend)s, tech_stack = %(stack)s, updated_at = now(),
+    keep_until = greatest(keep_until, now() + make_interval(secs => %(keep)s::float8)),
     created_at = CASE WHEN version = 0 THEN now() ELSE created_at END,
     name = coalesce(nullif((SELECT saves.name FROM project_saves AS saves
         WHERE saves.owner_id = %(owner)s AND saves.id = %(save)s), ''), projects.name)
@@ -117,11 +118,12 @@ class _Counts:
 
 
 class SaveCommitter:
-    """Ends saves well."""
+    """Ends saves well. `keep`: for so many seconds the project is not deleted."""
 
-    def __init__(self, database: Database, timing: Timing) -> None:
+    def __init__(self, database: Database, timing: Timing, *, keep: float | None = None) -> None:
         self._database = database
         self._timing = timing
+        self._keep = keep
 
     async def commit(self, request: CommitSaveRequest) -> CommitSaveResponse:
         """The project at its new version; a repeat answers the same.
@@ -155,6 +157,7 @@ class SaveCommitter:
             "changed": counts.changed,
             "removed": counts.removed,
             "content": request.content_sha256,
+            "keep": self._keep,
         }
         await _move_files(tx, owner_id, slug, params, counts)
         doubtful = [blob_id for (blob_id,) in await tx.fetch(_DOUBTFUL, params)]
@@ -222,9 +225,9 @@ async def _made_before(tx: Transaction, params: dict[str, object]) -> CommitSave
     if row is None:
         raise save_is_over()
     project, (frontend, backend, stack, content), version = (
-        to_project(row[:12]),
-        row[12:16],
-        to_version(row[16:]),
+        to_project(row[:13]),
+        row[13:17],
+        to_version(row[17:]),
     )
     project.version, project.file_count, project.size_bytes = (
         version.version,

@@ -105,8 +105,8 @@ class ProjectQueries:
         total = rows[0][-1] if rows else await self._total(owner_id)
         following = ""
         if len(rows) > limit:
-            following = self._tokens.seal_moment(query, page[-1][11], page[-1][12])
-        return [to_project(row[:12]) for row in page], total, following
+            following = self._tokens.seal_moment(query, page[-1][11], page[-1][13])
+        return [to_project(row[:13]) for row in page], total, following
 
     async def versions(
         self, owner_id: str, slug: str, size: int, token: str

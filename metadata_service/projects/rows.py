@@ -9,6 +9,7 @@ from metadata_service.blobs import scans
 from metadata_service.db.database import Row, Statement
 from metadata_service.db.timestamps import to_proto
 from metadata_service.files.layouts import project_file_key
+from metadata_service.files.retention import OF_PROJECT, to_retention
 from servicekit.presentation import split_charset
 from strongroom.errors import ProjectNotFound, RequestInProgress, UploadSuperseded
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
@@ -27,10 +28,10 @@ STAGED: Final = "project_save_files AS staged"
 OF_SAVE: Final = """staged.owner_id = %(owner)s AND staged.save_id = %(save)s
     AND blobs.owner_id = staged.owner_id AND blobs.id = staged.blob_id"""
 #: What `to_project` takes, in its order.
-PROJECT_COLUMNS: Final = """
+PROJECT_COLUMNS: Final = f"""
 projects.id::text, projects.owner_id, projects.slug, projects.name, projects.version, projects.file_count,
 projects.size_bytes, projects.has_frontend, projects.has_backend, projects.tech_stack, projects.created_at,
-projects.updated_at
+projects.updated_at, {OF_PROJECT}
 """
 #: What `to_version` takes, in its order.
 VERSION_COLUMNS: Final = """
@@ -46,8 +47,22 @@ files.created_at, files.executable, coalesce(files.damage, 0), {scans.SHOWN}
 
 def to_project(row: Row) -> Project:
     """One row of PROJECT_COLUMNS."""
-    (project_id, owner_id, slug, name, version, count, size, frontend, backend, stack, created, updated) = row
-    return Project(
+    (
+        project_id,
+        owner_id,
+        slug,
+        name,
+        version,
+        count,
+        size,
+        frontend,
+        backend,
+        stack,
+        created,
+        updated,
+        kept,
+    ) = row
+    project = Project(
         id=project_id,
         owner_id=owner_id,
         slug=slug,
@@ -61,6 +76,9 @@ def to_project(row: Row) -> Project:
         create_time=to_proto(created),
         update_time=to_proto(updated),
     )
+    if kept is not None:
+        project.retention.CopyFrom(to_retention(kept))
+    return project
 
 
 def to_version(row: Row) -> ProjectVersion:

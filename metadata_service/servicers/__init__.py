@@ -20,6 +20,7 @@ from strongroom.metadata.v1 import (
     project_service_pb2,
     reservation_service_pb2,
     restoration_service_pb2,
+    retention_service_pb2,
     share_service_pb2,
     upload_session_service_pb2,
     usage_service_pb2,
@@ -49,6 +50,7 @@ _SERVICES: Final = (
     (operations_service_pb2, "OperationsService"),
     (media_info_service_pb2, "MediaInfoService"),
     (webhook_service_pb2, "WebhookService"),
+    (retention_service_pb2, "RetentionService"),
     (webhook_delivery_service_pb2, "WebhookDeliveryService"),
 )
 #: Only other services of Strongroom may call these.

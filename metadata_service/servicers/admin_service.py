@@ -55,7 +55,9 @@ class AdminServicer(AdminServiceServicer):
     async def EraseUser(self, request: pb.EraseUserRequest, context: Context) -> pb.EraseUserResponse:
         actor = only_admins(current_principal())
         owner = effective_owner(current_principal(), request.user_id)
-        erasure, begun = await self._erasures.begin(owner, actor, current_request_id())
+        erasure, begun = await self._erasures.begin(
+            owner, actor, current_request_id(), override_holds=request.override_holds
+        )
         return pb.EraseUserResponse(erasure=erasure, begun=begun)
 
     async def GetErasure(self, request: pb.GetErasureRequest, context: Context) -> pb.GetErasureResponse:

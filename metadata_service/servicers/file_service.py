@@ -112,7 +112,9 @@ class FileServicer(FileServiceServicer):
     async def EmptyTrash(self, request: pb.EmptyTrashRequest, context: Context) -> pb.EmptyTrashResponse:
         owner = effective_owner(current_principal(), request.user_id)
         gone = await self._trash.empty(owner, request.family)
-        return pb.EmptyTrashResponse(file_count=gone.files, size_bytes=gone.size_bytes, more=gone.more)
+        return pb.EmptyTrashResponse(
+            file_count=gone.files, size_bytes=gone.size_bytes, more=gone.more, kept_count=gone.kept
+        )
 
     async def ListFolder(self, request: pb.ListFolderRequest, context: Context) -> pb.ListFolderResponse:
         owner = effective_owner(current_principal(), request.user_id)

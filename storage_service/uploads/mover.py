@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import unicodedata
+from datetime import UTC, datetime
 
 from storage_service.metadata.files import FileName, FileReader
 from storage_service.metadata.reservations import Reservations
 from storage_service.uploads.copier import Copier
-from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed
+from strongroom.errors import FileNotFound, InvalidField, PreconditionFailed, RetentionHeld
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import DeleteFileRequest
 from strongroom.storage.v1.batch_pb2 import CopyFileRequest, MoveFileRequest
@@ -34,6 +35,7 @@ class Mover:
         if source.generation != wanted:
             text = f"The file is at generation {source.generation} and not at {wanted}; read it again."
             raise _of_source(text, str(source.generation))
+        _refuse_held(source)
         if _is_own_place(request, source):
             raise InvalidField("The file is at this path already.", field="path", rule="other")
         copy = CopyFileRequest(source_file_id=request.source_file_id, spec=request.spec)
@@ -54,6 +56,20 @@ class Mover:
 def _of_source(text: str, actual: str) -> PreconditionFailed:
     """That a refusal is not about the target: doors tell it in the words of what was asked there."""
     return PreconditionFailed(text, metadata={"actual": actual, "of": "source"})
+
+
+def _refuse_held(source: File) -> None:
+    """An early look: the deletion of what is kept or held is refused, and its copy would stay."""
+    kept = source.retention
+    until = kept.keep_until_time.ToDatetime(tzinfo=UTC)
+    metadata = {}
+    if kept.HasField("keep_until_time") and until > datetime.now(UTC):
+        metadata["until"] = until.isoformat(timespec="seconds").replace("+00:00", "Z")
+    if kept.HasField("hold"):
+        metadata["hold"] = "true"
+    if metadata:
+        why = "is on legal hold" if "hold" in metadata else f"is kept until {metadata['until']}"
+        raise RetentionHeld(f"The file {why}: it stays where it is. Copy it instead.", metadata=metadata)
 
 
 def _is_own_place(request: MoveFileRequest, source: File) -> bool:

@@ -23,6 +23,7 @@ from strongroom.cli import (
     put,
     quarantine,
     relink,
+    retention,
     rm,
     search,
     share,
@@ -139,6 +140,12 @@ command(shares, "drop")(share.drop)
 command(shares, "list", alias="ls")(share.list_)
 command(shares, "update")(share.update)
 command(shares, "revoke", alias="rm")(share.revoke)
+
+kept = app.group("retention", "How long files and projects stay, and legal holds.")
+command(kept, "rules")(retention.rules)
+command(kept, "set")(retention.set_)
+command(kept, "hold")(retention.hold)
+command(kept, "release")(retention.release)
 
 hooks = app.group("webhooks", "What happens, sent to a URL.")
 command(hooks, "create")(webhooks.create)

@@ -93,13 +93,16 @@ class Administration:
         done = await self._connection.unary(self._connection.usages.SetQuota, request, safe=True)
         return Usage.from_proto(done.usage)
 
-    async def erase_user(self, owner_id: str) -> Erasure:
+    async def erase_user(self, owner_id: str, *, override_holds: bool = False) -> Erasure:
         """Begins to erase all that a user has stored, or answers the erasure that is under way.
 
         It goes on by itself and is over when the last object is gone for good; ``erasure`` says how far it
         is.
+
+        :param override_holds: also what is kept until a time or on legal hold.
+        :raises RetentionHeld: there is such, and nothing was erased.
         """
-        request = pb.EraseUserRequest(user_id=owner_id)
+        request = pb.EraseUserRequest(user_id=owner_id, override_holds=override_holds)
         done = await self._connection.unary(self._connection.admin.EraseUser, request, safe=True)
         return to_erasure(done)
 

@@ -16,6 +16,7 @@ from strongroom.client.generations import Generations
 from strongroom.client.path_files import PathFiles
 from strongroom.client.projects import Projects
 from strongroom.client.restores import Restores
+from strongroom.client.retention import Retention
 from strongroom.client.retries import RetryPolicy
 from strongroom.client.settings import ClientSettings, Tls
 from strongroom.client.shares import Shares
@@ -108,6 +109,11 @@ class AsyncClient(FileTransfers):
     def projects(self) -> Projects:
         """Trees of files, saved as a whole."""
         return Projects(self._connection, self._user_id)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """How long files and projects stay, and legal holds."""
+        return Retention(self._connection, self._user_id)
 
     @cached_property
     def shares(self) -> Shares:

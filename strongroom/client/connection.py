@@ -21,6 +21,7 @@ from strongroom.metadata.v1 import (
     generation_service_pb2_grpc,
     notification_service_pb2_grpc,
     project_service_pb2_grpc,
+    retention_service_pb2_grpc,
     share_service_pb2_grpc,
     usage_service_pb2_grpc,
     webhook_service_pb2_grpc,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from strongroom.metadata.v1.generation_service_pb2_grpc import GenerationServiceAsyncStub
     from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceAsyncStub
     from strongroom.metadata.v1.project_service_pb2_grpc import ProjectServiceAsyncStub
+    from strongroom.metadata.v1.retention_service_pb2_grpc import RetentionServiceAsyncStub
     from strongroom.metadata.v1.share_service_pb2_grpc import ShareServiceAsyncStub
     from strongroom.metadata.v1.usage_service_pb2_grpc import UsageServiceAsyncStub
     from strongroom.metadata.v1.webhook_service_pb2_grpc import WebhookServiceAsyncStub
@@ -144,6 +146,11 @@ class Connection:
     def webhooks(self) -> WebhookServiceAsyncStub:
         """Webhooks and their deliveries."""
         return webhook_service_pb2_grpc.WebhookServiceStub(self.channel(self.settings.metadata_address))
+
+    @property
+    def retention(self) -> RetentionServiceAsyncStub:
+        """How long files and projects stay."""
+        return retention_service_pb2_grpc.RetentionServiceStub(self.channel(self.settings.metadata_address))
 
     @property
     def shares(self) -> ShareServiceAsyncStub:

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from strongroom.metadata.v1 import file_pb2, usage_service_pb2
+from strongroom.metadata.v1 import file_pb2, retention_pb2, usage_service_pb2
 from strongroom.storage.v1 import download_pb2
 
 #: Metadata that the families promise: a copy gets its own.
@@ -99,6 +99,34 @@ class MediaFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Hold:
+    """A legal hold. ``by_admin``: only an admin lifts it."""
+
+    reason: str
+    by_admin: bool
+    placed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How long something stays: neither deleted nor replaced before ``until`` or while there is a ``hold``;
+    gone by itself after ``delete_after``.
+    """
+
+    until: datetime | None
+    delete_after: datetime | None
+    hold: Hold | None
+
+
+def kept_of(retention: retention_pb2.Retention) -> Kept:
+    """The value for a ``strongroom.metadata.v1.Retention``."""
+    held, hold = retention.hold, None
+    if retention.HasField("hold"):
+        hold = Hold(held.reason, held.by_admin, moment_of(held.place_time))
+    return Kept(moment_of(retention.keep_until_time), moment_of(retention.delete_after_time), hold)
+
+
+@dataclass(frozen=True, slots=True)
 class StoredFile:
     """A stored file: visible, durable, never changed in place. ``size`` in bytes; times are aware, in UTC.
 
@@ -106,7 +134,8 @@ class StoredFile:
     ``crc32c`` is the CRC-32C of the content as an unsigned number. ``expires_at`` is set for temporary files,
     ``deleted_at`` and ``purge_at`` for soft-deleted ones. ``data_loss``: ``lost`` or ``corrupt`` where the
     bytes are known to be so, and reading raises ``ObjectLost``; empty as a rule. ``media``: what a picture,
-    video or sound says of itself; ``None`` until it was read, soon after the upload.
+    video or sound says of itself; ``None`` until it was read, soon after the upload. ``kept``: how long it
+    stays, where something was said of that.
     """
 
     id: str
@@ -131,6 +160,7 @@ class StoredFile:
     event_media: EventMediaInfo | None = None
     data_loss: str = ""
     media: MediaFacts | None = None
+    kept: Kept | None = None
 
     @property
     def user_metadata(self) -> dict[str, str]:
@@ -164,6 +194,7 @@ class StoredFile:
             event_media=_event_media(file),
             data_loss=LOSSES.get(file.data_loss, ""),
             media=_media(file),
+            kept=kept_of(file.retention) if file.HasField("retention") else None,
         )
 
 

@@ -20,6 +20,7 @@ from strongroom.client.sync_families import (
     SyncPathFiles,
     SyncProjects,
     SyncRestores,
+    SyncRetention,
     SyncShares,
     SyncVerifications,
     SyncWebhooks,
@@ -94,6 +95,11 @@ class Client(Face[AsyncClient]):
     def projects(self) -> SyncProjects:
         """Trees of files, saved as a whole."""
         return SyncProjects(self._twin.projects, self._thread)
+
+    @cached_property
+    def retention(self) -> SyncRetention:
+        """How long files and projects stay, and legal holds."""
+        return SyncRetention(self._twin.retention, self._thread)
 
     @cached_property
     def shares(self) -> SyncShares:

@@ -14,6 +14,7 @@ from strongroom.client.path_downloads import Downloaded
 from strongroom.client.path_files import PathFiles
 from strongroom.client.projects import Projects
 from strongroom.client.restores import Restores
+from strongroom.client.retention import Retention
 from strongroom.client.shares import Shares
 from strongroom.client.uploads import Progress
 from strongroom.client.verifications import Verifications
@@ -124,6 +125,17 @@ class SyncAdministration(Face[Administration]):
     undrain = waiting(Administration.undrain)
     reindex = iterating(Administration.reindex)
     acts = iterating(Administration.acts)
+
+
+class SyncRetention(Face[Retention]):
+    """``Client.retention``; see ``Retention``."""
+
+    rules = waiting(Retention.rules)
+    keep = waiting(Retention.keep)
+    keep_no_longer = waiting(Retention.keep_no_longer)
+    delete_after = waiting(Retention.delete_after)
+    hold = waiting(Retention.hold)
+    release = waiting(Retention.release)
 
 
 class SyncShares(Face[Shares]):

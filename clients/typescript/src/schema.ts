@@ -443,6 +443,12 @@ export interface Health {
   status: "ok";
 }
 
+/** Why it is held. */
+export interface HoldBody {
+  /** Default: "". */
+  reason?: string;
+}
+
 /** A generation that was pulled from a URL. */
 export interface ImportedGeneration {
   success: true;
@@ -461,6 +467,14 @@ export interface LastVerification {
   signature: string | null;
   /** What checks it, in hex. */
   public_key: string | null;
+}
+
+/** It is neither deleted nor replaced until somebody lifts the hold. */
+export interface LegalHold {
+  reason: string;
+  /** Only an admin lifts it. */
+  by_admin: boolean;
+  placed_at: string;
 }
 
 /** A file of any family. */
@@ -503,6 +517,12 @@ export interface LibraryFile {
   deleted_at: string | null;
   /** In the trash: until when it can be restored. */
   purge_at: string | null;
+  /** It is neither deleted nor replaced before. */
+  keep_until: string | null;
+  /** It goes away by itself then. */
+  delete_after: string | null;
+  /** A legal hold. */
+  hold: LegalHold | null;
   /** Event media. */
   event_id: string | null;
   /** Event media. */
@@ -922,6 +942,40 @@ export interface Replayed {
   replayed: number;
 }
 
+/** How long it stays from now on. */
+export interface Retained {
+  /** It is neither deleted nor replaced before. */
+  keep_until: string | null;
+  /** It goes away by itself then. Files alone. */
+  delete_after: string | null;
+  /** A legal hold. */
+  hold: LegalHold | null;
+}
+
+/** What is to change: members left out stay, null takes a time away. */
+export interface RetentionBody {
+  /** Neither deleted nor replaced before; may only be put off, except by admins. */
+  keep_until?: string | null;
+  /** It goes away by itself then. Not of projects. */
+  delete_after?: string | null;
+}
+
+/** What the settings say of one family. */
+export interface RetentionRule {
+  family: "files" | "generations" | "event_media" | "profile_picture" | "temp" | "path" | string;
+  /** Kept for so long from the commit on. */
+  keep_days: number | null;
+  /** Goes away by itself at this age. */
+  delete_after_days: number | null;
+}
+
+/** The rules of the installation; families without one are left out. */
+export interface RetentionRules {
+  rules: Array<RetentionRule>;
+  /** What went by itself can be restored for so long. */
+  trash_seconds: number;
+}
+
 /** Whose links to take back: those of a file by id or by key, or of all files. */
 export interface RevokeBody {
   file_id?: string | null;
@@ -1145,6 +1199,8 @@ export interface TrashEmptied {
   bytes: number;
   /** Whether files are left that were to go: call again. */
   more: boolean;
+  /** Files that stay: kept until a time, or on legal hold. */
+  kept: number;
 }
 
 /** The file is gone for good. */
@@ -1537,6 +1593,20 @@ export interface Operations {
   update_share: { path: { id: string }; query: { user_id?: string }; body: ShareEditBody; reply: Share };
   /** Revoke a share */
   revoke_share: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: Share };
+  /** The rules of retention */
+  get_retention_rules: { path: {  }; query: { user_id?: string }; body: undefined; reply: RetentionRules };
+  /** How long a file stays */
+  set_file_retention: { path: { file: string }; query: { user_id?: string }; body: RetentionBody; reply: Retained };
+  /** How long a project stays */
+  set_project_retention: { path: { slug: string }; query: { user_id?: string }; body: RetentionBody; reply: Retained };
+  /** Place a legal hold on a file */
+  hold_file: { path: { file: string }; query: { user_id?: string }; body: HoldBody; reply: Retained };
+  /** Lift a file's legal hold */
+  release_file: { path: { file: string }; query: { user_id?: string }; body: undefined; reply: Retained };
+  /** Place a legal hold on a project */
+  hold_project: { path: { slug: string }; query: { user_id?: string }; body: HoldBody; reply: Retained };
+  /** Lift a project's legal hold */
+  release_project: { path: { slug: string }; query: { user_id?: string }; body: undefined; reply: Retained };
   /** A folder as a ZIP */
   folder_archive: { path: { folder: string }; query: { user_id?: string }; body: undefined; reply: Response };
   /** Delete a folder */
@@ -1715,6 +1785,13 @@ export const ROUTES = {
   get_share: ["GET", "/api/v1/shares/{id}", "json"],
   update_share: ["PATCH", "/api/v1/shares/{id}", "json"],
   revoke_share: ["DELETE", "/api/v1/shares/{id}", "json"],
+  get_retention_rules: ["GET", "/api/v1/retention", "json"],
+  set_file_retention: ["PATCH", "/api/v1/files/{file}/retention", "json"],
+  set_project_retention: ["PATCH", "/api/projects/{slug}/retention", "json"],
+  hold_file: ["PUT", "/api/v1/files/{file}/hold", "json"],
+  release_file: ["DELETE", "/api/v1/files/{file}/hold", "json"],
+  hold_project: ["PUT", "/api/projects/{slug}/hold", "json"],
+  release_project: ["DELETE", "/api/projects/{slug}/hold", "json"],
   folder_archive: ["GET", "/api/v1/folders/{folder}/archive", "bytes"],
   delete_folder: ["DELETE", "/api/v1/folders/{folder}", "json"],
   list_library_files: ["GET", "/api/v1/files", "json"],
@@ -1822,7 +1899,7 @@ export const CODES = [
   "RATE_LIMITED",
   "REPAIR_REFUSED",
   "REQUEST_IN_PROGRESS",
-  "SCANNER_UNAVAILABLE",
+  "RETENTION_HELD",
   "SERVICE_UNAVAILABLE",
   "SHARE_ENDED",
   "SHARE_LOCKED",

@@ -13,6 +13,7 @@ from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import urls_of
 from gateway.operations.data_loss import WORDS
 from gateway.operations.media_facts import add_facts
+from gateway.operations.retention import show_retention
 from gateway.operations.revisions import etag
 from gateway.upstream.call import Call
 from strongroom.metadata.v1 import file_pb2
@@ -35,6 +36,7 @@ FAMILIES: Final[Mapping[str, file_pb2.FileFamily.ValueType]] = {
 def show(file: File, url: str | None) -> LibraryFile:
     """Every field; those of other families are null."""
     media, made = file.event_media_details, file.generation_details
+    kept = show_retention(file.retention)
     public: Literal["private", "public"] = (
         "public" if file.visibility == file_pb2.VISIBILITY_PUBLIC else "private"
     )
@@ -55,6 +57,9 @@ def show(file: File, url: str | None) -> LibraryFile:
         "expires_at": rfc3339(file.expire_time) if file.HasField("expire_time") else None,
         "deleted_at": rfc3339(file.delete_time) if file.HasField("delete_time") else None,
         "purge_at": rfc3339(file.purge_time) if file.HasField("purge_time") else None,
+        "keep_until": kept["keep_until"],
+        "delete_after": kept["delete_after"],
+        "hold": kept["hold"],
         "event_id": media.event_id or None,
         "title": media.title or None,
         "description": media.description or None,

@@ -133,7 +133,7 @@ async def delete_library_files(call: Call) -> JsonReply[BatchDeleteResults]:
 async def copy_library_file(call: Call) -> JsonReply[LibraryFile]:
     """Copy the file inside the store."""
     body = await read_json(call, CopyBody)
-    source = await _file(call, body.user_id)
+    source = await file_of_path(call, body.user_id)
     spec = spec_of(call, body, source, keep_visibility=False)
     response = await call.ask(COPY_FILE, CopyFileRequest(source_file_id=source.id, spec=spec))
     return await file_answer(call, response.file, 201)
@@ -143,7 +143,7 @@ async def copy_library_file(call: Call) -> JsonReply[LibraryFile]:
 async def move_library_file(call: Call) -> JsonReply[LibraryFile]:
     """Move the file to another place; with ``If-Match`` only the revision that was seen."""
     body = await read_json(call, CopyBody)
-    source = await _file(call, body.user_id)
+    source = await file_of_path(call, body.user_id)
     condition = if_match(call)
     if condition is not None:
         check_revision(condition, source)
@@ -159,13 +159,13 @@ async def move_library_file(call: Call) -> JsonReply[LibraryFile]:
 @routes.add("GET", ONE)
 async def get_library_file(call: Call) -> JsonReply[LibraryFile]:
     """What is known about the file."""
-    return await file_answer(call, await _file(call))
+    return await file_answer(call, await file_of_path(call))
 
 
 @routes.add("PATCH", ONE)
 async def edit_library_file(call: Call) -> JsonReply[LibraryFile]:
     """Edit name, visibility, metadata, title, description, tags: a merge patch (RFC 7396)."""
-    named = _named(call)
+    named = named_file(call)
     edit = await read_json(call, FileEdit)
     file = (await call.ask(GET_FILE, named)).file
     request = _edit(file, edit)
@@ -182,7 +182,7 @@ async def edit_library_file(call: Call) -> JsonReply[LibraryFile]:
 @routes.add("DELETE", ONE)
 async def delete_library_file(call: Call) -> JsonReply[LibraryFileDeleted]:
     """Delete the file; with ``soft`` into the trash; with ``If-Match`` only the revision that was seen."""
-    named = _named(call)
+    named = named_file(call)
     request = DeleteFileRequest(user_id=named.user_id, soft=fields.flag(call, "soft"))
     condition = if_match(call)
     if condition is not None:
@@ -223,7 +223,14 @@ async def empty_trash(call: Call) -> JsonReply[TrashEmptied]:
     """End everything in the trash for good."""
     fields.only(call, "family")
     response = await call.ask(EMPTY_TRASH, EmptyTrashRequest(family=_family(call), user_id=call.user_id()))
-    return json_reply({"purged": response.file_count, "bytes": response.size_bytes, "more": response.more})
+    return json_reply(
+        {
+            "purged": response.file_count,
+            "bytes": response.size_bytes,
+            "more": response.more,
+            "kept": response.kept_count,
+        }
+    )
 
 
 @routes.add("POST", IN_TRASH + "/restore")
@@ -280,7 +287,7 @@ def _edit(file: File, edit: FileEdit) -> UpdateFileRequest:
     return request
 
 
-def _named(call: Call, user_id: str | None = None) -> GetFileRequest:
+def named_file(call: Call, user_id: str | None = None) -> GetFileRequest:
     """The file of the path, by id or key."""
     name = call.path["file"]
     if _is_id(name):
@@ -288,8 +295,9 @@ def _named(call: Call, user_id: str | None = None) -> GetFileRequest:
     return GetFileRequest(key=name, user_id=call.user_id(user_id))
 
 
-async def _file(call: Call, user_id: str | None = None) -> File:
-    return (await call.ask(GET_FILE, _named(call, user_id))).file
+async def file_of_path(call: Call, user_id: str | None = None) -> File:
+    """The same, as it is."""
+    return (await call.ask(GET_FILE, named_file(call, user_id))).file
 
 
 def _family(call: Call) -> FileFamily.ValueType:

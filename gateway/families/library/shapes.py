@@ -11,6 +11,7 @@ from typing_extensions import TypedDict
 from gateway.http.shapes import example
 from gateway.operations.data_loss import LossField
 from gateway.operations.media_facts import MediaFacts
+from gateway.operations.retention import LegalHold
 
 FamilyName = Literal["files", "generations", "event_media", "profile_picture", "temp", "path"]
 EXAMPLE_ID = "7e57d004-2b97-4e7a-b45f-5387367791cd"
@@ -33,6 +34,9 @@ EXAMPLE: JsonDict = {
     "expires_at": None,
     "deleted_at": None,
     "purge_at": None,
+    "keep_until": "2033-01-02T03:04:05Z",
+    "delete_after": None,
+    "hold": None,
     "event_id": None,
     "title": None,
     "description": None,
@@ -66,6 +70,9 @@ class LibraryFile(MediaFacts):
     expires_at: Annotated[str | None, Field(description="Temporary files: when it goes away by itself.")]
     deleted_at: Annotated[str | None, Field(description="In the trash: since when.")]
     purge_at: Annotated[str | None, Field(description="In the trash: until when it can be restored.")]
+    keep_until: Annotated[str | None, Field(description="It is neither deleted nor replaced before.")]
+    delete_after: Annotated[str | None, Field(description="It goes away by itself then.")]
+    hold: Annotated[LegalHold | None, Field(description="A legal hold.")]
     event_id: Annotated[str | None, Field(description="Event media.")]
     title: Annotated[str | None, Field(description="Event media.")]
     description: Annotated[str | None, Field(description="Event media.")]
@@ -211,13 +218,14 @@ class TrashFilePurged(TypedDict):
     purged: Literal[True]
 
 
-@example({"purged": 12, "bytes": 48213, "more": False})
+@example({"purged": 12, "bytes": 48213, "more": False, "kept": 0})
 class TrashEmptied(TypedDict):
     """What is gone for good."""
 
     purged: Annotated[int, Field(description="How many files.")]
     bytes: int
     more: Annotated[bool, Field(description="Whether files are left that were to go: call again.")]
+    kept: Annotated[int, Field(description="Files that stay: kept until a time, or on legal hold.")]
 
 
 @example(

@@ -28,6 +28,7 @@ REVISIONS = (
     "0021",
     "0022",
     "0023",
+    "0024",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).

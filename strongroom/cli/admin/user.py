@@ -30,6 +30,9 @@ async def erase(
     *,
     yes: Yes = False,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Begin it and go.")] = False,
+    override_holds: Annotated[
+        bool, typer.Option("--override-holds", help="Also what is kept until a time or on legal hold.")
+    ] = False,
 ) -> None:
     """Erase all that a user has stored: files, versions, projects, uploads, events. It can't be undone.
 
@@ -40,7 +43,7 @@ async def erase(
         now = await client.admin.quota(owner)
         has = f"{now.file_count} files, {shown.size(now.used_bytes)}"
         confirm(f"Erase all of {shown.name(owner)} ({has}), for good?", yes=yes)
-        begun = await client.admin.erase_user(owner)
+        begun = await client.admin.erase_user(owner, override_holds=override_holds)
         if no_wait:
             session.output.note(f"how far it is: strongroom admin user erasure {begun.id}")
             session.output.result(_text(begun), _document(begun))

@@ -475,16 +475,20 @@ class EraseUserRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     USER_ID_FIELD_NUMBER: _builtins.int
+    OVERRIDE_HOLDS_FIELD_NUMBER: _builtins.int
     user_id: _builtins.str
     """Who."""
+    override_holds: _builtins.bool
+    """Also what is kept until a time or on legal hold."""
     def __init__(
         self,
         *,
         user_id: _builtins.str = ...,
+        override_holds: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["override_holds", b"override_holds", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -117,7 +117,7 @@ class AdminServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def EraseUser(self, request, context):
-        """Erases all that a user has stored, or names the erasure of that user that is under way. It goes on by itself, whoever
+        """Erases all that a user has stored (RETENTION_HELD where something is kept or held), or names the erasure of that user that is under way. It goes on by itself, whoever
         dies, and ends when the last object is gone for good; until then nothing new is stored for that user.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -39,7 +39,7 @@ class AdminServiceStub:
     ListUsage: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListUsageRequest, _admin_service_pb2.ListUsageResponse]
     """What users have stored, and may store, page by page."""
     EraseUser: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.EraseUserRequest, _admin_service_pb2.EraseUserResponse]
-    """Erases all that a user has stored, or names the erasure of that user that is under way. It goes on by itself, whoever
+    """Erases all that a user has stored (RETENTION_HELD where something is kept or held), or names the erasure of that user that is under way. It goes on by itself, whoever
     dies, and ends when the last object is gone for good; until then nothing new is stored for that user.
     """
     GetErasure: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.GetErasureRequest, _admin_service_pb2.GetErasureResponse]
@@ -75,7 +75,7 @@ class AdminServiceAsyncStub(AdminServiceStub):
     ListUsage: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListUsageRequest, _admin_service_pb2.ListUsageResponse]  # type: ignore[assignment]
     """What users have stored, and may store, page by page."""
     EraseUser: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.EraseUserRequest, _admin_service_pb2.EraseUserResponse]  # type: ignore[assignment]
-    """Erases all that a user has stored, or names the erasure of that user that is under way. It goes on by itself, whoever
+    """Erases all that a user has stored (RETENTION_HELD where something is kept or held), or names the erasure of that user that is under way. It goes on by itself, whoever
     dies, and ends when the last object is gone for good; until then nothing new is stored for that user.
     """
     GetErasure: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.GetErasureRequest, _admin_service_pb2.GetErasureResponse]  # type: ignore[assignment]
@@ -118,7 +118,7 @@ class AdminServiceServicer:
         request: _admin_service_pb2.EraseUserRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.EraseUserResponse, _abc.Awaitable[_admin_service_pb2.EraseUserResponse]]:
-        """Erases all that a user has stored, or names the erasure of that user that is under way. It goes on by itself, whoever
+        """Erases all that a user has stored (RETENTION_HELD where something is kept or held), or names the erasure of that user that is under way. It goes on by itself, whoever
         dies, and ends when the last object is gone for good; until then nothing new is stored for that user.
         """
 

@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from strongroom._vendor.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from strongroom.metadata.v1 import retention_pb2 as strongroom_dot_metadata_dot_v1_dot_retention__pb2
 from strongroom.metadata.v1 import scan_pb2 as strongroom_dot_metadata_dot_v1_dot_scan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!strongroom/metadata/v1/file.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/scan.proto\"\xec\x07\n\x04\x46ile\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\x32\n\x06\x66\x61mily\x18\x03 \x01(\x0e\x32\".strongroom.metadata.v1.FileFamily\x12\x0b\n\x03key\x18\x04 \x01(\t\x12\x10\n\x08\x66ilename\x18\x05 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x06 \x01(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12\x12\n\ngeneration\x18\t \x01(\x03\x12\x12\n\nversion_id\x18\n \x01(\t\x12\x0e\n\x06\x63rc32c\x18\x0b \x01(\x07\x12<\n\x08metadata\x18\x0c \x03(\x0b\x32*.strongroom.metadata.v1.File.MetadataEntry\x12\x36\n\nvisibility\x18\r \x01(\x0e\x32\".strongroom.metadata.v1.Visibility\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65lete_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\npurge_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63harset\x18\x13 \x01(\t\x12\x45\n\x12generation_details\x18\x14 \x01(\x0b\x32).strongroom.metadata.v1.GenerationDetails\x12\x46\n\x13\x65vent_media_details\x18\x15 \x01(\x0b\x32).strongroom.metadata.v1.EventMediaDetails\x12\x35\n\nlink_stamp\x18\x16 \x01(\x0b\x32!.strongroom.metadata.v1.LinkStamp\x12\x33\n\tdata_loss\x18\x17 \x01(\x0e\x32 .strongroom.metadata.v1.DataLoss\x12\x30\n\x05media\x18\x18 \x01(\x0b\x32!.strongroom.metadata.v1.MediaInfo\x12*\n\x04scan\x18\x19 \x01(\x0b\x32\x1c.strongroom.metadata.v1.Scan\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x93\x01\n\tMediaInfo\x12\r\n\x05width\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\x12\x13\n\x0borientation\x18\x03 \x01(\x05\x12\x17\n\x0f\x64uration_millis\x18\x04 \x01(\x03\x12\x10\n\x08taken_at\x18\x05 \x01(\t\x12\x11\n\tthumbhash\x18\x06 \x01(\x0c\x12\x14\n\x0chas_location\x18\x07 \x01(\x08\"H\n\tLinkStamp\x12\x12\n\ncontent_id\x18\x01 \x01(\t\x12\x12\n\nfile_epoch\x18\x02 \x01(\x03\x12\x13\n\x0bowner_epoch\x18\x03 \x01(\x03\"\xad\x03\n\nFileFilter\x12\x17\n\x05query\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x1e\n\x0c\x63ontent_type\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x31\n\rcreated_after\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x0emin_size_bytes\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12$\n\x0emax_size_bytes\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x01\x88\x01\x01\x12\\\n\x08settings\x18\x07 \x03(\x0b\x32\x30.strongroom.metadata.v1.FileFilter.SettingsEntryB\x18\xbaH\x15\x9a\x01\x12\x10\x08\"\x07r\x05 \x01(\xff\x01*\x05r\x03(\x80\x08\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x11\n\x0f_min_size_bytesB\x11\n\x0f_max_size_bytes\"p\n\x11GenerationDetails\x12\x34\n\x04type\x18\x01 \x01(\x0e\x32&.strongroom.metadata.v1.GenerationType\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x15\n\rsettings_json\x18\x03 \x01(\t\"W\n\x11\x45ventMediaDetails\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0c\n\x04tags\x18\x04 \x03(\t*\xc5\x01\n\nFileFamily\x12\x1b\n\x17\x46ILE_FAMILY_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46ILE_FAMILY_FILE\x10\x01\x12\x1a\n\x16\x46ILE_FAMILY_GENERATION\x10\x02\x12\x1b\n\x17\x46ILE_FAMILY_EVENT_MEDIA\x10\x03\x12\x1f\n\x1b\x46ILE_FAMILY_PROFILE_PICTURE\x10\x04\x12\x14\n\x10\x46ILE_FAMILY_TEMP\x10\x05\x12\x14\n\x10\x46ILE_FAMILY_PATH\x10\x06*W\n\nVisibility\x12\x1a\n\x16VISIBILITY_UNSPECIFIED\x10\x00\x12\x16\n\x12VISIBILITY_PRIVATE\x10\x01\x12\x15\n\x11VISIBILITY_PUBLIC\x10\x02*\xbf\x01\n\x0eGenerationType\x12\x1f\n\x1bGENERATION_TYPE_UNSPECIFIED\x10\x00\x12!\n\x1dGENERATION_TYPE_TEXT_TO_IMAGE\x10\x01\x12!\n\x1dGENERATION_TYPE_TEXT_TO_VIDEO\x10\x02\x12\"\n\x1eGENERATION_TYPE_IMAGE_TO_IMAGE\x10\x03\x12\"\n\x1eGENERATION_TYPE_IMAGE_TO_VIDEO\x10\x04*P\n\x08\x44\x61taLoss\x12\x19\n\x15\x44\x41TA_LOSS_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x41TA_LOSS_LOST\x10\x01\x12\x15\n\x11\x44\x41TA_LOSS_CORRUPT\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!strongroom/metadata/v1/file.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&strongroom/metadata/v1/retention.proto\x1a!strongroom/metadata/v1/scan.proto\"\xa2\x08\n\x04\x46ile\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\x32\n\x06\x66\x61mily\x18\x03 \x01(\x0e\x32\".strongroom.metadata.v1.FileFamily\x12\x0b\n\x03key\x18\x04 \x01(\t\x12\x10\n\x08\x66ilename\x18\x05 \x01(\t\x12\x14\n\x0c\x63ontent_type\x18\x06 \x01(\t\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\x12\x0c\n\x04\x65tag\x18\x08 \x01(\t\x12\x12\n\ngeneration\x18\t \x01(\x03\x12\x12\n\nversion_id\x18\n \x01(\t\x12\x0e\n\x06\x63rc32c\x18\x0b \x01(\x07\x12<\n\x08metadata\x18\x0c \x03(\x0b\x32*.strongroom.metadata.v1.File.MetadataEntry\x12\x36\n\nvisibility\x18\r \x01(\x0e\x32\".strongroom.metadata.v1.Visibility\x12/\n\x0b\x63reate_time\x18\x0e \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x10 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65lete_time\x18\x11 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\npurge_time\x18\x12 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63harset\x18\x13 \x01(\t\x12\x45\n\x12generation_details\x18\x14 \x01(\x0b\x32).strongroom.metadata.v1.GenerationDetails\x12\x46\n\x13\x65vent_media_details\x18\x15 \x01(\x0b\x32).strongroom.metadata.v1.EventMediaDetails\x12\x35\n\nlink_stamp\x18\x16 \x01(\x0b\x32!.strongroom.metadata.v1.LinkStamp\x12\x33\n\tdata_loss\x18\x17 \x01(\x0e\x32 .strongroom.metadata.v1.DataLoss\x12\x30\n\x05media\x18\x18 \x01(\x0b\x32!.strongroom.metadata.v1.MediaInfo\x12*\n\x04scan\x18\x19 \x01(\x0b\x32\x1c.strongroom.metadata.v1.Scan\x12\x34\n\tretention\x18\x1e \x01(\x0b\x32!.strongroom.metadata.v1.Retention\x1a/\n\rMetadataEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\x93\x01\n\tMediaInfo\x12\r\n\x05width\x18\x01 \x01(\x05\x12\x0e\n\x06height\x18\x02 \x01(\x05\x12\x13\n\x0borientation\x18\x03 \x01(\x05\x12\x17\n\x0f\x64uration_millis\x18\x04 \x01(\x03\x12\x10\n\x08taken_at\x18\x05 \x01(\t\x12\x11\n\tthumbhash\x18\x06 \x01(\x0c\x12\x14\n\x0chas_location\x18\x07 \x01(\x08\"H\n\tLinkStamp\x12\x12\n\ncontent_id\x18\x01 \x01(\t\x12\x12\n\nfile_epoch\x18\x02 \x01(\x03\x12\x13\n\x0bowner_epoch\x18\x03 \x01(\x03\"\xad\x03\n\nFileFilter\x12\x17\n\x05query\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\x80\x08\x12\x1e\n\x0c\x63ontent_type\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x31\n\rcreated_after\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12$\n\x0emin_size_bytes\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12$\n\x0emax_size_bytes\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x01\x88\x01\x01\x12\\\n\x08settings\x18\x07 \x03(\x0b\x32\x30.strongroom.metadata.v1.FileFilter.SettingsEntryB\x18\xbaH\x15\x9a\x01\x12\x10\x08\"\x07r\x05 \x01(\xff\x01*\x05r\x03(\x80\x08\x1a/\n\rSettingsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x11\n\x0f_min_size_bytesB\x11\n\x0f_max_size_bytes\"p\n\x11GenerationDetails\x12\x34\n\x04type\x18\x01 \x01(\x0e\x32&.strongroom.metadata.v1.GenerationType\x12\x0e\n\x06prompt\x18\x02 \x01(\t\x12\x15\n\rsettings_json\x18\x03 \x01(\t\"W\n\x11\x45ventMediaDetails\x12\x10\n\x08\x65vent_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x03 \x01(\t\x12\x0c\n\x04tags\x18\x04 \x03(\t*\xc5\x01\n\nFileFamily\x12\x1b\n\x17\x46ILE_FAMILY_UNSPECIFIED\x10\x00\x12\x14\n\x10\x46ILE_FAMILY_FILE\x10\x01\x12\x1a\n\x16\x46ILE_FAMILY_GENERATION\x10\x02\x12\x1b\n\x17\x46ILE_FAMILY_EVENT_MEDIA\x10\x03\x12\x1f\n\x1b\x46ILE_FAMILY_PROFILE_PICTURE\x10\x04\x12\x14\n\x10\x46ILE_FAMILY_TEMP\x10\x05\x12\x14\n\x10\x46ILE_FAMILY_PATH\x10\x06*W\n\nVisibility\x12\x1a\n\x16VISIBILITY_UNSPECIFIED\x10\x00\x12\x16\n\x12VISIBILITY_PRIVATE\x10\x01\x12\x15\n\x11VISIBILITY_PUBLIC\x10\x02*\xbf\x01\n\x0eGenerationType\x12\x1f\n\x1bGENERATION_TYPE_UNSPECIFIED\x10\x00\x12!\n\x1dGENERATION_TYPE_TEXT_TO_IMAGE\x10\x01\x12!\n\x1dGENERATION_TYPE_TEXT_TO_VIDEO\x10\x02\x12\"\n\x1eGENERATION_TYPE_IMAGE_TO_IMAGE\x10\x03\x12\"\n\x1eGENERATION_TYPE_IMAGE_TO_VIDEO\x10\x04*P\n\x08\x44\x61taLoss\x12\x19\n\x15\x44\x41TA_LOSS_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x44\x41TA_LOSS_LOST\x10\x01\x12\x15\n\x11\x44\x41TA_LOSS_CORRUPT\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -48,28 +49,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FILEFILTER'].fields_by_name['max_size_bytes']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_FILEFILTER'].fields_by_name['settings']._loaded_options = None
   _globals['_FILEFILTER'].fields_by_name['settings']._serialized_options = b'\272H\025\232\001\022\020\010\"\007r\005 \001(\377\001*\005r\003(\200\010'
-  _globals['_FILEFAMILY']._serialized_start=2025
-  _globals['_FILEFAMILY']._serialized_end=2222
-  _globals['_VISIBILITY']._serialized_start=2224
-  _globals['_VISIBILITY']._serialized_end=2311
-  _globals['_GENERATIONTYPE']._serialized_start=2314
-  _globals['_GENERATIONTYPE']._serialized_end=2505
-  _globals['_DATALOSS']._serialized_start=2507
-  _globals['_DATALOSS']._serialized_end=2587
-  _globals['_FILE']._serialized_start=159
-  _globals['_FILE']._serialized_end=1163
-  _globals['_FILE_METADATAENTRY']._serialized_start=1116
-  _globals['_FILE_METADATAENTRY']._serialized_end=1163
-  _globals['_MEDIAINFO']._serialized_start=1166
-  _globals['_MEDIAINFO']._serialized_end=1313
-  _globals['_LINKSTAMP']._serialized_start=1315
-  _globals['_LINKSTAMP']._serialized_end=1387
-  _globals['_FILEFILTER']._serialized_start=1390
-  _globals['_FILEFILTER']._serialized_end=1819
-  _globals['_FILEFILTER_SETTINGSENTRY']._serialized_start=1734
-  _globals['_FILEFILTER_SETTINGSENTRY']._serialized_end=1781
-  _globals['_GENERATIONDETAILS']._serialized_start=1821
-  _globals['_GENERATIONDETAILS']._serialized_end=1933
-  _globals['_EVENTMEDIADETAILS']._serialized_start=1935
-  _globals['_EVENTMEDIADETAILS']._serialized_end=2022
+  _globals['_FILEFAMILY']._serialized_start=2119
+  _globals['_FILEFAMILY']._serialized_end=2316
+  _globals['_VISIBILITY']._serialized_start=2318
+  _globals['_VISIBILITY']._serialized_end=2405
+  _globals['_GENERATIONTYPE']._serialized_start=2408
+  _globals['_GENERATIONTYPE']._serialized_end=2599
+  _globals['_DATALOSS']._serialized_start=2601
+  _globals['_DATALOSS']._serialized_end=2681
+  _globals['_FILE']._serialized_start=199
+  _globals['_FILE']._serialized_end=1257
+  _globals['_FILE_METADATAENTRY']._serialized_start=1210
+  _globals['_FILE_METADATAENTRY']._serialized_end=1257
+  _globals['_MEDIAINFO']._serialized_start=1260
+  _globals['_MEDIAINFO']._serialized_end=1407
+  _globals['_LINKSTAMP']._serialized_start=1409
+  _globals['_LINKSTAMP']._serialized_end=1481
+  _globals['_FILEFILTER']._serialized_start=1484
+  _globals['_FILEFILTER']._serialized_end=1913
+  _globals['_FILEFILTER_SETTINGSENTRY']._serialized_start=1828
+  _globals['_FILEFILTER_SETTINGSENTRY']._serialized_end=1875
+  _globals['_GENERATIONDETAILS']._serialized_start=1915
+  _globals['_GENERATIONDETAILS']._serialized_end=2027
+  _globals['_EVENTMEDIADETAILS']._serialized_start=2029
+  _globals['_EVENTMEDIADETAILS']._serialized_end=2116
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from strongroom.metadata.v1 import retention_pb2 as _retention_pb2
 from strongroom.metadata.v1 import scan_pb2 as _scan_pb2
 import builtins as _builtins
 import sys
@@ -192,6 +193,7 @@ class File(_message.Message):
     DATA_LOSS_FIELD_NUMBER: _builtins.int
     MEDIA_FIELD_NUMBER: _builtins.int
     SCAN_FIELD_NUMBER: _builtins.int
+    RETENTION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID of the file; stays the same when its content is replaced."""
     owner_id: _builtins.str
@@ -268,6 +270,10 @@ class File(_message.Message):
         FILE_VIEW_BASIC only of infected files.
         """
 
+    @_builtins.property
+    def retention(self) -> _retention_pb2.Retention:
+        """How long it stays. Unset: neither kept nor held, nor with a time of its own to go. Not in FILE_VIEW_BASIC."""
+
     def __init__(
         self,
         *,
@@ -296,10 +302,11 @@ class File(_message.Message):
         data_loss: Global___DataLoss.ValueType = ...,
         media: Global___MediaInfo | None = ...,
         scan: _scan_pb2.Scan | None = ...,
+        retention: _retention_pb2.Retention | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "generation_details", b"generation_details", "link_stamp", b"link_stamp", "media", b"media", "purge_time", b"purge_time", "scan", b"scan", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "delete_time", b"delete_time", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "generation_details", b"generation_details", "link_stamp", b"link_stamp", "media", b"media", "purge_time", b"purge_time", "retention", b"retention", "scan", b"scan", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "data_loss", b"data_loss", "delete_time", b"delete_time", "etag", b"etag", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "family", b"family", "filename", b"filename", "generation", b"generation", "generation_details", b"generation_details", "id", b"id", "key", b"key", "link_stamp", b"link_stamp", "media", b"media", "metadata", b"metadata", "owner_id", b"owner_id", "purge_time", b"purge_time", "scan", b"scan", "size_bytes", b"size_bytes", "update_time", b"update_time", "version_id", b"version_id", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["charset", b"charset", "content_type", b"content_type", "crc32c", b"crc32c", "create_time", b"create_time", "data_loss", b"data_loss", "delete_time", b"delete_time", "etag", b"etag", "event_media_details", b"event_media_details", "expire_time", b"expire_time", "family", b"family", "filename", b"filename", "generation", b"generation", "generation_details", b"generation_details", "id", b"id", "key", b"key", "link_stamp", b"link_stamp", "media", b"media", "metadata", b"metadata", "owner_id", b"owner_id", "purge_time", b"purge_time", "retention", b"retention", "scan", b"scan", "size_bytes", b"size_bytes", "update_time", b"update_time", "version_id", b"version_id", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

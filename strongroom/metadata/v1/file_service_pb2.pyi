@@ -619,22 +619,26 @@ class EmptyTrashResponse(_message.Message):
     FILE_COUNT_FIELD_NUMBER: _builtins.int
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     MORE_FIELD_NUMBER: _builtins.int
+    KEPT_COUNT_FIELD_NUMBER: _builtins.int
     file_count: _builtins.int
     """How many files are gone."""
     size_bytes: _builtins.int
     """Their bytes."""
     more: _builtins.bool
     """Whether more are left: call again."""
+    kept_count: _builtins.int
+    """How many stay, because they are kept until a time or on hold."""
     def __init__(
         self,
         *,
         file_count: _builtins.int = ...,
         size_bytes: _builtins.int = ...,
         more: _builtins.bool = ...,
+        kept_count: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_count", b"file_count", "more", b"more", "size_bytes", b"size_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_count", b"file_count", "kept_count", b"kept_count", "more", b"more", "size_bytes", b"size_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from strongroom.metadata.v1 import file_pb2 as _file_pb2
+from strongroom.metadata.v1 import retention_pb2 as _retention_pb2
 from strongroom.metadata.v1 import scan_pb2 as _scan_pb2
 import builtins as _builtins
 import sys
@@ -39,6 +40,7 @@ class Project(_message.Message):
     TECH_STACK_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    RETENTION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """UUID of the project."""
     owner_id: _builtins.str
@@ -69,6 +71,10 @@ class Project(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """Newest save."""
 
+    @_builtins.property
+    def retention(self) -> _retention_pb2.Retention:
+        """How long it stays, with all its versions. Unset: neither kept nor held."""
+
     def __init__(
         self,
         *,
@@ -84,10 +90,11 @@ class Project(_message.Message):
         tech_stack: _abc.Iterable[_builtins.str] | None = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
+        retention: _retention_pb2.Retention | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "retention", b"retention", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "file_count", b"file_count", "has_backend", b"has_backend", "has_frontend", b"has_frontend", "id", b"id", "name", b"name", "owner_id", b"owner_id", "size_bytes", b"size_bytes", "slug", b"slug", "tech_stack", b"tech_stack", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "file_count", b"file_count", "has_backend", b"has_backend", "has_frontend", b"has_frontend", "id", b"id", "name", b"name", "owner_id", b"owner_id", "retention", b"retention", "size_bytes", b"size_bytes", "slug", b"slug", "tech_stack", b"tech_stack", "update_time", b"update_time", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -10,6 +10,7 @@ from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from strongroom.metadata.v1 import file_pb2 as _file_pb2
+from strongroom.metadata.v1 import retention_pb2 as _retention_pb2
 from strongroom.type.v1 import checksums_pb2 as _checksums_pb2
 import builtins as _builtins
 import sys
@@ -87,6 +88,7 @@ class UploadSpec(_message.Message):
     IF_GENERATION_MATCH_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     SHARE_ID_FIELD_NUMBER: _builtins.int
+    RETENTION_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
     """File name as the user knows it, without folders. 1–255 characters once stripped; empty: made from the key."""
     content_type: _builtins.str
@@ -117,6 +119,10 @@ class UploadSpec(_message.Message):
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """User metadata, kept with the file. Up to 32 pairs."""
 
+    @_builtins.property
+    def retention(self) -> _retention_pb2.RetentionWish:
+        """How long it stays; not for temporary files, projects and parts of a concatenation."""
+
     def __init__(
         self,
         *,
@@ -131,10 +137,11 @@ class UploadSpec(_message.Message):
         if_generation_match: _builtins.int | None = ...,
         user_id: _builtins.str = ...,
         share_id: _builtins.str = ...,
+        retention: _retention_pb2.RetentionWish | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "_size_bytes", b"_size_bytes", "checksums", b"checksums", "if_generation_match", b"if_generation_match", "size_bytes", b"size_bytes", "target", b"target"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "_size_bytes", b"_size_bytes", "checksums", b"checksums", "if_generation_match", b"if_generation_match", "retention", b"retention", "size_bytes", b"size_bytes", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "_size_bytes", b"_size_bytes", "checksums", b"checksums", "content_type", b"content_type", "filename", b"filename", "if_generation_match", b"if_generation_match", "metadata", b"metadata", "request_id", b"request_id", "share_id", b"share_id", "size_bytes", b"size_bytes", "target", b"target", "user_id", b"user_id", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "_size_bytes", b"_size_bytes", "checksums", b"checksums", "content_type", b"content_type", "filename", b"filename", "if_generation_match", b"if_generation_match", "metadata", b"metadata", "request_id", b"request_id", "retention", b"retention", "share_id", b"share_id", "size_bytes", b"size_bytes", "target", b"target", "user_id", b"user_id", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__if_generation_match: _TypeAlias = _typing.Literal["if_generation_match"]  # noqa: Y015
     _WhichOneofArgType__if_generation_match: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match"]  # noqa: Y015

@@ -1,0 +1,1 @@
+"""How long files and projects stay, and legal holds."""

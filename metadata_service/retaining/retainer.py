@@ -1,0 +1,168 @@
+"""Sets how long something stays, places and lifts legal holds. Every hold is written down, and whatever an
+admin sets.
+
+What is kept or held is guarded by triggers of the database (migration 0024), so that no door is forgotten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from metadata_service import audit
+from metadata_service.db.database import SYSTEM, Database, Transaction
+from metadata_service.db.timestamps import from_proto
+from metadata_service.retaining.subjects import Subject, lock, tell
+from metadata_service.retention_rules import MOST_DAYS
+from strongroom.errors import InvalidField, PermissionDenied
+from strongroom.metadata.v1.retention_pb2 import Retention
+
+_HOLD: Final = (
+    """held_at = coalesce(held_at, now()), held_by_admin = %(by_admin)s, hold_reason = %(reason)s"""
+)
+_LIFT: Final = "held_at = NULL, held_by_admin = false, hold_reason = ''"
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks."""
+
+    subject: str
+    is_admin: bool
+    request_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to change; None: stays. `clear_keep` and `clear_delete`: it has no such time any more."""
+
+    keep_until: datetime | None = None
+    clear_keep: bool = False
+    delete_after: datetime | None = None
+    clear_delete: bool = False
+
+
+class Retainer:
+    """One instance per process."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def set(self, subject: Subject, wanted: Wanted, actor: Actor) -> Retention:
+        """Raises FileNotFound, ProjectNotFound, InvalidField, PermissionDenied."""
+
+        async def work(tx: Transaction) -> Retention:
+            now_holds, temporary, now = await lock(tx, subject)
+            _refuse_temporary(temporary)
+            _check(subject, wanted, now)
+            _may_shorten(now_holds, wanted, actor, now)
+            await tx.batch([subject.set(*_changes(wanted))])
+            if actor.is_admin:
+                details = {**subject.details, **_said(wanted)}
+                await _write(tx, "set_retention", subject, actor, details)
+            return await tell(tx, subject)
+
+        return await self._database.transact(SYSTEM, work)
+
+    async def place_hold(self, subject: Subject, reason: str, actor: Actor) -> Retention:
+        """Raises FileNotFound, ProjectNotFound, InvalidField, PermissionDenied."""
+
+        async def work(tx: Transaction) -> Retention:
+            now_holds, temporary, _ = await lock(tx, subject)
+            _refuse_temporary(temporary)
+            _may_touch(now_holds, actor)
+            by_admin = (actor.is_admin and actor.subject != subject.owner_id) or now_holds.hold.by_admin
+            await tx.batch([subject.set(_HOLD, {"by_admin": by_admin, "reason": reason})])
+            await _write(tx, "place_hold", subject, actor, subject.details)
+            return await tell(tx, subject)
+
+        return await self._database.transact(SYSTEM, work)
+
+    async def lift_hold(self, subject: Subject, actor: Actor) -> Retention:
+        """Raises FileNotFound, ProjectNotFound, PermissionDenied."""
+
+        async def work(tx: Transaction) -> Retention:
+            now_holds, _, _ = await lock(tx, subject)
+            if not now_holds.HasField("hold"):
+                return now_holds
+            _may_touch(now_holds, actor)
+            await tx.batch([subject.set(_LIFT, {})])
+            await _write(tx, "lift_hold", subject, actor, subject.details)
+            return await tell(tx, subject)
+
+        return await self._database.transact(SYSTEM, work)
+
+
+async def _write(tx: Transaction, act: str, subject: Subject, actor: Actor, details: dict[str, str]) -> None:
+    said = {**details, "by": "admin" if actor.is_admin else "owner"}
+    await audit.write(tx, audit.Act(act, actor.subject, subject.owner_id, said, request_id=actor.request_id))
+
+
+def _refuse_temporary(temporary: bool) -> None:
+    if temporary:
+        raise InvalidField(
+            "A temporary file goes away by itself; copy it to another family to keep it.",
+            field="file_id",
+            rule="family",
+        )
+
+
+def _check(subject: Subject, wanted: Wanted, now: object) -> None:
+    """Times lie ahead, and only one thing is said of each."""
+    if not isinstance(now, datetime):
+        raise TypeError("the database says the time")
+    for field, moment, cleared in (
+        ("keep_until", wanted.keep_until, wanted.clear_keep),
+        ("delete_after", wanted.delete_after, wanted.clear_delete),
+    ):
+        if moment is None:
+            continue
+        if cleared:
+            raise InvalidField(f"Set {field} or clear it, not both.", field=field, rule="one_of")
+        if not now < moment <= now + timedelta(days=MOST_DAYS):
+            raise InvalidField(
+                f"{field} is a time to come, within a hundred years.", field=field, rule="future"
+            )
+    if subject.file_id is None and (wanted.delete_after is not None or wanted.clear_delete):
+        raise InvalidField("A project doesn't go away by itself.", field="delete_after", rule="family")
+    if wanted == Wanted():
+        raise InvalidField("Say what is to change.", field="keep_until", rule="required")
+
+
+def _may_shorten(now_holds: Retention, wanted: Wanted, actor: Actor, now: object) -> None:
+    if actor.is_admin or not now_holds.HasField("keep_until_time") or not isinstance(now, datetime):
+        return
+    until = from_proto(now_holds.keep_until_time)
+    shortened = wanted.clear_keep or (wanted.keep_until is not None and wanted.keep_until < until)
+    if shortened and until > now:
+        raise PermissionDenied(
+            f"It is kept until {until.isoformat(timespec='seconds')}: you may put that off, and only an admin"
+            " may shorten it."
+        )
+
+
+def _may_touch(now_holds: Retention, actor: Actor) -> None:
+    if now_holds.hold.by_admin and not actor.is_admin:
+        raise PermissionDenied("An admin has placed this hold; only an admin may change or lift it.")
+
+
+def _changes(wanted: Wanted) -> tuple[str, dict[str, object]]:
+    changes: list[str] = []
+    params: dict[str, object] = {}
+    if wanted.keep_until is not None or wanted.clear_keep:
+        changes.append("keep_until = %(keep_until)s")
+        params["keep_until"] = wanted.keep_until
+    if wanted.delete_after is not None or wanted.clear_delete:
+        changes.append("delete_after = %(delete_after)s")
+        params["delete_after"] = wanted.delete_after
+    return ", ".join(changes), params
+
+
+def _said(wanted: Wanted) -> dict[str, str]:
+    said = {}
+    if wanted.keep_until is not None or wanted.clear_keep:
+        said["keep_until"] = wanted.keep_until.isoformat() if wanted.keep_until else ""
+    if wanted.delete_after is not None or wanted.clear_delete:
+        said["delete_after"] = wanted.delete_after.isoformat() if wanted.delete_after else ""
+    return said

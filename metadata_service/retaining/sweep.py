@@ -1,0 +1,130 @@
+"""Puts into the trash what has a time of its own that is over, and what its family's rule says is too old.
+What is kept or held waits.
+
+Rules are looked at anew in each round, so that a change of the settings holds for what is stored already.
+An index by age over all owners would cost every upload: the sweep goes from owner to owner instead, by the
+index that lists of a family use, one look-up for each of them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import structlog
+
+from metadata_service.config import Timing
+from metadata_service.db.database import LARGE_SECONDS, SYSTEM, Database, Transaction, user
+from metadata_service.files import events
+from metadata_service.files.deletion import hide_many
+from metadata_service.files.retention import HELD
+from metadata_service.files.rows import VISIBLE
+from metadata_service.retention_rules import FAMILIES, RetentionRules
+from metadata_service.usage import quota, tallies
+from servicekit.background import BackgroundLoop, Heartbeat
+from strongroom.errors import UserBeingErased
+
+BATCH: Final = 500
+OWNERS: Final = 1000
+
+_OPEN: Final = f"{VISIBLE} AND NOT {HELD}"
+_DATED: Final = f"files.delete_after <= now() AND {_OPEN}"
+_AGED: Final = f"""files.family = %(family)s AND files.created_at <= now() - make_interval(secs => %(age)s)
+AND files.delete_after IS NULL AND {_OPEN}"""
+_OWNERS_DATED: Final = f"""
+SELECT DISTINCT owner_id FROM (
+    SELECT files.owner_id FROM files WHERE {_DATED} ORDER BY files.delete_after LIMIT %(limit)s) AS due
+"""
+_NEXT: Final = """
+(SELECT files.owner_id FROM files WHERE files.owner_id > {after} ORDER BY files.owner_id LIMIT 1)
+"""
+_SOME_OWNERS: Final = f"""
+WITH RECURSIVE owners AS (
+    SELECT {_NEXT.format(after="%(after)s")} AS owner_id, 1 AS number
+    UNION ALL
+    SELECT {_NEXT.format(after="owners.owner_id")}, number + 1 FROM owners
+    WHERE owners.owner_id IS NOT NULL AND number < %(limit)s
+)
+SELECT owners.owner_id, EXISTS (
+    SELECT FROM files WHERE files.owner_id = owners.owner_id AND {_AGED})
+FROM owners WHERE owners.owner_id IS NOT NULL ORDER BY number
+"""
+_LOCK: Final = f"""
+SELECT files.id, files.size_bytes FROM files WHERE files.owner_id = %(owner)s AND {{due}}
+LIMIT {BATCH} FOR UPDATE SKIP LOCKED
+"""
+_LOCK_DATED: Final = _LOCK.format(due=_DATED)
+_LOCK_AGED: Final = _LOCK.format(due=_AGED)
+
+log = structlog.get_logger(__name__)
+
+
+class RetentionSweep:
+    """One per process; `loop` runs it. Two of them never take the same row."""
+
+    def __init__(
+        self,
+        database: Database,
+        timing: Timing,
+        rules: RetentionRules,
+        heartbeat: Heartbeat,
+        *,
+        rest_seconds: float,
+    ) -> None:
+        self._database = database
+        self._timing = timing
+        self._rules = rules
+        self._heartbeat = heartbeat
+        self.loop = BackgroundLoop(self.run_once, heartbeat, rest_seconds=rest_seconds)
+
+    async def run_once(self) -> bool:
+        """One round over everybody. Raises DatabaseUnavailable."""
+        moved = 0
+        while owners := await self._database.read(SYSTEM, _OWNERS_DATED, {"limit": OWNERS}):
+            now = 0
+            for (owner_id,) in owners:
+                now += await self._end(owner_id, _LOCK_DATED, {})
+            moved += now
+            if not now:  # somebody else is at them
+                break
+        for family, age in self._rules.delete_after.items():
+            moved += await self._end_aged({"family": FAMILIES[family], "age": age})
+        if moved:
+            log.info("retention_swept", files=moved)
+        return False
+
+    async def _end_aged(self, params: dict[str, object]) -> int:
+        moved, after = 0, ""
+        while True:
+            owners = await self._database.read(
+                SYSTEM, _SOME_OWNERS, {**params, "after": after, "limit": OWNERS}
+            )
+            self._heartbeat.beat()
+            for owner_id, due in owners:
+                if due:
+                    moved += await self._end(owner_id, _LOCK_AGED, params)
+            if len(owners) < OWNERS:
+                return moved
+            after = owners[-1][0]
+
+    async def _end(self, owner_id: str, lock: str, params: dict[str, object]) -> int:
+        """All that is due of one owner, batch by batch; how many files."""
+        moved = 0
+        while True:
+
+            async def work(tx: Transaction) -> int:
+                rows = await tx.fetch(lock, {"owner": owner_id, **params})
+                if rows:
+                    ids, size = [row[0] for row in rows], sum(row[1] for row in rows)
+                    told = [events.files_deleted(owner_id, ids), tallies.many_became_invisible(owner_id, ids)]
+                    hidden = hide_many(owner_id, ids, self._timing.soft_delete)
+                    await tx.batch([*told, hidden, quota.count(owner_id, -size, -len(ids))])
+                return len(rows)
+
+            try:
+                now = await self._database.transact(user(owner_id), work, seconds=LARGE_SECONDS)
+            except UserBeingErased:
+                return moved
+            self._heartbeat.beat()
+            moved += now
+            if now < BATCH:
+                return moved

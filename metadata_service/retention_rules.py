@@ -1,0 +1,82 @@
+"""What the settings say of how long the files of each family stay (docs/retention.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from servicekit.settings import SettingError
+from strongroom.errors import InvalidField
+from strongroom.metadata.v1 import file_pb2
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+
+DAY: Final = 86400.0
+#: A hundred years: what a typing error makes of a month would never end.
+MOST_DAYS: Final = 36600.0
+PROJECTS: Final = "projects"
+#: As REST names them. Temporary files have a time of their own.
+FAMILIES: Final[Mapping[str, file_pb2.FileFamily.ValueType]] = MappingProxyType(
+    {
+        "files": file_pb2.FILE_FAMILY_FILE,
+        "generations": file_pb2.FILE_FAMILY_GENERATION,
+        "event_media": file_pb2.FILE_FAMILY_EVENT_MEDIA,
+        "profile_picture": file_pb2.FILE_FAMILY_PROFILE_PICTURE,
+        "path": file_pb2.FILE_FAMILY_PATH,
+    }
+)
+#: How specs name the targets of these families.
+_TARGETS: Final = {
+    "file": "files",
+    "generation": "generations",
+    "event_media": "event_media",
+    "profile_picture": "profile_picture",
+    "path": "path",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRules:
+    """Seconds by family. `keep`: from the commit on nobody deletes it; also of `projects`, from the last save
+    on. `delete_after`: it goes away by itself so long after it was made.
+    """
+
+    keep: Mapping[str, float] = field(default_factory=dict)
+    delete_after: Mapping[str, float] = field(default_factory=dict)
+
+    def stamp(self, spec: UploadSpec) -> None:
+        """Has `spec` say what holds for it, so that T4 needs no rule. Raises InvalidField."""
+        family = _TARGETS.get(spec.target.WhichOneof("target") or "")
+        if family is None:
+            if spec.HasField("retention"):
+                raise InvalidField(
+                    "Temporary files and projects take no retention with the upload: a temporary file goes"
+                    " away by itself, and a project's is set on the project.",
+                    field="retention",
+                    rule="family",
+                )
+            return
+        keep = self.keep.get(family, 0.0)
+        if keep > spec.retention.keep_for.seconds:
+            spec.retention.keep_for.seconds = int(keep)
+
+
+def days_by_family(name: str, text: str, *, projects: bool) -> dict[str, float]:
+    """Seconds by family of a setting such as `generations=90,event_media=365`. Raises SettingError."""
+    found: dict[str, float] = {}
+    for part in filter(None, (piece.strip() for piece in text.split(","))):
+        family, equals, days = (piece.strip() for piece in part.partition("="))
+        known = [*FAMILIES, *([PROJECTS] if projects else [])]
+        if not equals or family not in known:
+            raise SettingError(name, f"has {part!r}; write FAMILY=DAYS, of {', '.join(known)}")
+        try:
+            number = float(days)
+        except ValueError:
+            number = -1.0
+        if not 0 < number <= MOST_DAYS:
+            raise SettingError(name, f"has {part!r}; the days are a number above 0, up to {MOST_DAYS:.0f}")
+        if family in found:
+            raise SettingError(name, f"names {family} twice")
+        found[family] = number * DAY
+    return found

@@ -1,0 +1,137 @@
+"""How long files and projects stay, and legal holds; ``AsyncClient.retention`` (docs/retention.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from strongroom.client.connection import Connection
+from strongroom.client.files import Family, FileName, Kept, id_or_key, kept_of
+from strongroom.metadata.v1 import file_service_pb2
+from strongroom.metadata.v1 import retention_service_pb2 as pb
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSlug:
+    """Names a project, where a file could be named as well."""
+
+    slug: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRule:
+    """What the settings say of one family; None: nothing."""
+
+    keep: timedelta | None
+    delete_after: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionRules:
+    """The rules of families that have one, of projects, and how long what went by itself can be restored."""
+
+    families: Mapping[Family, RetentionRule]
+    projects: RetentionRule | None
+    trash: timedelta
+
+
+class Retention:
+    """For the caller or the user it acts for. What is kept or held is neither deleted nor replaced
+    (``RetentionHeld``).
+
+    Every method raises ``FileNotFound`` or ``ProjectNotFound`` for what is not there, or somebody else's.
+    """
+
+    def __init__(self, connection: Connection, user_id: str = "") -> None:
+        self._connection = connection
+        self._user_id = user_id
+
+    async def rules(self) -> RetentionRules:
+        """What the settings of the installation say."""
+        request = pb.GetRetentionRulesRequest()
+        found = await self._connection.unary(self._connection.retention.GetRetentionRules, request, safe=True)
+        return RetentionRules(
+            {
+                Family.from_proto(rule.family): RetentionRule(
+                    _days(rule.keep_days), _days(rule.delete_after_days)
+                )
+                for rule in found.rules
+            },
+            RetentionRule(_days(found.project_keep_days), None) if found.project_keep_days else None,
+            timedelta(seconds=found.trash_seconds),
+        )
+
+    async def keep(self, what: FileName | ProjectSlug, until: datetime) -> Kept:
+        """Neither deleted nor replaced before ``until``; only an admin shortens that.
+
+        :raises PermissionDenied: it was to be shortened.
+        """
+        request = pb.SetRetentionRequest(keep_until_time=_stamp(until), user_id=self._user_id)
+        return await self._set(what, request)
+
+    async def keep_no_longer(self, what: FileName | ProjectSlug) -> Kept:
+        """Needs the admin role while its time is not over."""
+        return await self._set(what, pb.SetRetentionRequest(clear_keep_until=True, user_id=self._user_id))
+
+    async def delete_after(self, file: FileName, moment: datetime | None) -> Kept:
+        """The file goes into the trash by itself then; None: it stays, or goes by its family's rule."""
+        request = pb.SetRetentionRequest(clear_delete_after=moment is None, user_id=self._user_id)
+        if moment is not None:
+            request.delete_after_time.CopyFrom(_stamp(moment))
+        return await self._set(file, request)
+
+    async def hold(self, what: FileName | ProjectSlug, reason: str = "") -> Kept:
+        """Places a legal hold, or changes its reason.
+
+        :raises PermissionDenied: an admin has placed it.
+        """
+        request = pb.PlaceHoldRequest(reason=reason, user_id=self._user_id)
+        await self._name(request, what)
+        done = await self._connection.unary(self._connection.retention.PlaceHold, request, safe=True)
+        return kept_of(done.retention)
+
+    async def release(self, what: FileName | ProjectSlug) -> Kept:
+        """Lifts the hold; where there is none, nothing happens.
+
+        :raises PermissionDenied: an admin has placed it.
+        """
+        request = pb.LiftHoldRequest(user_id=self._user_id)
+        await self._name(request, what)
+        done = await self._connection.unary(self._connection.retention.LiftHold, request, safe=True)
+        return kept_of(done.retention)
+
+    async def _set(self, what: FileName | ProjectSlug, request: pb.SetRetentionRequest) -> Kept:
+        await self._name(request, what)
+        done = await self._connection.unary(self._connection.retention.SetRetention, request, safe=True)
+        return kept_of(done.retention)
+
+    async def _name(
+        self,
+        request: pb.SetRetentionRequest | pb.PlaceHoldRequest | pb.LiftHoldRequest,
+        what: FileName | ProjectSlug,
+    ) -> None:
+        if isinstance(what, ProjectSlug):
+            request.project = what.slug
+            return
+        file_id, key = id_or_key(what)
+        if not file_id:
+            named = file_service_pb2.GetFileRequest(user_id=self._user_id, key=key, show_deleted=True)
+            found = await self._connection.unary(self._connection.files.GetFile, named)
+            file_id = found.file.id
+        request.file_id = file_id
+
+
+def _days(number: float) -> timedelta | None:
+    return timedelta(days=number) if number else None
+
+
+def _stamp(moment: datetime) -> Timestamp:
+    """:raises ValueError: without a time zone."""
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its time zone: datetime.now(UTC), not datetime.now()")
+    stamp = Timestamp()
+    stamp.FromDatetime(moment.astimezone(UTC))
+    return stamp

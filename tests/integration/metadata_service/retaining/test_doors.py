@@ -1,0 +1,267 @@
+"""Whatever would end or replace what is kept or held is refused, whichever door it comes through."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from metadata_service.erasing.erasures import Erasures
+from metadata_service.projects.removal import ProjectRemover
+from metadata_service.retaining.retainer import Actor, Retainer, Wanted
+from metadata_service.retaining.subjects import Subject
+from servicekit.background import Heartbeat
+from strongroom.errors import (
+    FileNotFound,
+    InvalidField,
+    PermissionDenied,
+    ProjectNotFound,
+    RetentionHeld,
+)
+from strongroom.metadata.v1 import blob_pb2
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.target_pb2 import UploadSpec
+from tests.integration.metadata_service.world import World, path_spec, plain_spec
+
+
+def actor(owner: str, *, admin: bool = False) -> Actor:
+    return Actor("root" if admin else owner, admin, "r-1")
+
+
+def soon(days: float = 1.0) -> datetime:
+    return datetime.now(UTC) + timedelta(days=days)
+
+
+def of(file: File) -> Subject:
+    return Subject(file.owner_id, uuid.UUID(file.id), "")
+
+
+async def kept(world: World, file: File, days: float = 1.0) -> datetime:
+    until = soon(days)
+    await Retainer(world.database).set(of(file), Wanted(until), actor(file.owner_id))
+    return until
+
+
+async def held(world: World, file: File, *, admin: bool = False) -> None:
+    await Retainer(world.database).place_hold(of(file), "case 7", actor(file.owner_id, admin=admin))
+
+
+async def replaced(world: World, owner: str, file: File) -> None:
+    await world.upload(owner, path_spec())
+
+
+async def begun_before(world: World, owner: str, file: File) -> None:
+    """T4 of an upload that was begun before anything was kept."""
+    world.logins.change("UPDATE files SET keep_until = NULL, held_at = NULL WHERE id = %s", file.id)
+    blob = await world.attempt(owner, path_spec())
+    world.logins.change("UPDATE files SET keep_until = now() + interval '1 d' WHERE id = %s", file.id)
+    try:
+        await world.commit(blob)
+    finally:
+        assert world.state(blob) == blob_pb2.BLOB_STATE_ABORTING
+
+
+DOORS: dict[str, Callable[[World, str, File], Awaitable[Any]]] = {
+    "deletion": lambda world, owner, file: world.delete(owner, file),
+    "deletion into the trash": lambda world, owner, file: world.delete(owner, file, soft=True),
+    "deletion of its folder": lambda world, owner, _: world.folders.delete(
+        owner, f"paths/{owner}/a", soft=False
+    ),
+    "its folder into the trash": lambda world, owner, _: world.folders.delete(
+        owner, f"paths/{owner}/a", soft=True
+    ),
+    "replacement": replaced,
+    "replacement that was begun before": begun_before,
+}
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("how", ["kept", "held"])
+async def test_no_door_ends_it(world: World, owner: str, door: str, how: str) -> None:
+    file = await world.upload(owner, path_spec())
+    await (kept(world, file) if how == "kept" else held(world, file))
+    with pytest.raises(RetentionHeld) as refused:
+        await DOORS[door](world, owner, file)
+    if door != "replacement that was begun before":
+        assert refused.value.metadata.keys() == {"until" if how == "kept" else "hold"}
+    assert file.key in refused.value.message
+    found = await world.queries.by_id(owner, uuid.UUID(file.id))
+    assert (found.etag, found.generation) == (file.etag, file.generation)
+
+
+async def test_no_statement_ends_it_either(world: World, owner: str) -> None:
+    """Also of code that does not know of retention."""
+    file = await world.upload(owner)
+    await held(world, file)
+    for statement in (
+        "DELETE FROM files WHERE id = %s",
+        "UPDATE files SET deleted_at = now(), purge_at = now() WHERE id = %s",
+        "UPDATE files SET blob_id = gen_random_uuid() WHERE id = %s",
+    ):
+        with pytest.raises(psycopg.Error) as refused:
+            world.logins.change(statement, file.id)
+        assert refused.value.sqlstate == "SR423"
+    assert world.logins.change("UPDATE files SET filename = 'b.txt' WHERE id = %s", file.id) == 1
+
+
+async def test_once_its_time_is_over_it_goes(world: World, owner: str) -> None:
+    file = await world.upload(owner, path_spec())
+    await kept(world, file)
+    world.logins.change("UPDATE files SET keep_until = now() WHERE id = %s", file.id)
+    again = await world.upload(owner, path_spec())
+    assert (again.id, again.generation) == (file.id, 2)
+    assert not again.HasField("retention")
+    await held(world, again)
+    with pytest.raises(RetentionHeld, match="once its owner or an admin has lifted the hold"):
+        await world.delete(owner, again)
+    await Retainer(world.database).lift_hold(of(again), actor(owner))
+    await world.delete(owner, again)
+
+
+async def test_in_the_trash(world: World, owner: str) -> None:
+    """What is held there stays, past its purge time, and can be restored."""
+    files = [await world.upload(owner) for _ in range(3)]
+    for file in files:
+        await world.delete(owner, file, soft=True)
+    await held(world, files[0])
+    with pytest.raises(RetentionHeld):
+        await world.trash.purge(owner, uuid.UUID(files[0].id))
+    gone = await world.trash.empty(owner, 0)
+    assert (gone.files, gone.kept, gone.more) == (2, 1, False)
+    world.logins.change("UPDATE files SET purge_at = now() - interval '1 s' WHERE id = %s", files[0].id)
+    await world.cleaning.claim(1)
+    [left], _ = await world.trash.page(owner, 0, 10, "")
+    assert left.retention.hold.reason == "case 7"
+    restored = await world.deleting.undelete(owner, uuid.UUID(files[0].id))
+    assert restored.id == files[0].id
+
+
+async def test_the_cleaner_goes_on_beside_what_is_held(own_world: World, owner: str) -> None:
+    one, other = [await own_world.delete(owner, await own_world.upload(owner), soft=True) for _ in range(2)]
+    await held(own_world, one)
+    own_world.logins.change("UPDATE files SET purge_at = now() - interval '1 s'")
+    await own_world.cleaning.claim(1)
+    assert [row[0] for row in own_world.logins.rows("SELECT id::text FROM files")] == [one.id]
+    assert other.id != one.id
+
+
+async def test_uploads_say_how_long_they_stay(world: World, owner: str) -> None:
+    spec = plain_spec()
+    spec.retention.keep_for.seconds = 3600
+    spec.retention.delete_after_time.FromDatetime(soon(2))
+    by_group = await world.upload(owner, spec)
+    spec.request_id = uuid.uuid4().hex  # goes its own way, not with others
+    alone = await world.upload(owner, spec)
+    for file in (by_group, alone):
+        assert (await world.queries.by_id(owner, uuid.UUID(file.id))).retention == file.retention
+        left = file.retention.keep_until_time.ToDatetime(tzinfo=UTC) - file.create_time.ToDatetime(tzinfo=UTC)
+        assert left == timedelta(hours=1)
+        assert file.retention.HasField("delete_after_time")
+        with pytest.raises(RetentionHeld):
+            await world.delete(owner, file)
+    temporary = UploadSpec(filename="a.txt", content_type="text/plain")
+    temporary.target.temp.SetInParent()
+    temporary.retention.keep_for.seconds = 1
+    with pytest.raises(InvalidField, match="go"):
+        await world.reserve(owner, temporary)
+
+
+async def test_who_may_do_what(world: World, owner: str) -> None:
+    retainer = Retainer(world.database)
+    file = await world.upload(owner)
+    until = await kept(world, file, days=2)
+    await retainer.set(of(file), Wanted(until + timedelta(days=1)), actor(owner))
+    for wanted in (Wanted(soon()), Wanted(clear_keep=True)):
+        with pytest.raises(PermissionDenied, match="only an admin may shorten it"):
+            await retainer.set(of(file), wanted, actor(owner))
+        await retainer.set(of(file), wanted, actor(owner, admin=True))
+        await kept(world, file, days=2)
+    await held(world, file, admin=True)
+    for refused in (
+        retainer.lift_hold(of(file), actor(owner)),
+        retainer.place_hold(of(file), "mine", actor(owner)),
+    ):
+        with pytest.raises(PermissionDenied, match="only an admin"):
+            await refused
+    with pytest.raises(RetentionHeld, match="once an admin has lifted"):
+        await world.delete(owner, file)
+    lifted = await retainer.lift_hold(of(file), actor(owner, admin=True))
+    assert lifted.HasField("keep_until_time")
+    assert not lifted.HasField("hold")
+    acts = world.logins.rows(
+        "SELECT act, actor FROM admin_acts JOIN admin_act_owners ON act_id = id WHERE owner_id = %s"
+        " ORDER BY id",
+        owner,
+    )
+    assert acts == [
+        *([("set_retention", "root")] * 2),
+        ("place_hold", "root"),
+        ("lift_hold", "root"),
+    ]
+    stranger = Subject(f"{owner}-2", uuid.UUID(file.id), "")
+    for call in (
+        retainer.set(stranger, Wanted(soon()), actor(f"{owner}-2")),
+        retainer.place_hold(stranger, "", actor(f"{owner}-2")),
+        retainer.lift_hold(stranger, actor(f"{owner}-2")),
+    ):
+        with pytest.raises(FileNotFound):
+            await call
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        Wanted(),
+        Wanted(datetime.now(UTC) - timedelta(seconds=1)),
+        Wanted(datetime.now(UTC) + timedelta(days=40_000)),
+        Wanted(datetime.now(UTC) + timedelta(days=1), clear_keep=True),
+        Wanted(delete_after=datetime.now(UTC) - timedelta(seconds=1)),
+    ],
+)
+async def test_what_makes_no_sense(world: World, owner: str, wanted: Wanted) -> None:
+    file = await world.upload(owner)
+    with pytest.raises(InvalidField):
+        await Retainer(world.database).set(of(file), wanted, actor(owner))
+
+
+async def test_a_project_stays_with_all_its_versions(world: World, owner: str) -> None:
+    project_id = uuid.uuid4()
+    world.logins.change(
+        "INSERT INTO projects (owner_id, id, slug, name, version) VALUES (%s, %s, 'site', 'Site', 1)",
+        owner,
+        project_id,
+    )
+    retainer, remover = Retainer(world.database), ProjectRemover(world.database, world.timing)
+    site = Subject(owner, None, "site")
+    await retainer.place_hold(site, "", actor(owner))
+    with pytest.raises(RetentionHeld, match="site is on legal hold"):
+        await remover.remove(owner, "site")
+    await retainer.lift_hold(site, actor(owner))
+    await retainer.set(site, Wanted(soon()), actor(owner))
+    with pytest.raises(RetentionHeld, match="site is kept until"):
+        await remover.remove(owner, "site")
+    with pytest.raises(InvalidField):
+        await retainer.set(site, Wanted(delete_after=soon()), actor(owner))
+    with pytest.raises(ProjectNotFound):
+        await retainer.place_hold(Subject(owner, None, "other"), "", actor(owner))
+    world.logins.change("UPDATE projects SET keep_until = now() WHERE id = %s", project_id)
+    assert (await remover.remove(owner, "site")).slug == "site"
+
+
+async def test_an_erasure_asks_first(own_world: World, owner: str) -> None:
+    file = await own_world.upload(owner)
+    await held(own_world, file)
+    erasures = Erasures(own_world.database, own_world.timing, Heartbeat("erasures", 1.0))
+    with pytest.raises(RetentionHeld, match="1 files and 0 projects"):
+        await erasures.begin(owner, "root")
+    assert await own_world.queries.by_id(owner, uuid.UUID(file.id))
+    _, begun = await erasures.begin(owner, "root", override_holds=True)
+    await erasures.run_once()
+    assert begun
+    assert not own_world.logins.rows("SELECT FROM files WHERE owner_id = %s", owner)
+    [(details,)] = own_world.logins.rows("SELECT details FROM admin_acts WHERE act = 'erase_user'")
+    assert "override_holds" in details

@@ -1,0 +1,98 @@
+"""What goes away by itself: by a time of its own, or by its family's rule."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from metadata_service.retaining.sweep import RetentionSweep
+from metadata_service.retention_rules import DAY, RetentionRules, days_by_family
+from servicekit.background import Heartbeat
+from servicekit.settings import SettingError
+from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_DELETED
+from tests.integration.metadata_service.world import World, path_spec, plain_spec
+
+
+def sweep(world: World, **delete_after: float) -> RetentionSweep:
+    return RetentionSweep(
+        world.database,
+        world.timing,
+        RetentionRules(delete_after=delete_after),
+        Heartbeat("retention", 1.0),
+        rest_seconds=1.0,
+    )
+
+
+def aged(world: World, file: File, days: int) -> File:
+    world.logins.change(
+        "UPDATE files SET created_at = now() - make_interval(days => %s) WHERE id = %s", days, file.id
+    )
+    return file
+
+
+def in_trash(world: World) -> set[str]:
+    return {row[0] for row in world.logins.rows("SELECT id::text FROM files WHERE deleted_at IS NOT NULL")}
+
+
+async def test_by_a_time_of_its_own(own_world: World, owner: str) -> None:
+    spec = plain_spec()
+    spec.retention.delete_after_time.FromDatetime(datetime.now(UTC) + timedelta(days=1))
+    due, held, later = [await own_world.upload(owner, spec) for _ in range(3)]
+    own_world.logins.change(
+        "UPDATE files SET delete_after = now(), held_at = CASE WHEN id = %s THEN now() END WHERE id <> %s",
+        held.id,
+        later.id,
+    )
+    await sweep(own_world).run_once()
+    assert in_trash(own_world) == {due.id}
+    usage = await own_world.usage.usage(owner)
+    assert (usage.file_count, usage.used_bytes) == (2, 20)
+    events = own_world.logins.rows("SELECT subject_id FROM events WHERE type = %s", EVENT_TYPE_FILE_DELETED)
+    assert [row[0] for row in events] == [due.id]
+    own_world.logins.change("UPDATE files SET held_at = NULL")
+    await sweep(own_world).run_once()
+    assert in_trash(own_world) == {due.id, held.id}
+    own_world.logins.change("UPDATE files SET purge_at = now() WHERE deleted_at IS NOT NULL")
+    await own_world.cleaning.claim(1)
+    assert [row[0] for row in own_world.logins.rows("SELECT id::text FROM files")] == [later.id]
+
+
+async def test_by_the_rule_of_its_family(own_world: World) -> None:
+    """Of all owners, and of what was stored before the rule; what has a time of its own goes by that."""
+    old = [aged(own_world, await own_world.upload(f"user-{n}"), 31) for n in range(5)]
+    aged(own_world, await own_world.upload("user-1"), 29)
+    aged(own_world, await own_world.upload("user-2", path_spec()), 31)
+    own = aged(own_world, await own_world.upload("user-3"), 31)
+    own_world.logins.change("UPDATE files SET delete_after = now() + interval '1 d' WHERE id = %s", own.id)
+    held = aged(own_world, await own_world.upload("user-4"), 31)
+    own_world.logins.change("UPDATE files SET held_at = now() WHERE id = %s", held.id)
+    await sweep(own_world).run_once()
+    assert in_trash(own_world) == set()
+    await sweep(own_world, files=30 * DAY).run_once()
+    assert in_trash(own_world) == {file.id for file in old}
+
+
+async def test_batches(own_world: World, owner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("metadata_service.retaining.sweep.OWNERS", 2)
+    for number in range(5):
+        aged(own_world, await own_world.upload(f"{owner}-{number}"), 3)
+    await sweep(own_world, files=DAY).run_once()
+    assert len(in_trash(own_world)) == 5
+
+
+@pytest.mark.parametrize(
+    "text", ["generations", "temp=1", "files=0", "files=-1", "files=x", "files=nan", "files=1,files=2", "a=1"]
+)
+def test_settings_that_make_no_sense(text: str) -> None:
+    with pytest.raises(SettingError, match="STRONGROOM_X"):
+        days_by_family("STRONGROOM_X", text, projects=False)
+
+
+def test_settings() -> None:
+    assert days_by_family("X", "", projects=True) == {}
+    found = days_by_family("X", " generations=90, projects = 0.5 ,", projects=True)
+    assert found == {"generations": 90 * DAY, "projects": DAY / 2}
+    with pytest.raises(SettingError):
+        days_by_family("X", "projects=1", projects=False)
