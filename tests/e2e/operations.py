@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
 
 from tests.e2e import samples
@@ -113,6 +114,10 @@ def _form(**fields: str) -> Callable[[Belongings], Mapping[str, Any]]:
     return lambda _: {"files": upload(), "data": fields}
 
 
+def _kept(_: Belongings) -> Mapping[str, Any]:
+    return {"json": {"keep_until": (datetime.now(UTC) + timedelta(days=1)).isoformat()}}
+
+
 UNFINISHED: Final = 400
 """What completing an upload answers whose bytes have not been sent."""
 IMPORT: Final = {"url": "http://127.0.0.1:1/", "type": "text-to-image"}
@@ -206,6 +211,13 @@ WAYS: Final[Mapping[str, Way]] = {
     "DELETE /api/v1/trash": Way("nothing", _at("/api/v1/trash")),
     "POST /api/v1/trash/{id}/restore": Way("missing", _in_trash("/restore")),
     "DELETE /api/v1/trash/{id}": Way("missing", _in_trash()),
+    "GET /api/v1/retention": Way("nothing", _at("/api/v1/retention")),
+    "PATCH /api/v1/files/{file:path}/retention": Way("missing", _library("/retention"), _kept),
+    "PUT /api/v1/files/{file:path}/hold": Way("missing", _library("/hold"), lambda _: {"json": {}}),
+    "DELETE /api/v1/files/{file:path}/hold": Way("missing", _library("/hold")),
+    "PATCH /api/projects/{slug}/retention": Way("missing", _project("/retention"), _kept),
+    "PUT /api/projects/{slug}/hold": Way("missing", _project("/hold"), lambda _: {"json": {}}),
+    "DELETE /api/projects/{slug}/hold": Way("missing", _project("/hold")),
     "GET /api/v1/usage": Way("nothing", _at("/api/v1/usage")),
     "GET /s/{token}": Way("public", _at("/s/none")),
     "POST /s/{token}": Way("public", _at("/s/none")),

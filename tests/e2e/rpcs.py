@@ -23,6 +23,7 @@ from strongroom.metadata.v1 import generation_service_pb2 as generations
 from strongroom.metadata.v1 import notification_service_pb2 as notifications
 from strongroom.metadata.v1 import project_service_pb2 as projects
 from strongroom.metadata.v1 import replica_pb2
+from strongroom.metadata.v1 import retention_service_pb2 as kept
 from strongroom.metadata.v1 import share_service_pb2 as shares
 from strongroom.metadata.v1 import usage_service_pb2 as usage
 from strongroom.metadata.v1 import webhook_service_pb2 as hooks
@@ -282,6 +283,12 @@ WAYS: Final[Mapping[str, Way]] = {
     "WebhookService/TestWebhook": Way("missing", _webhook(hooks.TestWebhookRequest)),
     "WebhookService/ListDeliveries": Way("missing", _webhook(hooks.ListDeliveriesRequest)),
     "WebhookService/ReplayDeliveries": Way("missing", _webhook(hooks.ReplayDeliveriesRequest, dead=True)),
+    "RetentionService/GetRetentionRules": Way("nothing", lambda _: kept.GetRetentionRulesRequest()),
+    "RetentionService/SetRetention": Way(
+        "missing", lambda o: kept.SetRetentionRequest(file_id=o.at_path.id, clear_keep_until=True)
+    ),
+    "RetentionService/PlaceHold": Way("missing", lambda o: kept.PlaceHoldRequest(file_id=o.at_path.id)),
+    "RetentionService/LiftHold": Way("missing", lambda o: kept.LiftHoldRequest(project=o.project)),
     "FileService/ListFolder": Way("nothing", lambda _: files.ListFolderRequest()),
     "FileService/DeleteFolder": Way(
         "missing", lambda o: files.DeleteFolderRequest(folder=o.at_path.key.rpartition("/")[0])

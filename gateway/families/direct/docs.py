@@ -40,6 +40,7 @@ DOCS = {
             *BODY,
             "QUOTA_EXCEEDED",
             "FILE_COUNT_EXCEEDED",
+            "RETENTION_HELD",
             "CONTENT_TYPE_NOT_ALLOWED",
             "IDEMPOTENCY_KEY_REUSED",
             "REQUEST_IN_PROGRESS",

@@ -151,13 +151,13 @@ DOCS = {
     "delete_event_media": Doc(
         "Delete a medium",
         {204: Success("Row and object both go")},
-        errors=("FILE_NOT_FOUND",),
+        errors=("FILE_NOT_FOUND", "RETENTION_HELD"),
         parameters=(EVENT, MEDIUM, SOFT, USER_ID),
     ),
     "put_profile_picture": Doc(
         "Replace the profile picture",
         {200: Success("Readers see the old or the new one, never none", {JSON: ProfilePicture})},
-        errors=STORE_ERRORS,
+        errors=(*STORE_ERRORS, "RETENTION_HELD"),
         parameters=(*CHECKSUM_HEADERS, USER_ID),
         body=form(
             {"file": FILE, "visibility": VISIBILITY}, required=("file",), example={"file": "(the bytes)"}
@@ -172,7 +172,7 @@ DOCS = {
     "delete_profile_picture": Doc(
         "Delete the profile picture",
         {204: Success("Gone")},
-        errors=("FILE_NOT_FOUND",),
+        errors=("FILE_NOT_FOUND", "RETENTION_HELD"),
         parameters=(USER_ID,),
     ),
     "create_temp_file": Doc(

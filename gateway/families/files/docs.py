@@ -165,7 +165,7 @@ DOCS = {
     "delete_file": Doc(
         "Delete a file",
         {200: Success("Deleted: invisible from now on", {JSON: FileDeleted})},
-        errors=("FILE_NOT_FOUND", "PRECONDITION_FAILED"),
+        errors=("FILE_NOT_FOUND", "PRECONDITION_FAILED", "RETENTION_HELD"),
         parameters=(
             KEY,
             SOFT,

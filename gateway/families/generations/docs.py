@@ -166,7 +166,7 @@ DOCS = {
     "delete_generation": Doc(
         "Delete a generation",
         {200: Success("Row and object both go", {JSON: Done})},
-        errors=("FILE_NOT_FOUND",),
+        errors=("FILE_NOT_FOUND", "RETENTION_HELD"),
         parameters=(ID, SOFT, USER_ID),
     ),
 }

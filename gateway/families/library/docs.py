@@ -65,6 +65,7 @@ LIMIT = query(
 )
 REVISION = {"ETag": "The revision of the file's row, for If-Match."}
 COPYING = (
+    "RETENTION_HELD",
     "FILE_NOT_FOUND",
     "PATH_INVALID",
     "PRECONDITION_FAILED",
@@ -120,7 +121,7 @@ DOCS = {
         "Delete a folder",
         {200: Success("All of it is deleted", {JSON: FolderDeleted})},
         description="Every file below it, in one transaction: all or none. Up to 20,000 files (422 beyond).",
-        errors=("FILE_NOT_FOUND",),
+        errors=("FILE_NOT_FOUND", "RETENTION_HELD"),
         parameters=(FOLDER, SOFT, USER_ID),
     ),
     "folder_archive": Doc(
@@ -159,7 +160,7 @@ DOCS = {
     "delete_library_file": Doc(
         "Delete a file",
         {200: Success("Deleted: invisible from now on", {JSON: LibraryFileDeleted})},
-        errors=("FILE_NOT_FOUND", "PRECONDITION_FAILED"),
+        errors=("FILE_NOT_FOUND", "PRECONDITION_FAILED", "RETENTION_HELD"),
         parameters=(FILE, SOFT, IF_MATCH, USER_ID),
     ),
     "delete_library_files": Doc(
@@ -218,7 +219,7 @@ DOCS = {
         "End a file in the trash",
         {200: Success("Gone for good", {JSON: TrashFilePurged})},
         description="404 for files that are not in the trash.",
-        errors=("FILE_NOT_FOUND",),
+        errors=("FILE_NOT_FOUND", "RETENTION_HELD"),
         parameters=(ID, USER_ID),
     ),
     "get_usage": Doc(

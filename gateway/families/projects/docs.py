@@ -185,7 +185,7 @@ DOCS = {
     "delete_project": Doc(
         "Delete a project",
         {200: Success("Every version's objects go", {JSON: Done})},
-        errors=("PROJECT_NOT_FOUND", "VERSION_CONFLICT"),
+        errors=("PROJECT_NOT_FOUND", "VERSION_CONFLICT", "RETENTION_HELD"),
         parameters=(SLUG, EXPECTED_OF_DELETE, USER_ID),
     ),
     "project_preview_url": Doc(
