@@ -32,7 +32,7 @@ class RetentionServicer(RetentionServiceServicer):
     async def GetRetentionRules(
         self, request: pb.GetRetentionRulesRequest, context: Context
     ) -> pb.GetRetentionRulesResponse:
-        effective_owner(current_principal(), "")
+        effective_owner(current_principal(), request.user_id)
         rules = [
             pb.RetentionRule(
                 family=number,

@@ -26,7 +26,9 @@ HOLDING = "Places it, or changes its reason."
 LIFTING = "Where there is none, nothing happens."
 DOCS = {
     "get_retention_rules": Doc(
-        "The rules of retention", {200: Success("What the settings say", {JSON: RetentionRules})}
+        "The rules of retention",
+        {200: Success("What the settings say", {JSON: RetentionRules})},
+        parameters=(USER_ID,),
     ),
     "set_file_retention": Doc(
         "How long a file stays",

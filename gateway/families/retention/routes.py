@@ -27,7 +27,7 @@ routes = Routes("retention")
 @routes.add("GET", "/api/v1/retention")
 async def get_retention_rules(call: Call) -> JsonReply[RetentionRules]:
     """The rules of the installation."""
-    found = await call.ask(GET_RETENTION_RULES, pb.GetRetentionRulesRequest())
+    found = await call.ask(GET_RETENTION_RULES, pb.GetRetentionRulesRequest(user_id=call.user_id()))
     rules: list[RetentionRule] = [
         {
             "family": FAMILY_NAMES[rule.family],
