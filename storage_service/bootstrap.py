@@ -208,6 +208,7 @@ class StorageApp:
             self._reservations,
             self._settler.run_once,
             heartbeats,
+            may_remove=self._verifying.identity.may_remove,
             often=self._settings.cleaner_interval_seconds,
             seldom=self._settings.cleaner_sweep_seconds,
             enabled=self._settings.cleaner_enabled,

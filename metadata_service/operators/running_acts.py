@@ -118,11 +118,9 @@ class RunningActs:
                 return  # a repeat
             begun = await audit.write(tx, act)
             if not await tx.execute(_ADD, params | {"id": begun}):
-                raise ActInProgress(
-                    "Another admin has begun to change objects just now; nothing was touched: try again.",
-                    retry_after=REST_SECONDS,
-                    metadata={"act": ""},
-                )
+                # it has begun since we looked: by now it can be seen, unless it is over already
+                other = _Running.of(await tx.fetch_one(_HELD))
+                raise _in_progress(other, mine=other.actor == act.actor) if other else _just_over()
 
         await self._database.transact(SYSTEM, work)
         return self._lease
@@ -183,6 +181,14 @@ def _in_progress(running: _Running, *, mine: bool) -> ActInProgress:
         f" this call: try again in {running.left:.0f} s, or when that has ended.",
         retry_after=max(running.left, 1.0),
         metadata={"act": running.act},
+    )
+
+
+def _just_over() -> ActInProgress:
+    return ActInProgress(
+        "Another act was changing objects just now; nothing was touched by this call: try again.",
+        retry_after=1.0,
+        metadata={"act": ""},
     )
 
 

@@ -5,6 +5,7 @@ restored database is being looked at.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeAlias
 
 import structlog
@@ -19,6 +20,7 @@ from strongroom.errors import StrongroomError
 
 log = structlog.get_logger(__name__)
 
+Pass: TypeAlias = Callable[[], Awaitable[bool]]
 Loops: TypeAlias = tuple[BackgroundLoop, BackgroundLoop, BackgroundLoop]
 
 
@@ -28,13 +30,15 @@ def cleaning_loops(
     settle: Callable[[], Awaitable[bool]],
     heartbeats: Heartbeats,
     *,
+    may_remove: Callable[[], Awaitable[bool]],
     often: float,
     seldom: float,
     enabled: bool,
 ) -> Loops:
     """Each by itself: a slow or failing one does not hold the others up. The first two can be woken.
 
-    ``settle``: one pass over keys of projects. Not ``enabled``: they do nothing, and are well.
+    ``settle``: one pass over keys of projects. ``may_remove``: whether the bucket is the database's; asked
+    before each pass. Not ``enabled``: they do nothing, and are well.
     """
     if not enabled:
         log.warning(
@@ -47,15 +51,27 @@ def cleaning_loops(
         return cleaner, keys, sweep
     expected = (StrongroomError, StoreError)
     beat = heartbeats.add("project_keys", often)
-    keys = BackgroundLoop(settle, beat, rest_seconds=often, expected=expected)
+    guarded = partial(_guarded, may_remove)
+    keys = BackgroundLoop(guarded(settle), beat, rest_seconds=often, expected=expected)
     sweep = BackgroundLoop(
-        UploadSweep(store, work).run_once,
+        guarded(UploadSweep(store, work).run_once),
         heartbeats.add("upload_sweep", seldom),
         rest_seconds=seldom,
         rest_first=True,
         expected=expected,
     )
-    return Cleaner(store, work, heartbeats.add("cleaner", often), interval_seconds=often).loop, keys, sweep
+    beat = heartbeats.add("cleaner", often)
+    cleaner_loop = Cleaner(store, work, beat, interval_seconds=often, may_remove=may_remove).loop
+    return cleaner_loop, keys, sweep
+
+
+def _guarded(may_remove: Pass, work: Pass) -> Pass:
+    """A pass that is none while the bucket is another's."""
+
+    async def run_once() -> bool:
+        return await may_remove() and await work()
+
+    return run_once
 
 
 async def _nothing() -> bool:

@@ -8,6 +8,9 @@ run; a claim (``FOR UPDATE SKIP LOCKED`` and a raised epoch) gives each blob to 
     DELETING within the restore window → hide it behind a delete marker, and keep it
     GONE, after its grace → verify again (late requests) → purged
 
+In a bucket that is another installation's nothing is claimed: what is not there would be called removed,
+and the right bucket would keep it for ever.
+
 A row whose work fails, by whatever exception, is released and comes back after a pause that grows; the others
 of its batch go on.
 """
@@ -15,6 +18,7 @@ of its batch go on.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -42,12 +46,19 @@ FULL_HOUSEKEEPING = 200
 
 
 class Cleaner:
-    """One per process; ``loop`` runs it."""
+    """One per process; ``loop`` runs it. ``may_remove``: whether the bucket is the database's."""
 
     def __init__(
-        self, store: ObjectStore, work: Reservations, heartbeat: Heartbeat, *, interval_seconds: float
+        self,
+        store: ObjectStore,
+        work: Reservations,
+        heartbeat: Heartbeat,
+        *,
+        interval_seconds: float,
+        may_remove: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._store = store
+        self._may_remove = may_remove
         self._work = work
         self._heartbeat = heartbeat
         self.loop = BackgroundLoop(self.run_once, heartbeat, rest_seconds=interval_seconds)
@@ -56,6 +67,8 @@ class Cleaner:
         """One claim and its work. Returns whether it found a full batch, so that more is likely. Raises what
         claiming raises.
         """
+        if self._may_remove is not None and not await self._may_remove():
+            return False
         claim = await self._work.claim_work(BATCH)
         permits = asyncio.Semaphore(PARALLEL)
         async with asyncio.TaskGroup() as group:

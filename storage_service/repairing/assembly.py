@@ -14,6 +14,7 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.reading.damage import DamageReporter
 from storage_service.repairing.guard import MostWrong
 from storage_service.repairing.identity import BucketIdentity
+from storage_service.repairing.inspection import QuarantineStage
 from storage_service.repairing.manifest import Manifest
 from storage_service.repairing.metrics import RepairMetrics
 from storage_service.repairing.quarantine import Quarantine
@@ -21,7 +22,7 @@ from storage_service.repairing.repairs import Repairs
 from storage_service.verifying.assembly import Verifying
 from storage_service.verifying.stage import Grace, Rates
 from strongroom.errors import StrongroomError
-from strongroom.metadata.v1.verification_pb2 import UnownedObject
+from strongroom.metadata.v1.verification_pb2 import VERIFICATION_STAGE_QUARANTINE, UnownedObject
 
 LONGEST_REST_SECONDS = 3600.0
 SHORTEST_REST_SECONDS = 1.0
@@ -53,11 +54,20 @@ class RepairedVerifying(Verifying):
         rules: RepairRules,
     ) -> None:
         self.identity = identity = BucketIdentity(store, records)
+        kept = Grace(rules.quarantine_seconds)
+        self.quarantine = Quarantine(store, kept)
+        inspection = QuarantineStage(store, self.quarantine, kept)
         super().__init__(
-            store, records, damage, heartbeats, metrics, rates=rates, may_work=identity.check_seldom
+            store,
+            records,
+            damage,
+            heartbeats,
+            metrics,
+            rates=rates,
+            may_work=identity.check_seldom,
+            more_stages={VERIFICATION_STAGE_QUARANTINE: inspection},
         )
         self.quarantine_seconds = rules.quarantine_seconds
-        self.quarantine = Quarantine(store, Grace(rules.quarantine_seconds))
         self._metrics = metrics
         grace = Grace(rules.grace_seconds)
         self.repairs = Repairs(

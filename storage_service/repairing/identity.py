@@ -4,11 +4,12 @@ A verification compares, and a repair acts upon, only the bucket of the database
 that says nothing yet is taken by the first one that looks at it, unless it holds objects and the database
 knows of none, or the database knows of files and the bucket has not even half of some of them: then nobody
 verifies or repairs anything. Nor does anybody where the bucket is the installation's and its database is
-empty: all that is there would be nobody's.
+empty: all that is there would be nobody's. The cleaner waits only where the bucket is another's.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +26,7 @@ from storage_service.repairing.documents import read_document, write_document
 from storage_service.verifying.keyspace import OWN, is_ours
 from storage_service.verifying.stage import in_parallel
 from storage_service.verifying.window import ROWS
-from strongroom.errors import RepairRefused
+from strongroom.errors import RepairRefused, StrongroomError
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
 from strongroom.metadata.v1.verification_service_pb2 import GetInstallationResponse, KeyRow
 
@@ -33,10 +34,14 @@ KEY: Final = f"{OWN}installation.json"
 FORMAT: Final = "strongroom-installation/1"
 KNOWN_SECONDS: Final = 600.0
 """So long what periodic work does not ask again."""
+REFUSED_SECONDS: Final = 60.0
+"""So long it does not ask again after a refusal."""
 TAKEN_AFTER_SECONDS: Final = 60.0
 """Periodic work takes a bucket only so long after the start: one that was a mistake mostly ends sooner."""
 SAMPLE: Final = 20
 """So many files at most are looked for in a bucket before it is taken."""
+ELSEWHERE: Final = frozenset({"foreign_bucket", "files_elsewhere"})
+"""Rules by which the bucket is not the database's: what is not in it may well be where it belongs."""
 _LARGEST: Final = 4096
 
 log = structlog.get_logger(__name__)
@@ -58,21 +63,38 @@ class BucketIdentity:
         self._takes_from = clock() + TAKEN_AFTER_SECONDS
         self._known_until = 0.0
         self._is_mine = False
+        self._rule = ""
+        self._asking = asyncio.Lock()
+
+    async def may_remove(self) -> bool:
+        """Whether the cleaner may go on: not in a bucket of somebody else's, where nothing would be found and
+        rows would be called done. Raises StrongroomError, unless it has known the bucket before.
+        """
+        try:
+            await self.check_seldom()
+        except StrongroomError:
+            if not self._is_mine:
+                raise
+        return self._rule not in ELSEWHERE
 
     async def check_seldom(self) -> bool:
         """Whether ``check`` finds nothing to refuse; at most once in KNOWN_SECONDS, and what it refuses is an
         ERROR in the log. Raises StrongroomError.
         """
-        now = self._clock()
-        if now < self._known_until:
+        async with self._asking:
+            now = self._clock()
+            if now < self._known_until:
+                return self._is_mine
+            known = KNOWN_SECONDS if now >= self._takes_from else self._takes_from - now
+            try:
+                await self.check(take=now >= self._takes_from)
+                self._rule = ""
+            except RepairRefused as error:
+                self._is_mine, self._rule = False, error.metadata.get("rule", "")
+                log.error("bucket_refused", rule=self._rule, advice=error.message)
+                known = min(known, REFUSED_SECONDS)
+            self._known_until = now + known
             return self._is_mine
-        try:
-            await self.check(take=now >= self._takes_from)
-        except RepairRefused as error:
-            self._is_mine = False
-            log.error("bucket_refused", rule=error.metadata.get("rule"), advice=error.message)
-        self._known_until = now + KNOWN_SECONDS if now >= self._takes_from else self._takes_from
-        return self._is_mine
 
     async def check(self, *, take: bool = True) -> GetInstallationResponse:
         """The database's installation, to which the bucket belongs; ``take`` one that belongs to nobody.

@@ -39,7 +39,13 @@ ORDER: Final[tuple[frozenset[Kind], ...]] = (
             pb.FINDING_KIND_DELETE_MARKER,
         }
     ),
-    frozenset({pb.FINDING_KIND_UPLOAD_ABANDONED, pb.FINDING_KIND_SEGMENT_MISSING}),
+    frozenset(
+        {
+            pb.FINDING_KIND_UPLOAD_ABANDONED,
+            pb.FINDING_KIND_SEGMENT_MISSING,
+            pb.FINDING_KIND_QUARANTINE_DAMAGED,
+        }
+    ),
     frozenset({pb.FINDING_KIND_USAGE_DRIFT, pb.FINDING_KIND_TALLY_DRIFT}),
 )
 """Rows come first: a version that nobody owns may be just what one of them has lost. Uploads come after

@@ -131,6 +131,10 @@ class Quarantine:
             raise NotFound("There is no such entry in quarantine: `strongroom verify quarantine` lists them.")
         return manifest
 
+    async def found(self, entry: str) -> Manifest | None:
+        """One of them; None: there is none. Raises UnreadableManifest, StoreError."""
+        return await self._read(entry)
+
     async def entries(self) -> AsyncGenerator[Entry]:
         """All of them, by id, also those of which nobody can read what they are. Raises StoreError."""
         async with aclosing(self._store.list_objects(PREFIX)) as pages:  # type: ignore[type-var]

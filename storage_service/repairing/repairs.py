@@ -43,6 +43,8 @@ BY_HAND: Final = {
     pb.FINDING_KIND_FILE_WITHOUT_BLOB: "restore the blob's row from a backup, or delete the file",
     pb.FINDING_KIND_DETAIL_MISSING: "restore the details' row from a backup, or delete the file",
     pb.FINDING_KIND_SEGMENT_MISSING: "nothing to do: its client begins anew",
+    pb.FINDING_KIND_QUARANTINE_DAMAGED: "bring it back from a replica of the bucket; it goes when its time"
+    " is over",
 }
 FACTS: Final = frozenset(
     {

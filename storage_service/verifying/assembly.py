@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 from servicekit.background import BackgroundLoop, Heartbeats
 from storage_service.metadata.verification import VerificationRecords
@@ -12,7 +12,7 @@ from storage_service.verifying.job import POLL_SECONDS, VerificationJob
 from storage_service.verifying.metrics import VerificationMetrics
 from storage_service.verifying.reading import Pace
 from storage_service.verifying.scrub import REST_SECONDS, Scrub
-from storage_service.verifying.stage import Grace, Rates
+from storage_service.verifying.stage import Grace, Rates, Stage
 
 STEP_SECONDS = 60.0
 """How long one step of a run, or one object of the scrub, may take; after ten of them it is stuck."""
@@ -31,6 +31,7 @@ class Verifying:
         *,
         rates: Rates,
         may_work: Callable[[], Awaitable[bool]],
+        more_stages: Mapping[int, Stage],
     ) -> None:
         self.records = records
         beat = heartbeats.add("verify", max(POLL_SECONDS, STEP_SECONDS))
@@ -43,6 +44,7 @@ class Verifying:
             interval_seconds=rates.interval_seconds,
             grace=grace,
             may_work=may_work,
+            more_stages=more_stages,
         )
         self.wake = job.loop.wake
         self.loops: tuple[BackgroundLoop, ...] = (job.loop,)

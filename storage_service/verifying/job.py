@@ -45,7 +45,8 @@ class RowsAgainstRows:
 
 class VerificationJob:
     """One per process; ``loop`` runs it. ``interval_seconds``: how old the last run may be; 0: runs begin
-    only when somebody asks. ``may_work``: whether the bucket is the database's.
+    only when somebody asks. ``may_work``: whether the bucket is the database's. ``more_stages``: by number,
+    those that look at nothing of ``store`` and ``records``' own.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class VerificationJob:
         interval_seconds: float,
         grace: Grace,
         may_work: Callable[[], Awaitable[bool]],
+        more_stages: Mapping[int, Stage] | None = None,
     ) -> None:
         rows = RowsAgainstRows(records)
         self._stages: Mapping[int, Stage] = {
@@ -67,6 +69,7 @@ class VerificationJob:
             pb.VERIFICATION_STAGE_FILES: rows,
             pb.VERIFICATION_STAGE_PROJECT_FILES: rows,
             pb.VERIFICATION_STAGE_SUMS: rows,
+            **(more_stages or {}),
         }
         self._records = records
         self._heartbeat = heartbeat

@@ -64,6 +64,8 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     """A segment that was acknowledged for an upload under way is missing or has another length."""
     FINDING_KIND_MARK_OUTDATED: _FindingKind.ValueType  # 18
     """A row is marked as lost or damaged, and its bytes are right."""
+    FINDING_KIND_QUARANTINE_DAMAGED: _FindingKind.ValueType  # 19
+    """An entry of the quarantine that can't be brought back: its manifest can't be read, or its bytes are others."""
 
 class FindingKind(_FindingKind, metaclass=_FindingKindEnumTypeWrapper):
     """What a verification can find. docs/verify.md says of each what it means and what is to be done."""
@@ -106,6 +108,8 @@ FINDING_KIND_SEGMENT_MISSING: FindingKind.ValueType  # 17
 """A segment that was acknowledged for an upload under way is missing or has another length."""
 FINDING_KIND_MARK_OUTDATED: FindingKind.ValueType  # 18
 """A row is marked as lost or damaged, and its bytes are right."""
+FINDING_KIND_QUARANTINE_DAMAGED: FindingKind.ValueType  # 19
+"""An entry of the quarantine that can't be brought back: its manifest can't be read, or its bytes are others."""
 Global___FindingKind: _TypeAlias = FindingKind  # noqa: Y015
 
 class _VerificationStage:
@@ -128,6 +132,8 @@ class _VerificationStageEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Ver
     """Files of projects against their blobs."""
     VERIFICATION_STAGE_SUMS: _VerificationStage.ValueType  # 6
     """Usage and tallies against the rows."""
+    VERIFICATION_STAGE_QUARANTINE: _VerificationStage.ValueType  # 7
+    """What is in quarantine: manifests and their objects."""
 
 class VerificationStage(_VerificationStage, metaclass=_VerificationStageEnumTypeWrapper):
     """What a verification looks at next."""
@@ -146,6 +152,8 @@ VERIFICATION_STAGE_PROJECT_FILES: VerificationStage.ValueType  # 5
 """Files of projects against their blobs."""
 VERIFICATION_STAGE_SUMS: VerificationStage.ValueType  # 6
 """Usage and tallies against the rows."""
+VERIFICATION_STAGE_QUARANTINE: VerificationStage.ValueType  # 7
+"""What is in quarantine: manifests and their objects."""
 Global___VerificationStage: _TypeAlias = VerificationStage  # noqa: Y015
 
 class _VerificationDepth:
@@ -230,7 +238,9 @@ class Finding(_message.Message):
     blob_id: _builtins.str
     """The row of the attempt (UUID), where there is one."""
     row: _builtins.str
-    """The row that shows it: a file's UUID, `project/{uuid}/{path}@{version}`, or an upload session's name."""
+    """The row that shows it: a file's UUID, `project/{uuid}/{path}@{version}`, an upload session's name, or an entry of
+    the quarantine.
+    """
     key: _builtins.str
     """S3 key, where the finding has one."""
     version_id: _builtins.str

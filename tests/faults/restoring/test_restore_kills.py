@@ -17,7 +17,7 @@ from tests.e2e.belongings import project
 from tests.faults.cell import Cell
 from tests.faults.test_points import registered
 from tests.faults.verifying.planting import Planting
-from tests.faults.verifying.test_repair_kills import AsStack, admin, nobody_acts
+from tests.faults.verifying.test_repair_kills import AsStack, admin, nobody_acts, verified
 from tests.stack import until
 
 CELL_ENV = {
@@ -148,3 +148,10 @@ def test_what_is_hidden_keeps_its_bytes(cell: Cell, at: Planting) -> None:
     listed = at.s3.list_object_versions(Bucket=at.bucket, Prefix=key)
     assert (len(listed["Versions"]), len(listed["DeleteMarkers"])) == (1, 1)
     assert listed["DeleteMarkers"][0]["IsLatest"]
+
+
+def test_a_verification_finds_nothing_that_is_wrong(cell: Cell, at: Planting) -> None:
+    cell.run()
+    with admin(at) as client:
+        found = list(client.verifications.findings(verified(at)))
+    assert found == []

@@ -5,8 +5,10 @@ Each planter answers what a verification has to say of it: pairs of kind and key
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -313,6 +315,22 @@ def segment_deleted(at: Planting) -> Expected:
     return {("segment_missing", key)}
 
 
+def manifest_damaged(at: Planting) -> Expected:
+    key = f".strongroom/quarantine/{uuid.uuid4()}/manifest.json"
+    at.put(key, b'{"format": "strongroom-qua')
+    return {("quarantine_damaged", key)}
+
+
+def bytes_in_quarantine_deleted(at: Planting) -> Expected:
+    entry = str(uuid.uuid4())
+    now = datetime.now(UTC).isoformat()
+    fields = {"id": entry, "key": "uploads/alien/a.bin", "version_id": "v", "size_bytes": 5, "etag": "e"}
+    more = {"crc32c": "00000000", "content_type": "", "metadata": {}, "last_modified": now, "moved_at": now}
+    why = {"why": "object_orphaned", "found": "", "run_id": "", "format": "strongroom-quarantine/1"}
+    at.put(f".strongroom/quarantine/{entry}/manifest.json", json.dumps(fields | more | why).encode())
+    return {("quarantine_damaged", f".strongroom/quarantine/{entry}/object")}
+
+
 #: Each with what stays to be found after a repair: bytes that are nowhere, rows that only a backup has, and
 #: parts that may be a file.
 FAULTS: Final[tuple[tuple[Callable[[Planting], Expected], frozenset[str]], ...]] = (
@@ -344,4 +362,6 @@ FAULTS: Final[tuple[tuple[Callable[[Planting], Expected], frozenset[str]], ...]]
     (blob_of_a_file_in_another_state, frozenset({"file_without_blob"})),
     (project_file_differs, MENDED),
     (segment_deleted, frozenset({"segment_missing"})),
+    (manifest_damaged, frozenset({"quarantine_damaged"})),
+    (bytes_in_quarantine_deleted, frozenset({"quarantine_damaged"})),
 )

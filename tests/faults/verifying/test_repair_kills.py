@@ -259,3 +259,23 @@ def test_a_foreign_bucket_and_a_flood_of_orphans_are_refused_and_nothing_is_touc
     assert [at.versions(key) for key in keys] == [[version] for version in versions]
     assert repaired(at, run_id) == {"done"}
     assert [at.versions(key) for key in keys] == [[], [], []]
+
+
+def test_the_cleaner_leaves_a_foreign_bucket_alone(cell: Cell, at: Planting) -> None:
+    """What it would not find there it would call removed, and the right bucket would keep it for ever."""
+    cell.run()
+    owner, key = at.file()
+    mine = at.rows("SELECT id::text FROM installation")[0][0]
+    at.sql("UPDATE installation SET id = gen_random_uuid()")
+    cell.kill("storage")  # what it knows is good for ten minutes
+    cell.run()
+    until("it is told", lambda: "foreign_bucket" in cell.log("storage", 1000))
+    assert at.http(owner).delete(f"/api/v1/s3/file/{key}").status_code == 200
+    due = "SELECT count(*) FROM blobs WHERE key = %s AND not_before + interval '2 s' < now()"
+    until("it is due", lambda: at.rows(due, key) == [(1,)])
+    assert at.versions(key)
+    at.sql("UPDATE installation SET id = %s", mine)
+    cell.kill("storage")
+    cell.run()
+    cell.checker.wait_drained()
+    assert not at.versions(key)

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 
 import pytest
 
-from servicekit.background import Heartbeat
+from servicekit.background import Heartbeat, Heartbeats
 from storage_service.cleaner import cleaner as module
+from storage_service.cleaner.assembly import cleaning_loops
 from storage_service.cleaner.cleaner import Cleaner
 from storage_service.metadata.reservations import Reservations
 from storage_service.objectstore.checksums import crc32c_of
@@ -168,3 +169,27 @@ async def test_what_the_restore_window_keeps_is_hidden_and_nothing_more() -> Non
         assert (await store.head(ObjectRef(row.key, row.version_id))).size == 1
     assert not [version async for page in store.list_versions(rows[0].key) for version in page
                 if version.key == rows[0].key]  # fmt: skip
+
+
+@pytest.mark.parametrize("is_mine", [True, False])
+async def test_in_the_bucket_of_another_database_nothing_is_claimed(is_mine: bool) -> None:
+    store, settled = MemoryObjectStore(), []
+    work = Work(await deleted_rows(store))
+
+    async def may_remove() -> bool:
+        return is_mine
+
+    async def settle() -> bool:
+        settled.append(1)
+        return False
+
+    loops = cleaning_loops(
+        store, work, settle, Heartbeats(), may_remove=may_remove, often=60, seldom=0.001, enabled=True
+    )
+    tasks = [asyncio.create_task(loop.run()) for loop in loops]
+    for _ in range(200):
+        await asyncio.sleep(0)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert (len(work.rows) < ROWS) is bool(settled) is is_mine

@@ -14,7 +14,7 @@ from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.values import ListedVersion, ObjectAttributes, ObjectRef
 from storage_service.repairing.identity import KEY, SAMPLE, TAKEN_AFTER_SECONDS, BucketIdentity
 from storage_service.verifying.window import ROWS
-from strongroom.errors import RepairRefused
+from strongroom.errors import DatabaseUnavailable, RepairRefused
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED, BLOB_STATE_DELETING, BLOB_STATE_PENDING
 from strongroom.metadata.v1.verification_service_pb2 import (
     GetInstallationResponse,
@@ -207,3 +207,39 @@ async def test_periodic_work_asks_seldom_and_takes_late() -> None:
     assert not await late.check_seldom(), "not asked again so soon"
     clock.now += 2 * TAKEN_AFTER_SECONDS
     assert await late.check_seldom()
+
+
+@pytest.mark.parametrize("of", ["a", "b", "nobody", "nobody, and its files are elsewhere"])
+async def test_the_cleaner_goes_on_only_in_the_bucket_of_its_database(of: str) -> None:
+    store, clock = MemoryObjectStore(), Clock()
+    if of in {"a", "b"}:
+        await identity(store, Records(of)).check()
+    mine = identity(store, Records("a", sizes=KNOWN if "files" in of else {}), clock)
+    clock.now = TAKEN_AFTER_SECONDS
+    assert await mine.may_remove() == (of in {"a", "nobody"})
+
+
+@pytest.mark.parametrize(
+    "records", [Records(""), Records("a", revision="8"), Records("a", knows=False)], ids=["", "old", "empty"]
+)
+async def test_what_the_database_lacks_does_not_hold_the_cleaner_up(records: Records) -> None:
+    store, clock = MemoryObjectStore(), Clock()
+    await put(store, "uploads/u/a.bin", b"x")
+    mine = identity(store, records, clock)
+    clock.now = TAKEN_AFTER_SECONDS
+    assert not await mine.check_seldom()
+    assert await mine.may_remove()
+
+
+async def test_a_known_bucket_is_cleaned_while_nobody_can_be_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def away() -> GetInstallationResponse:
+        raise DatabaseUnavailable("away")
+
+    records, clock = Records("a"), Clock()
+    known, unknown = (identity(MemoryObjectStore(), records, clock) for _ in range(2))
+    assert await known.may_remove()
+    monkeypatch.setattr(records, "installation", away)
+    clock.now = TAKEN_AFTER_SECONDS
+    assert await known.may_remove()
+    with pytest.raises(DatabaseUnavailable):
+        await unknown.may_remove()

@@ -1,0 +1,103 @@
+"""Whether what is in quarantine could be brought back: a stage of a verification."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import Final
+
+from storage_service.objectstore.errors import ObjectNotFound
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.values import ObjectRef
+from storage_service.repairing.manifest import (
+    PREFIX,
+    Manifest,
+    UnreadableManifest,
+    manifest_key,
+    object_key,
+)
+from storage_service.repairing.quarantine import Quarantine
+from storage_service.verifying.reading import Pace, read_back
+from storage_service.verifying.stage import Grace, Step, in_parallel
+from strongroom.metadata.v1 import verification_pb2 as pb
+from strongroom.metadata.v1.verification_service_pb2 import VerificationShard
+
+ENTRIES: Final = 1000
+"""So many are looked at in one step, or as many as a page of the listing ends with."""
+
+
+class QuarantineStage:
+    """VERIFICATION_STAGE_QUARANTINE. ``grace``: how long an entry is kept; what is older may be on its way
+    out.
+    """
+
+    def __init__(self, store: ObjectStore, quarantine: Quarantine, grace: Grace) -> None:
+        self._store = store
+        self._quarantine = quarantine
+        self._grace = grace
+
+    async def step(self, shard: VerificationShard) -> Step:
+        """The next entries, by their names. Raises StoreError."""
+        entries, done = await self._next(shard.cursor)
+        reads = shard.depth == pb.VERIFICATION_DEPTH_BYTES
+
+        async def look(entry: str) -> pb.Finding | None:
+            return await self._look(entry, reads=reads)
+
+        found = await in_parallel(entries, look)
+        step = Step(manifest_key(entries[-1]) if entries and not done else "", done=done)
+        step.findings += [finding for finding in found if finding is not None]
+        return step
+
+    async def _next(self, after: str) -> tuple[list[str], bool]:
+        """Entries whose time is not over; whether these are the last."""
+        entries: list[str] = []
+        async with aclosing(self._store.list_versions(PREFIX, after=after)) as pages:  # type: ignore[type-var]
+            async for page in pages:
+                for version in page:
+                    entry, _, name = version.key.removeprefix(PREFIX).partition("/")
+                    is_one = name == "manifest.json" and version.is_latest and not version.is_delete_marker
+                    if is_one and not self._grace.is_over(version.last_modified):
+                        entries.append(entry)
+                if len(entries) >= ENTRIES:
+                    return entries, False
+        return entries, True
+
+    async def _look(self, entry: str, *, reads: bool) -> pb.Finding | None:
+        try:
+            manifest = await self._quarantine.found(entry)
+        except UnreadableManifest:
+            return pb.Finding(
+                kind=pb.FINDING_KIND_QUARANTINE_DAMAGED,
+                key=manifest_key(entry),
+                row=entry,
+                expected="a manifest",
+                found="what nobody can read",
+            )
+        if manifest is None:
+            return None  # brought back, or purged
+        wrong = await self._wrong(manifest, reads=reads)
+        if not wrong or await self._quarantine.found(entry) is None:
+            return None
+        return pb.Finding(
+            kind=pb.FINDING_KIND_QUARANTINE_DAMAGED,
+            key=object_key(entry),
+            row=entry,
+            size_bytes=manifest.size_bytes,
+            expected=f"{manifest.size_bytes} bytes, {manifest.crc32c:08x}",
+            found=wrong,
+        )
+
+    async def _wrong(self, manifest: Manifest, *, reads: bool) -> str:
+        """What its bytes are instead of what the manifest says; empty: they are that."""
+        ref = ObjectRef(object_key(manifest.id))
+        try:
+            info = await self._store.head(ref)
+            size, crc32c = info.size, info.crc32c
+            if reads and size == manifest.size_bytes:
+                seen = await read_back(self._store, ref, size, Pace(0))
+                size, crc32c = seen.size, seen.crc32c
+        except ObjectNotFound:
+            return "no bytes"
+        if size == manifest.size_bytes and crc32c in {None, manifest.crc32c}:
+            return ""
+        return f"{size} bytes" + ("" if crc32c is None else f", {crc32c:08x}")
