@@ -4,13 +4,14 @@ import { edit, link, one, remove, revokeLinks, shown } from '../api/files.js'
 import { FAMILIES, ago, bytes, time } from '../format.js'
 import { useObservable } from '../observable.js'
 import { copyText } from '../parts/copying.js'
-import { Confirm, FormDialog } from '../parts/dialog.js'
+import { Confirm } from '../parts/dialog.js'
 import { Icon } from '../parts/icon.js'
 import { Failed, Loading } from '../parts/mood.js'
 import { follow } from '../parts/saving.js'
 import { complain, say } from '../parts/toast.js'
 import { html, useEffect, useRef, useState } from '../render.js'
-import { sayDiscarded } from './listing.js'
+import { sayDiscarded } from './discarding.js'
+import { EditDialog } from './editing.js'
 import { Preview } from './preview.js'
 import { ShareDialog } from './sharing.js'
 import { eventWords } from './activity_words.js'
@@ -19,6 +20,7 @@ export function Details({ id, items, onClose, onChange, onGone }) {
   const [file, setFile] = useState(items.find((item) => item.id === id) ?? null)
   const [problem, setProblem] = useState(null)
   const [dialog, setDialog] = useState('')
+  const [edited, setEdited] = useState(null) // as it was when the editing began, whatever comes meanwhile
   const heading = useRef(null)
   const told = useObservable(events)
   const changes = told.filter(({ subject_id: subject }) => subject === id)
@@ -39,10 +41,10 @@ export function Details({ id, items, onClose, onChange, onGone }) {
     }
   }, [])
   const save = async (body) => {
-    const after = await edit(file, body)
+    const after = await edit(edited, body)
     setFile(after)
     onChange(after)
-    setDialog('')
+    setEdited(null)
   }
   const discard = async () => {
     try {
@@ -64,7 +66,7 @@ export function Details({ id, items, onClose, onChange, onGone }) {
       <${Preview} file=${file} />
       <div class="actions">
         ${action('download', 'Download', download)}${action('share', 'Share', () => setDialog('share'))}${action('link', 'Copy link', copyLink)}
-        ${action('edit', 'Edit', () => setDialog('edit'))}${action('trash', 'Trash', discard)}
+        ${action('edit', 'Edit', () => one(id).then(setEdited, complain))}${action('trash', 'Trash', discard)}
       </div>
       <${Facts} file=${file} />
       <h3>Links</h3>
@@ -77,7 +79,7 @@ export function Details({ id, items, onClose, onChange, onGone }) {
         <li><span>Stored</span><time title=${time(file.created_at)}>${ago(file.created_at)}</time></li>
       </ol>
     </div>`}
-    ${dialog === 'edit' && html`<${EditDialog} file=${file} save=${save} onClose=${() => setDialog('')} />`}
+    ${edited && html`<${EditDialog} file=${edited} save=${save} onClose=${() => setEdited(null)} />`}
     ${dialog === 'share' && html`<${ShareDialog} what=${{ file_id: id }} name=${file.filename} onClose=${() => setDialog('')} />`}
     ${dialog === 'revoke' && html`<${Confirm} title="Revoke all links?" text="Every link to this file is dead at once, also those that pages show. New ones can be made." verb="Revoke"
       run=${() => revokeLinks(id).then(() => say('All links to this file are dead.'))} onClose=${() => setDialog('')} />`}
@@ -99,31 +101,3 @@ function Facts({ file }) {
   ]
   return html`<dl class="facts">${facts.filter(([, value]) => value).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`
 }
-
-function EditDialog({ file, save, onClose }) {
-  const media = file.family === 'event_media'
-  const submit = (form) => {
-    const text = (name) => form.get(name).trim()
-    const changes = {}
-    if (text('filename') !== file.filename) changes.filename = text('filename')
-    if (text('visibility') !== file.visibility) changes.visibility = text('visibility')
-    if (media) {
-      if (text('title') !== (file.title ?? '')) changes.title = text('title') || null
-      if (text('description') !== (file.description ?? '')) changes.description = text('description') || null
-      const tags = text('tags').split(',').map((tag) => tag.trim()).filter(Boolean)
-      if (tags.join() !== file.tags.join()) changes.tags = tags
-    }
-    if (Object.keys(changes).length) return save(changes)
-    onClose()
-    return undefined
-  }
-  return html`<${FormDialog} title="Edit" verb="Save" save=${submit} onClose=${onClose}>
-    <label class="field"><span>Name</span><input name="filename" required maxlength="255" defaultValue=${file.filename} /></label>
-    ${media && html`<label class="field"><span>Title</span><input name="title" maxlength="255" defaultValue=${file.title ?? ''} /></label>
-      <label class="field"><span>Description</span><textarea name="description" rows="3" maxlength="4096" defaultValue=${file.description ?? ''}></textarea></label>
-      <label class="field"><span>Tags, with commas</span><input name="tags" defaultValue=${file.tags.join(', ')} /></label>`}
-    <label class="field"><span>Who may see it</span><select name="visibility">
-      <option value="private">Only me, and who has a link</option><option value="public" selected=${file.visibility === 'public'}>Everybody</option></select></label>
-  <//>`
-}
-

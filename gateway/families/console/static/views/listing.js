@@ -1,7 +1,7 @@
 // A list of files with all that can be done to them: looked at, chosen, opened beside the list.
 import { go, here } from '../address.js'
 import { heard } from '../api/events.js'
-import { one, remove, restore } from '../api/files.js'
+import { one, remove } from '../api/files.js'
 import { many } from '../format.js'
 import { Icon } from '../parts/icon.js'
 import { Failed, Loading } from '../parts/mood.js'
@@ -11,6 +11,7 @@ import { usePages } from '../pages.js'
 import { html, useCallback, useEffect, useRef, useState } from '../render.js'
 import { stored } from '../uploads/queue.js'
 import { Details } from './details.js'
+import { sayDiscarded } from './discarding.js'
 import { FolderRow, FolderTile, Row, Tile } from './items.js'
 
 const TILE = { rowHeight: 232, minWidth: 180, gap: 16 }
@@ -86,12 +87,6 @@ function Chosen({ ids, list, onClear }) {
     <button type="button" class="button small" onClick=${discard}><${Icon} name="trash" size=${18} />Move to trash</button>
     <button type="button" class="link" onClick=${onClear}>Clear</button>
   </div>`
-}
-
-/** Told with a way back. */
-export function sayDiscarded(ids, after) {
-  const back = () => Promise.all(ids.map(restore)).then(after, complain)
-  say(`${many(ids.length, 'file')} moved to the trash.`, { action: { label: 'Undo', run: back } })
 }
 
 /** What happens elsewhere is seen here: new files come to the top, changed ones change, deleted ones go. */
