@@ -15,6 +15,8 @@ export function eventWords({ type, data }) {
     case 'project_save_progress': return `${data.slug} is being saved: ${data.stored_count} of ${data.file_count} files, ${bytes(data.stored_bytes)} of ${bytes(data.size_bytes)}`
     case 'project_deleted': return `Project ${data.name || data.slug} was deleted`
     case 'upload_progress': return `An upload is at ${bytes(data.persisted_size)}${data.size_bytes ? ` of ${bytes(data.size_bytes)}` : ''}`
+    case 'webhook_disabled': return `The webhook to ${data.url ?? 'a target'} was switched off`
+    case 'events_lost': return 'Some events were not kept'
     default: return `${type.replaceAll('_', ' ')}: ${name}`
   }
 }

@@ -20,11 +20,13 @@ const KEEPING = [
   ['Shares', 'share', ['shares'], {}],
   ['Trash', 'trash', ['trash'], {}],
   ['Activity', 'activity', ['activity'], {}],
+  ['Webhooks', 'hook', ['webhooks'], {}],
 ]
 const OPERATING = [
   ['Health', 'shield', ['health'], {}],
   ['Verification', 'check', ['verification'], {}],
   ['Users and quotas', 'users', ['quotas'], {}],
+  ['Webhooks for all', 'hook', ['all-webhooks'], {}],
 ]
 const STATES = { live: 'Live', connecting: 'Connecting', waiting: 'Reconnecting' }
 

@@ -11,6 +11,7 @@ import { Quotas } from './quotas.js'
 import { Shares } from './shares.js'
 import { Trash } from './trash.js'
 import { Verification } from './verification.js'
+import { Webhooks } from './webhooks.js'
 
 const Nowhere = () => html`<${Empty} icon="alert" title="There is nothing here"><p><a href=${to(['files'])}>To your files</a></p><//>`
 
@@ -20,9 +21,11 @@ const VIEWS = {
   projects: { View: Projects, title: 'Projects' },
   shares: { View: Shares, title: 'Shares' },
   trash: { View: Trash, title: 'Trash' },
+  webhooks: { View: Webhooks, title: 'Webhooks' },
   activity: { View: Activity, title: 'Activity' },
   health: { View: Health, title: 'Health', admin: true },
   verification: { View: Verification, title: 'Verification', admin: true },
+  'all-webhooks': { View: Webhooks, title: 'Webhooks for all users', admin: true },
   quotas: { View: Quotas, title: 'Users and quotas', admin: true },
 }
 

@@ -1,0 +1,80 @@
+"""Webhooks, made and looked after at the console."""
+
+from __future__ import annotations
+
+import uuid
+
+import httpx
+
+from tests.e2e.console.person import Person
+from tests.e2e.console.test_gallery import store
+from tests.integration.importing.origin import Origin, answer
+
+
+def make(person: Person, url: str) -> str:
+    """Through the form; the secret that it shows."""
+    person.click("New webhook", "main")
+    person.fill("Address", url)
+    person.fill("Description", "The gallery")
+    person.click("Make", "dialog")
+    person.sees("Copy it now", "dialog")
+    secret: str = person.js("document.querySelector('dialog input').value")
+    person.click("Done", "dialog")
+    return secret
+
+
+def test_a_webhook_is_made_tried_paused_and_removed(
+    person: Person, user: str, http: httpx.Client, origin: Origin
+) -> None:
+    url = origin.script(uuid.uuid4().hex, answer(b"", status=200), answer(b"", status=500))
+    person.sign_in(user, "/webhooks")
+    person.sees("Nobody is told", "main")
+    first = make(person, url)
+    assert first.startswith("whsec_")
+    person.click("The gallery", "main")
+    person.sees("Nothing was sent", "main")
+    person.click("Send a test", "main")
+    person.sees("A test", ".lines")
+    person.sees("Delivered", ".lines .badge")
+    store(http, "news.txt", b"x", "text/plain")
+    person.wait("the file's delivery is shown", _reloading("news.txt was stored"))
+    person.wait("its failure is told", _reloading("the target answers 500"))
+    person.click("Pause", "main")
+    person.sees("It is paused", "body")
+    person.click("Go on", "main")
+    person.sees("It sends again", "body")
+    person.click("New secret", "main")
+    person.click("Make", "dialog")
+    person.sees("Copy it now", "dialog")
+    assert person.js("document.querySelector('dialog input').value") != first
+    person.click("Done", "dialog")
+    person.click("Delete", "main")
+    person.click("Delete", "dialog")
+    person.sees("Nobody is told", "main")
+    assert http.get("/api/webhooks").json()["webhooks"] == []
+
+
+def test_operators_hear_of_everybody_and_others_do_not(person: Person, user: str, origin: Origin) -> None:
+    person.sign_in(user, "/all-webhooks")
+    person.sees("There is nothing here")
+    person.sign_in(user, "/all-webhooks", roles=["admin"])
+    person.sees("Webhooks for all users", "main")
+    make(person, origin.script(uuid.uuid4().hex, answer(b"", status=200)))
+    person.click("The gallery", "main")
+    person.click("Delete", "main")
+    person.click("Delete", "dialog")
+    person.sees_not("The gallery", "main")
+
+
+def test_a_refused_address_is_told_in_words(person: Person, user: str) -> None:
+    person.sign_in(user, "/webhooks")
+    person.click("New webhook", "main")
+    person.fill("Address", "http://169.254.169.254/latest")
+    person.click("Make", "dialog")
+    person.wait("why is told", "document.querySelector('dialog [role=alert]')?.innerText.length > 10")
+
+
+def _reloading(text: str) -> str:
+    """True when it is shown; asks for the list again otherwise, as a person does who waits."""
+    other = "document.querySelector('.segmented button[aria-pressed=false]')"
+    return f"eyes.shows({text!r}, 'main') || ({other}.click(), false)"
