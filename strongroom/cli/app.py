@@ -16,7 +16,6 @@ from strongroom.cli import (
     get,
     ls,
     media,
-    migrate,
     notify,
     programs,
     project,
@@ -38,6 +37,7 @@ from strongroom.cli import (
 )
 from strongroom.cli.commands import Commands, command, root
 from strongroom.cli.doctor import doctor
+from strongroom.cli.migrate import plan, prove, run
 from strongroom.client.channels import release
 
 app = Commands(
@@ -91,8 +91,11 @@ for program in (programs.serve, programs.reindex, programs.up):
 moving = Commands()
 app.add_typer(moving, name="migrate", rich_help_panel="Servers")
 moving.callback(invoke_without_command=True)(programs.migrate)
-command(moving, "plan")(migrate.plan)
-command(moving, "run")(migrate.run)
+command(moving, "plan")(plan.plan)
+command(moving, "run")(run.run)
+command(moving, "map")(run.map_)
+command(moving, "verify")(prove.verify)
+command(moving, "cleanup")(prove.cleanup)
 
 projects = app.group("project", "Trees of files, saved as a whole.")
 command(projects, "save")(project.save)

@@ -12,7 +12,9 @@ from typing import Final
 from urllib.parse import quote
 
 from strongroom.migrate.journal import CLEARED, DONE, FAILED, Journal, Record, Stored
+from strongroom.migrate.plans import Plan
 from strongroom.migrate.problems import PlanProblem
+from strongroom.migrate.quoting import identifier, literal, table_name
 
 COLUMNS: Final = (
     "reference", "owner", "family", "id", "key", "url", "size", "crc32c", "sha256", "version",
@@ -93,6 +95,23 @@ def write_failed(journal: Journal, path: Path) -> int:
     return _write(path, map(_line, [head, *rows])) - 1
 
 
+def write_report(plan: Plan, journal: Journal, path: Path) -> int:
+    """What comparing has shown of every entry that was to move, as CSV; how many rows."""
+
+    def rows() -> Iterator[Sequence[object]]:
+        yield "reference", "owner", "family", "id", "key", "result"
+        for entry in plan:
+            record = journal.record(entry.identity(plan.header.plan_id))
+            stored = record.stored if record else None
+            result = (record.proof or record.state) if record and stored else "not moved"
+            if record and record.state == CLEARED:
+                result = "ok, cleared"
+            there = (stored.file_id, stored.key) if stored else ("", "")
+            yield entry.reference, entry.owner, entry.family, *there, result
+
+    return _write(path, map(_line, rows())) - 1
+
+
 def write_sql(journal: Journal, path: Path, base: str, update: Update | None) -> int:
     """The mapping as a transaction for Postgres: a temporary table, and the UPDATE (a template in a comment,
     unless one is named); how many rows.
@@ -137,31 +156,10 @@ def _updated(update: Update | None) -> str:
             "--   FROM strongroom_moved AS moved WHERE old.your_reference::text = moved.reference;\n"
         )
     sets = ", ".join(f"{identifier(column)} = moved.{value}" for column, value in update.sets)
-    table = ".".join(identifier(part) for part in update.table.split("."))
     return (
-        f"UPDATE {table} AS old SET {sets}\n"
+        f"UPDATE {table_name(update.table)} AS old SET {sets}\n"
         f"  FROM strongroom_moved AS moved WHERE old.{identifier(update.match)}::text = moved.reference;\n"
     )
-
-
-def literal(text: str) -> str:
-    """Text as a string literal of standard SQL.
-
-    :raises PlanProblem: Postgres holds no NUL in text.
-    """
-    if "\0" in text:
-        raise PlanProblem(f"{text!a} holds a NUL character, which SQL text can't")
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """A name as a quoted identifier.
-
-    :raises PlanProblem: it is empty, or holds a NUL character.
-    """
-    if not name or "\0" in name:
-        raise PlanProblem("the name of a table or column is empty, or holds a NUL character")
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _line(row: Iterable[object]) -> str:

@@ -64,14 +64,17 @@ def writing(path: Path, header: Header) -> Generator[Callable[[Entry], None]]:
     """
     part = path.with_name(f".{path.name}.part")
     form = _Csv if path.suffix.lower() == ".csv" else _Lines
-    with part.open("w", encoding="utf-8", newline="") as file:
-        writer = form(file)
-        writer.begin(header)
-        yield writer.add
-        writer.end()
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            writer = form(file)
+            writer.begin(header)
+            yield writer.add
+            writer.end()
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 class _Lines:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import unicodedata
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from strongroom.client.ignoring import DEFAULT_IGNORE, Ignore
 from strongroom.migrate.entries import Entry
 from strongroom.migrate.problems import PlanProblem, SourceChanged, SourceGone
+from strongroom.migrate.reading import tree_digest, tree_of
+from strongroom.migrate.sources.local import look_at, read_file, remove_file, stamp_of
 from strongroom.migrate.sources.source import Found, Source
-
-READ_BYTES: Final = 1024 * 1024
 
 
 class Directory(Source):
@@ -60,17 +59,10 @@ class Directory(Source):
         shown = readable(path)
         if shown != path:
             return Found(shown, shown, why="its name is not UTF-8; rename it")
-        try:
-            found = local.lstat()
-        except OSError as error:
-            return Found(path, path, why=f"it can't be read: {error.strerror}")
-        if not stat.S_ISREG(found.st_mode):
-            kind = "a link" if stat.S_ISLNK(found.st_mode) else "no regular file"
-            return Found(path, path, why=f"it is {kind}, which is not followed")
-        if self._depth is not None:
-            return Found(path, path, size=found.st_size, why="it lies beside the projects, in none of them")
-        why = "" if os.access(local, os.R_OK) else "it can't be read: Permission denied"
-        return Found(path, path, found.st_size, stamp_of(found), why=why)
+        size, stamp, why = look_at(local)
+        if self._depth is not None and not why:
+            why = "it lies beside the projects, in none of them"
+        return Found(path, path, size, stamp, why=why)
 
     def _project(self, folder: Path, path: str) -> Found:
         """One save. Its stamp is made of names, sizes and times of all that would be saved."""
@@ -93,16 +85,7 @@ class Directory(Source):
 
     def read(self, entry: Entry) -> Iterator[bytes]:
         """The bytes of one file."""
-        local = self._local(entry)
-        try:
-            with open(local, "rb", buffering=0, opener=_without_links) as file:
-                _same(entry, os.fstat(file.fileno()))
-                while block := file.read(READ_BYTES):
-                    yield block
-                _same(entry, os.fstat(file.fileno()))
-                _same(entry, local.lstat())
-        except FileNotFoundError:
-            raise SourceGone from None
+        return read_file(self._local(entry), entry)
 
     @contextmanager
     def folder(self, entry: Entry) -> Generator[Path]:
@@ -115,16 +98,21 @@ class Directory(Source):
         yield local
 
     def remove(self, entry: Entry, sha256: bytes) -> None:
-        """Delete one file, which is read once more before."""
-        digest = hashlib.sha256()
-        for block in self.read(entry):
-            digest.update(block)
-        if digest.digest() != sha256:
-            raise SourceChanged
-        try:
-            self._local(entry).unlink()
-        except FileNotFoundError:
-            raise SourceGone from None
+        """Delete one file, or those that a project has saved; each is read once more before. Folders that are
+        empty afterwards go, what a save leaves out stays.
+        """
+        if entry.family != "project":
+            remove_file(self._local(entry), entry, sha256)
+            return
+        with self.folder(entry) as folder:
+            files = tree_of(folder)
+            if tree_digest(files) != sha256:
+                raise SourceChanged
+            for path, local in list(_files_of(folder)):
+                remove_file(local, entry, files[unicodedata.normalize("NFC", path)])
+            for inner, _, _ in list(os.walk(folder, topdown=False)):
+                with suppress(OSError):  # something is left in it
+                    Path(inner).rmdir()
 
     def _local(self, entry: Entry) -> Path:
         """Where it lies. A plan may have been edited: nothing outside of the folder is ever read.
@@ -162,22 +150,3 @@ def _files_of(folder: Path) -> Iterator[tuple[str, Path]]:
 def readable(path: str) -> str:
     """A path of the file system as text; bytes that are not UTF-8 as a backslash, x and two digits."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def in_nfc(path: str) -> str:
-    """As keys have it."""
-    return unicodedata.normalize("NFC", path)
-
-
-def stamp_of(found: os.stat_result) -> str:
-    """What changes when the file changes."""
-    return f"{found.st_size} {found.st_mtime_ns}"
-
-
-def _same(entry: Entry, found: os.stat_result) -> None:
-    if entry.stamp and stamp_of(found) != entry.stamp:
-        raise SourceChanged
-
-
-def _without_links(path: str, flags: int) -> int:
-    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))

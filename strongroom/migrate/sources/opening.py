@@ -3,36 +3,111 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from strongroom.migrate.layouts import Layout
 from strongroom.migrate.problems import PlanProblem
+from strongroom.migrate.sources.bucket import Bucket
 from strongroom.migrate.sources.directory import Directory
+from strongroom.migrate.sources.manifest import Manifest
+from strongroom.migrate.sources.postgres import Columns, Postgres
 from strongroom.migrate.sources.source import Source
 
+_POSTGRES = ("postgres://", "postgresql://")
 
-def reopened(described: Mapping[str, Any]) -> Source:
-    """The source of a plan.
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """What the options say of a source, beside its name. ``columns``: of a table or query."""
+
+    table: str = ""
+    query: str = ""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    endpoint_url: str = ""
+    region: str = ""
+    profile: str = ""
+
+
+def opened(name: str, family: str, layout: Layout | None, where: Where) -> Source:
+    """The source that ``name`` means: ``postgresql://…``, ``s3://…``, a file ``….csv``, or a folder.
+
+    :raises PlanProblem: it can't be opened.
+    """
+    is_project = family == "project"
+    if name.startswith(_POSTGRES) or where.table or where.query:
+        if is_project:
+            raise PlanProblem("projects are folders: a table has none")
+        if bool(where.table) == bool(where.query):
+            raise PlanProblem("a Postgres source is a --table or a --query: say one of them")
+        return Postgres(name, columns_of(where.columns), table=where.table, query=where.query)
+    if where.columns:
+        raise PlanProblem("--column belongs to a Postgres source: postgresql://…, with --table or --query")
+    depth = _depth(layout) if is_project else None
+    if name.startswith("s3://"):
+        return Bucket(
+            name, endpoint_url=where.endpoint_url, region=where.region, profile=where.profile, depth=depth
+        )
+    if "://" in name:
+        raise PlanProblem(
+            f"{name} is no source; take a folder, a list (.csv), postgresql://… or s3://bucket/prefix"
+        )
+    path = Path(name)
+    if path.suffix.lower() == ".csv" and path.is_file():
+        if is_project:
+            raise PlanProblem("projects are folders: a list has none")
+        return Manifest(path, path.parent)
+    return Directory(path, depth)
+
+
+def columns_of(given: Mapping[str, str]) -> Columns:
+    """``id``, ``bytes``, ``owner`` … by what they hold; other words are details.
+
+    :raises PlanProblem: the columns without which nothing moves are missing.
+    """
+    known = {"id", "bytes", "owner", "family", "key", "name", "type", "stamp"}
+    details = {"prompt", "settings", "title", "description", "tags"}
+    if unknown := set(given) - known - details:
+        allowed = ", ".join([*sorted(known), *sorted(details)])
+        raise PlanProblem(f"--column knows no {min(unknown)!r}; it takes {allowed}")
+    if missing := {"id", "bytes"} - set(given):
+        raise PlanProblem(
+            f"--column {min(missing)}=NAME is missing: a table needs --column id=NAME (what names a row) and"
+            " --column bytes=NAME (its bytea)"
+        )
+    plain = {name: column for name, column in given.items() if name in known - {"id"}}
+    return Columns(given["id"], **plain, details={name: given[name] for name in given if name in details})
+
+
+def reopened(described: Mapping[str, Any], *, dsn: str = "", deletes_rows: bool = False) -> Source:
+    """The source of a plan. ``dsn``: with the password, which no plan holds; else PGPASSWORD or ~/.pgpass.
 
     :raises PlanProblem: it can't be opened, or is of a kind that this release does not know.
     """
+    said, depth = {name: str(value or "") for name, value in described.items()}, described.get("depth")
     match described.get("kind"):
         case "directory":
-            depth = described.get("depth")
-            return Directory(Path(str(described["root"])), int(depth) if depth is not None else None)
+            return Directory(Path(said["root"]), depth)
+        case "manifest":
+            return Manifest(None, Path(said["root"]))
+        case "bucket":
+            place = {name: said[name] for name in ("endpoint_url", "region", "profile")}
+            return Bucket(said["url"], **place, depth=depth)
+        case "postgres":
+            columns = Columns(**described["columns"])
+            where = {"table": said["table"], "query": said["query"]}
+            return Postgres(dsn or said["dsn"], columns, **where, deletes_rows=deletes_rows)
     raise PlanProblem(
         f"this release knows no source of kind {described.get('kind')!r}; run it with a newer one"
     )
 
 
-def directory(root: Path, family: str, layout: Layout | None) -> Directory:
-    """A folder; of projects each folder that the layout calls ``{slug}``, else each one right below."""
-    if family != "project":
-        return Directory(root)
+def _depth(layout: Layout | None) -> int:
+    """How many folders down a project lies."""
     depth = layout.folder_depth() if layout is not None else 1
     if depth is None:
         raise PlanProblem(
             "--family project needs a --layout that ends in {slug}/{path}, such as {owner}/{slug}/{path}"
         )
-    return Directory(root, depth)
+    return depth

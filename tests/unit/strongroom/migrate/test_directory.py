@@ -14,7 +14,7 @@ from strongroom.migrate.layouts import Layout
 from strongroom.migrate.planning import Placing, planned
 from strongroom.migrate.problems import PlanProblem, SourceChanged, SourceGone
 from strongroom.migrate.sources.directory import Directory
-from strongroom.migrate.sources.opening import directory
+from strongroom.migrate.sources.opening import Where, opened
 
 HOSTILE = [
     "..%2f..%2fetc%2fpasswd",
@@ -39,7 +39,7 @@ HOSTILE = [
 
 
 def entries(root: Path, placing: Placing, limits: dict[str, UploadLimit] | None = None) -> list[Entry]:
-    return list(planned(directory(root, placing.family, placing.layout), placing, limits or {}))
+    return list(planned(opened(str(root), placing.family, placing.layout, Where()), placing, limits or {}))
 
 
 def test_odd_names_are_found_and_read(tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_each_folder_of_projects_is_one_save(tmp_path: Path) -> None:
         ("ben", "app", 5, 1, ""),
         ("", found[2].key, 5, None, "it lies beside the projects, in none of them"),
     ]
-    source = directory(tmp_path, "project", Layout.of("{owner}/{slug}/{path}"))
+    source = opened(str(tmp_path), "project", Layout.of("{owner}/{slug}/{path}"), Where())
     with source.folder(found[0]) as folder:
         assert folder == tmp_path / "anna" / "My Site"
     (tmp_path / "anna/My Site/css/a.css").write_text("changed")
@@ -180,4 +180,4 @@ def test_a_folder_that_is_none_is_said(tmp_path: Path) -> None:
     with pytest.raises(PlanProblem, match="is not a folder"):
         Directory(tmp_path / "missing")
     with pytest.raises(PlanProblem, match=r"ends in \{slug\}/\{path\}"):
-        directory(tmp_path, "project", Layout.of("{owner}/{path}"))
+        opened(str(tmp_path), "project", Layout.of("{owner}/{path}"), Where())

@@ -9,9 +9,10 @@ import pytest
 
 from strongroom.migrate.entries import Entry
 from strongroom.migrate.journal import Journal, Stored
-from strongroom.migrate.mapping import Update, identifier, literal, write_csv, write_failed, write_sql
+from strongroom.migrate.mapping import Update, write_csv, write_failed, write_sql
 from strongroom.migrate.plans import Header
 from strongroom.migrate.problems import PlanProblem
+from strongroom.migrate.quoting import identifier, literal
 
 BASE = "https://files.example.com"
 EVENT = "0b5c1f0e-1111-4222-8333-444455556666"

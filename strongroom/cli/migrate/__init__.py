@@ -1,0 +1,1 @@
+"""``strongroom migrate``: old files move in. What it takes is loaded when a command runs."""

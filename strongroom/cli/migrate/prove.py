@@ -1,0 +1,130 @@
+"""``strongroom migrate verify`` and ``cleanup``: what is proved, and what may go because of it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from strongroom.cli import shown
+from strongroom.cli.migrate.opening import (
+    BytesPerSecond,
+    Dsn,
+    Jobs,
+    PlanFile,
+    RequestsPerSecond,
+    TokenCommand,
+    beside,
+    opened,
+    pace_of,
+)
+from strongroom.cli.problems import ExitCode
+from strongroom.cli.progress import bars_for
+from strongroom.cli.session import Session
+
+if TYPE_CHECKING:
+    from strongroom.migrate.clearing import Cleared
+    from strongroom.migrate.proving import Verified
+
+SHOWN = 20
+
+
+async def verify(
+    session: Session,
+    plan: PlanFile,
+    *,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Read the stored bytes back, too; else size and checksum.")
+    ] = False,
+    jobs: Jobs = 8,
+    bytes_per_second: BytesPerSecond = "",
+    requests_per_second: RequestsPerSecond = None,
+    token_command: TokenCommand = "",
+    dsn: Dsn = "",
+) -> ExitCode:
+    """Compare what was moved with its source, byte for byte, and write a report. Exit code 1: not all is
+    proved.
+    """
+    from strongroom.migrate.mapping import write_report
+    from strongroom.migrate.proving import Prover, Verification
+
+    pace = pace_of(bytes_per_second, requests_per_second)
+    async with opened(session, plan, token_command=token_command, dsn=dsn, pace=pace) as here:
+        with bars_for(session.output) as bars, bars.transfer(plan.name) as report:
+            prover = Prover(here.owners, here.source, pace, deep=deep)
+            verification = Verification(here.plan, here.journal, prover, report)
+            outcome = await verification.run(jobs)
+        path = beside(plan, "verified.csv")
+        write_report(here.plan, here.journal, path)
+    for line in verification.lines[:SHOWN]:
+        session.output.problem_of(line.entry.reference, "NOT_PROVED", line.result)
+    if len(verification.lines) > SHOWN:
+        session.output.note(f"and {len(verification.lines) - SHOWN:,} more: {path}")
+    return _tell(session, outcome, str(path))
+
+
+def _tell(session: Session, outcome: Verified, report: str) -> ExitCode:
+    from strongroom.migrate.proving import OK
+
+    text = f"{outcome.results[OK]:,} proved, {outcome.wrong:,} not: {report}"
+    document = {"proved": outcome.results[OK], "results": dict(outcome.results), "report": report}
+    session.output.result(text, document)
+    if outcome.ended_by is not None:
+        session.output.note("not at the end; run it again")
+        return session.report(outcome.ended_by)
+    return ExitCode.FAILED if outcome.wrong else ExitCode.OK
+
+
+class Rows(StrEnum):
+    """What becomes of a row of a table whose bytes are stored."""
+
+    NULL = "null"
+    DELETE = "delete"
+
+
+async def cleanup(
+    session: Session,
+    plan: PlanFile,
+    *,
+    is_meant: Annotated[
+        bool, typer.Option("--yes/--dry-run", "-y", help="Delete; else only say what would go.")
+    ] = False,
+    rows: Annotated[
+        Rows, typer.Option(help="Of a table: empty the column of the bytes, or delete whole rows.")
+    ] = Rows.NULL,
+    jobs: Jobs = 4,
+    token_command: TokenCommand = "",
+    dsn: Dsn = "",
+) -> ExitCode:
+    """Delete from the source what `verify` has proved and what is still so at this moment. A dry run, unless
+    --yes.
+    """
+    from strongroom.migrate.clearing import Clearing
+
+    async with opened(session, plan, token_command=token_command, dsn=dsn, rows=rows) as here:
+        clearing = Clearing(here.plan, here.journal, here.owners, here.source, is_meant=is_meant)
+        outcome = await clearing.run(jobs)
+    return _tell_cleared(session, outcome, is_meant=is_meant)
+
+
+def _tell_cleared(session: Session, outcome: Cleared, *, is_meant: bool) -> ExitCode:
+    for reference, why in outcome.examples[:SHOWN]:
+        session.output.problem_of(reference, "KEPT", why)
+    kept = outcome.kept.total()
+    did = "deleted" if is_meant else "would be deleted (a dry run; --yes means it)"
+    deleted = f"{outcome.cleared:,} {did}, {shown.size(outcome.bytes)}"
+    text = f"{deleted}; {kept:,} kept; {outcome.unproved:,} not proved"
+    session.output.result(
+        text,
+        {
+            "dry_run": not is_meant,
+            "deleted": outcome.cleared,
+            "size_bytes": outcome.bytes,
+            "kept": dict(outcome.kept),
+            "not_proved": outcome.unproved,
+        },
+    )
+    if outcome.ended_by is not None:
+        return session.report(outcome.ended_by)
+    return ExitCode.FAILED if kept else ExitCode.OK

@@ -1,0 +1,122 @@
+"""Deletes from the source what was proved to be stored, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import posixpath
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import grpc
+
+from strongroom import errors
+from strongroom.migrate.entries import Entry
+from strongroom.migrate.journal import DONE, Journal, Record, Stored
+from strongroom.migrate.owners import Owners
+from strongroom.migrate.plans import Plan
+from strongroom.migrate.problems import PlanProblem, SourceChanged, SourceFailed, SourceGone
+from strongroom.migrate.proving import OK, pairs, project_still_stored, still_stored
+from strongroom.migrate.side_by_side import side_by_side
+from strongroom.migrate.sources.source import Source
+
+
+@dataclass(slots=True)
+class Cleared:
+    """What clearing came to. ``kept``: by reason; ``examples``: reference and reason of some."""
+
+    cleared: int = 0
+    bytes: int = 0
+    unproved: int = 0
+    kept: Counter[str] = field(default_factory=Counter)
+    examples: list[tuple[str, str]] = field(default_factory=list)
+    ended_by: errors.StrongroomError | None = None
+
+    def keep(self, entry: Entry, why: str) -> None:
+        """Count one that stays."""
+        self.kept[why] += 1
+        if len(self.examples) < 100:
+            self.examples.append((entry.reference, why))
+
+
+class Clearing:
+    """``is_meant``: else it is only counted what would go."""
+
+    def __init__(
+        self, plan: Plan, journal: Journal, owners: Owners, source: Source, *, is_meant: bool
+    ) -> None:
+        self._plan = plan
+        self._journal = journal
+        self._owners = owners
+        self._source = source
+        self._is_meant = is_meant
+        self.outcome = Cleared()
+
+    async def run(self, jobs: int) -> Cleared:
+        """Delete, one by one, each noted before the next."""
+        await side_by_side(self._chosen(), jobs, self._one)
+        return self.outcome
+
+    def _chosen(self) -> Iterator[tuple[Entry, Record, Stored]]:
+        """What ``verify`` has proved; but never what another line of the plan still needs."""
+        needed = {
+            _place(entry) for entry, record in pairs(self._plan, self._journal) if not _is_proved(record)
+        }
+        for entry, record in pairs(self._plan, self._journal):
+            if record is None or record.stored is None or not _is_proved(record):
+                self.outcome.unproved += 1
+            elif _place(entry) in needed:
+                self.outcome.keep(entry, "another line of the plan moves it, too, which is not proved")
+            else:
+                yield entry, record, record.stored
+
+    async def _one(self, found: tuple[Entry, Record, Stored]) -> None:
+        entry, record, stored = found
+        if self.outcome.ended_by is not None:
+            return
+        if self._is_meant:
+            try:
+                why = await self._still_stored(entry, stored) or await self._removed(entry, stored)
+            except errors.StrongroomError as error:
+                if error.code in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.UNAUTHENTICATED}:
+                    self.outcome.ended_by = error
+                    return
+                why = f"the service can't say: {error.message}"
+            if why:
+                self.outcome.keep(entry, why)
+                return
+            await asyncio.to_thread(self._journal.cleared, [record.id])
+        self.outcome.cleared += 1
+        self.outcome.bytes += stored.size
+
+    async def _still_stored(self, entry: Entry, stored: Stored) -> str:
+        """Empty: the service has it at this moment."""
+        try:
+            async with self._owners.acting(entry.owner) as client:
+                ask = project_still_stored if entry.family == "project" else still_stored
+                return await ask(client, stored)
+        except (errors.FileNotFound, errors.ProjectNotFound, errors.VersionNotFound):
+            return "it is no longer stored"
+
+    async def _removed(self, entry: Entry, stored: Stored) -> str:
+        """Empty: it was deleted, or was gone. The source compares the bytes once more."""
+        try:
+            await asyncio.to_thread(self._source.remove, entry, stored.sha256)
+        except SourceGone:
+            return ""
+        except SourceChanged:
+            return "the source has changed since it was verified"
+        except (SourceFailed, PlanProblem) as error:
+            return str(error)
+        except OSError as error:
+            return f"the source can't be deleted: {error.strerror or error}"
+        return ""
+
+
+def _is_proved(record: Record | None) -> bool:
+    return record is not None and record.state == DONE and record.proof == OK
+
+
+def _place(entry: Entry) -> str:
+    """What a reference names, however it is spelled."""
+    return entry.reference if "://" in entry.reference else posixpath.normpath(entry.reference)

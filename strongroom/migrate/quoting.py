@@ -1,0 +1,33 @@
+"""Text and names as SQL has them, whatever they hold."""
+
+from __future__ import annotations
+
+from strongroom.migrate.problems import PlanProblem
+
+
+def literal(text: str) -> str:
+    """Text as a string literal of standard SQL.
+
+    :raises PlanProblem: Postgres holds no NUL in text.
+    """
+    if "\0" in text:
+        raise PlanProblem(f"{text!a} holds a NUL character, which SQL text can't")
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A name as a quoted identifier.
+
+    :raises PlanProblem: it is empty, or holds a NUL character.
+    """
+    if not name or "\0" in name:
+        raise PlanProblem("the name of a table or column is empty, or holds a NUL character")
+    return '"' + name.replace('"', '""') + '"'
+
+
+def table_name(name: str) -> str:
+    """``table`` or ``schema.table``.
+
+    :raises PlanProblem: as ``identifier``.
+    """
+    return ".".join(identifier(part) for part in name.split("."))

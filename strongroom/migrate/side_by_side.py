@@ -1,0 +1,39 @@
+"""The same work for many things, several at once."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Final, TypeVar
+
+Item = TypeVar("Item")
+
+_BATCH: Final = 64
+
+
+async def side_by_side(items: Iterator[Item], jobs: int, work: Callable[[Item], Awaitable[None]]) -> None:
+    """``work`` for each, ``jobs`` at a time; what it raises ends it all. ``items`` may block: a thread asks
+    it.
+    """
+    waiting: list[Item] = []
+    asking = asyncio.Lock()
+
+    async def following() -> Item | None:
+        async with asking:
+            if not waiting:
+                waiting.extend(
+                    reversed(await asyncio.to_thread(lambda: list(itertools.islice(items, _BATCH))))
+                )
+            return waiting.pop() if waiting else None
+
+    async def worker() -> None:
+        while (item := await following()) is not None:
+            await work(item)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(jobs):
+                group.create_task(worker())
+    except BaseExceptionGroup as failed:  # the first one stands for all
+        raise failed.exceptions[0] from None
