@@ -28,7 +28,7 @@ OTHERS: Final = frozenset(
         *(f"STRONGROOM_METRICS_BIND_{name}" for name in ("GATEWAY", "STORAGE", "METADATA")),
         *(f"STRONGROOM_FAILPOINTS{name}" for name in ("", "_GATEWAY", "_STORAGE", "_METADATA", "_MIGRATE")),
         *(f"STRONGROOM_{name}" for name in ("DATA_DIR", "ENV_FILE", "FORM", "UNKNOWN_SETTINGS", "WORKERS")),
-        *(f"STRONGROOM_{name}" for name in ("TOKEN", "USER", "GATEWAY_URL")),
+        *(f"STRONGROOM_{name}" for name in ("TOKEN", "USER", "GATEWAY_URL", "SPOOL", "SPOOL_MAX_BYTES")),
     }
 )
 _TEXT: Final = '''"""The name of every setting of Strongroom, so that misspelt ones can be told of.

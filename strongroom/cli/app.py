@@ -26,6 +26,7 @@ from strongroom.cli import (
     rm,
     search,
     share,
+    spool,
     stat,
     sync,
     token,
@@ -159,6 +160,11 @@ command(hooks, "test")(webhooks.ping)
 command(hooks, "deliveries")(webhooks.deliveries)
 command(hooks, "replay")(webhooks.replay)
 command(hooks, "delete", alias="rm")(webhooks.delete)
+
+spooled = app.group("spool", "What waits on this disk while the service is away (STRONGROOM_SPOOL).")
+command(spooled, "ls", alias="list")(spool.list_)
+command(spooled, "flush")(spool.flush)
+command(spooled, "rm")(spool.remove)
 
 event_media = app.group("media", "Photos, videos and documents of events.")
 command(event_media, "put")(media.put)

@@ -10,6 +10,7 @@ import grpc
 
 from strongroom import errors
 from strongroom.client.settings import ConfigurationError
+from strongroom.error_base import REASONS
 
 
 class ExitCode(IntEnum):
@@ -120,6 +121,12 @@ def _strongroom(error: errors.StrongroomError) -> Problem:
         hint = f"try again in {max(1, round(error.retry_after))} s" + (f"; {hint}" if hint else "")
     notes = [note for note in getattr(error, "__notes__", []) if _wanted(note, error)]
     return Problem(error.reason_name, message, "; ".join(filter(None, [*notes, hint])), exit_code)
+
+
+def exit_code_of(reason: str) -> ExitCode:
+    """The exit code of an ErrorReason by its name, or of a word of ours."""
+    kinds = {kind("").reason_name: kind for kind in REASONS.values()}
+    return explain(kinds[reason]("")).exit_code if reason in kinds else ExitCode.FAILED
 
 
 def _wanted(note: str, error: errors.StrongroomError) -> bool:

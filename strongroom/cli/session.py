@@ -39,6 +39,11 @@ class Session:
         settings = replace(settings, retry=replace(settings.retry, on_retry=_Waiting(self.output).tell))
         async with AsyncClient.with_settings(settings) as client:
             yield client.acting_for(self.for_user) if self.for_user else client
+            if client.spool is not None and client.spool.kept:
+                self.output.note(
+                    f"{client.spool.kept} waiting in {client.spool.folder}: the service is away;"
+                    " `strongroom spool flush` sends"
+                )
 
     def report(self, error: BaseException, subject: str = "") -> ExitCode:
         """Print a failure; the exit code it stands for."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import cached_property
@@ -20,6 +21,9 @@ from strongroom.client.retention import Retention
 from strongroom.client.retries import RetryPolicy
 from strongroom.client.settings import ClientSettings, Tls
 from strongroom.client.shares import Shares
+from strongroom.client.spooling.files import SpooledFiles
+from strongroom.client.spooling.spool import Spool
+from strongroom.client.spooling.trees import SpooledProjects
 from strongroom.client.tokens import Token
 from strongroom.client.transfers import FileTransfers
 from strongroom.client.verifications import Verifications
@@ -35,7 +39,8 @@ class AsyncClient(FileTransfers):
     ``token``: a JWT, or a function (plain or async) that makes one; it is asked again shortly before the
     token's ``exp`` and when the service refuses it. ``tls``: see ``Tls``; by default plaintext to loopback
     and TLS to anywhere else. ``timeout``: seconds for calls without bytes; uploads and downloads have none
-    unless given.
+    unless given. ``spool``: a folder for what can't be sent while the service or its S3 is away, of at most
+    ``spool_max_bytes`` (1 GiB): docs/offline.md; ``client.spool`` shows and sends what waits there.
 
     Belongs to the event loop of its first call; any number of its tasks may share it. Close it, or use it in
     ``async with``. Every method raises ``strongroom.errors.StrongroomError`` subclasses, typed by the reason
@@ -51,16 +56,35 @@ class AsyncClient(FileTransfers):
         tls: Tls | bool | None = None,
         retry: RetryPolicy | None = None,
         timeout: float | None = None,
+        spool: str | os.PathLike[str] | None = None,
+        spool_max_bytes: int | None = None,
     ) -> None:
         settings = ClientSettings.resolve(
-            storage_address, metadata_address, token=token, tls=tls, retry=retry, timeout=timeout
+            storage_address,
+            metadata_address,
+            token=token,
+            tls=tls,
+            retry=retry,
+            timeout=timeout,
+            spool=spool,
+            spool_max_bytes=spool_max_bytes,
         )
-        super().__init__(Connection(settings))
+        self._open(Connection(settings))
 
     @classmethod
     def with_settings(cls, settings: ClientSettings) -> Self:
         """A client of settings that are complete: nothing is looked up."""
-        return cls._over(Connection(settings), "")
+        client = cls.__new__(cls)
+        client._open(Connection(settings))  # noqa: SLF001 - of this class
+        return client
+
+    def _open(self, connection: Connection) -> None:
+        folder, limit = connection.settings.spool, connection.settings.spool_max_bytes
+        self._begin(connection, "", None if folder is None else Spool(folder, limit, connection))
+
+    def _begin(self, connection: Connection, user_id: str, spool: Spool | None) -> None:
+        FileTransfers.__init__(self, connection, user_id, SpooledFiles(spool, user_id) if spool else None)
+        self.spool = spool
 
     @property
     def settings(self) -> ClientSettings:
@@ -69,16 +93,13 @@ class AsyncClient(FileTransfers):
 
     def acting_for(self, user_id: str) -> AsyncClient:
         """The same connection, but every call is for ``user_id``; needs the admin role (``UserMismatch``)."""
-        return AsyncClient._over(self._connection, user_id)
-
-    @classmethod
-    def _over(cls, connection: Connection, user_id: str) -> Self:
-        """A client of a connection that exists."""
-        client = cls.__new__(cls)
-        FileTransfers.__init__(client, connection, user_id)
-        return client
+        other = AsyncClient.__new__(AsyncClient)
+        other._begin(self._connection, user_id, self.spool)  # noqa: SLF001 - of this class
+        return other
 
     async def __aenter__(self) -> Self:
+        if self.spool is not None:
+            await self.spool.disk()  # what waits from before is sent from now on
         return self
 
     async def __aexit__(
@@ -88,6 +109,8 @@ class AsyncClient(FileTransfers):
 
     async def close(self) -> None:
         """Close the channels; calls under way are cancelled. May be called again."""
+        if self.spool is not None:
+            await self.spool.close()
         await self._connection.close()
 
     @cached_property
@@ -98,7 +121,7 @@ class AsyncClient(FileTransfers):
     @cached_property
     def generations(self) -> Generations:
         """Generated images and videos."""
-        return Generations(self, self._connection, self._user_id)
+        return Generations(self, self._connection, self._user_id, self._spooled)
 
     @cached_property
     def event_media(self) -> EventMediaFiles:
@@ -108,7 +131,8 @@ class AsyncClient(FileTransfers):
     @cached_property
     def projects(self) -> Projects:
         """Trees of files, saved as a whole."""
-        return Projects(self._connection, self._user_id)
+        spooled = SpooledProjects(self.spool, self._user_id) if self.spool is not None else None
+        return Projects(self._connection, self._user_id, spooled)
 
     @cached_property
     def retention(self) -> Retention:

@@ -45,6 +45,10 @@ class FileCalls(SearchCalls):
 
         :raises FileNotFound: also when it is somebody else's.
         """
+        if self._spooled is not None:
+            if (waiting := await self._spooled.find(file)) is not None:
+                return waiting.file
+            file = await self._spooled.resolve(file)
         request = file_service_pb2.GetFileRequest(user_id=self._user_id, show_deleted=show_deleted)
         name_file(request, file)
         response = await self._connection.unary(self._connection.files.GetFile, request, timeout=timeout)
@@ -77,8 +81,16 @@ class FileCalls(SearchCalls):
             show_deleted=show_deleted,
             user_id=self._user_id,
         )
-        response = await self._connection.unary(self._connection.files.ListFiles, request, timeout=timeout)
-        return FilePage(tuple(map(StoredFile.from_proto, response.files)), response.next_page_token)
+
+        async def listed() -> FilePage:
+            response = await self._connection.unary(
+                self._connection.files.ListFiles, request, timeout=timeout
+            )
+            return FilePage(tuple(map(StoredFile.from_proto, response.files)), response.next_page_token)
+
+        if self._spooled is None:
+            return await listed()
+        return await self._spooled.page(listed, prefix, family, first=not page_token)
 
     async def list_pages(
         self,
@@ -177,6 +189,8 @@ class FileCalls(SearchCalls):
             if_generation_match=if_generation_match,
             family=family.to_proto() if family else file_pb2.FILE_FAMILY_UNSPECIFIED,
         )
+        if self._spooled is not None:
+            return await self._spooled.delete(request, file, timeout)
         name_file(request, file)
         response = await self._connection.unary(self._connection.storage.DeleteFile, request, timeout=timeout)
         return StoredFile.from_proto(response.file)
@@ -237,6 +251,10 @@ class FileCalls(SearchCalls):
         method = self._connection.diagnostics.Diagnose
         response = await self._connection.unary(method, request, timeout=timeout)
         return {limit.family: UploadLimit.from_proto(limit) for limit in response.limits}
+
+    async def spooling_owner(self) -> str:
+        """Whose files these are, by the token alone, where there is a spool; else empty."""
+        return "" if self._spooled is None else await self._spooled.owner()
 
     def _spec(
         self, target: Target | None, filename: str, content_type: str, metadata: Mapping[str, str] | None

@@ -135,7 +135,8 @@ class StoredFile:
     ``deleted_at`` and ``purge_at`` for soft-deleted ones. ``data_loss``: ``lost`` or ``corrupt`` where the
     bytes are known to be so, and reading raises ``ObjectLost``; empty as a rule. ``media``: what a picture,
     video or sound says of itself; ``None`` until it was read, soon after the upload. ``kept``: how long it
-    stays, where something was said of that.
+    stays, where something was said of that. ``spooled``: it waits in the caller's spool; then the id and, but
+    for paths, the key hold there only.
     """
 
     id: str
@@ -161,6 +162,7 @@ class StoredFile:
     data_loss: str = ""
     media: MediaFacts | None = None
     kept: Kept | None = None
+    spooled: bool = False
 
     @property
     def user_metadata(self) -> dict[str, str]:
@@ -241,10 +243,13 @@ def _event_media(file: file_pb2.File) -> EventMediaInfo | None:
 
 @dataclass(frozen=True, slots=True)
 class FilePage:
-    """One page of a list, in key order. ``next_page_token`` is empty on the last one."""
+    """One page of a list, in key order. ``next_page_token`` is empty on the last one. ``complete``: False
+    where the service is away, and only what waits in the caller's spool is known.
+    """
 
     files: tuple[StoredFile, ...]
     next_page_token: str
+    complete: bool = True
 
 
 @dataclass(frozen=True, slots=True)

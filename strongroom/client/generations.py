@@ -16,6 +16,8 @@ from strongroom.client.family_values import CountedPage, GenerationStats
 from strongroom.client.files import Family, FileName, SignedUrl, StoredFile, Visibility, id_or_key
 from strongroom.client.retries import Deadline
 from strongroom.client.sources import UploadSource
+from strongroom.client.spooling.files import SpooledFiles
+from strongroom.client.spooling.operations import ImportOperation
 from strongroom.client.targets import Generation, GenerationKind
 from strongroom.client.transfers import FileTransfers
 from strongroom.client.uploads import Progress
@@ -58,10 +60,17 @@ class ImportItem:
 class Generations:
     """The caller's generations, newest first in lists."""
 
-    def __init__(self, client: FileTransfers, connection: Connection, user_id: str) -> None:
+    def __init__(
+        self,
+        client: FileTransfers,
+        connection: Connection,
+        user_id: str,
+        files: SpooledFiles | None = None,
+    ) -> None:
         self._client = client
         self._connection = connection
         self._user_id = user_id
+        self._spooled = files
 
     async def import_url(
         self,
@@ -84,35 +93,10 @@ class Generations:
             source did not give the file.
         """
         item = ImportItem(url, type, prompt, settings, filename, request_id, visibility)
-        request = item.to_proto(self._user_id)
-        deadline = Deadline(timeout)
-        attempts = self._connection.attempts(deadline)
-        while True:
-            try:
-                return await self._import(request, on_progress, deadline)
-            except errors.StrongroomError as error:
-                await attempts.pause(error)
-
-    async def _import(
-        self, request: direct_pb2.ImportFromUrlRequest, on_progress: Progress | None, deadline: Deadline
-    ) -> StoredFile:
-        metadata = await self._connection.metadata()
-        call = self._connection.transfers.ImportFromUrl(
-            request, metadata=metadata, timeout=deadline.remaining()
-        )
-        try:
-            async for message in call:
-                if message.HasField("file"):
-                    return StoredFile.from_proto(message.file)
-                seen = message.progress
-                if on_progress is not None:
-                    total = seen.total_bytes if seen.HasField("total_bytes") else None
-                    on_progress(seen.received_bytes, total)
-        except grpc.aio.AioRpcError as error:
-            raise typed(error, metadata) from error
-        finally:
-            call.cancel()
-        raise errors.ServiceUnavailable("the import ended without a file, and nothing said why")
+        operation = ImportOperation(item.to_proto(self._user_id), on_progress, timeout)
+        if self._spooled is not None:
+            return await self._spooled.upload(operation)
+        return StoredFile.from_proto(await operation.direct(self._connection))
 
     async def import_batch(
         self, items: Sequence[ImportItem], *, timeout: float | None = None

@@ -9,6 +9,7 @@ from typing import Literal
 from strongroom import errors
 from strongroom.client.connection import Connection
 from strongroom.client.files import FileName, id_or_key, moment_of, name_file, whole_seconds
+from strongroom.client.spooling.files import SpooledFiles
 from strongroom.metadata.v1 import file_service_pb2
 from strongroom.storage.v1 import link_pb2
 
@@ -24,9 +25,10 @@ class Link:
 class LinkCalls:
     """Makes and revokes links, for the caller or the user it acts for."""
 
-    def __init__(self, connection: Connection, user_id: str = "") -> None:
+    def __init__(self, connection: Connection, user_id: str = "", files: SpooledFiles | None = None) -> None:
         self._connection = connection
         self._user_id = user_id
+        self._spooled = files
 
     async def link(
         self,

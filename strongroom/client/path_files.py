@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final, overload
 
 from strongroom.client.files import FileName, StoredFile, Visibility
+from strongroom.client.key_names import key_segment
 from strongroom.client.path_downloads import Downloaded
 from strongroom.client.sources import UploadSource
 from strongroom.client.targets import AtPath
@@ -18,7 +18,6 @@ from strongroom.client.uploads import Progress
 
 #: What one page of a list holds at the most.
 MAX_KEYS: Final = 1000
-_UNSAFE: Final = re.compile(rb"[^A-Za-z0-9\-_.~@+]")
 
 
 class PathFiles:
@@ -157,11 +156,6 @@ class PathFiles:
     async def _own_prefix(self) -> str:
         """``paths/{user}/``. Whose files these are is the service's to say: one call, the first time."""
         if not self._prefix:
-            self._prefix = f"paths/{key_segment((await self._client.usage()).owner_id)}/"
+            owner = await self._client.spooling_owner() or (await self._client.usage()).owner_id
+            self._prefix = f"paths/{key_segment(owner)}/"
         return self._prefix
-
-
-def key_segment(user_id: str) -> str:
-    """A user id as it stands in keys: docs/architecture.md, "Keys"."""
-    escaped = _UNSAFE.sub(lambda found: b"=" + found[0].hex().upper().encode(), user_id.encode()).decode()
-    return "=2E" + escaped[1:] if not escaped.strip(".") else escaped

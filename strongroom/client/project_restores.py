@@ -49,10 +49,10 @@ class Restore:
         :raises FileExistsError: something differs and ``overwrite`` is off; nothing was written then.
         :raises PathInvalid: a path leads out of the folder, perhaps by a link in it.
         """
-        places = await in_worker(_places, directory, files)
-        wanted = await in_worker(_differing, places, overwrite)
+        places = await in_worker(places_of, directory, files)
+        wanted = await in_worker(differing, places, overwrite)
         there = {file.path for file, _ in wanted}
-        await in_worker(_set_modes, [pair for pair in places if pair[0].path not in there])
+        await in_worker(set_modes, [pair for pair in places if pair[0].path not in there])
         self._total = sum(file.size for file, _ in wanted)
         waiting = iter(wanted)
 
@@ -84,7 +84,7 @@ class Restore:
                     f"what was received of {file.path} is not what was saved (SHA-256 differs); try again",
                     metadata={"algorithm": "sha256", "expected": file.sha256.hex()},
                 )
-        await in_worker(_set_modes, [(file, place)])
+        await in_worker(set_modes, [(file, place)])
 
     def _report(self, size: int) -> None:
         self._done += size
@@ -92,7 +92,7 @@ class Restore:
             self._on_progress(self._done, self._total)
 
 
-def _places(directory: Path, files: Sequence[ProjectFile]) -> list[tuple[ProjectFile, Path]]:
+def places_of(directory: Path, files: Sequence[ProjectFile]) -> list[tuple[ProjectFile, Path]]:
     """Where each file goes: below ``directory`` whatever links are in it."""
     directory.mkdir(parents=True, exist_ok=True)
     root = directory.resolve()
@@ -109,7 +109,8 @@ def _places(directory: Path, files: Sequence[ProjectFile]) -> list[tuple[Project
     return places
 
 
-def _differing(places: Sequence[tuple[ProjectFile, Path]], overwrite: bool) -> list[tuple[ProjectFile, Path]]:
+def differing(places: Sequence[tuple[ProjectFile, Path]], overwrite: bool) -> list[tuple[ProjectFile, Path]]:
+    """Those that are not there, or with other content. Raises FileExistsError: unless ``overwrite``."""
     found: list[tuple[ProjectFile, Path]] = []
     for file, place in places:
         there = place.is_symlink() or place.exists()
@@ -121,7 +122,7 @@ def _differing(places: Sequence[tuple[ProjectFile, Path]], overwrite: bool) -> l
     return found
 
 
-def _set_modes(places: Sequence[tuple[ProjectFile, Path]]) -> None:
+def set_modes(places: Sequence[tuple[ProjectFile, Path]]) -> None:
     """Whoever may read a file may execute it, or nobody may."""
     if not HAS_MODES:
         return

@@ -45,12 +45,16 @@ class _Save(ABC):
 
         :raises StrongroomError: typed by the reason. What reading raises comes out as it is.
         """
+        return saved_by(await self.response())
+
+    async def response(self) -> Response:
+        """The same, as the service says it."""
         attempts = self._connection.attempts(self._deadline)
         while True:
             metadata = await self._connection.metadata()
             call = self._call(metadata=metadata, timeout=self._deadline.remaining())
             try:
-                response: Response = await exchange(call, metadata, self._messages())
+                answer: Response = await exchange(call, metadata, self._messages())
             except errors.StrongroomError as error:
                 if self._is_spent():
                     error.add_note(
@@ -61,8 +65,7 @@ class _Save(ABC):
             except SourceFailed as failed:
                 raise failed.cause  # noqa: B904 - the cause has its own traceback
             else:
-                project = Project.from_proto(response.project)
-                return SavedProject(project, ProjectVersion.from_proto(response.version))
+                return answer
 
     @abstractmethod
     def _call(self, **options: Any) -> grpc.aio.StreamUnaryCall[Any, Any]:
@@ -158,6 +161,12 @@ class ArchiveSave(_Save):
 
     def _is_spent(self) -> bool:
         return self._began and not self._source.repeatable
+
+
+def saved_by(response: Response) -> SavedProject:
+    """The value for what a save was answered with."""
+    project = Project.from_proto(response.project)
+    return SavedProject(project, ProjectVersion.from_proto(response.version))
 
 
 def _head(file: TreeFile, *, unchanged: bool) -> project_pb2.SaveProjectFile:

@@ -12,7 +12,9 @@ from strongroom.metadata.v1 import project_pb2
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project at its newest version. ``size`` in bytes; times are aware, in UTC."""
+    """A project at its newest version. ``size`` in bytes; times are aware, in UTC. ``spooled``: that version
+    waits in the caller's spool, and has no number (0) yet.
+    """
 
     id: str
     owner_id: str
@@ -26,6 +28,7 @@ class Project:
     tech_stack: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
+    spooled: bool = False
 
     @classmethod
     def from_proto(cls, project: project_pb2.Project) -> Project:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -14,7 +15,7 @@ from strongroom.client.archive_downloads import save_zip
 from strongroom.client.connection import Connection
 from strongroom.client.ignoring import DEFAULT_IGNORE, Ignore
 from strongroom.client.project_restores import Restore
-from strongroom.client.project_saves import ArchiveSave, TreeSave
+from strongroom.client.project_saves import TreeSave, saved_by
 from strongroom.client.project_trees import Tree, TreeFile, read_changes, read_tree
 from strongroom.client.project_values import (
     Project,
@@ -24,6 +25,8 @@ from strongroom.client.project_values import (
     SavedProject,
 )
 from strongroom.client.sources import UploadSource, as_source
+from strongroom.client.spooling.operations import ArchiveOperation, CallOperation, TreeOperation
+from strongroom.client.spooling.trees import SaveOperation, SpooledProjects, restore_waiting
 from strongroom.client.uploads import Progress
 from strongroom.metadata.v1 import project_service_pb2
 from strongroom.storage.v1 import download_pb2, project_pb2
@@ -37,9 +40,10 @@ AnyPath = str | os.PathLike[str]
 class Projects:
     """The caller's projects. ``slug`` names one; ``version`` None is the newest."""
 
-    def __init__(self, connection: Connection, user_id: str) -> None:
+    def __init__(self, connection: Connection, user_id: str, spooled: SpooledProjects | None = None) -> None:
         self._connection = connection
         self._user_id = user_id
+        self._spooled = spooled
 
     async def save(
         self,
@@ -65,6 +69,19 @@ class Projects:
         """
         tree = await asyncio.to_thread(read_tree, Path(directory), Ignore(ignore))
         spec = self._spec(slug, name, expected_version)
+        if self._spooled is not None:
+            spec.request_id = request_id or str(uuid4())
+            unchanged = await self._spooled.if_there(self._unchanged(slug, tree), frozenset())
+            try:
+                saved = await self._spooled.save(
+                    TreeOperation(spec, tree, (), unchanged, on_progress, timeout)
+                )
+            except errors.PreconditionFailed:  # another save came first, and what was unchanged is no more
+                spec.request_id, unchanged = request_id or str(uuid4()), frozenset()
+                saved = await self._spooled.save(
+                    TreeOperation(spec, tree, (), unchanged, on_progress, timeout)
+                )
+            return replace(saved, sent=len(tree.files) - len(unchanged), skipped=tree.skipped)
         for plan in range(PLANS):
             spec.request_id = request_id or str(uuid4())
             unchanged = await self._unchanged(slug, tree)
@@ -103,10 +120,8 @@ class Projects:
         tree = await asyncio.to_thread(read_changes, changed)
         spec = self._spec(slug, name, expected_version)
         spec.partial, spec.request_id = True, request_id or str(uuid4())
-        save = TreeSave(
-            self._connection, spec, tree, removed=tuple(removed), on_progress=on_progress, timeout=timeout
-        )
-        return replace(await save.run(), sent=len(tree.files))
+        operation = TreeOperation(spec, tree, tuple(removed), on_progress=on_progress, timeout=timeout)
+        return replace(await self._save(operation), sent=len(tree.files))
 
     async def save_archive(
         self,
@@ -126,8 +141,7 @@ class Projects:
         spec = self._spec(slug, name, expected_version)
         spec.request_id = request_id or str(uuid4())
         read = await asyncio.to_thread(as_source, source)
-        save = ArchiveSave(self._connection, spec, read, on_progress=on_progress, timeout=timeout)
-        saved = await save.run()
+        saved = await self._save(ArchiveOperation(spec, read, on_progress, timeout))
         return replace(saved, sent=saved.version.file_count)
 
     async def restore(
@@ -145,6 +159,9 @@ class Projects:
         :raises FileExistsError: a file differs and ``overwrite`` is off; nothing was written then.
         :raises ProjectNotFound: or VersionNotFound.
         """
+        waiting = None if self._spooled is None or version else await self._spooled.find(slug)
+        if waiting is not None:
+            return await restore_waiting(waiting, Path(directory), overwrite=overwrite)
         found, files = await self._listed(slug, version)
         name = download_pb2.ProjectVersionName(slug=slug, version=found)
         restore = Restore(self._connection, name, self._user_id, on_progress=on_progress)
@@ -172,9 +189,7 @@ class Projects:
             request_id=request_id or str(uuid4()),
             user_id=self._user_id,
         )
-        method = self._connection.transfers.RollbackProject
-        response = await self._connection.unary(method, request, timeout=timeout, safe=True)
-        return SavedProject(Project.from_proto(response.project), ProjectVersion.from_proto(response.version))
+        return await self._save(CallOperation(request, timeout))
 
     async def archive(
         self,
@@ -205,12 +220,23 @@ class Projects:
 
         :raises ProjectNotFound: also when it is somebody else's.
         """
+        if self._spooled is not None and (waiting := await self._spooled.find(slug)) is not None:
+            return waiting.project(await self._spooled.owner())
         request = project_service_pb2.GetProjectRequest(slug=slug, user_id=self._user_id)
         response = await self._connection.unary(self._connection.projects.GetProject, request)
         return Project.from_proto(response.project)
 
     async def list(self) -> AsyncGenerator[Project]:
         """All of the caller's projects, newest change first."""
+        if self._spooled is None:
+            async for project in self._stored():
+                yield project
+            return
+        async with aclosing(self._spooled.over(self._stored())) as projects:
+            async for project in projects:
+                yield project
+
+    async def _stored(self) -> AsyncGenerator[Project]:
         token, more = "", True
         while more:
             request = project_service_pb2.ListProjectsRequest(
@@ -243,7 +269,8 @@ class Projects:
 
         :raises ProjectNotFound: or VersionNotFound.
         """
-        _, files = await self._listed(slug, version)
+        waiting = None if self._spooled is None or version else await self._spooled.find(slug)
+        files = waiting.listed() if waiting is not None else (await self._listed(slug, version))[1]
         for file in files:
             yield file
 
@@ -258,9 +285,16 @@ class Projects:
         request = project_pb2.DeleteProjectRequest(
             slug=slug, user_id=self._user_id, expected_version=expected_version
         )
+        if self._spooled is not None:
+            return await self._spooled.delete(CallOperation(request, timeout))
         method = self._connection.transfers.DeleteProject
         response = await self._connection.unary(method, request, timeout=timeout)
         return Project.from_proto(response.project)
+
+    async def _save(self, operation: SaveOperation) -> SavedProject:
+        if self._spooled is not None:
+            return await self._spooled.save(operation)
+        return saved_by(await operation.direct(self._connection))  # type: ignore[arg-type]  # of a save
 
     def _spec(self, slug: str, name: str, expected_version: int | None) -> project_pb2.SaveProjectSpec:
         return project_pb2.SaveProjectSpec(

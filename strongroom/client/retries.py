@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import grpc
@@ -18,6 +19,11 @@ from strongroom.client.tokens import Tokens
 WAITING = (errors.RequestInProgress, errors.UploadSuperseded)
 #: Statuses of UNAVAILABLE that another attempt does not change.
 FINAL = (errors.SourceUrlFailed,)
+
+
+#: Set where something else waits in the caller's stead (a spool): one more try at once, if any.
+BRIEF: ContextVar[bool] = ContextVar("brief", default=False)
+BRIEF_ATTEMPTS, BRIEF_SECONDS = 2, 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,7 @@ class Attempts:
         self._tokens = tokens
         self._deadline = deadline
         self._safe = safe
+        self._brief = BRIEF.get()
         self._token_renewed = False
         self._failures = 0
         self._waited = 0.0
@@ -90,6 +97,8 @@ class Attempts:
         if not isinstance(error, WAITING):
             self._failures += 1
         delay = self._delay(error.retry_after)
+        if self._brief and (self._failures >= BRIEF_ATTEMPTS or delay > BRIEF_SECONDS):
+            raise error
         remaining = self._deadline.remaining()
         out_of_time = remaining is not None and delay >= remaining
         if self._failures >= self._policy.attempts or self._policy.attempts <= 1 or out_of_time:

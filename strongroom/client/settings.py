@@ -15,6 +15,7 @@ from strongroom.client.tokens import Token
 
 DEFAULT_STORAGE_ADDRESS = "127.0.0.1:50051"
 DEFAULT_METADATA_ADDRESS = "127.0.0.1:50052"
+DEFAULT_SPOOL_BYTES = 1 << 30
 DEFAULT_GATEWAY_URL = "http://127.0.0.1:8080"
 TRUE = {"1", "true", "yes", "on"}
 
@@ -107,6 +108,8 @@ class ClientSettings:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     timeout: float = 30.0
     gateway_url: str = DEFAULT_GATEWAY_URL
+    spool: Path | None = None
+    spool_max_bytes: int = DEFAULT_SPOOL_BYTES
 
     @classmethod
     def resolve(
@@ -118,6 +121,8 @@ class ClientSettings:
         tls: Tls | bool | None = None,
         retry: RetryPolicy | None = None,
         timeout: float | None = None,
+        spool: str | os.PathLike[str] | None = None,
+        spool_max_bytes: int | None = None,
         environ: Mapping[str, str] | None = None,
     ) -> ClientSettings:
         """What is given, else what the environment says, else the running development stack, else the default
@@ -126,7 +131,8 @@ class ClientSettings:
         ``STRONGROOM_STORAGE_ADDRESS``, ``STRONGROOM_METADATA_ADDRESS``, ``STRONGROOM_TOKEN``,
         ``STRONGROOM_TLS_CA``, ``STRONGROOM_TLS_CLIENT_CERT``, ``STRONGROOM_TLS_CLIENT_KEY``,
         ``STRONGROOM_ALLOW_PLAINTEXT``; ``STRONGROOM_PUBLIC_URL``,
-        ``STRONGROOM_GATEWAY_URL`` for links. The development stack gives addresses only, never a token: see
+        ``STRONGROOM_GATEWAY_URL`` for links; ``STRONGROOM_SPOOL``, ``STRONGROOM_SPOOL_MAX_BYTES``. The
+        development stack gives addresses only, never a token: see
         ``development_settings``.
 
         :raises ConfigurationError: when stack.json is needed and can't be read.
@@ -144,7 +150,16 @@ class ClientSettings:
             retry=retry or RetryPolicy(),
             timeout=30.0 if timeout is None else timeout,
             gateway_url=(gateway or (stack.gateway_url if stack else DEFAULT_GATEWAY_URL)).rstrip("/"),
+            spool=Path(folder) if (folder := spool or env.get("STRONGROOM_SPOOL")) else None,
+            spool_max_bytes=_spool_bytes(env) if spool_max_bytes is None else spool_max_bytes,
         )
+
+
+def _spool_bytes(environ: Mapping[str, str]) -> int:
+    text = environ.get("STRONGROOM_SPOOL_MAX_BYTES") or str(DEFAULT_SPOOL_BYTES)
+    if not (text.isascii() and text.isdigit()):
+        raise ConfigurationError(f"STRONGROOM_SPOOL_MAX_BYTES is a number of bytes, not {text!r}")
+    return int(text)
 
 
 def tls_from(environ: Mapping[str, str]) -> Tls | bool | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from functools import cached_property
 from types import TracebackType
@@ -22,6 +23,7 @@ from strongroom.client.sync_families import (
     SyncRestores,
     SyncRetention,
     SyncShares,
+    SyncSpool,
     SyncVerifications,
     SyncWebhooks,
 )
@@ -45,9 +47,18 @@ class Client(Face[AsyncClient]):
         tls: Tls | bool | None = None,
         retry: RetryPolicy | None = None,
         timeout: float | None = None,
+        spool: str | os.PathLike[str] | None = None,
+        spool_max_bytes: int | None = None,
     ) -> None:
         client = AsyncClient(
-            storage_address, metadata_address, token=token, tls=tls, retry=retry, timeout=timeout
+            storage_address,
+            metadata_address,
+            token=token,
+            tls=tls,
+            retry=retry,
+            timeout=timeout,
+            spool=spool,
+            spool_max_bytes=spool_max_bytes,
         )
         super().__init__(client, LoopThread())
 
@@ -63,6 +74,7 @@ class Client(Face[AsyncClient]):
         return other
 
     def __enter__(self) -> Self:
+        self._thread.run(self._twin.__aenter__())
         return self
 
     def __exit__(
@@ -75,6 +87,11 @@ class Client(Face[AsyncClient]):
         if not self._thread.stopped:
             self._thread.run(self._twin.close())
             self._thread.stop()
+
+    @cached_property
+    def spool(self) -> SyncSpool | None:
+        """What waits in the caller's spool; None: the client has none."""
+        return None if self._twin.spool is None else SyncSpool(self._twin.spool, self._thread)
 
     @cached_property
     def files(self) -> SyncPathFiles:

@@ -16,6 +16,7 @@ from strongroom.client.projects import Projects
 from strongroom.client.restores import Restores
 from strongroom.client.retention import Retention
 from strongroom.client.shares import Shares
+from strongroom.client.spooling.spool import Spool
 from strongroom.client.uploads import Progress
 from strongroom.client.verifications import Verifications
 from strongroom.client.webhooks import Webhooks
@@ -84,6 +85,14 @@ class SyncEventMedia(Face[EventMediaFiles]):
     get_profile_picture = waiting(EventMediaFiles.get_profile_picture)
     delete_profile_picture = waiting(EventMediaFiles.delete_profile_picture)
     put_temp = waiting(EventMediaFiles.put_temp)
+
+
+class SyncSpool(Face[Spool]):
+    """``Client.spool``; see ``Spool``."""
+
+    operations = waiting(Spool.operations)
+    flush = waiting(Spool.flush)
+    remove = waiting(Spool.remove)
 
 
 class SyncRestores(Face[Restores]):

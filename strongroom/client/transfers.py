@@ -13,8 +13,12 @@ from strongroom.client.archive_downloads import save_zip
 from strongroom.client.downloads import Download
 from strongroom.client.files import FileName, StoredFile, Visibility, name_file
 from strongroom.client.path_downloads import Downloaded, PathDownload
+from strongroom.client.reading import in_thread
 from strongroom.client.resumable import ResumableCalls
 from strongroom.client.sources import UploadSource, as_source
+from strongroom.client.spooling.files import save_waiting
+from strongroom.client.spooling.operations import UploadOperation
+from strongroom.client.spooling.view import blocks_of_body
 from strongroom.client.targets import Target
 from strongroom.client.uploads import Checksums, Progress, Upload
 from strongroom.storage.v1 import download_pb2
@@ -72,6 +76,8 @@ class FileTransfers(ResumableCalls):
             spec.visibility = visibility.to_proto()
         if if_generation_match is not None:
             spec.if_generation_match = if_generation_match
+        if self._spooled is not None:
+            return await self._spooled.upload(UploadOperation(spec, read, on_progress, timeout))
         return await Upload(self._connection, spec, read, on_progress, timeout).run()
 
     async def download(
@@ -93,6 +99,10 @@ class FileTransfers(ResumableCalls):
         :raises StrongroomError: FileNotFound, ChecksumMismatch …
         :raises OSError: when the path can't be written.
         """
+        if self._spooled is not None:
+            if (waiting := await self._spooled.find(file)) is not None:
+                return await save_waiting(waiting, Path(path))
+            file = await self._spooled.resolve(file)
         request = self._download_request(file, version_id)
         to_path = PathDownload(
             self._connection, request, resume=resume, on_progress=on_progress, timeout=timeout
@@ -122,6 +132,13 @@ class FileTransfers(ResumableCalls):
             )
         if length == 0:
             return
+        if self._spooled is not None:
+            if (waiting := await self._spooled.find(file)) is not None:
+                async with aclosing(in_thread(lambda: blocks_of_body(waiting.place, offset, length))) as mine:
+                    async for block in mine:
+                        yield block
+                return
+            file = await self._spooled.resolve(file)
         request = self._download_request(file, version_id)
         request.read_offset = offset
         request.read_limit = length or 0

@@ -81,12 +81,16 @@ class Upload:
 
         :raises StrongroomError: typed by the reason; what the source raises is raised as it is.
         """
+        return StoredFile.from_proto(await self.file())
+
+    async def file(self) -> file_pb2.File:
+        """The same, as the service says it."""
         attempts = self._connection.attempts(self._deadline)
         while True:
             try:
                 file = await self._attempt()
                 self._report(file.size_bytes)
-                return StoredFile.from_proto(file)
+                return file
             except errors.StrongroomError as error:
                 self._refuse_second_reading(error)
                 await attempts.pause(error)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 from uuid import UUID
 
+from strongroom.client.key_names import key_segment
 from strongroom.client.limits import UploadLimit
-from strongroom.client.path_files import key_segment
 from strongroom.errors import InvalidField, PathInvalid
 from strongroom.migrate.entries import FAMILIES, GENERATION_KINDS, KEYS, Entry
 from strongroom.path_rules import clean_filename, normal_path

@@ -8,7 +8,7 @@ from typing import Final
 from strongroom import errors
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile
-from strongroom.client.path_files import key_segment
+from strongroom.client.key_names import key_segment
 from strongroom.client.project_values import Project
 from strongroom.client.uploads import Progress
 from strongroom.migrate.entries import Entry

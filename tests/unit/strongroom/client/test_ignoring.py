@@ -10,7 +10,7 @@ import pytest
 
 from metadata_service.files.layouts import segment
 from strongroom.client.ignoring import DEFAULT_IGNORE, Ignore
-from strongroom.client.path_files import key_segment
+from strongroom.client.key_names import key_segment
 from strongroom.client.project_trees import blocks_of, read_tree
 
 

@@ -1,0 +1,318 @@
+"""A spool on disk: operations of one user in the order in which they were put there. Everything here blocks.
+
+    {root}/{user}/making/{id}/      being written; never sent, removed by the next one who opens the spool
+    {root}/{user}/waiting/{n}-{id}/ whole and durable: operation.json, and the bytes it brings
+    {root}/{user}/dead/{n}-{id}/    refused by the service: with reason.json
+    {root}/{user}/sent/{id}.json    what became of an operation, for those who have its id
+
+A folder gets from one state to the next by one rename, and what a state promises is on the disk before it: a
+process that dies at any moment leaves each operation in exactly one of them. ``sent`` is written before the
+folder goes, so an operation may be in both for a moment: then it is sent, and only its folder is left over.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Final
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+OPERATION: Final = "operation.json"
+ATTEMPT: Final = "attempt.json"
+REASON: Final = "reason.json"
+LOCK: Final = "lock"
+#: What became of an operation is known for so long.
+SENT_SECONDS: Final = 7 * 24 * 3600.0
+BLOCK_BYTES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One operation on disk. ``document``: its operation.json; ``reason``: why it is dead, else empty."""
+
+    number: int
+    id: str
+    folder: Path
+    document: Mapping[str, Any]
+    size: int
+    reason: Mapping[str, Any]
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether the service has refused it."""
+        return bool(self.reason)
+
+
+class SpoolDisk:
+    """The spool of one user. Any number of processes may share it."""
+
+    def __init__(self, root: Path, user: str, max_bytes: int) -> None:
+        """:raises OSError: the folder can't be made, or the system has no locks for it."""
+        if fcntl is None:
+            raise OSError(errno.ENOSYS, "a spool needs a system with POSIX file locks", str(root))
+        self.folder = root / user
+        self._max_bytes = max_bytes
+        self._parsed: dict[bool, dict[Path, Entry]] = {False: {}, True: {}}
+        for name in ("making", "waiting", "dead", "sent"):
+            (self.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._sweep()
+
+    def entries(self, *, dead: bool = False) -> list[Entry]:
+        """Those that wait, in the order in which they are sent; or the dead ones."""
+        found, known = [], self._parsed[dead]
+        for folder in self._folders("dead" if dead else "waiting"):
+            entry = known.get(folder) or _read(folder)
+            if entry is not None:
+                found.append(entry)
+        self._parsed[dead] = {entry.folder: entry for entry in found}
+        return found
+
+    def is_empty(self) -> bool:
+        """Whether nothing waits."""
+        return not self._folders("waiting")
+
+    @contextmanager
+    def making(self, id: str) -> Iterator[Draft]:  # noqa: A002 - the word for it
+        """A new operation: write its bytes, then ``commit``. Without that nothing is left of it."""
+        folder = self.folder / "making" / id
+        with self._locked("order.lock"):  # so that nobody sweeps it up before it is locked
+            folder.mkdir(mode=0o700)
+            lock = _lock(folder / LOCK, wait=True)
+        try:
+            yield Draft(self, id, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            if lock is not None:
+                lock.close()
+
+    def commit(self, draft: Draft, document: Mapping[str, Any]) -> Entry:
+        """The draft becomes the last one that waits, durably. Raises OSError (ENOSPC: the spool is full)."""
+        write_durably(draft.folder / OPERATION, json.dumps(document).encode())
+        _sync_folder(draft.folder)
+        with self._locked("order.lock"):
+            self.check_room(0)
+            number = max((_number(folder) for folder in self._folders("waiting")), default=0) + 1
+            folder = self.folder / "waiting" / f"{number:012d}-{draft.id}"
+            draft.folder.rename(folder)
+            _sync_folder(folder.parent)
+        entry = _read(folder)
+        if entry is None:
+            raise OSError(errno.EIO, "what was written to the spool can't be read back", str(folder))
+        return entry
+
+    def check_room(self, more: int) -> None:
+        """Raises OSError (ENOSPC): ``more`` bytes beside all that is here are more than may be."""
+        used = sum(entry.size for entry in (*self.entries(), *self.entries(dead=True)))
+        used += sum(map(_size, (self.folder / "making").iterdir()))
+        if used + more > self._max_bytes:
+            raise OSError(
+                errno.ENOSPC,
+                f"the spool holds {used} of {self._max_bytes} bytes, and {more} more do not fit;"
+                " `strongroom spool ls` shows what waits",
+                str(self.folder),
+            )
+
+    @contextmanager
+    def sending(self) -> Iterator[bool]:
+        """Whether this process may send, which only one does at a time."""
+        lock = _lock(self.folder / "sending.lock", wait=False)
+        try:
+            yield lock is not None
+        finally:
+            if lock is not None:
+                lock.close()
+
+    def note_attempt(self, entry: Entry, since: float | None) -> None:
+        """``since``: when an attempt began whose outcome is not known; None: nothing came of it."""
+        if since is None:
+            (entry.folder / ATTEMPT).unlink(missing_ok=True)
+        elif self.attempt_of(entry) is None:
+            write_durably(entry.folder / ATTEMPT, json.dumps({"since": since}).encode())
+
+    def attempt_of(self, entry: Entry) -> float | None:
+        """When the first attempt began of which nobody knows how it ended."""
+        try:
+            return float(json.loads((entry.folder / ATTEMPT).read_bytes())["since"])
+        except FileNotFoundError:
+            attempted: float | None = entry.document.get("attempted")
+            return attempted
+
+    def done(self, entry: Entry, outcome: Mapping[str, Any]) -> None:
+        """The service has it: ``outcome`` is kept for a while."""
+        path = self.folder / "sent" / f"{entry.id}.json"
+        write_durably(path.with_suffix(".tmp"), json.dumps(outcome).encode())
+        path.with_suffix(".tmp").rename(path)
+        _sync_folder(path.parent)
+        self.remove(entry)
+
+    def refused(self, entry: Entry, reason: Mapping[str, Any]) -> None:
+        """The service won't have it, ever."""
+        write_durably(entry.folder / REASON, json.dumps(reason).encode())
+        self._move(entry, "dead", entry.folder.name)
+
+    def requeue(self, entry: Entry) -> None:
+        """A dead one waits again, behind all others."""
+        (entry.folder / REASON).unlink(missing_ok=True)
+        (entry.folder / ATTEMPT).unlink(missing_ok=True)
+        with self._locked("order.lock"):
+            number = max((_number(folder) for folder in self._folders("waiting")), default=0) + 1
+            self._move(entry, "waiting", f"{number:012d}-{entry.id}")
+
+    def remove(self, entry: Entry) -> None:
+        """It is gone, whole."""
+        gone = self.folder / "making" / f"gone-{entry.folder.name}"
+        try:
+            entry.folder.rename(gone)
+        except FileNotFoundError:
+            return
+        _sync_folder(entry.folder.parent)
+        shutil.rmtree(gone, ignore_errors=True)
+
+    def outcome_of(self, id: str) -> Mapping[str, Any] | None:  # noqa: A002
+        """What became of a sent operation, as long as it is known."""
+        try:
+            found: dict[str, Any] = json.loads((self.folder / "sent" / f"{id}.json").read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+        return found
+
+    def forget_old(self) -> None:
+        """Outcomes that nobody will ask for any more."""
+        for path in (self.folder / "sent").iterdir():
+            try:
+                if path.stat().st_mtime < time.time() - SENT_SECONDS:
+                    path.unlink()
+            except FileNotFoundError:
+                continue  # another process has done it
+
+    def _move(self, entry: Entry, state: str, name: str) -> None:
+        entry.folder.rename(self.folder / state / name)
+        _sync_folder(self.folder / state)
+        _sync_folder(entry.folder.parent)
+
+    def _folders(self, state: str) -> list[Path]:
+        return sorted(path for path in (self.folder / state).iterdir() if _number(path))
+
+    def _sweep(self) -> None:
+        """What a process left that died while it wrote or removed."""
+        with self._locked("order.lock"):
+            for folder in (self.folder / "making").iterdir():
+                is_gone = folder.name.startswith("gone-")
+                lock = None if is_gone else _lock(folder / LOCK, wait=False)
+                if is_gone or lock is not None:
+                    shutil.rmtree(folder, ignore_errors=True)
+                if lock is not None:
+                    lock.close()
+
+    @contextmanager
+    def _locked(self, name: str) -> Iterator[None]:
+        lock = _lock(self.folder / name, wait=True)
+        try:
+            yield
+        finally:
+            if lock is not None:
+                lock.close()
+
+
+class Draft:
+    """An operation that is being written."""
+
+    def __init__(self, disk: SpoolDisk, id: str, folder: Path) -> None:  # noqa: A002
+        self._disk = disk
+        self.id = id
+        self.folder = folder
+        self._room = 0
+
+    def create(self, name: str) -> IO[bytes]:
+        """A file for bytes; whoever writes it calls ``finish``."""
+        return (self.folder / name).open("wb", buffering=0)
+
+    def write(self, file: IO[bytes], block: bytes) -> None:
+        """Raises OSError: the disk or the spool is full."""
+        self._room -= len(block)
+        if self._room < 0:
+            self._disk.check_room(0)
+            self._room = BLOCK_BYTES
+        view = memoryview(block)
+        while view:
+            view = view[file.write(view) :]
+
+    def finish(self, file: IO[bytes]) -> None:
+        """It is on the disk."""
+        os.fsync(file.fileno())
+        file.close()
+
+    def commit(self, document: Mapping[str, Any]) -> Entry:
+        """See ``SpoolDisk.commit``."""
+        return self._disk.commit(self, document)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """The whole content, on the disk."""
+    with path.open("wb", buffering=0) as file:
+        os.fchmod(file.fileno(), 0o600)
+        file.write(data)
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(path: Path, *, wait: bool) -> IO[bytes] | None:
+    """An open file that holds the lock until it is closed, or until its process ends."""
+    try:
+        file = path.open("wb")
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:
+        file.close()
+        return None
+    return file
+
+
+def _number(folder: Path) -> int:
+    """Its place in the order; 0: none of ours."""
+    number, _, id_ = folder.name.partition("-")
+    return int(number) if number.isascii() and number.isdigit() and id_ else 0
+
+
+def _size(folder: Path) -> int:
+    """Bytes of what is in it; what goes meanwhile counts for nothing."""
+    total = 0
+    try:
+        with os.scandir(folder) as files:
+            for file in files:
+                total += file.stat(follow_symlinks=False).st_size
+    except (FileNotFoundError, NotADirectoryError):
+        return total
+    return total
+
+
+def _read(folder: Path) -> Entry | None:
+    """None: it has gone meanwhile."""
+    try:
+        document = json.loads((folder / OPERATION).read_bytes())
+        size = _size(folder)
+        reason = json.loads((folder / REASON).read_bytes()) if folder.parent.name == "dead" else {}
+    except FileNotFoundError:
+        return None
+    number, _, id_ = folder.name.partition("-")
+    return Entry(int(number), id_, folder, document, size, reason)

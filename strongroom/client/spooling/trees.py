@@ -1,0 +1,119 @@
+"""What ``client.projects`` does where it has a spool."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import AsyncGenerator, Awaitable
+from pathlib import Path
+from typing import Any, TypeVar
+
+from strongroom import errors
+from strongroom.client.path_downloads import in_worker
+from strongroom.client.project_restores import differing, places_of, set_modes
+from strongroom.client.project_saves import saved_by
+from strongroom.client.project_values import Project, RestoredProject, SavedProject
+from strongroom.client.replacing import replacing
+from strongroom.client.retries import BRIEF
+from strongroom.client.spooling.operations import ArchiveOperation, CallOperation, TreeOperation
+from strongroom.client.spooling.projects import WaitingProject, projects_of
+from strongroom.client.spooling.spool import Spool, is_away
+from strongroom.storage.v1 import project_pb2
+
+SaveOperation = TreeOperation | ArchiveOperation | CallOperation
+Answer = TypeVar("Answer")
+
+
+class SpooledProjects:
+    """The projects of one user: ``user_id``, or the token's where that is empty."""
+
+    def __init__(self, spool: Spool, user_id: str) -> None:
+        self._spool = spool
+        self._user_id = user_id
+
+    async def owner(self) -> str:
+        """Whose projects these are."""
+        return self._user_id or await self._spool.subject()
+
+    async def save(self, operation: SaveOperation) -> SavedProject:
+        """The save as the service has it, or as it waits. Raises as ``Spool.run``."""
+        answer, _ = await self._spool.run(operation, self._user_id)
+        if answer is not None:
+            return saved_by(answer)  # type: ignore[arg-type]  # of a save
+        waiting = (await self._waiting())[operation.slug]
+        return waiting.saved(await self.owner())
+
+    async def delete(self, operation: CallOperation) -> Project:
+        """The project as it was, as far as it is known. Raises as ``Spool.run``."""
+        before = (await self._waiting()).get(operation.slug)
+        answer, _ = await self._spool.run(operation, self._user_id)
+        if isinstance(answer, project_pb2.DeleteProjectResponse):
+            return Project.from_proto(answer.project)
+        waiting = before or (await self._waiting())[operation.slug]
+        return waiting.project(await self.owner())
+
+    async def find(self, slug: str) -> WaitingProject | None:
+        """How a project will be; None: only the service knows. Raises ProjectNotFound: its deletion waits."""
+        waiting = (await self._waiting()).get(slug)
+        if waiting is not None and waiting.is_gone:
+            raise errors.ProjectNotFound("There is no such project: its deletion waits in the spool.")
+        return None if waiting is None or waiting.files is None else waiting
+
+    async def over(self, stored: AsyncGenerator[Project]) -> AsyncGenerator[Project]:
+        """A list with what waits. Where the service is away, there is only that, if there is any."""
+        waiting, owner = await self._waiting(), await self.owner()
+        mine = [project for project in waiting.values() if not project.is_gone and project.files is not None]
+        for project in sorted(mine, key=lambda one: one.updated_at, reverse=True):
+            yield project.project(owner)
+        shown = {project.slug for project in mine} | {slug for slug, one in waiting.items() if one.is_gone}
+        BRIEF.set(bool(shown))
+        try:
+            async for found in stored:
+                if found.slug not in shown:
+                    yield found
+        except errors.StrongroomError as error:
+            if not shown or not is_away(error):
+                raise
+        finally:
+            BRIEF.set(False)
+
+    async def if_there(self, asked: Awaitable[Answer], otherwise: Answer) -> Answer:
+        """What the service answers; ``otherwise`` where it is away."""
+        brief = BRIEF.set(True)
+        try:
+            return await asked
+        except errors.StrongroomError as error:
+            if not is_away(error):
+                raise
+            return otherwise
+        finally:
+            BRIEF.reset(brief)
+
+    async def _waiting(self) -> dict[str, WaitingProject]:
+        disk = await self._spool.disk()
+        return await asyncio.to_thread(projects_of, disk, self._user_id)
+
+
+async def restore_waiting(waiting: WaitingProject, directory: Path, *, overwrite: bool) -> RestoredProject:
+    """Write a project that waits into a folder, as ``Projects.restore``. Raises FileExistsError, OSError."""
+    files = list(waiting.listed())
+    places = await in_worker(places_of, directory, files)
+    wanted = await in_worker(differing, places, overwrite)
+    for file, place in wanted:
+        await in_worker(_make_folder, place.parent)
+        async with replacing(place) as local:
+            await in_worker(_copy, (waiting.files or {})[file.path].local, local)
+    await in_worker(set_modes, places)
+    return RestoredProject(directory, 0, len(files), tuple(file.path for file, _ in wanted))
+
+
+def _make_folder(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def _copy(source: Path | bytes, into: Any) -> None:
+    if isinstance(source, bytes):
+        into.write(source)
+        return
+    with source.open("rb") as body:
+        shutil.copyfileobj(body, into)

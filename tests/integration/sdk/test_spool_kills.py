@@ -1,0 +1,145 @@
+"""Processes with a spool that die at any moment: what they were told is kept stays, and is sent once."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from strongroom.client import Client
+from strongroom.client.spooling.disk import SpoolDisk
+from tests.integration.sdk.fakes.server import running
+from tests.integration.sdk.fakes.state import State, token
+from tests.stack import until
+
+#: Stores numbered files for as long as it lives, and tells each that it was promised.
+WRITER = """
+import sys
+from strongroom.client import AtPath, Client
+storage, metadata, token, spool, name = sys.argv[1:]
+with Client(storage, metadata, token=token, spool=spool) as client:
+    number = 0
+    while True:
+        body = f"{name} {number}".encode() * 1000
+        client.upload(body, AtPath(f"{name}/{number:06d}"), request_id=f"{name}-{number}")
+        print(number, flush=True)
+        number += 1
+"""
+#: Sends what waits, again and again.
+FLUSHER = """
+import sys
+from strongroom.client import Client
+storage, metadata, token, spool = sys.argv[1:]
+with Client(storage, metadata, token=token, spool=spool) as client:
+    while client.spool.flush().waiting:
+        pass
+"""
+
+
+def start(program: str, *arguments: object) -> subprocess.Popen[str]:
+    words = [sys.executable, "-c", program, *map(str, arguments)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+
+
+def kill(process: subprocess.Popen[str]) -> str:
+    """What it said before it died at once."""
+    os.kill(process.pid, signal.SIGKILL)
+    said, _ = process.communicate(timeout=60)
+    return said
+
+
+def promised(said: str) -> int:
+    """How many were promised: whole lines only."""
+    return said.count("\n")
+
+
+def wait_for_entries(folder: Path, count: int) -> None:
+    waiting = folder / "alice" / "waiting"
+    until("entries in the spool", lambda: len(list(waiting.glob("*"))) >= count, pause=0.01)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_while_writing_and_while_sending(tmp_path: Path, seed: int) -> None:
+    """Two writers into one spool, both killed; then senders, killed until one gets through."""
+    chance, nowhere, spool = random.Random(seed), "127.0.0.1:1", tmp_path / "spool"
+    writers = {name: start(WRITER, nowhere, nowhere, token(), spool, name) for name in ("a", "b")}
+    wait_for_entries(spool, 8)
+    time.sleep(chance.uniform(0, 0.05))
+    told = {name: promised(kill(process)) for name, process in writers.items()}
+    state = State()
+    with running(state) as fakes:
+        for _ in range(4):
+            sender = start(FLUSHER, fakes.storage_address, fakes.metadata_address, token(), spool)
+            time.sleep(chance.uniform(0.2, 1.0))
+            kill(sender)
+        addresses = (fakes.storage_address, fakes.metadata_address)
+        with Client(*addresses, token=token(), spool=spool) as client:
+            assert client.spool is not None
+            done = client.spool.flush()
+            assert (done.waiting, done.refused, client.spool.operations()) == (0, (), [])
+    found = sorted(stored.file.key.removeprefix("paths/alice/") for stored in state.stored.values())
+    assert all(stored.file.generation == 1 for stored in state.stored.values())  # each was stored once
+    for name, count in told.items():
+        mine = [key for key in found if key.startswith(f"{name}/")]
+        assert len(mine) in (count, count + 1)  # the last one may have been kept, and nobody heard of it
+        assert mine == [f"{name}/{number:06d}" for number in range(len(mine))]
+    bodies = {stored.file.key: stored.data for stored in state.stored.values()}
+    assert bodies["paths/alice/a/000000"] == b"a 0" * 1000
+    assert list((spool / "alice" / "making").iterdir()) == []
+
+
+@pytest.mark.parametrize("left", ["no operation", "half of one", "a body alone", "what was being removed"])
+def test_what_a_dead_writer_leaves_is_swept(tmp_path: Path, left: str) -> None:
+    disk = SpoolDisk(tmp_path, "alice", 1 << 20)
+    folder = tmp_path / "alice" / "making" / ("gone-000000000001-x" if left.startswith("what") else "x")
+    folder.mkdir()
+    (folder / "lock").touch()
+    if left != "no operation":
+        (folder / ("operation.json" if left == "half of one" else "body")).write_bytes(b'{"kind": ')
+    assert disk.entries() == []
+    again = SpoolDisk(tmp_path, "alice", 1 << 20)
+    assert (again.entries(), folder.exists()) == ([], False)
+
+
+def test_a_living_writer_is_left_alone(tmp_path: Path) -> None:
+    disk = SpoolDisk(tmp_path, "alice", 1 << 20)
+    with disk.making("x") as draft:
+        file = draft.create("body")
+        draft.write(file, b"half")
+        SpoolDisk(tmp_path, "alice", 1 << 20)
+        draft.write(file, b" and half")
+        draft.finish(file)
+        entry = draft.commit({"kind": "upload"})
+    assert (entry.folder / "body").read_bytes() == b"half and half"
+    assert [one.id for one in SpoolDisk(tmp_path, "alice", 1 << 20).entries()] == ["x"]
+
+
+def test_killed_between_the_answer_and_the_removal(tmp_path: Path) -> None:
+    """Its outcome is on the disk, its folder is still there: that is all there is left to do."""
+    state = State()
+    with running(state) as fakes:
+        addresses = (fakes.storage_address, fakes.metadata_address)
+        with Client("127.0.0.1:1", "127.0.0.1:1", token=token(), spool=tmp_path) as client:
+            file = client.upload(b"x")
+        [entry] = SpoolDisk(tmp_path, "alice", 1 << 20).entries()
+        outcome = {"message": "File", "response": ""}
+        (tmp_path / "alice" / "sent" / f"{entry.id}.json").write_text(json.dumps(outcome))
+        with Client(*addresses, token=token(), spool=tmp_path) as client:
+            assert client.spool is not None
+            assert client.spool.flush().waiting == 0
+    assert (file.spooled, state.stored, entry.folder.exists()) == (True, {}, False)
+
+
+def test_only_one_process_sends(tmp_path: Path) -> None:
+    one, other = (SpoolDisk(tmp_path, "alice", 1 << 20) for _ in range(2))
+    with one.sending() as first, other.sending() as second:
+        assert (first, second) == (True, False)
+    with other.sending() as later:
+        assert later
