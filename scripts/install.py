@@ -23,8 +23,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if failed is None:
         return 0
     print(f"uv could not install ({failed}); pip does it")
-    pip = [chosen.into, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-compile"]
-    return subprocess.run([*pip, *what], check=False).returncode
+    pip = [sys.executable, "-m", "pip", "--python", chosen.into, "install"]  # an environment may have none
+    return subprocess.run(
+        [*pip, "--quiet", "--disable-pip-version-check", "--no-compile", *what], check=False
+    ).returncode
 
 
 def _by_uv(python: str, what: list[str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import grpc
 
@@ -10,9 +11,11 @@ from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import FileTarget, ProfilePictureTarget, UploadSpec, UploadTarget
 from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
 from strongroom.storage.v1.upload_pb2 import UploadRequest
-from tests.faults.cell import Cell
-from tests.faults.checker import Upload
 from tests.stack import PATIENCE, until
+
+if TYPE_CHECKING:  # the programs of cutting.py, which die within a second, start without Alembic and boto3
+    from tests.faults.cell import Cell
+    from tests.faults.checker import Upload
 
 CHUNK = 256 << 10
 PNG = (

@@ -16,6 +16,8 @@ from tests.e2e.belongings import TUS, project, upload
 from tests.faults.verifying.planting import Planting
 
 TRIES: Final = 6
+BREATH: Final = 0.2
+"""Seconds between the rounds of a user: each meets every stage of a verification, which has to run, too."""
 OFFSET: Final = "application/offset+octet-stream"
 
 
@@ -51,6 +53,7 @@ def running(at: Planting) -> Iterator[Callable[[], int]]:
             while not stop.is_set():
                 USERS[number](at, http, owner)
                 rounds[number] += 1
+                stop.wait(BREATH)
 
     with ThreadPoolExecutor(len(USERS)) as threads:
         working = [threads.submit(work, number) for number in range(len(USERS))]

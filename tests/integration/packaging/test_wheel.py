@@ -47,7 +47,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The commands of a fresh environment with `strongroom[embedded]`."""
     folder = tmp_path_factory.mktemp("fresh")
-    run(sys.executable, "-m", "venv", folder)
+    run(sys.executable, "-m", "venv", "--without-pip", folder)
     lock = (CHECKOUT / "requirements/embedded.txt").read_text()
     locked = [line.rstrip("\\ ") for line in lock.splitlines() if "==" in line and line[0].isalnum()]
     versions = folder / "versions.txt"

@@ -61,7 +61,7 @@ def test_pip_does_what_uv_can_not(programs: Programs, capsys: pytest.CaptureFixt
     assert install.main(["--into", "/there/python", "x"]) == 1
     uv, pip = programs.installers()
     assert uv[-2:] == ["/there/python", "x"]
-    assert (pip[:4], pip[-1]) == (["/there/python", "-m", "pip", "install"], "x")
+    assert (pip[1:6], pip[-1]) == (["-m", "pip", "--python", "/there/python", "install"], "x")
     assert capsys.readouterr().out == "uv could not install (no such index); pip does it\n"
 
 
