@@ -16,7 +16,7 @@ from gateway.server.serve import PortTaken, address_of, bind, make_server
 from servicekit import failpoints
 from servicekit.serving import garbage
 from servicekit.settings import SettingError, load_settings, stop
-from servicekit.telemetry import process_metrics
+from servicekit.telemetry import process_metrics, tracing
 from servicekit.telemetry.logs import configure_logging
 from servicekit.telemetry.metrics_http import serve_metrics
 
@@ -31,6 +31,7 @@ async def serve(settings: GatewaySettings) -> int:
     """
     listener = bind(settings)
     async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(tracing.recorded("gateway"))
         services = await stack.enter_async_context(open_services(settings))
         await stack.enter_async_context(process_metrics.shown(services.metrics.registry, settings))
         if settings.metrics_bind:

@@ -17,9 +17,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 #: Extras of pyproject.toml that each lock holds. ``dev`` holds everything, so one install serves a checkout.
 LOCKS = {
-    "server": ("server", "media"),
-    "embedded": ("server", "media", "embedded"),
-    "dev": ("server", "media", "embedded", "dev"),
+    "server": ("server", "media", "otel"),
+    "embedded": ("server", "media", "otel", "embedded"),
+    "dev": ("server", "media", "otel", "embedded", "dev"),
 }
 PLACE = re.compile(r"(?:https?|file)://|--(?:extra-)?index-url|--find-links")
 

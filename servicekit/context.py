@@ -108,6 +108,11 @@ class RequestContext:
     reason: str = ""
     file_id: str = ""
 
+    @property
+    def trace_id(self) -> str:
+        """Of its ``traceparent``: 32 hex digits, or ``""``."""
+        return self.traceparent[3:35]
+
 
 #: Of an RPC, when its headers came: a unary one begins only once its message is there.
 _headers_came: ContextVar[float] = ContextVar("strongroom_headers_came")
@@ -150,6 +155,7 @@ def for_caller(principal: Principal | None) -> RequestContext:
     mine = RequestContext(current_request_id(), principal=principal)
     if request is not None:
         mine.arrived = request.arrived
+        mine.traceparent = request.traceparent
     return mine
 
 

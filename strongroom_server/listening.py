@@ -12,7 +12,6 @@ from servicekit.net import join_address, split_address
 from servicekit.serving.server import RunningServer, ServerSpec
 from servicekit.settings import CommonSettings, SettingError
 from servicekit.telemetry.rpcs import Metrics
-from servicekit.telemetry.tracing import tracing_from_environ
 from strongroom_server.targets import Share
 
 _SHARED_PORT: Final = ("grpc.so_reuseport", 1)
@@ -30,7 +29,7 @@ def grpc_server(settings: CommonSettings, spec: ServerSpec, metrics: Metrics, sh
     """A bound server. Raises PortTaken, SettingError."""
     if share.shared:
         spec = dataclasses.replace(spec, options=(*spec.options, _SHARED_PORT))
-    return RunningServer(settings, spec, metrics, tracing_from_environ(spec.name))
+    return RunningServer(settings, spec, metrics)
 
 
 def metrics_address(settings: CommonSettings, share: Share) -> str | None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -20,7 +20,7 @@ from servicekit import failpoints
 from servicekit.serving import garbage
 from servicekit.serving.server import RunningServer, stop_signals
 from servicekit.settings import CommonSettings, SettingsBase, read_settings
-from servicekit.telemetry import process_metrics
+from servicekit.telemetry import process_metrics, tracing
 from servicekit.telemetry.logs import configure_logging
 from servicekit.telemetry.merged_metrics import MergedMetrics
 from servicekit.telemetry.metrics_http import serve_metrics
@@ -36,6 +36,9 @@ _SETTINGS: dict[str, type[SettingsBase]] = {
     "storage": StorageSettings,
     "gateway": GatewaySettings,
 }
+
+#: As in log lines and traces.
+_NAMES: Final = {"metadata": "metadata_service", "storage": "storage_service", "gateway": "gateway"}
 
 log = structlog.get_logger(__name__)
 
@@ -108,6 +111,7 @@ async def serve(targets: Sequence[str], share: Share) -> int:
     services = Services(targets, share)
     members: list[Member] = []
     async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(tracing.recorded(*(_NAMES[target] for target in targets)))
         own = services.registries[""] = CollectorRegistry()
         await stack.enter_async_context(process_metrics.shown(own, *services.all_settings))
         try:

@@ -18,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from metadata_service.db.database import NothingCommitted, in_doubt
+from servicekit.telemetry.tracing import call
 from strongroom.errors import DatabaseUnavailable
 
 W = TypeVar("W")
@@ -73,7 +74,9 @@ class Gathering(Generic[W, R]):
             # A context of its own: nothing that is done for others carries this caller's id, user or trace.
             worker = asyncio.create_task(self._work(), context=contextvars.Context())
             self._workers.add(worker)
-        return await member.answer
+        # Each member's trace has the group's transaction, with its wait for it.
+        with call("postgresql group", {"db.system.name": "postgresql"}):
+            return await member.answer
 
     @property
     def under_way(self) -> frozenset[asyncio.Task[None]]:

@@ -16,7 +16,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NoReturn, TypeVar
 
@@ -34,6 +34,8 @@ from metadata_service.db.exchange import ExchangeConnection, Params, Result, Row
 from metadata_service.db.metrics import DatabaseMetrics, Kind
 from metadata_service.db.pool import Borrowed, Pool
 from servicekit import failpoints
+from servicekit.telemetry.spans import Value
+from servicekit.telemetry.tracing import call
 from strongroom.errors import DatabaseUnavailable
 
 __all__ = [
@@ -63,6 +65,7 @@ LARGE_SECONDS: Final = 8.0
 SYSTEM_SECONDS: Final = 20.0
 #: After a write was refused for want of room, the database counts as full until one is taken, or so long.
 FULL_SECONDS: Final = 15.0
+_SPAN: Final[Mapping[str, Value]] = {"db.system.name": "postgresql"}
 _BEGIN: Final[Statement] = ("BEGIN", ())
 _COMMIT: Final[Statement] = ("COMMIT", ())
 _ROLLBACK: Final[Statement] = ("ROLLBACK", ())
@@ -273,7 +276,8 @@ class Database:
         began = time.perf_counter()
         try:
             async with limit:
-                return await self._repeated(attempt)
+                with call(f"postgresql {kind}", _SPAN):
+                    return await self._repeated(attempt)
         except TimeoutError as error:
             if not limit.expired():
                 raise

@@ -7,7 +7,6 @@ stages share one interceptor.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from servicekit.auth.authenticator import Authenticator
 from servicekit.drain import Drain
@@ -16,9 +15,6 @@ from servicekit.interceptors.door import Door
 from servicekit.interceptors.pipeline import Pipeline
 from servicekit.settings import SEND_IDLE_SECONDS
 from servicekit.telemetry.rpcs import Metrics
-
-if TYPE_CHECKING:
-    from servicekit.telemetry.tracing import Tracing
 
 __all__ = ["OPEN_SERVICES", "REFLECTION_SERVICES", "AuthPolicy", "Pipeline", "build_interceptors"]
 
@@ -30,7 +26,6 @@ def build_interceptors(
     policy: AuthPolicy,
     drain: Drain,
     send_idle_seconds: float = SEND_IDLE_SECONDS,
-    tracing: Tracing | None = None,
     door: Door | None = None,
 ) -> Sequence[Pipeline]:
     """The interceptors of a server: one, with all stages."""
@@ -40,7 +35,6 @@ def build_interceptors(
         policy=policy,
         drain=drain,
         send_idle_seconds=send_idle_seconds,
-        tracing=tracing,
         door=door,
     )
     return (pipeline,)

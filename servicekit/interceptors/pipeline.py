@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import grpc
 from grpc import aio
@@ -30,21 +30,17 @@ from servicekit.interceptors.errors import abort, abort_soon, explain_cancellati
 from servicekit.interceptors.validation import request_parser
 from servicekit.limits import Holds
 from servicekit.method import FACTORIES, Behavior, Method, ServicerContext, behavior_of
+from servicekit.telemetry import tracing
 from servicekit.telemetry.logs import POLLING, level_of, sink
 from servicekit.telemetry.rpcs import MethodStats, Metrics
+from servicekit.telemetry.spans import Span, Value
 from strongroom.errors import RateLimited, StrongroomError, TokenExpired, TokenInvalid, TokenMissing
-
-if TYPE_CHECKING:
-    # OpenTelemetry is loaded only where it is used.
-    from opentelemetry.trace import Span
-
-    from servicekit.telemetry.tracing import Tracing
 
 Handler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 Runner: TypeAlias = Callable[[Any, ServicerContext], Awaitable[Any]]
 Entrance: TypeAlias = Callable[[Any, ServicerContext, RequestContext, Credentials], Awaitable[Any]]
 Ending: TypeAlias = Callable[
-    [RequestContext, grpc.StatusCode, StrongroomError | None, float, "Span | None"], None
+    [RequestContext, grpc.StatusCode, StrongroomError | None, float, Span | None], None
 ]
 
 
@@ -63,7 +59,6 @@ class Pipeline(aio.ServerInterceptor):
         policy: AuthPolicy,
         drain: Drain,
         send_idle_seconds: float,
-        tracing: Tracing | None = None,
         door: Door | None = None,
     ) -> None:
         self._door = door
@@ -72,7 +67,6 @@ class Pipeline(aio.ServerInterceptor):
         self._metrics = metrics
         self._policy = policy
         self._drain = drain
-        self._tracing = tracing
         self._handlers: dict[str, Handler] = {}
 
     async def intercept_service(
@@ -116,7 +110,8 @@ class Pipeline(aio.ServerInterceptor):
         """Everything but the servicer itself, for all four kinds of RPC."""
         is_probe = method.service in OPEN_SERVICES  # no work: nothing is lost when one is cut
         is_quiet = is_probe or method.name in POLLING
-        drain, tracing = self._drain, self._tracing
+        drain = self._drain
+        span_name, attributes = method.path.lstrip("/"), rpc_attributes(method)
         entrance, ended = self._entrance(method, body), self._ending(stats, quiet=is_quiet)
         send_idle_seconds = self._send_idle_seconds
 
@@ -129,7 +124,9 @@ class Pipeline(aio.ServerInterceptor):
             info.writing = Writing(send_idle_seconds)
             stats.in_flight += 1
             drain.entered(is_probe)
-            span = tracing.begin(info) if tracing is not None and not is_probe else None
+            span = None
+            if tracing.is_on() and not is_probe and (info.traceparent or not is_quiet):
+                span = tracing.begin_request(info, span_name, attributes)
             try:
                 return await entrance(request, context, info, credentials)
             except asyncio.CancelledError as error:
@@ -159,7 +156,7 @@ class Pipeline(aio.ServerInterceptor):
 
     def _ending(self, stats: MethodStats, *, quiet: bool) -> Ending:
         """Counts and logs an RPC that is over."""
-        tracing, metrics = self._tracing, self._metrics
+        metrics = self._metrics
 
         def ended(
             info: RequestContext,
@@ -173,8 +170,11 @@ class Pipeline(aio.ServerInterceptor):
             if failure is not None:
                 info.reason = failure.reason_name
                 metrics.problem(info.reason)
-            if tracing is not None and span is not None:
-                tracing.end(span, code)
+            if span is not None:
+                span.end(
+                    {"rpc.grpc.status_code": code.value[0], "strongroom.reason": info.reason},
+                    error=code.name if code in _FAILURES else "",
+                )
             sink().rpc(info, code.name, seconds, level_of(code, failure, quiet=quiet))
 
         return ended
@@ -209,6 +209,24 @@ class Pipeline(aio.ServerInterceptor):
                     raise
 
         return enter
+
+
+#: Statuses that mean the server failed (OpenTelemetry's semantic conventions for gRPC).
+_FAILURES: Final = frozenset(
+    {
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.UNIMPLEMENTED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DATA_LOSS,
+    }
+)
+
+
+def rpc_attributes(method: Method) -> Mapping[str, Value]:
+    """What every span of this method says."""
+    return {"rpc.system": "grpc", "rpc.service": method.service, "rpc.method": method.name}
 
 
 def _code_of(context: ServicerContext) -> grpc.StatusCode:

@@ -41,10 +41,9 @@ from servicekit.serving import garbage
 from servicekit.serving.infra import Infra
 from servicekit.serving.tls import server_credentials
 from servicekit.settings import CommonSettings, SettingError
-from servicekit.telemetry import process_metrics
+from servicekit.telemetry import process_metrics, tracing
 from servicekit.telemetry.metrics_http import serve_metrics
 from servicekit.telemetry.rpcs import Metrics, configure_logging, default_metrics
-from servicekit.telemetry.tracing import Tracing, tracing_from_environ
 from strongroom.errors import StrongroomError
 
 #: How long health watchers have to hear NOT_SERVING before the door closes, and then before their streams are
@@ -96,9 +95,7 @@ class PortTaken(Exception):
 class RunningServer:
     """A started server: ``address`` is ``host:port`` with the real port."""
 
-    def __init__(
-        self, settings: CommonSettings, spec: ServerSpec, metrics: Metrics, tracing: Tracing | None = None
-    ) -> None:
+    def __init__(self, settings: CommonSettings, spec: ServerSpec, metrics: Metrics) -> None:
         host, port = check_bind(settings, spec.bind_setting, spec.bind)
         self.spec = spec
         self.drain = spec.drain
@@ -116,7 +113,6 @@ class RunningServer:
                 open=(*(name for name in OPEN_SERVICES if name not in asked), *spec.open_services),
             ),
             send_idle_seconds=settings.send_idle_seconds,
-            tracing=tracing,
             door=self._door(spec, metrics),
         )
         self._server = aio.server(
@@ -277,13 +273,13 @@ async def run_server(
     """
     configure_logging(spec.name, settings.log_level)
     failpoints.check()
-    tracing = tracing_from_environ(spec.name)
     try:
-        server = RunningServer(settings, spec, default_metrics(), tracing)
+        server = RunningServer(settings, spec, default_metrics())
     except PortTaken as error:
         sys.stderr.write(f"{error}\n")
         return 1
     async with contextlib.AsyncExitStack() as stack:
+        await stack.enter_async_context(tracing.recorded(spec.name))
         await stack.enter_async_context(process_metrics.shown(default_metrics().registry, settings))
         if settings.metrics_bind:
             metrics = serve_metrics(settings.metrics_bind, default_metrics(), lambda: server.is_serving)
@@ -297,8 +293,6 @@ async def run_server(
         await asked.wait()
         log.info("draining", grace=settings.drain_seconds)
         await server.stop(settings.drain_seconds)
-    if tracing is not None:
-        tracing.shutdown()
     return 0
 
 

@@ -114,6 +114,8 @@ class Sink:
         }
         if request is not None:
             line["request_id"] = request.request_id
+            if request.traceparent:
+                line["trace_id"] = request.trace_id
             if request.method:
                 line["method"] = request.method
             if request.principal is not None:
@@ -195,6 +197,8 @@ def _add_request(_: object, __: str, event: MutableMapping[str, Any]) -> Mutable
     request = current()
     if request is not None:
         event.setdefault("request_id", request.request_id)
+        if request.traceparent:
+            event.setdefault("trace_id", request.trace_id)
         if request.method:
             event.setdefault("method", request.method)
         if request.principal is not None:

@@ -1,76 +1,135 @@
-"""OpenTelemetry traces, only where ``OTEL_EXPORTER_OTLP_ENDPOINT`` is set (exported over OTLP/gRPC).
+"""Traces: a span for each request, RPC, call of S3, transaction, piece of background work (docs/tracing.md).
 
-Without it no span is made, and an incoming W3C ``traceparent`` is handed on as it came.
+Off unless ``OTEL_EXPORTER_OTLP_ENDPOINT`` is set; then nothing here imports OpenTelemetry, an incoming W3C
+``traceparent`` is handed on as it came, and what is asked is one look into an empty dict. OpenTelemetry
+itself is behind ``servicekit.telemetry.otel`` (the extra ``otel``).
+
+A span's context travels as ``RequestContext.traceparent``: through gRPC's metadata, the in-process channel
+and into tasks, so a trace is one from the gateway to S3 and Postgres, whatever runs in which process.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import uuid
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Final
 
-import grpc
-from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
-from opentelemetry.trace import Span, SpanKind, StatusCode, set_span_in_context
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+import structlog
 
-from servicekit.context import TRACEPARENT, RequestContext
+from servicekit.context import RequestContext, bind, current
+from servicekit.telemetry.logs import service_name
+from servicekit.telemetry.spans import Recorder, Span, Value
 
-VARIABLE: Final = "OTEL_EXPORTER_OTLP_ENDPOINT"
-_PROPAGATOR: Final = TraceContextTextMapPropagator()
-#: Statuses that mean the server failed (OpenTelemetry's semantic conventions for gRPC).
-_FAILURES: Final = frozenset(
-    {
-        grpc.StatusCode.UNKNOWN,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.UNIMPLEMENTED,
-        grpc.StatusCode.INTERNAL,
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DATA_LOSS,
-    }
-)
+ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+
+log = structlog.get_logger(__name__)
 
 
-class Tracing:
-    """Makes one server span per RPC and puts its id into the request, from where outgoing calls take it."""
-
-    def __init__(self, service: str, exporter: SpanExporter) -> None:
-        self._provider = TracerProvider(resource=Resource.create({"service.name": service}))
-        self._provider.add_span_processor(BatchSpanProcessor(exporter))
-        self._tracer = self._provider.get_tracer("servicekit")
-
-    def begin(self, request: RequestContext) -> Span:
-        """Start the span of ``request``, below the caller's."""
-        parent = _PROPAGATOR.extract({TRACEPARENT: request.traceparent})
-        span = self._tracer.start_span(
-            request.method.lstrip("/"),
-            context=parent,
-            kind=SpanKind.SERVER,
-            attributes={"rpc.system": "grpc", "strongroom.request_id": request.request_id},
-        )
-        carrier: dict[str, str] = {}
-        _PROPAGATOR.inject(carrier, context=set_span_in_context(span))
-        request.traceparent = carrier.get(TRACEPARENT, request.traceparent)
-        return span
-
-    @staticmethod
-    def end(span: Span, code: grpc.StatusCode) -> None:
-        """End ``span`` with the RPC's status."""
-        span.set_attribute("rpc.grpc.status_code", code.value[0])
-        if code in _FAILURES:
-            span.set_status(StatusCode.ERROR)
-        span.end()
-
-    def shutdown(self) -> None:
-        """Export what is left; waits for the collector, but not for ever (the exporter's own time-out)."""
-        self._provider.shutdown()
+#: By the name of the service, as in its log lines; empty: traces are off.
+_recorders: Final[dict[str, Recorder]] = {}
 
 
-def tracing_from_environ(service: str) -> Tracing | None:
-    """Tracing as the standard variables say; None when they say nothing."""
-    if not os.environ.get(VARIABLE):
+def wanted() -> bool:
+    """Whether the standard variables ask for traces."""
+    off = os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true"
+    exporter = os.environ.get("OTEL_TRACES_EXPORTER", "otlp")
+    return not off and exporter == "otlp" and any(os.environ.get(name) for name in ENDPOINTS)
+
+
+def install(service: str, recorder: Recorder) -> None:
+    """The spans of ``service`` go there from now on."""
+    _recorders[service] = recorder
+
+
+async def uninstall(service: str) -> None:
+    """No more spans of ``service``; those that ended are exported."""
+    recorder = _recorders.pop(service, None)
+    if recorder is not None:
+        await asyncio.to_thread(recorder.close)
+
+
+@contextlib.asynccontextmanager
+async def recorded(*services: str) -> AsyncIterator[None]:
+    """Spans of ``services`` as the standard variables say, while the block runs."""
+    if wanted():
+        try:
+            from servicekit.telemetry.otel import OtelRecorder  # noqa: PLC0415 - an extra, and slow to load
+        except ImportError:
+            log.warning("traces_off", reason="OpenTelemetry is not installed: pip install 'strongroom[otel]'")
+        else:
+            for service in services:
+                install(service, OtelRecorder.from_environ(service))
+    try:
+        yield
+    finally:
+        for service in services:
+            await uninstall(service)
+
+
+def is_on() -> bool:
+    """Whether this process makes spans."""
+    return bool(_recorders)
+
+
+def begin_request(request: RequestContext, name: str, attributes: Mapping[str, Value]) -> Span | None:
+    """The span of a request or RPC that has come in; what it calls is below it. None: traces are off."""
+    recorder = _recorders.get(service_name()) if _recorders else None
+    if recorder is None:
         return None
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - slow
+    known = {"strongroom.request_id": request.request_id, **attributes}
+    span = recorder.begin(name, "server", request.traceparent, known)
+    request.traceparent = span.traceparent
+    return span
 
-    return Tracing(service, OTLPSpanExporter())
+
+def begin_call(name: str, attributes: Mapping[str, Value]) -> Span | None:
+    """The span of something that the request in progress asks of others (S3, Postgres). None: traces are off,
+    or nobody traces this.
+    """
+    recorder = _recorders.get(service_name()) if _recorders else None
+    request = current() if recorder is not None else None
+    if recorder is None or request is None or not request.traceparent:
+        return None
+    return recorder.begin(name, "client", request.traceparent, attributes)
+
+
+@contextlib.contextmanager
+def call(name: str, attributes: Mapping[str, Value]) -> Iterator[None]:
+    """As ``begin_call``, around a block."""
+    span = begin_call(name, attributes)
+    if span is None:
+        yield
+        return
+    error = ""
+    try:
+        yield
+    except BaseException as failure:
+        error = type(failure).__name__
+        raise
+    finally:
+        span.end({}, error=error)
+
+
+@contextlib.contextmanager
+def work(name: str, attributes: Mapping[str, Value], *, links: tuple[str, ...] = ()) -> Iterator[None]:
+    """A piece of background work as a trace of its own. ``links``: ``traceparent`` of what has caused it.
+
+    While it runs, log lines and calls have its trace and a request id.
+    """
+    recorder = _recorders.get(service_name()) if _recorders else None
+    if recorder is None:
+        yield
+        return
+    span = recorder.begin(name, "internal", "", attributes, tuple(link for link in links if link))
+    error = ""
+    try:
+        with bind(RequestContext(uuid.uuid4().hex, traceparent=span.traceparent)):
+            yield
+    except BaseException as failure:
+        error = type(failure).__name__
+        raise
+    finally:
+        span.end({}, error=error)

@@ -24,6 +24,7 @@ import structlog
 
 from servicekit import failpoints
 from servicekit.background import BackgroundLoop, Heartbeat
+from servicekit.telemetry import tracing
 from storage_service.attempts.completion import complete_multipart
 from storage_service.attempts.removal import abort_unrecorded_uploads, hide_blob, remove_blob
 from storage_service.metadata.reservations import Reservations, handle_of
@@ -79,15 +80,19 @@ class Cleaner:
     async def _clean_one(self, permits: asyncio.Semaphore, blob: blob_pb2.Blob) -> None:
         """Never raises an Exception: the group would cancel the other rows."""
         async with permits:
-            try:
-                await self._next_step(blob)
-            except (StrongroomError, StoreError) as error:
-                log.warning("cleaner_step_failed", error=type(error).__name__, **_facts(blob))
-                await self._release(blob, error)
-            except Exception as error:
-                log.exception("cleaner_step_failed", **_facts(blob))
-                await self._release(blob, error)
-            self._heartbeat.beat()
+            with tracing.work("clean", {"strongroom.blob_id": blob.id, "strongroom.blob_state": blob.state}):
+                await self._stepped(blob)
+
+    async def _stepped(self, blob: blob_pb2.Blob) -> None:
+        try:
+            await self._next_step(blob)
+        except (StrongroomError, StoreError) as error:
+            log.warning("cleaner_step_failed", error=type(error).__name__, **_facts(blob))
+            await self._release(blob, error)
+        except Exception as error:
+            log.exception("cleaner_step_failed", **_facts(blob))
+            await self._release(blob, error)
+        self._heartbeat.beat()
 
     async def _next_step(self, blob: blob_pb2.Blob) -> None:
         if blob.state == blob_pb2.BLOB_STATE_COMPLETING:

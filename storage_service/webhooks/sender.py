@@ -15,6 +15,7 @@ import structlog
 
 from servicekit import failpoints
 from servicekit.background import BackgroundLoop, Heartbeat
+from servicekit.telemetry import tracing
 from storage_service.metadata.webhooks import WebhookDeliveries
 from storage_service.webhooks.metrics import WebhookMetrics
 from storage_service.webhooks.target import Outcome, TargetClient
@@ -89,6 +90,10 @@ class WebhookSender:
 
     async def _deliver(self, delivery: ClaimedDelivery) -> None:
         """Never raises an Exception."""
+        with tracing.work("deliver webhook", dict(_facts(delivery))):
+            await self._sent(delivery)
+
+    async def _sent(self, delivery: ClaimedDelivery) -> None:
         try:
             began = time.monotonic()
             outcome = await self._targets.post(delivery)

@@ -10,7 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gateway.metrics import Metrics
 from servicekit.context import current
+from servicekit.telemetry import tracing
 from servicekit.telemetry.logs import level_of_status, redact, sink
+from servicekit.telemetry.spans import Span, Value
 
 #: Scope key: template of the route that was found.
 ROUTE: Final = "strongroom.route"
@@ -30,6 +32,7 @@ class AccessLog:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _Exchange(receive, send)
+        span = _begin_span(scope, scope["method"])
         self._metrics.in_flight.inc()
         try:
             await self._app(scope, exchange.receive, exchange.send)
@@ -38,6 +41,8 @@ class AccessLog:
             if scope.get(GONE):
                 exchange.status = _CLIENT_LEFT
             _note(self._metrics, scope, scope["method"], exchange)
+            if span is not None:
+                _end_span(span, scope, scope["method"], exchange)
 
 
 class SocketLog:
@@ -49,6 +54,7 @@ class SocketLog:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         exchange = _SocketExchange(receive, send)
+        span = _begin_span(scope, "GET")
         self._metrics.in_flight.inc()
         try:
             await self._app(scope, exchange.receive, exchange.send)
@@ -60,6 +66,8 @@ class SocketLog:
             self._metrics.in_flight.dec()
             exchange.status = exchange.status or _CLIENT_LEFT
             _note(self._metrics, scope, "GET", exchange)
+            if span is not None:
+                _end_span(span, scope, "GET", exchange)
 
 
 def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> None:
@@ -85,6 +93,35 @@ def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> N
     if reason:
         fields["reason"] = reason
     sink().http(request, fields, level_of_status(exchange.status, quiet=route in _PROBES))
+
+
+#: What of a request's method is said; anything else is one value (OpenTelemetry's semantic conventions).
+_METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+
+def _begin_span(scope: Scope, method: str) -> Span | None:
+    request = current()
+    if not tracing.is_on() or request is None or scope["path"] in _PROBES:
+        return None
+    known = method if method in _METHODS else "_OTHER"
+    return tracing.begin_request(request, known, {"http.request.method": known})
+
+
+def _end_span(span: Span, scope: Scope, method: str, exchange: _Exchange) -> None:
+    route: str = scope.get(ROUTE, _UNROUTED)
+    request = current()
+    attributes: dict[str, Value] = {
+        "http.response.status_code": exchange.status,
+        "http.request.body.size": exchange.received,
+        "http.response.body.size": exchange.sent,
+    }
+    name = ""
+    if route != _UNROUTED:
+        attributes["http.route"] = route
+        name = f"{method} {route}"
+    if request is not None and request.reason:
+        attributes["strongroom.reason"] = request.reason
+    span.end(attributes, error=str(exchange.status) if exchange.status >= 500 else "", name=name)
 
 
 class _Exchange:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Final, TypeVar
@@ -14,6 +14,8 @@ from prometheus_client import Counter, Gauge, Histogram
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
+from servicekit.telemetry.spans import Span, Value
+from servicekit.telemetry.tracing import begin_call, is_on
 from storage_service.objectstore.errors import StoreError
 
 T = TypeVar("T")
@@ -33,6 +35,20 @@ def outcome_of(error: BaseException | None) -> str:
     if isinstance(error, StoreError):
         return _WORD.sub("_", type(error).__name__).lower()
     return "cancelled" if isinstance(error, asyncio.CancelledError) else "bug"
+
+
+@cache
+def _attributes(operation: str) -> Mapping[str, Value]:
+    return {"rpc.system": "aws-api", "rpc.service": "S3", "rpc.method": operation}
+
+
+def _end(span: Span, failure: BaseException | None) -> None:
+    outcome = outcome_of(failure)
+    attributes: dict[str, Value] = {"strongroom.outcome": outcome}
+    status = failure.http_status if isinstance(failure, StoreError) else None
+    if status:
+        attributes["http.response.status_code"] = status
+    span.end(attributes, error="" if failure is None else outcome)
 
 
 class S3Calls(Collector):
@@ -88,6 +104,7 @@ class S3Calls(Collector):
             tried = True
             began = time.perf_counter()
             failure: BaseException | None = None
+            span = begin_call(f"S3 {operation}", _attributes(operation)) if is_on() else None
             try:
                 return await attempt()
             except BaseException as error:
@@ -96,6 +113,8 @@ class S3Calls(Collector):
             finally:
                 self._time(operation).observe(time.perf_counter() - began)
                 self.ended(operation, failure)
+                if span is not None:
+                    _end(span, failure)
                 if size and failure is None:
                     self._count_sent(operation).inc(size)
 

@@ -11,17 +11,15 @@ from typing import Any
 
 import pytest
 from grpc import aio
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from prometheus_client.parser import text_string_to_metric_families
 
 from servicekit import context
-from servicekit.serving.server import RunningServer, started_server
+from servicekit.serving.server import started_server
 from servicekit.settings import SettingError
 from servicekit.telemetry import logs
 from servicekit.telemetry.logs import Sink
 from servicekit.telemetry.metrics_http import serve_metrics
 from servicekit.telemetry.rpcs import Metrics
-from servicekit.telemetry.tracing import Tracing
 from strongroom.errors import FileNotFound
 from strongroom.storage.v1.upload_pb2 import GetUploadRequest, UploadRequest, UploadResponse
 from tests.integration.servicekit.conftest import Serving
@@ -160,28 +158,3 @@ async def test_a_taken_metrics_port_names_the_setting() -> None:
         with pytest.raises(SettingError, match="STRONGROOM_METRICS_BIND"):
             async with serve_metrics(address, Metrics()):
                 pass
-
-
-async def test_spans_continue_the_callers_trace() -> None:
-    exporter = InMemorySpanExporter()
-    tracing = Tracing("echo", exporter)
-    seen = []
-
-    async def unary(request: Any, _: Any) -> UploadResponse:
-        seen.append(context.outgoing_metadata(None))
-        raise FileNotFound("no")
-
-    server = RunningServer(settings(), Echo(unary=unary).spec(), Metrics(), tracing)
-    await server.start()
-    trace = "0af7651916cd43dd8448eb211c80319c"
-    async with aio.insecure_channel(server.address) as channel:
-        metadata = (*bearer(), ("traceparent", f"00-{trace}-b7ad6b7169203331-01"))
-        await failure(EchoStub(channel).unary(ONE, metadata=metadata))
-    await server.stop(0)
-    tracing.shutdown()
-    (span,) = exporter.get_finished_spans()
-    assert span.name == "strongroom.test.v1.EchoService/Unary"
-    assert span.context is not None
-    assert f"{span.context.trace_id:032x}" == trace
-    assert dict(span.attributes or {})["rpc.grpc.status_code"] == 5
-    assert dict(seen[0])["traceparent"] == f"00-{trace}-{span.context.span_id:016x}-01"

@@ -22,6 +22,7 @@ FIRST_PARTY = {"strongroom", *SERVERS, "devstack", "benchmarks", "scripts", "tes
 EXTRAS: dict[str, tuple[str, ...]] = {
     "strongroom": (),
     **dict.fromkeys(SERVERS, ("server",)),
+    "servicekit": ("server", "otel"),
     "storage_service": ("server", "media"),
     "devstack": ("server", "embedded"),
 }
