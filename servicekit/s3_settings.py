@@ -75,6 +75,8 @@ class S3Settings(SettingsBase):
     s3_sse: SseMode = "auto"
     s3_kms_key_id: str | None = None
     s3_storage_class: StorageClass | None = None
+    s3_restore_days: int = Field(default=7, ge=1, le=3650)
+    s3_restore_tier: Literal["Standard", "Bulk", "Expedited"] = "Standard"
     s3_max_key_bytes: int = Field(default=3072, ge=256, le=3072)
     s3_addressing_style: Literal["auto", "path", "virtual"] = "auto"
     s3_sign_payload: Literal["auto", "always", "never"] = "auto"

@@ -43,6 +43,7 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.projects.assembly import ProjectParts, Projects
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.settler import KeySettler
+from storage_service.reading.archived import ArchivedObjects
 from storage_service.reading.capabilities import LinkTokens
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.damage import DamageReporter
@@ -120,7 +121,8 @@ class StorageApp:
         self._media = MediaReading(store, records, heartbeats, metrics.media, rules)
         self._reservations = Reservations(*metadata, committed=self._media.committed)
         self._damage = DamageReporter(self._reservations, metrics.damage)
-        self._objects = CommittedReader(store, self._damage)
+        self._archived = ArchivedObjects(store, settings.restore_rules)
+        self._objects = CommittedReader(store, self._damage, self._archived)
         self._saves, self._projects_read = ProjectSaves(*metadata), ProjectReader(*metadata)
         self._session_state, self._files = SessionState(*metadata), FileReader(*metadata)
         self._settler = KeySettler(store, self._saves)
@@ -324,6 +326,7 @@ class StorageApp:
         await self._sources.aclose()
         await self._webhooks.aclose()
         await self._damage.aclose()
+        await self._archived.aclose()
         await self._channel.close()
         await self.store.aclose()
 

@@ -110,13 +110,16 @@ def _steps(
         yield f"CORS: pages of {', '.join(origins)} may use signed URLs", lambda: setup.allow_origins(origins)
     else:
         print_line("-     CORS: left alone; STRONGROOM_CORS_ORIGINS is not set")
+    moves = settings.transitions
+    moved = "".join(f", {one.prefix or 'all'} to {one.storage_class} after {one.days}" for one in moves)
     yield (
-        f"lifecycle: {TEMPORARY_PREFIX} after {temporary} days, incomplete uploads after {days} days",
+        f"lifecycle: {TEMPORARY_PREFIX} after {temporary} days, incomplete uploads after {days} days{moved}",
         lambda: setup.expire(
             temporary_prefix=TEMPORARY_PREFIX,
             temporary_days=temporary,
             hidden_days=window + 1,
             incomplete_upload_days=days,
+            transitions=[(one.prefix, one.days, one.storage_class) for one in moves],
         ),
     )
     yield "public access is blocked (permanent URLs go through the CDN)", setup.block_public_access

@@ -10,10 +10,12 @@ from servicekit.limits import CapSettings
 from servicekit.outbound_settings import OutboundSettings
 from servicekit.s3_settings import S3Settings
 from servicekit.settings import MIN_SECRET_BYTES, CommaList, CommonSettings, SettingError, aliases
+from storage_service.archive_classes import Transition, transitions_of
 from storage_service.content.body import SizeRule
 from storage_service.media.assembly import MediaRules
 from storage_service.media.process import ReadingLimits
 from storage_service.objectstore.values import MAX_PUT_SIZE, MIB, MIN_PART_SIZE
+from storage_service.reading.archived import RestoreRules
 from storage_service.repairing.assembly import RepairRules
 from storage_service.repairing.guard import MostWrong
 from storage_service.scanning.clamd import Address
@@ -60,7 +62,13 @@ class BucketSettings(S3Settings):
     cors_origins: CommaList = ()
     upload_expiry_seconds: float = 86400.0
     restore_window_seconds: float = 0.0
+    s3_transitions: str = ""
     internal_secret: SecretStr | None = None
+
+    @property
+    def transitions(self) -> tuple[Transition, ...]:
+        """The rules of cheaper classes that the bucket is to have. Raises SettingError."""
+        return transitions_of(self.s3_transitions)
 
 
 class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings):
@@ -206,6 +214,11 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
         """When a repair refuses, and how long its quarantine keeps."""
         most = MostWrong(self.repair_most_count, self.repair_most_percent)
         return RepairRules(self.verify_grace_seconds, self.quarantine_seconds, most)
+
+    @property
+    def restore_rules(self) -> RestoreRules:
+        """How objects come back from archive classes."""
+        return RestoreRules(self.s3_restore_days, self.s3_restore_tier)
 
     def media_rules(self) -> MediaRules:
         """Who reads what pictures, videos and sounds say of themselves, and what one file may take."""

@@ -382,6 +382,12 @@ class MethodNotAllowed(StrongroomError, code=Code.UNIMPLEMENTED, http_status=405
     """The route exists, but not with this method. Metadata: ``allow``."""
 
 
+class ObjectArchived(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=503):
+    """Its bytes are in an archive class of the object store and are being brought back; RetryInfo says when
+    to ask again.
+    """
+
+
 class RetentionHeld(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=423):
     """It is kept until a time or on legal hold, so it is neither deleted nor replaced.
 

@@ -119,6 +119,21 @@ class AccessDenied(StoreError):
     )
 
 
+class ObjectArchived(StoreError):
+    """The object is in an archive class (GLACIER, DEEP_ARCHIVE): it has to be restored before it is read."""
+
+    advice = (
+        "The bytes are in an archive class of the object store and have to be brought back before they can be"
+        " read, which takes between minutes and two days."
+    )
+
+
+class RestoreUnderWay(StoreError):
+    """The object is being brought back already, or was never archived."""
+
+    advice = "The object store is bringing the bytes back already."
+
+
 class NoCredentials(StoreError):
     """No credentials configured, or they have expired and cannot be renewed."""
 
@@ -195,6 +210,8 @@ class InsufficientStorage(StoreError):
 
 RETRY_SECONDS = 2.0
 """What callers are told to wait when the store does not say."""
+ARCHIVED_SECONDS = 3600.0
+"""The same of objects that come back from an archive class."""
 
 
 @contextmanager
@@ -206,7 +223,7 @@ def translated() -> Iterator[None]:
         raise to_strongroom(error) from error
 
 
-def to_strongroom(error: StoreError) -> errors.StrongroomError:  # noqa: C901, PLR0911 - a table in code
+def to_strongroom(error: StoreError) -> errors.StrongroomError:  # noqa: C901, PLR0911, PLR0912 - a table
     """The message is the adapter's: it says what to do and names no host, key or secret."""
     message = str(error)
     match error:
@@ -224,6 +241,8 @@ def to_strongroom(error: StoreError) -> errors.StrongroomError:  # noqa: C901, P
             return errors.UploadLost(message)
         case ObjectNotFound():
             return errors.ObjectLost("The stored object is missing from the object store; tell the operator.")
+        case ObjectArchived():
+            return errors.ObjectArchived(message, retry_after=ARCHIVED_SECONDS)
         case KeyTooLong():
             facts = {"path": "", "rule": "max_store_key_bytes"}
             limit = {"limit": str(error.limit)} if error.limit else {}

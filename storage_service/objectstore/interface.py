@@ -192,6 +192,14 @@ class ObjectStore(Protocol):
         """Raises StoreError."""
         ...
 
+    # optional: archive classes
+
+    async def request_restore(self, ref: ObjectRef, *, days: int, tier: str) -> None:
+        """Have an archived object brought back for ``days``; repeating it changes nothing. ``tier``: how soon,
+        by S3's names (``Standard``, ``Bulk``, ``Expedited``).
+        """
+        ...
+
     # optional: parts out of objects inside the store
 
     async def copy_part(

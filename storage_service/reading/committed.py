@@ -13,9 +13,15 @@ from dataclasses import dataclass
 from storage_service.media.location import masked
 from storage_service.media.unlocated import Masks
 from storage_service.objectstore import checksums
-from storage_service.objectstore.errors import ObjectNotFound, PreconditionFailed, translated
+from storage_service.objectstore.errors import (
+    ObjectArchived,
+    ObjectNotFound,
+    PreconditionFailed,
+    translated,
+)
 from storage_service.objectstore.interface import ObjectStore, ObjectStream
 from storage_service.objectstore.values import ObjectInfo, ObjectRef
+from storage_service.reading.archived import ArchivedObjects
 from storage_service.reading.damage import Damage, DamageReporter
 from strongroom.errors import ObjectLost
 
@@ -36,9 +42,12 @@ class Committed:
 class CommittedReader:
     """Opens committed objects; one instance per process."""
 
-    def __init__(self, store: ObjectStore, reports: DamageReporter) -> None:
+    def __init__(
+        self, store: ObjectStore, reports: DamageReporter, archived: ArchivedObjects | None = None
+    ) -> None:
         self._store = store
         self._reports = reports
+        self._archived = archived or ArchivedObjects(store)
 
     @asynccontextmanager
     async def open(
@@ -64,10 +73,13 @@ class CommittedReader:
     @contextmanager
     def expecting(self, committed: Committed) -> Iterator[None]:
         """Inside, a store that does not find the object, or finds another one in its place, has lost it.
-        Raises ObjectLost.
+        Raises ObjectLost. One that is archived is asked back.
         """
         try:
             yield
+        except ObjectArchived:
+            self._archived.ask_back(committed.ref)
+            raise
         except (ObjectNotFound, PreconditionFailed) as error:
             raise self._damaged("lost", committed) from error
 

@@ -13,7 +13,7 @@ import structlog
 
 from servicekit.background import BackgroundLoop, Heartbeat
 from storage_service.metadata.verification import VerificationRecords
-from storage_service.objectstore.errors import ObjectNotFound, StoreError
+from storage_service.objectstore.errors import ObjectArchived, ObjectNotFound, StoreError
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.reading.damage import DamageReporter
 from storage_service.verifying.findings import ref_of
@@ -83,6 +83,8 @@ class Scrub:
         """None: nothing can be said of it now; it is due again when its claim has run out."""
         try:
             return await self._check(row)
+        except ObjectArchived:  # read when it is back: what nobody can read can't be scrubbed
+            return None
         except StoreError as error:
             self._heartbeat.failed()
             log.warning("scrub_failed", blob_id=row.blob_id, error=type(error).__name__)

@@ -18,6 +18,7 @@ from storage_service.objectstore.errors import (
     ChecksumMismatch,
     InvalidPart,
     InvalidRequest,
+    ObjectArchived,
     PreconditionFailed,
     RangeNotSatisfiable,
     StoreError,
@@ -57,6 +58,19 @@ class MemoryObjectStore:
         self._bucket = Bucket(versioned=versioned)
         self._page_size = page_size
         self._min_part_size = min_part_size
+        #: Keys in an archive class, and those that were asked back, in that order.
+        self.archived: set[str] = set()
+        self.asked_back: list[str] = []
+
+    async def request_restore(self, ref: ObjectRef, *, days: int, tier: str) -> None:
+        """See ObjectStore.request_restore. A test brings it back by taking the key out of ``archived``."""
+        await asyncio.sleep(0)
+        self._bucket.find(ref, "RestoreObject")
+        self.asked_back.append(ref.key)
+
+    def _refuse_archived(self, key: str, operation: str) -> None:
+        if key in self.archived:
+            raise ObjectArchived(operation=operation)
 
     async def put(
         self,
@@ -176,6 +190,7 @@ class MemoryObjectStore:
             raise ValueError("offset and length may not be negative")
         await asyncio.sleep(0)
         version = self._bucket.find(ref, "GetObject")
+        self._refuse_archived(ref.key, "GetObject")
         _check_match(version, if_match, "GetObject")
         if offset >= len(version.body) and (offset or version.body):
             raise RangeNotSatisfiable(operation="GetObject")
@@ -222,6 +237,7 @@ class MemoryObjectStore:
         """See ObjectStore.copy."""
         await asyncio.sleep(0)
         version = self._bucket.find(source, "CopyObject")
+        self._refuse_archived(source.key, "CopyObject")
         _check_match(version, if_match, "CopyObject")
         if size != len(version.body):
             raise InvalidRequest("The source is not as long as announced.", operation="CopyObject")

@@ -154,11 +154,18 @@ class S3BucketSetup:
         )
 
     async def expire(
-        self, *, temporary_prefix: str, temporary_days: int, hidden_days: int, incomplete_upload_days: int
+        self,
+        *,
+        temporary_prefix: str,
+        temporary_days: int,
+        hidden_days: int,
+        incomplete_upload_days: int,
+        transitions: Sequence[tuple[str, int, str]] = (),
     ) -> None:
         """Lifecycle: the backstop behind the cleaner, so all times have to be longer than its own.
         ``hidden_days``: from a delete marker on, which the cleaner, too, puts on what waits for the restore
-        window to pass.
+        window to pass. ``transitions``: prefix, age in days, storage class; of versions that are not the
+        current ones as well, which older versions of projects are.
         """
         bucket = self._context.settings.bucket
         rules: list[Any] = [
@@ -175,6 +182,16 @@ class S3BucketSetup:
                 "Filter": {"Prefix": ""},
                 "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": incomplete_upload_days},
             },
+        ]
+        rules += [
+            {
+                "ID": f"strongroom-class-{number}",
+                "Status": "Enabled",
+                "Filter": {"Prefix": prefix},
+                "Transitions": [{"Days": days, "StorageClass": storage_class}],
+                "NoncurrentVersionTransitions": [{"NoncurrentDays": days, "StorageClass": storage_class}],
+            }
+            for number, (prefix, days, storage_class) in enumerate(transitions, 1)
         ]
         await self._context.control(
             "PutBucketLifecycleConfiguration",
@@ -214,6 +231,7 @@ OF_OBJECTS: Final = (
     "s3:GetObjectVersion",
     "s3:ListMultipartUploadParts",
     "s3:PutObject",
+    "s3:RestoreObject",
 )
 OF_THE_KEY: Final = ("kms:Decrypt", "kms:GenerateDataKey")
 

@@ -6,7 +6,7 @@ import base64
 import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -19,6 +19,7 @@ from storage_service.objectstore.errors import (
     ObjectNotFound,
     PreconditionFailed,
     RangeNotSatisfiable,
+    RestoreUnderWay,
     StoreError,
     StoreUnavailable,
 )
@@ -210,6 +211,18 @@ class S3Deleter:
         except ObjectNotFound:
             return DeleteResult(None, delete_marker=False)
         return DeleteResult(reply.get("VersionId"), delete_marker=bool(reply.get("DeleteMarker")))
+
+    async def request_restore(self, ref: ObjectRef, *, days: int, tier: str) -> None:
+        """See ObjectStore.request_restore."""
+        parameters: dict[str, Any] = {
+            **_object_identifier(ref),
+            "RestoreRequest": {"Days": days, "GlacierJobParameters": {"Tier": tier}},
+        }
+        with suppress(RestoreUnderWay):
+            await self._context.control(
+                "RestoreObject",
+                lambda s3: s3.restore_object(Bucket=self._context.settings.bucket, **parameters),
+            )
 
     async def delete_many(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, StoreError]:
         """See ObjectStore.delete_many."""

@@ -178,6 +178,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """UNIMPLEMENTED, 405. The route exists, but not with this method. {allow}"""
     ERROR_REASON_RETENTION_HELD: _ErrorReason.ValueType  # 101
     """FAILED_PRECONDITION, 423. It is kept until a time or on legal hold, so it is neither deleted nor replaced. {until, hold}"""
+    ERROR_REASON_OBJECT_ARCHIVED: _ErrorReason.ValueType  # 102
+    """FAILED_PRECONDITION, 503. Its bytes are in an archive class of the object store and are being brought back; RetryInfo says
+    when to ask again.
+    """
     ERROR_REASON_WEBHOOK_NOT_FOUND: _ErrorReason.ValueType  # 110
     """NOT_FOUND, 404. The caller has no such webhook, or it no such delivery."""
     ERROR_REASON_WEBHOOK_LIMIT_REACHED: _ErrorReason.ValueType  # 111
@@ -347,6 +351,10 @@ ERROR_REASON_METHOD_NOT_ALLOWED: ErrorReason.ValueType  # 95
 """UNIMPLEMENTED, 405. The route exists, but not with this method. {allow}"""
 ERROR_REASON_RETENTION_HELD: ErrorReason.ValueType  # 101
 """FAILED_PRECONDITION, 423. It is kept until a time or on legal hold, so it is neither deleted nor replaced. {until, hold}"""
+ERROR_REASON_OBJECT_ARCHIVED: ErrorReason.ValueType  # 102
+"""FAILED_PRECONDITION, 503. Its bytes are in an archive class of the object store and are being brought back; RetryInfo says
+when to ask again.
+"""
 ERROR_REASON_WEBHOOK_NOT_FOUND: ErrorReason.ValueType  # 110
 """NOT_FOUND, 404. The caller has no such webhook, or it no such delivery."""
 ERROR_REASON_WEBHOOK_LIMIT_REACHED: ErrorReason.ValueType  # 111

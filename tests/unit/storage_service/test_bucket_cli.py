@@ -39,6 +39,7 @@ def settings(
         "AWS_S3_BUCKET": request.node.name.replace("_", "-")[:60],
         "STRONGROOM_CORS_ORIGINS": "https://a.example, https://b.example",
         "STRONGROOM_UPLOAD_EXPIRY_SECONDS": "100000",
+        "STRONGROOM_S3_TRANSITIONS": "path=30:STANDARD_IA,all=365:DEEP_ARCHIVE",
     }.items():
         monkeypatch.setenv(name, value)
     return BucketSettings()

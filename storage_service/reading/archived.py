@@ -1,0 +1,75 @@
+"""Committed objects that lie in an archive class of the store, where a rule of the bucket has put them.
+
+Who reads one is told so (OBJECT_ARCHIVED, 503, Retry-After), and the store is asked, once, to bring it back.
+It is S3 that remembers: a repeat, by another replica or after a restart, changes nothing there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from storage_service.objectstore.errors import StoreError
+from storage_service.objectstore.interface import ObjectStore
+from storage_service.objectstore.values import ObjectRef
+
+AGAIN_SECONDS: Final = 3600.0
+"""The store is asked for one object at most so often."""
+RETRY_SECONDS: Final = 10.0
+"""And so long after it could not be asked; by the next reader."""
+MOST_ASKING: Final = 16
+"""At one time."""
+MOST_ASKED: Final = 10_000
+"""Objects of which it is remembered that they were asked for."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RestoreRules:
+    """``days``: how long what was brought back can be read. ``tier``: how soon it comes, by S3's names."""
+
+    days: int = 7
+    tier: str = "Standard"
+
+
+class ArchivedObjects:
+    """One instance per process."""
+
+    def __init__(self, store: ObjectStore, rules: RestoreRules | None = None) -> None:
+        self._store = store
+        self._rules = rules or RestoreRules()
+        self._quiet_until: dict[ObjectRef, float] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+
+    def ask_back(self, ref: ObjectRef) -> None:
+        """Beside the reader's answer, which never waits for it and never fails by it."""
+        if time.monotonic() < self._quiet_until.get(ref, 0.0) or len(self._asking) >= MOST_ASKING:
+            return
+        self._keep_quiet(ref, AGAIN_SECONDS)
+        task = asyncio.create_task(self._ask(ref), name=f"restore of {ref.key}")
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def aclose(self) -> None:
+        """Wait for what is being asked."""
+        await asyncio.gather(*self._asking, return_exceptions=True)
+
+    async def _ask(self, ref: ObjectRef) -> None:
+        try:
+            await self._store.request_restore(ref, days=self._rules.days, tier=self._rules.tier)
+        except StoreError as error:
+            self._keep_quiet(ref, RETRY_SECONDS)
+            log.warning("restore_not_requested", key=ref.key, error=type(error).__name__, advice=str(error))
+        else:
+            log.info("restore_requested", key=ref.key, version=ref.version_id, tier=self._rules.tier)
+
+    def _keep_quiet(self, ref: ObjectRef, seconds: float) -> None:
+        self._quiet_until.pop(ref, None)  # so that the oldest are the first
+        self._quiet_until[ref] = time.monotonic() + seconds
+        if len(self._quiet_until) > MOST_ASKED:
+            del self._quiet_until[next(iter(self._quiet_until))]
