@@ -195,8 +195,8 @@ class ObjectStore(Protocol):
     # optional: archive classes
 
     async def request_restore(self, ref: ObjectRef, *, days: int, tier: str) -> None:
-        """Have an archived object brought back for ``days``; repeating it changes nothing. ``tier``: how soon,
-        by S3's names (``Standard``, ``Bulk``, ``Expedited``).
+        """Have an archived object brought back for ``days``; repeating it changes nothing. ``tier``: how
+        soon, by S3's names (``Standard``, ``Bulk``, ``Expedited``).
         """
         ...
 

@@ -157,6 +157,7 @@ DOCS = {
             "PRECONDITION_FAILED",
             "RANGE_NOT_SATISFIABLE",
             "OBJECT_LOST",
+            "OBJECT_ARCHIVED",
             "OBJECT_STORE_UNAVAILABLE",
             "OBJECT_STORE_THROTTLED",
         ),

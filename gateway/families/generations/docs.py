@@ -159,6 +159,7 @@ DOCS = {
             "PRECONDITION_FAILED",
             "RANGE_NOT_SATISFIABLE",
             "OBJECT_LOST",
+            "OBJECT_ARCHIVED",
             "OBJECT_STORE_UNAVAILABLE",
         ),
         parameters=(ID, *RANGE_HEADERS, USER_ID),

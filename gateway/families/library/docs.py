@@ -80,6 +80,7 @@ COPYING = (
     "UNSUPPORTED_MEDIA_TYPE",
     "OVERLOADED",
     "OBJECT_LOST",
+    "OBJECT_ARCHIVED",
     "OBJECT_STORE_UNAVAILABLE",
     "OBJECT_STORE_THROTTLED",
     "BUCKET_NOT_VERSIONED",
@@ -131,6 +132,7 @@ DOCS = {
         errors=(
             "FILE_NOT_FOUND",
             "OBJECT_LOST",
+            "OBJECT_ARCHIVED",
             "OBJECT_STORE_UNAVAILABLE",
             "OBJECT_STORE_THROTTLED",
             "OVERLOADED",

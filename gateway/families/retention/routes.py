@@ -7,10 +7,16 @@ from uuid import UUID
 
 from gateway.families.library.rendering import FAMILY_NAMES
 from gateway.families.library.routes import named_file
-from gateway.families.retention.shapes import HoldBody, RetentionBody, RetentionRule, RetentionRules
+from gateway.families.retention.shapes import (
+    HoldBody,
+    Retained,
+    RetentionBody,
+    RetentionRule,
+    RetentionRules,
+)
 from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, json_reply
-from gateway.operations.retention import Kept, show_retention
+from gateway.operations.retention import show_retention
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import GET_FILE, GET_RETENTION_RULES, LIFT_HOLD, PLACE_HOLD, SET_RETENTION
@@ -42,41 +48,41 @@ async def get_retention_rules(call: Call) -> JsonReply[RetentionRules]:
 
 
 @routes.add("PATCH", FILE + "/retention")
-async def set_file_retention(call: Call) -> JsonReply[Kept]:
+async def set_file_retention(call: Call) -> JsonReply[Retained]:
     """How long the file stays."""
     request = await _retention(call)
     return await _set(call, await _of_file(call, request))
 
 
 @routes.add("PATCH", PROJECT + "/retention")
-async def set_project_retention(call: Call) -> JsonReply[Kept]:
+async def set_project_retention(call: Call) -> JsonReply[Retained]:
     """How long the project stays."""
     request = await _retention(call)
     return await _set(call, _of_project(call, request))
 
 
 @routes.add("PUT", FILE + "/hold")
-async def hold_file(call: Call) -> JsonReply[Kept]:
+async def hold_file(call: Call) -> JsonReply[Retained]:
     """Place a legal hold on the file."""
     body = await read_json(call, HoldBody)
     return await _hold(call, await _of_file(call, pb.PlaceHoldRequest(reason=body.reason)))
 
 
 @routes.add("PUT", PROJECT + "/hold")
-async def hold_project(call: Call) -> JsonReply[Kept]:
+async def hold_project(call: Call) -> JsonReply[Retained]:
     """Place a legal hold on the project."""
     body = await read_json(call, HoldBody)
     return await _hold(call, _of_project(call, pb.PlaceHoldRequest(reason=body.reason)))
 
 
 @routes.add("DELETE", FILE + "/hold")
-async def release_file(call: Call) -> JsonReply[Kept]:
+async def release_file(call: Call) -> JsonReply[Retained]:
     """Lift the file's legal hold."""
     return await _lift(call, await _of_file(call, pb.LiftHoldRequest()))
 
 
 @routes.add("DELETE", PROJECT + "/hold")
-async def release_project(call: Call) -> JsonReply[Kept]:
+async def release_project(call: Call) -> JsonReply[Retained]:
     """Lift the project's legal hold."""
     return await _lift(call, _of_project(call, pb.LiftHoldRequest()))
 
@@ -115,13 +121,13 @@ def _of_project(call: Call, request: Request) -> Request:
     return request
 
 
-async def _set(call: Call, request: pb.SetRetentionRequest) -> JsonReply[Kept]:
+async def _set(call: Call, request: pb.SetRetentionRequest) -> JsonReply[Retained]:
     return json_reply(show_retention((await call.ask(SET_RETENTION, request)).retention))
 
 
-async def _hold(call: Call, request: pb.PlaceHoldRequest) -> JsonReply[Kept]:
+async def _hold(call: Call, request: pb.PlaceHoldRequest) -> JsonReply[Retained]:
     return json_reply(show_retention((await call.ask(PLACE_HOLD, request)).retention))
 
 
-async def _lift(call: Call, request: pb.LiftHoldRequest) -> JsonReply[Kept]:
+async def _lift(call: Call, request: pb.LiftHoldRequest) -> JsonReply[Retained]:
     return json_reply(show_retention((await call.ask(LIFT_HOLD, request)).retention))

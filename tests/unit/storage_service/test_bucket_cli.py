@@ -66,9 +66,14 @@ async def test_everything_is_set(settings: BucketSettings, capsys: pytest.Captur
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     (rule,) = s3.get_bucket_cors(Bucket=bucket)["CORSRules"]
     assert rule["AllowedOrigins"] == ["https://a.example", "https://b.example"]
-    temporary, incomplete = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    temporary, incomplete, path, everything = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     assert (temporary["Filter"]["Prefix"], temporary["Expiration"]["Days"]) == ("temp/", 40)
     assert incomplete["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] == 2 + 7
+    assert (path["Filter"]["Prefix"], everything["Filter"]["Prefix"]) == ("paths/", "")
+    assert path["Transitions"] == [{"Days": 30, "StorageClass": "STANDARD_IA"}]
+    assert everything["NoncurrentVersionTransitions"] == [
+        {"NoncurrentDays": 365, "StorageClass": "DEEP_ARCHIVE"}
+    ]
     assert all(s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"].values())
 
 
