@@ -28,7 +28,8 @@ def shape(**more: Any) -> dict[str, Any]:
         "id": UUID, "key": str, "family": "files", "filename": "cat.png", "content_type": "image/png",
         "size": len(samples.png()), "etag": ETAG, "generation": 1, "visibility": "private", "metadata": dict,
         "url": URL, "created_at": TIME, "updated_at": TIME, "expires_at": None, "deleted_at": None,
-        "purge_at": None, "event_id": None, "title": None, "description": None, "tags": [],
+        "purge_at": None, "keep_until": None, "delete_after": None, "hold": None, "event_id": None,
+        "title": None, "description": None, "tags": [],
         "generation_type": None, "prompt": None, "settings": None,
     }  # fmt: skip
     return {**plain, **more}
