@@ -385,16 +385,11 @@ class MethodNotAllowed(StrongroomError, code=Code.UNIMPLEMENTED, http_status=405
 
 
 class ObjectArchived(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=503):
-    """Its bytes are in an archive class of the object store and are being brought back; RetryInfo says when
-    to ask again.
-    """
+    """Its bytes are being brought back from an archive class of the store; RetryInfo says when to ask."""
 
 
 class RetentionHeld(StrongroomError, code=Code.FAILED_PRECONDITION, http_status=423):
-    """It is kept until a time or on legal hold, so it is neither deleted nor replaced.
-
-    Metadata: ``until`` (RFC 3339; absent: until the hold is lifted), ``hold``: ``true`` where there is one.
-    """
+    """It is kept until a time (metadata: ``until``) or on legal hold (``hold``): it stays as it is."""
 
 
 class WebhookNotFound(StrongroomError, code=Code.NOT_FOUND, http_status=404):
