@@ -151,7 +151,12 @@ def test_what_is_hidden_keeps_its_bytes(cell: Cell, at: Planting) -> None:
 
 
 def test_a_verification_finds_nothing_that_is_wrong(cell: Cell, at: Planting) -> None:
+    """Once it was dropped what the project was saved anew from: the last step after a restore."""
     cell.run()
     with admin(at) as client:
+        strays = [stray for page, _ in client.restores.strays() for stray in page]
+        assert [stray.key.rpartition("/")[2] for stray in strays] == ["a.txt"]
+        names = [(stray.key, stray.version_id) for stray in strays]
+        assert [one.outcome for one in client.restores.drop(names)] == ["dropped"]
         found = list(client.verifications.findings(verified(at)))
     assert found == []

@@ -238,6 +238,7 @@ def test_a_foreign_bucket_and_a_flood_of_orphans_are_refused_and_nothing_is_touc
     cell: Cell, at: Planting
 ) -> None:
     cell.run()
+    at.file()  # a database without a file is refused for that
     keys = [f"uploads/alien/{uuid.uuid4()}.bin" for _ in range(3)]
     versions = [at.put(key, key.encode()) for key in keys]
     run_id = verified(at)
@@ -265,6 +266,7 @@ def test_the_cleaner_leaves_a_foreign_bucket_alone(cell: Cell, at: Planting) -> 
     """What it would not find there it would call removed, and the right bucket would keep it for ever."""
     cell.run()
     owner, key = at.file()
+    assert verified(at)  # and so the bucket says whose it is
     mine = at.rows("SELECT id::text FROM installation")[0][0]
     at.sql("UPDATE installation SET id = gen_random_uuid()")
     cell.kill("storage")  # what it knows is good for ten minutes
