@@ -26,8 +26,9 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedVersion
 from storage_service.verifying.job import VerificationJob
 from storage_service.verifying.metrics import VerificationMetrics
-from storage_service.verifying.stage import Grace
+from storage_service.verifying.stage import Grace, Step
 from strongroom.metadata.v1 import verification_pb2 as pb
+from strongroom.metadata.v1.verification_service_pb2 import VerificationShard
 
 PAGE: Final = 1000
 _KEYS: Final = """
@@ -66,6 +67,14 @@ class Listing:
         return []
 
 
+class _EmptyQuarantine:
+    """The stage of a bucket in which nothing was ever repaired."""
+
+    async def step(self, shard: VerificationShard) -> Step:
+        """All of it."""
+        return Step(shard.cursor, done=True)
+
+
 async def run(dsn: str, metadata: str, secret: str) -> dict[str, Any]:
     """Its figures."""
     store = Listing(dsn)
@@ -79,6 +88,7 @@ async def run(dsn: str, metadata: str, secret: str) -> dict[str, Any]:
             interval_seconds=0.0,
             grace=Grace(86400.0),
             may_work=_yes,
+            more_stages={pb.VERIFICATION_STAGE_QUARANTINE: _EmptyQuarantine()},
         )
         began = perf_counter()
         begun = await records.begin(pb.VERIFICATION_DEPTH_LISTINGS)

@@ -155,8 +155,8 @@ def test_a_verification_finds_nothing_that_is_wrong(cell: Cell, at: Planting) ->
     cell.run()
     with admin(at) as client:
         strays = [stray for page, _ in client.restores.strays() for stray in page]
-        assert [stray.key.rpartition("/")[2] for stray in strays] == ["a.txt"]
-        names = [(stray.key, stray.version_id) for stray in strays]
-        assert [one.outcome for one in client.restores.drop(names)] == ["dropped"]
+        assert [stray.filename for stray in strays] == ["a.txt"]
+        dropped = client.restores.drop([stray.name for stray in strays])
+        assert [one.outcome for one in dropped] == ["dropped"]
         found = list(client.verifications.findings(verified(at)))
     assert found == []

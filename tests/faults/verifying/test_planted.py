@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Final
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -16,8 +18,9 @@ from tests.faults.verifying import load
 from tests.faults.verifying.planting import FAULTS, Expected, Planting
 from tests.integration.sdk.shell import Outcome, Shell
 from tests.shared_stack import shared_stack
-from tests.stack import RunningStack, until
+from tests.stack import CHECKOUT, RunningStack, until
 
+_KIND: Final = re.compile(r"`(\w+)`")
 ENV = {"STRONGROOM_VERIFY_GRACE_SECONDS": "0", "STRONGROOM_CLEANER_SWEEP_SECONDS": "3600",
        "STRONGROOM_PART_SIZE_BYTES": str(5 << 20)}  # fmt: skip
 
@@ -54,6 +57,19 @@ def until_next_round(rounds: Callable[[], int]) -> None:
 
 def found(outcome: Outcome) -> Expected:
     return {(one["kind"], one.get("key") or one["owner_id"]) for one in outcome.documents if "kind" in one}
+
+
+def test_the_table_of_the_document_is_this_one() -> None:
+    text = (CHECKOUT / "docs/verify.md").read_text().partition("## Planted faults")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1:4] for line in text.splitlines() if line.startswith("| ")][1:]
+    told = {
+        name.strip(): (set(_KIND.findall(found)), set(_KIND.findall(stays))) for name, found, stays in rows
+    }
+    assert list(told) == [plant.__name__.replace("_", " ") for plant, _ in FAULTS]
+    for plant, stays in FAULTS:
+        kinds, left = told[plant.__name__.replace("_", " ")]
+        assert kinds
+        assert left == kinds & stays
 
 
 def test_all_is_right_while_users_work(planting: Planting, verify: Shell) -> None:
