@@ -1,9 +1,10 @@
-"""``strongroom export``: all that one has stored, as one ZIP."""
+"""``strongroom export``: all that one has stored, as one ZIP or as a folder."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import zipfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +12,16 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli import shown
+from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode
 from strongroom.cli.progress import bars_for
 from strongroom.cli.session import Session
+from strongroom.client.async_client import AsyncClient
 
-Destination = Annotated[Path, typer.Option("--output", "-o", metavar="FILE.zip", help="Where it goes.")]
+Destination = Annotated[
+    str,
+    typer.Option("--output", "-o", metavar="FILE.zip|FOLDER/", help="Where it goes; ends in /: a folder."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Replace a file that is there.")]
 MANIFEST = "manifest.json"
 
@@ -23,22 +29,55 @@ MANIFEST = "manifest.json"
 async def export(session: Session, *, output: Destination, force: Force = False) -> ExitCode:
     """Write all that you have stored to a ZIP: files, also soft-deleted ones, and all versions of projects.
 
-    Its manifest.json says what everything was. Exit code 8: something was lost.
+    Into a folder: files, and projects at their newest version; interrupted, the same command goes on, and
+    later it fetches only what is missing. The manifest says what everything was. Exit code 8: something was
+    lost.
     """
     return await export_to(session, "", output, force=force)
 
 
-async def export_to(session: Session, owner: str, output: Path, *, force: bool) -> ExitCode:
+async def export_to(session: Session, owner: str, output: str, *, force: bool) -> ExitCode:
     """Of ``owner``; empty: the caller's.
 
     :raises FileExistsError: something is there, and ``force`` is not said.
     """
-    if not force and await asyncio.to_thread(output.exists):
-        raise FileExistsError(17, "is already there; add --force, or name another file", str(output))
+    path = Path(output)
+    as_folder = output.endswith(("/", os.sep)) or await asyncio.to_thread(path.is_dir)
     async with session.client() as client:
         acting = client.acting_for(owner) if owner else client
-        with bars_for(session.output) as bars, bars.transfer(output.name) as report:
-            size = await acting.export(output, on_progress=report)
+        if as_folder:
+            return await _to_folder(session, acting, path)
+        return await _to_zip(session, acting, path, force=force)
+
+
+async def _to_folder(session: Session, client: AsyncClient, root: Path) -> ExitCode:
+    from strongroom.migrate.exporting import FolderExport  # noqa: PLC0415 - only folders need it
+
+    with bars_for(session.output) as bars, bars.transfer(root.name) as report:
+        outcome = await FolderExport(client, root, report, file_document).run()
+    for name, why in outcome.failed:
+        session.output.problem_of(name, "NOT_EXPORTED", why)
+    session.output.result(
+        shown.name(str(root)),
+        {
+            "path": str(root),
+            "files": outcome.files,
+            "projects": outcome.projects,
+            "fetched": outcome.fetched,
+            "size_bytes": outcome.bytes,
+            "lost": outcome.lost,
+        },
+    )
+    if outcome.lost:
+        return ExitCode.DAMAGED
+    return ExitCode.LOCAL_FILE if outcome.failed else ExitCode.OK
+
+
+async def _to_zip(session: Session, client: AsyncClient, output: Path, *, force: bool) -> ExitCode:
+    if not force and await asyncio.to_thread(output.exists):
+        raise FileExistsError(17, "is already there; add --force, or name another file", str(output))
+    with bars_for(session.output) as bars, bars.transfer(output.name) as report:
+        size = await client.export(output, on_progress=report)
     lost = await asyncio.to_thread(_lost, output)
     for one in lost:
         session.output.note(f"lost: {shown.line(json.dumps(one, ensure_ascii=False))}")

@@ -5,17 +5,20 @@ end.
 from __future__ import annotations
 
 import csv
+import json
 import random
 import subprocess
 import sys
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
+from strongroom.migrate import moving
 from tests.e2e import samples
 from tests.integration.sdk.shell import Shell
 from tests.stack import RunningStack, clean_environ
@@ -152,6 +155,24 @@ def test_a_token_that_may_not_act_for_others_ends_the_run(
         STRONGROOM_TOKEN="",
     )  # fmt: skip
     assert (done.exit_code, done.out[:7]) == (0, "5 moved"), done.err
+
+
+def test_a_lost_journal_and_forgotten_keys_store_nothing_twice(
+    shell: Shell, http: httpx.Client, user: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tree(tmp_path / "old", {f"{number}.txt": b"x" * number for number in range(5)})
+    plan = planned(shell, source, tmp_path / "plan.jsonl", "--owner", user)
+    assert shell("migrate", "run", str(plan)).exit_code == 0
+    before = mapped(plan)
+    (tmp_path / "plan.jsonl.journal").unlink()
+    header, rest = plan.read_text().split("\n", 1)
+    made = json.loads(header) | {"made_at": (datetime.now(UTC) - timedelta(days=2)).isoformat()}
+    plan.write_text(f"{json.dumps(made)}\n{rest}")
+    monkeypatch.setattr(moving, "_REQUEST", "a-key-that-was-never-used-")
+    again = shell("migrate", "run", str(plan))
+    assert (again.exit_code, again.out[:7]) == (0, "5 moved"), again.err
+    assert mapped(plan) == before
+    assert len(list(listed(http))) == 5
 
 
 FILES = 300
