@@ -1,19 +1,22 @@
 """How many calls between the services a request costs, pinned: read from their own logs, by request id.
 
 What Postgres is asked in each of them stands in tests/integration/metadata_service/db/test_round_trips.py.
+And how many reads and writes of files, pipes and connections the kernel counts for one, all services
+together: a line of the log is a write, and a hop to a thread is a write and a read to wake the loop.
 """
 
 from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
 from tests.e2e.test_tus import BYTES, MIB, TUS, create
-from tests.stack import RunningStack, Service, until
+from tests.stack import FORM, RunningStack, Service, until
 
 SERVICES: Final[tuple[Service, ...]] = ("storage", "metadata")
 #: As its lines in the log name it.
@@ -74,3 +77,55 @@ def test_the_calls_of_each_request(stack: RunningStack, http: httpx.Client) -> N
     assert patched == ["AcquireWriter", "RecordProgress", "Upload"]
     assert next_patched == ["RecordProgress", "Upload"]  # it goes on where the one before it has ended
     assert looked == ["AcquireWriter", "GetSession", "GetUpload"]  # whoever asks for the offset is the writer
+
+
+REQUESTS: Final = 10
+BATCHES: Final = 4
+#: Measured in one process: 11.3, 6, 4, 5 and 7.3. Three wake each other besides.
+MOST: Final[Mapping[str, Mapping[str, float]]] = {
+    "one": {"upload": 13, "GET": 7, "HEAD": 5, "list": 6, "PATCH": 9},
+    "three": {"upload": 65, "GET": 35, "HEAD": 25, "list": 30, "PATCH": 45},
+}
+
+
+def _system_calls(stack: RunningStack) -> int:
+    """Reads and writes so far of all services (proc_pid_io(5): syscr, syscw), without recv(2) and send(2)."""
+    pids = {stack.pid(service) for service in NAMES}
+    texts = [Path(f"/proc/{pid}/io").read_text() for pid in pids]
+    return sum(int(line.split()[1]) for text in texts for line in text.splitlines() if "sysc" in line)
+
+
+def _cost(stack: RunningStack, request: Callable[[], httpx.Response]) -> float:
+    """Reads and writes of one request: the least of some batches, because what the services do by themselves
+    falls into them as well.
+    """
+    found = []
+    for _ in range(BATCHES):
+        before = _system_calls(stack)
+        for _ in range(REQUESTS):
+            reply = request()
+            assert reply.is_success, reply.text
+        found.append((_system_calls(stack) - before) / REQUESTS)
+    return min(found)
+
+
+def test_the_system_calls_of_each_request(stack: RunningStack, http: httpx.Client) -> None:
+    def upload() -> httpx.Response:
+        return http.post("/api/v1/s3/upload", files={"file": ("a.txt", b"x" * 65536)})
+
+    path = f"/api/v1/s3/file/{upload().json()['key']}"
+    pieces = iter(range(BATCHES * REQUESTS))
+    session = create(http, BATCHES * REQUESTS * 1024)
+
+    def patch() -> httpx.Response:
+        piece = BYTES | {"Upload-Offset": str(next(pieces) * 1024)}
+        return http.patch(session, headers=piece, content=bytes(1024))
+
+    costs = {
+        "upload": _cost(stack, upload),
+        "GET": _cost(stack, lambda: http.get(path)),
+        "HEAD": _cost(stack, lambda: http.head(path)),
+        "list": _cost(stack, lambda: http.get("/api/v1/s3/files")),
+        "PATCH": _cost(stack, patch),
+    }
+    assert {name: cost for name, cost in costs.items() if cost > MOST[FORM][name]} == {}
