@@ -30,7 +30,7 @@ from metadata_service.db.errors import (
     connection_is_lost,
     translated,
 )
-from metadata_service.db.exchange import ExchangeConnection, Params, Result, Row, Statement
+from metadata_service.db.exchange import ExchangeConnection, Params, Part, Result, Row, Statement, tells
 from metadata_service.db.metrics import DatabaseMetrics, Kind
 from metadata_service.db.pool import Borrowed, Pool
 from servicekit import failpoints
@@ -101,14 +101,6 @@ def user(owner_id: str) -> Scope:
     return Scope(owner_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """What one owner has done in a transaction of several owners."""
-
-    owner_id: str
-    statements: Sequence[Statement]
-
-
 class NothingCommitted(Exception):
     """A transaction of several owners did not come to its COMMIT: each may be tried alone. Never leaves the
     service. `owner_id`: whose statement was refused, if one was.
@@ -128,6 +120,7 @@ class Transaction:
         self._begun = False
         self._last: list[Statement] = []
         self._undone = False
+        self.has_events = False
 
     async def fetch(self, query: str, params: Params = ()) -> list[Row]:
         """All rows of one statement."""
@@ -188,6 +181,7 @@ class Transaction:
             await self._connection.exchange([_ROLLBACK])
 
     async def _send(self, statements: Sequence[Statement]) -> list[Result]:
+        self.has_events = self.has_events or tells(statements)
         if self._begun:
             return await self._connection.exchange(statements)
         results = await self._connection.exchange([_BEGIN, self._scope.statement(), *statements])
@@ -209,7 +203,7 @@ def _must_have_committed(results: Sequence[Result]) -> None:
 
 
 class Database:
-    """Runs transactions on a pool that `bootstrap` opened; `committed` is told whose has just committed."""
+    """Runs transactions on a pool that `bootstrap` opened; `committed` is told whose has written events."""
 
     def __init__(
         self,
@@ -239,9 +233,7 @@ class Database:
         stored), DatabaseUnavailable (when COMMIT was on its way the outcome is unknown).
         """
         seconds = SYSTEM_SECONDS if scope == SYSTEM else seconds
-        result = await self._in_time("transaction", seconds, lambda: self._attempt(scope, work))
-        self._has_committed([scope.uid] if scope.uid else [])
-        return result
+        return await self._in_time("transaction", seconds, lambda: self._attempt(scope, work))
 
     async def together(
         self, parts: Sequence[Part], before_commit: Callable[[], Awaitable[None]]
@@ -254,7 +246,10 @@ class Database:
         without which nothing waits between the statements and COMMIT.
         """
         results = await self._in_time("group", USER_SECONDS, lambda: self._together(parts, before_commit))
-        self._has_committed([part.owner_id for part in parts])
+        self._refused_at = None
+        for part in parts:
+            if not part.silent and tells(part.statements):
+                self.tell(part.owner_id)
         return results
 
     async def read(self, scope: Scope, query: str, params: Params = ()) -> list[Row]:
@@ -264,11 +259,10 @@ class Database:
         seconds = SYSTEM_SECONDS if scope == SYSTEM else USER_SECONDS
         return await self._in_time("read", seconds, lambda: self._read(scope, query, params))
 
-    def _has_committed(self, owners: Sequence[str]) -> None:
-        self._refused_at = None
-        if self._committed is not None:
-            for owner_id in owners:
-                self._committed(owner_id)
+    def tell(self, owner_id: str) -> None:
+        """There are new events of this owner. Nobody (an empty id) is not told."""
+        if self._committed is not None and owner_id:
+            self._committed(owner_id)
 
     async def _in_time(self, kind: Kind, seconds: float, attempt: Callable[[], Awaitable[T]]) -> T:
         """As `_repeated`. A connection that still waits then is closed: a frozen server takes no ROLLBACK."""
@@ -300,6 +294,9 @@ class Database:
                 ):  # without a connection the server undoes it
                     await transaction.rollback()
                 raise
+            self._refused_at = None
+            if transaction.has_events:
+                self.tell(scope.uid)
             return result
 
     async def _together(

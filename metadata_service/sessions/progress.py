@@ -91,7 +91,7 @@ WITH held AS (
         'upload_id', upload_id, 'persisted_size', %(persisted)s::bigint, 'size_bytes', size_bytes)
     FROM written WHERE told_at = now()
 )
-SELECT expires_at FROM written
+SELECT expires_at, told_at IS NOT DISTINCT FROM now() FROM written
 """
 
 
@@ -123,16 +123,17 @@ class ProgressRecorder:
             "unlimited": self._limits.unlimited,
             "continues": request.HasField("continuation"),
         }
-        part = Part(handle.owner_id, [(_AT_ONCE, values)])
+        part = Part(handle.owner_id, [(_AT_ONCE, values)], silent=True)
         try:
             ((found,),) = await self._database.together([part], lambda: failpoints.hit(BEFORE_RECORD))
         except NothingCommitted:
             return None
         if not found:
             return None
-        return RecordProgressResponse(
-            persisted_size=request.persisted_size, expire_time=to_proto(found[0][0])
-        )
+        expires_at, told = found[0]
+        if told:
+            self._database.tell(handle.owner_id)
+        return RecordProgressResponse(persisted_size=request.persisted_size, expire_time=to_proto(expires_at))
 
     async def _step_by_step(self, handle: Handle, request: RecordProgressRequest) -> RecordProgressResponse:
         async def work(tx: Transaction) -> RecordProgressResponse:
