@@ -7,6 +7,7 @@ import json
 import os
 import random
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 from devstack import reservations
@@ -55,12 +56,20 @@ def require_free(port: int, owner: str, variable: str) -> None:
 
 
 def is_held_by(port: int, pid: int) -> bool:
-    """Whether the listener on the port is this process; True where that can't be found out (not on Linux)."""
+    """Whether the listener on the port is this process or one that it has started (`--workers`); True where
+    that can't be found out (not on Linux).
+    """
     inodes = _listening_inodes(port)
     process = Path("/proc") / str(pid)
     if not inodes or not os.access(process / "fd", os.R_OK | os.X_OK):
         return True
-    return bool(_open_files(process) & inodes)
+    return any(_open_files(one) & inodes for one in (process, *_started_by(process)))
+
+
+def _started_by(process: Path) -> Iterator[Path]:
+    for children in process.glob("task/*/children"):
+        with contextlib.suppress(OSError):  # it ended meanwhile
+            yield from (process.parent / pid for pid in children.read_text().split())
 
 
 def holder_of(port: int) -> str:

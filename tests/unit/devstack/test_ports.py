@@ -137,3 +137,21 @@ def test_where_there_are_no_abstract_sockets_a_file_is_locked(
     again = reservations._locked_file(20000)
     assert again is not None
     os.close(again)
+
+
+def test_a_listener_that_a_process_has_started_is_its_own() -> None:
+    """As workers of one program are, below their supervisor."""
+    listen = (
+        "import socket, sys; s = socket.create_server(('127.0.0.1', 0));"
+        " print(s.getsockname()[1], flush=True); sys.stdin.read()"
+    )
+    start = "import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', sys.argv[1]]).returncode)"
+    command = [sys.executable, "-c", start, listen]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        port = int(parent.stdout.readline())
+        assert ports.is_held_by(port, parent.pid)
+        with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+            assert not ports.is_held_by(port, other.pid)
+            other.communicate(b"\n")
+        parent.communicate()
