@@ -252,7 +252,7 @@ class FileCalls(SearchCalls):
         response = await self._connection.unary(method, request, timeout=timeout)
         return {limit.family: UploadLimit.from_proto(limit) for limit in response.limits}
 
-    async def spooling_owner(self) -> str:
+    async def _spooling_owner(self) -> str:
         """Whose files these are, by the token alone, where there is a spool; else empty."""
         return "" if self._spooled is None else await self._spooled.owner()
 

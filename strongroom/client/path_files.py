@@ -156,6 +156,6 @@ class PathFiles:
     async def _own_prefix(self) -> str:
         """``paths/{user}/``. Whose files these are is the service's to say: one call, the first time."""
         if not self._prefix:
-            owner = await self._client.spooling_owner() or (await self._client.usage()).owner_id
+            owner = await self._client._spooling_owner() or (await self._client.usage()).owner_id  # noqa: SLF001 - of one package
             self._prefix = f"paths/{key_segment(owner)}/"
         return self._prefix
