@@ -6,8 +6,9 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import httpx
@@ -91,14 +92,50 @@ class Browser:
         with connect(made["webSocketDebuggerUrl"], proxy=None, max_size=None) as connection:
             yield Page(connection)
 
+    @contextmanager
+    def visitor(self) -> Iterator[Page]:
+        """An empty tab of a profile of its own, which is forgotten at the end."""
+        with httpx.Client(trust_env=False, verify=False) as client:
+            about = client.get(f"http://127.0.0.1:{self._port}/json/version").json()
+        with connect(about["webSocketDebuggerUrl"], proxy=None, max_size=None) as steering:
+            browser = Page(steering)
+            profile = browser.call("Target.createBrowserContext")["browserContextId"]
+            made = browser.call("Target.createTarget", url="about:blank", browserContextId=profile)
+            address = f"ws://127.0.0.1:{self._port}/devtools/page/{made['targetId']}"
+            with connect(address, proxy=None, max_size=None) as connection:
+                yield Page(connection)
+            browser.call("Target.disposeBrowserContext", browserContextId=profile)
+
+
+class _Shared:
+    """One browser for all pages of a process: starting one costs more than what most tests do in it."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._browser: Browser | None = None
+
+    def get(self) -> Browser:
+        """Started where none runs."""
+        if self._browser is None:
+            profile = Path(self._open.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
+            self._browser = self._open.enter_context(open_browser("about:blank", profile))
+        return self._browser
+
+    def close(self) -> None:
+        """End it; the next page starts another."""
+        self._browser = None
+        self._open.close()
+
+
+shared: Final = _Shared()
+
 
 @contextmanager
-def open_page(url: str, profile: Path) -> Iterator[Page]:
-    """A browser of its own that shows ``url``; closed at the end."""
-    with open_browser(url, profile) as browser:
-        address = until("the page is open", browser.first)
-        with connect(address, proxy=None, max_size=None) as connection:
-            yield Page(connection)
+def open_page(url: str) -> Iterator[Page]:
+    """A tab that shows ``url``, of a visitor of its own: no cookies, storage or cache of another page's."""
+    with shared.get().visitor() as page:
+        page.call("Page.navigate", url=url)
+        yield page
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import pytest
 
 from devstack import infra
 from devstack.stackfile import S3Entry
+from tests.e2e import chromium
 from tests.e2e.pages import Pages, serving
 from tests.faults.checker import Checker
 from tests.integration.importing.origin import Origin, running_origin
@@ -48,6 +49,13 @@ def stack(
     }
     with shared_stack(servers, tmp_path_factory.mktemp("e2e") / "data", env) as running:
         yield running
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _browser_ends() -> Iterator[None]:
+    """The one that ``open_page`` has started goes with the last page."""
+    yield
+    chromium.shared.close()
 
 
 @pytest.fixture(scope="package")

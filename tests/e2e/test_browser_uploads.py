@@ -51,7 +51,7 @@ def page_url(modules: Path, pages: Pages, stack: RunningStack, user: str, client
 def test_goes_on_after_a_reload(page_url: str, http: httpx.Client, tmp_path: Path) -> None:
     file = tmp_path / "film.bin"
     file.write_bytes(os.urandom(SIZE))
-    with open_page(page_url, tmp_path / "profile") as page:
+    with open_page(page_url) as page:
         _wait_loaded(page)
         page.upload_rate(RATE)
         page.choose_file("input", file)

@@ -94,7 +94,7 @@ def test_a_page_without_meta_is_read_as_utf8(http: httpx.Client, tmp_path: Path)
     tree = {"name": "x", "slug": slug, "files": [{"path": "index.html", "content": page}]}
     assert http.post("/api/projects/save", json=tree).status_code == 200
     (listed,) = http.get("/api/projects").json()["projects"]
-    with open_page(listed["preview_url"], tmp_path / "profile") as shown:
+    with open_page(listed["preview_url"]) as shown:
         assert (
             until("the page is there", lambda: shown.value("document.body && document.body.innerText"))
             == TEXT

@@ -192,7 +192,7 @@ def test_event_source_of_a_browser(
         source.addEventListener('file_ready', event => document.title = JSON.parse(event.data).data.key);
     """
     (pages.folder / "events.html").write_text(f"<!doctype html><title>-</title><script>{script}</script>")
-    with open_page(f"{pages.origin}/events.html", tmp_path) as page:
+    with open_page(f"{pages.origin}/events.html") as page:
         until("the stream is open", lambda: page.value("document.title") == "open")
         key = store(http)
         until("the page hears of the file", lambda: page.value("document.title") == key)

@@ -53,7 +53,7 @@ def test_a_project_in_an_iframe(http: httpx.Client, pages: Pages, tmp_path: Path
     name = f"{slug}.html"
     (pages.folder / name).write_text(_OUTSIDE % listed["preview_url"])
 
-    with open_page(f"{pages.origin}/{name}", tmp_path / "profile") as page:
+    with open_page(f"{pages.origin}/{name}") as page:
         told: dict[str, Any] = json.loads(until("the frame has told", lambda: page.value("window.told")))
     assert told == {
         "color": "rgb(1, 2, 3)",
@@ -83,7 +83,7 @@ def test_a_page_never_sees_the_url_that_holds_for_hours(
     url = http.get(f"/api/projects/{slug}/preview-url", params={"expires_in": 80_000}).json()["preview_url"]
     name = f"{slug}.html"
     (pages.folder / name).write_text(_OUTSIDE % url)
-    with open_page(f"{pages.origin}/{name}", tmp_path / "profile") as page:
+    with open_page(f"{pages.origin}/{name}") as page:
         told: dict[str, Any] = json.loads(until("the frame has told", lambda: page.value("window.told")))
     long_token = url.split("/api/preview/")[1].strip("/")
     assert "/api/preview/" in told["href"]
@@ -104,7 +104,7 @@ def test_a_stored_script_becomes_no_service_worker(
         http.post("/api/projects/save", json={"name": "x", "slug": slug, "files": files}).status_code == 200
     )
     url = http.get(f"/api/projects/{slug}/preview-url").json()["preview_url"]
-    with open_page(f"{stack.url}/docs", tmp_path / "profile") as page:
+    with open_page(f"{stack.url}/docs") as page:
         until("the page is there", lambda: page.value(_READY))
         page.value(_REGISTER % f"{url}sw.js")
         assert until("the browser has answered", lambda: page.value("window.told")) != "installed"

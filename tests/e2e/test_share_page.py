@@ -64,7 +64,7 @@ def test_a_guest_opens_and_looks(owner: Belongings, tmp_path: Path) -> None:
     ):
         assert owner.http.post(media, files=upload(body, name, kind)).status_code == 201
     url = make(owner, event_id=owner.event_id, title="Party", password="open sesame", max_uses=2)
-    with open_page(url, tmp_path / "profile") as page:
+    with open_page(url) as page:
         until("the door is there", lambda: is_complete(page, "Shared with you"))
         assert page.value("document.activeElement.id") == "password"
         page.value("document.querySelector('#password').value = 'wrong'; document.forms[0].submit()")
@@ -95,7 +95,7 @@ def test_a_guest_sends_files(owner: Belongings, tmp_path: Path) -> None:
     picture = tmp_path / "<b>cat.png"
     picture.write_bytes(samples.png())
     url = make(owner, drop={"event_id": owner.event_id, "content_types": ["image/*"]}, title="Send")
-    with open_page(url, tmp_path / "profile") as page:
+    with open_page(url) as page:
         until("the form is there", lambda: is_complete(page, "Send"))
         assert shown(page)["unlabelled"] == 0
         page.choose_file("#file", picture)

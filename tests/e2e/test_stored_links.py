@@ -104,7 +104,7 @@ def test_a_year_later_they_show_through_the_store(
     assert visitor.get(led.headers["location"]).content == samples.png()
     assert visitor.get(urls["generation"]).headers["location"] == led.headers["location"]  # rounded
     assert visitor.head(urls["generation"]).status_code == 200
-    with open_page(write_page(pages, urls), tmp_path / "profile") as page:
+    with open_page(write_page(pages, urls)) as page:
         assert looked(page) == "shown shown shown"
     hour = at(later, owner.file["url"])  # a plain file's link ends, as its family has it
     check_problem(visitor.get(hour), 404, "FILE_NOT_FOUND")
@@ -116,7 +116,7 @@ def test_cached_ones_are_not_fetched_twice(
     urls = stored(owner)
     pictures = {name: url for name, url in urls.items() if name != "sound"}
     address, before = write_page(pages, pictures), fetched(stack)
-    with open_page(address, tmp_path / "profile") as page:
+    with open_page(address) as page:
         assert looked(page) == "shown shown"
         assert until("both are logged", lambda: fetched(stack) >= before + 2)
         assert stored(owner)["medium"] == urls["medium"]  # listed again, the same
@@ -144,6 +144,6 @@ def test_revoked_is_gone_on_every_replica_at_once(
     for url in shares:
         check_problem(visitor.get(url), 410, "SHARE_ENDED")
     waited = time.monotonic() - began
-    with open_page(write_page(pages, urls), tmp_path / "profile") as page:
+    with open_page(write_page(pages, urls)) as page:
         assert looked(page) == "broken broken broken"
     assert waited < 30  # the first answer after the commit refuses; nothing is waited for

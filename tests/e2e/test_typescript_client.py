@@ -126,7 +126,7 @@ def test_the_react_example(example: str, stack: RunningStack, http: httpx.Client
     picture, video = tmp_path / "a.png", tmp_path / "b.mp4"
     picture.write_bytes(PICTURE)
     video.write_bytes(camera.video())
-    with open_page(f"{example}#{settings}", tmp_path / "profile") as page:
+    with open_page(f"{example}#{settings}") as page:
         until("the stream is open", lambda: _status(page) == "live")
         page.choose_file("input", picture)
         until("the picture is stored", lambda: _status(page) == "stored a.png")

@@ -32,7 +32,7 @@ def test_a_video_element_seeks(http: httpx.Client, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(_PAGE.format(url=html.escape(url), seek=SEEK_TO))
     expected = f"at {SEEK_TO:g} of {SECONDS:g} seekable to {SECONDS:g}"
-    assert _title_of(page, tmp_path / "profile") == expected
+    assert _title_of(page) == expected
 
 
 def test_the_signed_url_answers_ranges_as_players_ask_for_them(http: httpx.Client) -> None:
@@ -43,9 +43,9 @@ def test_the_signed_url_answers_ranges_as_players_ask_for_them(http: httpx.Clien
         assert part.headers["content-range"] == f"bytes 100-{len(samples.MP4) - 1}/{len(samples.MP4)}"
 
 
-def _title_of(page: Path, profile: Path) -> str:
+def _title_of(page: Path) -> str:
     """The page's title once its script has set it."""
-    with open_page(page.as_uri(), profile) as tab:
+    with open_page(page.as_uri()) as tab:
         return until("the page has an answer", lambda: _answer(str(tab.value("document.title"))))
 
 
