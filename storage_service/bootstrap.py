@@ -187,7 +187,7 @@ class StorageApp:
             upload_limits(
                 self._settings.size_rules(),
                 self._settings.allowed_types(),
-                project_file_bytes=self._settings.max_project_file_bytes,
+                project_file_bytes=self._settings.project_file_bytes(),
                 project_files=self._settings.max_project_files,
             ),
         )
@@ -292,6 +292,7 @@ class StorageApp:
             budget=self._memory.incoming,
             limits=self._limits,
             content=self._content,
+            scanner=self._scanner,
         )
 
     def _project_parts(self) -> ProjectParts:
@@ -311,9 +312,10 @@ class StorageApp:
             archive_memory=self._memory.archives,
             export_manifest_bytes=settings.export_manifest_bytes,
             limits=ProjectLimits(
-                settings.max_project_file_bytes, settings.max_project_bytes, settings.max_project_files
+                settings.project_file_bytes(), settings.max_project_bytes, settings.max_project_files
             ),
             content=self._content,
+            scanner=self._scanner,
             part_size=settings.part_size_bytes,
         )
 

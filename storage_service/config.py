@@ -19,7 +19,7 @@ from storage_service.reading.archived import RestoreRules
 from storage_service.repairing.assembly import RepairRules
 from storage_service.repairing.guard import MostWrong
 from storage_service.scanning.clamd import Address
-from storage_service.scanning.rules import FAMILIES, ScanRules
+from storage_service.scanning.rules import FAMILIES, PROJECT, ScanRules
 from storage_service.verifying.stage import Rates
 from storage_service.webhooks.assembly import WebhookPace
 from strongroom.metadata.v1.file_pb2 import (
@@ -226,7 +226,7 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
 
     def size_rules(self) -> dict[str, SizeRule]:
         """Size rules by the name of UploadTarget's field."""
-        return {
+        rules = {
             "file": SizeRule("files", self.max_file_bytes),
             "generation": SizeRule("generations", self.max_generation_bytes),
             "event_media": SizeRule("event media", self.max_event_media_bytes),
@@ -235,6 +235,18 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
             "path": SizeRule("files", self.max_file_bytes),
             "project_archive": SizeRule("project archives", self.max_project_bytes),
         }
+        return {
+            name: SizeRule(rule.name, self._scanned(name, rule.max_bytes)) for name, rule in rules.items()
+        }
+
+    def project_file_bytes(self) -> int:
+        """The largest file of a project."""
+        return self._scanned(PROJECT, self.max_project_file_bytes)
+
+    def _scanned(self, family: str, most: int) -> int:
+        """Where what can't be scanned is refused, nothing larger is taken at all."""
+        is_scanned = self.clamd_address and self.scan_oversized == "refuse" and family in self.scan_families
+        return min(most, self.scan_max_bytes) if is_scanned else most
 
     def link_seconds(self) -> dict[FileFamily.ValueType, int]:
         """How long links hold, by family."""

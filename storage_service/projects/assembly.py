@@ -24,6 +24,7 @@ from storage_service.projects.runner import SaveRunner
 from storage_service.projects.saver import ContentsSaver, ProjectSaver
 from storage_service.projects.settler import KeySettler
 from storage_service.reading.committed import CommittedReader
+from storage_service.scanning.scanner import Scanner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class ProjectParts:
     export_manifest_bytes: int
     limits: ProjectLimits
     content: ContentRules
+    scanner: Scanner
     part_size: int
 
 
@@ -70,6 +72,7 @@ class Projects:
             budget=parts.budget,
             limits=parts.limits,
             content=parts.content,
+            scanner=parts.scanner,
         )
         source = ArchiveSource(parts.objects, parts.archive_memory)
         self.saver = ProjectSaver(contents, runner, parts.reader)

@@ -20,6 +20,7 @@ from storage_service.projects.tech_stack import MAX_MANIFEST_BYTES, TechStack
 from storage_service.projects.writer import FileWriter, NewFile
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import Range, open_range
+from storage_service.scanning.scanner import Scanner
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.storage.v1.project_pb2 import SaveProjectRequest, SaveProjectSpec
 
@@ -37,7 +38,9 @@ class ContentsSaver:
         budget: ByteBudget,
         limits: ProjectLimits,
         content: ContentRules,
+        scanner: Scanner,
     ) -> None:
+        self._scanner = scanner
         self._store = store
         self._objects = objects
         self._saves = saves
@@ -55,6 +58,7 @@ class ContentsSaver:
             save,
             self._budget,
             largest=self.limits.max_file_bytes,
+            scanner=self._scanner,
         )
 
     def new_file(

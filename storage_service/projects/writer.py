@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from servicekit import failpoints
 from storage_service.attempts.budget import ByteBudget
@@ -27,9 +27,12 @@ from storage_service.objectstore.values import Chunk, ObjectAttributes, PutResul
 from storage_service.projects.runner import OpenSave
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import content_of
+from storage_service.scanning.scanner import Scanner
+from strongroom.errors import ContentInfected
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_KIND_COPY, BLOB_KIND_SINGLE, Blob
 from strongroom.metadata.v1.project_pb2 import ProjectFile
+from strongroom.metadata.v1.scan_pb2 import Scan
 
 BEFORE_RESERVE = failpoints.register("storage.project.reserve.before")
 AFTER_RESERVE = failpoints.register("storage.project.reserve.after")
@@ -99,7 +102,9 @@ class FileWriter:
         shared: ByteBudget,
         *,
         largest: int,
+        scanner: Scanner,
     ) -> None:
+        self._scanner = scanner
         self._store = store
         self._objects = objects
         self._saves = saves
@@ -222,7 +227,7 @@ class FileWriter:
 
     async def _write(self, file: NewFile, blob: Blob) -> None:
         try:
-            put = await self._make_object(file, blob)
+            put, scan = await self._make_object(file, blob)
             self._release(file)
             done = await verify_sole_version(self._store, blob, put, file.size, file.crc32c)
         finally:
@@ -232,7 +237,11 @@ class FileWriter:
                 blob_id=blob.id,
                 epoch=blob.epoch,
                 file=ProjectFile(
-                    version_id=done.version_id, size_bytes=file.size, crc32c=file.crc32c, etag=done.etag
+                    version_id=done.version_id,
+                    size_bytes=file.size,
+                    crc32c=file.crc32c,
+                    etag=done.etag,
+                    scan=scan,
                 ),
                 doubtful=done.doubtful,
             )
@@ -240,7 +249,9 @@ class FileWriter:
         if len(self._written) >= RECORDED_AT_ONCE:
             await self._record()
 
-    async def _make_object(self, file: NewFile, blob: Blob) -> PutResult:
+    async def _make_object(self, file: NewFile, blob: Blob) -> tuple[PutResult, Scan | None]:
+        """What S3 has, and what the scanner says of it; of a copy, what it has said of its source."""
+        scan: Scan | None = None
         attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
         await failpoints.hit(BEFORE_PUT)
         if file.source is not None:
@@ -249,12 +260,27 @@ class FileWriter:
                 put = await self._store.copy(
                     source.ref, blob.key, attrs, size=file.size, if_match=source.etag
                 )
+            scan = file.source.scan if file.source.HasField("scan") else None
         else:
-            put = await self._store.put(
-                blob.key, file.chunks or (), size=file.size, crc32c=file.crc32c, attrs=attrs
-            )
+            chunks = file.chunks or ()
+            putting = self._store.put(blob.key, chunks, size=file.size, crc32c=file.crc32c, attrs=attrs)
+            if self._scanner.wants_projects:
+                put, scan = await _beside(putting, self._scan(file.path, chunks))
+            else:
+                put = await putting
         await failpoints.hit(AFTER_PUT)
-        return put
+        return put, scan
+
+    async def _scan(self, path: str, chunks: Sequence[Chunk]) -> Scan:
+        """Raises ContentInfected, which names the file; ScannerUnavailable, SizeLimitExceeded."""
+        try:
+            return await self._scanner.whole(chunks)
+        except ContentInfected as error:
+            signature = error.metadata["signature"]
+            raise ContentInfected(
+                f"The scanner for malware has found {signature} in {path}; nothing of this save is stored.",
+                metadata={"signature": signature, "path": path},
+            ) from error
 
     async def _record(self) -> None:
         entries, self._written = self._written, []
@@ -269,3 +295,15 @@ class FileWriter:
         self._own_held -= file.size
         self._own.release(file.size)
         self._shared.release(file.size)
+
+
+async def _beside(
+    putting: Coroutine[Any, Any, PutResult], scanning: Coroutine[Any, Any, Scan]
+) -> tuple[PutResult, Scan]:
+    """Both at once; the first failure ends the other."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            put, scan = group.create_task(putting), group.create_task(scanning)
+    except BaseExceptionGroup as failed:
+        raise first_cause(failed) from failed
+    return put.result(), scan.result()

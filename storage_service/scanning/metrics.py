@@ -15,7 +15,7 @@ _BUCKETS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2
 
 
 class ScanMetrics(Collector):
-    """Of one process; nothing is shown until there is a scanner."""
+    """Of one process."""
 
     def __init__(self) -> None:
         self._scans = Counter(
@@ -28,20 +28,15 @@ class ScanMetrics(Collector):
             buckets=_BUCKETS,
             registry=None,
         )
-        self._up = Gauge("strongroom_scanner_up", "1: the scanner has answered last time.", registry=None)
-        self._used = False
+        self._up = Gauge("strongroom_scanner_up", "0: the scanner does not answer.", registry=None)
+        self._up.set(1)
+        for outcome in ("clean", "infected", "oversized", "failed"):
+            self._scans.labels(outcome)
 
     def collect(self) -> Iterable[Metric]:
         """All of them."""
-        if self._used:
-            for metric in (self._scans, self._bytes, self._seconds, self._up):
-                yield from metric.collect()
-
-    def used(self) -> None:
-        """There is a scanner."""
-        self._used = True
-        for outcome in ("clean", "infected", "oversized", "failed"):
-            self._scans.labels(outcome)
+        for metric in (self._scans, self._bytes, self._seconds, self._up):
+            yield from metric.collect()
 
     def ended(self, outcome: Outcome) -> None:
         """One body's scan has."""

@@ -37,14 +37,27 @@ RETRY_SECONDS: Final = 5.0
 
 
 class Scanned(Protocol):
-    """A body that is scanned, or one that is not."""
+    """A body that is scanned, or one that is not: ``beside`` it, or fed piece by piece until its ``end``."""
+
+    @property
+    def asks(self) -> bool:
+        """Whether the scanner is asked."""
+        ...
+
+    async def feed(self, data: Chunk) -> None:
+        """The next bytes. Raises SizeLimitExceeded, ScannerUnavailable."""
+        ...
+
+    def end(self) -> None:
+        """All bytes were fed: the verdict is waited for beside whatever happens now."""
+        ...
 
     def beside(self, body: AsyncIterator[Counted]) -> AsyncIterator[Counted]:
         """The same chunks, each once the scanner has taken it."""
         ...
 
     async def verdict(self) -> Scan | None:
-        """After ``beside`` has ended: what is to be written down (None: nothing). Raises ContentInfected,
+        """After the end: what is to be written down (None: nothing). Raises ContentInfected,
         ScannerUnavailable, SizeLimitExceeded.
         """
         ...
@@ -56,6 +69,14 @@ class Scanned(Protocol):
 
 class Unasked:
     """There is no scanner, or not for this family."""
+
+    asks: Final = False
+
+    async def feed(self, data: Chunk) -> None:
+        """Nobody looks."""
+
+    def end(self) -> None:
+        """Nobody waits."""
 
     def beside(self, body: AsyncIterator[Counted]) -> AsyncIterator[Counted]:
         """The very same."""
@@ -75,6 +96,8 @@ class ScanRun:
     ``database``: the signatures as they were before, for what is written down. ``on_failure``: is told that
     the scanner has not answered.
     """
+
+    asks: Final = True
 
     def __init__(
         self, rules: ScanRules, metrics: ScanMetrics, database: str, on_failure: Callable[[], None]

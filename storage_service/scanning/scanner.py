@@ -23,7 +23,7 @@ VERSION_SECONDS: Final = 30.0
 """So old the version of the signatures may be: an older one has what was stored scanned once more."""
 AWAY_SECONDS: Final = 1.0
 """So long after it could not be reached nothing is begun that would be refused at its end."""
-_UNASKED: Final = Unasked()
+UNASKED: Final = Unasked()
 
 
 class Scanner:
@@ -36,8 +36,6 @@ class Scanner:
         self._asked_at = float("-inf")
         self._away_until = float("-inf")
         self._asking = asyncio.Lock()
-        if rules is not None:
-            metrics.used()
 
     @property
     def rules(self) -> ScanRules | None:
@@ -51,7 +49,7 @@ class Scanner:
         ScannerUnavailable before anything is begun while the scanner is away.
         """
         if self._rules is None or not (provisional or self.wants(spec.target)):
-            return _UNASKED
+            return UNASKED
         return await self._begun(spec.size_bytes if spec.HasField("size_bytes") else None)
 
     def wants(self, target: UploadTarget) -> bool:

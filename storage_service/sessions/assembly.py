@@ -13,6 +13,7 @@ from storage_service.metadata.reservations import Reservations
 from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.reading.committed import CommittedReader
+from storage_service.scanning.scanner import Scanner
 from storage_service.sessions.concatenation import Concatenator
 from storage_service.sessions.content import Content
 from storage_service.sessions.direct import DirectUploads
@@ -39,6 +40,7 @@ class SessionParts:
     budget: ByteBudget
     limits: Limits
     content: ContentRules
+    scanner: Scanner
 
 
 class SessionUseCases:
@@ -48,7 +50,7 @@ class SessionUseCases:
         store, state, content = parts.store, parts.state, Content(parts.content)
         self._kept = KeptSessions(parts.budget)
         self._registry = Registry(self._kept)
-        finisher = Finisher(store, parts.reservations, parts.attempts, content)
+        finisher = Finisher(store, parts.reservations, parts.attempts, content, parts.scanner)
 
         def make_writer(session: Session, kept: Kept | None = None) -> SessionWriter:
             return SessionWriter(store, state, parts.budget, content, session, kept=kept)

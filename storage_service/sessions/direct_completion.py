@@ -19,6 +19,7 @@ from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import ObjectNotFound, StoreError, UploadNotFound
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectInfo, ObjectRef, PartReceipt
+from storage_service.scanning.run import with_scan
 from storage_service.sessions.content import Content
 from storage_service.sessions.finisher import Finisher
 from storage_service.sessions.hashes import Hashes, check_crc32c, read_back
@@ -31,6 +32,7 @@ from strongroom.errors import (
 )
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest
+from strongroom.metadata.v1.scan_pb2 import Scan
 from strongroom.metadata.v1.upload_session_service_pb2 import RecordProgressRequest, Session
 from strongroom.storage.v1.direct_pb2 import CompletedPart
 
@@ -55,8 +57,8 @@ class DirectCompletion:
         blob = session.blob
         if not blob.upload_id:
             info = await self._put_by_client(session)
-            crc32c = await self._checked(session, info, info.crc32c)
-            await self._finisher.commit(_commit_request(blob, info, crc32c))
+            crc32c, scan = await self._checked(session, info, info.crc32c)
+            await self._finisher.commit(with_scan(_commit_request(blob, info, crc32c), scan))
             return
         parts = await self._parts(session, claimed)
         known = _crc32c_of(parts) if parts else None
@@ -64,13 +66,13 @@ class DirectCompletion:
             check_crc32c(blob.spec.checksums, known)
         info = await self._complete(session, parts, known)
         await failpoints.hit(AFTER_COMPLETE)
-        crc32c = await self._checked(session, info, known if known is not None else info.crc32c)
+        crc32c, scan = await self._checked(session, info, known if known is not None else info.crc32c)
         rows = [
             blob_pb2.Part(number=p.number, etag=p.etag, size_bytes=p.size, crc32c=p.crc32c or 0)
             for p in parts or ()
         ]
-        await self._finisher.begin_completion(blob, rows, info.size, crc32c)
-        await self._finisher.commit(_commit_request(blob, info, crc32c))
+        await self._finisher.begin_completion(blob, rows, info.size, crc32c, scan)
+        await self._finisher.commit(with_scan(_commit_request(blob, info, crc32c), scan))
 
     async def _put_by_client(self, session: Session) -> ObjectInfo:
         try:
@@ -134,8 +136,12 @@ class DirectCompletion:
         async with self._store.open(ref, length=length, if_match=info.etag) as body:
             return b"".join([bytes(chunk) async for chunk in body])
 
-    async def _checked(self, session: Session, info: ObjectInfo, known: int | None) -> int:
-        """The CRC-32C of the object, whose type and checksums are right. Reads no more of it than it must."""
+    async def _checked(
+        self, session: Session, info: ObjectInfo, known: int | None
+    ) -> tuple[int, Scan | None]:
+        """The CRC-32C of the object, whose type and checksums are right, and what the scanner says of it.
+        Reads no more of it than it must.
+        """
         blob, ref = session.blob, ObjectRef(info.key, info.version_id)
         expected = blob.spec.checksums
         head = await self._head(ref, info, SNIFF_BYTES)
@@ -145,12 +151,13 @@ class DirectCompletion:
         content_type = self._content.decide(session, (head,))
         if content_type != blob.content_type:
             await self._state.record(RecordProgressRequest(blob=handle_of(blob), content_type=content_type))
-        if known is None or Hashes(expected).names:
-            read = await read_back(self._store, ref, expected)
-            read.check(expected)
-            known = read.crc32c
-        check_crc32c(expected, known)
-        return known
+        async with self._finisher.scanning(session) as scanned:
+            if known is None or Hashes(expected).names or scanned.asks:
+                read = await read_back(self._store, ref, expected, scanned=scanned)
+                read.check(expected)
+                known = read.crc32c
+            check_crc32c(expected, known)
+            return known, await scanned.verdict()
 
 
 def _crc32c_of(parts: Sequence[PartReceipt]) -> int | None:

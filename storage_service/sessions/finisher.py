@@ -13,7 +13,8 @@ again.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import structlog
@@ -27,6 +28,8 @@ from storage_service.objectstore import errors as store_errors
 from storage_service.objectstore.errors import ObjectNotFound, StoreError, to_strongroom
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef, PutResult
+from storage_service.scanning.run import Scanned, with_scan
+from storage_service.scanning.scanner import UNASKED, Scanner
 from storage_service.sessions.content import Content
 from storage_service.sessions.hashes import Hashes, check_crc32c, read_back
 from storage_service.sessions.writer import Rest, SessionWriter
@@ -34,6 +37,8 @@ from strongroom import errors
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import BeginCompletionRequest, CommitRequest
+from strongroom.metadata.v1.scan_pb2 import Scan
+from strongroom.metadata.v1.upload_session_service_pb2 import SESSION_KIND_PARTIAL, Session
 from strongroom.type.v1.checksums_pb2 import Checksums
 
 log = structlog.get_logger(__name__)
@@ -58,11 +63,13 @@ class Finisher:
         reservations: Reservations,
         attempts: Attempts,
         content: Content,
+        scanner: Scanner,
     ) -> None:
         self._store = store
         self._reservations = reservations
         self._attempts = attempts
         self._content = content
+        self._scanner = scanner
 
     async def finish(
         self, writer: SessionWriter, hashes: Hashes | None = None, final: Checksums | None = None
@@ -99,13 +106,32 @@ class Finisher:
             return await complete_multipart(self._store, blob, parts, size, crc32c)
 
     async def begin_completion(
-        self, blob: blob_pb2.Blob, parts: Sequence[blob_pb2.Part], size: int, crc32c: int
+        self,
+        blob: blob_pb2.Blob,
+        parts: Sequence[blob_pb2.Part],
+        size: int,
+        crc32c: int,
+        scan: Scan | None = None,
     ) -> None:
         """T3."""
         await failpoints.hit(BEFORE_T3)
         await self._reservations.begin_completion(
-            BeginCompletionRequest(blob=handle_of(blob), parts=parts, size_bytes=size, crc32c=crc32c)
+            BeginCompletionRequest(
+                blob=handle_of(blob), parts=parts, size_bytes=size, crc32c=crc32c, scan=scan
+            )
         )
+
+    @asynccontextmanager
+    async def scanning(self, session: Session) -> AsyncIterator[Scanned]:
+        """Of what a session has brought, once all of it is there; a partial upload is scanned as a part of
+        what it becomes. Raises ScannerUnavailable, SizeLimitExceeded.
+        """
+        partial = session.kind == SESSION_KIND_PARTIAL
+        scanned = UNASKED if partial else await self._scanner.of(session.blob.spec)
+        try:
+            yield scanned
+        finally:
+            scanned.close()
 
     async def _put(self, writer: SessionWriter, rest: Rest, expected: Sequence[Checksums]) -> CommitRequest:
         """A small object in one request; what an earlier try has stored is taken instead."""
@@ -119,13 +145,19 @@ class Finisher:
         if content_type != blob.content_type:
             await writer.progress.record(content_type=content_type)
         await writer.progress.confirm()
+        async with self.scanning(writer.session) as scanned:
+            for chunk in rest.chunks:
+                await scanned.feed(chunk)
+            scanned.end()
+            scan = await scanned.verdict()
         put = await self._stored_before(blob, rest) if blob.epoch > FIRST_WRITER else None
         if put is None:
             attrs = ObjectAttributes(content_type=content_type, metadata=dict(blob.object_metadata))
             put = await self._store.put(
                 blob.key, rest.chunks, size=rest.size, crc32c=rest.crc32c, attrs=attrs
             )
-        return await verify_put(self._store, blob, put, rest.size, rest.crc32c)
+        commit = await verify_put(self._store, blob, put, rest.size, rest.crc32c)
+        return with_scan(commit, scan)
 
     async def _stored_before(self, blob: blob_pb2.Blob, rest: Rest) -> PutResult | None:
         """The object that a PutObject with unknown outcome has left, if it is this one (rule R4)."""
@@ -159,14 +191,17 @@ class Finisher:
             missing = Hashes(*expected).names - hashes.names
         else:
             missing = Hashes(*expected).names
-        if not missing:
-            return await self.complete(blob, writer.progress.parts, size, crc32c)
-        commit = await complete_multipart(self._store, blob, writer.progress.parts, size, crc32c)
-        read = await read_back(self._store, ObjectRef(blob.key, commit.version_id or None), *expected)
-        for given in expected:
-            read.check(given)
-        await self.begin_completion(blob, writer.progress.parts, size, crc32c)
-        return commit
+        async with self.scanning(writer.session) as scanned:
+            if not missing and not scanned.asks:
+                return await self.complete(blob, writer.progress.parts, size, crc32c)
+            commit = await complete_multipart(self._store, blob, writer.progress.parts, size, crc32c)
+            ref = ObjectRef(blob.key, commit.version_id or None)
+            read = await read_back(self._store, ref, *expected, scanned=scanned)
+            for given in expected:
+                read.check(given)
+            scan = await scanned.verdict()
+        await self.begin_completion(blob, writer.progress.parts, size, crc32c, scan)
+        return with_scan(commit, scan)
 
     async def commit(self, request: CommitRequest) -> File | None:
         """T4. A session whose commit is refused is not given up: `endings` decides what becomes of it."""
@@ -189,6 +224,7 @@ FATAL = (
     errors.ContentTypeMismatch,
     errors.ContentTypeNotAllowed,
     errors.PictureRefused,
+    errors.ContentInfected,
 )
 
 
@@ -219,7 +255,7 @@ class Endings:
         """See Finisher.finish. Bytes that don't match what was announced for the whole never will."""
         try:
             return await self.finisher.finish(writer, hashes, final)
-        except errors.ChecksumMismatch:
+        except (errors.ChecksumMismatch, errors.SizeLimitExceeded):  # the last: too large for the scanner
             await self.lose(writer.blob)
             raise
 

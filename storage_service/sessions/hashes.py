@@ -15,6 +15,7 @@ from storage_service.content.body import mismatch
 from storage_service.objectstore import checksums
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import Chunk, ObjectRef
+from storage_service.scanning.run import Scanned
 from strongroom.type.v1.checksums_pb2 import Checksums
 
 NAMES = ("md5", "sha1", "sha256")
@@ -86,12 +87,20 @@ class RunningHashes:
             self._kept.popitem(last=False)
 
 
-async def read_back(store: ObjectStore, ref: ObjectRef, *expected: Checksums) -> Hashes:
-    """Read an object once for its CRC-32C and the hashes that ``expected`` names. Raises StoreError."""
+async def read_back(
+    store: ObjectStore, ref: ObjectRef, *expected: Checksums, scanned: Scanned | None = None
+) -> Hashes:
+    """Read an object once for its CRC-32C, for the hashes that ``expected`` names, and for the scanner.
+    Raises StoreError, and what scanning raises.
+    """
     hashes = Hashes(*expected)
     async with store.open(ref) as body:
         async for chunk in body:
             hashes.feed(chunk, crc32c=True)
+            if scanned is not None:
+                await scanned.feed(chunk)
+    if scanned is not None:
+        scanned.end()
     return hashes
 
 

@@ -15,6 +15,7 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectAttributes
 from storage_service.reading.committed import Committed, CommittedReader
 from storage_service.reading.downloads import content_of
+from storage_service.scanning.run import with_scan
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import CommitRequest, ReserveRequest
@@ -53,7 +54,9 @@ class Copier:
         blob, wanted = outcome.blob, content_of(source)
         async with self._attempts.hold(blob):
             copied = await copy_object(self._store, wanted, blob, self._objects.expecting(wanted))
-        return await self._attempts.commit(blob, copied)
+        return await self._attempts.commit(
+            blob, with_scan(copied, source.scan if source.HasField("scan") else None)
+        )
 
     async def _look(self, request: CopyFileRequest, source: File) -> None:
         """What was stored where nobody is shown it may become a picture that somebody is."""

@@ -22,6 +22,8 @@ from storage_service.content.body import Limits, SizeRule
 from storage_service.content.types import ContentRules
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.reading.committed import CommittedReader
+from storage_service.scanning.metrics import ScanMetrics
+from storage_service.scanning.scanner import Scanner
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from strongroom.errors import (
     ChecksumMismatch,
@@ -57,6 +59,7 @@ def direct(store: ObjectStore) -> SessionUseCases:
         budget=ByteBudget(1 << 30),
         limits=Limits({"file": SizeRule("files", 1 << 40)}, min_part_bytes=8 << 20),
         content=ContentRules({}),
+        scanner=Scanner(None, ScanMetrics()),
     )
     return SessionUseCases(parts)
 

@@ -17,7 +17,7 @@ from strongroom.storage.v1.storage_service_pb2_grpc import StorageServiceStub
 from strongroom.storage.v1.upload_pb2 import UploadRequest
 from tests.clamd import EICAR
 from tests.e2e import samples
-from tests.e2e.belongings import upload
+from tests.e2e.belongings import TUS, direct, upload
 from tests.integration.importing.origin import Origin, answer
 from tests.stack import RunningStack
 
@@ -152,3 +152,80 @@ ONE_SHOT: Final[dict[str, tuple[Send, Body]]] = {
     "grpc large": (_grpc(UploadTarget(file=FileTarget())), large),
     "grpc path": (_grpc(UploadTarget(path=PathTarget(path="letters/a.txt"))), text),
 }
+
+
+def _tus(pieces: int) -> Send:
+    def send(sender: Sender, body: bytes) -> Told:
+        size = {"upload-length": str(len(body)), "upload-metadata": "filename YS50eHQ="}
+        made = sender.http.post("/files", headers=TUS | size)
+        assert made.status_code == 201, made.text
+        url, step, at = made.headers["location"], -(-len(body) // pieces), 0
+        while at < len(body):
+            headers = TUS | {"upload-offset": str(at), "content-type": "application/offset+octet-stream"}
+            reply = sender.http.patch(url, headers=headers, content=body[at : at + step])
+            if not reply.is_success:
+                sender.http.delete(url, headers=TUS)
+                return told(reply)
+            at = int(reply.headers["upload-offset"])
+        return Told(201)
+
+    return send
+
+
+def _tus_joined(sender: Sender, body: bytes) -> Told:
+    """Two pieces side by side, and what they make."""
+    urls, half = list[str](), len(body) // 2
+    for piece in (body[:half], body[half:]):
+        headers = {"upload-length": str(len(piece)), "upload-concat": "partial"}
+        headers["content-type"] = "application/offset+octet-stream"
+        made = sender.http.post("/files", headers=TUS | headers, content=piece)
+        assert made.status_code == 201, made.text
+        urls.append(urlsplit(made.headers["location"]).path)
+    joined = {"upload-concat": f"final;{' '.join(urls)}", "upload-metadata": "filename YS50eHQ="}
+    reply = sender.http.post("/files", headers=TUS | joined)
+    for url in urls:
+        sender.http.delete(url, headers=TUS)
+    return told(reply)
+
+
+def begin_direct(sender: Sender, body: bytes) -> str:
+    """Everything but its completion: the bytes go straight to S3. Answers the path of the upload."""
+    made = sender.http.post("/api/v1/uploads", json=direct() | {"size": len(body)})
+    assert made.status_code == 201, made.text
+    begun = made.json()
+    with httpx.Client(trust_env=False, verify=False, timeout=60) as plain:
+        for part in begun["parts"]:
+            piece = body[part["offset"] : part["offset"] + part["size"]]
+            plain.put(part["url"], headers=part["headers"], content=piece).raise_for_status()
+    return f"/api/v1/uploads/{begun['upload_id']}"
+
+
+def _direct(sender: Sender, body: bytes) -> Told:
+    path = begin_direct(sender, body)
+    reply = sender.http.post(f"{path}/complete", json={"parts": []})
+    if not reply.is_success:
+        sender.http.delete(path)
+    return told(reply)
+
+
+def _project(sender: Sender, body: bytes) -> Told:
+    files = [{"path": "index.html", "content": "<p>hello"}, {"path": "a.txt", "content": body.decode()}]
+    return told(sender.http.post("/api/projects/save", json={"name": "n", "slug": "site", "files": files}))
+
+
+def _zip(sender: Sender, body: bytes) -> Told:
+    archive = samples.zip_of({"index.html": b"<p>hello", "deep/a.txt": body})
+    headers = {"content-type": "application/zip"}
+    return told(sender.http.post("/api/projects/site/archive", content=archive, headers=headers))
+
+
+SESSIONS: Final[dict[str, tuple[Send, Body]]] = {
+    "tus": (_tus(1), text),
+    "tus in pieces": (_tus(3), text),
+    "large tus": (_tus(1), large),
+    "large tus in pieces": (_tus(3), large),
+    "joined tus": (_tus_joined, text),
+    "direct": (_direct, text),
+    "large direct": (_direct, large),
+}
+PROJECTS: Final[dict[str, tuple[Send, Body]]] = {"project": (_project, text), "zip": (_zip, text)}

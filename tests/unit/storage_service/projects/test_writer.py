@@ -18,6 +18,8 @@ from storage_service.projects import writer as module
 from storage_service.projects.runner import OpenSave
 from storage_service.projects.writer import FileWriter, NewFile
 from storage_service.reading.committed import CommittedReader
+from storage_service.scanning.metrics import ScanMetrics
+from storage_service.scanning.scanner import Scanner
 from strongroom.errors import BucketNotVersioned, QuotaExceeded
 from tests.doubles.memory_store import MemoryObjectStore
 from tests.unit.storage_service.projects.fakes import FakeSaves, keys_of
@@ -60,7 +62,8 @@ async def write(writer: FileWriter, files: dict[str, bytes]) -> None:
 
 
 def make(store: MemoryObjectStore, saves: FakeSaves, budget: ByteBudget) -> FileWriter:
-    return FileWriter(store, CommittedReader(store, Reports()), saves, SAVE, budget, largest=10 * MIB)
+    objects, scanner = CommittedReader(store, Reports()), Scanner(None, ScanMetrics())
+    return FileWriter(store, objects, saves, SAVE, budget, largest=10 * MIB, scanner=scanner)
 
 
 async def test_files_are_reserved_and_told_in_batches() -> None:

@@ -15,6 +15,8 @@ from storage_service.content.types import ContentRules
 from storage_service.objectstore.errors import StoreUnavailable
 from storage_service.objectstore.values import Chunk, ObjectRef, PartReceipt
 from storage_service.reading.committed import CommittedReader
+from storage_service.scanning.metrics import ScanMetrics
+from storage_service.scanning.scanner import Scanner
 from storage_service.sessions.assembly import SessionParts, SessionUseCases
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
@@ -90,6 +92,7 @@ class Bench:
             budget=self.budget,
             limits=limits,
             content=ContentRules({}),
+            scanner=Scanner(None, ScanMetrics()),
         )
         self.use_cases = SessionUseCases(parts)
 
