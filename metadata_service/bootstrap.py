@@ -58,6 +58,7 @@ from metadata_service.restoring.adoption import Adopter
 from metadata_service.restoring.relinking import Relinker
 from metadata_service.retaining.retainer import Retainer
 from metadata_service.retaining.sweep import RetentionSweep
+from metadata_service.scanning import Scanning
 from metadata_service.servicers import INTERNAL, NAMES
 from metadata_service.servicers.admin_service import AdminServicer
 from metadata_service.servicers.credential_service import CredentialServicer
@@ -75,6 +76,7 @@ from metadata_service.servicers.project_service import ProjectServicer
 from metadata_service.servicers.reservation_service import ReservationServicer
 from metadata_service.servicers.restoration_service import RestorationServicer
 from metadata_service.servicers.retention_service import RetentionServicer
+from metadata_service.servicers.scan_service import ScanServicer
 from metadata_service.servicers.share_service import ShareServicer
 from metadata_service.servicers.upload_session_service import UploadSessionServicer
 from metadata_service.servicers.usage_service import UsageServicer
@@ -115,6 +117,7 @@ from strongroom.metadata.v1.project_service_pb2_grpc import add_ProjectServiceSe
 from strongroom.metadata.v1.reservation_service_pb2_grpc import add_ReservationServiceServicer_to_server
 from strongroom.metadata.v1.restoration_service_pb2_grpc import add_RestorationServiceServicer_to_server
 from strongroom.metadata.v1.retention_service_pb2_grpc import add_RetentionServiceServicer_to_server
+from strongroom.metadata.v1.scan_service_pb2_grpc import add_ScanServiceServicer_to_server
 from strongroom.metadata.v1.share_service_pb2_grpc import add_ShareServiceServicer_to_server
 from strongroom.metadata.v1.upload_session_service_pb2_grpc import add_UploadSessionServiceServicer_to_server
 from strongroom.metadata.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
@@ -236,6 +239,7 @@ class Application:
         add_FileServiceServicer_to_server(servicer, server)
         add_LinkedFileServiceServicer_to_server(LinkedFileServicer(links), server)
         add_MediaInfoServiceServicer_to_server(MediaInfoServicer(Media(database)), server)
+        add_ScanServiceServicer_to_server(ScanServicer(Scanning(database)), server)
         add_GenerationServiceServicer_to_server(
             GenerationServicer(GenerationQueries(database, files, pages), self._settings.price_per_gb_month),
             server,

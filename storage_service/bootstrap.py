@@ -10,7 +10,7 @@ from grpc import aio
 
 from servicekit import failpoints
 from servicekit.auth.credentials import InternalCredential
-from servicekit.background import Heartbeats
+from servicekit.background import BackgroundLoop, Heartbeats
 from servicekit.inprocess import InProcessChannel, InProcessServer
 from servicekit.outbound import SystemResolver
 from servicekit.serving.channels import make_channel
@@ -34,6 +34,7 @@ from storage_service.metadata.media import MediaRecords
 from storage_service.metadata.projects import ProjectReader, ProjectSaves
 from storage_service.metadata.reservations import Reservations
 from storage_service.metadata.restoration import Restorations
+from storage_service.metadata.scans import ScanRecords
 from storage_service.metadata.sessions import SessionState
 from storage_service.metadata.shares import GuestAccess, SharedThings
 from storage_service.metadata.verification import VerificationRecords
@@ -50,10 +51,13 @@ from storage_service.reading.damage import DamageReporter
 from storage_service.reading.downloads import Downloader
 from storage_service.reading.links import LinkReader, LinkSigner
 from storage_service.reading.outgoing import Outgoing
+from storage_service.reading.pace import Pace
 from storage_service.reading.previews import Previews, PreviewTokens
 from storage_service.reading.signer import Signer
 from storage_service.repairing.assembly import RepairedVerifying
+from storage_service.rescanning.rescan import Rescan
 from storage_service.restoring.assembly import Restoring
+from storage_service.scanning.refusals import Refusals
 from storage_service.scanning.scanner import Scanner
 from storage_service.servicers.diagnostics import DiagnosticsServicer, upload_limits
 from storage_service.servicers.guests import GuestServicer
@@ -129,7 +133,15 @@ class StorageApp:
         self._verifying = self._repaired_verifying(heartbeats, metrics)
         self._cleaning = self._cleaning_loops(heartbeats)
         self._webhooks = webhooks(settings, WebhookDeliveries(*metadata), heartbeats, metrics.webhooks)
-        at_work = (*self._cleaning, *self._verifying.loops, *self._media.loops, *self._webhooks.loops)
+        self._scanner = Scanner(settings.scan_rules(), metrics.scans, Refusals(ScanRecords(*metadata)))
+        rescanning = self._rescanning(heartbeats)
+        at_work = (
+            *rescanning,
+            *self._cleaning,
+            *self._verifying.loops,
+            *self._media.loops,
+            *self._webhooks.loops,
+        )
         reporting = heartbeats.add("replica", REPORT_SECONDS)
         self.draining = Draining(Operations(*metadata), reporting, at_work, requests)
         self.loops = (*at_work, self.draining.loop)
@@ -139,7 +151,6 @@ class StorageApp:
         self._attempts = Attempts(self._reservations, self._engine)
         self._acts = HeldActs(Acts(*metadata))
         self._sources = SourceClient(url_rules(settings), SystemResolver(), source_timeouts(settings))
-        self._scanner = Scanner(settings.scan_rules(), metrics.scans)
         self._content = ContentRules(settings.allowed_types(), max_pixels=settings.max_picture_pixels)
         self._memory = _Memory.of(settings)
         metrics.budgets.all = self._memory.by_name()
@@ -203,6 +214,22 @@ class StorageApp:
             rates=self._settings.verify_rates(),
             rules=self._settings.repair_rules(),
         )
+
+    def _rescanning(self, heartbeats: Heartbeats) -> tuple[BackgroundLoop, ...]:
+        settings, rules, rate = self._settings, self._scanner.rules, self._settings.rescan_bytes_per_second
+        if rules is None or not rate:
+            return ()
+        often = settings.rescan_interval_seconds
+        rescan = Rescan(
+            self.store,
+            ScanRecords(*self._metadata),
+            self._scanner,
+            rules,
+            heartbeats.add("rescan", often),
+            pace=Pace(rate),
+            rest_seconds=often,
+        )
+        return (rescan.loop,)
 
     def _cleaning_loops(self, heartbeats: Heartbeats) -> Loops:
         return cleaning_loops(
@@ -329,6 +356,8 @@ class StorageApp:
         await self._webhooks.aclose()
         await self._damage.aclose()
         await self._archived.aclose()
+        if self._scanner.refusals is not None:
+            await self._scanner.refusals.aclose()
         await self._channel.close()
         await self.store.aclose()
 

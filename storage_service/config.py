@@ -171,6 +171,8 @@ class StorageSettings(OutboundSettings, CapSettings, CommonSettings, S3Settings)
     scan_oversized: Literal["refuse", "accept"] = "refuse"
     scan_failure: Literal["refuse", "accept"] = "refuse"
     scan_timeout_seconds: float = Field(default=30.0, gt=0)
+    rescan_bytes_per_second: int = Field(default=8 * MIB, ge=0)
+    rescan_interval_seconds: float = Field(default=60.0, gt=0)
 
     webhooks_enabled: bool = True
     webhook_interval_seconds: float = Field(default=1.0, gt=0)

@@ -9,9 +9,15 @@ from collections.abc import Sequence
 from typing import Any, Final
 from uuid import UUID
 
+from metadata_service.blobs.states import COMMITTED
 from metadata_service.db.database import Statement
 from metadata_service.db.timestamps import from_proto
-from strongroom.metadata.v1.scan_pb2 import SCAN_OUTCOME_INFECTED, Scan
+from strongroom.metadata.v1.scan_pb2 import (
+    SCAN_OUTCOME_CLEAN,
+    SCAN_OUTCOME_INFECTED,
+    SCAN_OUTCOME_UNSCANNED,
+    Scan,
+)
 
 _COLUMNS: Final = "owner_id, blob_id, outcome, scanned_at, database, signature, cause"
 #: A later word counts; T4 repeats what T3 has said.
@@ -43,6 +49,45 @@ SHOWN_INFECTED: Final = f"""(
         scans.signature, scans.cause)
     FROM scans WHERE scans.owner_id = files.owner_id AND scans.blob_id = files.blob_id
         AND scans.outcome = {SCAN_OUTCOME_INFECTED})"""
+
+#: Committed contents behind a cursor that nobody was asked to scan, and the last one that was looked at.
+STOCK: Final = f"""
+WITH looked AS MATERIALIZED (
+    SELECT owner_id, id, state FROM blobs WHERE (owner_id, id) > (%(owner)s, %(id)s)
+    ORDER BY owner_id, id LIMIT %(limit)s
+), noted AS (
+    INSERT INTO scans (owner_id, blob_id, outcome, scanned_at)
+    SELECT owner_id, id, {SCAN_OUTCOME_UNSCANNED}, now() FROM looked WHERE state = {COMMITTED}
+    ON CONFLICT (owner_id, blob_id) DO NOTHING
+)
+SELECT owner_id, id::text FROM looked ORDER BY owner_id DESC, id DESC LIMIT 1
+"""
+_CLAIM: Final = f"""
+WITH due AS MATERIALIZED (
+    SELECT owner_id, blob_id FROM scans
+    WHERE outcome IN ({SCAN_OUTCOME_CLEAN}, {SCAN_OUTCOME_UNSCANNED}) AND database OTHER %(database)s
+        AND (scan_after IS NULL OR scan_after <= now())
+    ORDER BY database, scan_after LIMIT %(limit)s
+    FOR UPDATE SKIP LOCKED
+), claimed AS (
+    UPDATE scans SET scan_after = now() + make_interval(secs => %(claim)s)
+    FROM due WHERE scans.owner_id = due.owner_id AND scans.blob_id = due.blob_id
+    RETURNING scans.owner_id, scans.blob_id
+)
+SELECT blobs.owner_id, blobs.id::text, blobs.key, blobs.version_id, blobs.etag, blobs.size_bytes,
+    (SELECT family FROM files WHERE files.owner_id = blobs.owner_id AND files.blob_id = blobs.id LIMIT 1),
+    EXISTS (SELECT FROM project_files AS files
+        WHERE files.owner_id = blobs.owner_id AND files.blob_id = blobs.id)
+FROM claimed JOIN blobs ON blobs.owner_id = claimed.owner_id AND blobs.id = claimed.blob_id
+WHERE blobs.state = {COMMITTED}
+"""
+#: An index has the order of `database` only: what is older, then what is newer.
+CLAIM: Final = tuple(_CLAIM.replace("OTHER", sign) for sign in ("<", ">"))
+FOUND: Final = f"""
+UPDATE scans SET outcome = %(scan_outcome)s, scanned_at = %(scan_at)s, database = %(scan_database)s,
+    signature = %(scan_signature)s, cause = %(scan_cause)s, scan_after = NULL
+WHERE owner_id = %(owner)s AND blob_id = %(id)s AND outcome <> {SCAN_OUTCOME_INFECTED}
+"""
 
 
 def note(owner_id: str, scanned: Sequence[tuple[UUID, Scan]]) -> Statement:

@@ -16,12 +16,14 @@ from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DAMAGED,
     EVENT_TYPE_FILE_DELETED,
+    EVENT_TYPE_FILE_INFECTED,
     EVENT_TYPE_FILE_READY,
     EVENT_TYPE_FILE_UPDATED,
     EVENT_TYPE_IMPORT_FAILED,
     EventType,
 )
 from strongroom.metadata.v1.reservation_service_pb2 import ReportImportFailureRequest
+from strongroom.metadata.v1.scan_service_pb2 import ReportRefusalRequest
 
 #: What `_payload` builds, of rows that are still there.
 _APPEND_DELETED: Final = f"""
@@ -70,6 +72,23 @@ def file_damaged(file: File, damage: str) -> Statement:
     return _about(file, EVENT_TYPE_FILE_DAMAGED, damage=damage)
 
 
+def file_infected(file: File, signature: str) -> Statement:
+    """Something was found in it after it had been stored."""
+    return _about(file, EVENT_TYPE_FILE_INFECTED, signature=signature, stored=True)
+
+
+def infected_refused(told: ReportRefusalRequest) -> Statement:
+    """Something was found in what was sent; it is not stored."""
+    payload = {
+        "family": told.family,
+        "filename": told.filename.replace("\0", ""),
+        "request_id": told.request_id,
+        "signature": told.signature,
+        "stored": False,
+    }
+    return outbox.append(told.owner_id, EVENT_TYPE_FILE_INFECTED, told.request_id, payload)
+
+
 def import_failed(owner_id: str, told: ReportImportFailureRequest) -> Statement:
     """An import from a URL has stored nothing."""
     texts = {
@@ -87,7 +106,7 @@ def import_failed(owner_id: str, told: ReportImportFailureRequest) -> Statement:
     )
 
 
-def _about(file: File, event: EventType.ValueType, **more: str) -> Statement:
+def _about(file: File, event: EventType.ValueType, **more: object) -> Statement:
     return outbox.append(file.owner_id, event, file.id, {**_payload(file), **more})
 
 

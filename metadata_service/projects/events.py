@@ -10,6 +10,7 @@ from metadata_service.events import outbox
 from servicekit.presentation import split_charset
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DAMAGED,
+    EVENT_TYPE_FILE_INFECTED,
     EVENT_TYPE_PROJECT_DELETED,
     EVENT_TYPE_PROJECT_SAVE_PROGRESS,
     EVENT_TYPE_PROJECT_SAVED,
@@ -67,6 +68,15 @@ def project_deleted(project: Project) -> Statement:
 
 def project_file_damaged(row: Row, key: str, damage: str) -> Statement:
     """A reader met no object (`lost`) or other bytes (`corrupt`). `row`: one of DAMAGED_COLUMNS."""
+    return _about_file(row, key, EVENT_TYPE_FILE_DAMAGED, damage=damage)
+
+
+def project_file_infected(row: Row, key: str, signature: str) -> Statement:
+    """Something was found in it after it had been saved. `row`: one of DAMAGED_COLUMNS."""
+    return _about_file(row, key, EVENT_TYPE_FILE_INFECTED, signature=signature, stored=True)
+
+
+def _about_file(row: Row, key: str, event: EventType.ValueType, **more: object) -> Statement:
     owner_id, project_id, slug, path, from_version, until_version, content_type, size = row
     payload = {
         "family": "project_file",
@@ -77,9 +87,9 @@ def project_file_damaged(row: Row, key: str, damage: str) -> Statement:
         "until_version": until_version,
         "content_type": split_charset(content_type)[0],
         "size_bytes": size,
-        "damage": damage,
+        **more,
     }
-    return outbox.append(owner_id, EVENT_TYPE_FILE_DAMAGED, project_id, payload)
+    return outbox.append(owner_id, event, project_id, payload)
 
 
 def _about(project: Project, event: EventType.ValueType) -> Statement:

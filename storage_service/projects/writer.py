@@ -276,6 +276,8 @@ class FileWriter:
         try:
             return await self._scanner.whole(chunks)
         except ContentInfected as error:
+            if self._scanner.refusals is not None:
+                self._scanner.refusals.of_project_file(self._save.owner_id, path, error)
             signature = error.metadata["signature"]
             raise ContentInfected(
                 f"The scanner for malware has found {signature} in {path}; nothing of this save is stored.",

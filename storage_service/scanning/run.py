@@ -112,6 +112,11 @@ class ScanRun:
         self._cause = ""
         self._judging: asyncio.Task[Scan] | None = None
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether more bytes are of any use."""
+        return not self._cause
+
     def announce(self, size: int) -> None:
         """The body is to have so many bytes. Raises SizeLimitExceeded."""
         if size > self._rules.max_bytes:
@@ -150,12 +155,16 @@ class ScanRun:
 
     async def verdict(self) -> Scan:
         """As Scanned has it."""
-        if self._judging is None:
-            raise RuntimeError("end() comes before verdict()")
-        scan = await asyncio.shield(self._judging)
+        scan = await self.outcome()
         if scan.outcome == SCAN_OUTCOME_INFECTED:
             raise infected(scan.signature)
         return scan
+
+    async def outcome(self) -> Scan:
+        """The same, an infection included. Raises ScannerUnavailable, SizeLimitExceeded."""
+        if self._judging is None:
+            raise RuntimeError("end() comes before the verdict")
+        return await asyncio.shield(self._judging)
 
     def close(self) -> None:
         """As Scanned has it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -12,8 +13,10 @@ import structlog
 from storage_service.objectstore.values import Chunk
 from storage_service.scanning.clamd import ClamdError, version
 from storage_service.scanning.metrics import ScanMetrics
+from storage_service.scanning.refusals import Refusals
 from storage_service.scanning.rules import PROJECT, ScanRules
 from storage_service.scanning.run import Scanned, ScanRun, Unasked, unavailable
+from strongroom.errors import ContentInfected
 from strongroom.metadata.v1.scan_pb2 import Scan
 from strongroom.metadata.v1.target_pb2 import UploadSpec, UploadTarget
 
@@ -29,7 +32,10 @@ UNASKED: Final = Unasked()
 class Scanner:
     """One instance per process. ``rules`` None: there is none, and nothing costs anything."""
 
-    def __init__(self, rules: ScanRules | None, metrics: ScanMetrics) -> None:
+    def __init__(
+        self, rules: ScanRules | None, metrics: ScanMetrics, refusals: Refusals | None = None
+    ) -> None:
+        self.refusals = refusals
         self._rules = rules
         self._metrics = metrics
         self._database = ""
@@ -61,6 +67,18 @@ class Scanner:
         """Whether files of projects are."""
         return self._rules is not None and PROJECT in self._rules.families
 
+    def refused(self, owner_id: str, spec: UploadSpec, error: ContentInfected) -> None:
+        """What was sent is infected: its owner hears of it."""
+        if self.refusals is not None:
+            self.refusals.of_upload(owner_id, spec, error)
+
+    async def of_stored(self, database: str) -> ScanRun:
+        """For a body that is stored already: whatever its size, and without a verdict it stays as it is."""
+        if self._rules is None:
+            raise RuntimeError("there is no scanner")
+        rules = replace(self._rules, max_bytes=1 << 62, take_oversized=True, take_unscanned=True)
+        return ScanRun(rules, self._metrics, database, self._suspect)
+
     async def whole(self, chunks: Iterable[Chunk]) -> Scan:
         """A body that is at hand. Raises as ``of`` and ``Scanned.verdict``."""
         run = await self._begun(None)
@@ -72,13 +90,13 @@ class Scanner:
         finally:
             run.close()
 
-    async def database(self) -> str:
-        """The signatures as they are, or were some seconds ago; ``""``: it does not say."""
+    async def database(self, max_age: float = VERSION_SECONDS) -> str:
+        """The signatures as they are, or were ``max_age`` seconds ago; ``""``: it does not say."""
         if self._rules is None:
             return ""
         async with self._asking:
             now = time.monotonic()
-            if now - self._asked_at > VERSION_SECONDS and now >= self._away_until:
+            if now - self._asked_at > max_age and now >= self._away_until:
                 await self._ask(self._rules)
         return self._database
 

@@ -130,6 +130,9 @@ class Finisher:
         scanned = UNASKED if partial else await self._scanner.of(session.blob.spec)
         try:
             yield scanned
+        except errors.ContentInfected as error:
+            self._scanner.refused(session.blob.owner_id, session.blob.spec, error)
+            raise
         finally:
             scanned.close()
 

@@ -31,7 +31,7 @@ from storage_service.reading.committed import Committed
 from storage_service.scanning.run import Scanned, with_scan
 from storage_service.scanning.scanner import Scanner
 from storage_service.uploads.copier import copy_object
-from strongroom.errors import IdempotencyKeyReused
+from strongroom.errors import ContentInfected, IdempotencyKeyReused
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.reservation_service_pb2 import (
@@ -226,7 +226,11 @@ class Uploader:
         """
         if not self._scanner.wants(upload.source.spec.target):
             return None
-        return await upload.scanned.verdict()
+        try:
+            return await upload.scanned.verdict()
+        except ContentInfected as error:
+            self._scanner.refused(upload.blob.owner_id, upload.source.spec, error)
+            raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from servicekit.background import BackgroundLoop, Heartbeats
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.reading.damage import DamageReporter
+from storage_service.reading.pace import Pace
 from storage_service.verifying.job import POLL_SECONDS, VerificationJob
 from storage_service.verifying.metrics import VerificationMetrics
-from storage_service.verifying.reading import Pace
 from storage_service.verifying.scrub import REST_SECONDS, Scrub
 from storage_service.verifying.stage import Grace, Rates, Stage
 

@@ -5,9 +5,6 @@ Nothing is reported from here: who finds a fault looks at the row again first, w
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +12,7 @@ from storage_service.objectstore import checksums
 from storage_service.objectstore.errors import StoreUnavailable
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import MIB, ObjectInfo, ObjectRef
+from storage_service.reading.pace import Pace
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow
 
 RANGE_BYTES: Final = 8 * MIB
@@ -31,29 +29,6 @@ class Seen:
     def fits(self, row: KeyRow) -> bool:
         """Whether the row says the same."""
         return (self.size, self.crc32c) == (row.size_bytes, row.crc32c)
-
-
-class Pace:
-    """So many bytes per second on average, without catching up on idle times; 0: any number."""
-
-    def __init__(
-        self,
-        bytes_per_second: int,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
-    ) -> None:
-        self._rate = bytes_per_second
-        self._clock = clock
-        self._sleep = sleep
-        self._free_at = 0.0
-
-    async def spend(self, count: int) -> None:
-        """Wait until ``count`` bytes, which were just read, are within the rate."""
-        if not self._rate:
-            return
-        self._free_at = max(self._free_at, self._clock()) + count / self._rate
-        await self._sleep(max(0.0, self._free_at - self._clock()))
 
 
 async def read_back(

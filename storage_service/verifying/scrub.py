@@ -16,9 +16,10 @@ from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import ObjectArchived, ObjectNotFound, StoreError
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.reading.damage import DamageReporter
+from storage_service.reading.pace import Pace
 from storage_service.verifying.findings import ref_of
 from storage_service.verifying.metrics import VerificationMetrics
-from storage_service.verifying.reading import Pace, Seen, read_back
+from storage_service.verifying.reading import Seen, read_back
 from strongroom.errors import StrongroomError
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
 from strongroom.metadata.v1.reservation_service_pb2 import (

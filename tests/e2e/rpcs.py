@@ -56,6 +56,7 @@ INTERNAL: Final = (
     "PreviewedFileService",
     "LinkedFileService",
     "MediaInfoService",
+    "ScanService",
     "VerificationService",
     "GuestAccessService",
     "RestorationService",

@@ -20,6 +20,7 @@ EventName = Literal[
     "file_updated",
     "file_deleted",
     "file_damaged",
+    "file_infected",
     "import_failed",
     "project_save_progress",
     "project_saved",

@@ -51,6 +51,7 @@ def stack(
     env = {
         "STRONGROOM_CLAMD_ADDRESS": front.address,
         "STRONGROOM_SCAN_MAX_BYTES": str(MOST),
+        "STRONGROOM_RESCAN_INTERVAL_SECONDS": "0.5",
         "STRONGROOM_IMPORT_ALLOW_HOSTS": origin.authority,
     }
     with shared_stack(servers, tmp_path_factory.mktemp("scanning") / "data", env) as running:

@@ -74,6 +74,7 @@ WELL: Final[Mapping[str, str]] = {
     'strongroom_notification_lag_seconds_bucket{le="0.1"}': "0+60x200",
     'strongroom_notification_lag_seconds_bucket{le="+Inf"}': "0+60x200",
     "limits_shared_up": "1x200",
+    "strongroom_scanner_up": "1x200",
     'strongroom_build_info{version="0.1.0",commit="a"}': "1x200",
 }
 #: Fault → minutes after which its alerts are there, what is other than well, and the alerts by severity.
@@ -123,6 +124,7 @@ FAULTS: Final[Mapping[str, tuple[int, Mapping[str, str], set[tuple[str, str]]]]]
         {("StrongroomNotificationsLate", "ticket")},
     ),
     "Redis is away": (10, {"limits_shared_up": "0x200"}, {("StrongroomSharedLimitsAway", "ticket")}),
+    "the scanner is away": (5, {"strongroom_scanner_up": "0x200"}, {("StrongroomScannerAway", "page")}),
     "an upgrade stands still": (
         130, {'strongroom_build_info{version="0.1.0",commit="b"}': "1x200"},
         {("StrongroomVersionsMixed", "ticket")},

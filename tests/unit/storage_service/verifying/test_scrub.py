@@ -13,9 +13,10 @@ from storage_service.metadata.verification import KeysNow, VerificationRecords
 from storage_service.objectstore import checksums
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef
 from storage_service.reading.damage import DamageReporter
+from storage_service.reading.pace import Pace
 from storage_service.verifying.findings import ref_of
 from storage_service.verifying.metrics import VerificationMetrics
-from storage_service.verifying.reading import RANGE_BYTES, Pace, read_back
+from storage_service.verifying.reading import RANGE_BYTES, read_back
 from storage_service.verifying.scrub import Scrub
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED, BLOB_STATE_DELETING
 from strongroom.metadata.v1.reservation_service_pb2 import DAMAGE_CORRUPT, DAMAGE_LOST

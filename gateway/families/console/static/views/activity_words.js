@@ -9,6 +9,7 @@ export function eventWords({ type, data }) {
     case 'file_ready': return `${name} was stored`
     case 'file_updated': return `${name} was changed`
     case 'file_deleted': return `${name} was deleted`
+    case 'file_infected': return data.stored ? `${name} is infected: ${data.signature}` : `${name} was refused: ${data.signature}`
     case 'file_damaged': return `${name} is damaged: ${DAMAGE[data.damage] ?? data.damage}`
     case 'import_failed': return `${name} could not be fetched: ${data.message}`
     case 'project_saved': return `${data.name || data.slug} was saved as version ${data.version}`

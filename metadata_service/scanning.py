@@ -1,0 +1,101 @@
+"""Which stored contents the scanner for malware looks at next, and what it has found.
+
+Replicas share the work: a claim hides a content from the others until it is reported, or for a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from metadata_service.blobs import scans
+from metadata_service.db.database import SYSTEM, Database, Row, Transaction, user
+from metadata_service.files.events import file_infected, infected_refused
+from metadata_service.files.rows import COLUMNS, to_file
+from metadata_service.projects.events import DAMAGED_COLUMNS, project_file_infected
+from strongroom.families import family_name
+from strongroom.metadata.v1 import scan_service_pb2 as pb
+from strongroom.metadata.v1.scan_pb2 import SCAN_OUTCOME_INFECTED
+
+#: A scanner that dies leaves its claims for so long.
+CLAIM_SECONDS: Final = 900
+_FIRST: Final = ("", "00000000-0000-0000-0000-000000000000")
+_FILES: Final = f"SELECT {COLUMNS} FROM files WHERE owner_id = %(owner)s AND blob_id = %(blob)s"
+_PROJECT_FILES: Final = f"""
+SELECT {DAMAGED_COLUMNS}, blobs.key FROM project_files AS files
+JOIN projects ON projects.owner_id = files.owner_id AND projects.id = files.project_id
+JOIN blobs ON blobs.owner_id = files.owner_id AND blobs.id = files.blob_id
+WHERE files.owner_id = %(owner)s AND files.blob_id = %(blob)s
+"""
+
+
+class Scanning:
+    """One instance per process. Every method raises DatabaseUnavailable."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def take_stock(self, cursor: str, limit: int) -> str:
+        """Note the next contents that nobody was asked to scan; where to go on, ``""``: that was all."""
+        blob_id, _, owner = cursor.partition(" ")
+        first = (owner, blob_id) if cursor else _FIRST
+        params = {"owner": first[0], "id": UUID(first[1]), "limit": limit}
+        rows = await self._database.transact(SYSTEM, lambda tx: tx.fetch(scans.STOCK, params))
+        return f"{rows[0][1]} {rows[0][0]}" if rows else ""
+
+    async def claim(self, database: str, limit: int) -> list[pb.StoredContent]:
+        """Contents that were not looked at by these signatures, for this caller alone."""
+        params = {"database": database, "claim": CLAIM_SECONDS}
+
+        async def work(tx: Transaction) -> list[Row]:
+            rows: list[Row] = []
+            for statement in scans.CLAIM:
+                if left := limit - len(rows):
+                    rows += await tx.fetch(statement, params | {"limit": left})
+            return rows
+
+        rows = await self._database.transact(SYSTEM, work)
+        return [_content(row) for row in rows]
+
+    async def report(self, found: Sequence[pb.ScannedContent]) -> None:
+        """Keep what was found; each as its owner, so that whoever watches is woken."""
+        for one in found:
+            await self._report(one)
+
+    async def _report(self, one: pb.ScannedContent) -> None:
+        await self._database.transact(user(one.owner_id), lambda tx: _keep(tx, one))
+
+    async def refused(self, told: pb.ReportRefusalRequest) -> None:
+        """There is nothing of it; its owner hears of it."""
+
+        async def work(tx: Transaction) -> None:
+            await tx.batch([infected_refused(told)])
+
+        await self._database.transact(user(told.owner_id), work)
+
+
+async def _keep(tx: Transaction, one: pb.ScannedContent) -> None:
+    values = {"owner": one.owner_id, "id": UUID(one.blob_id), **scans.params(one.scan)}
+    if not await tx.execute(scans.FOUND, values) or one.scan.outcome != SCAN_OUTCOME_INFECTED:
+        return
+    params = {"owner": one.owner_id, "blob": UUID(one.blob_id)}
+    files, in_projects = await tx.fetch_batch([(_FILES, params), (_PROJECT_FILES, params)])
+    events = [file_infected(to_file(row), one.scan.signature) for row in files]
+    events += [project_file_infected(row[:-1], row[-1], one.scan.signature) for row in in_projects]
+    if events:
+        await tx.batch(events)
+
+
+def _content(row: Row) -> pb.StoredContent:
+    owner_id, blob_id, key, version_id, etag, size, family, in_project = row
+    shown = "project" if in_project else family_name(family) if family is not None else ""
+    return pb.StoredContent(
+        owner_id=owner_id,
+        blob_id=blob_id,
+        key=key,
+        version_id=version_id,
+        etag=etag,
+        size_bytes=size,
+        family=shown,
+    )

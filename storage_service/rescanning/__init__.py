@@ -1,0 +1,1 @@
+"""Stored contents are scanned again when the scanner has learnt more."""
