@@ -92,4 +92,6 @@ def file_document(file: StoredFile) -> dict[str, Any]:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return rfc3339(value)
     return base64.b64encode(value).decode() if isinstance(value, bytes) else value
