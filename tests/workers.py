@@ -95,7 +95,12 @@ class Workers:
             for other in self._living:
                 other.connection.close()
             ours.close()
-            _work(self._session, theirs, parent, self._started)
+            try:
+                _work(self._session, theirs, parent, self._started)
+            except BaseException:  # noqa: BLE001 - a fork must not go on as if it were the parent
+                traceback.print_exc()
+            finally:
+                os._exit(70)
         theirs.close()
         self._started += 1
         self._living.append(_Worker(pid, ours))
@@ -178,9 +183,8 @@ def _scopes(items: Sequence[pytest.Item]) -> list[Scope]:
 def _work(session: pytest.Session, connection: Connection, parent: int, number: int) -> NoReturn:
     """Be a worker until nothing is left to do."""
     try:
-        os.setpgid(
-            0, 0
-        )  # Ctrl-C goes to the parent, which passes it on: twice would interrupt the cleaning up
+        # Ctrl-C goes to the parent, which passes it on: twice would interrupt the cleaning up.
+        os.setpgid(0, 0)
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGINT, 0, 0, 0)
         if os.getppid() != parent:
             os._exit(1)
