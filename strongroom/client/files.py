@@ -12,7 +12,7 @@ from uuid import UUID
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from strongroom.metadata.v1 import file_pb2, retention_pb2, usage_service_pb2
+from strongroom.metadata.v1 import file_pb2, retention_pb2, scan_pb2, usage_service_pb2
 from strongroom.storage.v1 import download_pb2
 
 #: Metadata that the families promise: a copy gets its own.
@@ -127,6 +127,22 @@ def kept_of(retention: retention_pb2.Retention) -> Kept:
 
 
 @dataclass(frozen=True, slots=True)
+class ScanResult:
+    """What the scanner for malware has said of the content.
+
+    ``outcome``: ``clean``, ``unscanned`` (it is scanned later; ``cause``: ``size``, ``scanner``, or empty
+    where nobody has looked yet), ``infected`` (``signature``: what was found; reading raises
+    ``ContentInfected``). ``database``: scanner and signatures, as it names them.
+    """
+
+    outcome: str
+    scanned_at: datetime | None
+    database: str
+    signature: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredFile:
     """A stored file: visible, durable, never changed in place. ``size`` in bytes; times are aware, in UTC.
 
@@ -135,8 +151,9 @@ class StoredFile:
     ``deleted_at`` and ``purge_at`` for soft-deleted ones. ``data_loss``: ``lost`` or ``corrupt`` where the
     bytes are known to be so, and reading raises ``ObjectLost``; empty as a rule. ``media``: what a picture,
     video or sound says of itself; ``None`` until it was read, soon after the upload. ``kept``: how long it
-    stays, where something was said of that. ``spooled``: it waits in the caller's spool; then the id and, but
-    for paths, the key hold there only.
+    stays, where something was said of that. ``scan``: of a scanner for malware, where there is one; in lists
+    of infected files only. ``spooled``: it waits in the caller's spool; then the id and, but for paths, the
+    key hold there only.
     """
 
     id: str
@@ -162,6 +179,7 @@ class StoredFile:
     data_loss: str = ""
     media: MediaFacts | None = None
     kept: Kept | None = None
+    scan: ScanResult | None = None
     spooled: bool = False
 
     @property
@@ -197,6 +215,7 @@ class StoredFile:
             data_loss=LOSSES.get(file.data_loss, ""),
             media=_media(file),
             kept=kept_of(file.retention) if file.HasField("retention") else None,
+            scan=_scan(file.scan) if file.HasField("scan") else None,
         )
 
 
@@ -213,6 +232,11 @@ def _media(file: file_pb2.File) -> MediaFacts | None:
         media.thumbhash or None,
         media.has_location,
     )
+
+
+def _scan(scan: scan_pb2.Scan) -> ScanResult:
+    outcome = scan_pb2.ScanOutcome.Name(scan.outcome).removeprefix("SCAN_OUTCOME_").lower()
+    return ScanResult(outcome, moment_of(scan.scan_time), scan.database, scan.signature, scan.cause)
 
 
 def moment_of(stamp: Timestamp) -> datetime | None:

@@ -14,9 +14,9 @@ from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored, urls_of
+from gateway.operations.content_facts import add_facts
 from gateway.operations.data_loss import WORDS
 from gateway.operations.filters import NAMES, file_filter
-from gateway.operations.media_facts import add_facts
 from gateway.operations.revisions import check_revision, etag, if_match, told_as_revision
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call

@@ -9,8 +9,8 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
+from gateway.operations.content_facts import ContentFacts
 from gateway.operations.data_loss import LossField
-from gateway.operations.media_facts import MediaFacts
 
 EXAMPLE_EVENT = "0b7c2d1e-7f0f-4a8e-9a43-3f7f0f1f9b11"
 EXAMPLE_MEDIA = "9f3b6d58-2b5b-4a06-8a7e-1f4c8c1d2e3f"
@@ -33,7 +33,7 @@ Tag = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 @example(EXAMPLE)
-class Media(MediaFacts):
+class Media(ContentFacts):
     """A medium of an event."""
 
     id: str
@@ -72,7 +72,7 @@ class MediaEdit(BaseModel):
     tags: Annotated[list[Tag], Field(max_length=32)] | None = None
 
 
-class ProfilePicture(MediaFacts):
+class ProfilePicture(ContentFacts):
     """The user's picture."""
 
     id: str

@@ -19,8 +19,8 @@ from gateway.http.conditional import matches
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_bytes
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored
+from gateway.operations.content_facts import add_facts, facts_text
 from gateway.operations.data_loss import WORDS
-from gateway.operations.media_facts import add_facts, facts_text
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply

@@ -8,8 +8,8 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
+from gateway.operations.content_facts import ContentFacts
 from gateway.operations.data_loss import LossField
-from gateway.operations.media_facts import MediaFacts
 
 EXAMPLE_KEY = "uploads/alice/7e57d004-2b97-4e7a-b45f-5387367791cd.png"
 EXAMPLE_METADATA = {
@@ -49,7 +49,7 @@ class UploadedFile(TypedDict):
     ]
 
 
-class ListedFile(MediaFacts):
+class ListedFile(ContentFacts):
     """One line of a list."""
 
     key: str

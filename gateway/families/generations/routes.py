@@ -31,10 +31,10 @@ from gateway.http.problems import REST_NAMES
 from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored, urls_of
+from gateway.operations.content_facts import add_facts
 from gateway.operations.data_loss import WORDS
 from gateway.operations.filters import NAMES as NAMES_OF_FILTERS
 from gateway.operations.filters import SETTINGS, file_filter
-from gateway.operations.media_facts import add_facts
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply

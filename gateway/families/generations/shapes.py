@@ -9,8 +9,8 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
+from gateway.operations.content_facts import ContentFacts
 from gateway.operations.data_loss import LossField
-from gateway.operations.media_facts import MediaFacts
 
 GenerationKind = Literal["text-to-image", "text-to-video", "image-to-image", "image-to-video"]
 EXAMPLE_ID = "3f0c6f3e-52c5-4d3c-8f43-6f5f6f9ad2f5"
@@ -65,7 +65,7 @@ class BatchBody(BaseModel):
 
 
 @example(EXAMPLE)
-class Generation(MediaFacts):
+class Generation(ContentFacts):
     """A generation."""
 
     id: str

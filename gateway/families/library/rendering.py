@@ -11,8 +11,8 @@ from gateway.families.library.shapes import FamilyName, LibraryFile, LibraryList
 from gateway.http.reply import JsonReply, json_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import urls_of
+from gateway.operations.content_facts import add_facts
 from gateway.operations.data_loss import WORDS
-from gateway.operations.media_facts import add_facts
 from gateway.operations.retention import show_retention
 from gateway.operations.revisions import etag
 from gateway.upstream.call import Call

@@ -9,8 +9,8 @@ from pydantic.config import JsonDict
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
+from gateway.operations.content_facts import ContentFacts
 from gateway.operations.data_loss import LossField
-from gateway.operations.media_facts import MediaFacts
 from gateway.operations.retention import LegalHold
 
 FamilyName = Literal["files", "generations", "event_media", "profile_picture", "temp", "path"]
@@ -51,7 +51,7 @@ MetadataText = Annotated[str, Field(max_length=1024)]
 
 
 @example(EXAMPLE)
-class LibraryFile(MediaFacts):
+class LibraryFile(ContentFacts):
     """A file of any family."""
 
     id: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -60,6 +61,16 @@ class Infected(Belongings):
         return found
 
 
+def _of_families(owner: Infected) -> list[dict[str, Any]]:
+    """Lines of the families' own lists."""
+    ask = owner.http.get
+    return [
+        *ask("/api/v1/s3/files").json()["files"],
+        *ask("/api/generations").json()["generations"],
+        *ask(f"/api/v1/events/{owner.event_id}/media").json()["items"],
+    ]
+
+
 def test_what_is_found_later_is_closed_at_every_door(
     login: Login, user: str, checker: Checker, front: ClamdFront, teach: Teach
 ) -> None:
@@ -83,6 +94,11 @@ def test_what_is_found_later_is_closed_at_every_door(
         assert reply.json()["code"] == "CONTENT_INFECTED"
         assert reply.json()["metadata"] == {"signature": signature}
         assert bad(user) not in reply.content
+    one = http.get(f"/api/v1/files/{owner.file['id']}").json()
+    assert one["scan"]["scanned_at"]
+    told = {"outcome": "infected", "signature": signature, "database": front.version}
+    for listed in [one, *http.get("/api/v1/files").json()["files"], *_of_families(owner)]:
+        assert {name: listed["scan"][name] for name in told} == told, listed
     copy = http.post(f"/api/v1/files/{owner.file['id']}/copy", json={"path": "elsewhere/a.png"})
     assert (copy.status_code, copy.json()["code"]) == (422, "CONTENT_INFECTED")
     assert http.delete(f"/api/v1/s3/file/{owner.quoted_key}").is_success

@@ -1,21 +1,51 @@
-"""What a file's answer says of the picture, video or sound that it is, once it was read (docs/media.md)."""
+"""What a file's answer says of its content once that was looked at: of the picture, video or sound that it is
+(docs/media.md), and what the scanner for malware found (docs/scanning.md).
+"""
 
 from __future__ import annotations
 
 import base64
 import json
-from typing import Annotated, Final, NotRequired
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, NotRequired
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from gateway.http.shapes import rfc3339
 from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.scan_pb2 import (
+    SCAN_OUTCOME_CLEAN,
+    SCAN_OUTCOME_INFECTED,
+    SCAN_OUTCOME_UNSCANNED,
+    Scan,
+)
 
+_OUTCOMES: Final[Mapping[int, Literal["clean", "unscanned", "infected"]]] = {
+    SCAN_OUTCOME_CLEAN: "clean",
+    SCAN_OUTCOME_UNSCANNED: "unscanned",
+    SCAN_OUTCOME_INFECTED: "infected",
+}
 _TURNED: Final = "of pictures and videos, once they were read, soon after the upload"
 
 
-class MediaFacts(TypedDict):
-    """Members of pictures, videos and sounds; each only where the file says it."""
+class ScanResult(TypedDict):
+    """What the scanner for malware has said of the content."""
+
+    outcome: Annotated[
+        Literal["clean", "unscanned", "infected"],
+        Field(description="unscanned: taken without, scanned later. infected: reading it is refused."),
+    ]
+    scanned_at: NotRequired[str]
+    database: NotRequired[Annotated[str, Field(description="Scanner and signatures, as it names them.")]]
+    signature: NotRequired[Annotated[str, Field(description="What was found.", examples=["Eicar-Signature"])]]
+    cause: NotRequired[
+        Annotated[str, Field(description="Of unscanned: `size`, `scanner`; none: nobody has looked yet.")]
+    ]
+
+
+class ContentFacts(TypedDict):
+    """Members of pictures, videos and sounds, and the scan; each only where there is something to say."""
 
     width: NotRequired[
         Annotated[
@@ -65,9 +95,14 @@ class MediaFacts(TypedDict):
             ),
         ]
     ]
+    scan: NotRequired[
+        Annotated[
+            ScanResult, Field(description="Only where there is a scanner; in lists only of infected files.")
+        ]
+    ]
 
 
-def add_facts(shown: MediaFacts, file: File) -> None:
+def add_facts(shown: ContentFacts, file: File) -> None:
     """Give an answer the members that the file has."""
     media = file.media
     if media.width and media.height:
@@ -82,12 +117,27 @@ def add_facts(shown: MediaFacts, file: File) -> None:
         shown["thumbhash"] = base64.b64encode(media.thumbhash).decode()
     if media.has_location:
         shown["has_location"] = True
+    if file.HasField("scan"):
+        shown["scan"] = _scan(file.scan)
+
+
+def _scan(scan: Scan) -> ScanResult:
+    shown: ScanResult = {"outcome": _OUTCOMES[scan.outcome]}
+    if scan.HasField("scan_time"):
+        shown["scanned_at"] = rfc3339(scan.scan_time)
+    if scan.database:
+        shown["database"] = scan.database
+    if scan.signature:
+        shown["signature"] = scan.signature
+    if scan.cause:
+        shown["cause"] = scan.cause
+    return shown
 
 
 def facts_text(file: File) -> str:
     """The same as further members of a JSON object that is written by hand: ``""``, or from a comma on."""
-    if not file.HasField("media"):
+    if not (file.HasField("media") or file.HasField("scan")):
         return ""
-    shown: MediaFacts = {}
+    shown: ContentFacts = {}
     add_facts(shown, file)
     return f",{json.dumps(shown, separators=(',', ':'))[1:-1]}" if shown else ""
