@@ -71,6 +71,7 @@ class Workers:
 
     def run(self) -> None:
         """Until every test is reported. Raises Failed or Interrupted as ``--maxfail`` or a plugin wants."""
+        _temporary(self._config).getbasetemp()  # once, before many make it
         try:
             for _ in range(self._number):
                 self._fork()
@@ -205,9 +206,15 @@ def _make_own(config: pytest.Config, connection: Connection, number: int) -> Non
     if capture := plugins.getplugin("capturemanager"):
         capture.stop_global_capturing()
         capture.start_global_capturing()
-    factory: TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
+    factory = _temporary(config)
     factory._basetemp = factory.getbasetemp() / f"worker-{number}"
     factory._basetemp.mkdir(mode=0o700)
+
+
+def _temporary(config: pytest.Config) -> TempPathFactory:
+    """The folder of temporary files, and what makes folders in it."""
+    factory: TempPathFactory = config._tmp_path_factory  # type: ignore[attr-defined]
+    return factory
 
 
 def _run_scopes(session: pytest.Session, connection: Connection) -> None:

@@ -48,7 +48,7 @@ PLAIN: Final = {
 #: They go with a row that they belong to (ON DELETE CASCADE).
 WITH_OTHERS: Final = (
     *("generations", "event_media", "project_versions", "project_files", "project_save_files"),
-    "session_parts",
+    *("session_parts", "scans"),
 )
 #: They go by steps of their own, or the cleaner takes them away.
 BY_STEPS: Final = ("blobs", "files", "projects", "project_saves", "project_keys", "upload_sessions")

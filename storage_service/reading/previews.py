@@ -18,7 +18,7 @@ from servicekit.context import current_principal
 from storage_service.metadata.projects import ProjectReader
 from storage_service.reading.capabilities import Capabilities
 from storage_service.reading.committed import CommittedReader
-from storage_service.reading.downloads import open_range, resolve_range
+from storage_service.reading.downloads import content_of, open_range, resolve_range
 from storage_service.reading.signer import rounded_start
 from strongroom.errors import TokenExpired, TokenInvalid
 from strongroom.storage.v1 import preview_pb2 as pb
@@ -106,7 +106,7 @@ class Previews:
 
     async def messages(self, request: pb.DownloadPreviewRequest) -> AsyncIterator[pb.DownloadPreviewResponse]:
         """What DownloadPreview answers. Raises TokenInvalid, TokenExpired, ProjectNotFound, VersionNotFound,
-        FileNotFound, RangeNotSatisfiable, ObjectLost.
+        FileNotFound, RangeNotSatisfiable, ObjectLost, ContentInfected.
         """
         opened = self._tokens.opened(request.token)
         preview, page_end = opened.preview, int(time.time()) + self._page_seconds
@@ -116,6 +116,7 @@ class Previews:
         file = await self._reader.previewed_file(
             preview.owner_id, preview.slug, preview.version, request.path
         )
+        content_of(file)  # what nobody can read is told before the head
         wanted = resolve_range(request.read_offset, request.read_limit, file.size_bytes)
         yield pb.DownloadPreviewResponse(file=file, read_offset=wanted.offset, read_size=wanted.size)
         if wanted.size == 0:

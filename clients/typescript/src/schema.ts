@@ -327,6 +327,8 @@ export interface FileMetadata {
   thumbhash?: string;
   /** Only if so: its bytes say where it was taken. Readers of links and shares get it without. */
   has_location?: boolean;
+  /** Only where there is a scanner; in lists only of infected files. */
+  scan?: ScanResult;
   key: string;
   /** Bytes. */
   size: number;
@@ -387,6 +389,8 @@ export interface Generation {
   thumbhash?: string;
   /** Only if so: its bytes say where it was taken. Readers of links and shares get it without. */
   has_location?: boolean;
+  /** Only where there is a scanner; in lists only of infected files. */
+  scan?: ScanResult;
   id: string;
   user_id: string;
   generation_type: "text-to-image" | "text-to-video" | "image-to-image" | "image-to-video";
@@ -493,6 +497,8 @@ export interface LibraryFile {
   thumbhash?: string;
   /** Only if so: its bytes say where it was taken. Readers of links and shares get it without. */
   has_location?: boolean;
+  /** Only where there is a scanner; in lists only of infected files. */
+  scan?: ScanResult;
   id: string;
   key: string;
   family: "files" | "generations" | "event_media" | "profile_picture" | "temp" | "path";
@@ -628,6 +634,8 @@ export interface ListedFile {
   thumbhash?: string;
   /** Only if so: its bytes say where it was taken. Readers of links and shares get it without. */
   has_location?: boolean;
+  /** Only where there is a scanner; in lists only of infected files. */
+  scan?: ScanResult;
   key: string;
   /** Bytes. */
   size: number;
@@ -686,6 +694,8 @@ export interface Media {
   thumbhash?: string;
   /** Only if so: its bytes say where it was taken. Readers of links and shares get it without. */
   has_location?: boolean;
+  /** Only where there is a scanner; in lists only of infected files. */
+  scan?: ScanResult;
   id: string;
   event_id: string;
   title: string | null;
@@ -863,6 +873,8 @@ export interface ProfilePicture {
   thumbhash?: string;
   /** Only if so: its bytes say where it was taken. Readers of links and shares get it without. */
   has_location?: boolean;
+  /** Only where there is a scanner; in lists only of infected files. */
+  scan?: ScanResult;
   id: string;
   user_id: string;
   file_url: string | null;
@@ -1031,6 +1043,19 @@ export interface SavedProject {
   user_id: string;
   files_count: number;
   version: number;
+}
+
+/** What the scanner for malware has said of the content. */
+export interface ScanResult {
+  /** unscanned: taken without, scanned later. infected: reading it is refused. */
+  outcome: "clean" | "unscanned" | "infected";
+  scanned_at?: string;
+  /** Scanner and signatures, as it names them. */
+  database?: string;
+  /** What was found. */
+  signature?: string;
+  /** Of unscanned: `size`, `scanner`; none: nobody has looked yet. */
+  cause?: string;
 }
 
 /** A part that S3 has taken. */

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -35,9 +36,11 @@ class S3Endpoint:
     secret_key: str
 
     def options(self, bucket: str) -> S3Options:
-        """For one of its buckets, with copies of more than 5 MiB made in parts."""
+        """For one of its buckets, with copies of more than 5 MiB made in parts; workers share the server, and
+        are forks of one process.
+        """
         return S3Options(
-            bucket=bucket,
+            bucket=f"{bucket}-{os.getpid()}",
             endpoint_url=self.url,
             access_key_id=self.access_key,
             secret_access_key=self.secret_key,

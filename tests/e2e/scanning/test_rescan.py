@@ -94,12 +94,13 @@ def test_what_is_found_later_is_closed_at_every_door(
         assert reply.json()["code"] == "CONTENT_INFECTED"
         assert reply.json()["metadata"] == {"signature": signature}
         assert bad(user) not in reply.content
-    one = http.get(f"/api/v1/files/{owner.file['id']}").json()
+    one = http.get(f"/api/v1/files/{owner.generation['id']}").json()
     assert one["scan"]["scanned_at"]
     told = {"outcome": "infected", "signature": signature, "database": front.version}
     for listed in [one, *http.get("/api/v1/files").json()["files"], *_of_families(owner)]:
         assert {name: listed["scan"][name] for name in told} == told, listed
-    copy = http.post(f"/api/v1/files/{owner.file['id']}/copy", json={"path": "elsewhere/a.png"})
+    (plain,) = (line["id"] for line in http.get("/api/v1/files").json()["files"] if line["family"] == "files")
+    copy = http.post(f"/api/v1/files/{plain}/copy", json={})
     assert (copy.status_code, copy.json()["code"]) == (422, "CONTENT_INFECTED")
     assert http.delete(f"/api/v1/s3/file/{owner.quoted_key}").is_success
 

@@ -71,6 +71,11 @@ async def fill(world: World, owner: str) -> None:
         owner.encode(),
     )
     world.logins.change(
+        "INSERT INTO scans (owner_id, blob_id, outcome, scanned_at)"
+        " SELECT owner_id, id, 1, now() FROM blobs WHERE owner_id = %s AND state = 3 LIMIT 1",
+        owner,
+    )
+    world.logins.change(
         "WITH told AS (INSERT INTO webhooks (owner_id, id, url, description, types, families, secrets,"
         "  cursor_xid, cursor_id, cursor_at)"
         "  VALUES (%s, gen_random_uuid(), 'https://hooks.example.com/in', '', '{}', '{}', '', '1', 0, now())"

@@ -15,7 +15,8 @@ PAGE = CHECKOUT / "docs" / "projects.md"
 
 
 async def test_every_line_of_the_page(client: ProjectClient, tmp_path: Path) -> None:
-    (block,) = re.findall(r"```bash\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    block = re.findall(r"```bash\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)[0]
+    assert block.startswith("call()")
     script = tmp_path / "page.sh"
     script.write_text("set -euo pipefail\n" + block, "utf-8")
     tools = Path(sys.executable).parent
