@@ -132,6 +132,4 @@ def test_nothing_of_what_was_refused_is_left(checker: Checker) -> None:
     checker.wait_drained()
     # The checker does not know the rows of projects.
     objects = ("object without", "row without", "open multipart", "delete marker")
-    assert [
-        one for one in checker.problems() if one.startswith(objects)
-    ] == []
+    assert [one for one in checker.problems() if one.startswith(objects)] == []
