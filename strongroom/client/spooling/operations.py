@@ -43,7 +43,7 @@ class Operation(ABC):
     @property
     def is_idempotent(self) -> bool:
         """Whether the service does it once under its request id."""
-        return True
+        return self.done_before() is None
 
     @property
     @abstractmethod
@@ -64,9 +64,11 @@ class Operation(ABC):
         del draft  # most bring none
         return {}
 
-    def done_before(self) -> Message:
-        """The answer to what an earlier attempt has done, as far as it is known. Not of idempotent ones."""
-        raise NotImplementedError
+    def done_before(self) -> Message | None:
+        """The answer to what an earlier attempt has done, as far as it is known; None where the service
+        itself remembers, under the request id.
+        """
+        return None
 
 
 @dataclass
@@ -258,11 +260,6 @@ class CallOperation(Operation):
         return {"names": list(self.names)}
 
     @property
-    def is_idempotent(self) -> bool:
-        """Deletions have no request id: what is not there any more may be their own doing."""
-        return isinstance(self.call, project_pb2.RollbackProjectRequest)
-
-    @property
     def slug(self) -> str:
         """The project, if it is about one."""
         return "" if isinstance(self.call, batch_pb2.DeleteFileRequest) else self.call.slug
@@ -279,7 +276,10 @@ class CallOperation(Operation):
             return f"roll project {self.call.slug} back to version {self.call.version}"
         return f"delete project {self.call.slug}"
 
-    def done_before(self) -> Message:
+    def done_before(self) -> Message | None:
+        """Deletions have no request id: what is not there any more may be their own doing."""
+        if isinstance(self.call, project_pb2.RollbackProjectRequest):
+            return None
         if isinstance(self.call, batch_pb2.DeleteFileRequest):
             file = file_pb2.File(id=self.call.file_id, key=self.call.key)
             return batch_pb2.DeleteFileResponse(file=file)

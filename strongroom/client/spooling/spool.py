@@ -252,9 +252,10 @@ class Spool:
         try:
             return await self._directly(operation)
         except _GONE:
-            if since is None or operation.is_idempotent:
+            done = operation.done_before()
+            if since is None or done is None:
                 raise
-            return operation.done_before()
+            return done
         except errors.StrongroomError as error:
             if since is None and is_undone(error):
                 await asyncio.to_thread(disk.note_attempt, entry, None)
