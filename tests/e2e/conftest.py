@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -65,9 +66,9 @@ def checker(stack: RunningStack) -> Checker:
     return Checker(state["postgres"]["dsn"], S3Entry(**state["s3"]))
 
 
-@pytest.fixture(scope="package")
-def login(stack: RunningStack) -> Iterator[Login]:
-    """Clients of the gateway: ``login("ada")``, ``login("root", roles=["admin"])``; closed at the end."""
+@contextmanager
+def signing_in(stack: RunningStack) -> Iterator[Login]:
+    """Makes clients of a stack's gateway; they are closed at the end."""
     made: list[httpx.Client] = []
 
     def make(sub: str, **claims: object) -> httpx.Client:
@@ -77,6 +78,13 @@ def login(stack: RunningStack) -> Iterator[Login]:
     yield make
     for client in made:
         client.close()
+
+
+@pytest.fixture(scope="package")
+def login(stack: RunningStack) -> Iterator[Login]:
+    """Clients of the gateway: ``login("ada")``, ``login("root", roles=["admin"])``."""
+    with signing_in(stack) as make:
+        yield make
 
 
 @pytest.fixture

@@ -56,6 +56,8 @@ def _operations() -> dict[str, Any]:
 OPERATIONS: Final = _operations()
 
 
+# Hypothesis takes what another thread draws from `random` meanwhile for the strategy's doing.
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")
 @pytest.mark.parametrize("label", sorted(OPERATIONS))
 def test_every_operation_keeps_its_word(stack: RunningStack, label: str) -> None:
     token = stack.token("schemathesis")

@@ -6,14 +6,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
 from devstack import infra
 from devstack.stackfile import S3Entry
 from tests.clamd import Clamd, running_clamd
 from tests.clamd_front import ClamdFront, clamd_front
-from tests.e2e.conftest import Login
+from tests.e2e.conftest import Login, signing_in
 from tests.faults.checker import Checker
 from tests.integration.importing.origin import Origin
 from tests.shared_stack import shared_stack
@@ -67,13 +66,6 @@ def checker(stack: RunningStack) -> Checker:
 
 @pytest.fixture(scope="package")
 def login(stack: RunningStack) -> Iterator[Login]:
-    """Clients of the gateway; closed at the end."""
-    made: list[httpx.Client] = []
-
-    def make(sub: str, **claims: object) -> httpx.Client:
-        made.append(stack.http(sub, **claims))
-        return made[-1]
-
-    yield make
-    for client in made:
-        client.close()
+    """Clients of this stack's gateway."""
+    with signing_in(stack) as make:
+        yield make

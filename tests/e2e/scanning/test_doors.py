@@ -130,6 +130,10 @@ def test_nothing_of_what_was_refused_is_left(checker: Checker) -> None:
     checker.execute("UPDATE upload_sessions SET expires_at = now() WHERE ended = 0")
     checker.execute("UPDATE blobs SET lease_expires_at = now() WHERE state = 1")
     checker.wait_drained()
-    # The checker does not know the rows of projects.
     objects = ("object without", "row without", "open multipart", "delete marker")
     assert [one for one in checker.problems() if one.startswith(objects)] == []
+    # The rows of projects are another checker's.
+    owners = checker.query("SELECT owner_id FROM usage EXCEPT SELECT owner_id FROM projects")
+    assert len(owners) > 1
+    for row in owners:
+        assert checker.damage_of(row.owner_id) == []
