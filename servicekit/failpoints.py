@@ -21,8 +21,8 @@ import time
 from dataclasses import dataclass
 from typing import Final, NoReturn
 
-from strongroom.error_base import PREFIX
 from strongroom.errors import REASONS, StrongroomError
+from strongroom.errors.base import PREFIX
 from strongroom.type.v1.error_reason_pb2 import ErrorReason
 
 VARIABLE: Final = "STRONGROOM_FAILPOINTS"

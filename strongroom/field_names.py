@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from strongroom.error_base import StrongroomError, Violation
+from strongroom.errors.base import StrongroomError, Violation
 
 #: Messages around the fields that callers know, which have none of the names themselves.
 _AROUND: Final = frozenset(

@@ -18,7 +18,6 @@ from storage_service.objectstore import checksums
 from storage_service.objectstore.values import Chunk
 from storage_service.projects.limits import ProjectLimits
 from storage_service.projects.tree_names import NameRefused, PathSet, check_portable
-from strongroom.error_base import Violation
 from strongroom.errors import (
     ChecksumMismatch,
     ChunkTooLarge,
@@ -29,6 +28,7 @@ from strongroom.errors import (
     SizeMismatch,
     UploadIncomplete,
 )
+from strongroom.errors.base import Violation
 from strongroom.storage.v1.project_pb2 import (
     SaveProjectArchiveRequest,
     SaveProjectFile,

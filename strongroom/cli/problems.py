@@ -10,7 +10,7 @@ import grpc
 
 from strongroom import errors
 from strongroom.client.settings import ConfigurationError
-from strongroom.error_base import REASONS
+from strongroom.errors.base import REASONS
 
 
 class ExitCode(IntEnum):

@@ -24,7 +24,7 @@ from strongroom.client.retries import BRIEF, WAITING
 from strongroom.client.spooling.disk import Entry, SpoolDisk
 from strongroom.client.spooling.documents import ANSWERS, encoded, restored
 from strongroom.client.spooling.operations import Operation
-from strongroom.error_base import REASONS
+from strongroom.errors.base import REASONS
 
 #: Pauses between tries of the background, in seconds: doubled from the first to the last.
 FIRST_PAUSE, LAST_PAUSE = 0.5, 30.0

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strongroom import errors
-from strongroom.error_wire import DETAILS_KEY, MAX_MESSAGE_BYTES, MAX_STATUS_BYTES
 from strongroom.errors import REASONS, StrongroomError, Violation, from_rpc_error, to_status_proto
+from strongroom.errors.wire import DETAILS_KEY, MAX_MESSAGE_BYTES, MAX_STATUS_BYTES
 from strongroom.type.v1.error_reason_pb2 import ErrorReason
 
 PROTO = Path(__file__).resolve().parents[3] / "protos/strongroom/type/v1/error_reason.proto"

@@ -1,6 +1,6 @@
 """The root of Strongroom's exceptions and the table from ErrorReason to class.
 
-``strongroom.errors`` is the module to import; this one exists so that the classes and their wire form can
+``strongroom.errors`` is the package to import; this module exists so that the classes and their wire form can
 share the root without importing each other.
 """
 

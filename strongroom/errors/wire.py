@@ -17,7 +17,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
-from strongroom.error_base import PREFIX, REASONS, StrongroomError, Violation
+from strongroom.errors.base import PREFIX, REASONS, StrongroomError, Violation
 from strongroom.type.v1.error_reason_pb2 import ErrorReason
 
 DOMAIN = "strongroom"
