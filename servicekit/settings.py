@@ -73,7 +73,8 @@ class CommonSettings(SettingsBase):
     RESOURCE_EXHAUSTED. ``send_idle_seconds``: a reader that takes nothing of an answer for so long is cut
     off. ``metrics_bind`` may be any address: metrics name methods, not users. ``reflection``:
     whether gRPC tells its methods to nobody, to callers with a token, or to everybody; unset: to everybody on
-    loopback (or with ``debug``), elsewhere with a token. ``commit``: of the build, for the metrics.
+    loopback (or with ``debug``), elsewhere with a token. ``commit``: of the build, where its files
+    don't say it (an image's).
     """
 
     auth: Literal["required", "optional"] = "required"

@@ -17,30 +17,37 @@ from grpc_reflection.v1alpha import reflection, reflection_pb2  # type: ignore[i
 
 from servicekit.inprocess import InProcessServer
 from servicekit.probes import REASON, DependencyStates
+from strongroom.version import Build, build_headers, this_build
 
 REFLECTION_V1: Final = "grpc.reflection.v1.ServerReflection"
 
 
 class ReasonedHealth(health.aio.HealthServicer):  # type: ignore[misc]  # no types published
-    """Answers of Check carry the word that says why a dependency does not work (``REASON``)."""
+    """Answers of Check carry the word that says why a dependency does not work (``REASON``); those about the
+    process also say what ``build`` it is.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, build: Build | None = None) -> None:
         super().__init__()
         self.reasons: dict[str, str] = {}
+        self._build = build_headers(build or this_build())
 
     async def Check(
         self, request: health_pb2.HealthCheckRequest, context: aio.ServicerContext[object, object]
     ) -> health_pb2.HealthCheckResponse:
-        if reason := self.reasons.get(request.service):
-            context.set_trailing_metadata(((REASON, reason),))
+        reason = self.reasons.get(request.service)
+        told = ((REASON, reason),) if reason else ()
+        build = self._build if request.service == "" else ()
+        if told or build:
+            context.set_trailing_metadata((*told, *build))
         return await super().Check(request, context)
 
 
 class Infra:
     """Health per service and for the whole (``""``); reflection and channelz where they are wanted."""
 
-    def __init__(self, *, channelz: bool, reflection: bool = True) -> None:
-        self._health = ReasonedHealth()
+    def __init__(self, *, build: Build, channelz: bool, reflection: bool = True) -> None:
+        self._health = ReasonedHealth(build)
         self._channelz = channelz
         self._services: Sequence[str] = ()
         self._reflection = reflection

@@ -45,6 +45,7 @@ from servicekit.telemetry import process_metrics, tracing
 from servicekit.telemetry.metrics_http import serve_metrics
 from servicekit.telemetry.rpcs import Metrics, configure_logging, default_metrics
 from strongroom.errors import StrongroomError
+from strongroom.version import this_build
 
 #: How long health watchers have to hear NOT_SERVING before the door closes, and then before their streams are
 #: cut, seconds.
@@ -124,7 +125,9 @@ class RunningServer:
         self.inside = InProcessServer(
             pipeline(drain=self._inner_drain), max_concurrent_rpcs=settings.max_concurrent_rpcs
         )
-        self._infra = Infra(channelz=seen_by_us, reflection=reflection != "off")
+        self._infra = Infra(
+            build=this_build(settings.commit), channelz=seen_by_us, reflection=reflection != "off"
+        )
         self._probes = Probes({}, self._infra.report)
         for collector in (self._infra.dependencies, spec.heartbeats, *spec.collectors):
             metrics.registry.register(collector)

@@ -16,7 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from servicekit.settings import CommonSettings
-from strongroom.version import VERSION
+from strongroom.version import Build, this_build
 
 #: So often the event loop is asked how late it is. Seconds.
 LAG_SECONDS: Final = 0.25
@@ -34,15 +34,20 @@ CERTIFICATES: Final[Mapping[str, str]] = {
 class BuildInfo(Collector):
     """Always 1; the labels say what runs."""
 
-    def __init__(self, commit: str) -> None:
-        self._commit = commit or "unknown"
+    def __init__(self, build: Build) -> None:
+        self._build = build
 
     def collect(self) -> Iterable[Metric]:
         """One sample."""
         info = GaugeMetricFamily(
-            "strongroom_build_info", "What runs here; always 1.", labels=("version", "commit", "python")
+            "strongroom_build_info",
+            "What runs here; always 1.",
+            labels=("version", "commit", "protocol", "python"),
         )
-        info.add_metric((VERSION, self._commit, platform.python_version()), 1)
+        build = self._build
+        info.add_metric(
+            (build.version, build.commit or "unknown", build.protocol, platform.python_version()), 1
+        )
         return (info,)
 
 
@@ -120,7 +125,7 @@ def certificates(settings: Sequence[CommonSettings]) -> Certificates:
 async def shown(registry: CollectorRegistry, *settings: CommonSettings) -> AsyncIterator[None]:
     """All of them in ``registry`` while the block runs. ``settings``: those of the process's services."""
     lag = LoopLag()
-    for collector in (BuildInfo(settings[0].commit), lag, certificates(settings)):
+    for collector in (BuildInfo(this_build(settings[0].commit)), lag, certificates(settings)):
         registry.register(collector)
     watching = asyncio.create_task(lag.watch(), name="event loop lag")
     try:

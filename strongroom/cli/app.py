@@ -34,6 +34,7 @@ from strongroom.cli import (
     url,
     usage,
     verify,
+    version,
     webhooks,
 )
 from strongroom.cli.commands import Commands, command, root
@@ -59,7 +60,7 @@ def _show_version(wanted: bool) -> None:
 
 @root(app)
 def strongroom(
-    version: Annotated[
+    release_only: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the release.")
     ] = False,
 ) -> None:
@@ -85,6 +86,7 @@ command(app, "export")(export.export)
 command(app, "usage")(usage.usage)
 command(app, "token", connects=False)(token.token)
 command(app, "doctor")(doctor)
+command(app, "version")(version.version)
 
 for program in (programs.serve, programs.reindex, programs.up):
     app.command(context_settings=programs.PASSED_ON, rich_help_panel="Servers")(program)

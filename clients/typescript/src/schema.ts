@@ -1065,6 +1065,16 @@ export interface SentPart {
   etag: string;
 }
 
+/** The process takes requests; which build it is. */
+export interface Serving {
+  status: "ok";
+  version: string;
+  /** Empty: the build does not know it. */
+  commit: string;
+  /** Of the gRPC packages. */
+  protocol: string;
+}
+
 /** A share, without what opens it. */
 export interface Share {
   id: string;
@@ -1741,7 +1751,7 @@ export interface Operations {
   /** Is the process alive? */
   livez: { path: {  }; query: {  }; body: undefined; reply: Health };
   /** Does the process take requests? */
-  healthz: { path: {  }; query: {  }; body: undefined; reply: Health };
+  healthz: { path: {  }; query: {  }; body: undefined; reply: Serving };
   /** Is everything reachable? */
   readyz: { path: {  }; query: {  }; body: undefined; reply: Ready };
   /** Prometheus metrics */

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.families.system.shapes import Health, NotReady, Ready
+from gateway.families.system.shapes import Health, NotReady, Ready, Serving
 from gateway.operations.docs import Doc, Success
 
 TITLE = "System"
@@ -12,7 +12,7 @@ TEXT = "What runs the gateway. No token is asked for."
 DOCS = {
     "livez": Doc("Is the process alive?", {200: Success("Alive", {"application/json": Health})}),
     "healthz": Doc(
-        "Does the process take requests?", {200: Success("It does", {"application/json": Health})}
+        "Does the process take requests?", {200: Success("It does", {"application/json": Serving})}
     ),
     "readyz": Doc(
         "Is everything reachable?",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.families.system.shapes import Health, NotReady, Ready
+from gateway.families.system.shapes import Health, NotReady, Ready, Serving
 from gateway.http.problems import problem_body, problem_reply
 from gateway.http.reply import JsonReply, Reply, header, json_reply
 from gateway.metrics import CONTENT_TYPE
@@ -10,6 +10,7 @@ from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.readiness import OK
 from strongroom.errors import NotFound, ServiceUnavailable
+from strongroom.version import this_build
 
 routes = Routes("system", public=True)
 
@@ -21,13 +22,16 @@ async def livez(call: Call) -> JsonReply[Health]:  # noqa: ARG001 - a handler's 
 
 
 @routes.add("GET", "/healthz")
-async def healthz(call: Call) -> JsonReply[Health]:
+async def healthz(call: Call) -> JsonReply[Serving]:
     """The process takes requests; says nothing about what is behind it, which every replica shares."""
     if call.services.draining.begun:
         raise ServiceUnavailable("This server is leaving; ask another one.", retry_after=1.0)
     if call.services.draining.is_drained():
         raise ServiceUnavailable("This server is being drained; ask another one.", retry_after=1.0)
-    return json_reply({"status": "ok"})
+    build = this_build(call.services.settings.commit)
+    return json_reply(
+        {"status": "ok", "version": build.version, "commit": build.commit, "protocol": build.protocol}
+    )
 
 
 @routes.add("GET", "/readyz")

@@ -23,6 +23,14 @@ class Health(TypedDict):
     status: Literal["ok"]
 
 
+class Serving(Health):
+    """The process takes requests; which build it is."""
+
+    version: Annotated[str, Field(examples=["0.1.0"])]
+    commit: Annotated[str, Field(description="Empty: the build does not know it.", examples=["4777bc1"])]
+    protocol: Annotated[str, Field(description="Of the gRPC packages.", examples=["v1"])]
+
+
 class Ready(TypedDict):
     """Everything behind the gateway answers."""
 

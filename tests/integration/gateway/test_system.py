@@ -16,6 +16,7 @@ from cryptography.x509.oid import NameOID
 from openapi_spec_validator import validate
 
 from gateway.upstream.readiness import METADATA_LOOPS, STORAGE_LOOPS
+from strongroom.version import PROTOCOL, VERSION
 from tests.integration.gateway.fakes.servers import NOT_SERVING
 from tests.integration.gateway.harness import Running, bearer, run_gateway
 
@@ -25,7 +26,8 @@ async def test_healthz_knows_nothing_of_what_is_behind(gateway: Running) -> None
     await gateway.backends.storage_server.stop(0)
     gateway.client.headers.pop("authorization")
     response = await gateway.client.get("/healthz")
-    assert (response.status_code, response.json()) == (200, {"status": "ok"})
+    build = {"version": VERSION, "commit": "", "protocol": PROTOCOL}
+    assert (response.status_code, response.json()) == (200, {"status": "ok", **build})
 
 
 async def test_readyz_names_each(gateway: Running) -> None:
@@ -182,7 +184,7 @@ async def test_unknown_routes_and_methods(gateway: Running) -> None:
 
 
 async def test_head_on_json(gateway: Running) -> None:
-    response = await gateway.client.head("/healthz")
+    response = await gateway.client.head("/livez")
     assert (response.status_code, response.headers["content-length"], response.content) == (200, "15", b"")
 
 
@@ -230,7 +232,7 @@ async def test_https(tmp_path: Path) -> None:
         trust = ssl.create_default_context(cafile=str(certificate))
         async with httpx.AsyncClient(verify=trust, trust_env=False) as client:
             response = await client.get(f"https://localhost:{gateway.port}/healthz")
-        assert response.json() == {"status": "ok"}
+        assert response.json()["status"] == "ok"
 
 
 def self_signed(folder: Path) -> tuple[Path, Path]:

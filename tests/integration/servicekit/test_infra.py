@@ -20,6 +20,7 @@ from servicekit.probes import REASON, Probe
 from servicekit.serving.server import ServerSpec, serve_in_process
 from strongroom.storage.v1 import storage_service_pb2_grpc
 from strongroom.storage.v1.storage_service_pb2 import DESCRIPTOR
+from strongroom.version import PROTOCOL, VERSION, Build, build_of
 from tests.integration.servicekit.echo import bearer, settings
 
 STORAGE = "strongroom.storage.v1.StorageService"
@@ -133,6 +134,16 @@ async def test_health_reports_dependencies_by_name() -> None:
         states.SERVING, states.SERVING, states.NOT_SERVING, states.NOT_SERVING,
         states.NOT_SERVING,
     ]  # fmt: skip
+
+
+async def test_health_says_which_build_the_process_is() -> None:
+    built = settings(commit="4777bc1")
+    async with serve_in_process(spec(), built) as address, aio.insecure_channel(address) as channel:
+        stub = health_pb2_grpc.HealthStub(channel)
+        calls = [stub.Check(health_pb2.HealthCheckRequest(service=name)) for name in ("", STORAGE)]
+        await asyncio.gather(*calls)
+        told = [build_of(dict(await call.trailing_metadata())) for call in calls]
+    assert told == [Build(VERSION, "4777bc1", PROTOCOL), None]
 
 
 async def servers_by_channelz(address: str) -> int:

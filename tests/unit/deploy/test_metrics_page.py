@@ -26,6 +26,7 @@ from servicekit.telemetry.rpcs import Metrics
 from storage_service.config import StorageSettings
 from storage_service.process import Process
 from strongroom.metadata.v1 import verification_pb2
+from strongroom.version import this_build
 
 ROOT: Final = Path(__file__).resolve().parents[3]
 PAGE: Final = ROOT / "docs" / "metrics.md"
@@ -84,7 +85,7 @@ def shown() -> dict[str, Any]:
     assert len(answers) == len(STATEMENTS)
     backlog._seen = Seen(time.monotonic(), answers)
     assert isinstance(backlog, Backlog)
-    of_process = (BuildInfo(""), LoopLag(), Certificates({"http": PAGE}), DependencyStates())
+    of_process = (BuildInfo(this_build()), LoopLag(), Certificates({"http": PAGE}), DependencyStates())
     collectors: Iterable[Collector | CollectorRegistry] = (
         *(gateway.registry, rpcs.registry, *storage.spec().collectors, *metadata.spec.collectors),
         *(metadata.spec.heartbeats, *of_process),

@@ -15,7 +15,7 @@ from gateway.config import GatewaySettings
 from servicekit.probes import DependencyStates
 from servicekit.settings import CommonSettings
 from servicekit.telemetry import process_metrics
-from strongroom.version import VERSION
+from strongroom.version import PROTOCOL, VERSION
 from tests.integration.servicekit.certificates import Authority
 
 
@@ -40,6 +40,7 @@ async def test_the_build_and_the_lag_of_the_loop() -> None:
         (labels,) = values(registry, "strongroom_build_info")
         assert VERSION in labels
         assert "4777bc1" in labels
+        assert PROTOCOL in labels
         await asyncio.sleep(0)  # its timer is set
         time.sleep(process_metrics.LAG_SECONDS + 0.3)  # noqa: ASYNC251 - what is to be noticed
         async with asyncio.timeout(30):
