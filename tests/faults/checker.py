@@ -88,6 +88,24 @@ class Checker:
         """Until no attempt is under way, being removed or remembered as a tombstone, for any owner."""
         until("every attempt has ended", self.is_drained, seconds, pause=0.1)
 
+    def wait_removed(self, seconds: float = 60.0) -> None:
+        """Until nothing but tombstones is left of any attempt that has not been committed."""
+        until("all but tombstones has ended", self._is_removed, seconds, pause=0.1)
+
+    def end_tombstones(self, seconds: float = 60.0) -> None:
+        """Let the time of tombstones be over, however long it is, and wait until they are gone. Only who
+        knows that no request is on its way to the store may say so (rule R5).
+        """
+        self.wait_removed(seconds)
+        self.execute("UPDATE blobs SET not_before = now() WHERE state = 6")
+        self.wait_drained(seconds)
+
+    def _is_removed(self) -> bool:
+        try:
+            return not self.query("SELECT 1 FROM blobs WHERE state NOT IN (3, 6) LIMIT 1")
+        except psycopg.OperationalError:
+            return False  # Postgres restarts
+
     def wait_no_open_uploads(self, seconds: float = 60.0) -> None:
         """Until the sweep has found uploads that no row knows of."""
         until("no multipart upload is open", lambda: not self.open_uploads(), seconds, pause=0.2)

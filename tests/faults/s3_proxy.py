@@ -11,6 +11,7 @@ operation whose path (of a listing: its prefix) holds ``key`` meets the fault; t
 from __future__ import annotations
 
 import asyncio
+import socket
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 
 from tests.faults.background import BackgroundLoop
 from tests.faults.s3_wire import Reply, Request, copy_exactly, copy_to_end, read_head, read_reply
-from tests.stack import until
+from tests.stack import PATIENCE, until
 
 _BUFFER = 1 << 20
 
@@ -88,12 +89,18 @@ class Exchange:
         return await self._reader.readexactly(self.request.length)
 
     async def relay(self) -> None:
-        """Pass the request on and the answer back, without holding either."""
+        """Pass the request on and the answer back, without holding either. Ends when the store has: also for
+        a client that has hung up.
+        """
         reader, writer = await self.connect()
         try:
             writer.write(self.request.head.with_headers(connection="close", expect="").encode())
             await copy_exactly(self._reader, writer, self.request.length)
-            await self._relay_reply(reader)
+            try:
+                await self._relay_reply(reader)
+            finally:
+                while await reader.read(_BUFFER):  # a client that has died does not stop the store
+                    continue
         finally:
             writer.close()
 
@@ -158,6 +165,9 @@ class S3Proxy:
         self._loop = BackgroundLoop("s3-proxy")
         self._rules: list[Rule] = []
         self.seen: list[tuple[str, str]] = []
+        self._accepted = 0
+        self._clients = 0
+        self._late: list[asyncio.Task[None]] = []
         port = self._loop.serve(self._serve, limit=_BUFFER)
         self.endpoint = f"http://127.0.0.1:{port}"
 
@@ -171,6 +181,7 @@ class S3Proxy:
         """Let everything pass, and let go of what is held back."""
         for rule in self._rules:
             rule.release()
+            self._late += rule.tasks
         self._rules = []
 
     def retire(self, rule: Rule) -> None:
@@ -181,6 +192,16 @@ class S3Proxy:
     def operations(self, key: str) -> list[str]:
         """Operations so far on paths that hold ``key``, in order."""
         return [operation for operation, path in self.seen if key in path]
+
+    def wait_left(self, seconds: float = PATIENCE) -> None:
+        """Until every client has gone, and the store has answered whatever they had sent. For clients that
+        have died: nothing of theirs is on its way any more.
+        """
+        before = self._accepted
+        socket.create_connection(("127.0.0.1", urlsplit(self.endpoint).port or 0)).close()
+        # This connection comes after all of theirs.
+        until("every connection is accepted", lambda: self._accepted > before, seconds)
+        until("nothing is on its way to the store", self._is_left, seconds)
 
     def close(self) -> None:
         """Stop listening and drop every connection."""
@@ -193,7 +214,12 @@ class S3Proxy:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _is_left(self) -> bool:
+        return not self._clients and all(task.done() for task in self._late)
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._accepted += 1
+        self._clients += 1
         try:
             while head := await read_head(reader):
                 exchange = Exchange(Request(head), (reader, writer), self._upstream)
@@ -204,6 +230,8 @@ class S3Proxy:
                     break
         except (ConnectionError, asyncio.IncompleteReadError):
             writer.transport.abort()  # one side is gone: the other side sees the same
+        finally:
+            self._clients -= 1
 
     async def _handle(self, exchange: Exchange) -> None:
         request = exchange.request

@@ -8,23 +8,30 @@ import os
 import signal
 from collections.abc import Iterable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from devstack import health
 from devstack.environment import ALL, Addresses
+from devstack.infra import Infra
 from devstack.ports import HOST
 from tests.faults.cell import SERVICES, Cell, _Process
+from tests.faults.forkserver import ForkServer
 from tests.faults.seed import dice
 from tests.stack import until
 
 REPLICAS: Final = (1, 2)
+_AS_DEPLOYED: Final = {"STRONGROOM_TOMBSTONE_GRACE_SECONDS": "3600"}
+"""The default, longer than any stall: requests are held back until a round ends, and a busy machine lets the
+store take what time it likes. ``Checker.end_tombstones`` says when that hour is over.
+"""
 
 
 class Fleet(Cell):
     """``launch()`` starts what does not run. ``url`` is either gateway, as a balancer would choose."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def __init__(self, infra: Infra, forks: ForkServer, name: str, folder: Path) -> None:
+        super().__init__(infra, forks, name, folder, _AS_DEPLOYED)
         self._balancer = dice("balancer")
         self._at = {
             f"{service}-{number}": f"{HOST}:{self._ports.get(f'{service}-{number}')}"
