@@ -9,7 +9,17 @@ RUN python -m venv /opt/venv \
  && /opt/venv/bin/pip check
 
 FROM ${PYTHON_IMAGE} AS base
+ARG STRONGROOM_VERSION="0.1.0"
 ARG STRONGROOM_COMMIT=""
+ARG STRONGROOM_CREATED=""
+# `make images` says all of them, and dates what is in the layers by the commit.
+ARG SOURCE_DATE_EPOCH
+LABEL org.opencontainers.image.version=${STRONGROOM_VERSION} \
+      org.opencontainers.image.revision=${STRONGROOM_COMMIT} \
+      org.opencontainers.image.created=${STRONGROOM_CREATED} \
+      org.opencontainers.image.source="https://github.com/strongroom/strongroom" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.vendor="Strongroom"
 # Metrics have a port of their own (docs/metrics.md), so the gateway's public one has none.
 # MALLOC_*: without them glibc returns and fetches memory over and over during large bodies.
 ENV PATH=/opt/venv/bin:$PATH \
@@ -31,6 +41,8 @@ COPY servicekit servicekit
 USER 10001:10001
 
 FROM base AS metadata
+LABEL org.opencontainers.image.title="strongroom-metadata" \
+      org.opencontainers.image.description="Strongroom metadata_service: owners, files and transactions, in Postgres"
 COPY metadata_service metadata_service
 ENV STRONGROOM_METADATA_BIND=0.0.0.0:50052
 EXPOSE 50052
@@ -40,6 +52,8 @@ ENTRYPOINT ["python", "-m", "metadata_service"]
 CMD ["serve"]
 
 FROM base AS storage
+LABEL org.opencontainers.image.title="strongroom-storage" \
+      org.opencontainers.image.description="Strongroom storage_service: bytes, in S3"
 COPY storage_service storage_service
 ENV STRONGROOM_STORAGE_BIND=0.0.0.0:50051
 EXPOSE 50051
@@ -49,6 +63,8 @@ ENTRYPOINT ["python", "-m", "storage_service"]
 CMD ["serve"]
 
 FROM base AS gateway
+LABEL org.opencontainers.image.title="strongroom-gateway" \
+      org.opencontainers.image.description="Strongroom gateway: REST, tus and the console"
 COPY gateway gateway
 ENV STRONGROOM_HTTP_BIND=0.0.0.0:8080
 EXPOSE 8080

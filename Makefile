@@ -13,7 +13,7 @@ PYTEST_WORKERS ?= 6
 PYTEST_ARGS ?=
 PYTEST := $(PY) -m pytest -q --durations 10
 
-.PHONY: help setup up test test-fast test-both faults chaos conformance durations coverage profile lint format types imports generate manifests typescript check-generated buf-lint buf-breaking check bench flows parts lock wheel clean
+.PHONY: help setup up test test-fast test-both faults chaos conformance durations coverage profile lint format types imports generate manifests typescript check-generated buf-lint buf-breaking check bench flows parts lock wheel release images clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -117,6 +117,12 @@ lock: setup  ## write requirements/*.txt again from pyproject.toml (UPGRADE=1 mo
 
 wheel: setup  ## build the wheel and sdist into dist/
 	@$(PY) -m build --no-isolation --outdir dist
+
+release: setup  ## wheel, sdist, SBOM, licences, notes and checksums of REF=HEAD into dist/ (docs/releases.md)
+	@$(PY) -m scripts.release --ref $(or $(REF),HEAD)
+
+images: setup  ## the images of REF=HEAD, by ENGINE=docker
+	@$(PY) -m scripts.release.images --ref $(or $(REF),HEAD) --engine $(or $(ENGINE),docker)
 
 clean:  ## remove what can be made again (data in .strongroom stays)
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage-data

@@ -15,11 +15,14 @@ from typing import Final
 
 import pytest
 
+from scripts.release import building
 from tests.stack import CHECKOUT, FAST_DRAIN, clean_environ, user_token
 from tests.stack import RunningStack as CheckoutStack
 
 pytestmark = pytest.mark.slow
 SECONDS: Final = 900
+#: When this release is said to have been made.
+EPOCH: Final = 1_795_900_000
 
 
 def run(*command: str | Path, **options: object) -> str:
@@ -38,9 +41,8 @@ def run(*command: str | Path, **options: object) -> str:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel as a release has it, from the sdist."""
-    folder = tmp_path_factory.mktemp("dist")
-    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, CHECKOUT)
-    return next(folder.glob("*.whl"))
+    made = building.build(CHECKOUT, tmp_path_factory.mktemp("dist"), EPOCH)
+    return next(path for path in made if path.suffix == ".whl")
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,14 @@ def test_the_wheel_describes_itself(wheel: Path) -> None:
     assert len(metadata.get_all("Project-URL", [])) >= 3
     base = [line for line in metadata.get_all("Requires-Dist", []) if "extra ==" not in line]
     assert len(base) == 11
+
+
+def test_the_wheel_is_the_same_wherever_and_whenever_it_is_built(wheel: Path, tmp_path: Path) -> None:
+    """Of the checkout, not of the sdist, by others who are elsewhere."""
+    env = {**os.environ, "SOURCE_DATE_EPOCH": str(EPOCH), "TZ": "Asia/Tokyo", "LC_ALL": "C"}
+    build = ["-m", "build", "--no-isolation", "--wheel", "--outdir"]
+    run(sys.executable, *build, tmp_path, CHECKOUT, env=env, umask=0o077)
+    assert (tmp_path / wheel.name).read_bytes() == wheel.read_bytes()
 
 
 def metadata_folder(names: list[str]) -> str:

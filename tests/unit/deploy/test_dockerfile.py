@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from devstack.environment import MALLOC
+from strongroom.version import VERSION
 
 ROOT = Path(__file__).resolve().parents[3]
 TARGETS = ("metadata", "storage", "gateway")
@@ -55,6 +56,20 @@ def test_a_target_runs_its_own_module_without_root(target: str) -> None:
     assert json.loads(here["CMD"]) == ["serve"]
     assert base["USER"] == "10001:10001"
     assert "USER" not in here
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_an_image_is_labelled_with_what_it_is(target: str) -> None:
+    labels = " ".join(
+        rest for stage, word, rest in instructions() if word == "LABEL" and stage in ("base", target)
+    )
+    told = dict(re.findall(r'org\.opencontainers\.image\.(\w+)=("[^"]*"|\S+)', labels))
+    assert told["title"] == f'"strongroom-{target}"'
+    arguments = {rest for stage, word, rest in instructions() if word == "ARG" and stage == "base"}
+    assert f'STRONGROOM_VERSION="{VERSION}"' in arguments
+    for label, argument in (("version", "VERSION"), ("revision", "COMMIT"), ("created", "CREATED")):
+        assert told[label] == f"${{STRONGROOM_{argument}}}"
+        assert any(one.startswith(f"STRONGROOM_{argument}=") for one in arguments)
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -1,0 +1,1 @@
+"""What a release consists of, made of one commit and nothing else (docs/releases.md)."""

@@ -1,0 +1,22 @@
+"""Release notes: the section of CHANGELOG.md, its links made good away from the repository."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+HOME: Final = "https://github.com/strongroom/strongroom/blob"
+_SECTION = re.compile(r"^## \[(?P<name>[^\]]+)\].*?$(?P<text>.*?)(?=^## \[|\Z)", re.MULTILINE | re.DOTALL)
+_LINK = re.compile(r"\]\((?!https?:|#)([^)]+)\)")
+
+
+def of_version(changelog: str, version: str) -> str:
+    """The section of a version; of what is not released yet, where it has none.
+
+    :raises SystemExit: there is neither.
+    """
+    sections = {found["name"].lower(): found["text"] for found in _SECTION.finditer(changelog)}
+    text = sections.get(version, sections.get("unreleased", "")).strip()
+    if not text:
+        raise SystemExit(f"CHANGELOG.md says nothing of {version}")
+    return f"# Strongroom {version}\n\n" + _LINK.sub(rf"]({HOME}/v{version}/\1)", text) + "\n"
