@@ -51,8 +51,7 @@ class RetentionRules:
         if family is None:
             if spec.HasField("retention"):
                 raise InvalidField(
-                    "Temporary files and projects take no retention with the upload: a temporary file goes"
-                    " away by itself, and a project's is set on the project.",
+                    "A temporary file goes away by itself: it is neither kept nor held.",
                     field="retention",
                     rule="family",
                 )

@@ -103,6 +103,36 @@ VISIBILITY: Final[Schema] = {
     " S3. Of a file over 1 MiB it has to come before the file.",
 }
 
+#: How long it stays, of every form that stores a file which does not go away by itself anyhow.
+WISHES: Final[Mapping[str, Schema]] = {
+    "keep_until": {
+        "type": "string",
+        "format": "date-time",
+        "description": "Neither deleted nor replaced before. Of a file over 1 MiB this and the next four have"
+        " to come before the file.",
+    },
+    "keep_for_seconds": {
+        "type": "integer",
+        "minimum": 1,
+        "description": "As keep_until, counted from when it is stored.",
+    },
+    "delete_after": {
+        "type": "string",
+        "format": "date-time",
+        "description": "It goes away by itself then.",
+    },
+    "delete_after_seconds": {
+        "type": "integer",
+        "minimum": 1,
+        "description": "It goes away by itself at this age.",
+    },
+    "hold_reason": {
+        "type": "string",
+        "maxLength": 255,
+        "description": "Places a legal hold on it, and says why.",
+    },
+}
+
 USER_ID: Final = query(
     "user_id",
     "Act for this user. Only tokens with the admin role may name another user than their own `sub`.",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AwareDatetime, BaseModel, Field
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import rfc3339
-from strongroom.metadata.v1.retention_pb2 import Retention
+from gateway.upstream.wishes import MOST_REASON, MOST_SECONDS, NAMES, retention_of
+from strongroom.metadata.v1.retention_pb2 import Retention, RetentionWish
 
 
 class LegalHold(TypedDict):
@@ -42,4 +43,53 @@ def show_retention(retention: Retention) -> Kept:
         "keep_until": rfc3339(retention.keep_until_time) if kept else None,
         "delete_after": rfc3339(retention.delete_after_time) if going else None,
         "hold": hold,
+    }
+
+
+class KeptBody(BaseModel):
+    """A body that may say how long something is kept."""
+
+    keep_until: Annotated[
+        AwareDatetime | None, Field(description="It is neither deleted nor replaced before.")
+    ] = None
+    keep_for_seconds: Annotated[
+        int | None, Field(ge=1, le=MOST_SECONDS, description="As keep_until, counted from when it is stored.")
+    ] = None
+    hold_reason: Annotated[
+        str, Field(max_length=MOST_REASON, description="Places a legal hold on it, and says why.")
+    ] = ""
+
+    def wish(self) -> RetentionWish | None:
+        """What it asks for; None: nothing. Raises InvalidField."""
+        return retention_of(self.model_dump(include=set(NAMES)))
+
+
+class WishedBody(KeptBody):
+    """A body that may say how long a file stays."""
+
+    delete_after: Annotated[AwareDatetime | None, Field(description="It goes away by itself then.")] = None
+    delete_after_seconds: Annotated[
+        int | None, Field(ge=1, le=MOST_SECONDS, description="It goes away by itself at this age.")
+    ] = None
+
+
+class Wished(TypedDict):
+    """What was asked for; null: nothing of the kind."""
+
+    keep_until: str | None
+    keep_for_seconds: int | None
+    delete_after: str | None
+    delete_after_seconds: int | None
+    hold_reason: str | None
+
+
+def show_wish(wish: RetentionWish) -> Wished:
+    """As the fields of an upload have it."""
+    kept, going = wish.HasField("keep_until_time"), wish.HasField("delete_after_time")
+    return {
+        "keep_until": rfc3339(wish.keep_until_time) if kept else None,
+        "keep_for_seconds": wish.keep_for.seconds or None,
+        "delete_after": rfc3339(wish.delete_after_time) if going else None,
+        "delete_after_seconds": wish.delete_after.seconds or None,
+        "hold_reason": wish.hold_reason or None,
     }

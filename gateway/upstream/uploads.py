@@ -21,6 +21,7 @@ from gateway.http import fields
 from gateway.http.digests import ContentDigest, file_checksums
 from gateway.http.exchange import idempotency_key
 from gateway.http.multipart import FormLimits, FormReader, boundary_of
+from gateway.upstream import wishes
 from gateway.upstream.backend import Storage
 from gateway.upstream.call import Call
 from gateway.upstream.pump import CHUNK_BYTES, Intake, pump
@@ -61,7 +62,7 @@ FOLDERS: Final[Mapping[str, FileFolder.ValueType]] = {
 
 #: Files under names that no family has are passed over like other unknown fields, up to so many bytes.
 MAX_IGNORED_BYTES: Final = 64 * 1024 * 1024
-_FIELDS_OF_ALL: Final = frozenset({"visibility", "user_id"})
+_FIELDS_OF_ALL: Final = frozenset({"visibility", "user_id", *wishes.NAMES})
 
 HEADERS_READ: Final = failpoints.register("gateway.upload.headers_read")
 BEFORE_FINISH: Final = failpoints.register("gateway.upload.before_finish")
@@ -225,7 +226,8 @@ class _FormUpload:
     def _correct_spec(self) -> None:
         """The last message carries the truth where the first one had a guess."""
         spec = self._final_spec()
-        late = spec.visibility != self._spec.visibility  # a guess may be wrong about the target only
+        # A guess may be wrong about the target only.
+        late = spec.visibility != self._spec.visibility or spec.retention != self._spec.retention
         if late or (not self._provisional and spec != self._spec):
             raise MalformedRequest(
                 "A field after the file changes what came before it; send it before the file."
@@ -242,4 +244,5 @@ class _FormUpload:
             request_id=self._request_id,
             visibility=fields.choice(self._reader.fields, "visibility", VISIBILITIES, default="private"),
             user_id=self._call.user_id(self._reader.fields.get("user_id")),
+            retention=wishes.retention_of(self._reader.fields),
         )

@@ -24,6 +24,7 @@ from metadata_service.files.families import Placed, insert_details
 from metadata_service.files.layouts import PARTIALS
 from metadata_service.files.links import EPOCH_OF_BLOB
 from metadata_service.files.preconditions import check_generation
+from metadata_service.files.retention import note_hold
 from metadata_service.shares import drops
 from metadata_service.usage import quota, tallies
 from servicekit import failpoints
@@ -141,6 +142,7 @@ class Committer:
             await self._keep_partial(tx, done.blob, self._timing, done.allowed)
             return CommitResponse()
         file, statements = await self._new_file(tx, done, file_id)
+        await note_hold(tx, handle.owner_id, done.placed.spec.retention, {"file": file.id})
         grows = request.size_bytes > done.blob.reserved_bytes or (
             file.generation == 1 and not done.blob.reserved_files
         )

@@ -164,7 +164,7 @@ class Commit:
             content_type=with_charset(file.content_type, file.charset),
             metadata=Jsonb(file_metadata(spec, blob.object_metadata)),
             visibility=file.visibility,
-            **wish_params(spec),
+            **wish_params(spec.retention, self.owner_id),
             **events.ready_params(file),
             **noted,
         )

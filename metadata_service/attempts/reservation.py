@@ -24,6 +24,7 @@ from metadata_service.files.carried import Sealing
 from metadata_service.files.families import object_metadata, slot_of
 from metadata_service.files.filenames import extension_of
 from metadata_service.files.preconditions import check_slot
+from metadata_service.files.retention import settle_wish
 from metadata_service.files.specs import normal_spec
 from metadata_service.retention_rules import RetentionRules
 from metadata_service.shares import drops
@@ -75,6 +76,7 @@ class _Wish:
             self.session is not None
             or self.spec.request_id
             or self.spec.share_id
+            or self.spec.retention.hold_reason
             or self.spec.HasField("if_generation_match")
             or slot_of(target) is not None
             or layouts.holds_time(target)
@@ -108,10 +110,10 @@ class Reserver:
         self._retention = retention or RetentionRules()
 
     async def reserve(
-        self, owner_id: str, request: ReserveRequest, session: Session | None = None
+        self, owner_id: str, request: ReserveRequest, session: Session | None = None, *, asking: str = ""
     ) -> ReserveResponse:
         """A PENDING blob with its key, epoch 1 and a lease, or the stored answer of an earlier request with
-        this id.
+        this id. `asking`: `sub` of the caller, where it is not the owner.
 
         Raises RequestInProgress, IdempotencyKeyReused, QuotaExceeded, FileCountExceeded,
         PreconditionFailed, RetentionHeld, InvalidField, PathInvalid, Unimplemented; of a drop's as
@@ -122,6 +124,8 @@ class Reserver:
                 "kind says how the bytes will go to S3; set it.", field="kind", rule="required"
             )
         spec = normal_spec(request.spec, owner_id)
+        if spec.HasField("retention"):
+            settle_wish(spec.retention, asking or owner_id, of_drop=bool(spec.share_id))
         self._retention.stamp(spec)
         wish = _Wish(owner_id, uuid4(), spec, request, session)
         response = await self._in_a_group(wish) or await self._with_a_key_of_its_own(wish)

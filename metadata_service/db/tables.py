@@ -76,6 +76,13 @@ blobs = sa.Table(
     sa.Column("scrubbed_at", MOMENT, doc="when its bytes were last read back and found right"),
     sa.Column("scrub_after", MOMENT, doc="when they are due again; null: at once"),
     sa.Column("damage", sa.SmallInteger(), doc="metadata.v1.Damage that the scrub has found; null: none"),
+    sa.Column(
+        "storage_class",
+        sa.Text(),
+        nullable=False,
+        server_default="",
+        doc="S3's, as the upload named it; empty: the installation's",
+    ),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
     sa.Column("state_changed_at", MOMENT, nullable=False, server_default=NOW),
     sa.PrimaryKeyConstraint("owner_id", "id", name="blobs_pkey"),

@@ -131,6 +131,7 @@ project_saves = sa.Table(
     sa.Column("lease_expires_at", MOMENT, nullable=False),
     sa.Column("created_at", MOMENT, nullable=False, server_default=NOW),
     sa.Column("told_at", MOMENT, doc="when its owner last heard how far it is"),
+    sa.Column("retention", sa.LargeBinary(), doc="metadata.v1.RetentionWish; null: none"),
     sa.PrimaryKeyConstraint("owner_id", "id", name="project_saves_pkey"),
     sa.UniqueConstraint("owner_id", "project_id", name="project_saves_one"),
     _project_key("project_saves_project", cascade=False),  # it has to be given up first: its blobs hang on it

@@ -16,17 +16,17 @@ from metadata_service.blobs.rows import BlobRow
 from metadata_service.db.database import Statement, Transaction
 from metadata_service.db.timestamps import to_proto
 from metadata_service.files.families import Placed, file_metadata, with_details
-from metadata_service.files.retention import KEEP_UNTIL, wish_params, wished
+from metadata_service.files.retention import KEEP_COLUMNS, KEEP_VALUES, wish_params, wished
 from metadata_service.files.rows import COLUMNS, to_file
 from servicekit.presentation import split_charset, with_charset
 from strongroom.metadata.v1.file_pb2 import File, LinkStamp
 
 _INSERT: Final = f"""
 INSERT INTO files (owner_id, id, family, key, slot, blob_id, filename, content_type, size_bytes, etag,
-    generation, version_id, crc32c, metadata, visibility, expires_at, keep_until, delete_after)
+    generation, version_id, crc32c, metadata, visibility, expires_at, {KEEP_COLUMNS})
 VALUES (%(owner)s, %(file_id)s, %(family)s, %(key)s, %(slot)s, %(blob_id)s, %(filename)s,
     %(content_type)s, %(size)s, %(etag)s, 1, %(version_id)s, %(crc32c)s, %(metadata)s, %(visibility)s,
-    %(expires_at)s, {KEEP_UNTIL}, %(delete_after)s)
+    %(expires_at)s, {KEEP_VALUES})
 """
 _LOCK_SLOT: Final = """
 SELECT id, blob_id, generation, size_bytes, created_at, link_epoch, updated_at FROM files
@@ -36,16 +36,15 @@ _REPLACE: Final = f"""
 UPDATE files SET key = %(key)s, blob_id = %(blob_id)s, filename = %(filename)s,
     content_type = %(content_type)s, size_bytes = %(size)s, etag = %(etag)s, generation = %(generation)s,
     version_id = %(version_id)s, crc32c = %(crc32c)s, metadata = %(metadata)s, visibility = %(visibility)s,
-    keep_until = {KEEP_UNTIL}, delete_after = %(delete_after)s, damage = NULL, updated_at = now()
+    ({KEEP_COLUMNS}) = ROW({KEEP_VALUES}), damage = NULL, updated_at = now()
 WHERE owner_id = %(owner)s AND id = %(file_id)s
 """
 #: As above, of an attempt whose compare-and-set runs in the same statement, as `done`.
 INSERT_OF_DONE: Final = f"""
 INSERT INTO files (owner_id, id, family, key, blob_id, filename, content_type, size_bytes, etag, generation,
-    version_id, crc32c, metadata, visibility, keep_until, delete_after)
+    version_id, crc32c, metadata, visibility, {KEEP_COLUMNS})
 SELECT done.owner_id, %(file_id)s, %(family)s, done.key, done.id, %(filename)s, %(content_type)s, %(size)s,
-    %(etag)s, 1, %(version_id)s, %(crc32c)s, %(metadata)s, %(visibility)s, {KEEP_UNTIL},
-    %(delete_after)s
+    %(etag)s, 1, %(version_id)s, %(crc32c)s, %(metadata)s, %(visibility)s, {KEEP_VALUES}
 FROM done
 """
 _READ: Final = f"SELECT {COLUMNS}, files.blob_id FROM files WHERE owner_id = %s AND id = %s"
@@ -107,7 +106,7 @@ def insert_file(file: File, blob: BlobRow, placed: Placed, at: datetime) -> Stat
         "metadata": Jsonb(dict(file.metadata)),
         "visibility": file.visibility,
         "expires_at": _expires(placed, at),
-        **wish_params(placed.spec),
+        **wish_params(placed.spec.retention, file.owner_id),
     }
 
 
@@ -160,7 +159,7 @@ def replace(file: File, blob: BlobRow, placed: Placed) -> Statement:
         "crc32c": file.crc32c,
         "metadata": Jsonb(dict(file.metadata)),
         "visibility": file.visibility,
-        **wish_params(placed.spec),
+        **wish_params(placed.spec.retention, file.owner_id),
     }
 
 

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from google.protobuf.duration_pb2 import Duration
+
+from metadata_service import audit
+from metadata_service.db.database import SYSTEM, Scope, Transaction, user
 from metadata_service.db.timestamps import from_proto, to_proto
-from strongroom.metadata.v1.retention_pb2 import Hold, Retention
+from metadata_service.retention_rules import MOST_DAYS
+from servicekit.texts import refuse_nul
+from strongroom.errors import InvalidField
+from strongroom.metadata.v1.retention_pb2 import Hold, Retention, RetentionWish
 from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 _COLUMN: Final = """
@@ -46,27 +53,85 @@ def wished(spec: UploadSpec, at: datetime) -> Retention | None:
     wish, retention = spec.retention, Retention()
     until = [from_proto(wish.keep_until_time)] if wish.HasField("keep_until_time") else []
     if wish.HasField("keep_for"):
-        until.append(at + timedelta(seconds=wish.keep_for.seconds, microseconds=wish.keep_for.nanos // 1000))
+        until.append(at + _span(wish.keep_for))
     if until:
         retention.keep_until_time.CopyFrom(to_proto(max(until)))
-    if wish.HasField("delete_after_time"):
-        retention.delete_after_time.CopyFrom(wish.delete_after_time)
-    return retention if until or wish.HasField("delete_after_time") else None
+    going = [from_proto(wish.delete_after_time)] if wish.HasField("delete_after_time") else []
+    if wish.HasField("delete_after"):
+        going.append(at + _span(wish.delete_after))
+    if going:
+        retention.delete_after_time.CopyFrom(to_proto(min(going)))
+    if wish.hold_reason:
+        by_admin = wish.hold_by != spec.user_id
+        retention.hold.CopyFrom(Hold(reason=wish.hold_reason, by_admin=by_admin, place_time=to_proto(at)))
+    return retention if until or going or wish.hold_reason else None
 
 
-#: SQL: `files.keep_until` of a file that is committed now, of `wish_params`.
+#: SQL: columns of `files` for one that is committed now, and their values, of `wish_params`.
+KEEP_COLUMNS: Final = "keep_until, delete_after, held_at, held_by_admin, hold_reason"
 KEEP_UNTIL: Final = (
     "greatest(%(keep_until)s::timestamptz, now() + make_interval(secs => %(keep_for)s::float8))"
 )
+KEEP_VALUES: Final = f"""{KEEP_UNTIL},
+    least(%(delete_after)s::timestamptz, now() + make_interval(secs => %(delete_for)s::float8)),
+    CASE WHEN %(hold)s::text <> '' THEN now() END, %(held_by_admin)s::boolean, %(hold)s::text"""
 
 
-def wish_params(spec: UploadSpec) -> dict[str, object]:
-    """`keep_until`, `keep_for` (seconds) and `delete_after`, each of which may be None."""
-    wish = spec.retention
+#: Of a project that may be held already: the hold that is there stays.
+HOLD_MORE: Final = """held_by_admin = CASE WHEN held_at IS NULL THEN %(held_by_admin)s ELSE held_by_admin END,
+    hold_reason = CASE WHEN held_at IS NULL THEN %(hold)s ELSE hold_reason END,
+    held_at = coalesce(held_at, CASE WHEN %(hold)s::text <> '' THEN now() END)"""
+
+
+def settle_wish(wish: RetentionWish, asking: str, *, of_project: bool = False, of_drop: bool = False) -> None:
+    """Checks what was asked for, and notes who did. `of_drop`: its owner asked when the drop was made, and
+    what is over by now is passed over. Raises InvalidField.
+    """
+    now = datetime.now(UTC)
+    for name in ("keep_until_time", "delete_after_time"):
+        if not wish.HasField(name):
+            continue
+        field = name.removesuffix("_time")
+        moment = from_proto(getattr(wish, name))
+        if of_drop and moment <= now:
+            if name == "keep_until_time":
+                wish.ClearField(name)
+        elif not now < moment <= now + timedelta(days=MOST_DAYS):
+            raise InvalidField(
+                f"{field} is a time to come, within a hundred years.", field=field, rule="future"
+            )
+    if of_project and (wish.HasField("delete_after_time") or wish.HasField("delete_after")):
+        raise InvalidField("A project doesn't go away by itself.", field="delete_after", rule="family")
+    refuse_nul(wish, "retention")
+    wish.hold_by = asking if wish.hold_reason else ""
+
+
+def wish_params(wish: RetentionWish, owner_id: str) -> dict[str, object]:
+    """`keep_until`, `keep_for` (seconds), `delete_after`, `delete_for` (seconds), each of which may be None;
+    `hold`, its reason, and `held_by_admin`.
+    """
     kept, going = wish.HasField("keep_until_time"), wish.HasField("delete_after_time")
-    seconds = wish.keep_for.seconds + wish.keep_for.nanos / 1e9 if wish.HasField("keep_for") else None
     return {
         "keep_until": from_proto(wish.keep_until_time) if kept else None,
-        "keep_for": seconds,
+        "keep_for": _span(wish.keep_for).total_seconds() if wish.HasField("keep_for") else None,
         "delete_after": from_proto(wish.delete_after_time) if going else None,
+        "delete_for": _span(wish.delete_after).total_seconds() if wish.HasField("delete_after") else None,
+        "hold": wish.hold_reason,
+        "held_by_admin": bool(wish.hold_reason) and wish.hold_by != owner_id,
     }
+
+
+async def note_hold(tx: Transaction, owner_id: str, wish: RetentionWish, details: dict[str, str]) -> None:
+    """The list of acts says that a hold came with an upload or a save. It is the system's; the rest of the
+    transaction is its owner's.
+    """
+    if not wish.hold_reason:
+        return
+    said = {**details, "by": "owner" if wish.hold_by == owner_id else "admin"}
+    await tx.execute(*Scope(owner_id, SYSTEM.scope).statement())
+    await audit.write(tx, audit.Act("place_hold", wish.hold_by, owner_id, said))
+    await tx.execute(*user(owner_id).statement())
+
+
+def _span(duration: Duration) -> timedelta:
+    return timedelta(seconds=duration.seconds, microseconds=duration.nanos // 1000)

@@ -12,6 +12,7 @@ from metadata_service import idempotency
 from metadata_service.blobs import transitions
 from metadata_service.config import Timing
 from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, user
+from metadata_service.files.retention import HOLD_MORE, KEEP_UNTIL, note_hold, wish_params
 from metadata_service.projects import events, looks
 from metadata_service.projects.rows import (
     HASH_JOINS,
@@ -28,12 +29,13 @@ from metadata_service.usage import quota
 from servicekit import failpoints
 from strongroom.errors import InvalidField, VersionNotFound
 from strongroom.metadata.v1.project_save_service_pb2 import CommitSaveRequest, CommitSaveResponse
+from strongroom.metadata.v1.retention_pb2 import RetentionWish
 
 BEFORE_COMMIT: Final = failpoints.register("metadata.project.commit.before_commit")
 AFTER_COMMIT: Final = failpoints.register("metadata.project.commit.after_commit")
 
 _LOCK: Final = """
-SELECT projects.id, projects.slug, saves.base_version, saves.request_id FROM projects
+SELECT projects.id, projects.slug, saves.base_version, saves.request_id, saves.retention FROM projects
 JOIN project_saves AS saves ON saves.owner_id = projects.owner_id AND saves.project_id = projects.id
 WHERE saves.owner_id = %(owner)s AND saves.id = %(save)s FOR UPDATE
 """
@@ -87,7 +89,8 @@ RETURNING {VERSION_COLUMNS}
 _PROJECT: Final = f"""
 UPDATE projects SET version = %(version)s, file_count = %(count)s, size_bytes = %(size)s,
     has_frontend = %(frontend)s, has_backend = %(backend)s, tech_stack = %(stack)s, updated_at = now(),
-    keep_until = greatest(keep_until, now() + make_interval(secs => %(keep)s::float8)),
+    keep_until = greatest(keep_until, now() + make_interval(secs => %(keep)s::float8), {KEEP_UNTIL}),
+    {HOLD_MORE},
     created_at = CASE WHEN version = 0 THEN now() ELSE created_at END,
     name = coalesce(nullif((SELECT saves.name FROM project_saves AS saves
         WHERE saves.owner_id = %(owner)s AND saves.id = %(save)s), ''), projects.name)
@@ -145,8 +148,9 @@ class SaveCommitter:
         row = await tx.fetch_one(_LOCK, params)
         if row is None:
             return await _made_before(tx, params)
-        project_id, slug, base, request_id = row
-        params |= {"project": project_id, "version": base + 1}
+        project_id, slug, base, request_id, wished = row
+        wish = RetentionWish.FromString(wished or b"")
+        params |= {"project": project_id, "version": base + 1, **wish_params(wish, owner_id)}
         await record(tx, owner_id, save_id, list(request.entries))
         counts = await _counts(tx, params, request.file_count)
         params |= await _traits(tx, params, request)
@@ -164,6 +168,7 @@ class SaveCommitter:
         if doubtful:
             await tx.execute(*transitions.look_again(owner_id, doubtful, self._timing.tombstone_grace))
         versions, projects = await tx.fetch_batch([(_VERSION, params), (_PROJECT, params)])
+        await note_hold(tx, owner_id, wish, {"project": slug})
         response = CommitSaveResponse(
             project=to_project(projects[0]),
             version=to_version(versions[0]),

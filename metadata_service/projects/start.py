@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from metadata_service import idempotency
 from metadata_service.config import Timing
 from metadata_service.db.database import Database, Transaction, user
+from metadata_service.files.retention import settle_wish
 from metadata_service.projects.endings import give_up
 from metadata_service.projects.rows import project_not_found, save_in_progress
 from servicekit import failpoints
@@ -34,8 +35,9 @@ SELECT id, lease_expires_at > now() FROM project_saves
 WHERE owner_id = %(owner)s AND project_id = %(project)s FOR UPDATE
 """
 _BEGIN: Final = """
-INSERT INTO project_saves (owner_id, id, project_id, name, base_version, request_id, lease_expires_at)
-VALUES (%(owner)s, %(save)s, %(project)s, %(name)s, %(version)s, %(request_id)s,
+INSERT INTO project_saves (owner_id, id, project_id, name, base_version, request_id, retention,
+    lease_expires_at)
+VALUES (%(owner)s, %(save)s, %(project)s, %(name)s, %(version)s, %(request_id)s, %(retention)s,
     now() + make_interval(secs => %(lease)s))
 """
 
@@ -55,8 +57,9 @@ class SaveStarter:
         self._database = database
         self._timing = timing
 
-    async def begin(self, owner_id: str, request: BeginSaveRequest) -> BeginSaveResponse:
+    async def begin(self, owner_id: str, request: BeginSaveRequest, *, asking: str = "") -> BeginSaveResponse:
         """A new save with a lease, or the answer of an earlier one with this request id.
+        `asking`: `sub` of the caller, where it is not the owner.
 
         Raises RequestInProgress (with retry_after), VersionConflict {expected, actual}, IdempotencyKeyReused,
         ProjectNotFound (must_exist), InvalidField.
@@ -71,6 +74,8 @@ class SaveStarter:
             raise InvalidField(
                 "The name holds a NUL character; remove it.", field="name", rule="string.no_nul"
             )
+        if request.HasField("retention"):
+            settle_wish(request.retention, asking or owner_id, of_project=True)
         save_id = uuid4()
         response = await self._database.transact(
             user(owner_id), lambda tx: self._in_transaction(tx, owner_id, save_id, request)
@@ -102,6 +107,7 @@ class SaveStarter:
                 "name": request.name,
                 "version": base.version,
                 "request_id": request.request_id,
+                "retention": request.retention.SerializeToString() or None,
                 "lease": self._timing.lease,
             },
         )

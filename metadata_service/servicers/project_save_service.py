@@ -47,7 +47,7 @@ class ProjectSaveServicer(ProjectSaveServiceServicer):
 
     async def BeginSave(self, request: pb.BeginSaveRequest, context: Context) -> pb.BeginSaveResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        return await self._starter.begin(owner, request)
+        return await self._starter.begin(owner, request, asking=current_principal().subject)
 
     async def ReserveFiles(
         self, request: pb.ReserveFilesRequest, context: Context

@@ -47,7 +47,7 @@ class ReservationServicer(ReservationServiceServicer):
 
     async def Reserve(self, request: pb.ReserveRequest, context: Context) -> pb.ReserveResponse:
         owner = effective_owner(current_principal(), request.spec.user_id)
-        return await self._reserver.reserve(owner, request)
+        return await self._reserver.reserve(owner, request, asking=current_principal().subject)
 
     async def RecordMultipart(
         self, request: pb.RecordMultipartRequest, context: Context

@@ -34,7 +34,9 @@ class UploadSessionServicer(UploadSessionServiceServicer):
 
     async def OpenSession(self, request: pb.OpenSessionRequest, context: Context) -> pb.OpenSessionResponse:
         owner = effective_owner(current_principal(), request.spec.user_id)
-        return pb.OpenSessionResponse(session=await self._opener.open(owner, request))
+        return pb.OpenSessionResponse(
+            session=await self._opener.open(owner, request, asking=current_principal().subject)
+        )
 
     async def GetSession(self, request: pb.GetSessionRequest, context: Context) -> pb.GetSessionResponse:
         owner = await self._owner(request.upload_id)

@@ -60,7 +60,7 @@ class SessionOpener:
         self._timing = timing
         self._reserver = reserving
 
-    async def open(self, owner_id: str, request: OpenSessionRequest) -> Session:
+    async def open(self, owner_id: str, request: OpenSessionRequest, *, asking: str = "") -> Session:
         """A new session, or that of an earlier request with the same request id.
 
         Raises what Reserver.reserve raises, and RateLimited when too many are open.
@@ -72,7 +72,7 @@ class SessionOpener:
         upload_id = secrets.token_urlsafe(_ID_BYTES)
         try:
             response = await self._reserver.reserve(
-                owner_id, self._reserve_request(request), self._plan(upload_id, request)
+                owner_id, self._reserve_request(request), self._plan(upload_id, request), asking=asking
             )
         except RequestInProgress:
             known = await self._earlier(owner_id, request)  # the same request, at the same moment

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 from metadata_service.db.database import Database, Transaction, user
 from metadata_service.files.queries import FileQueries
+from metadata_service.files.retention import settle_wish
 from metadata_service.shares.passwords import Passwords
 from metadata_service.shares.rows import COLUMNS, to_share
 from metadata_service.shares.tokens import SealedTokens, hash_of, new_token
@@ -143,7 +144,7 @@ class ShareMaker:
                 found = await self.find_version(owner_id, scope.project.slug, scope.project.version)
                 settled.project.project_id, settled.project.version = found
             case "drop":
-                _settle_drop(settled.drop)
+                _settle_drop(settled.drop, owner_id)
         return settled
 
 
@@ -171,7 +172,9 @@ def in_the_past() -> InvalidField:
     return InvalidField("expire_time has to lie in the future.", field="expire_time", rule="future")
 
 
-def _settle_drop(drop: share_pb2.Drop) -> None:
+def _settle_drop(drop: share_pb2.Drop, owner_id: str) -> None:
+    if drop.HasField("retention"):
+        settle_wish(drop.retention, owner_id)
     match drop.WhichOneof("target"):
         case "path":
             drop.path = normal_path(drop.path)

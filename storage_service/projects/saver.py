@@ -160,6 +160,7 @@ def begin_request(spec: SaveProjectSpec, kind: str) -> pb.BeginSaveRequest:
         request_id=spec.request_id,
         user_id=spec.user_id,
         must_exist=spec.partial,
+        retention=spec.retention if spec.HasField("retention") else None,
     )
     if spec.HasField("expected_version"):
         request.expected_version = spec.expected_version

@@ -105,6 +105,7 @@ class _DropSource:
             # Of media a name that nobody can check is none.
             content_type="" if rules.content_types and declared.startswith(_MEDIA) else first.content_type,
             share_id=share.id,
+            retention=rules.retention if rules.HasField("retention") else None,
         )
         if self.spec.target.HasField("path"):
             self.spec.if_generation_match = 0

@@ -11,6 +11,7 @@ import typer
 
 from strongroom.cli import shown
 from strongroom.cli.each import delete_each, show, store_each
+from strongroom.cli.keeping import DeleteAfter, Hold, Keep, wish_of
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
@@ -45,11 +46,15 @@ async def import_(
     prompt: Prompt = "",
     settings: Settings = "",
     public: Public = False,
+    keep: Keep = "",
+    delete_after: DeleteAfter = "",
+    hold: Hold = "",
 ) -> ExitCode:
     """Have the service pull generations from URLs, several side by side. Prints the key of each."""
     _check(settings)
     tally = Tally(session)
     visibility = Visibility.PUBLIC if public else None
+    retention = wish_of(keep, delete_after, hold)
     async with session.client() as client:
         if len(urls) == 1:
             with bars_for(session.output) as bars, bars.transfer(urls[0]) as report:
@@ -59,11 +64,15 @@ async def import_(
                     prompt,
                     settings,
                     visibility=visibility,
+                    retention=retention,
                     on_progress=report,
                 )
             show(session, file)
             return tally.exit_code
-        items = [ImportItem(url, _kind(kind), prompt, settings, visibility=visibility) for url in urls]
+        items = [
+            ImportItem(url, _kind(kind), prompt, settings, visibility=visibility, retention=retention)
+            for url in urls
+        ]
         for url, found in zip(urls, await client.generations.import_batch(items), strict=True):
             if isinstance(found, StoredFile):
                 show(session, found)
@@ -80,14 +89,24 @@ async def put(
     prompt: Prompt = "",
     settings: Settings = "",
     public: Public = False,
+    keep: Keep = "",
+    delete_after: DeleteAfter = "",
+    hold: Hold = "",
 ) -> ExitCode:
     """Store generations that are here. Prints the key of each."""
     _check(settings)
     visibility = Visibility.PUBLIC if public else None
+    retention = wish_of(keep, delete_after, hold)
 
     async def store(client: AsyncClient, source: Path, report: Progress) -> StoredFile:
         return await client.generations.upload(
-            source, _kind(kind), prompt, settings, visibility=visibility, on_progress=report
+            source,
+            _kind(kind),
+            prompt,
+            settings,
+            visibility=visibility,
+            retention=retention,
+            on_progress=report,
         )
 
     return await store_each(session, sources, store)

@@ -9,6 +9,7 @@ import typer
 
 from strongroom.cli import shown
 from strongroom.cli.each import delete_each, store_each
+from strongroom.cli.keeping import DeleteAfter, Hold, Keep, wish_of
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode
 from strongroom.cli.session import Session
@@ -30,13 +31,24 @@ async def put(
     public: Annotated[
         bool, typer.Option("--public", help="Anybody may read it through its permanent URL.")
     ] = False,
+    keep: Keep = "",
+    delete_after: DeleteAfter = "",
+    hold: Hold = "",
 ) -> ExitCode:
     """Store media of an event. Prints the key of each."""
     visibility = Visibility.PUBLIC if public else None
+    retention = wish_of(keep, delete_after, hold)
 
     async def store(client: AsyncClient, source: Path, report: Progress) -> StoredFile:
         return await client.event_media.put(
-            source, event, title, description, tags or (), visibility=visibility, on_progress=report
+            source,
+            event,
+            title,
+            description,
+            tags or (),
+            visibility=visibility,
+            retention=retention,
+            on_progress=report,
         )
 
     return await store_each(session, sources, store)

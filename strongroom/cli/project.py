@@ -13,6 +13,7 @@ import typer
 
 from strongroom import errors
 from strongroom.cli import shown
+from strongroom.cli.keeping import Hold, Keep, wish_of
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
@@ -34,6 +35,8 @@ async def save(
     *,
     name: Annotated[str, typer.Option(help="For people; default: the slug.")] = "",
     expect: Expected = None,
+    keep: Keep = "",
+    hold: Hold = "",
     ignore: Annotated[
         list[str] | None, typer.Option("--ignore", metavar="PATTERN", help="As in .gitignore; repeatable.")
     ] = None,
@@ -52,11 +55,22 @@ async def save(
             projects, is_zip = client.projects, await asyncio.to_thread(source.is_file)
             if is_zip:
                 saved = await projects.save_archive(
-                    source, named, name, expected_version=expect, on_progress=report
+                    source,
+                    named,
+                    name,
+                    expected_version=expect,
+                    retention=wish_of(keep, hold=hold),
+                    on_progress=report,
                 )
             else:
                 saved = await projects.save(
-                    source, named, name, expected_version=expect, ignore=patterns, on_progress=report
+                    source,
+                    named,
+                    name,
+                    expected_version=expect,
+                    retention=wish_of(keep, hold=hold),
+                    ignore=patterns,
+                    on_progress=report,
                 )
     for path in saved.skipped:
         session.output.note(f"left out, as projects hold neither links nor devices: {path}")
@@ -79,6 +93,8 @@ async def patch(
     ] = None,
     name: Annotated[str, typer.Option(help="For people; default: as before.")] = "",
     expect: Expected = None,
+    keep: Keep = "",
+    hold: Hold = "",
 ) -> None:
     """Save some files of a project, and remove some: the next version. All others stay, and aren't sent."""
     if not (files or remove or name):
@@ -87,7 +103,13 @@ async def patch(
     async with session.client() as client:
         with bars_for(session.output) as bars, bars.transfer(slug) as report:
             saved = await client.projects.patch(
-                slug, changed, remove or (), name=name, expected_version=expect, on_progress=report
+                slug,
+                changed,
+                remove or (),
+                name=name,
+                expected_version=expect,
+                retention=wish_of(keep, hold=hold),
+                on_progress=report,
             )
     _show_save(session, saved)
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli import shown
+from strongroom.cli.keeping import DeleteAfter, Hold, Keep, wish_of
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import Bars, bars_for
@@ -23,6 +24,7 @@ from strongroom.client.files import StoredFile, Visibility
 from strongroom.client.sources import UploadSource
 from strongroom.client.targets import AtPath, Audio, Documents, Target, Temp, Uploads
 from strongroom.client.uploads import Progress
+from strongroom.client.wishes import RetentionWish
 
 
 class Folder(StrEnum):
@@ -43,6 +45,7 @@ class Details:
     content_type: str
     metadata: dict[str, str]
     visibility: Visibility | None
+    retention: RetentionWish | None
     request_id: str | None
     resume: bool
 
@@ -81,6 +84,9 @@ async def put(
     public: Annotated[
         bool, typer.Option("--public", help="Anybody may read it through its permanent URL.")
     ] = False,
+    keep: Keep = "",
+    delete_after: DeleteAfter = "",
+    hold: Hold = "",
     request_id: Annotated[
         str | None, typer.Option(help="Idempotency key: repeating the command stores nothing twice.")
     ] = None,
@@ -99,6 +105,7 @@ async def put(
         content_type,
         _pairs(metadata or ()),
         Visibility.PUBLIC if public else None,
+        wish_of(keep, delete_after, hold),
         request_id,
         resume,
     )
@@ -170,6 +177,8 @@ class _Uploader:
             "visibility": details.visibility,
             "request_id": details.request_id,
         }
+        if details.retention is not None:
+            options["retention"] = details.retention
         if not details.resume:
             source: UploadSource = _stdin() if item.path is None else item.path
             return await self._client.upload(source, target, **options, on_progress=report)

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli import shown
+from strongroom.cli.keeping import is_span, moment_of
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import UsageProblem
 from strongroom.cli.session import Session
@@ -99,13 +100,7 @@ def _what(file: str | None, project: str) -> FileName | ProjectSlug:
 
 
 def _moment(text: str) -> datetime:
-    if text[:1].isdigit() and "-" not in text:
-        return datetime.now(UTC) + shown.duration(text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageProblem(f"{text!r} is no time: 2027-01-31, 2027-01-31T12:00:00Z, 90d") from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return datetime.now(UTC) + shown.duration(text) if is_span(text) else moment_of(text)
 
 
 def _days(span: timedelta | None) -> float | None:

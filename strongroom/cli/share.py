@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli import shown
+from strongroom.cli.keeping import DeleteAfter, Hold, Keep, wish_of
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import UsageProblem
 from strongroom.cli.session import Session
@@ -74,6 +75,9 @@ async def drop(
     types: Annotated[
         list[str] | None, typer.Option("--type", metavar="TYPE", help="image/png, image/* …; repeatable.")
     ] = None,
+    keep: Keep = "",
+    delete_after: DeleteAfter = "",
+    hold: Hold = "",
     title: Annotated[str, TITLE] = "",
     password: Annotated[str, PASSWORD] = "",
     expires: Annotated[str, EXPIRES] = "never",
@@ -91,6 +95,7 @@ async def drop(
         max_bytes=bytes_of(max_bytes),
         max_file_bytes=bytes_of(max_file_bytes) if max_file_bytes else 0,
         content_types=tuple(types or ()),
+        retention=wish_of(keep, delete_after, hold),
     )
     await _create(session, box, title=title, password=password, expires=expires, uses=uses)
 

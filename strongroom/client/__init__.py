@@ -58,6 +58,7 @@ from strongroom.client.tokens import Token, development_token
 from strongroom.client.trash import Purged
 from strongroom.client.uploads import Checksums, Progress
 from strongroom.client.webhooks import Delivery, Webhook
+from strongroom.client.wishes import RetentionWish
 
 __all__ = [
     "DEFAULT_IGNORE",
@@ -93,6 +94,7 @@ __all__ = [
     "ProjectVersion",
     "Purged",
     "RestoredProject",
+    "RetentionWish",
     "RetryPolicy",
     "SavedProject",
     "Share",

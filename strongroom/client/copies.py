@@ -9,6 +9,7 @@ from strongroom import errors
 from strongroom.client.file_calls import FileCalls
 from strongroom.client.files import FileName, StoredFile, Visibility, id_or_key
 from strongroom.client.targets import Target
+from strongroom.client.wishes import RetentionWish
 from strongroom.field_names import PYTHON_NAMES, with_callers_names
 from strongroom.metadata.v1 import target_pb2
 from strongroom.storage.v1 import batch_pb2
@@ -29,6 +30,7 @@ class CopyCalls(FileCalls):
         content_type: str = "",
         metadata: Mapping[str, str] | None = None,
         visibility: Visibility | None = None,
+        retention: RetentionWish | None = None,
         if_generation_match: int | None = None,
         request_id: str | None = None,
         timeout: float | None = None,
@@ -38,6 +40,8 @@ class CopyCalls(FileCalls):
         :param if_generation_match: at a path: replace only this generation; 0: only if nothing is there.
         """
         spec = self._spec(target, filename, content_type, metadata)
+        if retention is not None:
+            spec.retention.CopyFrom(retention.to_proto())
         _complete(spec, visibility, if_generation_match, request_id)
         request = batch_pb2.CopyFileRequest(source_file_id=await self._id_of(file), spec=spec)
         method = self._connection.transfers.CopyFile

@@ -15,6 +15,7 @@ from strongroom.client.sources import UploadSource
 from strongroom.client.targets import EventMedia, ProfilePicture, Temp
 from strongroom.client.transfers import FileTransfers
 from strongroom.client.uploads import Progress
+from strongroom.client.wishes import RetentionWish
 from strongroom.metadata.v1 import event_media_service_pb2
 
 EventId = str | UUID
@@ -40,6 +41,7 @@ class EventMediaFiles:
         content_type: str = "",
         metadata: Mapping[str, str] | None = None,
         visibility: Visibility | None = None,
+        retention: RetentionWish | None = None,
         request_id: str | None = None,
         on_progress: Progress | None = None,
         timeout: float | None = None,
@@ -52,6 +54,7 @@ class EventMediaFiles:
             content_type=content_type,
             metadata=metadata,
             visibility=visibility,
+            retention=retention,
             request_id=request_id,
             on_progress=on_progress,
             timeout=timeout,
@@ -157,6 +160,7 @@ class EventMediaFiles:
         *,
         filename: str | None = None,
         visibility: Visibility | None = None,
+        retention: RetentionWish | None = None,
         if_generation_match: int | None = None,
         on_progress: Progress | None = None,
     ) -> StoredFile:
@@ -166,6 +170,7 @@ class EventMediaFiles:
             ProfilePicture(),
             filename=filename,
             visibility=visibility,
+            retention=retention,
             if_generation_match=if_generation_match,
             on_progress=on_progress,
         )

@@ -21,6 +21,7 @@ from strongroom.client.spooling.operations import ImportOperation
 from strongroom.client.targets import Generation, GenerationKind
 from strongroom.client.transfers import FileTransfers
 from strongroom.client.uploads import Progress
+from strongroom.client.wishes import RetentionWish, proto_of
 from strongroom.field_names import PYTHON_NAMES, with_callers_names
 from strongroom.metadata.v1 import file_pb2, generation_service_pb2, target_pb2
 from strongroom.storage.v1 import batch_pb2, direct_pb2
@@ -40,6 +41,7 @@ class ImportItem:
     filename: str = ""
     request_id: str | None = None
     visibility: Visibility | None = None
+    retention: RetentionWish | None = None
 
     def to_proto(self, user_id: str) -> direct_pb2.ImportFromUrlRequest:
         """The request as the contract has it.
@@ -51,6 +53,7 @@ class ImportItem:
             filename=self.filename,
             request_id=self.request_id or str(uuid4()),
             user_id=user_id,
+            retention=proto_of(self.retention),
         )
         if self.visibility is not None:
             spec.visibility = self.visibility.to_proto()
@@ -81,6 +84,7 @@ class Generations:
         *,
         filename: str = "",
         visibility: Visibility | None = None,
+        retention: RetentionWish | None = None,
         request_id: str | None = None,
         on_progress: Progress | None = None,
         timeout: float | None = None,
@@ -92,7 +96,7 @@ class Generations:
         :raises SourceUrlRefused: the URL leads where the service may not go. :raises SourceUrlFailed: the
             source did not give the file.
         """
-        item = ImportItem(url, type, prompt, settings, filename, request_id, visibility)
+        item = ImportItem(url, type, prompt, settings, filename, request_id, visibility, retention)
         operation = ImportOperation(item.to_proto(self._user_id), on_progress, timeout)
         if self._spooled is not None:
             return await self._spooled.upload(operation)
@@ -145,6 +149,7 @@ class Generations:
         content_type: str = "",
         metadata: Mapping[str, str] | None = None,
         visibility: Visibility | None = None,
+        retention: RetentionWish | None = None,
         request_id: str | None = None,
         on_progress: Progress | None = None,
         timeout: float | None = None,
@@ -157,6 +162,7 @@ class Generations:
             content_type=content_type,
             metadata=metadata,
             visibility=visibility,
+            retention=retention,
             request_id=request_id,
             on_progress=on_progress,
             timeout=timeout,

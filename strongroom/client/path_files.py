@@ -15,6 +15,7 @@ from strongroom.client.sources import UploadSource
 from strongroom.client.targets import AtPath
 from strongroom.client.transfers import FileTransfers
 from strongroom.client.uploads import Progress
+from strongroom.client.wishes import RetentionWish
 
 #: What one page of a list holds at the most.
 MAX_KEYS: Final = 1000
@@ -39,6 +40,7 @@ class PathFiles:
         metadata: Mapping[str, str] | None = None,
         *,
         visibility: Visibility | None = None,
+        retention: RetentionWish | None = None,
         if_generation_match: int | None = None,
         request_id: str | None = None,
         on_progress: Progress | None = None,
@@ -58,6 +60,7 @@ class PathFiles:
             content_type=content_type,
             metadata=metadata,
             visibility=visibility,
+            retention=retention,
             if_generation_match=if_generation_match,
             request_id=request_id,
             on_progress=on_progress,

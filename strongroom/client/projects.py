@@ -28,6 +28,7 @@ from strongroom.client.sources import UploadSource, as_source
 from strongroom.client.spooling.operations import ArchiveOperation, CallOperation, TreeOperation
 from strongroom.client.spooling.trees import SaveOperation, SpooledProjects, restore_waiting
 from strongroom.client.uploads import Progress
+from strongroom.client.wishes import RetentionWish, proto_of
 from strongroom.metadata.v1 import project_service_pb2
 from strongroom.storage.v1 import download_pb2, project_pb2
 
@@ -52,6 +53,7 @@ class Projects:
         name: str = "",
         *,
         expected_version: int | None = None,
+        retention: RetentionWish | None = None,
         ignore: Iterable[str] = DEFAULT_IGNORE,
         request_id: str | None = None,
         on_progress: Progress | None = None,
@@ -62,13 +64,14 @@ class Projects:
         :param name: for people; default: the slug.
         :param expected_version: the version that the caller has seen; 0: there must be none. None: whatever
             is the newest is replaced.
+        :param retention: how long the project stays from this save on.
         :param ignore: patterns as in .gitignore; see ``Ignore``. Links are never followed.
         :param on_progress: bytes sent, and those to be sent; begins again at 0 with a retry.
         :raises VersionConflict: the project has moved on from ``expected_version``.
         :raises OSError: something can't be read.
         """
         tree = await asyncio.to_thread(read_tree, Path(directory), Ignore(ignore))
-        spec = self._spec(slug, name, expected_version)
+        spec = self._spec(slug, name, expected_version, retention)
         if self._spooled is not None:
             spec.request_id = request_id or str(uuid4())
             unchanged = await self._spooled.if_there(self._unchanged(slug, tree), frozenset())
@@ -104,6 +107,7 @@ class Projects:
         *,
         name: str = "",
         expected_version: int | None = None,
+        retention: RetentionWish | None = None,
         request_id: str | None = None,
         on_progress: Progress | None = None,
         timeout: float | None = None,
@@ -118,7 +122,7 @@ class Projects:
         :raises OSError: something can't be read.
         """
         tree = await asyncio.to_thread(read_changes, changed)
-        spec = self._spec(slug, name, expected_version)
+        spec = self._spec(slug, name, expected_version, retention)
         spec.partial, spec.request_id = True, request_id or str(uuid4())
         operation = TreeOperation(spec, tree, tuple(removed), on_progress=on_progress, timeout=timeout)
         return replace(await self._save(operation), sent=len(tree.files))
@@ -130,6 +134,7 @@ class Projects:
         name: str = "",
         *,
         expected_version: int | None = None,
+        retention: RetentionWish | None = None,
         request_id: str | None = None,
         on_progress: Progress | None = None,
         timeout: float | None = None,
@@ -138,7 +143,7 @@ class Projects:
 
         :raises ArchiveInvalid: names what is wrong with the ZIP; nothing was saved.
         """
-        spec = self._spec(slug, name, expected_version)
+        spec = self._spec(slug, name, expected_version, retention)
         spec.request_id = request_id or str(uuid4())
         read = await asyncio.to_thread(as_source, source)
         saved = await self._save(ArchiveOperation(spec, read, on_progress, timeout))
@@ -296,9 +301,15 @@ class Projects:
             return await self._spooled.save(operation)
         return saved_by(await operation.direct(self._connection))  # type: ignore[arg-type]  # of a save
 
-    def _spec(self, slug: str, name: str, expected_version: int | None) -> project_pb2.SaveProjectSpec:
+    def _spec(
+        self, slug: str, name: str, expected_version: int | None, retention: RetentionWish | None
+    ) -> project_pb2.SaveProjectSpec:
         return project_pb2.SaveProjectSpec(
-            slug=slug, name=name, expected_version=expected_version, user_id=self._user_id
+            slug=slug,
+            name=name,
+            expected_version=expected_version,
+            user_id=self._user_id,
+            retention=proto_of(retention),
         )
 
     async def _unchanged(self, slug: str, tree: Tree) -> frozenset[str]:

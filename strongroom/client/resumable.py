@@ -21,6 +21,7 @@ from strongroom.client.seekable import Seekable, SeekableInput, changed, open_se
 from strongroom.client.streams import SourceFailed, exchange
 from strongroom.client.targets import Target
 from strongroom.client.uploads import Checksums, Progress
+from strongroom.client.wishes import RetentionWish
 from strongroom.metadata.v1 import file_pb2
 from strongroom.storage.v1 import upload_pb2
 from strongroom.wire import UploadChunk, encode_upload
@@ -45,6 +46,7 @@ class ResumableCalls(CopyCalls):
         checksum: Checksums | None = None,
         metadata: Mapping[str, str] | None = None,
         visibility: Visibility | None = None,
+        retention: RetentionWish | None = None,
         if_generation_match: int | None = None,
         request_id: str | None = None,
         upload_id: str | None = None,
@@ -78,6 +80,8 @@ class ResumableCalls(CopyCalls):
                 checksum.fill(spec)
             if visibility is not None:
                 spec.visibility = visibility.to_proto()
+            if retention is not None:
+                spec.retention.CopyFrom(retention.to_proto())
             if if_generation_match is not None:
                 spec.if_generation_match = if_generation_match
             request = upload_pb2.CreateUploadRequest(spec=spec)

@@ -11,6 +11,7 @@ from uuid import uuid4
 from strongroom import errors
 from strongroom.client.connection import Connection
 from strongroom.client.files import FileName, id_or_key, moment_of
+from strongroom.client.wishes import RetentionWish, proto_of
 from strongroom.metadata.v1 import share_pb2 as pb
 from strongroom.metadata.v1 import share_service_pb2 as service
 from strongroom.metadata.v1.file_service_pb2 import GetFileRequest
@@ -53,7 +54,8 @@ class SharedProject:
 class DropBox:
     """Guests put files in, and see none: below a ``path``, into an event, or into a ``folder`` (``uploads``,
     ``documents``, ``audio`` with ``class_id``); one of them. ``max_file_bytes`` 0: as in all.
-    ``content_types``: those taken (``image/png``, ``image/*``); none: all of the family.
+    ``content_types``: those taken (``image/png``, ``image/*``); none: all of the family. ``retention``: how
+    long what guests put in stays.
     """
 
     path: str = ""
@@ -64,6 +66,7 @@ class DropBox:
     max_bytes: int = 1 << 30
     max_file_bytes: int = 0
     content_types: Sequence[str] = ()
+    retention: RetentionWish | None = None
 
 
 Shared: TypeAlias = SharedFile | SharedEvent | SharedPrefix | SharedProject | DropBox
@@ -243,6 +246,7 @@ def _shared(scope: pb.ShareScope) -> Shared:
         max_bytes=drop.max_bytes,
         max_file_bytes=drop.max_file_bytes,
         content_types=tuple(drop.content_types),
+        retention=RetentionWish.from_proto(drop.retention) if drop.HasField("retention") else None,
     )
 
 
@@ -252,6 +256,7 @@ def _drop(box: DropBox) -> pb.Drop:
         max_bytes=box.max_bytes,
         max_file_bytes=box.max_file_bytes,
         content_types=box.content_types,
+        retention=proto_of(box.retention),
     )
     if box.path:
         drop.path = box.path

@@ -21,6 +21,7 @@ from strongroom.client.spooling.operations import UploadOperation
 from strongroom.client.spooling.view import blocks_of_body
 from strongroom.client.targets import Target
 from strongroom.client.uploads import Checksums, Progress, Upload
+from strongroom.client.wishes import RetentionWish
 from strongroom.storage.v1 import download_pb2
 
 
@@ -38,6 +39,7 @@ class FileTransfers(ResumableCalls):
         checksum: Checksums | None = None,
         metadata: Mapping[str, str] | None = None,
         visibility: Visibility | None = None,
+        retention: RetentionWish | None = None,
         if_generation_match: int | None = None,
         request_id: str | None = None,
         on_progress: Progress | None = None,
@@ -54,6 +56,7 @@ class FileTransfers(ResumableCalls):
         :param content_type: default: detected by the service from the first bytes.
         :param size: bytes, where the source can't tell; then it must have exactly as many.
         :param metadata: up to 32 pairs, kept with the file.
+        :param retention: how long it stays.
         :param if_generation_match: replace only this generation; 0: only if nothing is there (paths,
             pictures).
         :param request_id: idempotency key (AIP-155), printable ASCII; a fresh UUID by default. Repeating an
@@ -74,6 +77,8 @@ class FileTransfers(ResumableCalls):
             checksum.fill(spec)
         if visibility is not None:
             spec.visibility = visibility.to_proto()
+        if retention is not None:
+            spec.retention.CopyFrom(retention.to_proto())
         if if_generation_match is not None:
             spec.if_generation_match = if_generation_match
         if self._spooled is not None:

@@ -112,6 +112,16 @@ export interface CompletedUpload {
 
 /** What the copy is to be; what is left out is the source's, but for visibility. */
 export interface CopyBody {
+  /** It is neither deleted nor replaced before. */
+  keep_until?: string | null;
+  /** As keep_until, counted from when it is stored. */
+  keep_for_seconds?: number | null;
+  /** Places a legal hold on it, and says why. Default: "". */
+  hold_reason?: string;
+  /** It goes away by itself then. */
+  delete_after?: string | null;
+  /** It goes away by itself at this age. */
+  delete_after_seconds?: number | null;
   /** `family` (files, generations, event_media, profile_picture, temp, path) and its form's fields. Left out: the source's own; a file at a path needs a new `path`. */
   target?: Record<string, unknown> | null;
   /** Default: "". */
@@ -157,7 +167,7 @@ export interface DeliveryList {
 
 /** A file that is about to be sent. */
 export interface DirectBody {
-  /** `family` (files, generations, event_media, profile_picture, temp, path) and its form's fields, `visibility` among them. */
+  /** `family` (files, generations, event_media, profile_picture, temp, path) and its form's fields, `visibility` and how long it stays (`keep_until`, …) among them. */
   target: Record<string, unknown>;
   /** Default: "". */
   filename?: string;
@@ -196,8 +206,19 @@ export interface Done {
   message: string;
 }
 
-/** Where guests' files go: below `path`, to an event, or into a folder; and how many they may be. */
+/** Where guests' files go: below `path`, to an event, or into a folder; how many they may be, and how long
+they stay. */
 export interface DropBody {
+  /** It is neither deleted nor replaced before. */
+  keep_until?: string | null;
+  /** As keep_until, counted from when it is stored. */
+  keep_for_seconds?: number | null;
+  /** Places a legal hold on it, and says why. Default: "". */
+  hold_reason?: string;
+  /** It goes away by itself then. */
+  delete_after?: string | null;
+  /** It goes away by itself at this age. */
+  delete_after_seconds?: number | null;
   /** Below this path, each under its own name. */
   path?: string | null;
   /** To the media of this event. */
@@ -211,7 +232,7 @@ export interface DropBody {
   max_bytes?: number;
   /** A file; left out: as in all. */
   max_file_bytes?: number | null;
-  /** Those taken, as `image/png` or `image/*`; none: all. Default: []. */
+  /** Those taken, as `image/png` or `image/*`; none: all. */
   content_types?: Array<string>;
 }
 
@@ -225,6 +246,8 @@ export interface DropRules {
   max_bytes: number;
   max_file_bytes: number;
   content_types: Array<string>;
+  /** How long what guests put in stays. */
+  retention: Wished | null;
   /** That guests have put in. */
   files: number;
   /** That those had. */
@@ -416,6 +439,16 @@ export interface Generation {
 
 /** A generation to pull from its provider. */
 export interface GenerationBody {
+  /** It is neither deleted nor replaced before. */
+  keep_until?: string | null;
+  /** As keep_until, counted from when it is stored. */
+  keep_for_seconds?: number | null;
+  /** Places a legal hold on it, and says why. Default: "". */
+  hold_reason?: string;
+  /** It goes away by itself then. */
+  delete_after?: string | null;
+  /** It goes away by itself at this age. */
+  delete_after_seconds?: number | null;
   url: string;
   type: "text-to-image" | "text-to-video" | "image-to-image" | "image-to-video";
   prompt?: string | null;
@@ -807,6 +840,12 @@ export interface PartsBody {
 
 /** What changes in a project: what is neither in files nor in removed stays as it is. */
 export interface PatchBody {
+  /** It is neither deleted nor replaced before. */
+  keep_until?: string | null;
+  /** As keep_until, counted from when it is stored. */
+  keep_for_seconds?: number | null;
+  /** Places a legal hold on it, and says why. Default: "". */
+  hold_reason?: string;
   /** Left out: as before. */
   name?: string | null;
   user_id?: string | null;
@@ -1014,6 +1053,12 @@ export interface RotationBody {
 
 /** A tree to save. Send name and slug before files. */
 export interface SaveBody {
+  /** It is neither deleted nor replaced before. */
+  keep_until?: string | null;
+  /** As keep_until, counted from when it is stored. */
+  keep_for_seconds?: number | null;
+  /** Places a legal hold on it, and says why. Default: "". */
+  hold_reason?: string;
   name: string;
   slug: string;
   user_id?: string | null;
@@ -1461,6 +1506,15 @@ export interface WholeChecksums {
   sha256?: string | null;
 }
 
+/** What was asked for; null: nothing of the kind. */
+export interface Wished {
+  keep_until: string | null;
+  keep_for_seconds: number | null;
+  delete_after: string | null;
+  delete_after_seconds: number | null;
+  hold_reason: string | null;
+}
+
 export interface Operations {
   /** Store a file */
   upload: { path: {  }; query: { user_id?: string }; body: {
@@ -1472,6 +1526,16 @@ export interface Operations {
       class_id?: string;
       /** public: with a CDN configured, the file's URL is permanent and needs no signature of S3. Of a file over 1 MiB it has to come before the file. */
       visibility?: "private" | "public";
+      /** Neither deleted nor replaced before. Of a file over 1 MiB this and the next four have to come before the file. */
+      keep_until?: string;
+      /** As keep_until, counted from when it is stored. */
+      keep_for_seconds?: number;
+      /** It goes away by itself then. */
+      delete_after?: string;
+      /** It goes away by itself at this age. */
+      delete_after_seconds?: number;
+      /** Places a legal hold on it, and says why. */
+      hold_reason?: string;
     }; reply: UploadedFile };
   /** List files */
   list_files: { path: {  }; query: { prefix?: string; delimiter?: "/"; max_keys?: number; continuation_token?: string; page_token?: string; user_id?: string }; body: undefined; reply: FileList };
@@ -1499,6 +1563,16 @@ export interface Operations {
       settings?: string;
       /** public: with a CDN configured, the file's URL is permanent and needs no signature of S3. Of a file over 1 MiB it has to come before the file. */
       visibility?: "private" | "public";
+      /** Neither deleted nor replaced before. Of a file over 1 MiB this and the next four have to come before the file. */
+      keep_until?: string;
+      /** As keep_until, counted from when it is stored. */
+      keep_for_seconds?: number;
+      /** It goes away by itself then. */
+      delete_after?: string;
+      /** It goes away by itself at this age. */
+      delete_after_seconds?: number;
+      /** Places a legal hold on it, and says why. */
+      hold_reason?: string;
     }; reply: SavedGeneration };
   /** Pull up to 50 generations */
   import_generations: { path: {  }; query: { user_id?: string }; body: BatchBody; reply: BatchResults };
@@ -1524,6 +1598,16 @@ export interface Operations {
       tags?: string;
       /** public: with a CDN configured, the file's URL is permanent and needs no signature of S3. Of a file over 1 MiB it has to come before the file. */
       visibility?: "private" | "public";
+      /** Neither deleted nor replaced before. Of a file over 1 MiB this and the next four have to come before the file. */
+      keep_until?: string;
+      /** As keep_until, counted from when it is stored. */
+      keep_for_seconds?: number;
+      /** It goes away by itself then. */
+      delete_after?: string;
+      /** It goes away by itself at this age. */
+      delete_after_seconds?: number;
+      /** Places a legal hold on it, and says why. */
+      hold_reason?: string;
     }; reply: Media };
   /** One medium */
   get_event_media: { path: { event_id: string; media_id: string }; query: { user_id?: string }; body: undefined; reply: Media };
@@ -1543,6 +1627,16 @@ export interface Operations {
       file: Blob;
       /** public: with a CDN configured, the file's URL is permanent and needs no signature of S3. Of a file over 1 MiB it has to come before the file. */
       visibility?: "private" | "public";
+      /** Neither deleted nor replaced before. Of a file over 1 MiB this and the next four have to come before the file. */
+      keep_until?: string;
+      /** As keep_until, counted from when it is stored. */
+      keep_for_seconds?: number;
+      /** It goes away by itself then. */
+      delete_after?: string;
+      /** It goes away by itself at this age. */
+      delete_after_seconds?: number;
+      /** Places a legal hold on it, and says why. */
+      hold_reason?: string;
     }; reply: ProfilePicture };
   /** Delete the profile picture */
   delete_profile_picture: { path: {  }; query: { user_id?: string }; body: undefined; reply: undefined };
@@ -1559,7 +1653,7 @@ export interface Operations {
   /** Download a project */
   get_project_archive: { path: { slug: string }; query: { version?: number; user_id?: string }; body: undefined; reply: Response };
   /** Save a ZIP */
-  save_project_archive: { path: { slug: string }; query: { name?: string; expected_version?: number; user_id?: string }; body: BodyInit; reply: Saved };
+  save_project_archive: { path: { slug: string }; query: { name?: string; hold_reason?: string; keep_for_seconds?: number; keep_until?: string; expected_version?: number; user_id?: string }; body: BodyInit; reply: Saved };
   /** Read a project */
   get_project: { path: { slug: string }; query: { version?: number; user_id?: string }; body: undefined; reply: OneProject };
   /** Save some files */

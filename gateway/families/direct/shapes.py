@@ -44,7 +44,7 @@ class DirectBody(BaseModel):
     target: dict[str, Any] = Field(
         description=(
             "`family` (files, generations, event_media, profile_picture, temp, path) and its form's"
-            " fields, `visibility` among them."
+            " fields, `visibility` and how long it stays (`keep_until`, …) among them."
         )
     )
     filename: Annotated[str, Field(max_length=1024)] = ""

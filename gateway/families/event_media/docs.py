@@ -21,6 +21,7 @@ from gateway.operations.docs import (
     SOFT,
     USER_ID,
     VISIBILITY,
+    WISHES,
     Doc,
     Success,
     form,
@@ -92,6 +93,7 @@ DOCS = {
                 "description": {"type": "string", "maxLength": 4096},
                 "tags": {"type": "string", "description": "Comma-separated; up to 32 of 64 characters."},
                 "visibility": VISIBILITY,
+                **WISHES,
             },
             required=("file",),
             example={"title": "First dance", "tags": "dance,evening", "file": "(the bytes)"},
@@ -161,7 +163,9 @@ DOCS = {
         errors=(*STORE_ERRORS, "RETENTION_HELD"),
         parameters=(*CHECKSUM_HEADERS, USER_ID),
         body=form(
-            {"file": FILE, "visibility": VISIBILITY}, required=("file",), example={"file": "(the bytes)"}
+            {"file": FILE, "visibility": VISIBILITY, **WISHES},
+            required=("file",),
+            example={"file": "(the bytes)"},
         ),
     ),
     "get_profile_picture": Doc(

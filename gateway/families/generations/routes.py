@@ -300,6 +300,7 @@ def _import_request(call: Call, body: GenerationBody) -> ImportFromUrlRequest:
         target=UploadTarget(generation=target),
         visibility=VISIBILITIES[body.visibility],
         user_id=call.user_id(),
+        retention=body.wish(),
     )
     return ImportFromUrlRequest(url=body.url, spec=spec)
 

@@ -9,6 +9,7 @@ from gateway.families.targets import target_fields, upload_target
 from gateway.http.exchange import idempotency_key
 from gateway.upstream.call import Call
 from gateway.upstream.uploads import FOLDERS, VISIBILITIES
+from gateway.upstream.wishes import NAMES, retention_of
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -46,6 +47,9 @@ def spec_of(call: Call, body: CopyBody, source: File, *, keep_visibility: bool) 
         visibility=visibility,
         request_id=idempotency_key(call),
         user_id=call.user_id(body.user_id),
+        retention=retention_of(
+            target_fields(body.target or {}) | body.model_dump(include=set(NAMES), exclude_defaults=True)
+        ),
     )
     if target.WhichOneof("target") in {"path", "profile_picture"} and not body.replace:
         spec.if_generation_match = 0

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from gateway.http.shapes import example
 from gateway.operations.content_facts import ContentFacts
 from gateway.operations.data_loss import LossField
-from gateway.operations.retention import LegalHold
+from gateway.operations.retention import LegalHold, WishedBody
 
 FamilyName = Literal["files", "generations", "event_media", "profile_picture", "temp", "path"]
 EXAMPLE_ID = "7e57d004-2b97-4e7a-b45f-5387367791cd"
@@ -105,7 +105,7 @@ class FileEdit(BaseModel):
     )
 
 
-class CopyBody(BaseModel):
+class CopyBody(WishedBody):
     """What the copy is to be; what is left out is the source's, but for visibility."""
 
     model_config = ConfigDict(

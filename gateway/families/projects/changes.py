@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Final
 
-from gateway.families.projects.json_tree import MAX_VERSION, TreeFile, TreeHead, TreeReader
+from gateway.families.projects.json_tree import KEEPING, MAX_VERSION, TreeFile, TreeHead, TreeReader
 from gateway.http.json_body import JSON, plain_body
 from gateway.http.multipart import FORM_DATA
 from gateway.http.multipart_files import FormFiles
@@ -16,7 +16,7 @@ from strongroom.errors import InvalidField, SizeLimitExceeded, UnsupportedMediaT
 #: A project's file can't be larger; storage_service has the last word.
 MAX_FILE_BYTES: Final = 16 << 20
 MAX_FIELD_BYTES: Final = 64 << 10
-_FIELDS: Final = frozenset({"name", "user_id", "expected_version", "removed"})
+_FIELDS: Final = frozenset({"name", "user_id", "expected_version", "removed", *KEEPING})
 
 
 class Changes:

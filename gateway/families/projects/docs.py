@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.families.projects.json_tree import KEEPING
 from gateway.families.projects.shapes import (
     Done,
     OneProject,
@@ -21,6 +22,7 @@ from gateway.operations.docs import (
     IF_NONE_MATCH,
     RANGE_HEADERS,
     USER_ID,
+    WISHES,
     Doc,
     Success,
     in_path,
@@ -116,6 +118,7 @@ DOCS = {
         parameters=(
             SLUG,
             query("name", "Name for people; the slug if left out.", {"type": "string", "maxLength": 255}),
+            *(query(name, str(WISHES[name]["description"]), WISHES[name]) for name in sorted(KEEPING)),
             EXPECTED,
             IDEMPOTENCY_KEY,
             USER_ID,

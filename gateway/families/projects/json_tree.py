@@ -1,9 +1,10 @@
 """The body of a save, read while it comes in: one file at a time, never the whole tree.
 
-The JSON is ``{name, slug, user_id?, expected_version?, files: [{path, content, encoding?,
-executable?}…]}``, in any order; of a partial save ``{name?, user_id?, expected_version?, files?, removed?:
-[path…]}``. Unknown members are passed over. A file is held whole (10 MiB at most, by the limits below); what
-says where it goes (``slug``) must come before the files, or the files before it must be small.
+The JSON is ``{name, slug, user_id?, expected_version?, keep_until?, keep_for_seconds?, hold_reason?,
+files: [{path, content, encoding?, executable?}…]}``, in any order; of a partial save ``{name?, user_id?,
+expected_version?, files?, removed?: [path…]}``. Unknown members are passed over. A file is held whole (10
+MiB at most, by the limits below); what says where it goes (``slug``) must come before the files, or the
+files before it must be small.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ MAX_VERSION: Final = 2**53
 #: So many values may stand in a body beside eight for each file (of which five at the most are read).
 _SPARE_VALUES: Final = 10_000
 _VALUES_PER_FILE: Final = 8
-_HEAD: Final = frozenset({"name", "slug", "user_id", "expected_version"})
+#: How long the project stays, as ``gateway.upstream.wishes`` reads it.
+KEEPING: Final = frozenset({"keep_until", "keep_for_seconds", "hold_reason"})
+_HEAD: Final = frozenset({"name", "slug", "user_id", "expected_version", *KEEPING})
 _LISTS: Final = frozenset({"files", "removed"})
 _MEMBERS: Final = frozenset({"path", "content", "encoding", "executable"})
 _OPENING: Final = frozenset({"start_map", "start_array"})
@@ -50,6 +53,9 @@ class TreeHead:
     slug: str | None = None
     user_id: str | None = None
     expected_version: int | None = None
+    keep_until: str | None = None
+    keep_for_seconds: int | str | None = None
+    hold_reason: str | None = None
 
 
 class TreeReader:
@@ -199,7 +205,7 @@ class TreeReader:
 
 
 def _text(name: str, event: str, value: Any) -> str:
-    if event == "null" and name == "user_id":
+    if event == "null" and name in {"user_id", "keep_until", "hold_reason"}:
         return ""
     if event != "string":
         raise InvalidField(f"{name} must be a text.", field=name, rule="string")
@@ -242,4 +248,7 @@ def _finished(members: dict[str, str | bool | None], where: str) -> TreeFile:
     raise InvalidField(f"{where}.encoding must be utf-8 or base64.", field=f"{where}.encoding", rule="in")
 
 
-_HEAD_READERS: Final[dict[str, Callable[[str, str, Any], str | int | None]]] = {"expected_version": _version}
+_HEAD_READERS: Final[dict[str, Callable[[str, str, Any], str | int | None]]] = {
+    "expected_version": _version,
+    "keep_for_seconds": _version,
+}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from gateway.families.projects.json_tree import MAX_VERSION
+from gateway.families.projects.json_tree import KEEPING, MAX_VERSION
 from gateway.families.projects.previews import page_at, preview_url, sign_previews, urls_of_previews
 from gateway.families.projects.reading import ProjectReply, list_files
 from gateway.families.projects.saving import save_archive, save_changes, save_tree
@@ -38,6 +38,7 @@ from gateway.upstream.rpcs import (
     LIST_PROJECTS,
     ROLLBACK_PROJECT,
 )
+from gateway.upstream.wishes import retention_of
 from strongroom.errors import UnsupportedMediaType
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
 from strongroom.metadata.v1.project_service_pb2 import (
@@ -85,6 +86,7 @@ async def save_project_archive(call: Call) -> JsonReply[Saved]:
         expected_version=_optional_version(call, "expected_version", minimum=0),
         request_id=idempotency_key(call),
         user_id=call.user_id(),
+        retention=retention_of({name: call.query(name) for name in KEEPING}),
     )
     response = await save_archive(call, spec)
     return json_reply(_saved(response.project, response.version))

@@ -13,11 +13,12 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.families.projects.changes import Changes
-from gateway.families.projects.json_tree import TreeFile, TreeHead, TreeReader
+from gateway.families.projects.json_tree import KEEPING, TreeFile, TreeHead, TreeReader
 from gateway.http.exchange import idempotency_key
 from gateway.http.json_body import plain_body
 from gateway.upstream.call import Call
 from gateway.upstream.pump import CHUNK_BYTES, Intake, pump
+from gateway.upstream.wishes import retention_of
 from strongroom.errors import InvalidField, MalformedRequest
 from strongroom.storage.v1.project_pb2 import (
     SaveProjectArchiveRequest,
@@ -125,9 +126,7 @@ async def _changes(
 
 
 def _late() -> MalformedRequest:
-    return MalformedRequest(
-        "Send name, user_id and expected_version before files in large saves; nothing was saved."
-    )
+    return MalformedRequest("Send everything else before files in large saves; nothing was saved.")
 
 
 async def _small(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
@@ -184,6 +183,7 @@ def _spec(call: Call, head: TreeHead, expected_version: int | None) -> SaveProje
         expected_version=head.expected_version if expected_version is None else expected_version,
         request_id=idempotency_key(call),
         user_id=call.user_id(head.user_id),
+        retention=retention_of({name: getattr(head, name) for name in KEEPING}),
     )
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
+from gateway.operations.retention import KeptBody
 
 
 class TreeFile(BaseModel):
@@ -22,7 +23,7 @@ class TreeFile(BaseModel):
     )
 
 
-class SaveBody(BaseModel):
+class SaveBody(KeptBody):
     """A tree to save. Send name and slug before files."""
 
     model_config = ConfigDict(
@@ -45,7 +46,7 @@ class SaveBody(BaseModel):
     files: list[TreeFile]
 
 
-class PatchBody(BaseModel):
+class PatchBody(KeptBody):
     """What changes in a project: what is neither in files nor in removed stays as it is."""
 
     model_config = ConfigDict(

@@ -15,6 +15,7 @@ from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, json_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import absolute
+from gateway.operations.retention import show_wish
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import CREATE_SHARE, GET_SHARE, LIST_SHARES, REVOKE_SHARE, UPDATE_SHARE
@@ -133,6 +134,7 @@ def _drop(body: DropBody) -> pb.Drop:
         max_bytes=body.max_bytes,
         max_file_bytes=body.max_file_bytes or 0,
         content_types=body.content_types,
+        retention=body.wish(),
     )
     if body.path is not None:
         rules.path = body.path
@@ -182,6 +184,7 @@ def _drop_rules(share: pb.Share) -> DropRules:
         "max_bytes": rules.max_bytes,
         "max_file_bytes": rules.max_file_bytes,
         "content_types": list(rules.content_types),
+        "retention": show_wish(rules.retention) if rules.HasField("retention") else None,
         "files": share.dropped_files,
         "bytes": share.dropped_bytes,
     }

@@ -10,6 +10,7 @@ from typing_extensions import TypedDict
 
 from gateway.http.fields import canonical
 from gateway.http.shapes import example
+from gateway.operations.retention import Wished, WishedBody
 
 EXAMPLE_ID = "5b0c3f8e-6c1d-4d5e-9a70-0c4f5d2b7a11"
 EXAMPLE_EVENT = "0b7c2d1e-7f0f-4a8e-9a43-3f7f0f1f9b11"
@@ -27,8 +28,10 @@ End = Annotated[AwareDatetime, Field(description="When it ends, RFC 3339; instea
 UserId = Annotated[str | None, Field(description="Act for this user (admin role only).")]
 
 
-class DropBody(BaseModel):
-    """Where guests' files go: below `path`, to an event, or into a folder; and how many they may be."""
+class DropBody(WishedBody):
+    """Where guests' files go: below `path`, to an event, or into a folder; how many they may be, and how long
+    they stay.
+    """
 
     path: Annotated[
         str | None,
@@ -44,10 +47,11 @@ class DropBody(BaseModel):
     max_file_bytes: Annotated[
         int | None, Field(ge=1, le=2**62, description="A file; left out: as in all.")
     ] = None
-    content_types: Annotated[
-        list[Annotated[str, Field(max_length=255)]],
-        Field(max_length=32, description="Those taken, as `image/png` or `image/*`; none: all."),
-    ] = []
+    content_types: list[Annotated[str, Field(max_length=255)]] = Field(
+        default_factory=list,
+        max_length=32,
+        description="Those taken, as `image/png` or `image/*`; none: all.",
+    )
 
     @model_validator(mode="after")
     def _has_one_place(self) -> Self:
@@ -135,6 +139,7 @@ class DropRules(TypedDict):
     max_bytes: int
     max_file_bytes: int
     content_types: list[str]
+    retention: Annotated[Wished | None, Field(description="How long what guests put in stays.")]
     files: Annotated[int, Field(description="That guests have put in.")]
     bytes: Annotated[int, Field(description="That those had.")]
 

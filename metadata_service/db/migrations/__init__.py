@@ -29,6 +29,7 @@ REVISIONS = (
     "0022",
     "0023",
     "0024",
+    "0025",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).

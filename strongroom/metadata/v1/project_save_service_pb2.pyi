@@ -11,6 +11,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from strongroom.metadata.v1 import blob_pb2 as _blob_pb2
 from strongroom.metadata.v1 import project_pb2 as _project_pb2
+from strongroom.metadata.v1 import retention_pb2 as _retention_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -63,6 +64,7 @@ class BeginSaveRequest(_message.Message):
     FINGERPRINT_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     MUST_EXIST_FIELD_NUMBER: _builtins.int
+    RETENTION_FIELD_NUMBER: _builtins.int
     slug: _builtins.str
     """The project's slug."""
     name: _builtins.str
@@ -77,6 +79,10 @@ class BeginSaveRequest(_message.Message):
     """Act for this user (admin role only). Empty: the caller."""
     must_exist: _builtins.bool
     """Only a project that has a version: NOT_FOUND (PROJECT_NOT_FOUND). For roll-backs."""
+    @_builtins.property
+    def retention(self) -> _retention_pb2.RetentionWish:
+        """How long the project stays from this save on."""
+
     def __init__(
         self,
         *,
@@ -87,10 +93,11 @@ class BeginSaveRequest(_message.Message):
         fingerprint: _builtins.bytes = ...,
         user_id: _builtins.str = ...,
         must_exist: _builtins.bool = ...,
+        retention: _retention_pb2.RetentionWish | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "retention", b"retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "fingerprint", b"fingerprint", "must_exist", b"must_exist", "name", b"name", "request_id", b"request_id", "slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "fingerprint", b"fingerprint", "must_exist", b"must_exist", "name", b"name", "request_id", b"request_id", "retention", b"retention", "slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
     _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015

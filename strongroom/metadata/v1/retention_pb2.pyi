@@ -92,13 +92,22 @@ Global___Hold: _TypeAlias = Hold  # noqa: Y015
 
 @_typing.final
 class RetentionWish(_message.Message):
-    """What an upload asks for. The rule of its family is added: whatever keeps it longer holds."""
+    """What an upload asks for. The rule of its family is added: whatever keeps it longer holds. Times are to come, within a
+    hundred years.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     KEEP_UNTIL_TIME_FIELD_NUMBER: _builtins.int
     KEEP_FOR_FIELD_NUMBER: _builtins.int
     DELETE_AFTER_TIME_FIELD_NUMBER: _builtins.int
+    DELETE_AFTER_FIELD_NUMBER: _builtins.int
+    HOLD_REASON_FIELD_NUMBER: _builtins.int
+    HOLD_BY_FIELD_NUMBER: _builtins.int
+    hold_reason: _builtins.str
+    """Place a legal hold on it with its commit, and why. Empty: none."""
+    hold_by: _builtins.str
+    """`sub` of whoever asks for the hold. Set by metadata_service."""
     @_builtins.property
     def keep_until_time(self) -> _timestamp_pb2.Timestamp:
         """Keep it until then."""
@@ -109,7 +118,11 @@ class RetentionWish(_message.Message):
 
     @_builtins.property
     def delete_after_time(self) -> _timestamp_pb2.Timestamp:
-        """Have it go away by itself then."""
+        """Have it go away by itself then. Not of projects."""
+
+    @_builtins.property
+    def delete_after(self) -> _duration_pb2.Duration:
+        """Have it go away by itself so long after its commit; with delete_after_time whatever comes first. Not of projects."""
 
     def __init__(
         self,
@@ -117,10 +130,13 @@ class RetentionWish(_message.Message):
         keep_until_time: _timestamp_pb2.Timestamp | None = ...,
         keep_for: _duration_pb2.Duration | None = ...,
         delete_after_time: _timestamp_pb2.Timestamp | None = ...,
+        delete_after: _duration_pb2.Duration | None = ...,
+        hold_reason: _builtins.str = ...,
+        hold_by: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["delete_after_time", b"delete_after_time", "keep_for", b"keep_for", "keep_until_time", b"keep_until_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["delete_after", b"delete_after", "delete_after_time", b"delete_after_time", "keep_for", b"keep_for", "keep_until_time", b"keep_until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["delete_after_time", b"delete_after_time", "keep_for", b"keep_for", "keep_until_time", b"keep_until_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delete_after", b"delete_after", "delete_after_time", b"delete_after_time", "hold_by", b"hold_by", "hold_reason", b"hold_reason", "keep_for", b"keep_for", "keep_until_time", b"keep_until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

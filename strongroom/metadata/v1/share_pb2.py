@@ -24,10 +24,11 @@ _sym_db = _symbol_database.Default()
 
 from strongroom._vendor.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from strongroom.metadata.v1 import retention_pb2 as strongroom_dot_metadata_dot_v1_dot_retention__pb2
 from strongroom.metadata.v1 import target_pb2 as strongroom_dot_metadata_dot_v1_dot_target__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/metadata/v1/share.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a#strongroom/metadata/v1/target.proto\"\xe1\x01\n\nShareScope\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x1c\n\x08\x65vent_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12 \n\nkey_prefix\x18\x03 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08H\x00\x12\x38\n\x07project\x18\x04 \x01(\x0b\x32%.strongroom.metadata.v1.SharedVersionH\x00\x12,\n\x04\x64rop\x18\x05 \x01(\x0b\x32\x1c.strongroom.metadata.v1.DropH\x00\x42\x0e\n\x05scope\x12\x05\xbaH\x02\x08\x01\"x\n\rSharedVersion\x12\x30\n\x04slug\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9_-]{0,127}$\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1b\n\nproject_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02(@\"\xd4\x02\n\x04\x44rop\x12\x1a\n\x04path\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x04H\x00\x12\x1c\n\x08\x65vent_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x34\n\x06\x66older\x18\x03 \x01(\x0b\x32\".strongroom.metadata.v1.FileTargetH\x00\x12\x1e\n\tmax_files\x18\x04 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x12\x1a\n\tmax_bytes\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1f\n\x0emax_file_bytes\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12n\n\rcontent_types\x18\x07 \x03(\tBW\xbaHT\x92\x01Q\x10 \"MrK2I^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/([*]|[a-z0-9][a-z0-9!#$&^_.+-]{0,126})$B\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01\"\xf5\x03\n\x05Share\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\x31\n\x05scope\x18\x03 \x01(\x0b\x32\".strongroom.metadata.v1.ShareScope\x12\r\n\x05title\x18\x04 \x01(\t\x12\x14\n\x0chas_password\x18\x05 \x01(\x08\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08max_uses\x18\x07 \x01(\x05\x12\x0c\n\x04uses\x18\x08 \x01(\x03\x12\x31\n\rlast_use_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05state\x18\r \x01(\x0e\x32\".strongroom.metadata.v1.ShareState\x12\x15\n\rdropped_files\x18\x0e \x01(\x03\x12\x15\n\rdropped_bytes\x18\x0f \x01(\x03*\x8c\x01\n\nShareState\x12\x1b\n\x17SHARE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12SHARE_STATE_ACTIVE\x10\x01\x12\x17\n\x13SHARE_STATE_REVOKED\x10\x02\x12\x17\n\x13SHARE_STATE_EXPIRED\x10\x03\x12\x17\n\x13SHARE_STATE_USED_UP\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"strongroom/metadata/v1/share.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a&strongroom/metadata/v1/retention.proto\x1a#strongroom/metadata/v1/target.proto\"\xe1\x01\n\nShareScope\x12\x1b\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x1c\n\x08\x65vent_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12 \n\nkey_prefix\x18\x03 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08H\x00\x12\x38\n\x07project\x18\x04 \x01(\x0b\x32%.strongroom.metadata.v1.SharedVersionH\x00\x12,\n\x04\x64rop\x18\x05 \x01(\x0b\x32\x1c.strongroom.metadata.v1.DropH\x00\x42\x0e\n\x05scope\x12\x05\xbaH\x02\x08\x01\"x\n\rSharedVersion\x12\x30\n\x04slug\x18\x01 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9_-]{0,127}$\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1b\n\nproject_id\x18\x03 \x01(\tB\x07\xbaH\x04r\x02(@\"\x8e\x03\n\x04\x44rop\x12\x1a\n\x04path\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x04H\x00\x12\x1c\n\x08\x65vent_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01H\x00\x12\x34\n\x06\x66older\x18\x03 \x01(\x0b\x32\".strongroom.metadata.v1.FileTargetH\x00\x12\x1e\n\tmax_files\x18\x04 \x01(\x05\x42\x0b\xbaH\x08\x1a\x06\x18\xa0\x8d\x06(\x00\x12\x1a\n\tmax_bytes\x18\x05 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1f\n\x0emax_file_bytes\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12n\n\rcontent_types\x18\x07 \x03(\tBW\xbaHT\x92\x01Q\x10 \"MrK2I^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/([*]|[a-z0-9][a-z0-9!#$&^_.+-]{0,126})$\x12\x38\n\tretention\x18\x14 \x01(\x0b\x32%.strongroom.metadata.v1.RetentionWishB\x0f\n\x06target\x12\x05\xbaH\x02\x08\x01\"\xf5\x03\n\x05Share\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\x31\n\x05scope\x18\x03 \x01(\x0b\x32\".strongroom.metadata.v1.ShareScope\x12\r\n\x05title\x18\x04 \x01(\t\x12\x14\n\x0chas_password\x18\x05 \x01(\x08\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08max_uses\x18\x07 \x01(\x05\x12\x0c\n\x04uses\x18\x08 \x01(\x03\x12\x31\n\rlast_use_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0brevoke_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\x05state\x18\r \x01(\x0e\x32\".strongroom.metadata.v1.ShareState\x12\x15\n\rdropped_files\x18\x0e \x01(\x03\x12\x15\n\rdropped_bytes\x18\x0f \x01(\x03*\x8c\x01\n\nShareState\x12\x1b\n\x17SHARE_STATE_UNSPECIFIED\x10\x00\x12\x16\n\x12SHARE_STATE_ACTIVE\x10\x01\x12\x17\n\x13SHARE_STATE_REVOKED\x10\x02\x12\x17\n\x13SHARE_STATE_EXPIRED\x10\x03\x12\x17\n\x13SHARE_STATE_USED_UP\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -62,14 +63,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DROP'].fields_by_name['max_file_bytes']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_DROP'].fields_by_name['content_types']._loaded_options = None
   _globals['_DROP'].fields_by_name['content_types']._serialized_options = b'\272HT\222\001Q\020 \"MrK2I^[a-z0-9][a-z0-9!#$&^_.+-]{0,126}/([*]|[a-z0-9][a-z0-9!#$&^_.+-]{0,126})$'
-  _globals['_SHARESTATE']._serialized_start=1359
-  _globals['_SHARESTATE']._serialized_end=1499
-  _globals['_SHARESCOPE']._serialized_start=162
-  _globals['_SHARESCOPE']._serialized_end=387
-  _globals['_SHAREDVERSION']._serialized_start=389
-  _globals['_SHAREDVERSION']._serialized_end=509
-  _globals['_DROP']._serialized_start=512
-  _globals['_DROP']._serialized_end=852
-  _globals['_SHARE']._serialized_start=855
-  _globals['_SHARE']._serialized_end=1356
+  _globals['_SHARESTATE']._serialized_start=1457
+  _globals['_SHARESTATE']._serialized_end=1597
+  _globals['_SHARESCOPE']._serialized_start=202
+  _globals['_SHARESCOPE']._serialized_end=427
+  _globals['_SHAREDVERSION']._serialized_start=429
+  _globals['_SHAREDVERSION']._serialized_end=549
+  _globals['_DROP']._serialized_start=552
+  _globals['_DROP']._serialized_end=950
+  _globals['_SHARE']._serialized_start=953
+  _globals['_SHARE']._serialized_end=1454
 # @@protoc_insertion_point(module_scope)

@@ -9,6 +9,7 @@ from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from strongroom.metadata.v1 import retention_pb2 as _retention_pb2
 from strongroom.metadata.v1 import target_pb2 as _target_pb2
 import builtins as _builtins
 import sys
@@ -140,6 +141,7 @@ class Drop(_message.Message):
     MAX_BYTES_FIELD_NUMBER: _builtins.int
     MAX_FILE_BYTES_FIELD_NUMBER: _builtins.int
     CONTENT_TYPES_FIELD_NUMBER: _builtins.int
+    RETENTION_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Below this path of the owner's (`paths/{user_id}/{path}/…`), each under a name of its own."""
     event_id: _builtins.str
@@ -158,6 +160,10 @@ class Drop(_message.Message):
     def content_types(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Media types that are taken, found in the bytes: `image/png`, `image/*`. None: all of the family."""
 
+    @_builtins.property
+    def retention(self) -> _retention_pb2.RetentionWish:
+        """How long what guests put in stays: as its owner wants it. Times are to come when the share is made, and hold then."""
+
     def __init__(
         self,
         *,
@@ -168,10 +174,11 @@ class Drop(_message.Message):
         max_bytes: _builtins.int = ...,
         max_file_bytes: _builtins.int = ...,
         content_types: _abc.Iterable[_builtins.str] | None = ...,
+        retention: _retention_pb2.RetentionWish | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "folder", b"folder", "path", b"path", "target", b"target"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "folder", b"folder", "path", b"path", "retention", b"retention", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_types", b"content_types", "event_id", b"event_id", "folder", b"folder", "max_bytes", b"max_bytes", "max_file_bytes", b"max_file_bytes", "max_files", b"max_files", "path", b"path", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_types", b"content_types", "event_id", b"event_id", "folder", b"folder", "max_bytes", b"max_bytes", "max_file_bytes", b"max_file_bytes", "max_files", b"max_files", "path", b"path", "retention", b"retention", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["path", "event_id", "folder"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015

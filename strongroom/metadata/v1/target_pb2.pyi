@@ -121,7 +121,7 @@ class UploadSpec(_message.Message):
 
     @_builtins.property
     def retention(self) -> _retention_pb2.RetentionWish:
-        """How long it stays; not for temporary files, projects and parts of a concatenation."""
+        """How long it stays; not for temporary files and parts of a concatenation."""
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ isort:skip_file
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from strongroom.metadata.v1 import project_pb2 as _project_pb2
+from strongroom.metadata.v1 import retention_pb2 as _retention_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -29,6 +30,7 @@ class SaveProjectSpec(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     PARTIAL_FIELD_NUMBER: _builtins.int
+    RETENTION_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name for people; empty: as before, at first the slug."""
     slug: _builtins.str
@@ -43,6 +45,10 @@ class SaveProjectSpec(_message.Message):
     """Only changes follow: what is neither sent nor removed stays as the newest version has it. NOT_FOUND
     (PROJECT_NOT_FOUND) where there is none.
     """
+    @_builtins.property
+    def retention(self) -> _retention_pb2.RetentionWish:
+        """How long the project stays from this save on: kept, or on legal hold. What holds for it already holds on."""
+
     def __init__(
         self,
         *,
@@ -52,10 +58,11 @@ class SaveProjectSpec(_message.Message):
         request_id: _builtins.str = ...,
         user_id: _builtins.str = ...,
         partial: _builtins.bool = ...,
+        retention: _retention_pb2.RetentionWish | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "retention", b"retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "name", b"name", "partial", b"partial", "request_id", b"request_id", "slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "name", b"name", "partial", b"partial", "request_id", b"request_id", "retention", b"retention", "slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
     _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015

@@ -1,0 +1,65 @@
+"""How long something that is stored shall stay."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from strongroom.metadata.v1 import retention_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionWish:
+    """What an upload or a save asks for; whatever the rule of its family keeps longer is kept longer.
+
+    ``keep``: neither deleted nor replaced before that moment, or for so long from when it is stored.
+    ``delete_after``: it goes away by itself then, or at that age; not of projects. ``hold``: places a legal
+    hold on it, and says why. Moments are aware. Spans make a repeat the same request, moments made of "now"
+    don't.
+    """
+
+    keep: datetime | timedelta | None = None
+    delete_after: datetime | timedelta | None = None
+    hold: str = ""
+
+    def to_proto(self) -> retention_pb2.RetentionWish:
+        """As the contract has it.
+
+        :raises ValueError: for a moment without an offset.
+        """
+        wish = retention_pb2.RetentionWish(hold_reason=self.hold)
+        if isinstance(self.keep, timedelta):
+            wish.keep_for.FromTimedelta(self.keep)
+        elif self.keep is not None:
+            wish.keep_until_time.FromDatetime(_aware(self.keep))
+        if isinstance(self.delete_after, timedelta):
+            wish.delete_after.FromTimedelta(self.delete_after)
+        elif self.delete_after is not None:
+            wish.delete_after_time.FromDatetime(_aware(self.delete_after))
+        return wish
+
+    @classmethod
+    def from_proto(cls, wish: retention_pb2.RetentionWish) -> RetentionWish:
+        """The value for a ``strongroom.metadata.v1.RetentionWish``."""
+        keep: datetime | timedelta | None = None
+        delete_after: datetime | timedelta | None = None
+        if wish.HasField("keep_for"):
+            keep = wish.keep_for.ToTimedelta()
+        elif wish.HasField("keep_until_time"):
+            keep = wish.keep_until_time.ToDatetime(UTC)
+        if wish.HasField("delete_after"):
+            delete_after = wish.delete_after.ToTimedelta()
+        elif wish.HasField("delete_after_time"):
+            delete_after = wish.delete_after_time.ToDatetime(UTC)
+        return cls(keep, delete_after, wish.hold_reason)
+
+
+def proto_of(wish: RetentionWish | None) -> retention_pb2.RetentionWish | None:
+    """For a message's field; None: not set. Raises ValueError as ``to_proto``."""
+    return None if wish is None else wish.to_proto()
+
+
+def _aware(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment.isoformat()} has no offset; give a moment such as datetime(…, tzinfo=UTC)")
+    return moment
