@@ -23,6 +23,7 @@ from metadata_service.db.database import SYSTEM, Database, Pool
 from metadata_service.db.metrics import CLOCK, DatabaseMetrics
 from metadata_service.db.paging import PageTokens
 from metadata_service.db.pool import make_pool
+from metadata_service.db.revisions import Revisions
 from metadata_service.db.turn import Turn
 from metadata_service.erasing.erasures import REST_SECONDS, Erasures
 from metadata_service.erasing.receipt import Receipts
@@ -142,6 +143,9 @@ class Application:
         self._watched = WatchMetrics()
         self._deleter = Deleter(self._database, settings.timing, settings.limits)
         secret = settings.internal_secret
+        # Prices stand in statistics, and the ends of pages in lists.
+        facts = f"{settings.price_per_gb_month} {self._page_tokens().seal(['revisions'], [])}"
+        self._revisions = Revisions(facts)
         self._sealing = Sealing(secret.get_secret_value().encode()) if secret is not None else None
         self._cleaning = CleaningWork(
             self._database,
@@ -235,17 +239,22 @@ class Application:
             trash=Trash(database, tokens, self._settings.timing),
             folders=Folders(database, files, tokens, self._settings.timing),
             searcher=Searcher(database, tokens, folding, turns),
+            revisions=self._revisions,
         )
         add_FileServiceServicer_to_server(servicer, server)
         add_LinkedFileServiceServicer_to_server(LinkedFileServicer(links), server)
         add_MediaInfoServiceServicer_to_server(MediaInfoServicer(Media(database)), server)
         add_ScanServiceServicer_to_server(ScanServicer(Scanning(database)), server)
         add_GenerationServiceServicer_to_server(
-            GenerationServicer(GenerationQueries(database, files, pages), self._settings.price_per_gb_month),
+            GenerationServicer(
+                GenerationQueries(database, files, pages), self._settings.price_per_gb_month, self._revisions
+            ),
             server,
         )
-        add_EventMediaServiceServicer_to_server(EventMediaServicer(EventMedia(database, pages)), server)
-        add_UsageServiceServicer_to_server(UsageServicer(UsageQueries(database, limits)), server)
+        media = EventMedia(database, pages)
+        add_EventMediaServiceServicer_to_server(EventMediaServicer(media, self._revisions), server)
+        usage = UsageQueries(database, limits)
+        add_UsageServiceServicer_to_server(UsageServicer(usage, self._revisions), server)
         retention = RetentionServicer(
             Retainer(database), self._settings.retention, self._settings.timing.soft_delete
         )
@@ -288,7 +297,7 @@ class Application:
     def _add_projects(self, server: aio.Server) -> None:
         database, timing, limits = self._database, self._settings.timing, self._settings.limits
         queries = ProjectQueries(database, self._page_tokens())
-        add_ProjectServiceServicer_to_server(ProjectServicer(queries), server)
+        add_ProjectServiceServicer_to_server(ProjectServicer(queries, self._revisions), server)
         add_PreviewedFileServiceServicer_to_server(PreviewedFileServicer(queries), server)
         add_ProjectSaveServiceServicer_to_server(
             ProjectSaveServicer(
@@ -334,7 +343,7 @@ class Application:
             keep=self._settings.timing.idempotency,
         )
         add_ShareServiceServicer_to_server(
-            ShareServicer(maker, OwnersShares(database, tokens, passwords)), server
+            ShareServicer(maker, OwnersShares(database, tokens, passwords), self._revisions), server
         )
         add_GuestAccessServiceServicer_to_server(
             GuestAccessServicer(GuestAccess(database, passwords)), server

@@ -40,9 +40,9 @@ READS: Final = {
         "ListProjectFiles",
         "GetProjectFile",
     ),
-    "strongroom.metadata.v1.UsageService": ("GetUsage",),
+    "strongroom.metadata.v1.UsageService": ("GetUsage", "GetRevision"),
     "strongroom.metadata.v1.UploadSessionService": ("GetSession",),
-    "strongroom.storage.v1.StorageService": ("SignUrl",),
+    "strongroom.storage.v1.StorageService": ("SignUrl", "GetUrlStamps"),
 }
 
 

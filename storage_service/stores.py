@@ -59,4 +59,4 @@ def edge(settings: S3Settings) -> Edge | None:
     from storage_service.reading.cloudfront import LATEST, cloudfront_urls  # noqa: PLC0415
 
     private_key = settings.cloudfront_private_key.get_secret_value()
-    return Edge(cloudfront_urls(settings.cloudfront_key_id, private_key), LATEST)
+    return Edge(cloudfront_urls(settings.cloudfront_key_id, private_key), LATEST, settings.cloudfront_key_id)

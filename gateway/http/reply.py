@@ -70,23 +70,31 @@ def json_reply(
     """``value`` as JSON text in UTF-8 (RFC 8259). Never kept by caches: it is about one caller, at one
     moment. ``secret``: it exists to hand out a credential (a signed URL, a ticket), and is never compressed.
     """
-    return json_bytes(_text(value), status, headers, codable=not secret)
+    return json_bytes(encoded(value), status, headers, codable=not secret)
 
 
 def polled_reply(value: Shape, asked: str | None) -> JsonReply[Shape]:
     """As ``json_reply``, for what callers ask again and again; ``asked`` as ``polled_bytes`` has it."""
-    return polled_bytes(_text(value), asked)
+    return polled_bytes(encoded(value), asked)
 
 
-def polled_bytes(body: bytes, asked: str | None) -> JsonReply[Any]:
-    """JSON text, or 304 while it is the same as under the ``If-None-Match`` in ``asked``. The tag is weak, as
-    the text may travel in several codings.
+def polled_bytes(body: bytes, asked: str | None, tag: str | None = None) -> JsonReply[Any]:
+    """JSON text, or 304 while it is the same as under the ``If-None-Match`` in ``asked``. ``tag``: a hash
+    of the text, where none is given. It is weak, as the text may travel in several codings.
     """
-    tag = hashlib.blake2b(body, digest_size=12).hexdigest()
-    headers = [header("etag", f'W/"{tag}"'), (b"cache-control", POLLED)]
+    tag = tag or hashlib.blake2b(body, digest_size=12).hexdigest()
     if asked is not None and matches(asked, tag, weak=True):
-        return JsonReply(304, b"", headers, codable=True)
-    return JsonReply(200, body, [(b"content-type", JSON), *headers], codable=True)
+        return not_modified(tag)
+    return JsonReply(200, body, [(b"content-type", JSON), *_polled(tag)], codable=True)
+
+
+def not_modified(tag: str) -> JsonReply[Any]:
+    """304: the caller has the answer with this tag."""
+    return JsonReply(304, b"", _polled(tag), codable=True)
+
+
+def _polled(tag: str) -> list[Header]:
+    return [header("etag", f'W/"{tag}"'), (b"cache-control", POLLED)]
 
 
 def json_bytes(
@@ -98,8 +106,8 @@ def json_bytes(
     )
 
 
-def _text(value: Any) -> bytes:
-    """Half a surrogate pair stays the escape it came as."""
+def encoded(value: Any) -> bytes:
+    """``value`` as JSON text. Half a surrogate pair stays the escape it came as."""
     try:
         return _ENCODE(value).encode("utf-8")
     except UnicodeEncodeError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import structlog
@@ -94,20 +94,32 @@ def absolute(call: Call, url: str) -> str:
     return _after(base_url(call), url)
 
 
-async def urls_of(call: Call, files: Sequence[File]) -> Mapping[str, str]:
+class Urls(dict[str, str]):
+    """Links by file id. ``stamp``: of how they were made (GetUrlStamps), empty where none was asked for;
+    None: they could not be had.
+    """
+
+    stamp: str | None = ""
+
+
+async def urls_of(call: Call, files: Sequence[File]) -> Urls:
     """A link by file id. Empty when none can be had now: that is no reason to keep the rest of the answer
     back.
     """
+    urls = Urls()
     if not files:
-        return {}
+        return urls
     request = SignLinksRequest(file_ids=[file.id for file in files], user_id=call.user_id())
     try:
-        found = (await call.ask(SIGN_LINKS, request)).links
+        found = await call.ask(SIGN_LINKS, request)
     except StrongroomError as error:
         log.warning("answered without URLs", code=error.reason_name, reason=error.message)
-        return {}
+        urls.stamp = None
+        return urls
     base = base_url(call)
-    return {name: _after(base, link.url) for name, link in found.items()}
+    urls.update((name, _after(base, link.url)) for name, link in found.links.items())
+    urls.stamp = found.stamp or None
+    return urls
 
 
 async def url_of_stored(call: Call, stored: UploadResponse) -> str | None:

@@ -23,6 +23,7 @@ from typing import Final, NoReturn, TypeVar
 import psycopg
 from psycopg.pq import TransactionStatus
 
+from metadata_service.db import revisions
 from metadata_service.db.errors import (
     REFUSES_WRITES,
     REPEATABLE,
@@ -174,19 +175,19 @@ class Transaction:
 
     async def rollback(self) -> None:
         """ROLLBACK, if anything was begun."""
-        if self._connection.info.transaction_status not in {
-            TransactionStatus.IDLE,
-            TransactionStatus.UNKNOWN,
-        }:
+        status = self._connection.info.transaction_status
+        if status not in {TransactionStatus.IDLE, TransactionStatus.UNKNOWN}:
             await self._connection.exchange([_ROLLBACK])
 
     async def _send(self, statements: Sequence[Statement]) -> list[Result]:
         self.has_events = self.has_events or tells(statements)
         if self._begun:
             return await self._connection.exchange(statements)
-        results = await self._connection.exchange([_BEGIN, self._scope.statement(), *statements])
+        asked = revisions.asked_for(self._scope.uid)
+        results = await self._connection.exchange([_BEGIN, self._scope.statement(), *asked, *statements])
         self._begun = True
-        return results[2:]
+        revisions.answered(results[2 : 2 + len(asked)])
+        return results[2 + len(asked) :]
 
 
 def in_doubt() -> DatabaseUnavailable:
@@ -289,9 +290,8 @@ class Database:
                 result = await work(transaction)
                 await transaction.commit()
             except Exception:
-                with contextlib.suppress(
-                    psycopg.OperationalError
-                ):  # without a connection the server undoes it
+                # Without a connection the server undoes it.
+                with contextlib.suppress(psycopg.OperationalError):
                     await transaction.rollback()
                 raise
             self._refused_at = None
@@ -321,7 +321,10 @@ class Database:
     async def _read(self, scope: Scope, query: str, params: Params) -> list[Row]:
         async with Borrowed(self._pool, self._metrics) as connection:
             # One exchange is one transaction, so the setting ends with the query.
-            return (await connection.exchange([scope.statement(), (query, params)]))[1].rows
+            asked = revisions.asked_for(scope.uid)
+            results = await connection.exchange([scope.statement(), *asked, (query, params)])
+            revisions.answered(results[1:-1])
+            return results[-1].rows
 
     async def _repeated(self, attempt: Callable[[], Awaitable[T]]) -> T:
         lost = 0

@@ -183,6 +183,13 @@ files = sa.Table(
     sa.Index("files_expiring", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")),
     sa.Index("files_deleted_after", "delete_after", postgresql_where=sa.text("delete_after IS NOT NULL")),
     sa.Index("files_purging", "purge_at", postgresql_where=sa.text("purge_at IS NOT NULL")),
+    sa.Index("files_ending", "owner_id", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")),
+    sa.Index(
+        "files_leaving_trash",
+        "owner_id",
+        sa.text("GREATEST(purge_at, keep_until)"),
+        postgresql_where=sa.text("deleted_at IS NOT NULL AND held_at IS NULL"),
+    ),
 )
 
 generations = sa.Table(
@@ -263,6 +270,18 @@ usage = sa.Table(
     sa.Column("file_count", sa.BigInteger(), nullable=False),
     sa.PrimaryKeyConstraint("owner_id", "stripe", name="usage_pkey"),
     postgresql_with={"fillfactor": "50"},  # updates stay on their page (HOT)
+)
+
+revisions = sa.Table(
+    "revisions",
+    metadata,
+    sa.Column("owner_id", BYTE_ORDER, nullable=False),
+    sa.Column("stripe", sa.SmallInteger(), nullable=False, doc="as in usage"),
+    sa.Column(
+        "revision", sa.BigInteger(), nullable=False, doc="only the sum over the stripes means something"
+    ),
+    sa.PrimaryKeyConstraint("owner_id", "stripe", name="revisions_pkey"),
+    postgresql_with={"fillfactor": "50"},
 )
 
 quotas = sa.Table(

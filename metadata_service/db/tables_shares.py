@@ -49,5 +49,6 @@ shares = sa.Table(
     sa.Index("shares_token", "token_hash", unique=True),
     sa.Index("shares_request_id", "owner_id", "request_id", unique=True),
     sa.Index("shares_newest", "owner_id", "created_at", "id"),
+    sa.Index("shares_ending", "owner_id", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")),
     sa.Index("shares_ended", sa.text("least(revoked_at, expires_at)")),
 )

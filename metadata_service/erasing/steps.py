@@ -44,6 +44,7 @@ PLAIN: Final = {
     "webhook_deliveries": "other_rows",
     "webhooks": "other_rows",
     "admin_act_owners": "other_rows",
+    "revisions": "other_rows",  # the last: what goes before raises it
 }
 #: They go with a row that they belong to (ON DELETE CASCADE).
 WITH_OTHERS: Final = (

@@ -9,6 +9,7 @@ from uuid import UUID
 from grpc.aio import ServicerContext
 
 from metadata_service.db.paging import page_size
+from metadata_service.db.revisions import Revisions
 from metadata_service.files.event_media import (
     DEFAULT_PAGE,
     LARGEST_PAGE,
@@ -40,8 +41,9 @@ def details_of(request: pb.UpdateEventMediaRequest | UpdateFileRequest) -> Detai
 class EventMediaServicer(EventMediaServiceServicer):
     """Converts requests and responses."""
 
-    def __init__(self, media: EventMedia) -> None:
+    def __init__(self, media: EventMedia, revisions: Revisions) -> None:
         self._media = media
+        self._revisions = revisions
 
     async def GetEventMedia(
         self, request: pb.GetEventMediaRequest, context: Context
@@ -63,8 +65,11 @@ class EventMediaServicer(EventMediaServiceServicer):
         )
         size = page_size(request.page_size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         page = PageRequest(size, request.page_token, request.skip)
-        files, total, token = await self._media.page(wanted, page)
-        return pb.ListEventMediaResponse(files=files, total_size=total, next_page_token=token)
+        with self._revisions.seen() as seen:
+            files, total, token = await self._media.page(wanted, page)
+        return pb.ListEventMediaResponse(
+            files=files, total_size=total, next_page_token=token, revision=seen.text
+        )
 
     async def UpdateEventMedia(
         self, request: pb.UpdateEventMediaRequest, context: Context

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from grpc.aio import ServicerContext
 
+from metadata_service.db.revisions import Revisions
 from metadata_service.files.deletion import Deleter
 from metadata_service.files.edits import Edit, Editor
 from metadata_service.files.folders import FolderListing, Folders
@@ -37,6 +38,7 @@ class FileServicer(FileServiceServicer):
         trash: Trash,
         folders: Folders,
         searcher: Searcher,
+        revisions: Revisions,
     ) -> None:
         self._queries = queries
         self._editor = editor
@@ -45,6 +47,7 @@ class FileServicer(FileServiceServicer):
         self._trash = trash
         self._folders = folders
         self._searcher = searcher
+        self._revisions = revisions
 
     async def GetFile(self, request: pb.GetFileRequest, context: Context) -> pb.GetFileResponse:
         owner = effective_owner(current_principal(), request.user_id)
@@ -65,8 +68,9 @@ class FileServicer(FileServiceServicer):
         owner = effective_owner(current_principal(), request.user_id)
         basic = request.view == pb.FILE_VIEW_BASIC
         listing = Listing(owner, request.prefix, request.family, request.show_deleted, basic)
-        files, token = await self._queries.page(listing, request.page_size, request.page_token)
-        return pb.ListFilesResponse(files=files, next_page_token=token)
+        with self._revisions.seen() as seen:
+            files, token = await self._queries.page(listing, request.page_size, request.page_token)
+        return pb.ListFilesResponse(files=files, next_page_token=token, revision=seen.text)
 
     async def UpdateFile(self, request: pb.UpdateFileRequest, context: Context) -> pb.UpdateFileResponse:
         details = details_of(request)
@@ -102,8 +106,10 @@ class FileServicer(FileServiceServicer):
 
     async def ListTrash(self, request: pb.ListTrashRequest, context: Context) -> pb.ListTrashResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        files, token = await self._trash.page(owner, request.family, request.page_size, request.page_token)
-        return pb.ListTrashResponse(files=files, next_page_token=token)
+        where = owner, request.family
+        with self._revisions.seen() as seen:
+            files, token = await self._trash.page(*where, request.page_size, request.page_token)
+        return pb.ListTrashResponse(files=files, next_page_token=token, revision=seen.text)
 
     async def PurgeFile(self, request: pb.PurgeFileRequest, context: Context) -> pb.PurgeFileResponse:
         owner = effective_owner(current_principal(), request.user_id)
@@ -119,8 +125,11 @@ class FileServicer(FileServiceServicer):
     async def ListFolder(self, request: pb.ListFolderRequest, context: Context) -> pb.ListFolderResponse:
         owner = effective_owner(current_principal(), request.user_id)
         listing = FolderListing(owner, request.prefix, request.family)
-        page = await self._folders.page(listing, request.page_size, request.page_token)
-        return pb.ListFolderResponse(folders=page.folders, files=page.files, next_page_token=page.token)
+        with self._revisions.seen() as seen:
+            page = await self._folders.page(listing, request.page_size, request.page_token)
+        return pb.ListFolderResponse(
+            folders=page.folders, files=page.files, next_page_token=page.token, revision=seen.text
+        )
 
     async def DeleteFolder(
         self, request: pb.DeleteFolderRequest, context: Context
@@ -132,5 +141,6 @@ class FileServicer(FileServiceServicer):
     async def SearchFiles(self, request: pb.SearchFilesRequest, context: Context) -> pb.SearchFilesResponse:
         owner = effective_owner(current_principal(), request.user_id)
         wanted = Search(owner, request.family, request.prefix, filter_of(request.filter))
-        files, token = await self._searcher.page(wanted, request.page_size, request.page_token)
-        return pb.SearchFilesResponse(files=files, next_page_token=token)
+        with self._revisions.seen() as seen:
+            files, token = await self._searcher.page(wanted, request.page_size, request.page_token)
+        return pb.SearchFilesResponse(files=files, next_page_token=token, revision=seen.text)

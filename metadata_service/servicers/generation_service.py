@@ -8,6 +8,7 @@ from uuid import UUID
 from grpc.aio import ServicerContext
 
 from metadata_service.db.paging import page_size
+from metadata_service.db.revisions import Revisions
 from metadata_service.files.generations import (
     DEFAULT_PAGE,
     LARGEST_PAGE,
@@ -30,9 +31,10 @@ BYTES_PER_GB = 10**9
 class GenerationServicer(GenerationServiceServicer):
     """Converts requests and responses; ``price`` is USD per GB and month."""
 
-    def __init__(self, queries: GenerationQueries, price: float) -> None:
+    def __init__(self, queries: GenerationQueries, price: float, revisions: Revisions) -> None:
         self._queries = queries
         self._price = price
+        self._revisions = revisions
 
     async def GetGeneration(
         self, request: pb.GetGenerationRequest, context: Context
@@ -46,14 +48,21 @@ class GenerationServicer(GenerationServiceServicer):
         owner = effective_owner(current_principal(), request.user_id)
         size = page_size(request.page_size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         page = PageRequest(size, request.page_token, request.skip)
-        files, total, token = await self._queries.page(owner, request.type, page, filter_of(request.filter))
-        return pb.ListGenerationsResponse(files=files, total_size=total, next_page_token=token)
+        wanted = filter_of(request.filter)
+        with self._revisions.seen() as seen:
+            files, total, token = await self._queries.page(owner, request.type, page, wanted)
+        return pb.ListGenerationsResponse(
+            files=files, total_size=total, next_page_token=token, revision=seen.text
+        )
 
     async def GetGenerationStats(
         self, request: pb.GetGenerationStatsRequest, context: Context
     ) -> pb.GetGenerationStatsResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        return _to_proto(await self._queries.stats(owner), self._price)
+        with self._revisions.seen() as seen:
+            response = _to_proto(await self._queries.stats(owner), self._price)
+        response.revision = seen.text
+        return response
 
 
 def _to_proto(stats: Stats, price: float) -> pb.GetGenerationStatsResponse:

@@ -6,6 +6,7 @@ from typing import TypeAlias
 
 from grpc.aio import ServicerContext
 
+from metadata_service.db.revisions import Revisions
 from metadata_service.projects.queries import ProjectQueries
 from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
@@ -18,8 +19,9 @@ Context: TypeAlias = "ServicerContext[object, object]"
 class ProjectServicer(ProjectServiceServicer):
     """Converts requests and responses."""
 
-    def __init__(self, queries: ProjectQueries) -> None:
+    def __init__(self, queries: ProjectQueries, revisions: Revisions) -> None:
         self._queries = queries
+        self._revisions = revisions
 
     async def GetProject(self, request: pb.GetProjectRequest, context: Context) -> pb.GetProjectResponse:
         owner = effective_owner(current_principal(), request.user_id)
@@ -29,26 +31,32 @@ class ProjectServicer(ProjectServiceServicer):
         self, request: pb.ListProjectsRequest, context: Context
     ) -> pb.ListProjectsResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        projects, total, token = await self._queries.projects(owner, request.page_size, request.page_token)
-        return pb.ListProjectsResponse(projects=projects, total_size=total, next_page_token=token)
+        page = request.page_size, request.page_token
+        with self._revisions.seen() as seen:
+            projects, total, token = await self._queries.projects(owner, *page)
+        return pb.ListProjectsResponse(
+            projects=projects, total_size=total, next_page_token=token, revision=seen.text
+        )
 
     async def ListProjectVersions(
         self, request: pb.ListProjectVersionsRequest, context: Context
     ) -> pb.ListProjectVersionsResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        versions, token = await self._queries.versions(
-            owner, request.slug, request.page_size, request.page_token
-        )
-        return pb.ListProjectVersionsResponse(versions=versions, next_page_token=token)
+        page = request.page_size, request.page_token
+        with self._revisions.seen() as seen:
+            versions, token = await self._queries.versions(owner, request.slug, *page)
+        return pb.ListProjectVersionsResponse(versions=versions, next_page_token=token, revision=seen.text)
 
     async def ListProjectFiles(
         self, request: pb.ListProjectFilesRequest, context: Context
     ) -> pb.ListProjectFilesResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        files, version, token = await self._queries.files(
-            owner, request.slug, request.version, request.page_size, request.page_token
+        page = request.page_size, request.page_token
+        with self._revisions.seen() as seen:
+            files, version, token = await self._queries.files(owner, request.slug, request.version, *page)
+        return pb.ListProjectFilesResponse(
+            files=files, version=version, next_page_token=token, revision=seen.text
         )
-        return pb.ListProjectFilesResponse(files=files, version=version, next_page_token=token)
 
     async def GetProjectFile(
         self, request: pb.GetProjectFileRequest, context: Context

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from grpc.aio import ServicerContext
 
+from metadata_service.db.revisions import Revisions
 from metadata_service.shares.making import ShareMaker, expiry_of
 from metadata_service.shares.owners import OwnersShares, ShareEdit
 from servicekit.auth.principal import effective_owner
@@ -21,9 +22,10 @@ Context: TypeAlias = "ServicerContext[object, object]"
 class ShareServicer(ShareServiceServicer):
     """Converts requests and responses."""
 
-    def __init__(self, maker: ShareMaker, shares: OwnersShares) -> None:
+    def __init__(self, maker: ShareMaker, shares: OwnersShares, revisions: Revisions) -> None:
         self._maker = maker
         self._shares = shares
+        self._revisions = revisions
 
     async def CreateShare(self, request: pb.CreateShareRequest, context: Context) -> pb.CreateShareResponse:
         return await self._maker.create(effective_owner(current_principal(), request.user_id), request)
@@ -34,10 +36,11 @@ class ShareServicer(ShareServiceServicer):
 
     async def ListShares(self, request: pb.ListSharesRequest, context: Context) -> pb.ListSharesResponse:
         owner = effective_owner(current_principal(), request.user_id)
-        shares, token = await self._shares.page(
-            owner, request.page_size, request.page_token, active_only=request.active_only
-        )
-        return pb.ListSharesResponse(shares=shares, next_page_token=token)
+        with self._revisions.seen() as seen:
+            shares, token = await self._shares.page(
+                owner, request.page_size, request.page_token, active_only=request.active_only
+            )
+        return pb.ListSharesResponse(shares=shares, next_page_token=token, revision=seen.text)
 
     async def UpdateShare(self, request: pb.UpdateShareRequest, context: Context) -> pb.UpdateShareResponse:
         refuse_nul(request, "share")

@@ -7,6 +7,7 @@ from typing import TypeAlias
 from grpc.aio import ServicerContext
 
 from metadata_service.config import Limits
+from metadata_service.db.revisions import Revisions
 from metadata_service.usage.queries import UsageQueries
 from servicekit.auth.principal import effective_owner, only_admins
 from servicekit.context import current_principal, current_request_id
@@ -19,8 +20,9 @@ Context: TypeAlias = "ServicerContext[object, object]"
 class UsageServicer(UsageServiceServicer):
     """Converts requests and responses."""
 
-    def __init__(self, usage: UsageQueries) -> None:
+    def __init__(self, usage: UsageQueries, revisions: Revisions) -> None:
         self._usage = usage
+        self._revisions = revisions
 
     async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:
         owner = effective_owner(current_principal(), request.user_id)
@@ -36,3 +38,7 @@ class UsageServicer(UsageServiceServicer):
             request.user_id, wanted, actor=actor, request_id=current_request_id()
         )
         return pb.SetQuotaResponse(usage=usage)
+
+    async def GetRevision(self, request: pb.GetRevisionRequest, context: Context) -> pb.GetRevisionResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        return pb.GetRevisionResponse(revision=await self._usage.revision(owner, self._revisions))

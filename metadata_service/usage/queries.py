@@ -5,6 +5,7 @@ from __future__ import annotations
 from metadata_service import audit
 from metadata_service.config import Limits
 from metadata_service.db.database import SYSTEM, Database, Transaction, user
+from metadata_service.db.revisions import READ, Revisions
 from metadata_service.usage import quota
 from strongroom.metadata.v1.usage_service_pb2 import Usage
 
@@ -19,6 +20,11 @@ class UsageQueries:
     async def usage(self, owner_id: str) -> Usage:
         """Zeros for an owner who has stored nothing yet."""
         return await self._database.transact(user(owner_id), lambda tx: self._usage(tx, owner_id))
+
+    async def revision(self, owner_id: str, revisions: Revisions) -> str:
+        """Text that differs whenever a list of the owner's would."""
+        rows = await self._database.read(user(owner_id), READ, {"owner": owner_id})
+        return revisions.text_of(rows[0])
 
     async def set_limits(self, owner_id: str, wanted: Limits, *, actor: str, request_id: str = "") -> Usage:
         """Set both limits (None: none, whatever the default is), as an act of the admin `actor`.

@@ -30,6 +30,11 @@ class Unlocated:
         self._known = OrderedDict[str, Masks]()
         self._reading: dict[str, asyncio.Task[MediaInfo]] = {}
 
+    @property
+    def takes_out(self) -> bool:
+        """Whether anything is taken out."""
+        return self._reader is not None
+
     async def masks(self, file: File | ProjectFile) -> Masks:
         """What to overwrite in this content; a file that nobody has read is read first.
 

@@ -42,6 +42,11 @@ class Capabilities:
         sealed = self._ciphers[self._current].seal(content)
         return base64.urlsafe_b64encode(self._current + sealed).rstrip(b"=").decode()
 
+    @property
+    def key_id(self) -> bytes:
+        """Of the secret that makes tokens."""
+        return self._current
+
     def open(self, token: str) -> bytes:
         """What a token was made of. Raises TokenInvalid: it is none of this kind, or of another secret."""
         raw = _decoded(token)
@@ -107,6 +112,11 @@ class LinkTokens:
 
     def __init__(self, *secrets: str) -> None:
         self._capabilities = Capabilities(secrets, _LABEL)
+
+    @property
+    def key_id(self) -> bytes:
+        """Another one, and the same claims make another token."""
+        return self._capabilities.key_id
 
     def sign(self, claims: LinkClaims) -> str:
         """The token; always the same for the same claims."""

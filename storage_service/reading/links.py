@@ -15,7 +15,7 @@ from storage_service.metadata.files import FileName, FileReader, LinkedFiles
 from storage_service.reading.capabilities import LinkClaims, LinkTokens
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import open_range, range_of
-from storage_service.reading.signer import Signer, rounded_end
+from storage_service.reading.signer import Signer, rounded_end, stamp_of
 from strongroom.errors import FileNotFound, InvalidField, StrongroomError, TokenInvalid
 from strongroom.metadata.v1.file_pb2 import File, FileFamily
 from strongroom.storage.v1 import link_pb2 as pb
@@ -62,6 +62,13 @@ class LinkSigner:
             except FileNotFound:
                 continue
         return {name: await self._link(file, request) for name, file in found.items()}
+
+    def stamp(self) -> str:
+        """GetUrlStamps: links without a time of their own are the same while this and their file are."""
+        now = time.time()
+        ends = [(family, seconds and rounded_end(now, seconds)) for family, seconds in self._seconds.items()]
+        facts = f"{sorted(ends)} {self._signer.facts} {self._unlocated.takes_out}"
+        return stamp_of(self._tokens.key_id, facts)
 
     async def url_of_stored(self, file: File) -> str:
         """What ``sign`` answers by default for a file that was just committed; ``""`` when none can be had:

@@ -19,7 +19,7 @@ from storage_service.metadata.projects import ProjectReader
 from storage_service.reading.capabilities import Capabilities
 from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import content_of, open_range, resolve_range
-from storage_service.reading.signer import rounded_start
+from storage_service.reading.signer import rounded_start, stamp_of
 from strongroom.errors import TokenExpired, TokenInvalid
 from strongroom.storage.v1 import preview_pb2 as pb
 
@@ -51,6 +51,11 @@ class PreviewTokens:
 
     def __init__(self, *secrets: str) -> None:
         self._capabilities = Capabilities(secrets, _LABEL)
+
+    @property
+    def key_id(self) -> bytes:
+        """Another one, and the same preview makes another token."""
+        return self._capabilities.key_id
 
     def sign(self, preview: Preview, expires: int) -> str:
         """A token that holds until ``expires`` (seconds since 1970)."""
@@ -91,10 +96,12 @@ class Previews:
         """Tokens for projects of the caller. Raises UserMismatch."""
         owner = effective_owner(current_principal(), request.user_id)
         seconds = request.expires_in_seconds or self._page_seconds
+        stamp = self.stamp()
         # Lists ask for no time: theirs is rounded down, so that they repeat their URLs.
         now = int(time.time())
         expires = seconds + (now if request.expires_in_seconds else rounded_start(now, seconds))
         response = pb.SignPreviewsResponse(
+            stamp=stamp,
             tokens=[
                 self._tokens.sign(Preview(owner, wanted.slug, wanted.version), expires)
                 for wanted in request.projects
@@ -103,6 +110,11 @@ class Previews:
         )
         response.expire_time.FromSeconds(expires)
         return response
+
+    def stamp(self) -> str:
+        """GetUrlStamps: tokens that lists ask for are the same while this is."""
+        rounded = rounded_start(time.time(), self._page_seconds)
+        return stamp_of(self._tokens.key_id, f"{self._page_seconds} {rounded}")
 
     async def messages(self, request: pb.DownloadPreviewRequest) -> AsyncIterator[pb.DownloadPreviewResponse]:
         """What DownloadPreview answers. Raises TokenInvalid, TokenExpired, ProjectNotFound, VersionNotFound,

@@ -6,6 +6,7 @@ are rounded, so that URLs made soon after each other are equal and caches know t
 
 from __future__ import annotations
 
+import hashlib
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -42,6 +43,11 @@ def rounded_end(now: float, seconds: int) -> int:
     return rounded_start(now, seconds) + seconds + step_of(seconds)
 
 
+def stamp_of(key_id: bytes, facts: str) -> str:
+    """What tells in GetUrlStamps that URLs are made otherwise now: of other times, settings or secrets."""
+    return hashlib.blake2b(facts.encode(), key=key_id, digest_size=12).hexdigest()
+
+
 DEFAULT_SECONDS = 3600
 
 
@@ -55,10 +61,13 @@ class EdgeSigner(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """A CDN that asks for signatures. ``latest``: the end of URLs that are to be permanent."""
+    """A CDN that asks for signatures. ``latest``: the end of URLs that are to be permanent; ``key_id``: of
+    what signs.
+    """
 
     signer: EdgeSigner
     latest: datetime
+    key_id: str = ""
 
 
 class Signer:
@@ -73,6 +82,12 @@ class Signer:
         self._files = files
         self._public_base = public_base_url.rstrip("/") if public_base_url else None
         self._edge = edge
+
+    @property
+    def facts(self) -> str:
+        """What permanent URLs depend on beside the file."""
+        edge = self._edge
+        return f"{self._public_base} {(edge.latest, edge.key_id) if edge else None}"
 
     async def sign(self, request: SignUrlRequest) -> SignUrlResponse:
         """Raises FileNotFound, ContentInfected."""

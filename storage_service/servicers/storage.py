@@ -105,7 +105,15 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: link_pb2.SignLinksRequest,
         context: Context[link_pb2.SignLinksRequest, link_pb2.SignLinksResponse],
     ) -> link_pb2.SignLinksResponse:
-        return link_pb2.SignLinksResponse(links=await self._do.links.sign(request))
+        stamp = self._do.links.stamp()
+        return link_pb2.SignLinksResponse(links=await self._do.links.sign(request), stamp=stamp)
+
+    async def GetUrlStamps(
+        self,
+        request: link_pb2.GetUrlStampsRequest,
+        context: Context[link_pb2.GetUrlStampsRequest, link_pb2.GetUrlStampsResponse],
+    ) -> link_pb2.GetUrlStampsResponse:
+        return link_pb2.GetUrlStampsResponse(links=self._do.links.stamp(), previews=self._do.previews.stamp())
 
     async def CopyFile(
         self,

@@ -244,6 +244,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "StorageService/RollbackProject": Way("missing", _project(project_pb2.RollbackProjectRequest, version=1)),
     "StorageService/DeleteProject": Way("missing", _project(project_pb2.DeleteProjectRequest)),
     "StorageService/SignLinks": Way("nothing", lambda o: link_pb2.SignLinksRequest(file_ids=[o.at_path.id])),
+    "StorageService/GetUrlStamps": Way("own", lambda _: link_pb2.GetUrlStampsRequest()),
     "StorageService/SignPreviews": Way(
         "own",
         lambda o: preview_pb2.SignPreviewsRequest(
@@ -339,5 +340,6 @@ WAYS: Final[Mapping[str, Way]] = {
     "AdminService/NoteAct": Way("denied", lambda o: admin.NoteActRequest(act="export_user", user_id=o.name)),
     "AdminService/ListAdminActs": Way("denied", lambda o: admin.ListAdminActsRequest(user_id=o.name)),
     "UsageService/GetUsage": Way("nothing", lambda _: usage.GetUsageRequest()),
+    "UsageService/GetRevision": Way("nothing", lambda _: usage.GetRevisionRequest()),
     "UsageService/SetQuota": Way("denied", lambda o: usage.SetQuotaRequest(user_id=o.name, limit_bytes=1)),
 }

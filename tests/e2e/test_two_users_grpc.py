@@ -45,6 +45,7 @@ OF_NO_USER: Final = {
     *("Diagnose", "StartVerification", "GetVerificationReport", "ListVerificationFindings"),
     *("ListStrayObjects", "KeepObjects", "DropObjects", "RelinkObjects"),
     *("ListQuarantine", "RestoreQuarantined", "RepairFindings", "WatchAll"),
+    "GetUrlStamps",
 }
 STORAGE: Final = ("StorageService/", "DiagnosticsService/", "VerifyService/", "RestoreService/")
 

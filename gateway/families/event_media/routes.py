@@ -11,12 +11,13 @@ from gateway.families.event_media.shapes import Media, MediaEdit, MediaList, Pro
 from gateway.http import fields
 from gateway.http.fields import path_id, path_uuid
 from gateway.http.json_body import read_json
-from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
+from gateway.http.reply import JsonReply, Reply, json_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored, urls_of
 from gateway.operations.content_facts import add_facts
 from gateway.operations.data_loss import WORDS
 from gateway.operations.filters import NAMES, file_filter
+from gateway.operations.polling import Poll
 from gateway.operations.revisions import check_revision, etag, if_match, told_as_revision
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -140,9 +141,12 @@ async def list_event_media(call: Call) -> JsonReply[MediaList]:
         user_id=call.user_id(),
         filter=file_filter(call),
     )
+    poll = Poll(call, "links")
+    if (same := await poll.unchanged()) is not None:
+        return same
     response = await call.ask(LIST_EVENT_MEDIA, request)
     urls = await urls_of(call, response.files)
-    return polled_reply(
+    return poll.reply(
         {
             "items": [show(file, urls.get(file.id)) for file in response.files],
             "total": response.total_size,
@@ -150,7 +154,8 @@ async def list_event_media(call: Call) -> JsonReply[MediaList]:
             "limit": limit,
             "next_page_token": response.next_page_token or None,
         },
-        call.header("if-none-match"),
+        response.revision,
+        urls.stamp,
     )
 
 

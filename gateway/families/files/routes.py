@@ -21,6 +21,7 @@ from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored
 from gateway.operations.content_facts import add_facts, facts_text
 from gateway.operations.data_loss import WORDS
+from gateway.operations.polling import Poll
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
@@ -108,12 +109,15 @@ async def list_files(call: Call) -> JsonReply[FileList]:
         user_id=call.user_id(),
         view=FILE_VIEW_BASIC,
     )
+    poll = Poll(call)
     if size == 0:  # as S3 does: an empty page that says nothing about more
         return polled_bytes(_page([], ""), call.header("if-none-match"))
     if call.query("delimiter"):
-        return await _folder(call, size, request)
+        return await _folder(call, poll, size, request)
+    if (same := await poll.unchanged()) is not None:
+        return same
     response = await call.ask(LIST_FILES, request)
-    return polled_bytes(_page(response.files, response.next_page_token), call.header("if-none-match"))
+    return poll.text_reply(_page(response.files, response.next_page_token), response.revision)
 
 
 @routes.add("GET", KEY + "/url")
@@ -184,16 +188,17 @@ async def delete_file(call: Call) -> JsonReply[FileDeleted]:
     return json_reply({"key": key, "deleted": True})
 
 
-async def _folder(call: Call, size: int, asked: ListFilesRequest) -> JsonReply[FileList]:
+async def _folder(call: Call, poll: Poll, size: int, asked: ListFilesRequest) -> JsonReply[FileList]:
     """A page of what is right below the prefix."""
     if call.query("delimiter") != "/":
         raise InvalidField("delimiter must be /.", field="delimiter", rule="in")
     request = ListFolderRequest(
         prefix=asked.prefix, page_size=size, page_token=asked.page_token, user_id=asked.user_id
     )
+    if (same := await poll.unchanged()) is not None:
+        return same
     page = await call.ask(LIST_FOLDER, request)
-    body = _page(page.files, page.next_page_token, page.folders)
-    return polled_bytes(body, call.header("if-none-match"))
+    return poll.text_reply(_page(page.files, page.next_page_token, page.folders), page.revision)
 
 
 async def _file(call: Call) -> File:

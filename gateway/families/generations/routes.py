@@ -28,13 +28,14 @@ from gateway.http.exchange import idempotency_key
 from gateway.http.fields import path_id
 from gateway.http.json_body import json_field, read_json
 from gateway.http.problems import REST_NAMES
-from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
+from gateway.http.reply import JsonReply, Reply, json_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import url_of_stored, urls_of
 from gateway.operations.content_facts import add_facts
 from gateway.operations.data_loss import WORDS
 from gateway.operations.filters import NAMES as NAMES_OF_FILTERS
 from gateway.operations.filters import SETTINGS, file_filter
+from gateway.operations.polling import Poll
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.downloads import Wanted, file_reply
@@ -164,9 +165,12 @@ async def list_generations(call: Call) -> JsonReply[GenerationList]:
         user_id=call.user_id(),
         filter=file_filter(call, settings=True),
     )
+    poll = Poll(call, "links")
+    if (same := await poll.unchanged()) is not None:
+        return same
     response = await call.ask(LIST_GENERATIONS, request)
     urls = await urls_of(call, response.files)
-    return polled_reply(
+    return poll.reply(
         {
             "success": True,
             "generations": [show(file, urls.get(file.id)) for file in response.files],
@@ -175,7 +179,8 @@ async def list_generations(call: Call) -> JsonReply[GenerationList]:
             "offset": offset,
             "next_page_token": response.next_page_token or None,
         },
-        call.header("if-none-match"),
+        response.revision,
+        urls.stamp,
     )
 
 
@@ -183,8 +188,11 @@ async def list_generations(call: Call) -> JsonReply[GenerationList]:
 async def generation_stats(call: Call) -> JsonReply[GenerationStats]:
     """Counts and bytes, of one instant."""
     request = GetGenerationStatsRequest(user_id=call.user_id())
+    poll = Poll(call)
+    if (same := await poll.unchanged()) is not None:
+        return same
     stats = await call.ask(GET_GENERATION_STATS, request)
-    return polled_reply(
+    return poll.reply(
         {
             "success": True,
             "stats": {
@@ -200,7 +208,7 @@ async def generation_stats(call: Call) -> JsonReply[GenerationStats]:
                 "estimated_monthly_cost_usd": round(stats.estimated_monthly_cost_usd, 6),
             },
         },
-        call.header("if-none-match"),
+        stats.revision,
     )
 
 

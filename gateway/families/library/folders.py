@@ -9,6 +9,7 @@ from gateway.families.library.shapes import FolderDeleted, LibraryList
 from gateway.http import fields
 from gateway.http.reply import JsonReply, Reply, json_reply
 from gateway.operations.filters import NAMES
+from gateway.operations.polling import Poll
 from gateway.upstream.call import Call
 from gateway.upstream.chunked import archive_reply
 from gateway.upstream.rpcs import DELETE_FOLDER, LIST_FILES, LIST_FOLDER
@@ -19,7 +20,6 @@ from strongroom.metadata.v1.file_service_pb2 import (
     DeleteFolderRequest,
     ListFilesRequest,
     ListFolderRequest,
-    ListFolderResponse,
 )
 from strongroom.storage.v1.download_pb2 import DownloadArchiveRequest
 
@@ -27,10 +27,8 @@ DELIMITER: Final = "/"
 UNFIT: Final = (*NAMES, "type")
 
 
-async def ask_for_folder(
-    call: Call, size: int, token: str, family: FileFamily.ValueType
-) -> ListFolderResponse:
-    """A page of the folder of the query's ``prefix``.
+def folder_request(call: Call, size: int, token: str, family: FileFamily.ValueType) -> ListFolderRequest:
+    """What asks for a page of the folder of the query's ``prefix``.
 
     :raises InvalidField: another delimiter than a slash, or filters beside it.
     """
@@ -43,20 +41,23 @@ async def ask_for_folder(
                 field=name,
                 rule="conflict",
             )
-    request = ListFolderRequest(
+    return ListFolderRequest(
         prefix=call.query("prefix") or "",
         page_size=size,
         page_token=token,
         family=family,
         user_id=call.user_id(),
     )
-    return await call.ask(LIST_FOLDER, request)
 
 
 async def folder_page(call: Call, family: FileFamily.ValueType, size: int) -> JsonReply[LibraryList]:
     """What is right below ``prefix``."""
-    page = await ask_for_folder(call, size, call.query("page_token") or "", family)
-    return await listed(call, page.folders, page.files, page.next_page_token)
+    request = folder_request(call, size, call.query("page_token") or "", family)
+    poll = Poll(call, "links")
+    if (same := await poll.unchanged()) is not None:
+        return same
+    page = await call.ask(LIST_FOLDER, request)
+    return await listed(call, poll, page, page.folders)
 
 
 async def delete_folder(call: Call) -> JsonReply[FolderDeleted]:

@@ -13,11 +13,13 @@ from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import urls_of
 from gateway.operations.content_facts import add_facts
 from gateway.operations.data_loss import WORDS
+from gateway.operations.polling import Poll
 from gateway.operations.retention import show_retention
 from gateway.operations.revisions import etag
 from gateway.upstream.call import Call
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.file_service_pb2 import ListFolderResponse, SearchFilesResponse
 
 #: As ``family`` of targets has it (``gateway.families.targets``).
 FAMILY_NAMES: Final[Mapping[file_pb2.FileFamily.ValueType, FamilyName]] = {
@@ -81,14 +83,16 @@ async def file_answer(call: Call, file: File, status: int = 200) -> JsonReply[Li
 
 
 async def listed(
-    call: Call, folders: Sequence[str], files: Sequence[File], token: str
+    call: Call, poll: Poll, page: SearchFilesResponse | ListFolderResponse, folders: Sequence[str] = ()
 ) -> JsonReply[LibraryList]:
     """A page of files with their links."""
-    urls = await urls_of(call, files)
-    return json_reply(
+    urls = await urls_of(call, page.files)
+    return poll.reply(
         {
-            "files": [show(file, urls.get(file.id)) for file in files],
+            "files": [show(file, urls.get(file.id)) for file in page.files],
             "folders": list(folders),
-            "next_page_token": token or None,
-        }
+            "next_page_token": page.next_page_token or None,
+        },
+        page.revision,
+        urls.stamp,
     )

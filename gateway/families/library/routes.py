@@ -29,6 +29,7 @@ from gateway.http.problems import REST_NAMES
 from gateway.http.reply import JsonReply, json_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.filters import NAMES, SETTINGS, file_filter
+from gateway.operations.polling import Poll
 from gateway.operations.revisions import check_revision, if_match, told_as_revision
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -101,8 +102,11 @@ async def list_library_files(call: Call) -> JsonReply[LibraryList]:
         page_token=call.query("page_token") or "",
         user_id=call.user_id(),
     )
-    response = await call.ask(SEARCH_FILES, request)
-    return await listed(call, (), response.files, response.next_page_token)
+    poll = Poll(call, "links")
+    if (same := await poll.unchanged()) is not None:
+        return same
+    page = await call.ask(SEARCH_FILES, request)
+    return await listed(call, poll, page)
 
 
 @routes.add("POST", ALL + "/batch-delete")
@@ -209,12 +213,16 @@ async def list_trash(call: Call) -> JsonReply[TrashList]:
         page_token=call.query("page_token") or "",
         user_id=call.user_id(),
     )
+    poll = Poll(call)
+    if (same := await poll.unchanged()) is not None:
+        return same
     response = await call.ask(LIST_TRASH, request)
-    return json_reply(
+    return poll.reply(
         {
             "files": [show(file, None) for file in response.files],
             "next_page_token": response.next_page_token or None,
-        }
+        },
+        response.revision,
     )
 
 

@@ -74,18 +74,18 @@ async def sign_previews(
     return await call.ask(SIGN_PREVIEWS, request)
 
 
-async def urls_of_previews(call: Call, projects: Sequence[Project]) -> list[str]:
-    """A URL for the newest version of each. Where none can be had now, the route that wants a bearer token:
-    that is no reason to keep the rest of the answer back.
+async def urls_of_previews(call: Call, projects: Sequence[Project]) -> tuple[list[str], str | None]:
+    """A URL for the newest version of each, and their stamp (``gateway.operations.polling``). Where none can
+    be had now, the route that wants a bearer token: that is no reason to keep the rest of the answer back.
     """
     if not projects:
-        return []
+        return [], ""
     try:
         signed = await sign_previews(call, [(project.slug, project.version) for project in projects])
     except StrongroomError as error:
         log.warning("answered without preview tokens", code=error.reason_name, reason=error.message)
-        return [f"{base_url(call)}/api/sandbox-preview/{project.slug}/" for project in projects]
-    return [preview_url(call, token) for token in signed.tokens]
+        return [f"{base_url(call)}/api/sandbox-preview/{project.slug}/" for project in projects], None
+    return [preview_url(call, token) for token in signed.tokens], signed.stamp or None
 
 
 async def preview_reply(call: Call, token: str, path: str) -> Reply:

@@ -11,6 +11,7 @@ import json
 from collections import deque
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Any, Final
 
 from grpc import aio
@@ -187,22 +188,32 @@ def _held(file: ProjectFile) -> int:
     return max(1, file.size_bytes) if file.size_bytes <= WHOLE_BYTES else 0
 
 
-async def list_files(call: Call, slug: str, version: int) -> tuple[list[ProjectFile], int]:
-    """All files of a version (0: the newest), and which version that is.
+@dataclass(frozen=True, slots=True)
+class ListedFiles:
+    """All files of a version, and the owner's revision of before they were read."""
+
+    files: list[ProjectFile]
+    version: int
+    revision: str
+
+
+async def list_files(call: Call, slug: str, version: int) -> ListedFiles:
+    """All files of a version (0: the newest).
 
     :raises ProjectNotFound, VersionNotFound: no such thing.
     """
     files: list[ProjectFile] = []
-    token = ""
+    token = revision = ""
     while True:
+        # A page token belongs to the version asked for, and goes on with the one that was found.
         request = ListProjectFilesRequest(
             slug=slug, version=version, page_token=token, user_id=call.user_id()
         )
         response = await call.ask(LIST_PROJECT_FILES, request)
         files += response.files
-        version, token = response.version, response.next_page_token
+        revision, token = revision or response.revision, response.next_page_token
         if not token:
-            return files, version
+            return ListedFiles(files, response.version, revision)
 
 
 def _shown(file: ProjectFile, content: bytes) -> ReadTreeFile:

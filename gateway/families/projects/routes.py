@@ -24,8 +24,9 @@ from gateway.families.projects.shapes import (
 from gateway.http import fields
 from gateway.http.exchange import idempotency_key
 from gateway.http.json_body import read_json
-from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
+from gateway.http.reply import JsonReply, Reply, json_reply
 from gateway.http.shapes import rfc3339
+from gateway.operations.polling import Poll
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.chunked import archive_reply
@@ -117,8 +118,8 @@ async def get_project(call: Call) -> JsonReply[OneProject]:
     """A version of a project with the content of all its files."""
     wanted = _version(call)
     project = await _project(call)
-    files, version = await list_files(call, project.slug, wanted)
-    return ProjectReply(call, project, version, files)
+    listed = await list_files(call, project.slug, wanted)
+    return ProjectReply(call, project, listed.version, listed.files)
 
 
 @routes.add("GET", ONE + "/archive")
@@ -134,10 +135,17 @@ async def get_project_archive(call: Call) -> Reply:
 async def list_project_files(call: Call) -> JsonReply[TreeListing]:
     """The names of a version's files, with what tells their contents apart."""
     fields.only(call, "version")
-    files, version = await list_files(call, call.path["slug"], _version(call))
-    return polled_reply(
-        {"success": True, "version": version, "files": [_show_file(file) for file in files]},
-        call.header("if-none-match"),
+    wanted, poll = _version(call), Poll(call)
+    if (same := await poll.unchanged()) is not None:
+        return same
+    listed = await list_files(call, call.path["slug"], wanted)
+    return poll.reply(
+        {
+            "success": True,
+            "version": listed.version,
+            "files": [_show_file(file) for file in listed.files],
+        },
+        listed.revision,
     )
 
 
@@ -152,20 +160,23 @@ async def get_project_file(call: Call) -> Reply:
 async def list_project_versions(call: Call) -> JsonReply[VersionList]:
     """All versions, newest first."""
     fields.only(call)
+    poll = Poll(call)
+    if (same := await poll.unchanged()) is not None:
+        return same
     versions: list[ProjectVersion] = []
-    token = ""
+    token = revision = ""
     while True:
         request = ListProjectVersionsRequest(
             slug=call.path["slug"], page_size=1000, page_token=token, user_id=call.user_id()
         )
         response = await call.ask(LIST_PROJECT_VERSIONS, request)
         versions += response.versions
+        revision = revision or response.revision
         token = response.next_page_token
         if not token:
             break
-    return polled_reply(
-        {"success": True, "versions": [_show_version(version) for version in versions]},
-        call.header("if-none-match"),
+    return poll.reply(
+        {"success": True, "versions": [_show_version(version) for version in versions]}, revision
     )
 
 
@@ -248,9 +259,12 @@ async def _list(call: Call) -> JsonReply[ProjectList]:
     request = ListProjectsRequest(
         page_size=limit, page_token=call.query("page_token") or "", user_id=call.user_id()
     )
+    poll = Poll(call, "previews")
+    if (same := await poll.unchanged()) is not None:
+        return same
     response = await call.ask(LIST_PROJECTS, request)
-    previews = await urls_of_previews(call, response.projects)
-    return polled_reply(
+    previews, stamp = await urls_of_previews(call, response.projects)
+    return poll.reply(
         {
             "success": True,
             "projects": [
@@ -259,7 +273,8 @@ async def _list(call: Call) -> JsonReply[ProjectList]:
             "count": response.total_size,
             "next_page_token": response.next_page_token or None,
         },
-        call.header("if-none-match"),
+        response.revision,
+        stamp,
     )
 
 

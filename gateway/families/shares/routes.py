@@ -15,6 +15,7 @@ from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, json_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import absolute
+from gateway.operations.polling import Poll
 from gateway.operations.retention import show_wish
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
@@ -68,12 +69,15 @@ async def list_shares(call: Call) -> JsonReply[ShareList]:
         active_only=active,
         user_id=call.user_id(),
     )
+    poll = Poll(call)
+    if (same := await poll.unchanged()) is not None:
+        return same
     found = await call.ask(LIST_SHARES, request)
     page: ShareList = {
         "shares": [shown(share) for share in found.shares],
         "next_page_token": found.next_page_token or None,
     }
-    return json_reply(page)
+    return poll.reply(page, found.revision)
 
 
 @routes.add("GET", ONE)

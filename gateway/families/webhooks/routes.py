@@ -14,7 +14,7 @@ from gateway.families.webhooks.shapes import Delivery, DeliveryList, Replayed, W
 from gateway.http import fields
 from gateway.http.exchange import idempotency_key
 from gateway.http.json_body import read_json
-from gateway.http.reply import JsonReply, Reply, json_reply
+from gateway.http.reply import JsonReply, Reply, json_reply, polled_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.routing import Routes
 from gateway.upstream import rpcs
@@ -91,7 +91,7 @@ async def list_webhooks(call: Call, all_users: bool) -> JsonReply[WebhookList]:
         "webhooks": [shown(webhook) for webhook in found.webhooks],
         "next_page_token": found.next_page_token or None,
     }
-    return json_reply(page)
+    return polled_reply(page, call.header("if-none-match"))
 
 
 @_both("GET", "/{id}")

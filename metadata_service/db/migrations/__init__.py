@@ -30,6 +30,7 @@ REVISIONS = (
     "0023",
     "0024",
     "0025",
+    "0026",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).
@@ -55,6 +56,7 @@ TABLES = (
     "project_versions",
     "projects",
     "quotas",
+    "revisions",
     "running_acts",
     "scans",
     "session_parts",

@@ -26,7 +26,7 @@ from strongroom._vendor.buf.validate import validate_pb2 as buf_dot_validate_dot
 from strongroom.metadata.v1 import file_pb2 as strongroom_dot_metadata_dot_v1_dot_file__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0strongroom/metadata/v1/event_media_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!strongroom/metadata/v1/file.proto\"h\n\x14GetEventMediaRequest\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07\x66ile_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"C\n\x15GetEventMediaResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"\x89\x02\n\x15ListEventMediaRequest\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\x0c\x63ontent_type\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x14\n\x03tag\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x15\n\x04skip\x18\x06 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x19\n\x07user_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x32\n\x06\x66ilter\x18\x08 \x01(\x0b\x32\".strongroom.metadata.v1.FileFilter\"r\n\x16ListEventMediaResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.strongroom.metadata.v1.File\x12\x12\n\ntotal_size\x18\x02 \x01(\x03\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"(\n\x04Tags\x12 \n\x06values\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n\x10 \"\x06r\x04\x10\x01\x18@\"\xb6\x02\n\x17UpdateEventMediaRequest\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07\x66ile_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\x05title\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01H\x00\x88\x01\x01\x12\"\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 H\x01\x88\x01\x01\x12*\n\x04tags\x18\x05 \x01(\x0b\x32\x1c.strongroom.metadata.v1.Tags\x12)\n\x13if_generation_match\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x02\x88\x01\x01\x12\x19\n\x07user_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x08\n\x06_titleB\x0e\n\x0c_descriptionB\x16\n\x14_if_generation_match\"F\n\x18UpdateEventMediaResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"5\n\x18GetProfilePictureRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"G\n\x19GetProfilePictureResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File2\xe3\x03\n\x11\x45ventMediaService\x12l\n\rGetEventMedia\x12,.strongroom.metadata.v1.GetEventMediaRequest\x1a-.strongroom.metadata.v1.GetEventMediaResponse\x12o\n\x0eListEventMedia\x12-.strongroom.metadata.v1.ListEventMediaRequest\x1a..strongroom.metadata.v1.ListEventMediaResponse\x12u\n\x10UpdateEventMedia\x12/.strongroom.metadata.v1.UpdateEventMediaRequest\x1a\x30.strongroom.metadata.v1.UpdateEventMediaResponse\x12x\n\x11GetProfilePicture\x12\x30.strongroom.metadata.v1.GetProfilePictureRequest\x1a\x31.strongroom.metadata.v1.GetProfilePictureResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n0strongroom/metadata/v1/event_media_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!strongroom/metadata/v1/file.proto\"h\n\x14GetEventMediaRequest\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07\x66ile_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"C\n\x15GetEventMediaResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"\x89\x02\n\x15ListEventMediaRequest\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1e\n\x0c\x63ontent_type\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x14\n\x03tag\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18@\x12\x1a\n\tpage_size\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x15\n\x04skip\x18\x06 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x19\n\x07user_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x32\n\x06\x66ilter\x18\x08 \x01(\x0b\x32\".strongroom.metadata.v1.FileFilter\"\x84\x01\n\x16ListEventMediaResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.strongroom.metadata.v1.File\x12\x12\n\ntotal_size\x18\x02 \x01(\x03\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\t\"(\n\x04Tags\x12 \n\x06values\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n\x10 \"\x06r\x04\x10\x01\x18@\"\xb6\x02\n\x17UpdateEventMediaRequest\x12\x1a\n\x08\x65vent_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07\x66ile_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1c\n\x05title\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01H\x00\x88\x01\x01\x12\"\n\x0b\x64\x65scription\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 H\x01\x88\x01\x01\x12*\n\x04tags\x18\x05 \x01(\x0b\x32\x1c.strongroom.metadata.v1.Tags\x12)\n\x13if_generation_match\x18\x06 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x02\x88\x01\x01\x12\x19\n\x07user_id\x18\x07 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x08\n\x06_titleB\x0e\n\x0c_descriptionB\x16\n\x14_if_generation_match\"F\n\x18UpdateEventMediaResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"5\n\x18GetProfilePictureRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"G\n\x19GetProfilePictureResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File2\xe3\x03\n\x11\x45ventMediaService\x12l\n\rGetEventMedia\x12,.strongroom.metadata.v1.GetEventMediaRequest\x1a-.strongroom.metadata.v1.GetEventMediaResponse\x12o\n\x0eListEventMedia\x12-.strongroom.metadata.v1.ListEventMediaRequest\x1a..strongroom.metadata.v1.ListEventMediaResponse\x12u\n\x10UpdateEventMedia\x12/.strongroom.metadata.v1.UpdateEventMediaRequest\x1a\x30.strongroom.metadata.v1.UpdateEventMediaResponse\x12x\n\x11GetProfilePicture\x12\x30.strongroom.metadata.v1.GetProfilePictureRequest\x1a\x31.strongroom.metadata.v1.GetProfilePictureResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -75,18 +75,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETEVENTMEDIARESPONSE']._serialized_end=313
   _globals['_LISTEVENTMEDIAREQUEST']._serialized_start=316
   _globals['_LISTEVENTMEDIAREQUEST']._serialized_end=581
-  _globals['_LISTEVENTMEDIARESPONSE']._serialized_start=583
-  _globals['_LISTEVENTMEDIARESPONSE']._serialized_end=697
-  _globals['_TAGS']._serialized_start=699
-  _globals['_TAGS']._serialized_end=739
-  _globals['_UPDATEEVENTMEDIAREQUEST']._serialized_start=742
-  _globals['_UPDATEEVENTMEDIAREQUEST']._serialized_end=1052
-  _globals['_UPDATEEVENTMEDIARESPONSE']._serialized_start=1054
-  _globals['_UPDATEEVENTMEDIARESPONSE']._serialized_end=1124
-  _globals['_GETPROFILEPICTUREREQUEST']._serialized_start=1126
-  _globals['_GETPROFILEPICTUREREQUEST']._serialized_end=1179
-  _globals['_GETPROFILEPICTURERESPONSE']._serialized_start=1181
-  _globals['_GETPROFILEPICTURERESPONSE']._serialized_end=1252
-  _globals['_EVENTMEDIASERVICE']._serialized_start=1255
-  _globals['_EVENTMEDIASERVICE']._serialized_end=1738
+  _globals['_LISTEVENTMEDIARESPONSE']._serialized_start=584
+  _globals['_LISTEVENTMEDIARESPONSE']._serialized_end=716
+  _globals['_TAGS']._serialized_start=718
+  _globals['_TAGS']._serialized_end=758
+  _globals['_UPDATEEVENTMEDIAREQUEST']._serialized_start=761
+  _globals['_UPDATEEVENTMEDIAREQUEST']._serialized_end=1071
+  _globals['_UPDATEEVENTMEDIARESPONSE']._serialized_start=1073
+  _globals['_UPDATEEVENTMEDIARESPONSE']._serialized_end=1143
+  _globals['_GETPROFILEPICTUREREQUEST']._serialized_start=1145
+  _globals['_GETPROFILEPICTUREREQUEST']._serialized_end=1198
+  _globals['_GETPROFILEPICTURERESPONSE']._serialized_start=1200
+  _globals['_GETPROFILEPICTURERESPONSE']._serialized_end=1271
+  _globals['_EVENTMEDIASERVICE']._serialized_start=1274
+  _globals['_EVENTMEDIASERVICE']._serialized_end=1757
 # @@protoc_insertion_point(module_scope)

@@ -26,7 +26,7 @@ from strongroom._vendor.buf.validate import validate_pb2 as buf_dot_validate_dot
 from strongroom.metadata.v1 import file_pb2 as strongroom_dot_metadata_dot_v1_dot_file__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/strongroom/metadata/v1/generation_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!strongroom/metadata/v1/file.proto\"L\n\x14GetGenerationRequest\x12\x19\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"C\n\x15GetGenerationResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"\xf8\x01\n\x16ListGenerationsRequest\x12>\n\x04type\x18\x01 \x01(\x0e\x32&.strongroom.metadata.v1.GenerationTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x15\n\x04skip\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x19\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x32\n\x06\x66ilter\x18\x06 \x01(\x0b\x32\".strongroom.metadata.v1.FileFilter\"s\n\x17ListGenerationsResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.strongroom.metadata.v1.File\x12\x12\n\ntotal_size\x18\x02 \x01(\x03\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"6\n\x19GetGenerationStatsRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\xa3\x03\n\x1aGetGenerationStatsResponse\x12\r\n\x05total\x18\x01 \x01(\x03\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x03\x12M\n\x07\x62y_type\x18\x03 \x03(\x0b\x32<.strongroom.metadata.v1.GetGenerationStatsResponse.TypeStats\x12K\n\x06\x62y_day\x18\x04 \x03(\x0b\x32;.strongroom.metadata.v1.GetGenerationStatsResponse.DayStats\x12\"\n\x1a\x65stimated_monthly_cost_usd\x18\x05 \x01(\x01\x1a\x64\n\tTypeStats\x12\x34\n\x04type\x18\x01 \x01(\x0e\x32&.strongroom.metadata.v1.GenerationType\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x1a;\n\x08\x44\x61yStats\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x32\xf2\x02\n\x11GenerationService\x12l\n\rGetGeneration\x12,.strongroom.metadata.v1.GetGenerationRequest\x1a-.strongroom.metadata.v1.GetGenerationResponse\x12r\n\x0fListGenerations\x12..strongroom.metadata.v1.ListGenerationsRequest\x1a/.strongroom.metadata.v1.ListGenerationsResponse\x12{\n\x12GetGenerationStats\x12\x31.strongroom.metadata.v1.GetGenerationStatsRequest\x1a\x32.strongroom.metadata.v1.GetGenerationStatsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/strongroom/metadata/v1/generation_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!strongroom/metadata/v1/file.proto\"L\n\x14GetGenerationRequest\x12\x19\n\x07\x66ile_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"C\n\x15GetGenerationResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\"\xf8\x01\n\x16ListGenerationsRequest\x12>\n\x04type\x18\x01 \x01(\x0e\x32&.strongroom.metadata.v1.GenerationTypeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x15\n\x04skip\x18\x04 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x19\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x32\n\x06\x66ilter\x18\x06 \x01(\x0b\x32\".strongroom.metadata.v1.FileFilter\"\x85\x01\n\x17ListGenerationsResponse\x12+\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x1c.strongroom.metadata.v1.File\x12\x12\n\ntotal_size\x18\x02 \x01(\x03\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\t\"6\n\x19GetGenerationStatsRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\xb5\x03\n\x1aGetGenerationStatsResponse\x12\r\n\x05total\x18\x01 \x01(\x03\x12\x13\n\x0btotal_bytes\x18\x02 \x01(\x03\x12M\n\x07\x62y_type\x18\x03 \x03(\x0b\x32<.strongroom.metadata.v1.GetGenerationStatsResponse.TypeStats\x12K\n\x06\x62y_day\x18\x04 \x03(\x0b\x32;.strongroom.metadata.v1.GetGenerationStatsResponse.DayStats\x12\"\n\x1a\x65stimated_monthly_cost_usd\x18\x05 \x01(\x01\x12\x10\n\x08revision\x18\x0f \x01(\t\x1a\x64\n\tTypeStats\x12\x34\n\x04type\x18\x01 \x01(\x0e\x32&.strongroom.metadata.v1.GenerationType\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x1a;\n\x08\x44\x61yStats\x12\x0c\n\x04\x64\x61te\x18\x01 \x01(\t\x12\r\n\x05\x63ount\x18\x02 \x01(\x03\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x32\xf2\x02\n\x11GenerationService\x12l\n\rGetGeneration\x12,.strongroom.metadata.v1.GetGenerationRequest\x1a-.strongroom.metadata.v1.GetGenerationResponse\x12r\n\x0fListGenerations\x12..strongroom.metadata.v1.ListGenerationsRequest\x1a/.strongroom.metadata.v1.ListGenerationsResponse\x12{\n\x12GetGenerationStats\x12\x31.strongroom.metadata.v1.GetGenerationStatsRequest\x1a\x32.strongroom.metadata.v1.GetGenerationStatsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -55,16 +55,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETGENERATIONRESPONSE']._serialized_end=284
   _globals['_LISTGENERATIONSREQUEST']._serialized_start=287
   _globals['_LISTGENERATIONSREQUEST']._serialized_end=535
-  _globals['_LISTGENERATIONSRESPONSE']._serialized_start=537
-  _globals['_LISTGENERATIONSRESPONSE']._serialized_end=652
-  _globals['_GETGENERATIONSTATSREQUEST']._serialized_start=654
-  _globals['_GETGENERATIONSTATSREQUEST']._serialized_end=708
-  _globals['_GETGENERATIONSTATSRESPONSE']._serialized_start=711
-  _globals['_GETGENERATIONSTATSRESPONSE']._serialized_end=1130
-  _globals['_GETGENERATIONSTATSRESPONSE_TYPESTATS']._serialized_start=969
-  _globals['_GETGENERATIONSTATSRESPONSE_TYPESTATS']._serialized_end=1069
-  _globals['_GETGENERATIONSTATSRESPONSE_DAYSTATS']._serialized_start=1071
-  _globals['_GETGENERATIONSTATSRESPONSE_DAYSTATS']._serialized_end=1130
-  _globals['_GENERATIONSERVICE']._serialized_start=1133
-  _globals['_GENERATIONSERVICE']._serialized_end=1503
+  _globals['_LISTGENERATIONSRESPONSE']._serialized_start=538
+  _globals['_LISTGENERATIONSRESPONSE']._serialized_end=671
+  _globals['_GETGENERATIONSTATSREQUEST']._serialized_start=673
+  _globals['_GETGENERATIONSTATSREQUEST']._serialized_end=727
+  _globals['_GETGENERATIONSTATSRESPONSE']._serialized_start=730
+  _globals['_GETGENERATIONSTATSRESPONSE']._serialized_end=1167
+  _globals['_GETGENERATIONSTATSRESPONSE_TYPESTATS']._serialized_start=1006
+  _globals['_GETGENERATIONSTATSRESPONSE_TYPESTATS']._serialized_end=1106
+  _globals['_GETGENERATIONSTATSRESPONSE_DAYSTATS']._serialized_start=1108
+  _globals['_GETGENERATIONSTATSRESPONSE_DAYSTATS']._serialized_end=1167
+  _globals['_GENERATIONSERVICE']._serialized_start=1170
+  _globals['_GENERATIONSERVICE']._serialized_end=1540
 # @@protoc_insertion_point(module_scope)

@@ -122,10 +122,13 @@ class ListGenerationsResponse(_message.Message):
     FILES_FIELD_NUMBER: _builtins.int
     TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     total_size: _builtins.int
     """How many match in all: exact; with a filter, up to 50,001."""
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
+    revision: _builtins.str
+    """UsageService.GetRevision of before the first row was read."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[_file_pb2.File]:
         """The page, newest first."""
@@ -136,10 +139,11 @@ class ListGenerationsResponse(_message.Message):
         files: _abc.Iterable[_file_pb2.File] | None = ...,
         total_size: _builtins.int = ...,
         next_page_token: _builtins.str = ...,
+        revision: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "next_page_token", b"next_page_token", "total_size", b"total_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "next_page_token", b"next_page_token", "revision", b"revision", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -234,12 +238,15 @@ class GetGenerationStatsResponse(_message.Message):
     BY_TYPE_FIELD_NUMBER: _builtins.int
     BY_DAY_FIELD_NUMBER: _builtins.int
     ESTIMATED_MONTHLY_COST_USD_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     total: _builtins.int
     """Number of generations."""
     total_bytes: _builtins.int
     """Their bytes."""
     estimated_monthly_cost_usd: _builtins.float
     """total_bytes × the price per GB (10^9 bytes) and month of the settings."""
+    revision: _builtins.str
+    """UsageService.GetRevision of before the first row was read."""
     @_builtins.property
     def by_type(self) -> _containers.RepeatedCompositeFieldContainer[Global___GetGenerationStatsResponse.TypeStats]:
         """One entry per type that has any, in enum order."""
@@ -256,10 +263,11 @@ class GetGenerationStatsResponse(_message.Message):
         by_type: _abc.Iterable[Global___GetGenerationStatsResponse.TypeStats] | None = ...,
         by_day: _abc.Iterable[Global___GetGenerationStatsResponse.DayStats] | None = ...,
         estimated_monthly_cost_usd: _builtins.float = ...,
+        revision: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_day", b"by_day", "by_type", b"by_type", "estimated_monthly_cost_usd", b"estimated_monthly_cost_usd", "total", b"total", "total_bytes", b"total_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["by_day", b"by_day", "by_type", b"by_type", "estimated_monthly_cost_usd", b"estimated_monthly_cost_usd", "revision", b"revision", "total", b"total", "total_bytes", b"total_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

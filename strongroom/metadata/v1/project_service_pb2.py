@@ -26,7 +26,7 @@ from strongroom._vendor.buf.validate import validate_pb2 as buf_dot_validate_dot
 from strongroom.metadata.v1 import project_pb2 as strongroom_dot_metadata_dot_v1_dot_project__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,strongroom/metadata/v1/project_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$strongroom/metadata/v1/project.proto\"H\n\x11GetProjectRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"F\n\x12GetProjectResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Project\"j\n\x13ListProjectsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"v\n\x14ListProjectsResponse\x12\x31\n\x08projects\x18\x01 \x03(\x0b\x32\x1f.strongroom.metadata.v1.Project\x12\x12\n\ntotal_size\x18\x02 \x01(\x03\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\x8b\x01\n\x1aListProjectVersionsRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"p\n\x1bListProjectVersionsResponse\x12\x38\n\x08versions\x18\x01 \x03(\x0b\x32&.strongroom.metadata.v1.ProjectVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\xa2\x01\n\x17ListProjectFilesRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x19\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"x\n\x18ListProjectFilesResponse\x12\x32\n\x05\x66iles\x18\x01 \x03(\x0b\x32#.strongroom.metadata.v1.ProjectFile\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\x93\x01\n\x15GetProjectFileRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x18\n\x04path\x18\x03 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x11\n\tfront_end\x18\x05 \x01(\x08\"\\\n\x16GetProjectFileResponse\x12\x31\n\x04\x66ile\x18\x01 \x01(\x0b\x32#.strongroom.metadata.v1.ProjectFile\x12\x0f\n\x07version\x18\x02 \x01(\x03\x32\xc8\x04\n\x0eProjectService\x12\x63\n\nGetProject\x12).strongroom.metadata.v1.GetProjectRequest\x1a*.strongroom.metadata.v1.GetProjectResponse\x12i\n\x0cListProjects\x12+.strongroom.metadata.v1.ListProjectsRequest\x1a,.strongroom.metadata.v1.ListProjectsResponse\x12~\n\x13ListProjectVersions\x12\x32.strongroom.metadata.v1.ListProjectVersionsRequest\x1a\x33.strongroom.metadata.v1.ListProjectVersionsResponse\x12u\n\x10ListProjectFiles\x12/.strongroom.metadata.v1.ListProjectFilesRequest\x1a\x30.strongroom.metadata.v1.ListProjectFilesResponse\x12o\n\x0eGetProjectFile\x12-.strongroom.metadata.v1.GetProjectFileRequest\x1a..strongroom.metadata.v1.GetProjectFileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,strongroom/metadata/v1/project_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$strongroom/metadata/v1/project.proto\"H\n\x11GetProjectRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"F\n\x12GetProjectResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Project\"j\n\x13ListProjectsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x88\x01\n\x14ListProjectsResponse\x12\x31\n\x08projects\x18\x01 \x03(\x0b\x32\x1f.strongroom.metadata.v1.Project\x12\x12\n\ntotal_size\x18\x02 \x01(\x03\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\t\"\x8b\x01\n\x1aListProjectVersionsRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x82\x01\n\x1bListProjectVersionsResponse\x12\x38\n\x08versions\x18\x01 \x03(\x0b\x32&.strongroom.metadata.v1.ProjectVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\"\xa2\x01\n\x17ListProjectFilesRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x19\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x8a\x01\n\x18ListProjectFilesResponse\x12\x32\n\x05\x66iles\x18\x01 \x03(\x0b\x32#.strongroom.metadata.v1.ProjectFile\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\t\"\x93\x01\n\x15GetProjectFileRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x18\n\x04path\x18\x03 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x11\n\tfront_end\x18\x05 \x01(\x08\"\\\n\x16GetProjectFileResponse\x12\x31\n\x04\x66ile\x18\x01 \x01(\x0b\x32#.strongroom.metadata.v1.ProjectFile\x12\x0f\n\x07version\x18\x02 \x01(\x03\x32\xc8\x04\n\x0eProjectService\x12\x63\n\nGetProject\x12).strongroom.metadata.v1.GetProjectRequest\x1a*.strongroom.metadata.v1.GetProjectResponse\x12i\n\x0cListProjects\x12+.strongroom.metadata.v1.ListProjectsRequest\x1a,.strongroom.metadata.v1.ListProjectsResponse\x12~\n\x13ListProjectVersions\x12\x32.strongroom.metadata.v1.ListProjectVersionsRequest\x1a\x33.strongroom.metadata.v1.ListProjectVersionsResponse\x12u\n\x10ListProjectFiles\x12/.strongroom.metadata.v1.ListProjectFilesRequest\x1a\x30.strongroom.metadata.v1.ListProjectFilesResponse\x12o\n\x0eGetProjectFile\x12-.strongroom.metadata.v1.GetProjectFileRequest\x1a..strongroom.metadata.v1.GetProjectFileResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -75,20 +75,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPROJECTRESPONSE']._serialized_end=283
   _globals['_LISTPROJECTSREQUEST']._serialized_start=285
   _globals['_LISTPROJECTSREQUEST']._serialized_end=391
-  _globals['_LISTPROJECTSRESPONSE']._serialized_start=393
-  _globals['_LISTPROJECTSRESPONSE']._serialized_end=511
-  _globals['_LISTPROJECTVERSIONSREQUEST']._serialized_start=514
-  _globals['_LISTPROJECTVERSIONSREQUEST']._serialized_end=653
-  _globals['_LISTPROJECTVERSIONSRESPONSE']._serialized_start=655
-  _globals['_LISTPROJECTVERSIONSRESPONSE']._serialized_end=767
-  _globals['_LISTPROJECTFILESREQUEST']._serialized_start=770
-  _globals['_LISTPROJECTFILESREQUEST']._serialized_end=932
-  _globals['_LISTPROJECTFILESRESPONSE']._serialized_start=934
-  _globals['_LISTPROJECTFILESRESPONSE']._serialized_end=1054
-  _globals['_GETPROJECTFILEREQUEST']._serialized_start=1057
-  _globals['_GETPROJECTFILEREQUEST']._serialized_end=1204
-  _globals['_GETPROJECTFILERESPONSE']._serialized_start=1206
-  _globals['_GETPROJECTFILERESPONSE']._serialized_end=1298
-  _globals['_PROJECTSERVICE']._serialized_start=1301
-  _globals['_PROJECTSERVICE']._serialized_end=1885
+  _globals['_LISTPROJECTSRESPONSE']._serialized_start=394
+  _globals['_LISTPROJECTSRESPONSE']._serialized_end=530
+  _globals['_LISTPROJECTVERSIONSREQUEST']._serialized_start=533
+  _globals['_LISTPROJECTVERSIONSREQUEST']._serialized_end=672
+  _globals['_LISTPROJECTVERSIONSRESPONSE']._serialized_start=675
+  _globals['_LISTPROJECTVERSIONSRESPONSE']._serialized_end=805
+  _globals['_LISTPROJECTFILESREQUEST']._serialized_start=808
+  _globals['_LISTPROJECTFILESREQUEST']._serialized_end=970
+  _globals['_LISTPROJECTFILESRESPONSE']._serialized_start=973
+  _globals['_LISTPROJECTFILESRESPONSE']._serialized_end=1111
+  _globals['_GETPROJECTFILEREQUEST']._serialized_start=1114
+  _globals['_GETPROJECTFILEREQUEST']._serialized_end=1261
+  _globals['_GETPROJECTFILERESPONSE']._serialized_start=1263
+  _globals['_GETPROJECTFILERESPONSE']._serialized_end=1355
+  _globals['_PROJECTSERVICE']._serialized_start=1358
+  _globals['_PROJECTSERVICE']._serialized_end=1942
 # @@protoc_insertion_point(module_scope)

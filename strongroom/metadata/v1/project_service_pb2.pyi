@@ -108,10 +108,13 @@ class ListProjectsResponse(_message.Message):
     PROJECTS_FIELD_NUMBER: _builtins.int
     TOTAL_SIZE_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     total_size: _builtins.int
     """How many there are in all, exact."""
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
+    revision: _builtins.str
+    """UsageService.GetRevision of before the first row was read."""
     @_builtins.property
     def projects(self) -> _containers.RepeatedCompositeFieldContainer[_project_pb2.Project]:
         """The page, newest change first."""
@@ -122,10 +125,11 @@ class ListProjectsResponse(_message.Message):
         projects: _abc.Iterable[_project_pb2.Project] | None = ...,
         total_size: _builtins.int = ...,
         next_page_token: _builtins.str = ...,
+        revision: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "projects", b"projects", "total_size", b"total_size"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "projects", b"projects", "revision", b"revision", "total_size", b"total_size"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -173,8 +177,11 @@ class ListProjectVersionsResponse(_message.Message):
 
     VERSIONS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
+    revision: _builtins.str
+    """UsageService.GetRevision of before the first row was read."""
     @_builtins.property
     def versions(self) -> _containers.RepeatedCompositeFieldContainer[_project_pb2.ProjectVersion]:
         """The page, newest first."""
@@ -184,10 +191,11 @@ class ListProjectVersionsResponse(_message.Message):
         *,
         versions: _abc.Iterable[_project_pb2.ProjectVersion] | None = ...,
         next_page_token: _builtins.str = ...,
+        revision: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "versions", b"versions"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revision", b"revision", "versions", b"versions"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -240,10 +248,13 @@ class ListProjectFilesResponse(_message.Message):
     FILES_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version listed."""
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
+    revision: _builtins.str
+    """UsageService.GetRevision of before the first row was read."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[_project_pb2.ProjectFile]:
         """The page, in path order."""
@@ -254,10 +265,11 @@ class ListProjectFilesResponse(_message.Message):
         files: _abc.Iterable[_project_pb2.ProjectFile] | None = ...,
         version: _builtins.int = ...,
         next_page_token: _builtins.str = ...,
+        revision: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "next_page_token", b"next_page_token", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "next_page_token", b"next_page_token", "revision", b"revision", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -198,8 +198,11 @@ class ListSharesResponse(_message.Message):
 
     SHARES_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """For the next page; empty: this was the last."""
+    revision: _builtins.str
+    """UsageService.GetRevision of before the first row was read."""
     @_builtins.property
     def shares(self) -> _containers.RepeatedCompositeFieldContainer[_share_pb2.Share]:
         """The page, newest first."""
@@ -209,10 +212,11 @@ class ListSharesResponse(_message.Message):
         *,
         shares: _abc.Iterable[_share_pb2.Share] | None = ...,
         next_page_token: _builtins.str = ...,
+        revision: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "shares", b"shares"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "revision", b"revision", "shares", b"shares"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -45,6 +45,11 @@ class UsageServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.SetQuotaRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.SetQuotaResponse.FromString,
                 _registered_method=True)
+        self.GetRevision = channel.unary_unary(
+                '/strongroom.metadata.v1.UsageService/GetRevision',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetRevisionRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetRevisionResponse.FromString,
+                _registered_method=True)
 
 
 class UsageServiceServicer:
@@ -65,6 +70,14 @@ class UsageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetRevision(self, request, context):
+        """Whether lists of the caller's files, projects and shares, or statistics of them, may have changed: they have not
+        while this is what they came with. One look-up, however much there is.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_UsageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -77,6 +90,11 @@ def add_UsageServiceServicer_to_server(servicer, server):
                     servicer.SetQuota,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.SetQuotaRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.SetQuotaResponse.SerializeToString,
+            ),
+            'GetRevision': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRevision,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetRevisionRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetRevisionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -134,6 +152,33 @@ class UsageService:
             '/strongroom.metadata.v1.UsageService/SetQuota',
             strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.SetQuotaRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.SetQuotaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRevision(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.UsageService/GetRevision',
+            strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetRevisionRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetRevisionResponse.FromString,
             options,
             channel_credentials,
             insecure,

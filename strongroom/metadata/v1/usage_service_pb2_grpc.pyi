@@ -37,6 +37,10 @@ class UsageServiceStub:
     """The caller's usage and limits."""
     SetQuota: _grpc.UnaryUnaryMultiCallable[_usage_service_pb2.SetQuotaRequest, _usage_service_pb2.SetQuotaResponse]
     """Sets a user's limits. Admin role only: PERMISSION_DENIED."""
+    GetRevision: _grpc.UnaryUnaryMultiCallable[_usage_service_pb2.GetRevisionRequest, _usage_service_pb2.GetRevisionResponse]
+    """Whether lists of the caller's files, projects and shares, or statistics of them, may have changed: they have not
+    while this is what they came with. One look-up, however much there is.
+    """
 
 @_typing.type_check_only
 class UsageServiceAsyncStub(UsageServiceStub):
@@ -47,6 +51,10 @@ class UsageServiceAsyncStub(UsageServiceStub):
     """The caller's usage and limits."""
     SetQuota: _aio.UnaryUnaryMultiCallable[_usage_service_pb2.SetQuotaRequest, _usage_service_pb2.SetQuotaResponse]  # type: ignore[assignment]
     """Sets a user's limits. Admin role only: PERMISSION_DENIED."""
+    GetRevision: _aio.UnaryUnaryMultiCallable[_usage_service_pb2.GetRevisionRequest, _usage_service_pb2.GetRevisionResponse]  # type: ignore[assignment]
+    """Whether lists of the caller's files, projects and shares, or statistics of them, may have changed: they have not
+    while this is what they came with. One look-up, however much there is.
+    """
 
 class UsageServiceServicer:
     """What a user has stored, and may store."""
@@ -64,5 +72,14 @@ class UsageServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_usage_service_pb2.SetQuotaResponse, _abc.Awaitable[_usage_service_pb2.SetQuotaResponse]]:
         """Sets a user's limits. Admin role only: PERMISSION_DENIED."""
+
+    def GetRevision(
+        self,
+        request: _usage_service_pb2.GetRevisionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_usage_service_pb2.GetRevisionResponse, _abc.Awaitable[_usage_service_pb2.GetRevisionResponse]]:
+        """Whether lists of the caller's files, projects and shares, or statistics of them, may have changed: they have not
+        while this is what they came with. One look-up, however much there is.
+        """
 
 def add_UsageServiceServicer_to_server(servicer: UsageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from strongroom.metadata.v1 import file_pb2 as strongroom_dot_metadata_dot_v1_dot_file__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n strongroom/storage/v1/link.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/file.proto\"\x82\x02\n\x10SignLinksRequest\x12\"\n\x08\x66ile_ids\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xe8\x07\"\x05r\x03\xb0\x01\x01\x12\x1f\n\x04keys\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x64\"\x07r\x05 \x01(\x80\x08\x12(\n\x12\x65xpires_in_seconds\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00H\x00\x88\x01\x01\x12\x39\n\x05scope\x18\x04 \x01(\x0e\x32 .strongroom.storage.v1.LinkScopeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x12\n\nattachment\x18\x05 \x01(\x08\x12\x19\n\x07user_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x15\n\x13_expires_in_seconds\"D\n\x04Link\x12\x0b\n\x03url\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xa2\x01\n\x11SignLinksResponse\x12\x42\n\x05links\x18\x01 \x03(\x0b\x32\x33.strongroom.storage.v1.SignLinksResponse.LinksEntry\x1aI\n\nLinksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.strongroom.storage.v1.Link:\x02\x38\x01\"\xac\x01\n\x13\x44ownloadLinkRequest\x12\x19\n\x05token\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\x12\x13\n\x0bread_offset\x18\x02 \x01(\x03\x12\x1b\n\nread_limit\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1f\n\rif_etag_match\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x15\n\rmetadata_only\x18\x05 \x01(\x08\x12\x10\n\x08sign_url\x18\x06 \x01(\x08\"\x8f\x02\n\x14\x44ownloadLinkResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\x12\x13\n\x0bread_offset\x18\x02 \x01(\x03\x12\x11\n\tread_size\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x12\n\nattachment\x18\x05 \x01(\x08\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06newest\x18\x07 \x01(\x08\x12\x0b\n\x03url\x18\x08 \x01(\t\x12\x33\n\x0furl_expire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*V\n\tLinkScope\x12\x1a\n\x16LINK_SCOPE_UNSPECIFIED\x10\x00\x12\x16\n\x12LINK_SCOPE_VERSION\x10\x01\x12\x15\n\x11LINK_SCOPE_NEWEST\x10\x02\x32x\n\x0bLinkService\x12i\n\x0c\x44ownloadLink\x12*.strongroom.storage.v1.DownloadLinkRequest\x1a+.strongroom.storage.v1.DownloadLinkResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n strongroom/storage/v1/link.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/file.proto\"\x82\x02\n\x10SignLinksRequest\x12\"\n\x08\x66ile_ids\x18\x01 \x03(\tB\x10\xbaH\r\x92\x01\n\x10\xe8\x07\"\x05r\x03\xb0\x01\x01\x12\x1f\n\x04keys\x18\x02 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x64\"\x07r\x05 \x01(\x80\x08\x12(\n\x12\x65xpires_in_seconds\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00H\x00\x88\x01\x01\x12\x39\n\x05scope\x18\x04 \x01(\x0e\x32 .strongroom.storage.v1.LinkScopeB\x08\xbaH\x05\x82\x01\x02\x10\x01\x12\x12\n\nattachment\x18\x05 \x01(\x08\x12\x19\n\x07user_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x15\n\x13_expires_in_seconds\"D\n\x04Link\x12\x0b\n\x03url\x18\x01 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xb1\x01\n\x11SignLinksResponse\x12\x42\n\x05links\x18\x01 \x03(\x0b\x32\x33.strongroom.storage.v1.SignLinksResponse.LinksEntry\x12\r\n\x05stamp\x18\x02 \x01(\t\x1aI\n\nLinksEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12*\n\x05value\x18\x02 \x01(\x0b\x32\x1b.strongroom.storage.v1.Link:\x02\x38\x01\"\x15\n\x13GetUrlStampsRequest\"7\n\x14GetUrlStampsResponse\x12\r\n\x05links\x18\x01 \x01(\t\x12\x10\n\x08previews\x18\x02 \x01(\t\"\xac\x01\n\x13\x44ownloadLinkRequest\x12\x19\n\x05token\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\x12\x13\n\x0bread_offset\x18\x02 \x01(\x03\x12\x1b\n\nread_limit\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1f\n\rif_etag_match\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x15\n\rmetadata_only\x18\x05 \x01(\x08\x12\x10\n\x08sign_url\x18\x06 \x01(\x08\"\x8f\x02\n\x14\x44ownloadLinkResponse\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.strongroom.metadata.v1.File\x12\x13\n\x0bread_offset\x18\x02 \x01(\x03\x12\x11\n\tread_size\x18\x03 \x01(\x03\x12\x0c\n\x04\x64\x61ta\x18\x04 \x01(\x0c\x12\x12\n\nattachment\x18\x05 \x01(\x08\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06newest\x18\x07 \x01(\x08\x12\x0b\n\x03url\x18\x08 \x01(\t\x12\x33\n\x0furl_expire_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp*V\n\tLinkScope\x12\x1a\n\x16LINK_SCOPE_UNSPECIFIED\x10\x00\x12\x16\n\x12LINK_SCOPE_VERSION\x10\x01\x12\x15\n\x11LINK_SCOPE_NEWEST\x10\x02\x32x\n\x0bLinkService\x12i\n\x0c\x44ownloadLink\x12*.strongroom.storage.v1.DownloadLinkRequest\x1a+.strongroom.storage.v1.DownloadLinkResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,20 +52,24 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DOWNLOADLINKREQUEST'].fields_by_name['read_limit']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_DOWNLOADLINKREQUEST'].fields_by_name['if_etag_match']._loaded_options = None
   _globals['_DOWNLOADLINKREQUEST'].fields_by_name['if_etag_match']._serialized_options = b'\272H\005r\003(\377\001'
-  _globals['_LINKSCOPE']._serialized_start=1101
-  _globals['_LINKSCOPE']._serialized_end=1187
+  _globals['_LINKSCOPE']._serialized_start=1196
+  _globals['_LINKSCOPE']._serialized_end=1282
   _globals['_SIGNLINKSREQUEST']._serialized_start=157
   _globals['_SIGNLINKSREQUEST']._serialized_end=415
   _globals['_LINK']._serialized_start=417
   _globals['_LINK']._serialized_end=485
   _globals['_SIGNLINKSRESPONSE']._serialized_start=488
-  _globals['_SIGNLINKSRESPONSE']._serialized_end=650
-  _globals['_SIGNLINKSRESPONSE_LINKSENTRY']._serialized_start=577
-  _globals['_SIGNLINKSRESPONSE_LINKSENTRY']._serialized_end=650
-  _globals['_DOWNLOADLINKREQUEST']._serialized_start=653
-  _globals['_DOWNLOADLINKREQUEST']._serialized_end=825
-  _globals['_DOWNLOADLINKRESPONSE']._serialized_start=828
-  _globals['_DOWNLOADLINKRESPONSE']._serialized_end=1099
-  _globals['_LINKSERVICE']._serialized_start=1189
-  _globals['_LINKSERVICE']._serialized_end=1309
+  _globals['_SIGNLINKSRESPONSE']._serialized_end=665
+  _globals['_SIGNLINKSRESPONSE_LINKSENTRY']._serialized_start=592
+  _globals['_SIGNLINKSRESPONSE_LINKSENTRY']._serialized_end=665
+  _globals['_GETURLSTAMPSREQUEST']._serialized_start=667
+  _globals['_GETURLSTAMPSREQUEST']._serialized_end=688
+  _globals['_GETURLSTAMPSRESPONSE']._serialized_start=690
+  _globals['_GETURLSTAMPSRESPONSE']._serialized_end=745
+  _globals['_DOWNLOADLINKREQUEST']._serialized_start=748
+  _globals['_DOWNLOADLINKREQUEST']._serialized_end=920
+  _globals['_DOWNLOADLINKRESPONSE']._serialized_start=923
+  _globals['_DOWNLOADLINKRESPONSE']._serialized_end=1194
+  _globals['_LINKSERVICE']._serialized_start=1284
+  _globals['_LINKSERVICE']._serialized_end=1404
 # @@protoc_insertion_point(module_scope)

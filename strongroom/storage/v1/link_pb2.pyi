@@ -153,6 +153,9 @@ class SignLinksResponse(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     LINKS_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
+    stamp: _builtins.str
+    """GetUrlStamps of before the links were made."""
     @_builtins.property
     def links(self) -> _containers.MessageMap[_builtins.str, Global___Link]:
         """By file id or key, as asked for; what is not the caller's is absent."""
@@ -161,14 +164,58 @@ class SignLinksResponse(_message.Message):
         self,
         *,
         links: _abc.Mapping[_builtins.str, Global___Link] | None = ...,
+        stamp: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["links", b"links"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["links", b"links", "stamp", b"stamp"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SignLinksResponse: _TypeAlias = SignLinksResponse  # noqa: Y015
+
+@_typing.final
+class GetUrlStampsRequest(_message.Message):
+    """Request of GetUrlStamps."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUrlStampsRequest: _TypeAlias = GetUrlStampsRequest  # noqa: Y015
+
+@_typing.final
+class GetUrlStampsResponse(_message.Message):
+    """Response of GetUrlStamps. Opaque."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINKS_FIELD_NUMBER: _builtins.int
+    PREVIEWS_FIELD_NUMBER: _builtins.int
+    links: _builtins.str
+    """Of links without a time of their own: they are the same while this and the file are."""
+    previews: _builtins.str
+    """The same of previews."""
+    def __init__(
+        self,
+        *,
+        links: _builtins.str = ...,
+        previews: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["links", b"links", "previews", b"previews"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetUrlStampsResponse: _TypeAlias = GetUrlStampsResponse  # noqa: Y015
 
 @_typing.final
 class DownloadLinkRequest(_message.Message):

@@ -87,8 +87,11 @@ class SignPreviewsResponse(_message.Message):
     TOKENS_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRES_IN_SECONDS_FIELD_NUMBER: _builtins.int
+    STAMP_FIELD_NUMBER: _builtins.int
     expires_in_seconds: _builtins.int
     """The same in seconds from now."""
+    stamp: _builtins.str
+    """GetUrlStamps of before the tokens were made."""
     @_builtins.property
     def tokens(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """One token per project, in the order given. Each is a path segment (RFC 3986 unreserved characters)."""
@@ -103,10 +106,11 @@ class SignPreviewsResponse(_message.Message):
         tokens: _abc.Iterable[_builtins.str] | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         expires_in_seconds: _builtins.int = ...,
+        stamp: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "expires_in_seconds", b"expires_in_seconds", "tokens", b"tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_time", b"expire_time", "expires_in_seconds", b"expires_in_seconds", "stamp", b"stamp", "tokens", b"tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -162,6 +162,11 @@ class StorageServiceStub:
                 request_serializer=strongroom_dot_storage_dot_v1_dot_link__pb2.SignLinksRequest.SerializeToString,
                 response_deserializer=strongroom_dot_storage_dot_v1_dot_link__pb2.SignLinksResponse.FromString,
                 _registered_method=True)
+        self.GetUrlStamps = channel.unary_unary(
+                '/strongroom.storage.v1.StorageService/GetUrlStamps',
+                request_serializer=strongroom_dot_storage_dot_v1_dot_link__pb2.GetUrlStampsRequest.SerializeToString,
+                response_deserializer=strongroom_dot_storage_dot_v1_dot_link__pb2.GetUrlStampsResponse.FromString,
+                _registered_method=True)
         self.SignPreviews = channel.unary_unary(
                 '/strongroom.storage.v1.StorageService/SignPreviews',
                 request_serializer=strongroom_dot_storage_dot_v1_dot_preview__pb2.SignPreviewsRequest.SerializeToString,
@@ -359,6 +364,14 @@ class StorageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetUrlStamps(self, request, context):
+        """Whether links and previews that were made earlier are those that would be made now: they are rounded in time, and
+        depend on settings. Nothing is looked up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SignPreviews(self, request, context):
         """Tokens for showing versions of the caller's projects in a browser, by PreviewService. They are not looked up: a token
         for what is not there finds nothing.
@@ -489,6 +502,11 @@ def add_StorageServiceServicer_to_server(servicer, server):
                     servicer.SignLinks,
                     request_deserializer=strongroom_dot_storage_dot_v1_dot_link__pb2.SignLinksRequest.FromString,
                     response_serializer=strongroom_dot_storage_dot_v1_dot_link__pb2.SignLinksResponse.SerializeToString,
+            ),
+            'GetUrlStamps': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUrlStamps,
+                    request_deserializer=strongroom_dot_storage_dot_v1_dot_link__pb2.GetUrlStampsRequest.FromString,
+                    response_serializer=strongroom_dot_storage_dot_v1_dot_link__pb2.GetUrlStampsResponse.SerializeToString,
             ),
             'SignPreviews': grpc.unary_unary_rpc_method_handler(
                     servicer.SignPreviews,
@@ -1146,6 +1164,33 @@ class StorageService:
             '/strongroom.storage.v1.StorageService/SignLinks',
             strongroom_dot_storage_dot_v1_dot_link__pb2.SignLinksRequest.SerializeToString,
             strongroom_dot_storage_dot_v1_dot_link__pb2.SignLinksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUrlStamps(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.storage.v1.StorageService/GetUrlStamps',
+            strongroom_dot_storage_dot_v1_dot_link__pb2.GetUrlStampsRequest.SerializeToString,
+            strongroom_dot_storage_dot_v1_dot_link__pb2.GetUrlStampsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -117,6 +117,10 @@ class StorageServiceStub:
     """Links: URLs of the gateway that read a file, the same for the same content however often they are asked for, until
     they end or FileService.RevokeLinks takes them back.
     """
+    GetUrlStamps: _grpc.UnaryUnaryMultiCallable[_link_pb2.GetUrlStampsRequest, _link_pb2.GetUrlStampsResponse]
+    """Whether links and previews that were made earlier are those that would be made now: they are rounded in time, and
+    depend on settings. Nothing is looked up.
+    """
     SignPreviews: _grpc.UnaryUnaryMultiCallable[_preview_pb2.SignPreviewsRequest, _preview_pb2.SignPreviewsResponse]
     """Tokens for showing versions of the caller's projects in a browser, by PreviewService. They are not looked up: a token
     for what is not there finds nothing.
@@ -204,6 +208,10 @@ class StorageServiceAsyncStub(StorageServiceStub):
     SignLinks: _aio.UnaryUnaryMultiCallable[_link_pb2.SignLinksRequest, _link_pb2.SignLinksResponse]  # type: ignore[assignment]
     """Links: URLs of the gateway that read a file, the same for the same content however often they are asked for, until
     they end or FileService.RevokeLinks takes them back.
+    """
+    GetUrlStamps: _aio.UnaryUnaryMultiCallable[_link_pb2.GetUrlStampsRequest, _link_pb2.GetUrlStampsResponse]  # type: ignore[assignment]
+    """Whether links and previews that were made earlier are those that would be made now: they are rounded in time, and
+    depend on settings. Nothing is looked up.
     """
     SignPreviews: _aio.UnaryUnaryMultiCallable[_preview_pb2.SignPreviewsRequest, _preview_pb2.SignPreviewsResponse]  # type: ignore[assignment]
     """Tokens for showing versions of the caller's projects in a browser, by PreviewService. They are not looked up: a token
@@ -409,6 +417,15 @@ class StorageServiceServicer:
     ) -> _typing.Union[_link_pb2.SignLinksResponse, _abc.Awaitable[_link_pb2.SignLinksResponse]]:
         """Links: URLs of the gateway that read a file, the same for the same content however often they are asked for, until
         they end or FileService.RevokeLinks takes them back.
+        """
+
+    def GetUrlStamps(
+        self,
+        request: _link_pb2.GetUrlStampsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_link_pb2.GetUrlStampsResponse, _abc.Awaitable[_link_pb2.GetUrlStampsResponse]]:
+        """Whether links and previews that were made earlier are those that would be made now: they are rounded in time, and
+        depend on settings. Nothing is looked up.
         """
 
     def SignPreviews(

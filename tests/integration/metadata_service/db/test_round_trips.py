@@ -12,6 +12,7 @@ import pytest
 
 from metadata_service.config import Limits
 from metadata_service.db.exchange import ExchangeConnection, Result, Statement
+from metadata_service.db.revisions import READ, Revisions
 from metadata_service.files.queries import Listing
 from strongroom.metadata.v1.reservation_service_pb2 import ReserveRequest
 from strongroom.metadata.v1.target_pb2 import UploadSpec
@@ -110,6 +111,30 @@ async def test_reading_is_one_round_trip(world: World, owner: str, trips: RoundT
     assert trips.sizes() == [2]
     await world.queries.page(Listing(owner, basic=True), 50, "")
     assert trips.sizes() == [2]
+
+
+async def test_a_list_that_has_not_changed_is_one_look_up(
+    world: World, owner: str, trips: RoundTrips
+) -> None:
+    """The revision alone, whatever the list is; with a list it travels along."""
+    await world.upload(owner)
+    revisions = Revisions("")
+    trips.clear()
+    await world.usage.revision(owner, revisions)
+    assert trips == [["SELECT", "SELECT"]]
+    trips.clear()
+    with revisions.seen() as seen:
+        await world.queries.page(Listing(owner, basic=True), 50, "")
+        await world.trash.page(owner, 0, 50, "")
+    assert trips.sizes() == [3, 2]
+    assert seen.text == await world.usage.revision(owner, revisions)
+    scanned = "".join(
+        row[0]
+        for row in world.logins.rows(
+            "EXPLAIN (COSTS OFF) " + READ.replace("%(owner)s", "'nobody'").replace("%", "%%")
+        )
+    )
+    assert "Seq Scan on files" not in scanned
 
 
 async def test_a_piece_of_a_session(world: World, owner: str, trips: RoundTrips) -> None:

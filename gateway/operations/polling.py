@@ -1,0 +1,98 @@
+"""Lists that are asked for again and again: entity tags of the owner's revision, and 304 for the cost of one
+look-up (docs/decisions/0089-a-revision-per-owner.md).
+
+A tag names everything that an answer depends on: the revision that came with it (``GetRevision``), whose it
+is, the URL, this release; and where it holds URLs, the address they begin with and what storage_service says
+of how they are made. An answer that could not be made whole, or whose services tell no
+revision, has the hash of its text instead, and is made anew each time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final, Literal, TypeVar
+
+from gateway.http.conditional import matches
+from gateway.http.reply import JsonReply, encoded, not_modified, polled_bytes
+from gateway.operations.addresses import base_url
+from gateway.upstream.call import Call
+from gateway.upstream.rpcs import GET_REVISION, GET_URL_STAMPS
+from strongroom.metadata.v1.usage_service_pb2 import GetRevisionRequest
+from strongroom.storage.v1.link_pb2 import GetUrlStampsRequest
+
+Shape = TypeVar("Shape")
+#: What kind of URLs an answer holds.
+Urls = Literal["links", "previews"]
+
+#: Of tags made here: r without URLs in the answer, u with them.
+_KINDS: Final = re.compile(r'"(?P<kind>[ru])-[0-9a-f]{24}"')
+
+
+class Poll:
+    """One request for a list."""
+
+    __slots__ = ("_asked", "_call", "_kinds", "_urls")
+
+    def __init__(self, call: Call, urls: Urls | None = None) -> None:
+        """``urls``: which the answer may hold."""
+        self._call = call
+        self._urls = urls
+        self._asked = call.header("if-none-match")
+        self._kinds = {found["kind"] for found in _KINDS.finditer(self._asked or "")}
+
+    async def unchanged(self) -> JsonReply[Any] | None:
+        """304 where ``If-None-Match`` names what the answer would be; None: it is to be made. For requests
+        that are valid.
+
+        :raises StrongroomError: as ``Call.ask``.
+        """
+        if self._asked is None or not self._kinds:
+            return None
+        request = GetRevisionRequest(user_id=self._call.user_id())
+        revision = (await self._call.ask(GET_REVISION, request)).revision
+        reply = self._same(revision, "") if "r" in self._kinds else None
+        if reply is None and self._urls is not None and "u" in self._kinds:
+            stamps = await self._call.ask(GET_URL_STAMPS, GetUrlStampsRequest())
+            reply = self._same(revision, stamps.links if self._urls == "links" else stamps.previews)
+        return reply
+
+    def reply(self, value: Shape, revision: str, stamp: str | None = "") -> JsonReply[Shape]:
+        """As ``text_reply``."""
+        return self.text_reply(encoded(value), revision, stamp)
+
+    def text_reply(self, body: bytes, revision: str, stamp: str | None = "") -> JsonReply[Any]:
+        """The list, as JSON text, or 304. ``revision`` and ``stamp``: what was told before it was read, and
+        before its URLs were made. ``stamp`` empty: it has none; None: some could not be had.
+        """
+        tag = self._tag(revision, stamp) if revision and stamp is not None else None
+        return polled_bytes(body, self._asked, tag)
+
+    def _same(self, revision: str, stamp: str) -> JsonReply[Any] | None:
+        tag = self._tag(revision, stamp)
+        return not_modified(tag) if matches(self._asked or "", tag, weak=True) else None
+
+    def _tag(self, revision: str, stamp: str) -> str:
+        call = self._call
+        facts = [
+            _RELEASE,
+            call.user_id() or call.principal.subject,
+            call.scope["path"],
+            call.scope["query_string"].decode("latin-1"),
+            revision,
+        ]
+        if stamp:
+            facts += [base_url(call), stamp]
+        digest = hashlib.blake2b("\n".join(facts).encode(), digest_size=12).hexdigest()
+        return f"{'u' if stamp else 'r'}-{digest}"
+
+
+def _release() -> str:
+    try:
+        return version("strongroom")
+    except PackageNotFoundError:
+        return ""
+
+
+_RELEASE: Final = _release()
