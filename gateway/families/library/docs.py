@@ -21,11 +21,13 @@ from gateway.families.library.shapes import (
 from gateway.operations.docs import (
     BINARY,
     IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
     SOFT,
     USER_ID,
     Doc,
     Success,
     in_path,
+    polled,
     query,
     request_header,
 )
@@ -96,7 +98,7 @@ FOLDER = in_path(
 DOCS = {
     "list_library_files": Doc(
         "List and search files",
-        {200: Success("A page, newest first", {JSON: LibraryList})},
+        polled("A page, newest first", {JSON: LibraryList}),
         description=(
             "Files of every family that meet all filters. Of few hits among many files a page may be short,"
             " or empty, with a `next_page_token`: 50,000 files are looked at for one page. With `delimiter=/`"
@@ -116,6 +118,7 @@ DOCS = {
             LIMIT,
             PAGE_TOKEN,
             USER_ID,
+            IF_NONE_MATCH,
         ),
     ),
     "delete_folder": Doc(
@@ -199,10 +202,10 @@ DOCS = {
     ),
     "list_trash": Doc(
         "List the trash",
-        {200: Success("A page, deleted last first", {JSON: TrashList})},
+        polled("A page, deleted last first", {JSON: TrashList}),
         description="What was deleted with `soft=true` and can still be restored.",
         errors=("INVALID_PAGE_TOKEN",),
-        parameters=(FAMILY, LIMIT, PAGE_TOKEN, USER_ID),
+        parameters=(FAMILY, LIMIT, PAGE_TOKEN, USER_ID, IF_NONE_MATCH),
     ),
     "empty_trash": Doc(
         "Empty the trash",

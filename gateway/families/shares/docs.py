@@ -9,12 +9,14 @@ from gateway.operations.docs import (
     BINARY,
     FILE_HEADERS,
     IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
     RANGE_HEADERS,
     USER_ID,
     Doc,
     Success,
     form,
     in_path,
+    polled,
     query,
 )
 
@@ -160,7 +162,7 @@ DOCS = {
     ),
     "list_shares": Doc(
         "List shares",
-        {200: Success("A page, newest first", {JSON: ShareList})},
+        polled("A page, newest first", {JSON: ShareList}),
         description="Also those that have ended, for 30 days.",
         errors=("INVALID_PAGE_TOKEN",),
         parameters=(
@@ -168,6 +170,7 @@ DOCS = {
             query("limit", "At the most.", {"type": "integer", "minimum": 1, "default": 100}, 100),
             query("page_token", "`next_page_token` of the page before.", {"type": "string"}),
             USER_ID,
+            IF_NONE_MATCH,
         ),
     ),
     "get_share": Doc(

@@ -6,7 +6,16 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.families.webhooks import shapes
-from gateway.operations.docs import IDEMPOTENCY_KEY, USER_ID, Doc, Success, in_path, query
+from gateway.operations.docs import (
+    IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
+    USER_ID,
+    Doc,
+    Success,
+    in_path,
+    polled,
+    query,
+)
 
 TITLE = "Webhooks"
 TEXT = (
@@ -30,9 +39,9 @@ _OWN: Final = {
     ),
     "list_webhooks": Doc(
         "List webhooks",
-        {200: Success("A page, newest first", {JSON: shapes.WebhookList})},
+        polled("A page, newest first", {JSON: shapes.WebhookList}),
         errors=("INVALID_PAGE_TOKEN",),
-        parameters=(LIMIT, PAGE_TOKEN, USER_ID),
+        parameters=(LIMIT, PAGE_TOKEN, USER_ID, IF_NONE_MATCH),
     ),
     "get_webhook": Doc(
         "One webhook",
