@@ -133,7 +133,7 @@ class Application:
         self._settings = settings
         self._pool: Pool = make_pool(settings.database_url.get_secret_value(), settings.pool)
         turn = Turn()
-        self._waker = Waker(lambda: connect(settings.database_url.get_secret_value()), turn)
+        self._waker = Waker(lambda: connect(settings.session_url), turn)
         self._database_metrics = DatabaseMetrics()
         self._database = Database(self._pool, self._waker.committed, self._database_metrics)
         self._groups = Groups(self._database, settings.limits) if settings.group_commit else None

@@ -99,7 +99,8 @@ class PoolOptions:
     """Connections of one process and how long each may wait; seconds.
 
     `statement` and `lock` become Postgres' statement_timeout and lock_timeout; `transaction` is how long a
-    transaction may last in all, so that a frozen process does not hold its locks for ever.
+    transaction may last in all, so that a frozen process does not hold its locks for ever. `pooled`: a pooler
+    in transaction mode (PgBouncer, Supavisor) stands before Postgres.
     """
 
     min_size: int = 2
@@ -109,11 +110,15 @@ class PoolOptions:
     statement: float = 15.0
     lock: float = 5.0
     transaction: float = 20.0
+    pooled: bool = False
 
 
 class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
     """`database_url` is the service's own login, neither superuser nor owner of the tables nor BYPASSRLS;
     `migration_database_url` (default: the same) owns the tables and runs `migrate`.
+
+    `database_direct_url`: the same database past a pooler, when `database_url` leads through one in
+    transaction mode: for LISTEN and for the lock that one replica holds, two connections a process.
 
     `database_pool_max` connections at most are open per process; Postgres' max_connections must cover all
     replicas. `group_commit`: plain uploads that arrive together share a transaction.
@@ -122,6 +127,7 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
     metadata_bind: str = "127.0.0.1:50052"
     database_url: SecretStr
     migration_database_url: SecretStr | None = None
+    database_direct_url: SecretStr | None = None
     database_pool_min: int = Field(default=2, ge=0)
     database_pool_max: int = Field(default=16, ge=1, le=1000)
     database_pool_wait_seconds: float = Field(default=5.0, gt=0)
@@ -213,6 +219,11 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
         return Limits(self.quota_bytes, self.quota_files, self.user_open_sessions)
 
     @property
+    def session_url(self) -> str:
+        """Where a connection keeps its session: `LISTEN`, locks of a session."""
+        return (self.database_direct_url or self.database_url).get_secret_value()
+
+    @property
     def pool(self) -> PoolOptions:
         """Size and time limits of the connection pool."""
         return PoolOptions(
@@ -223,6 +234,7 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
             statement=self.database_statement_seconds,
             lock=self.database_lock_seconds,
             transaction=self.database_statement_seconds + 5,
+            pooled=self.database_direct_url is not None,
         )
 
 

@@ -56,6 +56,12 @@ async def check(database: Database) -> None:
         _check_role((await database.read(SYSTEM, _ROLE, (list(TABLES),)))[0])
         unprotected = [row[0] for row in await database.read(SYSTEM, _UNPROTECTED, (list(TABLES),))]
         await _check_revision(database)
+    except (psycopg.errors.DuplicatePreparedStatement, psycopg.errors.InvalidSqlStatementName) as error:
+        raise SettingError(
+            "STRONGROOM_DATABASE_URL",
+            "leads through a pooler in transaction mode; give the database's own address, past the pooler, as"
+            " STRONGROOM_DATABASE_DIRECT_URL, or let the pooler keep sessions",
+        ) from error
     except DatabaseUnavailable as error:
         raise NotReady("the database went away while the service started; start it again") from error
     if unprotected:

@@ -33,6 +33,7 @@ from metadata_service.db.errors import (
 )
 from metadata_service.db.exchange import ExchangeConnection, Params, Part, Result, Row, Statement, tells
 from metadata_service.db.metrics import DatabaseMetrics, Kind
+from metadata_service.db.parts import owner_at, rows_of_parts, statements_of
 from metadata_service.db.pool import Borrowed, Pool
 from servicekit import failpoints
 from servicekit.telemetry.spans import Value
@@ -184,10 +185,12 @@ class Transaction:
         if self._begun:
             return await self._connection.exchange(statements)
         asked = revisions.asked_for(self._scope.uid)
-        results = await self._connection.exchange([_BEGIN, self._scope.statement(), *asked, *statements])
+        first = [_BEGIN, *self._connection.opening, self._scope.statement()]
+        results = await self._connection.exchange([*first, *asked, *statements])
         self._begun = True
-        revisions.answered(results[2 : 2 + len(asked)])
-        return results[2 + len(asked) :]
+        begun = len(first) + len(asked)
+        revisions.answered(results[len(first) : begun])
+        return results[begun:]
 
 
 def in_doubt() -> DatabaseUnavailable:
@@ -305,25 +308,28 @@ class Database:
         async with Borrowed(self._pool, self._metrics) as connection:
             if connection.has_ended():
                 raise NothingCommitted
+            first = [_BEGIN, *connection.opening, *([_BRIEF_LOCKS] if len(parts) > 1 else ())]
+            statements = [*first, *statements_of(parts, lambda owner: user(owner).statement())]
             try:
-                results = await _commit_at_once(connection, _statements(parts), before_commit)
+                results = await _commit_at_once(connection, statements, before_commit)
             except Exception as error:
                 self._metrics.failed(error)
                 if connection.broken or (isinstance(error, psycopg.Error) and connection_is_lost(error)):
                     raise in_doubt() from error
-                refused = _owner_at(parts, connection.failed_at)
+                refused = owner_at(parts, len(first), connection.failed_at)
                 if connection.info.transaction_status != TransactionStatus.IDLE:
                     with contextlib.suppress(psycopg.OperationalError):
                         await connection.exchange([_ROLLBACK])
                 raise NothingCommitted(refused) from error
-        return _rows_of_parts(parts, results)
+        return rows_of_parts(parts, results[len(first) :])
 
     async def _read(self, scope: Scope, query: str, params: Params) -> list[Row]:
         async with Borrowed(self._pool, self._metrics) as connection:
             # One exchange is one transaction, so the setting ends with the query.
             asked = revisions.asked_for(scope.uid)
-            results = await connection.exchange([scope.statement(), *asked, (query, params)])
-            revisions.answered(results[1:-1])
+            first = [*connection.opening, scope.statement()]
+            results = await connection.exchange([*first, *asked, (query, params)])
+            revisions.answered(results[len(first) : -1])
             return results[-1].rows
 
     async def _repeated(self, attempt: Callable[[], Awaitable[T]]) -> T:
@@ -347,14 +353,6 @@ class Database:
         raise AssertionError("unreachable: the last try returns or raises")
 
 
-def _statements(parts: Sequence[Part]) -> list[Statement]:
-    """BEGIN, and before each part's statements its owner's scope."""
-    statements = [_BEGIN] if len(parts) == 1 else [_BEGIN, _BRIEF_LOCKS]
-    for part in parts:
-        statements += [user(part.owner_id).statement(), *part.statements]
-    return statements
-
-
 async def _commit_at_once(
     connection: ExchangeConnection,
     statements: Sequence[Statement],
@@ -369,26 +367,6 @@ async def _commit_at_once(
     results = await connection.exchange([*statements, _COMMIT])
     _must_have_committed(results)
     return results[:-1]
-
-
-def _owner_at(parts: Sequence[Part], place: int | None) -> str | None:
-    """Whose statement stands at this place of `_statements`; None: nobody's."""
-    end = 1 if len(parts) == 1 else 2
-    for part in parts:
-        end += 1 + len(part.statements)
-        if place is not None and place < end:
-            return part.owner_id
-    return None
-
-
-def _rows_of_parts(parts: Sequence[Part], results: list[Result]) -> list[list[list[Row]]]:
-    """What each part's own statements answered; BEGIN and what sets scopes and limits is left out."""
-    place = 1 if len(parts) == 1 else 2
-    rows = []
-    for part in parts:
-        first, place = place + 1, place + 1 + len(part.statements)
-        rows.append([result.rows for result in results[first:place]])
-    return rows
 
 
 def _raise_translated(error: psycopg.Error) -> NoReturn:

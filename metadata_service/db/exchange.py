@@ -1,5 +1,8 @@
 """Several statements in one round trip: prepared once per connection, parameters and results in binary.
 
+Behind a pooler, where each transaction may have another session, nothing is prepared by name: each statement
+is parsed anew, in the same round trip.
+
 The same libpq calls as psycopg's pipeline mode (libpq, "Pipeline Mode"), through its public wrapper
 `psycopg.pq`, with psycopg's own adaptation of values; without its cursors and its book-keeping per statement,
 which cost more CPU than all else here. Measured on scope + insert + COMMIT with eight callers:
@@ -120,6 +123,10 @@ class ExchangeConnection(AsyncConnection[Row]):
         self._adapter: Adapter | None = None
         self.timed: Callable[[float], None] | None = None
         """Told how long each exchange took, seconds."""
+        self.opening: tuple[Statement, ...] = ()
+        """What each transaction begins with. Behind a pooler: its limits, which no session keeps there."""
+        self.is_pooled = False
+        """Whether a pooler gives each transaction another session: then no statement has a name."""
         self.failed_at: int | None = None
         """Which statement of the last exchange the server has refused."""
 
@@ -191,6 +198,10 @@ class ExchangeConnection(AsyncConnection[Row]):
         connection = self.pgconn
         connection.enter_pipeline_mode()
         for place, call in enumerate(calls):
+            if self.is_pooled:
+                text, types = call.key
+                connection.send_query_params(text, call.values, types, call.formats, Format.BINARY)
+                continue
             name = self._names.get(call.key)
             if name is None:
                 name = self._names[call.key] = b"s%d" % next(self._numbers)

@@ -21,7 +21,7 @@ _TRANSACTION_TIMEOUTS: Final = ("transaction_timeout", "idle_in_transaction_sess
 #: How soon a server (since Postgres 14) ends what it does for a caller who has left.
 _CHECK_CALLER: Final = ("client_connection_check_interval", "1000")
 _CONFIGURE: Final = """
-SELECT set_config(name, value, false) FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)
+SELECT set_config(name, value, {local}) FROM unnest(%s::text[], %s::text[]) AS wanted (name, value)
 WHERE current_setting(name, true) IS NOT NULL
 """
 
@@ -29,23 +29,20 @@ WHERE current_setting(name, true) IS NOT NULL
 def make_pool(url: str, options: PoolOptions) -> Pool:
     """A closed pool; `async with` opens it. Connections are in autocommit mode: `Database` sends BEGIN
     itself.
+
+    Behind a pooler (``options.pooled``) the limits belong to each transaction, not to the connection.
     """
+    limits = _limits(options)
 
     async def configure(connection: ExchangeConnection) -> None:
         # Numbers always travel as bigint: the driver would else choose by size, and prepare a statement for
         # each mix.
         connection.adapters.register_dumper(int, Int8BinaryDumper)
-        names = ("TimeZone", "statement_timeout", "lock_timeout", *_TRANSACTION_TIMEOUTS, _CHECK_CALLER[0])
-        whole = _milliseconds(options.transaction)
-        values = (
-            "UTC",
-            _milliseconds(options.statement),
-            _milliseconds(options.lock),
-            whole,
-            whole,
-            _CHECK_CALLER[1],
-        )
-        await connection.execute(_CONFIGURE, (list(names), list(values)))
+        if options.pooled:
+            connection.is_pooled = True
+            connection.opening = ((_CONFIGURE.format(local="true"), limits),)
+        else:
+            await connection.execute(_CONFIGURE.format(local="false").encode(), limits)
 
     return AsyncConnectionPool(
         url,
@@ -63,6 +60,14 @@ def make_pool(url: str, options: PoolOptions) -> Pool:
         open=False,
         name="metadata",
     )
+
+
+def _limits(options: PoolOptions) -> tuple[list[str], list[str]]:
+    """Names and values of what bounds each transaction."""
+    names = ["TimeZone", "statement_timeout", "lock_timeout", *_TRANSACTION_TIMEOUTS, _CHECK_CALLER[0]]
+    whole = _milliseconds(options.transaction)
+    values = ["UTC", _milliseconds(options.statement), _milliseconds(options.lock), whole, whole]
+    return names, [*values, _CHECK_CALLER[1]]
 
 
 def _milliseconds(seconds: float) -> str:
