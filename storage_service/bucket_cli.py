@@ -1,9 +1,9 @@
 """``python -m storage_service bucket init``: makes the bucket of the settings ready.
 
 Creates it where it is missing, turns versioning on, sets CORS, lifecycle and the public-access block, writes
-down which installation it belongs to (where metadata_service can be asked), and prints the least that the
-service's identity has to be allowed. Each step may be repeated. What a store does not know is told and is no
-failure: the service works without all of it but the bucket.
+down which installation it belongs to (where metadata_service can be asked), tries what the service will do,
+and prints the least that the service's identity has to be allowed. Each step may be repeated. What a store
+does not know is told and is no failure: the service works without all of it but the bucket.
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from typing import Final
 from servicekit.auth.credentials import InternalCredential
 from servicekit.serving.channels import make_channel
 from servicekit.settings import SettingError, load_settings, read_settings
+from storage_service.bucket_probe import BucketProbe, Finding
 from storage_service.config import BucketSettings, StorageSettings
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import InvalidRequest, NotSupportedByStore, StoreError
-from storage_service.objectstore.s3.bucket import policy
+from storage_service.objectstore.s3.bucket import partition_of, policy
 from storage_service.objectstore.s3.store import S3ObjectStore
 from storage_service.objectstore.values import BucketState
 from storage_service.repairing.identity import BucketIdentity
@@ -64,13 +65,16 @@ async def init(settings: BucketSettings, *, wait: float, show_policy: bool) -> i
         if not await _made(store, settings.s3_bucket, wait):
             return 1
         results = [await _step(name, step) for name, step in _steps(store, settings)]
+        results.append(await _tried(store, settings))
         results.append(await _marked(store, settings))
     finally:
         await store.aclose()
     if show_policy:
         print_line("")
         print_line("The least that storage_service's identity has to be allowed (IAM policy):")
-        print_line(json.dumps(policy(settings.s3_bucket, settings.s3_kms_key_id), indent=2))
+        partition = partition_of(settings.s3_region)
+        document = policy(settings.s3_bucket, settings.s3_kms_key_id, partition=partition)
+        print_line(json.dumps(document, indent=2))
     return 0 if all(results) else 1
 
 
@@ -123,6 +127,39 @@ def _steps(
         ),
     )
     yield "public access is blocked (permanent URLs go through the CDN)", setup.block_public_access
+
+
+async def _tried(store: S3ObjectStore, settings: BucketSettings) -> bool:
+    """Write, read and delete as the service will; what made the bucket unwritable is taken back."""
+    found = await _probed(store, settings)
+    if found[0].lack and await _unblocked(store, settings):
+        found = await _probed(store, settings)
+    for finding in found:
+        print_line(str(finding))
+    return not any(finding.lack and finding.fails for finding in found)
+
+
+async def _probed(store: S3ObjectStore, settings: BucketSettings) -> list[Finding]:
+    probe = BucketProbe(store, conditional=settings.s3_conditional_writes)
+    return [finding async for finding in probe.findings()]
+
+
+async def _unblocked(store: S3ObjectStore, settings: BucketSettings) -> bool:
+    """Whether the bucket can be written without the public-access block; else the block is there again.
+    Ceph 16 refuses every write with it.
+    """
+    try:
+        await store.setup.unblock_public_access()
+        if not (await _probed(store, settings))[0].lack:
+            print_line(
+                "-     public access: the block was taken back, because this store refuses every write with"
+                " it; see that no policy and no ACL opens the bucket"
+            )
+            return True
+        await store.setup.block_public_access()
+    except StoreError as error:
+        print_line(f"-     public access: left as it is ({error})")
+    return False
 
 
 async def _marked(store: S3ObjectStore, settings: BucketSettings) -> bool:

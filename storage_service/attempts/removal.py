@@ -8,6 +8,9 @@ Ceph says NoSuchKey).
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
+
 from servicekit import failpoints
 from storage_service.attempts.completion import ATTEMPT_KEY, verify_put
 from storage_service.attempts.segments import PREFIX as SEGMENTS
@@ -81,11 +84,29 @@ async def verify_sole_version(
 ) -> CommitRequest:
     """What T4 needs of a PUT or copy, once no other try of it has left a version. Raises BucketNotVersioned,
     ChecksumMismatch, StoreError.
+
+    Some stores (Ceph 16) answer a copy without the version that it has made: the object says whose it is.
     """
+    if shares_key(blob) and not put.version_id:
+        put = replace(put, version_id=await _own_version(store, blob))
     demand_version(blob, put.version_id)
     if put.repeated:
         await _remove_repeated_versions(store, blob, put)
     return await verify_put(store, blob, put, size, crc32c)
+
+
+async def _own_version(store: ObjectStore, blob: blob_pb2.Blob) -> str | None:
+    """The newest version that this attempt has made: most often the current one; others may have written
+    there since. None: there is none. Raises StoreError.
+    """
+    with suppress(ObjectNotFound):
+        info = await store.head(ObjectRef(blob.key))
+        if info.metadata.get(ATTEMPT_KEY) == blob.id:
+            return info.version_id
+    for version in await versions_at(store, blob.key):
+        if not version.is_delete_marker and await is_attempts(store, version.ref, blob.id):
+            return version.version_id
+    return None
 
 
 async def _remove_repeated_versions(store: ObjectStore, blob: blob_pb2.Blob, put: PutResult) -> None:

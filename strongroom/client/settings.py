@@ -174,14 +174,19 @@ def tls_from(environ: Mapping[str, str]) -> Tls | bool | None:
 
 
 def is_loopback(address: str) -> bool:
-    """Whether a gRPC target stays on this machine: ``unix:…``, localhost or a loopback IP, with or without a
-    scheme.
+    """Whether a gRPC target stays on this machine: ``unix:…``, localhost or loopback IPs, with or without a
+    scheme (``ipv4:`` and ``ipv6:`` name several addresses, by commas).
     """
     if address.startswith(("unix:", "unix-abstract:")):
         return True
     host = address.rsplit("/", 1)[-1]
-    host = host.removeprefix("ipv4:").removeprefix("ipv6:").removeprefix("dns:")
-    host = host[1:].split("]")[0] if host.startswith("[") else host.rsplit(":", 1)[0]
+    hosts = host.removeprefix("ipv4:").removeprefix("ipv6:").removeprefix("dns:").split(",")
+    return all(_is_loopback(one) for one in hosts)
+
+
+def _is_loopback(host: str) -> bool:
+    """Of one ``host:port``."""
+    host = host[1:].split("]", maxsplit=1)[0] if host.startswith("[") else host.rsplit(":", 1)[0]
     if host.lower() == "localhost":
         return True
     try:

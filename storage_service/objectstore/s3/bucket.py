@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, UnknownRegionError
+from botocore.session import Session
 
 from storage_service.objectstore import errors as domain
 from storage_service.objectstore.errors import AccessDenied, NotSupportedByStore, ObjectNotFound, StoreError
@@ -216,6 +217,13 @@ class S3BucketSetup:
             ),
         )
 
+    async def unblock_public_access(self) -> None:
+        """Take the block away again."""
+        bucket = self._context.settings.bucket
+        await self._context.control(
+            "DeletePublicAccessBlock", lambda s3: s3.delete_public_access_block(Bucket=bucket)
+        )
+
 
 OF_THE_BUCKET: Final = (
     "s3:GetBucketVersioning",
@@ -236,12 +244,20 @@ OF_OBJECTS: Final = (
 OF_THE_KEY: Final = ("kms:Decrypt", "kms:GenerateDataKey")
 
 
-def policy(bucket: str, kms_key_id: str | None = None) -> dict[str, Any]:
+def partition_of(region: str) -> str:
+    """How ARNs begin there: ``aws``, ``aws-us-gov``, ``aws-cn`` …; ``aws`` for regions of other stores."""
+    try:
+        return str(Session().get_partition_for_region(region))
+    except UnknownRegionError:
+        return "aws"
+
+
+def policy(bucket: str, kms_key_id: str | None = None, *, partition: str = "aws") -> dict[str, Any]:
     """The policy document for one bucket, and its KMS key where it has one (an ARN, or a key id)."""
-    arn = f"arn:aws:s3:::{bucket}"
+    arn = f"arn:{partition}:s3:::{bucket}"
     statements = [_allow("Bucket", OF_THE_BUCKET, arn), _allow("Objects", OF_OBJECTS, f"{arn}/*")]
     if kms_key_id is not None:
-        key = kms_key_id if kms_key_id.startswith("arn:") else f"arn:aws:kms:*:*:key/{kms_key_id}"
+        key = kms_key_id if kms_key_id.startswith("arn:") else f"arn:{partition}:kms:*:*:key/{kms_key_id}"
         statements.append(_allow("Key", OF_THE_KEY, key))
     return {"Version": "2012-10-17", "Statement": statements}
 

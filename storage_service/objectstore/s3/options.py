@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
-from typing import Literal, Self
+from typing import Final, Literal, Self
 from urllib.parse import quote, urlsplit
 
 from storage_service.objectstore.values import MIB
@@ -86,8 +86,11 @@ class S3Options:
 
     @property
     def on_aws(self) -> bool:
-        """Amazon's own S3 rather than a store that speaks its protocol."""
-        return self.endpoint_url is None or ".amazonaws.com" in self.endpoint_url
+        """Amazon's own S3, in any of its partitions, rather than a store that speaks its protocol."""
+        if self.endpoint_url is None:
+            return True
+        host = urlsplit(self.endpoint_url).hostname or ""
+        return host.endswith(_AWS_SUFFIXES)
 
     @property
     def checksum_mode(self) -> Literal["full_object", "composite", "parts", "off"]:
@@ -97,6 +100,16 @@ class S3Options:
         return self.multipart_checksum
 
 
+#: Of the partitions: commercial and GovCloud, China, Europe's own, isolated ones (botocore, endpoints.json).
+_AWS_SUFFIXES: Final = (
+    ".amazonaws.com",
+    ".amazonaws.com.cn",
+    ".amazonaws.eu",
+    ".c2s.ic.gov",
+    ".sc2s.sgov.gov",
+    ".cloud.adc-e.uk",
+    ".csp.hci.ic.gov",
+)
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _PATH_SAFE = "/-._~"
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import boto3
@@ -14,9 +16,25 @@ from storage_service.bucket_cli import init
 from storage_service.config import BucketSettings
 from storage_service.metadata.verification import VerificationRecords
 from storage_service.objectstore.errors import AccessDenied, NotSupportedByStore
-from storage_service.objectstore.s3.bucket import S3BucketSetup, policy
+from storage_service.objectstore.s3.bucket import S3BucketSetup, partition_of, policy
+from storage_service.objectstore.s3.store import S3ObjectStore
 from strongroom.errors import ServiceUnavailable
 from strongroom.metadata.v1.verification_service_pb2 import GetInstallationResponse
+
+#: What trying a bucket says on moto, which takes any checksum.
+TRIED = [
+    "ok    a file can be written",
+    "ok    it is read back, whole and in part",
+    (
+        "-     checksums are verified by the store: it has taken a file with a wrong checksum; the service"
+        " compares what it reads, but hears of damage on the way to the store only then"
+    ),
+    "ok    a name that is taken is not written over (If-None-Match)",
+    "ok    large files arrive in parts",
+    "ok    files are copied inside of the store",
+    "ok    versions are kept, and each can be removed by itself",
+    "ok    what was tried is removed again",
+]
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +54,7 @@ def settings(
         "AWS_ACCESS_KEY_ID": "key",
         "AWS_SECRET_ACCESS_KEY": "secret-key",
         "AWS_S3_ENDPOINT_URL": endpoint,
-        "AWS_S3_BUCKET": request.node.name.replace("_", "-")[:60],
+        "AWS_S3_BUCKET": re.sub(r"[^a-z0-9]+", "-", request.node.name)[:60].strip("-"),
         "STRONGROOM_CORS_ORIGINS": "https://a.example, https://b.example",
         "STRONGROOM_UPLOAD_EXPIRY_SECONDS": "100000",
         "STRONGROOM_S3_TRANSITIONS": "path=30:STANDARD_IA,all=365:DEEP_ARCHIVE",
@@ -59,9 +77,8 @@ async def test_everything_is_set(settings: BucketSettings, capsys: pytest.Captur
     for _ in range(2):
         assert await init(settings, wait=10, show_policy=False) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 12
-    assert [line[:2] for line in lines] == ["ok", "ok", "ok", "ok", "ok", "- "] * 2
-    assert "whose it is: left alone; STRONGROOM_INTERNAL_SECRET is not set" in lines[5]
+    assert [line[:2] for line in lines] == [*["ok"] * 5, *[line[:2] for line in TRIED], "- "] * 2
+    assert "whose it is: left alone; STRONGROOM_INTERNAL_SECRET is not set" in lines[-1]
     s3, bucket = client(settings), settings.s3_bucket
     assert s3.get_bucket_versioning(Bucket=bucket)["Status"] == "Enabled"
     (rule,) = s3.get_bucket_cors(Bucket=bucket)["CORSRules"]
@@ -104,7 +121,7 @@ async def test_what_a_store_lacks_is_told(
         monkeypatch.setattr(S3BucketSetup, step, lacking)
     assert await init(settings, wait=10, show_policy=False) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line[:6] for line in lines] == ["ok    "] * 2 + ["-     "] * 4
+    assert [line[:6] for line in lines[:5]] == ["ok    "] * 2 + ["-     "] * 3
     assert all("not supported by this store" in line for line in lines[2:5])
 
 
@@ -135,6 +152,95 @@ def test_the_policy_names_the_key() -> None:
     assert policy("b", "arn:aws:kms:eu-central-1:1:key/2")["Statement"][-1]["Resource"].startswith(
         "arn:aws:kms:eu"
     )
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [
+        ("eu-central-1", "aws"),
+        ("us-gov-west-1", "aws-us-gov"),
+        ("cn-northwest-1", "aws-cn"),
+        ("us-iso-east-1", "aws-iso"),
+        ("us-isob-east-1", "aws-iso-b"),
+        ("eusc-de-east-1", "aws-eusc"),
+        ("default", "aws"),  # Ceph's
+        ("", "aws"),
+    ],
+)
+def test_the_policy_is_of_the_regions_partition(region: str, partition: str) -> None:
+    assert partition_of(region) == partition
+    bucket, objects, key = policy("b", "1234", partition=partition)["Statement"]
+    assert bucket["Resource"] == f"arn:{partition}:s3:::b"
+    assert objects["Resource"] == f"arn:{partition}:s3:::b/*"
+    assert key["Resource"] == f"arn:{partition}:kms:*:*:key/1234"
+
+
+async def test_init_ends_with_a_try(settings: BucketSettings, capsys: pytest.CaptureFixture[str]) -> None:
+    """Moto takes any checksum, and its copies and versions work."""
+    assert await init(settings, wait=10, show_policy=False) == 0
+    assert capsys.readouterr().out.splitlines()[5:-1] == TRIED
+    versions = client(settings).list_object_versions(Bucket=settings.s3_bucket)
+    assert "Versions" not in versions
+    assert "DeleteMarkers" not in versions
+    assert not client(settings).list_multipart_uploads(Bucket=settings.s3_bucket).get("Uploads")
+
+
+async def test_without_versions_projects_are_told_to_be_refused(
+    settings: BucketSettings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lacking(*_: object) -> None:
+        raise NotSupportedByStore(http_status=501)
+
+    monkeypatch.setattr(S3BucketSetup, "enable_versioning", lacking)
+    assert await init(settings, wait=10, show_policy=False) == 0
+    said = "\n".join(capsys.readouterr().out.splitlines())
+    assert "-     versions are kept" in said
+    assert "BUCKET_NOT_VERSIONED" in said
+    assert "Versions" not in client(settings).list_object_versions(Bucket=settings.s3_bucket)
+
+
+@pytest.mark.parametrize("method", ["put", "open", "create", "copy", "delete"])
+async def test_what_the_service_may_not_do_fails_by_name(
+    method: str, settings: BucketSettings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> Any:
+        raise AccessDenied
+
+    monkeypatch.setattr(S3ObjectStore, method, refused)
+    assert await init(settings, wait=10, show_policy=False) == 1
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAIL")]
+    assert said
+    assert all("refused access" in line for line in said)
+
+
+async def test_a_block_of_public_access_that_blocks_us_is_taken_back(
+    settings: BucketSettings, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ceph 16 refuses every write of a bucket whose public access is blocked."""
+    put, s3 = S3ObjectStore.put, client(settings)
+
+    async def as_ceph(store: S3ObjectStore, *args: Any, **options: Any) -> Any:
+        with suppress(s3.exceptions.ClientError):
+            s3.get_public_access_block(Bucket=settings.s3_bucket)
+            raise AccessDenied
+        return await put(store, *args, **options)
+
+    monkeypatch.setattr(S3ObjectStore, "put", as_ceph)
+    assert await init(settings, wait=10, show_policy=False) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "the block was taken back" in lines[5]
+    assert lines[6:-1] == TRIED
+
+
+async def test_a_block_that_is_not_the_cause_stays(
+    settings: BucketSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> Any:
+        raise AccessDenied
+
+    monkeypatch.setattr(S3ObjectStore, "put", refused)
+    assert await init(settings, wait=10, show_policy=False) == 1
+    assert client(settings).get_public_access_block(Bucket=settings.s3_bucket)
 
 
 def asking(settings: BucketSettings, monkeypatch: pytest.MonkeyPatch, answer: Any) -> BucketSettings:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pytest
 
 from storage_service.attempts.completion import ATTEMPT_KEY
-from storage_service.attempts.removal import remove_blob
+from storage_service.attempts.removal import remove_blob, verify_sole_version
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.errors import ObjectNotFound
-from storage_service.objectstore.values import ObjectAttributes, ObjectRef
+from storage_service.objectstore.values import ObjectAttributes, ObjectRef, PutResult
+from strongroom.errors import BucketNotVersioned
 from strongroom.metadata.v1 import blob_pb2
 from tests.doubles.memory_store import MemoryObjectStore
 
@@ -39,6 +40,32 @@ def _leftovers(key: str, version_id: str, upload_id: str = "") -> blob_pb2.Blob:
         upload_id=upload_id,
         object_metadata={ATTEMPT_KEY: ATTEMPT},
     )
+
+
+@pytest.mark.parametrize("later", [False, True])
+async def test_a_copy_whose_version_the_store_does_not_name_is_found(later: bool) -> None:
+    """Ceph answers CopyObject without x-amz-version-id, in a versioned bucket."""
+    store = MemoryObjectStore(versioned=True)
+    key, body = "paths/alice/a.bin", b"bytes"
+    await _put(store, key, OTHER)
+    made = await _put(store, key, ATTEMPT)
+    if later:
+        await _put(store, key, OTHER)
+    blob = blob_pb2.Blob(id=ATTEMPT, key=key, kind=blob_pb2.BLOB_KIND_COPY)
+    etag = (await store.head(ObjectRef(key, made))).etag
+    silent = PutResult(etag, None, crc32c_verified=False)
+    commit = await verify_sole_version(store, blob, silent, len(body), crc32c_of([body]))
+    assert commit.version_id == made
+
+
+async def test_a_copy_in_a_bucket_without_versions_is_refused() -> None:
+    store = MemoryObjectStore(versioned=False)
+    body = [b"bytes"]
+    attrs = ObjectAttributes(metadata={ATTEMPT_KEY: ATTEMPT})
+    put = await store.put("paths/alice/a.bin", body, size=5, crc32c=crc32c_of(body), attrs=attrs)
+    blob = blob_pb2.Blob(id=ATTEMPT, key="paths/alice/a.bin", kind=blob_pb2.BLOB_KIND_COPY)
+    with pytest.raises(BucketNotVersioned):
+        await verify_sole_version(store, blob, put, 5, crc32c_of(body))
 
 
 @KEYS

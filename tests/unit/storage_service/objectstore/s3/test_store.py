@@ -83,6 +83,26 @@ def test_checksums_of_multipart_uploads() -> None:
     assert modes == ["full_object", "parts", "full_object", "off"]
 
 
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (None, True),
+        ("https://s3.us-gov-west-1.amazonaws.com", True),
+        ("https://s3.cn-north-1.amazonaws.com.cn", True),
+        ("https://s3.eusc-de-east-1.amazonaws.eu", True),
+        ("https://s3.us-iso-east-1.c2s.ic.gov", True),
+        ("https://s3.us-isob-east-1.sc2s.sgov.gov", True),
+        ("https://bucket.vpce-1.s3.eu-west-1.vpce.amazonaws.com:443/", True),
+        ("https://amazonaws.com.example.org", False),
+        ("https://s3.amazonaws.com.example.org", False),
+        ("https://notamazonaws.com", False),
+        ("http://127.0.0.1:9000/s3.amazonaws.com", False),
+    ],
+)
+def test_amazons_own_is_known_in_every_partition(url: str | None, expected: bool) -> None:
+    assert S3Options(bucket="b", endpoint_url=url).on_aws is expected
+
+
 async def test_a_clock_that_is_off_is_told_from_a_refusal() -> None:
     listing = answer(200, b"<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")
     then = format_datetime(datetime.now(UTC) - timedelta(hours=3), usegmt=True)
