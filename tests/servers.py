@@ -22,6 +22,7 @@ import psutil
 from devstack import infra
 from devstack.datadir import DataDir
 from devstack.errors import DevstackError
+from tests.forks.client import LIFELINE, ForkServer, connect
 from tests.stack import until
 
 _PREFIX: Final = "strongroom-tests-"
@@ -59,6 +60,12 @@ def of_run(folder: Path) -> infra.Infra:
     return _kept[-1]
 
 
+def forks_of_run(folder: Path) -> ForkServer:
+    """A connection to the fork server of the run with this folder, started where nobody has done so."""
+    with locked(folder / "forks.lock"):
+        return connect(folder)
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold a lock file, alone among all processes."""
@@ -72,7 +79,7 @@ def _servers(folder: Path) -> Path:
 
 
 def _lifeline(folder: Path) -> Path:
-    return folder / "lifeline"
+    return folder / LIFELINE
 
 
 def _place() -> Path | None:

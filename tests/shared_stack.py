@@ -1,11 +1,14 @@
-"""A whole stack on the servers of the run: three services of its own, and no Postgres or S3 server."""
+"""A whole stack on the servers of the run: three services of its own, and no Postgres or S3 server.
+
+Its processes are forks (``tests.forks``): importing what they need was most of a start.
+"""
 
 from __future__ import annotations
 
 import json
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -13,7 +16,7 @@ from urllib.parse import urlsplit
 
 from devstack import bucket, infra
 from tests.databases import TEMPLATE, Logins, migrated_template
-from tests.servers import locked
+from tests.servers import forks_of_run, locked
 from tests.stack import RunningStack, start_stack
 
 _SWIFT: Final = {"STRONGROOM_S3_SSE": "off", "STRONGROOM_S3_MAX_KEY_BYTES": "800"}
@@ -31,11 +34,12 @@ def shared_stack(
     bucket.ensure(store)
     _keep_passwords(data_dir, database)
     places = {"STRONGROOM_DATABASE_URL": database.superuser, **infra.s3_environ(store), **_SWIFT}
-    with locked(servers.data_dir / "stack.lock"):  # two at once would both settle the passwords of the roles
-        stack = start_stack(data_dir, {**places, **(env or {})})
-    stack.store_dir = servers.data_dir
-    with stack:
-        yield stack
+    with closing(forks_of_run(servers.data_dir.parent)) as forks:
+        with locked(servers.data_dir / "stack.lock"):  # two at once would both settle the roles' passwords
+            stack = start_stack(data_dir, {**places, **(env or {})}, forks.start_stack)
+        stack.store_dir = servers.data_dir
+        with stack:
+            yield stack
 
 
 def _keep_passwords(data_dir: Path, database: Logins) -> None:

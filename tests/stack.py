@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import Any, Final, Literal, Protocol, Self, TypeVar
 
 import grpc
 import httpx
@@ -86,10 +86,26 @@ def user_token(secret: str, sub: str, **claims: object) -> str:
     return jwt.encode({"sub": sub, "iat": now, "exp": now + 3600, **claims}, secret, algorithm="HS256")
 
 
+class Supervisor(Protocol):
+    """The process of an `up`: a ``subprocess.Popen``, or what stands for one."""
+
+    def poll(self) -> int | None: ...
+
+    def send_signal(self, number: signal.Signals, /) -> None: ...
+
+    def wait(self, seconds: float, /) -> int: ...
+
+
+Launch = Callable[[Mapping[str, str], Path], Supervisor]
+"""Starts an `up` in an environment, its output appended to a file."""
+
+
 class RunningStack:
     """One `up`. What it prints is in ``output``, the logs of the processes in ``data_dir / "log"``."""
 
-    def __init__(self, data_dir: Path, env: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, data_dir: Path, env: Mapping[str, str] | None = None, launch: Launch | None = None
+    ) -> None:
         self.data_dir = data_dir
         #: Where the embedded S3 server keeps objects: another folder where it is that of the whole run.
         self.store_dir = data_dir
@@ -99,9 +115,12 @@ class RunningStack:
         place = {"STRONGROOM_DATA_DIR": str(data_dir), "STRONGROOM_FORM": FORM}
         environ = clean_environ() | ports | place | dict(env or {})
         self.form = environ["STRONGROOM_FORM"]
+        self._process = (launch or self._launch)(environ, self._printed)
+
+    def _launch(self, environ: Mapping[str, str], printed: Path) -> Supervisor:
         command, folder = self.command()
-        with self._printed.open("ab") as output:
-            self._process = subprocess.Popen(
+        with printed.open("ab") as output:
+            return subprocess.Popen(
                 command, env=environ, cwd=folder, stdout=output, stderr=output,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
@@ -194,12 +213,15 @@ class RunningStack:
         self.stop()
 
 
-def start_stack(data_dir: Path, env: Mapping[str, str] | None = None) -> RunningStack:
+def start_stack(
+    data_dir: Path, env: Mapping[str, str] | None = None, launch: Launch | None = None
+) -> RunningStack:
     """Bring a stack up with `env` on top of ``FAST_DRAIN`` and ``NO_LIMITS``; old data is used again.
 
-    It starts a Postgres and an S3 server unless ``env`` names others (``tests.shared_stack``).
+    It starts a Postgres and an S3 server unless ``env`` names others (``tests.shared_stack``). ``launch``:
+    another way to start the same programs.
     """
-    stack = RunningStack(data_dir, {**FAST_DRAIN, **NO_LIMITS, **(env or {})})
+    stack = RunningStack(data_dir, {**FAST_DRAIN, **NO_LIMITS, **(env or {})}, launch)
     try:
         stack.wait_up()
     except BaseException:

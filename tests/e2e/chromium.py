@@ -1,4 +1,8 @@
-"""Headless Chromium, steered over the DevTools protocol."""
+"""Headless Chromium, steered over the DevTools protocol.
+
+``chromium-headless-shell`` is taken where it is installed: the same engine without the windows of a desktop's
+browser, a fifth of the CPU for each page (0.18 s instead of 1.0).
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,13 @@ from tests.stack import until
 _ARGUMENTS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--mute-audio",
     "--no-first-run", "--disable-background-networking", "--no-proxy-server", "--remote-debugging-port=0",
+    # what a desktop's browser does besides showing pages
+    "--disable-software-rasterizer", "--disable-extensions", "--disable-component-update",
+    "--disable-default-apps", "--disable-sync", "--disable-breakpad",
+    "--disable-features=PreloadTopChromeWebUI,TabSearch,OptimizationHints,MediaRouter,Translate",
 )  # fmt: skip
+#: Debian's own starter of the first does not pass a signal on.
+_PROGRAMS: Final = ("/usr/lib/chromium/chromium-headless-shell", "chromium", "google-chrome")
 
 
 #: What the protocol answers while one page goes and the next comes.
@@ -141,7 +151,7 @@ def open_page(url: str) -> Iterator[Page]:
 @contextmanager
 def open_browser(url: str, profile: Path) -> Iterator[Browser]:
     """A browser of its own, with one tab that shows ``url``; closed at the end."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    chromium = next(filter(None, map(shutil.which, _PROGRAMS)), None)
     assert chromium, "this test needs Chromium: apt-get install chromium"
     arguments = [chromium, *_ARGUMENTS, f"--user-data-dir={profile}", url]
     with subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as browser:

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from strongroom import cli
-from tests.faults.forkserver import import_all
+from tests.forks.server import import_all
 from tests.stack import CHECKOUT, until
 
 #: Stands for the program: hands its caller's streams, words, folder and environment over, passes SIGINT and

@@ -27,9 +27,9 @@ from devstack.ports import HOST, KeptPorts
 from devstack.stackfile import S3Entry
 from tests.databases import TEMPLATE, migrated_template
 from tests.faults.checker import Checker
-from tests.faults.forkserver import Child, ForkServer
 from tests.faults.s3_proxy import S3Proxy
 from tests.faults.tcp_proxy import PostgresProxy
+from tests.forks.client import Child, ForkServer
 from tests.stack import FAST_DRAIN, NO_LIMITS, clean_environ, until, user_token
 
 Service = Literal["gateway", "storage", "metadata"]

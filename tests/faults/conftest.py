@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from devstack import infra
 from tests.faults.cell import FORM, Cell
-from tests.faults.forkserver import ForkServer
+from tests.forks.client import ForkServer
+from tests.servers import forks_of_run
 
 
 @pytest.fixture(scope="session")
-def forks() -> Iterator[ForkServer]:
+def forks(run_folder: Path) -> Iterator[ForkServer]:
     """Starts the services of all cells."""
-    server = ForkServer()
+    server = forks_of_run(run_folder)
     yield server
     server.close()
 

@@ -10,18 +10,18 @@ from collections.abc import Collection, Iterable
 
 import pytest
 
-from tests.faults.forkserver import SERVICES
 from tests.faults.matrices import test_database_cells, test_store_cells
 from tests.faults.matrices.catalogue import CRASH_POINTS, DATABASE_CELLS, STORE_CELLS, StoreCell
 from tests.faults.points import BREAKS, CLEANS, FREEZES, GROUP_KILLS, KILLS, LATE, PLANTED, TESTS
 from tests.faults.verifying import planting, test_reconciler_points
 from tests.faults.verifying import points as repairs
+from tests.forks.server import SERVICES
 from tests.stack import CHECKOUT
 
 #: Their failpoints have tables of their own, in the folders beside this module.
 ELSEWHERE = ("project", "session", "erase", "webhook", "restore")
 _LIST = (
-    "from tests.faults.forkserver import import_all; from servicekit import failpoints;"
+    "from tests.forks.server import import_all; from servicekit import failpoints;"
     f"[import_all(service) for service in {SERVICES}]; print(*failpoints.registered())"
 )
 

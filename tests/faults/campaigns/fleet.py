@@ -16,8 +16,8 @@ from devstack.environment import ALL, Addresses
 from devstack.infra import Infra
 from devstack.ports import HOST
 from tests.faults.cell import SERVICES, Cell, _Process
-from tests.faults.forkserver import ForkServer
 from tests.faults.seed import dice
+from tests.forks.client import ForkServer
 from tests.stack import until
 
 REPLICAS: Final = (1, 2)

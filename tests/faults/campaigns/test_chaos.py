@@ -12,8 +12,8 @@ import pytest
 from devstack import infra
 from tests.faults.campaigns.chaos import play
 from tests.faults.campaigns.fleet import Fleet
-from tests.faults.forkserver import ForkServer
 from tests.faults.seed import ROUNDS, SEED
+from tests.forks.client import ForkServer
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,71 @@
+"""What a fork does to be the program that it stands for."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import runpy
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NoReturn
+
+from tests.faults.wrong_clock import shift_clock
+
+_PR_SET_PDEATHSIG: Final = 1
+
+
+@dataclass(frozen=True)
+class Order:
+    """``python -m ARGV``, as ``tests.forks.client`` asks for it."""
+
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    log: str
+    constants: Mapping[str, int] = field(default_factory=dict)
+    clock: float = 0.0
+    #: What the kernel sends it when its parent dies.
+    orphaned: int = signal.SIGKILL
+
+
+def become(order: Order, parent: int, prepare: Callable[[Order], None]) -> NoReturn:
+    """Turn this process into the program; never returns to the server's code. ``prepare`` runs before it."""
+    code = 1
+    try:
+        os.setsid()
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, order.orphaned, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+        _own_streams(order.log)
+        os.environ.clear()
+        os.environ.update(order.env)
+        for place, value in order.constants.items():
+            owner, _, name = place.partition(":")
+            found = importlib.import_module(owner)
+            assert isinstance(getattr(found, name), int), place
+            setattr(found, name, value)
+        if order.clock:
+            shift_clock(order.clock)
+        prepare(order)
+        sys.argv = list(order.argv)
+        runpy.run_module(order.argv[0], run_name="__main__", alter_sys=True)
+        code = 0
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    except Exception:  # noqa: BLE001 - whatever it is, the log tells it and the process ends
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _own_streams(path: str) -> None:
+    log = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+    null = os.open(os.devnull, os.O_RDONLY)
+    for source, target in ((null, 0), (log, 1), (log, 2)):
+        os.dup2(source, target)
+    os.closerange(3, 256)

@@ -1,0 +1,141 @@
+"""Starts processes by forking one that has already imported everything they need; one for a whole run.
+
+Each failpoint is armed by starting a process anew, more than a hundred times in all, and most of a start is
+imports. A forked process is a real one: pid, session, environment, log and the program's ``__main__`` are its
+own; it dies with the server that forked it, or when the test process hangs up that has ordered it. Forking is
+safe because importing the services starts nothing, neither threads nor gRPC (the server checks that).
+
+``python -m tests.forks.server SOCKET LIFELINE`` is the server: it reads one JSON order per line and writes
+``{"pid": …}``, later ``{"ended": pid, "code": …}``. It ends when nobody holds the FIFO LIFELINE open.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import json
+import os
+import pkgutil
+import select
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any, Final
+
+from storage_service.objectstore.s3.options import S3Options
+from storage_service.objectstore.s3.store import open_s3_store
+from storage_service.outbound.wire import tls_context
+from tests.forks import becoming, stacks
+
+SERVICES: Final = ("metadata_service", "storage_service", "gateway", "strongroom_server")
+
+
+def import_all(package: str) -> None:
+    """Import every module of a package but those that are run (``__main__``), are data (migrations), or are
+    Swift's.
+    """
+    found = pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
+    for module in found:
+        if not module.name.endswith("__main__") and not any(each in module.name for each in _NOT):
+            importlib.import_module(module.name)
+
+
+_NOT: Final = (".migrations.", "devstack.swift_")
+
+
+def _warm_up() -> None:
+    """What each start would else read and import itself, for 0.2 s of CPU: all that botocore knows,
+    certificate authorities, middleware.
+    """
+    open_s3_store(S3Options(bucket="warm", endpoint_url="http://127.0.0.1:1"))
+    tls_context(verify=True)
+    importlib.import_module("starlette.middleware.cors")
+
+
+class _Server:
+    """``run()`` until the run is over."""
+
+    def __init__(self, listener: socket.socket, lifeline: int) -> None:
+        self._listener, self._lifeline = listener, lifeline
+        self._heard, telling = os.pipe()
+        os.set_blocking(telling, False)
+        signal.set_wakeup_fd(telling)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self._clients: dict[socket.socket, bytes] = {}
+        self._children: dict[int, socket.socket] = {}
+
+    def run(self) -> None:
+        """Serve orders."""
+        while True:
+            watched: list[Any] = [self._listener, self._lifeline, self._heard, *self._clients]
+            ready, _, _ = select.select(watched, [], [])
+            if self._lifeline in ready:
+                return
+            if self._heard in ready:
+                os.read(self._heard, 4096)
+                self._collect()
+            if self._listener in ready:
+                self._clients[self._listener.accept()[0]] = b""
+            for client in [each for each in self._clients if each in ready]:
+                self._hear(client)
+
+    def _hear(self, client: socket.socket) -> None:
+        received = client.recv(1 << 16)
+        if not received:
+            self._hung_up(client)
+            return
+        *orders, self._clients[client] = (self._clients[client] + received).split(b"\n")
+        for order in orders:
+            self._fork(client, json.loads(order))
+
+    def _hung_up(self, client: socket.socket) -> None:
+        del self._clients[client]
+        client.close()
+        for pid in [pid for pid, owner in self._children.items() if owner is client]:
+            os.kill(pid, signal.SIGKILL)
+
+    def _fork(self, client: socket.socket, order: dict[str, Any]) -> None:
+        parent = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            signal.set_wakeup_fd(-1)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            becoming.become(becoming.Order(**order), parent, stacks.prepare)
+        self._children[pid] = client
+        self._tell(client, pid=pid)
+
+    def _collect(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                return
+            self._tell(self._children.pop(pid), ended=pid, code=os.waitstatus_to_exitcode(status))
+
+    def _tell(self, client: socket.socket, **facts: int) -> None:
+        if client in self._clients:
+            client.sendall((json.dumps(facts) + "\n").encode())
+
+
+def main() -> None:
+    """Import, listen, serve."""
+    path, lifeline = Path(sys.argv[1]), os.open(sys.argv[2], os.O_RDONLY | os.O_NONBLOCK)
+    for name in (*SERVICES, "devstack"):
+        import_all(name)
+    _warm_up()
+    assert threading.active_count() == 1, f"importing the services starts threads: {threading.enumerate()}"
+    gc.freeze()
+    listener = socket.socket(socket.AF_UNIX)
+    being_made = path.with_suffix(".new")
+    listener.bind(str(being_made))
+    listener.listen()
+    being_made.rename(path)
+    _Server(listener, lifeline).run()
+
+
+if __name__ == "__main__":
+    main()
