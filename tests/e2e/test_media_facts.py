@@ -24,7 +24,7 @@ from tests.integration.sdk.shell import Shell
 from tests.stack import RunningStack
 from tests.stack import until as stack_until
 
-SECONDS: Final = 30.0
+SECONDS: Final = 120.0
 TURNED: Final = {"width": 60, "height": 40, "orientation": 6, "taken_at": "2026-01-02T03:04:05"}
 Place = Callable[[httpx.Client], dict[str, Any]]
 

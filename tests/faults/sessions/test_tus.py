@@ -15,7 +15,7 @@ from tests.stack import until
 
 BODY: Final = body_of(2 * PART + 3 * MIB + 7, seed=9)
 ACKNOWLEDGED: Final = MIB + 11
-SOON: Final = 15.0
+SOON: Final = 25.0  # a silent body is given up after 30
 """Seconds. A lock's time-out, which pre-emption must not wait for, would be longer than that."""
 
 

@@ -156,7 +156,7 @@ async def test_leaving_a_stream_early_cancels_it() -> None:
 async def test_nobody_there() -> None:
     async with make_channel("127.0.0.1:1", settings()) as channel:
         with context.bind(request()), pytest.raises(ServiceUnavailable) as caught:
-            await call(EchoStub(channel).unary, ONE, timeout=5)
+            await call(EchoStub(channel).unary, ONE, timeout=60)
     assert "127.0.0.1" not in caught.value.message
     assert "127.0.0.1" in caught.value.transport_details
 
@@ -169,7 +169,7 @@ async def test_a_restarted_service_is_found_again() -> None:
         stub = EchoStub(channel)
         with context.bind(request()):
             with pytest.raises(ServiceUnavailable):
-                await call(stub.unary, ONE, timeout=5)
+                await call(stub.unary, ONE, timeout=60)
             async with serve_in_process(echo.spec(bind=port), settings()):
                 reply = await call(stub.unary, ONE, timeout=20, wait_for_ready=True)
     assert reply.persisted_size == 1

@@ -164,7 +164,7 @@ async def test_a_service_that_is_down_is_named_without_its_address(serving: Serv
         behind = EchoStub(nowhere)
 
         async def handler(request: Any, context: Any) -> UploadResponse:
-            response: UploadResponse = await behind.unary(request, timeout=5)
+            response: UploadResponse = await behind.unary(request, timeout=60)
             return response
 
         async with serving(Echo(unary=handler)) as stub:

@@ -64,9 +64,9 @@ class Doors:
 async def test_one_of_an_owner_at_a_time_and_a_few_wait() -> None:
     doors = Doors(SearchTurns())
     tasks = [asyncio.create_task(doors.ask("ada", number)) for number in range(MOST_WAITING + 4)]
-    done, _ = await asyncio.wait(tasks, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    done, _ = await asyncio.wait(tasks, timeout=60, return_when=asyncio.FIRST_COMPLETED)
     while len(done) < 3:
-        more, _ = await asyncio.wait(set(tasks) - done, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+        more, _ = await asyncio.wait(set(tasks) - done, timeout=60, return_when=asyncio.FIRST_COMPLETED)
         done |= more
     for task in done:
         error = task.exception()
