@@ -94,6 +94,7 @@ from metadata_service.shares.making import ShareMaker
 from metadata_service.shares.owners import OwnersShares
 from metadata_service.shares.passwords import Passwords
 from metadata_service.shares.tokens import SealedTokens
+from metadata_service.usage.costs import Costs
 from metadata_service.usage.owners import OwnersUsage
 from metadata_service.usage.queries import UsageQueries
 from metadata_service.webhooks.assembly import Webhooks
@@ -254,7 +255,9 @@ class Application:
         media = EventMedia(database, pages)
         add_EventMediaServiceServicer_to_server(EventMediaServicer(media, self._revisions), server)
         usage = UsageQueries(database, limits)
-        add_UsageServiceServicer_to_server(UsageServicer(usage, self._revisions), server)
+        add_UsageServiceServicer_to_server(
+            UsageServicer(usage, self._revisions, self._costs(database)), server
+        )
         retention = RetentionServicer(
             Retainer(database), self._settings.retention, self._settings.timing.soft_delete
         )
@@ -269,6 +272,7 @@ class Application:
             self._groups,
             sealing=self._sealing,
             retention=self._settings.retention,
+            classes=self._settings.upload_classes,
         )
         add_ReservationServiceServicer_to_server(
             ReservationServicer(
@@ -360,6 +364,9 @@ class Application:
             allow_hosts=settings.import_allow_hosts,
         )
         add_webhook_services(server, webhooks)
+
+    def _costs(self, database: Database) -> Costs:
+        return Costs(database, self._settings.costs, self._settings.transitions)
 
     def _page_tokens(self) -> PageTokens:
         return PageTokens(self._secret())

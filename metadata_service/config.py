@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Self, get_args
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, model_validator
 
+from metadata_service.prices import STANDARD, Prices, prices_of
 from metadata_service.retention_rules import RetentionRules, days_by_family
+from servicekit.archive_classes import CLASSES, Transition, transitions_of
 from servicekit.limits import CapSettings
 from servicekit.outbound_settings import OutboundSettings
-from servicekit.settings import CommonSettings, SettingError, SettingsBase
+from servicekit.s3_settings import StorageClass
+from servicekit.settings import CommaList, CommonSettings, SettingError, SettingsBase
 
 #: Ten years. What a typing error makes of a week would never end.
 MOST_WINDOW_SECONDS: Final = 10 * 366 * 86400.0
@@ -163,6 +166,11 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
     retention_sweep_seconds: float = Field(default=600.0, gt=0, le=86400)
     backup_days: float = Field(default=0.0, ge=0, le=36600)
     price_per_gb_month: float = Field(default=0.023, ge=0)
+    prices: str = ""
+    price_per_1000_writes: float = Field(default=0.005, ge=0)
+    s3_storage_class: StorageClass | None = None
+    s3_transitions: str = ""
+    s3_upload_classes: CommaList = ()
 
     @model_validator(mode="after")
     def _pool_is_consistent(self) -> Self:
@@ -212,6 +220,29 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
             "STRONGROOM_RETENTION_DELETE_AFTER_DAYS", self.retention_delete_after_days, projects=False
         )
         return RetentionRules(keep, delete)
+
+    @property
+    def costs(self) -> Prices:
+        """What storage costs. Raises SettingError."""
+        classes = prices_of(self.prices, self.price_per_gb_month)
+        return Prices(classes, self.price_per_1000_writes, self.s3_storage_class or STANDARD)
+
+    @property
+    def upload_classes(self) -> frozenset[str]:
+        """Storage classes that uploads may name. Raises SettingError."""
+        known = (*get_args(StorageClass), *CLASSES)
+        for name in self.s3_upload_classes:
+            if name not in known:
+                raise SettingError(
+                    "STRONGROOM_S3_UPLOAD_CLASSES",
+                    f"has {name!r}; S3's are {', '.join(dict.fromkeys(known))}",
+                )
+        return frozenset(self.s3_upload_classes)
+
+    @property
+    def transitions(self) -> tuple[Transition, ...]:
+        """When the bucket moves objects to cheaper classes. Raises SettingError."""
+        return transitions_of(self.s3_transitions)
 
     @property
     def limits(self) -> Limits:

@@ -6,11 +6,11 @@ from typing import Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
+from servicekit.archive_classes import Transition, transitions_of
 from servicekit.limits import CapSettings
 from servicekit.outbound_settings import OutboundSettings
 from servicekit.s3_settings import S3Settings
 from servicekit.settings import MIN_SECRET_BYTES, CommaList, CommonSettings, SettingError, aliases
-from storage_service.archive_classes import Transition, transitions_of
 from storage_service.content.body import SizeRule
 from storage_service.media.assembly import MediaRules
 from storage_service.media.process import ReadingLimits

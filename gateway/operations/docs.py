@@ -131,6 +131,11 @@ WISHES: Final[Mapping[str, Schema]] = {
         "maxLength": 255,
         "description": "Places a legal hold on it, and says why.",
     },
+    "storage_class": {
+        "type": "string",
+        "maxLength": 32,
+        "description": "S3's, of those that the installation lets uploads choose; before the file, too.",
+    },
 }
 
 USER_ID: Final = query(

@@ -73,6 +73,14 @@ class WishedBody(KeptBody):
     ] = None
 
 
+class StoredBody(WishedBody):
+    """The same, and what class its object is of."""
+
+    storage_class: Annotated[
+        str, Field(max_length=32, description="S3's, of those that the installation lets uploads choose.")
+    ] = ""
+
+
 class Wished(TypedDict):
     """What was asked for; null: nothing of the kind."""
 

@@ -104,6 +104,7 @@ LIST_PROJECTS: Final = _metadata(lambda to: to.projects.ListProjects)
 
 GET_REVISION: Final = _metadata(lambda to: to.usage.GetRevision)
 GET_USAGE: Final = _metadata(lambda to: to.usage.GetUsage)
+GET_COSTS: Final = _metadata(lambda to: to.usage.GetCosts)
 SET_QUOTA: Final = _metadata(lambda to: to.usage.SetQuota)
 
 GET_CLEANER_STATUS: Final = _metadata(lambda to: to.admin.GetCleanerStatus)

@@ -62,7 +62,10 @@ FOLDERS: Final[Mapping[str, FileFolder.ValueType]] = {
 
 #: Files under names that no family has are passed over like other unknown fields, up to so many bytes.
 MAX_IGNORED_BYTES: Final = 64 * 1024 * 1024
-_FIELDS_OF_ALL: Final = frozenset({"visibility", "user_id", *wishes.NAMES})
+_FIELDS_OF_ALL: Final = frozenset({"visibility", "user_id", wishes.STORAGE_CLASS, *wishes.NAMES})
+
+#: Of a spec: what comes before the file, because only the target may be guessed.
+_SETTLED: Final = ("visibility", "retention", "storage_class")
 
 HEADERS_READ: Final = failpoints.register("gateway.upload.headers_read")
 BEFORE_FINISH: Final = failpoints.register("gateway.upload.before_finish")
@@ -227,7 +230,7 @@ class _FormUpload:
         """The last message carries the truth where the first one had a guess."""
         spec = self._final_spec()
         # A guess may be wrong about the target only.
-        late = spec.visibility != self._spec.visibility or spec.retention != self._spec.retention
+        late = any(getattr(spec, name) != getattr(self._spec, name) for name in _SETTLED)
         if late or (not self._provisional and spec != self._spec):
             raise MalformedRequest(
                 "A field after the file changes what came before it; send it before the file."
@@ -245,4 +248,5 @@ class _FormUpload:
             visibility=fields.choice(self._reader.fields, "visibility", VISIBILITIES, default="private"),
             user_id=self._call.user_id(self._reader.fields.get("user_id")),
             retention=wishes.retention_of(self._reader.fields),
+            storage_class=wishes.storage_class_of(self._reader.fields),
         )

@@ -4,6 +4,7 @@ direct uploads and in queries.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -19,6 +20,8 @@ MOST_REASON: Final = 255
 NAMES: Final = frozenset(
     {"keep_until", "keep_for_seconds", "delete_after", "delete_after_seconds", "hold_reason"}
 )
+STORAGE_CLASS: Final = "storage_class"
+_CLASS: Final = re.compile(r"[A-Z_]{0,32}")
 
 
 def retention_of(fields: Mapping[str, Any]) -> RetentionWish | None:
@@ -42,6 +45,20 @@ def retention_of(fields: Mapping[str, Any]) -> RetentionWish | None:
         )
     wish.hold_reason = reason.strip()
     return wish if wish.ByteSize() else None
+
+
+def storage_class_of(fields: Mapping[str, Any]) -> str:
+    """The class that the object shall be of; empty: the installation's. Which may be named, metadata_service
+    knows.
+
+    :raises InvalidField: no storage class has such a name.
+    """
+    name = str(fields.get(STORAGE_CLASS) or "").strip().upper()
+    if not _CLASS.fullmatch(name):
+        raise InvalidField(
+            "storage_class is S3's name of one, such as STANDARD_IA.", field=STORAGE_CLASS, rule="pattern"
+        )
+    return name
 
 
 def _moment(fields: Mapping[str, Any], name: str) -> datetime | None:

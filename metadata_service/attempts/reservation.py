@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -101,6 +101,7 @@ class Reserver:
         *,
         sealing: Sealing | None = None,
         retention: RetentionRules | None = None,
+        classes: Collection[str] = (),
     ) -> None:
         self._database = database
         self._timing = timing
@@ -108,6 +109,7 @@ class Reserver:
         self._groups = groups
         self._sealing = sealing
         self._retention = retention or RetentionRules()
+        self._classes = classes
 
     async def reserve(
         self, owner_id: str, request: ReserveRequest, session: Session | None = None, *, asking: str = ""
@@ -127,10 +129,23 @@ class Reserver:
         if spec.HasField("retention"):
             settle_wish(spec.retention, asking or owner_id, of_drop=bool(spec.share_id))
         self._retention.stamp(spec)
+        self._check_class(spec.storage_class)
         wish = _Wish(owner_id, uuid4(), spec, request, session)
         response = await self._in_a_group(wish) or await self._with_a_key_of_its_own(wish)
         await failpoints.hit(AFTER_COMMIT)
         return response
+
+    def _check_class(self, storage_class: str) -> None:
+        if not storage_class or storage_class in self._classes:
+            return
+        known = ", ".join(sorted(self._classes))
+        raise InvalidField(
+            f"storage_class may be one of: {known}."
+            if known
+            else "This installation chooses the storage class; leave storage_class out.",
+            field="storage_class",
+            rule="in",
+        )
 
     async def _in_a_group(self, wish: _Wish) -> ReserveResponse | None:
         """Together with others. None: it goes its own way, because something has to be looked up first."""
@@ -227,6 +242,7 @@ class Reserver:
             "spec": spec.SerializeToString(),
             "object_metadata": Jsonb(object_metadata(spec, attempt, self._sealing)),
             "request_id": spec.request_id,
+            "storage_class": spec.storage_class,
             "reserved_bytes": spec.size_bytes if spec.HasField("size_bytes") else 0,
             "lease": wish.session.lease if wish.session is not None else self._timing.lease,
         }

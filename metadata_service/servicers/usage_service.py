@@ -8,6 +8,7 @@ from grpc.aio import ServicerContext
 
 from metadata_service.config import Limits
 from metadata_service.db.revisions import Revisions
+from metadata_service.usage.costs import Costs
 from metadata_service.usage.queries import UsageQueries
 from servicekit.auth.principal import effective_owner, only_admins
 from servicekit.context import current_principal, current_request_id
@@ -20,13 +21,20 @@ Context: TypeAlias = "ServicerContext[object, object]"
 class UsageServicer(UsageServiceServicer):
     """Converts requests and responses."""
 
-    def __init__(self, usage: UsageQueries, revisions: Revisions) -> None:
+    def __init__(self, usage: UsageQueries, revisions: Revisions, costs: Costs) -> None:
         self._usage = usage
         self._revisions = revisions
+        self._costs = costs
 
     async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:
         owner = effective_owner(current_principal(), request.user_id)
         return pb.GetUsageResponse(usage=await self._usage.usage(owner))
+
+    async def GetCosts(self, request: pb.GetCostsRequest, context: Context) -> pb.GetCostsResponse:
+        if request.all_users:
+            only_admins(current_principal())
+            return await self._costs.of(None)
+        return await self._costs.of(effective_owner(current_principal(), request.user_id))
 
     async def SetQuota(self, request: pb.SetQuotaRequest, context: Context) -> pb.SetQuotaResponse:
         actor = only_admins(current_principal())

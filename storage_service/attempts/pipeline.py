@@ -104,7 +104,11 @@ class PartPipeline:
         self._reservations = reservations
         self._blob = blob
         self._claims = PartClaims(budget, blob.owner_id)
-        self._attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
+        self._attrs = ObjectAttributes(
+            content_type=blob.content_type,
+            metadata=dict(blob.object_metadata),
+            storage_class=blob.spec.storage_class,
+        )
         self._creating = Doubtful()
         self._parts: dict[int, blob_pb2.Part] = {}
 

@@ -39,14 +39,15 @@ class ObjectRef:
 class ObjectAttributes:
     """What is stored with the bytes. ``metadata`` values may be any text: adapters encode what is not ASCII.
 
-    Keys are lower case ASCII (``user_id``, ``original_filename``, ``strongroom-attempt``…). SSE and storage
-    class are settings of the adapter, the same for every object.
+    Keys are lower case ASCII (``user_id``, ``original_filename``, ``strongroom-attempt``…). SSE is a
+    setting of the adapter, the same for every object; ``storage_class`` empty: so is the storage class.
     """
 
     content_type: str = "application/octet-stream"
     content_disposition: str | None = None
     cache_control: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    storage_class: str = ""
 
 
 @dataclass(slots=True)

@@ -252,7 +252,11 @@ class FileWriter:
     async def _make_object(self, file: NewFile, blob: Blob) -> tuple[PutResult, Scan | None]:
         """What S3 has, and what the scanner says of it; of a copy, what it has said of its source."""
         scan: Scan | None = None
-        attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
+        attrs = ObjectAttributes(
+            content_type=blob.content_type,
+            metadata=dict(blob.object_metadata),
+            storage_class=blob.spec.storage_class,
+        )
         await failpoints.hit(BEFORE_PUT)
         if file.source is not None:
             source = content_of(file.source)

@@ -175,7 +175,11 @@ def _part(number: int, offset: int, size: int, signed: SignedRequest) -> SignedP
 
 
 def _attributes(blob: blob_pb2.Blob) -> ObjectAttributes:
-    return ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
+    return ObjectAttributes(
+        content_type=blob.content_type,
+        metadata=dict(blob.object_metadata),
+        storage_class=blob.spec.storage_class,
+    )
 
 
 def _count(request: SignUploadRequest) -> int:

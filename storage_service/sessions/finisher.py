@@ -155,7 +155,11 @@ class Finisher:
             scan = await scanned.verdict()
         put = await self._stored_before(blob, rest) if blob.epoch > FIRST_WRITER else None
         if put is None:
-            attrs = ObjectAttributes(content_type=content_type, metadata=dict(blob.object_metadata))
+            attrs = ObjectAttributes(
+                content_type=content_type,
+                metadata=dict(blob.object_metadata),
+                storage_class=blob.spec.storage_class,
+            )
             put = await self._store.put(
                 blob.key, rest.chunks, size=rest.size, crc32c=rest.crc32c, attrs=attrs
             )

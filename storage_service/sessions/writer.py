@@ -297,7 +297,11 @@ class SessionWriter:
         ContentType*.
         """
         content_type = self._content.decide(self.session, chunks)
-        attrs = ObjectAttributes(content_type=content_type, metadata=dict(self.blob.object_metadata))
+        attrs = ObjectAttributes(
+            content_type=content_type,
+            metadata=dict(self.blob.object_metadata),
+            storage_class=self.blob.spec.storage_class,
+        )
         upload_id = await self._store.create(self.blob.key, attrs)
         await failpoints.hit(AFTER_CREATE)
         await self.progress.record(multipart=upload_id, content_type=content_type)

@@ -89,7 +89,11 @@ async def copy_object(
     expecting: AbstractContextManager[None] | None = None,
 ) -> CommitRequest:
     """Copy exactly this content to the blob's key. Returns what T4 needs. ``expecting``: around that."""
-    attrs = ObjectAttributes(content_type=blob.content_type, metadata=dict(blob.object_metadata))
+    attrs = ObjectAttributes(
+        content_type=blob.content_type,
+        metadata=dict(blob.object_metadata),
+        storage_class=blob.spec.storage_class,
+    )
     with expecting or nullcontext():
         copied = await store.copy(source.ref, blob.key, attrs, size=source.size, if_match=source.etag)
     return await verify_sole_version(store, blob, copied, source.size, source.crc32c)

@@ -11,6 +11,7 @@ from strongroom.cli import (
     adopt,
     bucket,
     copying,
+    costs,
     export,
     generation,
     get,
@@ -84,6 +85,7 @@ command(app, "sync")(sync.sync)
 command(app, "url")(url.url)
 command(app, "export")(export.export)
 command(app, "usage")(usage.usage)
+command(app, "costs")(costs.costs)
 command(app, "token", connects=False)(token.token)
 command(app, "doctor")(doctor)
 command(app, "version")(version.version)

@@ -46,6 +46,7 @@ class Details:
     metadata: dict[str, str]
     visibility: Visibility | None
     retention: RetentionWish | None
+    storage_class: str
     request_id: str | None
     resume: bool
 
@@ -87,6 +88,9 @@ async def put(
     keep: Keep = "",
     delete_after: DeleteAfter = "",
     hold: Hold = "",
+    storage_class: Annotated[
+        str, typer.Option(metavar="CLASS", help="S3's, of those that the installation lets you choose.")
+    ] = "",
     request_id: Annotated[
         str | None, typer.Option(help="Idempotency key: repeating the command stores nothing twice.")
     ] = None,
@@ -106,6 +110,7 @@ async def put(
         _pairs(metadata or ()),
         Visibility.PUBLIC if public else None,
         wish_of(keep, delete_after, hold),
+        storage_class,
         request_id,
         resume,
     )
@@ -179,6 +184,8 @@ class _Uploader:
         }
         if details.retention is not None:
             options["retention"] = details.retention
+        if details.storage_class:
+            options["storage_class"] = details.storage_class
         if not details.resume:
             source: UploadSource = _stdin() if item.path is None else item.path
             return await self._client.upload(source, target, **options, on_progress=report)

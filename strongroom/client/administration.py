@@ -23,6 +23,7 @@ from strongroom.client.admin_values import (
     to_status,
 )
 from strongroom.client.connection import Connection, typed
+from strongroom.client.costs import Costs
 from strongroom.client.family_values import Notification
 from strongroom.client.files import Usage
 from strongroom.client.replica_values import Reindexed, Replica, to_replica
@@ -55,6 +56,12 @@ class Administration:
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token
+
+    async def costs(self, owner_id: str = "") -> Costs:
+        """What the objects of one owner, or of all together, cost a month."""
+        request = usage_service_pb2.GetCostsRequest(user_id=owner_id, all_users=not owner_id)
+        found = await self._connection.unary(self._connection.usages.GetCosts, request, safe=True)
+        return Costs.from_proto(found)
 
     async def watch(
         self,

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Literal
 
 from strongroom import errors
+from strongroom.client.costs import Costs
 from strongroom.client.files import (
     Family,
     FileName,
@@ -235,6 +236,13 @@ class FileCalls(SearchCalls):
         name_file(request, file)
         response = await self._connection.unary(self._connection.storage.SignUrl, request, timeout=timeout)
         return SignedUrl.from_proto(response)
+
+    async def costs(self, *, timeout: float | None = None) -> Costs:
+        """What the caller's objects cost a month."""
+        request = usage_service_pb2.GetCostsRequest(user_id=self._user_id)
+        return Costs.from_proto(
+            await self._connection.unary(self._connection.usages.GetCosts, request, timeout=timeout)
+        )
 
     async def usage(self, *, timeout: float | None = None) -> Usage:
         """What the caller has stored, and may store."""

@@ -47,6 +47,7 @@ class ResumableCalls(CopyCalls):
         metadata: Mapping[str, str] | None = None,
         visibility: Visibility | None = None,
         retention: RetentionWish | None = None,
+        storage_class: str = "",
         if_generation_match: int | None = None,
         request_id: str | None = None,
         upload_id: str | None = None,
@@ -80,6 +81,7 @@ class ResumableCalls(CopyCalls):
                 checksum.fill(spec)
             if visibility is not None:
                 spec.visibility = visibility.to_proto()
+            spec.storage_class = storage_class
             if retention is not None:
                 spec.retention.CopyFrom(retention.to_proto())
             if if_generation_match is not None:

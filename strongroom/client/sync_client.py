@@ -176,6 +176,7 @@ class Client(Face[AsyncClient]):
     revoke_links = waiting(AsyncClient.revoke_links)
     revoke_all_links = waiting(AsyncClient.revoke_all_links)
     usage = waiting(AsyncClient.usage)
+    costs = waiting(AsyncClient.costs)
     upload_limits = waiting(AsyncClient.upload_limits)
 
     def list(

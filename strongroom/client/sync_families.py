@@ -120,6 +120,7 @@ class SyncAdministration(Face[Administration]):
     """``Client.admin``; see ``Administration``."""
 
     usage = iterating(Administration.usage)
+    costs = waiting(Administration.costs)
     watch = iterating(Administration.watch)
     quota = waiting(Administration.quota)
     set_quota = waiting(Administration.set_quota)

@@ -40,6 +40,7 @@ class FileTransfers(ResumableCalls):
         metadata: Mapping[str, str] | None = None,
         visibility: Visibility | None = None,
         retention: RetentionWish | None = None,
+        storage_class: str = "",
         if_generation_match: int | None = None,
         request_id: str | None = None,
         on_progress: Progress | None = None,
@@ -57,6 +58,7 @@ class FileTransfers(ResumableCalls):
         :param size: bytes, where the source can't tell; then it must have exactly as many.
         :param metadata: up to 32 pairs, kept with the file.
         :param retention: how long it stays.
+        :param storage_class: S3's, of those that the installation lets uploads choose.
         :param if_generation_match: replace only this generation; 0: only if nothing is there (paths,
             pictures).
         :param request_id: idempotency key (AIP-155), printable ASCII; a fresh UUID by default. Repeating an
@@ -77,6 +79,7 @@ class FileTransfers(ResumableCalls):
             checksum.fill(spec)
         if visibility is not None:
             spec.visibility = visibility.to_proto()
+        spec.storage_class = storage_class
         if retention is not None:
             spec.retention.CopyFrom(retention.to_proto())
         if if_generation_match is not None:

@@ -218,6 +218,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "PATCH /api/projects/{slug}/retention": Way("missing", _project("/retention"), _kept),
     "PUT /api/projects/{slug}/hold": Way("missing", _project("/hold"), lambda _: {"json": {}}),
     "DELETE /api/projects/{slug}/hold": Way("missing", _project("/hold")),
+    "GET /api/v1/usage/costs": Way("nothing", _at("/api/v1/usage/costs")),
     "GET /api/v1/usage": Way("nothing", _at("/api/v1/usage")),
     "GET /s/{token}": Way("public", _at("/s/none")),
     "POST /s/{token}": Way("public", _at("/s/none")),
@@ -274,6 +275,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "GET /api/notifications": Way("nothing", _at("/api/notifications"), stream=True),
     "POST /api/notifications/ticket": Way("own", _at("/api/notifications/ticket"), status=201),
     "GET /api/notifications/ws": Way("public", _at("/api/notifications/ws")),
+    "GET /api/admin/costs": Way("denied", _at("/api/admin/costs")),
     "GET /api/admin/usage": Way("denied", _at("/api/admin/usage")),
     "PUT /api/admin/quotas/{user}": Way(
         "denied",

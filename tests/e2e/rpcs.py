@@ -339,6 +339,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "AdminService/Reindex": Way("denied", lambda o: replica_pb2.ReindexRequest(user_id=o.name)),
     "AdminService/NoteAct": Way("denied", lambda o: admin.NoteActRequest(act="export_user", user_id=o.name)),
     "AdminService/ListAdminActs": Way("denied", lambda o: admin.ListAdminActsRequest(user_id=o.name)),
+    "UsageService/GetCosts": Way("nothing", lambda _: usage.GetCostsRequest()),
     "UsageService/GetUsage": Way("nothing", lambda _: usage.GetUsageRequest()),
     "UsageService/GetRevision": Way("nothing", lambda _: usage.GetRevisionRequest()),
     "UsageService/SetQuota": Way("denied", lambda o: usage.SetQuotaRequest(user_id=o.name, limit_bytes=1)),

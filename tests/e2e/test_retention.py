@@ -211,3 +211,18 @@ def test_the_sdk_says_it(stack: RunningStack, user: str) -> None:
         kept: Any = client.get(client.upload(b"abc", filename="a.txt", retention=wish)).kept
     assert (kept.hold.reason, kept.delete_after) == ("w", wish.delete_after)
     assert kept.until > datetime.now(UTC) + timedelta(minutes=50)
+
+
+def test_what_it_costs(owner: Belongings, origin: Origin) -> None:
+    size = owner.file["size"]
+    costs = owner.http.get("/api/v1/usage/costs").json()
+    assert costs["bytes_by_class"] == {"STANDARD": size}
+    (line,) = costs["lines"]
+    assert (line["family"], line["objects"], line["written"], line["bytes"]) == ("file", 1, 1, size)
+    assert costs["usd_per_1000_writes"] == 0.005
+    check_problem(owner.http.get("/api/admin/costs"), 403, "PERMISSION_DENIED")
+    for door in ("files", "tus", "direct", "import"):
+        problem = check_problem(
+            DOORS[door](owner, origin, {"storage_class": "GLACIER"}), 422, "INVALID_FIELD"
+        )
+        assert "leave storage_class out" in problem["detail"]

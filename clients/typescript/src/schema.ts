@@ -122,6 +122,8 @@ export interface CopyBody {
   delete_after?: string | null;
   /** It goes away by itself at this age. */
   delete_after_seconds?: number | null;
+  /** S3's, of those that the installation lets uploads choose. Default: "". */
+  storage_class?: string;
   /** `family` (files, generations, event_media, profile_picture, temp, path) and its form's fields. Left out: the source's own; a file at a path needs a new `path`. */
   target?: Record<string, unknown> | null;
   /** Default: "". */
@@ -132,6 +134,32 @@ export interface CopyBody {
   replace?: boolean;
   /** Act for this user (admin role only). */
   user_id?: string | null;
+}
+
+/** The objects of one family in one storage class. */
+export interface CostLine {
+  /** As it is known, or by the age at which objects move. */
+  storage_class: string;
+  /** `project`: all versions of all projects. */
+  family: string;
+  /** Also in the trash, and what waits for its removal. */
+  objects: number;
+  bytes: number;
+  /** In the last 30 days. */
+  written: number;
+  /** Null: no price is known for this class. */
+  usd_per_gb_month: number | null;
+  usd_per_month: number;
+}
+
+/** What the objects in the store cost a month: an estimate, by the settings' prices. */
+export interface Costs {
+  lines: Array<CostLine>;
+  bytes_by_class: Record<string, number>;
+  storage_usd_per_month: number;
+  /** The writes of the last 30 days. */
+  write_usd_per_month: number;
+  usd_per_1000_writes: number;
 }
 
 /** Number and bytes of one day (UTC). */
@@ -449,6 +477,8 @@ export interface GenerationBody {
   delete_after?: string | null;
   /** It goes away by itself at this age. */
   delete_after_seconds?: number | null;
+  /** S3's, of those that the installation lets uploads choose. Default: "". */
+  storage_class?: string;
   url: string;
   type: "text-to-image" | "text-to-video" | "image-to-image" | "image-to-video";
   prompt?: string | null;
@@ -1536,6 +1566,8 @@ export interface Operations {
       delete_after_seconds?: number;
       /** Places a legal hold on it, and says why. */
       hold_reason?: string;
+      /** S3's, of those that the installation lets uploads choose; before the file, too. */
+      storage_class?: string;
     }; reply: UploadedFile };
   /** List files */
   list_files: { path: {  }; query: { prefix?: string; delimiter?: "/"; max_keys?: number; continuation_token?: string; page_token?: string; user_id?: string }; body: undefined; reply: FileList };
@@ -1573,6 +1605,8 @@ export interface Operations {
       delete_after_seconds?: number;
       /** Places a legal hold on it, and says why. */
       hold_reason?: string;
+      /** S3's, of those that the installation lets uploads choose; before the file, too. */
+      storage_class?: string;
     }; reply: SavedGeneration };
   /** Pull up to 50 generations */
   import_generations: { path: {  }; query: { user_id?: string }; body: BatchBody; reply: BatchResults };
@@ -1608,6 +1642,8 @@ export interface Operations {
       delete_after_seconds?: number;
       /** Places a legal hold on it, and says why. */
       hold_reason?: string;
+      /** S3's, of those that the installation lets uploads choose; before the file, too. */
+      storage_class?: string;
     }; reply: Media };
   /** One medium */
   get_event_media: { path: { event_id: string; media_id: string }; query: { user_id?: string }; body: undefined; reply: Media };
@@ -1637,6 +1673,8 @@ export interface Operations {
       delete_after_seconds?: number;
       /** Places a legal hold on it, and says why. */
       hold_reason?: string;
+      /** S3's, of those that the installation lets uploads choose; before the file, too. */
+      storage_class?: string;
     }; reply: ProfilePicture };
   /** Delete the profile picture */
   delete_profile_picture: { path: {  }; query: { user_id?: string }; body: undefined; reply: undefined };
@@ -1762,10 +1800,14 @@ export interface Operations {
   restore_from_trash: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: LibraryFile };
   /** End a file in the trash */
   purge_from_trash: { path: { id: string }; query: { user_id?: string }; body: undefined; reply: TrashFilePurged };
+  /** Estimated costs */
+  get_costs: { path: {  }; query: { user_id?: string }; body: undefined; reply: Costs };
   /** Usage and quota */
   get_usage: { path: {  }; query: { user_id?: string }; body: undefined; reply: UsageAndQuota };
   /** Usage of all users */
   list_usage: { path: {  }; query: { sort?: "bytes" | "files" | "user"; limit?: number; page_token?: string; user_id?: string }; body: undefined; reply: UserUsageList };
+  /** Estimated costs of all users */
+  get_all_costs: { path: {  }; query: { user_id?: string }; body: undefined; reply: Costs };
   /** Set a user's limits */
   set_quota: { path: { user: string }; query: { user_id?: string }; body: QuotaBody; reply: UsageAndQuota };
   /** What the cleaner has to do */
@@ -1934,8 +1976,10 @@ export const ROUTES = {
   empty_trash: ["DELETE", "/api/v1/trash", "json"],
   restore_from_trash: ["POST", "/api/v1/trash/{id}/restore", "json"],
   purge_from_trash: ["DELETE", "/api/v1/trash/{id}", "json"],
+  get_costs: ["GET", "/api/v1/usage/costs", "json"],
   get_usage: ["GET", "/api/v1/usage", "json"],
   list_usage: ["GET", "/api/admin/usage", "json"],
+  get_all_costs: ["GET", "/api/admin/costs", "json"],
   set_quota: ["PUT", "/api/admin/quotas/{user}", "json"],
   get_cleaner: ["GET", "/api/admin/cleaner", "json"],
   get_verification: ["GET", "/api/admin/verification", "json"],

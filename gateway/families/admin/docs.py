@@ -14,7 +14,7 @@ from gateway.families.admin.shapes import (
     VerificationBegun,
     VerificationBody,
 )
-from gateway.families.library.shapes import UsageAndQuota
+from gateway.families.library.shapes import Costs, UsageAndQuota
 from gateway.operations.docs import USER_ID, Doc, Schema, Success, in_path, query
 
 TITLE = "Operating"
@@ -43,6 +43,12 @@ DOCS = {
             query("page_token", "next_page_token of the page before.", {"type": "string"}),
             USER_ID,
         ),
+    ),
+    "get_all_costs": Doc(
+        "Estimated costs of all users",
+        {200: Success("A month, by storage class and family", {JSON: Costs})},
+        errors=DENIED,
+        parameters=(USER_ID,),
     ),
     "set_quota": Doc(
         "Set a user's limits",

@@ -22,7 +22,8 @@ from gateway.families.admin.showing import (
     show_run,
     show_user,
 )
-from gateway.families.library.shapes import UsageAndQuota
+from gateway.families.library.rendering import show_costs
+from gateway.families.library.shapes import Costs, UsageAndQuota
 from gateway.http import fields
 from gateway.http.json_body import read_json
 from gateway.http.reply import JsonReply, json_reply
@@ -30,6 +31,7 @@ from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import (
     GET_CLEANER_STATUS,
+    GET_COSTS,
     GET_VERIFICATION_REPORT,
     LIST_ADMIN_ACTS,
     LIST_USAGE,
@@ -46,7 +48,7 @@ from strongroom.metadata.v1.admin_service_pb2 import (
     ListAdminActsRequest,
     ListUsageRequest,
 )
-from strongroom.metadata.v1.usage_service_pb2 import SetQuotaRequest
+from strongroom.metadata.v1.usage_service_pb2 import GetCostsRequest, SetQuotaRequest
 from strongroom.metadata.v1.verification_pb2 import (
     VERIFICATION_DEPTH_BYTES,
     VERIFICATION_DEPTH_HEADS,
@@ -93,6 +95,14 @@ async def list_usage(call: Call) -> JsonReply[UserUsageList]:
             "next_page_token": response.next_page_token or None,
         }
     )
+
+
+@routes.add("GET", PREFIX + "/costs")
+async def get_all_costs(call: Call) -> JsonReply[Costs]:
+    """What the objects of all users cost a month."""
+    fields.only(call)
+    call.user_id()
+    return json_reply(show_costs(await call.ask(GET_COSTS, GetCostsRequest(all_users=True))))
 
 
 @routes.add("PUT", PREFIX + "/quotas/{user}")

@@ -26,7 +26,7 @@ from gateway.operations.addresses import urls_of
 from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import CANCEL_UPLOAD, COMPLETE_UPLOAD, GET_UPLOAD, SIGN_UPLOAD
-from gateway.upstream.wishes import retention_of
+from gateway.upstream.wishes import retention_of, storage_class_of
 from strongroom.errors import UploadNotFound
 from strongroom.families import family_name
 from strongroom.metadata.v1.file_pb2 import File
@@ -58,6 +58,7 @@ async def create_direct_upload(call: Call) -> JsonReply[DirectUpload]:
         target=upload_target(target),
         visibility=visibility_of(target),
         retention=retention_of(target),
+        storage_class=storage_class_of(target),
         filename=body.filename,
         content_type=body.content_type,
         size_bytes=body.size,

@@ -49,6 +49,7 @@ from gateway.upstream.rpcs import (
     SIGN_URL,
 )
 from gateway.upstream.uploads import VISIBILITIES, receive_upload
+from gateway.upstream.wishes import STORAGE_CLASS, storage_class_of
 from strongroom.errors import from_status_proto
 from strongroom.field_names import with_callers_names
 from strongroom.metadata.v1.file_pb2 import (
@@ -309,6 +310,7 @@ def _import_request(call: Call, body: GenerationBody) -> ImportFromUrlRequest:
         visibility=VISIBILITIES[body.visibility],
         user_id=call.user_id(),
         retention=body.wish(),
+        storage_class=storage_class_of({STORAGE_CLASS: body.storage_class}),
     )
     return ImportFromUrlRequest(url=body.url, spec=spec)
 

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from gateway.http.shapes import example
 from gateway.operations.content_facts import ContentFacts
 from gateway.operations.data_loss import LossField
-from gateway.operations.retention import WishedBody
+from gateway.operations.retention import StoredBody
 
 GenerationKind = Literal["text-to-image", "text-to-video", "image-to-image", "image-to-video"]
 EXAMPLE_ID = "3f0c6f3e-52c5-4d3c-8f43-6f5f6f9ad2f5"
@@ -42,7 +42,7 @@ EXAMPLE_BODY: JsonDict = {
 EXAMPLE_BODY_2: JsonDict = {"url": "https://provider.example/walk.mp4", "type": "text-to-video"}
 
 
-class GenerationBody(WishedBody):
+class GenerationBody(StoredBody):
     """A generation to pull from its provider."""
 
     model_config = ConfigDict(json_schema_extra={"example": EXAMPLE_BODY})

@@ -9,7 +9,7 @@ from gateway.families.targets import target_fields, upload_target
 from gateway.http.exchange import idempotency_key
 from gateway.upstream.call import Call
 from gateway.upstream.uploads import FOLDERS, VISIBILITIES
-from gateway.upstream.wishes import NAMES, retention_of
+from gateway.upstream.wishes import NAMES, STORAGE_CLASS, retention_of, storage_class_of
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.file_pb2 import File
@@ -40,6 +40,8 @@ def spec_of(call: Call, body: CopyBody, source: File, *, keep_visibility: bool) 
     visibility = VISIBILITIES[body.visibility or "private"]
     if body.visibility is None and keep_visibility:
         visibility = source.visibility
+    said = body.model_dump(include={*NAMES, STORAGE_CLASS}, exclude_defaults=True)
+    wished = target_fields(body.target or {}) | said
     spec = UploadSpec(
         target=target,
         filename=body.filename,
@@ -47,9 +49,8 @@ def spec_of(call: Call, body: CopyBody, source: File, *, keep_visibility: bool) 
         visibility=visibility,
         request_id=idempotency_key(call),
         user_id=call.user_id(body.user_id),
-        retention=retention_of(
-            target_fields(body.target or {}) | body.model_dump(include=set(NAMES), exclude_defaults=True)
-        ),
+        retention=retention_of(wished),
+        storage_class=storage_class_of(wished),
     )
     if target.WhichOneof("target") in {"path", "profile_picture"} and not body.replace:
         spec.if_generation_match = 0

@@ -8,6 +8,7 @@ from gateway.families.library.shapes import (
     BatchDeleteBody,
     BatchDeleteResults,
     CopyBody,
+    Costs,
     FileEdit,
     FolderDeleted,
     LibraryFile,
@@ -226,6 +227,13 @@ DOCS = {
         description="404 for files that are not in the trash.",
         errors=("FILE_NOT_FOUND", "RETENTION_HELD"),
         parameters=(ID, USER_ID),
+    ),
+    "get_costs": Doc(
+        "Estimated costs",
+        {200: Success("A month, by storage class and family", {JSON: Costs})},
+        description="By the prices of the installation (docs/costs.md). All that the store keeps of the"
+        " caller: also the trash, older versions, and what waits for its removal.",
+        parameters=(USER_ID,),
     ),
     "get_usage": Doc(
         "Usage and quota",

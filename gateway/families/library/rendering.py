@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from gateway.families.generations.routes import NAMES
-from gateway.families.library.shapes import FamilyName, LibraryFile, LibraryList
+from gateway.families.library.shapes import Costs, FamilyName, LibraryFile, LibraryList
 from gateway.http.reply import JsonReply, json_reply
 from gateway.http.shapes import rfc3339
 from gateway.operations.addresses import urls_of
@@ -20,6 +20,7 @@ from gateway.upstream.call import Call
 from strongroom.metadata.v1 import file_pb2
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.file_service_pb2 import ListFolderResponse, SearchFilesResponse
+from strongroom.metadata.v1.usage_service_pb2 import GetCostsResponse
 
 #: As ``family`` of targets has it (``gateway.families.targets``).
 FAMILY_NAMES: Final[Mapping[file_pb2.FileFamily.ValueType, FamilyName]] = {
@@ -96,3 +97,28 @@ async def listed(
         page.revision,
         urls.stamp,
     )
+
+
+def show_costs(found: GetCostsResponse) -> Costs:
+    """By class and family, and in all."""
+    by_class: dict[str, int] = {}
+    for line in found.lines:
+        by_class[line.storage_class] = by_class.get(line.storage_class, 0) + line.size_bytes
+    return {
+        "lines": [
+            {
+                "storage_class": line.storage_class,
+                "family": line.family,
+                "objects": line.object_count,
+                "bytes": line.size_bytes,
+                "written": line.written_count,
+                "usd_per_gb_month": line.usd_per_gb_month if line.HasField("usd_per_gb_month") else None,
+                "usd_per_month": round(line.usd_per_month, 6),
+            }
+            for line in found.lines
+        ],
+        "bytes_by_class": by_class,
+        "storage_usd_per_month": round(found.storage_usd_per_month, 6),
+        "write_usd_per_month": round(found.write_usd_per_month, 6),
+        "usd_per_1000_writes": found.usd_per_1000_writes,
+    }

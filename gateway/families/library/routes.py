@@ -7,12 +7,13 @@ from uuid import UUID
 
 from gateway.families.library.copies import spec_of
 from gateway.families.library.folders import delete_folder, folder_archive, folder_page
-from gateway.families.library.rendering import FAMILIES, file_answer, listed, show
+from gateway.families.library.rendering import FAMILIES, file_answer, listed, show, show_costs
 from gateway.families.library.shapes import (
     BatchDeleteBody,
     BatchDeleteResult,
     BatchDeleteResults,
     CopyBody,
+    Costs,
     FileEdit,
     LibraryFile,
     LibraryFileDeleted,
@@ -38,6 +39,7 @@ from gateway.upstream.rpcs import (
     COPY_FILE,
     DELETE_FILE,
     EMPTY_TRASH,
+    GET_COSTS,
     GET_FILE,
     GET_USAGE,
     LIST_TRASH,
@@ -66,7 +68,7 @@ from strongroom.metadata.v1.file_service_pb2 import (
     UndeleteFileRequest,
     UpdateFileRequest,
 )
-from strongroom.metadata.v1.usage_service_pb2 import GetUsageRequest
+from strongroom.metadata.v1.usage_service_pb2 import GetCostsRequest, GetUsageRequest
 from strongroom.storage.v1.batch_pb2 import (
     BatchDeleteRequest,
     CopyFileRequest,
@@ -253,6 +255,13 @@ async def purge_from_trash(call: Call) -> JsonReply[TrashFilePurged]:
     """End the file for good."""
     request = PurgeFileRequest(file_id=path_id(call, "id"), user_id=call.user_id())
     return json_reply({"id": (await call.ask(PURGE_FILE, request)).file.id, "purged": True})
+
+
+@routes.add("GET", "/api/v1/usage/costs")
+async def get_costs(call: Call) -> JsonReply[Costs]:
+    """What the caller's objects cost a month."""
+    fields.only(call)
+    return json_reply(show_costs(await call.ask(GET_COSTS, GetCostsRequest(user_id=call.user_id()))))
 
 
 @routes.add("GET", "/api/v1/usage")

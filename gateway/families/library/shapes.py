@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from gateway.http.shapes import example
 from gateway.operations.content_facts import ContentFacts
 from gateway.operations.data_loss import LossField
-from gateway.operations.retention import LegalHold, WishedBody
+from gateway.operations.retention import LegalHold, StoredBody
 
 FamilyName = Literal["files", "generations", "event_media", "profile_picture", "temp", "path"]
 EXAMPLE_ID = "7e57d004-2b97-4e7a-b45f-5387367791cd"
@@ -105,7 +105,7 @@ class FileEdit(BaseModel):
     )
 
 
-class CopyBody(WishedBody):
+class CopyBody(StoredBody):
     """What the copy is to be; what is left out is the source's, but for visibility."""
 
     model_config = ConfigDict(
@@ -247,3 +247,44 @@ class UsageAndQuota(TypedDict):
     file_count: int
     limit_bytes: Annotated[int | None, Field(description="Null: no limit.")]
     limit_files: Annotated[int | None, Field(description="Null: no limit.")]
+
+
+class CostLine(TypedDict):
+    """The objects of one family in one storage class."""
+
+    storage_class: Annotated[str, Field(description="As it is known, or by the age at which objects move.")]
+    family: Annotated[str, Field(description="`project`: all versions of all projects.")]
+    objects: Annotated[int, Field(description="Also in the trash, and what waits for its removal.")]
+    bytes: int
+    written: Annotated[int, Field(description="In the last 30 days.")]
+    usd_per_gb_month: Annotated[float | None, Field(description="Null: no price is known for this class.")]
+    usd_per_month: float
+
+
+@example(
+    {
+        "lines": [
+            {
+                "storage_class": "STANDARD",
+                "family": "file",
+                "objects": 12,
+                "bytes": 1_073_741_824,
+                "written": 3,
+                "usd_per_gb_month": 0.023,
+                "usd_per_month": 0.023,
+            }
+        ],
+        "bytes_by_class": {"STANDARD": 1_073_741_824},
+        "storage_usd_per_month": 0.023,
+        "write_usd_per_month": 0.000015,
+        "usd_per_1000_writes": 0.005,
+    }
+)
+class Costs(TypedDict):
+    """What the objects in the store cost a month: an estimate, by the settings' prices."""
+
+    lines: list[CostLine]
+    bytes_by_class: dict[str, int]
+    storage_usd_per_month: float
+    write_usd_per_month: Annotated[float, Field(description="The writes of the last 30 days.")]
+    usd_per_1000_writes: float

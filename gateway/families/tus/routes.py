@@ -27,7 +27,7 @@ from gateway.upstream.rpcs import (
     GET_UPLOAD,
 )
 from gateway.upstream.uploads import GUESS
-from gateway.upstream.wishes import retention_of
+from gateway.upstream.wishes import retention_of, storage_class_of
 from strongroom.errors import (
     MalformedRequest,
     OffsetOutOfRange,
@@ -276,6 +276,7 @@ def _spec(call: Call, *, partial: bool) -> UploadSpec:
     )
     if not partial:
         spec.visibility = visibility_of(fields)
+        spec.storage_class = storage_class_of(fields)
         if (wish := retention_of(fields)) is not None:
             spec.retention.CopyFrom(wish)
         spec.filename = fields.get("filename") or fields.get("name") or ""

@@ -97,8 +97,8 @@ def object_headers(attrs: ObjectAttributes, settings: S3Options) -> dict[str, st
         headers["x-amz-server-side-encryption"] = settings.encryption
         if settings.encryption == "aws:kms" and settings.kms_key_id:
             headers["x-amz-server-side-encryption-aws-kms-key-id"] = settings.kms_key_id
-    if settings.storage_class:
-        headers["x-amz-storage-class"] = settings.storage_class
+    if storage_class := attrs.storage_class or settings.storage_class:
+        headers["x-amz-storage-class"] = storage_class
     for key, text in encoded_metadata(attrs).items():
         headers[_META + key] = text
     return headers

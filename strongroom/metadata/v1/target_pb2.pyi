@@ -89,6 +89,7 @@ class UploadSpec(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     SHARE_ID_FIELD_NUMBER: _builtins.int
     RETENTION_FIELD_NUMBER: _builtins.int
+    STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     filename: _builtins.str
     """File name as the user knows it, without folders. 1–255 characters once stripped; empty: made from the key."""
     content_type: _builtins.str
@@ -107,6 +108,8 @@ class UploadSpec(_message.Message):
     """Act for this user (admin role only). Empty: the caller."""
     share_id: _builtins.str
     """The drop that it comes through, by the share's UUID; its bounds are counted with the commit. Set by storage_service."""
+    storage_class: _builtins.str
+    """S3 storage class of its object, one of those that the installation lets uploads choose. Empty: the installation's."""
     @_builtins.property
     def target(self) -> Global___UploadTarget:
         """Where it belongs: family and its fields. Decides key, limits and allowed types."""
@@ -138,10 +141,11 @@ class UploadSpec(_message.Message):
         user_id: _builtins.str = ...,
         share_id: _builtins.str = ...,
         retention: _retention_pb2.RetentionWish | None = ...,
+        storage_class: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "_size_bytes", b"_size_bytes", "checksums", b"checksums", "if_generation_match", b"if_generation_match", "retention", b"retention", "size_bytes", b"size_bytes", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "_size_bytes", b"_size_bytes", "checksums", b"checksums", "content_type", b"content_type", "filename", b"filename", "if_generation_match", b"if_generation_match", "metadata", b"metadata", "request_id", b"request_id", "retention", b"retention", "share_id", b"share_id", "size_bytes", b"size_bytes", "target", b"target", "user_id", b"user_id", "visibility", b"visibility"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match", "_size_bytes", b"_size_bytes", "checksums", b"checksums", "content_type", b"content_type", "filename", b"filename", "if_generation_match", b"if_generation_match", "metadata", b"metadata", "request_id", b"request_id", "retention", b"retention", "share_id", b"share_id", "size_bytes", b"size_bytes", "storage_class", b"storage_class", "target", b"target", "user_id", b"user_id", "visibility", b"visibility"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__if_generation_match: _TypeAlias = _typing.Literal["if_generation_match"]  # noqa: Y015
     _WhichOneofArgType__if_generation_match: _TypeAlias = _typing.Literal["_if_generation_match", b"_if_generation_match"]  # noqa: Y015

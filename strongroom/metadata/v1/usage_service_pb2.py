@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from strongroom._vendor.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*strongroom/metadata/v1/usage_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\"\xad\x01\n\x05Usage\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x12\n\nused_bytes\x18\x02 \x01(\x03\x12\x16\n\x0ereserved_bytes\x18\x03 \x01(\x03\x12\x12\n\nfile_count\x18\x04 \x01(\x03\x12\x18\n\x0blimit_bytes\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x0blimit_files\x18\x06 \x01(\x03H\x01\x88\x01\x01\x42\x0e\n\x0c_limit_bytesB\x0e\n\x0c_limit_files\",\n\x0fGetUsageRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"@\n\x10GetUsageResponse\x12,\n\x05usage\x18\x01 \x01(\x0b\x32\x1d.strongroom.metadata.v1.Usage\"\x94\x01\n\x0fSetQuotaRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12!\n\x0blimit_bytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12!\n\x0blimit_files\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x01\x88\x01\x01\x42\x0e\n\x0c_limit_bytesB\x0e\n\x0c_limit_files\"@\n\x10SetQuotaResponse\x12,\n\x05usage\x18\x01 \x01(\x0b\x32\x1d.strongroom.metadata.v1.Usage\"/\n\x12GetRevisionRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\'\n\x13GetRevisionResponse\x12\x10\n\x08revision\x18\x01 \x01(\t2\xb4\x02\n\x0cUsageService\x12]\n\x08GetUsage\x12\'.strongroom.metadata.v1.GetUsageRequest\x1a(.strongroom.metadata.v1.GetUsageResponse\x12]\n\x08SetQuota\x12\'.strongroom.metadata.v1.SetQuotaRequest\x1a(.strongroom.metadata.v1.SetQuotaResponse\x12\x66\n\x0bGetRevision\x12*.strongroom.metadata.v1.GetRevisionRequest\x1a+.strongroom.metadata.v1.GetRevisionResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*strongroom/metadata/v1/usage_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\"\xad\x01\n\x05Usage\x12\x10\n\x08owner_id\x18\x01 \x01(\t\x12\x12\n\nused_bytes\x18\x02 \x01(\x03\x12\x16\n\x0ereserved_bytes\x18\x03 \x01(\x03\x12\x12\n\nfile_count\x18\x04 \x01(\x03\x12\x18\n\x0blimit_bytes\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x0blimit_files\x18\x06 \x01(\x03H\x01\x88\x01\x01\x42\x0e\n\x0c_limit_bytesB\x0e\n\x0c_limit_files\",\n\x0fGetUsageRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"@\n\x10GetUsageResponse\x12,\n\x05usage\x18\x01 \x01(\x0b\x32\x1d.strongroom.metadata.v1.Usage\"\x94\x01\n\x0fSetQuotaRequest\x12\x1b\n\x07user_id\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\xff\x01\x12!\n\x0blimit_bytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12!\n\x0blimit_files\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x01\x88\x01\x01\x42\x0e\n\x0c_limit_bytesB\x0e\n\x0c_limit_files\"@\n\x10SetQuotaResponse\x12,\n\x05usage\x18\x01 \x01(\x0b\x32\x1d.strongroom.metadata.v1.Usage\"/\n\x12GetRevisionRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\'\n\x13GetRevisionResponse\x12\x10\n\x08revision\x18\x01 \x01(\t\"?\n\x0fGetCostsRequest\x12\x19\n\x07user_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x11\n\tall_users\x18\x02 \x01(\x08\"\xbd\x01\n\x08\x43ostLine\x12\x15\n\rstorage_class\x18\x01 \x01(\t\x12\x0e\n\x06\x66\x61mily\x18\x02 \x01(\t\x12\x14\n\x0cobject_count\x18\x03 \x01(\x03\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x15\n\rwritten_count\x18\x05 \x01(\x03\x12\x1d\n\x10usd_per_gb_month\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12\x15\n\rusd_per_month\x18\x07 \x01(\x01\x42\x13\n\x11_usd_per_gb_month\"\x9c\x01\n\x10GetCostsResponse\x12/\n\x05lines\x18\x01 \x03(\x0b\x32 .strongroom.metadata.v1.CostLine\x12\x1d\n\x15storage_usd_per_month\x18\x02 \x01(\x01\x12\x1b\n\x13write_usd_per_month\x18\x03 \x01(\x01\x12\x1b\n\x13usd_per_1000_writes\x18\x04 \x01(\x01\x32\x93\x03\n\x0cUsageService\x12]\n\x08GetUsage\x12\'.strongroom.metadata.v1.GetUsageRequest\x1a(.strongroom.metadata.v1.GetUsageResponse\x12]\n\x08GetCosts\x12\'.strongroom.metadata.v1.GetCostsRequest\x1a(.strongroom.metadata.v1.GetCostsResponse\x12]\n\x08SetQuota\x12\'.strongroom.metadata.v1.SetQuotaRequest\x1a(.strongroom.metadata.v1.SetQuotaResponse\x12\x66\n\x0bGetRevision\x12*.strongroom.metadata.v1.GetRevisionRequest\x1a+.strongroom.metadata.v1.GetRevisionResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SETQUOTAREQUEST'].fields_by_name['limit_files']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_GETREVISIONREQUEST'].fields_by_name['user_id']._loaded_options = None
   _globals['_GETREVISIONREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003(\377\001'
+  _globals['_GETCOSTSREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_GETCOSTSREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003(\377\001'
   _globals['_USAGE']._serialized_start=100
   _globals['_USAGE']._serialized_end=273
   _globals['_GETUSAGEREQUEST']._serialized_start=275
@@ -56,6 +58,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETREVISIONREQUEST']._serialized_end=651
   _globals['_GETREVISIONRESPONSE']._serialized_start=653
   _globals['_GETREVISIONRESPONSE']._serialized_end=692
-  _globals['_USAGESERVICE']._serialized_start=695
-  _globals['_USAGESERVICE']._serialized_end=1003
+  _globals['_GETCOSTSREQUEST']._serialized_start=694
+  _globals['_GETCOSTSREQUEST']._serialized_end=757
+  _globals['_COSTLINE']._serialized_start=760
+  _globals['_COSTLINE']._serialized_end=949
+  _globals['_GETCOSTSRESPONSE']._serialized_start=952
+  _globals['_GETCOSTSRESPONSE']._serialized_end=1108
+  _globals['_USAGESERVICE']._serialized_start=1111
+  _globals['_USAGESERVICE']._serialized_end=1514
 # @@protoc_insertion_point(module_scope)

@@ -3,8 +3,10 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf.internal import containers as _containers
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -215,3 +217,113 @@ class GetRevisionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetRevisionResponse: _TypeAlias = GetRevisionResponse  # noqa: Y015
+
+@_typing.final
+class GetCostsRequest(_message.Message):
+    """Request of GetCosts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    ALL_USERS_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    """Whose (another user's: admin role only). Empty: the caller's."""
+    all_users: _builtins.bool
+    """Of all users together. Admin role only: PERMISSION_DENIED."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        all_users: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["all_users", b"all_users", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCostsRequest: _TypeAlias = GetCostsRequest  # noqa: Y015
+
+@_typing.final
+class CostLine(_message.Message):
+    """The objects of one family in one storage class."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORAGE_CLASS_FIELD_NUMBER: _builtins.int
+    FAMILY_FIELD_NUMBER: _builtins.int
+    OBJECT_COUNT_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    WRITTEN_COUNT_FIELD_NUMBER: _builtins.int
+    USD_PER_GB_MONTH_FIELD_NUMBER: _builtins.int
+    USD_PER_MONTH_FIELD_NUMBER: _builtins.int
+    storage_class: _builtins.str
+    """S3's name of the class, as it is known or by the age at which the bucket moves objects."""
+    family: _builtins.str
+    """As FamilyUsage has it; `project`: all versions of all projects."""
+    object_count: _builtins.int
+    """How many objects: of visible files, in the trash, of older versions, and what waits for its removal."""
+    size_bytes: _builtins.int
+    """Their bytes."""
+    written_count: _builtins.int
+    """How many of them were written in the last 30 days."""
+    usd_per_gb_month: _builtins.float
+    """USD per GB (2^30 bytes) and month. Not set: no price is known for this class."""
+    usd_per_month: _builtins.float
+    """What its bytes cost a month, USD; 0 without a price."""
+    def __init__(
+        self,
+        *,
+        storage_class: _builtins.str = ...,
+        family: _builtins.str = ...,
+        object_count: _builtins.int = ...,
+        size_bytes: _builtins.int = ...,
+        written_count: _builtins.int = ...,
+        usd_per_gb_month: _builtins.float | None = ...,
+        usd_per_month: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_usd_per_gb_month", b"_usd_per_gb_month", "usd_per_gb_month", b"usd_per_gb_month"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_usd_per_gb_month", b"_usd_per_gb_month", "family", b"family", "object_count", b"object_count", "size_bytes", b"size_bytes", "storage_class", b"storage_class", "usd_per_gb_month", b"usd_per_gb_month", "usd_per_month", b"usd_per_month", "written_count", b"written_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__usd_per_gb_month: _TypeAlias = _typing.Literal["usd_per_gb_month"]  # noqa: Y015
+    _WhichOneofArgType__usd_per_gb_month: _TypeAlias = _typing.Literal["_usd_per_gb_month", b"_usd_per_gb_month"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__usd_per_gb_month) -> _WhichOneofReturnType__usd_per_gb_month | None: ...
+
+Global___CostLine: _TypeAlias = CostLine  # noqa: Y015
+
+@_typing.final
+class GetCostsResponse(_message.Message):
+    """Response of GetCosts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LINES_FIELD_NUMBER: _builtins.int
+    STORAGE_USD_PER_MONTH_FIELD_NUMBER: _builtins.int
+    WRITE_USD_PER_MONTH_FIELD_NUMBER: _builtins.int
+    USD_PER_1000_WRITES_FIELD_NUMBER: _builtins.int
+    storage_usd_per_month: _builtins.float
+    """What all bytes cost a month, USD."""
+    write_usd_per_month: _builtins.float
+    """What the writes of the last 30 days have cost, USD. Reads are not counted by user."""
+    usd_per_1000_writes: _builtins.float
+    """USD per 1,000 writes."""
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___CostLine]:
+        """By class and family."""
+
+    def __init__(
+        self,
+        *,
+        lines: _abc.Iterable[Global___CostLine] | None = ...,
+        storage_usd_per_month: _builtins.float = ...,
+        write_usd_per_month: _builtins.float = ...,
+        usd_per_1000_writes: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "storage_usd_per_month", b"storage_usd_per_month", "usd_per_1000_writes", b"usd_per_1000_writes", "write_usd_per_month", b"write_usd_per_month"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetCostsResponse: _TypeAlias = GetCostsResponse  # noqa: Y015

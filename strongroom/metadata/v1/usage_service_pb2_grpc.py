@@ -40,6 +40,11 @@ class UsageServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetUsageRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetUsageResponse.FromString,
                 _registered_method=True)
+        self.GetCosts = channel.unary_unary(
+                '/strongroom.metadata.v1.UsageService/GetCosts',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetCostsRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetCostsResponse.FromString,
+                _registered_method=True)
         self.SetQuota = channel.unary_unary(
                 '/strongroom.metadata.v1.UsageService/SetQuota',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.SetQuotaRequest.SerializeToString,
@@ -58,6 +63,13 @@ class UsageServiceServicer:
 
     def GetUsage(self, request, context):
         """The caller's usage and limits.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetCosts(self, request, context):
+        """What the store's objects of the caller cost a month, as the settings' prices have it: an estimate.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -85,6 +97,11 @@ def add_UsageServiceServicer_to_server(servicer, server):
                     servicer.GetUsage,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetUsageRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetUsageResponse.SerializeToString,
+            ),
+            'GetCosts': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetCosts,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetCostsRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetCostsResponse.SerializeToString,
             ),
             'SetQuota': grpc.unary_unary_rpc_method_handler(
                     servicer.SetQuota,
@@ -125,6 +142,33 @@ class UsageService:
             '/strongroom.metadata.v1.UsageService/GetUsage',
             strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetUsageRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetCosts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.UsageService/GetCosts',
+            strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetCostsRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_usage__service__pb2.GetCostsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,8 @@ class UsageServiceStub:
     def __new__(cls, channel: _aio.Channel) -> UsageServiceAsyncStub: ...
     GetUsage: _grpc.UnaryUnaryMultiCallable[_usage_service_pb2.GetUsageRequest, _usage_service_pb2.GetUsageResponse]
     """The caller's usage and limits."""
+    GetCosts: _grpc.UnaryUnaryMultiCallable[_usage_service_pb2.GetCostsRequest, _usage_service_pb2.GetCostsResponse]
+    """What the store's objects of the caller cost a month, as the settings' prices have it: an estimate."""
     SetQuota: _grpc.UnaryUnaryMultiCallable[_usage_service_pb2.SetQuotaRequest, _usage_service_pb2.SetQuotaResponse]
     """Sets a user's limits. Admin role only: PERMISSION_DENIED."""
     GetRevision: _grpc.UnaryUnaryMultiCallable[_usage_service_pb2.GetRevisionRequest, _usage_service_pb2.GetRevisionResponse]
@@ -49,6 +51,8 @@ class UsageServiceAsyncStub(UsageServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     GetUsage: _aio.UnaryUnaryMultiCallable[_usage_service_pb2.GetUsageRequest, _usage_service_pb2.GetUsageResponse]  # type: ignore[assignment]
     """The caller's usage and limits."""
+    GetCosts: _aio.UnaryUnaryMultiCallable[_usage_service_pb2.GetCostsRequest, _usage_service_pb2.GetCostsResponse]  # type: ignore[assignment]
+    """What the store's objects of the caller cost a month, as the settings' prices have it: an estimate."""
     SetQuota: _aio.UnaryUnaryMultiCallable[_usage_service_pb2.SetQuotaRequest, _usage_service_pb2.SetQuotaResponse]  # type: ignore[assignment]
     """Sets a user's limits. Admin role only: PERMISSION_DENIED."""
     GetRevision: _aio.UnaryUnaryMultiCallable[_usage_service_pb2.GetRevisionRequest, _usage_service_pb2.GetRevisionResponse]  # type: ignore[assignment]
@@ -65,6 +69,13 @@ class UsageServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_usage_service_pb2.GetUsageResponse, _abc.Awaitable[_usage_service_pb2.GetUsageResponse]]:
         """The caller's usage and limits."""
+
+    def GetCosts(
+        self,
+        request: _usage_service_pb2.GetCostsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_usage_service_pb2.GetCostsResponse, _abc.Awaitable[_usage_service_pb2.GetCostsResponse]]:
+        """What the store's objects of the caller cost a month, as the settings' prices have it: an estimate."""
 
     def SetQuota(
         self,

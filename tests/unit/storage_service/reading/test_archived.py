@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from servicekit.archive_classes import Transition, transitions_of
 from servicekit.settings import SettingError
-from storage_service.archive_classes import Transition, transitions_of
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.errors import AccessDenied
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef

@@ -39,6 +39,9 @@ export const emptyTrash = () => ask('DELETE', 'api/v1/trash')
 
 export const usage = (signal) => ask('GET', 'api/v1/usage', { signal })
 
+/** What is stored costs a month, by the installation's prices. */
+export const costs = (signal) => ask('GET', 'api/v1/usage/costs', { signal })
+
 export const link = (id, options = {}) => ask('POST', 'api/v1/links', { body: { file_id: id, ...options } })
 
 export const revokeLinks = (id) => ask('POST', 'api/v1/links/revoke', { body: { file_id: id } })

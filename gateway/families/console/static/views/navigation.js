@@ -1,6 +1,6 @@
 import { to } from '../address.js'
 import { state } from '../api/events.js'
-import { usage } from '../api/files.js'
+import { costs, usage } from '../api/files.js'
 import { heard } from '../api/events.js'
 import { bytes, many } from '../format.js'
 import { useObservable } from '../observable.js'
@@ -60,9 +60,11 @@ const COUNTED = new Set(['file_ready', 'file_deleted', 'project_saved', 'project
 /** What is used of the quota; again when something came or went. */
 function Usage() {
   const [used, setUsed] = useState(null)
+  const [cost, setCost] = useState(null)
   useEffect(() => {
     const controller = new AbortController()
     let timer = 0
+    costs(controller.signal).then(setCost, () => setCost(null)) // once: it is an estimate, and adds up all rows
     const read = () => usage(controller.signal).then(setUsed, () => setUsed((old) => old)) // the old figure stays; views tell what is wrong
     const hear = ({ type }) => {
       if (!COUNTED.has(type)) return
@@ -82,5 +84,6 @@ function Usage() {
   return html`<div class="usage">
     <span><strong>${bytes(used.used_bytes)}</strong>${limit !== null ? ` of ${bytes(limit)}` : ' used'}</span><span>${many(used.file_count, 'file')}</span>
     ${limit !== null && html`<meter min="0" max=${limit || 1} high=${0.9 * limit} value=${used.used_bytes} aria-label="Quota"></meter>`}
+    ${cost && html`<span title="What is stored and written, by the installation's prices">about ${(cost.storage_usd_per_month + cost.write_usd_per_month).toFixed(2)} USD a month</span>`}
   </div>`
 }
