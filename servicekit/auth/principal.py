@@ -52,11 +52,11 @@ def effective_owner(principal: Principal, requested_user_id: str) -> str:
     return principal.subject
 
 
-def only_admins(principal: Principal, why: str = "do this: it needs a token with the admin role") -> str:
+def only_admins(principal: Principal, why: str = "do this") -> str:
     """The subject of the admin who calls. ``why`` goes on after "Only admins may".
 
     :raises PermissionDenied: the caller is none.
     """
     if not principal.is_admin:
-        raise PermissionDenied(f"Only admins may {why}.")
+        raise PermissionDenied(f"Only admins may {why}: the call needs a token with the admin role.")
     return principal.subject

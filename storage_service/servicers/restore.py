@@ -20,7 +20,7 @@ from strongroom.storage.v1.restore_pb2_grpc import (
 
 Context = grpc.aio.ServicerContext
 
-_WHY: Final = "restore: strays are files of all users"
+_WHY: Final = "restore (strays are files of all users)"
 
 
 class RestoreServicer(RestoreServiceServicer):

@@ -26,7 +26,8 @@ from strongroom.storage.v1.verify_pb2_grpc import VerifyServiceServicer, add_Ver
 
 Context = grpc.aio.ServicerContext
 
-_WHY: Final = "verify: a report names files of all users"
+_NO_RUN: Final = "that is no verification's id, as its report names it"
+_WHY: Final = "verify (a report names files of all users)"
 
 
 class VerifyServicer(VerifyServiceServicer):
@@ -116,13 +117,19 @@ class VerifyServicer(VerifyServiceServicer):
     ) -> AsyncIterator[pb.RestoreQuarantinedResponse]:
         only_admins(calls.current_principal(), _WHY)
         if request.WhichOneof("which") == "id":
-            entry_id = _uuid(request.id, "id", "it is no entry's")
+            entry_id = _uuid(
+                request.id,
+                "id",
+                "that is no entry of the quarantine; `strongroom verify quarantine` lists them",
+            )
             async with self._acts.held("restore_quarantined", entry=entry_id) as counts:
                 entry = await self._repairs.restore(entry_id)
                 counts["restored"] += 1
             yield pb.RestoreQuarantinedResponse(object=self._quarantined(entry))
             return
-        run_id = _uuid(request.run_id, "run_id", "it is no run's; name a run or an entry")
+        run_id = _uuid(
+            request.run_id, "run_id", f"{_NO_RUN}; `strongroom verify --run last` shows the last one"
+        )
         async with (
             self._acts.held("restore_quarantined", run=run_id) as counts,
             aclosing(self._repairs.restore_run(run_id)) as restored,
@@ -161,7 +168,7 @@ def add_verify_service(server: grpc.aio.Server, servicer: VerifyServicer) -> lis
 
 def _run_id(text: str) -> str:
     """Empty: the last one. Raises InvalidField."""
-    return _uuid(text, "id", "it is no verification's; leave it out for the last one") if text else ""
+    return _uuid(text, "id", f"{_NO_RUN}; leave it out (`--run last`) for the last one") if text else ""
 
 
 def _uuid(text: str, field: str, advice: str) -> str:

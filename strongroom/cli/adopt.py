@@ -37,10 +37,13 @@ async def list_(session: Session) -> None:
     before the end. unfinished: its upload was under way at that moment. hidden: a file that was deleted after
     that moment, and is back.
     """
+    found = known = 0
     async with session.client() as client, aclosing(client.restores.strays()) as pages:
-        async for strays, _ in pages:
+        async for strays, rows in pages:
+            found, known = found + len(strays), known + rows
             for stray in strays:
                 session.output.result(_line(stray), _document(stray))
+    session.output.note(_told(found, known))
 
 
 async def keep(session: Session, ids: Wanted = None, *, all_: All = False) -> ExitCode:
@@ -50,7 +53,8 @@ async def keep(session: Session, ids: Wanted = None, *, all_: All = False) -> Ex
     newer content, refuses its object and spoils no other. An object of a project makes what the bucket shows
     of the project its next version.
     """
-    passes = _keeping() if all_ else (_named(_meant(ids)),)
+    _refuse_unnamed(ids, all_=all_)
+    passes = _keeping() if all_ else (_named(frozenset(ids or ())),)
     return await _decide(session, ids or (), passes, lambda client, names: client.restores.keep(names))
 
 
@@ -83,7 +87,8 @@ async def drop(
     `strongroom verify quarantine` lists them, `strongroom verify restore` brings them back until their time
     is over.
     """
-    passes = (_of_kinds(DROPPED),) if all_ else (_named(_meant(ids)),)
+    _refuse_unnamed(ids, all_=all_)
+    passes = (_of_kinds(DROPPED),) if all_ else (_named(frozenset(ids or ())),)
     confirm("Objects that are dropped go into quarantine, and after its time for good. Go on?", yes=yes)
     if all_ and not even_most:
         await _refuse_most(session)
@@ -109,7 +114,13 @@ async def _refuse_most(session: Session) -> None:
 
 async def _decide(session: Session, ids: Sequence[str], passes: Sequence[Meant], decide: Decide) -> ExitCode:
     """Do it with those that are meant, list after list; the exit code says whether something was refused."""
+    with session.told_if_interrupted("what is done stays done; the same command goes on"):
+        return await _each(session, ids, passes, decide)
+
+
+async def _each(session: Session, ids: Sequence[str], passes: Sequence[Meant], decide: Decide) -> ExitCode:
     refused = False
+    done = 0
     missing = set(ids)
     async with session.client() as client:
         for is_meant in passes:
@@ -121,16 +132,21 @@ async def _decide(session: Session, ids: Sequence[str], passes: Sequence[Meant],
                     async with aclosing(decide(client, names)) as results:
                         async for result in results:
                             refused |= result.outcome == "refused"
+                            done += 1
                             session.output.result(_outcome(result), _result_document(result))
     for text in sorted(missing):
-        session.output.note(f"nothing is astray under {shown.name(text)}")
+        session.output.note(
+            f"nothing is astray under {shown.name(text)}: `strongroom adopt list` prints ids and keys"
+        )
+    if not done and not ids:
+        session.output.note("nothing was done: the bucket has no object that this is for")
     return ExitCode.FAILED if refused or missing else ExitCode.OK
 
 
-def _meant(ids: Sequence[str] | None) -> frozenset[str]:
-    if not ids:
-        raise UsageProblem("name ids, or say --all")
-    return frozenset(ids)
+def _refuse_unnamed(ids: Sequence[str] | None, *, all_: bool) -> None:
+    """Before anything is asked or done."""
+    if bool(ids) == all_:
+        raise UsageProblem("name ids or keys (`strongroom adopt list` prints them), or say --all; not both")
 
 
 def _named(texts: frozenset[str]) -> Meant:
@@ -153,6 +169,15 @@ def _keeping() -> tuple[Meant, Meant]:
         return True
 
     return is_project, lambda stray: stray.kind in KEPT and (not stray.project or stray.kind == "hidden")
+
+
+def _told(strays: int, known: int) -> str:
+    """The end of a list. A database that knows less than is astray may be another bucket's."""
+    if not strays:
+        return f"nothing is astray: a committed row names each object ({known} rows)"
+    if strays > known:
+        return f"{strays} astray, and the database knows only {known}: is it this bucket's, and restored?"
+    return f"{strays} astray, beside {known} that the database knows"
 
 
 def _line(stray: Stray) -> str:

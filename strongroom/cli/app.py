@@ -9,6 +9,7 @@ import typer
 from strongroom.cli import (
     admin,
     adopt,
+    backup,
     bucket,
     copying,
     costs,
@@ -131,6 +132,7 @@ command(adoption, "list", alias="ls")(adopt.list_)
 command(adoption, "keep")(adopt.keep)
 command(adoption, "drop")(adopt.drop)
 command(app, "relink")(relink.relink)
+command(app, "backup", connects=False)(backup.backup)
 command(app, "rebuild")(adopt.rebuild)
 
 verification = Commands()

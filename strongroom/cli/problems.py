@@ -83,6 +83,7 @@ _HINTS: dict[type[errors.StrongroomError], str] = {
     errors.FileCountExceeded: "`strongroom usage` shows the limits; `strongroom rm` makes room",
     errors.PreconditionFailed: "somebody changed the file; look at it again with `strongroom stat`",
     errors.RateLimited: "wait a little and try again",
+    errors.PermissionDenied: "in development: strongroom token --sub NAME --role admin",
     errors.UserMismatch: "--for-user needs a token with the admin role",
 }
 

@@ -26,6 +26,11 @@ async def relink(
     For a bucket that was copied. Needs the admin role. May be repeated; what is right costs a line of a
     listing. Prints rows whose bytes are not there; then the exit code is 1.
     """
+    with session.told_if_interrupted("what is relinked stays so: run it again, or go on with --after KEY"):
+        return await _relink(session, after, dry_run=dry_run)
+
+
+async def _relink(session: Session, after: str, *, dry_run: bool) -> ExitCode:
     rows = right = relinked = unlinked = 0
     async with (
         session.client() as client,
@@ -40,6 +45,11 @@ async def relink(
     figures = {"rows": rows, "right": right, "relinked": relinked, "unlinked": unlinked, "dry_run": dry_run}
     word = "would be relinked" if dry_run else "relinked"
     session.output.result(f"{rows} rows: {right} right, {relinked} {word}, {unlinked} without bytes", figures)
+    if not rows and not after:
+        session.output.note(
+            "the database knows of no file: restore it first; or, where none is left, `strongroom rebuild`"
+            " makes its rows anew (docs/backup.md)"
+        )
     return ExitCode.FAILED if unlinked else ExitCode.OK
 
 

@@ -6,8 +6,8 @@ import asyncio
 import os
 import sys
 import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -44,6 +44,15 @@ class Session:
                     f"{client.spool.kept} waiting in {client.spool.folder}: the service is away;"
                     " `strongroom spool flush` sends"
                 )
+
+    @contextmanager
+    def told_if_interrupted(self, what: str) -> Iterator[None]:
+        """Note ``what`` is left when somebody presses Ctrl-C inside."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            self.output.note(what)
+            raise
 
     def report(self, error: BaseException, subject: str = "") -> ExitCode:
         """Print a failure; the exit code it stands for."""

@@ -23,7 +23,8 @@ LONGEST_POLL_SECONDS: Final = 10.0
 NOT_FINISHED: Final = ExitCode.USAGE
 """2: nothing can be said, for whatever reason; 1 would say that something is wrong."""
 
-
+_GOES_ON: Final = "the verification goes on by itself; `strongroom verify --run last` shows it"
+_MENDS_ON: Final = "what is mended stays so; `strongroom verify --repair --run last` mends what is left"
 MENDED: Final = frozenset({"done", "outdated"})
 """Nothing is left to be done."""
 
@@ -63,7 +64,8 @@ async def verify(
     if repair and no_wait:
         raise UsageProblem("--repair acts on a report, so it waits for it: leave --no-wait out.")
     try:
-        return await _verify(session, depth, run, wait=not no_wait, repair=repair)
+        with session.told_if_interrupted(_MENDS_ON if repair else _GOES_ON):
+            return await _verify(session, depth, run, wait=not no_wait, repair=repair)
     except StrongroomError as error:
         session.report(error)
         return NOT_FINISHED

@@ -51,7 +51,7 @@ class PartialFile:
         :raises OSError: when the folder can't be written to.
         """
         path = destination.with_name(f"{_stem(destination)}{_digest(identity)}{SUFFIX}")
-        with _named(destination):
+        with naming(destination):
             while (file := _open_locked(path)) is None:
                 path = destination.with_name(f"{_stem(destination)}{secrets.token_hex(8)}{SUFFIX}")
         partial = cls(path, file, destination)
@@ -72,7 +72,7 @@ class PartialFile:
 
         :raises OSError: when the disk is full, say.
         """
-        with _named(self._destination):
+        with naming(self._destination):
             for block in blocks:
                 self._file.write(block)
                 self.crc32c = google_crc32c.extend(self.crc32c, block)
@@ -86,7 +86,7 @@ class PartialFile:
 
     def finish(self) -> None:
         """Put it in its place, in one step and durably."""
-        with _named(self._destination):
+        with naming(self._destination):
             self._file.flush()
             os.fsync(self._file.fileno())
             self.path.replace(self._destination)
@@ -119,7 +119,7 @@ def remove_leftovers(destination: Path) -> None:
 
 
 @contextlib.contextmanager
-def _named(destination: Path) -> Iterator[None]:
+def naming(destination: Path) -> Iterator[None]:
     """What fails inside names the path that the caller gave: the partial file is ours, nobody knows it.
 
     :raises OSError: as inside, with another ``filename``.

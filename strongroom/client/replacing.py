@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO
 
+from strongroom.client.partials import naming
 from strongroom.client.path_downloads import in_worker
 
 
@@ -17,14 +18,16 @@ async def replacing(destination: Path) -> AsyncGenerator[IO[bytes]]:
     """A new file beside ``destination`` that takes its place at the end, durably; nothing of it is left when
     the body raises.
 
-    :raises OSError: when the folder can't be written to.
+    :raises OSError: when the folder can't be written to; it names the path that the caller gave.
     """
     part = destination.with_name(f".{secrets.token_hex(8)}.part")
-    file = await in_worker(part.open, "xb")
+    with naming(destination):
+        file = await in_worker(part.open, "xb")
     try:
         yield file
-        await in_worker(_finish, file)
-        await in_worker(part.replace, destination)
+        with naming(destination):
+            await in_worker(_finish, file)
+            await in_worker(part.replace, destination)
     except BaseException:
         file.close()
         part.unlink(missing_ok=True)

@@ -1,7 +1,7 @@
 """`make faults SEEDS=20`: every crash point and cell under that many seeds, one line a point at the end.
 
 Seeds change what is sent, in which order the cases come, how long a fault stays, and where a fault can happen
-in more than one way, in which.
+in more than one way, in which. A seed of which something failed leaves what pytest printed.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,6 +28,11 @@ _WANTED: Final = (*CRASH_POINTS, *map(str, STORE_CELLS), *map(str, DATABASE_CELL
 _TABLES: Final = ("test_kill_points", "test_store_points", "test_cleaner_points", "test_frozen_points")
 _MATRICES: Final = ("matrices.test_store_cells", "matrices.test_database_cells")
 _PLANTED: Final = "verifying.test_planted.test_each_planted_fault_is_found_and_nothing_else"
+
+
+#: The cells of a matrix are played beside each other before the first of them is judged, which a busy machine
+#: makes last: they wait for states, and nothing here is about speed.
+_PATIENCE_SECONDS: Final = 3600
 
 
 def paths() -> list[str]:
@@ -49,16 +55,18 @@ def points_of(module: str, test: str) -> Iterator[str]:
         yield from PLANTED
 
 
-def run(seed: int, more: list[str]) -> dict[str, list[str]]:
-    """All tests under one seed: those that failed, by point; a point of which none failed has none."""
+def run(seed: int, more: list[str], printed: Path) -> dict[str, list[str]]:
+    """All tests under one seed: those that failed, by point; a point of which none failed has none.
+    ``printed``: where pytest's words go. Where it died without a report no point has been tested.
+    """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         environ = os.environ | {"STRONGROOM_FAULTS_SEED": str(seed)}
-        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *paths(), *more]
-        with (Path(folder) / "printed").open("wb") as printed:
-            subprocess.run(command, cwd=CHECKOUT, env=environ, stdout=printed, stderr=printed, check=False)
-        cases = ET.parse(report).getroot().iter("testcase")
-        return by_point(cases)
+        limits = [f"--junitxml={report}", f"--timeout={_PATIENCE_SECONDS}"]
+        command = [sys.executable, "-m", "pytest", "-q", *limits, *paths(), *more]
+        with printed.open("wb") as output:
+            subprocess.run(command, cwd=CHECKOUT, env=environ, stdout=output, stderr=output, check=False)
+        return by_point(ET.parse(report).getroot().iter("testcase")) if report.exists() else {}
 
 
 def by_point(cases: Iterable[ET.Element]) -> dict[str, list[str]]:
@@ -79,11 +87,18 @@ def main() -> int:
     chosen, more = parser.parse_known_args()
     held, broken = Counter[str](), []
     for seed in range(chosen.first, chosen.first + chosen.seeds):
-        failed = run(seed, more)
+        began = time.monotonic()
+        printed = Path(tempfile.gettempdir()) / f"strongroom-faults-seed-{seed}.log"
+        failed = run(seed, more, printed)
         good = [point for point in _WANTED if failed.get(point) == []]
         held.update(good)
         broken += [f"seed {seed}: {test}" for tests in failed.values() for test in tests]
-        sys.stdout.write(f"seed {seed}: {len(good)} of {len(_WANTED)} held\n")
+        took = f"{time.monotonic() - began:.0f} s"
+        if len(good) == len(_WANTED):
+            printed.unlink()
+        else:
+            took += f", see {printed}"
+        sys.stdout.write(f"seed {seed}: {len(good)} of {len(_WANTED)} held, {took}\n")
         sys.stdout.flush()
     lines = [f"{point} {held[point]}/{chosen.seeds}" for point in _WANTED]
     sys.stdout.write("\n".join([*lines, *dict.fromkeys(broken), ""]))

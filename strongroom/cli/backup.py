@@ -1,0 +1,19 @@
+"""``strongroom backup``: what makes a backup instead. Whoever types it at night hears it here."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from strongroom.cli.problems import UsageProblem
+from strongroom.cli.session import Session
+
+_INSTEAD: Final = (
+    "nothing was backed up. Postgres first: continuous archiving, or pg_dump as a role with BYPASSRLS (any"
+    " other dumps no rows); then the bucket, by replication with its versions. docs/backup.md has the roles"
+    " and the order; `strongroom verify`, before and after, says that both belong together"
+)
+
+
+async def backup(_session: Session) -> None:
+    """Say what makes a backup: Postgres' own tools, and replication of the bucket."""
+    raise UsageProblem(_INSTEAD)
