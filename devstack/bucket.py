@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
 
-import boto3
-import botocore.loaders
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
-
+from devstack import s3_request
 from devstack.errors import DevstackError
 from devstack.settings import ExternalS3
 from devstack.stackfile import S3Entry
 
+if TYPE_CHECKING:
+    import botocore.loaders
+
 _DENIED = ("401", "403", "AccessDenied")
+_THERE: Final = ("<Code>BucketAlreadyOwnedByYou</Code>", "<Code>BucketAlreadyExists</Code>")
+_VERSIONED: Final = (
+    b'<VersioningConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+    b"<Status>Enabled</Status></VersioningConfiguration>"
+)
 
 
 def client(entry: S3Entry) -> Any:
     """A boto3 S3 client for the embedded store; ignores proxies and profiles of the caller's environment."""
+    import boto3  # noqa: PLC0415 - half a second of CPU, which a stack of its own need not wait for
+    import botocore.session  # noqa: PLC0415
+    from botocore.config import Config  # noqa: PLC0415
+
     config = Config(
         retries={"total_max_attempts": 5, "mode": "standard"},
         s3={"addressing_style": "path"},
@@ -37,31 +45,36 @@ def client(entry: S3Entry) -> Any:
 @functools.cache
 def _data_files() -> botocore.loaders.Loader:
     """What botocore knows of services, read and parsed once per process: 0.1 s of CPU."""
+    import botocore.loaders  # noqa: PLC0415 - see client
+
     return botocore.loaders.create_loader()
 
 
 def ensure(entry: S3Entry) -> None:
     """Create the bucket and turn versioning on; does nothing the second time. Raises DevstackError."""
-    s3 = client(entry)
     try:
-        s3.create_bucket(Bucket=entry.bucket)
-    except ClientError as error:
-        if error.response["Error"]["Code"] not in ("BucketAlreadyOwnedByYou", "BucketAlreadyExists"):
+        status, answer = s3_request.put(entry)
+        if status != HTTPStatus.OK and not any(code in answer for code in _THERE):
             raise DevstackError(
-                f"the bucket {entry.bucket} could not be made in the embedded S3: {error}"
-            ) from error
-    try:
-        s3.put_bucket_versioning(Bucket=entry.bucket, VersioningConfiguration={"Status": "Enabled"})
-    except ClientError as error:
+                f"the bucket {entry.bucket} could not be made in the embedded S3: {status} {answer}"
+            )
+        status, answer = s3_request.put(entry, "versioning", _VERSIONED)
+    except OSError as error:
+        raise DevstackError(f"the embedded S3 does not answer: {error}") from error
+    if status != HTTPStatus.OK:
         raise DevstackError(
-            f"versioning of the bucket {entry.bucket} could not be turned on: {error}"
-        ) from error
+            f"versioning of the bucket {entry.bucket} could not be turned on: {status} {answer}"
+        )
 
 
 def check_external(s3: ExternalS3) -> str:
     """Raise DevstackError, saying what to mend, unless the bucket of an external store answers and keeps
     versions. Returns a warning, or nothing.
     """
+    import boto3  # noqa: PLC0415 - see client
+    from botocore.config import Config  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415
+
     session = boto3.session.Session(
         aws_access_key_id=s3.access_key or None,
         aws_secret_access_key=s3.secret_key or None,
@@ -80,6 +93,8 @@ def check_external(s3: ExternalS3) -> str:
 
 
 def _versioning(store: Any, s3: ExternalS3) -> str:
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - see client
+
     try:
         status = store.get_bucket_versioning(Bucket=s3.bucket).get("Status")
     except ClientError as error:

@@ -10,12 +10,11 @@ import errno
 import importlib.util
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
 from devstack import bucket, ports, swift_config
-from devstack.command import Command, Service, log_tail
+from devstack.command import Command, Service
 from devstack.datadir import DataDir, Secrets
 from devstack.errors import DevstackError
 from devstack.health import http_ok
@@ -52,20 +51,14 @@ class EmbeddedSwift:
         )
 
     def initialise(self) -> None:
-        """Write the configuration, and the rings when there are none or those of another release."""
+        """Write the configuration."""
         self._folders.create()
         require_xattrs(self._folders.devices)
-        conf = self._folders.conf
         self._write("swift.conf", swift_config.cluster(self._hash_suffix))
         for role in INSIDE_PORTS:
             self._write(f"{role}-server.conf", swift_config.inner_server(role, self._folders))
         proxy = swift_config.proxy_server(self._folders, self._port, self._secret_key)
         self._write("proxy-server.conf", proxy)
-        ports = " ".join(map(str, INSIDE_PORTS.values()))
-        mark = conf / "rings-for-ports"
-        if not mark.exists() or mark.read_text() != ports:
-            self._build_rings()
-            mark.write_text(ports)
 
     def services(self) -> list[Service]:
         """The one process."""
@@ -79,7 +72,9 @@ class EmbeddedSwift:
 
     def _command(self) -> Command:
         # No threads for what touches the disk: without fsync that is short, and each hop to a thread dear.
+        # No resolver of its own either, whose import is a quarter of a start: all is on loopback.
         env = {"PATH": os.defpath, "HOME": str(self._data.root), "EVENTLET_THREADPOOL_SIZE": "0"}
+        env["EVENTLET_NO_GREENDNS"] = "yes"
         return Command(
             name="swift",
             argv=(sys.executable, "-m", "devstack.swift_server", str(self._folders.conf)),
@@ -95,14 +90,6 @@ class EmbeddedSwift:
         descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(text)
-
-    def _build_rings(self) -> None:
-        log = self._data.log("swift-rings")
-        argv = [sys.executable, "-m", "devstack.swift_rings", str(self._folders.conf)]
-        with log.open("ab") as output:
-            done = subprocess.run(argv, stdout=output, stderr=output, cwd=_CHECKOUT, check=False)
-        if done.returncode != 0:
-            raise DevstackError(f"Swift's rings could not be built; {log} ends with:\n{log_tail(log)}")
 
 
 def require_available() -> None:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from devstack import swift_faster, swift_inside
+from devstack import swift_faster, swift_inside, swift_rings
 from devstack.swift_rings import INSIDE_PORTS
 
 #: Calls by which Swift waits for the disk, and where they are looked up.
@@ -39,6 +39,7 @@ def _never_wait_for_the_disk() -> None:
 def join_servers(conf: Path) -> None:
     """Load the inner servers and connect Swift to them."""
     importlib.import_module("swift.common.utils").monkey_patch()
+    swift_rings.ensure(conf)
     load = importlib.import_module("swift.common.wsgi").loadapp
     swift_inside.join({port: load(str(conf / f"{role}-server.conf")) for role, port in INSIDE_PORTS.items()})
 
