@@ -46,6 +46,7 @@ from metadata_service.files.search import Searcher
 from metadata_service.files.search_turns import SearchTurns
 from metadata_service.files.trash import Trash
 from metadata_service.operators import running_acts
+from metadata_service.operators.infected import Infected
 from metadata_service.operators.reindexing import Reindexing
 from metadata_service.operators.replicas import Replicas
 from metadata_service.operators.running_acts import RunningActs
@@ -329,6 +330,7 @@ class Application:
                 Operating(database, self._page_tokens()),
                 replicas=replicas,
                 reindexing=Reindexing(database),
+                infected=Infected(database, self._page_tokens()),
             ),
             server,
         )

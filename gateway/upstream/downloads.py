@@ -34,6 +34,7 @@ from gateway.upstream.streaming import (
 )
 from servicekit.context import note_file
 from servicekit.presentation import with_charset
+from servicekit.unreadable import refuse_unreadable
 from strongroom.errors import FileNotFound, StrongroomError
 from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.file_service_pb2 import GetFileRequest
@@ -100,6 +101,7 @@ async def answer_reply(answer: FileAnswer) -> Reply:
     byte_range, etag = None if head else parse_range(call.header("range")), ""
     if head or answer.leads_on or any(call.header(name) is not None for name in CONDITIONS):
         file = await answer.look_up()
+        refuse_unreadable(file, lost=head)  # HEAD and conditions are told what GET is
         validators = validators_of(file)
         outcome = evaluate(call.header, validators)
         if outcome is Outcome.FAILED:
@@ -134,7 +136,7 @@ def _modified(file: File) -> Timestamp:
 
 def as_file(found: ProjectFile) -> File:
     """A project's file as other files are answered: named by the last part of its path."""
-    return File(
+    file = File(
         key=found.key,
         filename=found.path.rpartition("/")[2],
         content_type=found.content_type,
@@ -144,7 +146,11 @@ def as_file(found: ProjectFile) -> File:
         version_id=found.version_id,
         update_time=found.create_time,
         crc32c=found.crc32c,
+        data_loss=found.data_loss,
     )
+    if found.HasField("scan"):
+        file.scan.CopyFrom(found.scan)
+    return file
 
 
 def file_not_found() -> StrongroomError:

@@ -109,6 +109,7 @@ SET_QUOTA: Final = _metadata(lambda to: to.usage.SetQuota)
 
 GET_CLEANER_STATUS: Final = _metadata(lambda to: to.admin.GetCleanerStatus)
 LIST_ADMIN_ACTS: Final = _metadata(lambda to: to.admin.ListAdminActs)
+LIST_INFECTED: Final = _metadata(lambda to: to.admin.ListInfected)
 LIST_USAGE: Final = _metadata(lambda to: to.admin.ListUsage)
 GET_VERIFICATION_REPORT: Final = _storage(lambda to: to.verification.GetVerificationReport)
 LIST_VERIFICATION_FINDINGS: Final = _storage(lambda to: to.verification.ListVerificationFindings)

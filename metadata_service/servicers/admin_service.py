@@ -13,6 +13,7 @@ from metadata_service.attempts.operating import Operating
 from metadata_service.audit import Act, Acts
 from metadata_service.erasing.erasures import Erasures
 from metadata_service.erasing.receipt import Receipts
+from metadata_service.operators.infected import Infected
 from metadata_service.operators.reindexing import Reindexing
 from metadata_service.operators.replicas import Replicas
 from metadata_service.usage.owners import OwnersUsage
@@ -20,7 +21,7 @@ from servicekit.auth.principal import effective_owner, only_admins
 from servicekit.context import current_principal, current_request_id
 from strongroom.errors import InvalidField, StrongroomError
 from strongroom.metadata.v1 import admin_service_pb2 as pb
-from strongroom.metadata.v1 import replica_pb2
+from strongroom.metadata.v1 import infected_pb2, replica_pb2
 from strongroom.metadata.v1.admin_service_pb2_grpc import AdminServiceServicer
 
 Context: TypeAlias = "ServicerContext[object, object]"
@@ -39,6 +40,7 @@ class AdminServicer(AdminServiceServicer):
         *,
         replicas: Replicas,
         reindexing: Reindexing,
+        infected: Infected,
     ) -> None:
         self._owners = owners
         self._acts = acts
@@ -47,10 +49,17 @@ class AdminServicer(AdminServiceServicer):
         self._operating = operating
         self._replicas = replicas
         self._reindexing = reindexing
+        self._infected = infected
 
     async def ListUsage(self, request: pb.ListUsageRequest, context: Context) -> pb.ListUsageResponse:
         only_admins(current_principal())
         return await self._owners.page(request)
+
+    async def ListInfected(
+        self, request: infected_pb2.ListInfectedRequest, context: Context
+    ) -> infected_pb2.ListInfectedResponse:
+        only_admins(current_principal())
+        return await self._infected.page(request)
 
     async def EraseUser(self, request: pb.EraseUserRequest, context: Context) -> pb.EraseUserResponse:
         actor = only_admins(current_principal())

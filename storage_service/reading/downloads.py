@@ -6,22 +6,20 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 
+from servicekit.unreadable import refuse_unreadable
 from storage_service.media.unlocated import Masks
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.objectstore.values import ObjectRef
 from storage_service.reading.committed import Committed, CommittedReader
 from strongroom.errors import (
-    ContentInfected,
     InvalidField,
-    ObjectLost,
     PreconditionFailed,
     RangeNotSatisfiable,
     VersionNotFound,
 )
-from strongroom.metadata.v1.file_pb2 import DATA_LOSS_CORRUPT, File
+from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.project_pb2 import ProjectFile
-from strongroom.metadata.v1.scan_pb2 import SCAN_OUTCOME_INFECTED
 from strongroom.storage.v1.download_pb2 import DownloadRequest
 from strongroom.storage.v1.guest_pb2 import DownloadSharedRequest
 from strongroom.storage.v1.link_pb2 import DownloadLinkRequest
@@ -93,12 +91,7 @@ def content_of(file: File | ProjectFile, masks: Masks = ()) -> Committed:
     """What the store should have, and what its readers get otherwise. Raises ObjectLost where it is known to
     have other bytes, ContentInfected.
     """
-    refuse_infected(file)
-    if file.data_loss == DATA_LOSS_CORRUPT:
-        raise ObjectLost(
-            "The bytes of this file were damaged in the object store, and no right ones are there any more;"
-            " store it again, or ask the operator for a backup."
-        )
+    refuse_unreadable(file)
     ref = ObjectRef(file.key, file.version_id or None)
     return Committed(ref, file.etag, file.size_bytes, file.crc32c, masks)
 
@@ -106,28 +99,13 @@ def content_of(file: File | ProjectFile, masks: Masks = ()) -> Committed:
 def range_of(
     request: DownloadRequest | DownloadLinkRequest | DownloadSharedRequest, file: File | ProjectFile
 ) -> Range:
-    """What is asked for of this content. Raises PreconditionFailed when another was expected, and as
-    ``resolve_range``.
+    """What is asked for of this content. Raises ContentInfected and ObjectLost where nobody can read it,
+    PreconditionFailed when another was expected, and as ``resolve_range``.
     """
-    refuse_infected(file)
+    refuse_unreadable(file, lost=request.metadata_only)
     if request.if_etag_match and request.if_etag_match != file.etag:
         raise PreconditionFailed("the content has changed", metadata={"actual": file.etag})
     return resolve_range(request.read_offset, request.read_limit, file.size_bytes)
-
-
-def is_infected(file: File | ProjectFile) -> bool:
-    """Whether something was found in it after it had been stored."""
-    return file.scan.outcome == SCAN_OUTCOME_INFECTED
-
-
-def refuse_infected(file: File | ProjectFile) -> None:
-    """What was found after it had been stored nobody reads any more. Raises ContentInfected."""
-    if is_infected(file):
-        raise ContentInfected(
-            f"The scanner for malware has found {file.scan.signature} in this file; nobody can read it any"
-            " more. Delete it, or store a clean one in its place.",
-            metadata={"signature": file.scan.signature},
-        )
 
 
 def resolve_range(offset: int, limit: int, size: int) -> Range:

@@ -149,10 +149,11 @@ class LinkReader:
             await self._add_url(first, file, attachment=claims.attachment)
         if begun is not None:
             begun(file)
-        yield first
         if request.metadata_only or request.sign_url or wanted.size == 0:
+            yield first
             return
         async with open_range(self._objects, file, wanted, masks) as body:
+            yield first  # what the store no longer has, or has archived, is told before
             async for chunk in body:
                 yield DownloadChunk(chunk)
 

@@ -15,10 +15,11 @@ from typing import Final
 from servicekit.auth.principal import effective_owner
 from servicekit.auth.tokens import CLOCK_SKEW_SECONDS
 from servicekit.context import current_principal
+from servicekit.unreadable import refuse_unreadable
 from storage_service.metadata.projects import ProjectReader
 from storage_service.reading.capabilities import Capabilities
 from storage_service.reading.committed import CommittedReader
-from storage_service.reading.downloads import content_of, open_range, resolve_range
+from storage_service.reading.downloads import open_range, resolve_range
 from storage_service.reading.signer import rounded_start, stamp_of
 from strongroom.errors import TokenExpired, TokenInvalid
 from strongroom.storage.v1 import preview_pb2 as pb
@@ -128,11 +129,13 @@ class Previews:
         file = await self._reader.previewed_file(
             preview.owner_id, preview.slug, preview.version, request.path
         )
-        content_of(file)  # what nobody can read is told before the head
+        refuse_unreadable(file)
         wanted = resolve_range(request.read_offset, request.read_limit, file.size_bytes)
-        yield pb.DownloadPreviewResponse(file=file, read_offset=wanted.offset, read_size=wanted.size)
+        first = pb.DownloadPreviewResponse(file=file, read_offset=wanted.offset, read_size=wanted.size)
         if wanted.size == 0:
+            yield first
             return
         async with open_range(self._objects, file, wanted) as body:
+            yield first
             async for chunk in body:
                 yield pb.DownloadPreviewResponse(data=bytes(chunk))

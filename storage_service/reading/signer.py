@@ -14,11 +14,11 @@ from typing import Final, Protocol
 from urllib.parse import quote, urlencode
 
 from servicekit.presentation import content_disposition, disposition_of, media_type, with_charset
+from servicekit.unreadable import is_unreadable, refuse_unreadable
 from storage_service.metadata.files import FileReader
 from storage_service.objectstore.errors import translated
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import MAX_SIGNED_LIFETIME, ObjectRef
-from storage_service.reading.downloads import is_infected, refuse_infected
 from strongroom.metadata.v1.file_pb2 import VISIBILITY_PUBLIC, File
 from strongroom.storage.v1 import download_pb2
 from strongroom.storage.v1.batch_pb2 import BatchSignUrlsRequest
@@ -90,25 +90,25 @@ class Signer:
         return f"{self._public_base} {(edge.latest, edge.key_id) if edge else None}"
 
     async def sign(self, request: SignUrlRequest) -> SignUrlResponse:
-        """Raises FileNotFound, ContentInfected."""
+        """Raises FileNotFound, ContentInfected, ObjectLost."""
         return await self.url_of(await self._files.named(request), request)
 
     async def sign_many(self, request: BatchSignUrlsRequest) -> dict[str, str]:
         """URL by file id, for those files that the caller has."""
         files = await self._files.get_many(request.file_ids, request.user_id)
         wanted = SignUrlRequest(expires_in_seconds=request.expires_in_seconds)
-        return {file.id: (await self.url_of(file, wanted)).url for file in files if not is_infected(file)}
+        return {file.id: (await self.url_of(file, wanted)).url for file in files if not is_unreadable(file)}
 
     async def permanent_url(self, file: File) -> str | None:
         """That of a public file behind a public base URL; None: it has none."""
-        if is_infected(file) or not self._public_base or file.visibility != VISIBILITY_PUBLIC:
+        if is_unreadable(file) or not self._public_base or file.visibility != VISIBILITY_PUBLIC:
             return None
         url = f"{self._public_base}/{quote(file.key)}"
         return await self._edge.signer.sign(url, self._edge.latest) if self._edge else url
 
     async def url_of(self, file: File, request: SignUrlRequest) -> SignUrlResponse:
         """As ``sign``, for a file that was found. Rounded: the same for all who ask soon after each other."""
-        refuse_infected(file)
+        refuse_unreadable(file)
         public = await self.permanent_url(file)
         if public is not None:
             return SignUrlResponse(url=public, file=file)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from servicekit.unreadable import refuse_unreadable
 from storage_service.media.unlocated import Masks, Unlocated
 from storage_service.metadata.files import FileName, FileReader
 from storage_service.metadata.projects import ProjectReader
@@ -77,12 +78,14 @@ class SharedContents:
         if begun is not None:
             begun(file)
         masks = await self.unlocated.masks(file)
-        yield pb.DownloadSharedResponse(
+        first = pb.DownloadSharedResponse(
             file=_shown(file, masks), read_offset=wanted.offset, read_size=wanted.size
         )
         if request.metadata_only or wanted.size == 0:
+            yield first
             return
         async with open_range(self.objects, file, wanted, masks) as body:
+            yield first
             async for chunk in body:
                 yield DownloadChunk(chunk)
 
@@ -103,6 +106,9 @@ class SharedContents:
                 yield entry
             return
         names = EntryNames()
+        async for files in self._pages(share):
+            for file in files:
+                refuse_unreadable(file, called=file.filename)
         async for files in self._pages(share):
             for file in files:
                 masks = await self.unlocated.masks(file)

@@ -26,10 +26,11 @@ from strongroom.client.connection import Connection, typed
 from strongroom.client.costs import Costs
 from strongroom.client.family_values import Notification
 from strongroom.client.files import Usage
+from strongroom.client.infected import InfectedContent
 from strongroom.client.replica_values import Reindexed, Replica, to_replica
 from strongroom.client.watching import event_types, watch_all
 from strongroom.metadata.v1 import admin_service_pb2 as pb
-from strongroom.metadata.v1 import notification_service_pb2, replica_pb2, usage_service_pb2
+from strongroom.metadata.v1 import infected_pb2, notification_service_pb2, replica_pb2, usage_service_pb2
 
 PAGE = 200
 REINDEX_SECONDS = 24 * 3600.0
@@ -53,6 +54,17 @@ class Administration:
             page = await self._connection.unary(self._connection.admin.ListUsage, request, safe=True)
             for owner in page.owners:
                 yield to_owner_usage(owner)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    async def infected(self, owner_id: str = "") -> AsyncGenerator[InfectedContent]:
+        """In which stored contents, of one owner or of all, the scanner has found something."""
+        request = infected_pb2.ListInfectedRequest(user_id=owner_id, page_size=PAGE)
+        while True:
+            page = await self._connection.unary(self._connection.admin.ListInfected, request, safe=True)
+            for one in page.contents:
+                yield InfectedContent.from_proto(one)
             if not page.next_page_token:
                 return
             request.page_token = page.next_page_token

@@ -121,6 +121,7 @@ class SyncAdministration(Face[Administration]):
 
     usage = iterating(Administration.usage)
     costs = waiting(Administration.costs)
+    infected = iterating(Administration.infected)
     watch = iterating(Administration.watch)
     quota = waiting(Administration.quota)
     set_quota = waiting(Administration.set_quota)

@@ -276,6 +276,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "POST /api/notifications/ticket": Way("own", _at("/api/notifications/ticket"), status=201),
     "GET /api/notifications/ws": Way("public", _at("/api/notifications/ws")),
     "GET /api/admin/costs": Way("denied", _at("/api/admin/costs")),
+    "GET /api/admin/infected": Way("denied", _at("/api/admin/infected")),
     "GET /api/admin/usage": Way("denied", _at("/api/admin/usage")),
     "PUT /api/admin/quotas/{user}": Way(
         "denied",

@@ -20,9 +20,9 @@ from strongroom.metadata.v1 import admin_service_pb2 as admin
 from strongroom.metadata.v1 import event_media_service_pb2 as media
 from strongroom.metadata.v1 import file_service_pb2 as files
 from strongroom.metadata.v1 import generation_service_pb2 as generations
+from strongroom.metadata.v1 import infected_pb2, replica_pb2
 from strongroom.metadata.v1 import notification_service_pb2 as notifications
 from strongroom.metadata.v1 import project_service_pb2 as projects
-from strongroom.metadata.v1 import replica_pb2
 from strongroom.metadata.v1 import retention_service_pb2 as kept
 from strongroom.metadata.v1 import share_service_pb2 as shares
 from strongroom.metadata.v1 import usage_service_pb2 as usage
@@ -326,6 +326,7 @@ WAYS: Final[Mapping[str, Way]] = {
     "ProjectService/ListProjectVersions": Way("missing", _project(projects.ListProjectVersionsRequest)),
     "ProjectService/ListProjectFiles": Way("missing", _project(projects.ListProjectFilesRequest)),
     "ProjectService/GetProjectFile": Way("missing", _project(projects.GetProjectFileRequest, path="a.txt")),
+    "AdminService/ListInfected": Way("denied", lambda o: infected_pb2.ListInfectedRequest(user_id=o.name)),
     "AdminService/ListUsage": Way("denied", lambda o: admin.ListUsageRequest(user_id=o.name)),
     "AdminService/EraseUser": Way("denied", lambda o: admin.EraseUserRequest(user_id=o.name)),
     "AdminService/GetErasure": Way("denied", lambda _: admin.GetErasureRequest(id=NO_RUN)),

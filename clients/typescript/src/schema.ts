@@ -524,6 +524,28 @@ export interface ImportedGeneration {
   externalUrl: string;
 }
 
+/** A stored content that nobody can read, because the scanner has found something in it. */
+export interface InfectedContent {
+  user_id: string;
+  key: string;
+  /** Null: of a project, or of an older version. */
+  file_id: string | null;
+  filename: string;
+  /** Bytes. */
+  size: number;
+  /** What was found. */
+  signature: string;
+  /** Scanner and signatures. */
+  database: string;
+  found_at: string;
+}
+
+/** A page, by user. */
+export interface InfectedList {
+  contents: Array<InfectedContent>;
+  next_page_token: string | null;
+}
+
 /** The last run, and once it has ended its signed report. */
 export interface LastVerification {
   /** Null: there was none yet. */
@@ -1806,6 +1828,8 @@ export interface Operations {
   get_usage: { path: {  }; query: { user_id?: string }; body: undefined; reply: UsageAndQuota };
   /** Usage of all users */
   list_usage: { path: {  }; query: { sort?: "bytes" | "files" | "user"; limit?: number; page_token?: string; user_id?: string }; body: undefined; reply: UserUsageList };
+  /** Infected content of all users */
+  list_infected: { path: {  }; query: { limit?: number; page_token?: string; user_id?: string }; body: undefined; reply: InfectedList };
   /** Estimated costs of all users */
   get_all_costs: { path: {  }; query: { user_id?: string }; body: undefined; reply: Costs };
   /** Set a user's limits */
@@ -1979,6 +2003,7 @@ export const ROUTES = {
   get_costs: ["GET", "/api/v1/usage/costs", "json"],
   get_usage: ["GET", "/api/v1/usage", "json"],
   list_usage: ["GET", "/api/admin/usage", "json"],
+  list_infected: ["GET", "/api/admin/infected", "json"],
   get_all_costs: ["GET", "/api/admin/costs", "json"],
   set_quota: ["PUT", "/api/admin/quotas/{user}", "json"],
   get_cleaner: ["GET", "/api/admin/cleaner", "json"],

@@ -8,6 +8,7 @@ from gateway.families.admin.shapes import (
     ActList,
     Cleaner,
     FindingList,
+    InfectedList,
     LastVerification,
     QuotaBody,
     UserUsageList,
@@ -49,6 +50,17 @@ DOCS = {
         {200: Success("A month, by storage class and family", {JSON: Costs})},
         errors=DENIED,
         parameters=(USER_ID,),
+    ),
+    "list_infected": Doc(
+        "Infected content of all users",
+        {200: Success("A page, by user", {JSON: InfectedList})},
+        description="What was found after it had been stored; nobody can read it.",
+        errors=(*DENIED, "INVALID_PAGE_TOKEN"),
+        parameters=(
+            _limit(1000),
+            query("page_token", "next_page_token of the page before.", {"type": "string"}),
+            USER_ID,
+        ),
     ),
     "set_quota": Doc(
         "Set a user's limits",

@@ -8,6 +8,7 @@ from gateway.families.admin.shapes import (
     ActList,
     Cleaner,
     FindingList,
+    InfectedList,
     LastVerification,
     QuotaBody,
     UserUsageList,
@@ -18,6 +19,7 @@ from gateway.families.admin.showing import (
     show_act,
     show_cleaner,
     show_finding,
+    show_infected,
     show_quota,
     show_run,
     show_user,
@@ -34,6 +36,7 @@ from gateway.upstream.rpcs import (
     GET_COSTS,
     GET_VERIFICATION_REPORT,
     LIST_ADMIN_ACTS,
+    LIST_INFECTED,
     LIST_USAGE,
     LIST_VERIFICATION_FINDINGS,
     SET_QUOTA,
@@ -48,6 +51,7 @@ from strongroom.metadata.v1.admin_service_pb2 import (
     ListAdminActsRequest,
     ListUsageRequest,
 )
+from strongroom.metadata.v1.infected_pb2 import ListInfectedRequest
 from strongroom.metadata.v1.usage_service_pb2 import GetCostsRequest, SetQuotaRequest
 from strongroom.metadata.v1.verification_pb2 import (
     VERIFICATION_DEPTH_BYTES,
@@ -92,6 +96,22 @@ async def list_usage(call: Call) -> JsonReply[UserUsageList]:
     return json_reply(
         {
             "users": [show_user(owner) for owner in response.owners],
+            "next_page_token": response.next_page_token or None,
+        }
+    )
+
+
+@routes.add("GET", PREFIX + "/infected")
+async def list_infected(call: Call) -> JsonReply[InfectedList]:
+    """In which stored contents the scanner has found something."""
+    fields.only(call, "limit", "page_token")
+    request = ListInfectedRequest(
+        user_id=call.user_id(), page_size=_limit(call, MAX_PAGE), page_token=call.query("page_token") or ""
+    )
+    response = await call.ask(LIST_INFECTED, request)
+    return json_reply(
+        {
+            "contents": [show_infected(one) for one in response.contents],
             "next_page_token": response.next_page_token or None,
         }
     )

@@ -203,3 +203,23 @@ class Act(TypedDict):
     details: Any
     outcome: str
     at: str
+
+
+class InfectedContent(TypedDict):
+    """A stored content that nobody can read, because the scanner has found something in it."""
+
+    user_id: str
+    key: str
+    file_id: Annotated[str | None, Field(description="Null: of a project, or of an older version.")]
+    filename: str
+    size: Annotated[int, Field(description="Bytes.")]
+    signature: Annotated[str, Field(description="What was found.")]
+    database: Annotated[str, Field(description="Scanner and signatures.")]
+    found_at: str
+
+
+class InfectedList(TypedDict):
+    """A page, by user."""
+
+    contents: list[InfectedContent]
+    next_page_token: str | None

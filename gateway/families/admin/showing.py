@@ -11,12 +11,14 @@ from gateway.families.admin.shapes import (
     Act,
     Backlog,
     Cleaner,
+    InfectedContent,
     ListedFinding,
     UserUsage,
     VerificationRun,
 )
 from gateway.families.library.shapes import UsageAndQuota
 from gateway.http.shapes import rfc3339
+from strongroom.metadata.v1 import infected_pb2
 from strongroom.metadata.v1.admin_service_pb2 import (
     AdminAct,
     CleanerBacklog,
@@ -143,3 +145,17 @@ def _time(message: Any, name: str, moment: Timestamp) -> str | None:
 def _word(name: str, prefix: str) -> Any:
     """An enum's name as JSON has it."""
     return name.removeprefix(prefix).lower()
+
+
+def show_infected(one: infected_pb2.InfectedContent) -> InfectedContent:
+    """Whose it is, what it is called, and what was found."""
+    return {
+        "user_id": one.owner_id,
+        "key": one.key,
+        "file_id": one.file_id or None,
+        "filename": one.filename,
+        "size": one.size_bytes,
+        "signature": one.signature,
+        "database": one.database,
+        "found_at": rfc3339(one.scan_time),
+    }

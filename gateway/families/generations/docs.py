@@ -160,6 +160,7 @@ DOCS = {
             "FILE_NOT_FOUND",
             "PRECONDITION_FAILED",
             "RANGE_NOT_SATISFIABLE",
+            "CONTENT_INFECTED",
             "OBJECT_LOST",
             "OBJECT_ARCHIVED",
             "OBJECT_STORE_UNAVAILABLE",

@@ -82,6 +82,7 @@ COPYING = (
     "UPLOAD_SUPERSEDED",
     "UNSUPPORTED_MEDIA_TYPE",
     "OVERLOADED",
+    "CONTENT_INFECTED",
     "OBJECT_LOST",
     "OBJECT_ARCHIVED",
     "OBJECT_STORE_UNAVAILABLE",
@@ -135,6 +136,7 @@ DOCS = {
         description="Every file below it; the names are the paths below the folder.",
         errors=(
             "FILE_NOT_FOUND",
+            "CONTENT_INFECTED",
             "OBJECT_LOST",
             "OBJECT_ARCHIVED",
             "OBJECT_STORE_UNAVAILABLE",

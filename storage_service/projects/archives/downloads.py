@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 
+from servicekit.unreadable import refuse_unreadable
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.projects.archives.sources import ArchiveSource, StoredFile, stored_file
 from storage_service.projects.archives.zip_out import BodySizeChanged, ZipStream
 from strongroom.errors import ObjectLost
+from strongroom.metadata.v1.project_pb2 import ProjectFile
 from strongroom.storage.v1.download_pb2 import DownloadArchiveRequest
 
 
@@ -46,13 +48,24 @@ class ArchiveDownloader:
                 raise ObjectLost("a stored object is not as long as it was; tell the operator") from error
 
     async def project_files(self, slug: str, version: int, user_id: str = "") -> AsyncIterator[StoredFile]:
-        """A version's, for the caller. Raises ProjectNotFound, VersionNotFound."""
+        """A version's, for the caller. Raises ProjectNotFound, VersionNotFound; before the first one
+        ContentInfected and ObjectLost, where one of them is known to be unreadable.
+        """
+        found: list[ProjectFile] = []  # as many as a project may have
         async for _, files in self._projects.project_files(slug, version, user_id):
-            for file in files:
-                yield stored_file(file.path, file)
+            found += files
+        for file in found:
+            refuse_unreadable(file, called=file.path)
+        for file in found:
+            yield stored_file(file.path, file)
 
     async def _files_below(self, request: DownloadArchiveRequest) -> AsyncIterator[StoredFile]:
-        """Names are the keys, without the folders of the prefix."""
+        """Names are the keys, without the folders of the prefix. All are looked at before the first: the head
+        of a ZIP can't be taken back.
+        """
+        async for files in self._files.files_below(request.key_prefix, request.user_id):
+            for file in files:
+                refuse_unreadable(file, called=file.key)
         folders = request.key_prefix.rpartition("/")[0]
         cut = len(folders) + 1 if folders else 0
         async for files in self._files.files_below(request.key_prefix, request.user_id):

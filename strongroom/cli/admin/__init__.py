@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strongroom.cli.admin import audit, cleaner, costs, quota, replicas, usage, user
+from strongroom.cli.admin import audit, cleaner, costs, infected, quota, replicas, usage, user
 from strongroom.cli.commands import Commands, command
 
 
@@ -10,6 +10,7 @@ def add_to(app: Commands) -> None:
     """Make the commands of ``strongroom admin`` known to ``app``."""
     admin = app.group("admin", "What an operator does; needs the admin role.")
     command(admin, "usage")(usage.usage)
+    command(admin, "infected")(infected.infected)
     command(admin, "costs")(costs.costs)
     command(admin, "audit")(audit.audit)
     command(admin, "replicas")(replicas.replicas)

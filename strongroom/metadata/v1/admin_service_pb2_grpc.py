@@ -4,6 +4,7 @@ import grpc
 import warnings
 
 from strongroom.metadata.v1 import admin_service_pb2 as strongroom_dot_metadata_dot_v1_dot_admin__service__pb2
+from strongroom.metadata.v1 import infected_pb2 as strongroom_dot_metadata_dot_v1_dot_infected__pb2
 from strongroom.metadata.v1 import replica_pb2 as strongroom_dot_metadata_dot_v1_dot_replica__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -41,6 +42,11 @@ class AdminServiceStub:
                 '/strongroom.metadata.v1.AdminService/ListUsage',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListUsageRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListUsageResponse.FromString,
+                _registered_method=True)
+        self.ListInfected = channel.unary_unary(
+                '/strongroom.metadata.v1.AdminService/ListInfected',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_infected__pb2.ListInfectedRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_infected__pb2.ListInfectedResponse.FromString,
                 _registered_method=True)
         self.EraseUser = channel.unary_unary(
                 '/strongroom.metadata.v1.AdminService/EraseUser',
@@ -111,6 +117,13 @@ class AdminServiceServicer:
 
     def ListUsage(self, request, context):
         """What users have stored, and may store, page by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListInfected(self, request, context):
+        """In which stored contents the scanner has found something, of all users.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -209,6 +222,11 @@ def add_AdminServiceServicer_to_server(servicer, server):
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListUsageRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListUsageResponse.SerializeToString,
             ),
+            'ListInfected': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListInfected,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_infected__pb2.ListInfectedRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_infected__pb2.ListInfectedResponse.SerializeToString,
+            ),
             'EraseUser': grpc.unary_unary_rpc_method_handler(
                     servicer.EraseUser,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.EraseUserRequest.FromString,
@@ -299,6 +317,33 @@ class AdminService:
             '/strongroom.metadata.v1.AdminService/ListUsage',
             strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListUsageRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_admin__service__pb2.ListUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListInfected(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.AdminService/ListInfected',
+            strongroom_dot_metadata_dot_v1_dot_infected__pb2.ListInfectedRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_infected__pb2.ListInfectedResponse.FromString,
             options,
             channel_credentials,
             insecure,

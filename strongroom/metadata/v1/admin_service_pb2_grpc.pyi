@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from grpc import aio as _aio
 from strongroom.metadata.v1 import admin_service_pb2 as _admin_service_pb2
+from strongroom.metadata.v1 import infected_pb2 as _infected_pb2
 from strongroom.metadata.v1 import replica_pb2 as _replica_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -38,6 +39,8 @@ class AdminServiceStub:
     def __new__(cls, channel: _aio.Channel) -> AdminServiceAsyncStub: ...
     ListUsage: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.ListUsageRequest, _admin_service_pb2.ListUsageResponse]
     """What users have stored, and may store, page by page."""
+    ListInfected: _grpc.UnaryUnaryMultiCallable[_infected_pb2.ListInfectedRequest, _infected_pb2.ListInfectedResponse]
+    """In which stored contents the scanner has found something, of all users."""
     EraseUser: _grpc.UnaryUnaryMultiCallable[_admin_service_pb2.EraseUserRequest, _admin_service_pb2.EraseUserResponse]
     """Erases all that a user has stored (RETENTION_HELD where something is kept or held), or names the erasure of that user that is under way. It goes on by itself, whoever
     dies, and ends when the last object is gone for good; until then nothing new is stored for that user.
@@ -74,6 +77,8 @@ class AdminServiceAsyncStub(AdminServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListUsage: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.ListUsageRequest, _admin_service_pb2.ListUsageResponse]  # type: ignore[assignment]
     """What users have stored, and may store, page by page."""
+    ListInfected: _aio.UnaryUnaryMultiCallable[_infected_pb2.ListInfectedRequest, _infected_pb2.ListInfectedResponse]  # type: ignore[assignment]
+    """In which stored contents the scanner has found something, of all users."""
     EraseUser: _aio.UnaryUnaryMultiCallable[_admin_service_pb2.EraseUserRequest, _admin_service_pb2.EraseUserResponse]  # type: ignore[assignment]
     """Erases all that a user has stored (RETENTION_HELD where something is kept or held), or names the erasure of that user that is under way. It goes on by itself, whoever
     dies, and ends when the last object is gone for good; until then nothing new is stored for that user.
@@ -112,6 +117,13 @@ class AdminServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_admin_service_pb2.ListUsageResponse, _abc.Awaitable[_admin_service_pb2.ListUsageResponse]]:
         """What users have stored, and may store, page by page."""
+
+    def ListInfected(
+        self,
+        request: _infected_pb2.ListInfectedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_infected_pb2.ListInfectedResponse, _abc.Awaitable[_infected_pb2.ListInfectedResponse]]:
+        """In which stored contents the scanner has found something, of all users."""
 
     def EraseUser(
         self,

@@ -20,6 +20,7 @@ from metadata_service.events.reader import EventReader, Position
 from servicekit.background import Heartbeats
 from strongroom.errors import DatabaseUnavailable
 from tests.databases import Logins
+from tests.integration.metadata_service.events.settling import settled
 from tests.integration.metadata_service.events.test_reader import next_event, watching
 from tests.integration.metadata_service.serving import serve
 
@@ -47,20 +48,6 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     with monkeypatch.context() as patched:
         patched.setattr(Database, "read", counting)
         yield queries
-
-
-async def settled(pool: Pool) -> None:
-    """Once every transaction of the server that began before now has ended, whoever's it is: events are shown
-    in that order.
-    """
-    async with pool.connection() as connection, asyncio.timeout(60):
-        row = await (await connection.execute("SELECT pg_current_xact_id()::text")).fetchone()
-        await connection.commit()
-        assert row is not None
-        query = "SELECT pg_snapshot_xmin(pg_current_snapshot()) > %s::xid8"
-        while await (await connection.execute(query, row)).fetchone() != (True,):
-            await connection.rollback()
-            await asyncio.sleep(0.01)
 
 
 async def test_one_query_finds_the_owners_with_news(pool: Pool, module_database: Logins, owner: str) -> None:

@@ -22,7 +22,7 @@ from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_READ
 from strongroom.metadata.v1.webhook_delivery_service_pb2 import ClaimedDelivery, RecordDeliveryRequest
 from strongroom.metadata.v1.webhook_pb2 import EventFilter
 from strongroom.metadata.v1.webhook_service_pb2 import CreateWebhookRequest, CreateWebhookResponse
-from tests.integration.metadata_service.events.test_lookout import settled
+from tests.integration.metadata_service.events.settling import settled
 from tests.integration.metadata_service.world import World
 
 URL = "https://hooks.example.com/in"

@@ -1,0 +1,35 @@
+"""What nobody may read: one question, asked before any head is sent, whichever door the bytes leave by."""
+
+from __future__ import annotations
+
+from strongroom.errors import ContentInfected, ObjectLost
+from strongroom.metadata.v1.file_pb2 import DATA_LOSS_CORRUPT, DATA_LOSS_LOST, File
+from strongroom.metadata.v1.project_pb2 import ProjectFile
+from strongroom.metadata.v1.scan_pb2 import SCAN_OUTCOME_INFECTED
+
+
+def refuse_unreadable(file: File | ProjectFile, *, lost: bool = False, called: str = "this file") -> None:
+    """Raises ContentInfected: something was found in it after it had been stored; ObjectLost: its bytes are
+    known to be damaged. ``lost``: the store is not asked, so that what it is known to have lost is told of as
+    well.
+    """
+    if file.scan.outcome == SCAN_OUTCOME_INFECTED:
+        raise ContentInfected(
+            f"The scanner for malware has found {file.scan.signature} in {called}; nobody can read it any"
+            " more. Delete it, or store a clean one in its place.",
+            metadata={"signature": file.scan.signature},
+        )
+    if file.data_loss == DATA_LOSS_CORRUPT:
+        raise ObjectLost(
+            f"The bytes of {called} were damaged in the object store, and no right ones are there any more;"
+            " store it again, or ask the operator for a backup."
+        )
+    if lost and file.data_loss == DATA_LOSS_LOST:
+        raise ObjectLost(
+            f"The object store has lost {called}; store it again, or ask the operator for a backup."
+        )
+
+
+def is_unreadable(file: File | ProjectFile) -> bool:
+    """Whether ``refuse_unreadable`` refuses it without ``lost``."""
+    return file.scan.outcome == SCAN_OUTCOME_INFECTED or file.data_loss == DATA_LOSS_CORRUPT

@@ -1,0 +1,21 @@
+"""When all that has happened so far is seen by whoever reads events."""
+
+from __future__ import annotations
+
+import asyncio
+
+from metadata_service.db.database import Pool
+
+
+async def settled(pool: Pool) -> None:
+    """Once every transaction of the server that began before now has ended, whoever's it is: events are shown
+    in that order.
+    """
+    async with pool.connection() as connection, asyncio.timeout(60):
+        row = await (await connection.execute("SELECT pg_current_xact_id()::text")).fetchone()
+        await connection.commit()
+        assert row is not None
+        query = "SELECT pg_snapshot_xmin(pg_current_snapshot()) > %s::xid8"
+        while await (await connection.execute(query, row)).fetchone() != (True,):
+            await connection.rollback()
+            await asyncio.sleep(0.01)
