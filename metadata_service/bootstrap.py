@@ -52,6 +52,7 @@ from metadata_service.operators.replicas import Replicas
 from metadata_service.operators.running_acts import RunningActs
 from metadata_service.projects.commit import SaveCommitter
 from metadata_service.projects.keys import ProjectKeys
+from metadata_service.projects.labels import VersionLabels
 from metadata_service.projects.queries import ProjectQueries
 from metadata_service.projects.removal import ProjectRemover
 from metadata_service.projects.staging import SaveStager
@@ -302,7 +303,8 @@ class Application:
     def _add_projects(self, server: aio.Server) -> None:
         database, timing, limits = self._database, self._settings.timing, self._settings.limits
         queries = ProjectQueries(database, self._page_tokens())
-        add_ProjectServiceServicer_to_server(ProjectServicer(queries, self._revisions), server)
+        labels = VersionLabels(database)
+        add_ProjectServiceServicer_to_server(ProjectServicer(queries, labels, self._revisions), server)
         add_PreviewedFileServiceServicer_to_server(PreviewedFileServicer(queries), server)
         add_ProjectSaveServiceServicer_to_server(
             ProjectSaveServicer(

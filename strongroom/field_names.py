@@ -20,6 +20,7 @@ _AROUND: Final = frozenset(
         "file",
         "filter",
         "generation",
+        "label",
         "profile_picture",
         "project",
         "project_file",

@@ -100,6 +100,7 @@ GET_PROJECT: Final = _metadata(lambda to: to.projects.GetProject)
 GET_PROJECT_FILE: Final = _metadata(lambda to: to.projects.GetProjectFile)
 LIST_PROJECT_FILES: Final = _metadata(lambda to: to.projects.ListProjectFiles)
 LIST_PROJECT_VERSIONS: Final = _metadata(lambda to: to.projects.ListProjectVersions)
+UPDATE_PROJECT_VERSION: Final = _metadata(lambda to: to.projects.UpdateProjectVersion)
 LIST_PROJECTS: Final = _metadata(lambda to: to.projects.ListProjects)
 
 GET_REVISION: Final = _metadata(lambda to: to.usage.GetRevision)

@@ -14,6 +14,7 @@ from metadata_service.config import Timing
 from metadata_service.db.database import LARGE_SECONDS, Database, Transaction, user
 from metadata_service.files.retention import HOLD_MORE, KEEP_UNTIL, note_hold, wish_params
 from metadata_service.projects import events, looks
+from metadata_service.projects.labels import label_params
 from metadata_service.projects.rows import (
     HASH_JOINS,
     OF_SAVE,
@@ -81,9 +82,11 @@ WHERE owner_id = %(owner)s AND project_id = %(project)s AND version = %(restored
 """
 _VERSION: Final = f"""
 INSERT INTO project_versions AS versions (owner_id, project_id, version, save_id, file_count, size_bytes,
-    has_frontend, has_backend, tech_stack, added, changed, removed, rolled_back_to, content_sha256)
+    has_frontend, has_backend, tech_stack, added, changed, removed, rolled_back_to, content_sha256,
+    name, message, tags)
 VALUES (%(owner)s, %(project)s, %(version)s, %(save)s, %(count)s, %(size)s,
-    %(frontend)s, %(backend)s, %(stack)s, %(added)s, %(changed)s, %(removed)s, %(restored)s, %(content)s)
+    %(frontend)s, %(backend)s, %(stack)s, %(added)s, %(changed)s, %(removed)s, %(restored)s, %(content)s,
+    %(label)s, %(message)s, %(tags)s::text[])
 RETURNING {VERSION_COLUMNS}
 """
 _PROJECT: Final = f"""
@@ -161,6 +164,7 @@ class SaveCommitter:
             "changed": counts.changed,
             "removed": counts.removed,
             "content": request.content_sha256,
+            **label_params(request.label),
             "keep": self._keep,
         }
         await _move_files(tx, owner_id, slug, params, counts)

@@ -12,7 +12,7 @@ from metadata_service.files.layouts import project_file_key
 from metadata_service.files.retention import OF_PROJECT, to_retention
 from servicekit.presentation import split_charset
 from strongroom.errors import ProjectNotFound, RequestInProgress, UploadSuperseded
-from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
+from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion, VersionLabel
 
 #: Goes before statements over all files of a project, until the end of the transaction. They join tables that
 #: hold a save for a moment (`project_save_files`, open blobs): as a rule the planner's statistics say that
@@ -36,7 +36,7 @@ projects.updated_at, {OF_PROJECT}
 #: What `to_version` takes, in its order.
 VERSION_COLUMNS: Final = """
 versions.version, versions.created_at, versions.file_count, versions.size_bytes, versions.added,
-versions.changed, versions.removed, versions.rolled_back_to
+versions.changed, versions.removed, versions.rolled_back_to, versions.name, versions.message, versions.tags
 """
 #: What `to_file` takes, in its order.
 FILE_COLUMNS: Final = f"""
@@ -83,8 +83,8 @@ def to_project(row: Row) -> Project:
 
 def to_version(row: Row) -> ProjectVersion:
     """One row of VERSION_COLUMNS."""
-    version, created, count, size, added, changed, removed, rolled_back_to = row
-    return ProjectVersion(
+    version, created, count, size, added, changed, removed, rolled_back_to, name, message, tags = row
+    shown = ProjectVersion(
         version=version,
         create_time=to_proto(created),
         file_count=count,
@@ -94,6 +94,9 @@ def to_version(row: Row) -> ProjectVersion:
         removed=removed,
         rolled_back_to=rolled_back_to,
     )
+    if name or message or tags:
+        shown.label.CopyFrom(VersionLabel(version_name=name, message=message, tags=tags))
+    return shown
 
 
 def key_prefix(owner_id: str, slug: str) -> str:

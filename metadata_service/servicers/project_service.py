@@ -7,6 +7,7 @@ from typing import TypeAlias
 from grpc.aio import ServicerContext
 
 from metadata_service.db.revisions import Revisions
+from metadata_service.projects.labels import VersionLabels
 from metadata_service.projects.queries import ProjectQueries
 from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
@@ -19,8 +20,9 @@ Context: TypeAlias = "ServicerContext[object, object]"
 class ProjectServicer(ProjectServiceServicer):
     """Converts requests and responses."""
 
-    def __init__(self, queries: ProjectQueries, revisions: Revisions) -> None:
+    def __init__(self, queries: ProjectQueries, labels: VersionLabels, revisions: Revisions) -> None:
         self._queries = queries
+        self._labels = labels
         self._revisions = revisions
 
     async def GetProject(self, request: pb.GetProjectRequest, context: Context) -> pb.GetProjectResponse:
@@ -46,6 +48,12 @@ class ProjectServicer(ProjectServiceServicer):
         with self._revisions.seen() as seen:
             versions, token = await self._queries.versions(owner, request.slug, *page)
         return pb.ListProjectVersionsResponse(versions=versions, next_page_token=token, revision=seen.text)
+
+    async def UpdateProjectVersion(
+        self, request: pb.UpdateProjectVersionRequest, context: Context
+    ) -> pb.UpdateProjectVersionResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        return pb.UpdateProjectVersionResponse(version=await self._labels.update(owner, request))
 
     async def ListProjectFiles(
         self, request: pb.ListProjectFilesRequest, context: Context

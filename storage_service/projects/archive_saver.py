@@ -21,7 +21,8 @@ from storage_service.projects.tech_stack import MAX_MANIFEST_BYTES, TechStack
 from storage_service.projects.writer import NewFile
 from strongroom.errors import SizeLimitExceeded
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
-from strongroom.storage.v1.project_pb2 import SaveProjectArchiveRequest
+from strongroom.metadata.v1.project_pb2 import VersionLabel
+from strongroom.storage.v1.project_pb2 import SaveProjectArchiveRequest, SaveProjectSpec
 
 ZIP_TYPE = "application/zip"
 
@@ -46,20 +47,24 @@ class ArchiveSaver:
         await self._runner.check()
         with translated():
             async with self._spool.keep(self._limited(stream), ZIP_TYPE, spec.user_id) as body:
-                return await self._save(spec_request=begin_request(spec, "archive"), body=body, stream=stream)
+                return await self._save(spec, body, stream)
 
     async def _save(
-        self, spec_request: pb.BeginSaveRequest, body: SpooledBody, stream: ArchiveStream
+        self, spec: SaveProjectSpec, body: SpooledBody, stream: ArchiveStream
     ) -> pb.CommitSaveResponse:
         async def content() -> bytes:
             return stream.digest.sha256
 
         async with self._memory.reserve(SEGMENT_BYTES + self._contents.limits.max_file_bytes):
             return await self._runner.run(
-                spec_request, lambda save: self._write(save, body, stream.digest.sha256), content
+                begin_request(spec, "archive"),
+                lambda save: self._write(save, body, stream.digest.sha256, spec.label),
+                content,
             )
 
-    async def _write(self, save: OpenSave, body: SpooledBody, content: bytes) -> pb.CommitSaveRequest:
+    async def _write(
+        self, save: OpenSave, body: SpooledBody, content: bytes, label: VersionLabel
+    ) -> pb.CommitSaveRequest:
         archive = ZipReader(body, body.size, self._contents.limits)
         await archive.open()
         stack = TechStack()
@@ -71,7 +76,7 @@ class ArchiveSaver:
                     stack.read(file.path, unpacked[: MAX_MANIFEST_BYTES + 1])
                 await writer.add(await self._new_file(file, unpacked))
                 del unpacked
-        return commit_request(save, writer, stack, content)
+        return commit_request(save, writer, stack, content, label)
 
     async def _new_file(self, file: ZippedFile, unpacked: bytes) -> NewFile:
         digest = BodyDigest()

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 
 from servicekit.presentation import with_charset
+from servicekit.texts import refuse_nul
 from storage_service.attempts.engine import fingerprint
 from storage_service.metadata.projects import ProjectReader
 from storage_service.projects.runner import OpenSave, SaveRunner
-from storage_service.projects.saver import ContentsSaver
+from storage_service.projects.saver import ContentsSaver, said_of
 from storage_service.projects.writer import NewFile
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.project_pb2 import ProjectFile
@@ -34,10 +35,12 @@ class ProjectRollback:
         begin = pb.BeginSaveRequest(
             slug=request.slug, request_id=request.request_id, user_id=request.user_id, must_exist=True
         )
+        refuse_nul(request.label, "label")
         if request.HasField("expected_version"):
             begin.expected_version = request.expected_version
         if request.request_id:
-            begin.fingerprint = fingerprint(begin, kind=f"save of version {request.version}")
+            kind = f"save of version {request.version}{said_of(request.label)}"
+            begin.fingerprint = fingerprint(begin, kind=kind)
         content = hashlib.sha256(f"version {request.version}".encode()).digest()
 
         async def same() -> bytes:
@@ -60,6 +63,7 @@ class ProjectRollback:
             rolled_back_to=request.version,
             file_count=writer.count,
             content_sha256=content,
+            label=request.label,
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
+from servicekit.texts import refuse_nul
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.engine import fingerprint
 from storage_service.content.assembler import first_bytes
@@ -22,6 +23,7 @@ from storage_service.reading.committed import CommittedReader
 from storage_service.reading.downloads import Range, open_range
 from storage_service.scanning.scanner import Scanner
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
+from strongroom.metadata.v1.project_pb2 import VersionLabel
 from strongroom.storage.v1.project_pb2 import SaveProjectRequest, SaveProjectSpec
 
 
@@ -134,7 +136,7 @@ class ProjectSaver:
                     unsent.append(kept.path)
                 await writer.add(kept)
         await self._contents.read_unsent(spec, unsent, stack, writer)
-        return commit_request(save, writer, stack, content.sha256)
+        return commit_request(save, writer, stack, content.sha256, spec.label)
 
     async def _others(self, save: OpenSave, spec: SaveProjectSpec) -> OtherFiles:
         """What a partial save may keep; nothing of a whole one."""
@@ -164,13 +166,19 @@ def begin_request(spec: SaveProjectSpec, kind: str) -> pb.BeginSaveRequest:
     )
     if spec.HasField("expected_version"):
         request.expected_version = spec.expected_version
+    refuse_nul(spec.label, "label")
     if spec.request_id:
-        request.fingerprint = fingerprint(request, kind=f"save {kind}")
+        request.fingerprint = fingerprint(request, kind=f"save {kind}{said_of(spec.label)}")
     return request
 
 
+def said_of(label: VersionLabel) -> str:
+    """For the fingerprint of a request: another label is another request."""
+    return f" {label.SerializeToString(deterministic=True).hex()}" if label.ByteSize() else ""
+
+
 def commit_request(
-    save: OpenSave, writer: FileWriter, stack: TechStack, content: bytes
+    save: OpenSave, writer: FileWriter, stack: TechStack, content: bytes, label: VersionLabel
 ) -> pb.CommitSaveRequest:
     """CommitSave for new content, once everything is written."""
     return pb.CommitSaveRequest(
@@ -182,6 +190,7 @@ def commit_request(
         has_backend=stack.has_backend,
         file_count=writer.count,
         content_sha256=content,
+        label=label,
     )
 
 

@@ -19,13 +19,16 @@ from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
 from strongroom.cli.session import Session, Tally
 from strongroom.client.ignoring import DEFAULT_IGNORE
-from strongroom.client.project_values import Project, ProjectVersion, SavedProject
+from strongroom.client.project_values import Label, Project, ProjectVersion, SavedProject
 
 Slug = Annotated[str, typer.Argument(metavar="SLUG", help="Names the project.")]
 Version = Annotated[int | None, typer.Option("--version", min=1, help="Default: the newest.")]
 Expected = Annotated[
     int | None, typer.Option("--expect", min=0, help="Only if the project is at this version; 0: not there.")
 ]
+Message = Annotated[str, typer.Option("--message", "-m", help="What has changed, and why.")]
+VersionName = Annotated[str, typer.Option("--version-name", metavar="NAME", help="Of the new version.")]
+Tags = Annotated[list[str] | None, typer.Option("--tag", help="Of the new version; repeatable.")]
 
 
 async def save(
@@ -37,6 +40,9 @@ async def save(
     expect: Expected = None,
     keep: Keep = "",
     hold: Hold = "",
+    message: Message = "",
+    version_name: VersionName = "",
+    tag: Tags = None,
     ignore: Annotated[
         list[str] | None, typer.Option("--ignore", metavar="PATTERN", help="As in .gitignore; repeatable.")
     ] = None,
@@ -50,6 +56,7 @@ async def save(
     """Save a folder (or the content of a ZIP) as the next version. Unchanged files aren't sent."""
     named = slug or _slug(source)
     patterns = [*(() if everything else DEFAULT_IGNORE), *await _patterns(ignore_from or ()), *(ignore or ())]
+    label = Label(version_name, message, tuple(tag or ()))
     async with session.client() as client:
         with bars_for(session.output) as bars, bars.transfer(named) as report:
             projects, is_zip = client.projects, await asyncio.to_thread(source.is_file)
@@ -60,6 +67,7 @@ async def save(
                     name,
                     expected_version=expect,
                     retention=wish_of(keep, hold=hold),
+                    label=label,
                     on_progress=report,
                 )
             else:
@@ -69,6 +77,7 @@ async def save(
                     name,
                     expected_version=expect,
                     retention=wish_of(keep, hold=hold),
+                    label=label,
                     ignore=patterns,
                     on_progress=report,
                 )
@@ -95,6 +104,9 @@ async def patch(
     expect: Expected = None,
     keep: Keep = "",
     hold: Hold = "",
+    message: Message = "",
+    version_name: VersionName = "",
+    tag: Tags = None,
 ) -> None:
     """Save some files of a project, and remove some: the next version. All others stay, and aren't sent."""
     if not (files or remove or name):
@@ -109,6 +121,7 @@ async def patch(
                 name=name,
                 expected_version=expect,
                 retention=wish_of(keep, hold=hold),
+                label=Label(version_name, message, tuple(tag or ())),
                 on_progress=report,
             )
     _show_save(session, saved)
@@ -164,13 +177,13 @@ async def list_(session: Session) -> None:
 
 
 async def versions(session: Session, slug: Slug) -> None:
-    """List a project's versions, newest first: version, time, files, bytes, what changed."""
+    """List a project's versions, newest first: version, time, files, bytes, changes, name, tags, message."""
     async with session.client() as client:
         async for version in client.projects.versions(slug):
             back = f"  (as {version.rolled_back_to})" if version.rolled_back_to else ""
             session.output.result(
                 f"{version.version:>5}  {shown.time(version.created_at)}  {version.file_count:>6}"
-                f"  {shown.size(version.size):>10}  {_changes(version)}{back}",
+                f"  {shown.size(version.size):>10}  {_changes(version)}{back}{_said(version)}",
                 document(version),
             )
 
@@ -181,10 +194,38 @@ async def rollback(
     version: Annotated[int, typer.Argument(metavar="VERSION", help="Whose content is wanted.")],
     *,
     expect: Expected = None,
+    message: Message = "",
+    version_name: VersionName = "",
+    tag: Tags = None,
 ) -> None:
     """Make a new version with the content of an old one."""
     async with session.client() as client:
-        _show_save(session, await client.projects.rollback(slug, version, expected_version=expect))
+        label = Label(version_name, message, tuple(tag or ()))
+        saved = await client.projects.rollback(slug, version, expected_version=expect, label=label)
+        _show_save(session, saved)
+
+
+async def label(
+    session: Session,
+    slug: Slug,
+    version: Annotated[int, typer.Argument(metavar="VERSION", min=1)],
+    *,
+    name: Annotated[str | None, typer.Option(help="Its name; empty: none.")] = None,
+    message: Annotated[str | None, typer.Option("--message", "-m", help="Empty: none.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", help="All of its tags from now on; repeatable.")
+    ] = None,
+    untag: Annotated[bool, typer.Option("--no-tags", help="It has none any more.")] = False,
+) -> None:
+    """Say something of a version: name, message, tags."""
+    if name is None and message is None and not tag and not untag:
+        raise UsageProblem("nothing is to change; give --name, --message, --tag or --no-tags")
+    if tag and untag:
+        raise UsageProblem("--tag and --no-tags don't go together")
+    tags = (tag or ()) if tag or untag else None
+    async with session.client() as client:
+        changed = await client.projects.label(slug, version, name=name, message=message, tags=tags)
+    session.output.result(f"{changed.version:>5}{_said(changed)}", document(changed))
 
 
 async def delete(
@@ -214,6 +255,11 @@ def document(value: Project | ProjectVersion) -> dict[str, Any]:
         name: rfc3339(item) if isinstance(item, datetime) else item
         for name, item in dataclasses.asdict(value).items()
     }
+
+
+def _said(version: ProjectVersion) -> str:
+    parts = [version.name, *(f"#{tag}" for tag in version.tags), version.message.partition("\n")[0]]
+    return "".join(f"  {shown.name(part)}" for part in parts if part)
 
 
 def _changes(version: ProjectVersion) -> str:

@@ -23,6 +23,7 @@ from strongroom.client.limits import UploadLimit
 from strongroom.client.links import Link
 from strongroom.client.path_downloads import Downloaded
 from strongroom.client.project_values import (
+    Label,
     Project,
     ProjectFile,
     ProjectVersion,
@@ -85,6 +86,7 @@ __all__ = [
     "GenerationInfo",
     "GenerationStats",
     "ImportItem",
+    "Label",
     "Link",
     "Notification",
     "ProfilePicture",

@@ -50,9 +50,24 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """What people say of a version: a name, what has changed and why, up to 32 tags."""
+
+    name: str = ""
+    message: str = ""
+    tags: tuple[str, ...] = ()
+
+    def to_proto(self) -> project_pb2.VersionLabel | None:
+        """As requests have it; None: nothing is said."""
+        label = project_pb2.VersionLabel(version_name=self.name, message=self.message, tags=self.tags)
+        return label if label.ByteSize() else None
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectVersion:
     """One version. ``added``, ``changed``, ``removed``: paths, against the version before;
-    ``rolled_back_to``: the version it restored, 0 for a save.
+    ``rolled_back_to``: the version it restored, 0 for a save. ``name``, ``message``, ``tags``: what people
+    say of it.
     """
 
     version: int
@@ -63,6 +78,9 @@ class ProjectVersion:
     changed: int
     removed: int
     rolled_back_to: int
+    name: str = ""
+    message: str = ""
+    tags: tuple[str, ...] = ()
 
     @classmethod
     def from_proto(cls, version: project_pb2.ProjectVersion) -> ProjectVersion:
@@ -76,6 +94,9 @@ class ProjectVersion:
             version.changed,
             version.removed,
             version.rolled_back_to,
+            version.label.version_name,
+            version.label.message,
+            tuple(version.label.tags),
         )
 
 

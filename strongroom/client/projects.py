@@ -18,6 +18,7 @@ from strongroom.client.project_restores import Restore
 from strongroom.client.project_saves import TreeSave, saved_by
 from strongroom.client.project_trees import Tree, TreeFile, read_changes, read_tree
 from strongroom.client.project_values import (
+    Label,
     Project,
     ProjectFile,
     ProjectVersion,
@@ -30,10 +31,14 @@ from strongroom.client.spooling.trees import SaveOperation, SpooledProjects, res
 from strongroom.client.uploads import Progress
 from strongroom.client.wishes import RetentionWish, proto_of
 from strongroom.metadata.v1 import project_service_pb2
+from strongroom.metadata.v1.event_media_service_pb2 import Tags
 from strongroom.storage.v1 import download_pb2, project_pb2
 
 #: How often a save is planned anew because somebody else saved in between.
 PLANS = 3
+
+#: Nothing is said.
+UNLABELLED = Label()
 
 AnyPath = str | os.PathLike[str]
 
@@ -54,6 +59,7 @@ class Projects:
         *,
         expected_version: int | None = None,
         retention: RetentionWish | None = None,
+        label: Label = UNLABELLED,
         ignore: Iterable[str] = DEFAULT_IGNORE,
         request_id: str | None = None,
         on_progress: Progress | None = None,
@@ -65,13 +71,14 @@ class Projects:
         :param expected_version: the version that the caller has seen; 0: there must be none. None: whatever
             is the newest is replaced.
         :param retention: how long the project stays from this save on.
+        :param label: what is said of the new version: ``Label(name, message, tags)``.
         :param ignore: patterns as in .gitignore; see ``Ignore``. Links are never followed.
         :param on_progress: bytes sent, and those to be sent; begins again at 0 with a retry.
         :raises VersionConflict: the project has moved on from ``expected_version``.
         :raises OSError: something can't be read.
         """
         tree = await asyncio.to_thread(read_tree, Path(directory), Ignore(ignore))
-        spec = self._spec(slug, name, expected_version, retention)
+        spec = self._spec(slug, name, expected_version, retention, label)
         if self._spooled is not None:
             spec.request_id = request_id or str(uuid4())
             unchanged = await self._spooled.if_there(self._unchanged(slug, tree), frozenset())
@@ -108,6 +115,7 @@ class Projects:
         name: str = "",
         expected_version: int | None = None,
         retention: RetentionWish | None = None,
+        label: Label = UNLABELLED,
         request_id: str | None = None,
         on_progress: Progress | None = None,
         timeout: float | None = None,
@@ -122,7 +130,7 @@ class Projects:
         :raises OSError: something can't be read.
         """
         tree = await asyncio.to_thread(read_changes, changed)
-        spec = self._spec(slug, name, expected_version, retention)
+        spec = self._spec(slug, name, expected_version, retention, label)
         spec.partial, spec.request_id = True, request_id or str(uuid4())
         operation = TreeOperation(spec, tree, tuple(removed), on_progress=on_progress, timeout=timeout)
         return replace(await self._save(operation), sent=len(tree.files))
@@ -135,6 +143,7 @@ class Projects:
         *,
         expected_version: int | None = None,
         retention: RetentionWish | None = None,
+        label: Label = UNLABELLED,
         request_id: str | None = None,
         on_progress: Progress | None = None,
         timeout: float | None = None,
@@ -143,7 +152,7 @@ class Projects:
 
         :raises ArchiveInvalid: names what is wrong with the ZIP; nothing was saved.
         """
-        spec = self._spec(slug, name, expected_version, retention)
+        spec = self._spec(slug, name, expected_version, retention, label)
         spec.request_id = request_id or str(uuid4())
         read = await asyncio.to_thread(as_source, source)
         saved = await self._save(ArchiveOperation(spec, read, on_progress, timeout))
@@ -179,6 +188,7 @@ class Projects:
         version: int,
         *,
         expected_version: int | None = None,
+        label: Label = UNLABELLED,
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> SavedProject:
@@ -193,6 +203,7 @@ class Projects:
             expected_version=expected_version,
             request_id=request_id or str(uuid4()),
             user_id=self._user_id,
+            label=label.to_proto(),
         )
         return await self._save(CallOperation(request, timeout))
 
@@ -269,6 +280,30 @@ class Projects:
             token = page.next_page_token
             more = bool(token)
 
+    async def label(
+        self,
+        slug: str,
+        version: int,
+        *,
+        name: str | None = None,
+        message: str | None = None,
+        tags: Iterable[str] | None = None,
+    ) -> ProjectVersion:
+        """Change what is said of a version; None: stays as it is.
+
+        :raises ProjectNotFound: or VersionNotFound.
+        """
+        request = project_service_pb2.UpdateProjectVersionRequest(
+            slug=slug,
+            version=version,
+            name=name,
+            message=message,
+            tags=None if tags is None else Tags(values=dict.fromkeys(tags)),
+            user_id=self._user_id,
+        )
+        response = await self._connection.unary(self._connection.projects.UpdateProjectVersion, request)
+        return ProjectVersion.from_proto(response.version)
+
     async def files(self, slug: str, version: int | None = None) -> AsyncGenerator[ProjectFile]:
         """The files of a version, in path order.
 
@@ -302,7 +337,12 @@ class Projects:
         return saved_by(await operation.direct(self._connection))  # type: ignore[arg-type]  # of a save
 
     def _spec(
-        self, slug: str, name: str, expected_version: int | None, retention: RetentionWish | None
+        self,
+        slug: str,
+        name: str,
+        expected_version: int | None,
+        retention: RetentionWish | None,
+        label: Label,
     ) -> project_pb2.SaveProjectSpec:
         return project_pb2.SaveProjectSpec(
             slug=slug,
@@ -310,6 +350,7 @@ class Projects:
             expected_version=expected_version,
             user_id=self._user_id,
             retention=proto_of(retention),
+            label=label.to_proto(),
         )
 
     async def _unchanged(self, slug: str, tree: Tree) -> frozenset[str]:
@@ -324,16 +365,17 @@ class Projects:
     async def _listed(self, slug: str, version: int | None) -> tuple[int, tuple[ProjectFile, ...]]:
         """The version, and its files: all pages of the version that the first page is of."""
         files: list[ProjectFile] = []
-        wanted, token, more = version or 0, "", True
-        while more:
+        token = ""
+        while True:
+            # A page token belongs to the version asked for, and goes on with the one that was found.
             request = project_service_pb2.ListProjectFilesRequest(
-                slug=slug, version=wanted, page_token=token, user_id=self._user_id
+                slug=slug, version=version or 0, page_token=token, user_id=self._user_id
             )
             page = await self._connection.unary(self._connection.projects.ListProjectFiles, request)
             files += map(ProjectFile.from_proto, page.files)
-            wanted, token = page.version, page.next_page_token
-            more = bool(token)
-        return wanted, tuple(files)
+            token = page.next_page_token
+            if not token:
+                return page.version, tuple(files)
 
 
 def _is_like(local: TreeFile, there: ProjectFile | None) -> bool:

@@ -189,5 +189,6 @@ class SyncProjects(Face[Projects]):
     get = waiting(Projects.get)
     list = iterating(Projects.list)
     versions = iterating(Projects.versions)
+    label = waiting(Projects.label)
     files = iterating(Projects.files)
     delete = waiting(Projects.delete)

@@ -165,6 +165,9 @@ WAYS: Final[Mapping[str, Way]] = {
     "GET /api/projects/{slug}/files": Way("missing", _project("/files")),
     "GET /api/projects/{slug}/versions": Way("missing", _project("/versions")),
     "PATCH /api/projects/{slug}": Way("missing", _project(), lambda _: {"json": {"removed": ["index.html"]}}),
+    "PATCH /api/projects/{slug}/versions/{version}": Way(
+        "missing", _project("/versions/1"), lambda _: {"json": {"name": "Launch"}}
+    ),
     "POST /api/projects/{slug}/rollback": Way(
         "missing", _project("/rollback"), lambda _: {"json": {"version": 1}}
     ),

@@ -324,6 +324,9 @@ WAYS: Final[Mapping[str, Way]] = {
     "ProjectService/GetProject": Way("missing", _project(projects.GetProjectRequest)),
     "ProjectService/ListProjects": Way("nothing", lambda _: projects.ListProjectsRequest()),
     "ProjectService/ListProjectVersions": Way("missing", _project(projects.ListProjectVersionsRequest)),
+    "ProjectService/UpdateProjectVersion": Way(
+        "missing", lambda o: projects.UpdateProjectVersionRequest(slug=o.project, version=1, name="x")
+    ),
     "ProjectService/ListProjectFiles": Way("missing", _project(projects.ListProjectFilesRequest)),
     "ProjectService/GetProjectFile": Way("missing", _project(projects.GetProjectFileRequest, path="a.txt")),
     "AdminService/ListInfected": Way("denied", lambda o: infected_pb2.ListInfectedRequest(user_id=o.name)),

@@ -277,6 +277,35 @@ def test_the_preview_with_a_token(http: httpx.Client, slug: str) -> None:
     check_problem(http.get(f"/api/sandbox-preview/{slug}/none"), 404, "FILE_NOT_FOUND")
 
 
+def test_versions_are_named_with_the_save_and_afterwards(http: httpx.Client, slug: str) -> None:
+    said = {"version_name": "Launch", "message": "as shown", "tags": "release, v1,release"}
+    assert save(http, slug, params=said).is_success
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("a.txt", "a")
+    zipped = http.post(f"{PATH}/{slug}/archive", params=said, content=packed.getvalue(), headers=ZIP)
+    patched = http.patch(f"{PATH}/{slug}", params=said, json={"removed": ["a.txt"]})
+    rolled = http.post(f"{PATH}/{slug}/rollback", params=said, json={"version": 1})
+    assert [reply.status_code for reply in (zipped, patched, rolled)] == [200, 200, 200]
+
+    def labels() -> list[tuple[str | None, str, list[str]]]:
+        found = http.get(f"{PATH}/{slug}/versions").json()["versions"]
+        return [(one["name"], one["message"], one["tags"]) for one in found]
+
+    assert labels() == [("Launch", "as shown", ["release", "v1"])] * 4
+    edited = http.patch(f"{PATH}/{slug}/versions/2", json={"name": None, "tags": ["old"]})
+    assert edited.json()["version"] == http.get(f"{PATH}/{slug}/versions").json()["versions"][2]
+    assert labels()[2] == (None, "as shown", ["old"])
+    check_problem(http.patch(f"{PATH}/{slug}/versions/2", json={}), 422, "INVALID_FIELD")
+    check_problem(http.patch(f"{PATH}/{slug}/versions/2", json={"tags": [""]}), 422, "INVALID_FIELD")
+    for version in ("9", "0", "x", "99999999999999999999"):
+        reply = http.patch(f"{PATH}/{slug}/versions/{version}", json={"name": "x"})
+        check_problem(reply, 404, "VERSION_NOT_FOUND")
+    long = save(http, slug, params={"version_name": "x" * 256})
+    check_problem(long, 422, "INVALID_FIELD")
+    assert long.json()["errors"][0]["field"] == "version_name"
+
+
 def test_versions_and_rolling_back(http: httpx.Client, user: str, slug: str) -> None:
     save(http, slug)
     save(http, slug, {**TWO, "cat.png": samples.png()})
@@ -287,7 +316,8 @@ def test_versions_and_rolling_back(http: httpx.Client, user: str, slug: str) -> 
     def version(number: int, *counts: int, back: int | None = None) -> dict[str, Any]:
         names = ("files_count", "total_bytes", "added", "changed", "removed")
         counted = dict(zip(names, counts, strict=True))
-        return {"version": number, "created_at": TIME, "rolled_back_to": back, **counted}
+        unlabelled: dict[str, Any] = {"name": None, "message": None, "tags": []}
+        return {"version": number, "created_at": TIME, "rolled_back_to": back, **counted, **unlabelled}
 
     size = {id(files): sum(map(len, files.values())) for files in (ONE, TWO)}
     found = http.get(f"{PATH}/{slug}/versions").json()

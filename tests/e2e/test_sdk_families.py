@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from strongroom import AtPath, Client, ImportItem, Notification, StoredFile, errors
+from strongroom import AtPath, Client, ImportItem, Label, Notification, StoredFile, errors
 from strongroom.client import ProjectFile
 from tests.e2e import samples
 from tests.integration.importing.origin import Origin, answer
@@ -144,7 +144,10 @@ def test_projects(client: Client, tmp_path: Path) -> None:
     assert read(tmp_path / "old") == first
     assert projects.restore("site", tmp_path / "old", overwrite=True).written == ("index.html",)
 
-    assert projects.rollback("site", 1, expected_version=2).version.rolled_back_to == 1
+    label = Label("Back", "as it was", ("old",))
+    back = projects.rollback("site", 1, expected_version=2, label=label).version
+    assert (back.rolled_back_to, back.name, back.message, back.tags) == (1, "Back", "as it was", ("old",))
+    assert projects.label("site", 3, tags=["kept"]).tags == ("kept",)
     assert [version.version for version in projects.versions("site")] == [3, 2, 1]
     path = projects.archive("site", tmp_path)
     with zipfile.ZipFile(path) as archive:

@@ -879,6 +879,12 @@ export interface OneProject {
   project: ProjectTree;
 }
 
+/** One version. */
+export interface OneVersion {
+  success: true;
+  version: Version;
+}
+
 /** Which parts to sign. */
 export interface PartsBody {
   /** Default: 1. */
@@ -1477,6 +1483,16 @@ export interface Version {
   changed: number;
   removed: number;
   rolled_back_to: number | null;
+  name: string | null;
+  message: string | null;
+  tags: Array<string>;
+}
+
+/** What is said of a version. Members that are left out stay; null takes away. */
+export interface VersionEdit {
+  name?: string | null;
+  message?: string | null;
+  tags?: Array<string> | null;
 }
 
 /** All versions, newest first. */
@@ -1709,15 +1725,15 @@ export interface Operations {
       visibility?: "private" | "public";
     }; reply: TempFile };
   /** Save a tree */
-  save_project: { path: {  }; query: { expected_version?: number; user_id?: string }; body: SaveBody; reply: Saved };
+  save_project: { path: {  }; query: { expected_version?: number; version_name?: string; message?: string; tags?: string; user_id?: string }; body: SaveBody; reply: Saved };
   /** Download a project */
   get_project_archive: { path: { slug: string }; query: { version?: number; user_id?: string }; body: undefined; reply: Response };
   /** Save a ZIP */
-  save_project_archive: { path: { slug: string }; query: { name?: string; hold_reason?: string; keep_for_seconds?: number; keep_until?: string; expected_version?: number; user_id?: string }; body: BodyInit; reply: Saved };
+  save_project_archive: { path: { slug: string }; query: { name?: string; hold_reason?: string; keep_for_seconds?: number; keep_until?: string; expected_version?: number; version_name?: string; message?: string; tags?: string; user_id?: string }; body: BodyInit; reply: Saved };
   /** Read a project */
   get_project: { path: { slug: string }; query: { version?: number; user_id?: string }; body: undefined; reply: OneProject };
   /** Save some files */
-  patch_project: { path: { slug: string }; query: { expected_version?: number; user_id?: string }; body: {
+  patch_project: { path: { slug: string }; query: { expected_version?: number; version_name?: string; message?: string; tags?: string; user_id?: string }; body: {
       removed?: Array<string>;
       name?: string;
       expected_version?: number;
@@ -1734,8 +1750,10 @@ export interface Operations {
   get_project_file: { path: { slug: string; path: string }; query: { version?: number; user_id?: string }; body: undefined; reply: Response };
   /** List versions */
   list_project_versions: { path: { slug: string }; query: { user_id?: string }; body: undefined; reply: VersionList };
+  /** Name a version */
+  edit_project_version: { path: { slug: string; version: number }; query: { user_id?: string }; body: VersionEdit; reply: OneVersion };
   /** Roll back */
-  rollback_project: { path: { slug: string }; query: { user_id?: string }; body: RollbackBody; reply: Saved };
+  rollback_project: { path: { slug: string }; query: { version_name?: string; message?: string; tags?: string; user_id?: string }; body: RollbackBody; reply: Saved };
   /** A URL for an `<iframe>` */
   project_preview_url: { path: { slug: string }; query: { version?: number; expires_in?: number; user_id?: string }; body: undefined; reply: PreviewUrl };
   /** Preview the start page */
@@ -1958,6 +1976,7 @@ export const ROUTES = {
   list_project_files: ["GET", "/api/projects/{slug}/files", "json"],
   get_project_file: ["GET", "/api/projects/{slug}/files/{path}", "bytes"],
   list_project_versions: ["GET", "/api/projects/{slug}/versions", "json"],
+  edit_project_version: ["PATCH", "/api/projects/{slug}/versions/{version}", "json"],
   rollback_project: ["POST", "/api/projects/{slug}/rollback", "json"],
   project_preview_url: ["GET", "/api/projects/{slug}/preview-url", "json"],
   preview_project_index: ["GET", "/api/sandbox-preview/{slug}", "bytes"],

@@ -6,6 +6,7 @@ from gateway.families.projects.json_tree import KEEPING
 from gateway.families.projects.shapes import (
     Done,
     OneProject,
+    OneVersion,
     PatchBody,
     PreviewUrl,
     ProjectList,
@@ -13,6 +14,7 @@ from gateway.families.projects.shapes import (
     SaveBody,
     Saved,
     TreeListing,
+    VersionEdit,
     VersionList,
 )
 from gateway.operations.docs import (
@@ -51,6 +53,12 @@ EXPECTED = query(
     "expected_version",
     "The version that the caller has seen; 409 if the project has moved on. 0: must not exist.",
     {"type": "integer", "minimum": 0},
+)
+
+LABEL = (
+    query("version_name", "A name for the new version.", {"type": "string", "maxLength": 255}, "Launch"),
+    query("message", "What has changed, and why.", {"type": "string", "maxLength": 4096}),
+    query("tags", "Up to 32, with commas between them.", {"type": "string"}, "release,shown"),
 )
 
 EXPECTED_OF_DELETE = query(
@@ -107,7 +115,7 @@ DOCS = {
         {200: Success("Saved as the next version", {JSON: Saved})},
         description="All files or none: a failed save leaves the version before as it was.",
         errors=("UNSUPPORTED_MEDIA_TYPE", *SAVE_ERRORS),
-        parameters=(EXPECTED, IDEMPOTENCY_KEY, USER_ID),
+        parameters=(EXPECTED, *LABEL, IDEMPOTENCY_KEY, USER_ID),
         body=SaveBody,
     ),
     "save_project_archive": Doc(
@@ -120,6 +128,7 @@ DOCS = {
             query("name", "Name for people; the slug if left out.", {"type": "string", "maxLength": 255}),
             *(query(name, str(WISHES[name]["description"]), WISHES[name]) for name in sorted(KEEPING)),
             EXPECTED,
+            *LABEL,
             IDEMPOTENCY_KEY,
             USER_ID,
         ),
@@ -134,7 +143,7 @@ DOCS = {
             " part's name; `removed` may come many times."
         ),
         errors=("PROJECT_NOT_FOUND", "FILE_NOT_FOUND", "UNSUPPORTED_MEDIA_TYPE", *SAVE_ERRORS),
-        parameters=(SLUG, EXPECTED, IDEMPOTENCY_KEY, USER_ID),
+        parameters=(SLUG, EXPECTED, *LABEL, IDEMPOTENCY_KEY, USER_ID),
         body=PatchBody,
         form={
             "type": "object",
@@ -178,11 +187,23 @@ DOCS = {
         errors=("PROJECT_NOT_FOUND",),
         parameters=(SLUG, IF_NONE_MATCH, USER_ID),
     ),
+    "edit_project_version": Doc(
+        "Name a version",
+        {200: Success("The version as it is now", {JSON: OneVersion})},
+        description="Name, message and tags; its content stays what it is.",
+        errors=("PROJECT_NOT_FOUND", "VERSION_NOT_FOUND"),
+        parameters=(
+            SLUG,
+            in_path("version", "The version.", {"type": "integer", "minimum": 1}, "3"),
+            USER_ID,
+        ),
+        body=VersionEdit,
+    ),
     "rollback_project": Doc(
         "Roll back",
         {200: Success("A new version with the old content", {JSON: Saved})},
         errors=("PROJECT_NOT_FOUND", "VERSION_NOT_FOUND", *SAVE_ERRORS),
-        parameters=(SLUG, IDEMPOTENCY_KEY, USER_ID),
+        parameters=(SLUG, *LABEL, IDEMPOTENCY_KEY, USER_ID),
         body=RollbackBody,
     ),
     "delete_project": Doc(

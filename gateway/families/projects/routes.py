@@ -7,18 +7,20 @@ from typing import Final
 from gateway.families.projects.json_tree import KEEPING, MAX_VERSION
 from gateway.families.projects.previews import page_at, preview_url, sign_previews, urls_of_previews
 from gateway.families.projects.reading import ProjectReply, list_files
-from gateway.families.projects.saving import save_archive, save_changes, save_tree
+from gateway.families.projects.saving import label_of, save_archive, save_changes, save_tree
 from gateway.families.projects.shapes import (
     Done,
     ListedProject,
     NamedTreeFile,
     OneProject,
+    OneVersion,
     PreviewUrl,
     ProjectList,
     RollbackBody,
     Saved,
     TreeListing,
     Version,
+    VersionEdit,
     VersionList,
 )
 from gateway.http import fields
@@ -38,15 +40,18 @@ from gateway.upstream.rpcs import (
     LIST_PROJECT_VERSIONS,
     LIST_PROJECTS,
     ROLLBACK_PROJECT,
+    UPDATE_PROJECT_VERSION,
 )
 from gateway.upstream.wishes import retention_of
-from strongroom.errors import UnsupportedMediaType
+from strongroom.errors import InvalidField, UnsupportedMediaType, VersionNotFound
+from strongroom.metadata.v1.event_media_service_pb2 import Tags
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
 from strongroom.metadata.v1.project_service_pb2 import (
     GetProjectRequest,
     ListProjectFilesRequest,
     ListProjectsRequest,
     ListProjectVersionsRequest,
+    UpdateProjectVersionRequest,
 )
 from strongroom.storage.v1.download_pb2 import (
     DownloadArchiveRequest,
@@ -88,6 +93,7 @@ async def save_project_archive(call: Call) -> JsonReply[Saved]:
         request_id=idempotency_key(call),
         user_id=call.user_id(),
         retention=retention_of({name: call.query(name) for name in KEEPING}),
+        label=label_of(call),
     )
     response = await save_archive(call, spec)
     return json_reply(_saved(response.project, response.version))
@@ -180,6 +186,25 @@ async def list_project_versions(call: Call) -> JsonReply[VersionList]:
     )
 
 
+@routes.add("PATCH", ONE + "/versions/{version}")
+async def edit_project_version(call: Call) -> JsonReply[OneVersion]:
+    """Change what is said of a version: a merge patch (RFC 7396)."""
+    body = await read_json(call, VersionEdit)
+    sent = body.model_fields_set
+    if not sent:
+        raise InvalidField("Send at least one member to change.", field="body", rule="required")
+    request = UpdateProjectVersionRequest(
+        slug=call.path["slug"],
+        version=_path_version(call),
+        name=(body.name or "") if "name" in sent else None,
+        message=(body.message or "") if "message" in sent else None,
+        tags=Tags(values=dict.fromkeys(body.tags or ())) if "tags" in sent else None,
+        user_id=call.user_id(),
+    )
+    response = await call.ask(UPDATE_PROJECT_VERSION, request)
+    return json_reply({"success": True, "version": _show_version(response.version)})
+
+
 @routes.add("POST", ONE + "/rollback")
 async def rollback_project(call: Call) -> JsonReply[Saved]:
     """Make a new version with the content of an old one."""
@@ -190,6 +215,7 @@ async def rollback_project(call: Call) -> JsonReply[Saved]:
         expected_version=body.expected_version,
         request_id=idempotency_key(call),
         user_id=call.user_id(),
+        label=label_of(call),
     )
     response = await call.ask(ROLLBACK_PROJECT, request)
     return json_reply(_saved(response.project, response.version, f"Rolled back to version {body.version}."))
@@ -294,6 +320,13 @@ def _optional_version(call: Call, name: str, *, minimum: int) -> int | None:
     return fields.integer(call, name, default=0, minimum=minimum, maximum=MAX_VERSION)
 
 
+def _path_version(call: Call) -> int:
+    text = call.path["version"]
+    if not text.isascii() or not text.isdecimal() or len(text) > 16 or not int(text):
+        raise VersionNotFound("The project has no such version; versions are whole numbers from 1 on.")
+    return int(text)
+
+
 def _saved(project: Project, version: ProjectVersion, message: str = "") -> Saved:
     return {
         "success": True,
@@ -348,4 +381,7 @@ def _show_version(version: ProjectVersion) -> Version:
         "changed": version.changed,
         "removed": version.removed,
         "rolled_back_to": version.rolled_back_to or None,
+        "name": version.label.version_name or None,
+        "message": version.label.message or None,
+        "tags": list(version.label.tags),
     }

@@ -78,6 +78,18 @@ class RollbackBody(BaseModel):
     expected_version: Annotated[int, Field(ge=0, le=2**53, strict=True)] | None = None
 
 
+class VersionEdit(BaseModel):
+    """What is said of a version. Members that are left out stay; null takes away."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"name": "Launch", "message": "As shown.", "tags": ["release"]}}
+    )
+
+    name: Annotated[str, Field(max_length=255)] | None = None
+    message: Annotated[str, Field(max_length=4096)] | None = None
+    tags: list[Annotated[str, Field(min_length=1, max_length=64)]] | None = Field(default=None, max_length=32)
+
+
 class SavedProject(TypedDict):
     """What was saved."""
 
@@ -194,6 +206,16 @@ class Version(TypedDict):
     changed: int
     removed: int
     rolled_back_to: int | None
+    name: str | None
+    message: str | None
+    tags: list[str]
+
+
+class OneVersion(TypedDict):
+    """One version."""
+
+    success: Literal[True]
+    version: Version
 
 
 class VersionList(TypedDict):

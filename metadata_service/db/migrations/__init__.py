@@ -31,6 +31,7 @@ REVISIONS = (
     "0024",
     "0025",
     "0026",
+    "0027",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).

@@ -174,6 +174,9 @@ def version_record(slug: str, version: ProjectVersion) -> dict[str, Any]:
         "file_count": version.file_count,
         "size_bytes": version.size_bytes,
         "rolled_back_to": version.rolled_back_to or None,
+        "name": version.label.version_name or None,
+        "message": version.label.message or None,
+        "tags": list(version.label.tags),
     }
 
 

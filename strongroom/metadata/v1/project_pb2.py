@@ -22,23 +22,32 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from strongroom._vendor.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from strongroom.metadata.v1 import file_pb2 as strongroom_dot_metadata_dot_v1_dot_file__pb2
 from strongroom.metadata.v1 import retention_pb2 as strongroom_dot_metadata_dot_v1_dot_retention__pb2
 from strongroom.metadata.v1 import scan_pb2 as strongroom_dot_metadata_dot_v1_dot_scan__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$strongroom/metadata/v1/project.proto\x12\x16strongroom.metadata.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/file.proto\x1a&strongroom/metadata/v1/retention.proto\x1a!strongroom/metadata/v1/scan.proto\"\xd3\x02\n\x07Project\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\x0c\n\x04slug\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x12\n\nfile_count\x18\x06 \x01(\x03\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\x12\x14\n\x0chas_frontend\x18\x08 \x01(\x08\x12\x13\n\x0bhas_backend\x18\t \x01(\x08\x12\x12\n\ntech_stack\x18\n \x03(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\tretention\x18\x14 \x01(\x0b\x32!.strongroom.metadata.v1.Retention\"\xc3\x01\n\x0eProjectVersion\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nfile_count\x18\x03 \x01(\x03\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x05 \x01(\x03\x12\x0f\n\x07\x63hanged\x18\x06 \x01(\x03\x12\x0f\n\x07removed\x18\x07 \x01(\x03\x12\x16\n\x0erolled_back_to\x18\x08 \x01(\x03\"\xcb\x02\n\x0bProjectFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x12\n\nversion_id\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x0e\n\x06\x63rc32c\x18\x05 \x01(\x07\x12\x14\n\x0c\x63ontent_type\x18\x06 \x01(\t\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x0e\n\x06sha256\x18\x08 \x01(\x0c\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63harset\x18\n \x01(\t\x12\x12\n\nexecutable\x18\x0b \x01(\x08\x12\x33\n\tdata_loss\x18\x0c \x01(\x0e\x32 .strongroom.metadata.v1.DataLoss\x12*\n\x04scan\x18\r \x01(\x0b\x32\x1c.strongroom.metadata.v1.Scanb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$strongroom/metadata/v1/project.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a!strongroom/metadata/v1/file.proto\x1a&strongroom/metadata/v1/retention.proto\x1a!strongroom/metadata/v1/scan.proto\"\xd3\x02\n\x07Project\x12\n\n\x02id\x18\x01 \x01(\t\x12\x10\n\x08owner_id\x18\x02 \x01(\t\x12\x0c\n\x04slug\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\x03\x12\x12\n\nfile_count\x18\x06 \x01(\x03\x12\x12\n\nsize_bytes\x18\x07 \x01(\x03\x12\x14\n\x0chas_frontend\x18\x08 \x01(\x08\x12\x13\n\x0bhas_backend\x18\t \x01(\x08\x12\x12\n\ntech_stack\x18\n \x03(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\tretention\x18\x14 \x01(\x0b\x32!.strongroom.metadata.v1.Retention\"\xf8\x01\n\x0eProjectVersion\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x12\n\nfile_count\x18\x03 \x01(\x03\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x05 \x01(\x03\x12\x0f\n\x07\x63hanged\x18\x06 \x01(\x03\x12\x0f\n\x07removed\x18\x07 \x01(\x03\x12\x16\n\x0erolled_back_to\x18\x08 \x01(\x03\x12\x33\n\x05label\x18\t \x01(\x0b\x32$.strongroom.metadata.v1.VersionLabel\"k\n\x0cVersionLabel\x12\x1e\n\x0cversion_name\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x19\n\x07message\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 \x12 \n\x04tags\x18\x03 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10 \x18\x01\"\x06r\x04\x10\x01\x18@\"\xcb\x02\n\x0bProjectFile\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x12\n\nversion_id\x18\x03 \x01(\t\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x0e\n\x06\x63rc32c\x18\x05 \x01(\x07\x12\x14\n\x0c\x63ontent_type\x18\x06 \x01(\t\x12\x0c\n\x04\x65tag\x18\x07 \x01(\t\x12\x0e\n\x06sha256\x18\x08 \x01(\x0c\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07\x63harset\x18\n \x01(\t\x12\x12\n\nexecutable\x18\x0b \x01(\x08\x12\x33\n\tdata_loss\x18\x0c \x01(\x0e\x32 .strongroom.metadata.v1.DataLoss\x12*\n\x04scan\x18\r \x01(\x0b\x32\x1c.strongroom.metadata.v1.Scanb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'strongroom.metadata.v1.project_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PROJECT']._serialized_start=208
-  _globals['_PROJECT']._serialized_end=547
-  _globals['_PROJECTVERSION']._serialized_start=550
-  _globals['_PROJECTVERSION']._serialized_end=745
-  _globals['_PROJECTFILE']._serialized_start=748
-  _globals['_PROJECTFILE']._serialized_end=1079
+  _globals['_VERSIONLABEL'].fields_by_name['version_name']._loaded_options = None
+  _globals['_VERSIONLABEL'].fields_by_name['version_name']._serialized_options = b'\272H\005r\003\030\377\001'
+  _globals['_VERSIONLABEL'].fields_by_name['message']._loaded_options = None
+  _globals['_VERSIONLABEL'].fields_by_name['message']._serialized_options = b'\272H\005r\003\030\200 '
+  _globals['_VERSIONLABEL'].fields_by_name['tags']._loaded_options = None
+  _globals['_VERSIONLABEL'].fields_by_name['tags']._serialized_options = b'\272H\017\222\001\014\020 \030\001\"\006r\004\020\001\030@'
+  _globals['_PROJECT']._serialized_start=237
+  _globals['_PROJECT']._serialized_end=576
+  _globals['_PROJECTVERSION']._serialized_start=579
+  _globals['_PROJECTVERSION']._serialized_end=827
+  _globals['_VERSIONLABEL']._serialized_start=829
+  _globals['_VERSIONLABEL']._serialized_end=936
+  _globals['_PROJECTFILE']._serialized_start=939
+  _globals['_PROJECTFILE']._serialized_end=1270
 # @@protoc_insertion_point(module_scope)

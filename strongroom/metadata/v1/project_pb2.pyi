@@ -114,6 +114,7 @@ class ProjectVersion(_message.Message):
     CHANGED_FIELD_NUMBER: _builtins.int
     REMOVED_FIELD_NUMBER: _builtins.int
     ROLLED_BACK_TO_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
     version: _builtins.int
     """The version, counting from 1."""
     file_count: _builtins.int
@@ -132,6 +133,10 @@ class ProjectVersion(_message.Message):
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was saved."""
 
+    @_builtins.property
+    def label(self) -> Global___VersionLabel:
+        """What its owner calls it and says of it, and words to find it by."""
+
     def __init__(
         self,
         *,
@@ -143,14 +148,47 @@ class ProjectVersion(_message.Message):
         changed: _builtins.int = ...,
         removed: _builtins.int = ...,
         rolled_back_to: _builtins.int = ...,
+        label: Global___VersionLabel | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "label", b"label"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "changed", b"changed", "create_time", b"create_time", "file_count", b"file_count", "removed", b"removed", "rolled_back_to", b"rolled_back_to", "size_bytes", b"size_bytes", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["added", b"added", "changed", b"changed", "create_time", b"create_time", "file_count", b"file_count", "label", b"label", "removed", b"removed", "rolled_back_to", b"rolled_back_to", "size_bytes", b"size_bytes", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ProjectVersion: _TypeAlias = ProjectVersion  # noqa: Y015
+
+@_typing.final
+class VersionLabel(_message.Message):
+    """What people say of a version. Not part of its content: it can be changed afterwards."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_NAME_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    version_name: _builtins.str
+    """A short name."""
+    message: _builtins.str
+    """What has changed, and why."""
+    @_builtins.property
+    def tags(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Up to 32 different tags of 1–64 characters."""
+
+    def __init__(
+        self,
+        *,
+        version_name: _builtins.str = ...,
+        message: _builtins.str = ...,
+        tags: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["message", b"message", "tags", b"tags", "version_name", b"version_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VersionLabel: _TypeAlias = VersionLabel  # noqa: Y015
 
 @_typing.final
 class ProjectFile(_message.Message):

@@ -401,6 +401,7 @@ class CommitSaveRequest(_message.Message):
     ROLLED_BACK_TO_FIELD_NUMBER: _builtins.int
     FILE_COUNT_FIELD_NUMBER: _builtins.int
     CONTENT_SHA256_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
     save_id: _builtins.str
     """The save."""
     owner_id: _builtins.str
@@ -423,6 +424,10 @@ class CommitSaveRequest(_message.Message):
     def tech_stack(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Detected technologies and the two flags."""
 
+    @_builtins.property
+    def label(self) -> _project_pb2.VersionLabel:
+        """Of the new version."""
+
     def __init__(
         self,
         *,
@@ -435,10 +440,11 @@ class CommitSaveRequest(_message.Message):
         rolled_back_to: _builtins.int = ...,
         file_count: _builtins.int = ...,
         content_sha256: _builtins.bytes = ...,
+        label: _project_pb2.VersionLabel | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["label", b"label"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_sha256", b"content_sha256", "entries", b"entries", "file_count", b"file_count", "has_backend", b"has_backend", "has_frontend", b"has_frontend", "owner_id", b"owner_id", "rolled_back_to", b"rolled_back_to", "save_id", b"save_id", "tech_stack", b"tech_stack"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_sha256", b"content_sha256", "entries", b"entries", "file_count", b"file_count", "has_backend", b"has_backend", "has_frontend", b"has_frontend", "label", b"label", "owner_id", b"owner_id", "rolled_back_to", b"rolled_back_to", "save_id", b"save_id", "tech_stack", b"tech_stack"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

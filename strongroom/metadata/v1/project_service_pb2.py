@@ -23,10 +23,11 @@ _sym_db = _symbol_database.Default()
 
 
 from strongroom._vendor.buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from strongroom.metadata.v1 import event_media_service_pb2 as strongroom_dot_metadata_dot_v1_dot_event__media__service__pb2
 from strongroom.metadata.v1 import project_pb2 as strongroom_dot_metadata_dot_v1_dot_project__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,strongroom/metadata/v1/project_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$strongroom/metadata/v1/project.proto\"H\n\x11GetProjectRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"F\n\x12GetProjectResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Project\"j\n\x13ListProjectsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x88\x01\n\x14ListProjectsResponse\x12\x31\n\x08projects\x18\x01 \x03(\x0b\x32\x1f.strongroom.metadata.v1.Project\x12\x12\n\ntotal_size\x18\x02 \x01(\x03\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\t\"\x8b\x01\n\x1aListProjectVersionsRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x82\x01\n\x1bListProjectVersionsResponse\x12\x38\n\x08versions\x18\x01 \x03(\x0b\x32&.strongroom.metadata.v1.ProjectVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\"\xa2\x01\n\x17ListProjectFilesRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x19\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x8a\x01\n\x18ListProjectFilesResponse\x12\x32\n\x05\x66iles\x18\x01 \x03(\x0b\x32#.strongroom.metadata.v1.ProjectFile\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\t\"\x93\x01\n\x15GetProjectFileRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x18\n\x04path\x18\x03 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x11\n\tfront_end\x18\x05 \x01(\x08\"\\\n\x16GetProjectFileResponse\x12\x31\n\x04\x66ile\x18\x01 \x01(\x0b\x32#.strongroom.metadata.v1.ProjectFile\x12\x0f\n\x07version\x18\x02 \x01(\x03\x32\xc8\x04\n\x0eProjectService\x12\x63\n\nGetProject\x12).strongroom.metadata.v1.GetProjectRequest\x1a*.strongroom.metadata.v1.GetProjectResponse\x12i\n\x0cListProjects\x12+.strongroom.metadata.v1.ListProjectsRequest\x1a,.strongroom.metadata.v1.ListProjectsResponse\x12~\n\x13ListProjectVersions\x12\x32.strongroom.metadata.v1.ListProjectVersionsRequest\x1a\x33.strongroom.metadata.v1.ListProjectVersionsResponse\x12u\n\x10ListProjectFiles\x12/.strongroom.metadata.v1.ListProjectFilesRequest\x1a\x30.strongroom.metadata.v1.ListProjectFilesResponse\x12o\n\x0eGetProjectFile\x12-.strongroom.metadata.v1.GetProjectFileRequest\x1a..strongroom.metadata.v1.GetProjectFileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n,strongroom/metadata/v1/project_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x30strongroom/metadata/v1/event_media_service.proto\x1a$strongroom/metadata/v1/project.proto\"H\n\x11GetProjectRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"F\n\x12GetProjectResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Project\"j\n\x13ListProjectsRequest\x12\x1a\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x19\n\x07user_id\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x88\x01\n\x14ListProjectsResponse\x12\x31\n\x08projects\x18\x01 \x03(\x0b\x32\x1f.strongroom.metadata.v1.Project\x12\x12\n\ntotal_size\x18\x02 \x01(\x03\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\t\"\x8b\x01\n\x1aListProjectVersionsRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x82\x01\n\x1bListProjectVersionsResponse\x12\x38\n\x08versions\x18\x01 \x03(\x0b\x32&.strongroom.metadata.v1.ProjectVersion\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x10\n\x08revision\x18\x03 \x01(\t\"\xa2\x01\n\x17ListProjectFilesRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x1a\n\tpage_size\x18\x03 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\x80 \x12\x19\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\"\x8a\x01\n\x18ListProjectFilesResponse\x12\x32\n\x05\x66iles\x18\x01 \x03(\x0b\x32#.strongroom.metadata.v1.ProjectFile\x12\x0f\n\x07version\x18\x02 \x01(\x03\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x10\n\x08revision\x18\x04 \x01(\t\"\x93\x01\n\x15GetProjectFileRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x18\n\x04path\x18\x03 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x11\n\tfront_end\x18\x05 \x01(\x08\"\\\n\x16GetProjectFileResponse\x12\x31\n\x04\x66ile\x18\x01 \x01(\x0b\x32#.strongroom.metadata.v1.ProjectFile\x12\x0f\n\x07version\x18\x02 \x01(\x03\"\xea\x01\n\x1bUpdateProjectVersionRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12\x1b\n\x04name\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01H\x00\x88\x01\x01\x12\x1e\n\x07message\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 H\x01\x88\x01\x01\x12*\n\x04tags\x18\x05 \x01(\x0b\x32\x1c.strongroom.metadata.v1.Tags\x12\x19\n\x07user_id\x18\x06 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x42\x07\n\x05_nameB\n\n\x08_message\"W\n\x1cUpdateProjectVersionResponse\x12\x37\n\x07version\x18\x01 \x01(\x0b\x32&.strongroom.metadata.v1.ProjectVersion2\xcc\x05\n\x0eProjectService\x12\x63\n\nGetProject\x12).strongroom.metadata.v1.GetProjectRequest\x1a*.strongroom.metadata.v1.GetProjectResponse\x12i\n\x0cListProjects\x12+.strongroom.metadata.v1.ListProjectsRequest\x1a,.strongroom.metadata.v1.ListProjectsResponse\x12~\n\x13ListProjectVersions\x12\x32.strongroom.metadata.v1.ListProjectVersionsRequest\x1a\x33.strongroom.metadata.v1.ListProjectVersionsResponse\x12\x81\x01\n\x14UpdateProjectVersion\x12\x33.strongroom.metadata.v1.UpdateProjectVersionRequest\x1a\x34.strongroom.metadata.v1.UpdateProjectVersionResponse\x12u\n\x10ListProjectFiles\x12/.strongroom.metadata.v1.ListProjectFilesRequest\x1a\x30.strongroom.metadata.v1.ListProjectFilesResponse\x12o\n\x0eGetProjectFile\x12-.strongroom.metadata.v1.GetProjectFileRequest\x1a..strongroom.metadata.v1.GetProjectFileResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -69,26 +70,40 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETPROJECTFILEREQUEST'].fields_by_name['path']._serialized_options = b'\272H\007r\005 \001(\200\010'
   _globals['_GETPROJECTFILEREQUEST'].fields_by_name['user_id']._loaded_options = None
   _globals['_GETPROJECTFILEREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003(\377\001'
-  _globals['_GETPROJECTREQUEST']._serialized_start=139
-  _globals['_GETPROJECTREQUEST']._serialized_end=211
-  _globals['_GETPROJECTRESPONSE']._serialized_start=213
-  _globals['_GETPROJECTRESPONSE']._serialized_end=283
-  _globals['_LISTPROJECTSREQUEST']._serialized_start=285
-  _globals['_LISTPROJECTSREQUEST']._serialized_end=391
-  _globals['_LISTPROJECTSRESPONSE']._serialized_start=394
-  _globals['_LISTPROJECTSRESPONSE']._serialized_end=530
-  _globals['_LISTPROJECTVERSIONSREQUEST']._serialized_start=533
-  _globals['_LISTPROJECTVERSIONSREQUEST']._serialized_end=672
-  _globals['_LISTPROJECTVERSIONSRESPONSE']._serialized_start=675
-  _globals['_LISTPROJECTVERSIONSRESPONSE']._serialized_end=805
-  _globals['_LISTPROJECTFILESREQUEST']._serialized_start=808
-  _globals['_LISTPROJECTFILESREQUEST']._serialized_end=970
-  _globals['_LISTPROJECTFILESRESPONSE']._serialized_start=973
-  _globals['_LISTPROJECTFILESRESPONSE']._serialized_end=1111
-  _globals['_GETPROJECTFILEREQUEST']._serialized_start=1114
-  _globals['_GETPROJECTFILEREQUEST']._serialized_end=1261
-  _globals['_GETPROJECTFILERESPONSE']._serialized_start=1263
-  _globals['_GETPROJECTFILERESPONSE']._serialized_end=1355
-  _globals['_PROJECTSERVICE']._serialized_start=1358
-  _globals['_PROJECTSERVICE']._serialized_end=1942
+  _globals['_UPDATEPROJECTVERSIONREQUEST'].fields_by_name['slug']._loaded_options = None
+  _globals['_UPDATEPROJECTVERSIONREQUEST'].fields_by_name['slug']._serialized_options = b'\272H\007r\005 \001(\200\001'
+  _globals['_UPDATEPROJECTVERSIONREQUEST'].fields_by_name['version']._loaded_options = None
+  _globals['_UPDATEPROJECTVERSIONREQUEST'].fields_by_name['version']._serialized_options = b'\272H\004\"\002(\001'
+  _globals['_UPDATEPROJECTVERSIONREQUEST'].fields_by_name['name']._loaded_options = None
+  _globals['_UPDATEPROJECTVERSIONREQUEST'].fields_by_name['name']._serialized_options = b'\272H\005r\003\030\377\001'
+  _globals['_UPDATEPROJECTVERSIONREQUEST'].fields_by_name['message']._loaded_options = None
+  _globals['_UPDATEPROJECTVERSIONREQUEST'].fields_by_name['message']._serialized_options = b'\272H\005r\003\030\200 '
+  _globals['_UPDATEPROJECTVERSIONREQUEST'].fields_by_name['user_id']._loaded_options = None
+  _globals['_UPDATEPROJECTVERSIONREQUEST'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003(\377\001'
+  _globals['_GETPROJECTREQUEST']._serialized_start=189
+  _globals['_GETPROJECTREQUEST']._serialized_end=261
+  _globals['_GETPROJECTRESPONSE']._serialized_start=263
+  _globals['_GETPROJECTRESPONSE']._serialized_end=333
+  _globals['_LISTPROJECTSREQUEST']._serialized_start=335
+  _globals['_LISTPROJECTSREQUEST']._serialized_end=441
+  _globals['_LISTPROJECTSRESPONSE']._serialized_start=444
+  _globals['_LISTPROJECTSRESPONSE']._serialized_end=580
+  _globals['_LISTPROJECTVERSIONSREQUEST']._serialized_start=583
+  _globals['_LISTPROJECTVERSIONSREQUEST']._serialized_end=722
+  _globals['_LISTPROJECTVERSIONSRESPONSE']._serialized_start=725
+  _globals['_LISTPROJECTVERSIONSRESPONSE']._serialized_end=855
+  _globals['_LISTPROJECTFILESREQUEST']._serialized_start=858
+  _globals['_LISTPROJECTFILESREQUEST']._serialized_end=1020
+  _globals['_LISTPROJECTFILESRESPONSE']._serialized_start=1023
+  _globals['_LISTPROJECTFILESRESPONSE']._serialized_end=1161
+  _globals['_GETPROJECTFILEREQUEST']._serialized_start=1164
+  _globals['_GETPROJECTFILEREQUEST']._serialized_end=1311
+  _globals['_GETPROJECTFILERESPONSE']._serialized_start=1313
+  _globals['_GETPROJECTFILERESPONSE']._serialized_end=1405
+  _globals['_UPDATEPROJECTVERSIONREQUEST']._serialized_start=1408
+  _globals['_UPDATEPROJECTVERSIONREQUEST']._serialized_end=1642
+  _globals['_UPDATEPROJECTVERSIONRESPONSE']._serialized_start=1644
+  _globals['_UPDATEPROJECTVERSIONRESPONSE']._serialized_end=1731
+  _globals['_PROJECTSERVICE']._serialized_start=1734
+  _globals['_PROJECTSERVICE']._serialized_end=2450
 # @@protoc_insertion_point(module_scope)

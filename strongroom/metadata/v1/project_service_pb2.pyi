@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from strongroom.metadata.v1 import event_media_service_pb2 as _event_media_service_pb2
 from strongroom.metadata.v1 import project_pb2 as _project_pb2
 import builtins as _builtins
 import sys
@@ -342,3 +343,78 @@ class GetProjectFileResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetProjectFileResponse: _TypeAlias = GetProjectFileResponse  # noqa: Y015
+
+@_typing.final
+class UpdateProjectVersionRequest(_message.Message):
+    """Request of UpdateProjectVersion. Fields that are absent stay as they are."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SLUG_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    TAGS_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    slug: _builtins.str
+    """The project's slug."""
+    version: _builtins.int
+    """The version."""
+    name: _builtins.str
+    """New name; empty: none."""
+    message: _builtins.str
+    """New message; empty: none."""
+    user_id: _builtins.str
+    """Act for this user (admin role only). Empty: the caller."""
+    @_builtins.property
+    def tags(self) -> _event_media_service_pb2.Tags:
+        """All of its tags from now on; see VersionLabel."""
+
+    def __init__(
+        self,
+        *,
+        slug: _builtins.str = ...,
+        version: _builtins.int = ...,
+        name: _builtins.str | None = ...,
+        message: _builtins.str | None = ...,
+        tags: _event_media_service_pb2.Tags | None = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_message", b"_message", "_name", b"_name", "message", b"message", "name", b"name", "tags", b"tags"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_message", b"_message", "_name", b"_name", "message", b"message", "name", b"name", "slug", b"slug", "tags", b"tags", "user_id", b"user_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
+    _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+
+Global___UpdateProjectVersionRequest: _TypeAlias = UpdateProjectVersionRequest  # noqa: Y015
+
+@_typing.final
+class UpdateProjectVersionResponse(_message.Message):
+    """Response of UpdateProjectVersion."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def version(self) -> _project_pb2.ProjectVersion:
+        """The version as it is now."""
+
+    def __init__(
+        self,
+        *,
+        version: _project_pb2.ProjectVersion | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateProjectVersionResponse: _TypeAlias = UpdateProjectVersionResponse  # noqa: Y015

@@ -50,6 +50,11 @@ class ProjectServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.ListProjectVersionsRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.ListProjectVersionsResponse.FromString,
                 _registered_method=True)
+        self.UpdateProjectVersion = channel.unary_unary(
+                '/strongroom.metadata.v1.ProjectService/UpdateProjectVersion',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.UpdateProjectVersionRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.UpdateProjectVersionResponse.FromString,
+                _registered_method=True)
         self.ListProjectFiles = channel.unary_unary(
                 '/strongroom.metadata.v1.ProjectService/ListProjectFiles',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.ListProjectFilesRequest.SerializeToString,
@@ -87,6 +92,13 @@ class ProjectServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateProjectVersion(self, request, context):
+        """Changes what is said of a version. NOT_FOUND (PROJECT_NOT_FOUND, VERSION_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListProjectFiles(self, request, context):
         """A page of one version's files, in path order. NOT_FOUND (VERSION_NOT_FOUND).
         """
@@ -118,6 +130,11 @@ def add_ProjectServiceServicer_to_server(servicer, server):
                     servicer.ListProjectVersions,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.ListProjectVersionsRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.ListProjectVersionsResponse.SerializeToString,
+            ),
+            'UpdateProjectVersion': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateProjectVersion,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.UpdateProjectVersionRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.UpdateProjectVersionResponse.SerializeToString,
             ),
             'ListProjectFiles': grpc.unary_unary_rpc_method_handler(
                     servicer.ListProjectFiles,
@@ -212,6 +229,33 @@ class ProjectService:
             '/strongroom.metadata.v1.ProjectService/ListProjectVersions',
             strongroom_dot_metadata_dot_v1_dot_project__service__pb2.ListProjectVersionsRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_project__service__pb2.ListProjectVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateProjectVersion(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.ProjectService/UpdateProjectVersion',
+            strongroom_dot_metadata_dot_v1_dot_project__service__pb2.UpdateProjectVersionRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_project__service__pb2.UpdateProjectVersionResponse.FromString,
             options,
             channel_credentials,
             insecure,

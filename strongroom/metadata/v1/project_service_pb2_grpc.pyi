@@ -39,6 +39,8 @@ class ProjectServiceStub:
     """A page of projects, newest change first."""
     ListProjectVersions: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.ListProjectVersionsRequest, _project_service_pb2.ListProjectVersionsResponse]
     """A page of a project's versions, newest first."""
+    UpdateProjectVersion: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.UpdateProjectVersionRequest, _project_service_pb2.UpdateProjectVersionResponse]
+    """Changes what is said of a version. NOT_FOUND (PROJECT_NOT_FOUND, VERSION_NOT_FOUND)."""
     ListProjectFiles: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.ListProjectFilesRequest, _project_service_pb2.ListProjectFilesResponse]
     """A page of one version's files, in path order. NOT_FOUND (VERSION_NOT_FOUND)."""
     GetProjectFile: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.GetProjectFileRequest, _project_service_pb2.GetProjectFileResponse]
@@ -55,6 +57,8 @@ class ProjectServiceAsyncStub(ProjectServiceStub):
     """A page of projects, newest change first."""
     ListProjectVersions: _aio.UnaryUnaryMultiCallable[_project_service_pb2.ListProjectVersionsRequest, _project_service_pb2.ListProjectVersionsResponse]  # type: ignore[assignment]
     """A page of a project's versions, newest first."""
+    UpdateProjectVersion: _aio.UnaryUnaryMultiCallable[_project_service_pb2.UpdateProjectVersionRequest, _project_service_pb2.UpdateProjectVersionResponse]  # type: ignore[assignment]
+    """Changes what is said of a version. NOT_FOUND (PROJECT_NOT_FOUND, VERSION_NOT_FOUND)."""
     ListProjectFiles: _aio.UnaryUnaryMultiCallable[_project_service_pb2.ListProjectFilesRequest, _project_service_pb2.ListProjectFilesResponse]  # type: ignore[assignment]
     """A page of one version's files, in path order. NOT_FOUND (VERSION_NOT_FOUND)."""
     GetProjectFile: _aio.UnaryUnaryMultiCallable[_project_service_pb2.GetProjectFileRequest, _project_service_pb2.GetProjectFileResponse]  # type: ignore[assignment]
@@ -83,6 +87,13 @@ class ProjectServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_project_service_pb2.ListProjectVersionsResponse, _abc.Awaitable[_project_service_pb2.ListProjectVersionsResponse]]:
         """A page of a project's versions, newest first."""
+
+    def UpdateProjectVersion(
+        self,
+        request: _project_service_pb2.UpdateProjectVersionRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_project_service_pb2.UpdateProjectVersionResponse, _abc.Awaitable[_project_service_pb2.UpdateProjectVersionResponse]]:
+        """Changes what is said of a version. NOT_FOUND (PROJECT_NOT_FOUND, VERSION_NOT_FOUND)."""
 
     def ListProjectFiles(
         self,

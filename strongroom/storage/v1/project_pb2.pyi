@@ -31,6 +31,7 @@ class SaveProjectSpec(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     PARTIAL_FIELD_NUMBER: _builtins.int
     RETENTION_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name for people; empty: as before, at first the slug."""
     slug: _builtins.str
@@ -49,6 +50,10 @@ class SaveProjectSpec(_message.Message):
     def retention(self) -> _retention_pb2.RetentionWish:
         """How long the project stays from this save on: kept, or on legal hold. What holds for it already holds on."""
 
+    @_builtins.property
+    def label(self) -> _project_pb2.VersionLabel:
+        """Of the new version."""
+
     def __init__(
         self,
         *,
@@ -59,10 +64,11 @@ class SaveProjectSpec(_message.Message):
         user_id: _builtins.str = ...,
         partial: _builtins.bool = ...,
         retention: _retention_pb2.RetentionWish | None = ...,
+        label: _project_pb2.VersionLabel | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "retention", b"retention"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "label", b"label", "retention", b"retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "name", b"name", "partial", b"partial", "request_id", b"request_id", "retention", b"retention", "slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "label", b"label", "name", b"name", "partial", b"partial", "request_id", b"request_id", "retention", b"retention", "slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
     _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
@@ -274,6 +280,7 @@ class RollbackProjectRequest(_message.Message):
     EXPECTED_VERSION_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
+    LABEL_FIELD_NUMBER: _builtins.int
     slug: _builtins.str
     """The project's slug."""
     version: _builtins.int
@@ -284,6 +291,10 @@ class RollbackProjectRequest(_message.Message):
     """Idempotency key (AIP-155)."""
     user_id: _builtins.str
     """Act for this user (admin role only). Empty: the caller."""
+    @_builtins.property
+    def label(self) -> _project_pb2.VersionLabel:
+        """Of the new version."""
+
     def __init__(
         self,
         *,
@@ -292,10 +303,11 @@ class RollbackProjectRequest(_message.Message):
         expected_version: _builtins.int | None = ...,
         request_id: _builtins.str = ...,
         user_id: _builtins.str = ...,
+        label: _project_pb2.VersionLabel | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "label", b"label"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "request_id", b"request_id", "slug", b"slug", "user_id", b"user_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "label", b"label", "request_id", b"request_id", "slug", b"slug", "user_id", b"user_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
     _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
