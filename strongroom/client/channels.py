@@ -31,7 +31,7 @@ IDEMPOTENT = {
         "GetProject", "GetProjectFile", "ListProjects", "ListProjectFiles", "ListProjectVersions"
     ),
     "strongroom.metadata.v1.UsageService": ("GetUsage", "GetRevision"),
-    "strongroom.storage.v1.StorageService": ("SignUrl", "BatchSignUrls", "SignPreviews", "GetUpload"),
+    "strongroom.storage.v1.StorageService": ("SignUrl", "BatchSignUrls", "SignPreviews", "GetUpload", "GetUrlStamps"),
 }  # fmt: skip
 
 
