@@ -31,7 +31,9 @@ IDEMPOTENT = {
         "GetProject", "GetProjectFile", "ListProjects", "ListProjectFiles", "ListProjectVersions"
     ),
     "strongroom.metadata.v1.UsageService": ("GetUsage", "GetRevision"),
-    "strongroom.storage.v1.StorageService": ("SignUrl", "BatchSignUrls", "SignPreviews", "GetUpload", "GetUrlStamps"),
+    "strongroom.storage.v1.StorageService": (
+        "SignUrl", "BatchSignUrls", "SignPreviews", "GetUpload", "GetUrlStamps"
+    ),
 }  # fmt: skip
 
 
