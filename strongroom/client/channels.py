@@ -30,7 +30,7 @@ IDEMPOTENT = {
     "strongroom.metadata.v1.ProjectService": (
         "GetProject", "GetProjectFile", "ListProjects", "ListProjectFiles", "ListProjectVersions"
     ),
-    "strongroom.metadata.v1.UsageService": ("GetUsage", "GetRevision"),
+    "strongroom.metadata.v1.UsageService": ("GetUsage", "GetRevision", "GetCosts"),
     "strongroom.storage.v1.StorageService": (
         "SignUrl", "BatchSignUrls", "SignPreviews", "GetUpload", "GetUrlStamps"
     ),
