@@ -7,13 +7,14 @@ PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
 STAMP  := $(VENV)/.setup
+DOCS   := .tools/docs/.setup
 PACKAGES := $(wildcard strongroom servicekit storage_service metadata_service gateway strongroom_server devstack benchmarks scripts tests)
 # More than cores: a test of real processes waits more than it works.
 PYTEST_WORKERS ?= 6
 PYTEST_ARGS ?=
 PYTEST := $(PY) -m pytest -q --durations 10
 
-.PHONY: help setup up test test-fast test-both faults chaos conformance durations coverage profile lint format types imports generate manifests typescript check-generated buf-lint buf-breaking check bench flows parts lock wheel release images clean
+.PHONY: help setup up test test-fast test-both faults chaos conformance durations coverage profile lint format types imports generate manifests typescript check-generated buf-lint buf-breaking check bench flows parts lock wheel release images docs docs-serve clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -101,7 +102,7 @@ buf-lint: setup  ## lint the protos
 buf-breaking: setup  ## compare the protos with the last release (see scripts/buf_breaking.py)
 	@$(PY) scripts/buf_breaking.py
 
-check: lint types check-generated buf-lint buf-breaking imports  ## everything but the tests
+check: lint types check-generated buf-lint buf-breaking imports docs  ## everything but the tests
 
 bench: setup  ## measure; the table goes to benchmarks/README.md
 	@$(PY) -m benchmarks
@@ -123,6 +124,17 @@ release: setup  ## wheel, sdist, SBOM, licences, notes and checksums of REF=HEAD
 
 images: setup  ## the images of REF=HEAD, by ENGINE=docker
 	@$(PY) -m scripts.release.images --ref $(or $(REF),HEAD) --engine $(or $(ENGINE),docker)
+
+docs: setup $(DOCS)  ## the documentation site, into build/docs/site; fails when a link leads nowhere
+	@$(PY) -m scripts.docs
+
+docs-serve: setup $(DOCS)  ## the site at http://127.0.0.1:8000, made again as pages change
+	@$(PY) -m scripts.docs --serve
+
+$(DOCS): requirements/docs.txt | setup
+	@$(PY) -m uv venv --quiet --clear --python $(PY) .tools/docs
+	@$(PY) scripts/install.py --into .tools/docs/bin/python --require-hashes -r requirements/docs.txt
+	@touch $@
 
 clean:  ## remove what can be made again (data in .strongroom stays)
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage-data

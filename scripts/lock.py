@@ -1,4 +1,5 @@
-"""Write the hashed locks ``requirements/{server,embedded,dev}.txt`` from ``pyproject.toml``.
+"""Write the hashed locks ``requirements/{server,embedded,dev}.txt`` from ``pyproject.toml``, and ``docs.txt``
+from ``docs.in``.
 
 Each lock is universal (every Python from 3.11 and every platform, by markers), carries the hashes of all
 files of a release, and names no index: where packages come from is the business of whoever installs.
@@ -24,19 +25,21 @@ LOCKS = {
 PLACE = re.compile(r"(?:https?|file)://|--(?:extra-)?index-url|--find-links")
 
 
-def compile_lock(name: str, extras: tuple[str, ...], *, upgrade: bool) -> None:
+def compile_lock(
+    name: str, extras: tuple[str, ...], *, upgrade: bool, source: str = "pyproject.toml"
+) -> None:
     """Compile one lock with uv, which reads no pip configuration."""
     target = Path("requirements", f"{name}.txt")
     # dev first: its versions constrain the smaller locks, so that all three agree.
-    constraint = [] if name == "dev" else ["--constraint", "requirements/dev.txt"]
+    constraint = [] if name == "dev" or not extras else ["--constraint", "requirements/dev.txt"]
     command = [
-        *(sys.executable, "-m", "uv", "--no-config", "pip", "compile", "pyproject.toml", "--quiet"),
+        *(sys.executable, "-m", "uv", "--no-config", "pip", "compile", source, "--quiet"),
         *("--universal", "--python-version", "3.11", "--generate-hashes"),
         *("--custom-compile-command", "make lock", "--annotation-style", "line"),
         *("--output-file", str(target)),
         *(f"--extra={extra}" for extra in extras),
         *constraint,
-        *(["--upgrade"] if upgrade and name == "dev" else []),
+        *(["--upgrade"] if upgrade and not constraint else []),
     ]
     foreign = ("UV_INDEX", "PIP_")
     environment = {key: value for key, value in os.environ.items() if not key.startswith(foreign)}
@@ -54,6 +57,8 @@ def main() -> int:
     for name in sorted(LOCKS, key=lambda lock: lock != "dev"):
         compile_lock(name, LOCKS[name], upgrade=options.upgrade)
         sys.stdout.write(f"requirements/{name}.txt\n")
+    compile_lock("docs", (), upgrade=options.upgrade, source="requirements/docs.in")
+    sys.stdout.write("requirements/docs.txt\n")
     return 0
 
 

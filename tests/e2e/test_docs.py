@@ -15,7 +15,9 @@ from tests.e2e import samples
 from tests.integration.importing.origin import Origin, answer
 from tests.stack import CHECKOUT, RunningStack
 
-PAGES: Final = ("files", "generations", "event-media", "links", "shares")
+FAMILIES: Final = ("files", "generations", "event-media")
+TUTORIALS: Final = tuple(f"tutorials/{page}" for page in (*FAMILIES, "projects"))
+PAGES: Final = (*FAMILIES, "links", "shares", *TUTORIALS)
 _BLOCK: Final = re.compile(r"^```bash\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -27,7 +29,7 @@ def test_the_lines_of_a_page_run(stack: RunningStack, origin: Origin, tmp_path: 
     env = os.environ | {
         "URL": stack.url,
         "TOKEN": stack.token(f"reader-{uuid.uuid4()}"),
-        "SOURCE": origin.script(f"docs-{page}", answer(samples.png())),
+        "SOURCE": origin.script(f"docs-{page.replace('/', '-')}", answer(samples.png())),
         "no_proxy": "*",
     }
     script = "set -eu -o pipefail\n" + "\n".join(blocks)

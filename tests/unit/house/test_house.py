@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-CHECKS = ("lint", "types", "check-generated", "buf-lint", "buf-breaking", "imports")
+CHECKS = ("lint", "types", "check-generated", "buf-lint", "buf-breaking", "imports", "docs")
 MAX_LINES = 400
 CODE = {
     ".py",

@@ -49,14 +49,14 @@ def test_every_declared_package_is_locked_at_an_allowed_version(lock: str) -> No
     assert outside == [], "run `make lock` and commit requirements/"
 
 
-@pytest.mark.parametrize("lock", EXTRAS)
+@pytest.mark.parametrize("lock", [*EXTRAS, "docs"])
 def test_every_locked_package_has_hashes(lock: str) -> None:
     entries = re.split(r"^(?=[A-Za-z0-9])", lock_text(lock), flags=re.MULTILINE)[1:]
     assert entries
     assert [entry.split()[0] for entry in entries if "--hash=sha256:" not in entry] == []
 
 
-@pytest.mark.parametrize("lock", EXTRAS)
+@pytest.mark.parametrize("lock", [*EXTRAS, "docs"])
 def test_no_lock_says_where_packages_come_from(lock: str) -> None:
     assert (
         re.findall(r".*(?:://|--index-url|--extra-index-url|--find-links|--trusted-host).*", lock_text(lock))

@@ -1,0 +1,1 @@
+"""The documentation site: pages of docs/ and, made from the code, the reference (docs/documentation.md)."""

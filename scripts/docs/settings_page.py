@@ -1,0 +1,39 @@
+"""Settings, out of ``.env.example``, which a test holds against the settings classes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from scripts.docs.text import code, page, table
+
+INTRODUCTION: Final = """Environment variables, as in [.env.example](../../.env.example), which a test
+compares with what the services read. An empty one counts as not set. S: storage_service, M: metadata_service,
+G: gateway. A wrong value stops the start with a line that names it; a name that nobody knows is told of, with
+the nearest that is one."""
+_SECTION: Final = re.compile(r"^# --- (.*?) -*$")
+_SETTING: Final = re.compile(r"^#?([A-Z][A-Z0-9_]+)=(.*)$")
+
+
+def written(root: Path) -> str:
+    """The page."""
+    return page("Settings", INTRODUCTION, _sections((root / ".env.example").read_text("utf-8").splitlines()))
+
+
+def _sections(lines: list[str]) -> Iterator[str]:
+    """A heading, and a table or text of each stretch between blank comments."""
+    title, notes, rows = "", list[str](), list[tuple[str, str, str]]()
+    for line in [*lines, "# --- end -"]:
+        if heading := _SECTION.match(line):
+            if title:
+                yield f"## {title[:1].upper()}{title[1:]}"
+                yield table(("variable", "default", "meaning"), rows)
+                yield " ".join(notes)
+            title, notes, rows = heading[1], [], []
+        elif setting := _SETTING.match(line):
+            rows.append((code(setting[1]), code(setting[2]), " ".join(notes)))
+            notes = []
+        elif line.startswith("# "):
+            notes.append(line[2:].strip())

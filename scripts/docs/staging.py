@@ -1,0 +1,126 @@
+"""The pages of the site, put together in one folder: docs/, what stands beside README.md, and the reference.
+
+Links that lead out of docs/ are made to lead to the page of the site, or to the file in the repository; one
+that leads nowhere ends the build, as links to pages and headings do that Zensical does not find.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from scripts.docs import cli_page, errors_page, grpc_page, rest_page, settings_page
+
+REPOSITORY: Final = "https://github.com/strongroom/strongroom/blob/main"
+#: Of the root of the repository: where they are on the site.
+BESIDE: Final = {
+    "README.md": "index.md",
+    "CHANGELOG.md": "changelog.md",
+    "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "security.md",
+    "benchmarks/README.md": "benchmarks.md",
+    "clients/typescript/README.md": "typescript.md",
+}
+REFERENCE: Final = "reference"
+STYLE: Final = "site.css"
+_LINK: Final = re.compile(r"(?<=\]\()(?P<target>[^)\s]+)(?=\))")
+_FENCE: Final = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
+
+
+class BrokenLinkError(Exception):
+    """A link leads to a file that there is not."""
+
+
+def stage(root: Path, build: Path) -> None:
+    """Write all pages below ``build / "source"``, and the configuration into ``build``. What has not changed
+    is not touched, what is not there any more goes.
+
+    :raises BrokenLinkError: see above.
+    """
+    target = build / "source"
+    pages = {page: (root / source).read_text("utf-8") for page, source in _sources(root).items()}
+    where = {source: page for page, source in _sources(root).items()}
+    made = {f"{REFERENCE}/{name}": text for name, text in reference(root).items()}
+    written = {page: relinked(root, where, _sources(root)[page], page, text) for page, text in pages.items()}
+    written |= {page: relinked(root, where, f"docs/{page}", page, text) for page, text in made.items()}
+    pictures = {str(one.relative_to(root / "docs")): one for one in (root / "docs").rglob("*.png")}
+    _write(build / "mkdocs.yml", configuration(root))
+    keep = written.keys() | pictures.keys() | {STYLE}
+    _write(target / STYLE, (Path(__file__).parent / STYLE).read_text("utf-8"))
+    for old in [one for one in target.rglob("*") if one.is_file()]:
+        if old.relative_to(target).as_posix() not in keep:
+            old.unlink()
+    for page, text in written.items():
+        _write(target / page, text)
+    for name, source in pictures.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        if not (target / name).exists() or (target / name).read_bytes() != source.read_bytes():
+            shutil.copyfile(source, target / name)
+
+
+@functools.cache
+def reference(root: Path) -> Mapping[str, str]:
+    """The pages that are made from the code, by name."""
+    return {
+        "settings.md": settings_page.written(root),
+        "cli.md": cli_page.written(),
+        "errors.md": errors_page.written(root),
+        **rest_page.pages(),
+        **grpc_page.pages(root),
+    }
+
+
+def _sources(root: Path) -> dict[str, str]:
+    """Pages of the site, and the file of the repository that each is."""
+    docs = {one.relative_to(root / "docs").as_posix(): one for one in sorted((root / "docs").rglob("*.md"))}
+    found = {page: one.relative_to(root).as_posix() for page, one in docs.items()}
+    return found | {page: source for source, page in BESIDE.items()}
+
+
+def relinked(root: Path, where: Mapping[str, str], source: str, page: str, text: str) -> str:
+    """A page's text with links that are good on the site. ``where``: the page that a file has become."""
+
+    def moved(found: re.Match[str]) -> str:
+        return _moved(root, where, source, page, found["target"])
+
+    parts = _FENCE.split(text)
+    return "".join(part if part.startswith("```") else _LINK.sub(moved, part) for part in parts)
+
+
+def _moved(root: Path, where: Mapping[str, str], source: str, page: str, target: str) -> str:
+    if re.match(r"[a-z]+:|#|/", target):
+        return target
+    path, hash_, anchor = target.partition("#")
+    file = os.path.normpath(PurePosixPath(source).parent / path)
+    if file.startswith(f"docs/{REFERENCE}/") and source.startswith(f"docs/{REFERENCE}/"):
+        return target
+    if file in where or (file.startswith("docs/") and (root / file).is_file()):
+        there = where.get(file, file.removeprefix("docs/"))
+        return os.path.relpath(there, PurePosixPath(page).parent) + hash_ + anchor
+    if file.startswith("..") or not (root / file).exists():
+        raise BrokenLinkError(f"{source} links to {target}, which is not there")
+    return f"{REPOSITORY}/{file}{hash_}{anchor}"
+
+
+def _write(path: Path, text: str) -> None:
+    if not path.exists() or path.read_text("utf-8") != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+
+
+def configuration(root: Path) -> str:
+    """``mkdocs.yml``, its ``[folder/*]`` written out: the folder's pages, its README first."""
+
+    def pages(found: re.Match[str]) -> str:
+        folder = root / "docs" / found["folder"]
+        names = sorted(
+            (one.name for one in folder.glob("*.md")), key=lambda name: (name != "README.md", name)
+        )
+        return "[" + ", ".join(f"{found['folder']}/{name}" for name in names) + "]"
+
+    return re.sub(r"\[(?P<folder>[\w/-]+)/\*\]", pages, (root / "mkdocs.yml").read_text("utf-8"))
