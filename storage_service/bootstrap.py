@@ -28,6 +28,7 @@ from storage_service.draining import REPORT_SECONDS, Draining
 from storage_service.import_rules import import_limits, source_timeouts, url_rules, webhooks
 from storage_service.media.assembly import MediaReading
 from storage_service.metadata.acts import Acts, Operations
+from storage_service.metadata.belongings import Belongings
 from storage_service.metadata.credentials import Credentials
 from storage_service.metadata.files import FileReader, LinkedFiles
 from storage_service.metadata.media import MediaRecords
@@ -332,6 +333,7 @@ class StorageApp:
             saves=self._saves,
             reader=self._projects_read,
             files=self._files,
+            belongings=Belongings(*self._metadata),
             acts=self._acts,
             reservations=self._reservations,
             settler=self._settler,

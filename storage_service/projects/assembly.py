@@ -8,6 +8,7 @@ from storage_service.attempts.acts import HeldActs
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.engine import Attempts, WriteEngine
 from storage_service.content.types import ContentRules
+from storage_service.metadata.belongings import Belongings
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader, ProjectSaves
 from storage_service.metadata.reservations import Reservations
@@ -40,6 +41,7 @@ class ProjectParts:
     saves: ProjectSaves
     reader: ProjectReader
     files: FileReader
+    belongings: Belongings
     acts: HeldActs
     reservations: Reservations
     settler: KeySettler
@@ -79,5 +81,5 @@ class Projects:
         self.archive_saver = ArchiveSaver(contents, runner, spool, parts.archive_memory)
         self.rollback = ProjectRollback(contents, runner, parts.reader)
         room = ManifestRoom(parts.export_manifest_bytes)
-        self.exports = Exports(source, parts.files, parts.reader, parts.acts, room)
+        self.exports = Exports(source, parts.files, parts.reader, parts.belongings, parts.acts, room=room)
         self.archives = ArchiveDownloader(source, parts.files, parts.reader)

@@ -17,6 +17,7 @@ from typing import Final
 from servicekit import context as calls
 from servicekit.auth.principal import effective_owner
 from storage_service.attempts.acts import HeldActs
+from storage_service.metadata.belongings import Belongings
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.projects.archives import manifest as records
@@ -41,7 +42,9 @@ class Exports:
         source: ArchiveSource,
         files: FileReader,
         projects: ProjectReader,
+        belongings: Belongings,
         acts: HeldActs,
+        *,
         room: ManifestRoom,
     ) -> None:
         self._acts = acts
@@ -49,6 +52,7 @@ class Exports:
         self._source = source
         self._files = files
         self._projects = projects
+        self._belongings = belongings
 
     async def chunks(self, user_id: str) -> AsyncIterator[bytes]:
         """The ZIP, piece by piece. Empty ``user_id``: the caller's. Raises UserMismatch."""
@@ -98,6 +102,17 @@ class Exports:
         for project in projects:
             async for content in self._contents(manifest, project, user_id):
                 yield content
+        manifest.end()
+        await self._list_belongings(manifest, user_id)
+
+    async def _list_belongings(self, manifest: Manifest, user_id: str) -> None:
+        manifest.begin("shares")
+        async for share in self._belongings.shares(user_id):
+            manifest.add(records.share_record(share))
+        manifest.end()
+        manifest.begin("webhooks")
+        async for webhook in self._belongings.webhooks(user_id):
+            manifest.add(records.webhook_record(webhook))
         manifest.end()
 
     async def _versions(self, manifest: Manifest, slug: str, user_id: str) -> None:

@@ -13,12 +13,18 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import UTC
 from typing import IO, Any, Final
 
+from google.protobuf import json_format
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from strongroom.errors import Overloaded, SizeLimitExceeded
 from strongroom.families import family_name
 from strongroom.metadata.v1.file_pb2 import File, GenerationType, Visibility
+from strongroom.metadata.v1.notification_service_pb2 import EventType
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
+from strongroom.metadata.v1.retention_pb2 import Retention
+from strongroom.metadata.v1.share_pb2 import Share, ShareState
+from strongroom.metadata.v1.webhook_pb2 import Webhook, WebhookState
 
 FORMAT: Final = "strongroom-export/1"
 NAME: Final = "manifest.json"
@@ -134,9 +140,7 @@ def file_record(file: File, name: str) -> dict[str, Any]:
         "visibility": _word(Visibility.Name(file.visibility), "VISIBILITY_"),
         "metadata": dict(file.metadata),
     }
-    for field in ("create_time", "update_time", "expire_time", "delete_time", "purge_time"):
-        if file.HasField(field):
-            record[field] = moment(getattr(file, field))
+    record |= _times(file, "create_time", "update_time", "expire_time", "delete_time", "purge_time")
     if file.HasField("generation_details"):
         made = file.generation_details
         kind = _word(GenerationType.Name(made.type), "GENERATION_TYPE_").replace("_", "-")
@@ -149,12 +153,17 @@ def file_record(file: File, name: str) -> dict[str, Any]:
             "description": medium.description,
             "tags": list(medium.tags),
         }
+    if file.HasField("media"):
+        record["media"] = json_format.MessageToDict(file.media, preserving_proto_field_name=True)
+    if file.HasField("retention"):
+        record["retention"] = _retention(file.retention)
     return record
 
 
 def project_record(project: Project) -> dict[str, Any]:
     """A project; its versions are records of their own."""
-    return {
+    kept = {"retention": _retention(project.retention)} if project.HasField("retention") else {}
+    return kept | {
         "id": project.id,
         "slug": project.slug,
         "name": project.name,
@@ -194,6 +203,49 @@ def content_record(slug: str, version: int, file: ProjectFile, name: str) -> dic
         "executable": file.executable,
         "create_time": moment(file.create_time),
     }
+
+
+def share_record(share: Share) -> dict[str, Any]:
+    """A share: what it opens, and how it was used. Neither its link nor its password."""
+    return {
+        "id": share.id,
+        "title": share.title,
+        "opens": json_format.MessageToDict(share.scope, preserving_proto_field_name=True),
+        "state": _word(ShareState.Name(share.state), "SHARE_STATE_"),
+        "has_password": share.has_password,
+        "max_uses": share.max_uses,
+        "uses": share.uses,
+        "dropped_files": share.dropped_files,
+        "dropped_bytes": share.dropped_bytes,
+        **_times(share, "create_time", "update_time", "expire_time", "last_use_time", "revoke_time"),
+    }
+
+
+def webhook_record(webhook: Webhook) -> dict[str, Any]:
+    """A webhook: where to, and of what. Not its secrets."""
+    return {
+        "id": webhook.id,
+        "url": webhook.url,
+        "description": webhook.description,
+        "types": [_word(EventType.Name(kind), "EVENT_TYPE_") for kind in webhook.filter.types],
+        "families": list(webhook.filter.families),
+        "state": _word(WebhookState.Name(webhook.state), "WEBHOOK_STATE_"),
+        "delivered": webhook.delivered,
+        **_times(webhook, "create_time", "update_time", "last_success_time", "last_failure_time"),
+    }
+
+
+def _retention(kept: Retention) -> dict[str, Any]:
+    record: dict[str, Any] = _times(kept, "keep_until_time", "delete_after_time")
+    if kept.HasField("hold"):
+        hold = kept.hold
+        record["hold"] = {"reason": hold.reason, "by_admin": hold.by_admin, **_times(hold, "place_time")}
+    return record
+
+
+def _times(message: Message, *fields: str) -> dict[str, Any]:
+    """Those that are set."""
+    return {field: moment(getattr(message, field)) for field in fields if message.HasField(field)}
 
 
 def moment(timestamp: Timestamp) -> str:

@@ -10,10 +10,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+from google.protobuf.timestamp_pb2 import Timestamp
+
 from servicekit.auth.principal import Principal
 from servicekit.context import RequestContext, bind
 from storage_service.attempts.acts import HeldActs
 from storage_service.attempts.budget import ByteBudget
+from storage_service.metadata.belongings import Belongings as Lists
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader
 from storage_service.objectstore.checksums import crc32c_of
@@ -23,8 +26,12 @@ from storage_service.projects.archives.manifest import ManifestRoom
 from storage_service.projects.archives.sources import ArchiveSource
 from storage_service.reading.committed import CommittedReader
 from strongroom.errors import ProjectNotFound
-from strongroom.metadata.v1.file_pb2 import DATA_LOSS_CORRUPT, FILE_FAMILY_FILE, File
+from strongroom.metadata.v1.file_pb2 import DATA_LOSS_CORRUPT, FILE_FAMILY_FILE, File, MediaInfo
+from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_READY
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
+from strongroom.metadata.v1.retention_pb2 import Hold, Retention
+from strongroom.metadata.v1.share_pb2 import SHARE_STATE_REVOKED, Share, ShareScope
+from strongroom.metadata.v1.webhook_pb2 import WEBHOOK_STATE_PAUSED, EventFilter, Webhook
 from tests.doubles.memory_store import MemoryObjectStore
 from tests.unit.storage_service.reading.reports import Reports
 
@@ -39,6 +46,8 @@ class Belongings:
         self.files: list[File] = []
         self.contents: dict[str, list[ProjectFile]] = {}
         self.acts: list[tuple[str, str]] = []
+        self.shared: list[Share] = []
+        self.hooks: list[Webhook] = []
 
     @asynccontextmanager
     async def held(self, act: str, about: str) -> AsyncIterator[Counter[str]]:
@@ -66,6 +75,14 @@ class Belongings:
         assert show_deleted
         yield self.files
 
+    async def shares(self, _user_id: str) -> AsyncIterator[Share]:
+        for share in self.shared:
+            yield share
+
+    async def webhooks(self, _user_id: str) -> AsyncIterator[Webhook]:
+        for webhook in self.hooks:
+            yield webhook
+
     async def projects(self, _user_id: str) -> AsyncIterator[Project]:
         for slug in self.contents:
             yield Project(id=slug, slug=slug, version=1)
@@ -89,7 +106,7 @@ async def exported(
     source = ArchiveSource(CommittedReader(have.store, Reports()), ByteBudget(1 << 20))
     files, projects, acts = cast("FileReader", have), cast("ProjectReader", have), cast("HeldActs", have)
     room = ManifestRoom(1 << 20)
-    exports = Exports(source, files, projects, acts, room)
+    exports = Exports(source, files, projects, cast("Lists", have), acts, room=room)
     with bind(RequestContext("r", principal=caller)):
         out = b"".join([piece async for piece in exports.chunks(user_id)])
     assert room.used == 0
@@ -134,6 +151,29 @@ async def test_versions_are_listed_with_what_they_rolled_back_to() -> None:
     assert [(one["slug"], one["reason"]) for one in manifest["lost"]] == [
         ("gone", "deleted during the export")
     ]
+
+
+async def test_what_else_a_person_has_is_listed_without_its_secrets() -> None:
+    have = Belongings()
+    then, moment = Timestamp(seconds=1_800_000_000), "2027-01-15T08:00:00Z"
+    kept = Retention(keep_until_time=then, hold=Hold(reason="case 17", by_admin=True, place_time=then))
+    await have.file("a", retention=kept, media=MediaInfo(width=640, height=480))
+    scope = ShareScope(key_prefix="uploads/")
+    times = {"create_time": then, "revoke_time": then}
+    have.shared.append(Share(title="For you", scope=scope, uses=3, state=SHARE_STATE_REVOKED, **times))
+    chosen = EventFilter(types=[EVENT_TYPE_FILE_READY], families=["file"])
+    have.hooks.append(Webhook(url="https://example.com/in", filter=chosen, state=WEBHOOK_STATE_PAUSED))
+    _, manifest = await exported(have)
+    (file,), (share,), (webhook,) = manifest["files"], manifest["shares"], manifest["webhooks"]
+    hold = {"reason": "case 17", "by_admin": True, "place_time": moment}
+    assert file["retention"] == {"keep_until_time": moment, "hold": hold}
+    assert file["media"] == {"width": 640, "height": 480}
+    assert (share["opens"], share["state"]) == ({"key_prefix": "uploads/"}, "revoked")
+    assert (share["title"], share["uses"], share["revoke_time"]) == ("For you", 3, moment)
+    assert "expire_time" not in share
+    assert (webhook["url"], webhook["state"]) == ("https://example.com/in", "paused")
+    assert (webhook["types"], webhook["families"]) == (["file_ready"], ["file"])
+    assert not any("secret" in name or "token" in name for name in {**share, **webhook})
 
 
 async def test_only_of_somebody_else_it_is_an_act() -> None:
