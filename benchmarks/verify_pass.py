@@ -62,6 +62,11 @@ class Listing:
                 return
             after = found[-1][0]
 
+    async def aclose(self) -> None:
+        """Its connection."""
+        if self._connection is not None:
+            await self._connection.close()
+
     async def list_uploads(self, _prefix: str) -> Sequence[Any]:
         """None are open."""
         return []
@@ -75,27 +80,27 @@ class _EmptyQuarantine:
         return Step(shard.cursor, done=True)
 
 
-async def run(dsn: str, metadata: str, secret: str) -> dict[str, Any]:
-    """Its figures."""
+async def run(dsn: str, channel: aio.Channel, secret: str) -> dict[str, Any]:
+    """Its figures. ``channel``: to metadata_service."""
     store = Listing(dsn)
-    async with aio.insecure_channel(metadata) as channel:
-        records = VerificationRecords(channel, InternalCredential(secret, "storage_service"))
-        job = VerificationJob(
-            cast("ObjectStore", store),
-            records,
-            Heartbeat("verify", 60.0),
-            VerificationMetrics(),
-            interval_seconds=0.0,
-            grace=Grace(86400.0),
-            may_work=_yes,
-            more_stages={pb.VERIFICATION_STAGE_QUARANTINE: _EmptyQuarantine()},
-        )
-        began = perf_counter()
-        begun = await records.begin(pb.VERIFICATION_DEPTH_LISTINGS)
-        while await job.run_once():
-            pass
-        seconds = perf_counter() - began
-        done = await records.run(begun.verification.id)
+    records = VerificationRecords(channel, InternalCredential(secret, "storage_service"))
+    job = VerificationJob(
+        cast("ObjectStore", store),
+        records,
+        Heartbeat("verify", 60.0),
+        VerificationMetrics(),
+        interval_seconds=0.0,
+        grace=Grace(86400.0),
+        may_work=_yes,
+        more_stages={pb.VERIFICATION_STAGE_QUARANTINE: _EmptyQuarantine()},
+    )
+    began = perf_counter()
+    begun = await records.begin(pb.VERIFICATION_DEPTH_LISTINGS)
+    while await job.run_once():
+        pass
+    seconds = perf_counter() - began
+    done = await records.run(begun.verification.id)
+    await store.aclose()
     return {
         "state": pb.VerificationState.Name(done.state),
         "failure": done.failure,
@@ -105,6 +110,11 @@ async def run(dsn: str, metadata: str, secret: str) -> dict[str, Any]:
         "findings": sum(found.count for found in done.findings),
         "shards": done.shards,
     }
+
+
+async def _run_at(dsn: str, metadata: str, secret: str) -> dict[str, Any]:
+    async with aio.insecure_channel(metadata) as channel:
+        return await run(dsn, channel, secret)
 
 
 async def _yes() -> bool:
@@ -118,7 +128,7 @@ def main() -> int:
     parser.add_argument("dsn")
     parser.add_argument("metadata")
     chosen = parser.parse_args()
-    found = asyncio.run(run(chosen.dsn, chosen.metadata, os.environ["BENCH_INTERNAL_SECRET"]))
+    found = asyncio.run(_run_at(chosen.dsn, chosen.metadata, os.environ["BENCH_INTERNAL_SECRET"]))
     sys.stdout.write(json.dumps(found) + "\n")
     sys.stdout.flush()
     sys.stdin.read()  # until its memory has been looked at
