@@ -159,8 +159,8 @@ async def test_what_else_a_person_has_is_listed_without_its_secrets() -> None:
     kept = Retention(keep_until_time=then, hold=Hold(reason="case 17", by_admin=True, place_time=then))
     await have.file("a", retention=kept, media=MediaInfo(width=640, height=480))
     scope = ShareScope(key_prefix="uploads/")
-    times = {"create_time": then, "revoke_time": then}
-    have.shared.append(Share(title="For you", scope=scope, uses=3, state=SHARE_STATE_REVOKED, **times))
+    share_of = Share(title="For you", scope=scope, uses=3, state=SHARE_STATE_REVOKED, revoke_time=then)
+    have.shared.append(share_of)
     chosen = EventFilter(types=[EVENT_TYPE_FILE_READY], families=["file"])
     have.hooks.append(Webhook(url="https://example.com/in", filter=chosen, state=WEBHOOK_STATE_PAUSED))
     _, manifest = await exported(have)
