@@ -44,6 +44,12 @@ class Problem(TypedDict):
     request_id: Annotated[str, Field(description="Quote it when asking for help; every log line has it.")]
     success: Literal[False]
     message: Annotated[str, Field(description="The same as `detail`.")]
+    trace_id: NotRequired[
+        Annotated[
+            str,
+            Field(description="Of the request's trace, 32 hex digits, where traces are on or one was sent."),
+        ]
+    ]
     metadata: NotRequired[
         Annotated[dict[str, str], Field(description="What the code promises, such as the limit.")]
     ]

@@ -1,8 +1,9 @@
 """The one place where an error becomes HTTP: ``application/problem+json`` (RFC 9457).
 
 Every problem has ``type, title, status, detail, code, request_id`` and, for older clients, ``success: false``
-and ``message`` (the text of ``detail``). ``code`` is the ErrorReason; ``errors`` names fields; ``metadata``
-holds the keys that ``error_reason.proto`` documents for the reason. Nothing else of an exception gets out.
+and ``message`` (the text of ``detail``); where there is a trace, its ``trace_id``. ``code`` is the
+ErrorReason; ``errors`` names fields; ``metadata`` holds the keys that ``error_reason.proto`` documents for
+the reason. Nothing else of an exception gets out.
 """
 
 from __future__ import annotations
@@ -68,6 +69,9 @@ def problem_for_bug(request_id: str) -> Reply:
 def problem_body(error: StrongroomError, request_id: str) -> Problem:
     """The members of the problem for ``error``, in reading order. Routes may add members of their own."""
     body = _members(error.http_status, error.reason_name, error.message, request_id)
+    request = current()
+    if request is not None and request.traceparent:
+        body["trace_id"] = request.trace_id
     if error.metadata:
         body["metadata"] = dict(error.metadata)
     if error.violations:

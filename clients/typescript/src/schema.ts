@@ -845,6 +845,8 @@ export interface NotReady {
   success: false;
   /** The same as `detail`. */
   message: string;
+  /** Of the request's trace, 32 hex digits, where traces are on or one was sent. */
+  trace_id?: string;
   /** What the code promises, such as the limit. */
   metadata?: Record<string, string>;
   /** The fields at fault. */
@@ -948,6 +950,8 @@ export interface Problem {
   success: false;
   /** The same as `detail`. */
   message: string;
+  /** Of the request's trace, 32 hex digits, where traces are on or one was sent. */
+  trace_id?: string;
   /** What the code promises, such as the limit. */
   metadata?: Record<string, string>;
   /** The fields at fault. */

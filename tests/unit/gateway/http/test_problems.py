@@ -9,6 +9,7 @@ import pytest
 
 from gateway.http.problems import problem_for, problem_for_bug, raw_problem
 from gateway.http.reply import Reply
+from servicekit.context import RequestContext, bind
 from strongroom.errors import (
     REASONS,
     FileNotFound,
@@ -80,6 +81,17 @@ def test_range_and_method_headers() -> None:
         "content-range" not in parts(problem_for(RangeNotSatisfiable("x", metadata={"size": "1\r\n"}), ""))[1]
     )
     assert parts(problem_for(MethodNotAllowed("x", metadata={"allow": "GET\r\nX: y"}), ""))[1]["allow"] == ""
+
+
+def test_a_trace_is_named() -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    with bind(RequestContext("id-1", traceparent=f"00-{trace}-b7ad6b7169203331-01")):
+        for reply in (problem_for(FileNotFound("Gone."), "id-1"), problem_for_bug("id-1")):
+            body, _ = parts(reply)
+            assert body["trace_id"] == trace
+            assert set(body) == MEMBERS | {"trace_id"}
+    with bind(RequestContext("id-2")):
+        assert set(parts(problem_for(FileNotFound("Gone."), "id-2"))[0]) == MEMBERS
 
 
 def test_a_bug_says_nothing_but_the_request_id() -> None:
