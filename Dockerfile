@@ -36,6 +36,7 @@ WORKDIR /app
 EXPOSE 9464
 COPY --from=packages /opt/venv /opt/venv
 COPY deploy/healthcheck.py deploy/healthcheck.py
+COPY deploy/first_upload.py deploy/first_upload.py
 COPY strongroom strongroom
 COPY servicekit servicekit
 USER 10001:10001

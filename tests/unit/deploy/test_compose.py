@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
-OURS = ("bucket", "migrate", "metadata", "storage", "gateway")
+OURS = ("bucket", "migrate", "metadata", "storage", "gateway", "first-upload")
 SERVING = ("metadata", "storage", "gateway")
-ONE_SHOT = ("bucket", "migrate", "s3-folders")
+ONE_SHOT = ("bucket", "migrate", "s3-folders", "first-upload")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +46,11 @@ def test_ours_may_do_little(services: dict[str, dict[str, Any]], name: str) -> N
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert "privileged" not in service
+    uid, _, gid = service["user"].partition(":")
+    assert int(uid) > 0
+    assert int(gid) > 0
+    assert service["mem_limit"]
+    assert service["pids_limit"]
 
 
 def test_every_dependency_exists_and_can_be_waited_for(services: dict[str, dict[str, Any]]) -> None:
@@ -72,7 +77,7 @@ def test_each_holds_only_its_own_secrets(services: dict[str, dict[str, Any]]) ->
     assert holders("STRONGROOM_MIGRATION_DATABASE_URL") == {"migrate"}
     assert holders("AWS_SECRET_ACCESS_KEY") == {"storage", "bucket"}
     assert holders("STRONGROOM_INTERNAL_SECRET") == {"metadata", "storage"}
-    assert holders("STRONGROOM_JWT_SECRET") == {"metadata", "storage", "gateway"}
+    assert holders("STRONGROOM_JWT_SECRET") == {"metadata", "storage", "gateway", "first-upload"}
 
 
 def test_addresses_lead_to_services_and_their_ports(services: dict[str, dict[str, Any]]) -> None:
