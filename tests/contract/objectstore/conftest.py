@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from moto.server import ThreadedMotoServer
@@ -13,7 +14,7 @@ from devstack import infra
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.s3.options import S3Options
 from storage_service.objectstore.s3.store import S3ObjectStore, open_s3_store
-from tests.contract.objectstore.backends import ALL, PLAIN, VERSIONED
+from tests.contract.objectstore.backends import ALL, ONLY, PLAIN, VERSIONED
 from tests.doubles.memory_store import MemoryObjectStore
 
 MIB = 1 << 20
@@ -78,6 +79,24 @@ def opened_swift(swift_endpoint: S3Endpoint) -> Iterator[Opened]:
 @pytest.fixture(scope="session")
 def opened_moto(moto_endpoint: S3Endpoint) -> Iterator[Opened]:
     yield from _open_buckets(moto_endpoint)
+
+
+@pytest.fixture(scope="session")
+def opened_other() -> Iterator[Opened]:
+    """Any S3, as the caller of `python -m scripts.store_table` names it."""
+    named = (os.environ[f"STRONGROOM_CONTRACT_{name}"] for name in ("URL", "KEY", "SECRET"))
+    yield from _open_buckets(S3Endpoint(*named))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of one store alone only what asks that store."""
+    if not ONLY:
+        return
+    here = Path(__file__).parent
+    asked = [one for one in items if "backend" in getattr(one, "fixturenames", ())]
+    others = [one for one in items if here not in one.path.parents]
+    config.hook.pytest_deselected(items=[one for one in items if one not in asked and one not in others])
+    items[:] = [one for one in items if one in asked or one in others]
 
 
 def _open_buckets(endpoint: S3Endpoint) -> Iterator[Opened]:
