@@ -49,6 +49,15 @@ class Fleet(Cell):
     def url(self) -> str:
         return f"http://{self._at[f'gateway-{self._balancer.choice(REPLICAS)}']}"
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Both gateways."""
+        return tuple(f"http://{self._at[f'gateway-{number}']}" for number in REPLICAS)
+
+    def target(self, service: str) -> str:
+        """Both replicas of a service, for gRPC clients."""
+        return "ipv4:" + ",".join(self._at[f"{service}-{number}"] for number in REPLICAS)
+
     def launch(self, name: str = "", failpoints: str = "", ahead: float = 0.0) -> None:
         """Start this process anew, so armed and so far ahead; without a name, each that has ended, is armed
         or is ahead.
@@ -91,9 +100,7 @@ class Fleet(Cell):
     def _values_of(self, role: str, number: str) -> Any:
         """Its own address, and those of both replicas of what it asks."""
         places = {
-            service: self._at[f"{service}-{number}"]
-            if role in (ALL, service)
-            else "ipv4:" + ",".join(self._at[f"{service}-{other}"] for other in REPLICAS)
+            service: self._at[f"{service}-{number}"] if role in (ALL, service) else self.target(service)
             for service in SERVICES
         }
         return replace(self._values, addresses=Addresses(**places))

@@ -4,6 +4,7 @@ requests, wrong clocks, over two replicas of each service. `make chaos ROUNDS=10
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -12,6 +13,8 @@ import pytest
 from devstack import infra
 from tests.faults.campaigns.chaos import play
 from tests.faults.campaigns.fleet import Fleet
+from tests.faults.campaigns.rolling import Log, roll
+from tests.faults.client import read
 from tests.faults.seed import ROUNDS, SEED
 from tests.forks.client import ForkServer
 
@@ -26,6 +29,21 @@ def fleet(
         running = Fleet(own, forks, "chaos", folder)
         yield running
         running.stop()
+
+
+@pytest.mark.parametrize("first", (signal.SIGTERM, signal.SIGKILL)[:ROUNDS])
+def test_replicas_go_in_turn_and_nobody_repeats_twice(fleet: Fleet, first: signal.Signals) -> None:
+    """One replica of each service is restarted, the other killed; in further rounds the other way round."""
+    log = Log()
+    fleet.launch()
+    fleet.wait_whole()
+    roll(fleet, sorted((signal.SIGTERM, signal.SIGKILL), key=lambda one: one != first), log)
+    sys.stdout.write(f"{first.name} first: {log.requests} requests, {len(log.repeated)} repeated\n")
+    assert log.failed == []
+    assert [upload.request_id for upload in log.uploads if not upload.acked] == []
+    for upload in log.uploads:
+        status, body = read(fleet, upload.owner, upload.acked)
+        assert (status, body == upload.body) == ((404, False) if upload.deleted else (200, True)), upload
 
 
 @pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
