@@ -20,6 +20,7 @@ from metadata_service.backlog import Backlog
 from metadata_service.config import MetadataSettings
 from metadata_service.damage import DamageReports
 from metadata_service.db.database import SYSTEM, Database, Pool
+from metadata_service.db.lists import ListsAway
 from metadata_service.db.metrics import CLOCK, DatabaseMetrics
 from metadata_service.db.paging import PageTokens
 from metadata_service.db.pool import make_pool
@@ -136,9 +137,10 @@ class Application:
         self._settings = settings
         self._pool: Pool = make_pool(settings.database_url.get_secret_value(), settings.pool)
         turn = Turn()
-        self._waker = Waker(lambda: connect(settings.session_url), turn)
+        self._waker = Waker(lambda: connect(settings.session_url), turn, self._heard)
         self._database_metrics = DatabaseMetrics()
         self._database = Database(self._pool, self._waker.committed, self._database_metrics)
+        self._lists = ListsAway.of(settings, self._database)
         self._groups = Groups(self._database, settings.limits) if settings.group_commit else None
         self._backlog = Backlog(self._database, turn)
         self._reader = EventReader(self._database, settings.timing.events)
@@ -166,7 +168,14 @@ class Application:
             internal_services=INTERNAL,
             probes={"strongroom.postgres": self._postgres_answers},
             limits=settings,
-            collectors=(*groups, self._cleaning.kept, self._database_metrics, self._backlog, self._watched),
+            collectors=(
+                *groups,
+                self._cleaning.kept,
+                self._database_metrics,
+                self._backlog,
+                self._watched,
+                *self._lists.collectors,
+            ),
         )
         self._erasures = Erasures(
             self._database,
@@ -199,12 +208,16 @@ class Application:
                 self._lookout.running(heartbeats),
                 background.running(self._erasures.loop, self._running_acts.loop, self._retention.loop),
                 self._backlog.running(heartbeats),
+                self._lists.running(heartbeats),
             ):
                 yield
         finally:
             if self._groups is not None:
                 await self._groups.drained()
             await self._pool.close()
+
+    def _heard(self, owner_id: str) -> None:
+        self._lists.wrote(owner_id)
 
     async def _postgres_answers(self) -> bool:
         [(clock,)] = await self._database.read(SYSTEM, CLOCK)

@@ -123,6 +123,9 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
     `database_direct_url`: the same database past a pooler, when `database_url` leads through one in
     transaction mode: for LISTEN and for the lock that one replica holds, two connections a process.
 
+    `database_read_url`: a streaming standby that may answer lists while it is at most
+    `database_read_lag_seconds` behind.
+
     `database_pool_max` connections at most are open per process; Postgres' max_connections must cover all
     replicas. `group_commit`: plain uploads that arrive together share a transaction.
     """
@@ -131,6 +134,8 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
     database_url: SecretStr
     migration_database_url: SecretStr | None = None
     database_direct_url: SecretStr | None = None
+    database_read_url: SecretStr | None = None
+    database_read_lag_seconds: float = Field(default=5.0, gt=0, le=3600)
     database_pool_min: int = Field(default=2, ge=0)
     database_pool_max: int = Field(default=16, ge=1, le=1000)
     database_pool_wait_seconds: float = Field(default=5.0, gt=0)

@@ -17,7 +17,6 @@ import contextlib
 import random
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, NoReturn, TypeVar
 
 import psycopg
@@ -35,6 +34,8 @@ from metadata_service.db.exchange import ExchangeConnection, Params, Part, Resul
 from metadata_service.db.metrics import DatabaseMetrics, Kind
 from metadata_service.db.parts import owner_at, rows_of_parts, statements_of
 from metadata_service.db.pool import Borrowed, Pool
+from metadata_service.db.scopes import SYSTEM, Scope, erasing, user
+from metadata_service.db.standby import Standby
 from servicekit import failpoints
 from servicekit.telemetry.spans import Value
 from servicekit.telemetry.tracing import call
@@ -73,34 +74,6 @@ _COMMIT: Final[Statement] = ("COMMIT", ())
 _ROLLBACK: Final[Statement] = ("ROLLBACK", ())
 #: How long a statement waits for a lock in a transaction of several owners, who all wait with it.
 _BRIEF_LOCKS: Final[Statement] = ("SELECT set_config('lock_timeout', '500ms', true)", ())
-_SET_SCOPE: Final = "SELECT set_config('app.uid', %s, true), set_config('app.scope', %s, true)"
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Whose rows a transaction sees: one user's (`uid`), or everybody's (`scope` is `system`)."""
-
-    uid: str
-    scope: str = ""
-
-    def statement(self) -> Statement:
-        """Sets both for the transaction in progress."""
-        return _SET_SCOPE, (self.uid, self.scope)
-
-
-SYSTEM: Final = Scope("", "system")
-
-
-def erasing(owner_id: str) -> Scope:
-    """The rows of an owner who is being erased: only here, and in the system's, may rows be added to them."""
-    return Scope(owner_id, "erasure")
-
-
-def user(owner_id: str) -> Scope:
-    """The rows of one owner. Raises ValueError without one: an empty id would mean nobody."""
-    if not owner_id:
-        raise ValueError("a transaction needs an owner")
-    return Scope(owner_id)
 
 
 class NothingCommitted(Exception):
@@ -221,6 +194,11 @@ class Database:
         self._metrics = metrics or DatabaseMetrics()
         self._metrics.pool = pool.get_stats
         self._metrics.takes_writes = lambda: self.takes_writes
+        self._standby: tuple[Standby, Database] | None = None
+
+    def with_standby(self, standby: Standby, there: Database) -> None:
+        """Lists may be answered by ``there``, as far as ``standby`` allows."""
+        self._standby = standby, there
 
     @property
     def takes_writes(self) -> bool:
@@ -237,7 +215,10 @@ class Database:
         stored), DatabaseUnavailable (when COMMIT was on its way the outcome is unknown).
         """
         seconds = SYSTEM_SECONDS if scope == SYSTEM else seconds
-        return await self._in_time("transaction", seconds, lambda: self._attempt(scope, work))
+        try:
+            return await self._in_time("transaction", seconds, lambda: self._attempt(scope, work))
+        finally:
+            self._wrote(scope.uid)  # whatever became of it
 
     async def together(
         self, parts: Sequence[Part], before_commit: Callable[[], Awaitable[None]]
@@ -249,7 +230,11 @@ class Database:
         to be had, or COMMIT was on its way and the outcome is unknown). `before_commit`: for failpoints,
         without which nothing waits between the statements and COMMIT.
         """
-        results = await self._in_time("group", USER_SECONDS, lambda: self._together(parts, before_commit))
+        try:
+            results = await self._in_time("group", USER_SECONDS, lambda: self._together(parts, before_commit))
+        finally:
+            for part in parts:
+                self._wrote(part.owner_id)
         self._refused_at = None
         for part in parts:
             if not part.silent and tells(part.statements):
@@ -262,6 +247,21 @@ class Database:
         """
         seconds = SYSTEM_SECONDS if scope == SYSTEM else USER_SECONDS
         return await self._in_time("read", seconds, lambda: self._read(scope, query, params))
+
+    async def read_list(self, scope: Scope, query: str, params: Params = ()) -> list[Row]:
+        """As ``read``, for lists: the answer may be some seconds old, but has all that the owner has written
+        through here.
+        """
+        if self._standby is None:
+            return await self.read(scope, query, params)
+        standby, there = self._standby
+        return await standby.read(
+            scope.uid, lambda: there.read(scope, query, params), lambda: self.read(scope, query, params)
+        )
+
+    def _wrote(self, owner_id: str) -> None:
+        if self._standby is not None and owner_id:
+            self._standby[0].wrote(owner_id)
 
     def tell(self, owner_id: str) -> None:
         """There are new events of this owner. Nobody (an empty id) is not told."""

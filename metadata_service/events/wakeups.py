@@ -41,8 +41,13 @@ class Waker:
     ``connect`` opens an autocommit connection of its own.
     """
 
-    def __init__(self, connect: Connect, turn: Turn | None = None) -> None:
-        """``turn``: tried for with the connection that tells, which is always open."""
+    def __init__(
+        self, connect: Connect, turn: Turn | None = None, heard: Callable[[str], None] | None = None
+    ) -> None:
+        """``turn``: tried for with the connection that tells, which is always open. ``heard``: told of each
+        owner who has new events, whichever process has written them.
+        """
+        self._heard = heard
         self._connect = connect
         self._turn = turn
         self._noted: set[str] = set()
@@ -111,6 +116,8 @@ class Waker:
         await _execute(connection, f"LISTEN {CHANNEL}")
         while True:
             async for notice in connection.notifies(timeout=CHECK_SECONDS):
+                if self._heard is not None:
+                    self._heard(notice.payload)
                 for owner in (notice.payload, EVERYBODY):
                     for event in self._waiters.get(owner, ()):
                         event.set()

@@ -114,7 +114,7 @@ class Folders:
             "family": listing.family,
             "limit": limit + 1,
         }
-        rows = await self._database.read(user(listing.owner_id), _WALK, params)
+        rows = await self._database.read_list(user(listing.owner_id), _WALK, params)
         shown = rows[:limit]
         ids = [UUID(str(row[1])) for row in shown if row[1] is not None]
         files = await self._files.by_ids(listing.owner_id, ids) if ids else []

@@ -81,12 +81,12 @@ class GenerationQueries:
         if wanted is not None and not wanted.is_empty:
             return await self._pages.filtered(detail, request, wanted)
         files, token = await self._pages.page(detail, request)
-        rows = await self._database.read(user(owner_id), _TOTAL, {"owner": owner_id, "type": kind})
+        rows = await self._database.read_list(user(owner_id), _TOTAL, {"owner": owner_id, "type": kind})
         return files, rows[0][0], token
 
     async def stats(self, owner_id: str) -> Stats:
         """One snapshot."""
-        rows = await self._database.read(user(owner_id), _STATS, {"owner": owner_id, "days": DAYS})
+        rows = await self._database.read_list(user(owner_id), _STATS, {"owner": owner_id, "days": DAYS})
         today: date = next(row[1] for row in rows if row[0] == -1)
         counted = {row[1]: Tally(row[2], row[3]) for row in rows if row[0] == 0}
         days = [today - timedelta(days=ago) for ago in reversed(range(DAYS))]

@@ -93,7 +93,7 @@ class NewestFirst:
                 WHERE {" AND ".join(conditions)} {_ORDER} LIMIT %(limit)s OFFSET %(skip)s
             ) AS detail
             JOIN files ON files.owner_id = detail.owner_id AND files.id = detail.file_id {_ORDER}"""
-        rows = await self._database.read(user(detail.owner_id), query, params)
+        rows = await self._database.read_list(user(detail.owner_id), query, params)
         shown = rows[: request.size]
         files = [to_file(row[:-2]) for row in shown]
         return files, self._token(detail, shown[-1]) if len(rows) > len(shown) else ""
@@ -124,7 +124,7 @@ class NewestFirst:
                 {f"LIMIT {most:d}" if most is not None else ""}
             ) AS counted"""
         params = {**detail.params, "owner": detail.owner_id}
-        rows = await self._database.read(user(detail.owner_id), query, params)
+        rows = await self._database.read_list(user(detail.owner_id), query, params)
         total: int = rows[0][0]
         return total
 

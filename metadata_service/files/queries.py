@@ -77,7 +77,7 @@ class FileQueries:
         limit = page_size(size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
         query, params = self._listing(listing, token)
         params["limit"] = limit + 1
-        rows = await self._database.read(user(listing.owner_id), query, params)
+        rows = await self._database.read_list(user(listing.owner_id), query, params)
         files = fitting(rows[:limit], to_basic_file if listing.basic else to_file)
         if len(files) == len(rows):
             return files, ""

@@ -67,7 +67,7 @@ class Trash:
         if token:
             params["before"], params["before_id"] = self._tokens.open_moment(identity, token)
         query = _NEXT_PAGE if token else _FIRST_PAGE
-        rows = await self._database.read(user(owner_id), query, params)
+        rows = await self._database.read_list(user(owner_id), query, params)
         files = fitting(rows[:limit], lambda row: to_file(row[:-2]))
         if len(files) == len(rows):
             return files, ""

@@ -100,7 +100,7 @@ class ProjectQueries:
             "id": after,
             "limit": limit + 1,
         }
-        rows = await self._database.read(user(owner_id), _PROJECTS, params)
+        rows = await self._database.read_list(user(owner_id), _PROJECTS, params)
         page = rows[:limit]
         total = rows[0][-1] if rows else await self._total(owner_id)
         following = ""
@@ -119,7 +119,7 @@ class ProjectQueries:
         before = int(self._tokens.open(query, token, parts=1)[0]) if token else None
         limit = page_size(size, default=VERSIONS_PAGE[0], largest=VERSIONS_PAGE[1])
         params = {"owner": owner_id, "slug": slug, "before": before, "limit": limit + 1}
-        rows = await self._database.read(user(owner_id), _VERSIONS, params)
+        rows = await self._database.read_list(user(owner_id), _VERSIONS, params)
         if not rows:
             raise project_not_found()
         page = [to_version(row) for row in rows[:limit] if row[0] is not None]
@@ -141,7 +141,7 @@ class ProjectQueries:
             version = int(listed)
         limit = page_size(size, default=FILES_PAGE[0], largest=FILES_PAGE[1])
         params = {"owner": owner_id, "slug": slug, "version": version, "after": after, "limit": limit + 1}
-        rows = await self._database.read(user(owner_id), _FILES, params)
+        rows = await self._database.read_list(user(owner_id), _FILES, params)
         listed_version = _version_of(rows, version)
         found = [row for row in rows if row[2] is not None]
         prefix = key_prefix(owner_id, slug)
@@ -177,7 +177,7 @@ class ProjectQueries:
         return files[chosen], found_version
 
     async def _total(self, owner_id: str) -> int:
-        return int((await self._database.read(user(owner_id), _TOTAL, {"owner": owner_id}))[0][0])
+        return int((await self._database.read_list(user(owner_id), _TOTAL, {"owner": owner_id}))[0][0])
 
 
 def _version_of(rows: list[Row], asked: int) -> int:

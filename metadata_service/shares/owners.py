@@ -83,7 +83,7 @@ class OwnersShares:
             "active_only": active_only,
             "limit": limit + 1,
         }
-        rows = await self._database.read(user(owner_id), _PAGE, values)
+        rows = await self._database.read_list(user(owner_id), _PAGE, values)
         page = rows[:limit]
         following = ""
         if len(rows) > limit:

@@ -20,7 +20,7 @@ def results() -> Results:
     return found
 
 
-def tests_of(module: str) -> set[str]:
+def those_of(module: str) -> set[str]:
     """Those that ask a store."""
     found = importlib.import_module(f"tests.contract.objectstore.{module}")
     asking = {"store", "versioned", "opened", "http_store", "direct", "backend"}
@@ -41,7 +41,7 @@ def test_the_results_are_of_the_tests_of_today(results: Results) -> None:
     """`python -m scripts.store_table` makes them anew."""
     for store in (EMBEDDED, MOTO):
         for module in TOPICS:
-            assert set(results[store].get(module, {})) == tests_of(module), (store, module)
+            assert set(results[store].get(module, {})) == those_of(module), (store, module)
 
 
 def test_what_a_store_proves_here_has_passed_there(results: Results) -> None:

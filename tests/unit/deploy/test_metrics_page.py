@@ -74,7 +74,9 @@ def shown() -> dict[str, Any]:
     storage._metrics.verified.ended(run)
     storage._metrics.verified.coverage(datetime.now(UTC), 1)
     url = "postgresql://nobody@127.0.0.1:9/none"
-    settings = MetadataSettings(database_url=url, auth="optional", internal_secret="s" * 32)
+    settings = MetadataSettings(
+        database_url=url, database_read_url=url, auth="optional", internal_secret="s" * 32
+    )
     metadata = Application(settings)
     metadata._cleaning.kept._looked_at = time.monotonic()
     metadata._database_metrics.clock(0.0)

@@ -1,0 +1,65 @@
+"""A pool of its own for lists that a standby may answer, where the settings name one."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Sequence
+
+from prometheus_client.registry import Collector
+
+from metadata_service.config import MetadataSettings
+from metadata_service.db.database import SYSTEM, Database
+from metadata_service.db.pool import Pool, make_pool
+from metadata_service.db.standby import PRIMARY_POSITION, STANDBY_POSITION, Standby
+from servicekit.background import Heartbeats
+
+
+class ListsAway:
+    """What `bootstrap` makes of the settings; without a standby it does nothing."""
+
+    def __init__(self, pool: Pool | None = None, standby: Standby | None = None) -> None:
+        self._pool, self._standby = pool, standby
+
+    @classmethod
+    def of(cls, settings: MetadataSettings, database: Database) -> ListsAway:
+        """With the standby of ``database``, if there is one. Raises SettingError."""
+        if settings.database_read_url is None:
+            return cls()
+        pool = make_pool(settings.database_read_url.get_secret_value(), settings.pool)
+        there = Database(pool)
+        standby = Standby(
+            lambda: _position(database, PRIMARY_POSITION),
+            lambda: _position(there, STANDBY_POSITION),
+            settings.database_read_lag_seconds,
+        )
+        database.with_standby(standby, there)
+        return cls(pool, standby)
+
+    @property
+    def collectors(self) -> Sequence[Collector]:
+        """Its metrics."""
+        return () if self._standby is None else (self._standby,)
+
+    def wrote(self, owner_id: str) -> None:
+        """Some process has committed something of this owner."""
+        if self._standby is not None:
+            self._standby.wrote(owner_id)
+
+    @contextlib.asynccontextmanager
+    async def running(self, heartbeats: Heartbeats) -> AsyncIterator[None]:
+        """The pool, open but not waited for: without the standby the primary answers."""
+        if self._pool is None or self._standby is None:
+            yield
+            return
+        await self._pool.open(wait=False)
+        try:
+            async with self._standby.running(heartbeats):
+                yield
+        finally:
+            await self._pool.close()
+
+
+async def _position(database: Database, query: str) -> int | None:
+    """Where the log of this server stands, bytes; None: it is no standby."""
+    ((position,),) = await database.read(SYSTEM, query)
+    return None if position is None else int(position)

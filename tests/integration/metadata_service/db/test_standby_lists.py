@@ -1,0 +1,96 @@
+"""Lists from another login, which may only read: a standby whose lag the tests make up."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+import pytest
+
+from metadata_service.config import PoolOptions
+from metadata_service.db.database import SYSTEM, Database
+from metadata_service.db.lists import _position
+from metadata_service.db.pool import make_pool
+from metadata_service.db.standby import PRIMARY_POSITION, STANDBY_POSITION, Standby
+from metadata_service.files.queries import Listing
+from tests.databases import Logins
+from tests.integration.metadata_service.world import World, make_world
+
+
+@dataclass
+class Follower:
+    """Where the standby has come to; and how many of its answers were taken."""
+
+    world: World
+    standby: Standby
+    there: Database
+    at: int | None = 0
+
+    async def catch_up(self) -> None:
+        self.at = await _position(self.world.database, PRIMARY_POSITION)
+        await self.standby.look()
+
+    def answers(self) -> tuple[int, int]:
+        samples = {one.labels["server"]: int(one.value) for one in self.standby.collect()[1].samples}
+        return samples["standby"], samples["primary"]
+
+    async def keys(self, owner: str) -> list[str]:
+        return [file.key for file in (await self.world.queries.page(Listing(owner), 10, ""))[0]]
+
+
+@pytest.fixture
+async def follower(module_database: Logins) -> AsyncIterator[Follower]:
+    """Its sessions are read-only, as a standby's are."""
+    read_only = f"{module_database.app}?options=-c%20default_transaction_read_only%3Don"
+    async with make_world(module_database) as world, make_pool(read_only, PoolOptions(min_size=1)) as pool:
+        there = Database(pool)
+
+        async def primary() -> int | None:
+            return await _position(world.database, PRIMARY_POSITION)
+
+        async def replayed() -> int | None:
+            return made.at
+
+        standby = Standby(primary, replayed, 3600.0)
+        world.database.with_standby(standby, there)
+        made = Follower(world, standby, there)
+        yield made
+
+
+async def test_lists_come_from_there_and_never_lack_what_their_owner_wrote(follower: Follower) -> None:
+    world = follower.world
+    first = await world.upload("ada")
+    assert await follower.keys("ada") == [first.key]
+    assert follower.answers() == (0, 1)
+    await follower.catch_up()  # notes, and is there
+    await follower.catch_up()
+    assert await follower.keys("ada") == [first.key]
+    assert follower.answers() == (1, 1)
+    second = await world.upload("ada")  # in a group
+    assert sorted(await follower.keys("ada")) == sorted([first.key, second.key])
+    await world.delete("ada", first)  # in a transaction of its own
+    assert await follower.keys("ada") == [second.key]
+    assert await follower.keys("bob") == []
+    assert follower.answers() == (2, 3)
+
+
+async def test_rows_of_others_stay_hidden_there(follower: Follower) -> None:
+    await follower.world.upload("eve")
+    await follower.catch_up()
+    await follower.catch_up()
+    rows = await follower.there.read(replace(SYSTEM, uid="mallory", scope=""), "SELECT count(*) FROM files")
+    assert rows == [(0,)]
+
+
+async def test_a_standby_that_is_gone_is_the_primarys_business(follower: Follower) -> None:
+    file = await follower.world.upload("zoe")
+    await follower.catch_up()
+    await follower.catch_up()
+    await follower.there._pool.close()
+    assert await follower.keys("zoe") == [file.key]
+    assert follower.answers() == (0, 1)
+
+
+async def test_a_primary_named_as_standby_answers_nothing(follower: Follower) -> None:
+    """pg_last_wal_replay_lsn is null there: its lists would be right, but nobody would know how old."""
+    assert await _position(follower.there, STANDBY_POSITION) is None
