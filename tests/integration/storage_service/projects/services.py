@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -13,13 +11,15 @@ from typing import Any, Final
 import psutil
 
 from devstack import bucket, environment, health
-from devstack.command import Command, log_tail, spawn
+from devstack.command import log_tail
 from devstack.environment import METADATA, STORAGE, Addresses, StackValues
 from devstack.infra import Infra
 from devstack.ports import HOST, KeptPorts
 from devstack.stackfile import S3Entry
 from tests.databases import Logins
-from tests.stack import CHECKOUT, FAST_DRAIN, clean_environ, until, user_token
+from tests.forks.client import Child
+from tests.servers import forks_of_run
+from tests.stack import FAST_DRAIN, clean_environ, until, user_token
 
 JWT_SECRET: Final = "project-tests-jwt-secret-0123456789abcdef"
 INTERNAL_SECRET: Final = "project-tests-internal-secret-0123456789"
@@ -52,6 +52,7 @@ class Services:
         parts = {"STRONGROOM_PART_SIZE_BYTES": str(5 << 20)}
         self._env: dict[str, str] = {**clean_environ(), **FAST_DRAIN, **parts, **env}
         self.address, self.metadata_address = where[STORAGE], where[METADATA]
+        self._forks = forks_of_run(servers.data_dir.parent)
         self._processes = {name: self._spawn(name, values) for name in (METADATA, STORAGE)}
         for name in (METADATA, STORAGE):
             self._wait_for(name, where[name])
@@ -67,8 +68,8 @@ class Services:
     def close(self) -> None:
         """Kill both."""
         for process in self._processes.values():
-            process.kill()
-            process.wait()
+            process.end()
+        self._forks.close()
 
     def versions(self, prefix: str) -> list[tuple[str, str, bool, bool]]:
         """Key, version id, whether it is a marker, whether it is the latest: of everything below
@@ -97,10 +98,9 @@ class Services:
         """The end of a log."""
         return log_tail(self._folder / f"{name}.log", 40)
 
-    def _spawn(self, name: str, values: StackValues) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str, values: StackValues) -> Child:
         env = environment.for_service(name, self._env, values)
-        argv = (sys.executable, "-m", MODULES[name], "serve")
-        return spawn(Command(name, argv, env, CHECKOUT, self._folder / f"{name}.log"))
+        return self._forks.start(MODULES[name], env, self._folder / f"{name}.log")
 
     def _wait_for(self, name: str, address: str) -> None:
         serves = health.grpc_serving(address)
