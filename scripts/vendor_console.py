@@ -29,10 +29,11 @@ SOURCES: Final = {
     "htm.js": ("htm/dist/htm.module.js", ""),
     "tus.js": ("tus-js-client/dist/tus.min.js", "export default window.tus;\n"),
     "diff.js": ("diff/dist/diff.min.js", "export default window.Diff;\n"),
+    "thumbhash.js": ("thumbhash/thumbhash.js", ""),
 }
 #: The console's own dependencies, and what tus-js-client has built in.
 LICENSED: Final = (
-    *("preact", "htm", "tus-js-client", "diff"),
+    *("preact", "htm", "tus-js-client", "diff", "thumbhash"),
     *("js-base64", "lodash.throttle", "querystringify", "requires-port", "url-parse"),
 )
 
@@ -78,9 +79,11 @@ def _licences(modules: Path) -> str:
     parts = []
     for name in LICENSED:
         about = json.loads((modules / name / "package.json").read_text("utf-8"))
-        text = next(
+        # A package that brings none has its text beside the lock.
+        brought = [
             path for path in sorted((modules / name).iterdir()) if path.name.lower().startswith("licen")
-        )
+        ]
+        text = brought[0] if brought else RECIPE / "licences" / f"{name}.txt"
         parts.append(f"{name} {about['version']} ({about['license']})\n\n{text.read_text('utf-8').strip()}\n")
     return f"\n{'-' * 72}\n\n".join(parts)
 

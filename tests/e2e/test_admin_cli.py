@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import uuid
 import zipfile
 from collections.abc import Callable
@@ -15,7 +17,7 @@ from tests.e2e.belongings import project
 from tests.e2e.conftest import Login
 from tests.faults.checker import Checker
 from tests.integration.sdk.shell import Shell
-from tests.stack import RunningStack
+from tests.stack import CHECKOUT, RunningStack, clean_environ, until
 
 
 @pytest.fixture
@@ -211,3 +213,28 @@ def test_a_verification_is_an_act(admin: Shell) -> None:
     (act,) = admin("admin", "audit", "--act", "start_verification", "-n", "1", "--json").documents
     assert act["outcome"] == "begun"
     assert act["actor"].startswith("root-")
+
+
+def test_an_operator_watches_what_happens_to_everybody(
+    admin: Shell, shell_of: Callable[..., Shell], http: httpx.Client, user: str
+) -> None:
+    words = ("admin", "watch", "--type", "file-ready", "--user", user, "-n", "1", "--json")
+    command = [sys.executable, "-m", "strongroom.cli", *words]
+    env = {**clean_environ(), **admin.environ}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=env, cwd=CHECKOUT, text=True) as running:
+
+        def put_until_seen() -> bool:
+            """What comes after it began is seen; and one more, for the next watcher."""
+            ended = running.poll() is not None
+            put(http, b"first")
+            return ended
+
+        until("the watcher has left", put_until_seen, pause=0.5)
+        event = json.loads(running.stdout.read() if running.stdout else "")
+    assert (running.returncode, event["type"], event["user_id"]) == (0, "file-ready", user)
+    (later,) = admin(*words, "--from", event["id"]).documents
+    assert (later["user_id"], later["id"] != event["id"]) == (user, True)
+    refused = shell_of(user)(*words)
+    assert (refused.exit_code, refused.out) == (4, "")
+    unknown = admin("admin", "watch", "--type", "nonsense", "-n", "1")
+    assert (unknown.exit_code, "There is no such event type" in unknown.err) == (5, True)

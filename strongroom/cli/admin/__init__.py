@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from strongroom.cli.admin import audit, cleaner, costs, infected, quota, replicas, usage, user
+from strongroom.cli.admin import audit, cleaner, costs, infected, quota, replicas, usage, user, watch
 from strongroom.cli.commands import Commands, command
 
 
@@ -13,6 +13,7 @@ def add_to(app: Commands) -> None:
     command(admin, "infected")(infected.infected)
     command(admin, "costs")(costs.costs)
     command(admin, "audit")(audit.audit)
+    command(admin, "watch")(watch.watch)
     command(admin, "replicas")(replicas.replicas)
     command(admin, "drain")(replicas.drain)
     command(admin, "undrain")(replicas.undrain)

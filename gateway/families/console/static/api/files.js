@@ -23,6 +23,11 @@ export async function edit(file, changes) {
   return { ...(await answer.json()), revision: answer.headers.get('etag') }
 }
 
+/** To a path of the user's own, where it has another id. Nothing is written over. */
+export const move = (id, path) => ask('POST', `api/v1/files/${id}/move`, { body: { target: { family: 'path', path } } })
+
+export const copy = (id, path) => ask('POST', `api/v1/files/${id}/copy`, { body: { target: { family: 'path', path } } })
+
 /** Into the trash. */
 export const remove = (ids) => ask('POST', 'api/v1/files/batch-delete', { body: { files: ids, soft: true } })
 

@@ -27,6 +27,7 @@ const PATHS = {
   list: 'M8 6h12M8 12h12M8 18h12M4 6h.01M4 12h.01M4 18h.01',
   minus: 'M5 12h14',
   menu: 'M4 7h16M4 12h16M4 17h16',
+  next: 'M9 5l7 7-7 7',
   out: 'M10 4H5v16h5M15 8l4 4-4 4M19 12H9',
   pause: 'M9 5v14M15 5v14',
   pdf: 'M6 3h8l5 5v12a1 1 0 0 1-1 1H6a1 1 0 0 1-1-1V4a1 1 0 0 1 1-1ZM14 3v5h5M8 14h8M8 17h5',

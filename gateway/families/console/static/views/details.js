@@ -7,16 +7,18 @@ import { copyText } from '../parts/copying.js'
 import { Confirm } from '../parts/dialog.js'
 import { Icon } from '../parts/icon.js'
 import { Failed, Loading } from '../parts/mood.js'
+import { extent } from '../parts/placeholder.js'
 import { follow } from '../parts/saving.js'
 import { complain, say } from '../parts/toast.js'
 import { html, useEffect, useRef, useState } from '../render.js'
 import { sayDiscarded } from './discarding.js'
 import { EditDialog } from './editing.js'
+import { MoveDialog } from './moving.js'
 import { Preview } from './preview.js'
 import { ShareDialog } from './sharing.js'
 import { eventWords } from './activity_words.js'
 
-export function Details({ id, items, onClose, onChange, onGone }) {
+export function Details({ id, items, onClose, onChange, onGone, onMoved, onView }) {
   const [file, setFile] = useState(items.find((item) => item.id === id) ?? null)
   const [problem, setProblem] = useState(null)
   const [dialog, setDialog] = useState('')
@@ -63,10 +65,10 @@ export function Details({ id, items, onClose, onChange, onGone }) {
     <div class="details-head"><h2 ref=${heading} tabindex="-1">${file ? file.filename : 'Details'}</h2>
       <button type="button" class="bare" aria-label="Close details" onClick=${onClose}><${Icon} name="close" /></button></div>
     ${problem ? html`<${Failed} problem=${problem} />` : !file ? html`<${Loading} />` : html`<div class="details-body">
-      <${Preview} file=${file} />
+      <${Preview} file=${file} onView=${onView} />
       <div class="actions">
         ${action('download', 'Download', download)}${action('share', 'Share', () => setDialog('share'))}${action('link', 'Copy link', copyLink)}
-        ${action('edit', 'Edit', () => one(id).then(setEdited, complain))}${action('trash', 'Trash', discard)}
+        ${action('edit', 'Edit', () => one(id).then(setEdited, complain))}${action('folder', 'Move or copy', () => setDialog('move'))}${action('trash', 'Trash', discard)}
       </div>
       <${Facts} file=${file} />
       <h3>Links</h3>
@@ -80,6 +82,7 @@ export function Details({ id, items, onClose, onChange, onGone }) {
       </ol>
     </div>`}
     ${edited && html`<${EditDialog} file=${edited} save=${save} onClose=${() => setEdited(null)} />`}
+    ${dialog === 'move' && html`<${MoveDialog} file=${file} onMoved=${onMoved} onClose=${() => setDialog('')} />`}
     ${dialog === 'share' && html`<${ShareDialog} what=${{ file_id: id }} name=${file.filename} onClose=${() => setDialog('')} />`}
     ${dialog === 'revoke' && html`<${Confirm} title="Revoke all links?" text="Every link to this file is dead at once, also those that pages show. New ones can be made." verb="Revoke"
       run=${() => revokeLinks(id).then(() => say('All links to this file are dead.'))} onClose=${() => setDialog('')} />`}
@@ -91,7 +94,7 @@ function Facts({ file }) {
   const facts = [
     ['Title', file.title], ['Description', file.description], ['Prompt', file.prompt], ['Made by', file.generation_type],
     ['Tags', file.tags.length ? html`<span class="tags">${file.tags.map((tag) => html`<span class="badge" key=${tag}>${tag}</span>`)}</span>` : null],
-    ['Family', FAMILIES[file.family]], ['Type', file.content_type], ['Size', html`<span title=${`${file.size} bytes`}>${bytes(file.size)}</span>`],
+    ['Family', FAMILIES[file.family]], ['Type', file.content_type], ['Extent', file.width && `${extent(file).width} × ${extent(file).height} pixels`], ['Taken', file.taken_at && time(file.taken_at)], ['Size', html`<span title=${`${file.size} bytes`}>${bytes(file.size)}</span>`],
     ['Visibility', file.visibility === 'public' ? 'Public: anybody may read it' : 'Private'],
     ['Stored', time(file.created_at)], ['Changed', file.updated_at === file.created_at ? null : time(file.updated_at)],
     ['Goes away', file.expires_at && time(file.expires_at)], ['Event', file.event_id && html`<code>${file.event_id}</code>`],

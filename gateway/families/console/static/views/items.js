@@ -3,6 +3,7 @@ import { to } from '../address.js'
 import { shown } from '../api/files.js'
 import { FAMILIES, ago, bytes, kind, time } from '../format.js'
 import { Icon } from '../parts/icon.js'
+import { Placeholder, extent } from '../parts/placeholder.js'
 import { html, useState } from '../render.js'
 
 const ICONS = { picture: 'picture', film: 'film', sound: 'sound', pdf: 'pdf', text: 'text', archive: 'archive', file: 'file' }
@@ -17,8 +18,9 @@ export function Thumb({ file }) {
   const url = shown(file.url)
   const fail = () => setFailed(true)
   const arrive = () => setThere(true)
-  if (!failed && url && what === 'picture') return html`<img class=${there ? 'there' : ''} src=${url} alt="" loading="lazy" decoding="async" draggable="false" onLoad=${arrive} onError=${fail} />`
-  if (!failed && url && what === 'film') return html`<video class=${there ? 'there' : ''} src=${`${url}#t=0.1`} preload="metadata" muted tabindex="-1" aria-hidden="true" onLoadedData=${arrive} onError=${fail}></video>
+  const before = !there && file.thumbhash && html`<${Placeholder} thumbhash=${file.thumbhash} />`
+  if (!failed && url && what === 'picture') return html`${before}<img ...${extent(file)} class=${there ? 'there' : ''} src=${url} alt="" loading="lazy" decoding="async" draggable="false" onLoad=${arrive} onError=${fail} />`
+  if (!failed && url && what === 'film') return html`${before}<video ...${extent(file)} class=${there ? 'there' : ''} src=${`${url}#t=0.1`} preload="metadata" muted tabindex="-1" aria-hidden="true" onLoadedData=${arrive} onError=${fail}></video>
     <span class="thumb-badge"><${Icon} name="play" size=${16} /></span>`
   return html`<span class=${`thumb-icon ${what}`}><${Icon} name=${iconOf(file.content_type)} size=${32} /></span>`
 }

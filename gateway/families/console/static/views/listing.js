@@ -13,6 +13,7 @@ import { stored } from '../uploads/queue.js'
 import { Details } from './details.js'
 import { sayDiscarded } from './discarding.js'
 import { FolderRow, FolderTile, Row, Tile } from './items.js'
+import { Viewer, viewable } from './viewer.js'
 
 const TILE = { rowHeight: 232, minWidth: 180, gap: 16 }
 const SMALL_TILE = { rowHeight: 196, minWidth: 140, gap: 12 }
@@ -26,6 +27,7 @@ const LAYOUT = 'strongroom.layout'
 export function Listing({ address, who, title, load, by, matches, tools, empty, layout: first = 'tiles' }) {
   const [layout, setLayout] = useState(() => window.localStorage.getItem(`${LAYOUT}.${first}`) ?? first)
   const [chosen, setChosen] = useState(() => new Set())
+  const [viewed, setViewed] = useState('')
   const list = usePages(load, by)
   useEffect(() => setChosen(new Set()), by)
   useNews(list, matches)
@@ -61,11 +63,18 @@ export function Listing({ address, who, title, load, by, matches, tools, empty, 
       ${list.state === 'more' && html`<${Loading} what="Loading more" />`}
       ${list.state === 'failed' && list.items.length > 0 && html`<${Failed} problem=${list.problem} again=${list.reload} />`}
     </div>
-    ${shown && html`<${Details} key=${shown} id=${shown} who=${who} items=${list.items} onClose=${() => go(here({ file: '' }))}
+    ${shown && html`<${Details} key=${shown} id=${shown} who=${who} items=${list.items} onView=${() => setViewed(shown)}
+      onMoved=${(after) => { list.change((items) => items.map((item) => (item.id === shown ? after : item))); go(here({ file: after.id }), { replace: true }) }}
+      onClose=${() => go(here({ file: '' }))}
       onChange=${(file) => list.change((items) => items.map((item) => (item.id === file.id ? file : item)))}
       onGone=${(id) => list.change((items) => items.filter((item) => item.id !== id))} />`}
+    ${viewed && html`<${Viewer} files=${seen(list.items, viewed)} id=${viewed} more=${list.next ? list.more : null}
+      onClose=${(id) => { setViewed(''); go(here({ file: id }), { replace: true }) }} />`}
   </div>`
 }
+
+/** What can be looked at in full size. */
+const seen = (items, id) => items.filter((item) => !item.folder && (item.id === id || viewable(item)))
 
 /** What is chosen, and what can be done to all of it. */
 function Chosen({ ids, list, onClear }) {

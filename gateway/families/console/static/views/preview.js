@@ -2,13 +2,16 @@
 import { shown } from '../api/files.js'
 import { bytes, kind } from '../format.js'
 import { Icon } from '../parts/icon.js'
+import { Placeholder, extent } from '../parts/placeholder.js'
 import { html, useEffect, useState } from '../render.js'
 import { iconOf } from './items.js'
 
 const TEXT_LIMIT = 64 * 1024
 
-export function Preview({ file }) {
+/** @param {{file: any, onView?: () => void}} properties `onView`: shows it in full size */
+export function Preview({ file, onView }) {
   const [failed, setFailed] = useState(false)
+  const [there, setThere] = useState(false)
   const url = shown(file.url)
   const what = kind(file.content_type)
   const fail = () => setFailed(true)
@@ -16,8 +19,11 @@ export function Preview({ file }) {
     return html`<div class="preview none"><${Icon} name=${iconOf(file.content_type)} size=${48} />
       <p>${failed ? 'This file can’t be shown here. Download it to look at it.' : 'No preview'}</p></div>`
   }
-  if (what === 'picture') return html`<a class="preview" href=${url} target="_blank" rel="noopener" aria-label="Open in full size"><img src=${url} alt=${file.title || file.prompt || file.filename} onError=${fail} /></a>`
-  if (what === 'film') return html`<div class="preview"><video src=${url} controls preload="metadata" onError=${fail}></video></div>`
+  const before = !there && file.thumbhash && html`<${Placeholder} thumbhash=${file.thumbhash} />`
+  if (what === 'picture') return html`<button type="button" class="preview" aria-label="View in full size" onClick=${onView}>${before}
+    <img src=${url} ...${extent(file)} alt=${file.title || file.prompt || file.filename} onLoad=${() => setThere(true)} onError=${fail} /></button>`
+  if (what === 'film') return html`<div class="preview">${before}<video src=${url} ...${extent(file)} controls preload="metadata" onLoadedData=${() => setThere(true)} onError=${fail}></video>
+    <button type="button" class="button small" onClick=${onView}>View in full size</button></div>`
   if (what === 'sound') return html`<div class="preview sound"><${Icon} name="sound" size=${48} /><audio src=${url} controls preload="metadata" onError=${fail}></audio></div>`
   if (what === 'text') return html`<${TextPreview} url=${url} size=${file.size} />`
   return html`<div class="preview none"><${Icon} name=${iconOf(file.content_type)} size=${48} />

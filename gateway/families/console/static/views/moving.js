@@ -1,0 +1,34 @@
+// A file to another place: moved, or a copy of it.
+import { copy, move } from '../api/files.js'
+import { FormDialog } from '../parts/dialog.js'
+import { say } from '../parts/toast.js'
+import { html } from '../render.js'
+
+/** `onMoved` hears of the file at its new place, where it has another id.
+ * @param {{file: any, onMoved: (file: any) => void, onClose: () => void}} properties */
+export function MoveDialog({ file, onMoved, onClose }) {
+  const submit = async (form) => {
+    const path = form.get('path').trim()
+    const place = path.endsWith('/') ? path + file.filename : path
+    if (form.get('how') === 'copy') {
+      await copy(file.id, place)
+      say(`Copied to ${place}.`)
+    } else {
+      const moved = await move(file.id, place)
+      say(`Moved to ${place}.`)
+      onClose()
+      onMoved(moved)
+      return
+    }
+    onClose()
+  }
+  const how = (value, label) => html`<label class="choice-line"><input type="radio" name="how" value=${value} defaultChecked=${value === 'move'} /> ${label}</label>`
+  return html`<${FormDialog} title="Move or copy" verb="Do it" save=${submit} onClose=${onClose}>
+    <fieldset class="field"><legend>What</legend>${how('move', 'Move it')}${how('copy', 'Make a copy')}</fieldset>
+    <label class="field"><span>Where to</span><input name="path" required maxlength="1024" defaultValue=${placeOf(file)} placeholder="album/summer/" />
+      <small class="hint">A path of yours; behind a / at its end it keeps its name. What is there already is not written over.</small></label>
+  <//>`
+}
+
+/** The path of a file that has one: keys of this family are `paths/{user}/{path}`. */
+const placeOf = (file) => (file.family === 'path' ? file.key.split('/').slice(2).join('/') : file.filename)
