@@ -14,7 +14,8 @@ from tests.stack import until
 GONE = 6
 CELL_ENV = {
     "STRONGROOM_UPLOAD_LEASE_SECONDS": "1",
-    "STRONGROOM_TOMBSTONE_GRACE_SECONDS": "1.5",
+    # As deployed: `end_tombstones` says when that time is over, however busy the machine is.
+    "STRONGROOM_TOMBSTONE_GRACE_SECONDS": "3600",
     "STRONGROOM_CLEANER_INTERVAL_SECONDS": "0.2",
 }
 
@@ -27,19 +28,19 @@ def test_a_zombie_changes_nothing(cell: Cell, case: Freeze) -> None:
         with putting(cell, upload):
             cell.wait_stopped("storage")
             if case.until == "purged":
-                cell.checker.wait_drained()
+                cell.checker.end_tombstones()
             else:
                 until("the attempt is a tombstone", lambda: _is_tombstone(cell, upload.owner))
             before = cell.checker.files(upload.owner, upload.request_id)
             cell.send("storage", signal.SIGCONT)
-        cell.checker.wait_drained()
+        cell.checker.end_tombstones()
     assert cell.checker.files(upload.owner, upload.request_id) == before
     assert cell.checker.must_hold(upload, "visible" if before else "hidden") == []
 
     key = repeat_until_stored(cell, upload)
     assert [file.key for file in before] in ([], [key])
     assert put(cell, upload).key == key
-    cell.checker.wait_drained()
+    cell.checker.end_tombstones()
     assert cell.checker.must_hold(upload, "visible") == []
 
 
