@@ -1,0 +1,79 @@
+"""Two replicas scan again what is stored: each content once, whoever of them dies or is late."""
+
+from __future__ import annotations
+
+import asyncio
+
+from metadata_service.scanning import CLAIM_SECONDS, Scanning
+from strongroom.metadata.v1 import scan_service_pb2 as pb
+from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_INFECTED
+from strongroom.metadata.v1.scan_pb2 import SCAN_OUTCOME_CLEAN, SCAN_OUTCOME_INFECTED, Scan, ScanOutcome
+from tests.integration.metadata_service.world import World, plain_spec
+
+OLD, NEW = "ClamAV 1.4.6/1", "ClamAV 1.4.6/2"
+
+
+def scanned(one: pb.StoredContent, outcome: ScanOutcome.ValueType, database: str = NEW) -> pb.ScannedContent:
+    scan = Scan(
+        outcome=outcome, database=database, signature="Eicar" if outcome == SCAN_OUTCOME_INFECTED else ""
+    )
+    scan.scan_time.GetCurrentTime()
+    return pb.ScannedContent(owner_id=one.owner_id, blob_id=one.blob_id, scan=scan)
+
+
+async def stocked(world: World, owner: str, count: int) -> tuple[Scanning, Scanning]:
+    """Two replicas, and so many contents that were never looked at."""
+    for _ in range(count):
+        await world.upload(owner, plain_spec())
+    one, other = Scanning(world.database), Scanning(world.database)
+    assert await asyncio.gather(one.take_stock("", 100), other.take_stock("", 100))
+    return one, other
+
+
+def events(world: World, owner: str) -> int:
+    query = "SELECT count(*) FROM events WHERE owner_id = %s AND type = %s"
+    return int(world.logins.rows(query, owner, EVENT_TYPE_FILE_INFECTED)[0][0])
+
+
+async def test_they_share_the_work(own_world: World, owner: str) -> None:
+    one, other = await stocked(own_world, owner, 9)
+    rounds = [await asyncio.gather(one.claim(NEW, 2), other.claim(NEW, 2)) for _ in range(3)]
+    claimed = [content.blob_id for both in rounds for found in both for content in found]
+    assert len(claimed) == len(set(claimed)) == 9
+    assert await one.claim(NEW, 9) == []
+
+
+async def test_what_a_dead_one_has_claimed_is_the_others_after_a_while(own_world: World, owner: str) -> None:
+    one, other = await stocked(own_world, owner, 2)
+    dead = await one.claim(NEW, 1)
+    (left,) = await other.claim(NEW, 9)
+    assert left.blob_id != dead[0].blob_id
+    due = "UPDATE scans SET scan_after = scan_after - make_interval(secs => %s)"
+    own_world.logins.change(due, CLAIM_SECONDS + 1)
+    await other.report([scanned(left, SCAN_OUTCOME_CLEAN)])
+    assert await other.claim(NEW, 9) == dead
+
+
+async def test_both_find_the_same_and_its_owner_hears_of_it_once(own_world: World, owner: str) -> None:
+    one, other = await stocked(own_world, owner, 1)
+    (content,) = await one.claim(NEW, 1)
+    both = (scanned(content, SCAN_OUTCOME_INFECTED), scanned(content, SCAN_OUTCOME_INFECTED))
+    await asyncio.gather(one.report([both[0]]), other.report([both[1]]))
+    assert events(own_world, owner) == 1
+    await other.report([scanned(content, SCAN_OUTCOME_CLEAN, OLD)])  # late, by the signatures of before
+    outcomes = own_world.logins.rows("SELECT outcome, database FROM scans WHERE owner_id = %s", owner)
+    assert outcomes == [(SCAN_OUTCOME_INFECTED, NEW)]
+    assert await one.claim("ClamAV 1.4.6/3", 9) == []
+
+
+async def test_one_of_them_has_older_signatures_for_a_while(own_world: World, owner: str) -> None:
+    """While a rollout is under way both claim it: the last word counts, and it ends once both agree."""
+    one, other = await stocked(own_world, owner, 1)
+    (content,) = await one.claim(NEW, 1)
+    await one.report([scanned(content, SCAN_OUTCOME_CLEAN, NEW)])
+    assert await one.claim(NEW, 1) == []
+    assert await other.claim(OLD, 1) == [content]
+    await other.report([scanned(content, SCAN_OUTCOME_CLEAN, OLD)])
+    assert await one.claim(NEW, 1) == [content]
+    await one.report([scanned(content, SCAN_OUTCOME_CLEAN, NEW)])
+    assert await other.claim(NEW, 1) == await one.claim(NEW, 1) == []
