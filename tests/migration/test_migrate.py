@@ -26,6 +26,8 @@ from tests.migration.test_schema import connect
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 HEAD = REVISIONS[-1]
+#: So many revisions are looked at one by one: each was once the newest.
+RELEASES_BACK = 4
 
 
 @pytest.fixture
@@ -61,11 +63,75 @@ def test_four_at_once(fresh: Logins) -> None:
     assert sorted(said) == [f"schema at revision {HEAD}"] * 3 + [f"schema at revision {HEAD} (was empty)"]
 
 
+def columns(database: Logins) -> dict[str, tuple[str, bool, bool]]:
+    """Type, whether it may be null, whether it has a value of its own, by ``table.column``."""
+    rows = database.rows(
+        "SELECT attrelid::regclass || '.' || attname, format_type(atttypid, atttypmod), NOT attnotnull,"
+        " atthasdef OR attidentity <> '' FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid"
+        " WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND attnum > 0 AND NOT attisdropped"
+    )
+    return {name: (kind, nullable, given) for name, kind, nullable, given in rows}
+
+
+def broken(older: dict[str, tuple[str, bool, bool]], newer: dict[str, tuple[str, bool, bool]]) -> list[str]:
+    """What a release that knows the older schema could no longer read or insert on the newer one: it runs on
+    while the database is migrated, and until the last replica is replaced.
+    """
+    found = []
+    for name, (kind, nullable, _) in older.items():
+        if name not in newer:
+            found.append(f"{name} is gone")
+        elif newer[name][0] != kind:
+            found.append(f"{name} was {kind}")
+        elif nullable and not newer[name][1]:
+            found.append(f"{name} could be null")
+    tables = {name.partition(".")[0] for name in older}
+    for name, (_, nullable, given) in newer.items():
+        if name.partition(".")[0] in tables and name not in older and not nullable and not given:
+            found.append(f"{name} wants a value")
+    return found
+
+
+@pytest.mark.parametrize(
+    ("newer", "said"),
+    [
+        ({"files.a": ("text", True, False)}, "files.b is gone"),
+        ({"files.a": ("text", True, False), "files.b": ("bigint", True, False)}, "files.b was text"),
+        ({"files.a": ("text", True, False), "files.b": ("text", False, False)}, "files.b could be null"),
+        (
+            {
+                **{f"files.{name}": ("text", True, False) for name in "ab"},
+                "files.c": ("text", False, False),
+            },
+            "files.c wants a value",
+        ),
+    ],
+)
+def test_what_would_break_the_release_before_is_seen(
+    newer: dict[str, tuple[str, bool, bool]], said: str
+) -> None:
+    older = {f"files.{name}": ("text", True, False) for name in "ab"}
+    assert broken(older, newer) == [said]
+    added = {
+        "files.c": ("text", True, False),
+        "files.d": ("text", False, True),
+        "new.a": ("text", False, False),
+    }
+    assert broken(older, older | added) == []
+
+
 def test_down_and_up_again(fresh: Logins) -> None:
     migrate(fresh.migration_settings())
     with connect(fresh.owner) as connection:
         connection.exec_driver_sql("SET app.scope = 'system'")
         connection.commit()
+        newer = columns(fresh)
+        for revision in reversed(REVISIONS[-1 - RELEASES_BACK : -1]):
+            command.downgrade(alembic_config(connection), revision)
+            connection.commit()
+            older = columns(fresh)
+            assert broken(older, newer) == [], f"what was written before the revision after {revision}"
+            newer = older
         command.downgrade(alembic_config(connection), "base")
         connection.commit()
     left = fresh.rows(
