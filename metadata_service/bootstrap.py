@@ -54,6 +54,7 @@ from metadata_service.operators.running_acts import RunningActs
 from metadata_service.projects.commit import SaveCommitter
 from metadata_service.projects.keys import ProjectKeys
 from metadata_service.projects.labels import VersionLabels
+from metadata_service.projects.pruning import VersionPruner, VersionRules
 from metadata_service.projects.queries import ProjectQueries
 from metadata_service.projects.removal import ProjectRemover
 from metadata_service.projects.staging import SaveStager
@@ -189,6 +190,7 @@ class Application:
             settings.retention,
             self.spec.heartbeats.add("retention", settings.retention_sweep_seconds),
             rest_seconds=settings.retention_sweep_seconds,
+            pruner=VersionPruner(self._database, settings.timing, settings.version_rule),
         )
         self._running_acts = RunningActs(
             self._database,
@@ -317,7 +319,9 @@ class Application:
         database, timing, limits = self._database, self._settings.timing, self._settings.limits
         queries = ProjectQueries(database, self._page_tokens())
         labels = VersionLabels(database)
-        add_ProjectServiceServicer_to_server(ProjectServicer(queries, labels, self._revisions), server)
+        rules = VersionRules(database, self._settings.version_rule)
+        servicer = ProjectServicer(queries, labels, rules, self._revisions)
+        add_ProjectServiceServicer_to_server(servicer, server)
         add_PreviewedFileServiceServicer_to_server(PreviewedFileServicer(queries), server)
         add_ProjectSaveServiceServicer_to_server(
             ProjectSaveServicer(

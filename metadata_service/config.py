@@ -10,8 +10,8 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, model_validator
 
 from metadata_service.prices import STANDARD, Prices, prices_of
-from metadata_service.retention_rules import RetentionRules, days_by_family
 from servicekit.archive_classes import CLASSES, Transition, transitions_of
+from metadata_service.retention_rules import RetentionRules, VersionRule, days_by_family
 from servicekit.limits import CapSettings
 from servicekit.outbound_settings import OutboundSettings
 from servicekit.s3_settings import StorageClass
@@ -168,6 +168,8 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
     webhook_dead_letter_days: float = Field(default=30.0, gt=0)
     retention_keep_days: str = ""
     retention_delete_after_days: str = ""
+    project_keep_versions: int = Field(default=0, ge=0, le=1_000_000)
+    project_keep_daily_days: int = Field(default=0, ge=0, le=36_600)
     retention_sweep_seconds: float = Field(default=600.0, gt=0, le=86400)
     backup_days: float = Field(default=0.0, ge=0, le=36600)
     price_per_gb_month: float = Field(default=0.023, ge=0)
@@ -216,6 +218,11 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
             events=self.event_retention_hours * 3600,
             idempotency=self.idempotency_hours * 3600,
         )
+
+    @property
+    def version_rule(self) -> VersionRule:
+        """How many versions of a project are kept that has no rule of its own."""
+        return VersionRule(self.project_keep_versions, self.project_keep_daily_days)
 
     @property
     def retention(self) -> RetentionRules:

@@ -61,6 +61,16 @@ class RetentionRules:
             spec.retention.keep_for.seconds = int(keep)
 
 
+@dataclass(frozen=True, slots=True)
+class VersionRule:
+    """`last`: so many newest versions stay, 0: all. `daily_days`: so does the last one of each day (UTC), for
+    so many days.
+    """
+
+    last: int = 0
+    daily_days: int = 0
+
+
 def days_by_family(name: str, text: str, *, projects: bool) -> dict[str, float]:
     """Seconds by family of a setting such as `generations=90,event_media=365`. Raises SettingError."""
     found: dict[str, float] = {}

@@ -39,6 +39,7 @@ READS: Final = {
         "ListProjectVersions",
         "ListProjectFiles",
         "GetProjectFile",
+        "GetVersionRule",
     ),
     "strongroom.metadata.v1.UsageService": ("GetUsage", "GetRevision"),
     "strongroom.metadata.v1.UploadSessionService": ("GetSession",),

@@ -100,6 +100,8 @@ GET_PROJECT: Final = _metadata(lambda to: to.projects.GetProject)
 GET_PROJECT_FILE: Final = _metadata(lambda to: to.projects.GetProjectFile)
 LIST_PROJECT_FILES: Final = _metadata(lambda to: to.projects.ListProjectFiles)
 LIST_PROJECT_VERSIONS: Final = _metadata(lambda to: to.projects.ListProjectVersions)
+GET_VERSION_RULE: Final = _metadata(lambda to: to.projects.GetVersionRule)
+SET_VERSION_RULE: Final = _metadata(lambda to: to.projects.SetVersionRule)
 UPDATE_PROJECT_VERSION: Final = _metadata(lambda to: to.projects.UpdateProjectVersion)
 LIST_PROJECTS: Final = _metadata(lambda to: to.projects.ListProjects)
 

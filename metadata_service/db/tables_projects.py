@@ -66,7 +66,13 @@ projects = sa.Table(
         "held_by_admin", sa.Boolean(), nullable=False, server_default=sa.false(), doc="an admin lifts it"
     ),
     sa.Column("hold_reason", sa.Text(), nullable=False, server_default=""),
+    sa.Column("keep_versions", sa.Integer(), doc="the last ones, 0: all; null: as the settings say"),
+    sa.Column("keep_daily_days", sa.Integer(), doc="the last one of each day, for so many days"),
     sa.PrimaryKeyConstraint("owner_id", "id", name="projects_pkey"),
+    sa.CheckConstraint(
+        "(keep_versions IS NULL) = (keep_daily_days IS NULL) AND keep_versions >= 0 AND keep_daily_days >= 0",
+        name="projects_rule",
+    ),
     sa.UniqueConstraint("owner_id", "slug", name="projects_slug"),
     sa.Index("projects_by_change", "owner_id", "updated_at", "id", postgresql_where=sa.text("version > 0")),
 )

@@ -60,6 +60,32 @@ WHERE owner_id = %(owner)s AND slug = %(slug)s
 """
 
 
+_PRUNED: Final = f"""
+INSERT INTO project_keys (owner_id, key, slug, path, not_before)
+SELECT DISTINCT owner_id, %(prefix)s || path, %(slug)s, path, now() + make_interval(secs => %(grace)s)
+FROM project_files AS files
+WHERE {{gone}} AND NOT EXISTS (
+    SELECT FROM project_files AS newest WHERE newest.owner_id = files.owner_id
+        AND newest.project_id = files.project_id AND newest.path = files.path
+        AND newest.until_version IS NULL)
+{_AGAIN}
+"""
+
+
+def pruned(owner_id: str, slug: str, project_id: UUID, gone: str, grace: float) -> Statement:
+    """Contents of old versions go, those that the condition `gone` names: the keys that have a delete marker.
+    Due once their objects are.
+    """
+    params = {
+        "owner": owner_id,
+        "prefix": key_prefix(owner_id, slug),
+        "slug": slug,
+        "project": project_id,
+        "grace": grace,
+    }
+    return _PRUNED.format(gone=gone), params
+
+
 def written(owner_id: str, slug: str, save_id: UUID) -> Statement:
     """A save is given up: the keys it may have written."""
     params = {"owner": owner_id, "prefix": key_prefix(owner_id, slug), "slug": slug, "save": save_id}

@@ -28,6 +28,12 @@ FILES_PAGE: Final = (5000, 5000)
 _PROJECT: Final = f"""
 SELECT {PROJECT_COLUMNS} FROM projects WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0
 """
+_PINNED: Final = """
+SELECT id::text, version, CASE WHEN %(version)s = 0 THEN version ELSE (
+    SELECT versions.version FROM project_versions AS versions WHERE versions.owner_id = projects.owner_id
+        AND versions.project_id = projects.id AND versions.version = %(version)s) END
+FROM projects WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0
+"""
 _PROJECTS: Final = f"""
 SELECT {PROJECT_COLUMNS}, projects.id,
     (SELECT count(*) FROM projects WHERE owner_id = %(owner)s AND version > 0)
@@ -48,11 +54,14 @@ ORDER BY versions.version DESC LIMIT %(limit)s
 _AT_VERSION: Final = """
 FROM (
     SELECT owner_id, id, version AS newest,
-        CASE WHEN %(version)s = 0 THEN version ELSE %(version)s END AS version
+        CASE WHEN %(version)s = 0 THEN version ELSE (
+            SELECT versions.version FROM project_versions AS versions
+            WHERE versions.owner_id = projects.owner_id AND versions.project_id = projects.id
+                AND versions.version = %(version)s) END AS version
     FROM projects WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0
 ) AS asked
 LEFT JOIN project_files AS files ON files.owner_id = asked.owner_id AND files.project_id = asked.id
-    AND asked.version <= asked.newest AND files.from_version <= asked.version
+    AND files.from_version <= asked.version
     AND (files.until_version IS NULL OR files.until_version > asked.version)
 """
 _FILES: Final = f"""
@@ -81,10 +90,14 @@ class ProjectQueries:
 
     async def pinned_version(self, owner_id: str, slug: str, version: int) -> tuple[str, int]:
         """Project id and version, 0 as the newest of now. Raises ProjectNotFound, VersionNotFound."""
-        found = await self.project(owner_id, slug)
-        if version > found.version:
-            raise VersionNotFound(f"The project has no version {version}; the newest is {found.version}.")
-        return found.id, version or found.version
+        params = {"owner": owner_id, "slug": slug, "version": version}
+        rows = await self._database.read(user(owner_id), _PINNED, params)
+        if not rows:
+            raise project_not_found()
+        project_id, newest, found = rows[0]
+        if found is None:
+            raise no_such_version(version, newest)
+        return project_id, found
 
     async def projects(self, owner_id: str, size: int, token: str) -> tuple[list[Project], int, str]:
         """One page, newest change first; how many there are in all; the next page's token (`""`: none).
@@ -185,6 +198,11 @@ def _version_of(rows: list[Row], asked: int) -> int:
     if not rows:
         raise project_not_found()
     newest, version = rows[0][:2]
-    if version > newest:
-        raise VersionNotFound(f"The project has no version {asked}; the newest is {newest}.")
+    if version is None:
+        raise no_such_version(asked, newest)
     return int(version)
+
+
+def no_such_version(asked: int, newest: int) -> VersionNotFound:
+    """It was never made, or its project's rule has let it go."""
+    return VersionNotFound(f"The project has no version {asked} (any more); the newest is {newest}.")

@@ -18,6 +18,7 @@ from metadata_service.files import events
 from metadata_service.files.deletion import hide_many
 from metadata_service.files.retention import HELD
 from metadata_service.files.rows import VISIBLE
+from metadata_service.projects.pruning import VersionPruner
 from metadata_service.retention_rules import FAMILIES, RetentionRules
 from metadata_service.usage import quota, tallies
 from servicekit.background import BackgroundLoop, Heartbeat
@@ -69,7 +70,9 @@ class RetentionSweep:
         heartbeat: Heartbeat,
         *,
         rest_seconds: float,
+        pruner: VersionPruner,
     ) -> None:
+        self._pruner = pruner
         self._database = database
         self._timing = timing
         self._rules = rules
@@ -90,6 +93,7 @@ class RetentionSweep:
             moved += await self._end_aged({"family": FAMILIES[family], "age": age})
         if moved:
             log.info("retention_swept", files=moved)
+        await self._pruner.run_once(self._heartbeat.beat)
         return False
 
     async def _end_aged(self, params: dict[str, object]) -> int:

@@ -8,7 +8,9 @@ from grpc.aio import ServicerContext
 
 from metadata_service.db.revisions import Revisions
 from metadata_service.projects.labels import VersionLabels
+from metadata_service.projects.pruning import VersionRules
 from metadata_service.projects.queries import ProjectQueries
+from metadata_service.retention_rules import VersionRule
 from servicekit.auth.principal import effective_owner
 from servicekit.context import current_principal
 from strongroom.metadata.v1 import project_service_pb2 as pb
@@ -20,8 +22,11 @@ Context: TypeAlias = "ServicerContext[object, object]"
 class ProjectServicer(ProjectServiceServicer):
     """Converts requests and responses."""
 
-    def __init__(self, queries: ProjectQueries, labels: VersionLabels, revisions: Revisions) -> None:
+    def __init__(
+        self, queries: ProjectQueries, labels: VersionLabels, rules: VersionRules, revisions: Revisions
+    ) -> None:
         self._queries = queries
+        self._rules = rules
         self._labels = labels
         self._revisions = revisions
 
@@ -49,6 +54,23 @@ class ProjectServicer(ProjectServiceServicer):
             versions, token = await self._queries.versions(owner, request.slug, *page)
         return pb.ListProjectVersionsResponse(versions=versions, next_page_token=token, revision=seen.text)
 
+    async def GetVersionRule(
+        self, request: pb.GetVersionRuleRequest, context: Context
+    ) -> pb.GetVersionRuleResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        rule, own = await self._rules.get(owner, request.slug)
+        return pb.GetVersionRuleResponse(rule=_shown(rule), own=own)
+
+    async def SetVersionRule(
+        self, request: pb.SetVersionRuleRequest, context: Context
+    ) -> pb.SetVersionRuleResponse:
+        owner = effective_owner(current_principal(), request.user_id)
+        wanted = None
+        if request.HasField("rule"):
+            wanted = VersionRule(request.rule.keep_last, request.rule.keep_daily_days)
+        rule, own = await self._rules.set(owner, request.slug, wanted)
+        return pb.SetVersionRuleResponse(rule=_shown(rule), own=own)
+
     async def UpdateProjectVersion(
         self, request: pb.UpdateProjectVersionRequest, context: Context
     ) -> pb.UpdateProjectVersionResponse:
@@ -73,3 +95,7 @@ class ProjectServicer(ProjectServiceServicer):
         find = self._queries.shown_file if request.front_end else self._queries.file
         file, version = await find(owner, request.slug, request.version, request.path)
         return pb.GetProjectFileResponse(file=file, version=version)
+
+
+def _shown(rule: VersionRule) -> pb.VersionRule:
+    return pb.VersionRule(keep_last=rule.last, keep_daily_days=rule.daily_days)

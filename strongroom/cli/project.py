@@ -249,6 +249,32 @@ async def delete(
     return tally.exit_code
 
 
+async def keep_versions(
+    session: Session,
+    slug: Slug,
+    last: Annotated[
+        int | None, typer.Argument(metavar="[LAST]", min=0, help="So many newest ones; 0: all.")
+    ] = None,
+    *,
+    daily: Annotated[
+        int, typer.Option("--daily", min=0, metavar="DAYS", help="And the last one of each day, so long.")
+    ] = 0,
+    default: Annotated[bool, typer.Option("--default", help="As the service's settings say.")] = False,
+) -> None:
+    """Say which old versions stay beside those with a name or a tag; without LAST: show it."""
+    if default and last is not None:
+        raise UsageProblem("LAST and --default don't go together")
+    async with session.client() as client:
+        if last is None and not default:
+            rule = await client.projects.version_rule(slug)
+        else:
+            rule = await client.projects.keep_versions(slug, last, daily_days=daily)
+    whose = "its own rule" if rule.own else "the service's rule"
+    daily_too = f", the last of each day for {rule.daily_days} days" if rule.daily_days else ""
+    kept = f"the last {rule.keep_last}{daily_too}" if rule.keep_last else "all"
+    session.output.result(f"{shown.name(slug)}  {kept}  ({whose})", dataclasses.asdict(rule))
+
+
 def document(value: Project | ProjectVersion) -> dict[str, Any]:
     """For ``--json``: every field, times as RFC 3339."""
     return {

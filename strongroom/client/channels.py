@@ -28,7 +28,8 @@ IDEMPOTENT = {
     "strongroom.metadata.v1.GenerationService": ("GetGeneration", "ListGenerations", "GetGenerationStats"),
     "strongroom.metadata.v1.EventMediaService": ("GetEventMedia", "ListEventMedia", "GetProfilePicture"),
     "strongroom.metadata.v1.ProjectService": (
-        "GetProject", "GetProjectFile", "ListProjects", "ListProjectFiles", "ListProjectVersions"
+        "GetProject", "GetProjectFile", "ListProjects", "ListProjectFiles", "ListProjectVersions",
+        "GetVersionRule",
     ),
     "strongroom.metadata.v1.UsageService": ("GetUsage", "GetRevision", "GetCosts"),
     "strongroom.storage.v1.StorageService": (

@@ -64,6 +64,17 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class VersionRule:
+    """Which old versions stay: so many newest ones (0: all), the last one of each day for ``daily_days``.
+    ``own``: it is the project's own rule.
+    """
+
+    keep_last: int
+    daily_days: int
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectVersion:
     """One version. ``added``, ``changed``, ``removed``: paths, against the version before;
     ``rolled_back_to``: the version it restored, 0 for a save. ``name``, ``message``, ``tags``: what people

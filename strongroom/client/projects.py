@@ -24,6 +24,7 @@ from strongroom.client.project_values import (
     ProjectVersion,
     RestoredProject,
     SavedProject,
+    VersionRule,
 )
 from strongroom.client.sources import UploadSource, as_source
 from strongroom.client.spooling.operations import ArchiveOperation, CallOperation, TreeOperation
@@ -303,6 +304,28 @@ class Projects:
         )
         response = await self._connection.unary(self._connection.projects.UpdateProjectVersion, request)
         return ProjectVersion.from_proto(response.version)
+
+    async def keep_versions(self, slug: str, last: int | None, *, daily_days: int = 0) -> VersionRule:
+        """Which old versions stay, beside those with a name or a tag: the newest ``last`` (0: all), and the
+        last one of each day for so many days. ``last`` None: as the service's settings say.
+
+        :raises ProjectNotFound: also when it is somebody else's.
+        """
+        rule = None
+        if last is not None:
+            rule = project_service_pb2.VersionRule(keep_last=last, keep_daily_days=daily_days)
+        request = project_service_pb2.SetVersionRuleRequest(slug=slug, rule=rule, user_id=self._user_id)
+        found = await self._connection.unary(self._connection.projects.SetVersionRule, request)
+        return VersionRule(found.rule.keep_last, found.rule.keep_daily_days, found.own)
+
+    async def version_rule(self, slug: str) -> VersionRule:
+        """The rule that holds.
+
+        :raises ProjectNotFound: also when it is somebody else's.
+        """
+        request = project_service_pb2.GetVersionRuleRequest(slug=slug, user_id=self._user_id)
+        found = await self._connection.unary(self._connection.projects.GetVersionRule, request)
+        return VersionRule(found.rule.keep_last, found.rule.keep_daily_days, found.own)
 
     async def files(self, slug: str, version: int | None = None) -> AsyncGenerator[ProjectFile]:
         """The files of a version, in path order.

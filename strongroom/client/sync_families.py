@@ -190,5 +190,7 @@ class SyncProjects(Face[Projects]):
     list = iterating(Projects.list)
     versions = iterating(Projects.versions)
     label = waiting(Projects.label)
+    keep_versions = waiting(Projects.keep_versions)
+    version_rule = waiting(Projects.version_rule)
     files = iterating(Projects.files)
     delete = waiting(Projects.delete)

@@ -165,6 +165,11 @@ WAYS: Final[Mapping[str, Way]] = {
     "GET /api/projects/{slug}/files": Way("missing", _project("/files")),
     "GET /api/projects/{slug}/versions": Way("missing", _project("/versions")),
     "PATCH /api/projects/{slug}": Way("missing", _project(), lambda _: {"json": {"removed": ["index.html"]}}),
+    "GET /api/projects/{slug}/version-rule": Way("missing", _project("/version-rule")),
+    "PUT /api/projects/{slug}/version-rule": Way(
+        "missing", _project("/version-rule"), lambda _: {"json": {"keep_last": 3}}
+    ),
+    "DELETE /api/projects/{slug}/version-rule": Way("missing", _project("/version-rule")),
     "PATCH /api/projects/{slug}/versions/{version}": Way(
         "missing", _project("/versions/1"), lambda _: {"json": {"name": "Launch"}}
     ),

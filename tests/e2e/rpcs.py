@@ -324,6 +324,8 @@ WAYS: Final[Mapping[str, Way]] = {
     "ProjectService/GetProject": Way("missing", _project(projects.GetProjectRequest)),
     "ProjectService/ListProjects": Way("nothing", lambda _: projects.ListProjectsRequest()),
     "ProjectService/ListProjectVersions": Way("missing", _project(projects.ListProjectVersionsRequest)),
+    "ProjectService/GetVersionRule": Way("missing", _project(projects.GetVersionRuleRequest)),
+    "ProjectService/SetVersionRule": Way("missing", _project(projects.SetVersionRuleRequest)),
     "ProjectService/UpdateProjectVersion": Way(
         "missing", lambda o: projects.UpdateProjectVersionRequest(slug=o.project, version=1, name="x")
     ),

@@ -149,6 +149,11 @@ def test_projects(client: Client, tmp_path: Path) -> None:
     assert (back.rolled_back_to, back.name, back.message, back.tags) == (1, "Back", "as it was", ("old",))
     assert projects.label("site", 3, tags=["kept"]).tags == ("kept",)
     assert [version.version for version in projects.versions("site")] == [3, 2, 1]
+    assert not projects.version_rule("site").own
+    rule = projects.keep_versions("site", 5, daily_days=9)
+    assert (rule.keep_last, rule.daily_days, rule.own) == (5, 9, True)
+    assert projects.version_rule("site") == rule
+    assert not projects.keep_versions("site", None).own
     path = projects.archive("site", tmp_path)
     with zipfile.ZipFile(path) as archive:
         assert {name: archive.read(name) for name in archive.namelist()} == first

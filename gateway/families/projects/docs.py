@@ -11,6 +11,8 @@ from gateway.families.projects.shapes import (
     PreviewUrl,
     ProjectList,
     RollbackBody,
+    Rule,
+    RuleBody,
     SaveBody,
     Saved,
     TreeListing,
@@ -198,6 +200,29 @@ DOCS = {
             USER_ID,
         ),
         body=VersionEdit,
+    ),
+    "get_version_rule": Doc(
+        "How many versions are kept",
+        {200: Success("The rule that holds", {JSON: Rule})},
+        errors=("PROJECT_NOT_FOUND",),
+        parameters=(SLUG, USER_ID),
+    ),
+    "set_version_rule": Doc(
+        "Keep some versions",
+        {200: Success("The rule that holds", {JSON: Rule})},
+        description=(
+            "All other versions go within minutes, with the contents that no other version has; the newest,"
+            " those with a name or tags, and all of a project that is kept or on hold stay."
+        ),
+        errors=("PROJECT_NOT_FOUND",),
+        parameters=(SLUG, USER_ID),
+        body=RuleBody,
+    ),
+    "clear_version_rule": Doc(
+        "Keep versions as the settings say",
+        {200: Success("The rule that holds", {JSON: Rule})},
+        errors=("PROJECT_NOT_FOUND",),
+        parameters=(SLUG, USER_ID),
     ),
     "rollback_project": Doc(
         "Roll back",

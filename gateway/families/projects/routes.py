@@ -7,6 +7,7 @@ from typing import Final
 from gateway.families.projects.json_tree import KEEPING, MAX_VERSION
 from gateway.families.projects.previews import page_at, preview_url, sign_previews, urls_of_previews
 from gateway.families.projects.reading import ProjectReply, list_files
+from gateway.families.projects.rules import add_rules
 from gateway.families.projects.saving import label_of, save_archive, save_changes, save_tree
 from gateway.families.projects.shapes import (
     Done,
@@ -70,6 +71,7 @@ ZIP: Final = "application/zip"
 ZIP_TYPES: Final = (ZIP, "application/x-zip-compressed", "application/octet-stream")
 
 routes = Routes("projects")
+add_rules(routes)
 
 
 @routes.add("POST", PREFIX + "/save")

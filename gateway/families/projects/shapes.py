@@ -90,6 +90,29 @@ class VersionEdit(BaseModel):
     tags: list[Annotated[str, Field(min_length=1, max_length=64)]] | None = Field(default=None, max_length=32)
 
 
+class RuleBody(BaseModel):
+    """Which old versions stay beside those with a name or a tag."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"keep_last": 20, "keep_daily_days": 30}})
+
+    keep_last: Annotated[
+        int, Field(ge=0, le=1_000_000, strict=True, description="So many newest ones; 0: all.")
+    ]
+    keep_daily_days: Annotated[
+        int,
+        Field(ge=0, le=36_600, strict=True, description="The last one of each day (UTC), for so many days."),
+    ] = 0
+
+
+class Rule(TypedDict):
+    """The rule that holds for a project."""
+
+    success: Literal[True]
+    keep_last: int
+    keep_daily_days: int
+    own: Annotated[bool, Field(description="It is the project's own, and not that of the settings.")]
+
+
 class SavedProject(TypedDict):
     """What was saved."""
 

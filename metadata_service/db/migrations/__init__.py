@@ -32,6 +32,7 @@ REVISIONS = (
     "0025",
     "0026",
     "0027",
+    "0028",
 )
 
 #: Every table of ours, all of them under row-level security (a test compares them with the schema).

@@ -418,3 +418,145 @@ class UpdateProjectVersionResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateProjectVersionResponse: _TypeAlias = UpdateProjectVersionResponse  # noqa: Y015
+
+@_typing.final
+class VersionRule(_message.Message):
+    """Which versions stay: the newest, those with a name or a tag, and what this says. All others go, but not of a project
+    that is kept or on legal hold.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KEEP_LAST_FIELD_NUMBER: _builtins.int
+    KEEP_DAILY_DAYS_FIELD_NUMBER: _builtins.int
+    keep_last: _builtins.int
+    """So many newest ones; 0: all."""
+    keep_daily_days: _builtins.int
+    """The last one of each day (UTC), for so many days."""
+    def __init__(
+        self,
+        *,
+        keep_last: _builtins.int = ...,
+        keep_daily_days: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keep_daily_days", b"keep_daily_days", "keep_last", b"keep_last"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___VersionRule: _TypeAlias = VersionRule  # noqa: Y015
+
+@_typing.final
+class GetVersionRuleRequest(_message.Message):
+    """Request of GetVersionRule."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SLUG_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    slug: _builtins.str
+    """The project's slug."""
+    user_id: _builtins.str
+    """Act for this user (admin role only). Empty: the caller."""
+    def __init__(
+        self,
+        *,
+        slug: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetVersionRuleRequest: _TypeAlias = GetVersionRuleRequest  # noqa: Y015
+
+@_typing.final
+class GetVersionRuleResponse(_message.Message):
+    """Response of GetVersionRule."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: _builtins.int
+    OWN_FIELD_NUMBER: _builtins.int
+    own: _builtins.bool
+    """It is the project's own."""
+    @_builtins.property
+    def rule(self) -> Global___VersionRule:
+        """The rule that holds."""
+
+    def __init__(
+        self,
+        *,
+        rule: Global___VersionRule | None = ...,
+        own: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rule", b"rule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["own", b"own", "rule", b"rule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetVersionRuleResponse: _TypeAlias = GetVersionRuleResponse  # noqa: Y015
+
+@_typing.final
+class SetVersionRuleRequest(_message.Message):
+    """Request of SetVersionRule."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SLUG_FIELD_NUMBER: _builtins.int
+    RULE_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    slug: _builtins.str
+    """The project's slug."""
+    user_id: _builtins.str
+    """Act for this user (admin role only). Empty: the caller."""
+    @_builtins.property
+    def rule(self) -> Global___VersionRule:
+        """The project's own rule; unset: that of the settings."""
+
+    def __init__(
+        self,
+        *,
+        slug: _builtins.str = ...,
+        rule: Global___VersionRule | None = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rule", b"rule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rule", b"rule", "slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetVersionRuleRequest: _TypeAlias = SetVersionRuleRequest  # noqa: Y015
+
+@_typing.final
+class SetVersionRuleResponse(_message.Message):
+    """Response of SetVersionRule."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RULE_FIELD_NUMBER: _builtins.int
+    OWN_FIELD_NUMBER: _builtins.int
+    own: _builtins.bool
+    """It is the project's own."""
+    @_builtins.property
+    def rule(self) -> Global___VersionRule:
+        """The rule that holds."""
+
+    def __init__(
+        self,
+        *,
+        rule: Global___VersionRule | None = ...,
+        own: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["rule", b"rule"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["own", b"own", "rule", b"rule"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetVersionRuleResponse: _TypeAlias = SetVersionRuleResponse  # noqa: Y015

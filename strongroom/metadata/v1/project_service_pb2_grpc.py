@@ -50,6 +50,16 @@ class ProjectServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.ListProjectVersionsRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.ListProjectVersionsResponse.FromString,
                 _registered_method=True)
+        self.GetVersionRule = channel.unary_unary(
+                '/strongroom.metadata.v1.ProjectService/GetVersionRule',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.GetVersionRuleRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.GetVersionRuleResponse.FromString,
+                _registered_method=True)
+        self.SetVersionRule = channel.unary_unary(
+                '/strongroom.metadata.v1.ProjectService/SetVersionRule',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.SetVersionRuleRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.SetVersionRuleResponse.FromString,
+                _registered_method=True)
         self.UpdateProjectVersion = channel.unary_unary(
                 '/strongroom.metadata.v1.ProjectService/UpdateProjectVersion',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.UpdateProjectVersionRequest.SerializeToString,
@@ -87,6 +97,20 @@ class ProjectServiceServicer:
 
     def ListProjectVersions(self, request, context):
         """A page of a project's versions, newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetVersionRule(self, request, context):
+        """How many versions a project keeps: its own rule, or that of the settings.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetVersionRule(self, request, context):
+        """Sets or clears a project's own rule. What it lets go goes within minutes, as deleted objects do.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -130,6 +154,16 @@ def add_ProjectServiceServicer_to_server(servicer, server):
                     servicer.ListProjectVersions,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.ListProjectVersionsRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.ListProjectVersionsResponse.SerializeToString,
+            ),
+            'GetVersionRule': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetVersionRule,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.GetVersionRuleRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.GetVersionRuleResponse.SerializeToString,
+            ),
+            'SetVersionRule': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetVersionRule,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.SetVersionRuleRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_project__service__pb2.SetVersionRuleResponse.SerializeToString,
             ),
             'UpdateProjectVersion': grpc.unary_unary_rpc_method_handler(
                     servicer.UpdateProjectVersion,
@@ -229,6 +263,60 @@ class ProjectService:
             '/strongroom.metadata.v1.ProjectService/ListProjectVersions',
             strongroom_dot_metadata_dot_v1_dot_project__service__pb2.ListProjectVersionsRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_project__service__pb2.ListProjectVersionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetVersionRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.ProjectService/GetVersionRule',
+            strongroom_dot_metadata_dot_v1_dot_project__service__pb2.GetVersionRuleRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_project__service__pb2.GetVersionRuleResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetVersionRule(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.ProjectService/SetVersionRule',
+            strongroom_dot_metadata_dot_v1_dot_project__service__pb2.SetVersionRuleRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_project__service__pb2.SetVersionRuleResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -39,6 +39,10 @@ class ProjectServiceStub:
     """A page of projects, newest change first."""
     ListProjectVersions: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.ListProjectVersionsRequest, _project_service_pb2.ListProjectVersionsResponse]
     """A page of a project's versions, newest first."""
+    GetVersionRule: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.GetVersionRuleRequest, _project_service_pb2.GetVersionRuleResponse]
+    """How many versions a project keeps: its own rule, or that of the settings."""
+    SetVersionRule: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.SetVersionRuleRequest, _project_service_pb2.SetVersionRuleResponse]
+    """Sets or clears a project's own rule. What it lets go goes within minutes, as deleted objects do."""
     UpdateProjectVersion: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.UpdateProjectVersionRequest, _project_service_pb2.UpdateProjectVersionResponse]
     """Changes what is said of a version. NOT_FOUND (PROJECT_NOT_FOUND, VERSION_NOT_FOUND)."""
     ListProjectFiles: _grpc.UnaryUnaryMultiCallable[_project_service_pb2.ListProjectFilesRequest, _project_service_pb2.ListProjectFilesResponse]
@@ -57,6 +61,10 @@ class ProjectServiceAsyncStub(ProjectServiceStub):
     """A page of projects, newest change first."""
     ListProjectVersions: _aio.UnaryUnaryMultiCallable[_project_service_pb2.ListProjectVersionsRequest, _project_service_pb2.ListProjectVersionsResponse]  # type: ignore[assignment]
     """A page of a project's versions, newest first."""
+    GetVersionRule: _aio.UnaryUnaryMultiCallable[_project_service_pb2.GetVersionRuleRequest, _project_service_pb2.GetVersionRuleResponse]  # type: ignore[assignment]
+    """How many versions a project keeps: its own rule, or that of the settings."""
+    SetVersionRule: _aio.UnaryUnaryMultiCallable[_project_service_pb2.SetVersionRuleRequest, _project_service_pb2.SetVersionRuleResponse]  # type: ignore[assignment]
+    """Sets or clears a project's own rule. What it lets go goes within minutes, as deleted objects do."""
     UpdateProjectVersion: _aio.UnaryUnaryMultiCallable[_project_service_pb2.UpdateProjectVersionRequest, _project_service_pb2.UpdateProjectVersionResponse]  # type: ignore[assignment]
     """Changes what is said of a version. NOT_FOUND (PROJECT_NOT_FOUND, VERSION_NOT_FOUND)."""
     ListProjectFiles: _aio.UnaryUnaryMultiCallable[_project_service_pb2.ListProjectFilesRequest, _project_service_pb2.ListProjectFilesResponse]  # type: ignore[assignment]
@@ -87,6 +95,20 @@ class ProjectServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_project_service_pb2.ListProjectVersionsResponse, _abc.Awaitable[_project_service_pb2.ListProjectVersionsResponse]]:
         """A page of a project's versions, newest first."""
+
+    def GetVersionRule(
+        self,
+        request: _project_service_pb2.GetVersionRuleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_project_service_pb2.GetVersionRuleResponse, _abc.Awaitable[_project_service_pb2.GetVersionRuleResponse]]:
+        """How many versions a project keeps: its own rule, or that of the settings."""
+
+    def SetVersionRule(
+        self,
+        request: _project_service_pb2.SetVersionRuleRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_project_service_pb2.SetVersionRuleResponse, _abc.Awaitable[_project_service_pb2.SetVersionRuleResponse]]:
+        """Sets or clears a project's own rule. What it lets go goes within minutes, as deleted objects do."""
 
     def UpdateProjectVersion(
         self,

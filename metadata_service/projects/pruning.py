@@ -1,0 +1,184 @@
+"""Old versions go by a rule. The last ones stay, the last one of each day for a while, and those with a name
+or a tag. Nothing goes of a project that is kept, on legal hold, or being saved.
+
+Contents that no version shows any longer go as those of a deleted project do: their objects are the
+cleaner's, after the read grace and the restore window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from metadata_service.blobs.transitions import DELETE
+from metadata_service.config import Timing
+from metadata_service.db.database import LARGE_SECONDS, SYSTEM, Database, Transaction, user
+from metadata_service.projects import looks
+from metadata_service.projects.rows import HASH_JOINS, project_not_found
+from metadata_service.retention_rules import VersionRule
+from metadata_service.usage import quota
+from servicekit import failpoints
+from strongroom.errors import UserBeingErased
+
+BEFORE_COMMIT: Final = failpoints.register("metadata.project.prune.before_commit")
+AFTER_COMMIT: Final = failpoints.register("metadata.project.prune.after_commit")
+
+PROJECTS: Final = 1000
+VERSIONS: Final = 500
+
+_FREE: Final = "projects.held_at IS NULL AND (projects.keep_until IS NULL OR projects.keep_until <= now())"
+_SOME: Final = f"""
+SELECT owner_id, id, slug FROM projects
+WHERE (owner_id, id) > (%(after)s, %(after_id)s) AND {_FREE}
+    AND coalesce(keep_versions, %(last)s) > 0 AND version > coalesce(keep_versions, %(last)s)
+ORDER BY owner_id, id LIMIT {PROJECTS}
+"""
+_LOCK: Final = f"""
+SELECT coalesce(keep_versions, %(last)s), coalesce(keep_daily_days, %(days)s) FROM projects
+WHERE owner_id = %(owner)s AND id = %(project)s AND {_FREE} AND NOT EXISTS (
+    SELECT FROM project_saves AS saves WHERE saves.owner_id = projects.owner_id
+        AND saves.project_id = projects.id)
+FOR UPDATE
+"""
+_GO: Final = f"""
+WITH ranked AS (
+    SELECT version, created_at, name, tags, row_number() OVER (ORDER BY version DESC) AS place,
+        row_number() OVER (PARTITION BY (created_at AT TIME ZONE 'UTC')::date ORDER BY version DESC) AS of_day
+    FROM project_versions WHERE owner_id = %(owner)s AND project_id = %(project)s
+), gone AS (
+    DELETE FROM project_versions AS versions USING (
+        SELECT version FROM ranked WHERE place > greatest(%(last)s, 1) AND name = '' AND tags = '{{}}'
+            AND NOT (of_day = 1 AND created_at > now() - make_interval(days => %(days)s))
+        ORDER BY version LIMIT {VERSIONS}
+    ) AS old
+    WHERE versions.owner_id = %(owner)s AND versions.project_id = %(project)s
+        AND versions.version = old.version
+    RETURNING 1
+)
+SELECT count(*) FROM gone
+"""
+#: Contents that are in no version any more. The newest version's have no end.
+_SHOWN_BY_NONE: Final = """files.owner_id = %(owner)s AND files.project_id = %(project)s
+    AND files.until_version IS NOT NULL AND NOT EXISTS (
+        SELECT FROM project_versions AS versions WHERE versions.owner_id = files.owner_id
+            AND versions.project_id = files.project_id AND versions.version >= files.from_version
+            AND versions.version < files.until_version)"""
+_OF_NONE: Final = f"{_SHOWN_BY_NONE} AND blobs.owner_id = files.owner_id AND blobs.id = files.blob_id"
+_BLOBS: Final = f"""
+WITH gone AS (
+{DELETE.of(_OF_NONE, "project_files AS files")} RETURNING blobs.size_bytes
+)
+SELECT coalesce(sum(size_bytes), 0)::bigint, count(*) FROM gone
+"""
+_FILES: Final = f"DELETE FROM project_files AS files WHERE {_SHOWN_BY_NONE}"
+_SET: Final = """
+UPDATE projects SET keep_versions = %(last)s, keep_daily_days = %(days)s
+WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0
+RETURNING keep_versions, keep_daily_days
+"""
+_GET: Final = """
+SELECT keep_versions, keep_daily_days FROM projects
+WHERE owner_id = %(owner)s AND slug = %(slug)s AND version > 0
+"""
+
+log = structlog.get_logger(__name__)
+
+
+class VersionRules:
+    """A project's own rule. `default`: that of the settings."""
+
+    def __init__(self, database: Database, default: VersionRule) -> None:
+        self._database = database
+        self._default = default
+
+    async def get(self, owner_id: str, slug: str) -> tuple[VersionRule, bool]:
+        """The rule, and whether it is the project's own. Raises ProjectNotFound."""
+        return self._rule(await self._database.read(user(owner_id), _GET, {"owner": owner_id, "slug": slug}))
+
+    async def set(self, owner_id: str, slug: str, rule: VersionRule | None) -> tuple[VersionRule, bool]:
+        """The same after the change; None: as the settings say. Raises ProjectNotFound."""
+        params = {
+            "owner": owner_id,
+            "slug": slug,
+            "last": rule.last if rule else None,
+            "days": rule.daily_days if rule else None,
+        }
+        return self._rule(await self._database.transact(user(owner_id), lambda tx: tx.fetch(_SET, params)))
+
+    def _rule(self, rows: list[tuple[int | None, int | None]]) -> tuple[VersionRule, bool]:
+        if not rows:
+            raise project_not_found()
+        last, days = rows[0]
+        if last is None or days is None:
+            return self._default, False
+        return VersionRule(last, days), True
+
+
+class VersionPruner:
+    """One per process. Two of them never prune the same project at once."""
+
+    def __init__(self, database: Database, timing: Timing, rule: VersionRule) -> None:
+        self._database = database
+        self._timing = timing
+        self._rule = rule
+
+    async def run_once(self, beat: Callable[[], None]) -> int:
+        """One round over all projects; how many versions went. Raises DatabaseUnavailable."""
+        pruned, after, after_id = 0, "", UUID(int=0)
+        while True:
+            params = {"after": after, "after_id": after_id, "last": self._rule.last}
+            found = await self._database.read(SYSTEM, _SOME, params)
+            for owner_id, project_id, slug in found:
+                pruned += await self.prune(owner_id, project_id, slug)
+                beat()
+            if len(found) < PROJECTS:
+                return pruned
+            after, after_id = found[-1][:2]
+
+    async def prune(self, owner_id: str, project_id: UUID, slug: str) -> int:
+        """All that is due of one project, batch by batch."""
+        pruned = 0
+        while True:
+            try:
+                now = await self._database.transact(
+                    user(owner_id),
+                    lambda tx: self._in_transaction(tx, owner_id, project_id, slug),
+                    seconds=LARGE_SECONDS,
+                )
+            except UserBeingErased:
+                return pruned
+            if now:
+                await failpoints.hit(AFTER_COMMIT)
+                log.info("versions_pruned", project=slug, versions=now)
+            pruned += now
+            if now < VERSIONS:
+                return pruned
+
+    async def _in_transaction(self, tx: Transaction, owner_id: str, project_id: UUID, slug: str) -> int:
+        params: dict[str, object] = {
+            "owner": owner_id,
+            "project": project_id,
+            "last": self._rule.last,
+            "days": self._rule.daily_days,
+            "grace": self._timing.read_grace,
+        }
+        row = await tx.fetch_one(_LOCK, params)
+        if row is None or not row[0]:
+            return 0
+        params |= {"last": row[0], "days": row[1]}
+        pruned: int = (await tx.fetch(_GO, params))[0][0]
+        if not pruned:
+            return 0
+        _, [(size, count)] = await tx.fetch_batch([HASH_JOINS, (_BLOBS, params)])
+        await tx.batch(
+            [
+                looks.pruned(owner_id, slug, project_id, _SHOWN_BY_NONE, self._timing.kept_bytes),
+                (_FILES, params),
+                quota.count(owner_id, -size, -count),
+            ]
+        )
+        await failpoints.hit(BEFORE_COMMIT)
+        return pruned

@@ -1,0 +1,131 @@
+"""Old versions that go by a rule, and what stays."""
+
+from __future__ import annotations
+
+import uuid
+from uuid import UUID
+
+import pytest
+
+from metadata_service.blobs.states import DELETING
+from metadata_service.projects.pruning import VersionPruner, VersionRules
+from metadata_service.retention_rules import VersionRule
+from strongroom.errors import ProjectNotFound, VersionNotFound
+from strongroom.metadata.v1.project_pb2 import VersionLabel
+from tests.integration.metadata_service.projects.saving import Projects
+from tests.integration.metadata_service.world import World
+
+
+async def prune(projects: Projects, last: int = 0, daily_days: int = 0) -> int:
+    project = await projects.queries.project(projects.owner, projects.slug)
+    pruner = VersionPruner(projects.world.database, projects.world.timing, VersionRule(last, daily_days))
+    return await pruner.prune(projects.owner, UUID(project.id), projects.slug)
+
+
+async def versions(projects: Projects) -> list[int]:
+    found, _ = await projects.queries.versions(projects.owner, projects.slug, 0, "")
+    return [version.version for version in found]
+
+
+async def saved(world: World, owner: str, count: int = 5) -> Projects:
+    """Versions 1 to `count`: one file that stays, one that is another each time, one of one version each."""
+    projects = Projects(world, owner)
+    for number in range(1, count + 1):
+        same = {"same.txt": b"same", "each.txt": f"{number}".encode(), f"only{number}.txt": b"x"}
+        await projects.save(same)
+    return projects
+
+
+async def test_the_last_ones_stay_with_all_they_show(world: World, owner: str) -> None:
+    projects = await saved(world, owner)
+    before = {version: await projects.content(version) for version in (4, 5)}
+    assert await prune(projects, last=2) == 3
+    assert await versions(projects) == [5, 4]
+    assert {version: await projects.content(version) for version in (4, 5)} == before
+    for gone in (1, 2, 3):
+        with pytest.raises(VersionNotFound):
+            await projects.content(gone)
+        with pytest.raises(VersionNotFound):
+            await projects.queries.pinned_version(owner, "site", gone)
+        with pytest.raises(VersionNotFound):
+            await projects.queries.file(owner, "site", gone, "same.txt")
+    assert projects.blob_states().count(DELETING) == 6  # each.txt and only{n}.txt of three versions
+    assert projects.usage() == (len(b"same") + 2 + 2, 5)
+    assert await prune(projects, last=2) == 0
+    again = await projects.save({"same.txt": b"same"})
+    assert again.version.version == 6
+
+
+async def test_keys_that_only_old_versions_had_are_looked_at(world: World, owner: str) -> None:
+    projects = await saved(world, owner, 3)
+    world.logins.change("DELETE FROM project_keys WHERE owner_id = %s", owner)
+    assert await prune(projects, last=2) == 1
+    assert projects.due_keys() == ["only1.txt"]
+
+
+async def test_named_and_tagged_ones_and_one_of_each_day_stay(world: World, owner: str) -> None:
+    projects = Projects(world, owner)
+    labels = [VersionLabel(version_name="x"), None, VersionLabel(tags=["t"]), VersionLabel(message="m")]
+    for label in [*labels, None, None, None, None]:
+        begun = await projects.begin()
+        await projects.commit(begun.save_id, [], 0, label=label)
+    for version, days in {4: 9, 5: 9, 6: 40, 7: 1}.items():
+        world.logins.change(
+            "UPDATE project_versions SET created_at = now() - make_interval(days => %s)"
+            " WHERE owner_id = %s AND version = %s",
+            days,
+            owner,
+            version,
+        )
+    assert await prune(projects, last=1, daily_days=30) == 3
+    assert await versions(projects) == [8, 7, 5, 3, 1]
+    assert await prune(projects, last=1) == 2
+    assert await versions(projects) == [8, 3, 1]
+
+
+@pytest.mark.parametrize(
+    "kept", ["held_at = now()", "keep_until = now() + interval '1 hour'"], ids=["on hold", "kept"]
+)
+async def test_of_what_is_kept_nothing_goes(world: World, owner: str, kept: str) -> None:
+    projects = await saved(world, owner, 3)
+    world.logins.change(f"UPDATE projects SET {kept} WHERE owner_id = %s", owner)
+    assert await prune(projects, last=1) == 0
+    world.logins.change("UPDATE projects SET held_at = NULL, keep_until = NULL WHERE owner_id = %s", owner)
+    await projects.begin()  # a roll-back may be reading any version
+    assert await prune(projects, last=1) == 0
+    assert await versions(projects) == [3, 2, 1]
+
+
+async def test_without_a_rule_all_stay(world: World, owner: str) -> None:
+    projects = await saved(world, owner, 3)
+    assert await prune(projects) == 0
+    assert await prune(projects, daily_days=3) == 0
+    assert await versions(projects) == [3, 2, 1]
+
+
+async def test_a_projects_own_rule(world: World, owner: str) -> None:
+    projects = await saved(world, owner, 4)
+    rules = VersionRules(world.database, VersionRule(9))
+    assert await rules.get(owner, "site") == (VersionRule(9), False)
+    assert await rules.set(owner, "site", VersionRule(3)) == (VersionRule(3), True)
+    assert await prune(projects, last=1) == 1
+    await rules.set(owner, "site", VersionRule(0))
+    assert await prune(projects, last=1) == 0
+    assert await rules.set(owner, "site", None) == (VersionRule(9), False)
+    assert await prune(projects, last=1) == 2
+    for whose, slug in ((f"user-{uuid.uuid4()}", "site"), (owner, "none")):
+        with pytest.raises(ProjectNotFound):
+            await rules.get(whose, slug)
+        with pytest.raises(ProjectNotFound):
+            await rules.set(whose, slug, VersionRule(1))
+
+
+async def test_a_round_finds_the_projects_that_have_too_many(own_world: World) -> None:
+    for owner, count in (("ada", 3), ("bob", 1), ("eve", 2)):
+        await saved(own_world, owner, count)
+    await VersionRules(own_world.database, VersionRule()).set("eve", "site", VersionRule(1))
+    beats: list[None] = []
+    pruner = VersionPruner(own_world.database, own_world.timing, VersionRule(2))
+    assert await pruner.run_once(lambda: beats.append(None)) == 2
+    assert await versions(Projects(own_world, "ada")) == [3, 2]
+    assert await versions(Projects(own_world, "eve")) == [2]
