@@ -10,8 +10,8 @@ from psycopg.conninfo import conninfo_to_dict
 from pydantic import Field, SecretStr, model_validator
 
 from metadata_service.prices import STANDARD, Prices, prices_of
-from servicekit.archive_classes import CLASSES, Transition, transitions_of
 from metadata_service.retention_rules import RetentionRules, VersionRule, days_by_family
+from servicekit.archive_classes import CLASSES, Transition, transitions_of
 from servicekit.limits import CapSettings
 from servicekit.outbound_settings import OutboundSettings
 from servicekit.s3_settings import StorageClass

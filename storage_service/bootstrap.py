@@ -25,6 +25,7 @@ from storage_service.content.body import Limits
 from storage_service.content.types import ContentRules
 from storage_service.diagnosis import InternalCalls
 from storage_service.draining import REPORT_SECONDS, Draining
+from storage_service.failures import FailureTeller
 from storage_service.import_rules import import_limits, source_timeouts, url_rules, webhooks
 from storage_service.media.assembly import MediaReading
 from storage_service.metadata.acts import Acts, Operations
@@ -155,6 +156,7 @@ class StorageApp:
         self._content = ContentRules(settings.allowed_types(), max_pixels=settings.max_picture_pixels)
         self._memory = _Memory.of(settings)
         metrics.budgets.all = self._memory.by_name()
+        self._failures = FailureTeller(self._reservations)
         self._signer = Signer(
             store, self._files, public_base_url=settings.public_base_url, edge=edge(settings)
         )
@@ -307,6 +309,7 @@ class StorageApp:
             previews=self._previews,
             outgoing=self._memory.outgoing,
             draining=self.draining,
+            failures=self._failures,
         )
 
     def _session_parts(self) -> SessionParts:
@@ -345,6 +348,7 @@ class StorageApp:
             ),
             content=self._content,
             scanner=self._scanner,
+            failures=self._failures,
             part_size=settings.part_size_bytes,
         )
 

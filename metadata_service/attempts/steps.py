@@ -16,6 +16,7 @@ from strongroom.errors import SizeMismatch
 from strongroom.metadata.v1.reservation_service_pb2 import (
     BeginCompletionRequest,
     ReportImportFailureRequest,
+    ReportSaveFailureRequest,
 )
 
 BEFORE_T2: Final = failpoints.register("metadata.t2.before_commit")
@@ -95,6 +96,14 @@ class AttemptSteps:
 
         async def work(tx: Transaction) -> None:
             await tx.batch([events.import_failed(owner_id, told)])
+
+        await self._database.transact(user(owner_id), work)
+
+    async def tell_save_failed(self, owner_id: str, told: ReportSaveFailureRequest) -> None:
+        """The same of what was sent while the object store could not be reached."""
+
+        async def work(tx: Transaction) -> None:
+            await tx.batch([events.save_failed(owner_id, told)])
 
         await self._database.transact(user(owner_id), work)
 

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from metadata_service.db.database import Statement
 from metadata_service.events import outbox
-from metadata_service.files.media_columns import shown_media
+from metadata_service.files.media_columns import SHOWN_MEDIA, shown_media
 from servicekit.presentation import CHARSET
 from strongroom.families import FAMILY_NAMES, family_name
 from strongroom.metadata.v1.file_pb2 import File
@@ -20,15 +20,19 @@ from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_READY,
     EVENT_TYPE_FILE_UPDATED,
     EVENT_TYPE_IMPORT_FAILED,
+    EVENT_TYPE_SAVE_FAILED,
     EventType,
 )
-from strongroom.metadata.v1.reservation_service_pb2 import ReportImportFailureRequest
+from strongroom.metadata.v1.reservation_service_pb2 import (
+    ReportImportFailureRequest,
+    ReportSaveFailureRequest,
+)
 from strongroom.metadata.v1.scan_service_pb2 import ReportRefusalRequest
 
 #: What `_payload` builds, of rows that are still there.
 _APPEND_DELETED: Final = f"""
 INSERT INTO events (owner_id, type, subject_id, payload)
-SELECT owner_id, %(type)s, id::text, jsonb_build_object(
+SELECT owner_id, %(type)s, id::text, {SHOWN_MEDIA} || jsonb_build_object(
     'family', %(families)s::jsonb -> family::text, 'key', key, 'filename', filename,
     'content_type', split_part(content_type, '{CHARSET}', 1), 'size_bytes', size_bytes,
     'generation', generation)
@@ -104,6 +108,15 @@ def import_failed(owner_id: str, told: ReportImportFailureRequest) -> Statement:
     return outbox.append(
         owner_id, EVENT_TYPE_IMPORT_FAILED, payload["request_id"], {"family": family, **payload}
     )
+
+
+def save_failed(owner_id: str, told: ReportSaveFailureRequest) -> Statement:
+    """The object store could not be reached for what was sent."""
+    names = ("family", "request_id", "filename", "upload_id", "slug", "code", "message")
+    texts = {name: str(getattr(told, name)).replace("\0", "") for name in names}
+    payload = {name: text for name, text in texts.items() if text or name in {"family", "request_id"}}
+    subject = texts["upload_id"] or texts["slug"] or texts["request_id"]
+    return outbox.append(owner_id, EVENT_TYPE_SAVE_FAILED, subject, payload)
 
 
 def _about(file: File, event: EventType.ValueType, **more: object) -> Statement:

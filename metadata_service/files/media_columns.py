@@ -8,6 +8,12 @@ from typing import Any, Final
 
 from strongroom.metadata.v1.file_pb2 import MediaInfo
 
+#: SQL: what `shown_media` says of a row of `files`; an object, of no content but the present one.
+SHOWN_MEDIA: Final = """CASE WHEN media_of = blob_id AND media IS NOT NULL THEN media - 'duration_millis' ||
+    CASE WHEN media ? 'duration_millis'
+        THEN jsonb_build_object('duration', (media ->> 'duration_millis')::float8 / 1000)
+        ELSE '{}' END
+    ELSE '{}' END"""
 _NUMBERS: Final = ("width", "height", "orientation", "duration_millis")
 
 

@@ -114,6 +114,12 @@ class ReservationServicer(ReservationServiceServicer):
         await self._steps.tell_import_failed(owner, request)
         return pb.ReportImportFailureResponse()
 
+    async def ReportSaveFailure(
+        self, request: pb.ReportSaveFailureRequest, context: Context
+    ) -> pb.ReportSaveFailureResponse:
+        await self._steps.tell_save_failed(effective_owner(current_principal(), request.user_id), request)
+        return pb.ReportSaveFailureResponse()
+
     async def ReportDamage(
         self, request: pb.ReportDamageRequest, context: Context
     ) -> pb.ReportDamageResponse:

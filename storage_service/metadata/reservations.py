@@ -71,6 +71,10 @@ class Reservations(MetadataClient):
         """Write the event that tells the caller of it; most imports that fail have used their time up."""
         await self._step(self._stub.ReportImportFailure, request, caller=context.current_principal())
 
+    async def report_save_failure(self, request: pb.ReportSaveFailureRequest) -> None:
+        """Write the event that tells the caller that the store could not be reached."""
+        await self._step(self._stub.ReportSaveFailure, request, caller=context.current_principal())
+
     async def report_damage(self, key: str, version_id: str, damage: pb.Damage.ValueType) -> None:
         """Tell the owner that the object is missing, or holds other bytes."""
         request = pb.ReportDamageRequest(key=key, version_id=version_id, damage=damage)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from storage_service.attempts.budget import ByteBudget
+from storage_service.failures import of_save
 from storage_service.objectstore.errors import translated
 from storage_service.projects.archives.spool import Spool, SpooledBody
 from storage_service.projects.archives.zip_in import SEGMENT_BYTES, ZippedFile, ZipReader
@@ -44,10 +45,11 @@ class ArchiveSaver:
         """Raises ArchiveInvalid {rule, entry}, and what ProjectSaver.save raises."""
         stream = ArchiveStream(requests)
         spec = await stream.spec()
-        await self._runner.check()
-        with translated():
-            async with self._spool.keep(self._limited(stream), ZIP_TYPE, spec.user_id) as body:
-                return await self._save(spec, body, stream)
+        async with self._runner.failures.telling(of_save(spec)):
+            await self._runner.check()
+            with translated():
+                async with self._spool.keep(self._limited(stream), ZIP_TYPE, spec.user_id) as body:
+                    return await self._save(spec, body, stream)
 
     async def _save(
         self, spec: SaveProjectSpec, body: SpooledBody, stream: ArchiveStream

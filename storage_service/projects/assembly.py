@@ -8,6 +8,7 @@ from storage_service.attempts.acts import HeldActs
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.engine import Attempts, WriteEngine
 from storage_service.content.types import ContentRules
+from storage_service.failures import FailureTeller
 from storage_service.metadata.belongings import Belongings
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader, ProjectSaves
@@ -51,6 +52,7 @@ class ProjectParts:
     limits: ProjectLimits
     content: ContentRules
     scanner: Scanner
+    failures: FailureTeller
     part_size: int
 
 
@@ -58,7 +60,7 @@ class Projects:
     """The use cases."""
 
     def __init__(self, parts: ProjectParts) -> None:
-        runner = SaveRunner(parts.saves, parts.engine, parts.settler)
+        runner = SaveRunner(parts.saves, parts.engine, parts.settler, parts.failures)
         spool = Spool(
             parts.store,
             parts.reservations,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from servicekit import failpoints
 from storage_service.attempts.engine import Holder, WriteEngine
+from storage_service.failures import FailureTeller, of_save
 from storage_service.metadata.projects import ProjectSaves
 from storage_service.projects.settler import KeySettler
 from strongroom.errors import IdempotencyKeyReused
@@ -35,8 +36,11 @@ class OpenSave:
 class SaveRunner:
     """Runs saves; one instance per process."""
 
-    def __init__(self, saves: ProjectSaves, engine: WriteEngine, settler: KeySettler) -> None:
+    def __init__(
+        self, saves: ProjectSaves, engine: WriteEngine, settler: KeySettler, failures: FailureTeller
+    ) -> None:
         self._saves = saves
+        self.failures = failures
         self._engine = engine
         self._settler = settler
 
@@ -57,6 +61,15 @@ class SaveRunner:
         raises; then nothing was saved. After ServiceUnavailable, DatabaseUnavailable or DeadlineExceeded the
         version may be there after all.
         """
+        async with self.failures.telling(of_save(request)):
+            return await self._run(request, write, content)
+
+    async def _run(
+        self,
+        request: pb.BeginSaveRequest,
+        write: Callable[[OpenSave], Awaitable[pb.CommitSaveRequest]],
+        content: Callable[[], Awaitable[bytes]],
+    ) -> pb.CommitSaveResponse:
         await self.check()
         await failpoints.hit(BEFORE_BEGIN)
         begun = await self._saves.begin(request)

@@ -9,6 +9,7 @@ from typing import Any
 
 import grpc
 
+from storage_service.failures import of_piece, of_upload
 from storage_service.servicers.transfers import ARCHIVE, EXPORT, Transfers, by_gateway, read_way
 from storage_service.servicers.use_cases import UseCases
 from storage_service.uploads.importing.importer import Progress
@@ -55,11 +56,13 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         stream = UploadStream(request_iterator)
         first = await stream.first()
         if first.WhichOneof("first_message") == "upload_id":
-            answer = await self._sessions.sessions.upload(first, stream.rest)
+            async with self._do.failures.telling(of_piece(first.upload_id)):
+                answer = await self._sessions.sessions.upload(first, stream.rest)
             if answer.HasField("file"):
                 self._transfers.stored(answer.file, by_gateway("tus"))
             return answer
-        stored = await self._do.uploader.upload(stream)
+        async with self._do.failures.telling(of_upload(stream.spec)):
+            stored = await self._do.uploader.upload(stream)
         if not stored.replayed:
             self._transfers.stored(stored.file, by_gateway("form"))
         wants_url = first.sign_url and not stored.replayed
@@ -120,7 +123,8 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: batch_pb2.CopyFileRequest,
         context: Context[batch_pb2.CopyFileRequest, batch_pb2.CopyFileResponse],
     ) -> batch_pb2.CopyFileResponse:
-        file = await self._do.copier.copy(request)
+        async with self._do.failures.telling(of_upload(request.spec)):
+            file = await self._do.copier.copy(request)
         self._transfers.stored(file, "copy")
         return batch_pb2.CopyFileResponse(file=file)
 
@@ -129,7 +133,8 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: batch_pb2.MoveFileRequest,
         context: Context[batch_pb2.MoveFileRequest, batch_pb2.MoveFileResponse],
     ) -> batch_pb2.MoveFileResponse:
-        file = await self._do.mover.move(request)
+        async with self._do.failures.telling(of_upload(request.spec)):
+            file = await self._do.mover.move(request)
         self._transfers.stored(file, "copy")
         return batch_pb2.MoveFileResponse(file=file)
 
@@ -240,7 +245,8 @@ class StorageServicer(storage_service_pb2_grpc.StorageServiceServicer):
         request: direct_pb2.CompleteUploadRequest,
         context: Context[direct_pb2.CompleteUploadRequest, direct_pb2.CompleteUploadResponse],
     ) -> direct_pb2.CompleteUploadResponse:
-        file = await self._sessions.direct.complete(request)
+        async with self._do.failures.telling(of_piece(request.upload_id)):
+            file = await self._sessions.direct.complete(request)
         self._transfers.stored(file, "direct")
         return direct_pb2.CompleteUploadResponse(file=file)
 

@@ -125,9 +125,19 @@ def test_every_door_answers_and_all_recovers(cell: Cell, fault: str) -> None:
     sys.stdout.write(f"{fault}: {slowest.door} {slowest.status} after {slowest.seconds:.1f} s\n")
     wrong = [answer for answer in answers if not answer.is_right]
     assert wrong == [], wrong
+    if fault in ("s3-fails", "s3-drops"):
+        _owner_has_heard(cell, name)
     upload = new_upload(f"after-{fault}")
     key = repeat_until_stored(cell, upload)
     assert read(cell, upload.owner, key) == (200, upload.body)
+
+
+def _owner_has_heard(cell: Cell, owner: str) -> None:
+    """Of uploads and saves that met no store, wherever they came in."""
+    rows = cell.logins.rows(
+        "SELECT DISTINCT payload ->> 'family' FROM events WHERE owner_id = %s AND type = 10", owner
+    )
+    assert {"file", "generation", "event_media", "project"} <= {family for (family,) in rows}
 
 
 def test_the_time_budget_is_ten_seconds() -> None:

@@ -859,7 +859,7 @@ export interface NotReady {
 export interface Notification {
   /** Position in the user's stream; send the last one to go on behind it. */
   id: string;
-  /** upload_progress, file_ready, file_updated, file_deleted, file_damaged, file_infected, import_failed, project_save_progress, project_saved, project_deleted or webhook_disabled. */
+  /** upload_progress, file_ready, file_updated, file_deleted, file_damaged, file_infected, import_failed, save_failed, project_save_progress, project_saved, project_deleted or webhook_disabled. */
   type: string;
   /** The file, upload or project. */
   subject_id: string;
@@ -1111,6 +1111,23 @@ export interface RotationBody {
   overlap_seconds?: number;
   /** Act for this user (admin role only). */
   user_id?: string | null;
+}
+
+/** The rule that holds for a project. */
+export interface Rule {
+  success: true;
+  keep_last: number;
+  keep_daily_days: number;
+  /** It is the project's own, and not that of the settings. */
+  own: boolean;
+}
+
+/** Which old versions stay beside those with a name or a tag. */
+export interface RuleBody {
+  /** So many newest ones; 0: all. */
+  keep_last: number;
+  /** The last one of each day (UTC), for so many days. Default: 0. */
+  keep_daily_days?: number;
 }
 
 /** A tree to save. Send name and slug before files. */
@@ -1544,7 +1561,7 @@ export interface WebhookBody {
   /** Default: "". */
   description?: string;
   /** Which events; none: all but progress. Default: []. */
-  types?: Array<"upload_progress" | "file_ready" | "file_updated" | "file_deleted" | "file_damaged" | "file_infected" | "import_failed" | "project_save_progress" | "project_saved" | "project_deleted" | "webhook_disabled">;
+  types?: Array<"upload_progress" | "file_ready" | "file_updated" | "file_deleted" | "file_damaged" | "file_infected" | "import_failed" | "save_failed" | "project_save_progress" | "project_saved" | "project_deleted" | "webhook_disabled">;
   /** Of which families; none: all. Default: []. */
   families?: Array<"file" | "generation" | "event_media" | "profile_picture" | "temp" | "path" | "project_file" | "project">;
   /** Act for this user (admin role only). */
@@ -1555,7 +1572,7 @@ export interface WebhookBody {
 export interface WebhookEditBody {
   url?: string | null;
   description?: string | null;
-  types?: Array<"upload_progress" | "file_ready" | "file_updated" | "file_deleted" | "file_damaged" | "file_infected" | "import_failed" | "project_save_progress" | "project_saved" | "project_deleted" | "webhook_disabled"> | null;
+  types?: Array<"upload_progress" | "file_ready" | "file_updated" | "file_deleted" | "file_damaged" | "file_infected" | "import_failed" | "save_failed" | "project_save_progress" | "project_saved" | "project_deleted" | "webhook_disabled"> | null;
   families?: Array<"file" | "generation" | "event_media" | "profile_picture" | "temp" | "path" | "project_file" | "project"> | null;
   /** false lets it send again, also where it was disabled. */
   paused?: boolean | null;
@@ -1728,6 +1745,12 @@ export interface Operations {
       /** public: with a CDN configured, the file's URL is permanent and needs no signature of S3. Of a file over 1 MiB it has to come before the file. */
       visibility?: "private" | "public";
     }; reply: TempFile };
+  /** How many versions are kept */
+  get_version_rule: { path: { slug: string }; query: { user_id?: string }; body: undefined; reply: Rule };
+  /** Keep some versions */
+  set_version_rule: { path: { slug: string }; query: { user_id?: string }; body: RuleBody; reply: Rule };
+  /** Keep versions as the settings say */
+  clear_version_rule: { path: { slug: string }; query: { user_id?: string }; body: undefined; reply: Rule };
   /** Save a tree */
   save_project: { path: {  }; query: { expected_version?: number; version_name?: string; message?: string; tags?: string; user_id?: string }; body: SaveBody; reply: Saved };
   /** Download a project */
@@ -1969,6 +1992,9 @@ export const ROUTES = {
   put_profile_picture: ["PUT", "/api/v1/users/me/profile-picture", "json"],
   delete_profile_picture: ["DELETE", "/api/v1/users/me/profile-picture", "nothing"],
   create_temp_file: ["POST", "/api/v1/temp", "json"],
+  get_version_rule: ["GET", "/api/projects/{slug}/version-rule", "json"],
+  set_version_rule: ["PUT", "/api/projects/{slug}/version-rule", "json"],
+  clear_version_rule: ["DELETE", "/api/projects/{slug}/version-rule", "json"],
   save_project: ["POST", "/api/projects/save", "json"],
   get_project_archive: ["GET", "/api/projects/{slug}/archive", "bytes"],
   save_project_archive: ["POST", "/api/projects/{slug}/archive", "json"],

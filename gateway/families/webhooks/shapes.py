@@ -22,6 +22,7 @@ EventName = Literal[
     "file_damaged",
     "file_infected",
     "import_failed",
+    "save_failed",
     "project_save_progress",
     "project_saved",
     "project_deleted",

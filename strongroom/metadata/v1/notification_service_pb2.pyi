@@ -48,6 +48,10 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """
     EVENT_TYPE_PROJECT_SAVE_PROGRESS: _EventType.ValueType  # 9
     """A save of a project that takes a while stores its files; at most every second for a save."""
+    EVENT_TYPE_SAVE_FAILED: _EventType.ValueType  # 10
+    """An upload, or a save of a project, was refused because the object store could not be reached; nothing of it is
+    stored. Send it again.
+    """
     EVENT_TYPE_FILE_INFECTED: _EventType.ValueType  # 14
     """The scanner for malware has found something: in what was sent, which is not stored, or in a file (or a file of a
     project) that was stored before its signature was known, which nobody can read any more.
@@ -84,6 +88,10 @@ hour for one content. Store it again, or have the operator restore it.
 """
 EVENT_TYPE_PROJECT_SAVE_PROGRESS: EventType.ValueType  # 9
 """A save of a project that takes a while stores its files; at most every second for a save."""
+EVENT_TYPE_SAVE_FAILED: EventType.ValueType  # 10
+"""An upload, or a save of a project, was refused because the object store could not be reached; nothing of it is
+stored. Send it again.
+"""
 EVENT_TYPE_FILE_INFECTED: EventType.ValueType  # 14
 """The scanner for malware has found something: in what was sent, which is not stored, or in a file (or a file of a
 project) that was stored before its signature was known, which nobody can read any more.

@@ -754,6 +754,73 @@ class ReportImportFailureResponse(_message.Message):
 Global___ReportImportFailureResponse: _TypeAlias = ReportImportFailureResponse  # noqa: Y015
 
 @_typing.final
+class ReportSaveFailureRequest(_message.Message):
+    """Request of ReportSaveFailure. The caller's token decides whose event it is (user_id: admin role only)."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FAMILY_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    FILENAME_FIELD_NUMBER: _builtins.int
+    UPLOAD_ID_FIELD_NUMBER: _builtins.int
+    SLUG_FIELD_NUMBER: _builtins.int
+    CODE_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    family: _builtins.str
+    """What was to be stored: as the family of a target is named, or `project`. Empty: a piece of upload_id."""
+    request_id: _builtins.str
+    """Idempotency key of the request; the event's subject where there is no other."""
+    filename: _builtins.str
+    """Name of the file."""
+    upload_id: _builtins.str
+    """The upload over many requests that it was a part of; goes on when the store is back."""
+    slug: _builtins.str
+    """The project that was to be saved."""
+    code: _builtins.str
+    """Name of the ErrorReason that the caller was told."""
+    message: _builtins.str
+    """The text that the caller was told."""
+    user_id: _builtins.str
+    """Act for this user (admin role only). Empty: the caller."""
+    def __init__(
+        self,
+        *,
+        family: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        filename: _builtins.str = ...,
+        upload_id: _builtins.str = ...,
+        slug: _builtins.str = ...,
+        code: _builtins.str = ...,
+        message: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["code", b"code", "family", b"family", "filename", b"filename", "message", b"message", "request_id", b"request_id", "slug", b"slug", "upload_id", b"upload_id", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportSaveFailureRequest: _TypeAlias = ReportSaveFailureRequest  # noqa: Y015
+
+@_typing.final
+class ReportSaveFailureResponse(_message.Message):
+    """Response of ReportSaveFailure."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReportSaveFailureResponse: _TypeAlias = ReportSaveFailureResponse  # noqa: Y015
+
+@_typing.final
 class ReportDamageRequest(_message.Message):
     """Request of ReportDamage."""
 

@@ -97,6 +97,11 @@ class ReservationServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureResponse.FromString,
                 _registered_method=True)
+        self.ReportSaveFailure = channel.unary_unary(
+                '/strongroom.metadata.v1.ReservationService/ReportSaveFailure',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportSaveFailureRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportSaveFailureResponse.FromString,
+                _registered_method=True)
         self.ReportDamage = channel.unary_unary(
                 '/strongroom.metadata.v1.ReservationService/ReportDamage',
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportDamageRequest.SerializeToString,
@@ -200,6 +205,13 @@ class ReservationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReportSaveFailure(self, request, context):
+        """Tells a user that the object store could not be reached for what they have sent: EVENT_TYPE_SAVE_FAILED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReportDamage(self, request, context):
         """Tells the owner of a committed object that the object store no longer has it, or has other bytes:
         EVENT_TYPE_FILE_DAMAGED. At most once an hour for an object version; whoever may have read it. An object that nothing
@@ -271,6 +283,11 @@ def add_ReservationServiceServicer_to_server(servicer, server):
                     servicer.ReportImportFailure,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureResponse.SerializeToString,
+            ),
+            'ReportSaveFailure': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportSaveFailure,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportSaveFailureRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportSaveFailureResponse.SerializeToString,
             ),
             'ReportDamage': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportDamage,
@@ -605,6 +622,33 @@ class ReservationService:
             '/strongroom.metadata.v1.ReservationService/ReportImportFailure',
             strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportImportFailureResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportSaveFailure(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.ReservationService/ReportSaveFailure',
+            strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportSaveFailureRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_reservation__service__pb2.ReportSaveFailureResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -70,6 +70,8 @@ class ReservationServiceStub:
     """
     ReportImportFailure: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportImportFailureRequest, _reservation_service_pb2.ReportImportFailureResponse]
     """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
+    ReportSaveFailure: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportSaveFailureRequest, _reservation_service_pb2.ReportSaveFailureResponse]
+    """Tells a user that the object store could not be reached for what they have sent: EVENT_TYPE_SAVE_FAILED."""
     ReportDamage: _grpc.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportDamageRequest, _reservation_service_pb2.ReportDamageResponse]
     """Tells the owner of a committed object that the object store no longer has it, or has other bytes:
     EVENT_TYPE_FILE_DAMAGED. At most once an hour for an object version; whoever may have read it. An object that nothing
@@ -118,6 +120,8 @@ class ReservationServiceAsyncStub(ReservationServiceStub):
     """
     ReportImportFailure: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportImportFailureRequest, _reservation_service_pb2.ReportImportFailureResponse]  # type: ignore[assignment]
     """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
+    ReportSaveFailure: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportSaveFailureRequest, _reservation_service_pb2.ReportSaveFailureResponse]  # type: ignore[assignment]
+    """Tells a user that the object store could not be reached for what they have sent: EVENT_TYPE_SAVE_FAILED."""
     ReportDamage: _aio.UnaryUnaryMultiCallable[_reservation_service_pb2.ReportDamageRequest, _reservation_service_pb2.ReportDamageResponse]  # type: ignore[assignment]
     """Tells the owner of a committed object that the object store no longer has it, or has other bytes:
     EVENT_TYPE_FILE_DAMAGED. At most once an hour for an object version; whoever may have read it. An object that nothing
@@ -223,6 +227,13 @@ class ReservationServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_reservation_service_pb2.ReportImportFailureResponse, _abc.Awaitable[_reservation_service_pb2.ReportImportFailureResponse]]:
         """Tells a user that an import from a URL has failed: EVENT_TYPE_IMPORT_FAILED of NotificationService.Watch."""
+
+    def ReportSaveFailure(
+        self,
+        request: _reservation_service_pb2.ReportSaveFailureRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_reservation_service_pb2.ReportSaveFailureResponse, _abc.Awaitable[_reservation_service_pb2.ReportSaveFailureResponse]]:
+        """Tells a user that the object store could not be reached for what they have sent: EVENT_TYPE_SAVE_FAILED."""
 
     def ReportDamage(
         self,

@@ -17,12 +17,16 @@ from grpc import StatusCode, aio
 from strongroom.errors import PermissionDenied, RateLimited, UserMismatch, from_rpc_error
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_IMPORT_FAILED,
+    EVENT_TYPE_SAVE_FAILED,
     Event,
     WatchRequest,
     WatchResponse,
 )
 from strongroom.metadata.v1.notification_service_pb2_grpc import NotificationServiceStub
-from strongroom.metadata.v1.reservation_service_pb2 import ReportImportFailureRequest
+from strongroom.metadata.v1.reservation_service_pb2 import (
+    ReportImportFailureRequest,
+    ReportSaveFailureRequest,
+)
 from tests.databases import Logins
 from tests.integration.metadata_service.serving import Caller, Server, serve
 from tests.integration.metadata_service.serving import refusal as refused
@@ -129,6 +133,33 @@ async def test_a_failed_import_is_an_event(server: Server, owner: str) -> None:
     assert isinstance(await refused(caller.reservations("ReportImportFailure", request)), UserMismatch)
     outsider = server.user(owner, internal=False)
     assert isinstance(await refused(outsider.reservations("ReportImportFailure", request)), PermissionDenied)
+
+
+async def test_a_failed_save_is_an_event(server: Server, owner: str) -> None:
+    caller = server.user(owner)
+    told = {"code": "OBJECT_STORE_UNAVAILABLE", "message": "S3 is\0 away"}
+    saves = [
+        ReportSaveFailureRequest(family="project", slug="site", request_id="one", **told),
+        ReportSaveFailureRequest(family="file", filename="a\0.txt", request_id="two", **told),
+        ReportSaveFailureRequest(upload_id="u-1", **told),
+    ]
+    async with watching(caller) as call:
+        for save in saves:
+            await caller.reservations("ReportSaveFailure", save)
+        events = [await next_event(call) for _ in saves]
+    assert [(event.type, event.subject_id) for event in events] == [
+        (EVENT_TYPE_SAVE_FAILED, subject) for subject in ("site", "two", "u-1")
+    ]
+    said = {"code": "OBJECT_STORE_UNAVAILABLE", "message": "S3 is away"}
+    assert [json.loads(event.payload_json) for event in events] == [
+        {"family": "project", "slug": "site", "request_id": "one", **said},
+        {"family": "file", "filename": "a.txt", "request_id": "two", **said},
+        {"family": "", "request_id": "", "upload_id": "u-1", **said},
+    ]
+    others = ReportSaveFailureRequest(user_id=f"{owner}-x", **told)
+    assert isinstance(await refused(caller.reservations("ReportSaveFailure", others)), UserMismatch)
+    outsider = server.user(owner, internal=False)
+    assert isinstance(await refused(outsider.reservations("ReportSaveFailure", saves[0])), PermissionDenied)
 
 
 async def test_only_admins_watch_others(server: Server, owner: str) -> None:

@@ -20,6 +20,7 @@ from strongroom.errors import (
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from tests.doubles.memory_store import MemoryObjectStore
 from tests.unit.storage_service.projects.fakes import FakeSaves, Settled
+from tests.unit.storage_service.test_failures import Failures, teller
 
 REQUEST = pb.BeginSaveRequest(slug="site")
 
@@ -31,7 +32,7 @@ class Running:
         self.saves, self.settled, self.woken = FakeSaves(), Settled(), 0
         gate = VersioningGate(MemoryObjectStore(versioned=versioned))
         self.engine = WriteEngine(gate, lease_seconds=lease, wake_cleaner=self._wake)
-        self.runner = SaveRunner(self.saves, self.engine, self.settled)
+        self.runner = SaveRunner(self.saves, self.engine, self.settled, teller(Failures()))
 
     def _wake(self) -> None:
         self.woken += 1

@@ -11,6 +11,7 @@ export function eventWords({ type, data }) {
     case 'file_deleted': return `${name} was deleted`
     case 'file_infected': return data.stored ? `${name} is infected: ${data.signature}` : `${name} was refused: ${data.signature}`
     case 'file_damaged': return `${name} is damaged: ${DAMAGE[data.damage] ?? data.damage}`
+    case 'save_failed': return `${name} could not be stored: ${data.message}`
     case 'import_failed': return `${name} could not be fetched: ${data.message}`
     case 'project_saved': return `${data.name || data.slug} was saved as version ${data.version}`
     case 'project_save_progress': return `${data.slug} is being saved: ${data.stored_count} of ${data.file_count} files, ${bytes(data.stored_bytes)} of ${bytes(data.size_bytes)}`
