@@ -51,7 +51,7 @@ WITH ranked AS (
 ), gone AS (
     DELETE FROM project_versions AS versions USING (
         SELECT version FROM ranked WHERE place > greatest(%(last)s, 1) AND name = '' AND tags = '{{}}'
-            AND NOT (of_day = 1 AND created_at > now() - make_interval(days => %(days)s))
+            AND NOT (of_day = 1 AND created_at > now() - make_interval(days => %(days)s::int))
         ORDER BY version LIMIT {VERSIONS}
     ) AS old
     WHERE versions.owner_id = %(owner)s AND versions.project_id = %(project)s

@@ -31,7 +31,8 @@ def add_rules(routes: Routes) -> None:
 async def get_version_rule(call: Call) -> JsonReply[Rule]:
     """The rule that holds."""
     request = GetVersionRuleRequest(slug=call.path["slug"], user_id=call.user_id())
-    return _shown(await call.ask(GET_VERSION_RULE, request))
+    found = await call.ask(GET_VERSION_RULE, request)
+    return _shown(found)
 
 
 async def set_version_rule(call: Call) -> JsonReply[Rule]:
@@ -39,13 +40,15 @@ async def set_version_rule(call: Call) -> JsonReply[Rule]:
     body = await read_json(call, RuleBody)
     rule = VersionRule(keep_last=body.keep_last, keep_daily_days=body.keep_daily_days)
     request = SetVersionRuleRequest(slug=call.path["slug"], rule=rule, user_id=call.user_id())
-    return _shown(await call.ask(SET_VERSION_RULE, request))
+    found = await call.ask(SET_VERSION_RULE, request)
+    return _shown(found)
 
 
 async def clear_version_rule(call: Call) -> JsonReply[Rule]:
     """As the settings say again."""
     request = SetVersionRuleRequest(slug=call.path["slug"], user_id=call.user_id())
-    return _shown(await call.ask(SET_VERSION_RULE, request))
+    found = await call.ask(SET_VERSION_RULE, request)
+    return _shown(found)
 
 
 def _shown(found: GetVersionRuleResponse | SetVersionRuleResponse) -> JsonReply[Rule]:

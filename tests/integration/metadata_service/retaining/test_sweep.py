@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from metadata_service.projects.pruning import VersionPruner
 from metadata_service.retaining.sweep import RetentionSweep
-from metadata_service.retention_rules import DAY, RetentionRules, days_by_family
+from metadata_service.retention_rules import DAY, RetentionRules, VersionRule, days_by_family
 from servicekit.background import Heartbeat
 from servicekit.settings import SettingError
 from strongroom.metadata.v1.file_pb2 import File
@@ -22,6 +23,7 @@ def sweep(world: World, **delete_after: float) -> RetentionSweep:
         RetentionRules(delete_after=delete_after),
         Heartbeat("retention", 1.0),
         rest_seconds=1.0,
+        pruner=VersionPruner(world.database, world.timing, VersionRule()),
     )
 
 
