@@ -20,11 +20,7 @@ from metadata_service.projects import looks
 from metadata_service.projects.rows import HASH_JOINS, project_not_found
 from metadata_service.retention_rules import VersionRule
 from metadata_service.usage import quota
-from servicekit import failpoints
 from strongroom.errors import UserBeingErased
-
-BEFORE_COMMIT: Final = failpoints.register("metadata.project.prune.before_commit")
-AFTER_COMMIT: Final = failpoints.register("metadata.project.prune.after_commit")
 
 PROJECTS: Final = 1000
 VERSIONS: Final = 500
@@ -151,7 +147,6 @@ class VersionPruner:
             except UserBeingErased:
                 return pruned
             if now:
-                await failpoints.hit(AFTER_COMMIT)
                 log.info("versions_pruned", project=slug, versions=now)
             pruned += now
             if now < VERSIONS:
@@ -180,5 +175,4 @@ class VersionPruner:
                 quota.count(owner_id, -size, -count),
             ]
         )
-        await failpoints.hit(BEFORE_COMMIT)
         return pruned
