@@ -21,18 +21,16 @@ from strongroom.client.project_values import (
     Label,
     Project,
     ProjectFile,
-    ProjectVersion,
     RestoredProject,
     SavedProject,
-    VersionRule,
 )
+from strongroom.client.project_versions import ProjectVersions
 from strongroom.client.sources import UploadSource, as_source
 from strongroom.client.spooling.operations import ArchiveOperation, CallOperation, TreeOperation
 from strongroom.client.spooling.trees import SaveOperation, SpooledProjects, restore_waiting
 from strongroom.client.uploads import Progress
 from strongroom.client.wishes import RetentionWish, proto_of
 from strongroom.metadata.v1 import project_service_pb2
-from strongroom.metadata.v1.event_media_service_pb2 import Tags
 from strongroom.storage.v1 import download_pb2, project_pb2
 
 #: How often a save is planned anew because somebody else saved in between.
@@ -44,12 +42,11 @@ UNLABELLED = Label()
 AnyPath = str | os.PathLike[str]
 
 
-class Projects:
+class Projects(ProjectVersions):
     """The caller's projects. ``slug`` names one; ``version`` None is the newest."""
 
     def __init__(self, connection: Connection, user_id: str, spooled: SpooledProjects | None = None) -> None:
-        self._connection = connection
-        self._user_id = user_id
+        super().__init__(connection, user_id)
         self._spooled = spooled
 
     async def save(
@@ -264,68 +261,6 @@ class Projects:
                 yield Project.from_proto(project)
             token = page.next_page_token
             more = bool(token)
-
-    async def versions(self, slug: str) -> AsyncGenerator[ProjectVersion]:
-        """A project's versions, newest first.
-
-        :raises ProjectNotFound: also when it is somebody else's.
-        """
-        token, more = "", True
-        while more:
-            request = project_service_pb2.ListProjectVersionsRequest(
-                slug=slug, page_size=1000, page_token=token, user_id=self._user_id
-            )
-            page = await self._connection.unary(self._connection.projects.ListProjectVersions, request)
-            for version in page.versions:
-                yield ProjectVersion.from_proto(version)
-            token = page.next_page_token
-            more = bool(token)
-
-    async def label(
-        self,
-        slug: str,
-        version: int,
-        *,
-        name: str | None = None,
-        message: str | None = None,
-        tags: Iterable[str] | None = None,
-    ) -> ProjectVersion:
-        """Change what is said of a version; None: stays as it is.
-
-        :raises ProjectNotFound: or VersionNotFound.
-        """
-        request = project_service_pb2.UpdateProjectVersionRequest(
-            slug=slug,
-            version=version,
-            name=name,
-            message=message,
-            tags=None if tags is None else Tags(values=dict.fromkeys(tags)),
-            user_id=self._user_id,
-        )
-        response = await self._connection.unary(self._connection.projects.UpdateProjectVersion, request)
-        return ProjectVersion.from_proto(response.version)
-
-    async def keep_versions(self, slug: str, last: int | None, *, daily_days: int = 0) -> VersionRule:
-        """Which old versions stay, beside those with a name or a tag: the newest ``last`` (0: all), and the
-        last one of each day for so many days. ``last`` None: as the service's settings say.
-
-        :raises ProjectNotFound: also when it is somebody else's.
-        """
-        rule = None
-        if last is not None:
-            rule = project_service_pb2.VersionRule(keep_last=last, keep_daily_days=daily_days)
-        request = project_service_pb2.SetVersionRuleRequest(slug=slug, rule=rule, user_id=self._user_id)
-        found = await self._connection.unary(self._connection.projects.SetVersionRule, request)
-        return VersionRule(found.rule.keep_last, found.rule.keep_daily_days, found.own)
-
-    async def version_rule(self, slug: str) -> VersionRule:
-        """The rule that holds.
-
-        :raises ProjectNotFound: also when it is somebody else's.
-        """
-        request = project_service_pb2.GetVersionRuleRequest(slug=slug, user_id=self._user_id)
-        found = await self._connection.unary(self._connection.projects.GetVersionRule, request)
-        return VersionRule(found.rule.keep_last, found.rule.keep_daily_days, found.own)
 
     async def files(self, slug: str, version: int | None = None) -> AsyncGenerator[ProjectFile]:
         """The files of a version, in path order.
