@@ -18,6 +18,7 @@ from servicekit.settings import require
 from storage_service.attempts.acts import HeldActs
 from storage_service.attempts.budget import ByteBudget, Floor
 from storage_service.attempts.engine import Attempts, WriteEngine
+from storage_service.attempts.failures import FailureTeller
 from storage_service.attempts.versioning import VersioningGate
 from storage_service.cleaner.assembly import Loops, cleaning_loops
 from storage_service.config import StorageSettings, reveal
@@ -25,7 +26,6 @@ from storage_service.content.body import Limits
 from storage_service.content.types import ContentRules
 from storage_service.diagnosis import InternalCalls
 from storage_service.draining import REPORT_SECONDS, Draining
-from storage_service.failures import FailureTeller
 from storage_service.import_rules import import_limits, source_timeouts, url_rules, webhooks
 from storage_service.media.assembly import MediaReading
 from storage_service.metadata.acts import Acts, Operations

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from storage_service.attempts.budget import ByteBudget
-from storage_service.failures import of_save
+from storage_service.attempts.failures import of_save
 from storage_service.objectstore.errors import translated
 from storage_service.projects.archives.spool import Spool, SpooledBody
 from storage_service.projects.archives.zip_in import SEGMENT_BYTES, ZippedFile, ZipReader

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from storage_service.attempts.acts import HeldActs
 from storage_service.attempts.budget import ByteBudget
 from storage_service.attempts.engine import Attempts, WriteEngine
+from storage_service.attempts.failures import FailureTeller
 from storage_service.content.types import ContentRules
-from storage_service.failures import FailureTeller
 from storage_service.metadata.belongings import Belongings
 from storage_service.metadata.files import FileReader
 from storage_service.metadata.projects import ProjectReader, ProjectSaves

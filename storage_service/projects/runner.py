@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from servicekit import failpoints
 from storage_service.attempts.engine import Holder, WriteEngine
-from storage_service.failures import FailureTeller, of_save
+from storage_service.attempts.failures import FailureTeller, of_save
 from storage_service.metadata.projects import ProjectSaves
 from storage_service.projects.settler import KeySettler
 from strongroom.errors import IdempotencyKeyReused

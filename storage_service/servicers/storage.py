@@ -9,7 +9,7 @@ from typing import Any
 
 import grpc
 
-from storage_service.failures import of_piece, of_upload
+from storage_service.attempts.failures import of_piece, of_upload
 from storage_service.servicers.transfers import ARCHIVE, EXPORT, Transfers, by_gateway, read_way
 from storage_service.servicers.use_cases import UseCases
 from storage_service.uploads.importing.importer import Progress

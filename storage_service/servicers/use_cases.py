@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from storage_service.attempts.failures import FailureTeller
 from storage_service.draining import Draining
-from storage_service.failures import FailureTeller
 from storage_service.metadata.projects import ProjectSaves
 from storage_service.projects.archive_saver import ArchiveSaver
 from storage_service.projects.archives.downloads import ArchiveDownloader

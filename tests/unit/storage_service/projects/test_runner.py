@@ -19,8 +19,8 @@ from strongroom.errors import (
 )
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from tests.doubles.memory_store import MemoryObjectStore
+from tests.unit.storage_service.attempts.test_failures import Failures, teller
 from tests.unit.storage_service.projects.fakes import FakeSaves, Settled
-from tests.unit.storage_service.test_failures import Failures, teller
 
 REQUEST = pb.BeginSaveRequest(slug="site")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from storage_service.failures import FailureTeller, of_piece, of_save, of_upload
+from storage_service.attempts.failures import FailureTeller, of_piece, of_save, of_upload
 from strongroom.errors import (
     DatabaseUnavailable,
     ObjectStoreDenied,
