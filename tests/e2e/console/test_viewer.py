@@ -65,7 +65,7 @@ def test_a_file_is_moved_and_copied(person: Person, user: str, http: httpx.Clien
     (moved,) = http.get("/api/v1/files").json()["files"]
     assert moved["key"] == f"paths/{user}/plans/old/plan.txt"
     person.click("Move or copy", ".details")
-    person.js("document.querySelector('dialog input[value=copy]').click()")
+    person.fill("What", "copy")
     person.fill("Where to", "plans/new.txt")
     person.click("Do it", "dialog")
     person.sees("Copied to plans/new.txt.")

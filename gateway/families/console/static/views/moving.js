@@ -22,9 +22,8 @@ export function MoveDialog({ file, onMoved, onClose }) {
     }
     onClose()
   }
-  const how = (value, label) => html`<label class="choice-line"><input type="radio" name="how" value=${value} defaultChecked=${value === 'move'} /> ${label}</label>`
   return html`<${FormDialog} title="Move or copy" verb="Do it" save=${submit} onClose=${onClose}>
-    <fieldset class="field"><legend>What</legend>${how('move', 'Move it')}${how('copy', 'Make a copy')}</fieldset>
+    <label class="field"><span>What</span><select name="how"><option value="move">Move it</option><option value="copy">Make a copy</option></select></label>
     <label class="field"><span>Where to</span><input name="path" required maxlength="1024" defaultValue=${placeOf(file)} placeholder="album/summer/" />
       <small class="hint">A path of yours; behind a / at its end it keeps its name. What is there already is not written over.</small></label>
   <//>`
