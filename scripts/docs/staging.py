@@ -28,6 +28,7 @@ BESIDE: Final = {
 }
 REFERENCE: Final = "reference"
 STYLE: Final = "site.css"
+_OTHERS: Final = re.compile(r"^( +- [\w ]+: )\[\*\].*\n", re.MULTILINE)
 _LINK: Final = re.compile(r"(?<=\]\()(?P<target>[^)\s]+)(?=\))")
 _FENCE: Final = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
 
@@ -114,7 +115,9 @@ def _write(path: Path, text: str) -> None:
 
 
 def configuration(root: Path) -> str:
-    """``mkdocs.yml``, its ``[folder/*]`` written out: the folder's pages, its README first."""
+    """``mkdocs.yml``, its ``[folder/*]`` written out: the folder's pages, its README first; ``[*]``: all that
+    no other entry names.
+    """
 
     def pages(found: re.Match[str]) -> str:
         folder = root / "docs" / found["folder"]
@@ -123,4 +126,6 @@ def configuration(root: Path) -> str:
         )
         return "[" + ", ".join(f"{found['folder']}/{name}" for name in names) + "]"
 
-    return re.sub(r"\[(?P<folder>[\w/-]+)/\*\]", pages, (root / "mkdocs.yml").read_text("utf-8"))
+    text = re.sub(r"\[(?P<folder>[\w/-]+)/\*\]", pages, (root / "mkdocs.yml").read_text("utf-8"))
+    others = [page for page in _sources(root) if f" {page}" not in text and f"[{page}" not in text]
+    return _OTHERS.sub(f"\\1[{', '.join(others)}]\n" if others else "", text)
