@@ -31,7 +31,7 @@ CATALOGUE = {
     """,
     "constraints": """
         SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
-        WHERE connamespace = 'public'::regnamespace AND contype <> 'n'
+        WHERE connamespace = 'public'::regnamespace AND contype NOT IN ('n', 't')  -- no triggers
             AND conrelid <> coalesce(to_regclass('alembic_version'), 0)
     """,
     "storage": """
