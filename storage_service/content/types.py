@@ -18,6 +18,7 @@ from typing import Final
 from servicekit.presentation import essence, with_charset
 from storage_service.content import pictures, sniffing
 from storage_service.content.assembler import first_bytes
+from storage_service.content.picture_sizes import MOST_HEADER_BYTES
 from storage_service.content.sniffing import charset_of, declared_charset, has_charset, is_text
 from storage_service.objectstore.values import Chunk
 from strongroom.errors import ContentTypeMismatch, ContentTypeNotAllowed
@@ -138,14 +139,14 @@ class ContentRules:
     def enough(self, spec: UploadSpec, head: bytes) -> int:
         """How many first bytes deciding takes, seen some."""
         more = len(head) >= SNIFF_BYTES and self.wants_more(spec, head)
-        return pictures.MOST_HEADER_BYTES if more else SNIFF_BYTES
+        return MOST_HEADER_BYTES if more else SNIFF_BYTES
 
     def head(self, spec: UploadSpec, chunks: Sequence[Chunk]) -> bytes:
         """Of a body that begins with ``chunks``, the first bytes that decide."""
         return first_bytes(chunks, self.enough(spec, first_bytes(chunks, SNIFF_BYTES)))
 
     def wants_more(self, spec: UploadSpec, head: bytes) -> bool:
-        """Whether deciding takes more first bytes than ``head``, up to ``pictures.MOST_HEADER_BYTES``."""
+        """Whether deciding takes more first bytes than ``head``, up to ``MOST_HEADER_BYTES``."""
         if len(head) < SNIFF_BYTES:
             return True
         if not shows_pictures(spec.target):

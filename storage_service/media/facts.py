@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import IO, Any, Final, cast
 
-from storage_service.content.pictures import MOST_HEADER_BYTES, UNKNOWN, NoPicture, size_of
+from storage_service.content.picture_sizes import MOST_HEADER_BYTES, UNKNOWN, NoPicture, size_of
 from storage_service.media.frames import RemoteFile, TooMuch
 from storage_service.media.location import masks_of
 from storage_service.media.thumbhash import LONGEST_SIDE, thumbhash

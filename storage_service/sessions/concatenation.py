@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from servicekit import failpoints
 from storage_service.attempts.engine import fingerprint, first_cause
 from storage_service.content.body import Limits
-from storage_service.content.pictures import MOST_HEADER_BYTES
+from storage_service.content.picture_sizes import MOST_HEADER_BYTES
 from storage_service.metadata.sessions import SessionState
 from storage_service.objectstore.errors import NotSupportedByStore
 from storage_service.objectstore.interface import ObjectStore

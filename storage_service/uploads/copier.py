@@ -8,7 +8,7 @@ from servicekit.presentation import with_charset
 from storage_service.attempts.engine import Attempts, fingerprint
 from storage_service.attempts.removal import verify_sole_version
 from storage_service.content.body import Limits
-from storage_service.content.pictures import MOST_HEADER_BYTES
+from storage_service.content.picture_sizes import MOST_HEADER_BYTES
 from storage_service.content.types import ContentRules, shows_pictures
 from storage_service.metadata.files import FileName, FileReader
 from storage_service.objectstore.interface import ObjectStore

@@ -21,7 +21,7 @@ from storage_service.attempts.pipeline import PartPipeline, StoredBody
 from storage_service.attempts.removal import abort_unrecorded_uploads, verify_sole_version
 from storage_service.content.assembler import first_bytes
 from storage_service.content.body import BodyChecks, Limits
-from storage_service.content.pictures import MOST_HEADER_BYTES
+from storage_service.content.picture_sizes import MOST_HEADER_BYTES
 from storage_service.content.types import SNIFF_BYTES, ContentRules
 from storage_service.metadata.reservations import Reservations, handle_of
 from storage_service.objectstore.checksums import Counted

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from storage_service.content.pictures import _READERS, UNKNOWN, NoPicture, size_of, wants_more
+from storage_service.content.picture_sizes import _READERS, UNKNOWN, NoPicture, size_of
+from storage_service.content.pictures import wants_more
 from storage_service.content.types import ContentRules, detect
 from strongroom.errors import ContentTypeMismatch, PictureRefused
 from strongroom.metadata.v1.target_pb2 import (

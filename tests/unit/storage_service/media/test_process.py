@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
@@ -15,6 +17,13 @@ from storage_service.media.reader import masks_of, media_of
 from tests.e2e import camera, samples
 
 LIMITS = ReadingLimits(512 << 20, 1)
+
+
+def test_it_loads_what_reads_media_and_no_rpc() -> None:
+    """It starts often, and each is one more process with all that it has loaded."""
+    program = "import sys, storage_service.media.worker; print({'grpc', 'asyncio', 'ssl'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def environment(pid: int) -> bytes:
