@@ -159,8 +159,12 @@ class RunningStack:
 
     def log(self, service: Service) -> str:
         """What the process of a service has logged so far."""
+        return self.log_path(service).read_text()
+
+    def log_path(self, service: Service) -> Path:
+        """Where the process of a service logs to: the same for all where they are one process."""
         name = service if self.form == "three" else "strongroom"
-        return (self.data_dir / "log" / f"{name}.log").read_text()
+        return self.data_dir / "log" / f"{name}.log"
 
     def wait_up(self) -> None:
         """Until stack.json is written and the gateway reaches everything behind it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from typing import Final
 
 import httpx
 
+from tests.forks.stacks import ENVIRON
 from tests.stack import CHECKOUT, RunningStack, Service, until
 
 #: What links are judged by is another time; everything else (signatures, leases, tokens) has the real one.
@@ -34,7 +36,7 @@ def replica(
     """Its URL. ``env``: what differs; ``links_ahead``: by so many seconds its links are older."""
     environ = dict(os.environ)
     for service in _SERVICES:
-        environ |= _environ_of(stack.pid(service))
+        environ |= _environ_of(stack, service)
     ports = {name: _free_port() for name in ("HTTP", "STORAGE", "METADATA")}
     environ |= {f"STRONGROOM_{name}_BIND": f"127.0.0.1:{port}" for name, port in ports.items()}
     environ |= {
@@ -56,9 +58,14 @@ def replica(
             process.terminate()
 
 
-def _environ_of(pid: int) -> dict[str, str]:
-    pairs = Path(f"/proc/{pid}/environ").read_bytes().decode().split("\0")
-    return dict(pair.split("=", 1) for pair in pairs if pair.startswith(("STRONGROOM_", "AWS_", "S3_")))
+def _environ_of(stack: RunningStack, service: Service) -> dict[str, str]:
+    of_fork = stack.log_path(service).with_suffix(ENVIRON)
+    if of_fork.exists():
+        found: dict[str, str] = json.loads(of_fork.read_text())
+    else:
+        pairs = Path(f"/proc/{stack.pid(service)}/environ").read_bytes().decode().split("\0")
+        found = dict(pair.split("=", 1) for pair in pairs if pair)
+    return {name: value for name, value in found.items() if name.startswith(("STRONGROOM_", "AWS_", "S3_"))}
 
 
 def _is_ready(process: subprocess.Popen[bytes], url: str) -> bool:

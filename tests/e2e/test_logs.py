@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.belongings import upload
 from tests.e2e.conftest import Login
 from tests.e2e.test_damage import is_whole, rot
-from tests.stack import RunningStack, until
+from tests.stack import RunningStack, Service, until
 
 TIME: Final = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 SERVICES: Final = {"gateway", "storage_service", "metadata_service", "strongroom"}
@@ -24,9 +24,9 @@ READY: Final = re.compile(r"\w+ listening on \S+")
 
 def lines(stack: RunningStack) -> Iterator[dict[str, Any]]:
     """All that the services have logged; what is still being written is left out."""
-    logs = {stack.log(name) for name in ("gateway", "storage", "metadata")}
-    for text in logs:
-        for line in text.splitlines(keepends=True):
+    services: tuple[Service, ...] = ("gateway", "storage", "metadata")
+    for path in {stack.log_path(name) for name in services}:
+        for line in path.read_text().splitlines(keepends=True):
             if line.endswith("\n") and not READY.fullmatch(line.strip()):
                 yield json.loads(line)
 

@@ -17,12 +17,15 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final, NoReturn, cast
 
 from devstack import supervisor
 from devstack.command import Command, spawn
 from tests.forks.becoming import Order, become
 
+ENVIRON: Final = ".environ"
+"""Suffix of the file beside a service's log with its environment: /proc tells that of the fork server."""
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _WARM: Final = frozenset({"metadata_service", "storage_service", "gateway", "strongroom_server"})
 
@@ -112,6 +115,7 @@ class _Nursery:
             if parent == 1:
                 os._exit(1)  # the supervisor has died meanwhile
             time.sleep(0.001)
+        Path(order["log"]).with_suffix(ENVIRON).write_text(json.dumps(order["env"]))
         self._orders.sendall(f"{os.getpid()}\n".encode())
         become(Order(**order), self._supervisor, lambda _: None)
 

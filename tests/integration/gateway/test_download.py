@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -98,7 +99,7 @@ async def test_head(gateway: Running, path: str) -> None:
     async with connect(gateway) as connection:
         await connection.send(head("HEAD", path) + head("GET", "/healthz"))
         await connection.reader.readuntil(b"\r\n\r\n")
-        assert (await connection.answer()).body == b'{"status":"ok"}'
+        assert json.loads((await connection.answer()).body)["status"] == "ok"
 
 
 async def test_conditions(gateway: Running, path: str) -> None:

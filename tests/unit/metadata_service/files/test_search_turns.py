@@ -29,6 +29,9 @@ class SlowDatabase:
     async def transact(self, scope: Scope, work: Callable[..., Any], **_: float) -> list[Row]:
         return await self.read(scope, "")
 
+    async def read_list(self, scope: Scope, query: str, params: object = ()) -> list[Row]:
+        return await self.read(scope, query, params)
+
     async def read(self, scope: Scope, query: str, params: object = ()) -> list[Row]:
         if "pg_collation" in query:
             return []

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from servicekit.context import RequestContext, bind
+from storage_service.attempts.failures import FailureTeller
 from storage_service.media.unlocated import Unlocated
 from storage_service.objectstore.checksums import crc32c_of
 from storage_service.objectstore.values import ObjectAttributes, ObjectRef
@@ -153,7 +154,8 @@ async def test_a_drop_is_an_upload_once() -> None:
 async def test_a_move_is_stored_as_a_copy_is() -> None:
     transfers = Transfers()
     door = Door(File(id=ID, family=FILE_FAMILY_GENERATION, size_bytes=7), ShareScope())
-    use_cases = SimpleNamespace(mover=door, sessions=None, reservations=None)
+    untold = FailureTeller(cast("Any", door))
+    use_cases = SimpleNamespace(mover=door, sessions=None, reservations=None, failures=untold)
     servicer = StorageServicer(cast("Any", use_cases), transfers)
     await servicer.MoveFile(MoveFileRequest(), CONTEXT)
     assert values(transfers, "strongroom_uploads_total") == {("generation", "copy"): 1}
