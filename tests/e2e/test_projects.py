@@ -301,9 +301,35 @@ def test_versions_are_named_with_the_save_and_afterwards(http: httpx.Client, slu
     for version in ("9", "0", "x", "99999999999999999999"):
         reply = http.patch(f"{PATH}/{slug}/versions/{version}", json={"name": "x"})
         check_problem(reply, 404, "VERSION_NOT_FOUND")
+    said_otherwise = http.patch(f"{PATH}/{slug}", params=said, json={"removed": [], "message": "no"})
+    check_problem(said_otherwise, 422, "INVALID_FIELD")
+    assert said_otherwise.json()["errors"][0]["field"] == "message"
     long = save(http, slug, params={"version_name": "x" * 256})
     check_problem(long, 422, "INVALID_FIELD")
     assert long.json()["errors"][0]["field"] == "version_name"
+
+
+def test_versions_are_named_in_bodies(http: httpx.Client, slug: str) -> None:
+    said = {"version_name": "Launch", "message": "as shown", "tags": ["v1", "release", "v1"]}
+    form = {**said, "tags": "v1, release,v1"}
+    file = {"a.txt": ("a.txt", b"a")}
+    tree = {"name": slug, "slug": slug, "files": [{"path": "b.txt", "content": "b"}], **said}
+    replies = [
+        http.post(f"{PATH}/save", json=tree),
+        http.patch(f"{PATH}/{slug}", json={"removed": ["b.txt"], **said}),
+        http.patch(f"{PATH}/{slug}", data=form, files=file),
+        http.post(f"{PATH}/{slug}/rollback", json={"version": 1, **said}, params={"message": "as shown"}),
+    ]
+    assert [reply.status_code for reply in replies] == [200] * 4, [reply.text for reply in replies]
+    found = http.get(f"{PATH}/{slug}/versions").json()["versions"]
+    assert [(one["name"], one["message"], one["tags"]) for one in found] == [
+        ("Launch", "as shown", ["v1", "release"])
+    ] * 4
+    assert http.patch(f"{PATH}/{slug}", json={"name": "x", "tags": None, "message": None}).is_success
+    for wrong, field in (({"tags": "v1"}, "tags"), ({"tags": [1]}, "tags[0]"), ({"message": 1}, "message")):
+        refused = http.patch(f"{PATH}/{slug}", json={"name": "x", **wrong})
+        check_problem(refused, 422, "INVALID_FIELD")
+        assert refused.json()["errors"][0]["field"] == field
 
 
 def test_versions_and_rolling_back(http: httpx.Client, user: str, slug: str) -> None:

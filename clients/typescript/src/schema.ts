@@ -900,6 +900,12 @@ export interface PartsBody {
 
 /** What changes in a project: what is neither in files nor in removed stays as it is. */
 export interface PatchBody {
+  /** A name for the new version. */
+  version_name?: string | null;
+  /** What has changed, and why. */
+  message?: string | null;
+  /** Words by which the new version is found, and kept. */
+  tags?: Array<string> | null;
   /** It is neither deleted nor replaced before. */
   keep_until?: string | null;
   /** As keep_until, counted from when it is stored. */
@@ -1101,6 +1107,12 @@ export interface RevokeBody {
 
 /** Which version's content is to be the newest again. */
 export interface RollbackBody {
+  /** A name for the new version. */
+  version_name?: string | null;
+  /** What has changed, and why. */
+  message?: string | null;
+  /** Words by which the new version is found, and kept. */
+  tags?: Array<string> | null;
   version: number;
   expected_version?: number | null;
 }
@@ -1132,6 +1144,12 @@ export interface RuleBody {
 
 /** A tree to save. Send name and slug before files. */
 export interface SaveBody {
+  /** A name for the new version. */
+  version_name?: string | null;
+  /** What has changed, and why. */
+  message?: string | null;
+  /** Words by which the new version is found, and kept. */
+  tags?: Array<string> | null;
   /** It is neither deleted nor replaced before. */
   keep_until?: string | null;
   /** As keep_until, counted from when it is stored. */
@@ -1764,6 +1782,10 @@ export interface Operations {
       removed?: Array<string>;
       name?: string;
       expected_version?: number;
+      version_name?: string;
+      message?: string;
+      /** With commas between them. */
+      tags?: string;
     }; reply: Saved };
   /** Delete a project */
   delete_project: { path: { slug: string }; query: { expected_version?: number; user_id?: string }; body: undefined; reply: Done };

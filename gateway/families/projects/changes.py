@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from gateway.families.projects.json_tree import KEEPING, MAX_VERSION, TreeFile, TreeHead, TreeReader
+from gateway.families.projects.labels import LABEL, split_tags
 from gateway.http.json_body import JSON, plain_body
 from gateway.http.multipart import FORM_DATA
 from gateway.http.multipart_files import FormFiles
@@ -16,7 +17,7 @@ from strongroom.errors import InvalidField, SizeLimitExceeded, UnsupportedMediaT
 #: A project's file can't be larger; storage_service has the last word.
 MAX_FILE_BYTES: Final = 16 << 20
 MAX_FIELD_BYTES: Final = 64 << 10
-_FIELDS: Final = frozenset({"name", "user_id", "expected_version", "removed", *KEEPING})
+_FIELDS: Final = frozenset({"name", "user_id", "expected_version", "removed", *KEEPING, *LABEL})
 
 
 class Changes:
@@ -70,7 +71,8 @@ class Changes:
             )
         if getattr(self.head, part.name) is not None:
             raise InvalidField(f"{part.name} comes twice.", field=part.name, rule="once")
-        setattr(self.head, part.name, _version(text) if part.name == "expected_version" else text)
+        read = {"expected_version": _version, "tags": split_tags}.get(part.name, str)
+        setattr(self.head, part.name, read(text))
         return None
 
 

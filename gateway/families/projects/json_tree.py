@@ -1,10 +1,10 @@
 """The body of a save, read while it comes in: one file at a time, never the whole tree.
 
 The JSON is ``{name, slug, user_id?, expected_version?, keep_until?, keep_for_seconds?, hold_reason?,
-files: [{path, content, encoding?, executable?}…]}``, in any order; of a partial save ``{name?, user_id?,
-expected_version?, files?, removed?: [path…]}``. Unknown members are passed over. A file is held whole (10
-MiB at most, by the limits below); what says where it goes (``slug``) must come before the files, or the
-files before it must be small.
+version_name?, message?, tags?, files: [{path, content, encoding?, executable?}…]}``, in any order; of a
+partial save ``{name?, user_id?, expected_version?, files?, removed?: [path…]}`` and the same in between.
+Unknown members are passed over. A file is held whole (10 MiB at most, by the limits below); what says where
+it goes (``slug``) must come before the files, or the files before it must be small.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _SPARE_VALUES: Final = 10_000
 _VALUES_PER_FILE: Final = 8
 #: How long the project stays, as ``gateway.upstream.wishes`` reads it.
 KEEPING: Final = frozenset({"keep_until", "keep_for_seconds", "hold_reason"})
-_HEAD: Final = frozenset({"name", "slug", "user_id", "expected_version", *KEEPING})
-_LISTS: Final = frozenset({"files", "removed"})
+_HEAD: Final = frozenset({"name", "slug", "user_id", "expected_version", "version_name", "message", *KEEPING})
+_LISTS: Final = frozenset({"files", "removed", "tags"})
 _MEMBERS: Final = frozenset({"path", "content", "encoding", "executable"})
 _OPENING: Final = frozenset({"start_map", "start_array"})
 _CLOSING: Final = frozenset({"end_map", "end_array"})
@@ -56,6 +56,9 @@ class TreeHead:
     keep_until: str | None = None
     keep_for_seconds: int | str | None = None
     hold_reason: str | None = None
+    version_name: str | None = None
+    message: str | None = None
+    tags: tuple[str, ...] | None = None
 
 
 class TreeReader:
@@ -92,7 +95,7 @@ class TreeReader:
     def finish(self) -> list[TreeFile]:
         """The last files; the body has ended."""
         last = self._take(self._json.finish())
-        if self._partial and not self._seen & {"name", *self._lists}:
+        if self._partial and not self._seen & {"name", "files", "removed"}:
             raise InvalidField("Say what changes: files, removed or name.", field="body", rule="required")
         for name in () if self._partial else ("name", "slug", "files"):
             if name not in self._seen:
@@ -150,19 +153,30 @@ class TreeReader:
         outer, inner = self._names
         if self._depth == 1 and outer in _HEAD:
             setattr(self.head, outer, _HEAD_READERS.get(outer, _text)(outer, event, value))
-        elif self._depth == 1 and outer in self._lists and event not in {"start_array", "end_array"}:
-            raise InvalidField(f"{outer} must be a list.", field=outer, rule="list")
         elif self._depth == 1 and outer in self._lists:
-            self._count = 0
+            self._begin_list(outer, event)
         elif self._depth == 2 and outer == "files":
             return self._file(event)
         elif self._depth == 2 and outer in self._lists:
-            path = _text(self._place(), event, value)
-            self._count += 1
-            return TreeFile(path, b"", removed=True)
+            return self._listed(outer, _text(self._place(), event, value))
         elif self._depth == 3 and outer == "files" and inner in _MEMBERS:
             read = _truth if inner == "executable" else _text
             self._draft[inner] = read(self._place(), event, value)
+        return None
+
+    def _begin_list(self, name: str, event: str) -> None:
+        if event not in {"start_array", "end_array"} and not (name == "tags" and event == "null"):
+            raise InvalidField(f"{name} must be a list.", field=name, rule="list")
+        self._count = 0
+        if name == "tags" and event != "end_array":
+            self.head.tags = ()
+
+    def _listed(self, name: str, text: str) -> TreeFile | None:
+        """An element of a list of texts: a path that is removed, or a tag."""
+        self._count += 1
+        if name == "removed":
+            return TreeFile(text, b"", removed=True)
+        self.head.tags = (*(self.head.tags or ()), text)
         return None
 
     def _name(self, name: str) -> None:
@@ -189,7 +203,7 @@ class TreeReader:
         outer, inner = self._names
         if outer not in self._lists or self._depth < 2:
             return outer or "body"
-        return f"files[{self._count}]" + (f".{inner}" if inner and self._depth > 2 else "")
+        return f"{outer}[{self._count}]" + (f".{inner}" if inner and self._depth > 2 else "")
 
     def _file(self, event: str) -> TreeFile | None:
         """An element of ``files`` begins or ends."""
@@ -205,7 +219,7 @@ class TreeReader:
 
 
 def _text(name: str, event: str, value: Any) -> str:
-    if event == "null" and name in {"user_id", "keep_until", "hold_reason"}:
+    if event == "null" and name in {"user_id", "keep_until", "hold_reason", "version_name", "message"}:
         return ""
     if event != "string":
         raise InvalidField(f"{name} must be a text.", field=name, rule="string")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final
 
 from gateway.families.projects.json_tree import KEEPING, MAX_VERSION
+from gateway.families.projects.labels import label_of
 from gateway.families.projects.previews import page_at, preview_url, sign_previews, urls_of_previews
 from gateway.families.projects.reading import ProjectReply, list_files
 from gateway.families.projects.rules import add_rules
-from gateway.families.projects.saving import label_of, save_archive, save_changes, save_tree
+from gateway.families.projects.saving import save_archive, save_changes, save_tree
 from gateway.families.projects.shapes import (
     Done,
     ListedProject,
@@ -217,7 +218,7 @@ async def rollback_project(call: Call) -> JsonReply[Saved]:
         expected_version=body.expected_version,
         request_id=idempotency_key(call),
         user_id=call.user_id(),
-        label=label_of(call),
+        label=label_of(call, body),
     )
     response = await call.ask(ROLLBACK_PROJECT, request)
     return json_reply(_saved(response.project, response.version, f"Rolled back to version {body.version}."))

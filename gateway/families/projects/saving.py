@@ -14,13 +14,13 @@ from typing import Final
 
 from gateway.families.projects.changes import Changes
 from gateway.families.projects.json_tree import KEEPING, TreeFile, TreeHead, TreeReader
+from gateway.families.projects.labels import label_of
 from gateway.http.exchange import idempotency_key
 from gateway.http.json_body import plain_body
 from gateway.upstream.call import Call
 from gateway.upstream.pump import CHUNK_BYTES, Intake, pump
 from gateway.upstream.wishes import retention_of
 from strongroom.errors import InvalidField, MalformedRequest
-from strongroom.metadata.v1.project_pb2 import VersionLabel
 from strongroom.storage.v1.project_pb2 import (
     SaveProjectArchiveRequest,
     SaveProjectArchiveResponse,
@@ -185,17 +185,8 @@ def _spec(call: Call, head: TreeHead, expected_version: int | None) -> SaveProje
         request_id=idempotency_key(call),
         user_id=call.user_id(head.user_id),
         retention=retention_of({name: getattr(head, name) for name in KEEPING}),
-        label=label_of(call),
+        label=label_of(call, head),
     )
-
-
-def label_of(call: Call) -> VersionLabel | None:
-    """What the query says of the version that is saved: ``version_name``, ``message``, ``tags``."""
-    tags = dict.fromkeys(filter(None, (tag.strip() for tag in (call.query("tags") or "").split(","))))
-    label = VersionLabel(
-        version_name=call.query("version_name") or "", message=call.query("message") or "", tags=tags
-    )
-    return label if label.ByteSize() else None
 
 
 async def _archive(call: Call, spec: SaveProjectSpec) -> AsyncGenerator[bytes]:

@@ -23,7 +23,19 @@ class TreeFile(BaseModel):
     )
 
 
-class SaveBody(KeptBody):
+class LabelledBody(BaseModel):
+    """What is said of the new version, here or in the query."""
+
+    version_name: Annotated[str | None, Field(max_length=255, description="A name for the new version.")] = (
+        None
+    )
+    message: Annotated[str | None, Field(max_length=4096, description="What has changed, and why.")] = None
+    tags: list[Annotated[str, Field(min_length=1, max_length=64)]] | None = Field(
+        default=None, max_length=32, description="Words by which the new version is found, and kept."
+    )
+
+
+class SaveBody(KeptBody, LabelledBody):
     """A tree to save. Send name and slug before files."""
 
     model_config = ConfigDict(
@@ -46,7 +58,7 @@ class SaveBody(KeptBody):
     files: list[TreeFile]
 
 
-class PatchBody(KeptBody):
+class PatchBody(KeptBody, LabelledBody):
     """What changes in a project: what is neither in files nor in removed stays as it is."""
 
     model_config = ConfigDict(
@@ -69,7 +81,7 @@ class PatchBody(KeptBody):
     removed: list[str] = Field(default_factory=list, description="Paths that the next version does not have.")
 
 
-class RollbackBody(BaseModel):
+class RollbackBody(LabelledBody):
     """Which version's content is to be the newest again."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"version": 1}})
