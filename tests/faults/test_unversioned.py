@@ -15,7 +15,7 @@ from strongroom.metadata.v1.target_pb2 import PathTarget, UploadSpec, UploadTarg
 from tests.faults.cell import Cell, Service
 from tests.faults.checker import Upload
 from tests.faults.client import LARGE, SMALL, new_upload, read
-from tests.faults.rpc import send
+from tests.faults.rpc import send, send_until_stored
 from tests.faults.s3_faults import edit_reply
 from tests.faults.s3_wire import Reply
 
@@ -42,7 +42,7 @@ def _store_first(cell: Cell, owner: str, places: int = PLACES) -> list[Upload]:
     stored = []
     for place in range(places):
         upload = Upload(owner, f"first-{place}", new_upload(f"{owner}-{place}").body)
-        assert send(cell, upload, _spec(place, upload.request_id)) is not None
+        send_until_stored(cell, upload, _spec(place, upload.request_id))
         stored.append(upload)
     return stored
 
@@ -126,6 +126,6 @@ def test_a_crash_keeps_what_was_acknowledged(cell: Cell, service: Service, failp
         cell.checker.wait_drained()
         assert read(cell, owner, old.acked) == (200, old.body)
     new = Upload(owner, "new", new_upload(f"new-{owner}").body)
-    assert send(cell, new, _spec(0, "new")) is not None
+    send_until_stored(cell, new, _spec(0, "new"))
     cell.checker.wait_drained()
     assert read(cell, owner, new.acked) == (200, new.body)
