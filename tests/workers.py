@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 import traceback
 import warnings
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from typing import Any, Final, NoReturn, cast
 
 import pytest
+from _pytest._io import TerminalWriter
 from _pytest.tmpdir import TempPathFactory
 
 from tests.scheduling import scope_of
@@ -202,6 +204,7 @@ def _make_own(config: pytest.Config, connection: Connection, number: int) -> Non
     """What a fork must not share: captured output, the terminal, the folder of temporary files."""
     plugins = config.pluginmanager
     plugins.unregister(name="terminalreporter")
+    plugins.register(_Terminal(), name="terminalreporter")
     plugins.register(_Sender(config, connection))
     if capture := plugins.getplugin("capturemanager"):
         capture.stop_global_capturing()
@@ -209,6 +212,14 @@ def _make_own(config: pytest.Config, connection: Connection, number: int) -> Non
     factory = _temporary(config)
     factory._basetemp = factory.getbasetemp() / f"worker-{number}"
     factory._basetemp.mkdir(mode=0o700)
+
+
+class _Terminal:
+    """Where pytest-timeout writes the stacks of a test that takes too long, without which it fails itself."""
+
+    @property
+    def _tw(self) -> TerminalWriter:
+        return TerminalWriter(sys.stderr)  # as it is captured at this moment
 
 
 def _temporary(config: pytest.Config) -> TempPathFactory:

@@ -99,7 +99,7 @@ async def test_the_deadline_reaches_the_servicer_and_ends_the_call_on_both_sides
         await watched.ended.wait()
         assert watched.how == "cancelled"
         assert left[0] is not None
-        assert 0 < left[0] <= 0.5
+        assert 0 < left[0] <= 0.6  # on the wire it is rounded up
 
 
 @pytest.mark.parametrize("timeout", [0, -1])

@@ -53,6 +53,12 @@ def later(cell: Cell, owner: str, epoch: int) -> bool:
     return epochs(cell, owner) > epoch
 
 
+def begun(answer: Any, cell: Cell, owner: str, epoch: int) -> bool:
+    """Whether the stream is the writer; one that has ended before says why."""
+    assert not answer.done() or later(cell, owner, epoch), answer.exception()
+    return later(cell, owner, epoch)
+
+
 def test_the_offset_is_true_and_the_next_write_is_taken(cell: Cell) -> None:
     cell.run()
     here = SessionClient(cell)
@@ -73,7 +79,7 @@ def test_the_offset_is_true_and_the_next_write_is_taken(cell: Cell) -> None:
                 stream(upload, body, go_on), metadata=signed_in(cell, here.owner), timeout=PATIENCE
             )
             # Sent is not begun: a stream that begins later would be the newer writer.
-            until("the stream is the writer", partial(later, cell, here.owner, epoch))
+            until("the stream is the writer", partial(begun, answer, cell, here.owner, epoch))
             told = there.get(upload, preempt=True).persisted_size
             go_on.set()
             there.write(upload, told, body[told : told + 70_000])

@@ -42,6 +42,11 @@ def test_stays_on_one_worker(n, tmp_path):
 def test_fails():
     print("what it printed")
     assert "left" == "right"
+
+@pytest.mark.timeout(0.2)
+def test_takes_too_long():
+    import threading
+    threading.Event().wait(60)
 """
 
 
@@ -64,7 +69,8 @@ def test_every_test_is_reported_also_where_a_worker_dies(tmp_path: Path) -> None
     (tmp_path / "test_fails.py").write_text(_FAILS)
     done = run(tmp_path, "--workers", "2")
     assert done.returncode == 1, done.stdout + done.stderr
-    assert "2 failed, 5 passed" in done.stdout
+    assert "3 failed, 5 passed" in done.stdout
+    assert "Failed: Timeout (>0.2s) from pytest-timeout" in done.stdout
     assert "test_dies.py::test_dies" in done.stdout
     assert "the worker ended in this test with -9" in done.stdout
     assert "assert 'left' == 'right'" in done.stdout
