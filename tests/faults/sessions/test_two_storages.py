@@ -44,19 +44,21 @@ def elsewhere(cell: Cell, here: SessionClient, address: str) -> Elsewhere:
     return there
 
 
-def epochs(cell: Cell, owner: str) -> int:
-    """Grows whenever somebody becomes the writer of an upload of the owner's."""
-    return int(cell.checker.query("SELECT sum(epoch) FROM blobs WHERE owner_id = %s", owner)[0][0])
+def epoch_of(cell: Cell, upload: str) -> int:
+    """Grows whenever somebody becomes the writer of this upload."""
+    found = cell.checker.query(
+        "SELECT epoch FROM blobs JOIN upload_sessions AS sessions ON sessions.owner_id = blobs.owner_id"
+        " AND sessions.blob_id = blobs.id WHERE sessions.upload_id = %s",
+        upload,
+    )
+    return int(found[0].epoch)
 
 
-def later(cell: Cell, owner: str, epoch: int) -> bool:
-    return epochs(cell, owner) > epoch
-
-
-def begun(answer: Any, cell: Cell, owner: str, epoch: int) -> bool:
+def has_begun(answer: Any, cell: Cell, upload: str, epoch: int) -> bool:
     """Whether the stream is the writer; one that has ended before says why."""
-    assert not answer.done() or later(cell, owner, epoch), answer.exception()
-    return later(cell, owner, epoch)
+    begun = epoch_of(cell, upload) > epoch
+    assert begun or not answer.done(), answer.exception()
+    return begun
 
 
 def test_the_offset_is_true_and_the_next_write_is_taken(cell: Cell) -> None:
@@ -68,7 +70,7 @@ def test_the_offset_is_true_and_the_next_write_is_taken(cell: Cell) -> None:
             body = body_of(SIZE, number)
             upload = here.create(SIZE).upload_id
             there.write(upload, 0, body[:1000])  # so that nothing is remembered where the stream goes
-            go_on, epoch = Event(), epochs(cell, here.owner)
+            go_on, epoch = Event(), epoch_of(cell, upload)
 
             def stream(upload: str, body: bytes, go_on: Event) -> Iterator[UploadRequest]:
                 yield UploadRequest(upload_id=upload, write_offset=1000, data=body[1000:50_000])
@@ -79,7 +81,7 @@ def test_the_offset_is_true_and_the_next_write_is_taken(cell: Cell) -> None:
                 stream(upload, body, go_on), metadata=signed_in(cell, here.owner), timeout=PATIENCE
             )
             # Sent is not begun: a stream that begins later would be the newer writer.
-            until("the stream is the writer", partial(begun, answer, cell, here.owner, epoch))
+            until("the stream is the writer", partial(has_begun, answer, cell, upload, epoch))
             told = there.get(upload, preempt=True).persisted_size
             go_on.set()
             there.write(upload, told, body[told : told + 70_000])
