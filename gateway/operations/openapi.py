@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from http import HTTPStatus
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from types import ModuleType
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from gateway.http.problems import PROBLEM_JSON
 from gateway.operations.docs import ALWAYS, Doc, Success
 from gateway.operations.routing import Operation
 from strongroom.errors import REASONS
+from strongroom.version import VERSION
 
 OPENAPI_VERSION: Final = "3.1.0"
 _REFERENCE: Final = "#/components/schemas/{model}"
@@ -52,7 +52,7 @@ def build_document(operations: Iterable[Operation]) -> dict[str, Any]:
     families = dict.fromkeys(operation.family for operation in shown)
     return {
         "openapi": OPENAPI_VERSION,
-        "info": {"title": "Strongroom", "version": _version(), "description": _INTRODUCTION},
+        "info": {"title": "Strongroom", "version": VERSION, "description": _INTRODUCTION},
         "tags": [_tag(_docs(family)) for family in families],
         "paths": dict(paths),
         "components": {
@@ -172,10 +172,3 @@ def _tag(docs: ModuleType) -> dict[str, str]:
 
 def _docs(family: str) -> ModuleType:
     return import_module(f"gateway.families.{family}.docs")
-
-
-def _version() -> str:
-    try:
-        return version("strongroom")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        return "0"

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, Literal, TypeVar
 
 from gateway.http.conditional import matches
@@ -21,6 +20,7 @@ from gateway.upstream.call import Call
 from gateway.upstream.rpcs import GET_REVISION, GET_URL_STAMPS
 from strongroom.metadata.v1.usage_service_pb2 import GetRevisionRequest
 from strongroom.storage.v1.link_pb2 import GetUrlStampsRequest
+from strongroom.version import VERSION
 
 Shape = TypeVar("Shape")
 #: What kind of URLs an answer holds.
@@ -76,7 +76,7 @@ class Poll:
     def _tag(self, revision: str, stamp: str) -> str:
         call = self._call
         facts = [
-            _RELEASE,
+            VERSION,
             call.user_id() or call.principal.subject,
             call.scope["path"],
             call.scope["query_string"].decode("latin-1"),
@@ -86,13 +86,3 @@ class Poll:
             facts += [base_url(call), stamp]
         digest = hashlib.blake2b("\n".join(facts).encode(), digest_size=12).hexdigest()
         return f"{'u' if stamp else 'r'}-{digest}"
-
-
-def _release() -> str:
-    try:
-        return version("strongroom")
-    except PackageNotFoundError:
-        return ""
-
-
-_RELEASE: Final = _release()

@@ -42,7 +42,7 @@ from strongroom.cli import (
 from strongroom.cli.commands import Commands, command, root
 from strongroom.cli.doctor import doctor
 from strongroom.cli.migrate import plan, prove, run
-from strongroom.client.channels import release
+from strongroom.version import VERSION
 
 app = Commands(
     name="strongroom",
@@ -56,7 +56,7 @@ app = Commands(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"strongroom {release()}")
+        typer.echo(f"strongroom {VERSION}")
         raise typer.Exit
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
-from importlib import metadata as packages
 from pathlib import Path
 
 import grpc
 
 from strongroom.channel_pool import ChannelPool, Option
 from strongroom.client.settings import ClientSettings, ConfigurationError, Tls, is_loopback
+from strongroom.version import VERSION
 
 MIB = 1024 * 1024
 #: A message of Download carries 1 MiB of data; lists of 1,000 files stay below 4 MiB.
@@ -77,16 +77,8 @@ def channel_options() -> list[Option]:
         ("grpc.max_reconnect_backoff_ms", 2000),
         ("grpc.enable_retries", 1),
         ("grpc.service_config", service_config()),
-        ("grpc.primary_user_agent", f"strongroom-python/{release()}"),
+        ("grpc.primary_user_agent", f"strongroom-python/{VERSION}"),
     ]
-
-
-def release() -> str:
-    """The release of the client that is installed."""
-    try:
-        return packages.version("strongroom")
-    except packages.PackageNotFoundError:  # a checkout that is only on the path
-        return "unreleased"
 
 
 def make_channel(address: str, settings: ClientSettings, *, whatever_its_health: bool = False) -> ChannelPool:
