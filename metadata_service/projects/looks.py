@@ -12,6 +12,12 @@ _AGAIN: Final = """
 ON CONFLICT (owner_id, key) DO UPDATE SET epoch = project_keys.epoch + 1, attempts = 0, touched_at = now(),
     not_before = excluded.not_before
 """
+#: Of the files that a condition names: due once their objects are.
+_DUE_LATER: Final = """
+INSERT INTO project_keys (owner_id, key, slug, path, not_before)
+SELECT DISTINCT owner_id, %(prefix)s || path, %(slug)s, path, now() + make_interval(secs => %(grace)s)
+FROM project_files AS files
+"""
 _WRITTEN: Final = f"""
 INSERT INTO project_keys (owner_id, key, slug, path, not_before)
 SELECT owner_id, %(prefix)s || path, %(slug)s, path, now() FROM project_save_files
@@ -44,9 +50,7 @@ WHERE staged.owner_id = %(owner)s AND staged.save_id = %(save)s AND staged.blob_
     AND keys.owner_id = staged.owner_id AND keys.key = %(prefix)s || staged.path
 """
 _ENDED: Final = f"""
-INSERT INTO project_keys (owner_id, key, slug, path, not_before)
-SELECT DISTINCT owner_id, %(prefix)s || path, %(slug)s, path, now() + make_interval(secs => %(grace)s)
-FROM project_files AS files
+{_DUE_LATER}
 WHERE owner_id = %(owner)s AND project_id = %(project)s AND until_version IS NOT NULL AND NOT EXISTS (
     SELECT FROM project_files AS following WHERE following.owner_id = files.owner_id
         AND following.project_id = files.project_id AND following.path = files.path
@@ -61,9 +65,7 @@ WHERE owner_id = %(owner)s AND slug = %(slug)s
 
 
 _PRUNED: Final = f"""
-INSERT INTO project_keys (owner_id, key, slug, path, not_before)
-SELECT DISTINCT owner_id, %(prefix)s || path, %(slug)s, path, now() + make_interval(secs => %(grace)s)
-FROM project_files AS files
+{_DUE_LATER}
 WHERE {{gone}} AND NOT EXISTS (
     SELECT FROM project_files AS newest WHERE newest.owner_id = files.owner_id
         AND newest.project_id = files.project_id AND newest.path = files.path
@@ -76,43 +78,28 @@ def pruned(owner_id: str, slug: str, project_id: UUID, gone: str, grace: float) 
     """Contents of old versions go, those that the condition `gone` names: the keys that have a delete marker.
     Due once their objects are.
     """
-    params = {
-        "owner": owner_id,
-        "prefix": key_prefix(owner_id, slug),
-        "slug": slug,
-        "project": project_id,
-        "grace": grace,
-    }
+    params = _of_project(owner_id, slug, project=project_id, grace=grace)
     return _PRUNED.format(gone=gone), params
 
 
 def written(owner_id: str, slug: str, save_id: UUID) -> Statement:
     """A save is given up: the keys it may have written."""
-    params = {"owner": owner_id, "prefix": key_prefix(owner_id, slug), "slug": slug, "save": save_id}
-    return _WRITTEN, params
+    return _WRITTEN, _of_project(owner_id, slug, save=save_id)
 
 
 def committed(owner_id: str, slug: str, project_id: UUID, save_id: UUID) -> list[Statement]:
     """A save commits: keys that the newest version no longer has, those it has again (below is a delete
     marker), and those written that are being looked at.
     """
-    params = {
-        "owner": owner_id,
-        "prefix": key_prefix(owner_id, slug),
-        "slug": slug,
-        "save": save_id,
-        "project": project_id,
-    }
+    params = _of_project(owner_id, slug, save=save_id, project=project_id)
     return [(_DROPPED, params), (_RETURNED, params), (_KNOWN, params)]
 
 
 def removed(owner_id: str, slug: str, project_id: UUID, grace: float) -> list[Statement]:
     """A project is deleted: the keys that have a delete marker, or may get one. Due once its objects are."""
-    params = {
-        "owner": owner_id,
-        "prefix": key_prefix(owner_id, slug),
-        "slug": slug,
-        "project": project_id,
-        "grace": grace,
-    }
+    params = _of_project(owner_id, slug, project=project_id, grace=grace)
     return [(_OUTSTANDING, params), (_ENDED, params)]
+
+
+def _of_project(owner_id: str, slug: str, **more: object) -> dict[str, object]:
+    return {"owner": owner_id, "prefix": key_prefix(owner_id, slug), "slug": slug, **more}
