@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 from strongroom.cli import shown
 from strongroom.cli.output import rfc3339
 from strongroom.cli.session import Session
+from strongroom.client import Notification
 
 
 async def watch(
@@ -23,21 +25,30 @@ async def watch(
 ) -> None:
     """Print events of your files until interrupted: time, type, subject, id. Nothing is missed in between."""
     async with session.client() as client:
-        seen = 0
-        async with aclosing(client.watch(resume)) as events:
-            async for event in events:
-                session.output.result(
-                    f"{shown.time(event.created_at)}  {event.type:<16}  {event.subject_id}"
-                    f"  {shown.line(event.id)}",
-                    {
-                        "id": event.id,
-                        "type": event.type,
-                        "subject_id": event.subject_id,
-                        "payload": event.payload,
-                        "created_at": rfc3339(event.created_at),
-                    },
-                )
-                sys.stdout.flush()  # a pipe is read while we wait
-                seen += 1
-                if seen == count:
-                    return
+        await show_events(session, client.watch(resume), count)
+
+
+async def show_events(
+    session: Session, watched: AsyncGenerator[Notification], count: int | None, *, of_all: bool = False
+) -> None:
+    """Print events as they come. ``count``: end after so many; ``of_all``: say whose each is."""
+    seen = 0
+    async with aclosing(watched) as events:
+        async for event in events:
+            whose = f"{shown.name(event.user_id)}  " if of_all else ""
+            session.output.result(
+                f"{shown.time(event.created_at)}  {whose}{event.type:<16}  {event.subject_id}"
+                f"  {shown.line(event.id)}",
+                {
+                    "id": event.id,
+                    **({"user_id": event.user_id} if of_all else {}),
+                    "type": event.type,
+                    "subject_id": event.subject_id,
+                    "payload": event.payload,
+                    "created_at": rfc3339(event.created_at),
+                },
+            )
+            sys.stdout.flush()  # a pipe is read while we wait
+            seen += 1
+            if seen == count:
+                return

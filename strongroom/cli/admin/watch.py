@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import aclosing
 from typing import Annotated
 
 import typer
 
-from strongroom.cli import shown
-from strongroom.cli.output import rfc3339
+from strongroom.cli.notify import show_events
 from strongroom.cli.session import Session
 
 
@@ -34,22 +31,4 @@ async def watch(
     """Print events of all users until interrupted: time, user, type, subject, id. Nothing is missed."""
     wanted = {"types": types or (), "families": families or (), "user_ids": users or ()}
     async with session.client() as client:
-        seen = 0
-        async with aclosing(client.admin.watch(resume, **wanted)) as events:
-            async for event in events:
-                session.output.result(
-                    f"{shown.time(event.created_at)}  {shown.name(event.user_id)}  {event.type:<16}"
-                    f"  {event.subject_id}  {shown.line(event.id)}",
-                    {
-                        "id": event.id,
-                        "user_id": event.user_id,
-                        "type": event.type,
-                        "subject_id": event.subject_id,
-                        "payload": event.payload,
-                        "created_at": rfc3339(event.created_at),
-                    },
-                )
-                sys.stdout.flush()  # a pipe is read while we wait
-                seen += 1
-                if seen == count:
-                    return
+        await show_events(session, client.admin.watch(resume, **wanted), count, of_all=True)
