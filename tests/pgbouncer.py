@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from tests.ports import free_port
 from tests.stack import until
 
 _CONFIG: Final = """
@@ -37,9 +37,7 @@ def running_pgbouncer(folder: Path, dsn: str, servers: int) -> Iterator[str]:
     if program is None:
         raise RuntimeError("these tests need Debian's pgbouncer: apt-get install pgbouncer")
     where = urlsplit(dsn)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        own: int = free.getsockname()[1]
+    own = free_port()
     users, config = folder / "users.txt", folder / "pgbouncer.ini"
     users.write_text(f'"{where.username}" "{where.password or ""}"\n')
     config.write_text(

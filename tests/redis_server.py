@@ -10,6 +10,8 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+from tests.ports import free_port
+
 PATIENCE: Final = 60.0
 
 
@@ -21,9 +23,7 @@ class RedisServer:
         if found is None:
             raise RuntimeError("these tests need Debian's redis-server: apt-get install redis-server")
         self._program = found
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port: int = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 

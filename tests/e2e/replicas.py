@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -15,6 +14,7 @@ from typing import Final
 import httpx
 
 from tests.forks.stacks import ENVIRON
+from tests.ports import free_port
 from tests.stack import CHECKOUT, RunningStack, Service, until
 
 #: What links are judged by is another time; everything else (signatures, leases, tokens) has the real one.
@@ -37,7 +37,7 @@ def replica(
     environ = dict(os.environ)
     for service in _SERVICES:
         environ |= _environ_of(stack, service)
-    ports = {name: _free_port() for name in ("HTTP", "STORAGE", "METADATA")}
+    ports = {name: free_port() for name in ("HTTP", "STORAGE", "METADATA")}
     environ |= {f"STRONGROOM_{name}_BIND": f"127.0.0.1:{port}" for name, port in ports.items()}
     environ |= {
         "STRONGROOM_STORAGE_ADDRESS": f"127.0.0.1:{ports['STORAGE']}",
@@ -74,9 +74,3 @@ def _is_ready(process: subprocess.Popen[bytes], url: str) -> bool:
         return httpx.get(f"{url}/readyz", trust_env=False).status_code == 200
     except httpx.TransportError:
         return False
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import socket
 import weakref
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -17,6 +16,7 @@ from grpc import aio
 from servicekit.options import client_options
 from strongroom.channel_pool import ChannelPool, Option
 from strongroom.client.channels import channel_options
+from tests.ports import free_port
 
 UNARY, WATCH = "/pool.Test/Unary", "/pool.Test/Watch"
 #: A channel alone would not be back within the test.
@@ -26,11 +26,6 @@ NEVER: tuple[Option, ...] = (
 )
 #: These servers have no health service.
 OPTIONS = (*NEVER, ("grpc.min_reconnect_backoff_ms", 20_000), ("grpc.inhibit_health_checking", 1))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 class Echo(grpc.GenericRpcHandler):
