@@ -16,6 +16,7 @@ from strongroom.metadata.v1.file_pb2 import File
 from strongroom.metadata.v1.notification_service_pb2 import (
     EVENT_TYPE_FILE_DAMAGED,
     EVENT_TYPE_FILE_DELETED,
+    EVENT_TYPE_FILE_DESCRIBED,
     EVENT_TYPE_FILE_INFECTED,
     EVENT_TYPE_FILE_READY,
     EVENT_TYPE_FILE_UPDATED,
@@ -54,6 +55,11 @@ def ready_params(file: File) -> dict[str, object]:
 def file_updated(file: File) -> Statement:
     """Name, visibility or metadata changed."""
     return _about(file, EVENT_TYPE_FILE_UPDATED)
+
+
+def file_described(file: File) -> Statement:
+    """What it says of itself is known."""
+    return _about(file, EVENT_TYPE_FILE_DESCRIBED)
 
 
 def file_deleted(file: File) -> Statement:

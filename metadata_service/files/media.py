@@ -12,7 +12,8 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from metadata_service.db.database import SYSTEM, Database, Transaction
+from metadata_service.db.database import SYSTEM, Database, Transaction, user
+from metadata_service.files.events import file_described
 from metadata_service.files.media_columns import of_media
 from metadata_service.files.rows import COLUMNS, to_file
 from strongroom.metadata.v1 import media_info_service_pb2 as pb
@@ -20,6 +21,8 @@ from strongroom.metadata.v1.file_pb2 import File
 
 #: A reader that dies leaves its claims for so long; the next one comes after twice the time, up to a day.
 CLAIM_SECONDS: Final = 60
+#: Readings of files that have not changed for longer are not told.
+TOLD_HOURS: Final = 24
 #: As the index `files_unread` has it.
 _UNREAD: Final = """media_of IS DISTINCT FROM blob_id AND deleted_at IS NULL
     AND content_type ~ '^(image|video|audio)/'"""
@@ -35,10 +38,12 @@ UPDATE files SET media_tries = least(media_tries + 1, 11),
 FROM due WHERE files.owner_id = due.owner_id AND files.id = due.id
 RETURNING {COLUMNS}
 """
-_REPORT: Final = """
+#: Whoever is told is told of what was stored lately: after an update that reads more, not of all there is.
+_REPORT: Final = f"""
 UPDATE files SET media = %(media)s, media_of = blob_id, location_masks = %(masks)s, media_after = NULL,
     media_tries = 0
 WHERE owner_id = %(owner)s AND id = %(id)s AND blob_id = %(blob)s
+RETURNING deleted_at IS NULL AND updated_at > now() - interval '{TOLD_HOURS} hours', {COLUMNS}
 """
 _MASKS: Final = """
 SELECT location_masks FROM files WHERE owner_id = %s AND id = %s AND blob_id = %s AND media_of = blob_id
@@ -57,7 +62,9 @@ class Media:
         return [to_file(row) for row in rows]
 
     async def report(self, request: pb.ReportMediaRequest) -> None:
-        """Keep what was read, unless the file has other content by now."""
+        """Keep what was read, and tell the owner, unless the file has other content by now; as its owner, so
+        that whoever watches is woken.
+        """
         masks = (
             pb.GetLocationMasksResponse(masks=request.masks).SerializeToString() if request.masks else None
         )
@@ -70,9 +77,11 @@ class Media:
         }
 
         async def work(tx: Transaction) -> None:
-            await tx.execute(_REPORT, values)
+            for row in await tx.fetch(_REPORT, values):
+                if row[0] and of_media(request.media):
+                    await tx.batch([file_described(to_file(row[1:]))])
 
-        await self._database.transact(SYSTEM, work)
+        await self._database.transact(user(request.owner_id), work)
 
     async def masks(self, owner_id: str, file_id: UUID, content_id: UUID) -> Sequence[pb.LocationMask]:
         """Which bytes say where it was taken."""

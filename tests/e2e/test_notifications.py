@@ -129,8 +129,14 @@ def test_each_of_a_batch(stack: RunningStack, http: httpx.Client, user: str, ori
     with over_sse(stack, user) as events:
         items = [{"url": url, "type": "text-to-image"} for url in (gone, good)]
         http.post("/api/generations/batch", json={"items": items})
-        seen = {next(events)["type"], next(events)["type"]}
-    assert seen == {"import_failed", "file_ready"}
+        heard = dict[str, dict[str, Any]]()
+        while heard.keys() != {"import_failed", "file_ready", "file_described"}:
+            event = next(events)
+            heard[event["type"]] = event
+    ready, described = heard["file_ready"], heard["file_described"]
+    assert described["subject_id"] == ready["subject_id"]
+    assert described["data"] == {**ready["data"], **described["data"]}
+    assert (described["data"]["width"], described["data"]["height"]) == (8, 8)
 
 
 @pytest.mark.parametrize("door", DOORS)

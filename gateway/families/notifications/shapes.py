@@ -17,8 +17,8 @@ class Notification(TypedDict):
     type: Annotated[
         str,
         Field(
-            description="upload_progress, file_ready, file_updated, file_deleted, file_damaged,"
-            " file_infected, import_failed, save_failed, project_save_progress, project_saved,"
+            description="upload_progress, file_ready, file_described, file_updated, file_deleted,"
+            " file_damaged, file_infected, import_failed, save_failed, project_save_progress, project_saved,"
             " project_deleted or webhook_disabled.",
             examples=["file_ready"],
         ),

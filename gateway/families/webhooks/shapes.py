@@ -17,6 +17,7 @@ EXAMPLE_EVENT = "7401-12-1767323045"
 EventName = Literal[
     "upload_progress",
     "file_ready",
+    "file_described",
     "file_updated",
     "file_deleted",
     "file_damaged",

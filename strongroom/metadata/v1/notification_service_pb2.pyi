@@ -56,6 +56,10 @@ class _EventTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EventType.V
     """The scanner for malware has found something: in what was sent, which is not stored, or in a file (or a file of a
     project) that was stored before its signature was known, which nobody can read any more.
     """
+    EVENT_TYPE_FILE_DESCRIBED: _EventType.ValueType  # 15
+    """A picture, video or sound was read: width, height, duration, thumbhash and what else it says of itself are known.
+    Comes after EVENT_TYPE_FILE_READY, once for each content; it is no edit.
+    """
     EVENT_TYPE_WEBHOOK_DISABLED: _EventType.ValueType  # 20
     """A webhook was switched off: its target has failed for days or is gone, or its secret cannot be read."""
     EVENT_TYPE_WEBHOOK_PING: _EventType.ValueType  # 21
@@ -95,6 +99,10 @@ stored. Send it again.
 EVENT_TYPE_FILE_INFECTED: EventType.ValueType  # 14
 """The scanner for malware has found something: in what was sent, which is not stored, or in a file (or a file of a
 project) that was stored before its signature was known, which nobody can read any more.
+"""
+EVENT_TYPE_FILE_DESCRIBED: EventType.ValueType  # 15
+"""A picture, video or sound was read: width, height, duration, thumbhash and what else it says of itself are known.
+Comes after EVENT_TYPE_FILE_READY, once for each content; it is no edit.
 """
 EVENT_TYPE_WEBHOOK_DISABLED: EventType.ValueType  # 20
 """A webhook was switched off: its target has failed for days or is gone, or its secret cannot be read."""

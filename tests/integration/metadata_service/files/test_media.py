@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+from typing import Any
 from uuid import UUID
 
 from metadata_service.files.media import Media
 from strongroom.metadata.v1.file_pb2 import File, MediaInfo
 from strongroom.metadata.v1.media_info_service_pb2 import LocationMask, ReportMediaRequest
+from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_DESCRIBED
 from tests.integration.metadata_service.world import World, path_spec
 
 READ = MediaInfo(
@@ -34,6 +37,13 @@ async def report(world: World, file: File, media: MediaInfo = READ) -> None:
 
 async def claimed(world: World, limit: int = 100) -> set[str]:
     return {file.id for file in await Media(world.database).claim(limit)}
+
+
+def told(world: World, owner: str) -> list[tuple[str, dict[str, Any]]]:
+    """Subject and data of each event that said it."""
+    query = "SELECT subject_id, payload FROM events WHERE owner_id = %s AND type = %s ORDER BY id"
+    rows = world.logins.rows(query, owner, EVENT_TYPE_FILE_DESCRIBED)
+    return [(subject, payload) for subject, payload in rows]
 
 
 async def row(world: World, file: File) -> File:
@@ -107,3 +117,33 @@ async def test_reading_is_no_edit(own_world: World, owner: str) -> None:
     after = await row(own_world, file)
     after.ClearField("media")
     assert after == before
+
+
+async def test_the_owner_is_told_once_for_each_content(own_world: World, owner: str) -> None:
+    first = await picture(own_world, owner)
+    await report(own_world, first)
+    ((subject, data),) = told(own_world, owner)
+    assert subject == first.id
+    shown = {name: data[name] for name in ("width", "height", "orientation", "duration", "taken_at")}
+    assert shown == {"width": 3, "height": 2, "orientation": 6, "duration": 0.001, "taken_at": "t"}
+    assert (data["family"], data["filename"], data["generation"]) == ("path", "a.png", first.generation)
+    assert base64.b64decode(data["thumbhash"]) == READ.thumbhash
+    assert data["has_location"] is True
+    second = await picture(own_world, owner)
+    await report(own_world, first)  # of what is gone
+    assert len(told(own_world, owner)) == 1
+    await report(own_world, second)
+    assert [data["generation"] for _, data in told(own_world, owner)] == [1, 2]
+
+
+async def test_nobody_is_told_of_what_says_nothing_is_in_the_trash_or_old(
+    own_world: World, owner: str
+) -> None:
+    silent, discarded, old, fresh = [await picture(own_world, owner, f"{n}.png") for n in range(4)]
+    await own_world.delete(owner, discarded, soft=True)
+    own_world.logins.change(f"UPDATE files SET updated_at = now() - interval '2 days' WHERE id = '{old.id}'")
+    await report(own_world, silent, MediaInfo())
+    for file in (discarded, old, fresh):
+        await report(own_world, file)
+    assert [subject for subject, _ in told(own_world, owner)] == [fresh.id]
+    assert (await row(own_world, old)).media == READ

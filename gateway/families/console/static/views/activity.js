@@ -6,13 +6,13 @@ import { Icon } from '../parts/icon.js'
 import { Empty } from '../parts/mood.js'
 import { html } from '../render.js'
 import { to } from '../address.js'
-import { eventWords } from './activity_words.js'
+import { SILENT, eventWords } from './activity_words.js'
 
 const ICONS = { file_ready: 'upload', file_updated: 'edit', file_deleted: 'trash', file_damaged: 'alert', file_infected: 'alert', import_failed: 'alert', save_failed: 'alert', project_saved: 'project', project_deleted: 'trash', upload_progress: 'clock' }
 const BAD = new Set(['file_damaged', 'file_infected', 'import_failed', 'save_failed'])
 
 export function Activity() {
-  const all = useObservable(events).filter(({ type }) => type !== 'upload_progress')
+  const all = useObservable(events).filter(({ type }) => !SILENT.has(type))
   return html`<div class="view" data-scroller tabindex="-1">
     <div class="view-head"><h1>Activity</h1></div>
     <p class="view-intro">What happens to your files, as it happens: by you, by programs that use your account, by guests of your drops. It begins when this page is opened.</p>

@@ -2,6 +2,9 @@ import { bytes } from '../format.js'
 
 const DAMAGE = { lost: 'its bytes are missing', corrupt: 'it has other bytes than were stored' }
 
+/** What is no act of anybody's, and so not told in words: lists show what it changes. */
+export const SILENT = new Set(['upload_progress', 'file_described'])
+
 /** An event as a sentence. */
 export function eventWords({ type, data }) {
   const name = data.filename || data.path || data.slug || data.key || 'A file'

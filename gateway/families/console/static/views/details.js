@@ -16,7 +16,7 @@ import { EditDialog } from './editing.js'
 import { MoveDialog } from './moving.js'
 import { Preview } from './preview.js'
 import { ShareDialog } from './sharing.js'
-import { eventWords } from './activity_words.js'
+import { SILENT, eventWords } from './activity_words.js'
 
 export function Details({ id, items, onClose, onChange, onGone, onMoved, onView }) {
   const [file, setFile] = useState(items.find((item) => item.id === id) ?? null)
@@ -76,7 +76,7 @@ export function Details({ id, items, onClose, onChange, onGone, onMoved, onView 
         <button type="button" class="link" onClick=${() => setDialog('revoke')}>Revoke all links</button></p>
       <h3>History</h3>
       <ol class="history">
-        ${changes.map((event) => html`<li key=${event.id}><span>${eventWords(event)}</span><time title=${time(event.created_at)}>${ago(event.created_at)}</time></li>`)}
+        ${changes.filter(({ type }) => !SILENT.has(type)).map((event) => html`<li key=${event.id}><span>${eventWords(event)}</span><time title=${time(event.created_at)}>${ago(event.created_at)}</time></li>`)}
         ${file.generation > 1 && html`<li><span>Revision ${file.generation}: changed ${file.generation === 2 ? 'once' : `${file.generation - 1} times`}</span><time title=${time(file.updated_at)}>${ago(file.updated_at)}</time></li>`}
         <li><span>Stored</span><time title=${time(file.created_at)}>${ago(file.created_at)}</time></li>
       </ol>

@@ -98,6 +98,8 @@ function Chosen({ ids, list, onClear }) {
   </div>`
 }
 
+const CHANGED = new Set(['file_ready', 'file_updated', 'file_described', 'file_infected'])
+
 /** What happens elsewhere is seen here: new files come to the top, changed ones change, deleted ones go. */
 function useNews(list, matches) {
   const latest = useRef({})
@@ -112,12 +114,12 @@ function useNews(list, matches) {
       const { list: now } = latest.current
       if (type === 'resumed') again()
       if (type === 'file_deleted') now.change((items) => items.filter((item) => item.id !== id))
-      if (type !== 'file_ready' && type !== 'file_updated') return
+      if (!CHANGED.has(type)) return
       const file = await one(id).catch(() => null) // gone again, or it will be seen with the next page
       if (!file) return
       latest.current.list.change((items) => {
         if (items.some((item) => item.id === id)) return items.map((item) => (item.id === id ? file : item))
-        return latest.current.matches(file) ? [file, ...items] : items
+        return type !== 'file_described' && latest.current.matches(file) ? [file, ...items] : items
       })
     }
     const land = () => again()
