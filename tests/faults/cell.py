@@ -262,6 +262,18 @@ class Cell:
         finally:
             self._running.pop(name).process.end()
 
+    def end(self, service: Service) -> None:
+        """SIGTERM, and wait until the process has ended what it does."""
+        self.send(service, signal.SIGTERM)
+        process = self._running[service].process
+        until(f"{service} ends", lambda: process.code is not None)
+
+    def end_tombstones(self) -> None:
+        """``Checker.end_tombstones``, once the store has answered all requests that were sent so far."""
+        self.checker.wait_removed()
+        self.s3.wait_answered()
+        self.checker.end_tombstones()
+
     def stop_services(self) -> None:
         """SIGKILL to all services."""
         for running in self._running.values():

@@ -96,9 +96,13 @@ class Checker:
         """Let the time of tombstones be over, however long it is, and wait until they are gone. Only who
         knows that no request is on its way to the store may say so (rule R5).
         """
+        self.expire_tombstones(seconds)
+        self.wait_drained(seconds)
+
+    def expire_tombstones(self, seconds: float = 60.0) -> None:
+        """``end_tombstones`` without waiting for the cleaner."""
         self.wait_removed(seconds)
         self.execute("UPDATE blobs SET not_before = now() WHERE state = 6")
-        self.wait_drained(seconds)
 
     def _is_removed(self) -> bool:
         try:

@@ -167,6 +167,7 @@ class S3Proxy:
         self.seen: list[tuple[str, str]] = []
         self._accepted = 0
         self._clients = 0
+        self._in_flight = 0
         self._late: list[asyncio.Task[None]] = []
         port = self._loop.serve(self._serve, limit=_BUFFER)
         self.endpoint = f"http://127.0.0.1:{port}"
@@ -197,11 +198,19 @@ class S3Proxy:
         """Until every client has gone, and the store has answered whatever they had sent. For clients that
         have died: nothing of theirs is on its way any more.
         """
-        before = self._accepted
-        socket.create_connection(("127.0.0.1", urlsplit(self.endpoint).port or 0)).close()
-        # This connection comes after all of theirs.
-        until("every connection is accepted", lambda: self._accepted > before, seconds)
+        self._accept_all(seconds)
         until("nothing is on its way to the store", self._is_left, seconds)
+
+    def wait_answered(self, seconds: float = PATIENCE) -> None:
+        """Until the store has answered whatever was sent so far, also by clients that have died. Those that
+        live may send more.
+        """
+        self._accept_all(seconds)
+        until(
+            "the store has answered all requests",
+            lambda: not self._in_flight and self._late_ones_end(),
+            seconds,
+        )
 
     def close(self) -> None:
         """Stop listening and drop every connection."""
@@ -214,8 +223,17 @@ class S3Proxy:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _accept_all(self, seconds: float) -> None:
+        """Until a connection that comes after all of theirs is accepted."""
+        before = self._accepted
+        socket.create_connection(("127.0.0.1", urlsplit(self.endpoint).port or 0)).close()
+        until("every connection is accepted", lambda: self._accepted > before, seconds)
+
     def _is_left(self) -> bool:
-        return not self._clients and all(task.done() for task in self._late)
+        return not self._clients and self._late_ones_end()
+
+    def _late_ones_end(self) -> bool:
+        return all(task.done() for task in self._late)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._accepted += 1
@@ -225,7 +243,11 @@ class S3Proxy:
                 exchange = Exchange(Request(head), (reader, writer), self._upstream)
                 if head.get("expect"):
                     writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-                await self._handle(exchange)
+                self._in_flight += 1
+                try:
+                    await self._handle(exchange)
+                finally:
+                    self._in_flight -= 1
                 if not exchange.keeps_client:
                     break
         except (ConnectionError, asyncio.IncompleteReadError):

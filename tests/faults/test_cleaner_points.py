@@ -21,7 +21,8 @@ LEASE_SECONDS = 1.0
 CELL_ENV = {
     "STRONGROOM_UPLOAD_LEASE_SECONDS": str(LEASE_SECONDS),
     "STRONGROOM_READ_GRACE_SECONDS": "0.5",
-    "STRONGROOM_TOMBSTONE_GRACE_SECONDS": "1",
+    # As deployed: `end_tombstones` says when that time is over, however busy the machine is.
+    "STRONGROOM_TOMBSTONE_GRACE_SECONDS": "3600",
     "STRONGROOM_CLEANER_INTERVAL_SECONDS": "0.2",
 }
 
@@ -41,6 +42,8 @@ def test_the_cleaner_is_killed(cell: Cell, case: Clean) -> None:
         cell.run()
         _leave(cell, case.left, upload)
         cell.start(**armed)
+    if case.failpoint == "storage.cleaner.before_purge":
+        cell.checker.expire_tombstones()
     cell.wait_killed(case.service)
     cell.run()
     _log[case] = upload
@@ -86,7 +89,7 @@ def test_the_repetition_is_answered(cell: Cell, case: Clean | Late) -> None:
 @pytest.mark.parametrize("case", NOT_DELETED, ids=str)
 def test_it_is_stored_once_after_the_drain(cell: Cell, case: Clean | Late) -> None:
     cell.run()
-    cell.checker.wait_drained()
+    cell.end_tombstones()
     assert cell.checker.must_hold(_log[case], "visible") == []
 
 
@@ -101,13 +104,13 @@ def test_two_cleaners_on_one_row(cell: Cell) -> None:
         rule.wait_reached()
         _ends_as_it_must(cell, upload, visible=True)
         _repeat(cell, upload)
-        cell.checker.wait_drained()
+        cell.end_tombstones()
         assert cell.checker.must_hold(upload, "visible") == []
 
 
 def _ends_as_it_must(cell: Cell, upload: Upload, *, visible: bool) -> None:
     """Drained, without a trace or visible; deleted again where it was deleted."""
-    cell.checker.wait_drained()
+    cell.end_tombstones()
     assert cell.checker.must_hold(upload, "visible" if visible else "hidden") == []
     if upload.deleted:
         assert delete(cell, upload.owner, upload.acked) == 404

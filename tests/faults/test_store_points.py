@@ -41,7 +41,7 @@ def test_the_request_meets_its_fault(cell: Cell, case: Break) -> None:
 @pytest.mark.parametrize("case", BREAKS, ids=str)
 def test_the_promise_holds_after_the_drain(cell: Cell, case: Break) -> None:
     cell.run()
-    cell.checker.end_tombstones()
+    cell.end_tombstones()
     assert cell.checker.must_hold(_log[case], case.holds) == []
 
 
@@ -58,7 +58,7 @@ def test_the_repetition_is_answered(cell: Cell, case: Break) -> None:
 @pytest.mark.parametrize("case", BREAKS, ids=str)
 def test_it_is_stored_once_after_the_drain(cell: Cell, case: Break) -> None:
     cell.run()
-    cell.checker.end_tombstones()
+    cell.end_tombstones()
     assert cell.checker.must_hold(_log[case], "visible") == []
 
 
@@ -77,7 +77,7 @@ def _let_go(cell: Cell, case: Break, rule: Rule, owner: str) -> None:
 
 def test_nothing_is_left_of_anybody(cell: Cell) -> None:
     cell.run()
-    cell.checker.end_tombstones()
+    cell.end_tombstones()
     assert cell.checker.problems(*_log.values()) == []
 
 
@@ -86,5 +86,5 @@ def test_what_is_deleted_leaves_no_version(cell: Cell) -> None:
     cell.run()
     for upload in _log.values():
         assert delete(cell, upload.owner, upload.acked) == 200
-    cell.checker.end_tombstones()
+    cell.end_tombstones()
     assert cell.checker.versions() == []
