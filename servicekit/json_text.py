@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
 MAX_DEPTH: Final = 100
 #: A request may hold a hundredth of that and be a large one.
@@ -23,6 +23,7 @@ _SURROGATE_ESCAPE: Final = re.compile(r"\\u[dD][89a-fA-F]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _OTHER: Final = re.compile(r"[^\[\]{}]+")
 _STEPS: Final = {"[": 1, "{": 1, "]": -1, "}": -1}
+_Way: TypeAlias = "tuple[object, _Way] | None"
 
 
 class NotJson(ValueError):
@@ -136,14 +137,24 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _lone(value: Any) -> tuple[object, ...] | None:
-    """Where the first half of a pair is; None: nowhere."""
-    waiting: list[tuple[tuple[object, ...], Any]] = [((), value)]
+    """Where the first half of a pair is; None: nowhere. Ways are chains of (name, way before it): written out
+    for each value of a wide text that is also deep, they would be the square of it.
+    """
+    waiting: list[tuple[_Way, Any]] = [(None, value)]
     while waiting:
-        place, item = waiting.pop()
+        way, item = waiting.pop()
         if isinstance(item, str) and has_lone_surrogate(item):
-            return place
-        waiting += reversed([((*place, key), inner) for key, inner in _items(item)])
+            return _place(way)
+        waiting += reversed([((key, way), inner) for key, inner in _items(item)])
     return None
+
+
+def _place(way: _Way) -> tuple[object, ...]:
+    found: list[object] = []
+    while way is not None:
+        name, way = way
+        found.append(name)
+    return tuple(reversed(found))
 
 
 def _items(value: Any) -> Iterator[tuple[object, Any]]:

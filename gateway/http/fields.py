@@ -138,9 +138,12 @@ def page_token(exchange: Exchange, name: str) -> str:
 def canonical(value: str) -> str:
     """A UUID in small letters, with its hyphens.
 
-    :raises ValueError: it is none.
+    :raises ValueError: it is none, in words for whoever sent it.
     """
-    return str(UUID(value))
+    try:
+        return str(UUID(value))
+    except ValueError:
+        raise ValueError("must be a UUID") from None
 
 
 def path_id(exchange: Exchange, name: str) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 from typing_extensions import TypedDict
 
-from gateway.http.shapes import rfc3339
+from gateway.http.shapes import Moment, rfc3339
 from gateway.upstream.wishes import MOST_REASON, MOST_SECONDS, NAMES, retention_of
 from strongroom.metadata.v1.retention_pb2 import Retention, RetentionWish
 
@@ -49,9 +49,9 @@ def show_retention(retention: Retention) -> Kept:
 class KeptBody(BaseModel):
     """A body that may say how long something is kept."""
 
-    keep_until: Annotated[
-        AwareDatetime | None, Field(description="It is neither deleted nor replaced before.")
-    ] = None
+    keep_until: Annotated[Moment | None, Field(description="It is neither deleted nor replaced before.")] = (
+        None
+    )
     keep_for_seconds: Annotated[
         int | None, Field(ge=1, le=MOST_SECONDS, description="As keep_until, counted from when it is stored.")
     ] = None
@@ -67,7 +67,7 @@ class KeptBody(BaseModel):
 class WishedBody(KeptBody):
     """A body that may say how long a file stays."""
 
-    delete_after: Annotated[AwareDatetime | None, Field(description="It goes away by itself then.")] = None
+    delete_after: Annotated[Moment | None, Field(description="It goes away by itself then.")] = None
     delete_after_seconds: Annotated[
         int | None, Field(ge=1, le=MOST_SECONDS, description="It goes away by itself at this age.")
     ] = None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from gateway.families.library.shapes import FamilyName
-from gateway.http.shapes import example
+from gateway.http.shapes import Moment, example
 from gateway.operations.retention import Kept
 
 UNTIL = "2033-01-02T03:04:05Z"
@@ -30,11 +30,11 @@ class RetentionBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"example": {"keep_until": UNTIL}})
 
-    keep_until: AwareDatetime | None = Field(
+    keep_until: Moment | None = Field(
         default=None,
         description="Neither deleted nor replaced before; may only be put off, except by admins.",
     )
-    delete_after: AwareDatetime | None = Field(
+    delete_after: Moment | None = Field(
         default=None, description="It goes away by itself then. Not of projects."
     )
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal, NotRequired, Self
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import TypedDict
 
 from gateway.http.fields import canonical
-from gateway.http.shapes import example
+from gateway.http.shapes import Moment, example
 from gateway.operations.retention import Wished, WishedBody
 
 EXAMPLE_ID = "5b0c3f8e-6c1d-4d5e-9a70-0c4f5d2b7a11"
@@ -24,7 +24,7 @@ Uses = Annotated[
     int, Field(ge=0, le=2**31 - 1, description="How often it may be opened; 0: as often as people like.")
 ]
 Seconds = Annotated[int, Field(ge=0, le=MAX_SECONDS, description="When it ends, from now; 0: not by itself.")]
-End = Annotated[AwareDatetime, Field(description="When it ends, RFC 3339; instead of expires_in.")]
+End = Annotated[Moment, Field(description="When it ends, RFC 3339; instead of expires_in.")]
 UserId = Annotated[str | None, Field(description="Act for this user (admin role only).")]
 
 

@@ -129,3 +129,15 @@ def test_a_token_s_json_is_held_to_the_same_grammar(text: str) -> None:
 
 def test_what_a_token_s_claims_hold_is_its_reader_s_business() -> None:
     assert parse_strict('{"name": "\\ud800", "exp": 1e999}') == {"name": "\ud800", "exp": float("inf")}
+
+
+def test_a_wide_text_that_is_deep_is_searched_without_writing_ways_out() -> None:
+    depth, width = MAX_DEPTH - 1, 10_000
+    text = "[" * depth + "0," * width + r'"\ud83d\ude00",["\ud800"]' + "]" * depth
+    tracemalloc.start()
+    with pytest.raises(LoneSurrogate) as raised:
+        parse_json(text)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert raised.value.place == (*[0] * (depth - 1), width + 1, 0)
+    assert peak < 4 * MIB

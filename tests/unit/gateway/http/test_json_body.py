@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from gateway.http import json_body
+from gateway.http.fields import canonical
 from gateway.http.json_body import json_field, read_json
 from gateway.http.problems import ClientGone
+from gateway.http.shapes import Moment
 from strongroom.errors import InvalidField, MalformedRequest, SizeLimitExceeded, UnsupportedMediaType
 from tests.unit.gateway.calls import make_call
 
@@ -124,3 +127,57 @@ def test_json_inside_of_a_field(text: str, field: str) -> None:
     with pytest.raises(InvalidField) as raised:
         json_field(text, "settings")
     assert raised.value.field == field
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    sums: dict[int, str] = {}
+    items: list[Item] = []
+
+
+def members(name: bytes) -> bytes:
+    return b",".join(b'"%s%d": 0' % (name, number) for number in range(20_000))
+
+
+@pytest.mark.parametrize(
+    ("raw", "field"),
+    [
+        (b'{"name": "a", "items": [' + b"{}," * 20_000 + b"{}]}", "items[0].url"),
+        (b'{"name": "a", "items": [' + b"1," * 20_000 + b"1]}", "items[0]"),
+        (b"{%s}" % members(b""), "0"),
+        (b'{%s, "name": 1}' % members(b"x"), "x0"),
+        (b'{"sums": {%s}}' % members(b"x"), "name"),
+        (b'{"name": "a", "items": [' + b'{"url": "a"},' * 100 + b"1," * 9000 + b"1]}", "body"),
+    ],
+)
+async def test_of_very_many_errors_the_first_are_told(
+    raw: bytes, field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = json_body._details
+    counts: list[int] = []
+
+    def counted(error: ValidationError) -> Any:
+        counts.append(error.error_count())
+        return told(error)
+
+    monkeypatch.setattr(json_body, "_details", counted)
+    with pytest.raises(InvalidField) as raised:
+        await read_json(body(raw, step=65536), Strict)
+    assert raised.value.violations[0].field == field
+    assert sum(counts) <= json_body.MAX_TOLD
+    assert len(raised.value.violations) <= 20
+
+
+class Named(BaseModel):
+    id: Annotated[str, AfterValidator(canonical)]
+    ends: Moment
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00"])
+async def test_times_that_leave_the_calendar_in_utc(moment: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        await read_json(body(b'{"id": "x", "ends": "%s"}' % moment.encode()), Named)
+    told = [(one.field, one.message) for one in raised.value.violations]
+    assert told == [("id", "must be a UUID"), ("ends", "must lie in the years 1 to 9999 in UTC, too")]
