@@ -74,6 +74,8 @@ class StackValues:
     link_secret: str
     embedded_database: bool
     embedded_s3: bool
+    commit: str = ""
+    """Of the checkout, if this is one: asked for once, not by each process."""
     metrics: Mapping[str, str] = field(default_factory=dict)
     """`host:port` of the metrics of a service in a process of its own, unless the caller says where."""
 
@@ -89,6 +91,7 @@ def for_service(name: str, caller: Mapping[str, str], values: StackValues) -> di
     """The environment of one process (GATEWAY, STORAGE, METADATA, ALL or MIGRATE), failpoints aside."""
     env = {key: value for key, value in caller.items() if not _withheld(key.upper(), name, values)}
     env |= MALLOC | {"PYTHONUNBUFFERED": "1"} | _no_proxies(caller) | _places(values.addresses)
+    env["STRONGROOM_COMMIT"] = caller.get("STRONGROOM_COMMIT") or values.commit
     if values.jwt_secret is not None and name != MIGRATE:
         env["STRONGROOM_JWT_SECRET"] = values.jwt_secret
     told = caller.get(_METRICS if name == ALL else f"{_METRICS}_{name.upper()}")

@@ -19,6 +19,7 @@ from devstack.interrupts import Interrupts
 from devstack.settings import Settings
 from devstack.stackfile import GatewayEntry, ServiceEntry, Stack
 from devstack.supervisor import Report, Supervisor
+from strongroom.version import this_build
 
 _CHECKOUT = Path(__file__).resolve().parent.parent
 _MIGRATE_SECONDS = 600.0
@@ -121,6 +122,7 @@ class StackRun:
             link_secret=self._settings.link_secret or secrets.get("link_secret"),
             embedded_database=self._settings.database_url is None,
             embedded_s3=self._settings.s3 is None,
+            commit=this_build().commit,
             metrics=self._metrics(),
         )
 

@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Final
 
 VERSION: Final = "0.1.0"
@@ -24,7 +26,7 @@ HEADERS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """What runs. ``commit``: empty where nobody has said it, as in a checkout."""
+    """What runs. ``commit``: empty where nobody has said it, as in a copy of the files without git."""
 
     version: str
     commit: str
@@ -33,10 +35,25 @@ class Build:
 
 def this_build(commit: str = "") -> Build:
     """The build of this package. ``commit``: what the environment says (STRONGROOM_COMMIT), which an image
-    knows and its files don't.
+    knows and its files don't. A checkout is asked for its own.
     """
     archived = "" if _ARCHIVED.startswith("$") else _ARCHIVED
-    return Build(VERSION, commit or archived, PROTOCOL)
+    return Build(VERSION, commit or archived or checked_out(Path(__file__).parents[1]), PROTOCOL)
+
+
+@cache
+def checked_out(root: Path) -> str:
+    """The commit of the checkout that this folder is; empty where it is none, or git is away."""
+    if not (root / ".git").exists():
+        return ""
+    import subprocess  # noqa: PLC0415 - for checkouts alone
+
+    command = ["git", "-C", str(root), "rev-parse", "--verify", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:  # no git here
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
 
 
 def build_headers(build: Build) -> tuple[tuple[str, str], ...]:

@@ -218,15 +218,23 @@ POLLING: Final = frozenset(
     {
         "BeginVerification",
         "CheckCredential",
+        "ClaimDeliveries",
         "ClaimKeys",
+        "ClaimScans",
         "ClaimScrub",
         "ClaimShard",
+        "ClaimUnread",
         "ClaimWork",
         "FilterSettledKeys",
+        "FindErased",
+        "GetInstallation",
         "ListLiveSegments",
+        "RenewAct",
         "RenewLease",
         "RenewSave",
         "RenewShard",
+        "ReportReplica",
+        "TakeStock",
     }
 )
 #: HTTP statuses of a caller who may not, or asks too much.

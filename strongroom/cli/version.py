@@ -5,13 +5,10 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import os
-import subprocess
-from pathlib import Path
 from typing import Any, Final
 
 import grpc
 
-import strongroom
 from strongroom.cli import shown
 from strongroom.cli.session import Session
 from strongroom.cli.settings import client_settings
@@ -30,7 +27,7 @@ async def version(session: Session) -> None:
     """
     settings = client_settings(session.options)
     seconds = session.options.timeout or SECONDS
-    ours = this_build(os.environ.get("STRONGROOM_COMMIT", "") or _checked_out())
+    ours = this_build(os.environ.get("STRONGROOM_COMMIT", ""))
     addresses = {"storage_service": settings.storage_address, "metadata_service": settings.metadata_address}
     answers = await asyncio.gather(*(_ask(address, settings, seconds) for address in addresses.values()))
     lines, document = [_line("client", ours)], {"client": dataclasses.asdict(ours)}
@@ -72,16 +69,3 @@ async def _ask(address: str, settings: ClientSettings, seconds: float) -> Build 
     finally:
         await channel.close()
     return build_of({key: value for key, value in metadata or () if isinstance(value, str)})
-
-
-def _checked_out() -> str:
-    """The commit of the checkout that this package lies in; empty: it lies in none."""
-    root = Path(strongroom.__file__).parent.parent
-    if not (root / ".git").exists():
-        return ""
-    command = ["git", "-C", str(root), "rev-parse", "HEAD"]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    except OSError:  # no git here
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import pytest
 
+from servicekit.telemetry.logs import POLLING
 from tests.e2e.belongings import upload
 from tests.e2e.conftest import Login
 from tests.e2e.test_damage import is_whole, rot
@@ -85,4 +86,4 @@ def test_a_tour_with_failures(stack: RunningStack, tour: dict[str, str]) -> None
 def test_polling_is_quiet(stack: RunningStack, tour: dict[str, str]) -> None:
     methods = {line.get("method", "") for line in lines(stack) if line["event"] == "rpc"}
     assert tour["put"]
-    assert not {name for name in methods if name.endswith(("/ClaimWork", "/ClaimKeys", "/ClaimShard"))}
+    assert not {name for name in methods if name.rpartition("/")[2] in POLLING}

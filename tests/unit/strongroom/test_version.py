@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from strongroom import version
-from strongroom.version import Build, build_headers, build_of, this_build
+from strongroom.version import Build, build_headers, build_of, checked_out, this_build
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -33,10 +33,21 @@ def test_what_git_archives_knows_its_commit(monkeypatch: pytest.MonkeyPatch) -> 
         text = archive.extractfile("strongroom/version.py")
         assert text is not None
         assert f'_ARCHIVED: str = "{head.stdout.strip()}"' in text.read().decode()
-    assert this_build() == Build(version.VERSION, "", version.PROTOCOL)
+    assert this_build() == Build(version.VERSION, head.stdout.strip(), version.PROTOCOL)  # a checkout's
     monkeypatch.setattr(version, "_ARCHIVED", "4777bc1")
     assert this_build().commit == "4777bc1"
     assert this_build("e2a2196").commit == "e2a2196"
+
+
+def test_files_without_git_know_no_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert checked_out(tmp_path) == ""
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken/.git").write_text("gitdir: /nowhere")
+    assert checked_out(tmp_path / "broken") == ""
+    monkeypatch.setenv("PATH", "")
+    checked_out.cache_clear()
+    assert checked_out(ROOT) == ""
+    checked_out.cache_clear()
 
 
 @pytest.mark.parametrize("commit", ["4777bc1", ""])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import grpc
 import pytest
+from google.protobuf import descriptor_pool
 
+from metadata_service.servicers import INTERNAL
 from servicekit.telemetry.logs import POLLING, level_of, level_of_status
 from strongroom.errors import (
     ChecksumMismatch,
@@ -17,8 +19,6 @@ from strongroom.errors import (
     StrongroomError,
     TokenInvalid,
 )
-from strongroom.metadata.v1 import project_save_service_pb2, reservation_service_pb2, verification_service_pb2
-from strongroom.metadata.v1.credential_service_pb2 import DESCRIPTOR as CREDENTIALS
 
 
 @pytest.mark.parametrize(
@@ -46,9 +46,9 @@ def test_what_works_is_quiet_where_it_is_asked_again_and_again() -> None:
     assert (level_of_status(200, quiet=True), level_of_status(503, quiet=True)) == ("debug", "error")
 
 
-def test_polling_names_rpcs_that_exist() -> None:
-    files = (project_save_service_pb2, reservation_service_pb2, verification_service_pb2)
-    descriptors = [CREDENTIALS, *(module.DESCRIPTOR for module in files)]
-    services = [service for file in descriptors for service in file.services_by_name.values()]
-    sessions = {method.name for service in services for method in service.methods}
-    assert sessions >= POLLING
+def test_polling_names_rpcs_that_exist_and_all_that_loops_claim_or_renew() -> None:
+    services = [descriptor_pool.Default().FindServiceByName(name) for name in INTERNAL]
+    methods = {method.name for service in services for method in service.methods}
+    assert methods >= POLLING
+    again_and_again = {name for name in methods if name.startswith(("Claim", "Renew"))}
+    assert {"ClaimDeliveries", "ClaimUnread", "RenewAct"} <= again_and_again <= POLLING
