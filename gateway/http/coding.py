@@ -70,9 +70,10 @@ def negotiate(accepted: str) -> str:
 
 async def send_coded(reply: Reply, scope: Scope, receive: Receive, send: Send) -> None:
     """Send ``reply``, compressed if it may be and the client takes that."""
-    if reply.codable and (reply.streams or reply.status in _BODILESS or len(reply.body) >= MIN_BYTES):
-        reply.headers.append(_VARY)
-        coding = "" if reply.status in _BODILESS else negotiate(_accepted(scope))
+    if reply.codable:
+        reply.headers.append(_VARY)  # on short ones, too: the next answer of the same URL may be long
+    if reply.codable and reply.status not in _BODILESS and (reply.streams or len(reply.body) >= MIN_BYTES):
+        coding = negotiate(_accepted(scope))
         if coding:
             reply.headers.append(header("content-encoding", coding))
             if reply.streams:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Collection, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
@@ -28,6 +29,7 @@ class Exchange:
     __slots__ = (
         "_headers",
         "_query",
+        "_repeated",
         "client",
         "path",
         "principal",
@@ -53,6 +55,7 @@ class Exchange:
         self.request_id = request_id
         self._headers: dict[str, str] | None = None
         self._query: dict[str, str] | None = None
+        self._repeated: frozenset[str] = frozenset()
 
     def header(self, name: str) -> str | None:
         """A request header by its lower-case name; several lines are joined by ``, `` (RFC 9110
@@ -84,13 +87,22 @@ class Exchange:
         :raises MalformedRequest: too many parameters, or not UTF-8.
         """
         if self._query is None:
-            self._query = parsed_query(self.scope["query_string"])
+            pairs = _pairs(self.scope["query_string"])
+            self._query = dict(pairs)
+            if len(self._query) < len(pairs):
+                counts = Counter(name for name, _ in set(pairs))
+                self._repeated = frozenset(name for name, count in counts.items() if count > 1)
         return self._query.get(name)
 
     def query_names(self) -> Collection[str]:
         """The names of all query parameters; raises as ``query``."""
         self.query("")
         return () if self._query is None else self._query.keys()
+
+    def repeated_query_names(self) -> Collection[str]:
+        """Those that come with several values, of which one counts; raises as ``query``."""
+        self.query("")
+        return self._repeated
 
     def user_id(self, named: str | None = None) -> str:
         """The user to act for, as requests carry it: ``""`` means the caller.
@@ -118,8 +130,12 @@ def parsed_query(raw: bytes) -> dict[str, str]:
 
     :raises MalformedRequest: too many parameters, or not UTF-8.
     """
+    return dict(_pairs(raw))
+
+
+def _pairs(raw: bytes) -> list[tuple[str, str]]:
     try:
-        pairs = parse_qsl(
+        return parse_qsl(
             raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MAX_QUERY_FIELDS
         )
     except ValueError as error:
@@ -127,7 +143,6 @@ def parsed_query(raw: bytes) -> dict[str, str]:
             "is not UTF-8" if isinstance(error, UnicodeError) else f"has over {MAX_QUERY_FIELDS} parameters"
         )
         raise MalformedRequest(f"The query string {reason}.") from None
-    return dict(pairs)
 
 
 class Body:

@@ -15,6 +15,7 @@ from strongroom.errors import FileNotFound, InvalidField, Violation
 Choice = TypeVar("Choice")
 
 _INTEGER: Final = re.compile(r"-?[0-9]+")
+_MEDIA_RANGE: Final = re.compile(r"\*/\*|[a-z0-9!#$&^_.+-]{1,127}/(\*|[a-z0-9!#$&^_.+-]{1,127})")
 #: More digits than any of our numbers has; the value is then only known to be large.
 _MAX_DIGITS: Final = 18
 MAX_INTEGER: Final = 2**31 - 1
@@ -52,7 +53,8 @@ def only(exchange: Exchange, *known: str, below: str = "") -> None:
     ``below``: what known names may also begin with. What pages add to get past caches (``_``, ``_t``, ``t``,
     ``ts``, …) is passed over.
 
-    :raises InvalidField: {field} names the unknown parameters and the known ones.
+    :raises InvalidField: {field} names the unknown parameters and the known ones, or a known one that comes
+        with two values, of which the list could only pass one over.
     """
     names = sorted({*known, "user_id"})
     unknown = [
@@ -63,6 +65,7 @@ def only(exchange: Exchange, *known: str, below: str = "") -> None:
     if below:
         names.append(f"{below}{{name}}")
     if not unknown:
+        _refuse_repeated(exchange)
         return
     shown = [name if name.isprintable() and len(name) <= 64 else ascii(name[:64]) for name in unknown[:20]]
     text = f"{', '.join(shown)}: this list has no such parameter. It knows: {', '.join(names)}."
@@ -74,6 +77,27 @@ def only(exchange: Exchange, *known: str, below: str = "") -> None:
             Violation(name, "unknown", f"no such parameter; known: {', '.join(names)}") for name in shown
         ],
     )
+
+
+def _refuse_repeated(exchange: Exchange) -> None:
+    for name in exchange.repeated_query_names():
+        if not _passes_caches(name):
+            raise InvalidField(f"{name} comes twice, with different values.", field=name, rule="repeated")
+
+
+def media_type(exchange: Exchange, name: str) -> str:
+    """A filter by media type, in lower case and without parameters; absent or empty: ``""``, every one.
+
+    :raises InvalidField: neither a type like ``image/png`` nor a range like ``image/*`` (RFC 9110 12.5.1).
+    """
+    text = (exchange.query(name) or "").partition(";")[0].strip().lower()
+    if text and not _MEDIA_RANGE.fullmatch(text):
+        raise InvalidField(
+            f"{name} must be a type like image/png, or all of a kind like image/*.",
+            field=name,
+            rule="media_type",
+        )
+    return text
 
 
 def _passes_caches(name: str) -> bool:

@@ -27,6 +27,14 @@ MAX_TOLD: Final = 500
 #: Members of each object and list that are then looked at again.
 BEGINNING: Final = 40
 
+#: Where pydantic's words name our classes, or Python's.
+_SAID: Final = {
+    "model_type": "must be an object",
+    "model_attributes_type": "must be an object",
+    "dict_type": "must be an object",
+    "list_type": "must be a list",
+}
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -96,10 +104,14 @@ async def _read(pieces: AsyncIterator[bytes], limit: int) -> bytes:
     return bytes(found)
 
 
+def _message(rule: str, text: str) -> str:
+    return _SAID.get(rule) or text.removeprefix("Value error, ")
+
+
 def _explained(error: ValidationError, model: type[BaseModel], value: object) -> InvalidField:
     """Every violation by its path, the first one also as the message. Nothing of the values."""
     found = [
-        Violation(joined_path(item["loc"]) or "body", item["type"], item["msg"].removeprefix("Value error, "))
+        Violation(joined_path(item["loc"]) or "body", item["type"], _message(item["type"], item["msg"]))
         for item in _told(error, model, value)
     ]
     if not found:

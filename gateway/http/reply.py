@@ -94,7 +94,7 @@ def not_modified(tag: str) -> JsonReply[Any]:
 
 
 def _polled(tag: str) -> list[Header]:
-    return [header("etag", f'W/"{tag}"'), (b"cache-control", POLLED)]
+    return [header("etag", f'W/"{tag}"'), (b"cache-control", POLLED), (b"vary", b"authorization")]
 
 
 def json_bytes(

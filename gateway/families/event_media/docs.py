@@ -107,7 +107,7 @@ DOCS = {
         parameters=(
             EVENT,
             IF_NONE_MATCH,
-            query("file_type", "Exact, or a wildcard.", {"type": "string"}, "image/*"),
+            query("file_type", "Exact, or a wildcard; anything else is 422.", {"type": "string"}, "image/*"),
             *FILTERS,
             query("tag", "Only media with this tag.", {"type": "string", "maxLength": 64}, "dance"),
             query(

@@ -133,7 +133,7 @@ async def list_event_media(call: Call) -> JsonReply[MediaList]:
     limit = fields.integer(call, "limit", default=100, minimum=1, maximum=MAX_PAGE, clamp=True)
     request = ListEventMediaRequest(
         event_id=path_uuid(call, "event_id"),
-        content_type=call.query("file_type") or "",
+        content_type=fields.media_type(call, "file_type"),
         tag=call.query("tag") or "",
         page_size=limit,
         page_token=call.query("page_token") or "",

@@ -97,7 +97,7 @@ async def list_library_files(call: Call) -> JsonReply[LibraryList]:
     if call.query("delimiter"):
         return await folder_page(call, _family(call), _limit(call))
     request = SearchFilesRequest(
-        filter=file_filter(call, content_type=call.query("type") or "", settings=True),
+        filter=file_filter(call, content_type=fields.media_type(call, "type"), settings=True),
         family=_family(call),
         prefix=call.query("prefix") or "",
         page_size=_limit(call),

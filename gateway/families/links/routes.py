@@ -79,7 +79,8 @@ async def make_links(call: Call) -> JsonReply[LinksMade]:
         keys=body.keys,
     )
     found = (await call.ask(SIGN_LINKS, request)).links
-    return json_reply({"links": [_of_batch(call, name, found) for name in [*body.file_ids, *body.keys]]})
+    links = [_of_batch(call, name, found) for name in [*body.file_ids, *body.keys]]
+    return json_reply({"links": links}, secret=True)
 
 
 @routes.add("POST", LINKS + "/revoke")

@@ -133,7 +133,7 @@ async def _share_page(call: Call) -> Reply:
     found = await call.ask(LIST_SHARED, request)
     files = [_file(call, item) for item in found.items]
     if not _wants_html(call):
-        return json_reply(_answer(share, files, found.next_page_token), headers=cookies)
+        return json_reply(_answer(share, files, found.next_page_token), headers=cookies, secret=True)
     path, until = _path(call), _until(share)
     if share.kind == pb.SHARED_KIND_DROP:
         return page.page(share.title or "Send files", _drop_form(call, share, ()), more=cookies)

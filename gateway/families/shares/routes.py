@@ -53,7 +53,7 @@ async def create_share(call: Call) -> JsonReply[Share]:
     made = await call.ask(CREATE_SHARE, request)
     answer = shown(made.share)
     answer["url"] = absolute(call, made.url) if made.url else None
-    return json_reply(answer, 201)
+    return json_reply(answer, 201, secret=True)
 
 
 @routes.add("GET", SHARES)

@@ -45,13 +45,14 @@ _ALWAYS: Final = (
     (b"referrer-policy", b"no-referrer"),
 )
 _POLICY: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_NOT_KEPT: Final = (b"cache-control", b"no-store")
 _CORP: Final = (b"cross-origin-resource-policy", b"same-origin")
 _DATA: Final = (b"application/json", b"application/problem+json", b"text/plain")
 
 
 class SecurityHeaders:
-    """Adds to every answer; data formats also get a policy that lets nothing run. What an answer sets itself
-    stays.
+    """Adds to every answer; data formats also get a policy that lets nothing run, and what says nothing of
+    caches is kept by none. What an answer sets itself stays.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -71,6 +72,8 @@ def _completed(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
     found = [*headers, *_ALWAYS]
     if b"cross-origin-resource-policy" not in present:
         found.append(_CORP)
+    if b"cache-control" not in present:
+        found.append(_NOT_KEPT)
     if b"content-security-policy" not in present and present.get(b"content-type", b"").startswith(_DATA):
         found.append(_POLICY)
     return found

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.http.fields import MAX_SKIP, choice, integer, page_token, skipped
+from gateway.http.fields import MAX_SKIP, choice, integer, media_type, only, page_token, skipped
 from strongroom.errors import InvalidField
 from tests.unit.gateway.calls import make_call
 
@@ -98,3 +98,42 @@ def test_too_many_rows_to_skip(text: str) -> None:
     with pytest.raises(InvalidField, match="page_token") as raised:
         skipped(make_call(f"n={text}"), "n")
     assert raised.value.metadata == {"field": "n", "rule": "lte"}
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("", ""),
+        ("t=", ""),
+        ("t=image/png", "image/png"),
+        ("t=IMAGE/*", "image/*"),
+        ("t=*/*", "*/*"),
+        ("t=image/png;q=1", "image/png"),
+        ("t=text/plain%3B%20charset=utf-8", "text/plain"),
+        ("t=image/svg%2Bxml", "image/svg+xml"),
+        ("t=%20audio/mpeg%20", "audio/mpeg"),
+    ],
+)
+def test_media_types(query: str, wanted: str) -> None:
+    assert media_type(make_call(query), "t") == wanted
+
+
+@pytest.mark.parametrize(
+    "text", ["image", "image/", "/png", "*", "*/png", "image/png,image/gif", "im%0Aage/png"]
+)
+def test_what_is_no_media_type(text: str) -> None:
+    with pytest.raises(InvalidField, match="image/png") as raised:
+        media_type(make_call(f"t={text}"), "t")
+    assert raised.value.metadata == {"field": "t", "rule": "media_type"}
+
+
+@pytest.mark.parametrize("query", ["", "a=1&b=2", "a=1&a=1", "a=1&_=1&_=2&ts=1&ts=2"])
+def test_lists_take_a_parameter_once(query: str) -> None:
+    only(make_call(query), "a", "b")
+
+
+@pytest.mark.parametrize("query", ["a=1&a=2", "b=1&a=&a=x", "user_id=x&user_id=", "a=A&a=a"])
+def test_lists_pass_over_no_filter(query: str) -> None:
+    with pytest.raises(InvalidField, match="comes twice") as raised:
+        only(make_call(query), "a", "b")
+    assert raised.value.metadata["rule"] == "repeated"

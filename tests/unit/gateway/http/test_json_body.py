@@ -181,3 +181,19 @@ async def test_times_that_leave_the_calendar_in_utc(moment: str) -> None:
         await read_json(body(b'{"id": "x", "ends": "%s"}' % moment.encode()), Named)
     told = [(one.field, one.message) for one in raised.value.violations]
     assert told == [("id", "must be a UUID"), ("ends", "must lie in the years 1 to 9999 in UTC, too")]
+
+
+@pytest.mark.parametrize(
+    ("raw", "message"),
+    [
+        (b"[]", "body: must be an object"),
+        (b"1", "body: must be an object"),
+        (b"null", "body: must be an object"),
+        (b'{"items": {}}', "items: must be a list"),
+        (b'{"items": [7]}', "items[0]: must be an object"),
+    ],
+)
+async def test_nothing_is_said_of_classes(raw: bytes, message: str) -> None:
+    with pytest.raises(InvalidField) as raised:
+        await read_json(body(raw), Batch)
+    assert raised.value.message == message
