@@ -1,6 +1,7 @@
 """Which stored contents the scanner for malware looks at next, and what it has found.
 
-Replicas share the work: a claim hides a content from the others until it is reported, or for a while.
+Replicas share the work: a claim hides a content from the others until it is reported, or for a while. While
+their signatures differ the newest ones count: what these have looked at older ones neither claim nor report.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from metadata_service.blobs import scans
+from metadata_service.blobs.signatures import order
 from metadata_service.db.database import SYSTEM, Database, Row, Transaction, user
 from metadata_service.files.events import file_infected, infected_refused
 from metadata_service.files.rows import COLUMNS, to_file
@@ -45,15 +47,13 @@ class Scanning:
         return f"{rows[0][1]} {rows[0][0]}" if rows else ""
 
     async def claim(self, database: str, limit: int) -> list[pb.StoredContent]:
-        """Contents that were not looked at by these signatures, for this caller alone."""
-        params = {"database": database, "claim": CLAIM_SECONDS}
+        """Contents that these signatures or newer ones have not looked at, for this caller alone."""
 
         async def work(tx: Transaction) -> list[Row]:
-            rows: list[Row] = []
-            for statement in scans.CLAIM:
-                if left := limit - len(rows):
-                    rows += await tx.fetch(statement, params | {"limit": left})
-            return rows
+            mine = order(database)
+            older = [known for (known,) in await tx.fetch(scans.DATABASES, {}) if order(known) < mine]
+            params = {"older": older, "claim": CLAIM_SECONDS, "limit": limit}
+            return await tx.fetch(scans.CLAIM, params) if older else []
 
         rows = await self._database.transact(SYSTEM, work)
         return [_content(row) for row in rows]
@@ -77,6 +77,9 @@ class Scanning:
 
 async def _keep(tx: Transaction, one: pb.ScannedContent) -> None:
     values = {"owner": one.owner_id, "id": UUID(one.blob_id), **scans.params(one.scan)}
+    looked = await tx.fetch(scans.LOOKED, values)
+    if looked and order(one.scan.database) < order(looked[0][0]):
+        return  # newer ones have looked meanwhile
     if not await tx.execute(scans.FOUND, values) or one.scan.outcome != SCAN_OUTCOME_INFECTED:
         return
     params = {"owner": one.owner_id, "blob": UUID(one.blob_id)}

@@ -62,10 +62,21 @@ WITH looked AS MATERIALIZED (
 )
 SELECT owner_id, id::text FROM looked ORDER BY owner_id DESC, id DESC LIMIT 1
 """
-_CLAIM: Final = f"""
+_MAY_CHANGE: Final = f"outcome IN ({SCAN_OUTCOME_CLEAN}, {SCAN_OUTCOME_UNSCANNED})"
+#: All signatures by which something was last looked at: few, each found by one step in the index `scans_due`.
+DATABASES: Final = f"""
+WITH RECURSIVE known AS (
+    SELECT min(database) AS database FROM scans WHERE {_MAY_CHANGE}
+    UNION ALL
+    SELECT (SELECT min(database) FROM scans WHERE {_MAY_CHANGE} AND database > known.database)
+    FROM known WHERE known.database IS NOT NULL
+)
+SELECT database FROM known WHERE database IS NOT NULL
+"""
+CLAIM: Final = f"""
 WITH due AS MATERIALIZED (
     SELECT owner_id, blob_id FROM scans
-    WHERE outcome IN ({SCAN_OUTCOME_CLEAN}, {SCAN_OUTCOME_UNSCANNED}) AND database OTHER %(database)s
+    WHERE {_MAY_CHANGE} AND database = ANY(%(older)s)
         AND (scan_after IS NULL OR scan_after <= now())
     ORDER BY database, scan_after LIMIT %(limit)s
     FOR UPDATE SKIP LOCKED
@@ -81,8 +92,10 @@ SELECT blobs.owner_id, blobs.id::text, blobs.key, blobs.version_id, blobs.etag, 
 FROM claimed JOIN blobs ON blobs.owner_id = claimed.owner_id AND blobs.id = claimed.blob_id
 WHERE blobs.state = {COMMITTED}
 """
-#: An index has the order of `database` only: what is older, then what is newer.
-CLAIM: Final = tuple(_CLAIM.replace("OTHER", sign) for sign in ("<", ">"))
+#: Who reports decides by it; locked, so that the newest signatures' word stays.
+LOOKED: Final = """
+SELECT database FROM scans WHERE owner_id = %(owner)s AND blob_id = %(id)s FOR UPDATE
+"""
 FOUND: Final = f"""
 UPDATE scans SET outcome = %(scan_outcome)s, scanned_at = %(scan_at)s, database = %(scan_database)s,
     signature = %(scan_signature)s, cause = %(scan_cause)s, scan_after = NULL

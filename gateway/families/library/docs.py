@@ -114,7 +114,12 @@ DOCS = {
                 "delimiter", "Folders and files right below the prefix.", {"type": "string", "enum": ["/"]}
             ),
             FAMILY,
-            query("type", "Exact, or a wildcard; anything else is 422.", {"type": "string", "maxLength": 255}, "image/*"),
+            query(
+                "type",
+                "Exact, or a wildcard; anything else is 422.",
+                {"type": "string", "maxLength": 255},
+                "image/*",
+            ),
             *FILTERS,
             SETTINGS_DOC,
             LIMIT,

@@ -10,7 +10,7 @@ from strongroom.metadata.v1.notification_service_pb2 import EVENT_TYPE_FILE_INFE
 from strongroom.metadata.v1.scan_pb2 import SCAN_OUTCOME_CLEAN, SCAN_OUTCOME_INFECTED, Scan, ScanOutcome
 from tests.integration.metadata_service.world import World, plain_spec
 
-OLD, NEW = "ClamAV 1.4.6/1", "ClamAV 1.4.6/2"
+OLD, NEW, LATER = "ClamAV 1.4.6/9", "ClamAV 1.4.6/10", "ClamAV 1.4.6/11"
 
 
 def scanned(one: pb.StoredContent, outcome: ScanOutcome.ValueType, database: str = NEW) -> pb.ScannedContent:
@@ -63,17 +63,31 @@ async def test_both_find_the_same_and_its_owner_hears_of_it_once(own_world: Worl
     await other.report([scanned(content, SCAN_OUTCOME_CLEAN, OLD)])  # late, by the signatures of before
     outcomes = own_world.logins.rows("SELECT outcome, database FROM scans WHERE owner_id = %s", owner)
     assert outcomes == [(SCAN_OUTCOME_INFECTED, NEW)]
-    assert await one.claim("ClamAV 1.4.6/3", 9) == []
+    assert await one.claim(LATER, 9) == []
 
 
 async def test_one_of_them_has_older_signatures_for_a_while(own_world: World, owner: str) -> None:
-    """While a rollout is under way both claim it: the last word counts, and it ends once both agree."""
-    one, other = await stocked(own_world, owner, 1)
-    (content,) = await one.claim(NEW, 1)
-    await one.report([scanned(content, SCAN_OUTCOME_CLEAN, NEW)])
-    assert await one.claim(NEW, 1) == []
-    assert await other.claim(OLD, 1) == [content]
-    await other.report([scanned(content, SCAN_OUTCOME_CLEAN, OLD)])
-    assert await one.claim(NEW, 1) == [content]
-    await one.report([scanned(content, SCAN_OUTCOME_CLEAN, NEW)])
-    assert await other.claim(NEW, 1) == await one.claim(NEW, 1) == []
+    """Each content is scanned again once: the newest signatures' word counts, older ones ask for nothing."""
+    one, other = await stocked(own_world, owner, 2)
+    late, content = await other.claim(OLD, 9)
+    own_world.logins.change("UPDATE scans SET scan_after = NULL")
+    assert {found.blob_id for found in await one.claim(NEW, 9)} == {late.blob_id, content.blob_id}
+    await one.report([scanned(late, SCAN_OUTCOME_CLEAN), scanned(content, SCAN_OUTCOME_INFECTED)])
+    assert await other.claim(OLD, 9) == await one.claim(NEW, 9) == []
+    await other.report([scanned(late, SCAN_OUTCOME_INFECTED, OLD)])  # what newer ones no longer find
+    outcomes = own_world.logins.rows("SELECT outcome, database FROM scans WHERE owner_id = %s", owner)
+    assert sorted(outcomes) == [(SCAN_OUTCOME_CLEAN, NEW), (SCAN_OUTCOME_INFECTED, NEW)]
+    assert events(own_world, owner) == 1
+    assert await other.claim(LATER, 9) == [late]
+
+
+async def test_what_an_old_replica_lets_in_is_scanned_again_once(own_world: World, owner: str) -> None:
+    one, other = await stocked(own_world, owner, 3)
+    for claimed in await other.claim(OLD, 9):
+        await other.report([scanned(claimed, SCAN_OUTCOME_CLEAN, OLD)])
+    assert await other.claim(OLD, 9) == []
+    again = await one.claim(NEW, 9)
+    await one.report([scanned(claimed, SCAN_OUTCOME_CLEAN) for claimed in again])
+    assert len(again) == 3
+    for database in (OLD, NEW, "ClamAV 1.4.5/2", "ClamAV 1.4.6", "nonsense"):
+        assert await other.claim(database, 9) == []
