@@ -11,10 +11,12 @@ import asyncio
 import logging
 import time
 import uuid
+from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import CloseCode, Frame
+from websockets.http11 import MAX_LINE_LENGTH
 
 from gateway.http.problems import raw_problem
 from gateway.metrics import Metrics
@@ -29,6 +31,10 @@ FRAMES_PER_SECOND: Final = 10
 #: The parser is fed in pieces, so that a flood of small frames is noticed among them. Bytes.
 PIECE: Final = 2048
 FAILED: Final = "The notifications could not be begun; try again."
+TOO_LONG: Final = (
+    f"The handshake of a WebSocket has an address and header lines of {MAX_LINE_LENGTH} bytes at the most;"
+    " send a long token as Authorization, or get a ticket from /api/notifications/ticket."
+)
 
 
 class GuardedWebSocket(WebSocketsSansIOProtocol):
@@ -74,6 +80,9 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             if self.transport.is_closing():
                 return
             super().data_received(data[begin : begin + PIECE])
+        if self.conn.handshake_exc is not None and not self.handshake_initiated and not self._refused:
+            self.metrics.cut_off.labels("head_size").inc()  # all else was looked at before it came here
+            self._refuse(TOO_LONG, status=431, code="MALFORMED_REQUEST")
 
     def handle_text(self, _event: Frame) -> None:
         """Dropped, like every message: neither fragments nor a queue grow."""
@@ -147,7 +156,8 @@ class GuardedWebSocket(WebSocketsSansIOProtocol):
             self.metrics.cut_off.labels("send").inc()
             self.transport.abort()
 
-    def _refuse(self, text: str) -> None:
+    def _refuse(self, text: str, *, status: int = 503, code: str = "SERVICE_UNAVAILABLE") -> None:
         self.handshake_complete = self.close_sent = self._refused = True
-        self.transport.write(raw_problem(503, "SERVICE_UNAVAILABLE", text, uuid.uuid4().hex, retry_after=2))
+        retry_after = 2 if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+        self.transport.write(raw_problem(status, code, text, uuid.uuid4().hex, retry_after=retry_after))
         self.transport.close()

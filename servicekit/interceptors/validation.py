@@ -22,16 +22,22 @@ from servicekit.texts import refuse_nul
 from strongroom.errors import InvalidField, MalformedRequest, Violation
 
 MAX_VIOLATIONS: Final = 20
+#: A larger message is not searched beyond its first violation: each costs some 15 µs and half a KiB, and two
+#: bytes are enough for one.
+MAX_SEARCHED_BYTES: Final = 8 * 1024
 
 
 def check(message: Message) -> None:
     """Hold ``message`` against the rules of its proto.
 
     :raises InvalidField: with the broken rules as violations; ``field`` and ``rule`` are those of the first.
+        Of a message over ``MAX_SEARCHED_BYTES`` it is the only one.
     """
-    found = protovalidate.collect_violations(message)
+    found = protovalidate.collect_violations(message, fail_fast=True)
     if not found:
         return
+    if message.ByteSize() <= MAX_SEARCHED_BYTES:
+        found = protovalidate.collect_violations(message)
     violations = [_violation(one.proto) for one in found[:MAX_VIOLATIONS]]
     first = violations[0]
     raise InvalidField(

@@ -17,6 +17,7 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from gateway.server.websocket_protocol import GuardedWebSocket
 from tests.integration.gateway.harness import Running, bearer, run_gateway
 from tests.integration.gateway.raw import Connection, head, until
 
@@ -184,6 +185,29 @@ async def test_a_handshake_that_is_none_is_a_problem(gateway: Running, wrong: di
     answer = await connection.answer()
     assert (answer.status, answer.problem["code"]) == (426, "MALFORMED_REQUEST")
     connection.leave()
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        (PATH, {"Sec_WebSocket_Protocol": ",".join(f"p{number}" for number in range(2000))}),
+        (PATH, {"Sec_WebSocket_Extensions": "a;b=c," * 2000 + "a"}),
+        (PATH, {"Cookie": "a" * 9000}),
+        (PATH + "?ticket=" + "a" * 9000, {}),
+    ],
+    ids=["protocols", "extensions", "another header", "address"],
+)
+async def test_a_handshake_that_is_too_long_is_a_problem(
+    gateway: Running, path: str, wrong: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(GuardedWebSocket, "handshake_seconds", 3600.0)  # it is not the time that ends it
+    connection = Connection(*await asyncio.open_connection("127.0.0.1", gateway.port))
+    await connection.send(head("GET", path, **{**UPGRADE, **wrong}))
+    answer = await connection.answer()
+    assert (answer.status, answer.problem["code"]) == (431, "MALFORMED_REQUEST")
+    assert "8192 bytes" in answer.problem["detail"]
+    connection.leave()
+    await until(lambda: count(gateway) == 0, "a refused WebSocket is still counted")
 
 
 async def test_a_handshake_in_a_process_that_leaves(

@@ -14,18 +14,28 @@ from hypothesis import strategies as st
 
 import strongroom.metadata.v1
 import strongroom.storage.v1
-from servicekit.interceptors.validation import MAX_VIOLATIONS, check, request_parser
+from servicekit.interceptors.validation import (
+    MAX_SEARCHED_BYTES,
+    MAX_VIOLATIONS,
+    check,
+    request_parser,
+)
 from strongroom.errors import InvalidField, MalformedRequest
 from strongroom.metadata.v1.event_media_service_pb2 import Tags, UpdateEventMediaRequest
 from strongroom.metadata.v1.file_service_pb2 import GetFileRequest, ListFilesRequest
+from strongroom.metadata.v1.notification_service_pb2 import EventType
 from strongroom.metadata.v1.target_pb2 import FileTarget, UploadSpec, UploadTarget
+from strongroom.metadata.v1.webhook_pb2 import EventFilter
+from strongroom.metadata.v1.webhook_service_pb2 import CreateWebhookRequest
 from strongroom.storage.v1.batch_pb2 import BatchDeleteRequest, BatchImportRequest
+from strongroom.storage.v1.direct_pb2 import ImportFromUrlRequest
 from strongroom.storage.v1.upload_pb2 import (
     CreateUploadRequest,
     GetUploadRequest,
     UploadRequest,
 )
 
+MANY_TYPES = EventFilter(types=[EventType.EVENT_TYPE_FILE_READY] * 9000)
 ID = "7e57d004-2b97-4e7a-b45f-5387367791cd"
 FILE = UploadTarget(file=FileTarget())
 
@@ -49,6 +59,34 @@ def test_paths_name_repeated_fields_by_index() -> None:
 
 def test_violations_are_bounded() -> None:
     assert len(violations(BatchDeleteRequest(file_ids=["x"] * 900)).violations) == MAX_VIOLATIONS
+
+
+@pytest.mark.parametrize(
+    ("message", "field"),
+    [
+        (BatchDeleteRequest(file_ids=["x"] * 5000), "file_ids"),
+        (BatchDeleteRequest(keys=[""] * 5000), "keys"),
+        (BatchImportRequest(items=[ImportFromUrlRequest()] * 5000), "items"),
+        (CreateWebhookRequest(url="https://a.example/", filter=MANY_TYPES), "filter.types"),
+        (UpdateEventMediaRequest(file_id=ID, tags=Tags(values=[""] * 5000)), "event_id"),
+    ],
+)
+def test_a_wide_message_is_searched_for_its_first_violation_only(
+    message: Message, field: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    collected = []
+    collect = protovalidate.collect_violations
+
+    def counted(message: Message, *, fail_fast: bool = False) -> list[protovalidate.Violation]:
+        found = collect(message, fail_fast=fail_fast)
+        collected.append(len(found))
+        return found
+
+    monkeypatch.setattr(protovalidate, "collect_violations", counted)
+    assert message.ByteSize() > MAX_SEARCHED_BYTES
+    found = violations(message)
+    assert [one.field for one in found.violations] == [field]
+    assert sum(collected) == 1
 
 
 def test_values_are_not_repeated() -> None:
