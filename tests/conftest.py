@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import gc
+import importlib
 import logging
 import signal
 import uuid
@@ -10,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import structlog
 
@@ -45,6 +48,12 @@ structlog.configure(
     ]
 )
 
+
+# Reading the certificate authorities takes 27 ms of CPU, which each client of a test would spend anew, for
+# nothing where it speaks no TLS.
+vars(importlib.import_module("httpx._transports.default"))["create_ssl_context"] = functools.cache(
+    httpx.create_ssl_context
+)
 
 _run = pytest.StashKey[Run]()
 

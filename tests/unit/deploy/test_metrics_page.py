@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import time
@@ -57,6 +58,7 @@ FUNCTIONS: Final = frozenset(
 FORBIDDEN: Final = frozenset({"user", "owner", "owner_id", "key", "id", "file_id", "path", "client", "sub"})
 
 
+@functools.cache
 def named() -> dict[str, tuple[str, set[str]]]:
     """Type and labels by family, as the page has them."""
     rows = re.findall(r"^\| `([a-z0-9_]+)` \| (\w+) \| ([\w, ]*)\|", PAGE.read_text(), re.MULTILINE)
@@ -127,6 +129,7 @@ async def test_names_follow_the_conventions() -> None:
         assert one.documentation.endswith("."), name
 
 
+@functools.cache
 def _rules() -> list[dict[str, Any]]:
     return [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"]]
 
