@@ -29,6 +29,8 @@ class Order:
     clock: float = 0.0
     #: What the kernel sends it when its parent dies.
     orphaned: int = signal.SIGKILL
+    #: Whether it starts programs itself, which then are forks, too.
+    supervises: bool = False
 
 
 def become(order: Order, parent: int, prepare: Callable[[Order], None]) -> NoReturn:

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,9 +81,13 @@ class ForkServer:
             clock=clock,
         )
 
-    def start_stack(self, env: Mapping[str, str], log: Path) -> Child:
-        """Run ``python -m devstack up``; the services that it starts are forked, too, and its children."""
-        return self._order(argv=["devstack", "up"], env=dict(env), log=str(log))
+    def start_stack(
+        self, env: Mapping[str, str], log: Path, argv: Sequence[str] = ("devstack", "up")
+    ) -> Child:
+        """Run ``python -m devstack up``, or a program like it; the services that it starts are forked, too,
+        and its children.
+        """
+        return self._order(argv=[*argv], env=dict(env), log=str(log), supervises=True)
 
     def close(self) -> None:
         """End the connection."""

@@ -27,7 +27,13 @@ from tests.forks.becoming import Order, become
 ENVIRON: Final = ".environ"
 """Suffix of the file beside a service's log with its environment: /proc tells that of the fork server."""
 _PR_SET_CHILD_SUBREAPER: Final = 36
-_WARM: Final = frozenset({"metadata_service", "storage_service", "gateway", "strongroom_server"})
+#: Programs that are forked: what they import the server has imported, too.
+_WARM: Final = frozenset(
+    {
+        *("metadata_service", "storage_service", "gateway", "strongroom_server"),
+        "tests.integration.devstack.standin",
+    }
+)
 
 
 class Forked:
@@ -69,7 +75,7 @@ class Forked:
 
 def prepare(order: Order) -> None:
     """Where the order is a stack, let its supervisor fork."""
-    if order.argv[0] != "devstack":
+    if not order.supervises:
         return
     ours, theirs = socket.socketpair()
     if os.fork() == 0:

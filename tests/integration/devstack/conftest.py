@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from devstack import infra
+from devstack.datadir import DataDir, Secrets
+from devstack.ports import KeptPorts
+from devstack.postgres import EmbeddedPostgres
+from tests.forks.client import ForkServer
 from tests.integration.devstack.running import STANDINS, RunningStack
+from tests.servers import forks_of_run, locked
 
 StartStack = Callable[..., RunningStack]
 
 
+@pytest.fixture(scope="session")
+def forks(run_folder: Path) -> Iterator[ForkServer]:
+    """Starts stacks by forking what most of a start would import."""
+    server = forks_of_run(run_folder)
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def cluster(run_folder: Path) -> Path:
+    """A data directory with a Postgres cluster that was never started, to be copied: initdb is a third of the
+    start of a stack of stand-ins.
+    """
+    data = DataDir(run_folder / "cluster")
+    with locked(run_folder / "cluster.lock"):
+        data.create()
+        secrets = Secrets(data.root / "secrets.json")
+        EmbeddedPostgres(data, secrets, KeptPorts(data.ports)).initialise()
+    return data.root
+
+
 @pytest.fixture
-def start_stack(tmp_path: Path) -> Iterator[StartStack]:
-    """`start_stack(*command, **environ)`: another life of the stack in this test's folder."""
+def start_stack(tmp_path: Path, forks: ForkServer, cluster: Path) -> Iterator[StartStack]:
+    """`start_stack(*command, **environ)`: another life of the stack in this test's folder.
+
+    With `bare` it is what `make up` runs: nothing is forked, and nothing prepared.
+    """
     started: list[RunningStack] = []
 
-    def start(*command: str, **environ: str) -> RunningStack:
-        started.append(RunningStack(tmp_path, command or STANDINS, **environ))
+    def start(*command: str, bare: bool = False, **environ: str) -> RunningStack:
+        data = tmp_path / "data"
+        if not (bare or data.exists() or "STRONGROOM_DATABASE_URL" in environ):
+            data.mkdir(mode=0o711)
+            subprocess.run(["cp", "-a", cluster / "postgres", cluster / "secrets.json", data], check=True)
+        started.append(RunningStack(tmp_path, command or STANDINS, None if bare else forks, **environ))
         return started[-1]
 
     yield start

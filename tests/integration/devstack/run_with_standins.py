@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
 from devstack import up
 from devstack.__main__ import report
 from devstack.errors import DevstackError
 from devstack.settings import from_environ
 
-STANDIN = str(Path(__file__).with_name("standin.py"))
-
 
 def program(role: str) -> tuple[str, ...]:
-    return (sys.executable, STANDIN, role)
+    return (sys.executable, "-m", "tests.integration.devstack.standin", role)
 
 
 if __name__ == "__main__":

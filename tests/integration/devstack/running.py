@@ -10,14 +10,28 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from devstack.leftovers import start_mark
+from tests.forks.client import ForkServer
 
 CHECKOUT = Path(__file__).resolve().parents[3]
-STANDINS = (str(Path(__file__).with_name("run_with_standins.py")),)
-REAL = ("-m", "devstack", "up")
+STANDINS = ("tests.integration.devstack.run_with_standins",)
+REAL = ("devstack", "up")
 PATIENCE = 90.0
+
+
+class Process(Protocol):
+    """The process of an `up`: a `subprocess.Popen`, or what stands for one."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def send_signal(self, number: signal.Signals, /) -> None: ...
+
+    def wait(self, seconds: float = PATIENCE, /) -> int: ...
 
 
 def until(what: str, holds: Callable[[], Any], seconds: float = PATIENCE) -> Any:
@@ -36,10 +50,17 @@ def alive(pid: int) -> bool:
 class RunningStack:
     """One `up` in a process of its own; what it prints is in `output`.
 
-    `command` is the stack of stand-ins, or `REAL` for the one that `make up` runs.
+    `command` is the stack of stand-ins, or `REAL` for the one that `make up` runs. With `forks` it is a fork
+    of a process that has imported what it needs, and so are the services that it starts.
     """
 
-    def __init__(self, folder: Path, command: tuple[str, ...] = STANDINS, **environ: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        command: tuple[str, ...] = STANDINS,
+        forks: ForkServer | None = None,
+        **environ: str,
+    ) -> None:
         self.data_dir = folder / "data"
         self.notes = folder / "notes"
         self.notes.mkdir(exist_ok=True)
@@ -51,9 +72,14 @@ class RunningStack:
         places = {"STRONGROOM_DATA_DIR": str(self.data_dir), "STANDIN_DIR": str(self.notes)}
         form = {"STRONGROOM_FORM": "three"}  # what stands in are three programs
         env = caller | ports | places | form | {"PYTHONPATH": str(CHECKOUT)} | environ
-        with self.printed.open("wb") as output:
+        self.process: Process
+        self.printed.write_bytes(b"")
+        if forks is not None:
+            self.process = forks.start_stack(env, self.printed, command)
+            return
+        with self.printed.open("ab") as output:
             self.process = subprocess.Popen(
-                [sys.executable, *command], env=env, cwd=CHECKOUT, stdout=output, stderr=output,
+                [sys.executable, "-m", *command], env=env, cwd=CHECKOUT, stdout=output, stderr=output,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
 

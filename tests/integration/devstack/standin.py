@@ -1,4 +1,4 @@
-"""A stand-in for each of the services: `standin.py ROLE`, run by the stack as the real ones are.
+"""A stand-in for each of the services: `python -m` this with a ROLE, run by the stack as the real ones are.
 
 It writes its environment to {STANDIN_DIR}/ROLE.jsonl at each start and serves health on the
 address it is told. `STANDIN_{ROLE}` makes it misbehave: `exit` ends at once, `deaf` ignores SIGTERM.

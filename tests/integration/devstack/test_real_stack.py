@@ -55,7 +55,7 @@ def printed_lines(running: RunningStack) -> list[str]:
 def test_the_printed_lines_store_a_file_that_survives_the_death_of_everything(
     start_stack: StartStack, desk: Path
 ) -> None:
-    running = start_stack(*REAL)
+    running = start_stack(*REAL, bare=True)
     running.wait_up()
     upload, *read_back = printed_lines(running)
     assert '"key":' in pasted([upload], desk)

@@ -22,7 +22,7 @@ from tests.integration.devstack.running import CHECKOUT, STANDINS, RunningStack,
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
     """One that is only looked at."""
     caller = {"STRONGROOM_UPLOAD_LEASE_SECONDS": "7", "AWS_SESSION_TOKEN": "caller's own"}
-    started = RunningStack(tmp_path_factory.mktemp("running"), STANDINS, **caller)
+    started = RunningStack(tmp_path_factory.mktemp("running"), STANDINS, None, **caller)
     yield started
     started.stop()
 
