@@ -201,9 +201,12 @@ class Application:
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
         """The pool, open and checked. Raises NotReady, SettingError."""
-        await startup.open_pool(self._pool)
+        settings = self._settings
+        await startup.open_pool(self._pool, settings.session_url if settings.pool.pooled else None)
         try:
             await startup.check(self._database)
+            if not settings.pool.pooled:
+                await startup.look_at_room(self._database, settings.database_pool_max)
             heartbeats = self.spec.heartbeats
             async with (
                 self._waker.running(heartbeats),

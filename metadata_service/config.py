@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Self, get_args
+from typing import Annotated, Final, Self, get_args
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
-from pydantic import Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, model_validator
 
 from metadata_service.prices import STANDARD, Prices, prices_of
 from metadata_service.retention_rules import RetentionRules, VersionRule, days_by_family
@@ -15,10 +15,23 @@ from servicekit.archive_classes import CLASSES, Transition, transitions_of
 from servicekit.limits import CapSettings
 from servicekit.outbound_settings import OutboundSettings
 from servicekit.s3_settings import StorageClass
-from servicekit.settings import CommaList, CommonSettings, SettingError, SettingsBase
+from servicekit.settings import CommaList, CommonSettings, SettingError, SettingsBase, env_name
 
 #: Ten years. What a typing error makes of a week would never end.
 MOST_WINDOW_SECONDS: Final = 10 * 366 * 86400.0
+
+
+def _is_conninfo(value: SecretStr, info: ValidationInfo) -> SecretStr:
+    try:
+        conninfo_to_dict(value.get_secret_value())
+    except psycopg.ProgrammingError:  # says what it was given, password and all
+        problem = "is no address of a Postgres; write postgresql://USER:PASSWORD@HOST:PORT/NAME"
+        raise SettingError(env_name(info.field_name or ""), problem) from None
+    return value
+
+
+#: A URI or key words, as libpq takes them.
+DatabaseUrl = Annotated[SecretStr, AfterValidator(_is_conninfo)]
 
 
 @dataclass(frozen=True)
@@ -131,10 +144,10 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
     """
 
     metadata_bind: str = "127.0.0.1:50052"
-    database_url: SecretStr
-    migration_database_url: SecretStr | None = None
-    database_direct_url: SecretStr | None = None
-    database_read_url: SecretStr | None = None
+    database_url: DatabaseUrl
+    migration_database_url: DatabaseUrl | None = None
+    database_direct_url: DatabaseUrl | None = None
+    database_read_url: DatabaseUrl | None = None
     database_read_lag_seconds: float = Field(default=5.0, gt=0, le=3600)
     database_pool_min: int = Field(default=2, ge=0)
     database_pool_max: int = Field(default=16, ge=1, le=1000)
@@ -286,8 +299,14 @@ class MigrationSettings(SettingsBase):
     (default: the same) is the login that owns the tables.
     """
 
-    database_url: SecretStr
-    migration_database_url: SecretStr | None = None
+    database_url: DatabaseUrl
+    migration_database_url: DatabaseUrl | None = None
+
+    @property
+    def owner_setting(self) -> str:
+        """Which of the two `owner_url` is."""
+        is_own = self.migration_database_url is not None
+        return "STRONGROOM_MIGRATION_DATABASE_URL" if is_own else "STRONGROOM_DATABASE_URL"
 
     @property
     def owner_url(self) -> str:
@@ -297,10 +316,7 @@ class MigrationSettings(SettingsBase):
     @property
     def service_login(self) -> tuple[str, str]:
         """Name and password (`""` where there is none) of the service's role. Raises SettingError."""
-        try:
-            parts = conninfo_to_dict(self.database_url.get_secret_value())
-        except psycopg.ProgrammingError:
-            raise SettingError("STRONGROOM_DATABASE_URL", "is not a Postgres connection string") from None
+        parts = conninfo_to_dict(self.database_url.get_secret_value())
         if not parts.get("user"):
             raise SettingError(
                 "STRONGROOM_DATABASE_URL", "names no user; write postgresql://USER:PASSWORD@HOST/NAME"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Final
 
 import psycopg
@@ -10,6 +12,8 @@ from psycopg_pool import PoolTimeout
 
 from metadata_service.db.database import SYSTEM, Database, Pool, Row
 from metadata_service.db.migrations import REVISIONS, TABLES
+from metadata_service.db.reaching import one_line, refusal, require_release
+from metadata_service.events.wakeups import APPLICATION
 from servicekit.settings import SettingError
 from strongroom.errors import DatabaseUnavailable
 
@@ -30,24 +34,66 @@ ORDER BY relname
 """
 _REVISION: Final = "SELECT version_num FROM alembic_version"
 OPEN_SECONDS: Final = 30.0
+REACH_SECONDS: Final = 2.0
+#: Beside its pool: LISTEN, and who notifies.
+BESIDE_THE_POOL: Final = 2
+#: What the server keeps for superusers and reserved roles is nobody's; a limit of -1 is none. The replicas
+#: that are there already are known by their listeners.
+_ROOM: Final = """
+SELECT least(
+    (SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END)::int
+     FROM pg_settings
+     WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')),
+    (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
+    (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())),
+    (SELECT count(*) FROM pg_stat_activity
+     WHERE usename = current_user AND datname = current_database() AND application_name = %s)
+"""
 
 
 class NotReady(Exception):
     """The service can't start on this database; `str()` is one line that says what to do."""
 
 
-async def open_pool(pool: Pool) -> None:
-    """Open the pool with its first connections. Raises NotReady when the server can't be reached or refuses
-    us.
+async def open_pool(pool: Pool, direct_url: str | None = None) -> None:
+    """Open the pool with its first connections, once the database lets us in; ``direct_url``, too, if any.
+
+    Raises SettingError when it never will, NotReady when nobody answers.
     """
+    await reach(pool.conninfo, "STRONGROOM_DATABASE_URL")
+    if direct_url is not None:
+        await reach(direct_url, "STRONGROOM_DATABASE_DIRECT_URL")
     try:
         await pool.open(wait=True, timeout=OPEN_SECONDS)
     except PoolTimeout as error:
         await pool.close()
         raise NotReady(
-            f"the database of STRONGROOM_DATABASE_URL could not be reached within {OPEN_SECONDS:.0f} s;"
-            " the log above says why"
+            f"the database of STRONGROOM_DATABASE_URL gave no {pool.min_size} connections within"
+            f" {OPEN_SECONDS:.0f} s; the log above says why"
         ) from error
+
+
+async def reach(url: str, setting: str, seconds: float = OPEN_SECONDS) -> None:
+    """Until this database lets us in, for so long at the most. Raises SettingError, NotReady."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            connection = await psycopg.AsyncConnection.connect(url, autocommit=True, connect_timeout=5)
+        except psycopg.Error as error:
+            if (refused := refusal(error, setting)) is not None:
+                raise refused from None
+            said = one_line(error)
+            if time.monotonic() >= deadline:
+                raise NotReady(
+                    f"{setting}: no database lets us in within {seconds:.0f} s: {said}; start it, or correct"
+                    " the address"
+                ) from None
+            log.warning("database_away", setting=setting, error=said)
+            await asyncio.sleep(REACH_SECONDS)
+        else:
+            async with connection:
+                require_release(connection.info.server_version, setting)
+            return
 
 
 async def check(database: Database) -> None:
@@ -66,6 +112,22 @@ async def check(database: Database) -> None:
         raise NotReady("the database went away while the service started; start it again") from error
     if unprotected:
         raise NotReady(f"row-level security is not forced on {', '.join(unprotected)}: run `migrate`")
+
+
+async def look_at_room(database: Database, pool_max: int) -> None:
+    """Warn where the server has too few connections for the pools of this process and its replicas."""
+    [(room, listening)] = await database.read(SYSTEM, _ROOM, (APPLICATION,))
+    each = pool_max + BESIDE_THE_POOL
+    replicas = -(-listening // BESIDE_THE_POOL) + 1
+    if room < each * replicas:
+        log.warning(
+            "too_few_connections",
+            room=room,
+            replicas=replicas,
+            wanted=each * replicas,
+            advice="raise max_connections of Postgres, lower STRONGROOM_DATABASE_POOL_MAX of each replica, or"
+            " put a pooler before it (STRONGROOM_DATABASE_DIRECT_URL)",
+        )
 
 
 def _check_role(row: Row) -> None:

@@ -20,6 +20,7 @@ from psycopg import sql
 from sqlalchemy import Connection, create_engine, pool
 
 from metadata_service.config import MigrationSettings
+from metadata_service.db.reaching import one_line, refusal, require_release
 from metadata_service.db.schema import metadata
 from metadata_service.db.tables_admin import APPEND_ONLY
 from servicekit.settings import SettingError
@@ -41,7 +42,7 @@ def migrate(settings: MigrationSettings) -> str:
     SettingError.
     """
     engine = create_engine(
-        "postgresql+psycopg://", creator=lambda: _connect(settings.owner_url), poolclass=pool.NullPool
+        "postgresql+psycopg://", creator=lambda: _connect(settings), poolclass=pool.NullPool
     )
     try:
         with engine.connect() as connection:
@@ -94,11 +95,20 @@ def grant(connection: Connection, settings: MigrationSettings) -> None:
     driver.execute(sql.SQL("GRANT SELECT ON public.alembic_version TO {}").format(name))
 
 
-def _connect(url: str) -> psycopg.Connection:
+def _connect(settings: MigrationSettings) -> psycopg.Connection:
+    setting = settings.owner_setting
     try:
-        return psycopg.connect(url, application_name="strongroom-migrate", connect_timeout=10)
-    except psycopg.OperationalError as error:
-        raise MigrationFailed(f"the database can't be reached: {one_line(error)}") from error
+        connection = psycopg.connect(
+            settings.owner_url, application_name="strongroom-migrate", connect_timeout=10
+        )
+    except psycopg.Error as error:
+        if (refused := refusal(error, setting)) is not None:
+            raise refused from None
+        raise MigrationFailed(
+            f"{setting}: no database lets us in: {one_line(error)}; start it, or correct the address"
+        ) from None
+    require_release(connection.info.server_version, setting)
+    return connection
 
 
 def _prepare(connection: Connection) -> None:
@@ -137,8 +147,3 @@ def _explain(error: psycopg.Error) -> str:
     if isinstance(error, psycopg.errors.LockNotAvailable):
         return "a table stayed busy, and what was to be changed there was not; run it again"
     return f"the migration failed: {one_line(error)}"
-
-
-def one_line(error: Exception) -> str:
-    """What it says, on one line."""
-    return " ".join(str(error).split())

@@ -14,8 +14,9 @@ import psycopg
 from psycopg import sql
 
 from metadata_service.config import MigrationSettings
-from metadata_service.db.migrate import MIGRATING, MigrationFailed, one_line
+from metadata_service.db.migrate import MIGRATING, MigrationFailed
 from metadata_service.db.migrations import TABLES
+from metadata_service.db.reaching import one_line
 
 _INDEXES: Final = """
 SELECT index.relname, pg_relation_size(index.oid), detail.indisvalid

@@ -20,9 +20,11 @@ from metadata_service.db.turn import Connection, Turn
 from servicekit import background
 from servicekit.background import BackgroundLoop, Heartbeat, Heartbeats
 
-__all__ = ["CHANNEL", "Connection", "Waker", "connect"]
+__all__ = ["APPLICATION", "CHANNEL", "Connection", "Waker", "connect"]
 
 CHANNEL: Final = "strongroom_events"
+#: What Postgres calls these connections; two for each process.
+APPLICATION: Final = "strongroom-metadata-events"
 EVERYBODY: Final = ""
 """Waits for the events of all users."""
 GATHER_SECONDS: Final = 0.02
@@ -133,4 +135,4 @@ async def _execute(connection: Connection, statement: str, params: tuple[list[st
 
 async def connect(url: str) -> Connection:
     """A connection outside of the pool, in autocommit mode: LISTEN must stay where it is."""
-    return await AsyncConnection.connect(url, autocommit=True, application_name="strongroom-metadata-events")
+    return await AsyncConnection.connect(url, autocommit=True, application_name=APPLICATION)

@@ -1,0 +1,135 @@
+"""What stops or warns metadata_service at its start: one line that names the setting, and no password."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from metadata_service import startup
+from metadata_service.config import MetadataSettings, MigrationSettings, PoolOptions
+from metadata_service.db.migrate import MigrationFailed, migrate
+from metadata_service.db.pool import make_pool
+from metadata_service.db.reaching import refusal, require_release
+from servicekit.settings import SettingError, read_settings
+from tests.databases import Logins
+from tests.integration.metadata_service.world import World
+
+SETTING = "STRONGROOM_DATABASE_URL"
+
+
+def changed(dsn: str, *, user: str = "", password: str = "", name: str = "", port: int = 0) -> str:
+    where = urlsplit(dsn)
+    netloc = f"{user or where.username}:{password or where.password}@{where.hostname}:{port or where.port}"
+    return urlunsplit(where._replace(netloc=netloc, path=f"/{name}" if name else where.path))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"password": "hunter2-hunter2"}, "correct user and password"),
+        ({"user": "nobody-here", "password": "hunter2-hunter2"}, "correct user and password"),
+        ({"name": "no-such-database"}, "create that database"),
+    ],
+)
+async def test_an_address_that_never_will_do_is_refused_at_once(
+    database: Logins, wrong: dict[str, str], told: str
+) -> None:
+    pool = make_pool(changed(database.app, **wrong), PoolOptions())
+    with pytest.raises(SettingError, match=told) as caught:
+        await startup.open_pool(pool)
+    assert str(caught.value).startswith(f"{SETTING}: ")
+    assert "\n" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(SettingError, match=told) as direct:
+        await startup.open_pool(make_pool(database.app, PoolOptions()), changed(database.app, **wrong))
+    assert direct.value.name == "STRONGROOM_DATABASE_DIRECT_URL"
+
+
+async def test_a_login_that_may_not(database: Logins) -> None:
+    role = sql.Identifier(str(urlsplit(database.app).username))
+    with psycopg.connect(database.superuser, autocommit=True) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("REVOKE CONNECT ON DATABASE {} FROM {}, PUBLIC").format(name, role))
+    with pytest.raises(SettingError, match="GRANT CONNECT"):
+        await startup.reach(database.app, SETTING)
+
+
+async def test_nobody_there_is_waited_for(database: Logins) -> None:
+    with pytest.raises(startup.NotReady, match=f"^{SETTING}: .*start it, or correct the address") as caught:
+        await startup.reach(changed(database.app, port=1), SETTING, seconds=0)
+    assert str(urlsplit(database.app).password) not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://ada:hunter2@db/x", "nonsense", "postgresql://a:hunter2@[::1/x", "a=b"]
+)
+@pytest.mark.parametrize("name", ["", "_DIRECT", "_READ", "_MIGRATION"])
+def test_what_is_no_address(monkeypatch: pytest.MonkeyPatch, url: str, name: str) -> None:
+    setting = {"_MIGRATION": "STRONGROOM_MIGRATION_DATABASE_URL"}.get(name, f"STRONGROOM_DATABASE{name}_URL")
+    monkeypatch.setenv(SETTING, "postgresql://a@b/c")
+    monkeypatch.setenv("STRONGROOM_JWT_SECRET", "s" * 32)
+    monkeypatch.setenv(setting, url)
+    with pytest.raises(SettingError, match=f"^{setting}: .*postgresql://USER") as caught:
+        read_settings(MetadataSettings)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_migrate_names_the_login_that_it_uses(database: Logins, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SETTING, database.app)
+    monkeypatch.setenv("STRONGROOM_MIGRATION_DATABASE_URL", changed(database.owner, password="hunter2"))
+    with pytest.raises(SettingError, match="correct user and password") as caught:
+        migrate(read_settings(MigrationSettings))
+    assert caught.value.name == "STRONGROOM_MIGRATION_DATABASE_URL"
+    monkeypatch.setenv("STRONGROOM_MIGRATION_DATABASE_URL", changed(database.owner, port=1))
+    with pytest.raises(MigrationFailed, match=r"^STRONGROOM_MIGRATION_DATABASE_URL: "):
+        migrate(read_settings(MigrationSettings))
+
+
+@pytest.mark.parametrize(("version", "shown"), [(140_011, "14.11"), (90_624, "9.624")])
+def test_a_release_that_is_too_old(version: int, shown: str) -> None:
+    with pytest.raises(SettingError, match=f"^{SETTING}: leads to Postgres {re.escape(shown)}; 15 or newer"):
+        require_release(version, SETTING)
+    require_release(150_000, SETTING)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1"', "pg_hba.conf admit"),
+        ('FATAL:  role "x" does not exist', "run `migrate`"),
+        ("server does not support SSL, but SSL was required", "sslmode"),
+        ('root certificate file "/x" does not exist', "sslrootcert"),
+        ('invalid sslmode value: "on"', "correct it"),
+    ],
+)
+def test_refusals_that_last(said: str, told: str) -> None:
+    found = refusal(psycopg.OperationalError(said), SETTING)
+    assert found is not None
+    assert told in str(found)
+    assert refusal(psycopg.OperationalError("FATAL:  the database system is starting up"), SETTING) is None
+
+
+async def test_too_few_connections_are_told_of(
+    own_world: World, database: Logins, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await startup.look_at_room(own_world.database, 8)
+    assert "too_few_connections" not in capsys.readouterr().out
+    with psycopg.connect(database.superuser, autocommit=True) as connection:
+        name = sql.Identifier(connection.info.dbname)
+        connection.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 25").format(name))
+    await startup.look_at_room(own_world.database, 16)
+    assert "too_few_connections" not in capsys.readouterr().out  # 18 of 25
+    listeners = [
+        await psycopg.AsyncConnection.connect(database.app, application_name=startup.APPLICATION)
+        for _ in range(startup.BESIDE_THE_POOL)
+    ]
+    await startup.look_at_room(own_world.database, 16)
+    told = capsys.readouterr().out
+    assert re.search(r"too_few_connections.*STRONGROOM_DATABASE_POOL_MAX", told)
+    assert re.search(r"wanted=\S*36", told)
+    for one in listeners:
+        await one.close()
