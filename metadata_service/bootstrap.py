@@ -201,12 +201,9 @@ class Application:
     @asynccontextmanager
     async def lifespan(self) -> AsyncIterator[None]:
         """The pool, open and checked. Raises NotReady, SettingError."""
-        settings = self._settings
-        await startup.open_pool(self._pool, settings.session_url if settings.pool.pooled else None)
+        await startup.open_pool(self._pool, *self._settings.addresses)
         try:
-            await startup.check(self._database)
-            if not settings.pool.pooled:
-                await startup.look_at_room(self._database, settings.database_pool_max)
+            await startup.check(self._database, self._settings.pool)
             heartbeats = self.spec.heartbeats
             async with (
                 self._waker.running(heartbeats),

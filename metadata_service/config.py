@@ -275,6 +275,12 @@ class MetadataSettings(OutboundSettings, CapSettings, CommonSettings):
         return Limits(self.quota_bytes, self.quota_files, self.user_open_sessions)
 
     @property
+    def addresses(self) -> tuple[str, str | None]:
+        """Where the database is, and where past a pooler."""
+        direct = self.database_direct_url
+        return self.database_url.get_secret_value(), direct.get_secret_value() if direct else None
+
+    @property
     def session_url(self) -> str:
         """Where a connection keeps its session: `LISTEN`, locks of a session."""
         return (self.database_direct_url or self.database_url).get_secret_value()

@@ -10,6 +10,7 @@ import psycopg
 import structlog
 from psycopg_pool import PoolTimeout
 
+from metadata_service.config import PoolOptions
 from metadata_service.db.database import SYSTEM, Database, Pool, Row
 from metadata_service.db.migrations import REVISIONS, TABLES
 from metadata_service.db.reaching import one_line, refusal, require_release
@@ -55,12 +56,12 @@ class NotReady(Exception):
     """The service can't start on this database; `str()` is one line that says what to do."""
 
 
-async def open_pool(pool: Pool, direct_url: str | None = None) -> None:
+async def open_pool(pool: Pool, url: str, direct_url: str | None = None) -> None:
     """Open the pool with its first connections, once the database lets us in; ``direct_url``, too, if any.
 
     Raises SettingError when it never will, NotReady when nobody answers.
     """
-    await reach(pool.conninfo, "STRONGROOM_DATABASE_URL")
+    await reach(url, "STRONGROOM_DATABASE_URL")
     if direct_url is not None:
         await reach(direct_url, "STRONGROOM_DATABASE_DIRECT_URL")
     try:
@@ -96,12 +97,16 @@ async def reach(url: str, setting: str, seconds: float = OPEN_SECONDS) -> None:
             return
 
 
-async def check(database: Database) -> None:
-    """Role, row-level security and revision. Raises SettingError, NotReady."""
+async def check(database: Database, options: PoolOptions | None = None) -> None:
+    """Role, row-level security and revision; whether the server has room for pools of these ``options``.
+    Raises SettingError, NotReady.
+    """
     try:
         _check_role((await database.read(SYSTEM, _ROLE, (list(TABLES),)))[0])
         unprotected = [row[0] for row in await database.read(SYSTEM, _UNPROTECTED, (list(TABLES),))]
         await _check_revision(database)
+        if options is not None and not options.pooled:
+            await look_at_room(database, options.max_size)
     except (psycopg.errors.DuplicatePreparedStatement, psycopg.errors.InvalidSqlStatementName) as error:
         raise SettingError(
             "STRONGROOM_DATABASE_URL",

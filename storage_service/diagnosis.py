@@ -23,6 +23,10 @@ from strongroom.storage.v1 import diagnostics_service_pb2 as pb
 #: From here on the log says that the clocks should be looked at; they are tolerated for much longer.
 WARN_SECONDS: Final = 30.0
 WARN_EVERY_SECONDS: Final = 600.0
+REACH_ADVICE: Final = (
+    "start metadata_service, or correct STRONGROOM_METADATA_ADDRESS; with TLS, STRONGROOM_TLS_CA is the"
+    " authority of its certificate, and TLS is on at both ends or at none"
+)
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +44,7 @@ class InternalCalls:
         self._credentials = credentials
         self._store = store
         self._warned: float | None = None
+        self._is_away = False
 
     async def attempt(self) -> pb.InternalCall:
         """How one call goes; raises nothing."""
@@ -73,6 +78,10 @@ class InternalCalls:
         found = await self.attempt()
         if found.outcome in _REFUSED.values():
             log.error("internal_call_refused", outcome=pb.InternalCall.Outcome.Name(found.outcome))
+        is_away = found.outcome == pb.InternalCall.OUTCOME_UNREACHABLE
+        if is_away and not self._is_away:
+            log.error("metadata_service_away", advice=REACH_ADVICE)
+        self._is_away = is_away
         return found.outcome == pb.InternalCall.OUTCOME_OK
 
     def _look_at(self, difference: float) -> None:

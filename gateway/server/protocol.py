@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from gateway.http.client import CLIENT
+from gateway.http.middleware.access import note_refused
 from gateway.http.problems import raw_problem
 from gateway.metrics import Metrics
 from gateway.server.body import LONG_BYTES, LongBody, RequestBody, has_left
@@ -33,6 +34,7 @@ from gateway.server.request_head import (
     unreadable,
     without_upgrade,
 )
+from servicekit.context import RequestContext
 
 MAX_HEADERS: Final = 100
 
@@ -306,7 +308,9 @@ class GuardedProtocol(HttpToolsProtocol):
         """Answer in place of the application, which sees the client leave; then close. Requests that have
         come in whole are answered before that.
         """
-        words = raw_problem(status, code, detail, uuid.uuid4().hex, retry_after=retry_after)
+        request_id = uuid.uuid4().hex
+        words = raw_problem(status, code, detail, request_id, retry_after=retry_after)
+        note_refused(self.metrics, RequestContext(request_id, reason=code), status, self.client)
         cycle = self._exchange
         if cycle is not None and not cycle.response_complete and not cycle.more_body:
             self._last_words, self._head_since = words, None

@@ -22,6 +22,7 @@ from gateway.server.pace import ConnectionLimits
 from gateway.server.protocol import GuardedProtocol
 from gateway.server.websocket_protocol import GuardedWebSocket
 from servicekit.net import is_loopback, join_address, split_address
+from servicekit.serving.certificates import read_pair
 from servicekit.settings import SettingError
 
 BACKLOG = 2048
@@ -138,7 +139,12 @@ def bind(settings: GatewaySettings, *, shared: bool = False) -> socket.socket:
 def make_server(
     app: ASGIApp, settings: GatewaySettings, metrics: Metrics, draining: Draining
 ) -> GatewayServer:
-    """A server for ``app``; ``serve(sockets=[listener])`` runs it until ``stop`` or a signal."""
+    """A server for ``app``; ``serve(sockets=[listener])`` runs it until ``stop`` or a signal.
+
+    :raises SettingError: certificate or key can't be used.
+    """
+    if settings.http_tls_cert is not None and settings.http_tls_key is not None:
+        read_pair(settings.http_tls_cert, settings.http_tls_key, ("http_tls_cert", "http_tls_key"))
     limits = ConnectionLimits.from_settings(settings)
     table = ConnectionTable(
         settings.max_connections, settings.address_connections, settings.trusted_proxies, metrics

@@ -22,7 +22,15 @@ import grpc
 from grpc import aio
 
 from servicekit.auth.authenticator import Authenticator
-from servicekit.context import RequestContext, Writing, current, current_writing, mark_arrival
+from servicekit.context import (
+    REQUEST_ID,
+    RequestContext,
+    Writing,
+    clean_request_id,
+    current,
+    current_writing,
+    mark_arrival,
+)
 from servicekit.drain import Drain
 from servicekit.interceptors.caller import OPEN_SERVICES, AuthPolicy, Credentials, authenticate, begin
 from servicekit.interceptors.door import Door
@@ -31,7 +39,7 @@ from servicekit.interceptors.validation import request_parser
 from servicekit.limits import Holds
 from servicekit.method import FACTORIES, Behavior, Method, ServicerContext, behavior_of
 from servicekit.telemetry import tracing
-from servicekit.telemetry.logs import POLLING, level_of, sink
+from servicekit.telemetry.logs import POLLING, level_of, redact, sink
 from servicekit.telemetry.rpcs import MethodStats, Metrics
 from servicekit.telemetry.spans import Span, Value
 from strongroom.errors import RateLimited, StrongroomError, TokenExpired, TokenInvalid, TokenMissing
@@ -81,6 +89,7 @@ class Pipeline(aio.ServerInterceptor):
         if handler is None:
             plain = await continuation(handler_call_details)
             if plain is None:
+                _note_unknown(handler_call_details)
                 return None
             handler = self._handlers[path] = self._build(path, plain)
         return handler
@@ -211,6 +220,8 @@ class Pipeline(aio.ServerInterceptor):
         return enter
 
 
+#: Characters of a method that does not exist, in the log.
+_SHOWN: Final = 128
 #: Statuses that mean the server failed (OpenTelemetry's semantic conventions for gRPC).
 _FAILURES: Final = frozenset(
     {
@@ -222,6 +233,14 @@ _FAILURES: Final = frozenset(
         grpc.StatusCode.DATA_LOSS,
     }
 )
+
+
+def _note_unknown(details: grpc.HandlerCallDetails) -> None:
+    """The line of a call that no servicer takes: gRPC answers it by itself."""
+    given = next((value for key, value in details.invocation_metadata or () if key == REQUEST_ID), None)
+    request_id = clean_request_id(given if isinstance(given, str) else None)
+    asked = RequestContext(request_id, method=redact(details.method)[:_SHOWN])
+    sink().rpc(asked, grpc.StatusCode.UNIMPLEMENTED.name, 0.0, "info")
 
 
 def rpc_attributes(method: Method) -> Mapping[str, Value]:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import grpc
 
-from servicekit.settings import CommonSettings, SettingError, env_name
+from servicekit.serving.certificates import read_authorities, read_pair
+from servicekit.settings import CommonSettings
 
 
 def server_credentials(settings: CommonSettings) -> grpc.ServerCredentials | None:
     """Credentials of servers; None: plaintext. With ``tls_client_ca``, clients must show a certificate of it.
 
-    :raises SettingError: a file can't be read.
+    :raises SettingError: a file can't be read or used.
     """
     if settings.tls_cert is None or settings.tls_key is None:
         return None
-    pair = (_read(settings.tls_key, "tls_key"), _read(settings.tls_cert, "tls_cert"))
-    client_ca = _read(settings.tls_client_ca, "tls_client_ca") if settings.tls_client_ca else None
+    pair = read_pair(settings.tls_cert, settings.tls_key, ("tls_cert", "tls_key"))
+    client_ca = read_authorities(settings.tls_client_ca, "tls_client_ca") if settings.tls_client_ca else None
     return grpc.ssl_server_credentials(
         [pair], root_certificates=client_ca, require_client_auth=client_ca is not None
     )
@@ -26,22 +25,14 @@ def server_credentials(settings: CommonSettings) -> grpc.ServerCredentials | Non
 def channel_credentials(settings: CommonSettings) -> grpc.ChannelCredentials | None:
     """Credentials for calls to other services; None (plaintext) without CA and client certificate.
 
-    :raises SettingError: a file can't be read.
+    :raises SettingError: a file can't be read or used.
     """
     if settings.tls_ca is None and settings.tls_client_cert is None:
         return None
-    ca = _read(settings.tls_ca, "tls_ca") if settings.tls_ca else None
+    ca = read_authorities(settings.tls_ca, "tls_ca") if settings.tls_ca else None
     if settings.tls_client_cert is None or settings.tls_client_key is None:
         return grpc.ssl_channel_credentials(root_certificates=ca)
-    return grpc.ssl_channel_credentials(
-        root_certificates=ca,
-        private_key=_read(settings.tls_client_key, "tls_client_key"),
-        certificate_chain=_read(settings.tls_client_cert, "tls_client_cert"),
+    key, chain = read_pair(
+        settings.tls_client_cert, settings.tls_client_key, ("tls_client_cert", "tls_client_key")
     )
-
-
-def _read(path: Path, field: str) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SettingError(env_name(field), f"{path} can't be read ({error.strerror})") from None
+    return grpc.ssl_channel_credentials(root_certificates=ca, private_key=key, certificate_chain=chain)

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gateway.metrics import Metrics
-from servicekit.context import current
+from gateway.metrics import OTHER, Metrics
+from servicekit.context import RequestContext, current
 from servicekit.telemetry import tracing
 from servicekit.telemetry.logs import level_of_status, redact, sink
 from servicekit.telemetry.spans import Span, Value
@@ -93,6 +93,19 @@ def _note(metrics: Metrics, scope: Scope, method: str, exchange: _Exchange) -> N
     if reason:
         fields["reason"] = reason
     sink().http(request, fields, level_of_status(exchange.status, quiet=route in _PROBES))
+
+
+def note_refused(
+    metrics: Metrics, request: RequestContext, status: int, client: tuple[str, int] | None
+) -> None:
+    """A connection was answered in the application's place: no HTTP, headers too large, or too slow. What
+    was asked for is not known, or not to be believed.
+    """
+    metrics.ended(OTHER, _UNROUTED, status, 0.0, request.reason)
+    fields: dict[str, object] = {"route": _UNROUTED, "status": status, "reason": request.reason}
+    sink().http(
+        request, {**fields, "client": client[0] if client else None}, level_of_status(status, quiet=False)
+    )
 
 
 #: What of a request's method is said; anything else is one value (OpenTelemetry's semantic conventions).

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
+from collections.abc import Iterator
+from typing import Any
 
+import pytest
+
+from servicekit.telemetry.logs import configure_logging
 from tests.integration.gateway.harness import form, run_gateway
 from tests.integration.gateway.raw import Connection, connect, head, until
 
@@ -148,7 +154,15 @@ async def test_heads_that_are_too_large() -> None:
                 assert (answer.status, answer.problem["code"]) == (431, "MALFORMED_REQUEST")
 
 
-async def test_what_is_no_http() -> None:
+@pytest.fixture
+def loud(capsys: pytest.CaptureFixture[str]) -> Iterator[pytest.CaptureFixture[str]]:
+    """What is logged of ordinary requests, too."""
+    configure_logging("test", "info")
+    yield capsys
+    configure_logging("test", "warning")
+
+
+async def test_what_is_no_http(loud: pytest.CaptureFixture[str]) -> None:
     async with run_gateway() as gateway:
         for request in (
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\r\n\r\n",
@@ -162,6 +176,20 @@ async def test_what_is_no_http() -> None:
                 await connection.send(request)
                 answer = await connection.answer()
                 assert (answer.status, answer.problem["code"]) == (400, "MALFORMED_REQUEST"), request
+                (line,) = logged(loud, answer.problem["request_id"])
+                assert (line["event"], line["status"], line["reason"]) == (
+                    "request",
+                    400,
+                    "MALFORMED_REQUEST",
+                )
+                assert line["client"] == "127.0.0.1"
+        told = gateway.services.metrics.render().decode()
+        assert 'http_requests_total{method="other",route="(none)",status="400"} 6.0' in told
+
+
+def logged(capsys: pytest.CaptureFixture[str], request_id: str) -> list[dict[str, Any]]:
+    """The lines of one request."""
+    return [json.loads(line) for line in capsys.readouterr().err.splitlines() if request_id in line]
 
 
 async def test_pipelined_requests_are_answered_in_order() -> None:

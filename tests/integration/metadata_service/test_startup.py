@@ -14,6 +14,7 @@ from metadata_service.config import MetadataSettings, MigrationSettings, PoolOpt
 from metadata_service.db.migrate import MigrationFailed, migrate
 from metadata_service.db.pool import make_pool
 from metadata_service.db.reaching import refusal, require_release
+from metadata_service.events.wakeups import APPLICATION
 from servicekit.settings import SettingError, read_settings
 from tests.databases import Logins
 from tests.integration.metadata_service.world import World
@@ -21,10 +22,15 @@ from tests.integration.metadata_service.world import World
 SETTING = "STRONGROOM_DATABASE_URL"
 
 
-def changed(dsn: str, *, user: str = "", password: str = "", name: str = "", port: int = 0) -> str:
+def changed(dsn: str, **parts: str) -> str:
     where = urlsplit(dsn)
-    netloc = f"{user or where.username}:{password or where.password}@{where.hostname}:{port or where.port}"
-    return urlunsplit(where._replace(netloc=netloc, path=f"/{name}" if name else where.path))
+    netloc = "{user}:{password}@{hostname}:{port}".format(
+        **{"user": where.username, "password": where.password, "hostname": where.hostname, "port": where.port}
+        | parts
+    )
+    return urlunsplit(
+        where._replace(netloc=netloc, path=f"/{parts['name']}" if "name" in parts else where.path)
+    )
 
 
 @pytest.mark.parametrize(
@@ -38,14 +44,14 @@ def changed(dsn: str, *, user: str = "", password: str = "", name: str = "", por
 async def test_an_address_that_never_will_do_is_refused_at_once(
     database: Logins, wrong: dict[str, str], told: str
 ) -> None:
-    pool = make_pool(changed(database.app, **wrong), PoolOptions())
+    pool, url = make_pool(database.app, PoolOptions()), changed(database.app, **wrong)
     with pytest.raises(SettingError, match=told) as caught:
-        await startup.open_pool(pool)
+        await startup.open_pool(pool, url)
     assert str(caught.value).startswith(f"{SETTING}: ")
     assert "\n" not in str(caught.value)
     assert "hunter2" not in str(caught.value)
     with pytest.raises(SettingError, match=told) as direct:
-        await startup.open_pool(make_pool(database.app, PoolOptions()), changed(database.app, **wrong))
+        await startup.open_pool(pool, database.app, url)
     assert direct.value.name == "STRONGROOM_DATABASE_DIRECT_URL"
 
 
@@ -60,7 +66,7 @@ async def test_a_login_that_may_not(database: Logins) -> None:
 
 async def test_nobody_there_is_waited_for(database: Logins) -> None:
     with pytest.raises(startup.NotReady, match=f"^{SETTING}: .*start it, or correct the address") as caught:
-        await startup.reach(changed(database.app, port=1), SETTING, seconds=0)
+        await startup.reach(changed(database.app, port="1"), SETTING, seconds=0)
     assert str(urlsplit(database.app).password) not in str(caught.value)
 
 
@@ -84,7 +90,7 @@ def test_migrate_names_the_login_that_it_uses(database: Logins, monkeypatch: pyt
     with pytest.raises(SettingError, match="correct user and password") as caught:
         migrate(read_settings(MigrationSettings))
     assert caught.value.name == "STRONGROOM_MIGRATION_DATABASE_URL"
-    monkeypatch.setenv("STRONGROOM_MIGRATION_DATABASE_URL", changed(database.owner, port=1))
+    monkeypatch.setenv("STRONGROOM_MIGRATION_DATABASE_URL", changed(database.owner, port="1"))
     with pytest.raises(MigrationFailed, match=r"^STRONGROOM_MIGRATION_DATABASE_URL: "):
         migrate(read_settings(MigrationSettings))
 
@@ -124,7 +130,7 @@ async def test_too_few_connections_are_told_of(
     await startup.look_at_room(own_world.database, 16)
     assert "too_few_connections" not in capsys.readouterr().out  # 18 of 25
     listeners = [
-        await psycopg.AsyncConnection.connect(database.app, application_name=startup.APPLICATION)
+        await psycopg.AsyncConnection.connect(database.app, application_name=APPLICATION)
         for _ in range(startup.BESIDE_THE_POOL)
     ]
     await startup.look_at_room(own_world.database, 16)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import grpc
@@ -186,6 +187,16 @@ async def test_methods_left_out_are_unimplemented_with_a_clear_text(serving: Ser
             assert type(typed) is Unimplemented
             assert "is not in this release" in typed.message
             assert typed.metadata["feature"].startswith("/strongroom.test.v1.EchoService/")
+
+
+async def test_calls_of_what_does_not_exist_have_a_line(
+    serving: Serving, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with serving(Echo(), service="no.such.Service") as stub:
+        failed = await failure(stub.unary(ONE, metadata=(("x-request-id", "made-up-1234"),)))
+    assert failed.code() is grpc.StatusCode.UNIMPLEMENTED
+    (line,) = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "made-up-1234" in line]
+    assert (line["method"], line["code"]) == ("/no.such.Service/Unary", "UNIMPLEMENTED")
 
 
 async def test_not_implemented_errors_of_other_code_are_bugs(serving: Serving) -> None:

@@ -6,9 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from servicekit import context
 from servicekit.auth.principal import Principal
+from servicekit.serving.certificates import read_pair
 from servicekit.serving.channels import call, make_channel
 from servicekit.serving.server import serve_in_process
 from servicekit.settings import SettingError
@@ -72,3 +79,45 @@ async def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
         await ask(missing, {})
     with pytest.raises(SettingError, match="STRONGROOM_TLS_CA"):
         await ask({}, {"tls_ca": tmp_path / "no.pem"})
+
+
+@pytest.mark.parametrize("use", ["server", "client"])
+async def test_files_that_can_not_be_used_are_named(tmp_path: Path, use: str) -> None:
+    authority = Authority(tmp_path)
+    cert, key = authority.issue("server")
+    _, other_key = authority.issue("other")
+    text, locked = tmp_path / "text.pem", tmp_path / "locked.key"
+    text.write_text("no PEM at all")
+    secret = load_pem_private_key(key.read_bytes(), None)
+    locked.write_bytes(secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")))
+    broken = tmp_path / "broken.pem"
+    broken.write_bytes(cert.read_bytes().replace(b"M", b"N"))
+    name = "tls" if use == "server" else "tls_client"
+    for pair, setting, told in (
+        ((cert, other_key), "KEY", "is not the key of"),
+        ((text, key), "CERT", "no certificate in PEM"),
+        ((cert, text), "KEY", "no private key in PEM"),
+        ((cert, locked), "KEY", "passphrase"),
+        ((broken, key), "CERT", "can't be used"),
+    ):
+        given = {f"{name}_cert": pair[0], f"{name}_key": pair[1]}
+        with pytest.raises(SettingError, match=f"^STRONGROOM_{name.upper()}_{setting}: .*{told}"):
+            await ask(given, {}) if use == "server" else await ask({}, given)
+    no_ca = {"tls_cert": cert, "tls_key": key, "tls_client_ca": text}
+    with pytest.raises(SettingError, match=r"^STRONGROOM_TLS_(CLIENT_)?CA: .*no certificate"):
+        await ask(no_ca, {}) if use == "server" else await ask({}, {"tls_ca": text})
+
+
+@pytest.mark.parametrize(
+    ("hours", "event"), [((-3, -1), "certificate_expired"), ((1, 3), "certificate_not_yet")]
+)
+async def test_dates_that_do_not_hold_are_told_of(
+    tmp_path: Path, hours: tuple[int, int], event: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    authority = Authority(tmp_path)
+    authority.hours = hours
+    cert, key = authority.issue("server")
+    read_pair(cert, key, ("http_tls_cert", "http_tls_key"))
+    told = capsys.readouterr().out
+    assert event in told
+    assert "STRONGROOM_HTTP_TLS_CERT" in told

@@ -93,7 +93,7 @@ async def test_who_waits_is_woken_past_the_pooler(world: World, module_database:
 
 async def test_a_pooler_that_nobody_told_of_is_named(pooled: Logins) -> None:
     pool = make_pool(pooled.app, PoolOptions(min_size=3))
-    await startup.open_pool(pool)
+    await startup.open_pool(pool, pooled.app)
     try:
         with pytest.raises(SettingError, match="STRONGROOM_DATABASE_DIRECT_URL") as caught:
             await startup.check(Database(pool))
@@ -104,7 +104,7 @@ async def test_a_pooler_that_nobody_told_of_is_named(pooled: Logins) -> None:
 
 async def test_the_service_starts_there(pooled: Logins) -> None:
     pool = make_pool(pooled.app, PoolOptions(min_size=3, pooled=True))
-    await startup.open_pool(pool)
+    await startup.open_pool(pool, pooled.app)
     try:
         await startup.check(Database(pool))
     finally:
