@@ -73,9 +73,9 @@ def build_app(services: Services) -> ASGIApp:
     )
     app = plain
     if settings.cors_origins:
-        from starlette.middleware.cors import CORSMiddleware  # noqa: PLC0415 - 3 MiB, where it is wanted
+        from gateway.http.middleware.cors import Cors  # noqa: PLC0415 - 3 MiB, where it is wanted
 
-        app = CORSMiddleware(
+        app = Cors(
             app,
             allow_origins=settings.cors_origins,
             allow_methods=CORS_METHODS,

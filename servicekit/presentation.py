@@ -69,6 +69,8 @@ _SEPARATORS: Final = "/\\"
 _REPLACED: Final = frozenset(_BIDI + _DEPRECATED_SHAPING + _SEPARATORS)
 #: C0 and C1 controls, halves of surrogate pairs, separators of lines and paragraphs.
 _REPLACED_CATEGORIES: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+#: Names of which every character is shown as it is; most are, and need not be looked at one by one.
+_ORDINARY: Final = re.compile(r"[A-Za-z0-9 !#&'()+,.=@_~-]{1,255}")
 #: A soft hyphen is a hint for line breaking, U+FEFF the mark of a file's beginning: no part of a name.
 _DROPPED: Final = frozenset("\u00ad\ufeff")
 
@@ -130,11 +132,14 @@ def shown_name(filename: str) -> str:
     A soft hyphen and U+FEFF go. A name of nothing but dots and blanks is no name of a file: ``_``. A longer
     one loses the end of its stem and keeps its extension.
     """
-    name = "".join(
-        "_" if c in _REPLACED or unicodedata.category(c) in _REPLACED_CATEGORIES else c
-        for c in filename
-        if c not in _DROPPED
-    ).strip()
+    if _ORDINARY.fullmatch(filename):
+        name = filename.strip()
+    else:
+        name = "".join(
+            "_" if c in _REPLACED or unicodedata.category(c) in _REPLACED_CATEGORIES else c
+            for c in filename
+            if c not in _DROPPED
+        ).strip()
     if name and not name.strip(". "):
         return "_"
     return _cut(name)
@@ -155,6 +160,8 @@ def _ascii(name: str) -> str:
     """The nearest ASCII: accents and joiners dropped, all else ``_``; nothing that clients read as more than
     text (quotes, escapes, percent signs), and no separator that only appears by folding (U+FF0F).
     """
+    if _ORDINARY.fullmatch(name):
+        return name
     folded = (
         c
         for c in unicodedata.normalize("NFKD", name)

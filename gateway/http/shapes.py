@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, TypeVar, cast
+from functools import lru_cache
+from typing import Annotated, Any, Final, TypeVar, cast
 
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import AfterValidator, AwareDatetime, ConfigDict, with_config
@@ -31,10 +32,23 @@ def _in_utc(moment: datetime) -> datetime:
 #: A time in a body: RFC 3339 with its offset. In UTC, as protobuf's Timestamp takes it.
 Moment = Annotated[AwareDatetime, AfterValidator(_in_utc)]
 
-#: Without a time zone: everything here is UTC, and half as dear without saying so.
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TWO_DIGITS: Final = tuple(f"{number:02d}" for number in range(60))
 
 
 def rfc3339(moment: Timestamp) -> str:
-    """``2026-01-02T03:04:05.123456Z``; microseconds are left out when they are zero."""
-    return (_EPOCH + timedelta(0, moment.seconds, moment.nanos // 1000)).isoformat() + "Z"
+    """``2026-01-02T03:04:05.123456Z``; microseconds are left out when they are zero.
+
+    Not by ``datetime.isoformat``, which takes twice as long: a page has hundreds of them.
+    """
+    hours, rest = divmod(moment.seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    micros = moment.nanos // 1000
+    fraction = f".{micros:06d}" if micros else ""
+    return f"{_hour(hours)}{_TWO_DIGITS[minutes]}:{_TWO_DIGITS[seconds]}{fraction}Z"
+
+
+@lru_cache(maxsize=4096)
+def _hour(hours: int) -> str:
+    """``2026-01-02T03:``, so many hours after 1970 began."""
+    return (_EPOCH + timedelta(hours=hours)).isoformat()[: len("2026-01-02T03:")]

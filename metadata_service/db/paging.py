@@ -15,13 +15,16 @@ import hmac
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from uuid import UUID
 
 from google.protobuf.message import Message
 
 from metadata_service.db.database import Row
 from strongroom.errors import InvalidPageToken
+
+if TYPE_CHECKING:  # a class of the stubs: which one there is at run time is protobuf's choice
+    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
 
 #: A page ends early when its rows are larger than this: replies stay below gRPC's 4 MiB.
 LARGEST_PAGE_BYTES: Final = 3 << 20
@@ -49,6 +52,20 @@ def fitting(rows: Iterable[Row], convert: Callable[[Row], Shown]) -> list[Shown]
             break
         page.append(shown)
     return page
+
+
+def fit_in(
+    page: RepeatedCompositeFieldContainer[Shown], rows: Iterable[Row], fill: Callable[[Shown, Row], None]
+) -> None:
+    """As ``fitting``, in the reply itself: messages that are put into one are copied, each of them."""
+    total = 0
+    for row in rows:
+        shown = page.add()
+        fill(shown, row)
+        total += shown.ByteSize() + _FRAME_BYTES
+        if total > LARGEST_PAGE_BYTES and len(page) > 1:
+            del page[-1]
+            return
 
 
 class PageTokens:

@@ -8,17 +8,19 @@ from typing import Final
 from uuid import UUID
 
 from metadata_service.db.database import Database, user
-from metadata_service.db.paging import PageTokens, fitting, page_size
+from metadata_service.db.paging import PageTokens, fit_in, page_size
 from metadata_service.files.deletion import not_found
 from metadata_service.files.rows import (
     BASIC_COLUMNS,
     COLUMNS,
     NOT_PURGED,
     VISIBLE,
-    to_basic_file,
+    fill_basic_file,
+    fill_file,
     to_file,
 )
 from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.file_service_pb2 import ListFilesResponse
 
 DEFAULT_PAGE: Final = 100
 LARGEST_PAGE: Final = 1000
@@ -69,7 +71,7 @@ class FileQueries:
         condition = f"{NOT_PURGED} {_LIVE_FIRST}" if show_deleted else VISIBLE
         return await self._one(owner_id, f"{_BY_KEY} AND {condition}", {"owner": owner_id, "key": key})
 
-    async def page(self, listing: Listing, size: int, token: str) -> tuple[list[File], str]:
+    async def page(self, listing: Listing, size: int, token: str) -> ListFilesResponse:
         """One page in byte order of the keys, and the token of the next one (`""`: there is none).
 
         `size` 0 means 100, over 1,000 is lowered. Raises InvalidPageToken.
@@ -78,10 +80,12 @@ class FileQueries:
         query, params = self._listing(listing, token)
         params["limit"] = limit + 1
         rows = await self._database.read_list(user(listing.owner_id), query, params)
-        files = fitting(rows[:limit], to_basic_file if listing.basic else to_file)
-        if len(files) == len(rows):
-            return files, ""
-        return files, self._tokens.seal(listing.identity(), [files[-1].key, files[-1].id])
+        page = ListFilesResponse()
+        fit_in(page.files, rows[:limit], fill_basic_file if listing.basic else fill_file)
+        if len(page.files) < len(rows):
+            last = page.files[-1]
+            page.next_page_token = self._tokens.seal(listing.identity(), [last.key, last.id])
+        return page
 
     def _listing(self, listing: Listing, token: str) -> tuple[str, dict[str, object]]:
         conditions = [NOT_PURGED if listing.show_deleted else VISIBLE]

@@ -40,7 +40,7 @@ WHEN {FILE_FAMILY_EVENT_MEDIA} THEN (
     FROM event_media WHERE event_media.owner_id = files.owner_id AND event_media.file_id = files.id)
 END
 """
-#: What `to_basic_file` takes.
+#: What `fill_basic_file` takes.
 BASIC_COLUMNS: Final = f"""
 files.id::text, files.key, split_part(files.content_type, ';', 1), files.size_bytes, files.etag,
 files.updated_at, coalesce(files.damage, 0), CASE WHEN files.media_of = files.blob_id THEN files.media END,
@@ -96,9 +96,13 @@ def to_file(row: Row) -> File:
     return file
 
 
-def to_basic_file(row: Row) -> File:
-    """One row of BASIC_COLUMNS. Field by field, because that is a fifth of the time of `to_file`."""
-    file = File()
+def fill_file(file: File, row: Row) -> None:
+    """One row of COLUMNS into an empty message."""
+    file.CopyFrom(to_file(row))
+
+
+def fill_basic_file(file: File, row: Row) -> None:
+    """One row of BASIC_COLUMNS, likewise. Field by field: that is a fifth of the time of `to_file`."""
     file.id, file.key, file.content_type, file.size_bytes, file.etag, updated, damage, media, scan = row
     set_moment(file.update_time, updated)
     if damage:
@@ -107,7 +111,6 @@ def to_basic_file(row: Row) -> File:
         file.media.CopyFrom(to_media(media))
     if scan is not None:
         file.scan.CopyFrom(scans.to_scan(scan))
-    return file
 
 
 def mark_deleted(file: File, deleted: datetime, purge: datetime) -> None:

@@ -69,8 +69,9 @@ class FileServicer(FileServiceServicer):
         basic = request.view == pb.FILE_VIEW_BASIC
         listing = Listing(owner, request.prefix, request.family, request.show_deleted, basic)
         with self._revisions.seen() as seen:
-            files, token = await self._queries.page(listing, request.page_size, request.page_token)
-        return pb.ListFilesResponse(files=files, next_page_token=token, revision=seen.text)
+            page = await self._queries.page(listing, request.page_size, request.page_token)
+        page.revision = seen.text
+        return page
 
     async def UpdateFile(self, request: pb.UpdateFileRequest, context: Context) -> pb.UpdateFileResponse:
         details = details_of(request)

@@ -60,6 +60,14 @@ class CallContext(aio.ServicerContext[Any, Any]):
 
         :raises aio.InternalError: the call is over.
         """
+        if not self.hand_over(message):
+            await self.until_taken()
+
+    def hand_over(self, message: Any) -> bool:
+        """Send a response without waiting. False: no other before ``until_taken``.
+
+        :raises aio.InternalError: the call is over.
+        """
         exchange = self._exchange
         if exchange.outcome is not None:
             raise aio.InternalError("the call is over")
@@ -68,7 +76,15 @@ class CallContext(aio.ServicerContext[Any, Any]):
         exchange.begin_responses()
         if not self.fits(len(raw)):
             raise aio.InternalError("the message is too large")
-        if not await exchange.responses.put(raw, len(raw)):
+        exchange.responses.push(raw, len(raw))
+        return not exchange.responses.full
+
+    async def until_taken(self) -> None:
+        """Return when the caller takes more.
+
+        :raises aio.InternalError: the call is over.
+        """
+        if not await self._exchange.responses.drained():
             raise aio.InternalError("the call is over")
 
     def fits(self, size: int) -> bool:

@@ -44,6 +44,15 @@ class Pipe:
         more.
         """
         self.push(message, size)
+        return await self.drained()
+
+    @property
+    def full(self) -> bool:
+        """Whether a writer has to wait before the next message (``drained``)."""
+        return self._held > WINDOW_BYTES or self._abandoned
+
+    async def drained(self) -> bool:
+        """Wait until no more than the window waits for the reader. False: nobody reads any more."""
         while self._held > WINDOW_BYTES and not self._abandoned:
             turn = self._loop.create_future()
             self._writers.append(turn)

@@ -13,9 +13,10 @@ import json
 import logging
 import re
 import sys
+import time
 from collections.abc import Mapping, MutableMapping
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final, Literal, TextIO
 
 import grpc
@@ -35,26 +36,35 @@ Level = Literal["debug", "info", "warning", "error"]
 #: JSON on one line; what JSON does not know is written as ``repr``, and all but ASCII as escapes.
 encode: Final = json.JSONEncoder(separators=(",", ":"), default=repr).encode
 
+#: What each secret holds in any case, its pattern, what stands there instead. Most texts hold none, and to
+#: look for a word takes a hundredth of the time that its pattern takes.
 _SECRETS: Final = (
-    (re.compile(r"(\w+://)[^/\s:@\"]*:[^/\s@\"]*@"), r"\1***@"),
-    (re.compile(r"(?i)\b(bearer +)[\w.~+/=-]+"), r"\1***"),
-    (re.compile(r"(?i)\b((?:password|passwd|secret|signature) ?= ?)[^\s&,;'\"\\]+"), r"\1***"),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), "***"),
+    ("://", re.compile(r"(\w+://)[^/\s:@\"]*:[^/\s@\"]*@"), r"\1***@"),
+    (" ", re.compile(r"(?i)\b(bearer +)[\w.~+/=-]+"), r"\1***"),
+    ("=", re.compile(r"(?i)\b((?:password|passwd|secret|signature) ?= ?)[^\s&,;'\"\\]+"), r"\1***"),
+    ("eyJ", re.compile(r"\beyJ[\w-]{8,}\.[\w-]+\.[\w-]*"), "***"),
     # Capabilities (links, shares, previews), also at the wrong method, or with more behind them.
-    (re.compile(r"(?i)(/(?:l|s|api/preview)/)[^\s/?#\"'\\]{16,}"), r"\1***"),
+    ("/", re.compile(r"(?i)(/(?:l|s|api/preview)/)[^\s/?#\"'\\]{16,}"), r"\1***"),
 )
 
 
 def redact(text: str) -> str:
     """``text`` without passwords in URLs, bearer tokens, JWTs, tokens of links and ``password=…`` pairs."""
-    for pattern, replacement in _SECRETS:
-        text = pattern.sub(replacement, text)
+    for held, pattern, replacement in _SECRETS:
+        if held in text:
+            text = pattern.sub(replacement, text)
     return text
 
 
 def timestamp() -> str:
     """Now, as all lines have it: RFC 3339 in UTC with milliseconds, ``2026-01-31T08:15:30.123Z``."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").removesuffix("+00:00") + "Z"
+    seconds, millis = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{_second(seconds)}.{millis:03d}Z"
+
+
+@lru_cache(maxsize=2)
+def _second(seconds: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
 
 
 class Sink:

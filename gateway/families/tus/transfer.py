@@ -18,6 +18,8 @@ from strongroom.sending import Message
 from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from strongroom.wire import UploadChunk
 
+#: Bytes that travel in the message that opens the session, at the most.
+OPENING_BYTES: Final = 64 * 1024
 #: How long storage_service may take to persist what a client that has left had sent. Seconds.
 LINGER_SECONDS: Final = 120.0
 
@@ -61,12 +63,18 @@ class _Transfer:
     async def _messages(self, give_up: Callable[[], object]) -> AsyncGenerator[Message]:
         """The opening with what came along, then the rest. Before the opening nothing is waited for, so that
         an older writer is superseded, and a wrong offset refused, at once.
+
+        More than a little goes behind the opening, as chunks do: in it, protobuf would copy it four times.
         """
         batch = self._intake.batch
         await self._fill(patient=False)
-        offset = self._first.write_offset + min(CHUNK_BYTES, batch.size)
-        yield self._opening()
-        await self._fill()
+        offset = self._first.write_offset
+        if batch.size > OPENING_BYTES:
+            yield self._first.SerializeToString()
+        else:
+            offset += batch.size
+            yield self._opening()
+            await self._fill()
         while batch.size:
             size = min(CHUNK_BYTES, batch.size)
             yield UploadChunk(offset, batch.cut())

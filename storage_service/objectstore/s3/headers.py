@@ -44,7 +44,7 @@ def encode_value(text: str) -> str:
 
 def decode_value(header: str) -> str:
     """Text of a header value; what is not in our form is returned as it is."""
-    match = _ENCODED.fullmatch(header.strip())
+    match = _ENCODED.fullmatch(header.strip()) if "=?" in header else None
     if match is None:
         return header
     try:
@@ -150,7 +150,8 @@ def bare_etag(text: str | None) -> str:
 
 def content_range(headers: Mapping[str, str]) -> tuple[int, int, int] | None:
     """First byte, last byte, whole size; None where there is no valid Content-Range."""
-    match = _CONTENT_RANGE.fullmatch(headers.get("content-range", ""))
+    text = headers.get("content-range")
+    match = _CONTENT_RANGE.fullmatch(text) if text else None
     return (int(match[1]), int(match[2]), int(match[3])) if match else None
 
 
@@ -165,7 +166,7 @@ def object_info(key: str, headers: Mapping[str, str]) -> ObjectInfo:
         raise StoreUnavailable("The object store's answer lacks the object's size or time.")
     etag = bare_etag(headers.get("etag"))
     parts = _ETAG_PARTS.search(etag)
-    user = {name.removeprefix(_META): text for name, text in headers.items() if name.startswith(_META)}
+    user = {name[len(_META) :]: text for name, text in headers.items() if name.startswith(_META)}
     return ObjectInfo(
         key=key,
         size=part[2] if part else int(length),
@@ -187,8 +188,17 @@ def needed_etag(found: Any) -> str:
     return etag
 
 
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_IMF_FIXDATE = re.compile(r"[A-Z][a-z]{2}, (\d\d) ([A-Z][a-z]{2}) (\d{4}) (\d\d):(\d\d):(\d\d) GMT", re.ASCII)
+
+
 def _http_time(text: str) -> datetime:
+    """As senders write it (RFC 9110 section 5.6.7: IMF-fixdate), or as receivers have to take it."""
     try:
+        if match := _IMF_FIXDATE.fullmatch(text):
+            day, month, year, hour, minute, second = match.groups()
+            number = _MONTHS.index(month) + 1
+            return datetime(int(year), number, int(day), int(hour), int(minute), int(second), tzinfo=UTC)
         return parsedate_to_datetime(text).astimezone(UTC)
     except (ValueError, TypeError, OverflowError, LookupError) as error:
         raise StoreUnavailable("The object store's answer holds no valid time.") from error

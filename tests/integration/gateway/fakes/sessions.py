@@ -216,7 +216,8 @@ class FakeSessions(FakeStorage):
             self._take(session, message, held, start)
             self.faults.received += len(message.data)
             self.faults.chunks.append(len(message.data))
-            await self.faults.pass_bytes(len(session.data))
+            if message.data:
+                await self.faults.pass_bytes(len(session.data))
             message = await self._next(session, requests)
         if held is not None:
             _verify(first.write_checksums, bytes(held))

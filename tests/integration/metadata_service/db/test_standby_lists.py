@@ -35,7 +35,7 @@ class Follower:
         return samples["standby"], samples["primary"]
 
     async def keys(self, owner: str) -> list[str]:
-        return [file.key for file in (await self.world.queries.page(Listing(owner), 10, ""))[0]]
+        return [file.key for file in (await self.world.queries.page(Listing(owner), 10, "")).files]
 
 
 @pytest.fixture

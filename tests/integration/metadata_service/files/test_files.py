@@ -21,8 +21,9 @@ NAMES = ["a", "a/b", "a0", "aa", "b", "B", "z~", "é", "日本", "\U0001f408", "
 async def all_pages(world: World, listing: Listing, size: int) -> list[list[File]]:
     pages, token = [], ""
     while True:
-        files, token = await world.queries.page(listing, size, token)
-        pages.append(files)
+        page = await world.queries.page(listing, size, token)
+        pages.append(list(page.files))
+        token = page.next_page_token
         if not token:
             return pages
 
@@ -49,24 +50,24 @@ async def test_prefixes_are_bytes(world: World, owner: str, prefix: str) -> None
 
 async def test_pages_stay_stable_while_files_come_and_go(world: World, owner: str) -> None:
     files = [await world.upload(owner, path_spec(f"f{n:02}")) for n in range(10)]
-    first, token = await world.queries.page(Listing(owner), 4, "")
+    first = await world.queries.page(Listing(owner), 4, "")
     await world.delete(owner, files[3])
     await world.delete(owner, files[5])
     await world.upload(owner, path_spec("f00a"))
     await world.upload(owner, path_spec("f04a"))
-    rest, token = await world.queries.page(Listing(owner), 100, token)
-    assert [file.filename and file.key.rpartition("/")[2] for file in [*first, *rest]] == [
+    rest = await world.queries.page(Listing(owner), 100, first.next_page_token)
+    assert [file.filename and file.key.rpartition("/")[2] for file in [*first.files, *rest.files]] == [
         "f00", "f01", "f02", "f03", "f04", "f04a", "f06", "f07", "f08", "f09",
     ]  # fmt: skip
-    assert token == ""
+    assert rest.next_page_token == ""
 
 
 async def test_the_basic_view_goes_on_where_the_full_one_ended(world: World, owner: str) -> None:
     for name in "abc":
         await world.upload(owner, path_spec(name))
-    _, token = await world.queries.page(Listing(owner), 1, "")
-    full, _ = await world.queries.page(Listing(owner), 2, token)
-    basic, _ = await world.queries.page(Listing(owner, basic=True), 2, token)
+    token = (await world.queries.page(Listing(owner), 1, "")).next_page_token
+    full = (await world.queries.page(Listing(owner), 2, token)).files
+    basic = (await world.queries.page(Listing(owner, basic=True), 2, token)).files
     names = {"id", "key", "content_type", "size_bytes", "etag", "update_time"}
     shown = [{field.name: value for field, value in file.ListFields()} for file in full]
     assert [{field.name: value for field, value in file.ListFields()} for file in basic] == [
@@ -79,15 +80,15 @@ async def test_families_and_other_owners_stay_apart(world: World, owner: str) ->
     plain = await world.upload(owner)
     await world.upload(owner, path_spec())
     await world.upload(f"{owner}-2")
-    files, _ = await world.queries.page(Listing(owner, family=file_pb2.FILE_FAMILY_FILE), 0, "")
-    assert files == [plain]
+    page = await world.queries.page(Listing(owner, family=file_pb2.FILE_FAMILY_FILE), 0, "")
+    assert page.files == [plain]
 
 
 async def test_soft_deleted_files_are_listed_on_demand(world: World, owner: str) -> None:
     for _ in range(3):
         await world.delete(owner, await world.upload(owner, path_spec()), soft=True)
     live = await world.upload(owner, path_spec())
-    assert (await world.queries.page(Listing(owner), 0, ""))[0] == [live]
+    assert (await world.queries.page(Listing(owner), 0, "")).files == [live]
     pages = await all_pages(world, Listing(owner, show_deleted=True), 1)
     shown = [file for page in pages for file in page]
     assert len({file.id for file in shown}) == 4
@@ -97,7 +98,7 @@ async def test_soft_deleted_files_are_listed_on_demand(world: World, owner: str)
 async def test_a_token_belongs_to_its_query(world: World, owner: str) -> None:
     for name in "abc":
         await world.upload(owner, path_spec(name))
-    _, token = await world.queries.page(Listing(owner), 1, "")
+    token = (await world.queries.page(Listing(owner), 1, "")).next_page_token
     others = [
         Listing(owner, "paths/"),
         Listing(owner, family=file_pb2.FILE_FAMILY_PATH),

@@ -33,8 +33,8 @@ NAMES: Final = (
 
 
 async def _keys(world: World, owner: str, prefix: str = "") -> list[str]:
-    found, _ = await world.queries.page(Listing(owner, prefix), 100, "")
-    return [file.key for file in found]
+    found = await world.queries.page(Listing(owner, prefix), 100, "")
+    return [file.key for file in found.files]
 
 
 async def test_each_sees_their_own_alone(own_world: World) -> None:

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metadata_service.db.paging import LARGEST_PAGE_BYTES, PageTokens, fitting, page_size
+from metadata_service.db.paging import LARGEST_PAGE_BYTES, PageTokens, fit_in, fitting, page_size
 from metadata_service.files.queries import after_prefix
 from strongroom.errors import InvalidPageToken
 from strongroom.metadata.v1.file_pb2 import File
+from strongroom.metadata.v1.file_service_pb2 import ListFilesResponse
 
 TOKENS = PageTokens(b"secret of sixteen")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -71,6 +72,16 @@ def test_a_page_is_what_one_reply_holds(size: int, count: int) -> None:
     page = fitting(rows, lambda row: File(key="k" * row[0]))
     assert len(page) == count
     assert fitting([], lambda row: File(key=row[0])) == []
+
+
+@pytest.mark.parametrize(("size", "count"), [(LARGEST_PAGE_BYTES, 1), (1 << 20, 2), (1000, 9)])
+def test_so_is_one_that_is_made_in_the_reply(size: int, count: int) -> None:
+    def fill(file: File, row: tuple[int]) -> None:
+        file.key = "k" * row[0]
+
+    reply = ListFilesResponse()
+    fit_in(reply.files, [(size,)] * 9, fill)
+    assert [len(file.key) for file in reply.files] == [size] * count
 
 
 @pytest.mark.parametrize(("wanted", "size"), [(0, 100), (1, 1), (1000, 1000), (1001, 1000)])
