@@ -1,10 +1,12 @@
 import { watch } from "./events.js";
 import type { WatchOptions } from "./events.js";
 import type { DirectBody, Notification, Operations, SaveBody, StoredFile } from "./schema.js";
+import { operatorsOf } from "./operators.js";
 import { Transport } from "./transport.js";
 import type { Body, Call, ClientOptions, OperationName } from "./transport.js";
 import { ResumableUpload, sendDirect, sendForm } from "./uploads.js";
 import type { TusOptions, TusTarget, UploadOptions } from "./uploads.js";
+import { webhooksOf } from "./webhooks.js";
 
 type Query<Name extends OperationName> = Operations[Name]["query"];
 type Fields<Name extends OperationName> = Omit<Body<Name>, "file">;
@@ -16,10 +18,18 @@ export class Strongroom {
   constructor(options: ClientOptions) {
     this.transport = new Transport(options);
     this.call = this.transport.call;
+    this.webhooks = webhooksOf(this.call);
+    this.admin = operatorsOf(this.transport);
   }
 
   /** Any operation of the OpenAPI document by its name, typed. */
   readonly call: Call;
+
+  /** Events to a URL, signed and in order. */
+  readonly webhooks: ReturnType<typeof webhooksOf>;
+
+  /** For admins: all users, quotas, verification, malware found, everybody's events. */
+  readonly admin: ReturnType<typeof operatorsOf>;
 
   /** Plain files: under uploads/, documents/ or audio/. */
   readonly files = {
@@ -59,6 +69,7 @@ export class Strongroom {
       this.call("update_event_media", { path: { event_id, media_id }, body }),
     read: (event_id: string, media_id: string) =>
       this.call("download_event_media", { path: { event_id, media_id } }),
+    stream: (event_id: string, media_id: string) => this.call("stream_event_media", { path: { event_id, media_id } }),
     delete: (event_id: string, media_id: string) => this.call("delete_event_media", { path: { event_id, media_id } }),
   };
 
@@ -85,6 +96,9 @@ export class Strongroom {
     get: (slug: string, query: Query<"get_project"> = {}) => this.call("get_project", { path: { slug }, query }),
     read: (slug: string, path: string, query: Query<"get_project_file"> = {}) =>
       this.call("get_project_file", { path: { slug, path }, query }),
+    files: (slug: string, query: Query<"list_project_files"> = {}) =>
+      this.call("list_project_files", { path: { slug }, query }),
+    history: (query: Query<"project_history"> = {}) => this.call("project_history", { query }),
     archive: (slug: string, query: Query<"get_project_archive"> = {}) =>
       this.call("get_project_archive", { path: { slug }, query }),
     versions: async (slug: string) => (await this.call("list_project_versions", { path: { slug } })).versions,
@@ -92,6 +106,20 @@ export class Strongroom {
       this.call("patch_project", { path: { slug }, body }),
     rollback: (slug: string, body: Body<"rollback_project">) =>
       this.call("rollback_project", { path: { slug }, body }),
+    editVersion: (slug: string, version: number, body: Body<"edit_project_version">) =>
+      this.call("edit_project_version", { path: { slug, version }, body }),
+    /** How many versions are kept. */
+    versionRule: (slug: string) => this.call("get_version_rule", { path: { slug } }),
+    setVersionRule: (slug: string, body: Body<"set_version_rule">) => this.call("set_version_rule", { path: { slug }, body }),
+    clearVersionRule: (slug: string) => this.call("clear_version_rule", { path: { slug } }),
+    /** A file of the front end, as its preview serves it; none: its first page. */
+    preview: (slug: string, path = "") =>
+      path === "" ? this.call("preview_project_folder", { path: { slug } }) : this.call("preview_project", { path: { slug, path } }),
+    /** Where a preview's first page is, of the newest version. */
+    previewIndex: (slug: string) => this.call("preview_project_index", { path: { slug } }),
+    /** By the token of a `previewUrl`. */
+    readPreview: (token: string, path = "") =>
+      path === "" ? this.call("show_preview", { path: { token } }) : this.call("show_preview_file", { path: { token, path } }),
     previewUrl: (slug: string, query: Query<"project_preview_url"> = {}) =>
       this.call("project_preview_url", { path: { slug }, query }),
     delete: (slug: string) => this.call("delete_project", { path: { slug } }),
@@ -112,6 +140,19 @@ export class Strongroom {
       this.call("delete_folder", { path: { folder }, query }),
     folderArchive: (folder: string) => this.call("folder_archive", { path: { folder } }),
     usage: () => this.call("get_usage", {}),
+    costs: () => this.call("get_costs", {}),
+  };
+
+  /** How long files and projects stay: times, and legal holds. */
+  readonly retention = {
+    rules: () => this.call("get_retention_rules", {}),
+    set: (file: string, body: Body<"set_file_retention">) => this.call("set_file_retention", { path: { file }, body }),
+    hold: (file: string, reason: string) => this.call("hold_file", { path: { file }, body: { reason } }),
+    release: (file: string) => this.call("release_file", { path: { file } }),
+    setProject: (slug: string, body: Body<"set_project_retention">) =>
+      this.call("set_project_retention", { path: { slug }, body }),
+    holdProject: (slug: string, reason: string) => this.call("hold_project", { path: { slug }, body: { reason } }),
+    releaseProject: (slug: string) => this.call("release_project", { path: { slug } }),
   };
 
   readonly trash = {
@@ -126,6 +167,9 @@ export class Strongroom {
     make: (body: Body<"make_link">) => this.call("make_link", { body }),
     makeMany: (body: Body<"make_links">) => this.call("make_links", { body }),
     revoke: (body: Body<"revoke_links">) => this.call("revoke_links", { body }),
+    /** The bytes, by the token of a link; `name` is what they are saved as. */
+    read: (token: string, name = "") =>
+      name === "" ? this.call("read_link_without_name", { path: { token } }) : this.call("read_link", { path: { token, name } }),
   };
 
   /** Links for people without an account. */
@@ -135,6 +179,28 @@ export class Strongroom {
     get: (id: string) => this.call("get_share", { path: { id } }),
     edit: (id: string, body: Body<"update_share">) => this.call("update_share", { path: { id }, body }),
     revoke: (id: string) => this.call("revoke_share", { path: { id } }),
+  };
+
+  /** How the installation is. */
+  readonly system = {
+    live: () => this.call("livez", {}),
+    health: () => this.call("healthz", {}),
+    ready: () => this.call("readyz", {}),
+    metrics: () => this.call("metrics", {}),
+  };
+
+  /** Opens an EventSource, which can send no token, for a minute: `/api/notifications?ticket=…`. */
+  eventTicket() {
+    return this.call("make_ticket", {});
+  }
+
+  /** The steps of `uploadDirect`, for who sends the parts; and any upload's state. */
+  readonly uploads = {
+    begin: (body: DirectBody) => this.call("create_direct_upload", { body }),
+    signParts: (id: string, body: Body<"sign_direct_parts">) => this.call("sign_direct_parts", { path: { id }, body }),
+    complete: (id: string, body: Body<"complete_direct_upload">) => this.call("complete_direct_upload", { path: { id }, body }),
+    get: (id: string) => this.call("get_upload", { path: { id } }),
+    cancel: (id: string) => this.call("cancel_upload", { path: { id } }),
   };
 
   /** Uploads that go on where they stopped, by tus: begun at once. */

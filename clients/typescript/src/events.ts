@@ -1,7 +1,7 @@
 import { ConnectionError, StrongroomError, isAborted } from "./errors.js";
 import type { Notification } from "./schema.js";
-import { backOff, pause } from "./transport.js";
-import type { Transport } from "./transport.js";
+import { backOff, pause, routeOf } from "./transport.js";
+import type { OperationName, Transport } from "./transport.js";
 
 export interface WatchOptions {
   /** Go on behind this event; else with what happens from now on. */
@@ -10,6 +10,15 @@ export interface WatchOptions {
   signal?: AbortSignal;
   /** The stream is open, for the first time or again. */
   onOpen?: () => void;
+}
+
+/** Each filter that is there has to hold. */
+export interface WatchAllOptions extends WatchOptions {
+  /** `file_ready`, …; none: all but progress. */
+  types?: readonly string[];
+  /** `file`, `generation`, …, `project`. */
+  families?: readonly string[];
+  users?: readonly string[];
 }
 
 interface Message {
@@ -22,13 +31,33 @@ interface Message {
  * What happens to the user's files, for as long as it is iterated: a stream that breaks is opened again behind the last
  * event seen. Raises StrongroomError where the service refuses it for good.
  */
-export async function* watch(transport: Transport, options: WatchOptions = {}): AsyncGenerator<Notification> {
+export function watch(transport: Transport, options: WatchOptions = {}): AsyncGenerator<Notification> {
+  return follow(transport, "stream_notifications", {}, options);
+}
+
+/** The same of all users, for admins: each event says whose it is. */
+export function watchAll(transport: Transport, options: WatchAllOptions = {}): AsyncGenerator<Notification> {
+  const query: Record<string, string> = {};
+  for (const name of ["types", "families", "users"] as const) {
+    const wanted = options[name];
+    if (wanted !== undefined && wanted.length > 0) query[name] = wanted.join(",");
+  }
+  return follow(transport, "stream_events_of_all", query, options);
+}
+
+async function* follow(
+  transport: Transport,
+  name: OperationName,
+  query: Record<string, string>,
+  options: WatchOptions,
+): AsyncGenerator<Notification> {
+  const url = transport.url(routeOf(name)[1], {}, query);
   let last = options.after;
   let failed = 0;
   const isOver = (error?: unknown): boolean => isAborted(error) || options.signal?.aborted === true;
   while (!isOver()) {
     try {
-      for await (const message of stream(transport, last, options)) {
+      for await (const message of stream(transport, url, last, options)) {
         failed = 0;
         if (message.event === "end") break;
         if (message.id !== "") last = message.id;
@@ -50,6 +79,7 @@ export async function* watch(transport: Transport, options: WatchOptions = {}): 
 
 async function* stream(
   transport: Transport,
+  url: string,
   last: string | undefined,
   options: WatchOptions,
 ): AsyncGenerator<Message> {
@@ -57,7 +87,7 @@ async function* stream(
   if (last !== undefined) headers["last-event-id"] = last;
   const init: RequestInit = { headers, cache: "no-store" };
   if (options.signal !== undefined) init.signal = options.signal;
-  const response = await transport.send(transport.url("/api/notifications"), init, false);
+  const response = await transport.send(url, init, false);
   if (response.body === null) throw new ConnectionError("The answer has no body.");
   options.onOpen?.();
   const reader = response.body.getReader();

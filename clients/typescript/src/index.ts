@@ -1,6 +1,7 @@
 export { Strongroom } from "./client.js";
 export { ConnectionError, StrongroomError } from "./errors.js";
-export type { WatchOptions } from "./events.js";
+export type { WatchAllOptions, WatchOptions } from "./events.js";
+export { Guest } from "./guests.js";
 export { CODES, ROUTES } from "./schema.js";
 export type * from "./schema.js";
 export { Transport } from "./transport.js";

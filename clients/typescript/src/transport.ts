@@ -145,7 +145,7 @@ function broken(error: unknown): unknown {
 
 /** Keys and paths keep their slashes; ids and names have none. */
 function escaped(name: string, text: string): string {
-  const whole = name === "key" || name === "path" || name === "file" || name === "folder";
+  const whole = name === "key" || name === "path" || name === "file" || name === "folder" || name === "item";
   return whole ? text.split("/").map(encodeURIComponent).join("/") : encodeURIComponent(text);
 }
 

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 
-import { CODES, ConnectionError, Strongroom, StrongroomError } from "strongroom-client";
+import { CODES, ConnectionError, Guest, ROUTES, Strongroom, StrongroomError } from "strongroom-client";
 
-const { url, token, picture } = JSON.parse(process.argv[2] ?? "{}");
+const { url, token, admin, picture } = JSON.parse(process.argv[2] ?? "{}");
 let asked = 0;
 const client = new Strongroom({ url, token: async () => ((asked += 1), token) });
 const image = () => new File([Buffer.from(picture, "base64")], "katze ü.png", { type: "image/png" });
@@ -152,7 +152,81 @@ async function faults() {
   await assert.rejects(client.call("list_files", {}, { signal: stop }), { name: "AbortError" });
 }
 
-for (const part of [plainFiles, generations, media, projects, library, uploads, events, faults]) {
+async function guests() {
+  const file = await client.uploadDirect(image(), { family: "path", path: "guests/a b.png" });
+  const prefix = file.key.slice(0, file.key.indexOf("guests/") + "guests/".length);
+  const share = await client.shares.create({ prefix, title: "For you", password: "open sesame" });
+  const guest = new Guest(share.url);
+  assert.equal((await guest.look()).needs, "password");
+  await refused(() => guest.open("wrong"), "SHARE_PASSWORD_WRONG", 403);
+  assert.equal((await guest.open("open sesame")).needs, null);
+  const [one] = (await guest.look()).files;
+  assert.deepEqual(await bytes(await guest.read(one)), Buffer.from(picture, "base64"));
+  assert.equal((await bytes(await guest.archive())).subarray(0, 2).toString(), "PK");
+  await client.shares.revoke(share.id);
+  await refused(() => guest.look(), "SHARE_ENDED", 410);
+  const drop = await client.shares.create({ drop: { path: "from-guests" } });
+  const told = await new Guest(drop.url).send(image());
+  assert.deepEqual(told.files.map(({ name, stored }) => [name, stored]), [["katze ü.png", true]]);
+  assert.throws(() => new Guest(url), TypeError);
+}
+
+async function operators() {
+  await refused(() => client.admin.usage(), "PERMISSION_DENIED", 403);
+  const operator = new Strongroom({ url, token: admin });
+  assert((await operator.admin.usage({ limit: 1 })).users.length === 1);
+  const hook = await operator.admin.webhooks.create({ url: "https://hooks.example.com/all", types: ["webhook_disabled"] });
+  assert((await operator.admin.webhooks.list()).webhooks.some(({ id }) => id === hook.id));
+  assert.equal((await operator.admin.webhooks.edit(hook.id, { paused: true })).state, "paused");
+  assert.equal(await operator.admin.webhooks.delete(hook.id), undefined);
+  await refused(() => client.webhooks.get(hook.id), "WEBHOOK_NOT_FOUND", 404);
+  const stop = new AbortController();
+  const options = { signal: stop.signal, families: ["temp"], types: ["file_ready"], onOpen: () => void client.temp.upload(image()) };
+  for await (const event of operator.admin.events(options)) {
+    assert.deepEqual([event.type, event.data.family], ["file_ready", "temp"]);
+    assert.notEqual(event.user_id, undefined);
+    stop.abort();
+  }
+}
+
+/** Every operation is asked by some method; tus is what tus-js-client speaks. */
+async function everyOperation() {
+  const hit = new Set();
+  const patterns = Object.entries(ROUTES).map(([name, [method, path]]) => {
+    const open = /\{(key|path|file|folder|item)\}/;
+    return [name, method, new RegExp(`^${path.replace(open, ".+").replace(/\{\w+\}/g, "[^/]+")}$`)];
+  });
+  const record = async (input, init = {}) => {
+    const { pathname } = new URL(input);
+    for (const [name, method, pattern] of patterns) if (method === (init.method ?? "GET") && pattern.test(pathname)) hit.add(name);
+    return Response.json({ files: [{ url: "/s/x/file/x" }], parts: [] });
+  };
+  const recorder = new Strongroom({ url: "http://recorder", fetch: record, retries: 0 });
+  const any = Object.assign(new File(["x"], "x"), { url: "/s/x/file/x" });
+  const walk = async (methods) => {
+    for (const [name, member] of Object.entries(methods)) {
+      if (typeof member === "object") await walk(member);
+      else if (name !== "events") await ask(member(...Array(3).fill(any)));
+    }
+  };
+  const ask = (answer) => (answer?.next ? answer.next() : Promise.resolve(answer)).catch(() => undefined);
+  const { call, transport, ...families } = recorder;
+  await walk(families);
+  await ask(recorder.eventTicket());
+  for (const events of [recorder.events, recorder.admin.events]) {
+    const stop = new AbortController();
+    const asking = ask(events.call(recorder, { signal: stop.signal }));
+    stop.abort();
+    await asking;
+  }
+  await ask(recorder.links.read("x"));
+  for (const method of ["preview", "readPreview"]) await ask(recorder.projects[method]("x"));
+  const guest = new Guest("http://recorder/s/x", { fetch: record });
+  for (const method of ["look", "open", "read", "archive", "send"]) await ask(guest[method](any));
+  assert.deepEqual(Object.keys(ROUTES).filter((name) => !hit.has(name) && !name.startsWith("tus_")), []);
+}
+
+for (const part of [plainFiles, generations, media, projects, library, guests, operators, uploads, events, everyOperation, faults]) {
   await part();
   console.log(part.name);
 }

@@ -44,3 +44,15 @@ def test_methods_name_operations() -> None:
     named |= set(re.findall(r'sendForm\(this\.transport, "(\w+)"', source))
     assert len(named) > 50
     assert named <= set(re.findall(r'^  (\w+): \["', typescript_types.written(), re.MULTILINE))
+
+
+def test_every_operation_has_a_method() -> None:
+    """Which the package's own test asks one by one; tus-js-client speaks tus."""
+    source = "".join(
+        path.read_text("utf-8")
+        for path in sorted(Path(CLIENT, "src").glob("*.ts"))
+        if path.name != "schema.ts"
+    )
+    paths = build_document(all_operations())["paths"]
+    named = [operation["operationId"] for verbs in paths.values() for operation in verbs.values()]
+    assert [one for one in named if f'"{one}"' not in source and not one.startswith("tus_")] == []
