@@ -90,8 +90,10 @@ generate: setup  ## write the Python stubs of protos/
 manifests: setup  ## write deploy/kubernetes from the chart of deploy/helm
 	@$(PY) -m scripts.manifests
 
-typescript: setup  ## write the types of clients/typescript from the OpenAPI document
+typescript: setup  ## write the types of clients/typescript from the OpenAPI document; with npm, check them, the client and the console's modules
 	@$(PY) -m scripts.typescript_types
+	@if command -v npm >/dev/null; then cd clients/typescript && npm ci --silent --no-audit --no-fund && npm run --silent check && npm run --silent console; \
+	  else echo "npm is not here: the client and the console are checked by tests/e2e/test_typescript_client.py only"; fi
 
 check-generated: setup  ## fail when the committed stubs are stale
 	@$(PY) scripts/generate.py --check

@@ -76,6 +76,12 @@ def test_the_package_holds_what_it_says(package: Path) -> None:
     assert not (home / "src").exists()
 
 
+def test_the_modules_of_the_console_have_no_wrong_types(package: Path) -> None:
+    """By JSDoc and the types of the API: the compiler is here, and theirs is a page without a build."""
+    console = CLIENT.parents[1] / "gateway" / "families" / "console"
+    npm(package, "exec", "tsc", "--", "-p", str(console))
+
+
 def test_under_node(package: Path, stack: RunningStack, user: str) -> None:
     picture = base64.b64encode(PICTURE).decode()
     admin = stack.token(f"{user}-root", roles=["admin"])

@@ -1,4 +1,4 @@
-import type { SharedFile } from "./schema.js";
+import type { Share, SharedFile } from "./schema.js";
 import { Transport } from "./transport.js";
 import type { Call, ClientOptions } from "./transport.js";
 import { sendForm } from "./uploads.js";
@@ -13,9 +13,9 @@ export class Guest {
   readonly #token: string;
   readonly #call: Call;
 
-  /** `url`: the link, as it was handed out. */
-  constructor(url: string, options: Omit<ClientOptions, "url" | "token"> = {}) {
-    const [base, token] = /^(.*)\/s\/([^/?#]+)/.exec(url)?.slice(1) ?? [];
+  /** `url`: the link, as `shares.create` has answered it; TypeError where it is none. */
+  constructor(url: Share["url"], options: Omit<ClientOptions, "url" | "token"> = {}) {
+    const [base, token] = /^(.*)\/s\/([^/?#]+)/.exec(url ?? "")?.slice(1) ?? [];
     if (base === undefined || token === undefined) throw new TypeError("this is no link of a share");
     this.#token = decodeURIComponent(token);
     const asked = options.fetch ?? ((input: RequestInfo | URL, init?: RequestInit) => fetch(input, init));
@@ -28,9 +28,10 @@ export class Guest {
     return this.#call("read_share", { path: this.#path(), query: page_token === undefined ? {} : { page_token } });
   }
 
-  /** A use of the share, with its password where it has one. */
-  open(password = "") {
-    return this.#call("open_share", { path: this.#path(), body: { password } });
+  /** A use of the share, with its password where it has one; answers what was shared. */
+  async open(password = "") {
+    await this.#call("open_share", { path: this.#path(), body: { password } });
+    return this.look();
   }
 
   /** The bytes of one of `files`. */

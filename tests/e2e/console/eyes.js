@@ -16,7 +16,7 @@ window.eyes = {
   scope: (where) => document.querySelector('dialog[open]') ?? document.querySelector(where),
 
   click(name, where) {
-    const found = [...(this.scope(where)?.querySelectorAll('a, button, input[type=checkbox], summary') ?? [])].find(
+    const found = [...(this.scope(where)?.querySelectorAll('a, button, input[type=checkbox], label:has(> input[type=checkbox]), summary') ?? [])].find(
       (element) => this.visible(element) && !element.disabled && (this.name(element) === name || this.name(element).startsWith(`${name} `)))
     found?.click()
     return Boolean(found)

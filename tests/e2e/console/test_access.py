@@ -19,7 +19,7 @@ from tests.stack import RunningStack
 VIEWS: Final = (
     "/files", "/files?q=nothing-has-this", "/folder/", "/projects", "/projects/site",
     "/projects/site?path=a.txt", "/projects/site?version=2&against=1&path=a.txt", "/shares", "/trash",
-    "/activity", "/health", "/verification", "/quotas", "/nowhere",
+    "/activity", "/costs", "/health", "/verification", "/quotas", "/nowhere",
 )  # fmt: skip
 _RUN: Final = """axe.run(document, {resultTypes: ['violations']}).then(told => JSON.stringify(told.violations
   .filter(one => ['serious', 'critical'].includes(one.impact))
@@ -87,7 +87,7 @@ def test_axe_on_details_and_dialogs(
     person.click(name, "main")
     person.sees("History", ".details")
     assert look(person, axe) == []
-    for action in ("Edit", "Share", "Revoke all links"):
+    for action in ("Edit", "Keep", "Share", "Revoke all links"):
         person.click(action, ".details")
         person.wait(f"{action} asks", "document.querySelector('dialog[open]')")
         assert look(person, axe) == [], action

@@ -199,3 +199,28 @@ def test_an_operator_looks_and_sets(person: Person, user: str, http: httpx.Clien
         "it has ended", "document.querySelector('.line-text strong')?.innerText.match(/agrees|finding/)"
     )
     person.sees("Signed report", "main")
+
+
+def test_how_long_a_file_stays(person: Person, user: str, http: httpx.Client) -> None:
+    store(http, "exe\N{RIGHT-TO-LEFT OVERRIDE}gnp.txt", b"case", "text/plain")
+    open_file(person, user, "exe\N{REPLACEMENT CHARACTER}gnp.txt")
+    person.click("Keep", ".details")
+    person.fill("Keep until", "2099-01-02T03:04")
+    person.click("On legal hold: it stays until the hold is lifted", "dialog")
+    person.fill("Reason of the hold", "case 17")
+    person.click("Save")
+    person.sees("case 17, since", ".details")
+    person.sees("On hold", ".tile")
+    (file,) = http.get("/api/v1/files").json()["files"]
+    assert file["keep_until"].startswith("2099-01-0")
+    person.click("Trash", ".details")
+    person.sees("This is on legal hold")
+    person.click("Keep", ".details")
+    person.click("On legal hold: it stays until the hold is lifted", "dialog")
+    person.click("Save")
+    person.sees("Kept", ".tile")
+    person.sees_not("case 17, since", ".details")
+    person.click("Trash", ".details")
+    person.sees("This is kept until")
+    person.click("Usage and costs", "nav")
+    person.sees("STANDARD", "main")

@@ -2,11 +2,12 @@
 import { useCallback, useEffect, useState } from './render.js'
 
 /**
- * @param {(signal: AbortSignal) => Promise<any> | null} load null: there is nothing to ask for yet
+ * @template Value
+ * @param {(signal: AbortSignal) => Promise<Value> | null} load null: there is nothing to ask for yet
  * @param {unknown[]} by it is asked for again when one of these changes; the old answer stays until then
  */
 export function useAnswer(load, by) {
-  const [state, setState] = useState({ value: null, problem: null, of: '' })
+  const [state, setState] = useState({ value: /** @type {Value} */ (null), problem: null, of: '' })
   const [tried, setTried] = useState(0)
   const of = JSON.stringify(by.slice(0, 2))
   useEffect(() => {

@@ -4,6 +4,7 @@ const number = new Intl.NumberFormat(undefined, { maximumFractionDigits: 1 })
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium' })
 const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'short' })
 const relative = new Intl.RelativeTimeFormat(undefined, { numeric: 'auto' })
+/** @type {Array<[Intl.RelativeTimeFormatUnit, number]>} */
 const STEPS = [['second', 60], ['minute', 60], ['hour', 24], ['day', 30], ['month', 12], ['year', Infinity]]
 
 /** `1.4 MB`: thousands are 1000, as stores bill them. */
@@ -50,15 +51,22 @@ export function duration(seconds) {
   return `${Math.round(seconds / 86400)} d`
 }
 
+/** @type {Array<[RegExp, string]>} */
 const KINDS = [
   [/^image\//, 'picture'], [/^video\//, 'film'], [/^audio\//, 'sound'], [/^application\/pdf$/, 'pdf'],
   [/^text\/|json$|xml$|yaml$|javascript$|x-sh$/, 'text'], [/zip|tar|gzip|7z/, 'archive'],
 ]
 
+/** Signs that turn the direction of what follows, by which `gnp.exe` would be read as `exe.png`: shown, not obeyed. */
+const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
+
+/** A name that somebody else may have chosen, in the order of its letters. */
+export const plain = (name) => name.replace(TURNING, '\ufffd')
+
 /** What a browser can do with a type: `picture`, `film`, `sound`, `pdf`, `text`, `archive`, `file`. */
 export function kind(contentType = '') {
-  const plain = contentType.split(';')[0].trim()
-  return KINDS.find(([pattern]) => pattern.test(plain))?.[1] ?? 'file'
+  const type = contentType.split(';')[0].trim()
+  return KINDS.find(([pattern]) => pattern.test(type))?.[1] ?? 'file'
 }
 
 export const FAMILIES = {

@@ -1,54 +1,89 @@
 // Files of every family, the trash, usage.
+/** @import { Reply } from '../../types/api' */
 import { BASE } from '../address.js'
-import { ask, inPath, send } from './ask.js'
+import { Problem, ask, inPath, send } from './ask.js'
 
 const PAGE = 200
 
+/** @returns {Reply<'list_library_files'>} */
 export const list = (filters, pageToken, signal) =>
   ask('GET', 'api/v1/files', { query: { ...filters, limit: PAGE, page_token: pageToken }, signal })
 
+/** @returns {Reply<'list_library_files'>} */
 export const folder = (prefix, pageToken, signal) =>
   ask('GET', 'api/v1/files', { query: { prefix, delimiter: '/', limit: PAGE, page_token: pageToken }, signal })
 
-/** With `revision`, for edits. */
+/**
+ * With `revision`, for edits.
+ * @returns {Promise<Awaited<Reply<'get_library_file'>> & {revision: string | null}>}
+ */
 export async function one(id, signal) {
   const answer = await send('GET', `api/v1/files/${id}`, { signal })
   return { ...(await answer.json()), revision: answer.headers.get('etag') }
 }
 
-/** Made to the revision that was seen, so that nobody's edit is written over. */
+/**
+ * Made to the revision that was seen, so that nobody's edit is written over.
+ * @returns {Promise<Awaited<Reply<'edit_library_file'>> & {revision: string | null}>}
+ */
 export async function edit(file, changes) {
   const headers = { 'if-match': file.revision }
   const answer = await send('PATCH', `api/v1/files/${file.id}`, { body: changes, headers })
   return { ...(await answer.json()), revision: answer.headers.get('etag') }
 }
 
-/** To a path of the user's own, where it has another id. Nothing is written over. */
+/** To a path of the user's own, where it has another id. Nothing is written over. @returns {Reply<'move_library_file'>} */
 export const move = (id, path) => ask('POST', `api/v1/files/${id}/move`, { body: { target: { family: 'path', path } } })
 
+/** @returns {Reply<'copy_library_file'>} */
 export const copy = (id, path) => ask('POST', `api/v1/files/${id}/copy`, { body: { target: { family: 'path', path } } })
 
-/** Into the trash. */
-export const remove = (ids) => ask('POST', 'api/v1/files/batch-delete', { body: { files: ids, soft: true } })
+/**
+ * Into the trash. Raises where the only one that was named stays.
+ * @returns {Reply<'delete_library_files'>}
+ */
+export async function remove(ids) {
+  const answer = await ask('POST', 'api/v1/files/batch-delete', { body: { files: ids, soft: true } })
+  const [first] = answer.results
+  if (ids.length === 1 && !first.deleted) throw new Problem(0, first)
+  return answer
+}
 
+/** `{ keep_until, delete_after }`, of which null takes a time away; answers how long it stays, with its `hold`. @returns {Reply<'set_file_retention'>} */
+export const retain = (id, times) => ask('PATCH', `api/v1/files/${id}/retention`, { body: times })
+
+/** @returns {Reply<'hold_file'>} */
+export const hold = (id, reason) => ask('PUT', `api/v1/files/${id}/hold`, { body: { reason } })
+
+/** @returns {Reply<'release_file'>} */
+export const release = (id) => ask('DELETE', `api/v1/files/${id}/hold`)
+
+/** @returns {Reply<'delete_folder'>} */
 export const removeFolder = (prefix) => ask('DELETE', `api/v1/folders/${inPath(prefix)}`, { query: { soft: true } })
 
+/** @returns {Reply<'list_trash'>} */
 export const trash = (pageToken, signal) =>
   ask('GET', 'api/v1/trash', { query: { limit: PAGE, page_token: pageToken }, signal })
 
+/** @returns {Reply<'restore_from_trash'>} */
 export const restore = (id) => ask('POST', `api/v1/trash/${id}/restore`)
 
+/** @returns {Reply<'purge_from_trash'>} */
 export const purge = (id) => ask('DELETE', `api/v1/trash/${id}`)
 
+/** @returns {Reply<'empty_trash'>} */
 export const emptyTrash = () => ask('DELETE', 'api/v1/trash')
 
+/** @returns {Reply<'get_usage'>} */
 export const usage = (signal) => ask('GET', 'api/v1/usage', { signal })
 
-/** What is stored costs a month, by the installation's prices. */
+/** What is stored costs a month, by the installation's prices. @returns {Reply<'get_costs'>} */
 export const costs = (signal) => ask('GET', 'api/v1/usage/costs', { signal })
 
+/** @returns {Reply<'make_link'>} */
 export const link = (id, options = {}) => ask('POST', 'api/v1/links', { body: { file_id: id, ...options } })
 
+/** @returns {Reply<'revoke_links'>} */
 export const revokeLinks = (id) => ask('POST', 'api/v1/links/revoke', { body: { file_id: id } })
 
 /**

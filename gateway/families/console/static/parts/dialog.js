@@ -9,7 +9,7 @@ export function Dialog({ title, onClose, children, wide = false }) {
   const element = useRef(null)
   const [id] = useState(() => `dialog-${(named += 1)}`)
   useEffect(() => {
-    const before = document.activeElement
+    const before = /** @type {HTMLElement | null} */ (document.activeElement)
     element.current.showModal()
     return () => before?.focus?.()
   }, [])

@@ -14,6 +14,7 @@ export function Placeholder({ thumbhash }) {
 }
 
 /** Width and height as it is shown: cameras store what they turn, and say so. Nothing where they are not known. */
+/** @param {{width?: number, height?: number, orientation?: number}} file */
 export function extent({ width, height, orientation }) {
   if (!width || !height) return {}
   return orientation >= 5 ? { width: height, height: width } : { width, height }

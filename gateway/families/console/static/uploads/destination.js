@@ -39,6 +39,7 @@ export function UploadDialog({ place, files: given = [], onClose }) {
   const submit = (event) => {
     event.preventDefault()
     const fields = [...new FormData(event.target)].filter(([, value]) => typeof value === 'string' && value)
+    /** @type {Record<string, any>} */
     const chosen = { family, ...Object.fromEntries(fields) }
     if (family === 'path') chosen.path = asFolder(chosen.path)
     add(files, chosen)

@@ -1,6 +1,7 @@
 // Uploads by tus: three at a time, each with progress, pause, resume and an end. What broke off is found again
 // when the same file is chosen for the same place, also after a reload.
 import { BASE } from '../address.js'
+import { words } from '../api/ask.js'
 import { observable } from '../observable.js'
 import { expired, session } from '../session.js'
 import { say } from '../parts/toast.js'
@@ -102,6 +103,7 @@ function options(job) {
       ['strongroom', session.get()?.user, JSON.stringify(job.place), job.name, job.size, job.file.lastModified].join('|'),
     onShouldRetry: (error) => {
       const status = error.originalResponse?.getStatus() ?? 0
+      if (bodyOf(error).code === 'RETENTION_HELD') return false // the other 423: somebody else sends to it just now
       return status === 0 || status === 409 || status === 423 || status === 429 || status >= 500
     },
     onProgress: (sent) => {
@@ -119,7 +121,7 @@ function options(job) {
         expired()
         return
       }
-      Object.assign(job, { state: 'failed', error: words(error) })
+      Object.assign(job, { state: 'failed', error: words(error.originalResponse?.getStatus() ?? 0, bodyOf(error)) })
       advance()
     },
   }
@@ -134,12 +136,11 @@ function metadata({ file, name, place }) {
   return Object.fromEntries(Object.entries(found).filter(([, value]) => value))
 }
 
-function words(error) {
-  const answer = error.originalResponse
-  if (!answer) return 'The service can’t be reached.'
+/** The problem that came as an answer; of none there is nothing. */
+function bodyOf(error) {
   try {
-    return JSON.parse(answer.getBody()).detail
+    return JSON.parse(error.originalResponse?.getBody() || '{}')
   } catch {
-    return `Refused (${answer.getStatus()}).`
+    return {}
   }
 }

@@ -1,4 +1,4 @@
-import { bytes } from '../format.js'
+import { bytes, plain } from '../format.js'
 
 const DAMAGE = { lost: 'its bytes are missing', corrupt: 'it has other bytes than were stored' }
 
@@ -7,7 +7,7 @@ export const SILENT = new Set(['upload_progress', 'file_described'])
 
 /** An event as a sentence. */
 export function eventWords({ type, data }) {
-  const name = data.filename || data.path || data.slug || data.key || 'A file'
+  const name = plain(data.filename || data.path || data.slug || data.key || 'A file')
   switch (type) {
     case 'file_ready': return `${name} was stored`
     case 'file_updated': return `${name} was changed`

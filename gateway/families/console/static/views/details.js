@@ -1,7 +1,9 @@
 // One file beside the list: what it looks like, what is known about it, what can be done with it.
+/** @import { LibraryFile } from '../../../../../clients/typescript/src/schema' */
+import { words } from '../api/ask.js'
 import { events } from '../api/events.js'
 import { edit, link, one, remove, revokeLinks, shown } from '../api/files.js'
-import { FAMILIES, ago, bytes, time } from '../format.js'
+import { FAMILIES, ago, bytes, plain, time } from '../format.js'
 import { useObservable } from '../observable.js'
 import { copyText } from '../parts/copying.js'
 import { Confirm } from '../parts/dialog.js'
@@ -13,13 +15,14 @@ import { complain, say } from '../parts/toast.js'
 import { html, useEffect, useRef, useState } from '../render.js'
 import { sayDiscarded } from './discarding.js'
 import { EditDialog } from './editing.js'
+import { KeepDialog } from './keeping.js'
 import { MoveDialog } from './moving.js'
 import { Preview } from './preview.js'
 import { ShareDialog } from './sharing.js'
 import { SILENT, eventWords } from './activity_words.js'
 
 export function Details({ id, items, onClose, onChange, onGone, onMoved, onView }) {
-  const [file, setFile] = useState(items.find((item) => item.id === id) ?? null)
+  const [file, setFile] = useState(/** @type {LibraryFile | null} */ (items.find((item) => item.id === id) ?? null))
   const [problem, setProblem] = useState(null)
   const [dialog, setDialog] = useState('')
   const [edited, setEdited] = useState(null) // as it was when the editing began, whatever comes meanwhile
@@ -33,7 +36,7 @@ export function Details({ id, items, onClose, onChange, onGone, onMoved, onView 
     return () => controller.abort()
   }, [id, newest])
   useEffect(() => {
-    const before = document.activeElement
+    const before = /** @type {HTMLElement | null} */ (document.activeElement)
     heading.current?.focus()
     const escape = (event) => event.key === 'Escape' && !document.querySelector('dialog[open]') && onClose()
     window.addEventListener('keydown', escape)
@@ -42,6 +45,7 @@ export function Details({ id, items, onClose, onChange, onGone, onMoved, onView 
       if (before?.isConnected) before.focus({ preventScroll: true })
     }
   }, [])
+  const readable = file?.scan?.outcome !== 'infected'
   const save = async (body) => {
     const after = await edit(edited, body)
     setFile(after)
@@ -55,24 +59,25 @@ export function Details({ id, items, onClose, onChange, onGone, onMoved, onView 
       onClose()
       sayDiscarded([id], () => undefined)
     } catch (error) {
-      complain(error)
+      const metadata = { until: file.keep_until, hold: file.hold && 'true' } // a result of many does not say which
+      complain(error.code === 'RETENTION_HELD' ? { message: words(0, { code: error.code, metadata }) } : error)
     }
   }
   const download = () => link(id, { attachment: true }).then(({ url }) => follow(shown(url), file.filename), complain)
   const copyLink = () => link(id).then(({ url, expires_at: end }) => copyText(url, end ? `Link copied; it holds until ${time(end)}.` : 'Link copied; it holds until you revoke it.'), complain)
   const action = (icon, label, run) => html`<button type="button" class="button small" onClick=${run}><${Icon} name=${icon} size=${18} />${label}</button>`
   return html`<aside class="details" aria-label="Details">
-    <div class="details-head"><h2 ref=${heading} tabindex="-1">${file ? file.filename : 'Details'}</h2>
+    <div class="details-head"><h2 ref=${heading} tabindex="-1" dir="auto" title=${file && plain(file.filename)}>${file ? plain(file.filename) : 'Details'}</h2>
       <button type="button" class="bare" aria-label="Close details" onClick=${onClose}><${Icon} name="close" /></button></div>
     ${problem ? html`<${Failed} problem=${problem} />` : !file ? html`<${Loading} />` : html`<div class="details-body">
       <${Preview} file=${file} onView=${onView} />
       <div class="actions">
-        ${action('download', 'Download', download)}${action('share', 'Share', () => setDialog('share'))}${action('link', 'Copy link', copyLink)}
-        ${action('edit', 'Edit', () => one(id).then(setEdited, complain))}${action('folder', 'Move or copy', () => setDialog('move'))}${action('trash', 'Trash', discard)}
+        ${readable && html`${action('download', 'Download', download)}${action('share', 'Share', () => setDialog('share'))}${action('link', 'Copy link', copyLink)}`}
+        ${action('edit', 'Edit', () => one(id).then(setEdited, complain))}${action('folder', 'Move or copy', () => setDialog('move'))}${file.family !== 'temp' && action('lock', 'Keep', () => setDialog('keep'))}${action('trash', 'Trash', discard)}
       </div>
       <${Facts} file=${file} />
       <h3>Links</h3>
-      <p class="hint">Links that were handed out to this file show it to whoever has them.
+      <p class="hint">Links that were handed out to this file show it to whoever has them.${' '}
         <button type="button" class="link" onClick=${() => setDialog('revoke')}>Revoke all links</button></p>
       <h3>History</h3>
       <ol class="history">
@@ -82,6 +87,8 @@ export function Details({ id, items, onClose, onChange, onGone, onMoved, onView 
       </ol>
     </div>`}
     ${edited && html`<${EditDialog} file=${edited} save=${save} onClose=${() => setEdited(null)} />`}
+    ${dialog === 'keep' && html`<${KeepDialog} file=${file} onClose=${() => setDialog('')}
+      onKept=${(kept) => { setFile({ ...file, ...kept }); onChange({ ...file, ...kept }) }} />`}
     ${dialog === 'move' && html`<${MoveDialog} file=${file} onMoved=${onMoved} onClose=${() => setDialog('')} />`}
     ${dialog === 'share' && html`<${ShareDialog} what=${{ file_id: id }} name=${file.filename} onClose=${() => setDialog('')} />`}
     ${dialog === 'revoke' && html`<${Confirm} title="Revoke all links?" text="Every link to this file is dead at once, also those that pages show. New ones can be made." verb="Revoke"
@@ -89,6 +96,7 @@ export function Details({ id, items, onClose, onChange, onGone, onMoved, onView 
   </aside>`
 }
 
+/** @param {{file: LibraryFile}} properties */
 function Facts({ file }) {
   const own = Object.entries(file.metadata).filter(([name]) => !['user_id', 'original_filename', 'content_type', 'upload_timestamp'].includes(name))
   const facts = [
@@ -97,10 +105,20 @@ function Facts({ file }) {
     ['Family', FAMILIES[file.family]], ['Type', file.content_type], ['Extent', file.width && `${extent(file).width} × ${extent(file).height} pixels`], ['Taken', file.taken_at && time(file.taken_at)], ['Size', html`<span title=${`${file.size} bytes`}>${bytes(file.size)}</span>`],
     ['Visibility', file.visibility === 'public' ? 'Public: anybody may read it' : 'Private'],
     ['Stored', time(file.created_at)], ['Changed', file.updated_at === file.created_at ? null : time(file.updated_at)],
-    ['Goes away', file.expires_at && time(file.expires_at)], ['Event', file.event_id && html`<code>${file.event_id}</code>`],
+    ['Goes away', file.expires_at && time(file.expires_at)],
+    ['Kept until', file.keep_until && time(file.keep_until)], ['Into the trash', file.delete_after && time(file.delete_after)],
+    ['Legal hold', file.hold && `${file.hold.reason || 'Without a reason'}${file.hold.by_admin ? ' (placed by an admin)' : ''}, since ${time(file.hold.placed_at)}`],
+    ['Malware', file.scan && scanWords(file.scan)], ['Event', file.event_id && html`<code>${file.event_id}</code>`],
     ['Settings', file.settings && html`<code>${JSON.stringify(file.settings, null, 1)}</code>`],
     ...own.map(([name, value]) => [name, value]),
     ['Key', html`<code>${file.key}</code>`], ['Id', html`<code>${file.id}</code>`],
   ]
   return html`<dl class="facts">${facts.filter(([, value]) => value).map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`
+}
+
+/** What the scanner for malware says of it. @param {LibraryFile['scan']} scan */
+function scanWords({ outcome, scanned_at: at, signature, cause }) {
+  if (outcome === 'infected') return `Found: ${signature}${at ? `, ${time(at)}` : ''}`
+  if (outcome === 'clean') return `None found${at ? `, ${time(at)}` : ''}`
+  return cause === 'size' ? 'Not looked for: the file is too large' : 'Not looked for yet'
 }

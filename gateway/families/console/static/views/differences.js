@@ -1,12 +1,12 @@
 // What differs between two versions: which files, and in a text which lines.
 import { go, here } from '../address.js'
 import { file as read } from '../api/projects.js'
-import { many } from '../format.js'
+import { bytes, kind, many } from '../format.js'
 import { Failed, Loading } from '../parts/mood.js'
 import { useAnswer } from '../answer.js'
-import { html } from '../render.js'
+import { html, useEffect } from '../render.js'
 import diff from '../vendor/diff.js'
-import { TEXT_LIMIT, textOf } from './project_file.js'
+import { PICTURE_LIMIT, TEXT_LIMIT, decoded } from './project_file.js'
 
 const WORDS = { added: 'New', removed: 'Removed', changed: 'Changed' }
 const LINE_LIMIT = 4000
@@ -40,9 +40,10 @@ export function compare(before, after) {
 function Lines({ slug, one, versions }) {
   const large = [one.before, one.after].some((file) => file && file.size > TEXT_LIMIT)
   const both = useAnswer((signal) => (large ? null : texts(slug, one, versions, signal)), [one.path, versions.join()])
-  if (large) return html`<p class="panel-told hint">Too large to compare here.</p>`
+  if (large) return html`<${Bytes} one=${one} slug=${slug} versions=${versions} />`
   if (both.problem) return html`<${Failed} problem=${both.problem} again=${both.again} />`
   if (!both.value) return html`<${Loading} what="Comparing" />`
+  if (both.value.includes(null)) return html`<${Bytes} one=${one} slug=${slug} versions=${versions} />`
   const { hunks } = diff.structuredPatch('', '', ...both.value, '', '', { context: 3 })
   const lines = hunks.flatMap(numbered)
   if (!lines.length) return html`<p class="panel-told hint">${one.before?.executable !== one.after?.executable ? 'Only whether it may be executed has changed.' : 'No line differs.'}</p>`
@@ -52,11 +53,27 @@ function Lines({ slug, one, versions }) {
   </tbody></table>${lines.length > LINE_LIMIT && html`<p class="panel-told hint">The first ${LINE_LIMIT} of ${lines.length} lines.</p>`}</div>`
 }
 
+/** What is no text, or too long a one: how large it was and is, and both pictures. */
+function Bytes({ slug, one, versions }) {
+  const sides = [one.before, one.after].map((file, index) => ({ file, version: versions[index] })).filter(({ file }) => file)
+  return html`<div class="diff-bytes">${sides.map(({ file, version }) => html`<figure key=${version}>
+    ${kind(file.content_type) === 'picture' && file.size <= PICTURE_LIMIT && html`<${Picture} slug=${slug} version=${version} path=${one.path} />`}
+    <figcaption>Version ${version}: ${file.content_type}, ${bytes(file.size)}</figcaption></figure>`)}</div>`
+}
+
+function Picture({ slug, version, path }) {
+  const found = useAnswer(async (signal) => URL.createObjectURL(await (await read(slug, version, path, signal)).blob()), [path, version])
+  useEffect(() => () => found.value && URL.revokeObjectURL(found.value), [found.value])
+  if (found.problem) return html`<${Failed} problem=${found.problem} again=${found.again} />`
+  return found.value ? html`<img src=${found.value} alt=${`${path} in version ${version}`} />` : html`<${Loading} />`
+}
+
 const SIGNS = { '+': 'plus', '-': 'minus', ' ': 'same' }
 
 function numbered({ oldStart, newStart, lines }) {
   let old = oldStart
   let now = newStart
+  /** @type {Array<{sign: string, gap?: boolean, old: number | string, now: number | string, text: string}>} */
   const shown = [{ sign: ' ', gap: true, old: '', now: '', text: `from line ${newStart}` }]
   for (const line of lines) {
     const sign = line[0]
@@ -67,6 +84,6 @@ function numbered({ oldStart, newStart, lines }) {
 }
 
 function texts(slug, { path, before, after }, versions, signal) {
-  const text = async (file, version) => (file ? textOf(await (await read(slug, version, path, signal)).arrayBuffer()) : '')
+  const text = async (file, version) => (file ? decoded(await (await read(slug, version, path, signal)).arrayBuffer()) : '')
   return Promise.all([text(before, versions[0]), text(after, versions[1])])
 }

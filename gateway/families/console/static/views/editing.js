@@ -1,7 +1,9 @@
 // What an owner may change of a file.
+/** @import { LibraryFile } from '../../../../../clients/typescript/src/schema' */
 import { FormDialog } from '../parts/dialog.js'
 import { html } from '../render.js'
 
+/** @param {{file: LibraryFile, save: (changes: object) => Promise<unknown>, onClose: () => void}} properties */
 export function EditDialog({ file, save, onClose }) {
   const media = file.family === 'event_media'
   const submit = (form) => {

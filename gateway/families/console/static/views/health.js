@@ -1,6 +1,6 @@
 // Whether everything answers, what the cleaner has to do, what admins have done.
-import { acts, cleaner, readiness } from '../api/admin.js'
-import { ago, bytes, count, time } from '../format.js'
+import { acts, cleaner, infected, readiness } from '../api/admin.js'
+import { ago, bytes, count, plain, time } from '../format.js'
 import { Icon } from '../parts/icon.js'
 import { Failed, Loading } from '../parts/mood.js'
 import { useAnswer } from '../answer.js'
@@ -18,6 +18,7 @@ export function Health() {
   const checks = useAnswer(readiness, [])
   const work = useAnswer(cleaner, [])
   const done = useAnswer(acts, [])
+  const found = useAnswer(infected, [])
   useEffect(() => {
     const timer = setInterval(() => document.hidden || (checks.again(), work.again()), EVERY)
     return () => clearInterval(timer)
@@ -31,12 +32,20 @@ export function Health() {
         <span class="line-text"><strong>${NAMES[name] ?? name}</strong><span>${state === 'ok' ? 'Answers' : state}</span></span></li>`)}</ul>`}
     <h2 class="section">Cleaner</h2>
     ${work.problem ? html`<${Failed} problem=${work.problem} again=${work.again} />` : !work.value ? html`<${Loading} />` : html`<${Cleaner} work=${work.value} />`}
+    <h2 class="section">Malware in what is stored</h2>
+    ${found.problem ? html`<${Failed} problem=${found.problem} again=${found.again} />` : !found.value ? html`<${Loading} />` : html`<${Infected} contents=${found.value.contents} />`}
     <h2 class="section">What admins have done</h2>
     ${done.problem ? html`<${Failed} problem=${done.problem} again=${done.again} />` : !done.value ? html`<${Loading} />`
       : !done.value.acts.length ? html`<p class="hint">Nothing yet.</p>`
       : html`<div class="table-box" tabindex="0" role="region" aria-label="Acts"><table class="table"><thead><tr><th scope="col">Act</th><th scope="col">By</th><th scope="col">About</th><th scope="col">Outcome</th><th scope="col">When</th></tr></thead>
         <tbody>${done.value.acts.map((act) => html`<tr key=${act.id}><td>${act.act.replaceAll('_', ' ')}</td><td>${act.actor ?? 'the installation'}</td><td>${act.user_id ?? '–'}</td><td>${act.outcome}</td><td title=${time(act.at)}>${ago(act.at)}</td></tr>`)}</tbody></table></div>`}
   </div>`
+}
+
+function Infected({ contents }) {
+  if (!contents.length) return html`<p class="hint">None that the scanner knows of.</p>`
+  return html`<div class="table-box" tabindex="0" role="region" aria-label="Infected contents"><table class="table"><thead><tr><th scope="col">Name</th><th scope="col">Of</th><th scope="col">Found</th><th scope="col" class="number">Size</th><th scope="col">When</th></tr></thead>
+    <tbody>${contents.map((one) => html`<tr key=${one.key}><td title=${one.key}>${plain(one.filename || one.key)}</td><td>${one.user_id}</td><td><span class="badge bad">${one.signature}</span></td><td class="number">${bytes(one.size)}</td><td title=${time(one.found_at)}>${ago(one.found_at)}</td></tr>`)}</tbody></table></div>`
 }
 
 function Cleaner({ work }) {

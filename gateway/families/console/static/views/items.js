@@ -1,7 +1,8 @@
 // One file in a list: as a tile with its picture, or as a row.
+/** @import { LibraryFile } from '../../../../../clients/typescript/src/schema' */
 import { to } from '../address.js'
 import { shown } from '../api/files.js'
-import { FAMILIES, ago, bytes, kind, time } from '../format.js'
+import { FAMILIES, ago, bytes, kind, plain, time } from '../format.js'
 import { Icon } from '../parts/icon.js'
 import { Placeholder, extent } from '../parts/placeholder.js'
 import { html, useState } from '../render.js'
@@ -10,12 +11,15 @@ const ICONS = { picture: 'picture', film: 'film', sound: 'sound', pdf: 'pdf', te
 
 export const iconOf = (contentType) => ICONS[kind(contentType)]
 
-/** What is seen of a file; its icon where a browser can show nothing, or the bytes are not what they were. */
+/**
+ * What is seen of a file; its icon where a browser can show nothing, or the bytes are not what they were.
+ * @param {{file: LibraryFile}} properties
+ */
 export function Thumb({ file }) {
   const [failed, setFailed] = useState(false)
   const [there, setThere] = useState(false)
   const what = kind(file.content_type)
-  const url = shown(file.url)
+  const url = file.scan?.outcome === 'infected' ? '' : shown(file.url)
   const fail = () => setFailed(true)
   const arrive = () => setThere(true)
   const before = !there && file.thumbhash && html`<${Placeholder} thumbhash=${file.thumbhash} />`
@@ -25,32 +29,46 @@ export function Thumb({ file }) {
   return html`<span class=${`thumb-icon ${what}`}><${Icon} name=${iconOf(file.content_type)} size=${32} /></span>`
 }
 
-/** What people call it. */
-export const nameOf = (file) => file.title || file.prompt || file.filename
+/** What people call it. @param {LibraryFile} file */
+export const nameOf = (file) => plain(file.title || file.prompt || file.filename)
 
-const Choice = ({ file, chosen, onChoose }) => html`<label class="choice"><input type="checkbox" checked=${chosen} aria-label=${`Choose ${file.filename}`} onChange=${() => onChoose(file.id)} /></label>`
+const Choice = ({ file, chosen, onChoose }) => html`<label class="choice"><input type="checkbox" checked=${chosen} aria-label=${`Choose ${plain(file.filename)}`} onChange=${() => onChoose(file.id)} /></label>`
 
 export function Tile({ file, open, chosen, onOpen, onChoose }) {
   return html`<div class=${`tile${open ? ' open' : ''}${chosen ? ' chosen' : ''}`}>
     <button type="button" class="tile-button" aria-haspopup="true" aria-expanded=${open} onClick=${() => onOpen(file)}>
       <span class="thumb"><${Thumb} file=${file} /></span>
-      <span class="tile-name" title=${nameOf(file)}>${nameOf(file)}</span>
+      <span class="tile-name" dir="auto" title=${nameOf(file)}>${nameOf(file)}</span>
       <span class="tile-told">${bytes(file.size)} · ${ago(file.created_at)}</span>
     </button>
     <${Choice} file=${file} chosen=${chosen} onChoose=${onChoose} />
+    <span class="tile-marks"><${Marks} file=${file} /></span>
   </div>`
 }
+
+/**
+ * What somebody has to know before they do something to it.
+ * @param {{file: LibraryFile}} properties
+ */
+function Marks({ file }) {
+  return html`${file.scan?.outcome === 'infected' && html`<span class="badge bad">Infected</span>`}
+    ${file.hold ? html`<span class="badge warn">On hold</span>` : isKept(file) && html`<span class="badge warn" title=${`Until ${time(file.keep_until)}`}>Kept</span>`}
+    ${file.visibility === 'public' && html`<span class="badge">Public</span>`}`
+}
+
+/** @param {LibraryFile} file */
+const isKept = (file) => new Date(file.keep_until ?? 0) > new Date()
 
 export function Row({ file, open, chosen, onOpen, onChoose }) {
   return html`<div class=${`row${open ? ' open' : ''}${chosen ? ' chosen' : ''}`}>
     <${Choice} file=${file} chosen=${chosen} onChoose=${onChoose} />
     <button type="button" class="row-button" aria-haspopup="true" aria-expanded=${open} onClick=${() => onOpen(file)}>
       <span class="thumb small"><${Thumb} file=${file} /></span>
-      <span class="row-name"><span title=${nameOf(file)}>${nameOf(file)}</span>${nameOf(file) !== file.filename && html`<small>${file.filename}</small>`}</span>
+      <span class="row-name"><span dir="auto" title=${nameOf(file)}>${nameOf(file)}</span>${nameOf(file) !== plain(file.filename) && html`<small dir="auto">${plain(file.filename)}</small>`}</span>
       <span class="row-cell family">${FAMILIES[file.family]}</span>
       <span class="row-cell size">${bytes(file.size)}</span>
       <span class="row-cell date" title=${time(file.created_at)}>${ago(file.created_at)}</span>
-      ${file.visibility === 'public' && html`<span class="badge">Public</span>`}
+      <${Marks} file=${file} />
     </button>
   </div>`
 }

@@ -1,6 +1,7 @@
 // A list of files with all that can be done to them: looked at, chosen, opened beside the list.
 import { go, here } from '../address.js'
 import { heard } from '../api/events.js'
+import { words } from '../api/ask.js'
 import { one, remove } from '../api/files.js'
 import { many } from '../format.js'
 import { Icon } from '../parts/icon.js'
@@ -21,7 +22,7 @@ const ROW = { rowHeight: 56 }
 const LAYOUT = 'strongroom.layout'
 
 /**
- * @param {{title: unknown, load: Function, by: unknown[], matches: (file: any) => boolean, tools?: unknown, empty: unknown,
+ * @param {{title: unknown, load: Parameters<typeof usePages>[0], by: unknown[], matches: (file: any) => boolean, tools?: unknown, empty: unknown,
  *   address: any, who: any, layout?: 'tiles' | 'rows'}} properties `matches`: whether a file that came just now belongs here
  */
 export function Listing({ address, who, title, load, by, matches, tools, empty, layout: first = 'tiles' }) {
@@ -85,7 +86,7 @@ function Chosen({ ids, list, onClear }) {
       const { results, failed } = await remove(wanted)
       const gone = results.filter(({ deleted }) => deleted).map(({ file }) => file)
       list.change((items) => items.filter((item) => !gone.includes(item.id)))
-      if (failed) say(`${many(failed, 'file')} could not be deleted: ${results.find(({ deleted }) => !deleted).message}`, { tone: 'bad' })
+      if (failed) say(`${many(failed, 'file')} could not be deleted: ${words(0, results.find(({ deleted }) => !deleted))}`, { tone: 'bad' })
       if (gone.length) sayDiscarded(gone, list.reload)
     } catch (problem) {
       complain(problem)
@@ -102,7 +103,7 @@ const CHANGED = new Set(['file_ready', 'file_updated', 'file_described', 'file_i
 
 /** What happens elsewhere is seen here: new files come to the top, changed ones change, deleted ones go. */
 function useNews(list, matches) {
-  const latest = useRef({})
+  const latest = useRef({ list, matches })
   latest.current = { list, matches }
   useEffect(() => {
     let timer = 0

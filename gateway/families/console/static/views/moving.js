@@ -1,11 +1,12 @@
 // A file to another place: moved, or a copy of it.
+/** @import { LibraryFile } from '../../../../../clients/typescript/src/schema' */
 import { copy, move } from '../api/files.js'
 import { FormDialog } from '../parts/dialog.js'
 import { say } from '../parts/toast.js'
 import { html } from '../render.js'
 
 /** `onMoved` hears of the file at its new place, where it has another id.
- * @param {{file: any, onMoved: (file: any) => void, onClose: () => void}} properties */
+ * @param {{file: LibraryFile, onMoved: (file: LibraryFile) => void, onClose: () => void}} properties */
 export function MoveDialog({ file, onMoved, onClose }) {
   const submit = async (form) => {
     const path = form.get('path').trim()

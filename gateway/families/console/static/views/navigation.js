@@ -5,7 +5,7 @@ import { heard } from '../api/events.js'
 import { bytes, many } from '../format.js'
 import { useObservable } from '../observable.js'
 import { Icon } from '../parts/icon.js'
-import { html, useEffect, useState } from '../render.js'
+import { html, useEffect, useRef, useState } from '../render.js'
 
 const LIBRARY = [
   ['All files', 'grid', ['files'], {}],
@@ -21,6 +21,7 @@ const KEEPING = [
   ['Trash', 'trash', ['trash'], {}],
   ['Activity', 'activity', ['activity'], {}],
   ['Webhooks', 'hook', ['webhooks'], {}],
+  ['Usage and costs', 'chart', ['costs'], {}],
 ]
 const OPERATING = [
   ['Health', 'shield', ['health'], {}],
@@ -36,9 +37,11 @@ export function Navigation({ address, who, onSignOut }) {
     return html`<li key=${label}><a class="nav-link" href=${to(parts, query)} aria-current=${current ? 'page' : undefined}><${Icon} name=${icon} />${label}</a></li>`
   }
   const live = useObservable(state)
+  const place = useRef(null)
+  useEffect(() => place.current.querySelector('[aria-current]')?.scrollIntoView({ block: 'nearest' }), [address])
   return html`<div class="side">
     <a class="brand" href=${to(['files'])}><span class="brand-mark" aria-hidden="true"></span><span>Strongroom</span></a>
-    <nav aria-label="Main">
+    <nav aria-label="Main" ref=${place}>
       <ul>${LIBRARY.map(link)}</ul>
       <h2 class="nav-head">Keeping</h2>
       <ul>${KEEPING.map(link)}</ul>
@@ -54,6 +57,8 @@ export function Navigation({ address, who, onSignOut }) {
     </div>
   </div>`
 }
+
+const cents = (usd) => (usd > 0 && usd < 0.01 ? '0.01' : usd.toFixed(2))
 
 const COUNTED = new Set(['file_ready', 'file_deleted', 'project_saved', 'project_deleted'])
 
@@ -84,6 +89,6 @@ function Usage() {
   return html`<div class="usage">
     <span><strong>${bytes(used.used_bytes)}</strong>${limit !== null ? ` of ${bytes(limit)}` : ' used'}</span><span>${many(used.file_count, 'file')}</span>
     ${limit !== null && html`<meter min="0" max=${limit || 1} high=${0.9 * limit} value=${used.used_bytes} aria-label="Quota"></meter>`}
-    ${cost && html`<span title="What is stored and written, by the installation's prices">about ${(cost.storage_usd_per_month + cost.write_usd_per_month).toFixed(2)} USD a month</span>`}
+    ${cost && html`<span title="What is stored and written, by the installation's prices">about ${cents(cost.storage_usd_per_month + cost.write_usd_per_month)} USD a month</span>`}
   </div>`
 }

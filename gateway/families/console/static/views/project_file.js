@@ -9,6 +9,7 @@ import { useAnswer } from '../answer.js'
 import { html, useEffect } from '../render.js'
 
 export const TEXT_LIMIT = 512 * 1024
+export const PICTURE_LIMIT = 16 * 1024 * 1024
 
 export function ProjectFile({ slug, version, path, file }) {
   const what = file ? kind(file.content_type) : 'file'
@@ -35,11 +36,14 @@ async function contentOf(slug, version, path, what, signal) {
   return what === 'picture' ? { url: URL.createObjectURL(await answer.blob()) } : { text: textOf(await answer.arrayBuffer()) }
 }
 
-/** Text in UTF-8, or a word about what is none. */
-export function textOf(buffer) {
+const textOf = (buffer) => decoded(buffer) ?? '(not a text)'
+
+/** Text in UTF-8; null: it is none. */
+export function decoded(buffer) {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(buffer)
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(buffer)
+    return text.includes('\0') ? null : text
   } catch {
-    return '(not a text)'
+    return null
   }
 }

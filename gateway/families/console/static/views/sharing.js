@@ -6,7 +6,7 @@ import { html, useState } from '../render.js'
 
 const ENDS = { 86400: 'In a day', 604800: 'In a week', 2592000: 'In 30 days', 0: 'Never' }
 
-/** @param {{what: object, name: string, onClose: () => void, onMade?: (share: any) => void}} properties `what`: the part of the request that names it */
+/** @param {{what: object, name: string, onClose: () => void, onMade?: (share: any) => void, children?: unknown, read?: (form: FormData) => object}} properties `what`: the part of the request that names it */
 export function ShareDialog({ what, name, onClose, onMade, children, read = () => ({}) }) {
   const [url, setUrl] = useState('')
   const save = async (form) => {

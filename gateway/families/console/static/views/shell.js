@@ -1,7 +1,6 @@
 // What stands around every view: the navigation, search, uploads, and what is said about them.
 import { go, here, to, useAddress } from '../address.js'
 import { listen } from '../api/events.js'
-import { useObservable } from '../observable.js'
 import { Icon } from '../parts/icon.js'
 import { Toasts, say } from '../parts/toast.js'
 import { html, useEffect, useRef, useState } from '../render.js'

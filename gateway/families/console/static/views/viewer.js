@@ -9,7 +9,7 @@ import { nameOf } from './items.js'
 const SEEN = ['picture', 'film']
 
 /** Whether a file is one to be looked at. */
-export const viewable = (file) => Boolean(file.url) && SEEN.includes(kind(file.content_type))
+export const viewable = (file) => Boolean(file.url) && file.scan?.outcome !== 'infected' && SEEN.includes(kind(file.content_type))
 
 /**
  * The arrow keys lead to the one before and the next, Escape out. In a film that has the focus the arrows are its own.
@@ -22,7 +22,7 @@ export function Viewer({ files, id, more, onClose }) {
   const at = Math.max(0, files.findIndex((file) => file.id === seen))
   const file = files[at]
   useEffect(() => {
-    const before = document.activeElement
+    const before = /** @type {HTMLElement | null} */ (document.activeElement)
     element.current.showModal()
     return () => before?.isConnected && before.focus({ preventScroll: true })
   }, [])

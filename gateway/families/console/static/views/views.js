@@ -4,6 +4,7 @@ import { Empty } from '../parts/mood.js'
 import { to } from '../address.js'
 import { Files } from './files.js'
 import { Activity } from './activity.js'
+import { Costs } from './costs.js'
 import { Folder } from './folder.js'
 import { Health } from './health.js'
 import { Projects } from './projects.js'
@@ -22,6 +23,7 @@ const VIEWS = {
   shares: { View: Shares, title: 'Shares' },
   trash: { View: Trash, title: 'Trash' },
   webhooks: { View: Webhooks, title: 'Webhooks' },
+  costs: { View: Costs, title: 'Usage and costs' },
   activity: { View: Activity, title: 'Activity' },
   health: { View: Health, title: 'Health', admin: true },
   verification: { View: Verification, title: 'Verification', admin: true },
