@@ -16,6 +16,7 @@ from metadata_service.verifying.partners import Partners
 from metadata_service.verifying.repairs import RowRepairs
 from metadata_service.verifying.runs import Runs
 from metadata_service.verifying.scrubbing import Scrubbing
+from metadata_service.verifying.shown import shown
 from metadata_service.verifying.sums import Sums
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import verification_pb2
@@ -115,6 +116,13 @@ class VerificationServicer(VerificationServiceServicer):
     async def ReportScrub(self, request: pb.ReportScrubRequest, context: Context) -> pb.ReportScrubResponse:
         await self._scrubbing.report(request.results)
         return pb.ReportScrubResponse()
+
+    async def FindShown(
+        self, request: verification_pb2.FindShownRequest, context: Context
+    ) -> verification_pb2.FindShownResponse:
+        if len(request.objects) > MOST_OBJECTS:
+            raise InvalidField("Name at most 1,000 objects.", field="objects", rule="max_items")
+        return verification_pb2.FindShownResponse(shown=await shown(self._database, request.objects))
 
     async def FindErased(self, request: pb.FindErasedRequest, context: Context) -> pb.FindErasedResponse:
         if len(request.objects) > MOST_OBJECTS:

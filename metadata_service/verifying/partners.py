@@ -15,22 +15,30 @@ from metadata_service.db.database import SYSTEM, Database, Row
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BlobState
 from strongroom.metadata.v1.file_pb2 import FILE_FAMILY_EVENT_MEDIA, FILE_FAMILY_GENERATION
+from strongroom.metadata.v1.reservation_service_pb2 import DAMAGE_CORRUPT, DAMAGE_LOST
 
 PAGE: Final = 2000
 _ZERO: Final = UUID(int=0)
-_FACTS: Final = ("key", "size_bytes", "crc32c", "etag", "version_id")
+_FACTS: Final = ("key", "size_bytes", "crc32c", "etag", "version_id", "damage")
+_DAMAGE: Final = f"""
+CASE coalesce({{table}}.damage, 0) WHEN {DAMAGE_LOST} THEN 'lost' WHEN {DAMAGE_CORRUPT} THEN 'corrupt'
+    ELSE 'none' END
+"""
+_BLOBS_DAMAGE: Final = _DAMAGE.format(table="blobs")
 
 # A page is cut off first, and only what is wrong in it travels.
 _FILES: Final = f"""
 WITH page AS MATERIALIZED (
-    SELECT owner_id, id, family, blob_id, key, size_bytes, crc32c, etag, version_id FROM files
+    SELECT owner_id, id, family, blob_id, key, size_bytes, crc32c, etag, version_id,
+        {_DAMAGE.format(table="files")} AS damage
+    FROM files
     WHERE (owner_id, id) > (%(owner)s, %(id)s) ORDER BY owner_id, id LIMIT {PAGE}
 ), last AS (
     SELECT owner_id, id, (SELECT count(*) FROM page) AS count FROM page
     ORDER BY owner_id DESC, id DESC LIMIT 1
 ), wrong AS (
     SELECT page.*, blobs.state, ARRAY[blobs.key, blobs.size_bytes::text, blobs.crc32c::text, blobs.etag,
-        blobs.version_id] AS facts,
+        blobs.version_id, {_BLOBS_DAMAGE}] AS facts,
         (page.family = {FILE_FAMILY_GENERATION}) = EXISTS (
             SELECT 1 FROM generations AS detail
             WHERE detail.owner_id = page.owner_id AND detail.file_id = page.id)
@@ -40,16 +48,18 @@ WITH page AS MATERIALIZED (
     FROM page LEFT JOIN blobs ON blobs.owner_id = page.owner_id AND blobs.id = page.blob_id
 )
 SELECT last.owner_id, last.id::text, last.count, wrong.owner_id, wrong.id::text, wrong.blob_id,
-    ARRAY[wrong.key, wrong.size_bytes::text, wrong.crc32c::text, wrong.etag, wrong.version_id],
+    ARRAY[wrong.key, wrong.size_bytes::text, wrong.crc32c::text, wrong.etag, wrong.version_id,
+        wrong.damage],
     wrong.state, wrong.facts, wrong.has_details
 FROM last LEFT JOIN wrong ON wrong.state IS DISTINCT FROM {COMMITTED}
-    OR (wrong.key, wrong.size_bytes::text, wrong.crc32c::text, wrong.etag, wrong.version_id) IS DISTINCT FROM
-        (wrong.facts[1], wrong.facts[2], wrong.facts[3], wrong.facts[4], wrong.facts[5])
+    OR ARRAY[wrong.key, wrong.size_bytes::text, wrong.crc32c::text, wrong.etag, wrong.version_id,
+        wrong.damage] IS DISTINCT FROM wrong.facts
     OR NOT wrong.has_details
 """
 _PROJECT_FILES: Final = f"""
 WITH page AS MATERIALIZED (
-    SELECT owner_id, project_id, path, from_version, blob_id, size_bytes, crc32c, etag, version_id
+    SELECT owner_id, project_id, path, from_version, blob_id, size_bytes, crc32c, etag, version_id,
+        {_DAMAGE.format(table="project_files")} AS damage
     FROM project_files
     WHERE (owner_id, project_id, path, from_version) > (%(owner)s, %(project)s, %(path)s, %(version)s)
     ORDER BY owner_id, project_id, path, from_version LIMIT {PAGE}
@@ -58,17 +68,18 @@ WITH page AS MATERIALIZED (
     ORDER BY owner_id DESC, project_id DESC, path DESC, from_version DESC LIMIT 1
 ), wrong AS (
     SELECT page.*, blobs.key, blobs.state, ARRAY[blobs.key, blobs.size_bytes::text, blobs.crc32c::text,
-        blobs.etag, blobs.version_id] AS facts
+        blobs.etag, blobs.version_id, {_BLOBS_DAMAGE}] AS facts
     FROM page LEFT JOIN blobs ON blobs.owner_id = page.owner_id AND blobs.id = page.blob_id
 )
 SELECT last.owner_id, last.project_id || '/' || last.from_version || '/' || last.path, last.count,
     wrong.owner_id, 'project/' || wrong.project_id || '/' || wrong.path || '@' || wrong.from_version,
     wrong.blob_id,
-    ARRAY[coalesce(wrong.key, ''), wrong.size_bytes::text, wrong.crc32c::text, wrong.etag, wrong.version_id],
+    ARRAY[coalesce(wrong.key, ''), wrong.size_bytes::text, wrong.crc32c::text, wrong.etag, wrong.version_id,
+        wrong.damage],
     wrong.state, wrong.facts, true
 FROM last LEFT JOIN wrong ON wrong.state IS DISTINCT FROM {COMMITTED}
-    OR (wrong.size_bytes::text, wrong.crc32c::text, wrong.etag, wrong.version_id) IS DISTINCT FROM
-        (wrong.facts[2], wrong.facts[3], wrong.facts[4], wrong.facts[5])
+    OR ARRAY[wrong.size_bytes::text, wrong.crc32c::text, wrong.etag, wrong.version_id, wrong.damage]
+        IS DISTINCT FROM wrong.facts[2:]
 """
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from metadata_service.blobs import transitions
 from metadata_service.blobs.states import COMMITTED
 from metadata_service.db.database import SYSTEM, Database, Transaction
-from metadata_service.verifying import marks
+from metadata_service.verifying import marks, project_sums
 from metadata_service.verifying.sums import recount
 from strongroom.errors import InvalidField
 from strongroom.metadata.v1 import verification_service_pb2 as pb
@@ -55,7 +55,7 @@ class RowRepairs:
             case "mark":
                 work = _mark(request)
             case "recount":
-                work = recount(request.owner_id)
+                work = _recount(request.owner_id)
             case _:
                 raise InvalidField("Say what is to be repaired.", field="repair", rule="required")
         return await self._database.transact(SYSTEM, work)
@@ -94,6 +94,14 @@ def _mark(request: pb.RepairRowRequest) -> Work:
 def _retire(request: pb.RepairRowRequest, grace: float) -> Work:
     async def work(tx: Transaction) -> bool:
         return bool(await tx.execute(*transitions.retire(request.owner_id, UUID(request.blob_id), grace)))
+
+    return work
+
+
+def _recount(owner_id: str) -> Work:
+    async def work(tx: Transaction) -> bool:
+        in_projects = await project_sums.recount(tx, owner_id)  # first, as whoever commits a save
+        return await recount(owner_id)(tx) or in_projects
 
     return work
 

@@ -1,4 +1,5 @@
-"""What owners are said to use, and the running counts of generations, against the sums over the rows.
+"""What owners are said to use, the running counts of generations and the totals of projects, against the sums
+over the rows.
 
 The sums of one owner are one statement, which is one snapshot: a commit changes rows and counts together.
 """
@@ -10,22 +11,31 @@ from typing import Final
 
 from metadata_service.db.database import SYSTEM, Database, Transaction
 from metadata_service.usage.quota import STRIPES
+from metadata_service.verifying import project_sums
 from metadata_service.verifying.partners import Step
 from strongroom.metadata.v1 import verification_pb2 as pb
 
 PAGE: Final = 50
 
+#: Whoever has a row in one of them has or had something; each has an index that begins with the owner.
+_OF_OWNERS: Final = (
+    *("blobs", "usage", "files", "projects", "project_versions", "project_files"),
+    *("generation_tallies", "generations", "event_media"),
+)
+
+
+def _first(after: str) -> str:
+    """The first owner after this expression, over all those tables."""
+    each = (f"(SELECT min(t.owner_id) FROM {table} AS t WHERE t.owner_id > {after})" for table in _OF_OWNERS)
+    return f"least({', '.join(each)})"
+
+
 # A loose index scan: from owner to owner, without reading what lies between.
 _OWNERS: Final = f"""
 WITH RECURSIVE owners AS (
-    SELECT least(
-        (SELECT min(owner_id) FROM blobs WHERE owner_id > %(after)s),
-        (SELECT min(owner_id) FROM usage WHERE owner_id > %(after)s)) AS owner_id
+    SELECT {_first("%(after)s")} AS owner_id
     UNION ALL
-    SELECT least(
-        (SELECT min(blobs.owner_id) FROM blobs WHERE blobs.owner_id > owners.owner_id),
-        (SELECT min(usage.owner_id) FROM usage WHERE usage.owner_id > owners.owner_id))
-    FROM owners WHERE owners.owner_id IS NOT NULL
+    SELECT {_first("owners.owner_id")} FROM owners WHERE owners.owner_id IS NOT NULL
 )
 SELECT owner_id FROM owners WHERE owner_id IS NOT NULL LIMIT {PAGE}
 """
@@ -138,4 +148,4 @@ class Sums:
                     found=f"{said_bytes} bytes, {said} generations",
                 )
             )
-        return found
+        return found + await project_sums.check(self._database, owner)

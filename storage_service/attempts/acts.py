@@ -21,7 +21,10 @@ from strongroom.errors import RepairRefused, StrongroomError
 from strongroom.metadata.v1 import operations_service_pb2 as pb
 
 CHANGES_OBJECTS: Final = frozenset(
-    {"repair_findings", "restore_quarantined", "keep_objects", "drop_objects", "relink_objects"}
+    {
+        *("repair_findings", "restore_quarantined", "purge_quarantined"),
+        *("keep_objects", "drop_objects", "relink_objects"),
+    }
 )
 OF_MANY_CALLS: Final = frozenset({"keep_objects", "drop_objects", "relink_objects"})
 """Written down once for all calls that follow each other."""
@@ -56,7 +59,8 @@ class HeldActs:
                 yield counts
             end.outcome = pb.ACT_OUTCOME_DONE
         except RepairRefused as error:
-            end.outcome, end.reason = pb.ACT_OUTCOME_REFUSED, error.metadata.get("rule", error.reason_name)
+            end.outcome = pb.ACT_OUTCOME_FAILED if any(counts.values()) else pb.ACT_OUTCOME_REFUSED
+            end.reason = error.metadata.get("rule", error.reason_name)
             raise
         except Exception as error:
             end.outcome = pb.ACT_OUTCOME_FAILED

@@ -128,6 +128,15 @@ class VerificationRecords(MetadataClient):
         request.begin_time.FromDatetime(begun)
         await self._step(self._operations.ReportQuarantinePass, request)
 
+    async def shown(self, objects: Sequence[verification_pb2.UnownedObject]) -> set[int]:
+        """Positions of those, of which no attempt is known, that a file or a project's file shows."""
+        found: set[int] = set()
+        for at in range(0, len(objects), MOST_KEYS):
+            request = verification_pb2.FindShownRequest(objects=objects[at : at + MOST_KEYS])
+            reply = await self._step(self._stub.FindShown, request, CALL_SECONDS)
+            found.update(at + position for position in reply.shown)
+        return found
+
     async def erased(self, objects: Sequence[verification_pb2.UnownedObject]) -> list[int]:
         """Positions of those (at most 1,000) whose owner is being erased, or was after they were written."""
         request = pb.FindErasedRequest(objects=objects)

@@ -55,7 +55,7 @@ class RepairedVerifying(Verifying):
     ) -> None:
         self.identity = identity = BucketIdentity(store, records)
         kept = Grace(rules.quarantine_seconds)
-        self.quarantine = Quarantine(store, kept)
+        self.quarantine = Quarantine(store, kept, Grace(rules.grace_seconds))
         inspection = QuarantineStage(store, self.quarantine, kept)
         super().__init__(
             store,

@@ -9,13 +9,7 @@ from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ObjectRef
 from storage_service.reading.pace import Pace
-from storage_service.repairing.manifest import (
-    PREFIX,
-    Manifest,
-    UnreadableManifest,
-    manifest_key,
-    object_key,
-)
+from storage_service.repairing.manifest import Manifest, Unreadable, manifest_key, object_key
 from storage_service.repairing.quarantine import Quarantine
 from storage_service.verifying.reading import read_back
 from storage_service.verifying.stage import Grace, Step, in_parallel
@@ -23,7 +17,7 @@ from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.verification_service_pb2 import VerificationShard
 
 ENTRIES: Final = 1000
-"""So many are looked at in one step, or as many as a page of the listing ends with."""
+"""So many are looked at in one step."""
 
 
 class QuarantineStage:
@@ -38,53 +32,49 @@ class QuarantineStage:
 
     async def step(self, shard: VerificationShard) -> Step:
         """The next entries, by their names. Raises StoreError."""
-        entries, done = await self._next(shard.cursor)
+        entries: list[str] = []
+        last, done = "", True
+        async with aclosing(self._quarantine.listed(shard.cursor)) as listed:
+            async for entry, versions in listed:
+                if len(entries) >= ENTRIES:
+                    done = False
+                    break
+                last = entry
+                if not all(self._grace.is_over(version.last_modified) for version in versions):
+                    entries.append(entry)
         reads = shard.depth == pb.VERIFICATION_DEPTH_BYTES
 
         async def look(entry: str) -> pb.Finding | None:
             return await self._look(entry, reads=reads)
 
         found = await in_parallel(entries, look)
-        step = Step(manifest_key(entries[-1]) if entries and not done else "", done=done)
+        step = Step("" if done else last, done=done)
         step.findings += [finding for finding in found if finding is not None]
         return step
 
-    async def _next(self, after: str) -> tuple[list[str], bool]:
-        """Entries whose time is not over; whether these are the last."""
-        entries: list[str] = []
-        async with aclosing(self._store.list_versions(PREFIX, after=after)) as pages:  # type: ignore[type-var]
-            async for page in pages:
-                for version in page:
-                    entry, _, name = version.key.removeprefix(PREFIX).partition("/")
-                    is_one = name == "manifest.json" and version.is_latest and not version.is_delete_marker
-                    if is_one and not self._grace.is_over(version.last_modified):
-                        entries.append(entry)
-                if len(entries) >= ENTRIES:
-                    return entries, False
-        return entries, True
-
     async def _look(self, entry: str, *, reads: bool) -> pb.Finding | None:
-        try:
-            manifest = await self._quarantine.found(entry)
-        except UnreadableManifest:
+        found = await self._quarantine.described(entry)
+        if found is None:
+            return None  # brought back, or purged
+        if isinstance(found, Unreadable):
+            if found.may_be_written:
+                return None
             return pb.Finding(
                 kind=pb.FINDING_KIND_QUARANTINE_DAMAGED,
                 key=manifest_key(entry),
                 row=entry,
                 expected="a manifest",
-                found="what nobody can read",
+                found="what nobody can read" if found.is_there else "",
             )
-        if manifest is None:
-            return None  # brought back, or purged
-        wrong = await self._wrong(manifest, reads=reads)
-        if not wrong or await self._quarantine.found(entry) is None:
+        wrong = await self._wrong(found, reads=reads)
+        if not wrong or await self._quarantine.described(entry) is None:
             return None
         return pb.Finding(
             kind=pb.FINDING_KIND_QUARANTINE_DAMAGED,
             key=object_key(entry),
             row=entry,
-            size_bytes=manifest.size_bytes,
-            expected=f"{manifest.size_bytes} bytes, {manifest.crc32c:08x}",
+            size_bytes=found.size_bytes,
+            expected=f"{found.size_bytes} bytes, {found.crc32c:08x}",
             found=wrong,
         )
 

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
+from storage_service.attempts.versioning import NULL_VERSION
 from storage_service.objectstore.errors import StoreUnavailable
-from storage_service.verifying.keyspace import OWN
+from storage_service.objectstore.values import ObjectInfo, ObjectRef
+from storage_service.verifying.keyspace import OWN, is_ours
 
 PREFIX: Final = f"{OWN}quarantine/"
 FORMAT: Final = "strongroom-quarantine/1"
+_TEXTS: Final = (
+    *("id", "key", "version_id", "etag", "crc32c", "content_type", "last_modified", "why", "found"),
+    *("run_id", "moved_at"),
+)
+_CRC32C: Final = re.compile(r"[0-9a-f]{8}")
 _NAMES: Final = uuid.UUID("8c0f6a2e-6f0b-4f0c-9d0e-2b1d5f3a7c44")
 
 
@@ -37,6 +45,11 @@ class Manifest:
     moved_at: datetime
     kept: bool = False
 
+    @property
+    def written_at(self) -> datetime:
+        """As ``Unreadable`` says it."""
+        return self.moved_at
+
     def to_json(self) -> bytes:
         """As it is stored."""
         fields = asdict(self) | {
@@ -50,10 +63,14 @@ class Manifest:
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """An entry of which nobody can read what it is; its bytes may be there. ``written_at``: UTC."""
+    """An entry of which nobody can read what it is; its bytes may be there. ``written_at``: UTC;
+    ``is_there``: it has a manifest; else ``may_be_written`` says that it is so young that one may come yet.
+    """
 
     id: str
     written_at: datetime
+    is_there: bool = True
+    may_be_written: bool = False
 
 
 Entry: TypeAlias = Manifest | Unreadable
@@ -63,26 +80,52 @@ class UnreadableManifest(StoreUnavailable):
     """There is one, and it is none of ours, or was damaged."""
 
 
-def from_json(text: bytes) -> Manifest:
-    """Raises UnreadableManifest."""
+def from_json(text: bytes, entry: str) -> Manifest:
+    """That of ``entry``: what was written by hand, or lies beside another object, may name any key of the
+    bucket. Raises UnreadableManifest.
+    """
     try:
         fields = json.loads(text)
-        del fields["format"]
-        return Manifest(
-            **fields
+        _check(fields)
+        manifest = Manifest(
+            **{name: value for name, value in fields.items() if name != "format"}
             | {
                 "crc32c": int(fields["crc32c"], 16),
                 "last_modified": datetime.fromisoformat(fields["last_modified"]).astimezone(UTC),
                 "moved_at": datetime.fromisoformat(fields["moved_at"]).astimezone(UTC),
             }
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise UnreadableManifest("a manifest in quarantine can't be read", operation="GetObject") from error
+    if manifest.id != entry or not is_ours(manifest.key):
+        raise UnreadableManifest("a manifest in quarantine is of another entry or key", operation="GetObject")
+    return manifest
 
 
-def entry_id(key: str, version_id: str) -> str:
-    """The same version always gives the same id, so that a repeated move finds what the first one left."""
-    return str(uuid.uuid5(_NAMES, f"{key}\n{version_id}"))
+def _check(fields: Any) -> None:
+    """Raises ValueError: fields are missing, or of another sort than ``Manifest.to_json`` writes."""
+    if not isinstance(fields, dict) or fields.get("format") != FORMAT:
+        raise ValueError(FORMAT)
+    texts = [fields.get(name) for name in _TEXTS]
+    texts += [*fields["metadata"], *fields["metadata"].values()]
+    size, kept = fields["size_bytes"], fields.get("kept", False)
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("texts")
+    if type(size) is not int or size < 0 or type(kept) is not bool:
+        raise ValueError("numbers")
+    if not _CRC32C.fullmatch(fields["crc32c"]):
+        raise ValueError("crc32c")
+
+
+def entry_id(ref: ObjectRef, info: ObjectInfo) -> str:
+    """The same version always gives the same id, so that a repeated move finds what the first one left.
+
+    Objects that the store has kept without a version are all called ``null``: what they are tells them apart.
+    """
+    name = ref.version_id or ""
+    if name in {"", NULL_VERSION}:
+        name = f"null\n{info.etag}\n{info.size}\n{info.last_modified.isoformat()}"
+    return str(uuid.uuid5(_NAMES, f"{ref.key}\n{name}"))
 
 
 def object_key(entry: str) -> str:

@@ -28,6 +28,7 @@ from storage_service.objectstore.values import (
     ObjectRef,
 )
 from storage_service.repairing.documents import read_document, write_document
+from storage_service.repairing.identity import refused
 from storage_service.repairing.manifest import (
     PREFIX,
     Entry,
@@ -41,7 +42,7 @@ from storage_service.repairing.manifest import (
 )
 from storage_service.verifying.reading import checksum_of
 from storage_service.verifying.stage import Grace
-from strongroom.errors import NotFound
+from strongroom.errors import NotFound, RepairRefused
 
 AFTER_COPY: Final = failpoints.register("storage.repair.after_copy")
 AFTER_MANIFEST: Final = failpoints.register("storage.repair.after_manifest")
@@ -54,16 +55,22 @@ ASKED_AT_ONCE: Final = 500
 Erased: TypeAlias = Callable[[Sequence[Manifest]], Awaitable[Sequence[int]]]
 """Positions of those whose owner was erased."""
 _LARGEST_MANIFEST: Final = 1 << 20
+_AFTER_SLASH: Final = "0"  # the character after the slash: behind all that is below a name
+AT_ONCE: Final = Grace(0.0)
+
 log = structlog.get_logger(__name__)
 _MD5: Final = re.compile(r"[0-9a-f]{32}")
 
 
 class Quarantine:
-    """One instance per process. ``grace``: how long an entry is kept."""
+    """One instance per process. ``grace``: how long an entry is kept. ``young``: how long one without a
+    manifest may be about to get it.
+    """
 
-    def __init__(self, store: ObjectStore, grace: Grace) -> None:
+    def __init__(self, store: ObjectStore, grace: Grace, young: Grace = AT_ONCE) -> None:
         self._store = store
         self._grace = grace
+        self._young = young
 
     async def move(
         self,
@@ -100,7 +107,7 @@ class Quarantine:
     ) -> Manifest:
         """Its bytes and its manifest; the original stays. Raises ObjectNotFound, StoreError."""
         info = await self._store.head(ref)
-        entry = entry_id(ref.key, ref.version_id or "")
+        entry = entry_id(ref, info)
         crc32c = await checksum_of(self._store, ref, info)
         await self._copied(ref, info, object_key(entry), crc32c)
         await failpoints.hit(AFTER_COPY)
@@ -128,38 +135,69 @@ class Quarantine:
         """One of them. Raises NotFound, StoreError."""
         manifest = await self._read(entry)
         if manifest is None:
-            raise NotFound("There is no such entry in quarantine: `strongroom verify quarantine` lists them.")
+            raise no_entry()
         return manifest
-
-    async def found(self, entry: str) -> Manifest | None:
-        """One of them; None: there is none. Raises UnreadableManifest, StoreError."""
-        return await self._read(entry)
 
     async def entries(self) -> AsyncGenerator[Entry]:
         """All of them, by id, also those of which nobody can read what they are. Raises StoreError."""
-        async with aclosing(self._store.list_objects(PREFIX)) as pages:  # type: ignore[type-var]
+        async with aclosing(self.listed()) as listed:
+            async for entry, versions in listed:
+                found = await self._described(entry, versions)
+                if found is not None and not (isinstance(found, Unreadable) and found.may_be_written):
+                    yield found
+
+    async def listed(self, after: str = "") -> AsyncGenerator[tuple[str, list[ListedVersion]]]:
+        """Entries after this one by name, with all versions and delete markers. Raises StoreError."""
+        entry, versions = "", list[ListedVersion]()
+        start = f"{PREFIX}{after}{_AFTER_SLASH}" if after else ""
+        async with aclosing(self._store.list_versions(PREFIX, after=start)) as pages:  # type: ignore[type-var]
             async for page in pages:
-                for listed in page:
-                    entry, _, name = listed.key.removeprefix(PREFIX).partition("/")
-                    if name != "manifest.json":
-                        continue
-                    try:
-                        found = await self._read(entry)
-                    except UnreadableManifest:
-                        yield Unreadable(entry, listed.last_modified)
-                    else:
-                        if found is not None:
-                            yield found
+                for version in page:
+                    name = version.key.removeprefix(PREFIX).partition("/")[0]
+                    if name != entry:
+                        if versions:
+                            yield entry, versions
+                        entry, versions = name, []
+                    versions.append(version)
+        if versions:
+            yield entry, versions
+
+    async def described(self, entry: str) -> Entry | None:
+        """One of them; None: there is none, or no longer. Raises StoreError."""
+        versions = await self._versions(entry)
+        return await self._described(entry, versions) if versions else None
+
+    async def _described(self, entry: str, versions: Sequence[ListedVersion]) -> Entry | None:
+        written = max(version.last_modified for version in versions)
+        try:
+            found = await self._read(entry)
+        except UnreadableManifest:
+            return Unreadable(entry, written)
+        if found is not None or not await self._versions(entry):
+            return found
+        return Unreadable(entry, written, is_there=False, may_be_written=not self._young.is_over(written))
+
+    async def _versions(self, entry: str) -> list[ListedVersion]:
+        """All that the store has of it, were it hidden by a delete marker."""
+        async with aclosing(self._store.list_versions(f"{PREFIX}{entry}/")) as pages:  # type: ignore[type-var]
+            return [version async for page in pages for version in page]
 
     async def restore(self, entry: str) -> Manifest:
-        """Bring it back to its key, as a new version, and forget the entry. Raises NotFound, StoreError."""
+        """Bring it back to its key, as a new version, and forget the entry. Raises NotFound, RepairRefused,
+        StoreError.
+        """
         manifest = await self.entry(entry)
         source = ObjectRef(object_key(entry))
         try:
             info = await self._store.head(source)
         except ObjectNotFound as error:
-            raise NotFound("Its time is over: the entry's bytes are not there any more.") from error
+            raise NotFound(
+                "The entry's bytes are not there any more: its time is over, or somebody has removed them."
+            ) from error
         if not await self._is_back(manifest):
+            crc32c = await checksum_of(self._store, source, info)
+            if (info.size, crc32c) != (manifest.size_bytes, manifest.crc32c):
+                raise _others(manifest, info.size, crc32c)
             await self._copied(source, info, manifest.key, manifest.crc32c)
             await failpoints.hit(AFTER_RETURN)
         await self._forget(entry)
@@ -167,17 +205,22 @@ class Quarantine:
 
     async def purge(self) -> int:
         """Remove entries whose time is over; how many. Raises StoreError."""
-        purged, entry = 0, ""
-        versions: list[ListedVersion] = []
-        async with aclosing(self._store.list_versions(PREFIX)) as pages:  # type: ignore[type-var]
-            async for page in pages:
-                for version in page:
-                    name = version.key.removeprefix(PREFIX).partition("/")[0]
-                    if name != entry:
-                        purged += await self._purge(versions)
-                        entry, versions = name, []
-                    versions.append(version)
-        return purged + await self._purge(versions)
+        purged = 0
+        async with aclosing(self.listed()) as entries:
+            async for _, versions in entries:
+                if all(self._grace.is_over(version.last_modified) for version in versions):
+                    await self._remove(versions)
+                    purged += 1
+        return purged
+
+    async def forget(self, entry: str) -> Entry:
+        """Remove one now; answers what it was. Raises NotFound, StoreError."""
+        versions = await self._versions(entry)
+        found = await self._described(entry, versions) if versions else None
+        if found is None:
+            raise no_entry()
+        await self._remove(versions)
+        return found
 
     async def purge_erased(self, erased: Erased) -> tuple[int, bool]:
         """Remove entries that ``erased`` names: how many, and whether all could be read. One that can't be
@@ -185,8 +228,11 @@ class Quarantine:
         """
         purged, saw_all = 0, True
         batch: list[Manifest] = []
-        async with aclosing(self.entries()) as entries:
-            async for found in entries:
+        async with aclosing(self.listed()) as entries:
+            async for entry, versions in entries:
+                found = await self._described(entry, versions)
+                if found is None:
+                    continue
                 if isinstance(found, Unreadable):
                     saw_all = False
                     log.warning("quarantine_manifest_unreadable", entry=found.id)
@@ -206,17 +252,14 @@ class Quarantine:
             await self._forget(manifest.id)
         return len(found)
 
-    async def _purge(self, versions: list[ListedVersion]) -> bool:
+    async def _remove(self, versions: Sequence[ListedVersion]) -> None:
         """The bytes first: what is there is described for as long as it is."""
-        if not versions or not all(self._grace.is_over(version.last_modified) for version in versions):
-            return False
         for version in reversed(versions):
             await self._store.delete(version.ref)
             await failpoints.hit(IN_PURGE)
-        return True
 
     async def _forget(self, entry: str) -> None:
-        """The bytes first, as ``_purge``."""
+        """The bytes first, as ``_remove``."""
         for key in (object_key(entry), manifest_key(entry)):
             for version in await versions_at(self._store, key):
                 await self._store.delete(version.ref)
@@ -258,4 +301,18 @@ class Quarantine:
 
     async def _read(self, entry: str) -> Manifest | None:
         text = await read_document(self._store, manifest_key(entry), _LARGEST_MANIFEST)
-        return None if text is None else from_json(text)
+        return None if text is None else from_json(text, entry)
+
+
+def no_entry() -> NotFound:
+    """As a caller reads it."""
+    return NotFound("There is no such entry in quarantine: `strongroom verify quarantine` lists them.")
+
+
+def _others(manifest: Manifest, size: int, crc32c: int) -> RepairRefused:
+    return refused(
+        "bytes_damaged",
+        f"The entry's bytes are not those that were moved: {size} bytes with CRC-32C {crc32c:08x} instead of"
+        f" {manifest.size_bytes} with {manifest.crc32c:08x}. They are at {object_key(manifest.id)} in the"
+        " bucket: bring the right ones back from a replica. Nothing was touched.",
+    )

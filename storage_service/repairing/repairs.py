@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -31,7 +32,7 @@ from storage_service.verifying.objects import Objects
 from storage_service.verifying.stage import Grace
 from storage_service.verifying.uploads import OpenUploads
 from storage_service.verifying.window import AtKey
-from strongroom.errors import NotFound, StrongroomError
+from strongroom.errors import NotFound, RepairRefused, StrongroomError
 from strongroom.metadata.v1 import verification_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import BLOB_STATE_COMMITTED
 from strongroom.metadata.v1.verification_service_pb2 import KeyRow
@@ -136,10 +137,43 @@ class Repairs:
         """All entries of one run. Raises NotFound: there is none."""
         async with aclosing(self.entries()) as found:
             wanted = [one.id async for one in found if isinstance(one, Manifest) and one.run_id == run_id]
-        for entry in wanted:
-            yield await self.restore(entry)
         if not wanted:
             raise NotFound("Nothing of this run is in quarantine: `strongroom verify quarantine` lists it.")
+        await self._identity.check()
+        left: list[str] = []
+        for entry in wanted:
+            try:
+                yield await self.restore(entry)
+            except (NotFound, RepairRefused) as error:  # the others shall not wait for it
+                left.append(f"{entry}: {error.message}")
+        if left:
+            raise refused("some_left", f"{len(left)} of {len(wanted)} could not be brought back; {left[0]}")
+
+    async def purge(self, entry: str) -> Entry:
+        """Remove one entry for good now; what it was. Raises NotFound, RepairRefused, StrongroomError."""
+        await self._identity.check()
+        with translated():
+            purged = await self._quarantine.forget(entry)
+        self._purged(purged)
+        return purged
+
+    async def purge_before(self, moment: datetime) -> AsyncGenerator[Entry]:
+        """Remove for good what was moved there before ``moment`` (UTC). Raises StrongroomError."""
+        await self._identity.check()
+        async with aclosing(self.entries()) as found:
+            old = [one.id async for one in found if one.written_at < moment]
+        for entry in old:
+            try:
+                with translated():
+                    purged = await self._quarantine.forget(entry)
+            except NotFound:
+                continue  # its time was over meanwhile
+            self._purged(purged)
+            yield purged
+
+    def _purged(self, entry: Entry) -> None:
+        self._metrics.purged(1)
+        log.warning("quarantine_purged_by_hand", id=entry.id, key=getattr(entry, "key", ""))
 
     async def _findings(self, run_id: str) -> AsyncGenerator[pb.Finding]:
         after = 0

@@ -20,6 +20,7 @@ from storage_service.objectstore.interface import ObjectStore
 from storage_service.objectstore.values import ListedVersion, ObjectInfo
 from storage_service.restoring.objects import stored_object
 from storage_service.verifying.findings import ref_of
+from storage_service.verifying.owners import unowned
 from storage_service.verifying.stage import in_parallel
 from storage_service.verifying.window import AtKey, read_window
 from strongroom.metadata.v1.blob_pb2 import (
@@ -102,6 +103,12 @@ class Strays:
                 continue
             attempts.add((suspect.version.key, attempt))
             found.append((suspect, info))
+        shown = await self._records.shown([unowned(info) for _, info in found])
+        found = [
+            one
+            for position, one in enumerate(found)
+            if one[0].hides is not None or position not in shown  # a file names it whose blob is not known
+        ]
         described = await self._restorations.describe([stored_object(info) for _, info in found])
         return [_stray(suspect, info, said) for (suspect, info), said in zip(found, described, strict=True)]
 

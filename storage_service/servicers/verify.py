@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import grpc
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from servicekit import context as calls
 from servicekit.auth.principal import only_admins
@@ -27,6 +28,7 @@ from strongroom.storage.v1.verify_pb2_grpc import VerifyServiceServicer, add_Ver
 Context = grpc.aio.ServicerContext
 
 _NO_RUN: Final = "that is no verification's id, as its report names it"
+_NO_ENTRY: Final = "that is no entry of the quarantine; `strongroom verify quarantine` lists them"
 _WHY: Final = "verify (a report names files of all users)"
 
 
@@ -117,11 +119,7 @@ class VerifyServicer(VerifyServiceServicer):
     ) -> AsyncIterator[pb.RestoreQuarantinedResponse]:
         only_admins(calls.current_principal(), _WHY)
         if request.WhichOneof("which") == "id":
-            entry_id = _uuid(
-                request.id,
-                "id",
-                "that is no entry of the quarantine; `strongroom verify quarantine` lists them",
-            )
+            entry_id = _uuid(request.id, "id", _NO_ENTRY)
             async with self._acts.held("restore_quarantined", entry=entry_id) as counts:
                 entry = await self._repairs.restore(entry_id)
                 counts["restored"] += 1
@@ -137,6 +135,28 @@ class VerifyServicer(VerifyServiceServicer):
             async for entry in restored:
                 counts["restored"] += 1
                 yield pb.RestoreQuarantinedResponse(object=self._quarantined(entry))
+
+    async def PurgeQuarantined(
+        self,
+        request: pb.PurgeQuarantinedRequest,
+        context: Context[pb.PurgeQuarantinedRequest, pb.PurgeQuarantinedResponse],
+    ) -> AsyncIterator[pb.PurgeQuarantinedResponse]:
+        only_admins(calls.current_principal(), _WHY)
+        if request.WhichOneof("which") != "moved_before":
+            entry_id = _entry_id(request.id)
+            async with self._acts.held("purge_quarantined", entry=entry_id) as counts:
+                entry = await self._repairs.purge(entry_id)
+                counts["purged"] += 1
+            yield pb.PurgeQuarantinedResponse(object=self._quarantined(entry))
+            return
+        before = _moment(request.moved_before)
+        async with (
+            self._acts.held("purge_quarantined", moved_before=before.isoformat()) as counts,
+            aclosing(self._repairs.purge_before(before)) as purged,
+        ):
+            async for entry in purged:
+                counts["purged"] += 1
+                yield pb.PurgeQuarantinedResponse(object=self._quarantined(entry))
 
     def _quarantined(self, entry: Entry) -> pb.QuarantinedObject:
         if isinstance(entry, Unreadable):
@@ -177,3 +197,18 @@ def _uuid(text: str, field: str, advice: str) -> str:
         return str(UUID(text))
     except ValueError:
         raise InvalidField(f"{field}: {advice}.", field=field) from None
+
+
+def _entry_id(text: str) -> str:
+    """What is listed may have any name, were it put there by hand. Raises InvalidField."""
+    if not text or "/" in text:
+        raise InvalidField(f"id: {_NO_ENTRY}.", field="id", rule="entry")
+    return text
+
+
+def _moment(timestamp: Timestamp) -> datetime:
+    """UTC. Raises InvalidField."""
+    try:
+        return timestamp.ToDatetime(UTC)
+    except (ValueError, OverflowError) as error:
+        raise InvalidField("moved_before: that is no moment.", field="moved_before", rule="moment") from error

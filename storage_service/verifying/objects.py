@@ -33,7 +33,7 @@ class Objects:
     def __init__(self, store: ObjectStore, records: VerificationRecords, grace: Grace) -> None:
         self._store = store
         self._records = records
-        self._owners = Owners(store, grace)
+        self._owners = Owners(store, records, grace)
 
     async def step(self, shard: VerificationShard) -> Step:
         """One window of the range."""

@@ -7,12 +7,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from storage_service.attempts.completion import ATTEMPT_KEY
-from storage_service.attempts.removal import attempt_at, is_attempts
-from storage_service.attempts.versioning import NULL_VERSION
-from storage_service.metadata.verification import KeysNow
+from storage_service.attempts.removal import is_attempts
+from storage_service.attempts.versioning import NULL_VERSION, told_version
+from storage_service.metadata.verification import KeysNow, VerificationRecords
 from storage_service.objectstore.errors import ObjectNotFound
 from storage_service.objectstore.interface import ObjectStore
-from storage_service.objectstore.values import ListedVersion
+from storage_service.objectstore.values import ListedVersion, ObjectInfo
 from storage_service.verifying.findings import about_version
 from storage_service.verifying.keyspace import PROJECTS
 from storage_service.verifying.stage import Grace
@@ -29,8 +29,9 @@ from strongroom.metadata.v1.verification_service_pb2 import KeyRow
 class Owners:
     """One instance per process."""
 
-    def __init__(self, store: ObjectStore, grace: Grace) -> None:
+    def __init__(self, store: ObjectStore, records: VerificationRecords, grace: Grace) -> None:
         self._store = store
+        self._records = records
         self._grace = grace
 
     async def judge(self, key: str, seen: AtKey, now: KeysNow) -> tuple[list[pb.Finding], int]:
@@ -66,12 +67,15 @@ class Owners:
         if any(not row.key_shared and row.state != BLOB_STATE_COMMITTED for row in rows):
             return None, False  # the key is that attempt's alone, and the cleaner removes all that is there
         try:
-            attempt = await attempt_at(self._store, version.ref) or ""
+            info = await self._store.head(version.ref)
         except ObjectNotFound:
             return None, False  # removed since it was listed
+        attempt = info.metadata.get(ATTEMPT_KEY, "")
         owner = next((row for row in rows if attempt and attempt in _attempts(row)), None)
         if owner is not None:
             return None, owner.state == BLOB_STATE_COMMITTED
+        if await self._records.shown([unowned(info)]):
+            return None, False  # of a file whose blob is not known, which is a finding of its own
         if rows:
             kind, expected = pb.FINDING_KIND_FOREIGN_VERSION, "only versions of attempts that a row knows"
         else:
@@ -97,6 +101,16 @@ class Owners:
         return [
             about_version(pb.FINDING_KIND_DELETE_MARKER, marker, expected=expected, found="a delete marker")
         ]
+
+
+def unowned(info: ObjectInfo) -> pb.UnownedObject:
+    """An object of which no attempt is known, as metadata_service is asked about it."""
+    return pb.UnownedObject(
+        key=info.key,
+        owner_id=info.metadata.get("user_id", ""),
+        version_id=told_version(info.version_id or ""),
+        attempt_id=info.metadata.get(ATTEMPT_KEY, ""),
+    )
 
 
 def _attempts(row: KeyRow) -> set[str]:

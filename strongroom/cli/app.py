@@ -142,6 +142,7 @@ app.add_typer(verification, name="verify")
 command(verification, "verify", default=True)(verify.verify)
 command(verification, "quarantine")(quarantine.quarantine)
 command(verification, "restore")(quarantine.restore)
+command(verification, "purge")(quarantine.purge)
 
 links = app.group("links", "Links to files: make them with `url`, take them back here.")
 command(links, "revoke")(url.revoke)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from contextlib import aclosing
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
 from strongroom.cli import shown
+from strongroom.cli.asking import Yes, confirm
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.session import Session
@@ -48,6 +50,58 @@ async def restore(
             async for entry in restored:
                 session.output.result(entry.key, _document(entry))
     return ExitCode.OK
+
+
+async def purge(
+    session: Session,
+    entry_id: Annotated[str, typer.Argument(metavar="[ID]", help="An entry of `verify quarantine`.")] = "",
+    *,
+    older_than: Annotated[
+        str,
+        typer.Option(
+            "--older-than", metavar="TIME", help="All that were moved longer ago: 7d, 12h, 0s (all of it)."
+        ),
+    ] = "",
+    yes: Yes = False,
+) -> None:
+    """Remove from quarantine for good, before its time. It can't be undone. Needs the admin role."""
+    if bool(entry_id) == bool(older_than):
+        raise UsageProblem(
+            "Name an entry (`strongroom verify quarantine` lists them), or say --older-than 7d."
+        )
+    before = _ago(older_than) if older_than else None
+    async with session.client() as client:
+        async with aclosing(client.verifications.quarantine()) as found:
+            meant = [
+                one
+                async for one in found
+                if one.id == entry_id or (before is not None and one.moved_at < before)
+            ]
+        size = shown.size(sum(one.size_bytes for one in meant))
+        if meant:
+            confirm(f"Remove {shown.count(len(meant), 'object')} ({size}) for good?", yes=yes)
+        if before is None:
+            purged = await client.verifications.purge(entry_id)
+            session.output.result(_gone(purged), _document(purged))
+            return
+        async with aclosing(client.verifications.purge_before(before)) as gone:
+            count = 0
+            async for purged in gone:
+                count += 1
+                session.output.result(_gone(purged), _document(purged))
+        session.output.note(f"{shown.count(count, 'object')} removed for good")
+
+
+def _ago(text: str) -> datetime:
+    try:
+        return datetime.now(UTC) - shown.duration(text)
+    except (ValueError, OverflowError) as error:
+        raise UsageProblem(f"--older-than {error}") from None
+
+
+def _gone(entry: Quarantined) -> str:
+    what = shown.name(entry.key) if entry.is_readable else "its manifest could not be read"
+    return f"{entry.id}  {shown.size(entry.size_bytes)}  {what}"
 
 
 def _line(entry: Quarantined) -> str:

@@ -52,6 +52,11 @@ def size(count: int) -> str:
     raise AssertionError("the last unit takes everything")
 
 
+def count(number: int, one: str, many: str = "") -> str:
+    """``1 file``, ``2 files``; ``many``: where it is more than an s."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def bytes_of(text: str) -> int:
     """``1000000``, ``500M``, ``500MiB``, ``20 GiB`` as bytes; K, M, G, T are powers of 1024.
 

@@ -114,6 +114,8 @@ class SyncVerifications(Face[Verifications]):
     quarantine = iterating(Verifications.quarantine)
     restore = waiting(Verifications.restore)
     restore_run = iterating(Verifications.restore_run)
+    purge = waiting(Verifications.purge)
+    purge_before = iterating(Verifications.purge_before)
 
 
 class SyncAdministration(Face[Administration]):

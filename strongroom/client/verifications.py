@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from datetime import datetime
 from typing import TypeVar
 
 import grpc
@@ -104,6 +105,23 @@ class Verifications:
         async with aclosing(self._restored(pb.RestoreQuarantinedRequest(run_id=run_id))) as found:
             async for one in found:
                 yield one
+
+    async def purge(self, entry_id: str) -> Quarantined:
+        """Remove one object from quarantine for good, before its time. It can't be undone.
+
+        :raises NotFound: there is none, or its time is over.
+        """
+        request = pb.PurgeQuarantinedRequest(id=entry_id)
+        async with aclosing(self._stream(self._connection.repairs.PurgeQuarantined, request)) as found:
+            return to_quarantined((await anext(found)).object)
+
+    async def purge_before(self, moment: datetime) -> AsyncGenerator[Quarantined]:
+        """Remove for good what was moved to quarantine before ``moment``; each, as it is gone."""
+        request = pb.PurgeQuarantinedRequest()
+        request.moved_before.FromDatetime(moment)
+        async with aclosing(self._stream(self._connection.repairs.PurgeQuarantined, request)) as found:
+            async for message in found:
+                yield to_quarantined(message.object)
 
     async def _restored(self, request: pb.RestoreQuarantinedRequest) -> AsyncGenerator[Quarantined]:
         method = self._connection.repairs.RestoreQuarantined

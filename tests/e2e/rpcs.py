@@ -187,6 +187,7 @@ WAYS: Final[Mapping[str, Way]] = {
     ),
     "VerifyService/RepairFindings": Way("denied", lambda _: verify_pb2.RepairFindingsRequest(id=NO_RUN)),
     "VerifyService/ListQuarantine": Way("denied", lambda _: verify_pb2.ListQuarantineRequest()),
+    "VerifyService/PurgeQuarantined": Way("denied", lambda _: verify_pb2.PurgeQuarantinedRequest(id=NO_RUN)),
     "VerifyService/RestoreQuarantined": Way(
         "denied", lambda _: verify_pb2.RestoreQuarantinedRequest(id=NO_RUN)
     ),

@@ -35,6 +35,7 @@ REFUSED_OTHERWISE: Final = {
     "UndrainReplica": grpc.StatusCode.NOT_FOUND,
     "RepairFindings": grpc.StatusCode.NOT_FOUND,
     "RestoreQuarantined": grpc.StatusCode.NOT_FOUND,
+    "PurgeQuarantined": grpc.StatusCode.NOT_FOUND,
     "CompleteUpload": grpc.StatusCode.INVALID_ARGUMENT,
 }
 """Refused for what the request is: an import from nowhere, no parts, a session that is not direct, no run."""
@@ -44,7 +45,7 @@ OF_NO_USER: Final = {
     *("ListReplicas", "DrainReplica", "UndrainReplica"),
     *("Diagnose", "StartVerification", "GetVerificationReport", "ListVerificationFindings"),
     *("ListStrayObjects", "KeepObjects", "DropObjects", "RelinkObjects"),
-    *("ListQuarantine", "RestoreQuarantined", "RepairFindings", "WatchAll"),
+    *("ListQuarantine", "RestoreQuarantined", "PurgeQuarantined", "RepairFindings", "WatchAll"),
     "GetUrlStamps",
 }
 STORAGE: Final = ("StorageService/", "DiagnosticsService/", "VerifyService/", "RestoreService/")

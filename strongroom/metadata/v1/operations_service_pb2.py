@@ -27,7 +27,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from strongroom.metadata.v1 import replica_pb2 as strongroom_dot_metadata_dot_v1_dot_replica__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/strongroom/metadata/v1/operations_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$strongroom/metadata/v1/replica.proto\"\xd2\x02\n\x0f\x42\x65ginActRequest\x12q\n\x03\x61\x63t\x18\x01 \x01(\tBd\xbaHar_R\x0frepair_findingsR\x13restore_quarantinedR\x0ckeep_objectsR\x0c\x64rop_objectsR\x0erelink_objectsR\x0b\x65xport_user\x12\x17\n\x05token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12O\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x34.strongroom.metadata.v1.BeginActRequest.DetailsEntryB\x08\xbaH\x05\x9a\x01\x02\x10\n\x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x17\n\x0f\x63hanges_objects\x18\x05 \x01(\x08\x1a.\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\")\n\x10\x42\x65ginActResponse\x12\x15\n\rlease_seconds\x18\x01 \x01(\x01\"*\n\x0fRenewActRequest\x12\x17\n\x05token\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\")\n\x10RenewActResponse\x12\x15\n\rlease_seconds\x18\x01 \x01(\x01\"\x95\x02\n\rEndActRequest\x12\x17\n\x05token\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12?\n\x07outcome\x18\x02 \x01(\x0e\x32\".strongroom.metadata.v1.ActOutcomeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12K\n\x06\x63ounts\x18\x03 \x03(\x0b\x32\x31.strongroom.metadata.v1.EndActRequest.CountsEntryB\x08\xbaH\x05\x9a\x01\x02\x10(\x12\x17\n\x06reason\x18\x04 \x01(\tB\x07\xbaH\x04r\x02(d\x12\x15\n\rmore_may_come\x18\x05 \x01(\x08\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x10\n\x0e\x45ndActResponse\"l\n\x14ReportReplicaRequest\x12\x38\n\x07replica\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.ReplicaB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x08instance\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"&\n\x15ReportReplicaResponse\x12\r\n\x05\x64rain\x18\x01 \x01(\x08\"U\n\x1bReportQuarantinePassRequest\x12\x36\n\nbegin_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\x1e\n\x1cReportQuarantinePassResponse*\x89\x01\n\nActOutcome\x12\x1b\n\x17\x41\x43T_OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41\x43T_OUTCOME_DONE\x10\x01\x12\x17\n\x13\x41\x43T_OUTCOME_REFUSED\x10\x02\x12\x16\n\x12\x41\x43T_OUTCOME_FAILED\x10\x03\x12\x17\n\x13\x41\x43T_OUTCOME_STOPPED\x10\x04\x32\x9c\x04\n\x11OperationsService\x12]\n\x08\x42\x65ginAct\x12\'.strongroom.metadata.v1.BeginActRequest\x1a(.strongroom.metadata.v1.BeginActResponse\x12]\n\x08RenewAct\x12\'.strongroom.metadata.v1.RenewActRequest\x1a(.strongroom.metadata.v1.RenewActResponse\x12W\n\x06\x45ndAct\x12%.strongroom.metadata.v1.EndActRequest\x1a&.strongroom.metadata.v1.EndActResponse\x12l\n\rReportReplica\x12,.strongroom.metadata.v1.ReportReplicaRequest\x1a-.strongroom.metadata.v1.ReportReplicaResponse\x12\x81\x01\n\x14ReportQuarantinePass\x12\x33.strongroom.metadata.v1.ReportQuarantinePassRequest\x1a\x34.strongroom.metadata.v1.ReportQuarantinePassResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/strongroom/metadata/v1/operations_service.proto\x12\x16strongroom.metadata.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a$strongroom/metadata/v1/replica.proto\"\xe6\x02\n\x0f\x42\x65ginActRequest\x12\x84\x01\n\x03\x61\x63t\x18\x01 \x01(\tBw\xbaHtrrR\x0frepair_findingsR\x13restore_quarantinedR\x11purge_quarantinedR\x0ckeep_objectsR\x0c\x64rop_objectsR\x0erelink_objectsR\x0b\x65xport_user\x12\x17\n\x05token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12O\n\x07\x64\x65tails\x18\x03 \x03(\x0b\x32\x34.strongroom.metadata.v1.BeginActRequest.DetailsEntryB\x08\xbaH\x05\x9a\x01\x02\x10\n\x12\x19\n\x07user_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x17\n\x0f\x63hanges_objects\x18\x05 \x01(\x08\x1a.\n\x0c\x44\x65tailsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\")\n\x10\x42\x65ginActResponse\x12\x15\n\rlease_seconds\x18\x01 \x01(\x01\"*\n\x0fRenewActRequest\x12\x17\n\x05token\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\")\n\x10RenewActResponse\x12\x15\n\rlease_seconds\x18\x01 \x01(\x01\"\x95\x02\n\rEndActRequest\x12\x17\n\x05token\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12?\n\x07outcome\x18\x02 \x01(\x0e\x32\".strongroom.metadata.v1.ActOutcomeB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12K\n\x06\x63ounts\x18\x03 \x03(\x0b\x32\x31.strongroom.metadata.v1.EndActRequest.CountsEntryB\x08\xbaH\x05\x9a\x01\x02\x10(\x12\x17\n\x06reason\x18\x04 \x01(\tB\x07\xbaH\x04r\x02(d\x12\x15\n\rmore_may_come\x18\x05 \x01(\x08\x1a-\n\x0b\x43ountsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"\x10\n\x0e\x45ndActResponse\"l\n\x14ReportReplicaRequest\x12\x38\n\x07replica\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.ReplicaB\x06\xbaH\x03\xc8\x01\x01\x12\x1a\n\x08instance\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\"&\n\x15ReportReplicaResponse\x12\r\n\x05\x64rain\x18\x01 \x01(\x08\"U\n\x1bReportQuarantinePassRequest\x12\x36\n\nbegin_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x06\xbaH\x03\xc8\x01\x01\"\x1e\n\x1cReportQuarantinePassResponse*\x89\x01\n\nActOutcome\x12\x1b\n\x17\x41\x43T_OUTCOME_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41\x43T_OUTCOME_DONE\x10\x01\x12\x17\n\x13\x41\x43T_OUTCOME_REFUSED\x10\x02\x12\x16\n\x12\x41\x43T_OUTCOME_FAILED\x10\x03\x12\x17\n\x13\x41\x43T_OUTCOME_STOPPED\x10\x04\x32\x9c\x04\n\x11OperationsService\x12]\n\x08\x42\x65ginAct\x12\'.strongroom.metadata.v1.BeginActRequest\x1a(.strongroom.metadata.v1.BeginActResponse\x12]\n\x08RenewAct\x12\'.strongroom.metadata.v1.RenewActRequest\x1a(.strongroom.metadata.v1.RenewActResponse\x12W\n\x06\x45ndAct\x12%.strongroom.metadata.v1.EndActRequest\x1a&.strongroom.metadata.v1.EndActResponse\x12l\n\rReportReplica\x12,.strongroom.metadata.v1.ReportReplicaRequest\x1a-.strongroom.metadata.v1.ReportReplicaResponse\x12\x81\x01\n\x14ReportQuarantinePass\x12\x33.strongroom.metadata.v1.ReportQuarantinePassRequest\x1a\x34.strongroom.metadata.v1.ReportQuarantinePassResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,7 +37,7 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BEGINACTREQUEST_DETAILSENTRY']._loaded_options = None
   _globals['_BEGINACTREQUEST_DETAILSENTRY']._serialized_options = b'8\001'
   _globals['_BEGINACTREQUEST'].fields_by_name['act']._loaded_options = None
-  _globals['_BEGINACTREQUEST'].fields_by_name['act']._serialized_options = b'\272Har_R\017repair_findingsR\023restore_quarantinedR\014keep_objectsR\014drop_objectsR\016relink_objectsR\013export_user'
+  _globals['_BEGINACTREQUEST'].fields_by_name['act']._serialized_options = b'\272HtrrR\017repair_findingsR\023restore_quarantinedR\021purge_quarantinedR\014keep_objectsR\014drop_objectsR\016relink_objectsR\013export_user'
   _globals['_BEGINACTREQUEST'].fields_by_name['token']._loaded_options = None
   _globals['_BEGINACTREQUEST'].fields_by_name['token']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_BEGINACTREQUEST'].fields_by_name['details']._loaded_options = None
@@ -62,32 +62,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REPORTREPLICAREQUEST'].fields_by_name['instance']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_REPORTQUARANTINEPASSREQUEST'].fields_by_name['begin_time']._loaded_options = None
   _globals['_REPORTQUARANTINEPASSREQUEST'].fields_by_name['begin_time']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_ACTOUTCOME']._serialized_start=1214
-  _globals['_ACTOUTCOME']._serialized_end=1351
+  _globals['_ACTOUTCOME']._serialized_start=1234
+  _globals['_ACTOUTCOME']._serialized_end=1371
   _globals['_BEGINACTREQUEST']._serialized_start=176
-  _globals['_BEGINACTREQUEST']._serialized_end=514
-  _globals['_BEGINACTREQUEST_DETAILSENTRY']._serialized_start=468
-  _globals['_BEGINACTREQUEST_DETAILSENTRY']._serialized_end=514
-  _globals['_BEGINACTRESPONSE']._serialized_start=516
-  _globals['_BEGINACTRESPONSE']._serialized_end=557
-  _globals['_RENEWACTREQUEST']._serialized_start=559
-  _globals['_RENEWACTREQUEST']._serialized_end=601
-  _globals['_RENEWACTRESPONSE']._serialized_start=603
-  _globals['_RENEWACTRESPONSE']._serialized_end=644
-  _globals['_ENDACTREQUEST']._serialized_start=647
-  _globals['_ENDACTREQUEST']._serialized_end=924
-  _globals['_ENDACTREQUEST_COUNTSENTRY']._serialized_start=879
-  _globals['_ENDACTREQUEST_COUNTSENTRY']._serialized_end=924
-  _globals['_ENDACTRESPONSE']._serialized_start=926
-  _globals['_ENDACTRESPONSE']._serialized_end=942
-  _globals['_REPORTREPLICAREQUEST']._serialized_start=944
-  _globals['_REPORTREPLICAREQUEST']._serialized_end=1052
-  _globals['_REPORTREPLICARESPONSE']._serialized_start=1054
-  _globals['_REPORTREPLICARESPONSE']._serialized_end=1092
-  _globals['_REPORTQUARANTINEPASSREQUEST']._serialized_start=1094
-  _globals['_REPORTQUARANTINEPASSREQUEST']._serialized_end=1179
-  _globals['_REPORTQUARANTINEPASSRESPONSE']._serialized_start=1181
-  _globals['_REPORTQUARANTINEPASSRESPONSE']._serialized_end=1211
-  _globals['_OPERATIONSSERVICE']._serialized_start=1354
-  _globals['_OPERATIONSSERVICE']._serialized_end=1894
+  _globals['_BEGINACTREQUEST']._serialized_end=534
+  _globals['_BEGINACTREQUEST_DETAILSENTRY']._serialized_start=488
+  _globals['_BEGINACTREQUEST_DETAILSENTRY']._serialized_end=534
+  _globals['_BEGINACTRESPONSE']._serialized_start=536
+  _globals['_BEGINACTRESPONSE']._serialized_end=577
+  _globals['_RENEWACTREQUEST']._serialized_start=579
+  _globals['_RENEWACTREQUEST']._serialized_end=621
+  _globals['_RENEWACTRESPONSE']._serialized_start=623
+  _globals['_RENEWACTRESPONSE']._serialized_end=664
+  _globals['_ENDACTREQUEST']._serialized_start=667
+  _globals['_ENDACTREQUEST']._serialized_end=944
+  _globals['_ENDACTREQUEST_COUNTSENTRY']._serialized_start=899
+  _globals['_ENDACTREQUEST_COUNTSENTRY']._serialized_end=944
+  _globals['_ENDACTRESPONSE']._serialized_start=946
+  _globals['_ENDACTRESPONSE']._serialized_end=962
+  _globals['_REPORTREPLICAREQUEST']._serialized_start=964
+  _globals['_REPORTREPLICAREQUEST']._serialized_end=1072
+  _globals['_REPORTREPLICARESPONSE']._serialized_start=1074
+  _globals['_REPORTREPLICARESPONSE']._serialized_end=1112
+  _globals['_REPORTQUARANTINEPASSREQUEST']._serialized_start=1114
+  _globals['_REPORTQUARANTINEPASSREQUEST']._serialized_end=1199
+  _globals['_REPORTQUARANTINEPASSRESPONSE']._serialized_start=1201
+  _globals['_REPORTQUARANTINEPASSRESPONSE']._serialized_end=1231
+  _globals['_OPERATIONSSERVICE']._serialized_start=1374
+  _globals['_OPERATIONSSERVICE']._serialized_end=1914
 # @@protoc_insertion_point(module_scope)

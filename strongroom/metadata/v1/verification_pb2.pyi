@@ -55,11 +55,13 @@ class _FindingKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FindingKi
     FINDING_KIND_FILE_DIFFERS: _FindingKind.ValueType  # 13
     """A file says something else of its content than its blob."""
     FINDING_KIND_DETAIL_MISSING: _FindingKind.ValueType  # 14
-    """A generation or a piece of event media without its details, or details of another family."""
+    """A generation or a piece of event media without its details, or details of another family or of no file; a project
+    without its newest version, or versions and files of no project.
+    """
     FINDING_KIND_USAGE_DRIFT: _FindingKind.ValueType  # 15
     """What an owner is said to use is not the sum of its files."""
     FINDING_KIND_TALLY_DRIFT: _FindingKind.ValueType  # 16
-    """The running counts of an owner's generations are not those of the rows."""
+    """The running counts of an owner's generations, or of a project and its versions, are not those of the rows."""
     FINDING_KIND_SEGMENT_MISSING: _FindingKind.ValueType  # 17
     """A segment that was acknowledged for an upload under way is missing or has another length."""
     FINDING_KIND_MARK_OUTDATED: _FindingKind.ValueType  # 18
@@ -99,11 +101,13 @@ FINDING_KIND_FILE_WITHOUT_BLOB: FindingKind.ValueType  # 12
 FINDING_KIND_FILE_DIFFERS: FindingKind.ValueType  # 13
 """A file says something else of its content than its blob."""
 FINDING_KIND_DETAIL_MISSING: FindingKind.ValueType  # 14
-"""A generation or a piece of event media without its details, or details of another family."""
+"""A generation or a piece of event media without its details, or details of another family or of no file; a project
+without its newest version, or versions and files of no project.
+"""
 FINDING_KIND_USAGE_DRIFT: FindingKind.ValueType  # 15
 """What an owner is said to use is not the sum of its files."""
 FINDING_KIND_TALLY_DRIFT: FindingKind.ValueType  # 16
-"""The running counts of an owner's generations are not those of the rows."""
+"""The running counts of an owner's generations, or of a project and its versions, are not those of the rows."""
 FINDING_KIND_SEGMENT_MISSING: FindingKind.ValueType  # 17
 """A segment that was acknowledged for an upload under way is missing or has another length."""
 FINDING_KIND_MARK_OUTDATED: FindingKind.ValueType  # 18
@@ -239,7 +243,8 @@ class Finding(_message.Message):
     """The row of the attempt (UUID), where there is one."""
     row: _builtins.str
     """The row that shows it: a file's UUID, `project/{uuid}/{path}@{version}`, an upload session's name, or an entry of
-    the quarantine.
+    the quarantine. Of sums and of rows without partner: `{type}/{day}`, `project/{uuid}`, `project/{uuid}@{version}`,
+    `generations/{uuid}`, `event_media/{uuid}`.
     """
     key: _builtins.str
     """S3 key, where the finding has one."""
@@ -467,10 +472,16 @@ class UnownedObject(_message.Message):
     KEY_FIELD_NUMBER: _builtins.int
     OWNER_ID_FIELD_NUMBER: _builtins.int
     STORE_TIME_FIELD_NUMBER: _builtins.int
+    VERSION_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_ID_FIELD_NUMBER: _builtins.int
     key: _builtins.str
     """Where it is, or was."""
     owner_id: _builtins.str
     """`sub` of the owner, as its own metadata says it; empty: it says nothing, and the key does."""
+    version_id: _builtins.str
+    """S3 version id; empty: the bucket keeps none."""
+    attempt_id: _builtins.str
+    """The attempt that wrote it (UUID), as its own metadata says it; empty: it says nothing of the kind."""
     @_builtins.property
     def store_time(self) -> _timestamp_pb2.Timestamp:
         """When it was written, by the object store."""
@@ -481,11 +492,61 @@ class UnownedObject(_message.Message):
         key: _builtins.str = ...,
         owner_id: _builtins.str = ...,
         store_time: _timestamp_pb2.Timestamp | None = ...,
+        version_id: _builtins.str = ...,
+        attempt_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["store_time", b"store_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "owner_id", b"owner_id", "store_time", b"store_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_id", b"attempt_id", "key", b"key", "owner_id", b"owner_id", "store_time", b"store_time", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UnownedObject: _TypeAlias = UnownedObject  # noqa: Y015
+
+@_typing.final
+class FindShownRequest(_message.Message):
+    """Request of FindShown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def objects(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnownedObject]:
+        """At most 1,000."""
+
+    def __init__(
+        self,
+        *,
+        objects: _abc.Iterable[Global___UnownedObject] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["objects", b"objects"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindShownRequest: _TypeAlias = FindShownRequest  # noqa: Y015
+
+@_typing.final
+class FindShownResponse(_message.Message):
+    """Response of FindShown."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SHOWN_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def shown(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Positions in the request, from 0."""
+
+    def __init__(
+        self,
+        *,
+        shown: _abc.Iterable[_builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["shown", b"shown"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindShownResponse: _TypeAlias = FindShownResponse  # noqa: Y015

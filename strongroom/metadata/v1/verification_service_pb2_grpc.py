@@ -3,6 +3,7 @@
 import grpc
 import warnings
 
+from strongroom.metadata.v1 import verification_pb2 as strongroom_dot_metadata_dot_v1_dot_verification__pb2
 from strongroom.metadata.v1 import verification_service_pb2 as strongroom_dot_metadata_dot_v1_dot_verification__service__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
@@ -116,6 +117,11 @@ class VerificationServiceStub:
                 request_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.FindErasedRequest.SerializeToString,
                 response_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.FindErasedResponse.FromString,
                 _registered_method=True)
+        self.FindShown = channel.unary_unary(
+                '/strongroom.metadata.v1.VerificationService/FindShown',
+                request_serializer=strongroom_dot_metadata_dot_v1_dot_verification__pb2.FindShownRequest.SerializeToString,
+                response_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__pb2.FindShownResponse.FromString,
+                _registered_method=True)
 
 
 class VerificationServiceServicer:
@@ -166,16 +172,14 @@ class VerificationServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SaveShard(self, request, context):
-        """Saves how far a shard has come with what was found on the way, and renews its lease. UPLOAD_SUPERSEDED when
-        somebody else has it by now: nothing is saved then.
+        """Saves how far a shard has come and what was found, and renews its lease. UPLOAD_SUPERSEDED: it is somebody else's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RenewShard(self, request, context):
-        """Renews a shard's lease while a step of it takes long; neither its cursor nor its failures change.
-        UPLOAD_SUPERSEDED when somebody else has it by now.
+        """Renews a shard's lease, and nothing else, while a step takes long. UPLOAD_SUPERSEDED: it is somebody else's.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -232,6 +236,13 @@ class VerificationServiceServicer:
 
     def FindErased(self, request, context):
         """Which of some objects were an owner's who is being erased, or was since they were written.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindShown(self, request, context):
+        """Which of some objects, of which no attempt is known, a file shows all the same.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -319,6 +330,11 @@ def add_VerificationServiceServicer_to_server(servicer, server):
                     servicer.FindErased,
                     request_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.FindErasedRequest.FromString,
                     response_serializer=strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.FindErasedResponse.SerializeToString,
+            ),
+            'FindShown': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindShown,
+                    request_deserializer=strongroom_dot_metadata_dot_v1_dot_verification__pb2.FindShownRequest.FromString,
+                    response_serializer=strongroom_dot_metadata_dot_v1_dot_verification__pb2.FindShownResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -755,6 +771,33 @@ class VerificationService:
             '/strongroom.metadata.v1.VerificationService/FindErased',
             strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.FindErasedRequest.SerializeToString,
             strongroom_dot_metadata_dot_v1_dot_verification__service__pb2.FindErasedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindShown(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/strongroom.metadata.v1.VerificationService/FindShown',
+            strongroom_dot_metadata_dot_v1_dot_verification__pb2.FindShownRequest.SerializeToString,
+            strongroom_dot_metadata_dot_v1_dot_verification__pb2.FindShownResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from grpc import aio as _aio
+from strongroom.metadata.v1 import verification_pb2 as _verification_pb2
 from strongroom.metadata.v1 import verification_service_pb2 as _verification_service_pb2
 import abc as _abc_1
 import grpc as _grpc
@@ -48,13 +49,9 @@ class VerificationServiceStub:
     ClaimShard: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.ClaimShardRequest, _verification_service_pb2.ClaimShardResponse]
     """A part of a run that nobody works on, for a lease; the answer is empty when there is none."""
     SaveShard: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.SaveShardRequest, _verification_service_pb2.SaveShardResponse]
-    """Saves how far a shard has come with what was found on the way, and renews its lease. UPLOAD_SUPERSEDED when
-    somebody else has it by now: nothing is saved then.
-    """
+    """Saves how far a shard has come and what was found, and renews its lease. UPLOAD_SUPERSEDED: it is somebody else's."""
     RenewShard: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.RenewShardRequest, _verification_service_pb2.RenewShardResponse]
-    """Renews a shard's lease while a step of it takes long; neither its cursor nor its failures change.
-    UPLOAD_SUPERSEDED when somebody else has it by now.
-    """
+    """Renews a shard's lease, and nothing else, while a step takes long. UPLOAD_SUPERSEDED: it is somebody else's."""
     ReleaseShard: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.ReleaseShardRequest, _verification_service_pb2.ReleaseShardResponse]
     """Gives a shard back after a failure; too many in a row fail the run."""
     ListKeyRows: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.ListKeyRowsRequest, _verification_service_pb2.ListKeyRowsResponse]
@@ -71,6 +68,8 @@ class VerificationServiceStub:
     """What the scrub has found."""
     FindErased: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.FindErasedRequest, _verification_service_pb2.FindErasedResponse]
     """Which of some objects were an owner's who is being erased, or was since they were written."""
+    FindShown: _grpc.UnaryUnaryMultiCallable[_verification_pb2.FindShownRequest, _verification_pb2.FindShownResponse]
+    """Which of some objects, of which no attempt is known, a file shows all the same."""
 
 @_typing.type_check_only
 class VerificationServiceAsyncStub(VerificationServiceStub):
@@ -92,13 +91,9 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     ClaimShard: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.ClaimShardRequest, _verification_service_pb2.ClaimShardResponse]  # type: ignore[assignment]
     """A part of a run that nobody works on, for a lease; the answer is empty when there is none."""
     SaveShard: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.SaveShardRequest, _verification_service_pb2.SaveShardResponse]  # type: ignore[assignment]
-    """Saves how far a shard has come with what was found on the way, and renews its lease. UPLOAD_SUPERSEDED when
-    somebody else has it by now: nothing is saved then.
-    """
+    """Saves how far a shard has come and what was found, and renews its lease. UPLOAD_SUPERSEDED: it is somebody else's."""
     RenewShard: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.RenewShardRequest, _verification_service_pb2.RenewShardResponse]  # type: ignore[assignment]
-    """Renews a shard's lease while a step of it takes long; neither its cursor nor its failures change.
-    UPLOAD_SUPERSEDED when somebody else has it by now.
-    """
+    """Renews a shard's lease, and nothing else, while a step takes long. UPLOAD_SUPERSEDED: it is somebody else's."""
     ReleaseShard: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.ReleaseShardRequest, _verification_service_pb2.ReleaseShardResponse]  # type: ignore[assignment]
     """Gives a shard back after a failure; too many in a row fail the run."""
     ListKeyRows: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.ListKeyRowsRequest, _verification_service_pb2.ListKeyRowsResponse]  # type: ignore[assignment]
@@ -115,6 +110,8 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     """What the scrub has found."""
     FindErased: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.FindErasedRequest, _verification_service_pb2.FindErasedResponse]  # type: ignore[assignment]
     """Which of some objects were an owner's who is being erased, or was since they were written."""
+    FindShown: _aio.UnaryUnaryMultiCallable[_verification_pb2.FindShownRequest, _verification_pb2.FindShownResponse]  # type: ignore[assignment]
+    """Which of some objects, of which no attempt is known, a file shows all the same."""
 
 class VerificationServiceServicer:
     """The database's side of verification and scrub (docs/verify.md), over all owners. Internal: only Strongroom's own
@@ -168,18 +165,14 @@ class VerificationServiceServicer:
         request: _verification_service_pb2.SaveShardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.SaveShardResponse, _abc.Awaitable[_verification_service_pb2.SaveShardResponse]]:
-        """Saves how far a shard has come with what was found on the way, and renews its lease. UPLOAD_SUPERSEDED when
-        somebody else has it by now: nothing is saved then.
-        """
+        """Saves how far a shard has come and what was found, and renews its lease. UPLOAD_SUPERSEDED: it is somebody else's."""
 
     def RenewShard(
         self,
         request: _verification_service_pb2.RenewShardRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.RenewShardResponse, _abc.Awaitable[_verification_service_pb2.RenewShardResponse]]:
-        """Renews a shard's lease while a step of it takes long; neither its cursor nor its failures change.
-        UPLOAD_SUPERSEDED when somebody else has it by now.
-        """
+        """Renews a shard's lease, and nothing else, while a step takes long. UPLOAD_SUPERSEDED: it is somebody else's."""
 
     def ReleaseShard(
         self,
@@ -236,5 +229,12 @@ class VerificationServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_verification_service_pb2.FindErasedResponse, _abc.Awaitable[_verification_service_pb2.FindErasedResponse]]:
         """Which of some objects were an owner's who is being erased, or was since they were written."""
+
+    def FindShown(
+        self,
+        request: _verification_pb2.FindShownRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_verification_pb2.FindShownResponse, _abc.Awaitable[_verification_pb2.FindShownResponse]]:
+        """Which of some objects, of which no attempt is known, a file shows all the same."""
 
 def add_VerificationServiceServicer_to_server(servicer: VerificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

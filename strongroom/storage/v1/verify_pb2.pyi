@@ -549,3 +549,57 @@ class RestoreQuarantinedResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RestoreQuarantinedResponse: _TypeAlias = RestoreQuarantinedResponse  # noqa: Y015
+
+@_typing.final
+class PurgeQuarantinedRequest(_message.Message):
+    """Request of PurgeQuarantined."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ID_FIELD_NUMBER: _builtins.int
+    MOVED_BEFORE_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """One object (its id, as ListQuarantine names it)."""
+    @_builtins.property
+    def moved_before(self) -> _timestamp_pb2.Timestamp:
+        """All that were moved there before this moment."""
+
+    def __init__(
+        self,
+        *,
+        id: _builtins.str = ...,
+        moved_before: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "moved_before", b"moved_before", "which", b"which"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["id", b"id", "moved_before", b"moved_before", "which", b"which"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_which: _TypeAlias = _typing.Literal["id", "moved_before"]  # noqa: Y015
+    _WhichOneofArgType_which: _TypeAlias = _typing.Literal["which", b"which"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_which) -> _WhichOneofReturnType_which | None: ...
+
+Global___PurgeQuarantinedRequest: _TypeAlias = PurgeQuarantinedRequest  # noqa: Y015
+
+@_typing.final
+class PurgeQuarantinedResponse(_message.Message):
+    """Response of PurgeQuarantined: one object that is gone."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    OBJECT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def object(self) -> Global___QuarantinedObject:
+        """As it was in quarantine."""
+
+    def __init__(
+        self,
+        *,
+        object: Global___QuarantinedObject | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["object", b"object"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["object", b"object"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PurgeQuarantinedResponse: _TypeAlias = PurgeQuarantinedResponse  # noqa: Y015

@@ -66,6 +66,11 @@ class VerifyServiceStub:
                 request_serializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.RestoreQuarantinedRequest.SerializeToString,
                 response_deserializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.RestoreQuarantinedResponse.FromString,
                 _registered_method=True)
+        self.PurgeQuarantined = channel.unary_stream(
+                '/strongroom.storage.v1.VerifyService/PurgeQuarantined',
+                request_serializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.PurgeQuarantinedRequest.SerializeToString,
+                response_deserializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.PurgeQuarantinedResponse.FromString,
+                _registered_method=True)
 
 
 class VerifyServiceServicer:
@@ -117,6 +122,14 @@ class VerifyServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PurgeQuarantined(self, request, context):
+        """Removes one object from quarantine for good, before its time, or all that were moved there before a moment. It
+        can't be undone. NOT_FOUND when there is none of that id.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_VerifyServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -149,6 +162,11 @@ def add_VerifyServiceServicer_to_server(servicer, server):
                     servicer.RestoreQuarantined,
                     request_deserializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.RestoreQuarantinedRequest.FromString,
                     response_serializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.RestoreQuarantinedResponse.SerializeToString,
+            ),
+            'PurgeQuarantined': grpc.unary_stream_rpc_method_handler(
+                    servicer.PurgeQuarantined,
+                    request_deserializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.PurgeQuarantinedRequest.FromString,
+                    response_serializer=strongroom_dot_storage_dot_v1_dot_verify__pb2.PurgeQuarantinedResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -315,6 +333,33 @@ class VerifyService:
             '/strongroom.storage.v1.VerifyService/RestoreQuarantined',
             strongroom_dot_storage_dot_v1_dot_verify__pb2.RestoreQuarantinedRequest.SerializeToString,
             strongroom_dot_storage_dot_v1_dot_verify__pb2.RestoreQuarantinedResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PurgeQuarantined(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/strongroom.storage.v1.VerifyService/PurgeQuarantined',
+            strongroom_dot_storage_dot_v1_dot_verify__pb2.PurgeQuarantinedRequest.SerializeToString,
+            strongroom_dot_storage_dot_v1_dot_verify__pb2.PurgeQuarantinedResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,10 @@ class VerifyServiceStub:
     """What is in quarantine: what repairs have moved there, and what was dropped after a restore (`DropObjects`)."""
     RestoreQuarantined: _grpc.UnaryStreamMultiCallable[_verify_pb2.RestoreQuarantinedRequest, _verify_pb2.RestoreQuarantinedResponse]
     """Brings one object back to its key, as a new version, or all that one run has moved. NOT_FOUND when there is none."""
+    PurgeQuarantined: _grpc.UnaryStreamMultiCallable[_verify_pb2.PurgeQuarantinedRequest, _verify_pb2.PurgeQuarantinedResponse]
+    """Removes one object from quarantine for good, before its time, or all that were moved there before a moment. It
+    can't be undone. NOT_FOUND when there is none of that id.
+    """
 
 @_typing.type_check_only
 class VerifyServiceAsyncStub(VerifyServiceStub):
@@ -73,6 +77,10 @@ class VerifyServiceAsyncStub(VerifyServiceStub):
     """What is in quarantine: what repairs have moved there, and what was dropped after a restore (`DropObjects`)."""
     RestoreQuarantined: _aio.UnaryStreamMultiCallable[_verify_pb2.RestoreQuarantinedRequest, _verify_pb2.RestoreQuarantinedResponse]  # type: ignore[assignment]
     """Brings one object back to its key, as a new version, or all that one run has moved. NOT_FOUND when there is none."""
+    PurgeQuarantined: _aio.UnaryStreamMultiCallable[_verify_pb2.PurgeQuarantinedRequest, _verify_pb2.PurgeQuarantinedResponse]  # type: ignore[assignment]
+    """Removes one object from quarantine for good, before its time, or all that were moved there before a moment. It
+    can't be undone. NOT_FOUND when there is none of that id.
+    """
 
 class VerifyServiceServicer:
     """Shows that every row has its object and every object its row (docs/verify.md). For admins: findings name keys and
@@ -123,5 +131,14 @@ class VerifyServiceServicer:
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_verify_pb2.RestoreQuarantinedResponse], _abc.AsyncIterator[_verify_pb2.RestoreQuarantinedResponse]]:
         """Brings one object back to its key, as a new version, or all that one run has moved. NOT_FOUND when there is none."""
+
+    def PurgeQuarantined(
+        self,
+        request: _verify_pb2.PurgeQuarantinedRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_verify_pb2.PurgeQuarantinedResponse], _abc.AsyncIterator[_verify_pb2.PurgeQuarantinedResponse]]:
+        """Removes one object from quarantine for good, before its time, or all that were moved there before a moment. It
+        can't be undone. NOT_FOUND when there is none of that id.
+        """
 
 def add_VerifyServiceServicer_to_server(servicer: VerifyServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

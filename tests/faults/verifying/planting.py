@@ -5,10 +5,8 @@ Each planter answers what a verification has to say of it: pairs of kind and key
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -19,6 +17,12 @@ from devstack.stackfile import S3Entry
 from strongroom import Client
 from tests.e2e.belongings import TUS, Belongings, upload
 from tests.faults.checker import Checker
+from tests.faults.verifying.quarantined import (
+    bytes_in_quarantine_deleted,
+    bytes_in_quarantine_without_a_manifest,
+    manifest_damaged,
+    manifest_of_another_key,
+)
 from tests.stack import RunningStack
 
 Expected: TypeAlias = set[tuple[str, str]]
@@ -34,6 +38,10 @@ class Planting:
         self._stack = stack
         self._disk = disk
         self._clients: list[httpx.Client] = []
+        self.stays: list[tuple[str, str]] = []
+        """Owners and keys of files that are found to be wrong, and have to be read after a repair all the
+        same.
+        """
         state = stack.state
         self._dsn: str = state["postgres"]["dsn"]
         entry = S3Entry(**state["s3"])
@@ -294,6 +302,31 @@ def blob_of_a_file_in_another_state(at: Planting) -> Expected:
     return {("file_without_blob", key)}
 
 
+def blob_row_deleted(at: Planting) -> Expected:
+    """The file shows its object still, and nobody may move that away."""
+    owner, key = at.file()
+    at.sql("DELETE FROM blobs WHERE key = %s", key)
+    at.stays.append((owner, key))
+    return {("file_without_blob", key)}
+
+
+def blob_row_deleted_of_a_medium(at: Planting) -> Expected:
+    """Its key does not say whose it is."""
+    mine = at.belongings()
+    assert mine.medium
+    ((key,),) = at.rows("SELECT key FROM files WHERE owner_id = %s", mine.name)
+    at.sql("DELETE FROM blobs WHERE key = %s", key)
+    at.stays.append((mine.name, key))
+    return {("file_without_blob", key)}
+
+
+def blob_row_deleted_of_a_project(at: Planting) -> Expected:
+    mine = at.belongings()
+    key = f"projects/{mine.name}/{mine.project}/index.html"
+    at.sql("DELETE FROM blobs WHERE key = %s", key)
+    return {("file_without_blob", mine.name)}
+
+
 def project_file_differs(at: Planting) -> Expected:
     mine = at.belongings()
     key = f"projects/{mine.name}/{mine.project}/index.html"
@@ -313,22 +346,6 @@ def segment_deleted(at: Planting) -> Expected:
     (key,) = [one["Key"] for one in listed]
     at.s3.delete_object(Bucket=at.bucket, Key=key, VersionId=at.versions(key)[0])
     return {("segment_missing", key)}
-
-
-def manifest_damaged(at: Planting) -> Expected:
-    key = f".strongroom/quarantine/{uuid.uuid4()}/manifest.json"
-    at.put(key, b'{"format": "strongroom-qua')
-    return {("quarantine_damaged", key)}
-
-
-def bytes_in_quarantine_deleted(at: Planting) -> Expected:
-    entry = str(uuid.uuid4())
-    now = datetime.now(UTC).isoformat()
-    fields = {"id": entry, "key": "uploads/alien/a.bin", "version_id": "v", "size_bytes": 5, "etag": "e"}
-    more = {"crc32c": "00000000", "content_type": "", "metadata": {}, "last_modified": now, "moved_at": now}
-    why = {"why": "object_orphaned", "found": "", "run_id": "", "format": "strongroom-quarantine/1"}
-    at.put(f".strongroom/quarantine/{entry}/manifest.json", json.dumps(fields | more | why).encode())
-    return {("quarantine_damaged", f".strongroom/quarantine/{entry}/object")}
 
 
 #: Each with what stays to be found after a repair: bytes that are nowhere, rows that only a backup has, and
@@ -360,8 +377,13 @@ FAULTS: Final[tuple[tuple[Callable[[Planting], Expected], frozenset[str]], ...]]
     (details_deleted, frozenset({"detail_missing"})),
     (tally_changed, MENDED),
     (blob_of_a_file_in_another_state, frozenset({"file_without_blob"})),
+    (blob_row_deleted, frozenset({"file_without_blob"})),
+    (blob_row_deleted_of_a_medium, frozenset({"file_without_blob"})),
+    (blob_row_deleted_of_a_project, frozenset({"file_without_blob"})),
     (project_file_differs, MENDED),
     (segment_deleted, frozenset({"segment_missing"})),
     (manifest_damaged, frozenset({"quarantine_damaged"})),
+    (manifest_of_another_key, frozenset({"quarantine_damaged"})),
+    (bytes_in_quarantine_without_a_manifest, frozenset({"quarantine_damaged"})),
     (bytes_in_quarantine_deleted, frozenset({"quarantine_damaged"})),
 )

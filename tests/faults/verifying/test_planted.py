@@ -103,6 +103,8 @@ def test_each_planted_fault_is_found_and_nothing_else(planting: Planting, verify
     assert len(shown) >= 10
     for owner, key in shown:
         assert read(planting, owner, key), key
+    for owner, key in planting.stays:
+        assert read(planting, owner, key), key
     for owner, key, body in bystanders:
         assert read(planting, owner, key) == body
 
@@ -122,6 +124,34 @@ def repair_and_look(planting: Planting, verify: Shell, left: set[str]) -> None:
 def read(planting: Planting, owner: str, key: str) -> bytes:
     with planting.client(owner) as client:
         return client.read(key)
+
+
+def test_the_quarantine_is_purged_before_its_time(planting: Planting, verify: Shell) -> None:
+    """Last of those that look at what a repair has moved there."""
+    planting.file()  # an empty database is refused
+    planting.put(f".strongroom/quarantine/{uuid.uuid4()}/object", b"bytes")
+    alien = f"uploads/alien/{uuid.uuid4()}.bin"
+    planting.put(alien, b"alien")
+    assert verify("verify", "--repair", "--depth=listings").exit_code == 1
+    listed = verify("verify", "quarantine", "--json").documents
+    (entry,) = [one["id"] for one in listed if one["key"] == alien]
+    assert verify("verify", "purge").exit_code == 2
+    assert verify("verify", "purge", entry, "--older-than=1d").exit_code == 2
+    refused = verify("verify", "purge", entry)
+    assert (refused.exit_code, "Remove 1 object (5 B) for good?" in refused.err) == (2, True)
+    assert verify("verify", "purge", "--older-than=1h", "--yes").lines == []
+    assert [one["id"] for one in verify("verify", "purge", entry, "--yes", "--json").documents] == [entry]
+    for command in ("purge", "restore"):
+        assert "no such entry" in verify("verify", command, entry, *["--yes"] * (command == "purge")).err
+    rest = verify("verify", "purge", "--older-than=0s", "--yes")
+    assert {line.split()[0] for line in rest.lines} == {one["id"] for one in listed} - {entry}
+    assert f"{len(listed) - 1} object" in rest.err
+    assert verify("verify", "quarantine").lines == []
+    left = planting.s3.list_object_versions(Bucket=planting.bucket, Prefix=".strongroom/quarantine/")
+    assert "Versions" not in left
+    acts = verify("admin", "audit", "--act=purge_quarantined", "--json").documents
+    assert [one["outcome"] for one in acts[:2]] == ["done", "begun"]
+    assert acts[0]["details"]["counts"] == {"purged": len(listed) - 1}
 
 
 def test_the_report_is_signed(planting: Planting, verify: Shell) -> None:

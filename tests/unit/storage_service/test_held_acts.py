@@ -62,6 +62,7 @@ def held(book: Book) -> HeldActs:
 ENDS: list[tuple[BaseException | None, int, str]] = [
     (None, DONE, ""),
     (RepairRefused("foreign", metadata={"rule": "foreign_bucket"}), REFUSED, "foreign_bucket"),
+    (RepairRefused("two are left", metadata={"rule": "some_left"}), FAILED, "some_left"),
     (ObjectStoreUnavailable("no answer"), FAILED, "OBJECT_STORE_UNAVAILABLE"),
     (KeyError("a bug"), FAILED, "INTERNAL"),
     (asyncio.CancelledError(), STOPPED, ""),
@@ -77,13 +78,15 @@ async def test_each_end_is_written_down(
     book = Book()
     with nullcontext() if error is None else pytest.raises(type(error)):
         async with held(book).held(act, about="ada", run="x") as counts:
-            counts["done"] += 2
+            if outcome != REFUSED:
+                counts["done"] += 2
             if error is not None:
                 raise error
     assert book.begun == [(act, "ada", act != "export_user")]
     (end,) = book.ended
-    assert (end.outcome, end.reason, dict(end.counts)) == (outcome, reason, {"done": 2})
-    assert end.more_may_come == (act == "keep_objects")
+    assert (end.outcome, end.reason) == (outcome, reason)
+    assert dict(end.counts) == ({} if outcome == REFUSED else {"done": 2}), "refused: nothing was touched"
+    assert end.more_may_come == (act == "keep_objects" and outcome != REFUSED)
 
 
 async def test_nothing_is_done_while_another_is_at_it() -> None:
