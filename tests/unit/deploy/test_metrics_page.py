@@ -11,15 +11,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
+import grpc
 import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 from prometheus_client.registry import Collector
 
+from gateway.metrics import METHODS
 from gateway.metrics import Metrics as GatewayMetrics
+from gateway.operations.admission import OPEN
+from gateway.surface import all_operations
 from metadata_service.backlog import STATEMENTS, Backlog, Seen
 from metadata_service.bootstrap import Application
 from metadata_service.config import MetadataSettings
+from servicekit.limits.limiter import TRANSFERS
 from servicekit.limits.metrics import LimitMetrics
 from servicekit.probes import DependencyStates
 from servicekit.telemetry.process_metrics import BuildInfo, Certificates, LoopLag
@@ -157,3 +162,69 @@ def test_the_dashboard_asks_for_families_that_exist() -> None:
     for expression in targets:
         asked = {name for name in families_in(expression) if not name.startswith(FOREIGN)}
         assert asked - recorded - {"up", "ALERTS"} <= set(named()), expression
+
+
+def selectors(expression: str) -> list[tuple[str, str, str, str]]:
+    """Family, label, operator and value of each matcher."""
+    found = re.findall(r"([a-zA-Z_:][\w:]*)\{((?:[^\"}]|\"[^\"]*\")*)\}", expression)
+    return [
+        (SUFFIXES.sub("", family) if SUFFIXES.sub("", family) in named() else family, *matcher)
+        for family, inside in found
+        for matcher in re.findall(r'(\w+)\s*(=~|!~|!=|=)\s*"([^"]*)"', inside)
+    ]
+
+
+def _asked() -> set[tuple[str, str, str, str]]:
+    """By rules and dashboard, of families of ours."""
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    texts = [target["expr"] for panel in panels for target in panel.get("targets", ())]
+    texts += [rule["expr"] for rule in _rules()]
+    return {one for text in texts for one in selectors(text) if one[0] in named()}
+
+
+def test_rules_and_dashboard_ask_for_labels_that_exist() -> None:
+    asked = _asked()
+    assert len(asked) > 20
+    for family, label, _, _ in asked:
+        assert label in {*named()[family][1], "service", "job", "instance", "le"}, (family, label)
+
+
+def test_values_that_rules_ask_for_exist() -> None:
+    """A value that nobody shows is an alert that never fires."""
+    known = {
+        "method": METHODS,
+        "kind": {
+            name.removeprefix("FINDING_KIND_").lower()
+            for name in verification_pb2.FindingKind.DESCRIPTOR.values_by_name
+        }
+        | {"lost", "corrupt"},
+        "grpc_code": {code.name for code in grpc.StatusCode},
+    }
+    for family, label, operator, value in _asked():
+        if label in known and family.startswith(
+            ("http_", "strongroom_verify", "strongroom_damaged", "grpc_")
+        ):
+            for one in value.split("|"):
+                assert one in known[label], (family, label, operator, one)
+
+
+@pytest.mark.parametrize("slo", ["upload", "download", "list"])
+def test_service_levels_cover_every_route_of_their_kind(slo: str) -> None:
+    rules = [one["expr"] for one in _rules() if one.get("labels", {}).get("slo") == slo and "record" in one]
+    (pattern,) = {value for text in rules for _, label, _, value in selectors(text) if label == "route"}
+    literal = re.compile(pattern.replace("{", r"\{").replace("}", r"\}"))
+    routes = {(one.method, one.path): one for one in all_operations()}
+    bodies = {key for key, kind in OPEN.items() if kind == TRANSFERS}
+    wanted = {
+        "upload": {path for method, path in bodies if method != "GET"} | {"/s/{token}/files"},
+        "download": {path for method, path in bodies if method == "GET"} | {"/s/{token}/file/{item:path}"},
+        "list": {
+            path
+            for (method, path), one in routes.items()
+            if method == "GET" and one.name.startswith("list_") and "/webhooks" not in path
+            if not path.startswith("/api/admin/")
+        },
+    }[slo]
+    assert {path for path in wanted if not literal.fullmatch(path)} == set()
+    for part in re.split(r"\|(?![^(]*\))", literal.pattern):
+        assert any(re.fullmatch(part, path) for _, path in routes), f"{part} is no route"
