@@ -34,7 +34,10 @@ SELECT least(
      FROM pg_settings
      WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')),
     (SELECT nullif(rolconnlimit, -1) FROM pg_roles WHERE rolname = current_user),
-    (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database()))
+    (SELECT nullif(datconnlimit, -1) FROM pg_database WHERE datname = current_database())),
+    (SELECT count(*) FROM pg_stat_activity
+     WHERE usename = current_user AND datname = current_database()
+         AND application_name = 'strongroom-metadata-events')
 """
 _REVISION = re.compile(r"^(revision|down_revision)\b[^=]*=\s*(?:[\"']([^\"']+)[\"']|None)", re.MULTILINE)
 
@@ -89,20 +92,27 @@ def _rights(connection: Any) -> list[Finding]:
 
 
 def _connections(connection: Any, environ: Mapping[str, str]) -> Finding:
-    """Whether the server has room for the pools of all replicas."""
+    """Whether the server has room for the pools of all replicas: those that are connected, one at least."""
     text = environ.get("STRONGROOM_DATABASE_POOL_MAX", "")
     pool = int(text) if text.isdecimal() else DEFAULT_POOL_MAX
     each = pool + BESIDE_THE_POOL
-    (room,) = connection.execute(_ROOM).fetchone()
+    room, listening = connection.execute(_ROOM).fetchone()
+    replicas = max(1, -(-listening // BESIDE_THE_POOL))
+    wanted = replicas * each
+    if environ.get("STRONGROOM_DATABASE_DIRECT_URL"):
+        return ok("Postgres connections", f"{room} for this role; a pooler stands before them")
     detail = f"{room} for this role; one metadata_service takes up to {each}"
+    if replicas > 1:
+        detail += f", the {replicas} that are connected {wanted}"
     mend = (
         "raise max_connections (or the connection limit of the role or database), or set"
-        f" STRONGROOM_DATABASE_POOL_MAX to less than {pool}"
+        f" STRONGROOM_DATABASE_POOL_MAX to less than {pool}, or put a pooler before it"
+        " (STRONGROOM_DATABASE_DIRECT_URL)"
     )
-    if room < each:
+    if room < wanted:
         return fail("Postgres connections", detail, mend)
-    if room < 2 * each:
-        return warn("Postgres connections", f"{detail}: a second one has no room", mend)
+    if room < wanted + each:
+        return warn("Postgres connections", f"{detail}: one more, as in a rollout, has no room", mend)
     return ok("Postgres connections", f"{detail}: room for {room // each}")
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import psycopg
 import pytest
 from psycopg import sql
@@ -58,6 +60,22 @@ def test_pools_that_are_too_large(database: Logins, limit: int, pool: str, statu
     assert finding.status is status
     assert f"{limit} for this role" in finding.detail
     assert status is Status.OK or "STRONGROOM_DATABASE_POOL_MAX" in finding.mend
+
+
+@pytest.mark.parametrize(("limit", "status"), [(35, Status.FAIL), (53, Status.WARN), (54, Status.OK)])
+def test_pools_of_all_replicas_that_are_connected(database: Logins, limit: int, status: Status) -> None:
+    run(database, f"ALTER DATABASE {{database}} CONNECTION LIMIT {limit}")
+    with contextlib.ExitStack() as listeners:
+        for _ in range(4):  # two of each of two replicas
+            name = "strongroom-metadata-events"
+            listeners.enter_context(psycopg.connect(database.app, application_name=name))
+        finding = found(database, "Postgres connections")
+        pooled = found(database, "Postgres connections", STRONGROOM_DATABASE_DIRECT_URL=database.app)
+    assert finding is not None
+    assert finding.status is status
+    assert "the 2 that are connected 36" in finding.detail
+    assert pooled is not None
+    assert pooled.status is Status.OK
 
 
 def test_a_pool_beyond_max_connections(database: Logins) -> None:
