@@ -48,7 +48,7 @@ def roll(fleet: Fleet, signals: Sequence[signal.Signals], log: Log) -> None:
     """Send each process in turn one of the signals while an upload is half-way, let clients work without it,
     start it again, and let them work with it before it is the next one's turn.
     """
-    about = f"{signals[0].name.lower()}-first"
+    about = "-".join(one.name.lower() for one in signals)
     with ExitStack() as clients:
         walkers: list[_Walker] = [
             _Walker(fleet, f"{about}-{client}", log, clients) for client in range(_CLIENTS)

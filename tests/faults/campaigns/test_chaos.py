@@ -31,14 +31,22 @@ def fleet(
         running.stop()
 
 
-@pytest.mark.parametrize("first", (signal.SIGTERM, signal.SIGKILL)[:ROUNDS])
-def test_replicas_go_in_turn_and_nobody_repeats_twice(fleet: Fleet, first: signal.Signals) -> None:
-    """One replica of each service is restarted, the other killed; in further rounds the other way round."""
+_TERM, _KILL = signal.SIGTERM, signal.SIGKILL
+
+
+@pytest.mark.parametrize("signals", ((_TERM, _KILL), (_KILL, _TERM), (_KILL,), (_TERM,))[:ROUNDS])
+def test_replicas_go_in_turn_and_nobody_repeats_twice(
+    fleet: Fleet, signals: tuple[signal.Signals, ...]
+) -> None:
+    """One replica of each service is restarted, the other killed; in further rounds the other way round, each
+    one killed, and each one restarted.
+    """
     log = Log()
     fleet.launch()
     fleet.wait_whole()
-    roll(fleet, sorted((signal.SIGTERM, signal.SIGKILL), key=lambda one: one != first), log)
-    sys.stdout.write(f"{first.name} first: {log.requests} requests, {len(log.repeated)} repeated\n")
+    roll(fleet, signals, log)
+    names = ", ".join(one.name for one in signals)
+    sys.stdout.write(f"{names}: {log.requests} requests, {len(log.repeated)} repeated\n")
     assert log.failed == []
     assert [upload.request_id for upload in log.uploads if not upload.acked] == []
     for upload in log.uploads:
