@@ -20,6 +20,7 @@ from devstack import infra
 from tests import scheduling, workers
 from tests.databases import TEMPLATE, Logins, migrated_template
 from tests.servers import Run, of_run
+from tests.stack import PATIENCE
 
 # A shell starts what it runs in the background deaf to interrupts, and so are its children born: those that
 # tests interrupt would never end.
@@ -54,6 +55,10 @@ structlog.configure(
 vars(importlib.import_module("httpx._transports.default"))["create_ssl_context"] = functools.cache(
     httpx.create_ssl_context
 )
+
+# httpx gives up after five seconds, which on a machine that does much else is nothing.
+for _phase in ("connect", "read", "write", "pool"):
+    setattr(importlib.import_module("httpx._config").DEFAULT_TIMEOUT_CONFIG, _phase, PATIENCE)
 
 _run = pytest.StashKey[Run]()
 

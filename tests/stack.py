@@ -34,7 +34,7 @@ FAST_DRAIN: Final[Mapping[str, str]] = {
     "STRONGROOM_TOMBSTONE_GRACE_SECONDS": "2",
     "STRONGROOM_CLEANER_INTERVAL_SECONDS": "0.5",
     "STRONGROOM_CLEANER_RETRY_SECONDS": "0.1",
-    "STRONGROOM_CLEANER_SWEEP_SECONDS": "1",
+    "STRONGROOM_CLEANER_SWEEP_SECONDS": "2",
     "STRONGROOM_VERIFY_INTERVAL_SECONDS": "0",
     "STRONGROOM_VERIFY_GRACE_SECONDS": "2",
 }
@@ -158,8 +158,9 @@ class RunningStack:
         return int(self.state[service]["pid"])
 
     def log(self, service: Service) -> str:
-        """What the process of a service has logged so far."""
-        return self.log_path(service).read_text()
+        """What the process of a service has logged so far, but for a line that it is just writing."""
+        text = self.log_path(service).read_text()
+        return text[: text.rfind("\n") + 1]
 
     def log_path(self, service: Service) -> Path:
         """Where the process of a service logs to: the same for all where they are one process."""

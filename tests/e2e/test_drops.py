@@ -27,7 +27,7 @@ def owner(http: httpx.Client, user: str) -> Belongings:
 
 @pytest.fixture
 def guest(stack: RunningStack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.url, trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=stack.url, trust_env=False, timeout=60) as client:
         yield client
 
 

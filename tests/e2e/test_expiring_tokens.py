@@ -21,7 +21,7 @@ from websockets.sync.client import connect
 from tests.stack import RunningStack, until
 
 #: What is left of the token, the leeway included, when the request arrives. Seconds.
-LEFT: Final = 2.0
+LEFT: Final = 4.0
 LEEWAY: Final = 5.0
 FORM: Final = (
     b'--b\r\ncontent-disposition: form-data; name="folder"\r\n\r\nuploads\r\n'

@@ -131,8 +131,12 @@ def test_a_download_a_list_and_a_failure(client: Client, traced: RunningStack) -
     spans = client.spans(request_id, {"gateway", "metadata_service"})
     assert "GET /api/v1/s3/files" in names(spans, "gateway")
     trace = spans[0].trace
-    lines = [json.loads(line) for line in traced.log("gateway").splitlines() if line.startswith("{")]
-    assert {line["trace_id"] for line in lines if line.get("request_id") == request_id} == {trace}
+
+    def logged() -> set[str]:
+        lines = [json.loads(line) for line in traced.log("gateway").splitlines() if line.startswith("{")]
+        return {line["trace_id"] for line in lines if line.get("request_id") == request_id}
+
+    assert until("the request is logged", logged) == {trace}
 
 
 def test_a_project(client: Client) -> None:

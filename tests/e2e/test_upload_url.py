@@ -14,7 +14,7 @@ from strongroom.storage.v1.upload_pb2 import UploadRequest, UploadResponse
 from tests.e2e import samples
 from tests.stack import RunningStack
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 class Client:

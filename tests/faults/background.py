@@ -21,7 +21,7 @@ class BackgroundLoop:
         self._thread = threading.Thread(target=self._loop.run_forever, name=name, daemon=True)
         self._thread.start()
 
-    def run(self, coroutine: Coroutine[Any, Any, T], seconds: float = 30.0) -> T:
+    def run(self, coroutine: Coroutine[Any, Any, T], seconds: float = 60.0) -> T:
         """The result of ``coroutine``, waited for from another thread."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
 
@@ -33,7 +33,7 @@ class BackgroundLoop:
         """End the loop and its thread."""
         self.run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(10)
+        self._thread.join(60)
         self._loop.close()
 
     async def _listen(self, handler: Handler, limit: int) -> int:

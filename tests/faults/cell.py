@@ -289,7 +289,7 @@ class Cell:
         """The end of a service's log."""
         if self.form == "one" and service in SERVICES:
             service = ALL
-        return log_tail(self._folder / f"{service}.log", lines)
+        return log_tail(self._folder / f"{service}.log", lines, 1000 * lines)
 
     def _start(self, role: str, services: Sequence[Service], failpoints: str) -> bool:
         """The process that holds these services, unless it runs and is armed like this."""

@@ -93,5 +93,5 @@ def _rows(cell: Cell, owner: str) -> list[Any]:
 def _health(cell: Cell, service: str) -> str:
     with grpc.insecure_channel(cell.storage_address) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
-        answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=10)
+        answer = stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=60)
     return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))

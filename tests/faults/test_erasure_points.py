@@ -45,7 +45,7 @@ def ask(cell: Cell, method: str, request: Message) -> Any:
     metadata = (("authorization", f"Bearer {cell.token('root', roles=['admin'])}"),)
     with grpc.insecure_channel(cell.address("metadata"), options=OPTIONS) as channel:
         try:
-            return getattr(AdminServiceStub(channel), method)(request, metadata=metadata, timeout=20)
+            return getattr(AdminServiceStub(channel), method)(request, metadata=metadata, timeout=60)
         except grpc.RpcError:
             return None
 

@@ -16,7 +16,8 @@ CELL_ENV = {
     "STRONGROOM_UPLOAD_LEASE_SECONDS": str(Timing().lease),
     "STRONGROOM_CLEANER_RETRY_SECONDS": "3600",
 }
-SECONDS = 15.0
+#: Far below the hour for which the cleaner stays away, far above what a busy machine adds to the lease.
+SECONDS = 60.0
 COMPLETING = 2
 
 

@@ -92,7 +92,7 @@ class ForkServer:
     def close(self) -> None:
         """End the connection."""
         self._connection.shutdown(socket.SHUT_WR)
-        self._reader.join(30)
+        self._reader.join(60)
         self._connection.close()
 
     def _order(self, **order: Any) -> Child:

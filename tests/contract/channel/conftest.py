@@ -17,7 +17,7 @@ SERVICE: Final = "strongroom.test.v1.Plain"
 PATH: Final = f"/{SERVICE}/"
 MOST_BYTES: Final = 1 << 20
 MOST_METADATA: Final = 4096
-SECONDS: Final = 20.0
+SECONDS: Final = 60.0
 Behavior = Callable[..., Any]
 
 

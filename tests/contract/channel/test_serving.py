@@ -127,7 +127,7 @@ async def test_stopping_waits_for_calls_and_cuts_them_at_the_end(way: Way) -> No
 
 
 async def test_a_server_without_calls_stops_at_once(way: Way) -> None:
-    async with way(unary=same) as client, asyncio.timeout(10):
+    async with way(unary=same) as client, asyncio.timeout(60):
         assert await client.unary(b"a") == b"a"
         await client.server.stop(30)
 
@@ -189,7 +189,7 @@ async def test_context_variables_do_not_leak_into_the_service(way: Way) -> None:
 async def test_within_a_process_waiting_for_a_service_that_starts_later() -> None:
     server = InProcessServer()
     Handlers(unary=same).add_to(server)
-    async with InProcessChannel(server) as channel, asyncio.timeout(10):
+    async with InProcessChannel(server) as channel, asyncio.timeout(60):
         assert channel.get_state() is grpc.ChannelConnectivity.IDLE
         method: Any = channel.unary_unary("/strongroom.test.v1.Plain/Unary")
         assert (await failure(method(b"a"))).code() is CODE.UNAVAILABLE
@@ -242,7 +242,7 @@ async def test_within_a_process_the_context_tells_that_the_caller_has_left() -> 
     server = InProcessServer()
     Handlers(unary=servicer).add_to(server)
     await server.start()
-    async with InProcessChannel(server) as channel, asyncio.timeout(10):
+    async with InProcessChannel(server) as channel, asyncio.timeout(60):
         call: Any = channel.unary_unary("/strongroom.test.v1.Plain/Unary")(b"")
         await begun.wait()
         call.cancel()

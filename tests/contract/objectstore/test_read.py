@@ -89,7 +89,7 @@ async def test_cancelling_a_reader_leaves_the_store_usable(store: ObjectStore, p
                 await asyncio.sleep(60)
 
     task = asyncio.create_task(reader())
-    await asyncio.wait_for(started.wait(), 30)
+    await asyncio.wait_for(started.wait(), 60)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

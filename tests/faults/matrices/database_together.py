@@ -27,7 +27,7 @@ _HELD_SECONDS: Final = 3.0
 _GATHERING: Final = 2.0
 _ENDLESS: Final = 1000
 _ROUNDS: Final = 6
-_PATIENCE: Final = 10.0
+_PATIENCE: Final = 60.0
 _SIGNALS: Final = {"restart-fast": signal.SIGINT, "restart-immediate": signal.SIGQUIT}
 _MOMENTS: Final[tuple[Moment, ...]] = ("before", "mid", "race")
 #: The request of S3 that goes before a transaction: while its answer is held, the transaction waits.

@@ -22,7 +22,7 @@ from tests.faults.seed import SEED, dice
 from tests.stack import until
 
 #: A try that nobody answers is given up after 4.5 s, and all tries of a call after 9.
-PATIENCE: Final = 30.0
+PATIENCE: Final = 60.0
 SLOW: Final = 6.0
 TRIES: Final = 8
 _ANSWERS: Final = frozenset({201, 409, 503, 504})

@@ -116,7 +116,7 @@ def test_many_newer_requests_each_end_the_one_before(cell: Cell) -> None:
         assert client.offset(path) == offset
         dead.append(client.broken(path, offset, len(BODY) - offset))
         dead[-1].send(BODY[offset : offset + 1000])
-        time.sleep(0.5)
+        time.sleep(1.0)
     assert client.offset(path) == ACKNOWLEDGED + 4000
     assert [patch.status() for patch in dead] == [409] * 4
     _finish(client, path)

@@ -198,6 +198,6 @@ def test_down_and_status_speak_of_the_stack_of_that_directory(start_stack: Start
     up = devstack("status")
     assert (up.returncode, f"running  pid {running.process.pid}" in up.stdout) == (0, True)
     assert devstack("down").returncode == 0
-    assert running.process.wait(10) == 0
+    assert running.process.wait(60) == 0
     gone = devstack("status")
     assert (gone.returncode, "nothing runs" in gone.stdout) == (1, True)

@@ -72,7 +72,7 @@ async def run_gateway(**changes: Any) -> AsyncIterator[Running]:
             running = asyncio.create_task(server.serve(sockets=[listener]))
             address = address_of(listener)
             async with httpx.AsyncClient(
-                base_url=f"http://{address}", headers=bearer(), timeout=30, trust_env=False, verify=False
+                base_url=f"http://{address}", headers=bearer(), timeout=60, trust_env=False, verify=False
             ) as client:
                 try:
                     yield Running(address, server, services, client, backends)

@@ -42,7 +42,7 @@ class Connection:
 
     async def answer(self) -> Answer:
         """The next answer; its body by Content-Length, or to the end."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
             headers = {
                 name.lower(): value.strip()
@@ -54,7 +54,7 @@ class Connection:
 
     async def closed(self) -> bool:
         """Whether the gateway closes the connection (within half a minute)."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             with contextlib.suppress(ConnectionResetError):
                 while await self.reader.read(1 << 16):
                     pass
@@ -95,7 +95,7 @@ def head(method: str, path: str, *, sub: str | None = "alice", **headers: Any) -
 
 async def until(holds: Callable[[], bool], what: str) -> None:
     """Wait until ``holds``; fails with ``what`` after half a minute."""
-    deadline = asyncio.get_running_loop().time() + 30
+    deadline = asyncio.get_running_loop().time() + 60
     while not holds():
         assert asyncio.get_running_loop().time() < deadline, what
         await asyncio.sleep(0.01)

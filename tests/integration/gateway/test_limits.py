@@ -231,7 +231,7 @@ async def test_watches_of_one_user_by_both_doors(monkeypatch: pytest.MonkeyPatch
 
 async def until_admitted(gateway: Running, request: bytes) -> None:
     """A place that was left is free within a moment, and once only."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             async with connect(gateway) as connection:
                 await connection.send(request)

@@ -87,7 +87,7 @@ async def test_a_dripping_body() -> None:
 async def test_a_slow_but_steady_body_is_fine() -> None:
     body, headers = form(b"x" * 3000)
     async with (
-        run_gateway(body_rate_window=1.0, min_body_rate=200, body_idle_seconds=1.0) as gateway,
+        run_gateway(body_rate_window=2.5, min_body_rate=100, body_idle_seconds=2.5) as gateway,
         connect(gateway) as connection,
     ):
         await connection.send(head("POST", UPLOAD, **headers, Content_Length=len(body)))

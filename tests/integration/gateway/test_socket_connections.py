@@ -148,7 +148,7 @@ async def test_a_client_that_goes_on_talking_is_closed(
             await connection.send(FLOODS[flood] * 500)
     said = b""
     with contextlib.suppress(ConnectionError):
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while data := await connection.reader.read(1 << 16):
                 said = (said + data)[-200:]
     connection.leave()
@@ -223,7 +223,7 @@ async def test_a_handshake_in_a_process_that_leaves(
     monkeypatch.setattr(gateway.services.feeds, "subscribe", never)
     connection = Connection(*await asyncio.open_connection("127.0.0.1", gateway.port))
     await connection.send(head("GET", PATH, **UPGRADE))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await entered.wait()
     gateway.server.stop()
     answer = await connection.answer()

@@ -36,7 +36,7 @@ async def statuses(gateway: Running, sent: bytes) -> list[int]:
     async with connect(gateway) as connection:
         await connection.send(sent + (b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))
         found = b""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             try:
                 while chunk := await connection.reader.read(65536):
                     found += chunk

@@ -42,7 +42,7 @@ class Caller:
         pairs = [("authorization", f"Bearer {self.token}")] if self.token else []
         pairs += [("x-strongroom-internal", self.internal)] if self.internal else []
         try:
-            return await getattr(stub(self.channel), method)(request, metadata=tuple(pairs), timeout=30)
+            return await getattr(stub(self.channel), method)(request, metadata=tuple(pairs), timeout=60)
         except aio.AioRpcError as error:
             raise from_rpc_error(error) from error
 

@@ -80,7 +80,7 @@ async def test_the_turn_goes_to_another_when_a_replica_dies(module_database: Log
             assert (one.ours, other.ours) == (True, False)
             await first.close()
             assert not one.ours
-            async with asyncio.timeout(30):  # the server notices that one is gone when it gets to it
+            async with asyncio.timeout(60):  # the server notices that one is gone when it gets to it
                 while not other.ours:
                     other._tried = -100.0
                     await other.take(second)

@@ -130,6 +130,6 @@ async def test_streams_that_are_read_slowly_hold_up_no_other_call(
         for _ in range(130):  # more than one connection of the fake carries
             blocks = await stack.enter_async_context(aclosing(client.stream(stored)))
             assert await anext(blocks)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await client.read(stored, length=10) == DATA[:10]
             assert (await client.get(stored.id)).id == stored.id

@@ -37,7 +37,7 @@ async def test_an_early_answer_is_always_heard(client: AsyncClient, state: State
 
 
 async def test_writing_to_a_call_that_is_over_is_no_error(client: AsyncClient, fakes: Fakes) -> None:
-    call = client._connection.upload(timeout=30)
+    call = client._connection.upload(timeout=60)
     assert await send(call, UploadRequest(data=b"no token").SerializeToString())
     with pytest.raises(errors.TokenMissing):
         await translated(call)
@@ -57,7 +57,7 @@ async def translated(call: object) -> None:
 
 async def test_a_call_that_never_began_is_over() -> None:
     async with AsyncClient("127.0.0.1:1", "127.0.0.1:1") as client:
-        call = client._connection.upload(timeout=30)
+        call = client._connection.upload(timeout=60)
         assert not await send(call, b"")
         await half_close(call)
-        await asyncio.wait_for(call.code(), 30)
+        await asyncio.wait_for(call.code(), 60)

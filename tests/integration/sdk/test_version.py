@@ -28,11 +28,11 @@ def running(fakes: Fakes, build: Build) -> Iterator[str]:
         await server.start()
         return server, f"127.0.0.1:{port}"
 
-    server, address = asyncio.run_coroutine_threadsafe(start(), fakes.loop).result(30)
+    server, address = asyncio.run_coroutine_threadsafe(start(), fakes.loop).result(60)
     try:
         yield address
     finally:
-        asyncio.run_coroutine_threadsafe(server.stop(0), fakes.loop).result(30)
+        asyncio.run_coroutine_threadsafe(server.stop(0), fakes.loop).result(60)
 
 
 def test_who_runs_what(shell: Shell, fakes: Fakes) -> None:

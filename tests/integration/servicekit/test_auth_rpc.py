@@ -169,11 +169,12 @@ async def test_a_message_may_come_after_its_token_has_expired(serving: Serving) 
     echo = Recorder()
     async with serving(echo, jwt_leeway_seconds=0) as stub:
         await stub.unary(ONE, metadata=bearer())  # the connection is there
-        metadata = bearer(exp=time.time() + 1.5)
+        expires = time.time() + 5
+        metadata = bearer(exp=expires)
         late = stub.late_unary(metadata=metadata)
         stream = stub.client_stream(metadata=metadata)
         await late.wait_for_connection()
-        await asyncio.sleep(2.0)
+        await asyncio.sleep(expires + 0.5 - time.time())
         for call, message in ((late, ONE), (stream, UploadRequest(data=b"x"))):
             await call.write(message)
             await call.done_writing()

@@ -59,7 +59,7 @@ async def stalling() -> AsyncIterator[tuple[Stalling, ChannelPool, EchoStub]]:
 
 def begin(stub: EchoStub, kind: str) -> Any:
     """A call of ``kind`` that goes on until the server lets go."""
-    options = {"metadata": bearer(), "timeout": 30}
+    options = {"metadata": bearer(), "timeout": 60}
     if kind == "unary":
         return stub.unary(STALLED, **options)
     if kind == "server_stream":
@@ -69,7 +69,7 @@ def begin(stub: EchoStub, kind: str) -> Any:
 
 async def in_progress(pool: ChannelPool, wanted: int) -> None:
     """Wait until so many calls are counted."""
-    deadline = asyncio.get_running_loop().time() + 10
+    deadline = asyncio.get_running_loop().time() + 60
     while sum(pool.calls) != wanted:
         assert asyncio.get_running_loop().time() < deadline, pool.calls
         await asyncio.sleep(0.01)
@@ -84,7 +84,7 @@ async def test_calls_that_go_on_leave_room_for_another(kind: str) -> None:
                 await call.write(UploadRequest())
             elif kind != "unary":
                 await call.read()
-        await stub.unary(ONE, metadata=bearer(), timeout=10)
+        await stub.unary(ONE, metadata=bearer(), timeout=60)
         assert max(pool.calls) == STREAMS // 2
         for call in going_on:
             call.cancel()
@@ -93,8 +93,8 @@ async def test_calls_that_go_on_leave_room_for_another(kind: str) -> None:
 
 async def test_a_call_is_counted_until_it_ends_however_it_ends() -> None:
     async with stalling() as (echo, pool, stub):
-        await stub.unary(ONE, metadata=bearer(), timeout=10)
-        await failure(stub.unary(ONE, timeout=10))  # no token
+        await stub.unary(ONE, metadata=bearer(), timeout=60)
+        await failure(stub.unary(ONE, timeout=60))  # no token
         await failure(stub.unary(STALLED, metadata=bearer(), timeout=0.1))
         waiting = begin(stub, "unary")
         for turns in range(4):  # cancelled at different points of its way
@@ -139,7 +139,7 @@ async def test_two_pools_share_no_connection() -> None:
         make_channel(address, settings()) as two,
     ):
         for channel in (one, two, one, two):
-            await EchoStub(channel).unary(ONE, metadata=bearer(), timeout=10)
+            await EchoStub(channel).unary(ONE, metadata=bearer(), timeout=60)
     assert len(peers) == 2
 
 
@@ -147,7 +147,7 @@ async def test_a_closed_pool_says_so() -> None:
     async with stalling() as (_, pool, stub):
         await pool.close()
         with pytest.raises(aio.UsageError, match="closed"):
-            await stub.unary(ONE, metadata=bearer(), timeout=10)
+            await stub.unary(ONE, metadata=bearer(), timeout=60)
 
 
 def test_a_connection_carries_at_least_one_call() -> None:

@@ -66,7 +66,7 @@ async def test_two_hops_keep_caller_request_id_trace_and_deadline() -> None:
         ):
             sent = bearer()
             metadata = (*sent, ("traceparent", TRACE))
-            await EchoStub(outer).unary(ONE, metadata=metadata, timeout=10)
+            await EchoStub(outer).unary(ONE, metadata=metadata, timeout=60)
     assert inner.request is not None
     assert inner.request.principal == Principal("alice", token=sent[0][1].removeprefix("Bearer "))
     assert (inner.request.request_id, inner.request.traceparent) == ("req-1", TRACE)
@@ -149,7 +149,7 @@ async def test_leaving_a_stream_early_cancels_it() -> None:
             responses = call_stream(EchoStub(channel).server_stream, ONE)
             await anext(responses)
             await responses.aclose()
-            await asyncio.wait_for(closed.wait(), 10)
+            await asyncio.wait_for(closed.wait(), 60)
     assert closed.is_set()
 
 
@@ -171,5 +171,5 @@ async def test_a_restarted_service_is_found_again() -> None:
             with pytest.raises(ServiceUnavailable):
                 await call(stub.unary, ONE, timeout=60)
             async with serve_in_process(echo.spec(bind=port), settings()):
-                reply = await call(stub.unary, ONE, timeout=20, wait_for_ready=True)
+                reply = await call(stub.unary, ONE, timeout=60, wait_for_ready=True)
     assert reply.persisted_size == 1

@@ -124,7 +124,7 @@ async def test_calls_in_flight(serving: Serving) -> None:
 
 def get(url: str, method: str = "GET") -> tuple[int, bytes]:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=30) as answer:
+        with urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=60) as answer:
             return answer.status, answer.read()
     except urllib.error.HTTPError as error:
         return error.code, error.read()
@@ -147,7 +147,7 @@ async def test_the_metrics_port_survives_nonsense(sent: bytes) -> None:
         reader, writer = await asyncio.open_connection(host, int(port))
         writer.write(sent)
         writer.write_eof()
-        answer = await asyncio.wait_for(reader.read(), 30)
+        answer = await asyncio.wait_for(reader.read(), 60)
         writer.close()
         assert answer == b"" or b" 404 " in answer
         assert (await asyncio.to_thread(get, f"http://{address}/metrics"))[0] == 200

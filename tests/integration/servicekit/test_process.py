@@ -133,7 +133,7 @@ async def test_metrics_over_http(tmp_path: Path) -> None:
             await stub.unary(GetUploadRequest(upload_id="u"), metadata=bearer())
         lines = [json.loads(line) for line in log.read_text().splitlines()]
         (url,) = [line["url"] for line in lines if line["event"] == "metrics"]
-        text = await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=30).read().decode())
+        text = await asyncio.to_thread(lambda: urllib.request.urlopen(url, timeout=60).read().decode())
     expected = 'grpc_service="strongroom.test.v1.EchoService",grpc_type="unary"} 1.0'
     handled = [line for line in text.splitlines() if line.startswith("grpc_server_handled_total")]
     assert any('grpc_code="OK",grpc_method="Unary"' in line and expected in line for line in handled)
@@ -171,7 +171,7 @@ async def test_probes_of_a_server_with_tls_ask_the_metrics_port(tmp_path: Path) 
 
 def status_of(url: str) -> int:
     try:
-        with urllib.request.urlopen(url, timeout=30) as answer:
+        with urllib.request.urlopen(url, timeout=60) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as error:
         return error.code

@@ -23,7 +23,7 @@ QUICK = [
     ("grpc.http2.ping_timeout_ms", 1000),
     ("grpc.min_reconnect_backoff_ms", 1000),
 ]
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 async def first_try(stub: EchoStub, kind: str) -> str:

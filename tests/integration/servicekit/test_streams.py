@@ -73,7 +73,7 @@ async def test_a_cancelled_call_cancels_its_handler(serving: Serving) -> None:
         waiting = asyncio.ensure_future(failure(call))
         await watched.started.wait()
         call.cancel()
-        await asyncio.wait_for(watched.ended.wait(), 10)
+        await asyncio.wait_for(watched.ended.wait(), 60)
         with pytest.raises(asyncio.CancelledError):
             await waiting
     assert watched.how == "cancelled"
@@ -84,7 +84,7 @@ async def test_a_deadline_cancels_its_handler(serving: Serving) -> None:
     async with serving(Echo(unary=watched.unary)) as stub:
         failed = await failure(stub.unary(ONE, metadata=bearer(), timeout=0.3))
         assert failed.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-        await asyncio.wait_for(watched.ended.wait(), 10)
+        await asyncio.wait_for(watched.ended.wait(), 60)
     assert watched.how == "cancelled"
 
 
@@ -96,7 +96,7 @@ async def test_a_cancelled_response_stream_closes_its_generator(serving: Serving
             break
         await watched.started.wait()
         call.cancel()
-        await asyncio.wait_for(watched.ended.wait(), 10)
+        await asyncio.wait_for(watched.ended.wait(), 60)
     assert watched.how == "closed"
 
 
@@ -136,7 +136,7 @@ async def how_it_ends(add: Any, options: Any) -> str:
         await watched.started.wait()
         call.cancel()
         await channel.close()
-        await asyncio.wait_for(watched.ended.wait(), 10)
+        await asyncio.wait_for(watched.ended.wait(), 60)
     return watched.how
 
 

@@ -33,7 +33,7 @@ async def ask(server: dict[str, Any], client: dict[str, Any]) -> int:
             serve_in_process(Echo().spec(), settings(**server)) as address,
             make_channel(address, settings(**client)) as channel,
         ):
-            reply = await call(EchoStub(channel).unary, GetUploadRequest(upload_id="abc"), timeout=15)
+            reply = await call(EchoStub(channel).unary, GetUploadRequest(upload_id="abc"), timeout=60)
     return int(reply.persisted_size)
 
 

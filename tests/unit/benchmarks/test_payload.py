@@ -11,7 +11,7 @@ from benchmarks.sinkserver import Sink
 
 
 def test_the_block_is_the_one_of_the_sink(sink: Sink) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", sink.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", sink.port, timeout=60)
     connection.request("GET", "/_sink/pattern")
     assert connection.getresponse().read() == payload.block()
     connection.close()

@@ -129,7 +129,7 @@ def test_upload_fileobj_and_back(s3: S3Client, sink: Sink, tmp_path: Path) -> No
 
 
 def test_a_request_may_arrive_byte_by_byte(sink: Sink) -> None:
-    with socket.create_connection(("127.0.0.1", sink.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", sink.port), timeout=60) as connection:
         for _ in range(2):  # the second one on the same connection
             for byte in b"PUT /bench/slow HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc":
                 connection.sendall(bytes([byte]))
@@ -137,7 +137,7 @@ def test_a_request_may_arrive_byte_by_byte(sink: Sink) -> None:
 
 
 def test_nonsense_closes_only_its_own_connection(sink: Sink) -> None:
-    with socket.create_connection(("127.0.0.1", sink.port), timeout=10) as connection:
+    with socket.create_connection(("127.0.0.1", sink.port), timeout=60) as connection:
         connection.sendall(b"\x16\x03\x01 nonsense\r\n\r\n" + b"x" * 70_000)
         with contextlib.suppress(ConnectionResetError):  # it does not read what it did not understand
             assert connection.recv(65536) == b""

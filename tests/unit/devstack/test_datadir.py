@@ -72,7 +72,7 @@ def test_a_leftover_is_stopped_and_a_stranger_with_its_pid_is_not(tmp_path: Path
         rows[1][2] = "an earlier process with this pid"
         path.write_text(json.dumps(rows))
         assert leftovers.stop(path) == ["left"]
-        assert left.wait(10) == -15
+        assert left.wait(60) == -15
         assert stranger.poll() is None
         stranger.kill()
     assert not path.exists()
@@ -85,4 +85,4 @@ def test_a_leftover_that_ignores_the_signal_is_killed(tmp_path: Path) -> None:
         left.stdout.readline()
         leftovers.record(tmp_path / "children.json", [("left", left.pid, 15)])
         assert leftovers.stop(tmp_path / "children.json", seconds=0.3) == ["left"]
-        assert left.wait(10) == -9
+        assert left.wait(60) == -9

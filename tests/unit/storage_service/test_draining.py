@@ -47,7 +47,7 @@ class Work:
 
 async def until(condition: object) -> None:
     assert callable(condition)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - of loops of the product
             await asyncio.sleep(0.001)
 

@@ -268,7 +268,7 @@ async def test_who_waits_no_longer_than_that_is_answered_though_the_server_is_fr
             began = time.monotonic()
             with pytest.raises(DatabaseUnavailable, match="in time"):
                 await world.database.read(user(owner), "SELECT 1")
-            assert time.monotonic() - began < 4, "it waited for a CANCEL that nobody answers"
+            assert time.monotonic() - began < 9, "it waited for a CANCEL that nobody answers"
             proxy.disarm()
             assert await world.database.read(user(owner), "SELECT 1") == [(1,)]
 

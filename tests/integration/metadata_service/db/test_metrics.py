@@ -59,7 +59,7 @@ async def test_the_pool_shows_who_waits(module_database: Logins, owner: str) -> 
         database = Database(world.pool, metrics=metrics)
         held = asyncio.create_task(database.read(user(owner), "SELECT pg_sleep(1.5)"))
         await asyncio.sleep(0)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while values(metrics, "strongroom_db_pool_connections").get(("in_use",)) != 1:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         with pytest.raises(DatabaseUnavailable):

@@ -19,6 +19,7 @@ from tests.integration.metadata_service.projects.saving import Projects
 from tests.integration.metadata_service.world import World, path_spec
 
 REVISIONS = Revisions("")
+RAISED = "SELECT stripe, revision FROM revisions WHERE owner_id = %s ORDER BY stripe"
 
 
 async def revision(world: World, owner: str) -> str:
@@ -133,7 +134,7 @@ async def test_the_clock_changes_it_when_something_ends(world: World, owner: str
     """The sum stays as it is here, as if nobody had committed: only time has passed."""
     await world.upload(owner)
     world.logins.change(statement, owner)
-    raised = world.logins.rows("SELECT stripe, revision FROM revisions WHERE owner_id = %s", owner)
+    raised = world.logins.rows(RAISED, owner)
     before = await revision(world, owner)
     with psycopg.connect(world.logins.superuser, autocommit=True) as connection:
         connection.execute("SET session_replication_role = replica")
@@ -146,7 +147,7 @@ async def test_the_clock_changes_it_when_something_ends(world: World, owner: str
         connection.execute(
             "UPDATE shares SET expires_at = expires_at - interval '2 hours' WHERE owner_id = %s", (owner,)
         )
-    assert world.logins.rows("SELECT stripe, revision FROM revisions WHERE owner_id = %s", owner) == raised
+    assert world.logins.rows(RAISED, owner) == raised
     assert await revision(world, owner) != before
 
 

@@ -55,7 +55,7 @@ async def watching(caller: Caller, token: str = "", **more: Any) -> AsyncIterato
 
 async def next_event(call: Any) -> Event:
     """The next message that is no heartbeat."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (message := await call.read()).HasField("event"):
             pass
     event: Event = message.event

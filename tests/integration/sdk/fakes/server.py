@@ -40,7 +40,7 @@ class Fakes:
             asyncio.run_coroutine_threadsafe(
                 servicer.set(service, status),
                 self.loop,
-            ).result(10)
+            ).result(60)
 
 
 @contextmanager
@@ -53,12 +53,12 @@ def running(state: State | None = None, *, storage_port: int = 0) -> Iterator[Fa
     try:
         fakes = asyncio.run_coroutine_threadsafe(
             _start(state or State(), servers, storage_port), loop
-        ).result(30)
+        ).result(60)
         yield fakes
     finally:
-        asyncio.run_coroutine_threadsafe(_stop(servers), loop).result(30)
+        asyncio.run_coroutine_threadsafe(_stop(servers), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
+        thread.join(60)
         loop.close()
 
 

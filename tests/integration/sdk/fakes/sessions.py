@@ -153,11 +153,11 @@ def running_sessions(state: State) -> Iterator[Sessions]:
         await server.start()
         return server
 
-    server = asyncio.run_coroutine_threadsafe(start(), loop).result(30)
+    server = asyncio.run_coroutine_threadsafe(start(), loop).result(60)
     try:
         yield sessions
     finally:
-        asyncio.run_coroutine_threadsafe(server.stop(0), loop).result(30)
+        asyncio.run_coroutine_threadsafe(server.stop(0), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(30)
+        thread.join(60)
         loop.close()

@@ -48,7 +48,7 @@ class Rpc:
 
     async def heard(self) -> None:
         """Until all that was said has been taken."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self._messages.join()
 
     def cancel(self) -> None:
@@ -72,7 +72,7 @@ class Metadata:
 
     async def called(self, times: int) -> None:
         """Until Watch has been called so often."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.calls) < times:
                 self._called.clear()
                 await self._called.wait()
@@ -108,7 +108,7 @@ class Door:
 async def ids(watch: Watch, count: int) -> list[int]:
     """The numbers of the next events."""
     found: list[int] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for message in watch:
             if message.HasField("event"):
                 found.append(int(message.event.id.partition("-")[0]))

@@ -74,6 +74,6 @@ async def test_an_owner_is_woken_all_the_same(monkeypatch: pytest.MonkeyPatch, e
     with events.waiting("ada", woken):
         events.committed("ada")
         async with events.running(heartbeats):
-            await asyncio.wait_for(woken.wait(), 10)
+            await asyncio.wait_for(woken.wait(), 60)
     assert server.errors == []
     assert set(heartbeats.probes()) == {"strongroom.event_listen", "strongroom.event_notify"}

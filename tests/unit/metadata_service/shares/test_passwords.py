@@ -58,7 +58,7 @@ async def test_guests_are_let_in_while_many_owners_set_theirs(hasher: Hasher) ->
     assert await asyncio.to_thread(hasher.started.wait, 30)
     with pytest.raises(Overloaded):
         await passwords.hashed("one more", "p")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         for n in range(AT_ONCE + WAITING):
             assert await passwords.matches("kept p", "p" if n % 2 else "q") is bool(n % 2)
     assert hasher.running == AT_ONCE - 1

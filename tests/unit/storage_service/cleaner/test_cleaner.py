@@ -145,7 +145,7 @@ async def test_a_failing_claim_is_followed_by_the_next(monkeypatch: pytest.Monke
     work.claim_work = failing  # type: ignore[method-assign]
     cleaner = Cleaner(store, work, Heartbeat("cleaner", 1.0), interval_seconds=0.001)
     task = asyncio.create_task(cleaner.loop.run())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while work.rows:  # noqa: ASYNC110 - the loop under test empties it
             await asyncio.sleep(0.001)
     task.cancel()

@@ -150,7 +150,7 @@ async def test_patience_with_a_writer_that_does_not_stop_ends(monkeypatch: pytes
 
     writer = asyncio.create_task(write())
     await settled()
-    async with asyncio.timeout(10), registry.turn("one"):
+    async with asyncio.timeout(60), registry.turn("one"):
         assert not stuck.is_set()
     stuck.set()
     await writer

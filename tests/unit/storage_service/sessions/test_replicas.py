@@ -42,7 +42,7 @@ async def test_the_offset_that_another_replica_tells_holds(sent: int) -> None:
 
     opening = UploadRequest(upload_id=upload, write_offset=100)
     writing = asyncio.create_task(first.use_cases.sessions.upload(opening, stream()))
-    await asyncio.wait_for(received.wait(), 10)
+    await asyncio.wait_for(received.wait(), 60)
     told = await second.use_cases.sessions.get(upload, preempt=True)
     go_on.set()
     with pytest.raises(UploadSuperseded):

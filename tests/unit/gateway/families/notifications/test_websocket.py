@@ -55,7 +55,7 @@ class Client:
 
 
 async def serve(watch: Any, client: Client, idle_seconds: float = 60.0) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await websocket._serve(watch, client.receive, client.send, idle_seconds)
 
 

@@ -79,7 +79,7 @@ class ScriptedServer:
         finally:
             listener.shutdown(socket.SHUT_RDWR)
             listener.close()
-            accepting.join(10)
+            accepting.join(60)
 
     def _accept(self, listener: socket.socket) -> None:
         while True:

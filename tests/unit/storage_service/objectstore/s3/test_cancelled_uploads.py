@@ -34,7 +34,7 @@ def start(store: S3ObjectStore, size: int) -> tuple[asyncio.Task[object], weakre
 async def cancelled(task: asyncio.Task[object]) -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(task, 10)
+        await asyncio.wait_for(task, 60)
 
 
 @pytest.fixture
@@ -54,9 +54,9 @@ async def test_while_the_store_does_not_read() -> None:
 
     def not_reading(_: socket.socket, __: Request) -> None:
         reading.set()
-        hang(15)(_, __)
+        hang(240)(_, __)
 
-    async with scripted(not_reading, early=True, read_timeout=60.0, reply_timeout=60.0) as (store, _):
+    async with scripted(not_reading, early=True, read_timeout=60.0, reply_timeout=240.0) as (store, _):
         task, buffer = start(store, 64 << 20)
         await asyncio.to_thread(reading.wait, 20)
         await cancelled(task)
@@ -66,7 +66,7 @@ async def test_while_the_store_does_not_read() -> None:
 
 
 async def test_while_waiting_for_the_reply() -> None:
-    async with scripted(hang(15), put_ok("e2"), reply_timeout=60.0) as (store, server):
+    async with scripted(hang(240), put_ok("e2"), reply_timeout=240.0) as (store, server):
         task, buffer = start(store, 1000)
         while not server.requests:  # noqa: ASYNC110 - another thread fills it
             await asyncio.sleep(0.01)
@@ -78,7 +78,7 @@ async def test_while_waiting_for_the_reply() -> None:
 
 
 async def test_before_a_thread_was_free() -> None:
-    async with scripted(hang(15), put_ok("e2"), reply_timeout=60.0, max_writes=1) as (store, server):
+    async with scripted(hang(240), put_ok("e2"), reply_timeout=240.0, max_writes=1) as (store, server):
         first, _ = start(store, 10)
         while not server.requests:  # noqa: ASYNC110 - another thread fills it
             await asyncio.sleep(0.01)

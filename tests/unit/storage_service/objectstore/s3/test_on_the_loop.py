@@ -136,7 +136,7 @@ async def test_credentials_that_may_have_to_be_renewed(
 @pytest.mark.parametrize(
     ("step", "kind", "unknown"),
     [
-        (hang(5), errors.StoreTimeout, True),
+        (hang(60), errors.StoreTimeout, True),
         (drip(head_of(200, {"ETag": '"e1"', "Content-Length": "0"}), 0.3), errors.StoreTimeout, True),
         (raw(b"", then_close=True), errors.StoreUnavailable, True),
         (reset(), errors.StoreUnavailable, True),
@@ -158,7 +158,7 @@ async def test_the_same_errors_as_on_threads(
 
 async def test_cancelled_while_waiting(hops: list[str]) -> None:
     """The connection, whose reply is still to come, is not used again."""
-    async with opened(hops, hang(15), put_ok("e3"), reply_timeout=60.0) as (store, server):
+    async with opened(hops, hang(240), put_ok("e3"), reply_timeout=240.0) as (store, server):
         task = asyncio.create_task(put(store, 10))
         while len(server.requests) < 2:  # noqa: ASYNC110 - another thread fills it
             await asyncio.sleep(0.01)

@@ -73,12 +73,12 @@ async def test_the_first_piece_comes_before_the_rest_exists() -> None:
 
     def step(sock: socket.socket, _: Request) -> None:
         sock.sendall(head_of(200, object_head(len(BODY))) + BODY[:FIRST_READ])
-        more.wait(20)
+        more.wait(240)
         sock.sendall(BODY[FIRST_READ:])
 
-    async with scripted(step, read_timeout=20.0) as (store, _), store.open(REF) as stream:
+    async with scripted(step, read_timeout=240.0) as (store, _), store.open(REF) as stream:
         pieces = stream.__aiter__()
-        first = await asyncio.wait_for(anext(pieces), 10)
+        first = await asyncio.wait_for(anext(pieces), 60)
         assert not more.is_set()
         more.set()
         assert b"".join([first, *[piece async for piece in pieces]]) == BODY
@@ -174,16 +174,14 @@ async def test_leaving_early_drops_the_connection_and_reading_on_keeps_it() -> N
 
 
 async def test_cancelling_ends_the_thread_at_once() -> None:
-    quiet = serve(upto=0, stall=15)
-    async with scripted(quiet, read_timeout=30.0) as (store, _):
-        started = time.monotonic()
+    quiet = serve(upto=0, stall=240)
+    async with scripted(quiet, read_timeout=240.0) as (store, _):
         task = asyncio.create_task(read(store))
         await asyncio.sleep(0.5)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         await until(lambda: not _busy_readers(store))
-        assert time.monotonic() - started < 10
 
 
 def _busy_readers(store: S3ObjectStore) -> int:
@@ -192,8 +190,6 @@ def _busy_readers(store: S3ObjectStore) -> int:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    for _ in range(1_000):
-        if condition():
-            return
-        await asyncio.sleep(0.01)
-    raise AssertionError("it never came")
+    async with asyncio.timeout(60):
+        while not condition():  # noqa: ASYNC110 - threads fulfil it
+            await asyncio.sleep(0.01)
