@@ -30,7 +30,7 @@ async def statuses(gateway: Running, times: int, path: str = LIST, **headers: st
 
 
 async def test_requests_of_one_user() -> None:
-    async with run_gateway(user_requests_per_second=0.2, user_requests_burst=4) as gateway:
+    async with run_gateway(user_requests_per_second=0.01, user_requests_burst=4) as gateway:
         assert await statuses(gateway, 7) == [200] * 4 + [429] * 3
         assert_limited(await gateway.client.get(LIST), "user_requests")
         assert await statuses(gateway, 2, **bearer("bob")) == [200] * 2
@@ -48,7 +48,7 @@ async def test_a_share_while_others_are_active() -> None:
 
 
 async def test_retry_after_is_true() -> None:
-    async with run_gateway(user_requests_per_second=1, user_requests_burst=1) as gateway:
+    async with run_gateway(user_requests_per_second=0.25, user_requests_burst=1) as gateway:
         assert await statuses(gateway, 2) == [200, 429]
         answer = await gateway.client.get(LIST)
         await asyncio.sleep(int(answer.headers["retry-after"]))
@@ -101,7 +101,7 @@ async def test_an_untrusted_peer_cannot_name_another_address() -> None:
     [("/docs", 200), ("/openapi.json", 200), ("/nowhere", 404), (LIST, 401), ("/api/preview/x/", 401)],
 )
 async def test_requests_without_a_sign_in(path: str, status: int) -> None:
-    limits: Any = {"address_requests_per_second": 0.2, "address_requests_burst": 3}
+    limits: Any = {"address_requests_per_second": 0.01, "address_requests_burst": 3}
     async with run_gateway(**limits) as gateway:
         del gateway.client.headers["authorization"]
         found = await statuses(gateway, 5, path)
@@ -166,7 +166,7 @@ async def test_transfers_of_one_user_over_every_route() -> None:
 
 
 async def test_a_refused_body_is_not_waited_for() -> None:
-    async with run_gateway(user_requests_per_second=0.1, user_requests_burst=1) as gateway:
+    async with run_gateway(user_requests_per_second=0.01, user_requests_burst=1) as gateway:
         assert await statuses(gateway, 1) == [200]
         body, headers = form(bytes(8 * MIB))
         async with connect(gateway) as connection:

@@ -58,7 +58,7 @@ def serving(metrics: Metrics | None = None, **limits: Any) -> Any:
 
 async def test_requests_of_one_user() -> None:
     metrics = Metrics()
-    limits: dict[str, Any] = {"user_requests_per_second": 0.2, "user_requests_burst": 3}
+    limits: dict[str, Any] = {"user_requests_per_second": 0.01, "user_requests_burst": 3}
     async with serving(metrics, **limits) as address, aio.insecure_channel(address) as channel:
         call = EchoStub(channel).unary
         assert await outcomes(call, 5, bearer()) == ["OK"] * 3 + ["RATE_LIMITED"] * 2
@@ -68,7 +68,7 @@ async def test_requests_of_one_user() -> None:
 
 async def test_calls_of_strongroom_are_not_counted_again() -> None:
     limits: dict[str, Any] = {
-        "user_requests_per_second": 0.2,
+        "user_requests_per_second": 0.01,
         "user_requests_burst": 1,
         "address_requests_burst": 1,
     }
@@ -106,7 +106,7 @@ async def test_failed_sign_ins(kind: str) -> None:
 
 
 async def test_calls_without_a_token() -> None:
-    limits: dict[str, Any] = {"address_requests_per_second": 0.2, "address_requests_burst": 2}
+    limits: dict[str, Any] = {"address_requests_per_second": 0.01, "address_requests_burst": 2}
     async with serving(None, **limits) as address, aio.insecure_channel(address) as channel:
         found = await outcomes(EchoStub(channel).unary, 4, ())
         assert found == ["TOKEN_MISSING"] * 2 + ["RATE_LIMITED"] * 2

@@ -11,6 +11,7 @@ import pytest
 from storage_service.attempts.segments import READS
 from storage_service.objectstore.interface import ObjectStream
 from storage_service.objectstore.values import ObjectRef
+from storage_service.sessions import kept
 from storage_service.sessions.kept import TELL_SECONDS
 from strongroom.errors import OffsetOutOfRange, UploadLost, UploadSuperseded
 from strongroom.metadata.v1.upload_session_service_pb2 import RecordProgressRequest, RecordProgressResponse
@@ -65,10 +66,13 @@ async def test_a_told_offset_is_taken_however_long_the_recording_took(
         return response
 
     monkeypatch.setattr(first.state, "record", slowly)
+    too_slow = slow > TELL_SECONDS
+    if not too_slow:
+        monkeypatch.setattr(kept, "TELL_SECONDS", 60.0)  # nor is it on a busy machine
     for offset in range(0, 400, 100):
         await first.write(upload, offset, b"a" * 100, exact_offset=True)
         assert (await second.use_cases.sessions.get(upload, preempt=True)).persisted_size == offset + 100
-    assert first.state.acquired == 4 + (4 if slow > TELL_SECONDS else 1)
+    assert first.state.acquired == 4 + (4 if too_slow else 1)
 
 
 @pytest.mark.parametrize("sent", [1, 900, 901, 2900, 3900])

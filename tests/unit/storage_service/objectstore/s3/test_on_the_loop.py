@@ -17,6 +17,7 @@ from storage_service.objectstore.s3.http.steps import on_loop
 from storage_service.objectstore.s3.store import S3ObjectStore
 from storage_service.objectstore.values import ObjectRef
 from tests.unit.storage_service.objectstore.s3.scripted_server import (
+    Request,
     ScriptedServer,
     Step,
     drip,
@@ -118,7 +119,17 @@ async def test_what_would_hold_the_loop_up_goes_to_a_thread(
 
 
 async def test_a_second_one_at_the_same_time_opens_its_own_connection(hops: list[str]) -> None:
-    async with opened(hops, put_ok("a"), put_ok("b")) as (store, server):
+    both = threading.Barrier(2)
+
+    def once_both_are_there(answer: Step) -> Step:
+        def step(sock: socket.socket, request: Request) -> None:
+            both.wait(60)
+            answer(sock, request)
+
+        return step
+
+    steps = (once_both_are_there(put_ok(name)) for name in "ab")
+    async with opened(hops, *steps) as (store, server):
         assert sorted(await asyncio.gather(put(store, 10), put(store, 10))) == ["a", "b"]
     assert hops == ["write"]
     assert server.connections == 2
