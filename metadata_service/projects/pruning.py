@@ -1,5 +1,6 @@
-"""Old versions go by a rule. The last ones stay, the last one of each day for a while, and those with a name
-or a tag. Nothing goes of a project that is kept, on legal hold, or being saved.
+"""Old versions go by a rule. The last ones stay, the last one of each day for a while, those with a name or a
+tag, and those that a share opens (decision 0107). Nothing goes of a project that is kept, on legal hold, or
+being saved.
 
 Contents that no version shows any longer go as those of a deleted project do: their objects are the
 cleaner's, after the read grace and the restore window.
@@ -15,12 +16,14 @@ import structlog
 
 from metadata_service.blobs.transitions import DELETE
 from metadata_service.config import Timing
-from metadata_service.db.database import LARGE_SECONDS, SYSTEM, Database, Transaction, user
+from metadata_service.db.database import LARGE_SECONDS, SYSTEM, Database, Row, Transaction, user
 from metadata_service.projects import looks
 from metadata_service.projects.rows import HASH_JOINS, project_not_found
 from metadata_service.retention_rules import VersionRule
+from metadata_service.shares.rows import HOLDS
 from metadata_service.usage import quota
 from strongroom.errors import UserBeingErased
+from strongroom.metadata.v1.share_pb2 import ShareScope
 
 PROJECTS: Final = 1000
 VERSIONS: Final = 500
@@ -47,6 +50,7 @@ WITH ranked AS (
 ), gone AS (
     DELETE FROM project_versions AS versions USING (
         SELECT version FROM ranked WHERE place > greatest(%(last)s, 1) AND name = '' AND tags = '{{}}'
+            AND NOT version = ANY(%(shared)s::bigint[])
             AND NOT (of_day = 1 AND created_at > now() - make_interval(days => %(days)s::int))
         ORDER BY version LIMIT {VERSIONS}
     ) AS old
@@ -55,6 +59,12 @@ WITH ranked AS (
     RETURNING 1
 )
 SELECT count(*) FROM gone
+"""
+#: Shares of the project that open, or will for who is in. A scope is protobuf; the id in it is searched for
+#: as bytes, so that only those are read that may be of it.
+_SHARED: Final = f"""
+SELECT scope FROM shares WHERE owner_id = %(owner)s AND {HOLDS}
+    AND position(convert_to(%(project)s::text, 'UTF8') IN scope) > 0
 """
 #: Contents that are in no version any more. The newest version's have no end.
 _SHOWN_BY_NONE: Final = """files.owner_id = %(owner)s AND files.project_id = %(project)s
@@ -163,7 +173,8 @@ class VersionPruner:
         row = await tx.fetch_one(_LOCK, params)
         if row is None or not row[0]:
             return 0
-        params |= {"last": row[0], "days": row[1]}
+        shares = await tx.fetch(_SHARED, params)
+        params |= {"last": row[0], "days": row[1], "shared": _shared_versions(shares, project_id)}
         pruned: int = (await tx.fetch(_GO, params))[0][0]
         if not pruned:
             return 0
@@ -176,3 +187,9 @@ class VersionPruner:
             ]
         )
         return pruned
+
+
+def _shared_versions(shares: list[Row], project_id: UUID) -> list[int]:
+    """Which versions they open. Making a share locks the project's row, as pruning does."""
+    found = (ShareScope.FromString(scope).project for (scope,) in shares)
+    return sorted({shared.version for shared in found if shared.project_id == str(project_id)})

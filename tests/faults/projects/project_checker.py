@@ -7,6 +7,7 @@ words.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 from tests.faults.cell import Cell
@@ -36,8 +37,15 @@ class ProjectChecker:
         rows = self._rows("SELECT version FROM projects WHERE owner_id = %s", owner)
         return int(rows[0].version) if rows else 0
 
-    def problems(self, owner: str, versions: list[Content]) -> list[str]:
-        """``versions``: what version 1, 2, … must hold; none: the project must be gone without a trace."""
+    def versions(self, owner: str) -> set[int]:
+        """Those that there are."""
+        rows = self._rows("SELECT version FROM project_versions WHERE owner_id = %s", owner)
+        return {int(row.version) for row in rows}
+
+    def problems(self, owner: str, versions: Sequence[Content | None]) -> list[str]:
+        """``versions``: what version 1, 2, … must hold (None: has gone by a rule); none: the project must be
+        gone without a trace.
+        """
         rows = self._rows(
             "SELECT f.* FROM project_files f"
             " JOIN projects p ON (p.owner_id, p.id) = (f.owner_id, f.project_id)"
@@ -50,6 +58,7 @@ class ProjectChecker:
             *(
                 wrong
                 for number, content in enumerate(versions, 1)
+                if content is not None
                 for wrong in self._wrong_content(owner, rows, number, content)
             ),
             *self._wrong_objects(owner, rows, versions),
@@ -68,7 +77,7 @@ class ProjectChecker:
         )
         return [row.what for row in rows]
 
-    def _wrong_version_count(self, owner: str, versions: list[Content]) -> list[str]:
+    def _wrong_version_count(self, owner: str, versions: Sequence[Content | None]) -> list[str]:
         found = self.version(owner)
         return [] if found == len(versions) else [f"version {found}, must be {len(versions)}"]
 
@@ -89,7 +98,7 @@ class ProjectChecker:
                 problems.append(f"version {number}: {path} does not hold its bytes")
         return problems
 
-    def _wrong_objects(self, owner: str, rows: list[Any], versions: list[Content]) -> list[str]:
+    def _wrong_objects(self, owner: str, rows: list[Any], versions: Sequence[Content | None]) -> list[str]:
         """Exactly the versions that rows name, markers exactly where something is hidden, and the current
         objects are
         the newest version.
@@ -98,7 +107,7 @@ class ProjectChecker:
         entries = self._versions(prefix)
         objects = {(key, version) for key, version, marker, _ in entries if not marker}
         wanted = {(prefix + row.path, row.version_id) for row in rows}
-        newest = {prefix + path for path in versions[-1]} if versions else set()
+        newest = {prefix + path for path in (versions[-1] or ())} if versions else set()
         hidden = {key for key, _ in wanted} - newest
         markers = [key for key, _, marker, _ in entries if marker]
         current = {(key, version) for key, version, marker, latest in entries if latest and not marker}

@@ -26,7 +26,7 @@ from tests.stack import until
 SLUG = "site"
 REQUEST = "request-1"
 #: A save that is starved for so long loses its lease; two seconds are over at once on a busy machine.
-CELL_ENV = {"STRONGROOM_UPLOAD_LEASE_SECONDS": "6"}
+CELL_ENV = {"STRONGROOM_UPLOAD_LEASE_SECONDS": "6", "STRONGROOM_RETENTION_SWEEP_SECONDS": "1"}
 #: After so many written files metadata_service is told of them; in production after 100, each of which costs
 #: a dozen requests to S3 by the time that nothing is left of it.
 CONSTANTS = {"storage_service.projects.writer:RECORDED_AT_ONCE": 8}
@@ -103,6 +103,25 @@ def test_it_is_done_once_after_the_drain(cell: Cell, kill: ProjectKill) -> None:
     if kill not in _repeated:
         test_the_repetition_is_answered(cell, kill)
     assert _drained(cell, kill).problems(_owner(kill), _after(kill)) == []
+
+
+def test_versions_that_go_by_a_rule_leave_nothing_in_the_bucket(cell: Cell) -> None:
+    """Also when the services die in between: nothing is lost of those that stay, no object without a row."""
+    owner = "user-of-many-versions"
+    saved = [OLD, OLD | {"only2.txt": b"2"}, NEW, NEW | {"index.html": b"4"}, NEW | {"index.html": b"5"}]
+    cell.run()
+    for number, content in enumerate(saved):
+        until("it is saved", lambda: rpc.save(cell, owner, SLUG, content, f"v{number}"), pause=0.5)  # noqa: B023
+    checker = ProjectChecker(cell, SLUG)
+    with cell.http(owner) as http:
+        http.put(f"/api/projects/{SLUG}/version-rule", json={"keep_last": 2}).raise_for_status()
+    until("the first have gone", lambda: checker.versions(owner) < {1, 2, 3, 4, 5})
+    cell.kill("metadata")
+    cell.kill("storage")
+    cell.run()
+    until("all that are due have gone", lambda: checker.versions(owner) == {4, 5})
+    checker.wait_drained(owner)
+    assert checker.problems(owner, [None, None, None, *saved[3:]]) == []
 
 
 def _drained(cell: Cell, kill: ProjectKill) -> ProjectChecker:
