@@ -326,7 +326,7 @@ class Application:
         add_ProjectSaveServiceServicer_to_server(
             ProjectSaveServicer(
                 database=database,
-                starter=SaveStarter(database, timing),
+                starter=SaveStarter(database, timing, self._settings.upload_classes),
                 stager=SaveStager(database, timing, limits),
                 committer=SaveCommitter(database, timing, keep=self._settings.retention.keep.get("projects")),
                 remover=ProjectRemover(database, timing),
@@ -366,6 +366,7 @@ class Application:
             passwords,
             SealedTokens(self._secret()),
             keep=self._settings.timing.idempotency,
+            classes=self._settings.upload_classes,
         )
         add_ShareServiceServicer_to_server(
             ShareServicer(maker, OwnersShares(database, tokens, passwords), self._revisions), server

@@ -64,6 +64,18 @@ class KeptBody(BaseModel):
         return retention_of(self.model_dump(include=set(NAMES)))
 
 
+class ClassBody(BaseModel):
+    """A body that may say what class objects are of."""
+
+    storage_class: Annotated[
+        str, Field(max_length=32, description="S3's, of those that the installation lets uploads choose.")
+    ] = ""
+
+
+class KeptObjectsBody(KeptBody, ClassBody):
+    """A save of a project: how long it is kept, and what class its new objects are of."""
+
+
 class WishedBody(KeptBody):
     """A body that may say how long a file stays."""
 
@@ -73,12 +85,8 @@ class WishedBody(KeptBody):
     ] = None
 
 
-class StoredBody(WishedBody):
+class StoredBody(WishedBody, ClassBody):
     """The same, and what class its object is of."""
-
-    storage_class: Annotated[
-        str, Field(max_length=32, description="S3's, of those that the installation lets uploads choose.")
-    ] = ""
 
 
 class Wished(TypedDict):

@@ -26,6 +26,7 @@ from metadata_service.files.filenames import extension_of
 from metadata_service.files.preconditions import check_slot
 from metadata_service.files.retention import settle_wish
 from metadata_service.files.specs import normal_spec
+from metadata_service.files.storage_classes import check_class
 from metadata_service.retention_rules import RetentionRules
 from metadata_service.shares import drops
 from metadata_service.usage import quota
@@ -129,23 +130,13 @@ class Reserver:
         if spec.HasField("retention"):
             settle_wish(spec.retention, asking or owner_id, of_drop=bool(spec.share_id))
         self._retention.stamp(spec)
-        self._check_class(spec.storage_class)
+        if spec.share_id and spec.storage_class not in self._classes:
+            spec.storage_class = ""  # a drop that was made when it was one: guests can't mend that
+        check_class(spec.storage_class, self._classes)
         wish = _Wish(owner_id, uuid4(), spec, request, session)
         response = await self._in_a_group(wish) or await self._with_a_key_of_its_own(wish)
         await failpoints.hit(AFTER_COMMIT)
         return response
-
-    def _check_class(self, storage_class: str) -> None:
-        if not storage_class or storage_class in self._classes:
-            return
-        known = ", ".join(sorted(self._classes))
-        raise InvalidField(
-            f"storage_class may be one of: {known}."
-            if known
-            else "This installation chooses the storage class; leave storage_class out.",
-            field="storage_class",
-            rule="in",
-        )
 
     async def _in_a_group(self, wish: _Wish) -> ReserveResponse | None:
         """Together with others. None: it goes its own way, because something has to be looked up first."""

@@ -26,6 +26,7 @@ from servicekit import failpoints
 from strongroom.errors import InvalidField, PathInvalid, PreconditionFailed
 from strongroom.metadata.v1 import blob_pb2
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
+from strongroom.metadata.v1.target_pb2 import UploadSpec
 from strongroom.path_rules import normal_path
 
 BEFORE_RESERVE: Final = failpoints.register("metadata.project.reserve.before_commit")
@@ -54,6 +55,7 @@ _COLUMNS: Final = {
             THEN jsonb_build_object('{EXECUTABLE_KEY}', 'true') ELSE '{{}}' END""",
     "reserved_bytes": "size_bytes",
     "reserved_files": "1",
+    "storage_class": "%(storage_class)s",
 }
 _RESERVE: Final = f"""
 WITH given AS (
@@ -163,6 +165,7 @@ class SaveStager:
             "sizes": [wish.asked.size_bytes for wish in wishes],
             "hashes": [wish.asked.sha256 for wish in wishes],
             "types": [wish.asked.content_type for wish in wishes],
+            "storage_class": request.storage_class,
             "executables": [
                 wish.asked.executable if wish.asked.HasField("executable") else None for wish in wishes
             ],
@@ -175,6 +178,7 @@ class SaveStager:
                 wish,
                 kind,
                 unchanged=unchanged,
+                storage_class=request.storage_class,
                 object_metadata=_says(wish, owner_id, save_id, executable),
             )
             for wish, (unchanged, executable) in zip(wishes, judged, strict=True)
@@ -241,7 +245,13 @@ def _says(wish: _Wish, owner_id: str, save_id: UUID, executable: bool) -> dict[s
 
 
 def _answer(
-    owner_id: str, wish: _Wish, kind: int, *, unchanged: bool, object_metadata: dict[str, str]
+    owner_id: str,
+    wish: _Wish,
+    kind: int,
+    *,
+    unchanged: bool,
+    storage_class: str,
+    object_metadata: dict[str, str],
 ) -> blob_pb2.Blob:
     if unchanged:
         return blob_pb2.Blob()
@@ -259,4 +269,5 @@ def _answer(
         key=wish.key,
         content_type=wish.asked.content_type,
         object_metadata=object_metadata,
+        spec=UploadSpec(storage_class=storage_class) if storage_class else None,
     )

@@ -11,6 +11,7 @@ from metadata_service import idempotency
 from metadata_service.config import Timing
 from metadata_service.db.database import Database, Transaction, user
 from metadata_service.files.retention import settle_wish
+from metadata_service.files.storage_classes import check_class
 from metadata_service.projects.endings import give_up
 from metadata_service.projects.rows import project_not_found, save_in_progress
 from servicekit import failpoints
@@ -53,9 +54,10 @@ class _Base:
 class SaveStarter:
     """Starts saves."""
 
-    def __init__(self, database: Database, timing: Timing) -> None:
+    def __init__(self, database: Database, timing: Timing, classes: frozenset[str] = frozenset()) -> None:
         self._database = database
         self._timing = timing
+        self._classes = classes
 
     async def begin(self, owner_id: str, request: BeginSaveRequest, *, asking: str = "") -> BeginSaveResponse:
         """A new save with a lease, or the answer of an earlier one with this request id.
@@ -76,6 +78,7 @@ class SaveStarter:
             )
         if request.HasField("retention"):
             settle_wish(request.retention, asking or owner_id, of_project=True)
+        check_class(request.storage_class, self._classes)
         save_id = uuid4()
         response = await self._database.transact(
             user(owner_id), lambda tx: self._in_transaction(tx, owner_id, save_id, request)

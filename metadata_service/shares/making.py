@@ -11,11 +11,12 @@ from uuid import UUID, uuid4
 from metadata_service.db.database import Database, Transaction, user
 from metadata_service.files.queries import FileQueries
 from metadata_service.files.retention import settle_wish
+from metadata_service.files.storage_classes import check_class
 from metadata_service.shares.passwords import Passwords
 from metadata_service.shares.rows import COLUMNS, to_share
 from metadata_service.shares.tokens import SealedTokens, hash_of, new_token
 from servicekit.texts import refuse_nul
-from strongroom.errors import IdempotencyKeyReused, InvalidField
+from strongroom.errors import IdempotencyKeyReused, InvalidField, VersionNotFound
 from strongroom.metadata.v1 import share_pb2
 from strongroom.metadata.v1.share_service_pb2 import (
     CreateShareRequest,
@@ -40,6 +41,14 @@ SELECT %(owner)s, %(id)s, %(token_hash)s, %(scope)s, %(title)s, %(password_hash)
 WHERE %(expires_at)s::timestamptz IS NULL OR %(expires_at)s > now()
 ON CONFLICT (owner_id, request_id) DO NOTHING RETURNING {COLUMNS}
 """
+#: Pruning (`projects.pruning`) locks the project's row for longer: it has seen the share, or the share sees
+#: that the version has gone.
+_VERSION: Final = """
+SELECT 1 FROM projects JOIN project_versions AS versions
+    ON versions.owner_id = projects.owner_id AND versions.project_id = projects.id
+WHERE projects.owner_id = %(owner)s AND projects.id = %(project)s AND versions.version = %(version)s
+FOR KEY SHARE OF projects
+"""
 _FREE_ID: Final = """
 UPDATE shares SET request_id = NULL, fingerprint = NULL, sealed_token = NULL
 WHERE owner_id = %(owner)s AND request_id = %(request_id)s
@@ -54,7 +63,7 @@ WHERE owner_id = %(owner)s AND request_id = %(request_id)s
 @dataclass(frozen=True, slots=True)
 class ShareMaker:
     """Makes shares. `find_version`: of projects; `keep`: how long an idempotency key is remembered,
-    seconds.
+    seconds; `classes`: storage classes that uploads may name.
     """
 
     database: Database
@@ -63,6 +72,7 @@ class ShareMaker:
     passwords: Passwords
     sealed: SealedTokens
     keep: float
+    classes: frozenset[str] = frozenset()
 
     async def create(self, owner_id: str, request: CreateShareRequest) -> CreateShareResponse:
         """The share with its token, or the answer that a request with this id has had.
@@ -78,11 +88,14 @@ class ShareMaker:
                 return repeated
         token = new_token()
         password = request.password
+        scope = await self._settled(owner_id, request.scope)
         values: dict[str, object] = {
             "owner": owner_id,
             "id": uuid4(),
             "token_hash": hash_of(token),
-            "scope": (await self._settled(owner_id, request.scope)).SerializeToString(),
+            "scope": scope.SerializeToString(),
+            "project": UUID(scope.project.project_id) if scope.HasField("project") else None,
+            "version": scope.project.version,
             "title": request.title.strip(),
             "password_hash": await self.passwords.hashed(owner_id, password) if password else None,
             "expires_at": expiry_of(request),
@@ -107,6 +120,8 @@ class ShareMaker:
         async def work(tx: Transaction) -> share_pb2.Share | None:
             if values["request_id"] is not None:
                 await tx.execute(_FREE_ID, values)
+            if values["project"] is not None and await tx.fetch_one(_VERSION, values) is None:
+                raise VersionNotFound("That version has gone; ListProjectVersions shows those there are.")
             row = await tx.fetch_one(_INSERT, values)
             return to_share(row) if row is not None else None
 
@@ -144,6 +159,7 @@ class ShareMaker:
                 found = await self.find_version(owner_id, scope.project.slug, scope.project.version)
                 settled.project.project_id, settled.project.version = found
             case "drop":
+                check_class(settled.drop.storage_class, self.classes)
                 _settle_drop(settled.drop, owner_id)
         return settled
 

@@ -37,13 +37,20 @@ class ProjectSaves(MetadataClient):
         return await self._ask(self._saves.BeginSave, request)
 
     async def reserve(
-        self, owner_id: str, save_id: str, files: Sequence[pb.FileReservation], kind: BlobKind.ValueType
+        self,
+        owner_id: str,
+        save_id: str,
+        files: Sequence[pb.FileReservation],
+        kind: BlobKind.ValueType,
+        storage_class: str = "",
     ) -> Sequence[Blob]:
         """One blob per file (at most 500), in the order given; without id where the file is unchanged.
 
         Raises PathInvalid, PreconditionFailed, QuotaExceeded, FileCountExceeded, UploadSuperseded.
         """
-        request = pb.ReserveFilesRequest(save_id=save_id, owner_id=owner_id, files=files, kind=kind)
+        request = pb.ReserveFilesRequest(
+            save_id=save_id, owner_id=owner_id, files=files, kind=kind, storage_class=storage_class
+        )
         return (await self._step(self._saves.ReserveFiles, request)).blobs
 
     async def record(self, owner_id: str, save_id: str, entries: Sequence[pb.ManifestEntry]) -> None:

@@ -31,6 +31,7 @@ class OpenSave:
     owner_id: str
     save_id: str
     base_version: int
+    storage_class: str = ""
 
 
 class SaveRunner:
@@ -76,7 +77,7 @@ class SaveRunner:
         await failpoints.hit(AFTER_BEGIN)
         if begun.HasField("replay"):
             return _same_content(begun.replay, await content())
-        save = OpenSave(begun.owner_id, begun.save_id, begun.base_version)
+        save = OpenSave(begun.owner_id, begun.save_id, begun.base_version, request.storage_class)
         holder = self._holder(save)
         async with self._engine.hold(holder):
             commit = await write(save)

@@ -163,6 +163,7 @@ def begin_request(spec: SaveProjectSpec, kind: str) -> pb.BeginSaveRequest:
         user_id=spec.user_id,
         must_exist=spec.partial,
         retention=spec.retention if spec.HasField("retention") else None,
+        storage_class=spec.storage_class,
     )
     if spec.HasField("expected_version"):
         request.expected_version = spec.expected_version

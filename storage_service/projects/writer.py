@@ -205,9 +205,8 @@ class FileWriter:
         try:
             kind = BLOB_KIND_COPY if files[0].source is not None else BLOB_KIND_SINGLE
             await failpoints.hit(BEFORE_RESERVE)
-            blobs = await self._saves.reserve(
-                self._save.owner_id, self._save.save_id, [file.reservation() for file in files], kind
-            )
+            save, wanted = self._save, [file.reservation() for file in files]
+            blobs = await self._saves.reserve(save.owner_id, save.save_id, wanted, kind, save.storage_class)
             await failpoints.hit(AFTER_RESERVE)
         finally:
             self._batches.release()

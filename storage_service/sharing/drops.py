@@ -106,6 +106,7 @@ class _DropSource:
             content_type="" if rules.content_types and declared.startswith(_MEDIA) else first.content_type,
             share_id=share.id,
             retention=rules.retention if rules.HasField("retention") else None,
+            storage_class=rules.storage_class,
         )
         if self.spec.target.HasField("path"):
             self.spec.if_generation_match = 0

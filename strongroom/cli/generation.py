@@ -46,9 +46,9 @@ async def import_(
     prompt: Prompt = "",
     settings: Settings = "",
     public: Public = False,
-    keep: Keep = "",
-    delete_after: DeleteAfter = "",
-    hold: Hold = "",
+    keep: Keep = None,
+    delete_after: DeleteAfter = None,
+    hold: Hold = None,
 ) -> ExitCode:
     """Have the service pull generations from URLs, several side by side. Prints the key of each."""
     _check(settings)
@@ -89,9 +89,9 @@ async def put(
     prompt: Prompt = "",
     settings: Settings = "",
     public: Public = False,
-    keep: Keep = "",
-    delete_after: DeleteAfter = "",
-    hold: Hold = "",
+    keep: Keep = None,
+    delete_after: DeleteAfter = None,
+    hold: Hold = None,
 ) -> ExitCode:
     """Store generations that are here. Prints the key of each."""
     _check(settings)

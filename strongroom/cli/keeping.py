@@ -12,28 +12,49 @@ from strongroom.cli.problems import UsageProblem
 from strongroom.client.wishes import RetentionWish
 
 Keep = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--keep", metavar="TIME", help="Neither deleted nor replaced before: 2027-01-31, or 90d from now."
     ),
 ]
 DeleteAfter = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--delete-after", metavar="TIME", help="Goes away by itself then: 2027-01-31, or 90d from now."
     ),
 ]
-Hold = Annotated[str, typer.Option("--hold", metavar="REASON", help="Place a legal hold on it.")]
+Hold = Annotated[str | None, typer.Option("--hold", metavar="REASON", help="Place a legal hold on it.")]
+StorageClass = Annotated[
+    str | None,
+    typer.Option(
+        "--storage-class", metavar="CLASS", help="S3's, of those that the installation lets you choose."
+    ),
+]
 
 
-def wish_of(keep: str = "", delete_after: str = "", hold: str = "") -> RetentionWish | None:
+def wish_of(
+    keep: str | None = None, delete_after: str | None = None, hold: str | None = None
+) -> RetentionWish | None:
     """What the options ask for; None: nothing.
 
-    :raises UsageProblem: no time.
+    :raises UsageProblem: no time, one that has come, or an option without a value: a variable of a script's
+        that is empty must not store something unprotected.
     """
-    if not (keep or delete_after or hold):
+    if keep is None and delete_after is None and hold is None:
         return None
-    return RetentionWish(_when(keep), _when(delete_after), hold)
+    if hold is not None and not hold.strip():
+        raise UsageProblem("--hold needs a reason, such as --hold 'case 2026-17'")
+    return RetentionWish(_when("--keep", keep), _when("--delete-after", delete_after), (hold or "").strip())
+
+
+def class_of(storage_class: str | None) -> str:
+    """S3's name of it; ``""``: none is chosen. Raises UsageProblem: without a value."""
+    if storage_class is None:
+        return ""
+    name = storage_class.strip().upper().replace("-", "_")
+    if not name:
+        raise UsageProblem("--storage-class needs S3's name of one, such as STANDARD_IA")
+    return name
 
 
 def moment_of(text: str) -> datetime:
@@ -45,12 +66,30 @@ def moment_of(text: str) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
-def is_span(text: str) -> bool:
-    """Whether it is a span (``90d``) and no moment."""
-    return text[:1].isdigit() and "-" not in text
-
-
-def _when(text: str) -> datetime | timedelta | None:
-    if not text:
+def span_of(text: str) -> timedelta | None:
+    """A span (``90d``); None: it is a moment, if anything. Raises UsageProblem: neither, or of no length."""
+    if not text[:1].isdigit() or "-" in text:
         return None
-    return shown.duration(text) if is_span(text) else moment_of(text)
+    if text.isdigit():  # seconds elsewhere; here it is meant as days, or as a year
+        raise UsageProblem(f"{text} of what? Write {text}d for days, or a date such as 2027-01-31")
+    try:
+        span = shown.duration(text)
+    except (ValueError, OverflowError):
+        raise UsageProblem(f"{text!r} is no time: 2027-01-31, 2027-01-31T12:00:00Z, 90d") from None
+    if not span:
+        raise UsageProblem(f"{text} is no time at all")
+    return span
+
+
+def _when(option: str, text: str | None) -> datetime | timedelta | None:
+    if text is None:
+        return None
+    if not (text := text.strip()):
+        raise UsageProblem(f"{option} needs a time: 2027-01-31, or 90d from now")
+    span = span_of(text)
+    if span is not None:
+        return span
+    moment = moment_of(text)
+    if moment <= datetime.now(UTC):
+        raise UsageProblem(f"{option} {text} has passed; it has to be a time to come")
+    return moment

@@ -31,9 +31,9 @@ async def put(
     public: Annotated[
         bool, typer.Option("--public", help="Anybody may read it through its permanent URL.")
     ] = False,
-    keep: Keep = "",
-    delete_after: DeleteAfter = "",
-    hold: Hold = "",
+    keep: Keep = None,
+    delete_after: DeleteAfter = None,
+    hold: Hold = None,
 ) -> ExitCode:
     """Store media of an event. Prints the key of each."""
     visibility = Visibility.PUBLIC if public else None

@@ -13,7 +13,7 @@ import typer
 
 from strongroom import errors
 from strongroom.cli import shown
-from strongroom.cli.keeping import Hold, Keep, wish_of
+from strongroom.cli.keeping import Hold, Keep, StorageClass, class_of, wish_of
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import bars_for
@@ -38,8 +38,9 @@ async def save(
     *,
     name: Annotated[str, typer.Option(help="For people; default: the slug.")] = "",
     expect: Expected = None,
-    keep: Keep = "",
-    hold: Hold = "",
+    keep: Keep = None,
+    hold: Hold = None,
+    storage_class: StorageClass = None,
     message: Message = "",
     version_name: VersionName = "",
     tag: Tags = None,
@@ -67,6 +68,7 @@ async def save(
                     name,
                     expected_version=expect,
                     retention=wish_of(keep, hold=hold),
+                    storage_class=class_of(storage_class),
                     label=label,
                     on_progress=report,
                 )
@@ -77,6 +79,7 @@ async def save(
                     name,
                     expected_version=expect,
                     retention=wish_of(keep, hold=hold),
+                    storage_class=class_of(storage_class),
                     label=label,
                     ignore=patterns,
                     on_progress=report,
@@ -102,8 +105,9 @@ async def patch(
     ] = None,
     name: Annotated[str, typer.Option(help="For people; default: as before.")] = "",
     expect: Expected = None,
-    keep: Keep = "",
-    hold: Hold = "",
+    keep: Keep = None,
+    hold: Hold = None,
+    storage_class: StorageClass = None,
     message: Message = "",
     version_name: VersionName = "",
     tag: Tags = None,
@@ -121,6 +125,7 @@ async def patch(
                 name=name,
                 expected_version=expect,
                 retention=wish_of(keep, hold=hold),
+                storage_class=class_of(storage_class),
                 label=Label(version_name, message, tuple(tag or ())),
                 on_progress=report,
             )

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.keeping import DeleteAfter, Hold, Keep, wish_of
+from strongroom.cli.keeping import DeleteAfter, Hold, Keep, StorageClass, class_of, wish_of
 from strongroom.cli.output import file_document
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.progress import Bars, bars_for
@@ -85,12 +85,10 @@ async def put(
     public: Annotated[
         bool, typer.Option("--public", help="Anybody may read it through its permanent URL.")
     ] = False,
-    keep: Keep = "",
-    delete_after: DeleteAfter = "",
-    hold: Hold = "",
-    storage_class: Annotated[
-        str, typer.Option(metavar="CLASS", help="S3's, of those that the installation lets you choose.")
-    ] = "",
+    keep: Keep = None,
+    delete_after: DeleteAfter = None,
+    hold: Hold = None,
+    storage_class: StorageClass = None,
     request_id: Annotated[
         str | None, typer.Option(help="Idempotency key: repeating the command stores nothing twice.")
     ] = None,
@@ -110,7 +108,7 @@ async def put(
         _pairs(metadata or ()),
         Visibility.PUBLIC if public else None,
         wish_of(keep, delete_after, hold),
-        storage_class,
+        class_of(storage_class),
         request_id,
         resume,
     )

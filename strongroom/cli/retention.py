@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.keeping import is_span, moment_of
+from strongroom.cli.keeping import moment_of, span_of
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import UsageProblem
 from strongroom.cli.session import Session
@@ -100,7 +100,8 @@ def _what(file: str | None, project: str) -> FileName | ProjectSlug:
 
 
 def _moment(text: str) -> datetime:
-    return datetime.now(UTC) + shown.duration(text) if is_span(text) else moment_of(text)
+    span = span_of(text)
+    return moment_of(text) if span is None else datetime.now(UTC) + span
 
 
 def _days(span: timedelta | None) -> float | None:

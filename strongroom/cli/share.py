@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from strongroom.cli import shown
-from strongroom.cli.keeping import DeleteAfter, Hold, Keep, wish_of
+from strongroom.cli.keeping import DeleteAfter, Hold, Keep, StorageClass, class_of, wish_of
 from strongroom.cli.output import rfc3339
 from strongroom.cli.problems import UsageProblem
 from strongroom.cli.session import Session
@@ -75,9 +75,10 @@ async def drop(
     types: Annotated[
         list[str] | None, typer.Option("--type", metavar="TYPE", help="image/png, image/* …; repeatable.")
     ] = None,
-    keep: Keep = "",
-    delete_after: DeleteAfter = "",
-    hold: Hold = "",
+    keep: Keep = None,
+    delete_after: DeleteAfter = None,
+    hold: Hold = None,
+    storage_class: StorageClass = None,
     title: Annotated[str, TITLE] = "",
     password: Annotated[str, PASSWORD] = "",
     expires: Annotated[str, EXPIRES] = "never",
@@ -96,6 +97,7 @@ async def drop(
         max_file_bytes=bytes_of(max_file_bytes) if max_file_bytes else 0,
         content_types=tuple(types or ()),
         retention=wish_of(keep, delete_after, hold),
+        storage_class=class_of(storage_class),
     )
     await _create(session, box, title=title, password=password, expires=expires, uses=uses)
 

@@ -14,12 +14,14 @@ import google_crc32c
 import typer
 
 from strongroom.cli import shown
+from strongroom.cli.keeping import DeleteAfter, Hold, Keep, StorageClass, class_of, wish_of
 from strongroom.cli.problems import ExitCode, UsageProblem
 from strongroom.cli.session import Session, Tally
 from strongroom.cli.walking import items_of
 from strongroom.client.async_client import AsyncClient
 from strongroom.client.files import StoredFile
 from strongroom.client.targets import AtPath
+from strongroom.client.wishes import RetentionWish
 from strongroom.errors import StrongroomError
 
 BLOCK = 1 << 20
@@ -44,6 +46,14 @@ class Planned:
     remote: StoredFile | None
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """How new and replaced files are stored."""
+
+    retention: RetentionWish | None
+    storage_class: str
+
+
 async def sync(
     session: Session,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The local folder.")],
@@ -54,12 +64,17 @@ async def sync(
     delete: Annotated[
         bool, typer.Option("--delete", help="Also delete what is there and not here; into the trash.")
     ] = False,
+    keep: Keep = None,
+    delete_after: DeleteAfter = None,
+    hold: Hold = None,
+    storage_class: StorageClass = None,
 ) -> ExitCode:
     """Make a folder of paths like a local one: by size and checksum; deletes nothing without --delete."""
     if plan and apply:
         raise UsageProblem("--plan says what would happen, --apply does it; give one of them")
     if not folder.is_dir():
         raise UsageProblem(f"{folder} is no folder")
+    stored = Stored(wish_of(keep, delete_after, hold), class_of(storage_class))
     tally = Tally(session)
     here = {
         item.relative: item.path
@@ -79,7 +94,7 @@ async def sync(
                 )
                 session.output.note(f"extra, {why}: {shown.name(one.path)}")
                 continue
-            if apply and not await _do(client, one, tally):
+            if apply and not await _do(client, one, stored, tally):
                 continue
             document = {"step": one.step.value, "path": one.path, "done": apply}
             session.output.result(f"{one.step.value:<8}{shown.name(one.path)}", document)
@@ -112,12 +127,18 @@ async def _plan(client: AsyncClient, prefix: str, here: dict[str, Path]) -> list
     return planned
 
 
-async def _do(client: AsyncClient, one: Planned, tally: Tally) -> bool:
+async def _do(client: AsyncClient, one: Planned, stored: Stored, tally: Tally) -> bool:
     """Whether it was done: only to what the plan has seen. A failure is reported."""
     try:
         if one.local is not None:
             seen = 0 if one.remote is None else one.remote.generation
-            await client.upload(one.local, AtPath(one.path), if_generation_match=seen)
+            await client.upload(
+                one.local,
+                AtPath(one.path),
+                if_generation_match=seen,
+                retention=stored.retention,
+                storage_class=stored.storage_class,
+            )
         elif one.remote is not None:
             await client.delete(one.remote, soft=True, if_generation_match=one.remote.generation)
     except (StrongroomError, OSError) as error:

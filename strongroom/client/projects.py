@@ -58,6 +58,7 @@ class Projects(ProjectVersions):
         expected_version: int | None = None,
         retention: RetentionWish | None = None,
         label: Label = UNLABELLED,
+        storage_class: str = "",
         ignore: Iterable[str] = DEFAULT_IGNORE,
         request_id: str | None = None,
         on_progress: Progress | None = None,
@@ -70,13 +71,14 @@ class Projects(ProjectVersions):
             is the newest is replaced.
         :param retention: how long the project stays from this save on.
         :param label: what is said of the new version: ``Label(name, message, tags)``.
+        :param storage_class: of new and changed files: S3's, where the installation lets one choose.
         :param ignore: patterns as in .gitignore; see ``Ignore``. Links are never followed.
         :param on_progress: bytes sent, and those to be sent; begins again at 0 with a retry.
         :raises VersionConflict: the project has moved on from ``expected_version``.
         :raises OSError: something can't be read.
         """
         tree = await asyncio.to_thread(read_tree, Path(directory), Ignore(ignore))
-        spec = self._spec(slug, name, expected_version, retention, label)
+        spec = self._spec(slug, name, expected_version, retention, label, storage_class=storage_class)
         if self._spooled is not None:
             spec.request_id = request_id or str(uuid4())
             unchanged = await self._spooled.if_there(self._unchanged(slug, tree), frozenset())
@@ -114,6 +116,7 @@ class Projects(ProjectVersions):
         expected_version: int | None = None,
         retention: RetentionWish | None = None,
         label: Label = UNLABELLED,
+        storage_class: str = "",
         request_id: str | None = None,
         on_progress: Progress | None = None,
         timeout: float | None = None,
@@ -128,7 +131,7 @@ class Projects(ProjectVersions):
         :raises OSError: something can't be read.
         """
         tree = await asyncio.to_thread(read_changes, changed)
-        spec = self._spec(slug, name, expected_version, retention, label)
+        spec = self._spec(slug, name, expected_version, retention, label, storage_class=storage_class)
         spec.partial, spec.request_id = True, request_id or str(uuid4())
         operation = TreeOperation(spec, tree, tuple(removed), on_progress=on_progress, timeout=timeout)
         return replace(await self._save(operation), sent=len(tree.files))
@@ -142,6 +145,7 @@ class Projects(ProjectVersions):
         expected_version: int | None = None,
         retention: RetentionWish | None = None,
         label: Label = UNLABELLED,
+        storage_class: str = "",
         request_id: str | None = None,
         on_progress: Progress | None = None,
         timeout: float | None = None,
@@ -150,7 +154,7 @@ class Projects(ProjectVersions):
 
         :raises ArchiveInvalid: names what is wrong with the ZIP; nothing was saved.
         """
-        spec = self._spec(slug, name, expected_version, retention, label)
+        spec = self._spec(slug, name, expected_version, retention, label, storage_class=storage_class)
         spec.request_id = request_id or str(uuid4())
         read = await asyncio.to_thread(as_source, source)
         saved = await self._save(ArchiveOperation(spec, read, on_progress, timeout))
@@ -301,6 +305,8 @@ class Projects(ProjectVersions):
         expected_version: int | None,
         retention: RetentionWish | None,
         label: Label,
+        *,
+        storage_class: str,
     ) -> project_pb2.SaveProjectSpec:
         return project_pb2.SaveProjectSpec(
             slug=slug,
@@ -309,6 +315,7 @@ class Projects(ProjectVersions):
             user_id=self._user_id,
             retention=proto_of(retention),
             label=label.to_proto(),
+            storage_class=storage_class,
         )
 
     async def _unchanged(self, slug: str, tree: Tree) -> frozenset[str]:

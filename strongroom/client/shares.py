@@ -55,7 +55,7 @@ class DropBox:
     """Guests put files in, and see none: below a ``path``, into an event, or into a ``folder`` (``uploads``,
     ``documents``, ``audio`` with ``class_id``); one of them. ``max_file_bytes`` 0: as in all.
     ``content_types``: those taken (``image/png``, ``image/*``); none: all of the family. ``retention``: how
-    long what guests put in stays.
+    long what guests put in stays; ``storage_class``: what class its objects are of.
     """
 
     path: str = ""
@@ -67,6 +67,7 @@ class DropBox:
     max_file_bytes: int = 0
     content_types: Sequence[str] = ()
     retention: RetentionWish | None = None
+    storage_class: str = ""
 
 
 Shared: TypeAlias = SharedFile | SharedEvent | SharedPrefix | SharedProject | DropBox
@@ -247,6 +248,7 @@ def _shared(scope: pb.ShareScope) -> Shared:
         max_file_bytes=drop.max_file_bytes,
         content_types=tuple(drop.content_types),
         retention=RetentionWish.from_proto(drop.retention) if drop.HasField("retention") else None,
+        storage_class=drop.storage_class,
     )
 
 
@@ -257,6 +259,7 @@ def _drop(box: DropBox) -> pb.Drop:
         max_file_bytes=box.max_file_bytes,
         content_types=box.content_types,
         retention=proto_of(box.retention),
+        storage_class=box.storage_class,
     )
     if box.path:
         drop.path = box.path

@@ -226,3 +226,24 @@ def test_what_it_costs(owner: Belongings, origin: Origin) -> None:
             DOORS[door](owner, origin, {"storage_class": "GLACIER"}), 422, "INVALID_FIELD"
         )
         assert "leave storage_class out" in problem["detail"]
+
+
+def test_saves_and_drops_may_name_a_class_where_uploads_may(owner: Belongings) -> None:
+    http, at_project, glacier = owner.http, f"/api/projects/{owner.project}", {"storage_class": "glacier"}
+    text, as_zip = [{"path": "a.txt", "content": "a"}], {"content-type": "application/zip"}
+    for reply in (
+        http.post("/api/projects/save", json=project(owner.project) | glacier),
+        http.patch(at_project, json={"files": text} | glacier),
+        http.patch(at_project, data=glacier, files={"a.txt": ("a.txt", b"a")}),
+        http.post(f"{at_project}/archive", params=glacier, content=zipped(), headers=as_zip),
+        http.post("/api/v1/shares", json={"drop": {"path": "in", **glacier}}),
+    ):
+        assert "leave storage_class out" in check_problem(reply, 422, "INVALID_FIELD")["detail"]
+    for nothing in ({"storage_class": None}, {"storage_class": ""}):
+        assert http.post("/api/projects/save", json=project(owner.project) | nothing).status_code == 200
+    check_problem(
+        http.post("/api/projects/save", json=project(owner.project) | {"storage_class": 7}),
+        422,
+        "INVALID_FIELD",
+    )
+    assert http.post("/api/v1/shares", json={"drop": {"path": "in"}}).json()["drop"]["storage_class"] is None

@@ -112,6 +112,8 @@ export interface CompletedUpload {
 
 /** What the copy is to be; what is left out is the source's, but for visibility. */
 export interface CopyBody {
+  /** S3's, of those that the installation lets uploads choose. Default: "". */
+  storage_class?: string;
   /** It is neither deleted nor replaced before. */
   keep_until?: string | null;
   /** As keep_until, counted from when it is stored. */
@@ -122,8 +124,6 @@ export interface CopyBody {
   delete_after?: string | null;
   /** It goes away by itself at this age. */
   delete_after_seconds?: number | null;
-  /** S3's, of those that the installation lets uploads choose. Default: "". */
-  storage_class?: string;
   /** `family` (files, generations, event_media, profile_picture, temp, path) and its form's fields. Left out: the source's own; a file at a path needs a new `path`. */
   target?: Record<string, unknown> | null;
   /** Default: "". */
@@ -234,9 +234,11 @@ export interface Done {
   message: string;
 }
 
-/** Where guests' files go: below `path`, to an event, or into a folder; how many they may be, and how long
-they stay. */
+/** Where guests' files go: below `path`, to an event, or into a folder; how many they may be, how long
+they stay, and what class their objects are of. */
 export interface DropBody {
+  /** S3's, of those that the installation lets uploads choose. Default: "". */
+  storage_class?: string;
   /** It is neither deleted nor replaced before. */
   keep_until?: string | null;
   /** As keep_until, counted from when it is stored. */
@@ -276,6 +278,8 @@ export interface DropRules {
   content_types: Array<string>;
   /** How long what guests put in stays. */
   retention: Wished | null;
+  /** Of what guests put in; null: the usual one. */
+  storage_class: string | null;
   /** That guests have put in. */
   files: number;
   /** That those had. */
@@ -467,6 +471,8 @@ export interface Generation {
 
 /** A generation to pull from its provider. */
 export interface GenerationBody {
+  /** S3's, of those that the installation lets uploads choose. Default: "". */
+  storage_class?: string;
   /** It is neither deleted nor replaced before. */
   keep_until?: string | null;
   /** As keep_until, counted from when it is stored. */
@@ -477,8 +483,6 @@ export interface GenerationBody {
   delete_after?: string | null;
   /** It goes away by itself at this age. */
   delete_after_seconds?: number | null;
-  /** S3's, of those that the installation lets uploads choose. Default: "". */
-  storage_class?: string;
   url: string;
   type: "text-to-image" | "text-to-video" | "image-to-image" | "image-to-video";
   prompt?: string | null;
@@ -906,6 +910,8 @@ export interface PatchBody {
   message?: string | null;
   /** Words by which the new version is found, and kept. */
   tags?: Array<string> | null;
+  /** S3's, of those that the installation lets uploads choose. Default: "". */
+  storage_class?: string;
   /** It is neither deleted nor replaced before. */
   keep_until?: string | null;
   /** As keep_until, counted from when it is stored. */
@@ -1150,6 +1156,8 @@ export interface SaveBody {
   message?: string | null;
   /** Words by which the new version is found, and kept. */
   tags?: Array<string> | null;
+  /** S3's, of those that the installation lets uploads choose. Default: "". */
+  storage_class?: string;
   /** It is neither deleted nor replaced before. */
   keep_until?: string | null;
   /** As keep_until, counted from when it is stored. */
@@ -1774,7 +1782,7 @@ export interface Operations {
   /** Download a project */
   get_project_archive: { path: { slug: string }; query: { version?: number; user_id?: string }; body: undefined; reply: Response };
   /** Save a ZIP */
-  save_project_archive: { path: { slug: string }; query: { name?: string; hold_reason?: string; keep_for_seconds?: number; keep_until?: string; expected_version?: number; version_name?: string; message?: string; tags?: string; user_id?: string }; body: BodyInit; reply: Saved };
+  save_project_archive: { path: { slug: string }; query: { name?: string; hold_reason?: string; keep_for_seconds?: number; keep_until?: string; storage_class?: string; expected_version?: number; version_name?: string; message?: string; tags?: string; user_id?: string }; body: BodyInit; reply: Saved };
   /** Read a project */
   get_project: { path: { slug: string }; query: { version?: number; user_id?: string }; body: undefined; reply: OneProject };
   /** Save some files */
@@ -1786,6 +1794,14 @@ export interface Operations {
       message?: string;
       /** With commas between them. */
       tags?: string;
+      /** Places a legal hold on it, and says why. */
+      hold_reason?: string;
+      /** As keep_until, counted from when it is stored. */
+      keep_for_seconds?: number;
+      /** Neither deleted nor replaced before. Of a file over 1 MiB this and the next four have to come before the file. */
+      keep_until?: string;
+      /** S3's, of those that the installation lets uploads choose; before the file, too. */
+      storage_class?: string;
     }; reply: Saved };
   /** Delete a project */
   delete_project: { path: { slug: string }; query: { expected_version?: number; user_id?: string }; body: undefined; reply: Done };

@@ -17,7 +17,9 @@ from strongroom.errors import InvalidField, SizeLimitExceeded, UnsupportedMediaT
 #: A project's file can't be larger; storage_service has the last word.
 MAX_FILE_BYTES: Final = 16 << 20
 MAX_FIELD_BYTES: Final = 64 << 10
-_FIELDS: Final = frozenset({"name", "user_id", "expected_version", "removed", *KEEPING, *LABEL})
+_FIELDS: Final = frozenset(
+    {"name", "user_id", "expected_version", "removed", "storage_class", *KEEPING, *LABEL}
+)
 
 
 class Changes:

@@ -33,6 +33,7 @@ from gateway.operations.docs import (
     polled,
     query,
 )
+from gateway.upstream.wishes import STORAGE_CLASS
 
 TITLE = "Projects"
 
@@ -128,7 +129,10 @@ DOCS = {
         parameters=(
             SLUG,
             query("name", "Name for people; the slug if left out.", {"type": "string", "maxLength": 255}),
-            *(query(name, str(WISHES[name]["description"]), WISHES[name]) for name in sorted(KEEPING)),
+            *(
+                query(name, str(WISHES[name]["description"]), WISHES[name])
+                for name in (*sorted(KEEPING), STORAGE_CLASS)
+            ),
             EXPECTED,
             *LABEL,
             IDEMPOTENCY_KEY,
@@ -156,6 +160,7 @@ DOCS = {
                 "version_name": {"type": "string", "maxLength": 255},
                 "message": {"type": "string", "maxLength": 4096},
                 "tags": {"type": "string", "description": "With commas between them."},
+                **{name: WISHES[name] for name in (*sorted(KEEPING), STORAGE_CLASS)},
             },
             "additionalProperties": BINARY,
         },

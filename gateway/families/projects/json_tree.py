@@ -1,10 +1,10 @@
 """The body of a save, read while it comes in: one file at a time, never the whole tree.
 
 The JSON is ``{name, slug, user_id?, expected_version?, keep_until?, keep_for_seconds?, hold_reason?,
-version_name?, message?, tags?, files: [{path, content, encoding?, executable?}…]}``, in any order; of a
-partial save ``{name?, user_id?, expected_version?, files?, removed?: [path…]}`` and the same in between.
-Unknown members are passed over. A file is held whole (10 MiB at most, by the limits below); what says where
-it goes (``slug``) must come before the files, or the files before it must be small.
+storage_class?, version_name?, message?, tags?, files: [{path, content, encoding?, executable?}…]}``, in any
+order; of a partial save ``{name?, user_id?, expected_version?, files?, removed?: [path…]}`` and the same in
+between. Unknown members are passed over. A file is held whole (10 MiB at most, by the limits below); what
+says where it goes (``slug``) must come before the files, or the files before it must be small.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ _SPARE_VALUES: Final = 10_000
 _VALUES_PER_FILE: Final = 8
 #: How long the project stays, as ``gateway.upstream.wishes`` reads it.
 KEEPING: Final = frozenset({"keep_until", "keep_for_seconds", "hold_reason"})
-_HEAD: Final = frozenset({"name", "slug", "user_id", "expected_version", "version_name", "message", *KEEPING})
+_HEAD: Final = frozenset(
+    {"name", "slug", "user_id", "expected_version", "version_name", "message", "storage_class", *KEEPING}
+)
 _LISTS: Final = frozenset({"files", "removed", "tags"})
 _MEMBERS: Final = frozenset({"path", "content", "encoding", "executable"})
 _OPENING: Final = frozenset({"start_map", "start_array"})
@@ -56,6 +58,7 @@ class TreeHead:
     keep_until: str | None = None
     keep_for_seconds: int | str | None = None
     hold_reason: str | None = None
+    storage_class: str | None = None
     version_name: str | None = None
     message: str | None = None
     tags: tuple[str, ...] | None = None
@@ -219,7 +222,7 @@ class TreeReader:
 
 
 def _text(name: str, event: str, value: Any) -> str:
-    if event == "null" and name in {"user_id", "keep_until", "hold_reason", "version_name", "message"}:
+    if event == "null" and name in _HEAD - {"name", "slug"}:
         return ""
     if event != "string":
         raise InvalidField(f"{name} must be a text.", field=name, rule="string")

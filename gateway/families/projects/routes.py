@@ -44,7 +44,7 @@ from gateway.upstream.rpcs import (
     ROLLBACK_PROJECT,
     UPDATE_PROJECT_VERSION,
 )
-from gateway.upstream.wishes import retention_of
+from gateway.upstream.wishes import STORAGE_CLASS, retention_of, storage_class_of
 from strongroom.errors import InvalidField, UnsupportedMediaType, VersionNotFound
 from strongroom.metadata.v1.event_media_service_pb2 import Tags
 from strongroom.metadata.v1.project_pb2 import Project, ProjectFile, ProjectVersion
@@ -96,6 +96,7 @@ async def save_project_archive(call: Call) -> JsonReply[Saved]:
         request_id=idempotency_key(call),
         user_id=call.user_id(),
         retention=retention_of({name: call.query(name) for name in KEEPING}),
+        storage_class=storage_class_of({STORAGE_CLASS: call.query(STORAGE_CLASS)}),
         label=label_of(call),
     )
     response = await save_archive(call, spec)

@@ -19,7 +19,7 @@ from gateway.http.exchange import idempotency_key
 from gateway.http.json_body import plain_body
 from gateway.upstream.call import Call
 from gateway.upstream.pump import CHUNK_BYTES, Intake, pump
-from gateway.upstream.wishes import retention_of
+from gateway.upstream.wishes import STORAGE_CLASS, retention_of, storage_class_of
 from strongroom.errors import InvalidField, MalformedRequest
 from strongroom.storage.v1.project_pb2 import (
     SaveProjectArchiveRequest,
@@ -185,6 +185,7 @@ def _spec(call: Call, head: TreeHead, expected_version: int | None) -> SaveProje
         request_id=idempotency_key(call),
         user_id=call.user_id(head.user_id),
         retention=retention_of({name: getattr(head, name) for name in KEEPING}),
+        storage_class=storage_class_of({STORAGE_CLASS: head.storage_class}),
         label=label_of(call, head),
     )
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 from gateway.http.shapes import example
-from gateway.operations.retention import KeptBody
+from gateway.operations.retention import KeptObjectsBody
 
 
 class TreeFile(BaseModel):
@@ -35,7 +35,7 @@ class LabelledBody(BaseModel):
     )
 
 
-class SaveBody(KeptBody, LabelledBody):
+class SaveBody(KeptObjectsBody, LabelledBody):
     """A tree to save. Send name and slug before files."""
 
     model_config = ConfigDict(
@@ -58,7 +58,7 @@ class SaveBody(KeptBody, LabelledBody):
     files: list[TreeFile]
 
 
-class PatchBody(KeptBody, LabelledBody):
+class PatchBody(KeptObjectsBody, LabelledBody):
     """What changes in a project: what is neither in files nor in removed stays as it is."""
 
     model_config = ConfigDict(

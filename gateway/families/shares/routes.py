@@ -21,6 +21,7 @@ from gateway.operations.routing import Routes
 from gateway.upstream.call import Call
 from gateway.upstream.rpcs import CREATE_SHARE, GET_SHARE, LIST_SHARES, REVOKE_SHARE, UPDATE_SHARE
 from gateway.upstream.uploads import FOLDERS
+from gateway.upstream.wishes import STORAGE_CLASS, storage_class_of
 from strongroom.errors import ShareNotFound
 from strongroom.metadata.v1 import share_pb2 as pb
 from strongroom.metadata.v1 import share_service_pb2 as service
@@ -139,6 +140,7 @@ def _drop(body: DropBody) -> pb.Drop:
         max_file_bytes=body.max_file_bytes or 0,
         content_types=body.content_types,
         retention=body.wish(),
+        storage_class=storage_class_of({STORAGE_CLASS: body.storage_class}),
     )
     if body.path is not None:
         rules.path = body.path
@@ -189,6 +191,7 @@ def _drop_rules(share: pb.Share) -> DropRules:
         "max_file_bytes": rules.max_file_bytes,
         "content_types": list(rules.content_types),
         "retention": show_wish(rules.retention) if rules.HasField("retention") else None,
+        "storage_class": rules.storage_class or None,
         "files": share.dropped_files,
         "bytes": share.dropped_bytes,
     }

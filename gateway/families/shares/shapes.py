@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from gateway.http.fields import canonical
 from gateway.http.shapes import Moment, example
-from gateway.operations.retention import Wished, WishedBody
+from gateway.operations.retention import StoredBody, Wished
 
 EXAMPLE_ID = "5b0c3f8e-6c1d-4d5e-9a70-0c4f5d2b7a11"
 EXAMPLE_EVENT = "0b7c2d1e-7f0f-4a8e-9a43-3f7f0f1f9b11"
@@ -28,9 +28,9 @@ End = Annotated[Moment, Field(description="When it ends, RFC 3339; instead of ex
 UserId = Annotated[str | None, Field(description="Act for this user (admin role only).")]
 
 
-class DropBody(WishedBody):
-    """Where guests' files go: below `path`, to an event, or into a folder; how many they may be, and how long
-    they stay.
+class DropBody(StoredBody):
+    """Where guests' files go: below `path`, to an event, or into a folder; how many they may be, how long
+    they stay, and what class their objects are of.
     """
 
     path: Annotated[
@@ -140,6 +140,7 @@ class DropRules(TypedDict):
     max_file_bytes: int
     content_types: list[str]
     retention: Annotated[Wished | None, Field(description="How long what guests put in stays.")]
+    storage_class: Annotated[str | None, Field(description="Of what guests put in; null: the usual one.")]
     files: Annotated[int, Field(description="That guests have put in.")]
     bytes: Annotated[int, Field(description="That those had.")]
 

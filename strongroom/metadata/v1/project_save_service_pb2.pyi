@@ -65,6 +65,7 @@ class BeginSaveRequest(_message.Message):
     USER_ID_FIELD_NUMBER: _builtins.int
     MUST_EXIST_FIELD_NUMBER: _builtins.int
     RETENTION_FIELD_NUMBER: _builtins.int
+    STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     slug: _builtins.str
     """The project's slug."""
     name: _builtins.str
@@ -79,6 +80,8 @@ class BeginSaveRequest(_message.Message):
     """Act for this user (admin role only). Empty: the caller."""
     must_exist: _builtins.bool
     """Only a project that has a version: NOT_FOUND (PROJECT_NOT_FOUND). For roll-backs."""
+    storage_class: _builtins.str
+    """S3 storage class that ReserveFiles is going to name; only checked here."""
     @_builtins.property
     def retention(self) -> _retention_pb2.RetentionWish:
         """How long the project stays from this save on."""
@@ -94,10 +97,11 @@ class BeginSaveRequest(_message.Message):
         user_id: _builtins.str = ...,
         must_exist: _builtins.bool = ...,
         retention: _retention_pb2.RetentionWish | None = ...,
+        storage_class: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "retention", b"retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "fingerprint", b"fingerprint", "must_exist", b"must_exist", "name", b"name", "request_id", b"request_id", "retention", b"retention", "slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "fingerprint", b"fingerprint", "must_exist", b"must_exist", "name", b"name", "request_id", b"request_id", "retention", b"retention", "slug", b"slug", "storage_class", b"storage_class", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
     _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015
@@ -197,12 +201,15 @@ class ReserveFilesRequest(_message.Message):
     OWNER_ID_FIELD_NUMBER: _builtins.int
     FILES_FIELD_NUMBER: _builtins.int
     KIND_FIELD_NUMBER: _builtins.int
+    STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     save_id: _builtins.str
     """The save."""
     owner_id: _builtins.str
     """`sub` of the owner."""
     kind: _blob_pb2.BlobKind.ValueType
     """How the bytes will go to S3: one PutObject (default) or a server-side copy."""
+    storage_class: _builtins.str
+    """S3 storage class of their objects, as BeginSave has it. Empty: the installation's."""
     @_builtins.property
     def files(self) -> _containers.RepeatedCompositeFieldContainer[Global___FileReservation]:
         """The next files, at most 500."""
@@ -214,10 +221,11 @@ class ReserveFilesRequest(_message.Message):
         owner_id: _builtins.str = ...,
         files: _abc.Iterable[Global___FileReservation] | None = ...,
         kind: _blob_pb2.BlobKind.ValueType = ...,
+        storage_class: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "kind", b"kind", "owner_id", b"owner_id", "save_id", b"save_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["files", b"files", "kind", b"kind", "owner_id", b"owner_id", "save_id", b"save_id", "storage_class", b"storage_class"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -142,6 +142,7 @@ class Drop(_message.Message):
     MAX_FILE_BYTES_FIELD_NUMBER: _builtins.int
     CONTENT_TYPES_FIELD_NUMBER: _builtins.int
     RETENTION_FIELD_NUMBER: _builtins.int
+    STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     path: _builtins.str
     """Below this path of the owner's (`paths/{user_id}/{path}/…`), each under a name of its own."""
     event_id: _builtins.str
@@ -152,6 +153,10 @@ class Drop(_message.Message):
     """How many bytes in all. In requests 0: 1 GiB."""
     max_file_bytes: _builtins.int
     """How many bytes a file. In requests 0: as many as in all. The family's own limit holds, too."""
+    storage_class: _builtins.str
+    """S3 storage class of what guests put in, one of those that the installation lets uploads choose; where it no longer
+    does, and where it is empty, the installation's.
+    """
     @_builtins.property
     def folder(self) -> _target_pb2.FileTarget:
         """Into a folder of plain files."""
@@ -175,10 +180,11 @@ class Drop(_message.Message):
         max_file_bytes: _builtins.int = ...,
         content_types: _abc.Iterable[_builtins.str] | None = ...,
         retention: _retention_pb2.RetentionWish | None = ...,
+        storage_class: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["event_id", b"event_id", "folder", b"folder", "path", b"path", "retention", b"retention", "target", b"target"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_types", b"content_types", "event_id", b"event_id", "folder", b"folder", "max_bytes", b"max_bytes", "max_file_bytes", b"max_file_bytes", "max_files", b"max_files", "path", b"path", "retention", b"retention", "target", b"target"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["content_types", b"content_types", "event_id", b"event_id", "folder", b"folder", "max_bytes", b"max_bytes", "max_file_bytes", b"max_file_bytes", "max_files", b"max_files", "path", b"path", "retention", b"retention", "storage_class", b"storage_class", "target", b"target"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_target: _TypeAlias = _typing.Literal["path", "event_id", "folder"]  # noqa: Y015
     _WhichOneofArgType_target: _TypeAlias = _typing.Literal["target", b"target"]  # noqa: Y015

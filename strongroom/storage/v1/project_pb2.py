@@ -27,7 +27,7 @@ from strongroom.metadata.v1 import project_pb2 as strongroom_dot_metadata_dot_v1
 from strongroom.metadata.v1 import retention_pb2 as strongroom_dot_metadata_dot_v1_dot_retention__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#strongroom/storage/v1/project.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$strongroom/metadata/v1/project.proto\x1a&strongroom/metadata/v1/retention.proto\"\xe1\x02\n\x0fSaveProjectSpec\x12\x16\n\x04name\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x30\n\x04slug\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9_-]{0,127}$\x12&\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12,\n\nrequest_id\x18\x04 \x01(\tB\x18\xbaH\x15r\x13(\xff\x01\x32\x0e^[\\x21-\\x7e]*$\x12\x19\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x0f\n\x07partial\x18\x06 \x01(\x08\x12\x38\n\tretention\x18\x14 \x01(\x0b\x32%.strongroom.metadata.v1.RetentionWish\x12\x33\n\x05label\x18\x07 \x01(\x0b\x32$.strongroom.metadata.v1.VersionLabelB\x13\n\x11_expected_version\"\xcd\x01\n\x0fSaveProjectFile\x12\x18\n\x04path\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\x12\x1b\n\nsize_bytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x13\n\x06\x63rc32c\x18\x03 \x01(\x07H\x00\x88\x01\x01\x12\x17\n\x06sha256\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x11\n\tunchanged\x18\x05 \x01(\x08\x12\x17\n\nexecutable\x18\x06 \x01(\x08H\x01\x88\x01\x01\x12\x0f\n\x07removed\x18\x07 \x01(\x08\x42\t\n\x07_crc32cB\r\n\x0b_executable\"\xb7\x01\n\x12SaveProjectRequest\x12\x36\n\x04spec\x18\x01 \x01(\x0b\x32&.strongroom.storage.v1.SaveProjectSpecH\x00\x12\x36\n\x04\x66ile\x18\x02 \x01(\x0b\x32&.strongroom.storage.v1.SaveProjectFileH\x00\x12\x0e\n\x04\x64\x61ta\x18\x03 \x01(\x0cH\x00\x12\x16\n\x0c\x66inish_write\x18\x04 \x01(\x08H\x00\x42\t\n\x07message\"\x80\x01\n\x13SaveProjectResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Project\x12\x37\n\x07version\x18\x02 \x01(\x0b\x32&.strongroom.metadata.v1.ProjectVersion\"\x86\x01\n\x19SaveProjectArchiveRequest\x12\x36\n\x04spec\x18\x01 \x01(\x0b\x32&.strongroom.storage.v1.SaveProjectSpecH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x16\n\x0c\x66inish_write\x18\x03 \x01(\x08H\x00\x42\t\n\x07message\"\x87\x01\n\x1aSaveProjectArchiveResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Project\x12\x37\n\x07version\x18\x02 \x01(\x0b\x32&.strongroom.metadata.v1.ProjectVersion\"\xf7\x01\n\x16RollbackProjectRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12&\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12\x1c\n\nrequest_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x19\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x33\n\x05label\x18\x06 \x01(\x0b\x32$.strongroom.metadata.v1.VersionLabelB\x13\n\x11_expected_version\"\x84\x01\n\x17RollbackProjectResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Project\x12\x37\n\x07version\x18\x02 \x01(\x0b\x32&.strongroom.metadata.v1.ProjectVersion\"\x88\x01\n\x14\x44\x65leteProjectRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12&\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"I\n\x15\x44\x65leteProjectResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Projectb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#strongroom/storage/v1/project.proto\x12\x15strongroom.storage.v1\x1a\x1b\x62uf/validate/validate.proto\x1a$strongroom/metadata/v1/project.proto\x1a&strongroom/metadata/v1/retention.proto\"\x8f\x03\n\x0fSaveProjectSpec\x12\x16\n\x04name\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xff\x01\x12\x30\n\x04slug\x18\x02 \x01(\tB\"\xbaH\x1fr\x1d\x32\x1b^[a-z0-9][a-z0-9_-]{0,127}$\x12&\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12,\n\nrequest_id\x18\x04 \x01(\tB\x18\xbaH\x15r\x13(\xff\x01\x32\x0e^[\\x21-\\x7e]*$\x12\x19\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x0f\n\x07partial\x18\x06 \x01(\x08\x12\x38\n\tretention\x18\x14 \x01(\x0b\x32%.strongroom.metadata.v1.RetentionWish\x12\x33\n\x05label\x18\x07 \x01(\x0b\x32$.strongroom.metadata.v1.VersionLabel\x12,\n\rstorage_class\x18\x15 \x01(\tB\x15\xbaH\x12r\x10\x32\x0e^[A-Z_]{0,32}$B\x13\n\x11_expected_version\"\xcd\x01\n\x0fSaveProjectFile\x12\x18\n\x04path\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x08\x12\x1b\n\nsize_bytes\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00\x12\x13\n\x06\x63rc32c\x18\x03 \x01(\x07H\x00\x88\x01\x01\x12\x17\n\x06sha256\x18\x04 \x01(\x0c\x42\x07\xbaH\x04z\x02\x18 \x12\x11\n\tunchanged\x18\x05 \x01(\x08\x12\x17\n\nexecutable\x18\x06 \x01(\x08H\x01\x88\x01\x01\x12\x0f\n\x07removed\x18\x07 \x01(\x08\x42\t\n\x07_crc32cB\r\n\x0b_executable\"\xb7\x01\n\x12SaveProjectRequest\x12\x36\n\x04spec\x18\x01 \x01(\x0b\x32&.strongroom.storage.v1.SaveProjectSpecH\x00\x12\x36\n\x04\x66ile\x18\x02 \x01(\x0b\x32&.strongroom.storage.v1.SaveProjectFileH\x00\x12\x0e\n\x04\x64\x61ta\x18\x03 \x01(\x0cH\x00\x12\x16\n\x0c\x66inish_write\x18\x04 \x01(\x08H\x00\x42\t\n\x07message\"\x80\x01\n\x13SaveProjectResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Project\x12\x37\n\x07version\x18\x02 \x01(\x0b\x32&.strongroom.metadata.v1.ProjectVersion\"\x86\x01\n\x19SaveProjectArchiveRequest\x12\x36\n\x04spec\x18\x01 \x01(\x0b\x32&.strongroom.storage.v1.SaveProjectSpecH\x00\x12\x0e\n\x04\x64\x61ta\x18\x02 \x01(\x0cH\x00\x12\x16\n\x0c\x66inish_write\x18\x03 \x01(\x08H\x00\x42\t\n\x07message\"\x87\x01\n\x1aSaveProjectArchiveResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Project\x12\x37\n\x07version\x18\x02 \x01(\x0b\x32&.strongroom.metadata.v1.ProjectVersion\"\xf7\x01\n\x16RollbackProjectRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x18\n\x07version\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01\x12&\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x12\x1c\n\nrequest_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x19\n\x07user_id\x18\x05 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12\x33\n\x05label\x18\x06 \x01(\x0b\x32$.strongroom.metadata.v1.VersionLabelB\x13\n\x11_expected_version\"\x84\x01\n\x17RollbackProjectResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Project\x12\x37\n\x07version\x18\x02 \x01(\x0b\x32&.strongroom.metadata.v1.ProjectVersion\"\x88\x01\n\x14\x44\x65leteProjectRequest\x12\x18\n\x04slug\x18\x01 \x01(\tB\n\xbaH\x07r\x05 \x01(\x80\x01\x12\x19\n\x07user_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03(\xff\x01\x12&\n\x10\x65xpected_version\x18\x03 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x42\x13\n\x11_expected_version\"I\n\x15\x44\x65leteProjectResponse\x12\x30\n\x07project\x18\x01 \x01(\x0b\x32\x1f.strongroom.metadata.v1.Projectb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,6 +44,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SAVEPROJECTSPEC'].fields_by_name['request_id']._serialized_options = b'\272H\025r\023(\377\0012\016^[\\x21-\\x7e]*$'
   _globals['_SAVEPROJECTSPEC'].fields_by_name['user_id']._loaded_options = None
   _globals['_SAVEPROJECTSPEC'].fields_by_name['user_id']._serialized_options = b'\272H\005r\003(\377\001'
+  _globals['_SAVEPROJECTSPEC'].fields_by_name['storage_class']._loaded_options = None
+  _globals['_SAVEPROJECTSPEC'].fields_by_name['storage_class']._serialized_options = b'\272H\022r\0202\016^[A-Z_]{0,32}$'
   _globals['_SAVEPROJECTFILE'].fields_by_name['path']._loaded_options = None
   _globals['_SAVEPROJECTFILE'].fields_by_name['path']._serialized_options = b'\272H\007r\005 \001(\200\010'
   _globals['_SAVEPROJECTFILE'].fields_by_name['size_bytes']._loaded_options = None
@@ -67,23 +69,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DELETEPROJECTREQUEST'].fields_by_name['expected_version']._loaded_options = None
   _globals['_DELETEPROJECTREQUEST'].fields_by_name['expected_version']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_SAVEPROJECTSPEC']._serialized_start=170
-  _globals['_SAVEPROJECTSPEC']._serialized_end=523
-  _globals['_SAVEPROJECTFILE']._serialized_start=526
-  _globals['_SAVEPROJECTFILE']._serialized_end=731
-  _globals['_SAVEPROJECTREQUEST']._serialized_start=734
-  _globals['_SAVEPROJECTREQUEST']._serialized_end=917
-  _globals['_SAVEPROJECTRESPONSE']._serialized_start=920
-  _globals['_SAVEPROJECTRESPONSE']._serialized_end=1048
-  _globals['_SAVEPROJECTARCHIVEREQUEST']._serialized_start=1051
-  _globals['_SAVEPROJECTARCHIVEREQUEST']._serialized_end=1185
-  _globals['_SAVEPROJECTARCHIVERESPONSE']._serialized_start=1188
-  _globals['_SAVEPROJECTARCHIVERESPONSE']._serialized_end=1323
-  _globals['_ROLLBACKPROJECTREQUEST']._serialized_start=1326
-  _globals['_ROLLBACKPROJECTREQUEST']._serialized_end=1573
-  _globals['_ROLLBACKPROJECTRESPONSE']._serialized_start=1576
-  _globals['_ROLLBACKPROJECTRESPONSE']._serialized_end=1708
-  _globals['_DELETEPROJECTREQUEST']._serialized_start=1711
-  _globals['_DELETEPROJECTREQUEST']._serialized_end=1847
-  _globals['_DELETEPROJECTRESPONSE']._serialized_start=1849
-  _globals['_DELETEPROJECTRESPONSE']._serialized_end=1922
+  _globals['_SAVEPROJECTSPEC']._serialized_end=569
+  _globals['_SAVEPROJECTFILE']._serialized_start=572
+  _globals['_SAVEPROJECTFILE']._serialized_end=777
+  _globals['_SAVEPROJECTREQUEST']._serialized_start=780
+  _globals['_SAVEPROJECTREQUEST']._serialized_end=963
+  _globals['_SAVEPROJECTRESPONSE']._serialized_start=966
+  _globals['_SAVEPROJECTRESPONSE']._serialized_end=1094
+  _globals['_SAVEPROJECTARCHIVEREQUEST']._serialized_start=1097
+  _globals['_SAVEPROJECTARCHIVEREQUEST']._serialized_end=1231
+  _globals['_SAVEPROJECTARCHIVERESPONSE']._serialized_start=1234
+  _globals['_SAVEPROJECTARCHIVERESPONSE']._serialized_end=1369
+  _globals['_ROLLBACKPROJECTREQUEST']._serialized_start=1372
+  _globals['_ROLLBACKPROJECTREQUEST']._serialized_end=1619
+  _globals['_ROLLBACKPROJECTRESPONSE']._serialized_start=1622
+  _globals['_ROLLBACKPROJECTRESPONSE']._serialized_end=1754
+  _globals['_DELETEPROJECTREQUEST']._serialized_start=1757
+  _globals['_DELETEPROJECTREQUEST']._serialized_end=1893
+  _globals['_DELETEPROJECTRESPONSE']._serialized_start=1895
+  _globals['_DELETEPROJECTRESPONSE']._serialized_end=1968
 # @@protoc_insertion_point(module_scope)

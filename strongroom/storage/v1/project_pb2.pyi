@@ -32,6 +32,7 @@ class SaveProjectSpec(_message.Message):
     PARTIAL_FIELD_NUMBER: _builtins.int
     RETENTION_FIELD_NUMBER: _builtins.int
     LABEL_FIELD_NUMBER: _builtins.int
+    STORAGE_CLASS_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name for people; empty: as before, at first the slug."""
     slug: _builtins.str
@@ -45,6 +46,10 @@ class SaveProjectSpec(_message.Message):
     partial: _builtins.bool
     """Only changes follow: what is neither sent nor removed stays as the newest version has it. NOT_FOUND
     (PROJECT_NOT_FOUND) where there is none.
+    """
+    storage_class: _builtins.str
+    """S3 storage class of what this save stores, one of those that the installation lets uploads choose; what is unchanged
+    stays where it is. Empty: the installation's.
     """
     @_builtins.property
     def retention(self) -> _retention_pb2.RetentionWish:
@@ -65,10 +70,11 @@ class SaveProjectSpec(_message.Message):
         partial: _builtins.bool = ...,
         retention: _retention_pb2.RetentionWish | None = ...,
         label: _project_pb2.VersionLabel | None = ...,
+        storage_class: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "label", b"label", "retention", b"retention"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "label", b"label", "name", b"name", "partial", b"partial", "request_id", b"request_id", "retention", b"retention", "slug", b"slug", "user_id", b"user_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version", "expected_version", b"expected_version", "label", b"label", "name", b"name", "partial", b"partial", "request_id", b"request_id", "retention", b"retention", "slug", b"slug", "storage_class", b"storage_class", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__expected_version: _TypeAlias = _typing.Literal["expected_version"]  # noqa: Y015
     _WhichOneofArgType__expected_version: _TypeAlias = _typing.Literal["_expected_version", b"_expected_version"]  # noqa: Y015

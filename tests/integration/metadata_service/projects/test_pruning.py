@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from uuid import UUID
 
@@ -12,7 +13,10 @@ from metadata_service.projects.pruning import VersionPruner, VersionRules
 from metadata_service.retention_rules import VersionRule
 from strongroom.errors import ProjectNotFound, VersionNotFound
 from strongroom.metadata.v1.project_pb2 import VersionLabel
+from strongroom.metadata.v1.share_pb2 import SharedVersion, ShareScope
+from strongroom.metadata.v1.share_service_pb2 import CreateShareRequest
 from tests.integration.metadata_service.projects.saving import Projects
+from tests.integration.metadata_service.shares.making import maker_of
 from tests.integration.metadata_service.world import World
 
 
@@ -94,6 +98,56 @@ async def test_of_what_is_kept_nothing_goes(world: World, owner: str, kept: str)
     await projects.begin()  # a roll-back may be reading any version
     assert await prune(projects, last=1) == 0
     assert await versions(projects) == [3, 2, 1]
+
+
+SHARE = "UPDATE shares SET {} WHERE owner_id = %s"
+
+
+async def share(projects: Projects, version: int) -> str:
+    maker = maker_of(projects.world)
+    scope = ShareScope(project=SharedVersion(slug=projects.slug, version=version))
+    made = await maker.create(projects.owner, CreateShareRequest(scope=scope, max_uses=1))
+    return made.share.id
+
+
+async def test_what_a_share_opens_stays_until_it_is_over(world: World, owner: str) -> None:
+    projects = await saved(world, owner, 5)
+    await share(projects, 1)
+    world.logins.change(SHARE.format("uses = 1"), owner)  # used up: who is in goes on
+    assert await prune(projects, last=1) == 3
+    assert await versions(projects) == [5, 1]
+    assert (await projects.content(1))["only1.txt"]
+    world.logins.change(SHARE.format("expires_at = now() - interval '1 second'"), owner)
+    assert await prune(projects, last=1) == 1
+    await projects.save({"a.txt": b"6"})
+    again = await share(projects, 5)
+    assert await prune(projects, last=1) == 0
+    world.logins.change("UPDATE shares SET revoked_at = now() WHERE id = %s", again)
+    assert await prune(projects, last=1) == 1
+    assert await versions(projects) == [6]
+    with pytest.raises(VersionNotFound):
+        await share(projects, 5)
+
+
+async def test_a_share_of_another_project_keeps_nothing(world: World, owner: str) -> None:
+    projects = await saved(world, owner, 3)
+    await share(projects, 1)
+    world.logins.change("DELETE FROM projects WHERE owner_id = %s", owner)  # its slug is free again
+    later = await saved(world, owner, 3)
+    assert await prune(later, last=1) == 2
+
+
+@pytest.mark.parametrize("first", ["share", "pruning"])
+async def test_a_share_and_pruning_at_once(world: World, owner: str, first: str) -> None:
+    """One of both is first: the version stays, or the share is told that it has gone."""
+    projects = await saved(world, owner, 2)
+    makes, prunes = share(projects, 1), prune(projects, last=1)
+    both = (makes, prunes) if first == "share" else (prunes, makes)
+    answers = await asyncio.gather(*both, return_exceptions=True)
+    stays = 1 in await versions(projects)
+    told = [answer for answer in answers if isinstance(answer, VersionNotFound)]
+    assert stays == (not told)
+    assert not [answer for answer in answers if isinstance(answer, BaseException) and answer not in told]
 
 
 async def test_without_a_rule_all_stay(world: World, owner: str) -> None:

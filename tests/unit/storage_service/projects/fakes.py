@@ -13,6 +13,7 @@ from strongroom.errors import StrongroomError, UploadSuperseded
 from strongroom.metadata.v1 import project_save_service_pb2 as pb
 from strongroom.metadata.v1.blob_pb2 import Blob, BlobKind
 from strongroom.metadata.v1.project_pb2 import ProjectFile
+from strongroom.metadata.v1.target_pb2 import UploadSpec
 
 
 class FakeSaves(ProjectSaves):
@@ -36,13 +37,18 @@ class FakeSaves(ProjectSaves):
         return pb.BeginSaveResponse(save_id=str(uuid.uuid4()), owner_id="ada", base_version=1)
 
     async def reserve(
-        self, owner_id: str, save_id: str, files: Sequence[pb.FileReservation], kind: BlobKind.ValueType
+        self,
+        owner_id: str,
+        save_id: str,
+        files: Sequence[pb.FileReservation],
+        kind: BlobKind.ValueType,
+        storage_class: str = "",
     ) -> Sequence[Blob]:
         await asyncio.sleep(0)
         self._fail("reserve")
         self.reserved.append([file.path for file in files])
         return [
-            Blob() if self.base.get(file.path) == file.sha256 else _blob(owner_id, file, kind)
+            Blob() if self.base.get(file.path) == file.sha256 else _blob(owner_id, file, kind, storage_class)
             for file in files
         ]
 
@@ -69,7 +75,7 @@ class FakeSaves(ProjectSaves):
             raise error
 
 
-def _blob(owner_id: str, file: pb.FileReservation, kind: BlobKind.ValueType) -> Blob:
+def _blob(owner_id: str, file: pb.FileReservation, kind: BlobKind.ValueType, storage_class: str) -> Blob:
     blob_id = str(uuid.uuid4())
     return Blob(
         id=blob_id,
@@ -79,6 +85,7 @@ def _blob(owner_id: str, file: pb.FileReservation, kind: BlobKind.ValueType) -> 
         key=f"projects/{owner_id}/site/{file.path}",
         content_type=file.content_type,
         object_metadata={"strongroom-attempt": blob_id},
+        spec=UploadSpec(storage_class=storage_class),
     )
 
 

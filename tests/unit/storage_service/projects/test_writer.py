@@ -85,6 +85,25 @@ async def test_unchanged_files_are_not_written() -> None:
     assert (writer.count, len(writer.rest)) == (2, 1)
 
 
+async def test_what_is_written_is_of_the_saves_class() -> None:
+    store, classes = SlowStore(), list[str]()
+    put = store.put
+
+    async def noting(key: str, chunks: Sequence[Chunk], **more: Any) -> PutResult:
+        classes.append(more["attrs"].storage_class)
+        return await put(key, chunks, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(store, "put", noting)
+        objects, scanner = CommittedReader(store, Reports()), Scanner(None, ScanMetrics())
+        save = replace(SAVE, storage_class="STANDARD_IA")
+        await write(
+            FileWriter(store, objects, FakeSaves(), save, ByteBudget(MIB), largest=MIB, scanner=scanner),
+            {"a": b"1", "b": b""},
+        )
+    assert classes == ["STANDARD_IA"] * 2
+
+
 async def test_memory_is_bounded() -> None:
     store, budget = SlowStore(), ByteBudget(64 * MIB)
     files = {f"{n}": bytes(5 * MIB) for n in range(20)}
